@@ -1,0 +1,153 @@
+"""Writes a trained model beside its place and moves it in: nobody sees a half-written one."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from fusionrec import __version__
+from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.artifact.tables import Histories, write_histories, write_table
+from fusionrec.artifact.towers import TowerRunner
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.errors import ArtifactError
+from fusionrec.features import Encoder
+from fusionrec.models.fusion import Tower
+from fusionrec.scores import ScoreMap
+
+SIDES: tuple[Side, Side] = ("user", "item")
+
+
+def publish(
+    models: Path,
+    dataset: Dataset,
+    rows: np.ndarray,
+    encoder: Encoder,
+    towers: Mapping[Side, Tower],
+    about: Mapping[str, Any],
+) -> Artifact:
+    """Saves a trained model as the next version.
+
+    Args:
+        models: the folder of all versions.
+        dataset: the data set it was trained on.
+        rows: int [n], all rows that training was given, those held out for validation included.
+        encoder, towers: what was trained.
+        about: what the manifest tells beside what is known here: recipe and training figures.
+
+    Returns:
+        The new version, read back and checked.
+
+    Raises:
+        ArtifactError: it could not be written (a full disk, say); the versions there are untouched.
+    """
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
+    try:
+        _write(fresh, dataset, rows, encoder, towers)
+        _write_manifest(fresh, dataset, rows, encoder, about)
+        return Artifact.load(_move_in(fresh, models))
+    except OSError as error:
+        raise ArtifactError(
+            f"the model could not be saved in {models}: {error.strerror}",
+            "make room there and run the same training again with --resume; "
+            "the versions saved before are as they were",
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _write(
+    folder: Path,
+    dataset: Dataset,
+    rows: np.ndarray,
+    encoder: Encoder,
+    towers: Mapping[Side, Tower],
+) -> None:
+    encoder.save(folder / "encoder.json")
+    for side in SIDES:
+        _export(folder / f"{side}_tower", towers[side], encoder, side)
+    runner = TowerRunner(folder, "item", encoder)
+    # Made by the exported tower, so that index and answers come from the same file.
+    vectors = runner.vectors(encoder.encode_table("item", dataset.items))
+    np.save(folder / "item_vectors.npy", vectors, allow_pickle=False)
+    write_table(folder / "items.parquet", dataset.items)
+    write_table(folder / "users.parquet", dataset.users)
+    write_histories(folder, Histories.build(dataset, rows))
+
+
+def _export(stem: Path, tower: Tower, encoder: Encoder, side: Side) -> None:
+    specs = []
+    for field in encoder.schema.side(side):
+        size = encoder.vocabularies[field.name].size
+        length = encoder.vocabularies[field.name].length
+        shape, kind = {
+            "id": ([None], "int64"),
+            "category": ([None], "int64"),
+            "categories": ([None, size], "float32"),
+            "text": ([None, length], "int64"),
+            "number": ([None, 2], "float32"),
+        }[field.kind]
+        specs.append(paddle.static.InputSpec(shape, kind, name=field.name))
+    tower.eval()
+    paddle.jit.save(tower, str(stem), input_spec=[specs])
+
+
+def _write_manifest(
+    folder: Path,
+    dataset: Dataset,
+    rows: np.ndarray,
+    encoder: Encoder,
+    about: Mapping[str, Any],
+) -> None:
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape
+    manifest = {
+        "kind": "fusionrec",
+        "format": FORMAT,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {"fusionrec": __version__, "paddle": paddle.version.full_version},
+        "data": dataset.name,
+        "users": len(dataset.users),
+        "items": shape[0],
+        "interactions": len(rows),
+        "rows": dataset.fingerprint(rows),
+        "vocabularies": files["encoder.json"],
+        "dim": shape[1],
+        "metric": "IP",
+        "score": {"kind": "rating", **ScoreMap(*dataset.schema.rating_range).to_json()},
+        "user_inputs": [field.name for field in encoder.schema.side("user")],
+        **about,
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _move_in(fresh: Path, models: Path) -> Path:
+    for path in [*fresh.iterdir(), fresh]:
+        descriptor = os.open(path, os.O_RDONLY)
+        os.fsync(descriptor)
+        os.close(descriptor)
+    fresh.chmod(0o755)
+    while True:
+        target = models / f"v{max(version_numbers(models), default=0) + 1}"
+        try:
+            fresh.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue  # another training took this number meanwhile
+        return target

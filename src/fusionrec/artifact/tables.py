@@ -1,0 +1,97 @@
+"""The tables and arrays of an artifact on disk: Parquet and NumPy's format, nothing pickled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Schema, Side
+from fusionrec.errors import ArtifactError
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Which items each known user has rated, in the order of time.
+
+    Attributes:
+        offsets: int64 [users + 1]; user u's interactions are ``offsets[u]:offsets[u + 1]``.
+        item: int32 [n], positions in the item table.
+        rating: float32 [n].
+    """
+
+    offsets: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+
+    def of(self, user: int) -> tuple[np.ndarray, np.ndarray]:
+        """Items, int32 [m], and ratings, float32 [m], of the user at a position."""
+        span = slice(int(self.offsets[user]), int(self.offsets[user + 1]))
+        return self.item[span], self.rating[span]
+
+    @classmethod
+    def build(cls, dataset: Dataset, rows: np.ndarray) -> Histories:
+        """The histories of all users of a data set, from some of its rows."""
+        user = dataset.user[rows]
+        time = rows if dataset.time is None else dataset.time[rows]
+        order = np.lexsort((rows, time, user))
+        offsets = np.r_[0, np.cumsum(np.bincount(user, minlength=len(dataset.users)))]
+        chosen = rows[order]
+        return cls(offsets.astype(np.int64), dataset.item[chosen], dataset.rating[chosen])
+
+
+def write_histories(folder: Path, histories: Histories) -> None:
+    """Writes the histories as one array per column; ``read_histories`` reads them back."""
+    for name in _HISTORY:
+        np.save(folder / f"history_{name}.npy", getattr(histories, name), allow_pickle=False)
+
+
+def read_histories(folder: Path) -> Histories:
+    """The histories in an artifact's folder."""
+    return Histories(**{name: read_array(folder / f"history_{name}.npy") for name in _HISTORY})
+
+
+_HISTORY = ("offsets", "item", "rating")
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Writes a table's ids and columns as Parquet."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {"id": list(table.ids)}
+    columns |= {f"field.{name}": list(column) for name, column in table.columns.items()}
+    pq.write_table(pa.table(columns), path)
+
+
+def read_table(path: Path, schema: Schema, side: Side) -> Table:
+    """A table that ``write_table`` wrote.
+
+    Raises:
+        ArtifactError: it cannot be read or lacks a column of the schema.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        read = pq.read_table(path, use_threads=False).to_pydict()
+        columns = {f.name: read[f"field.{f.name}"] for f in schema.attributes(side)}
+        return Table(read["id"], columns)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}") from error
+
+
+def read_array(path: Path) -> np.ndarray:
+    """An array that ``np.save`` wrote.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}") from error
+    return array

@@ -1,0 +1,71 @@
+"""The command line: thin commands, data to stdout, talk to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from fusionrec import __version__
+from fusionrec.cli import answers, training, upkeep
+from fusionrec.config import Workspace
+from fusionrec.errors import FusionrecError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="fusionrec")
+@click.option(
+    "--home",
+    envvar="FUSIONREC_HOME",
+    metavar="DIR",
+    help="The workspace: models, embedded Milvus, ledger, downloads. Default: ./.fusionrec",
+)
+@click.pass_context
+def cli(context: click.Context, home: str | None) -> None:
+    """Train a two-tower recommender, index its items in Milvus, and ask it what is next.
+
+    Try first: fusionrec quickstart
+    """
+    context.obj = Workspace.find(home)
+
+
+for command in (*training.COMMANDS, *answers.COMMANDS, *upkeep.COMMANDS):
+    cli.add_command(command)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command line and exits: 0, 2 for wrong use, 1 for the rest, 130 after Ctrl-C."""
+    sys.exit(run(lambda: cli.main(arguments, standalone_mode=False)))
+
+
+def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind of end)
+    """Runs a command and turns what it raises into a message on stderr and an exit code."""
+    try:
+        command()
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return 130
+    except FusionrecError as error:
+        click.echo(f"error: {error.message}", err=True)
+        if error.hint:
+            click.echo(f"hint: {error.hint}", err=True)
+        return error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has enough of it; what is left unsaid must not raise at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        if os.environ.get("FUSIONREC_DEBUG"):
+            raise
+        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        click.echo("hint: this is a defect; FUSIONREC_DEBUG=1 shows where it happened", err=True)
+        return 1
+    return 0

@@ -1,0 +1,121 @@
+"""Options that several commands share; those of the profile and of filters come from the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from fusionrec.data.movielens import MOVIELENS
+from fusionrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from fusionrec.data.schema import Schema
+    from fusionrec.index import Condition
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+milvus = click.option(
+    "--milvus",
+    "uri",
+    envvar="FUSIONREC_MILVUS",
+    metavar="URI",
+    help="A path (embedded Milvus) or http(s)://host:port. Default: in the workspace.",
+)
+token = click.option(
+    "--token", envvar="FUSIONREC_MILVUS_TOKEN", default="", help="For a Milvus server."
+)
+version = click.option("--version", metavar="vN", help="Default: the active version.")
+count = click.option(
+    "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
+
+
+def store(command: F) -> F:
+    """Which store and which version: ``uri``, ``token``, ``version``."""
+    return milvus(token(version(command)))
+
+
+def profile(command: F) -> F:
+    """What is known of a person: ``--profile name=value`` and MovieLens' names for it."""
+    for field in reversed(MOVIELENS.attributes("user")):
+        # Not click.Choice: other schemas may have a field of this name and other choices.
+        some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
+        more = ", ..." if len(field.choices) > 3 else ""
+        help_text = f"For a model of {MOVIELENS.name}: {some}{more}"
+        command = click.option(f"--{field.flag}", f"profile_{field.name}", help=help_text)(command)
+    return click.option(
+        "--profile", multiple=True, metavar="NAME=VALUE", help="What is known of the person."
+    )(command)
+
+
+def filters(command: F) -> F:
+    """Conditions on items: ``--where name=value`` and MovieLens' names for them."""
+    for field in reversed(MOVIELENS.filters()):
+        number = field.kind == "number"
+        command = click.option(
+            f"--{field.flag}",
+            f"where_{field.name}",
+            multiple=True,
+            metavar="LOW..HIGH" if number else "VALUE",
+            help=f"Only items of this {field.flag}" + ("." if number else "; several mean any."),
+        )(command)
+    return click.option(
+        "--where", multiple=True, metavar="NAME=VALUE", help="Only items for which this is so."
+    )(command)
+
+
+def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str]:
+    """The profile in a command's options.
+
+    Raises:
+        UsageError: a ``--profile`` without an equals sign.
+    """
+    named = {
+        name.removeprefix("profile_"): value
+        for name, value in options.items()
+        if name.startswith("profile_") and value is not None
+    }
+    return {**named, **dict(_pairs("--profile", given))}
+
+
+def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) -> list[Condition]:
+    """The conditions in a command's options; several values of one category are OR-ed.
+
+    Raises:
+        UsageError: a field or value is unknown, or a ``--where`` has no equals sign.
+    """
+    from fusionrec.index import AnyOf, parse
+
+    pairs = _pairs("--where", given)
+    for name, values in options.items():
+        if name.startswith("where_"):
+            pairs += [(name.removeprefix("where_"), value) for value in values]
+    conditions: dict[str, Condition] = {}
+    for name, value in pairs:
+        condition = parse(schema, name, value)
+        held = conditions.get(condition.field)
+        if held is None:
+            conditions[condition.field] = condition
+        elif isinstance(held, AnyOf) and isinstance(condition, AnyOf):
+            conditions[condition.field] = AnyOf(held.field, held.values + condition.values)
+        else:
+            raise UsageError(f"{condition.field}: one range at a time")
+    return list(conditions.values())
+
+
+def read_settings(given: Sequence[str]) -> dict[str, str]:
+    """The ``--set name=value`` of a command."""
+    return dict(_pairs("--set", given))
+
+
+def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
+    pairs = []
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"{option} is name=value, got {text!r}")
+        pairs.append((name.strip(), value.strip()))
+    return pairs

@@ -1,0 +1,171 @@
+"""How answers and progress look: a table on a terminal, plain rows in a pipe, JSON on demand."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+
+    from fusionrec.recommender import Answer
+    from fusionrec.training.loop import Progress
+
+
+def say(text: str) -> None:
+    """Talk, to stderr."""
+    click.echo(text, err=True)
+
+
+def show_json(value: Any) -> None:
+    """One JSON value, to stdout."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """A table on a terminal; else tab-separated lines under a header line."""
+    if not sys.stdout.isatty():
+        for row in (header, *rows):
+            click.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+        return
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
+    for name in header:
+        numeric = name.lower() in ("rank", "score", "stars", "rows", "times rated")
+        table.add_column(name, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: a title is no markup
+    Console().print(table)
+
+
+def show_answer(answer: Answer, as_json: bool) -> None:
+    """An answer; its notes go to stderr."""
+    if as_json:
+        show_json(answer.to_json())
+        return
+    for note in answer.notes:
+        say(f"note: {note}")
+    starred = any(item.stars is not None for item in answer.items)
+    score = "Times rated" if answer.kind == "popular" else "Score"
+    content = list(answer.items[0].content) if answer.items else []
+    header = ["Rank", "Id", "Title", score, *(["Stars"] if starred else []), *content]
+    rows = []
+    for item in answer.items:
+        row = [str(item.rank), item.id, item.title]
+        row.append(f"{item.score:.0f}" if answer.kind == "popular" else f"{item.score:.3f}")
+        if starred:
+            row.append("" if item.stars is None else f"{item.stars:.2f}")
+        rows.append(row + [cell(item.content[name]) for name in content])
+    show_rows(header, rows, f"{answer.kind} · {answer.version} · {answer.place}")
+    if not answer.items:
+        say("no item meets these conditions")
+
+
+def cell(value: Any) -> str:
+    """A value as people read it."""
+    if isinstance(value, list | tuple):
+        return " ".join(str(one) for one in value)
+    if isinstance(value, float):
+        return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
+    return "" if value is None else str(value)
+
+
+class TrainingProgress:
+    """Shows a training on stderr: a bar with rate and time left, and a line for every epoch.
+
+    Args:
+        epochs: how many there are at most.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._epochs, self._shown, self._last = epochs, 0, time.monotonic()
+        self._bar: RichProgress | None = None
+        if sys.stderr.isatty():
+            from rich import progress
+            from rich.console import Console
+
+            self._bar = progress.Progress(
+                progress.TextColumn("{task.description}"),
+                progress.BarColumn(),
+                progress.TextColumn("{task.fields[rate]}"),
+                progress.TimeRemainingColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            )
+
+    def __enter__(self) -> TrainingProgress:
+        if self._bar:
+            self._bar.start()
+            self._bar.add_task("training", rate="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar:
+            self._bar.stop()
+
+    def __call__(self, p: Progress) -> None:
+        """Takes the training's progress after each step."""
+        for epoch in p.epochs[self._shown :]:
+            validation = epoch.validation_rmse
+            held_out = "" if validation is None else f"   validation {validation:.4f}"
+            self._line(
+                f"epoch {epoch.number:>2}/{self._epochs}   error in stars: "
+                f"train {epoch.train_rmse:.4f}{held_out}   "
+                f"{epoch.seconds:.1f} s   {epoch.ratings_per_second:,.0f} ratings/s"
+            )
+        self._shown = len(p.epochs)
+        done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
+        if self._bar:
+            now = min(p.epoch, self._epochs)
+            self._bar.update(
+                self._bar.task_ids[0],
+                completed=done,
+                total=total,
+                description=f"epoch {now}/{self._epochs}",
+                rate=f"{p.rate:,.0f} ratings/s",
+            )
+        elif time.monotonic() - self._last > 20 and p.rate:
+            left = (total - done) * (p.rated / max(p.step, 1)) / p.rate
+            self._line(
+                f"  {done / total:.0%} done, {p.rate:,.0f} ratings/s, about {left:.0f} s left"
+            )
+
+    def _line(self, text: str) -> None:
+        self._last = time.monotonic()
+        if self._bar:
+            self._bar.console.print(text, highlight=False)
+        else:
+            say(text)
+
+
+class ByteProgress:
+    """Shows a download, or rows written, on stderr; made anew for each.
+
+    Args:
+        what: is being done, such as ``downloading ml-1m``.
+        unit: what is counted; ``bytes`` are shown as megabytes.
+    """
+
+    def __init__(self, what: str, unit: str = "bytes") -> None:
+        self._what, self._unit, self._last = what, unit, 0.0
+
+    def __call__(self, done: int, total: int | None) -> None:
+        """Takes how much is done, and of how much where that is known."""
+        ended = total is not None and done >= total
+        terminal = sys.stderr.isatty()
+        if time.monotonic() - self._last < (0.1 if terminal else 5.0) and not ended:
+            return
+        self._last = time.monotonic()
+        scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
+        whole = f" of {total / scale:,.0f} {unit} ({done / total:.0%})" if total else f" {unit}"
+        text = f"{self._what}: {done / scale:,.0f}{whole}"
+        click.echo(f"\r{text}" if terminal else text, err=True, nl=not terminal or ended)

@@ -1,0 +1,131 @@
+"""Commands that bring data in and make models: fetch, train, quickstart."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.output import ByteProgress, TrainingProgress, say, show_answer
+from fusionrec.config import PROFILES, Recipe, Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.artifact import Artifact
+    from fusionrec.data.dataset import Dataset
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def fetch(workspace: Workspace, name: str) -> None:
+    """Find or download a data set (ml-1m, ml-100k, or a path), and check it."""
+    from fusionrec.data.fetch import find
+    from fusionrec.data.readers import read
+
+    found = find(name, workspace.data, ByteProgress(f"downloading {name}"))
+    dataset = read(found.path)
+    describe(dataset, found.source)
+    click.echo(found.path)
+
+
+def describe(dataset: Dataset, source: str = "") -> None:
+    """Says what a data set holds, on stderr."""
+    say(
+        f"{dataset.name}{f' from {source}' if source else ''}: {len(dataset):,} ratings by "
+        f"{len(dataset.users):,} users of {len(dataset.items):,} items"
+    )
+    if dataset.synthetic:
+        say("note: these rows are synthetic; no figure on them says anything of real people")
+    for repair in dataset.repairs:
+        say(f"repaired: {repair}")
+
+
+@click.command()
+@click.option(
+    "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
+)
+@click.option(
+    "--profile", type=click.Choice(list(PROFILES)), default="full", show_default=True,
+    help="Named settings: quick is the quickstart's, full the most accurate.",
+)  # fmt: skip
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="Any setting, such as training.epochs=5 or model.dim=128.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), help="Of everything random.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
+@click.pass_obj
+def train(
+    workspace: Workspace,
+    data: str,
+    profile: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    resume: bool,
+) -> None:
+    """Train the fusion model and save it as a new version."""
+    from fusionrec.data.fetch import load
+
+    seeded = {"training.seed": str(seed)} if seed is not None else {}
+    recipe = PROFILES[profile].change({**options.read_settings(settings), **seeded})
+    dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
+    describe(dataset)
+    artifact = _train(workspace, dataset, recipe, resume)
+    say("put it into Milvus with: fusionrec index")
+    click.echo(artifact.version)
+
+
+def _train(workspace: Workspace, dataset: Dataset, recipe: Recipe, resume: bool) -> Artifact:
+    say("starting PaddlePaddle")
+    from fusionrec.training.run import train as run
+
+    started = time.monotonic()
+    try:
+        with TrainingProgress(recipe.training.epochs) as report:
+            artifact = run(dataset, recipe, workspace, report, resume=resume)
+    except KeyboardInterrupt:
+        say(f"stopped; a checkpoint is kept. To go on: {_again()}")
+        raise
+    trained = artifact.manifest["training"]
+    say(
+        f"saved {artifact.version} after {time.monotonic() - started:.0f} s "
+        f"(best of {len(trained['epochs'])} epochs: {trained['best_epoch']})"
+    )
+    return artifact
+
+
+def _again() -> str:
+    import sys
+
+    arguments = [a for a in sys.argv[1:] if a != "--resume"]
+    return shlex.join(["fusionrec", *arguments, "--resume"])
+
+
+@click.command()
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
+@click.pass_obj
+def quickstart(workspace: Workspace, resume: bool) -> None:
+    """Fetch, train, index, and print five films for a sample viewer."""
+    from fusionrec.data.fetch import first_available
+    from fusionrec.versions import build_index, open_recommender
+
+    dataset, why = first_available(workspace.data, ByteProgress("downloading"))
+    say(why)
+    describe(dataset)
+    artifact = _train(workspace, dataset, PROFILES["quick"], resume)
+    place = build_index(workspace, artifact, progress=ByteProgress("indexing", "items"))
+    say(f"{artifact.version} answers from {place}")
+    from fusionrec.recommender import Query
+
+    viewer = {"gender": "F", "age": "25", "occupation": "12"}
+    say("five films for a programmer of 25 to 34, of whom nothing else is known:")
+    recommender = open_recommender(workspace, talk=say)
+    show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
+    user = artifact.users.ids[0]
+    say(f"now ask for yourself, such as: fusionrec recommend --user {user}")
+
+
+COMMANDS = (quickstart, fetch, train)

@@ -1,0 +1,113 @@
+"""Commands that look after a workspace: index, models, doctor."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.output import ByteProgress, say, show_json, show_rows
+from fusionrec.config import Workspace
+from fusionrec.errors import FusionrecError
+
+
+@click.command()
+@options.store
+@click.option(
+    "--kind", type=click.Choice(["FLAT", "HNSW"]), default="FLAT", show_default=True,
+    help="FLAT is exact; HNSW pays on a server, beyond 100,000 items.",
+)  # fmt: skip
+@click.pass_obj
+def index(
+    workspace: Workspace,
+    version: str | None,
+    uri: str | None,
+    token: str,
+    kind: Literal["FLAT", "HNSW"],
+) -> None:
+    """Put a version's item vectors into Milvus and make it the one that answers.
+
+    Without --version it is the newest one.
+    """
+    from fusionrec.artifact import version_numbers
+    from fusionrec.versions import build_index, load
+
+    numbers = version_numbers(workspace.models)
+    newest = f"v{numbers[-1]}" if numbers else None
+    artifact = load(workspace, version or newest)
+    progress = ByteProgress(f"indexing {artifact.version}", "items")
+    place = build_index(workspace, artifact, uri, kind=kind, token=token, progress=progress)
+    say(f"{artifact.version} is active; its {len(artifact.items):,} items are in {place}")
+
+
+@click.group(invoke_without_command=True)
+@options.as_json
+@click.pass_context
+def models(context: click.Context, as_json: bool) -> None:
+    """List the versions; activate one (forward or back), or prune old ones."""
+    if context.invoked_subcommand is not None:
+        return
+    from fusionrec.versions import versions
+
+    found = versions(context.obj)
+    if as_json:
+        show_json([asdict(version) for version in found])
+        return
+    if not found:
+        say("no model yet; train one: fusionrec train")
+    rows = []
+    for v in found:
+        rmse = "" if v.validation_rmse is None else f"{v.validation_rmse:.4f}"
+        state = v.problem or ("active" if v.active else "")
+        rows.append([v.name, v.created, v.data, v.model, rmse, state])
+    header = ["Version", "Created", "Data", "Model", "Validation RMSE", "State"]
+    if rows:
+        show_rows(header, rows)
+
+
+@models.command("activate")
+@click.argument("version")
+@options.milvus
+@options.token
+@click.pass_obj
+def activate(workspace: Workspace, version: str, uri: str | None, token: str) -> None:
+    """Make VERSION the one that answers; its index is built anew."""
+    from fusionrec.versions import activate as make_active
+
+    place = make_active(workspace, version, uri, token)
+    say(f"{version} is active, in {place}")
+
+
+@models.command("prune")
+@click.option("--keep", type=click.IntRange(1), default=3, show_default=True)
+@click.pass_obj
+def prune(workspace: Workspace, keep: int) -> None:
+    """Delete all but the newest versions; the active one and the one before it stay."""
+    from fusionrec.versions import prune as delete
+
+    for name in delete(workspace, keep):
+        click.echo(name)
+
+
+@click.command()
+@options.store
+@click.pass_context
+def doctor(context: click.Context, version: str | None, uri: str | None, token: str) -> None:
+    """Say what is wrong here, and how to mend it."""
+    from fusionrec.doctor import examine
+
+    worst = 0
+    for finding in examine(context.obj, version=version, uri=uri, token=token):
+        worst = max(worst, finding.level)
+        click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
+        if finding.hint:
+            click.echo(f"         {finding.hint}")
+    if worst == 2:
+        raise FusionrecError(
+            "something here is broken", hint="each error above says how to mend it"
+        )
+
+
+COMMANDS = (index, models, doctor)

@@ -1,0 +1,155 @@
+"""The one data noun: interactions, users and items, checked when it is made."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.schema import Schema, Side
+from fusionrec.errors import DataError
+
+
+@dataclass(frozen=True)
+class Table:
+    """The users or the items: outside ids and one column per attribute.
+
+    Attributes:
+        ids: outside ids, distinct strings; a place in this sequence is a *position*.
+        columns: attribute name -> one value per id. ``category`` and ``text``: str;
+            ``categories``: tuple of str; ``number``: float, NaN where not known.
+    """
+
+    ids: Sequence[str]
+    columns: Mapping[str, Sequence[Any]]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def positions(self) -> dict[str, int]:
+        """Outside id -> position."""
+        return {outside: position for position, outside in enumerate(self.ids)}
+
+    def row(self, position: int) -> dict[str, Any]:
+        """The attributes of one id, by name."""
+        return {name: column[position] for name, column in self.columns.items()}
+
+    def take(self, positions: np.ndarray) -> Table:
+        """The table of these positions, in their order."""
+        picked = [int(p) for p in positions]
+        columns = {name: [column[p] for p in picked] for name, column in self.columns.items()}
+        return Table([self.ids[p] for p in picked], columns)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Who rated what.
+
+    Attributes:
+        schema: the fields of ``users`` and ``items``.
+        name: for people, such as ``ml-1m``; begins with ``synthetic`` when the rows are made up.
+        users, items: the two tables.
+        user, item: int32 [n], each interaction's position in ``users`` and in ``items``.
+        rating: float32 [n], within the schema's rating range.
+        time: int64 [n], seconds since 1970, or None where the data set has no times.
+        repairs: what was put right when it was made, each with its count.
+
+    Raises:
+        DataError: lengths differ, a position or rating is out of range, ids repeat, a column is
+            missing.
+    """
+
+    schema: Schema
+    name: str
+    users: Table
+    items: Table
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    time: np.ndarray | None = None
+    repairs: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        self._check_table("user", self.users)
+        self._check_table("item", self.items)
+        lengths = {len(self.user), len(self.item), len(self.rating)}
+        if self.time is not None:
+            lengths.add(len(self.time))
+        if len(lengths) != 1:
+            raise DataError(
+                f"{self.name}: interaction columns have different lengths {sorted(lengths)}"
+            )
+        if len(self) == 0:
+            raise DataError(f"{self.name}: no interactions, so there is nothing to learn from")
+        for side, position, size in (
+            ("user", self.user, len(self.users)),
+            ("item", self.item, len(self.items)),
+        ):
+            if position.min() < 0 or position.max() >= size:
+                raise DataError(
+                    f"{self.name}: an interaction names a {side} outside the table of {size}"
+                )
+        low, high = self.schema.rating_range
+        # Written so that a NaN, which no comparison finds, is outside too.
+        if not (self.rating.min() >= low and self.rating.max() <= high):
+            raise DataError(f"{self.name}: ratings must lie in {low:g}..{high:g}")
+
+    def _check_table(self, side: Side, table: Table) -> None:
+        wanted = {f.name for f in self.schema.attributes(side)}
+        if wanted != set(table.columns):
+            raise DataError(
+                f"{self.name}: {side} columns must be {sorted(wanted)}, got {sorted(table.columns)}"
+            )
+        if len(set(table.ids)) != len(table):
+            raise DataError(f"{self.name}: {side} ids must be distinct")
+        if any(len(column) != len(table) for column in table.columns.values()):
+            raise DataError(f"{self.name}: {side} columns must have one value per id")
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the rows are made up, so that no figure on them says anything of people."""
+        return self.name.startswith("synthetic")
+
+    def fingerprint(self, rows: np.ndarray | None = None) -> str:
+        """SHA-256 of the given interactions (all by default): which rows a model has seen.
+
+        Args:
+            rows: int [m], places in the interaction columns; their order does not matter.
+        """
+        rows = np.arange(len(self)) if rows is None else np.sort(rows)
+        digest = hashlib.sha256(f"{self.schema.name}:{len(rows)}:".encode())
+        for ids in (self.users.ids, self.items.ids):
+            digest.update("\x1f".join(ids).encode())
+        for column, kind in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4")):
+            digest.update(np.ascontiguousarray(column[rows], dtype=kind).tobytes())
+        return digest.hexdigest()
+
+
+def keep_last_of_pairs(
+    user: np.ndarray, item: np.ndarray, time: np.ndarray | None
+) -> tuple[np.ndarray, int]:
+    """Leaves one interaction per user and item: the latest, of equal times the last in the file.
+
+    Args:
+        user: int [n] positions.
+        item: int [n] positions.
+        time: int64 [n] or None; then the file's order counts.
+
+    Returns:
+        int64 [m] the rows kept, in the file's order, and how many were left out.
+    """
+    pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
+    # Many times faster than np.unique, and stable sorting profits from rows that stand by user.
+    ordered = np.sort(pair, kind="stable")
+    if not (ordered[1:] == ordered[:-1]).any():
+        return np.arange(len(pair)), 0
+    order = np.lexsort((np.arange(len(pair)), pair if time is None else time, pair))
+    last = np.r_[pair[order][1:] != pair[order][:-1], True]
+    kept = np.sort(order[last])
+    return kept, len(pair) - len(kept)

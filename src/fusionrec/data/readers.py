@@ -1,0 +1,138 @@
+"""One reader for the layouts of ml-1m, ml-100k and ml-100k's mirror."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
+from fusionrec.data.files import Bundle, bundles
+from fusionrec.data.layouts import LAYOUTS, BadValueError, File, Layout
+from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.schema import Side
+from fusionrec.errors import DataError
+
+log = logging.getLogger("fusionrec")
+
+# Seven digits: positions are looked up in an array as long as the largest id.
+_ID = re.compile("[1-9][0-9]{0,6}")
+
+
+def read(path: Path, name: str | None = None) -> Dataset:
+    """A MovieLens data set: all its users and items, also those without ratings.
+
+    Args:
+        path: a zip or a folder, the files in it or one folder deeper, laid out as ml-1m
+            (``ratings.dat``, ``users.dat``, ``movies.dat``), as ml-100k (``u.data``, ``u.user``,
+            ``u.item``) or as ml-100k's mirror (``ml-100k.inter``, ``.user``, ``.item``; its wheel
+            is a zip as well).
+        name: the Dataset's name; by default the layout's, ``ml-1m`` or ``ml-100k``.
+
+    Returns:
+        The Dataset under the schema MOVIELENS, ratings in the order of the file. Of ratings of the
+        same user and movie only the latest stays; their number is in ``repairs``, and logged.
+
+    Raises:
+        DataError: no such layout, a file is missing or damaged, or a line is not what it should
+            be; the message names file and line.
+    """
+    layout, bundle = _recognise(path)
+    users = _table(bundle, layout.users, "user")
+    items = _table(bundle, layout.items, "item")
+    user, item, rating, time = _ratings(bundle, layout.ratings, users, items)
+    kept, left_out = keep_last_of_pairs(user, item, time)
+    repairs: tuple[str, ...] = ()
+    if left_out:
+        user, item, rating, time = (column[kept] for column in (user, item, rating, time))
+        repairs = (
+            f"{left_out} of {len(kept) + left_out} ratings left out: the same user rated the same "
+            "movie again, and the latest rating stays",
+        )
+        log.warning("%s/%s: %s", bundle.place, layout.ratings.name, repairs[0])
+    name = name or layout.name
+    return Dataset(MOVIELENS, name, users, items, user, item, rating, time, repairs)
+
+
+def _recognise(path: Path) -> tuple[Layout, Bundle]:
+    found = [
+        (layout, bundle)
+        for bundle in bundles(path)
+        for layout in LAYOUTS
+        if layout.ratings.name in bundle.names
+    ]
+    if not found:
+        raise DataError(
+            f"{path}: expected ratings.dat (ml-1m), u.data (ml-100k) or ml-100k.inter (its mirror) "
+            "there or one folder deeper, got none of them",
+            "give the archive as downloaded, or the folder it unpacks to",
+        )
+    if len(found) > 1:
+        places = ", ".join(bundle.place for _, bundle in found)
+        raise DataError(f"{path}: holds several data sets: {places}", "give one of the folders")
+    return found[0]
+
+
+def _table(bundle: Bundle, file: File, side: Side) -> Table:
+    """The users or the items, one per line."""
+    columns: dict[str, list[Any]] = {f.name: [] for f in MOVIELENS.attributes(side)}
+    lines: dict[str, int] = {}  # id -> where it was first seen
+    start = 2 if file.header else 1
+    content = bundle.lines(file.name)
+    if file.header and content[0] != file.header:
+        bundle.fail(file.name, 1, f"the header {file.header!r}", repr(content[0]))
+    for line, text in enumerate(content[start - 1 :], start):
+        fields = text.split(file.separator)
+        try:
+            if len(fields) != file.width:
+                raise BadValueError(
+                    f"{file.width} fields with {file.separator!r} between", repr(text)
+                )
+            outside, row = fields[0], file.parse(fields)
+            if not _ID.fullmatch(outside):
+                raise BadValueError(f"a whole number of 1 to 7 digits as {side} id", repr(outside))
+            if outside in lines:
+                raise BadValueError(
+                    f"distinct {side} ids", f"{outside} as on line {lines[outside]}"
+                )
+        except BadValueError as error:
+            bundle.fail(file.name, line, *error.args)
+        lines[outside] = line
+        for name, column in columns.items():
+            column.append(row[name])
+    if not lines:
+        raise DataError(f"{bundle.place}/{file.name}: the file names no {side}s")
+    return Table(list(lines), columns)
+
+
+def _ratings(
+    bundle: Bundle, file: File, users: Table, items: Table
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The interaction columns of a Dataset, in the order of the file."""
+    columns = bundle.numbers(file.name, file.separator.encode(), file.width, file.header)
+    start = 2 if file.header else 1
+    positions = []
+    for side, numbers, table in (("user", columns[0], users), ("movie", columns[1], items)):
+        position = _positions(numbers, table)
+        if (bad := np.flatnonzero(position < 0)).size:
+            got = f"{side} {numbers[bad[0]]}, which is not in the file of {side}s"
+            bundle.fail(file.name, int(bad[0]) + start, f"a {side} that is known", got)
+        positions.append(position)
+    low, high = MOVIELENS.rating_range
+    if (bad := np.flatnonzero((columns[2] < low) | (columns[2] > high))).size:
+        expected = f"a rating {low:g}..{high:g}"
+        bundle.fail(file.name, int(bad[0]) + start, expected, str(columns[2][bad[0]]))
+    return positions[0], positions[1], columns[2].astype(np.float32), columns[3]
+
+
+def _positions(numbers: np.ndarray, table: Table) -> np.ndarray:
+    """int32 [n], each number's position in the table; -1 where it has none."""
+    ids = np.array(table.ids, dtype=np.int64)
+    position_of = np.full(ids.max() + 2, -1, dtype=np.int32)
+    position_of[ids] = np.arange(len(ids), dtype=np.int32)
+    # Every number beyond the largest id looks up the -1 behind it.
+    positions: np.ndarray = position_of[np.minimum(numbers, ids.max() + 1)]
+    return positions

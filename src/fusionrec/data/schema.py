@@ -1,0 +1,119 @@
+"""Which fields users and items have. All that comes after the files loops over a Schema and names
+no field of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, get_args
+
+from fusionrec.errors import DataError
+
+Side = Literal["user", "item"]
+Kind = Literal["id", "category", "categories", "text", "number"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One attribute of a user or an item.
+
+    Attributes:
+        name: column name, unique in the schema; letters, digits and underscores.
+        side: whose attribute it is.
+        kind: ``id`` (outside id, a string), ``category`` (one value), ``categories`` (several
+            values), ``text`` (words in order) or ``number`` (a float; NaN where it is not known).
+        filterable: whether answers may be filtered by it; items only.
+        choices: for categories, every value that is allowed, with the label people read; empty if
+            open.
+        option: the command line's name for it, where that differs from ``name``.
+    """
+
+    name: str
+    side: Side
+    kind: Kind
+    filterable: bool = False
+    choices: dict[str, str] = field(default_factory=dict)
+    option: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name.isidentifier() or not self.name.isascii():
+            raise DataError(
+                f"a field's name must be letters, digits and underscores, got {self.name!r}"
+            )
+        if self.kind not in get_args(Kind) or self.side not in get_args(Side):
+            raise DataError(f"field {self.name}: unknown kind {self.kind!r} or side {self.side!r}")
+
+    @property
+    def flag(self) -> str:
+        """The field's name on the command line."""
+        return self.option or self.name
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The fields of a data set and the scale of its ratings.
+
+    Attributes:
+        name: what the schema describes, for messages.
+        fields: every field; exactly one ``id`` on each side.
+        rating_range: lowest and highest rating that can be given.
+        title: the item's text field that people know it by; empty if there is none.
+        like: the lowest rating that counts as liking an item.
+    """
+
+    name: str
+    fields: tuple[Field, ...]
+    rating_range: tuple[float, float]
+    title: str = ""
+    like: float = 4.0
+
+    def __post_init__(self) -> None:
+        names = [f.name for f in self.fields]
+        if len(set(names)) != len(names):
+            raise DataError(f"schema {self.name}: field names must be unique, got {names}")
+        for side in get_args(Side):
+            ids = [f.name for f in self.side(side) if f.kind == "id"]
+            if len(ids) != 1:
+                raise DataError(f"schema {self.name}: one id field per side, {side} has {ids}")
+        if self.rating_range[0] >= self.rating_range[1]:
+            raise DataError(
+                f"schema {self.name}: rating range {self.rating_range} is not low, high"
+            )
+
+    def side(self, side: Side) -> tuple[Field, ...]:
+        """The fields of users or of items, in the schema's order."""
+        return tuple(f for f in self.fields if f.side == side)
+
+    def id(self, side: Side) -> Field:
+        """The id field of a side."""
+        return next(f for f in self.side(side) if f.kind == "id")
+
+    def attributes(self, side: Side) -> tuple[Field, ...]:
+        """The fields of a side without its id: a user's profile, an item's content."""
+        return tuple(f for f in self.side(side) if f.kind != "id")
+
+    def filters(self) -> tuple[Field, ...]:
+        """The item fields that answers may be filtered by."""
+        return tuple(f for f in self.side("item") if f.filterable)
+
+    def to_json(self) -> dict[str, Any]:
+        """The schema as plain JSON values; ``from_json`` reads it back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Schema:
+        """A schema from what ``to_json`` wrote.
+
+        Raises:
+            DataError: a part is missing or of the wrong kind.
+        """
+        try:
+            return cls(
+                name=value["name"],
+                fields=tuple(Field(**f) for f in value["fields"]),
+                rating_range=(float(value["rating_range"][0]), float(value["rating_range"][1])),
+                title=value["title"],
+                like=float(value["like"]),
+            )
+        except (KeyError, TypeError, IndexError, ValueError) as error:
+            raise DataError(f"not a schema: {error!r}") from error

@@ -1,0 +1,227 @@
+"""Vocabularies and the Encoder: the only code that turns values into what towers read."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Field, Schema, Side
+from fusionrec.errors import ArtifactError, UsageError
+
+FORMAT = 1
+UNKNOWN = 0  # the row of every value that training did not see
+
+Features = dict[str, np.ndarray]
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text in order: runs of letters and digits of any script, case folded."""
+    return re.findall(r"[^\W_]+", text.casefold())
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What one field looked like in training.
+
+    Attributes:
+        values: known values; the one at place p has row p + 1. Row 0 is every other value.
+        length: ``text``: words kept of each text; shorter ones are padded.
+        mean, std: ``number``: of the known values in training.
+    """
+
+    values: tuple[str, ...] = ()
+    length: int = 0
+    mean: float = 0.0
+    std: float = 1.0
+
+    @property
+    def size(self) -> int:
+        """How many rows an embedding of this field needs, the unknown one included."""
+        return len(self.values) + 1
+
+    def rows(self) -> dict[str, int]:
+        """Value -> row, from 1."""
+        return {value: row for row, value in enumerate(self.values, start=1)}
+
+
+class Encoder:
+    """Turns users and items into arrays of one schema, the same in training and answering.
+
+    Every array is checked against its vocabulary by construction: a row is never negative and
+    never reaches ``vocabulary.size``. Encoded fields of n users or items:
+
+    - ``id``, ``category``: int64 [n], rows.
+    - ``categories``: float32 [n, size], 1 for each category held; column 0 for unknown ones.
+    - ``text``: int64 [n, length], rows of words in order; 0 pads, 1 is an unknown word.
+    - ``number``: float32 [n, 2], standardised value and whether it is known (1 or 0).
+    """
+
+    def __init__(self, schema: Schema, vocabularies: Mapping[str, Vocabulary]) -> None:
+        self.schema = schema
+        self.vocabularies = dict(vocabularies)
+        self._rows = {name: v.rows() for name, v in self.vocabularies.items()}
+
+    @classmethod
+    def fit(
+        cls, dataset: Dataset, rows: np.ndarray, *, min_count: int = 2, max_words: int = 12
+    ) -> Encoder:
+        """Learns the vocabularies from training rows alone.
+
+        Ids without a training interaction get no row of their own, so that no id ever carries
+        a vector that training did not touch.
+
+        Args:
+            dataset: the data set.
+            rows: int [m], places of the training interactions.
+            min_count: a word must stand in this many items' texts to have a row.
+            max_words: words kept of each text, at most.
+        """
+        vocabularies: dict[str, Vocabulary] = {}
+        sides: tuple[tuple[Side, np.ndarray, Table], ...] = (
+            ("user", dataset.user, dataset.users),
+            ("item", dataset.item, dataset.items),
+        )
+        for side, positions, table in sides:
+            seen = table.take(np.unique(positions[rows]))
+            vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
+            for field in dataset.schema.attributes(side):
+                column = seen.columns[field.name]
+                vocabularies[field.name] = _learn(field, column, min_count, max_words)
+        return cls(dataset.schema, vocabularies)
+
+    def encode(
+        self, side: Side, ids: Sequence[str | None], columns: Mapping[str, Sequence[Any]]
+    ) -> Features:
+        """Encodes n users or items.
+
+        Args:
+            side: users or items.
+            ids: outside ids; None where there is none.
+            columns: attribute name -> n values; None, or a missing name, where not known.
+
+        Returns:
+            Field name -> array, in the schema's order (see the class).
+        """
+        encoded: Features = {}
+        for field in self.schema.side(side):
+            values: Sequence[Any] = ids if field.kind == "id" else columns.get(field.name, ())
+            if len(values) == 0:
+                values = [None] * len(ids)
+            encoded[field.name] = self._encode_field(field, values)
+        return encoded
+
+    def encode_table(self, side: Side, table: Table) -> Features:
+        """Encodes a whole table; see ``encode``."""
+        return self.encode(side, table.ids, table.columns)
+
+    def _encode_field(self, field: Field, values: Sequence[Any]) -> np.ndarray:
+        vocabulary, rows = self.vocabularies[field.name], self._rows[field.name]
+        if field.kind in ("id", "category"):
+            return np.array([rows.get(v, UNKNOWN) for v in values], dtype=np.int64)
+        if field.kind == "number":
+            return _standardised(values, vocabulary)
+        if field.kind == "categories":
+            several = np.zeros((len(values), vocabulary.size), dtype=np.float32)
+            for n, held in enumerate(values):
+                several[n, [rows.get(v, UNKNOWN) for v in held or ()]] = 1.0
+            return several
+        texts = np.zeros((len(values), vocabulary.length), dtype=np.int64)
+        for n, text in enumerate(values):
+            for place, word in enumerate(words_of(text or "")[: vocabulary.length]):
+                # One row further than other fields: 0 is "no word here", 1 an unknown word.
+                texts[n, place] = rows.get(word, UNKNOWN) + 1
+        return texts
+
+    def profile(self, values: Mapping[str, str]) -> dict[str, str]:
+        """Checks the attributes that someone gives of a user against the schema's choices.
+
+        Returns:
+            The same attributes, ready for ``encode``.
+
+        Raises:
+            UsageError: a name is not a user attribute, or a value is not one of its choices.
+        """
+        known = {f.name: f for f in self.schema.attributes("user")}
+        for name, value in values.items():
+            if name not in known:
+                raise UsageError(
+                    f"a profile has {', '.join(known) or 'no fields'} in this model, not {name!r}"
+                )
+            choices = known[name].choices
+            if choices and value not in choices:
+                raise UsageError(
+                    f"{name} must be one of {', '.join(choices)}, got {value!r}",
+                    hint="; ".join(f"{code} = {label}" for code, label in choices.items()),
+                )
+        return dict(values)
+
+    def width(self, field: Field) -> int:
+        """Rows that the field's embedding needs (``text``: with the padding's)."""
+        return self.vocabularies[field.name].size + (field.kind == "text")
+
+    def save(self, path: Path) -> None:
+        """Writes the encoder as JSON; ``load`` reads it back equal."""
+        value = {
+            "format": FORMAT,
+            "schema": self.schema.to_json(),
+            "vocabularies": {
+                name: {"values": v.values, "length": v.length, "mean": v.mean, "std": v.std}
+                for name, v in self.vocabularies.items()
+            },
+        }
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Encoder:
+        """Reads an encoder that ``save`` wrote.
+
+        Raises:
+            ArtifactError: the file is not an encoder of this format.
+        """
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if value["format"] != FORMAT:
+                raise ArtifactError(f"{path}: encoder format {value['format']}, not {FORMAT}")
+            schema = Schema.from_json(value["schema"])
+            vocabularies = {
+                name: Vocabulary(tuple(v["values"]), int(v["length"]), v["mean"], v["std"])
+                for name, v in value["vocabularies"].items()
+            }
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(f"{path}: not an encoder ({error!r})") from error
+        return cls(schema, vocabularies)
+
+
+def _learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:
+    if field.kind == "number":
+        known = [float(v) for v in column if not math.isnan(v)]
+        if not known:
+            return Vocabulary()
+        return Vocabulary(mean=float(np.mean(known)), std=float(np.std(known)) or 1.0)
+    if field.kind == "text":
+        texts = [words_of(text) for text in column]
+        counts = Counter(word for words in texts for word in set(words))
+        # The length that holds all but the longest hundredth of the texts, at most max_words.
+        length = int(np.quantile([len(words) for words in texts], 0.99)) if texts else 1
+        kept = sorted(word for word, count in counts.items() if count >= min_count)
+        return Vocabulary(tuple(kept), length=max(1, min(length, max_words)))
+    if field.kind == "categories":
+        return Vocabulary(tuple(sorted({v for held in column for v in held})))
+    return Vocabulary(tuple(sorted(set(column))))
+
+
+def _standardised(values: Sequence[Any], vocabulary: Vocabulary) -> np.ndarray:
+    number = np.array([math.nan if v is None else float(v) for v in values], dtype=np.float64)
+    known = np.isfinite(number)
+    # Held within five deviations: a mistyped year must not blow up a vector.
+    scaled = np.clip((number - vocabulary.mean) / vocabulary.std, -5.0, 5.0)
+    return np.stack([np.where(known, scaled, 0.0), known], axis=1).astype(np.float32)

@@ -1,0 +1,175 @@
+"""Exact search over the item vectors with NumPy: the oracle, and a reserve for Milvus."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Schema
+from fusionrec.errors import StoreDamagedError, UsageError
+from fusionrec.index.filters import Condition, FilterColumns
+
+# Scores closer than this are settled in double precision: several times the error of a float32
+# inner product of normalised vectors.
+MARGIN = 1e-5
+_LENGTH_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What a search found, best first; equal scores in the order of their rows.
+
+    Attributes:
+        rows: int64 [m], positions in the item table.
+        scores: float32 [m], inner products: cosines, when the query is normalised.
+    """
+
+    rows: np.ndarray
+    scores: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ExactIndex:
+    """Searches all vectors, every time.
+
+    Args:
+        schema: whose filterable item fields conditions may name.
+        items: the n items.
+        vectors: float32 [n, d], L2-normalised; may be memory-mapped.
+        place: what answers call this index.
+
+    Raises:
+        StoreDamagedError: the vectors are not normalised, hold a NaN, or do not fit the items.
+    """
+
+    def __init__(
+        self, schema: Schema, items: Table, vectors: np.ndarray, place: str = "exact"
+    ) -> None:
+        check_vectors(vectors, len(items))
+        self.place = place
+        self.vectors = vectors
+        self._columns = FilterColumns(schema, items)
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Sequence[Condition] = (),
+        exclude: np.ndarray | Sequence[int] = (),
+    ) -> Hits:
+        """The k items with the highest inner product with a vector.
+
+        Args:
+            vector: float [d], a user's or an item's vector.
+            k: how many, at least 1; all that there are if there are fewer.
+            where: conditions, all of which an item must meet.
+            exclude: int [e], rows to leave out.
+
+        Raises:
+            UsageError: k is below 1, the vector is not d finite numbers, or a row or condition
+                is none of these items.
+        """
+        query = check_query(vector, self.vectors.shape[1])
+        left_out = check_rows(exclude, len(self))
+        check_k(k)
+        allowed = self._columns.mask(where)
+        allowed[left_out] = False
+        k = min(k, int(allowed.sum()))
+        if k == 0:
+            return nothing()
+        scores = np.where(allowed, self.vectors @ query, -np.inf)
+        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
+        return ranked(query, self.vectors, np.flatnonzero(scores >= worst - margin(query)), k)
+
+
+def ranked(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> Hits:
+    """The best k of some rows, scored so that equal vectors score equal wherever they stand.
+
+    Args:
+        query: float32 [d].
+        vectors: float32 [n, d].
+        rows: int64 [c], the candidates, distinct.
+        k: how many.
+    """
+    # A float32 product may differ in its last bits between rows of equal vectors, and ties would
+    # then not break by row. In float64, rounded to float32, they are equal.
+    scores = (vectors[rows].astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+    order = np.lexsort((rows, -scores))[:k]
+    return Hits(rows[order].astype(np.int64), scores[order])
+
+
+def margin(query: np.ndarray) -> float:
+    """How far a float32 score may be from the exact one, for this query."""
+    return MARGIN * max(1.0, float(np.linalg.norm(query)))
+
+
+def nothing() -> Hits:
+    """An answer without items."""
+    return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+
+def check_vectors(vectors: np.ndarray, n: int) -> None:
+    """Refuses vectors that no index can be made of.
+
+    Raises:
+        StoreDamagedError: they are not float32 [n, d], or one is not of length 1 (a NaN is not).
+    """
+    if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != n:
+        raise StoreDamagedError(
+            f"item vectors must be float32 [{n}, d], got {vectors.dtype} {list(vectors.shape)}"
+        )
+    lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    wrong = np.flatnonzero(~(np.abs(lengths - 1.0) <= _LENGTH_TOLERANCE))
+    if len(wrong):
+        raise StoreDamagedError(
+            f"{len(wrong)} of {n} item vectors are not of length 1, the first is row {wrong[0]} "
+            f"with length {lengths[wrong[0]]:.4g}",
+            hint="the model's item vectors are damaged; train or restore it, then index again",
+        )
+
+
+def check_query(vector: np.ndarray, d: int) -> np.ndarray:
+    """The query as float32 [d].
+
+    Raises:
+        UsageError: it is not d finite numbers.
+    """
+    query = np.asarray(vector, dtype=np.float32)
+    if query.shape != (d,) or not np.isfinite(query).all():
+        raise UsageError(f"a query must be {d} finite numbers, got shape {list(query.shape)}")
+    return query
+
+
+def check_rows(rows: np.ndarray | Sequence[int], n: int) -> np.ndarray:
+    """Rows to leave out, distinct and in order: int64 [e].
+
+    Raises:
+        UsageError: one is not a row of the n items; a negative one would count from the end.
+    """
+    given = np.asarray(rows)
+    if given.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
+        raise UsageError(f"rows to leave out must be whole numbers, got {given.dtype}")
+    distinct = np.unique(given).astype(np.int64)
+    if distinct[0] < 0 or distinct[-1] >= n:
+        raise UsageError(f"rows to leave out must be in 0..{n - 1}, got {distinct[[0, -1]]}")
+    return distinct
+
+
+def check_k(k: int) -> None:
+    """Refuses to search for nothing.
+
+    Raises:
+        UsageError: k is below 1.
+    """
+    if k < 1:
+        raise UsageError(f"a search needs k of at least 1, got {k}")

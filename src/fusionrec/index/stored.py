@@ -1,0 +1,276 @@
+"""One artifact version's item vectors in Milvus: built, verified, searched."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Schema
+from fusionrec.errors import StoreMissingError, UsageError
+from fusionrec.index import verify
+from fusionrec.index.exact import (
+    ExactIndex,
+    Hits,
+    check_k,
+    check_query,
+    check_rows,
+    margin,
+    ranked,
+)
+from fusionrec.index.filters import Condition, expression
+from fusionrec.index.layout import BATCH, Layout, layout_of, records
+from fusionrec.index.milvus import MAX_LIMIT, PREFIX, Kind, MilvusStore
+
+_SLACK = 16  # rows asked for beyond k, so that ties at the end are mostly seen at once
+
+Progress = Callable[[int, int], None]
+
+
+def collection_name(version: str | int, checksum: str) -> str:
+    """The collection of an artifact version, such as ``fusionrec_v3_1a2b3c4d``.
+
+    Args:
+        version: the version's number, or its name; a leading ``v`` is not repeated.
+        checksum: of the artifact, hexadecimal; the first eight digits are used.
+
+    Raises:
+        UsageError: the version has characters besides ASCII letters, digits and underscores, or
+            the checksum is not hexadecimal.
+    """
+    number = str(version).removeprefix("v")
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,100}", number):
+        raise UsageError(f"a version is ASCII letters, digits and underscores, got {version!r}")
+    if not re.fullmatch(r"[0-9a-fA-F]{8,}", checksum):
+        raise UsageError(f"a checksum is eight hexadecimal digits or more, got {checksum!r}")
+    return f"{PREFIX}{number}_{checksum[:8].lower()}"
+
+
+class MilvusIndex:
+    """A searchable collection; made by ``build`` or ``open``, ended by ``close`` or a ``with``.
+
+    Attributes:
+        store: the connection, for the alias and for other collections.
+        name: of the collection.
+        kind: of the index in Milvus.
+    """
+
+    def __init__(
+        self, store: MilvusStore, name: str, items: Table, exact: ExactIndex, layout: Layout
+    ) -> None:
+        self.store = store
+        self.name = name
+        self.kind: Kind = "FLAT"
+        self._items = items
+        self._exact = exact
+        self._layout = layout
+        self._stored = len(items)  # rows in Milvus, doubled ones too
+        self._settled = True  # whether every search sees the last write without waiting
+
+    @classmethod
+    def build(
+        cls,
+        uri: str,
+        schema: Schema,
+        items: Table,
+        vectors: np.ndarray,
+        version: str | int,
+        checksum: str,
+        *,
+        kind: Kind = "FLAT",
+        token: str = "",
+        timeout: float = 30.0,
+        progress: Progress | None = None,
+    ) -> Self:
+        """Writes a version's collection from scratch, and verifies it before it is used.
+
+        A half-built collection of the same version is replaced; no other one is touched, and
+        the alias stays where it is unless it pointed to this one.
+
+        Args:
+            uri: a local path ending in ``.db``, or http(s)://host:port.
+            schema: the artifact's.
+            items: the n items; a row is a position in them.
+            vectors: float32 [n, d], L2-normalised.
+            version: the artifact's; see ``collection_name``.
+            checksum: the artifact's, hexadecimal.
+            kind: ``FLAT`` is exact; ``HNSW`` is faster on a server, beyond 100,000 items.
+            token: for a server; never shown.
+            timeout: seconds that one request may take.
+            progress: called with rows written and n.
+
+        Raises:
+            UsageError: a URI, version, checksum or kind that is none, or there are no items.
+            DataError: an id or category cannot be stored whole.
+            StoreDamagedError: the vectors are not normalised (nothing was written then), or
+                Milvus does not answer from them as the exact index does.
+            StoreUnavailableError, StoreError: Milvus cannot be reached, or could not write.
+        """
+        name = collection_name(version, checksum)
+        if kind not in ("FLAT", "HNSW"):
+            raise UsageError(f"an index is FLAT or HNSW, got {kind!r}")
+        if len(items) == 0:
+            raise UsageError("an index needs at least one item")
+        exact, layout = ExactIndex(schema, items, vectors), layout_of(schema, items)
+        store = MilvusStore(uri, token=token, timeout=timeout)
+        try:
+            index = cls(store, name, items, exact, layout)
+            index.kind, index._settled = kind, False
+            was_active = store.active() == name
+            index._write(checksum, progress)
+            index._stored = verify.check_rows(store, name, len(items))
+            verify.check_answers(index, exact, schema, items, exact=kind == "FLAT")
+            index._settled = True
+            if was_active:
+                index.activate()
+        except BaseException:
+            # After a failed write the store may hide rows until it is opened anew.
+            store.close()
+            raise
+        return index
+
+    @classmethod
+    def open(
+        cls,
+        uri: str,
+        schema: Schema,
+        items: Table,
+        vectors: np.ndarray,
+        version: str | int,
+        checksum: str,
+        *,
+        token: str = "",
+        timeout: float = 30.0,
+    ) -> Self:
+        """Opens a version's collection and verifies that it is the artifact's.
+
+        The arguments are those of ``build``; a local store that is not there is not made.
+
+        Raises:
+            StoreMissingError: Milvus has no such collection.
+            StoreDamagedError: what it has differs from the artifact, or cannot be read.
+            StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
+        """
+        name = collection_name(version, checksum)
+        exact, layout = ExactIndex(schema, items, vectors), layout_of(schema, items)
+        store = MilvusStore(uri, token=token, timeout=timeout, create=False)
+        try:
+            if not store.has(name):
+                raise StoreMissingError(
+                    f"{store.place} has no collection {name}",
+                    hint="build the index: fusionrec index",
+                )
+            index = cls(store, name, items, exact, layout)
+            index._check_note(checksum)
+            store.load(name)
+            index._stored = verify.check_rows(store, name, len(items))
+            verify.check_sample(store, name, items, vectors)
+        except BaseException:
+            store.close()
+            raise
+        return index
+
+    @property
+    def place(self) -> str:
+        """Where the vectors are, for people; without secrets."""
+        return self.store.place
+
+    def __len__(self) -> int:
+        return len(self._exact)
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Sequence[Condition] = (),
+        exclude: np.ndarray | Sequence[int] = (),
+    ) -> Hits:
+        """The k items with the highest inner product, found by Milvus.
+
+        Conditions and rows to leave out are part of Milvus' search. What it finds is scored again
+        from the artifact's vectors, so that ties break by row and a score that is not the model's
+        is noticed.
+
+        The arguments are those of ``ExactIndex.search``; a k above 16,384 counts as 16,384.
+
+        Raises:
+            UsageError: see ``ExactIndex.search``.
+            StoreDamagedError: Milvus' rows or scores are not those of the artifact.
+            StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
+        """
+        query = check_query(vector, self._exact.vectors.shape[1])
+        left_out = check_rows(exclude, len(self))
+        check_k(k)
+        k = min(k, len(self), MAX_LIMIT)
+        rows, scores = self._candidates(query, k, expression(where, left_out, self._layout))
+        if self.kind == "HNSW" and len(rows) < k and (where or len(left_out)):
+            # A graph walks past what a selective filter leaves over.
+            return self._exact.search(query, k, where, left_out)
+        verify.check_scores(
+            self.store, self.name, query, self._exact.vectors, rows=rows, scores=scores
+        )
+        return ranked(query, self._exact.vectors, rows, k)
+
+    def _candidates(
+        self, query: np.ndarray, k: int, expression: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """At least the k best rows, distinct, with Milvus' scores, and all that tie."""
+        most = min(self._stored, MAX_LIMIT)
+        limit = min(k + _SLACK, most)
+        while True:
+            rows, scores = self.store.search(
+                self.name, query, limit, expression, self.kind, settled=self._settled
+            )
+            distinct, first = np.unique(rows, return_index=True)
+            best = np.sort(scores[first])[::-1]
+            enough = len(best) > k and best[-1] < best[k - 1] - 2 * margin(query)
+            if len(rows) < limit or limit == most or enough:
+                return distinct, scores[first]
+            limit = min(4 * limit, most)
+
+    def activate(self) -> None:
+        """Points the alias for readers outside at this collection."""
+        self.store.activate(self.name)
+
+    def close(self) -> None:
+        """Closes the store; see ``MilvusStore.close``."""
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, checksum: str, progress: Progress | None) -> None:
+        store, (n, d) = self.store, self._exact.vectors.shape
+        store.create(self.name, self._layout, d, self._note(checksum))
+        for start in range(0, n, BATCH):
+            stop = min(start + BATCH, n)
+            store.insert(
+                self.name, records(self._layout, self._items, self._exact.vectors, start, stop)
+            )
+            if progress is not None:
+                progress(stop, n)
+        store.finish(self.name, self.kind)
+
+    def _note(self, checksum: str) -> dict[str, Any]:
+        n, d = self._exact.vectors.shape
+        layout = self._layout.fingerprint()
+        return {"checksum": checksum, "rows": n, "d": d, "kind": self.kind, "layout": layout}
+
+    def _check_note(self, checksum: str) -> None:
+        try:
+            note = self.store.note(self.name)
+        except StoreMissingError as error:  # its folder is there, and no description in it
+            raise verify.unlike(self.store, self.name, error.message) from error
+        if note.get("kind") in ("FLAT", "HNSW"):
+            self.kind = note["kind"]
+        for key, wanted in self._note(checksum).items():
+            if note.get(key) != wanted:
+                raise verify.unlike(
+                    self.store, self.name, f"its {key} is {note.get(key)!r}, the model's {wanted!r}"
+                )

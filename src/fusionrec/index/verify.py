@@ -1,0 +1,138 @@
+"""Whether a collection is what the artifact says: rows, vectors, answers, scores."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Schema
+from fusionrec.errors import StoreDamagedError
+from fusionrec.index.boundary import damaged
+from fusionrec.index.exact import MARGIN, ExactIndex, Hits, margin
+from fusionrec.index.filters import AnyOf, Between, Condition
+from fusionrec.index.layout import BATCH, ID, ROW, VECTOR, filter_fields
+from fusionrec.index.milvus import MAX_LIMIT, MilvusStore
+
+_SAMPLE = 32  # vectors compared
+_QUERIES = 20  # searches compared
+_PAGE = 4_096  # rows asked for at a time, so that doubled ones fit an answer too
+_HNSW_RECALL = 0.9
+
+
+class _Searched(Protocol):
+    store: MilvusStore
+    name: str
+
+    def search(self, vector: np.ndarray, k: int, where: list[Condition]) -> Hits: ...
+
+
+def unlike(store: MilvusStore, name: str, what: str) -> StoreDamagedError:
+    """The error for a collection that differs from the artifact."""
+    return damaged(f"{store.place}, collection {name},", what)
+
+
+def check_rows(store: MilvusStore, name: str, n: int) -> int:
+    """Every row from 0 to n - 1 is there, by asking for them: a kill may leave some of them
+    twice and others out, so that the count is right and the collection is not.
+
+    Returns:
+        Rows in the collection, doubled ones counted twice.
+
+    Raises:
+        StoreDamagedError: rows are missing.
+    """
+    stored = store.count(name)
+    # All of them while that is quick; of more, the first and last of each batch that was written.
+    ends = np.arange(0, n, BATCH)
+    rows = np.arange(n) if n <= MAX_LIMIT else np.union1d(ends, np.r_[ends[1:] - 1, n - 1])
+    missing = n - stored
+    for start in range(0, len(rows), _PAGE):
+        wanted = rows[start : start + _PAGE].tolist()
+        inside = f"{ROW} >= {wanted[0]} and {ROW} <= {wanted[-1]}"
+        if n > MAX_LIMIT:
+            inside = f"{ROW} in {wanted}"
+        found = {row[ROW] for row in store.query(name, inside, [ROW])}
+        missing = max(missing, len(set(wanted) - found))
+    if missing > 0:
+        raise unlike(store, name, f"{missing} or more of the model's {n} items are missing")
+    return stored
+
+
+def check_sample(store: MilvusStore, name: str, items: Table, vectors: np.ndarray) -> None:
+    """Ids and vectors are the artifact's, by a sample that is the same every time.
+
+    Raises:
+        StoreDamagedError: one is not.
+    """
+    rows = _sample(len(items), _SAMPLE)
+    for held in store.query(name, f"{ROW} in {rows.tolist()}", [ROW, ID, VECTOR]):
+        row, vector = held[ROW], np.asarray(held[VECTOR], dtype=np.float32)
+        if held[ID] != items.ids[row] or not np.allclose(vector, vectors[row], atol=MARGIN):
+            raise unlike(store, name, f"row {row} is not the model's item {items.ids[row]!r}")
+
+
+def check_scores(
+    store: MilvusStore,
+    name: str,
+    query: np.ndarray,
+    vectors: np.ndarray,
+    *,
+    rows: np.ndarray,
+    scores: np.ndarray,
+) -> None:
+    """The scores that Milvus gave some rows, int64 [m] ascending, are those of the vectors.
+
+    Raises:
+        StoreDamagedError: they are not, or a row is none of the model's.
+    """
+    if len(rows) and (rows[0] < 0 or rows[-1] >= len(vectors)):
+        raise unlike(store, name, "it answers with rows that the model does not have")
+    if not np.allclose(vectors[rows] @ query, scores, rtol=0.0, atol=margin(query)):
+        raise unlike(store, name, "its scores are not those of the model's vectors")
+
+
+def check_answers(
+    index: _Searched, oracle: ExactIndex, schema: Schema, items: Table, *, exact: bool
+) -> None:
+    """Milvus' top ten are the oracle's: all of them, or (not ``exact``) most.
+
+    Raises:
+        StoreDamagedError: they are not.
+    """
+    rows = _sample(len(items), _QUERIES)
+    asked: list[tuple[int, list[Condition]]] = [(int(row), []) for row in rows]
+    asked += [(int(rows[0]), [c]) for c in _conditions(schema, items, int(rows[0]))]
+    found = wanted = 0
+    for row, where in asked:
+        query = oracle.vectors[row]
+        right, given = oracle.search(query, 10, where), index.search(query, 10, where)
+        if exact and not np.array_equal(given.rows, right.rows):
+            what = f"its answer to the vector of row {row} is not the exact one ({where})"
+            raise unlike(index.store, index.name, what)
+        found += len(np.intersect1d(given.rows, right.rows))
+        wanted += len(right)
+    if found < _HNSW_RECALL * wanted:
+        what = f"it finds {found} of the {wanted} items nearest to a sample"
+        raise unlike(index.store, index.name, what)
+
+
+def _conditions(schema: Schema, items: Table, row: int) -> list[Condition]:
+    """One condition for every filterable field, which the item in this row meets."""
+    conditions: list[Condition] = []
+    for field in filter_fields(schema):
+        value = items.columns[field.name][row]
+        if field.kind == "number":
+            if value is not None and np.isfinite(value):
+                conditions.append(Between(field.name, float(value), float(value)))
+        elif field.kind == "category":
+            conditions.append(AnyOf(field.name, (value or "",)))
+        elif value:
+            conditions.append(AnyOf(field.name, (value[0],)))
+    return conditions
+
+
+def _sample(n: int, size: int) -> np.ndarray:
+    """Distinct rows in order, the same for the same n: int64 [min(n, size)]."""
+    return np.sort(np.random.default_rng(n).choice(n, size=min(n, size), replace=False))

@@ -1,0 +1,1 @@
+"""Batches, losses, schedule, early stopping, checkpoints: from a Dataset to a published version."""

@@ -1,0 +1,88 @@
+"""Minibatches that are blocks of a users-by-items grid: a tower sees each of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The training rows of some users with some items.
+
+    Attributes:
+        users, items: int [u] and [i], distinct positions. ``items`` holds every trained item of
+            the block, rated in it or not: the unrated ones are the ranking term's negatives.
+        user, item: int [n], places in ``users`` and in ``items`` of each rating.
+        rating: float32 [n].
+    """
+
+    users: np.ndarray
+    items: np.ndarray
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+
+
+class Blocks:
+    """Cuts each epoch's training rows into minibatches.
+
+    Users and items are dealt at random into groups, anew in every epoch; a minibatch is all the
+    ratings of one group of users on one group of items. Each rating stands in exactly one
+    minibatch of an epoch and each pair of a user and an item meets with equal chance, while a
+    minibatch of n ratings holds far fewer than n distinct users and items: both towers run on
+    hundreds of rows where pairs would take thousands. (Blocks of this kind are those of
+    Gemulla et al., Large-Scale Matrix Factorization with Distributed SGD, KDD 2011.)
+
+    Args:
+        user, item: int [n] positions of the training rows.
+        rating: float32 [n].
+        batch: ratings in a minibatch, on average.
+        seed: of the grouping; an epoch's batches depend on nothing but it and the epoch.
+    """
+
+    def __init__(
+        self, user: np.ndarray, item: np.ndarray, rating: np.ndarray, *, batch: int, seed: int
+    ) -> None:
+        self._user, self._item, self._rating = user, item, rating
+        self._users = int(user.max()) + 1
+        self._trained = np.unique(item)
+        self._items = int(item.max()) + 1
+        self._seed = seed
+        blocks: int = max(1, round(len(user) / batch))
+        distinct = len(np.unique(user)) / len(self._trained)
+        # Square blocks: as many users as items, so that neither tower has needless rows.
+        self.user_groups = int(max(1, min(blocks, round((blocks * distinct) ** 0.5))))
+        self.item_groups = max(1, round(blocks / self.user_groups))
+
+    def __len__(self) -> int:
+        return self.user_groups * self.item_groups
+
+    @property
+    def mean_size(self) -> float:
+        """Ratings in a minibatch, on average."""
+        return len(self._user) / len(self)
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
+        """The minibatches of an epoch in random order, from the ``start``-th on.
+
+        A block without ratings comes as an empty batch, so that steps can be counted.
+        """
+        rng = np.random.default_rng([self._seed, number])
+        user_group = rng.permutation(self._users) % self.user_groups
+        item_group = rng.permutation(self._items) % self.item_groups
+        block = user_group[self._user] * self.item_groups + item_group[self._item]
+        order = np.argsort(block, kind="stable")
+        ends = np.cumsum(np.bincount(block, minlength=len(self)))
+        members = [
+            self._trained[item_group[self._trained] == group] for group in range(self.item_groups)
+        ]
+        for number_of_block in rng.permutation(len(self))[start:]:
+            begin = ends[number_of_block - 1] if number_of_block else 0
+            rows = order[begin : ends[number_of_block]]
+            items = members[number_of_block % self.item_groups]
+            users, user = np.unique(self._user[rows], return_inverse=True)
+            item = np.searchsorted(items, self._item[rows])
+            yield Batch(users, items, user, item, self._rating[rows])

@@ -1,0 +1,79 @@
+"""Checkpoints: everything a training needs to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from fusionrec.errors import TrainingError
+
+
+@dataclass
+class Checkpoint:
+    """A training's state between two steps.
+
+    Attributes:
+        run: what the training is of (recipe, fingerprint of its rows); resuming needs it equal.
+        progress: numbers that say how far it came.
+        arrays: parameters, optimiser state and the best parameters so far, by name.
+    """
+
+    run: dict[str, Any]
+    progress: dict[str, Any]
+    arrays: Mapping[str, np.ndarray]
+
+    def save(self, folder: Path) -> None:
+        """Writes the checkpoint in place of the one that was in ``folder``, or leaves that one."""
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / "state.safetensors.new"
+        # run and progress travel inside the one file that is moved in, so they cannot disagree.
+        note = {"run": json.dumps(self.run), "progress": json.dumps(self.progress)}
+        arrays = {name: np.ascontiguousarray(value) for name, value in self.arrays.items()}
+        save_file(arrays, fresh, metadata=note)
+        with fresh.open("rb") as file:
+            os.fsync(file.fileno())
+        fresh.replace(folder / "state.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
+        """The checkpoint in ``folder``, or None where there is none.
+
+        Raises:
+            TrainingError: it is damaged, or of another run (other settings or other rows).
+        """
+        path = folder / "state.safetensors"
+        if not path.exists():
+            return None
+        hint = "start afresh without --resume, or give the settings and data it was begun with"
+        try:
+            note = _metadata(path)
+            found = cls(json.loads(note["run"]), json.loads(note["progress"]), load_file(path))
+        except Exception as error:  # safetensors raises its own kinds for a damaged file
+            raise TrainingError(f"{path} is not a checkpoint: {error}", hint) from error
+        if found.run != json.loads(json.dumps(run)):
+            other = [key for key in found.run if found.run[key] != run.get(key)]
+            raise TrainingError(f"{path} is of a training with another {', '.join(other)}", hint)
+        return found
+
+    @staticmethod
+    def remove(folder: Path) -> None:
+        """Removes the checkpoint, once its training has been published."""
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    # The file begins with the length of a JSON header (safetensors' format), 8 bytes little-endian.
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        if not 0 < length < 100_000_000:
+            raise ValueError("no header")
+        metadata: dict[str, str] = json.loads(file.read(length))["__metadata__"]
+    return metadata

@@ -1,0 +1,339 @@
+"""The training loop: steps, schedule, validation, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import paddle
+
+from fusionrec.config import Recipe, TrainingSettings
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Side
+from fusionrec.errors import TrainingError
+from fusionrec.features import Encoder
+from fusionrec.models.fusion import Tower
+from fusionrec.scores import SCALE, ScoreMap
+from fusionrec.training.batches import Batch, Blocks
+from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.losses import ranking_loss, squared_error
+
+SIDES: tuple[Side, Side] = ("user", "item")
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch came to: RMSEs in ratings (stars), and seconds without validation."""
+
+    number: int
+    train_rmse: float
+    validation_rmse: float | None
+    seconds: float
+    ratings_per_second: float
+
+
+@dataclass
+class Progress:
+    """How far a training is: what a progress bar shows and what a checkpoint keeps.
+
+    Attributes:
+        epoch: the epoch under way, from 1.
+        step, steps: minibatches done in it and in all of it.
+        squared, rated: sum of squared score errors and ratings so far in it.
+        seconds: spent in it.
+        rated_here, seconds_here: ratings and seconds since this process began, for the rate.
+        epochs: those that ended.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    steps: int = 0
+    squared: float = 0.0
+    rated: int = 0
+    seconds: float = 0.0
+    rated_here: int = 0
+    seconds_here: float = 0.0
+    epochs: list[Epoch] = field(default_factory=list)
+
+    @property
+    def rate(self) -> float:
+        """Ratings per second."""
+        return self.rated_here / self.seconds_here if self.seconds_here else 0.0
+
+    @property
+    def best(self) -> Epoch | None:
+        """The epoch with the least validation error; the last one where nothing was held out."""
+        judged = [e for e in self.epochs if e.validation_rmse is not None]
+        if not judged:
+            return self.epochs[-1] if self.epochs else None
+        return min(judged, key=lambda e: e.validation_rmse or math.inf)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Both towers with the best epoch's weights, and how they came to be."""
+
+    encoder: Encoder
+    towers: dict[Side, Tower]
+    progress: Progress
+
+
+Report = Callable[[Progress], None]
+
+
+class Trainer:
+    """Trains both towers on some rows of a data set.
+
+    Args:
+        dataset: the data set.
+        rows: int [n], the rows that training may see; a share of them is held out for validation.
+        recipe: all settings.
+        folder: where checkpoints go; None keeps none.
+    """
+
+    def __init__(
+        self, dataset: Dataset, rows: np.ndarray, recipe: Recipe, folder: Path | None = None
+    ) -> None:
+        self.settings: TrainingSettings = recipe.training
+        self.dataset, self.folder = dataset, folder
+        self.run = {"recipe": recipe.to_dict(), "rows": dataset.fingerprint(rows)}
+        self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
+        self.encoder = Encoder.fit(dataset, self.rows)
+        self.map = ScoreMap(*dataset.schema.rating_range)
+        set_threads(self.settings.threads)
+        paddle.seed(self.settings.seed)
+        with paddle.utils.unique_name.guard():  # the same parameter names in every process
+            self.towers: dict[Side, Tower] = {
+                side: Tower(self.encoder, side, recipe.model) for side in SIDES
+            }
+        tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
+        self.features = {side: self._encoded(side, table) for side, table in tables.items()}
+        self.blocks = Blocks(
+            dataset.user[self.rows],
+            dataset.item[self.rows],
+            dataset.rating[self.rows],
+            batch=self.settings.batch,
+            seed=self.settings.seed,
+        )
+        self.optimizer = self._optimizer()
+        self.progress = Progress(steps=len(self.blocks))
+        self.best_weights: dict[str, np.ndarray] = {}
+
+    def _encoded(self, side: Side, table: Table) -> dict[str, paddle.Tensor]:
+        encoded = self.encoder.encode_table(side, table)
+        return {name: paddle.to_tensor(values) for name, values in encoded.items()}
+
+    def _optimizer(self) -> paddle.optimizer.AdamW:
+        towers = list(self.towers.values())
+        embeddings = {
+            p.name
+            for tower in towers
+            for name, p in tower.named_parameters()
+            if "embedding" in name
+        }
+        return paddle.optimizer.AdamW(
+            learning_rate=self.settings.learning_rate,
+            parameters=[p for tower in towers for p in tower.parameters()],
+            weight_decay=self.settings.weight_decay,
+            apply_decay_param_fun=embeddings.__contains__,
+        )
+
+    def fit(self, report: Report, *, resume: bool = False) -> Trained:
+        """Trains to the end.
+
+        Args:
+            report: called after every step and every epoch.
+            resume: go on from the checkpoint, if there is one.
+
+        Raises:
+            TrainingError: the loss is not finite, or the checkpoint is of another run.
+            KeyboardInterrupt: as it came, after a checkpoint was kept.
+        """
+        if resume and self.folder:
+            self._restore(Checkpoint.load(self.folder, self.run))
+        try:
+            while self.progress.epoch <= self.settings.epochs and not self._out_of_patience():
+                self._epoch(report)
+        except KeyboardInterrupt:
+            self._keep()
+            raise
+        for side in SIDES:
+            self._set_weights(side, self.best_weights)
+            self.towers[side].eval()
+        return Trained(self.encoder, self.towers, self.progress)
+
+    def _out_of_patience(self) -> bool:
+        best = self.progress.best
+        if best is None or best.validation_rmse is None:
+            return False
+        return len(self.progress.epochs) - best.number >= self.settings.patience
+
+    def _epoch(self, report: Report) -> None:
+        p, kept = self.progress, time.monotonic()
+        began = time.monotonic()
+        for batch in self.blocks.epoch(p.epoch, start=p.step):
+            if len(batch.rating):
+                p.squared += self._step(batch) * len(batch.rating)
+            p.step += 1
+            p.rated += len(batch.rating)
+            p.rated_here += len(batch.rating)
+            took = time.monotonic() - began
+            p.seconds += took
+            p.seconds_here += took
+            report(p)
+            if time.monotonic() - kept > self.settings.checkpoint_seconds:
+                self._keep()
+                kept = time.monotonic()
+            began = time.monotonic()
+        self._end_epoch()
+        self._keep()
+        report(p)
+
+    def _step(self, batch: Batch) -> float:
+        """One minibatch; returns its mean squared score error."""
+        s, p = self.settings, self.progress
+        step = (p.epoch - 1) * p.steps + p.step
+        # Seeded step by step, so that a resumed training draws what an unbroken one would.
+        paddle.seed((s.seed * 1_000_003 + step) % 2**31)
+        rng = np.random.default_rng([s.seed, 1, step])
+        self.optimizer.set_lr(learning_rate(s, step / (p.steps * s.epochs)))
+        users = self._vectors("user", batch.users, rng)
+        items = self._vectors("item", batch.items, rng)
+        cosines = paddle.matmul(users, items, transpose_y=True)
+        places = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
+        rated = paddle.gather(cosines.flatten(), places)
+        target = paddle.to_tensor(self.map.target(batch.rating))
+        error = squared_error(rated, target, SCALE)
+        loss = error
+        liked = np.flatnonzero(batch.rating >= self.dataset.schema.like)
+        if s.ranking and len(liked):
+            chosen = paddle.gather(rated, paddle.to_tensor(liked))
+            user = paddle.to_tensor(batch.user[liked])
+            loss = loss + s.ranking * ranking_loss(cosines, user, chosen, s.temperature)
+        loss.backward()
+        self.optimizer.step()
+        self.optimizer.clear_grad()
+        value = float(error)
+        if not math.isfinite(value):
+            raise TrainingError(
+                f"the error is {value} in epoch {p.epoch}, minibatch {p.step}",
+                hint="a lower training.learning_rate usually helps",
+            )
+        return value
+
+    def _vectors(
+        self, side: Side, positions: np.ndarray, rng: np.random.Generator
+    ) -> paddle.Tensor:
+        at = paddle.to_tensor(positions)
+        inputs = {name: paddle.gather(x, at) for name, x in self.features[side].items()}
+        for f in self.dataset.schema.side(side):
+            share = {"id": self.settings.id_dropout, "category": self.settings.attribute_dropout}
+            withheld = rng.random(len(positions)) < share.get(f.kind, 0.0)
+            if withheld.any():
+                inputs[f.name] = inputs[f.name] * paddle.to_tensor((~withheld).astype(np.int64))
+        return self.towers[side](list(inputs.values()))
+
+    def vectors(self, side: Side) -> np.ndarray:
+        """Vectors of every user or item of the data set, float32 [n, dim], with today's weights."""
+        tower = self.towers[side]
+        tower.eval()
+        parts = []
+        with paddle.no_grad():
+            count = len(self.dataset.users if side == "user" else self.dataset.items)
+            for begin in range(0, count, 4096):
+                part = {n: x[begin : begin + 4096] for n, x in self.features[side].items()}
+                parts.append(tower(list(part.values())).numpy())
+        tower.train()
+        return np.concatenate(parts)
+
+    def _end_epoch(self) -> None:
+        p = self.progress
+        validation = None
+        if len(self.held_out):
+            validation = rmse(
+                self.dataset, self.held_out, self.vectors("user"), self.vectors("item")
+            )
+        train = math.sqrt(p.squared / p.rated) * self.map.unit
+        p.epochs.append(Epoch(p.epoch, train, validation, p.seconds, p.rated / p.seconds))
+        if p.best is p.epochs[-1]:
+            self.best_weights = self._weights()
+        p.epoch, p.step, p.squared, p.rated, p.seconds = p.epoch + 1, 0, 0.0, 0, 0.0
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return {
+            f"{side}.{name}": value.numpy().copy()
+            for side in SIDES
+            for name, value in self.towers[side].state_dict().items()
+        }
+
+    def _set_weights(self, side: Side, weights: dict[str, np.ndarray]) -> None:
+        prefix = f"{side}."
+        self.towers[side].set_state_dict(
+            {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
+        )
+
+    def _keep(self) -> None:
+        if not self.folder:
+            return
+        state = self.optimizer.state_dict()
+        optimizer = {n: v.numpy() for n, v in state.items() if isinstance(v, paddle.Tensor)}
+        arrays = {f"now/{n}": v for n, v in self._weights().items()}
+        arrays |= {f"best/{n}": v for n, v in self.best_weights.items()}
+        arrays |= {f"optimizer/{n}": v for n, v in optimizer.items()}
+        Checkpoint(self.run, asdict(self.progress), arrays).save(self.folder)
+
+    def _restore(self, found: Checkpoint | None) -> None:
+        if found is None:
+            return
+        groups: dict[str, dict[str, Any]] = {"now": {}, "best": {}, "optimizer": {}}
+        for name, value in found.arrays.items():
+            group, _, rest = name.partition("/")
+            groups[group][rest] = value
+        for side in SIDES:
+            self._set_weights(side, groups["now"])
+        self.best_weights = groups["best"]
+        self.optimizer.set_state_dict(
+            {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}
+        )
+        epochs = [Epoch(**e) for e in found.progress.pop("epochs")]
+        self.progress = Progress(**found.progress, epochs=epochs)
+        self.progress.rated_here, self.progress.seconds_here = 0, 0.0
+
+
+def learning_rate(settings: TrainingSettings, done: float) -> float:
+    """The learning rate when a share ``done`` (0 to 1) of all steps is behind.
+
+    A linear rise over the first tenth, then half a cosine down to a hundredth (Loshchilov and
+    Hutter, SGDR, 2017, without restarts).
+    """
+    warm = 0.1
+    if done < warm:
+        return settings.learning_rate * max(done / warm, 0.01)
+    fall = 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+    return settings.learning_rate * (0.01 + 0.99 * fall)
+
+
+def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Parts rows into those trained on and a random share held out for validation, both sorted."""
+    count = min(round(len(rows) * share), len(rows) - 1)
+    shuffled = np.random.default_rng([seed, 2]).permutation(rows)
+    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+
+
+def rmse(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> float:
+    """Root mean squared error in ratings of two sets of vectors, [., dim], on some rows."""
+    cosine = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
+    predicted = ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)
+    return float(np.sqrt(np.mean((predicted - dataset.rating[rows]) ** 2)))
+
+
+def set_threads(threads: int) -> None:
+    """Sets Paddle's math threads; 0 for one per core, two at most."""
+    import os
+
+    paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))

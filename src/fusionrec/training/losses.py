@@ -1,0 +1,33 @@
+"""What training makes small: the squared error of the ratings, and how badly liked items rank."""
+
+from __future__ import annotations
+
+import paddle
+
+
+def squared_error(cosine: paddle.Tensor, target: paddle.Tensor, scale: float) -> paddle.Tensor:
+    """The article's loss: the mean of ``(scale·cos − target)²``.
+
+    Args:
+        cosine, target: float32 [n], one per rating; targets on the scale of scores.
+        scale: score of a cosine of 1.
+    """
+    return paddle.mean((scale * cosine - target) ** 2)
+
+
+def ranking_loss(
+    cosines: paddle.Tensor, user: paddle.Tensor, liked: paddle.Tensor, temperature: float
+) -> paddle.Tensor:
+    """Softmax cross-entropy of liked items against every item of the block.
+
+    The block's items are a uniform sample of the catalogue, so no correction for the sampling is
+    needed (Bengio and Senécal, Adaptive importance sampling, 2008, for the general case).
+
+    Args:
+        cosines: float32 [u, i], every user of the block with every item.
+        user: int64 [m], the row in ``cosines`` of each liked item's user.
+        liked: float32 [m], the liked items' cosines.
+        temperature: divides the cosines.
+    """
+    normaliser = paddle.logsumexp(cosines / temperature, axis=1)
+    return paddle.mean(paddle.gather(normaliser, user) - liked / temperature)

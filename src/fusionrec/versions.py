@@ -1,0 +1,260 @@
+"""A workspace's versions: which one answers, its index built, its recommender opened."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusionrec.artifact import Artifact, read_manifest, version_numbers
+from fusionrec.config import Workspace
+from fusionrec.errors import (
+    ArtifactError,
+    FusionrecError,
+    StoreDamagedError,
+    StoreError,
+    StoreMissingError,
+    UsageError,
+)
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, collection_name, wipe
+from fusionrec.index.boundary import is_server
+from fusionrec.index.milvus import Kind
+from fusionrec.ledger import Activation, Ledger
+from fusionrec.recommender import Recommender
+
+Progress = Callable[[int, int], None]
+Talk = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published model, as a list of versions shows it.
+
+    Attributes:
+        name: such as ``v3``.
+        active: whether it is the one that answers.
+        created, data, model: when it was made, on which data set, of which kind.
+        validation_rmse: its best epoch's error in ratings; None where nothing was held out.
+        problem: what is wrong with it; empty if nothing.
+    """
+
+    name: str
+    active: bool
+    created: str = ""
+    data: str = ""
+    model: str = ""
+    validation_rmse: float | None = None
+    problem: str = ""
+
+
+def versions(workspace: Workspace) -> list[Version]:
+    """Every version in the workspace, the oldest first, damaged ones among them."""
+    active = Ledger(workspace.ledger).active()
+    found = []
+    for number in version_numbers(workspace.models):
+        name = f"v{number}"
+        is_active = active is not None and active.version == name
+        try:
+            m = read_manifest(workspace.models / name)
+            best = [e["validation_rmse"] for e in m["training"]["epochs"] if e["validation_rmse"]]
+            found.append(
+                Version(
+                    name, is_active, m["created"], m["data"], m["model"], min(best, default=None)
+                )
+            )
+        except (ArtifactError, KeyError, TypeError) as error:
+            found.append(Version(name, is_active, problem=str(error)))
+    return found
+
+
+def load(workspace: Workspace, version: str | None = None) -> Artifact:
+    """A version's artifact: the one named, else the active one, else the newest.
+
+    Raises:
+        UsageError: there is no version of that name.
+        ArtifactError: the workspace has no version, or the one chosen is damaged.
+    """
+    names = [f"v{number}" for number in version_numbers(workspace.models)]
+    if not names:
+        raise ArtifactError(
+            f"the workspace {workspace.home} has no model yet",
+            hint="train one: fusionrec train --data ml-1m, or fusionrec quickstart",
+        )
+    if version is not None and version not in names:
+        raise UsageError(f"there is no version {version!r}; there are {', '.join(names)}")
+    active = Ledger(workspace.ledger).active()
+    if version is None:
+        version = active.version if active and active.version in names else names[-1]
+    return Artifact.load(workspace.models / version)
+
+
+def build_index(
+    workspace: Workspace,
+    artifact: Artifact,
+    uri: str | None = None,
+    *,
+    kind: Kind = "FLAT",
+    token: str = "",
+    progress: Progress | None = None,
+) -> str:
+    """Puts a version's item vectors into Milvus, verifies them, and makes the version active.
+
+    The collection that answered before is kept, for going back; older ones are dropped. A damaged
+    embedded store is moved aside first, never deleted.
+
+    Args:
+        workspace: whose ledger keeps the active version.
+        artifact: the version.
+        uri: the store; the workspace's embedded Milvus by default.
+        kind: of the index in Milvus.
+        token: for a server.
+        progress: called with rows written and all rows.
+
+    Returns:
+        The place, without secrets.
+
+    Raises:
+        StoreError: the store cannot be reached or written; the version active before still is.
+    """
+    uri = uri or workspace.milvus
+    try:
+        index = _build(artifact, uri, kind, token, progress)
+    except StoreDamagedError:
+        if is_server(uri) or wipe(uri) is None:
+            raise
+        index = _build(artifact, uri, kind, token, progress)
+    with index:
+        # The ledger decides which version answers; the alias follows for readers outside.
+        Ledger(workspace.ledger).activate(artifact.version, index.place)
+        index.activate()
+        _drop_old(workspace, index.store)
+        return index.place
+
+
+def _build(
+    artifact: Artifact, uri: str, kind: Kind, token: str, progress: Progress | None
+) -> MilvusIndex:
+    return MilvusIndex.build(
+        uri,
+        artifact.schema,
+        artifact.items,
+        artifact.item_vectors,
+        artifact.version,
+        artifact.checksum,
+        kind=kind,
+        token=token,
+        progress=progress,
+    )
+
+
+def _drop_old(workspace: Workspace, store: MilvusStore) -> None:
+    """Drops this workspace's collections but those of the last two versions activated."""
+    recent = list(dict.fromkeys(a.version for a in reversed(_activations(workspace))))[:2]
+    ours = {}
+    for number in version_numbers(workspace.models):
+        try:
+            checksum = read_manifest(workspace.models / f"v{number}")["files"]["item_vectors.npy"]
+            ours[collection_name(number, checksum)] = f"v{number}"
+        except FusionrecError:
+            continue
+    for collection in store.collections():
+        old = ours.get(collection.name, recent[0]) not in recent
+        if old and not collection.active:
+            store.drop(collection.name)
+
+
+def _activations(workspace: Workspace) -> list[Activation]:
+    return Ledger(workspace.ledger).activations()
+
+
+def open_recommender(
+    workspace: Workspace,
+    *,
+    version: str | None = None,
+    uri: str | None = None,
+    token: str = "",
+    talk: Talk = lambda _: None,
+) -> Recommender:
+    """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
+
+    A store that was damaged or has lost the active version's collection is rebuilt from the
+    artifact.
+
+    Args:
+        workspace: the workspace.
+        version: its name; the active one by default.
+        uri: the store; the place where the version was indexed by default.
+        token: for a server.
+        talk: told what takes long.
+
+    Raises:
+        ArtifactError, UsageError: as in ``load``.
+    """
+    artifact = load(workspace, version)
+    active = Ledger(workspace.ledger).active()
+    is_active = active is not None and active.version == artifact.version
+    uri = uri or (active.place if active else workspace.milvus)
+    try:
+        return Recommender(artifact, _open(artifact, uri, token))
+    except (StoreDamagedError, StoreMissingError) as error:
+        if not is_active:
+            hint = f"fusionrec index --version {artifact.version}"
+            return _exact(artifact, f"{artifact.version} has no index ({hint})")
+        talk(f"{error}; rebuilding it from {artifact.version}")
+        problem: StoreError = error
+    except StoreError as error:
+        return _exact(artifact, str(error))
+    try:
+        build_index(workspace, artifact, uri, token=token)
+        return Recommender(artifact, _open(artifact, uri, token))
+    except StoreError as error:
+        return _exact(artifact, f"{problem}; {error}")
+
+
+def _open(artifact: Artifact, uri: str, token: str) -> MilvusIndex:
+    return MilvusIndex.open(
+        uri,
+        artifact.schema,
+        artifact.items,
+        artifact.item_vectors,
+        artifact.version,
+        artifact.checksum,
+        token=token,
+    )
+
+
+def _exact(artifact: Artifact, why: str) -> Recommender:
+    index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors, "exact")
+    return Recommender(artifact, index, (f"answered exactly from the artifact: {why}",))
+
+
+def activate(workspace: Workspace, version: str, uri: str | None = None, token: str = "") -> str:
+    """Makes a version active, with its index built anew: forward, or back. As ``build_index``."""
+    return build_index(workspace, load(workspace, version), uri, token=token)
+
+
+def prune(workspace: Workspace, keep: int) -> list[str]:
+    """Deletes all but the newest versions; the active one and the one before it always stay.
+
+    Args:
+        workspace: the workspace.
+        keep: how many of the newest versions stay, 1 or more.
+
+    Returns:
+        The versions deleted.
+
+    Raises:
+        UsageError: ``keep`` is below 1.
+    """
+    if keep < 1:
+        raise UsageError(f"keep must be 1 or more, got {keep}")
+    names = [f"v{number}" for number in version_numbers(workspace.models)]
+    recent = list(dict.fromkeys(a.version for a in reversed(_activations(workspace))))[:2]
+    doomed = [name for name in names[:-keep] if name not in recent]
+    for name in doomed:
+        folder = workspace.models / name
+        # Renamed first, so that a version is either whole or gone.
+        gone = folder.rename(Path(f"{folder.parent}/.gone-{name}"))
+        shutil.rmtree(gone, ignore_errors=True)
+    return doomed

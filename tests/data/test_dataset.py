@@ -1,0 +1,137 @@
+"""Schema and Dataset refuse what cannot be."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
+from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.sample import synthetic
+from fusionrec.data.schema import Field, Schema
+from fusionrec.errors import DataError
+
+BOOKS = Schema(
+    "books",
+    (
+        Field("reader", "user", "id"),
+        Field("book", "item", "id"),
+        Field("topics", "item", "categories", filterable=True, option="topic"),
+    ),
+    rating_range=(0.0, 10.0),
+)
+
+
+def books(**changes) -> Dataset:
+    """A data set of string ids in another schema than MovieLens'."""
+    parts = {
+        "schema": BOOKS,
+        "name": "books",
+        "users": Table(["ann", "bo"], {}),
+        "items": Table(["x-1", "x-2"], {"topics": [("sea",), ()]}),
+        "user": np.array([0, 1, 1], np.int32),
+        "item": np.array([0, 0, 1], np.int32),
+        "rating": np.array([0, 10, 5], np.float32),
+        **changes,
+    }
+    return Dataset(**parts)
+
+
+def test_a_good_one_is_taken():
+    dataset = books()
+    assert len(dataset) == 3
+    assert not dataset.synthetic
+    assert dataset.items.row(0) == {"topics": ("sea",)}
+    assert dataset.users.positions() == {"ann": 0, "bo": 1}
+    assert list(dataset.users.take(np.array([1, 0])).ids) == ["bo", "ann"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"rating": np.array([0, 11, 5])}, "0..10"),
+        ({"rating": np.array([0, np.nan, 5])}, "0..10"),
+        ({"rating": np.array([0, -1, 5])}, "0..10"),
+        ({"rating": np.array([1.0])}, "lengths"),
+        ({"time": np.array([1])}, "lengths"),
+        ({"user": np.array([0, 1, 2])}, "user outside the table of 2"),
+        ({"item": np.array([0, 1, -1])}, "item outside the table of 2"),
+        ({"users": Table(["ann", "ann"], {})}, "distinct"),
+        ({"users": Table(["ann", "bo"], {"age": ["1", "2"]})}, "columns"),
+        ({"items": Table(["x", "y"], {})}, "topics"),
+        ({"items": Table(["x", "y"], {"topics": [()]})}, "one value per id"),
+        ({n: np.array([]) for n in ("user", "item", "rating")}, "no interactions"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes, said):
+    with pytest.raises(DataError, match=said):
+        books(**changes)
+
+
+def test_fingerprint_tells_rows_apart_but_not_their_order():
+    dataset = synthetic(0, 30, 20, 200)
+    some = np.array([5, 3, 8])
+    assert dataset.fingerprint(some) == dataset.fingerprint(np.sort(some))
+    assert dataset.fingerprint(some) != dataset.fingerprint(np.array([5, 3, 9]))
+    other = 1.0 if dataset.rating[3] != 1 else 2.0
+    changed = replace(dataset, rating=np.where(np.arange(200) == 3, other, dataset.rating))
+    assert dataset.fingerprint(some) != changed.fingerprint(some)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40
+    ),
+    st.booleans(),
+)
+def test_last_of_pairs_as_a_plain_loop_keeps_it(rows, timed):
+    user, item, time = (np.array(column) for column in zip(*rows, strict=True))
+    last: dict[tuple[int, int], int] = {}
+    for row, (u, i, t) in enumerate(rows):
+        seen = last.get((u, i))
+        if seen is None or not timed or t >= rows[seen][2]:
+            last[u, i] = row
+    kept, left_out = keep_last_of_pairs(user, item, time if timed else None)
+    assert kept.tolist() == sorted(last.values())
+    assert left_out == len(rows) - len(last)
+
+
+@pytest.mark.parametrize("schema", [MOVIELENS, BOOKS])
+def test_schema_survives_json(schema):
+    assert Schema.from_json(json.loads(json.dumps(schema.to_json()))) == schema
+
+
+@pytest.mark.parametrize(
+    "value", [{}, {**BOOKS.to_json(), "rating_range": [1]}, {**BOOKS.to_json(), "fields": [{}]}]
+)
+def test_what_is_no_schema_is_refused(value):
+    with pytest.raises(DataError):
+        Schema.from_json(value)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: Field("a b", "user", "id"), "letters"),
+        (lambda: Field("a", "user", "picture"), "picture"),
+        (lambda: Field("a", "shop", "id"), "shop"),
+        (lambda: Schema("s", BOOKS.fields[:1], (0, 1)), "one id field"),
+        (lambda: Schema("s", (*BOOKS.fields, BOOKS.fields[0]), (0, 1)), "unique"),
+        (lambda: replace(BOOKS, rating_range=(5.0, 5.0)), "rating range"),
+    ],
+)
+def test_impossible_schemas_are_refused(make, said):
+    with pytest.raises(DataError, match=said):
+        make()
+
+
+def test_fields_by_side():
+    assert [f.name for f in MOVIELENS.attributes("user")] == ["gender", "age", "occupation"]
+    assert [f.name for f in MOVIELENS.filters()] == ["genres", "year"]
+    assert MOVIELENS.id("item").name == "movie_id"
+    assert BOOKS.filters()[0].flag == "topic"

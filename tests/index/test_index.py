@@ -1,0 +1,169 @@
+"""What every index must do: one suite over all of them, with answers checked by plain NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from shop import films, shop
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Schema
+from fusionrec.errors import FusionrecError, StoreDamagedError, UsageError
+from fusionrec.index import AnyOf, Between, Condition, ExactIndex, Index, MilvusIndex
+
+Data = tuple[Schema, Table, np.ndarray]
+MADE = {"shop": shop, "films": films}
+WHERE: dict[str, list[list[Condition]]] = {
+    "shop": [
+        [],
+        [AnyOf("brand", ("茶", "b\\"))],
+        [AnyOf("tags", ("τag'3\"",)), Between("row", -10, 4)],
+        [AnyOf("in", ("ж",))],
+        [AnyOf("in", ("no such",))],
+    ],
+    "films": [
+        [],
+        [AnyOf("genres", ("Film-Noir", "Children's"))],
+        [AnyOf("genres", ("War",)), Between("year", 1950, 1980)],
+        [Between("year", None, 1990)],
+        [Between("year", 3000, None)],
+    ],
+}
+
+
+@pytest.fixture(scope="module", params=list(MADE))
+def made(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def data(made: str) -> Data:
+    return MADE[made]()
+
+
+@pytest.fixture(scope="module", params=["exact", "FLAT", "HNSW", "server"])
+def index(
+    request: pytest.FixtureRequest, data: Data, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Index]:
+    folder = tmp_path_factory.mktemp("index")
+    if request.param == "exact":
+        yield ExactIndex(*data)
+    elif request.param == "server":
+        from milvus_lite.adapter.grpc.server import start_server_in_thread
+
+        server, store, port = start_server_in_thread(str(folder / "served"))
+        with MilvusIndex.build(f"http://127.0.0.1:{port}", *data, 1, "00ff00ff") as built:
+            yield built
+        server.stop(grace=None).wait()
+        store.close()
+    else:
+        uri = str(folder / "new" / "milvus.db")
+        MilvusIndex.build(uri, *data, 1, "00ff00ff", kind=request.param).close()
+        with MilvusIndex.open(uri, *data, 1, "00ff00ff") as opened:
+            yield opened
+
+
+def right(data: Data, query: np.ndarray, where: list[Condition], exclude: list[int]) -> list[int]:
+    """Every allowed row, best first, ties by row; written without the code under test."""
+    _, items, vectors = data
+    scores = np.array([np.float32(np.dot(v.astype(float), query.astype(float))) for v in vectors])
+    kept = [r for r in range(len(items)) if r not in set(exclude) and meets(items.row(r), where)]
+    return sorted(kept, key=lambda row: (-scores[row], row))
+
+
+def meets(item: dict[str, object], where: list[Condition]) -> bool:
+    for condition in where:
+        value = item[condition.field]
+        if isinstance(condition, AnyOf):
+            held = value if isinstance(value, tuple) else (value,)
+            if not set(held) & set(condition.values):  # type: ignore[arg-type]
+                return False
+        else:
+            low = -np.inf if condition.low is None else condition.low
+            high = np.inf if condition.high is None else condition.high
+            if not (np.isfinite(value) and low <= value <= high):  # type: ignore[call-overload,operator]
+                return False
+    return True
+
+
+@pytest.mark.parametrize("k", [1, 10, 10_000, 100_000])
+@pytest.mark.parametrize("condition", range(5))
+def test_answers_are_the_right_ones(
+    index: Index, data: Data, made: str, condition: int, k: int
+) -> None:
+    where, vectors = WHERE[made][condition], data[2]
+    for row in (0, 3, 4):
+        exclude = [row, 7, 7, 50]
+        hits = index.search(vectors[row], k, where, np.array(exclude))
+        assert hits.rows.tolist() == right(data, vectors[row], where, exclude)[:k]
+        assert hits.rows.dtype == np.int64
+        assert hits.scores.dtype == np.float32
+        assert np.allclose(hits.scores, vectors[hits.rows] @ vectors[row], atol=1e-5)
+
+
+def test_scores_are_equal_everywhere(index: Index, data: Data) -> None:
+    schema, items, vectors = data
+    query = vectors[:3].mean(axis=0)
+    hits, wanted = index.search(query, 20), ExactIndex(schema, items, vectors).search(query, 20)
+    assert np.array_equal(hits.rows, wanted.rows)
+    assert np.array_equal(hits.scores, wanted.scores)
+
+
+def test_all_may_be_left_out(index: Index, data: Data) -> None:
+    n = len(data[1])
+    assert len(index.search(data[2][0], 10, exclude=np.arange(n))) == 0
+    assert index.search(data[2][0], 10, exclude=np.arange(1, n)).rows.tolist() == [0]
+    assert len(index.search(data[2][0], 10, exclude=[])) == 10
+
+
+@pytest.mark.parametrize("k", [0, -1])
+def test_k_must_be_positive(index: Index, data: Data, k: int) -> None:
+    with pytest.raises(UsageError, match="at least 1"):
+        index.search(data[2][0], k)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda v: np.full_like(v, np.nan),
+        lambda v: np.where(np.arange(len(v)) == 1, np.inf, v),
+        lambda v: v[:-1],
+        lambda v: v[None],
+    ],
+)
+def test_queries_are_checked(index: Index, data: Data, spoil: object) -> None:
+    with pytest.raises(FusionrecError):
+        index.search(spoil(data[2][0]), 5)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("exclude", [[-1], [10_000], np.array([0.5]), np.array([[1]])])
+def test_rows_to_leave_out_are_checked(index: Index, data: Data, exclude: list[int]) -> None:
+    with pytest.raises(UsageError, match="leave out"):
+        index.search(data[2][0], 5, exclude=exclude)
+
+
+def test_place_is_said(index: Index) -> None:
+    assert index.place
+
+
+def test_ties_break_by_row_at_the_cut(tmp_path: object) -> None:
+    schema, items, vectors = films(100)
+    vectors[:] = vectors[0]
+    exact = ExactIndex(schema, items, vectors)
+    assert exact.search(vectors[0], 7, exclude=[2]).rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
+    with MilvusIndex.build(f"{tmp_path}/m.db", schema, items, vectors, 1, "00000000") as index:
+        assert index.search(vectors[0], 7, exclude=[2]).rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0, 2.0, np.inf])
+def test_vectors_must_be_normalised(value: float, tmp_path: object) -> None:
+    schema, items, vectors = films(20)
+    vectors[3] *= value
+    with pytest.raises(StoreDamagedError, match="row 3"):
+        ExactIndex(schema, items, vectors)
+    with pytest.raises(StoreDamagedError, match="row 3"):
+        MilvusIndex.build(f"{tmp_path}/never/m.db", schema, items, vectors, 1, "00000000")
+    with pytest.raises(StoreDamagedError, match="float32"):
+        ExactIndex(schema, items, vectors[1:])

@@ -1,0 +1,535 @@
+"""The life of a collection: built, opened, verified, activated, locked, damaged, rebuilt."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import shutil
+import socket
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pymilvus.exceptions
+import pytest
+from shop import films, shop
+
+from fusionrec.errors import (
+    DataError,
+    FusionrecError,
+    StoreDamagedError,
+    StoreError,
+    StoreMissingError,
+    StoreUnavailableError,
+    UsageError,
+)
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, collection_name, wipe
+from fusionrec.index.boundary import place_of, quiet, translated
+
+A, B = "aaaaaaaa11", "bbbbbbbb22"
+FILMS = films()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one built collection, closed; copied by the tests that change it."""
+    path = tmp_path_factory.mktemp("made") / "milvus.db"
+    MilvusIndex.build(str(path), *FILMS, 1, A).close()
+    return path
+
+
+@pytest.fixture
+def path(made: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(made, tmp_path / "milvus.db"))
+
+
+def reopen(path: Path, version: int = 1, checksum: str = A) -> MilvusIndex:
+    return MilvusIndex.open(str(path), *FILMS, version, checksum)
+
+
+def test_names() -> None:
+    assert collection_name(3, "1A2B3C4D5e") == "fusionrec_v3_1a2b3c4d"
+    assert collection_name("v3", "1a2b3c4d") == "fusionrec_v3_1a2b3c4d"
+    for version, checksum in (("ü", A), ("", A), ("1; drop", A), (1, "xyz"), (1, "1a2b3c4")):
+        with pytest.raises(UsageError):
+            collection_name(version, checksum)
+
+
+def test_importing_the_package_loads_no_client() -> None:
+    code = (
+        "import sys, fusionrec.index; assert not {'pymilvus','milvus_lite','grpc'} & {*sys.modules}"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_progress_and_description(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    schema, items, vectors = films(1500)
+    uri = str(tmp_path / "milvus.db")
+    with MilvusIndex.build(
+        uri, schema, items, vectors, 2, B, progress=lambda done, n: seen.append((done, n))
+    ) as index:
+        assert seen == [(1000, 1500), (1500, 1500)]
+        note = index.store.note(index.name)
+    assert note["checksum"] == B
+    assert (note["rows"], note["d"], note["kind"]) == (1500, 24, "FLAT")
+
+
+def test_a_build_replaces_its_own_and_touches_no_other(path: Path) -> None:
+    with MilvusIndex.build(str(path), *FILMS, 2, B) as second:
+        second.activate()
+        names = [c.name for c in second.store.collections()]
+        assert names == [collection_name(1, A), collection_name(2, B)]
+        assert [c.rows for c in second.store.collections()] == [150, 150]
+    with MilvusIndex.build(str(path), *FILMS, 2, B) as again:
+        assert again.store.active() == again.name
+        assert len(again.store.collections()) == 2
+    reopen(path).close()
+
+
+def test_alias_and_drop(path: Path) -> None:
+    first, second = collection_name(1, A), collection_name(2, B)
+    MilvusIndex.build(str(path), *FILMS, 2, B).close()
+    with MilvusStore(str(path)) as store:
+        assert store.active() is None
+        store.activate(first)
+        store.activate(second)
+        assert [c.active for c in store.collections()] == [False, True]
+        with pytest.raises(UsageError, match="active"):
+            store.drop(second)
+        with pytest.raises(UsageError, match="not a collection of this project"):
+            store.drop("fusionrec")
+        with pytest.raises(StoreMissingError):
+            store.drop("fusionrec_v9_00000000")
+        with pytest.raises(StoreMissingError):
+            store.activate("fusionrec_v9_00000000")
+        store.drop(first)
+        assert store.active() == second
+        assert [c.name for c in store.collections()] == [second]
+
+
+def test_missing(tmp_path: Path, path: Path) -> None:
+    with pytest.raises(StoreMissingError) as raised:
+        reopen(tmp_path / "nowhere" / "milvus.db")
+    assert raised.value.hint
+    assert not (tmp_path / "nowhere").exists()
+    with pytest.raises(StoreMissingError):
+        reopen(path, version=7)
+
+
+def test_another_artifact_is_noticed(path: Path) -> None:
+    schema, items, vectors = FILMS
+    with pytest.raises(StoreDamagedError, match="checksum"):
+        MilvusIndex.open(str(path), *FILMS, 1, A[:8] + "99")
+    with pytest.raises(StoreDamagedError, match="row"):
+        MilvusIndex.open(str(path), schema, items, np.roll(vectors, 1, axis=0), 1, A)
+    with pytest.raises(StoreDamagedError, match="rows is 150"):
+        MilvusIndex.open(str(path), schema, items.take(np.arange(99)), vectors[:99], 1, A)
+    with pytest.raises(StoreDamagedError, match="layout"):
+        MilvusIndex.open(str(path), *shop(150)[:2], vectors, 1, A)
+
+
+def test_rows_that_go_missing_are_noticed(path: Path) -> None:
+    with reopen(path) as index:
+        index.store._call("delete", index.name, ids=[149])
+        index.store._call("flush", index.name)
+    with pytest.raises(StoreDamagedError, match="1 or more of the model's 150"):
+        reopen(path)
+
+
+def test_doubled_rows_are_answered_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = MilvusStore.search
+
+    def doubled(
+        self: MilvusStore, name: str, vector: Any, limit: int, *rest: Any, **more: Any
+    ) -> Any:
+        rows, scores = real(self, name, vector, limit, *rest, **more)
+        return np.repeat(rows, 2)[:limit], np.repeat(scores, 2)[:limit]
+
+    with reopen(path) as index:
+        monkeypatch.setattr(MilvusStore, "search", doubled)
+        index._stored = 300
+        for k in (1, 10, 60, 150):
+            hits = index.search(FILMS[2][0], k)
+            assert hits.rows.tolist() == ExactIndex(*FILMS).search(FILMS[2][0], k).rows.tolist()
+
+
+def test_wrong_scores_are_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with reopen(path) as index:
+        wrong = (np.array([5, 3]), np.array([0.9, 0.8], dtype=np.float32))
+        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: wrong)
+        with pytest.raises(StoreDamagedError, match="scores"):
+            index.search(FILMS[2][0], 2)
+        stray = (np.array([150]), np.array([0.9], dtype=np.float32))
+        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: stray)
+        with pytest.raises(StoreDamagedError, match="does not have"):
+            index.search(FILMS[2][0], 2)
+
+
+def test_a_failed_write_stops_and_leaves_the_rest(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = MilvusStore.insert, []
+
+    def full(self: MilvusStore, name: str, records: list[dict[str, Any]]) -> None:
+        calls.append(len(records))
+        if len(calls) == 2:
+            with self._translated(reading=False):
+                raise OSError(28, "No space left on device")
+        real(self, name, records)
+
+    schema, items, vectors = films(2500)
+    monkeypatch.setattr(MilvusStore, "insert", full)
+    with pytest.raises(StoreError, match="disk is full"):
+        MilvusIndex.build(str(path), schema, items, vectors, 2, B)
+    assert calls == [1000, 1000]
+    with pytest.raises(StoreDamagedError, match=r"missing|not loaded|index"):
+        MilvusIndex.open(str(path), schema, items, vectors, 2, B)
+    reopen(path).close()
+    monkeypatch.undo()
+    MilvusIndex.build(str(path), schema, items, vectors, 2, B).close()
+    MilvusIndex.open(str(path), schema, items, vectors, 2, B).close()
+
+
+def test_a_killed_build_is_noticed_and_built_again(path: Path) -> None:
+    code = f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        from shop import films
+        from fusionrec.index import MilvusIndex
+        MilvusIndex.build({str(path)!r}, *films(1500), 2, {B!r}, progress=lambda *_: os._exit(9))
+        """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert killed.returncode == 9
+    schema, items, vectors = films(1500)
+    with pytest.raises(StoreDamagedError):
+        MilvusIndex.open(str(path), schema, items, vectors, 2, B)
+    reopen(path).close()
+    MilvusIndex.build(str(path), schema, items, vectors, 2, B).close()
+    MilvusIndex.open(str(path), schema, items, vectors, 2, B).close()
+
+
+def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
+    one, two = reopen(path), reopen(path)
+    one.close()
+    one.close()
+    assert len(two.search(FILMS[2][0], 5)) == 5
+    with pytest.raises(StoreError, match="was closed"):
+        one.search(FILMS[2][0], 5)
+    with pytest.raises(StoreUnavailableError, match="is open"):
+        wipe(str(path))
+    two.close()
+    assert "ok" in in_another_process(path)
+
+
+def in_another_process(path: Path) -> str:
+    code = f"""
+        import time, fusionrec.errors
+        from fusionrec.index import MilvusStore, wipe
+        start = time.perf_counter()
+        for use in (MilvusStore, wipe) if {path.exists()} else ():
+            try:
+                opened = use({str(path)!r})
+                if use is MilvusStore:
+                    opened.close()
+                    print("ok")
+                    break
+            except fusionrec.errors.StoreUnavailableError as error:
+                print(type(error).__name__, error, time.perf_counter() - start < 10)
+        """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_a_second_process_is_told_at_once(path: Path) -> None:
+    with reopen(path):
+        lines = in_another_process(path).splitlines()
+    assert len(lines) == 2  # neither opened nor moved away
+    for line in lines:
+        assert line.startswith("StoreUnavailableError")
+        assert "in use by another process" in line
+        assert line.endswith("True")
+    assert path.is_dir()
+
+
+def _files(path: Path, pattern: str) -> list[Path]:
+    found = sorted(path.rglob(pattern))
+    assert found, pattern
+    return found
+
+
+def _truncate(path: Path, pattern: str, keep: float = 0.5) -> None:
+    for file in _files(path, pattern):
+        content = file.read_bytes()
+        file.write_bytes(content[: int(len(content) * keep)])
+
+
+def _garbage(path: Path, pattern: str) -> None:
+    for file in _files(path, pattern):
+        file.write_bytes(b"\x00garbage\xff" * 50)
+
+
+def _remove(path: Path, pattern: str) -> None:
+    for file in _files(path, pattern):
+        file.unlink()
+
+
+def _a_file(path: Path) -> None:
+    shutil.rmtree(path)
+    path.write_bytes(b"SQLite format 3\x00")
+
+
+def _a_file_inside(path: Path) -> None:
+    shutil.rmtree(path / "collections")
+    (path / "collections").write_text("?")
+
+
+DAMAGE: dict[str, Callable[[Path], None]] = {
+    "data truncated": lambda p: _truncate(p, "*.parquet"),
+    "data emptied": lambda p: _truncate(p, "*.parquet", 0),
+    "data garbage": lambda p: _garbage(p, "*.parquet"),
+    "data missing": lambda p: _remove(p, "*.parquet"),
+    "manifests truncated": lambda p: _truncate(p, "manifest.json*"),
+    "manifest truncated": lambda p: (_truncate(p, "manifest.json"), _remove(p, "*.prev"))[0],
+    "manifests missing": lambda p: _remove(p, "manifest.json*"),
+    "manifests garbage": lambda p: _garbage(p, "manifest.json*"),
+    "index garbage": lambda p: _garbage(p, "*.idx"),
+    "index truncated": lambda p: _truncate(p, "*.idx"),
+    "schema garbage": lambda p: _garbage(p, "schema.json"),
+    "schema missing": lambda p: _remove(p, "schema.json"),
+    "a file in its place": _a_file,
+    "a file inside": _a_file_inside,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damage_is_noticed_and_mended(damage: str, path: Path, capfd: Any) -> None:
+    DAMAGE[damage](path)
+    with pytest.raises(StoreDamagedError) as raised:
+        reopen(path)
+    assert raised.value.hint
+    if damage == "schema missing":
+        with pytest.raises(StoreDamagedError, match="cannot be dropped"):
+            MilvusIndex.build(str(path), *FILMS, 1, A)
+    moved = wipe(str(path))
+    assert moved == path.with_name("milvus.db.damaged-1")
+    assert moved.exists()
+    assert not path.exists()
+    MilvusIndex.build(str(path), *FILMS, 1, A).close()
+    reopen(path).close()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("damage", ["data garbage", "manifests garbage", "schema garbage"])
+def test_damage_of_one_leaves_the_others(damage: str, path: Path) -> None:
+    MilvusIndex.build(str(path), *FILMS, 2, B).close()
+    DAMAGE[damage](path / "collections" / collection_name(1, A))
+    reopen(path, 2, B).close()
+    with MilvusStore(str(path)) as store:
+        listed = {c.name: c.damaged for c in store.collections()}
+        assert listed[collection_name(2, B)] is False
+        store.activate(collection_name(2, B))
+    MilvusIndex.build(str(path), *FILMS, 1, A).close()
+    reopen(path).close()
+
+
+def test_a_lost_index_file_does_no_harm(path: Path) -> None:
+    _remove(path, "*.idx")
+    with reopen(path) as index:
+        hits = index.search(FILMS[2][1], 20)
+    assert hits.rows.tolist() == ExactIndex(*FILMS).search(FILMS[2][1], 20).rows.tolist()
+
+
+def test_wipe_counts_on(path: Path) -> None:
+    path.with_name("milvus.db.damaged-1").mkdir()
+    moved = wipe(str(path))
+    assert moved is not None
+    assert moved.name == "milvus.db.damaged-2"
+    assert wipe(str(path)) is None
+    with pytest.raises(UsageError):
+        wipe("http://localhost:19530")
+
+
+def _instances() -> Iterator[Exception]:
+    for _, cls in inspect.getmembers(pymilvus.exceptions, inspect.isclass):
+        if issubclass(cls, Exception):
+            yield cls.__new__(cls) if cls is Warning else cls(message="m")
+    for code in grpc.StatusCode:
+        yield _rpc_error(code)
+    yield from (OSError(28, "full"), PermissionError("p"), ValueError("v"), KeyError("k"))
+    yield from (RuntimeError("r"), TimeoutError("t"), grpc.FutureTimeoutError(), MemoryError())
+
+
+def _rpc_error(status: grpc.StatusCode) -> Exception:
+    class Raised(grpc.RpcError):
+        def code(self) -> grpc.StatusCode:
+            return status
+
+        def details(self) -> str:
+            return f"details of {status.name}"
+
+    return Raised()
+
+
+@pytest.mark.parametrize("error", list(_instances()), ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("place", ["/a/milvus.db", "http://host:19530"])
+def test_no_error_of_the_client_leaks(error: Exception, place: str) -> None:
+    with pytest.raises(StoreError), translated(place):
+        raise error
+
+
+METHODS: dict[str, Callable[[MilvusIndex], object]] = {
+    "search": lambda i: i.search(FILMS[2][0], 5),
+    "activate": lambda i: i.activate(),
+    "active": lambda i: i.store.active(),
+    "drop": lambda i: i.store.drop(i.name),
+    "insert": lambda i: i.store.insert(i.name, []),
+    "finish": lambda i: i.store.finish(i.name, "FLAT"),
+    "note": lambda i: i.store.note(i.name),
+    "close": lambda i: i.close(),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_no_method_lets_an_error_through(
+    method: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def prepare_index_params(self) -> Any:
+            return self
+
+        def add_index(self, *_: object, **__: object) -> None: ...
+
+        def __getattr__(self, name: str) -> Any:
+            raise pymilvus.exceptions.MilvusException(code=1, message=f"{name} broke")
+
+    index = reopen(path)
+    client = index.store._client
+    monkeypatch.setattr(index.store, "_client", Broken())
+    try:
+        with pytest.raises(StoreError, match="broke"):
+            METHODS[method](index)
+    finally:
+        index.store._client = client
+        index.close()
+
+
+def _mapped(place: str, error: Exception, reading: bool = True) -> FusionrecError:
+    with pytest.raises(FusionrecError) as raised, translated(place, reading=reading):
+        raise error
+    return raised.value
+
+
+def test_errors_are_told_apart() -> None:
+    lite, server = "/a/milvus.db", "http://host:19530"
+    unknown = pymilvus.exceptions.MilvusException(message="odd")
+    assert type(_mapped(lite, unknown)) is StoreDamagedError
+    assert type(_mapped(lite, unknown, reading=False)) is StoreError
+    assert type(_mapped(server, unknown)) is StoreError
+    gone = pymilvus.exceptions.MilvusException(code=100, message="can't find collection")
+    assert type(_mapped(server, gone)) is StoreMissingError
+    for status in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED):
+        assert type(_mapped(server, _rpc_error(status))) is StoreUnavailableError
+    refused = _mapped(server, _rpc_error(grpc.StatusCode.UNAUTHENTICATED))
+    assert refused.hint == "check the token"
+
+
+@pytest.mark.parametrize(
+    ("uri", "place"),
+    [
+        ("http://h:1/db", "http://h:1/db"),
+        ("https://root:hunter2@h:19530/?token=hunter2", "https://h:19530"),
+    ],
+)
+def test_places_hold_no_secret(uri: str, place: str) -> None:
+    assert place_of(uri) == place
+
+
+@pytest.mark.parametrize("uri", ["milvus", "tcp://u:hunter2@h", "http://", "ftp://h", "http://h:x"])
+def test_uris_of_no_known_form(uri: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        MilvusStore(uri)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_no_secret_is_shown(capfd: Any, caplog: Any) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(StoreUnavailableError) as raised:
+        MilvusStore(f"http://me:hunter2@127.0.0.1:{port}", token="root:swordfish", timeout=0.5)
+    shown = f"{raised.value} {raised.value.hint} {capfd.readouterr()} {caplog.text}"
+    assert "hunter2" not in shown
+    assert "swordfish" not in shown
+    assert f"127.0.0.1:{port}" in shown
+    with pytest.raises(StoreError) as raised_too, translated("p.db", secrets=("swordfish",)):
+        raise ValueError("bad token swordfish")
+    assert "swordfish" not in str(raised_too.value)
+    assert raised_too.value.__cause__ is None
+
+
+def test_a_server_that_hangs_is_given_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        held: list[socket.socket] = []
+        taker = threading.Thread(target=lambda: held.append(silent.accept()[0]), daemon=True)
+        taker.start()
+        start = time.perf_counter()
+        with pytest.raises(StoreUnavailableError):
+            MilvusStore(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5)
+        assert time.perf_counter() - start < 10
+        for connection in held:
+            connection.close()
+
+
+def test_an_unwritable_place(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as raised:
+        MilvusStore(str(tmp_path / "file" / "milvus.db"))
+    assert str(tmp_path) in raised.value.message
+
+
+def test_values_that_do_not_fit(tmp_path: Path) -> None:
+    schema, items, vectors = films(20)
+    long = ["x" * 70_000, *list(items.ids)[1:]]
+    with pytest.raises(DataError, match="70000 bytes"):
+        MilvusIndex.build(
+            f"{tmp_path}/m.db", schema, type(items)(long, items.columns), vectors, 1, A
+        )
+    assert not (tmp_path / "m.db").exists()
+    with pytest.raises(UsageError, match="at least one"):
+        MilvusIndex.build(f"{tmp_path}/m.db", schema, items.take(np.arange(0)), vectors[:0], 1, A)
+
+
+def test_other_logging_is_left_alone() -> None:
+    seen: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            seen.append(record.getMessage())
+
+    def fail() -> None:
+        log.error("not seen")
+        raise ValueError
+
+    quiet()
+    quiet()
+    log, handler = logging.getLogger("pymilvus.decorators"), Handler()
+    log.addHandler(handler)
+    try:
+        log.error("seen")
+        with pytest.raises(StoreError), translated("x.db"):
+            fail()
+        log.error("seen again")
+    finally:
+        log.removeHandler(handler)
+    assert seen == ["seen", "seen again"]
