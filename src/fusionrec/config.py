@@ -152,6 +152,8 @@ class TrainingSettings(Settings):
         ranking: weight of the ranking term (softmax over items) beside the squared error; 0 leaves
             the article's squared error alone.
         temperature: of the ranking term's softmax over cosines.
+        exposure: weight of a term that guesses which items a user rates at all; it trains what the
+            towers read, through a head that is dropped after training.
         validation: share of the rows held out to choose the best epoch; 0 trains on every row.
         patience: epochs without a better validation error after which training stops.
         seed: of everything random.
@@ -162,11 +164,12 @@ class TrainingSettings(Settings):
     epochs: int = 12
     batch: int = 4096
     learning_rate: float = 2e-3
-    weight_decay: float = 0.0
+    weight_decay: float = 2.0
     id_dropout: float = 0.1
     attribute_dropout: float = 0.02
     ranking: float = 0.3
     temperature: float = 0.1
+    exposure: float = 0.3
     validation: float = 0.02
     patience: int = 3
     seed: int = 0
@@ -183,7 +186,7 @@ class TrainingSettings(Settings):
         for name in ("learning_rate", "temperature", "checkpoint_seconds"):
             value = getattr(self, name)
             check(value > 0, f"training.{name} must be above 0, got {value}")
-        for name in ("weight_decay", "ranking"):
+        for name in ("weight_decay", "ranking", "exposure"):
             value = getattr(self, name)
             check(value >= 0, f"training.{name} must not be negative, got {value}")
 

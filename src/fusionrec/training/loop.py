@@ -13,7 +13,7 @@ import numpy as np
 import paddle
 
 from fusionrec.config import Recipe, TrainingSettings
-from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features import Encoder
@@ -21,9 +21,7 @@ from fusionrec.models.fusion import Tower
 from fusionrec.scores import SCALE, ScoreMap
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.losses import ranking_loss, squared_error
-
-SIDES: tuple[Side, Side] = ("user", "item")
+from fusionrec.training.network import Network
 
 
 @dataclass(frozen=True)
@@ -104,15 +102,10 @@ class Trainer:
         self.run = {"recipe": recipe.to_dict(), "rows": dataset.fingerprint(rows)}
         self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = Encoder.fit(dataset, self.rows)
-        self.map = ScoreMap(*dataset.schema.rating_range)
         set_threads(self.settings.threads)
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # the same parameter names in every process
-            self.towers: dict[Side, Tower] = {
-                side: Tower(self.encoder, side, recipe.model) for side in SIDES
-            }
-        tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
-        self.features = {side: self._encoded(side, table) for side, table in tables.items()}
+            self.network = Network(dataset, self.encoder, recipe)
         self.blocks = Blocks(
             dataset.user[self.rows],
             dataset.item[self.rows],
@@ -124,23 +117,14 @@ class Trainer:
         self.progress = Progress(steps=len(self.blocks))
         self.best_weights: dict[str, np.ndarray] = {}
 
-    def _encoded(self, side: Side, table: Table) -> dict[str, paddle.Tensor]:
-        encoded = self.encoder.encode_table(side, table)
-        return {name: paddle.to_tensor(values) for name, values in encoded.items()}
-
     def _optimizer(self) -> paddle.optimizer.AdamW:
-        towers = list(self.towers.values())
-        embeddings = {
-            p.name
-            for tower in towers
-            for name, p in tower.named_parameters()
-            if "embedding" in name
-        }
+        parameters = dict(self.network.named_parameters())
+        decayed = {p.name for name, p in parameters.items() if "embedding" in name}
         return paddle.optimizer.AdamW(
             learning_rate=self.settings.learning_rate,
-            parameters=[p for tower in towers for p in tower.parameters()],
+            parameters=list(parameters.values()),
             weight_decay=self.settings.weight_decay,
-            apply_decay_param_fun=embeddings.__contains__,
+            apply_decay_param_fun=decayed.__contains__,
         )
 
     def fit(self, report: Report, *, resume: bool = False) -> Trained:
@@ -162,10 +146,9 @@ class Trainer:
         except KeyboardInterrupt:
             self._keep()
             raise
-        for side in SIDES:
-            self._set_weights(side, self.best_weights)
-            self.towers[side].eval()
-        return Trained(self.encoder, self.towers, self.progress)
+        self.network.set_weights(self.best_weights)
+        self.network.eval()
+        return Trained(self.encoder, self.network.towers, self.progress)
 
     def _out_of_patience(self) -> bool:
         best = self.progress.best
@@ -202,19 +185,7 @@ class Trainer:
         paddle.seed((s.seed * 1_000_003 + step) % 2**31)
         rng = np.random.default_rng([s.seed, 1, step])
         self.optimizer.set_lr(learning_rate(s, step / (p.steps * s.epochs)))
-        users = self._vectors("user", batch.users, rng)
-        items = self._vectors("item", batch.items, rng)
-        cosines = paddle.matmul(users, items, transpose_y=True)
-        places = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
-        rated = paddle.gather(cosines.flatten(), places)
-        target = paddle.to_tensor(self.map.target(batch.rating))
-        error = squared_error(rated, target, SCALE)
-        loss = error
-        liked = np.flatnonzero(batch.rating >= self.dataset.schema.like)
-        if s.ranking and len(liked):
-            chosen = paddle.gather(rated, paddle.to_tensor(liked))
-            user = paddle.to_tensor(batch.user[liked])
-            loss = loss + s.ranking * ranking_loss(cosines, user, chosen, s.temperature)
+        loss, error = self.network.loss(batch, rng)
         loss.backward()
         self.optimizer.step()
         self.optimizer.clear_grad()
@@ -226,63 +197,24 @@ class Trainer:
             )
         return value
 
-    def _vectors(
-        self, side: Side, positions: np.ndarray, rng: np.random.Generator
-    ) -> paddle.Tensor:
-        at = paddle.to_tensor(positions)
-        inputs = {name: paddle.gather(x, at) for name, x in self.features[side].items()}
-        for f in self.dataset.schema.side(side):
-            share = {"id": self.settings.id_dropout, "category": self.settings.attribute_dropout}
-            withheld = rng.random(len(positions)) < share.get(f.kind, 0.0)
-            if withheld.any():
-                inputs[f.name] = inputs[f.name] * paddle.to_tensor((~withheld).astype(np.int64))
-        return self.towers[side](list(inputs.values()))
-
-    def vectors(self, side: Side) -> np.ndarray:
-        """Vectors of every user or item of the data set, float32 [n, dim], with today's weights."""
-        tower = self.towers[side]
-        tower.eval()
-        parts = []
-        with paddle.no_grad():
-            count = len(self.dataset.users if side == "user" else self.dataset.items)
-            for begin in range(0, count, 4096):
-                part = {n: x[begin : begin + 4096] for n, x in self.features[side].items()}
-                parts.append(tower(list(part.values())).numpy())
-        tower.train()
-        return np.concatenate(parts)
-
     def _end_epoch(self) -> None:
         p = self.progress
         validation = None
         if len(self.held_out):
-            validation = rmse(
-                self.dataset, self.held_out, self.vectors("user"), self.vectors("item")
-            )
-        train = math.sqrt(p.squared / p.rated) * self.map.unit
+            users, items = self.network.vectors("user"), self.network.vectors("item")
+            validation = rmse(self.dataset, self.held_out, users, items)
+        train = math.sqrt(p.squared / p.rated) * self.network.map.unit
         p.epochs.append(Epoch(p.epoch, train, validation, p.seconds, p.rated / p.seconds))
         if p.best is p.epochs[-1]:
-            self.best_weights = self._weights()
+            self.best_weights = self.network.weights()
         p.epoch, p.step, p.squared, p.rated, p.seconds = p.epoch + 1, 0, 0.0, 0, 0.0
-
-    def _weights(self) -> dict[str, np.ndarray]:
-        return {
-            f"{side}.{name}": value.numpy().copy()
-            for side in SIDES
-            for name, value in self.towers[side].state_dict().items()
-        }
-
-    def _set_weights(self, side: Side, weights: dict[str, np.ndarray]) -> None:
-        prefix = f"{side}."
-        self.towers[side].set_state_dict(
-            {n.removeprefix(prefix): w for n, w in weights.items() if n.startswith(prefix)}
-        )
 
     def _keep(self) -> None:
         if not self.folder:
             return
         state = self.optimizer.state_dict()
         optimizer = {n: v.numpy() for n, v in state.items() if isinstance(v, paddle.Tensor)}
-        arrays = {f"now/{n}": v for n, v in self._weights().items()}
+        arrays = {f"now/{n}": v for n, v in self.network.weights().items()}
         arrays |= {f"best/{n}": v for n, v in self.best_weights.items()}
         arrays |= {f"optimizer/{n}": v for n, v in optimizer.items()}
         Checkpoint(self.run, asdict(self.progress), arrays).save(self.folder)
@@ -294,8 +226,7 @@ class Trainer:
         for name, value in found.arrays.items():
             group, _, rest = name.partition("/")
             groups[group][rest] = value
-        for side in SIDES:
-            self._set_weights(side, groups["now"])
+        self.network.set_weights(groups["now"])
         self.best_weights = groups["best"]
         self.optimizer.set_state_dict(
             {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}

@@ -31,3 +31,17 @@ def ranking_loss(
     """
     normaliser = paddle.logsumexp(cosines / temperature, axis=1)
     return paddle.mean(paddle.gather(normaliser, user) - liked / temperature)
+
+
+def exposure_loss(
+    logits: paddle.Tensor, user: paddle.Tensor, places: paddle.Tensor
+) -> paddle.Tensor:
+    """Softmax cross-entropy of every rated item, liked or not, against every item of the block.
+
+    Args:
+        logits: float32 [u, i], every user of the block with every item.
+        user: int64 [n], the row in ``logits`` of each rating's user.
+        places: int64 [n], the place in the flattened ``logits`` of each rating.
+    """
+    normaliser = paddle.logsumexp(logits, axis=1)
+    return paddle.mean(paddle.gather(normaliser, user) - paddle.gather(logits.flatten(), places))

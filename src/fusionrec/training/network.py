@@ -1,0 +1,108 @@
+"""Both towers as they stand while they are trained, and the loss of a minibatch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from fusionrec.config import Recipe
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Side
+from fusionrec.features import Encoder
+from fusionrec.models.fusion import ExposureHead, Tower
+from fusionrec.scores import SCALE, ScoreMap
+from fusionrec.training.batches import Batch
+from fusionrec.training.losses import exposure_loss, ranking_loss, squared_error
+
+AT_ONCE = 4096  # users or items that pass a tower together outside training
+EXPOSURE_DIM = 64
+
+
+class Network(nn.Layer):
+    """The two towers, the exposure head, and the encoded users and items they read.
+
+    Args:
+        dataset: whose users and items are encoded once, here.
+        encoder: fitted on the training rows.
+        recipe: widths, and the weights of the loss's terms.
+    """
+
+    def __init__(self, dataset: Dataset, encoder: Encoder, recipe: Recipe) -> None:
+        super().__init__()
+        self.schema, self.settings = dataset.schema, recipe.training
+        self.map = ScoreMap(*dataset.schema.rating_range)
+        self.user = Tower(encoder, "user", recipe.model)
+        self.item = Tower(encoder, "item", recipe.model)
+        self.exposure = ExposureHead(self.user.width, self.item.width, EXPOSURE_DIM)
+        tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
+        self._encoded = {
+            side: {n: paddle.to_tensor(x) for n, x in encoder.encode_table(side, table).items()}
+            for side, table in tables.items()
+        }
+
+    @property
+    def towers(self) -> dict[Side, Tower]:
+        """The towers by their side."""
+        return {"user": self.user, "item": self.item}
+
+    def loss(self, batch: Batch, rng: np.random.Generator) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """What a minibatch asks to be made small, and its mean squared score error alone.
+
+        Args:
+            batch: with at least one rating.
+            rng: draws whose ids and attributes are withheld.
+        """
+        s = self.settings
+        user_branches = self._read("user", batch.users, rng)
+        item_branches = self._read("item", batch.items, rng)
+        users, items = self.user.join(user_branches), self.item.join(item_branches)
+        cosines = paddle.matmul(users, items, transpose_y=True)
+        user = paddle.to_tensor(batch.user)
+        places = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
+        rated = paddle.gather(cosines.flatten(), places)
+        error = squared_error(rated, paddle.to_tensor(self.map.target(batch.rating)), SCALE)
+        loss = error
+        liked = np.flatnonzero(batch.rating >= self.schema.like)
+        if s.ranking and len(liked):
+            chosen = paddle.to_tensor(liked)
+            of_user = paddle.gather(user, chosen)
+            at = paddle.gather(rated, chosen)
+            loss = loss + s.ranking * ranking_loss(cosines, of_user, at, s.temperature)
+        if s.exposure:
+            logits = self.exposure(user_branches, item_branches)
+            loss = loss + s.exposure * exposure_loss(logits, user, places)
+        return loss, error
+
+    def _read(self, side: Side, positions: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
+        at = paddle.to_tensor(positions)
+        inputs = {name: paddle.gather(x, at) for name, x in self._encoded[side].items()}
+        shares = {"id": self.settings.id_dropout, "category": self.settings.attribute_dropout}
+        for field in self.schema.side(side):
+            withheld = rng.random(len(positions)) < shares.get(field.kind, 0.0)
+            if withheld.any():
+                # Row 0 is "not known".
+                shown = paddle.to_tensor((~withheld).astype(np.int64))
+                inputs[field.name] = inputs[field.name] * shown
+        return self.towers[side].read(list(inputs.values()))
+
+    def vectors(self, side: Side) -> np.ndarray:
+        """Vectors of every user or item of the data set, float32 [n, dim], with today's weights."""
+        encoded, parts = list(self._encoded[side].values()), []
+        self.eval()
+        with paddle.no_grad():
+            for begin in range(0, len(encoded[0]), AT_ONCE):
+                part = [x[begin : begin + AT_ONCE] for x in encoded]
+                parts.append(self.towers[side](part).numpy())
+        self.train()
+        return np.concatenate(parts)
+
+    def weights(self) -> dict[str, np.ndarray]:
+        """A copy of every parameter, by name."""
+        return {name: value.numpy().copy() for name, value in self.state_dict().items()}
+
+    def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Puts back what ``weights`` returned."""
+        self.set_state_dict(dict(weights))
