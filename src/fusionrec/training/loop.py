@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -17,6 +18,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features import Encoder
+from fusionrec.metrics import rmse
 from fusionrec.models.fusion import Tower
 from fusionrec.scores import SCALE, ScoreMap
 from fusionrec.training.batches import Batch, Blocks
@@ -202,7 +204,8 @@ class Trainer:
         validation = None
         if len(self.held_out):
             users, items = self.network.vectors("user"), self.network.vectors("item")
-            validation = rmse(self.dataset, self.held_out, users, items)
+            predicted = predict(self.dataset, self.held_out, users, items)
+            validation = rmse(predicted, self.dataset.rating[self.held_out])
         train = math.sqrt(p.squared / p.rated) * self.network.map.unit
         p.epochs.append(Epoch(p.epoch, train, validation, p.seconds, p.rated / p.seconds))
         if p.best is p.epochs[-1]:
@@ -256,15 +259,12 @@ def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.
     return np.sort(shuffled[count:]), np.sort(shuffled[:count])
 
 
-def rmse(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> float:
-    """Root mean squared error in ratings of two sets of vectors, [., dim], on some rows."""
-    cosine = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
-    predicted = ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)
-    return float(np.sqrt(np.mean((predicted - dataset.rating[rows]) ** 2)))
+def predict(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Ratings, float [n], that two sets of vectors, [., dim], predict for some interactions."""
+    cosine: np.ndarray = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
+    return ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)
 
 
 def set_threads(threads: int) -> None:
     """Sets Paddle's math threads; 0 for one per core, two at most."""
-    import os
-
     paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))

@@ -11,7 +11,7 @@ from paddle import nn
 from fusionrec.config import Recipe
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
-from fusionrec.features import Encoder
+from fusionrec.features import Encoder, Features
 from fusionrec.models.fusion import ExposureHead, Tower
 from fusionrec.scores import SCALE, ScoreMap
 from fusionrec.training.batches import Batch
@@ -90,7 +90,14 @@ class Network(nn.Layer):
 
     def vectors(self, side: Side) -> np.ndarray:
         """Vectors of every user or item of the data set, float32 [n, dim], with today's weights."""
-        encoded, parts = list(self._encoded[side].values()), []
+        return self._vectors(side, list(self._encoded[side].values()))
+
+    def vectors_of(self, side: Side, features: Features) -> np.ndarray:
+        """Vectors, float32 [n, dim], of n encoded users or items, with today's weights."""
+        return self._vectors(side, [paddle.to_tensor(x) for x in features.values()])
+
+    def _vectors(self, side: Side, encoded: list[paddle.Tensor]) -> np.ndarray:
+        parts = []
         self.eval()
         with paddle.no_grad():
             for begin in range(0, len(encoded[0]), AT_ONCE):

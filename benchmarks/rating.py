@@ -1,0 +1,134 @@
+"""Rating error and the lists people see, on a random 10%: the fusion model beside baselines.
+
+    python benchmarks/rating.py --data ml-1m --profile full --seeds 0 1 2
+
+Times and the order of ratings play no part here. Prints one JSON object per seed and one with the
+means.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec import metrics
+from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.fetch import load
+from fusionrec.data.split import Split, random_split
+from fusionrec.evaluation.baselines import Bias, popularity
+from fusionrec.features import UNKNOWN
+from fusionrec.training.loop import Trainer, predict
+
+
+def main() -> None:
+    """Reads the arguments and runs every seed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="ml-1m")
+    parser.add_argument("--profile", default="full", choices=list(PROFILES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--set", nargs="*", default=[], help="settings, as name=value")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        dataset = load(arguments.data, Workspace(Path(home)).data)
+    runs = []
+    for seed in arguments.seeds:
+        changes = dict(text.split("=", 1) for text in arguments.set)
+        recipe = PROFILES[arguments.profile].change({"training.seed": str(seed), **changes})
+        runs.append(run(dataset, recipe, seed))
+        print(json.dumps(runs[-1]), flush=True)
+    means = {
+        name: round(float(np.mean([r[name] for r in runs])), 4)
+        for name, value in runs[0].items()
+        if isinstance(value, float)
+    }
+    print(json.dumps({"profile": arguments.profile, "mean of seeds": arguments.seeds, **means}))
+
+
+def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
+    """Trains on one split and measures on its held-out part, never seen before."""
+    split = random_split(dataset, 0.1, seed)
+    started = time.monotonic()
+    trainer = Trainer(dataset, split.train, recipe)
+    trained = trainer.fit(lambda _: None)
+    seconds = time.monotonic() - started
+    users, items = trainer.network.vectors("user"), trainer.network.vectors("item")
+    actual = dataset.rating[split.test]
+    predicted = predict(dataset, split.test, users, items)
+    bias = np.clip(
+        Bias(dataset, split.train).predict(dataset.user[split.test], dataset.item[split.test]),
+        *dataset.schema.rating_range,
+    )
+    return {
+        "seed": seed,
+        "rmse": metrics.rmse(predicted, actual),
+        "mae": metrics.mae(predicted, actual),
+        "bias rmse": metrics.rmse(bias, actual),
+        "bias mae": metrics.mae(bias, actual),
+        **lists(dataset, split, trainer, users, items),
+        "epochs": len(trained.progress.epochs),
+        "seconds": round(seconds, 1),
+        "ratings/s": trained.progress.rate,
+        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def lists(
+    dataset: Dataset, split: Split, trainer: Trainer, users: np.ndarray, items: np.ndarray
+) -> dict[str, float]:
+    """What is shown: to known users, to profiles alone, and by popularity."""
+    count = popularity(dataset, split.train)
+    seen = np.zeros((len(dataset.users), len(dataset.items)), dtype=bool)
+    seen[dataset.user[split.train], dataset.item[split.train]] = True
+    relevant = np.zeros_like(seen)
+    liked = split.test[dataset.rating[split.test] >= dataset.schema.like]
+    relevant[dataset.user[liked], dataset.item[liked]] = True
+    wanted = relevant.sum(axis=1)
+    percentile = metrics.popularity_percentile(count)
+
+    def measured(name: str, scores: np.ndarray) -> dict[str, float]:
+        best = metrics.top(scores, 10, seen)
+        hit = metrics.hits(best, relevant)[wanted > 0]
+        return {
+            f"{name} ndcg@10": float(metrics.ndcg(hit, wanted[wanted > 0]).mean()),
+            f"{name} hr@10": float(metrics.hit_rate(hit).mean()),
+            f"{name} popularity percentile@5": float(percentile[best[:, :5]].mean()),
+            f"{name} distinct items@5": float(len(np.unique(best[:, :5]))),
+        }
+
+    profiles = profile_vectors(dataset, trainer)
+    everyone = np.broadcast_to(count, seen.shape)
+    return (
+        measured("user", users @ items.T)
+        | measured("profile", profiles @ items.T)
+        | measured("popular", everyone)
+        | {"profile overlap@5": overlap(profiles @ items.T)}
+    )
+
+
+def profile_vectors(dataset: Dataset, trainer: Trainer) -> np.ndarray:
+    """Every user's vector when only the profile is known, float32 [users, dim]."""
+    known = trainer.encoder.encode("user", [None] * len(dataset.users), dataset.users.columns)
+    assert not known[dataset.schema.id("user").name].any(), f"ids must be row {UNKNOWN}"
+    return trainer.network.vectors_of("user", known)
+
+
+def overlap(scores: np.ndarray, k: int = 5) -> float:
+    """Mean share of common items among the first k items of two different profiles."""
+    rng = np.random.default_rng(0)
+    distinct = np.unique(scores.round(5), axis=0)
+    lists = metrics.top(distinct, k)
+    pairs = rng.integers(0, len(lists), size=(5000, 2))
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return float(np.mean([len(np.intersect1d(lists[a], lists[b])) / k for a, b in pairs]))
+
+
+if __name__ == "__main__":
+    main()
