@@ -68,7 +68,7 @@ def hits(best: np.ndarray, relevant: np.ndarray) -> np.ndarray:
 
 def hit_rate(hit: np.ndarray) -> np.ndarray:
     """HR@k of each user: 1.0 where any of ``hit``, bool [users, k], is true; else 0.0."""
-    return hit.any(axis=1).astype(np.float64)
+    return np.asarray(hit.any(axis=1), dtype=np.float64)
 
 
 def ndcg(hit: np.ndarray, relevant_count: np.ndarray) -> np.ndarray:

@@ -197,6 +197,17 @@ def bundles(path: Path) -> list[Bundle]:
         ) from error
 
 
+def single(path: Path) -> Bundle:
+    """The bundle that a file lies in, to read that file from.
+
+    Raises:
+        DataError: there is no such file.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file", "check the path")
+    return _folder(path.parent)
+
+
 def _folder(folder: Path) -> Bundle:
     def load(file: str) -> bytes:
         try:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
-from fusionrec.data.files import Bundle, bundles
+from fusionrec.data.files import Bundle, bundles, single
 from fusionrec.data.layouts import LAYOUTS, BadValueError, File, Layout
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.schema import Side
@@ -55,6 +56,16 @@ def read(path: Path, name: str | None = None) -> Dataset:
         log.warning("%s/%s: %s", bundle.place, layout.ratings.name, repairs[0])
     name = name or layout.name
     return Dataset(MOVIELENS, name, users, items, user, item, rating, time, repairs)
+
+
+def read_films(path: Path) -> Table:
+    """The films of one file laid out as ml-1m's ``movies.dat``, whatever its name.
+
+    Raises:
+        DataError: there is no such file, or a line is not what it should be.
+    """
+    ml_1m = next(layout for layout in LAYOUTS if layout.name == "ml-1m")
+    return _table(single(path), replace(ml_1m.items, name=path.name), "item")
 
 
 def _recognise(path: Path) -> tuple[Layout, Bundle]:

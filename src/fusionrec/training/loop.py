@@ -163,7 +163,7 @@ class Trainer:
         began = time.monotonic()
         for batch in self.blocks.epoch(p.epoch, start=p.step):
             if len(batch.rating):
-                p.squared += self._step(batch) * len(batch.rating)
+                p.squared += self.step(batch) * len(batch.rating)
             p.step += 1
             p.rated += len(batch.rating)
             p.rated_here += len(batch.rating)
@@ -179,8 +179,15 @@ class Trainer:
         self._keep()
         report(p)
 
-    def _step(self, batch: Batch) -> float:
-        """One minibatch; returns its mean squared score error."""
+    def step(self, batch: Batch) -> float:
+        """Trains on one minibatch, at the place that ``progress`` is at.
+
+        Returns:
+            Its mean squared score error.
+
+        Raises:
+            TrainingError: that is not finite.
+        """
         s, p = self.settings, self.progress
         step = (p.epoch - 1) * p.steps + p.step
         # Seeded step by step, so that a resumed training draws what an unbroken one would.

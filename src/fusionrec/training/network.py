@@ -56,8 +56,8 @@ class Network(nn.Layer):
             rng: draws whose ids and attributes are withheld.
         """
         s = self.settings
-        user_branches = self._read("user", batch.users, rng)
-        item_branches = self._read("item", batch.items, rng)
+        user_branches = self.read("user", batch.users, rng)
+        item_branches = self.read("item", batch.items, rng)
         users, items = self.user.join(user_branches), self.item.join(item_branches)
         cosines = paddle.matmul(users, items, transpose_y=True)
         user = paddle.to_tensor(batch.user)
@@ -76,7 +76,14 @@ class Network(nn.Layer):
             loss = loss + s.exposure * exposure_loss(logits, user, places)
         return loss, error
 
-    def _read(self, side: Side, positions: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
+    def read(self, side: Side, positions: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
+        """What a tower's branches make of users or items, float32 [n, width], some withheld.
+
+        Args:
+            side: users or items.
+            positions: int [n], in the data set's table.
+            rng: draws whose ids and attributes are withheld.
+        """
         at = paddle.to_tensor(positions)
         inputs = {name: paddle.gather(x, at) for name, x in self._encoded[side].items()}
         shares = {"id": self.settings.id_dropout, "category": self.settings.attribute_dropout}

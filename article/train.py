@@ -1,0 +1,115 @@
+"""Trains the fusion model and writes it, with the films it knows, to the current directory."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from films import MODEL, ORIGIN, move_in, write_lines
+
+from fusionrec.cli import options, run
+from fusionrec.cli.output import ByteProgress, TrainingProgress, say
+from fusionrec.cli.training import describe
+from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.movielens import MOVIELENS
+from fusionrec.errors import ArtifactError, UsageError
+
+if TYPE_CHECKING:
+    from fusionrec.artifact import Artifact
+
+
+@click.command()
+@click.option(
+    "--data",
+    help="ml-1m, ml-100k, synthetic, or the path of a zip or folder. "
+    "Default: the first of ml-1m, ml-100k and synthetic that can be had.",
+)
+@click.option("--profile", type=click.Choice(list(PROFILES)), default="full", show_default=True)
+@click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE",
+    help="Any setting, such as training.epochs=5 or model.dim=128.",
+)  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
+def main(data: str | None, profile: str, settings: tuple[str, ...], resume: bool) -> None:
+    """Train on MovieLens; write recommender_system.inference.model and movies_origin.txt."""
+    recipe = PROFILES[profile].change(options.read_settings(settings))
+    workspace = Workspace.find()
+    dataset = load(data, workspace)
+    artifact = train(dataset, recipe, workspace, resume)
+    publish(artifact.folder)
+    write_lines(ORIGIN, lines(dataset.items))
+    click.echo(MODEL)
+    click.echo(ORIGIN)
+    say(f"next: python get_movies_data.py -f {ORIGIN}")
+
+
+def load(data: str | None, workspace: Workspace) -> Dataset:
+    """The data set asked for, or the first that can be had; says which."""
+    from fusionrec.data.fetch import first_available
+    from fusionrec.data.fetch import load as by_name
+
+    progress = ByteProgress("downloading")
+    if data is None:
+        dataset, why = first_available(workspace.data, progress)
+        say(why)
+    else:
+        dataset = by_name(data, workspace.data, progress)
+    if dataset.schema != MOVIELENS:
+        raise UsageError(
+            f"these commands are for films as {MOVIELENS.name} has them, not {dataset.schema.name}",
+            hint="train on other data with: fusionrec train --data PATH",
+        )
+    describe(dataset)
+    return dataset
+
+
+def train(dataset: Dataset, recipe: Recipe, workspace: Workspace, resume: bool) -> Artifact:
+    """Trains, and shows how far it is."""
+    say("starting PaddlePaddle")
+    from fusionrec.training.run import train as run_training
+
+    try:
+        with TrainingProgress(recipe.training.epochs) as report:
+            return run_training(dataset, recipe, workspace, report, resume=resume)
+    except KeyboardInterrupt:
+        given = [a for a in sys.argv[1:] if a != "--resume"]
+        again = shlex.join(["python", "train.py", *given, "--resume"])
+        say(f"stopped; a checkpoint is kept. To go on: {again}")
+        raise
+
+
+def publish(version: Path) -> None:
+    """Copies a published version to its place in the current directory, whole or not at all.
+
+    Raises:
+        ArtifactError: it cannot be written; the model that was there still is.
+    """
+    fresh = Path(tempfile.mkdtemp(prefix=f".{MODEL.name}.", dir="."))
+    try:
+        shutil.copytree(version, fresh, dirs_exist_ok=True)
+        move_in(fresh, MODEL)
+    except OSError as error:
+        raise ArtifactError(
+            f"{MODEL} cannot be written: {error.strerror or error}", f"the model is in {version}"
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def lines(films: Table) -> Iterator[str]:
+    """The films in the layout of ``movies.dat``: ``id::Title (year)::Genre|Genre``."""
+    columns = (films.columns[name] for name in ("title", "year", "genres"))
+    for film, title, year, genres in zip(films.ids, *columns, strict=True):
+        known = f" ({year:.0f})" if year == year else ""  # noqa: PLR0124 (a NaN is not known)
+        yield f"{film}::{title.replace('::', ':')}{known}::{'|'.join(genres)}"
+
+
+if __name__ == "__main__":
+    sys.exit(run(lambda: main.main(standalone_mode=False)))
