@@ -65,7 +65,7 @@ def load_model() -> Artifact:
         ArtifactError: there is none, it is damaged, or it is not one of MovieLens' films.
     """
     if not MODEL.is_dir():
-        raise ArtifactError(f"there is no model here: the folder {MODEL} is missing", MAKE_MODEL)
+        raise ArtifactError(f"there is no folder {MODEL} here", MAKE_MODEL)
     try:
         artifact = Artifact.load(MODEL)
     except ArtifactError as error:
@@ -97,10 +97,8 @@ def read_numbered(path: Path, encoder: Encoder) -> list[Film]:
     """The films that ``numbered`` gave and ``write_lines`` wrote.
 
     Raises:
-        DataError: the file is missing, or a line is not a film of this encoder's numbers.
+        DataError: a line is not a film of this encoder's numbers, or the file cannot be read.
     """
-    if not path.is_file():
-        raise DataError(f"there is no {path} here", MAKE_DATA)
     words, genres = encoder.schema.title, "genres"
     most = encoder.vocabularies[words].length
     highest = {f.name: encoder.width(f) - 1 for f in encoder.schema.side("item")}
@@ -152,9 +150,11 @@ def check_origin(artifact: Artifact) -> Path:
     """The file with the titles of ``movies_data.txt``, which need not exist.
 
     Raises:
-        DataError: the numbers were made with another model. The same number would then mean
-            another word, which no range check notices.
+        DataError: ``movies_data.txt`` is missing, or its numbers were made with another model: the
+            same number would then mean another word, which no range check notices.
     """
+    if not DATA.is_file():
+        raise DataError(f"there is no file {DATA} here", MAKE_DATA)
     try:
         note = json.loads((kept() / "movies_data.json").read_text(encoding="utf-8"))
         made, vocabularies, origin = note["sha256"], note["vocabularies"], Path(note["origin"])

@@ -14,7 +14,7 @@ from fusionrec.data.readers import read_films
 from fusionrec.errors import DataError
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "-f", "--file", "origin", type=click.Path(path_type=Path), default=ORIGIN, show_default=True,
     help="Films, a line each: id::Title (year)::Genre|Genre",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fusionrec.artifact import Artifact
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--data",
     help="ml-1m, ml-100k, synthetic, or the path of a zip or folder. "
@@ -91,16 +91,13 @@ def publish(version: Path) -> None:
     Raises:
         ArtifactError: it cannot be written; the model that was there still is.
     """
-    fresh = Path(tempfile.mkdtemp(prefix=f".{MODEL.name}.", dir="."))
     try:
-        shutil.copytree(version, fresh, dirs_exist_ok=True)
-        move_in(fresh, MODEL)
+        with tempfile.TemporaryDirectory(prefix=f".{MODEL.name}.", dir=".") as folder:
+            move_in(shutil.copytree(version, Path(folder) / MODEL.name), MODEL)
     except OSError as error:
         raise ArtifactError(
             f"{MODEL} cannot be written: {error.strerror or error}", f"the model is in {version}"
         ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
 
 
 def lines(films: Table) -> Iterator[str]:
