@@ -23,7 +23,7 @@ from fusionrec.config import PROFILES, Recipe, Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.fetch import load
 from fusionrec.data.split import Split, random_split
-from fusionrec.evaluation.baselines import Bias, popularity
+from fusionrec.evaluation.baselines import Bias, item_sets, popularity
 from fusionrec.features import UNKNOWN
 from fusionrec.training.loop import Trainer, predict
 
@@ -62,16 +62,14 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
     users, items = trainer.network.vectors("user"), trainer.network.vectors("item")
     actual = dataset.rating[split.test]
     predicted = predict(dataset, split.test, users, items)
-    bias = np.clip(
-        Bias(dataset, split.train).predict(dataset.user[split.test], dataset.item[split.test]),
-        *dataset.schema.rating_range,
-    )
+    bias = Bias().fit(dataset, split.train)
+    by_bias = bias.predict(dataset.user[split.test], dataset.item[split.test])
     return {
         "seed": seed,
         "rmse": metrics.rmse(predicted, actual),
         "mae": metrics.mae(predicted, actual),
-        "bias rmse": metrics.rmse(bias, actual),
-        "bias mae": metrics.mae(bias, actual),
+        "bias rmse": metrics.rmse(by_bias, actual),
+        "bias mae": metrics.mae(by_bias, actual),
         **lists(dataset, split, trainer, users, items),
         "epochs": len(trained.progress.epochs),
         "seconds": round(seconds, 1),
@@ -85,26 +83,24 @@ def lists(
 ) -> dict[str, float]:
     """What is shown: to known users, to profiles alone, and by popularity."""
     count = popularity(dataset, split.train)
-    seen = np.zeros((len(dataset.users), len(dataset.items)), dtype=bool)
-    seen[dataset.user[split.train], dataset.item[split.train]] = True
-    relevant = np.zeros_like(seen)
-    liked = split.test[dataset.rating[split.test] >= dataset.schema.like]
-    relevant[dataset.user[liked], dataset.item[liked]] = True
-    wanted = relevant.sum(axis=1)
-    percentile = metrics.popularity_percentile(count)
+    users_of = np.arange(len(dataset.users))
+    seen = item_sets(dataset, split.train)
+    relevant = item_sets(dataset, split.test[dataset.rating[split.test] >= dataset.schema.like])
 
     def measured(name: str, scores: np.ndarray) -> dict[str, float]:
-        best = metrics.top(scores, 10, seen)
-        hit = metrics.hits(best, relevant)[wanted > 0]
+        ranking = metrics.Ranking(relevant, len(dataset.items), 10, seen)
+        ranking.add(users_of, scores)
+        ranked = ranking.result()
+        five = ranked.best[:, :5]
         return {
-            f"{name} ndcg@10": float(metrics.ndcg(hit, wanted[wanted > 0]).mean()),
-            f"{name} hr@10": float(metrics.hit_rate(hit).mean()),
-            f"{name} popularity percentile@5": float(percentile[best[:, :5]].mean()),
-            f"{name} distinct items@5": float(len(np.unique(best[:, :5]))),
+            f"{name} ndcg@10": metrics.mean(ranked.ndcg(10)),
+            f"{name} hr@10": metrics.mean(ranked.hit_rate(10)),
+            f"{name} popularity percentile@5": metrics.mean(metrics.shown_percentile(five, count)),
+            f"{name} distinct items@5": float(len(np.unique(five))),
         }
 
     profiles = profile_vectors(dataset, trainer)
-    everyone = np.broadcast_to(count, seen.shape)
+    everyone = np.broadcast_to(count, (len(users_of), len(count)))
     return (
         measured("user", users @ items.T)
         | measured("profile", profiles @ items.T)

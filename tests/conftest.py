@@ -3,9 +3,56 @@
 from __future__ import annotations
 
 import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from builders import Ended, recipe
+from fusionrec.artifact import Artifact
+from fusionrec.cli import main
+from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.sample import synthetic
+
+
+@pytest.fixture(scope="session")
+def dataset() -> Dataset:
+    """A small made-up data set under MovieLens' schema."""
+    return synthetic(seed=1, users=60, items=40, interactions=1500)
+
+
+@pytest.fixture(scope="session")
+def published(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A model of ``dataset``, not to be changed; the first users and items are not trained."""
+    from fusionrec.training.run import train
+
+    rows = ((dataset.user > 2) & (dataset.item > 1)).nonzero()[0]
+    home = tmp_path_factory.mktemp("published")
+    return train(dataset, recipe(epochs=4), Workspace(home), rows=rows)
+
+
+@pytest.fixture
+def workspace(published: Artifact, tmp_path: Path) -> Workspace:
+    """A test's own workspace with one version, which has no index yet."""
+    made = Workspace(tmp_path / "home")
+    shutil.copytree(published.folder, made.models / "v1")
+    return made
+
+
+@pytest.fixture
+def fusionrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
+    """Runs a command in this process, in the workspace given first."""
+
+    def call(workspace: Workspace, *arguments: str) -> Ended:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["--home", str(workspace.home), *arguments])
+        said = capsys.readouterr()
+        return Ended(int(stop.value.code or 0), said.out, said.err)
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -61,7 +62,8 @@ class Settings:
             *outer, last = path.split(".")
             place = nested
             for name in outer:
-                if not isinstance(place.get(name), dict):
+                place.setdefault(name, {})  # from_dict knows what to say of an unknown name
+                if not isinstance(place[name], dict):
                     raise ConfigError(f"unknown setting {path!r}: {name!r} holds no settings")
                 place = place[name]
             place[last] = _toml_value(path, text)
@@ -83,6 +85,8 @@ def _of_kind(path: str, value: Any, kind: Any) -> Any:
     if isinstance(value, list | tuple) and getattr(kind, "__origin__", None) is tuple:
         inner = kind.__args__[0]
         return tuple(_of_kind(path, one, inner) for one in value)
+    if getattr(kind, "__origin__", None) is tuple:
+        raise ConfigError(f"{path} must be a list such as [3, 5], got {value!r}")
     if isinstance(kind, type) and type(value) is not kind:
         raise ConfigError(f"{path} must be {kind.__name__}, got {value!r}")
     return value
@@ -161,15 +165,15 @@ class TrainingSettings(Settings):
         checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
     """
 
-    epochs: int = 12
+    epochs: int = 16
     batch: int = 4096
-    learning_rate: float = 2e-3
-    weight_decay: float = 2.0
+    learning_rate: float = 4e-3
+    weight_decay: float = 1.0
     id_dropout: float = 0.1
     attribute_dropout: float = 0.02
-    ranking: float = 0.3
+    ranking: float = 0.15
     temperature: float = 0.1
-    exposure: float = 0.3
+    exposure: float = 8.0
     validation: float = 0.02
     patience: int = 3
     seed: int = 0
@@ -177,7 +181,8 @@ class TrainingSettings(Settings):
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch", 1), ("patience", 1), ("seed", 0)):
+        whole = (("epochs", 1), ("batch", 1), ("patience", 1), ("seed", 0), ("threads", 0))
+        for name, low in whole:
             value = getattr(self, name)
             check(value >= low, f"training.{name} must be {low} or more, got {value}")
         for name in ("id_dropout", "attribute_dropout", "validation"):
@@ -185,10 +190,10 @@ class TrainingSettings(Settings):
             check(0 <= value < 1, f"training.{name} must be 0 to below 1, got {value}")
         for name in ("learning_rate", "temperature", "checkpoint_seconds"):
             value = getattr(self, name)
-            check(value > 0, f"training.{name} must be above 0, got {value}")
+            check(0 < value < math.inf, f"training.{name} must be above 0, got {value}")
         for name in ("weight_decay", "ranking", "exposure"):
             value = getattr(self, name)
-            check(value >= 0, f"training.{name} must not be negative, got {value}")
+            check(0 <= value < math.inf, f"training.{name} must not be negative, got {value}")
 
 
 @dataclass(frozen=True)
@@ -205,7 +210,9 @@ class Recipe(Settings):
 
 
 PROFILES = {
-    "quick": Recipe(training=TrainingSettings(epochs=4)),
+    "quick": Recipe(
+        training=TrainingSettings(epochs=5, learning_rate=3e-3, ranking=0.3, exposure=2.0)
+    ),
     "full": Recipe(),
 }
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema, Side
-from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.errors import ArtifactError, DataError, UsageError
 
 FORMAT = 1
 UNKNOWN = 0  # the row of every value that training did not see
@@ -141,28 +141,26 @@ class Encoder:
                 texts[n, place] = rows.get(word, UNKNOWN) + 1
         return texts
 
-    def profile(self, values: Mapping[str, str]) -> dict[str, str]:
-        """Checks the attributes that someone gives of a user against the schema's choices.
+    def profile(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Checks the attributes that someone gives of a user against the schema.
+
+        Args:
+            values: attribute -> text, as it was given; several categories with commas between.
 
         Returns:
             The same attributes, ready for ``encode``.
 
         Raises:
-            UsageError: a name is not a user attribute, or a value is not one of its choices.
+            UsageError: a name is not a user attribute, a value is not one of its choices, or a
+                number is none.
         """
         known = {f.name: f for f in self.schema.attributes("user")}
-        for name, value in values.items():
+        for name in values:
             if name not in known:
                 raise UsageError(
                     f"a profile has {', '.join(known) or 'no fields'} in this model, not {name!r}"
                 )
-            choices = known[name].choices
-            if choices and value not in choices:
-                raise UsageError(
-                    f"{name} must be one of {', '.join(choices)}, got {value!r}",
-                    hint="; ".join(f"{code} = {label}" for code, label in choices.items()),
-                )
-        return dict(values)
+        return {name: _given(known[name], value) for name, value in values.items()}
 
     def width(self, field: Field) -> int:
         """Rows that the field's embedding needs (``text``: with the padding's)."""
@@ -196,9 +194,32 @@ class Encoder:
                 name: Vocabulary(tuple(v["values"]), int(v["length"]), v["mean"], v["std"])
                 for name, v in value["vocabularies"].items()
             }
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if vocabularies.keys() != {field.name for field in schema.fields}:
+                raise ArtifactError(f"{path}: its vocabularies are not those of its schema")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
             raise ArtifactError(f"{path}: not an encoder ({error!r})") from error
         return cls(schema, vocabularies)
+
+
+def _given(field: Field, text: str) -> Any:
+    """What someone gives of a user, as a Table would hold it."""
+    if field.kind == "number":
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UsageError(f"{field.name} must be a number, got {text!r}")
+        return number
+    several = field.kind == "categories"
+    values = [one.strip() for one in text.split(",")] if several else [text]
+    for value in values:
+        if field.choices and value not in field.choices:
+            raise UsageError(
+                f"{field.name} must be one of {', '.join(field.choices)}, got {value!r}",
+                hint="; ".join(f"{code} = {label}" for code, label in field.choices.items()),
+            )
+    return tuple(values) if several else text
 
 
 def _learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:

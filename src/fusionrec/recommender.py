@@ -92,7 +92,8 @@ class Answer:
             if item.stars is not None:
                 shown["stars"] = round(item.stars, 3)
             known = {n: v for n, v in item.content.items() if _is_known(v)}
-            items.append(shown | {n: _plain(v) for n, v in known.items()})
+            # An attribute that is called like one of an answer's own words does not replace it.
+            items.append(shown | {n: _plain(v) for n, v in known.items() if n not in shown})
         notes = {"notes": list(self.notes)} if self.notes else {}
         about = {"kind": self.kind, "version": self.version, "place": self.place}
         return {"items": items} | about | notes
@@ -167,7 +168,7 @@ class Recommender:
         position = self._users.get(query.user)
         if position is None and not query.profile:
             options = " ".join(
-                f"--{f.flag} {next(iter(f.choices), 'VALUE')}"
+                f"--profile {f.name}={next(iter(f.choices), 'VALUE')}"
                 for f in self.artifact.schema.attributes("user")
             )
             raise UsageError(

@@ -139,7 +139,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         kind, form = manifest["kind"], manifest["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is not a manifest of fusionrec: {error!r}", RETRAIN) from error
-    if kind != "fusionrec":
+    if kind != "fusionrec" or not isinstance(form, int):
         raise ArtifactError(f"{path} is of {kind!r}, not of fusionrec", RETRAIN)
     if form != FORMAT:
         age = "an older" if form < FORMAT else "a newer"
@@ -150,6 +150,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     missing = {"files", "created", "model", "dim", "score", "user_inputs"} - manifest.keys()
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
+    files = manifest["files"]
+    if not isinstance(files, dict) or not {"encoder.json", "item_vectors.npy"} <= files.keys():
+        raise ArtifactError(f"{path} does not list its files", RETRAIN)
     return manifest
 
 

@@ -18,14 +18,18 @@ from fusionrec import __version__
 from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
 from fusionrec.artifact.tables import Histories, write_histories, write_table
 from fusionrec.artifact.towers import TowerRunner
-from fusionrec.data.dataset import Dataset
+from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
 from fusionrec.models.fusion import Tower
 from fusionrec.scores import ScoreMap
 
-SIDES: tuple[Side, Side] = ("user", "item")
+_ROOM = (
+    "make room there and run the same training again with --resume; "
+    "the versions saved before are as they were"
+)
+_SAMPLE = 64  # users and items by which an exported tower is compared with the trained one
 
 
 def publish(
@@ -63,8 +67,7 @@ def publish(
     except OSError as error:
         raise ArtifactError(
             f"the model could not be saved in {models}: {error.strerror}",
-            "make room there and run the same training again with --resume; "
-            "the versions saved before are as they were",
+            _ROOM,
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -78,9 +81,8 @@ def _write(
     towers: Mapping[Side, Tower],
 ) -> None:
     encoder.save(folder / "encoder.json")
-    for side in SIDES:
-        _export(folder / f"{side}_tower", towers[side], encoder, side)
-    runner = TowerRunner(folder, "item", encoder)
+    _export(folder, "user", towers["user"], encoder, dataset.users)
+    runner = _export(folder, "item", towers["item"], encoder, dataset.items)
     # Made by the exported tower, so that index and answers come from the same file.
     vectors = runner.vectors(encoder.encode_table("item", dataset.items))
     np.save(folder / "item_vectors.npy", vectors, allow_pickle=False)
@@ -89,7 +91,8 @@ def _write(
     write_histories(folder, Histories.build(dataset, rows))
 
 
-def _export(stem: Path, tower: Tower, encoder: Encoder, side: Side) -> None:
+def _export(folder: Path, side: Side, tower: Tower, encoder: Encoder, table: Table) -> TowerRunner:
+    """Exports a tower and makes sure that what was written answers as the tower does."""
     specs = []
     for field in encoder.schema.side(side):
         size = encoder.vocabularies[field.name].size
@@ -103,7 +106,22 @@ def _export(stem: Path, tower: Tower, encoder: Encoder, side: Side) -> None:
         }[field.kind]
         specs.append(paddle.static.InputSpec(shape, kind, name=field.name))
     tower.eval()
-    paddle.jit.save(tower, str(stem), input_spec=[specs])
+    paddle.jit.save(tower, str(folder / f"{side}_tower"), input_spec=[specs])
+    sample = encoder.encode_table(side, table.take(np.arange(min(_SAMPLE, len(table)))))
+    with paddle.no_grad():
+        wanted = tower([paddle.to_tensor(values) for values in sample.values()]).numpy()
+    try:
+        runner = TowerRunner(folder, side, encoder)
+        same = np.allclose(runner.vectors(sample), wanted, rtol=0.0, atol=1e-4)
+    except Exception as error:  # Paddle does not notice that its files came out cut short
+        raise ArtifactError(
+            f"the model could not be saved in {folder.parent}: the {side} tower's files cannot be "
+            "read back, as when the disk is full",
+            _ROOM,
+        ) from error
+    if not same:
+        raise ArtifactError(f"the exported {side} tower does not answer as the trained one does")
+    return runner
 
 
 def _write_manifest(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -43,6 +44,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind of end)
     """Runs a command and turns what it raises into a message on stderr and an exit code."""
+    if not logging.root.handlers:
+        # Paddle gives a root logger without handlers one that prints every library's talk.
+        logging.root.addHandler(logging.NullHandler())
+    stdout = sys.stdout
     try:
         command()
     except click.exceptions.Exit as stop:
@@ -58,7 +63,10 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
         if error.hint:
             click.echo(f"hint: {error.hint}", err=True)
         return error.exit_code
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as error:
+        # Click makes a SystemExit of a broken pipe, after it put something in stdout's place.
+        if isinstance(error, SystemExit) and sys.stdout is stdout:
+            raise
         # Whoever read our output has enough of it; what is left unsaid must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
 from fusionrec.errors import TrainingError
@@ -31,16 +32,28 @@ class Checkpoint:
     arrays: Mapping[str, np.ndarray]
 
     def save(self, folder: Path) -> None:
-        """Writes the checkpoint in place of the one that was in ``folder``, or leaves that one."""
+        """Writes the checkpoint in place of the one that was in ``folder``, or leaves that one.
+
+        Raises:
+            TrainingError: it could not be written (a full disk, say).
+        """
         folder.mkdir(parents=True, exist_ok=True)
         fresh = folder / "state.safetensors.new"
         # run and progress travel inside the one file that is moved in, so they cannot disagree.
         note = {"run": json.dumps(self.run), "progress": json.dumps(self.progress)}
         arrays = {name: np.ascontiguousarray(value) for name, value in self.arrays.items()}
-        save_file(arrays, fresh, metadata=note)
-        with fresh.open("rb") as file:
-            os.fsync(file.fileno())
-        fresh.replace(folder / "state.safetensors")
+        try:
+            save_file(arrays, fresh, metadata=note)
+            with fresh.open("rb") as file:
+                os.fsync(file.fileno())
+            fresh.replace(folder / "state.safetensors")
+        except (OSError, SafetensorError) as error:
+            fresh.unlink(missing_ok=True)
+            raise TrainingError(
+                f"no checkpoint could be written to {folder}: {error}",
+                "make room there and run the same training again with --resume; "
+                "the checkpoint before this one is kept",
+            ) from error
 
     @classmethod
     def load(cls, folder: Path, run: Mapping[str, Any]) -> Checkpoint | None:
@@ -58,8 +71,9 @@ class Checkpoint:
             found = cls(json.loads(note["run"]), json.loads(note["progress"]), load_file(path))
         except Exception as error:  # safetensors raises its own kinds for a damaged file
             raise TrainingError(f"{path} is not a checkpoint: {error}", hint) from error
-        if found.run != json.loads(json.dumps(run)):
-            other = [key for key in found.run if found.run[key] != run.get(key)]
+        wanted = json.loads(json.dumps(run))  # as what was read back: tuples are lists there
+        if found.run != wanted:
+            other = [key for key in found.run if found.run[key] != wanted.get(key)]
             raise TrainingError(f"{path} is of a training with another {', '.join(other)}", hint)
         return found
 

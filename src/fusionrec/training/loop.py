@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -86,6 +89,9 @@ class Trained:
 Report = Callable[[Progress], None]
 
 
+_LOWER = "a lower training.learning_rate usually helps"
+
+
 class Trainer:
     """Trains both towers on some rows of a data set.
 
@@ -142,12 +148,14 @@ class Trainer:
         """
         if resume and self.folder:
             self._restore(Checkpoint.load(self.folder, self.run))
-        try:
-            while self.progress.epoch <= self.settings.epochs and not self._out_of_patience():
-                self._epoch(report)
-        except KeyboardInterrupt:
-            self._keep()
-            raise
+        # The optimizer names its state when it first steps: the same names in every trainer.
+        with interrupts_held() as pause, paddle.utils.unique_name.guard():
+            try:
+                while self.progress.epoch <= self.settings.epochs and not self._out_of_patience():
+                    self._epoch(report, pause)
+            except KeyboardInterrupt:
+                self._keep()
+                raise
         self.network.set_weights(self.best_weights)
         self.network.eval()
         return Trained(self.encoder, self.network.towers, self.progress)
@@ -158,7 +166,7 @@ class Trainer:
             return False
         return len(self.progress.epochs) - best.number >= self.settings.patience
 
-    def _epoch(self, report: Report) -> None:
+    def _epoch(self, report: Report, pause: Callable[[], None]) -> None:
         p, kept = self.progress, time.monotonic()
         began = time.monotonic()
         for batch in self.blocks.epoch(p.epoch, start=p.step):
@@ -171,6 +179,7 @@ class Trainer:
             p.seconds += took
             p.seconds_here += took
             report(p)
+            pause()
             if time.monotonic() - kept > self.settings.checkpoint_seconds:
                 self._keep()
                 kept = time.monotonic()
@@ -178,6 +187,7 @@ class Trainer:
         self._end_epoch()
         self._keep()
         report(p)
+        pause()
 
     def step(self, batch: Batch) -> float:
         """Trains on one minibatch, at the place that ``progress`` is at.
@@ -201,16 +211,21 @@ class Trainer:
         value = float(error)
         if not math.isfinite(value):
             raise TrainingError(
-                f"the error is {value} in epoch {p.epoch}, minibatch {p.step}",
-                hint="a lower training.learning_rate usually helps",
+                f"the error is {value} in epoch {p.epoch}, minibatch {p.step}", _LOWER
             )
         return value
 
     def _end_epoch(self) -> None:
         p = self.progress
+        users, items = self.network.vectors("user"), self.network.vectors("item")
+        for vectors in (users, items):
+            # Written so that a NaN, which no comparison finds, is astray too.
+            if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
+                raise TrainingError(
+                    f"the vectors are not of length 1 after epoch {p.epoch}", _LOWER
+                )
         validation = None
         if len(self.held_out):
-            users, items = self.network.vectors("user"), self.network.vectors("item")
             predicted = predict(self.dataset, self.held_out, users, items)
             validation = rmse(predicted, self.dataset.rating[self.held_out])
         train = math.sqrt(p.squared / p.rated) * self.network.map.unit
@@ -244,6 +259,30 @@ class Trainer:
         epochs = [Epoch(**e) for e in found.progress.pop("epochs")]
         self.progress = Progress(**found.progress, epochs=epochs)
         self.progress.rated_here, self.progress.seconds_here = 0, 0.0
+
+
+@contextmanager
+def interrupts_held() -> Iterator[Callable[[], None]]:
+    """Holds Ctrl-C back, so that no step is left half done; the function given lets it through.
+
+    Only Python's own handling of the signal is put off, and only in the main thread, which alone
+    hears it.
+    """
+    asked = threading.Event()
+
+    def pause() -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield pause
+        return
+    signal.signal(signal.SIGINT, lambda *_: asked.set())
+    try:
+        yield pause
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def learning_rate(settings: TrainingSettings, done: float) -> float:

@@ -1,0 +1,176 @@
+"""What tests are made of: small settings, data sets, commands, processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.artifact.model import sha256
+from fusionrec.config import FusionSettings, Recipe, TrainingSettings, Workspace
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Field, Schema
+
+SMALL = FusionSettings(
+    id_width=16,
+    category_width=4,
+    categories_width=8,
+    number_width=4,
+    word_width=8,
+    windows=(3,),
+    filters=8,
+    dim=16,
+    dropout=0.1,
+)
+
+
+def recipe(**training: Any) -> Recipe:
+    """Settings of a model that trains in a moment; ``training`` changes some of them."""
+    given = {"epochs": 2, "batch": 300, "learning_rate": 0.01, "validation": 0.1, "threads": 1}
+    return Recipe(SMALL, TrainingSettings.from_dict(given | training))
+
+
+def as_options(made: Recipe) -> list[str]:
+    """The same settings as the command line takes them."""
+    options = []
+    for outer, settings in made.to_dict().items():
+        for name, value in settings.items():
+            shown = list(value) if isinstance(value, tuple) else value
+            options += ["--set", f"{outer}.{name}={shown}"]
+    return options
+
+
+def checkerboard(users: int = 40, items: int = 30) -> Dataset:
+    """Two groups of users, two of items: everyone gives 5 within their group and 1 outside it.
+
+    Each user has rated half of either group; a user's or item's group is the parity of its number.
+    """
+    schema = Schema(
+        "checkerboard",
+        (Field("who", "user", "id"), Field("what", "item", "id")),
+        rating_range=(1.0, 5.0),
+    )
+    user, item = np.divmod(np.arange(users * items), items)
+    kept = np.random.default_rng(0).random(len(user)) < 0.5
+    user, item = user[kept].astype(np.int32), item[kept].astype(np.int32)
+    rating = np.where(user % 2 == item % 2, 5.0, 1.0).astype(np.float32)
+    people = Table([f"u{n}" for n in range(users)], {})
+    things = Table([f"i{n}" for n in range(items)], {})
+    return Dataset(schema, "checkerboard", people, things, user, item, rating)
+
+
+def rewrite(artifact: Artifact, name: str, change: Callable[[Any], Any]) -> Artifact:
+    """Changes a JSON file of an artifact, and the manifest's checksum of it to match."""
+    path = artifact.folder / name
+    value = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(change(value) or value), encoding="utf-8")
+    manifest = artifact.folder / "manifest.json"
+    said = json.loads(manifest.read_text(encoding="utf-8"))
+    said["files"][name] = sha256(path)
+    manifest.write_text(json.dumps(said), encoding="utf-8")
+    return Artifact.load(artifact.folder)
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(workspace: Workspace, *arguments: str) -> list[str]:
+    """A command for a process of its own."""
+    return [sys.executable, "-m", "fusionrec", "--home", str(workspace.home), *arguments]
+
+
+def python(code: str, *arguments: object, **environment: str) -> str:
+    """What a fresh Python prints when it runs the code with these arguments."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=os.environ | environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file in a folder, by its path in it."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+LIBRARY = Schema(
+    "library",
+    (
+        Field("reader", "user", "id"),
+        Field("town", "user", "category", choices={"თბ": "თბილისი", "ბა": "ბათუმი"}),
+        Field("interests", "user", "categories"),
+        Field("about", "user", "text"),
+        Field("born", "user", "number"),
+        Field("volume", "item", "id"),
+        Field("shelf", "item", "category", filterable=True),
+        Field("topics", "item", "categories", filterable=True, option="topic"),
+        Field("heading", "item", "text"),
+        Field("pages", "item", "number", filterable=True),
+        Field("rank", "item", "number"),  # called like one of an answer's own words
+    ),
+    rating_range=(0.0, 10.0),
+    title="heading",
+    like=7.0,
+)
+TOPICS = ("ისტორია", "ზღვა", "ბაღი")
+
+
+def library(readers: int = 30, volumes: int = 24, seed: int = 0) -> Dataset:
+    """A schema that is not MovieLens': string ids in Georgian letters, every kind on both sides.
+
+    Readers like volumes on their interest, which is that of their number modulo three.
+    """
+    rng = np.random.default_rng(seed)
+    people = Table(
+        [f"მკითხველი-{n}" for n in range(readers)],
+        {
+            "town": [("თბ", "ბა")[n % 2] for n in range(readers)],
+            "interests": [(TOPICS[n % 3],) for n in range(readers)],
+            "about": [f"კითხულობს წიგნს {TOPICS[n % 3]}" for n in range(readers)],
+            "born": [1950.0 + n if n % 5 else float("nan") for n in range(readers)],
+        },
+    )
+    books = Table(
+        [f"ტომი {n}/ა" for n in range(volumes)],
+        {
+            "shelf": [("მარცხენა", "მარჯვენა")[n % 2] for n in range(volumes)],
+            "topics": [(TOPICS[n % 3], "ყველა") for n in range(volumes)],
+            "heading": [f"წიგნი {TOPICS[n % 3]} {n}" for n in range(volumes)],
+            "pages": [100.0 + 10 * n if n % 7 else float("nan") for n in range(volumes)],
+            "rank": [float(n) for n in range(volumes)],
+        },
+    )
+    user, item = np.divmod(rng.permutation(readers * volumes)[: readers * volumes // 2], volumes)
+    rating = np.where(user % 3 == item % 3, 9.0, 2.0) + rng.integers(0, 2, len(user))
+    return Dataset(
+        LIBRARY,
+        "library",
+        people,
+        books,
+        user.astype(np.int32),
+        item.astype(np.int32),
+        rating.astype(np.float32),
+    )

@@ -1,0 +1,376 @@
+"""The command line: exit codes, data to stdout and talk to stderr, nothing lost on Ctrl-C."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from builders import Ended, as_options, command, python, recipe
+from fusionrec.artifact import Artifact
+from fusionrec.artifact.model import sha256
+from fusionrec.artifact.tables import read_table, write_table
+from fusionrec.cli import cli, run
+from fusionrec.config import Workspace
+from fusionrec.data.sample import synthetic
+from fusionrec.errors import ArtifactError, ConfigError, FusionrecError
+from fusionrec.training.run import train
+from fusionrec.versions import build_index, load
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture(scope="module")
+def indexed(published: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with an indexed version, which the tests only read."""
+    workspace = Workspace(tmp_path_factory.mktemp("indexed"))
+    shutil.copytree(published.folder, workspace.models / "v1")
+    build_index(workspace, load(workspace))
+    return workspace
+
+
+def names(group: click.Group, above: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """Every command of the command line, those of groups too."""
+    found = [above]
+    for name, one in group.commands.items():
+        inner = (*above, name)
+        found += names(one, inner) if isinstance(one, click.Group) else [inner]
+    return found
+
+
+@pytest.mark.parametrize("path", names(cli), ids=" ".join)
+def test_every_command_has_help(path, fusionrec, tmp_path):
+    ended = fusionrec(Workspace(tmp_path), *path, "--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.startswith("Usage:")
+    for line in ended.out.splitlines():
+        assert len(line) <= 100
+
+
+def test_help_loads_no_heavy_library():
+    code = (
+        "import sys\nfrom fusionrec.cli import run, cli\n"
+        "assert run(lambda: cli.main(['--help'], standalone_mode=False)) == 0\n"
+        "heavy = {'paddle', 'pymilvus', 'milvus_lite', 'pandas', 'pyarrow', 'httpx', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert python(code).splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("recommend -k 0", "0 is not in the range x>=1"),
+        ("recommend -k many", "not a valid integer"),
+        ("recommend --user nobody", "'nobody' is not among the 60 users"),
+        ("recommend --age 7", "age must be one of 1, 18, 25"),
+        ("recommend --gender X", "gender must be one of F, M, got 'X'"),
+        ("recommend --occupation 21", "occupation must be one of"),
+        ("recommend --profile gender", "--profile is name=value, got 'gender'"),
+        ("recommend --profile shoe=42", "not 'shoe'"),
+        ("recommend --genre Nonsense", "genre has no value 'Nonsense'"),
+        ("recommend --genre Drma", "did you mean 'Drama'?"),
+        ("recommend --year 1990..1980", "did you mean 1980..1990?"),
+        ("recommend --year 1980 --year 1990", "one range at a time"),
+        ("recommend --year soon", "year must be a number or a range"),
+        ("recommend --where title=x", "filters are: genre, year"),
+        ("recommend --version v9", "there is no version 'v9'; there are v1"),
+        ("recommend --milvus somewhere", "a path that ends in .db"),
+        ("similar 99999", "item '99999' is not among the 40 items"),
+        ("similar", "Missing argument 'ITEM'"),
+        ("models activate v9", "there is no version 'v9'"),
+        ("models prune --keep 0", "0 is not in the range x>=1"),
+        ("train --data nowhere", "ml-1m, ml-100k, synthetic"),
+        ("train --data synthetic --set training.epoch=3", "did you mean training.epochs?"),
+        ("train --data synthetic --set training.epochs=0", "training.epochs must be 1 or more"),
+        ("train --data synthetic --set training.epochs", "--set is name=value"),
+        ("train --data synthetic --profile fast", "'fast' is not one of 'quick', 'full'"),
+        ("train --data synthetic --seed -1", "-1 is not in the range x>=0"),
+        ("fetch nowhere", "'nowhere' is no data set"),
+        ("frobnicate", "No such command 'frobnicate'"),
+        ("recommend --colour red", "No such option"),
+    ],
+)
+def test_wrong_use_exits_2_and_says_what_is_right(indexed, fusionrec, arguments, words):
+    ended = fusionrec(indexed, *shlex.split(arguments))
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments", ["recommend --user 1", "similar 1", "index", "models activate v1"]
+)
+def test_a_workspace_without_a_model_exits_1_with_a_hint(tmp_path, fusionrec, arguments):
+    ended = fusionrec(Workspace(tmp_path / "new"), *arguments.split())
+    assert (ended.code, ended.out) == (1, "")
+    assert "has no model yet" in ended.err
+    assert "hint: train one: fusionrec train" in ended.err
+    assert not (tmp_path / "new").exists()
+
+
+def test_errors_have_their_exit_codes(capsys, monkeypatch):
+    def fail(error: BaseException) -> int:
+        def raises() -> None:
+            raise error
+
+        return run(raises)
+
+    monkeypatch.delenv("FUSIONREC_DEBUG", raising=False)
+    assert fail(ConfigError("wrong", hint="do right")) == 2
+    assert fail(ArtifactError("broken")) == 1
+    assert fail(FusionrecError("other")) == 1
+    assert fail(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == (
+        "error: wrong\nhint: do right\nerror: broken\nerror: other\ninterrupted\n"
+    )
+    assert fail(ZeroDivisionError("oops")) == 1
+    assert "this is a defect" in capsys.readouterr().err
+    monkeypatch.setenv("FUSIONREC_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        fail(ZeroDivisionError())
+
+
+def test_an_answer_in_a_pipe_is_tab_separated_under_a_header(indexed, fusionrec):
+    ended = fusionrec(indexed, "recommend", "--user", "10", "-k", "3")
+    assert (ended.code, ended.err) == (0, "")
+    rows = [line.split("\t") for line in ended.out.splitlines()]
+    assert rows[0][:5] == ["Rank", "Id", "Title", "Score", "Stars"]
+    assert [row[0] for row in rows[1:]] == ["1", "2", "3"]
+    assert {len(row) for row in rows} == {len(rows[0])}
+    for row in rows[1:]:
+        assert float(row[4]) == pytest.approx((float(row[3]) + 5) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "stars"),
+    [
+        (["recommend", "--user", "10"], "user", True),
+        (["recommend", "--gender", "F", "--age", "25", "--occupation", "12"], "profile", True),
+        (["recommend", "--user", "10", "--gender", "F"], "mixed", True),
+        (["recommend"], "popular", False),
+        (["similar", "7"], "similar", False),
+    ],
+)
+def test_json_has_the_agreed_shape(indexed, fusionrec, arguments, kind, stars):
+    ended = fusionrec(indexed, *arguments, "-k", "2", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    answer = json.loads(ended.out)
+    place = "counts" if kind == "popular" else str(Path(indexed.milvus).resolve())
+    assert list(answer) == ["items", "kind", "version", "place"]
+    assert (answer["kind"], answer["version"], answer["place"]) == (kind, "v1", place)
+    for rank, item in enumerate(answer["items"], start=1):
+        assert list(item)[:4] == ["rank", "id", "title", "score"]
+        assert item["rank"] == rank
+        assert isinstance(item["id"], str)
+        assert ("stars" in item) == stars
+    assert len(answer["items"]) == 2
+
+
+def test_more_than_there_are_is_all_there_are(indexed, fusionrec):
+    ended = fusionrec(indexed, "recommend", "--user", "10", "-k", "100000", "--seen", "--json")
+    assert len(json.loads(ended.out)["items"]) == 40
+
+
+def test_filters_of_one_category_are_ored_and_combined_with_others(indexed, fusionrec):
+    both = ["--genre", "drama", "--genre", "Comedy", "--year", "1960..1990"]
+    ended = fusionrec(indexed, "recommend", "--user", "10", "-k", "99", *both, "--json")
+    items = json.loads(ended.out)["items"]
+    assert items
+    for item in items:
+        assert {"Drama", "Comedy"} & set(item["genres"])
+        assert 1960 <= item["year"] <= 1990
+    ended = fusionrec(indexed, "recommend", "--user", "10", "--year", "3000")
+    assert ended.code == 0
+    assert "no item meets these conditions" in ended.err
+
+
+def test_an_unknown_user_with_a_profile_is_answered_with_a_note_on_stderr(indexed, fusionrec):
+    ended = fusionrec(indexed, "recommend", "--user", "nobody", "--gender", "F", "-k", "1")
+    assert ended.code == 0
+    assert ended.err.startswith("note: user nobody is not in v1")
+    assert len(ended.out.splitlines()) == 2
+    notes = json.loads(
+        fusionrec(indexed, "recommend", "--user", "nobody", "--gender", "F", "--json").out
+    )["notes"]
+    assert "nobody" in notes[0]
+
+
+def test_titles_are_no_markup_and_break_no_row(published, workspace, fusionrec, monkeypatch):
+    table = read_table(published.folder / "items.parquet", published.schema, "item")
+    titles = ["[red]Alert[/red] [/]\tone\ntwo"] * len(table)
+    folder = workspace.models / "v1"
+    write_table(
+        folder / "items.parquet", type(table)(table.ids, {**table.columns, "title": titles})
+    )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["items.parquet"] = sha256(folder / "items.parquet")
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    piped = fusionrec(workspace, "recommend", "--user", "10", "-k", "2").out
+    assert len(piped.splitlines()) == 3
+    assert "[red]Alert[/red] [/] one two" in piped
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    on_terminal = fusionrec(workspace, "recommend", "--user", "10", "-k", "2")
+    assert on_terminal.code == 0, on_terminal.err
+    assert "[red]Alert[/red]" in on_terminal.out
+
+
+def test_models_lists_activates_and_prunes(workspace, fusionrec):
+    for name in ("v2", "v3", "v4"):
+        shutil.copytree(workspace.models / "v1", workspace.models / name)
+    assert fusionrec(workspace, "models", "activate", "v1").code == 0
+    listed = json.loads(fusionrec(workspace, "models", "--json").out)
+    assert [(v["name"], v["active"]) for v in listed] == [
+        ("v1", True),
+        ("v2", False),
+        ("v3", False),
+        ("v4", False),
+    ]
+    rows = fusionrec(workspace, "models").out.splitlines()
+    assert rows[0].split("\t")[0] == "Version"
+    assert rows[1].endswith("active")
+    assert fusionrec(workspace, "models", "prune", "--keep", "1").out == "v2\nv3\n"
+    assert "no model yet" in fusionrec(Workspace(workspace.home / "none"), "models").err
+
+
+def test_index_takes_the_newest_version_and_says_where(workspace, fusionrec):
+    shutil.copytree(workspace.models / "v1", workspace.models / "v2")
+    ended = fusionrec(workspace, "index")
+    assert (ended.code, ended.out) == (0, "")
+    assert f"v2 is active; its 40 items are in {Path(workspace.milvus).resolve()}" in ended.err
+
+
+def test_train_prints_the_version_and_talks_on_stderr(tmp_path, fusionrec):
+    workspace = Workspace(tmp_path)
+    options = as_options(recipe(epochs=2, batch=3000))
+    ended = fusionrec(workspace, "train", "--data", "synthetic", *options, "--seed", "3")
+    assert (ended.code, ended.out) == (0, "v1\n")
+    assert "synthetic" in ended.err
+    assert "epoch  1/2   error in stars: train" in ended.err
+    assert "validation" in ended.err
+    assert "fusionrec index" in ended.err
+    trained = Artifact.load(workspace.models / "v1").manifest["recipe"]
+    assert trained == json.loads(
+        json.dumps(recipe(epochs=2, batch=3000).change({"training.seed": "3"}).to_dict())
+    )
+
+
+@pytest.fixture
+def files(tmp_path: Path):
+    """The writer of small data sets that the tests of the readers use."""
+    spec = importlib.util.spec_from_file_location(
+        "data_builders", Path(__file__).parent / "data" / "conftest.py"
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Files(tmp_path)
+
+
+def test_fetch_prints_the_path_of_what_it_found(tmp_path, fusionrec, monkeypatch, files):
+    folder = files.folder("ml-100k", at="data/ml-100k")
+    monkeypatch.setenv("FUSIONREC_DATA", str(folder.parent))
+    ended = fusionrec(Workspace(tmp_path / "home"), "fetch", "ml-100k")
+    assert (ended.code, ended.out) == (0, f"{folder}\n")
+    assert "3 ratings by 3 users of 3 items" in ended.err
+
+
+def test_quickstart_ends_in_films_and_says_what_it_used(tmp_path, fusionrec, monkeypatch, files):
+    """With its own settings, on the least ml-1m there can be."""
+    folder = files.folder("ml-1m", at="data/ml-1m")
+    monkeypatch.setenv("FUSIONREC_DATA", str(folder.parent))
+    workspace = Workspace(tmp_path / "home")
+    ended = fusionrec(workspace, "quickstart")
+    assert ended.code == 0, ended.err
+    assert f"The data set is ml-1m, from FUSIONREC_DATA ({folder.parent})" in ended.err
+    rows = [line.split("\t") for line in ended.out.splitlines()]
+    assert rows[0][:3] == ["Rank", "Id", "Title"]
+    assert {row[2] for row in rows[1:]} == {"Toy Story", "Quiet Harbour, The", "Café Noir"}
+    assert "fusionrec recommend --user" in ended.err
+    again = json.loads(fusionrec(workspace, "recommend", "--user", "1", "--json").out)
+    assert again["place"] == str(Path(workspace.milvus).resolve())
+
+
+def spawn(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries(tmp_path):
+    """As quickstart does: Paddle, faiss, gRPC and Milvus Lite in one process, no network."""
+    code = (
+        "import sys\nfrom fusionrec import config\n"
+        "from fusionrec.cli import main, training\n"
+        "from fusionrec.data import fetch\nfrom builders import recipe\n"
+        "training.PROFILES['quick'] = recipe(epochs=1, batch=3000)\n"
+        "fetch.first_available = lambda *_: (fetch.load('synthetic', None), 'It is the sample.')\n"
+        "main(['--home', sys.argv[1], 'quickstart'])"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    process = spawn(sys.executable, "-c", code, str(tmp_path / "home"), env=env)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert len(out.splitlines()) == 6
+    known = (
+        *("It is the sample", "synthetic sample", "note: these rows", "starting Paddle"),
+        *("epoch ", "  ", "saved v1", "indexing", "v1 answers from", "five films", "now ask"),
+    )
+    assert [line for line in err.splitlines() if not line.startswith(known)] == []
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["recommend", "--user", "10", "-k", "40"]])
+def test_a_broken_pipe_is_no_error(workspace, arguments):
+    read, write = os.pipe()
+    os.close(read)
+    process = subprocess.Popen(
+        command(workspace, *arguments), stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert all(line.startswith("note: answered exactly") for line in err.splitlines()), err
+
+
+def test_ctrl_c_in_training_says_how_to_resume_and_that_works(tmp_path):
+    workspace = Workspace(tmp_path / "home")
+    made = recipe(epochs=3, batch=500)
+    arguments = ["train", "--data", "synthetic", *as_options(made)]
+    process = spawn(*command(workspace, *arguments), preexec_fn=_hear_sigint)
+    deadline = time.monotonic() + 60
+    while not list(workspace.checkpoints.glob("*/state.safetensors")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, ""), err
+    [told] = [line for line in err.splitlines() if line.startswith("stopped;")]
+    assert "a checkpoint is kept" in told
+    again = shlex.split(told.partition("To go on: ")[2])
+    assert again[0] == "fusionrec"
+    assert again[-1] == "--resume"
+    process = spawn(sys.executable, "-m", *again)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (0, "v1\n"), err
+    assert "epoch  3/3" in err
+    alone = train(synthetic(), made, Workspace(tmp_path / "alone"))
+    resumed = Artifact.load(workspace.models / "v1")
+    assert np.array_equal(resumed.item_vectors, alone.item_vectors)
+
+
+def _hear_sigint() -> None:
+    # A process started in the background inherits a deaf ear.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,0 +1,123 @@
+"""Settings: unknown keys, wrong types, ranges, round trips; and where the workspace is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from fusionrec.config import PROFILES, FusionSettings, Recipe, TrainingSettings, Workspace
+from fusionrec.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ({"training": {"epoch": 3}}, "training.epochs"),
+        ({"training": {"learningrate": 3}}, "training.learning_rate"),
+        ({"trainig": {"epochs": 3}}, "training"),
+        ({"model": {"dims": 3}}, "model.dim"),
+    ],
+)
+def test_an_unknown_setting_is_an_error_that_names_the_nearest(given, near):
+    with pytest.raises(ConfigError, match="unknown setting") as caught:
+        Recipe.from_dict(given)
+    assert caught.value.hint == f"did you mean {near}?"
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("training.epochs", "many"),
+        ("training.epochs", "2.5"),
+        ("training.epochs", "true"),
+        ("training.learning_rate", "[0.1]"),
+        ("training.learning_rate", "false"),
+        ("model.windows", "3"),
+        ("model.windows", '["a"]'),
+        ("model.activation", "1"),
+        ("model", "3"),
+        ("training.epochs.more", "3"),
+        ("training.epochs", "]"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_an_error_that_names_the_setting(path, value):
+    with pytest.raises(ConfigError, match=path.removesuffix(".more")):
+        Recipe().change({path: value})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epochs": 0},
+        {"batch": 0},
+        {"patience": 0},
+        {"seed": -1},
+        {"threads": -1},
+        {"id_dropout": 1.0},
+        {"attribute_dropout": -0.1},
+        {"validation": 1.0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"learning_rate": float("inf")},
+        {"temperature": -1.0},
+        {"weight_decay": -1.0},
+        {"ranking": float("nan")},
+        {"checkpoint_seconds": 0.0},
+    ],
+)
+def test_training_settings_have_ranges(change):
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        TrainingSettings(**change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dim": 0},
+        {"id_width": 10_000},
+        {"windows": ()},
+        {"windows": (0,)},
+        {"activation": "gelu"},
+        {"dropout": 1.0},
+    ],
+)
+def test_widths_have_ranges(change):
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        FusionSettings(**change)
+
+
+@pytest.mark.parametrize("recipe", [*PROFILES.values(), Recipe(FusionSettings(windows=(2, 5)))])
+def test_settings_come_back_equal_from_json(recipe):
+    assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
+
+
+def test_what_is_left_out_keeps_its_default():
+    assert Recipe.from_dict({"training": {"seed": 3}}).training == TrainingSettings(seed=3)
+
+
+def test_change_reads_toml_and_bare_words_and_leaves_the_original_alone():
+    before = Recipe()
+    after = before.change(
+        {
+            "training.epochs": "7",
+            "training.learning_rate": "1e-2",
+            "training.weight_decay": "3",
+            "model.windows": "[2, 5]",
+            "model.activation": "relu",
+        }
+    )
+    assert (after.training.epochs, after.training.learning_rate) == (7, 0.01)
+    assert after.training.weight_decay == 3.0
+    assert (after.model.windows, after.model.activation) == ((2, 5), "relu")
+    assert before == Recipe()
+
+
+def test_the_workspace_is_the_argument_then_the_environment_then_the_default(monkeypatch):
+    monkeypatch.setenv("FUSIONREC_HOME", "/from/environment")
+    assert Workspace.find("/given").home == Path("/given")
+    assert Workspace.find().home == Path("/from/environment")
+    monkeypatch.delenv("FUSIONREC_HOME")
+    assert Workspace.find().home == Path(".fusionrec")

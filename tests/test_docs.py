@@ -1,0 +1,80 @@
+"""Every command in the README and the docs runs, and every path they link to is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from builders import as_options, recipe
+from fusionrec.cli import main
+from fusionrec.config import Workspace
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands(page: Path) -> list[list[str]]:
+    """The ``$ fusionrec`` lines of a page's console blocks, as words, in their order."""
+    blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
+    lines = [line for block in blocks for line in block.splitlines()]
+    return [
+        shlex.split(line[2:], comments=True)[1:] for line in lines if line[:11] == "$ fusionrec"
+    ]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with an indexed model of the synthetic sample, whose ids the docs' ids are."""
+    made = Workspace(tmp_path_factory.mktemp("docs"))
+    small = as_options(recipe(epochs=1, batch=3000))
+    for command in (["train", "--data", "synthetic", *small], ["index"]):
+        assert run(made, command) == 0
+    return made
+
+
+def run(workspace: Workspace, command: list[str]) -> int:
+    """A command's exit code, in a workspace."""
+    with pytest.raises(SystemExit) as stop:
+        main(["--home", str(workspace.home), *command])
+    return int(stop.value.code or 0)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_the_docs_run(
+    page: Path, home: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in commands(page):
+        # Real data takes minutes, so the same command is run on the sample and small settings.
+        words = ["synthetic" if word in ("ml-1m", "ml-100k") else word for word in command]
+        if words[0] == "train":
+            words += as_options(recipe(epochs=1, batch=3000))
+        assert run(home, words) == 0, f"{shlex.join(command)}: {capsys.readouterr().err}"
+
+
+def test_the_readme_shows_commands() -> None:
+    shown = {command[0] for command in commands(ROOT / "README.md")}
+
+    assert {"recommend", "similar", "train", "index", "models", "doctor"} <= shown
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8"))
+
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_makefile_has_the_two_commands() -> None:
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.M)
+
+    assert {"quickstart", "test"} <= set(targets)
+
+
+def test_no_lock_file_names_an_index() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+
+    assert "--hash=sha256:" in lock
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links", lock)

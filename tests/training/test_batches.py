@@ -1,0 +1,93 @@
+"""Minibatches: each rating once per epoch, every pair with equal chance, the same every time."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.training.batches import Batch, Blocks
+
+
+@pytest.fixture(params=[50, 300, 10_000])
+def blocks(request: pytest.FixtureRequest, dataset: Dataset) -> Blocks:
+    return Blocks(dataset.user, dataset.item, dataset.rating, batch=request.param, seed=3)
+
+
+def ratings(batches: list[Batch]) -> list[tuple[int, int, float]]:
+    """User, item and rating of every rating in the batches."""
+    return [
+        (int(b.users[u]), int(b.items[i]), float(r))
+        for b in batches
+        for u, i, r in zip(b.user, b.item, b.rating, strict=True)
+    ]
+
+
+def same(a: list[Batch], b: list[Batch]) -> bool:
+    pairs = itertools.zip_longest(a, b)
+    return all(np.array_equal(vars(x)[n], vars(y)[n]) for x, y in pairs for n in vars(x))
+
+
+def test_each_rating_stands_in_exactly_one_batch_of_an_epoch(blocks, dataset):
+    whole = zip(dataset.user.tolist(), dataset.item.tolist(), dataset.rating.tolist(), strict=True)
+    batches = list(blocks.epoch(1))
+    assert sorted(ratings(batches)) == sorted(whole)
+    assert len(batches) == len(blocks)
+    assert blocks.mean_size == pytest.approx(len(dataset) / len(blocks))
+
+
+def test_users_and_items_of_a_batch_are_distinct_and_in_range(blocks, dataset):
+    for batch in blocks.epoch(2):
+        for distinct, place, size in (
+            (batch.users, batch.user, len(dataset.users)),
+            (batch.items, batch.item, len(dataset.items)),
+        ):
+            assert len(np.unique(distinct)) == len(distinct)
+            assert ((distinct >= 0) & (distinct < size)).all()
+            assert ((place >= 0) & (place < len(distinct))).all()
+
+
+def test_a_batch_holds_about_as_many_ratings_as_asked(dataset):
+    for batch in (50, 300):
+        blocks = Blocks(dataset.user, dataset.item, dataset.rating, batch=batch, seed=0)
+        assert batch / 2 < blocks.mean_size < batch * 2
+
+
+def test_epochs_are_reproducible_and_differ(blocks, dataset):
+    again = Blocks(dataset.user, dataset.item, dataset.rating, batch=50, seed=3)
+    blocks = Blocks(dataset.user, dataset.item, dataset.rating, batch=50, seed=3)
+    assert same(list(blocks.epoch(1)), list(again.epoch(1)))
+    assert not same(list(blocks.epoch(1)), list(blocks.epoch(2)))
+    other = Blocks(dataset.user, dataset.item, dataset.rating, batch=50, seed=4)
+    assert ratings(list(blocks.epoch(1))) != ratings(list(other.epoch(1)))
+
+
+def test_an_epoch_can_be_gone_on_with_from_any_batch(blocks):
+    whole = list(blocks.epoch(5))
+    for start in {0, 1, len(whole) // 2, len(whole) - 1, len(whole)}:
+        assert same(list(blocks.epoch(5, start=start)), whole[start:])
+
+
+def test_items_that_no_training_row_names_are_in_no_batch():
+    user, item = np.array([0, 1, 2, 3]), np.array([0, 9, 9, 5])
+    blocks = Blocks(user, item, np.ones(4, np.float32), batch=2, seed=0)
+    met = {int(i) for b in blocks.epoch(1) for i in b.items}
+    assert met == {0, 5, 9}
+
+
+def test_pairs_of_users_and_items_meet_uniformly():
+    """Over many epochs each pair shares a batch as often as any other, within chance."""
+    size, epochs = 12, 600
+    user, item = np.divmod(np.arange(size * size), size)
+    blocks = Blocks(user, item, np.ones(len(user), np.float32), batch=16, seed=1)
+    together = np.zeros((size, size))  # first and another user of a batch
+    for epoch in range(epochs):
+        for batch in blocks.epoch(epoch):
+            together[np.ix_(batch.users, batch.users)] += 1
+    apart = together[~np.eye(size, dtype=bool)]
+    share = apart.mean() / np.diag(together).mean()
+    group = size / blocks.user_groups
+    assert share == pytest.approx((group - 1) / (size - 1), abs=0.01)
+    assert apart.std() < 0.1 * apart.mean()
