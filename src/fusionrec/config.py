@@ -165,13 +165,13 @@ class TrainingSettings(Settings):
         checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
     """
 
-    epochs: int = 16
+    epochs: int = 20
     batch: int = 4096
     learning_rate: float = 4e-3
     weight_decay: float = 1.0
     id_dropout: float = 0.1
     attribute_dropout: float = 0.02
-    ranking: float = 0.15
+    ranking: float = 0.2
     temperature: float = 0.1
     exposure: float = 8.0
     validation: float = 0.02

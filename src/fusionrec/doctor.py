@@ -100,7 +100,8 @@ def _index(
     if active is None:
         yield Finding(WARNING, "no version is active", "fusionrec index")
         return
-    yield Finding(OK, f"{active.version} is active, in {active.place}, since {active.at}")
+    place = active.place or "the workspace's own Milvus"
+    yield Finding(OK, f"{active.version} is active, in {place}, since {active.at}")
     said: list[str] = []
     try:
         recommender = open_recommender(
@@ -113,4 +114,5 @@ def _index(
         yield Finding(WARNING, text)
     for note in recommender.notes:
         yield Finding(WARNING, note)
+    recommender.close()
     yield Finding(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,13 @@ Features = dict[str, np.ndarray]
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in order: runs of letters and digits of any script, case folded."""
-    return re.findall(r"[^\W_]+", text.casefold())
+    """The words of a text in order: runs of letters, marks and digits, case folded."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if folded.isascii():
+        return re.findall(r"[a-z0-9]+", folded)
+    # Not \w: it leaves out the marks that many scripts write vowels with.
+    parts = [c if unicodedata.category(c)[0] in "LMN" else " " for c in folded]
+    return "".join(parts).split()
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class Activation:
 
     Attributes:
         version: its name.
-        place: the uri of the store that holds its index.
+        place: the store that holds its index; empty for the workspace's own embedded Milvus, so
+            that a workspace can be moved.
         at: when, in UTC, ISO 8601.
     """
 
@@ -67,20 +68,26 @@ class Ledger:
         """Every activation, the oldest first."""
         if not self._path.exists():
             return []
-        with self._connection() as connection:
+        with self._connection(write=False) as connection:
             rows = connection.execute("SELECT version, place, at FROM activations ORDER BY number")
             return [Activation(*row) for row in rows]
 
     @contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
+    def _connection(self, *, write: bool = True) -> Iterator[sqlite3.Connection]:
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            connection = sqlite3.connect(self._path, timeout=10)
+            if write:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            mode = "rwc" if write else "ro"
+            connection = sqlite3.connect(
+                f"{self._path.absolute().as_uri()}?mode={mode}", timeout=10, uri=True
+            )
             try:
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
+                if write:
+                    connection.execute("PRAGMA journal_mode=WAL")
+                    connection.execute("PRAGMA synchronous=FULL")
                 with connection:
-                    connection.execute(_TABLES)
+                    if write:
+                        connection.execute(_TABLES)
                     yield connection
             finally:
                 connection.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -111,6 +111,16 @@ class Recommender:
     def __init__(self, artifact: Artifact, index: Index, notes: Sequence[str] = ()) -> None:
         self.artifact, self.index, self.notes = artifact, index, tuple(notes)
         self._users = artifact.users.positions()
+
+    def close(self) -> None:
+        """Lets go of the index, and of an embedded store's lock with it."""
+        self.index.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def recommend(self, query: Query) -> Answer:
         """Items for a user, a profile, or both; the most popular where nothing is known.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from fusionrec.artifact import Artifact, read_manifest, version_numbers
 from fusionrec.config import Workspace
 from fusionrec.errors import (
     ArtifactError,
-    FusionrecError,
     StoreDamagedError,
     StoreError,
     StoreMissingError,
@@ -20,7 +20,7 @@ from fusionrec.errors import (
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, collection_name, wipe
 from fusionrec.index.boundary import is_server
 from fusionrec.index.milvus import Kind
-from fusionrec.ledger import Activation, Ledger
+from fusionrec.ledger import Ledger
 from fusionrec.recommender import Recommender
 
 Progress = Callable[[int, int], None]
@@ -117,7 +117,10 @@ def build_index(
     Raises:
         StoreError: the store cannot be reached or written; the version active before still is.
     """
+    own = uri in (None, workspace.milvus)
     uri = uri or workspace.milvus
+    # Vectors that no index may hold are the artifact's fault: found before a store is touched.
+    ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
     try:
         index = _build(artifact, uri, kind, token, progress)
     except StoreDamagedError:
@@ -126,7 +129,7 @@ def build_index(
         index = _build(artifact, uri, kind, token, progress)
     with index:
         # The ledger decides which version answers; the alias follows for readers outside.
-        Ledger(workspace.ledger).activate(artifact.version, index.place)
+        Ledger(workspace.ledger).activate(artifact.version, "" if own else index.place)
         index.activate()
         _drop_old(workspace, index.store)
         return index.place
@@ -150,22 +153,37 @@ def _build(
 
 def _drop_old(workspace: Workspace, store: MilvusStore) -> None:
     """Drops this workspace's collections but those of the last two versions activated."""
-    recent = list(dict.fromkeys(a.version for a in reversed(_activations(workspace))))[:2]
-    ours = {}
-    for number in version_numbers(workspace.models):
-        try:
-            checksum = read_manifest(workspace.models / f"v{number}")["files"]["item_vectors.npy"]
-            ours[collection_name(number, checksum)] = f"v{number}"
-        except FusionrecError:
-            continue
+    names = {f"v{number}" for number in version_numbers(workspace.models)}
+    ours = _collections(workspace, names - set(_recent(workspace)))
     for collection in store.collections():
-        old = ours.get(collection.name, recent[0]) not in recent
-        if old and not collection.active:
+        if collection.name in ours and not collection.active:
             store.drop(collection.name)
 
 
-def _activations(workspace: Workspace) -> list[Activation]:
-    return Ledger(workspace.ledger).activations()
+def _drop_collections(workspace: Workspace, names: list[str]) -> None:
+    """Drops the collections of versions about to be deleted, where their store can be reached."""
+    active = Ledger(workspace.ledger).active()
+    uri = (active.place if active else "") or workspace.milvus
+    with suppress(StoreError), MilvusStore(uri, create=False) as store:
+        for collection in _collections(workspace, names):
+            if store.has(collection):
+                store.drop(collection)
+
+
+def _collections(workspace: Workspace, names: Iterable[str]) -> set[str]:
+    """The collections that belong to some versions of the workspace."""
+    found = set()
+    for name in names:
+        with suppress(ArtifactError):
+            checksum = read_manifest(workspace.models / name)["files"]["item_vectors.npy"]
+            found.add(collection_name(name, checksum))
+    return found
+
+
+def _recent(workspace: Workspace) -> list[str]:
+    """The active version and the one that was active before it."""
+    activations = reversed(Ledger(workspace.ledger).activations())
+    return list(dict.fromkeys(a.version for a in activations))[:2]
 
 
 def open_recommender(
@@ -194,7 +212,7 @@ def open_recommender(
     artifact = load(workspace, version)
     active = Ledger(workspace.ledger).active()
     is_active = active is not None and active.version == artifact.version
-    uri = uri or (active.place if active else workspace.milvus)
+    uri = uri or (active.place if active else "") or workspace.milvus
     try:
         return Recommender(artifact, _open(artifact, uri, token))
     except (StoreDamagedError, StoreMissingError) as error:
@@ -250,8 +268,9 @@ def prune(workspace: Workspace, keep: int) -> list[str]:
     if keep < 1:
         raise UsageError(f"keep must be 1 or more, got {keep}")
     names = [f"v{number}" for number in version_numbers(workspace.models)]
-    recent = list(dict.fromkeys(a.version for a in reversed(_activations(workspace))))[:2]
+    recent = _recent(workspace)
     doomed = [name for name in names[:-keep] if name not in recent]
+    _drop_collections(workspace, doomed)
     for name in doomed:
         folder = workspace.models / name
         # Renamed first, so that a version is either whole or gone.

@@ -43,10 +43,10 @@ def recommend(
     from fusionrec.versions import open_recommender
 
     known = options.read_profile(profile, given)
-    recommender = open_recommender(workspace, version=version, uri=uri, token=token, talk=say)
-    conditions = options.read_filters(recommender.artifact.schema, where, given)
-    query = Query(user=user, profile=known, k=k, where=conditions, seen=seen)
-    show_answer(recommender.recommend(query), as_json)
+    with open_recommender(workspace, version=version, uri=uri, token=token, talk=say) as opened:
+        conditions = options.read_filters(opened.artifact.schema, where, given)
+        query = Query(user=user, profile=known, k=k, where=conditions, seen=seen)
+        show_answer(opened.recommend(query), as_json)
 
 
 @click.command()
@@ -71,9 +71,9 @@ def similar(
     """Items whose vectors are nearest to the vector of ITEM, an item's id."""
     from fusionrec.versions import open_recommender
 
-    recommender = open_recommender(workspace, version=version, uri=uri, token=token, talk=say)
-    conditions = options.read_filters(recommender.artifact.schema, where, given)
-    show_answer(recommender.similar(item, k, conditions), as_json)
+    with open_recommender(workspace, version=version, uri=uri, token=token, talk=say) as opened:
+        conditions = options.read_filters(opened.artifact.schema, where, given)
+        show_answer(opened.similar(item, k, conditions), as_json)
 
 
 COMMANDS = (recommend, similar)

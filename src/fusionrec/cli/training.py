@@ -80,14 +80,18 @@ def train(
 
 def _train(workspace: Workspace, dataset: Dataset, recipe: Recipe, resume: bool) -> Artifact:
     say("starting PaddlePaddle")
+    from fusionrec.training.run import has_checkpoint
     from fusionrec.training.run import train as run
 
+    if resume and not has_checkpoint(workspace, dataset, recipe):
+        say("note: there is no checkpoint of this data and these settings; starting afresh")
     started = time.monotonic()
     try:
         with TrainingProgress(recipe.training.epochs) as report:
             artifact = run(dataset, recipe, workspace, report, resume=resume)
     except KeyboardInterrupt:
-        say(f"stopped; a checkpoint is kept. To go on: {_again()}")
+        if has_checkpoint(workspace, dataset, recipe):
+            say(f"stopped; a checkpoint is kept. To go on: {_again()}")
         raise
     trained = artifact.manifest["training"]
     say(
@@ -122,8 +126,8 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
 
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
     say("five films for a programmer of 25 to 34, of whom nothing else is known:")
-    recommender = open_recommender(workspace, talk=say)
-    show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
+    with open_recommender(workspace, talk=say) as recommender:
+        show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
     user = artifact.users.ids[0]
     say(f"now ask for yourself, such as: fusionrec recommend --user {user}")
 

@@ -117,15 +117,16 @@ class Dataset:
         return self.name.startswith("synthetic")
 
     def fingerprint(self, rows: np.ndarray | None = None) -> str:
-        """SHA-256 of the given interactions (all by default): which rows a model has seen.
+        """SHA-256 of both tables and the given interactions (all by default): what a model saw.
 
         Args:
             rows: int [m], places in the interaction columns; their order does not matter.
         """
         rows = np.arange(len(self)) if rows is None else np.sort(rows)
         digest = hashlib.sha256(f"{self.schema.name}:{len(rows)}:".encode())
-        for ids in (self.users.ids, self.items.ids):
-            digest.update("\x1f".join(ids).encode())
+        for table in (self.users, self.items):
+            for values in (table.ids, *(table.columns[name] for name in sorted(table.columns))):
+                digest.update("\x1f".join(map(str, values)).encode())
         for column, kind in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4")):
             digest.update(np.ascontiguousarray(column[rows], dtype=kind).tobytes())
         return digest.hexdigest()

@@ -52,3 +52,7 @@ class Index(Protocol):
     ) -> Hits:
         """The k items with the highest inner product; see ``ExactIndex.search``."""
         ...
+
+    def close(self) -> None:
+        """Lets go of the place; closing twice does nothing."""
+        ...

@@ -58,6 +58,9 @@ class ExactIndex:
     def __len__(self) -> int:
         return len(self.vectors)
 
+    def close(self) -> None:
+        """Does nothing: there is no place to let go of."""
+
     def search(
         self,
         vector: np.ndarray,

@@ -60,6 +60,12 @@ def train(
     return artifact
 
 
+def has_checkpoint(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> bool:
+    """Whether a training of all of a data set's rows can be resumed."""
+    folder = checkpoint_folder(workspace, dataset, np.arange(len(dataset)), recipe)
+    return any(folder.glob("*.safetensors"))
+
+
 def checkpoint_folder(
     workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: Recipe
 ) -> Path:
