@@ -1,6 +1,6 @@
 """``python -m fusionrec`` is the command ``fusionrec``."""
 
-from fusionrec.cli import main
+from fusionrec.cli import entry
 
 if __name__ == "__main__":
-    main()
+    entry()
