@@ -1,37 +1,90 @@
-"""Splits of interactions as values that refuse overlap; seeded, the same on every machine."""
+"""Splits of interactions as values that refuse overlap; seeded, the same on every machine.
+
+``split.train`` goes to ``Dataset.fingerprint``, which names what a model may have been trained on.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 
+Apart = Literal["row", "user", "item", "time"]
+
+
+def _none() -> np.ndarray:
+    return np.zeros(0, dtype=np.int64)
+
 
 @dataclass(frozen=True)
 class Split:
-    """Which interactions are trained on, and which are tested on.
+    """Which interactions are trained on, which choose a model, and which it is tested on.
 
     Attributes:
         name: how it was made, for people.
         train, test: int64 [n] and [m], places in the interaction columns, sorted.
+        validation: int64 [v], likewise; may be empty.
+        apart: what the test shares with neither of the other parts: ``row`` nothing but rows,
+            ``user`` no user either, ``item`` no item, ``time`` every test row is later.
 
     Raises:
-        UsageError: a part is empty, or a row stands in both.
+        UsageError: training or test is empty, or a row stands in two parts.
     """
 
     name: str
     train: np.ndarray
     test: np.ndarray
+    validation: np.ndarray = field(default_factory=_none)
+    apart: Apart = "row"
 
     def __post_init__(self) -> None:
         if len(self.train) == 0 or len(self.test) == 0:
             raise UsageError(f"split {self.name}: a part is empty")
-        shared = np.intersect1d(self.train, self.test)
-        if len(shared):
-            raise UsageError(f"split {self.name}: {len(shared)} rows are in both parts")
+        together = np.sort(np.concatenate([self.train, self.validation, self.test]))
+        shared = int((together[1:] == together[:-1]).sum())
+        if shared:
+            raise UsageError(f"split {self.name}: {shared} rows are in more than one part")
+
+    @property
+    def before_test(self) -> np.ndarray:
+        """Training and validation rows, sorted: all that may be known when the test begins."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
+    def check(self, dataset: Dataset) -> Split:
+        """The split itself, when its parts are as far apart in a data set as ``apart`` says.
+
+        Raises:
+            UsageError: a row is not in the data set, a user's rating of an item stands on both
+                sides of the test, or a test row shares what ``apart`` forbids; says how many.
+        """
+        past = self.before_test
+        if min(past[0], self.test.min()) < 0 or max(past[-1], self.test.max()) >= len(dataset):
+            raise UsageError(f"split {self.name}: a row is not among the {len(dataset)}")
+        known = known_pairs(dataset, self.test, dataset.user[past], dataset.item[past])
+        if known:
+            raise UsageError(
+                f"split {self.name}: {known} test rows are of a user and an item that another part "
+                "has another row of"
+            )
+        columns = {"user": dataset.user, "item": dataset.item}
+        if self.apart in columns:
+            column = columns[self.apart]
+            shared = np.intersect1d(column[past], column[self.test])
+            if len(shared):
+                raise UsageError(
+                    f"split {self.name}: {len(shared)} {self.apart}s are in both parts"
+                )
+        if self.apart == "time":
+            times = _times(dataset)
+            early = int((times[self.test] <= times[past].max()).sum())
+            if early:
+                raise UsageError(f"split {self.name}: {early} test rows are not after training")
+        return self
 
 
 def random_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
@@ -45,9 +98,167 @@ def random_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
     Raises:
         UsageError: the share is not in (0, 1), or leaves a part empty.
     """
-    if not 0 < share < 1:
-        raise UsageError(f"a split's share must lie between 0 and 1, got {share}")
+    _check_share(share)
     order = np.random.default_rng(seed).permutation(len(dataset))
     count = round(len(dataset) * share)
     name = f"random {share:g}, seed {seed}"
-    return Split(name, np.sort(order[count:]), np.sort(order[:count]))
+    return Split(name, np.sort(order[count:]), np.sort(order[:count])).check(dataset)
+
+
+def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse") -> Split:
+    """Each user's latest rating is the test, the one before it validation, the rest training.
+
+    Ratings of the same time keep the file's order.
+
+    Args:
+        dataset: the data set; it must have times.
+        short: what becomes of users with fewer than 3 ratings: an error, or ``train``, and all
+            they have is for training.
+
+    Raises:
+        UsageError: there are no times, or users with fewer than 3 ratings are to be refused, or
+            there are no others.
+    """
+    order = np.lexsort((np.arange(len(dataset)), _times(dataset), dataset.user))
+    user = dataset.user[order]
+    counts = np.bincount(user, minlength=len(dataset.users))
+    few = np.flatnonzero((counts > 0) & (counts < 3))
+    if len(few) and short == "refuse":
+        raise UsageError(
+            f"leave-last-one-out needs 3 ratings or more of each user: {len(few)} of "
+            f"{int((counts > 0).sum())} users have fewer, the first of them "
+            f"{dataset.users.ids[few[0]]!r} with {counts[few[0]]}",
+            "leave those users' ratings to training: short='train'",
+        )
+    from_end = np.cumsum(counts)[user] - np.arange(len(user))  # 1 is a user's latest
+    enough = counts[user] >= 3
+    test, validation = enough & (from_end == 1), enough & (from_end == 2)
+    parts = (order[~test & ~validation], order[test], order[validation])
+    train, tested, validated = (np.sort(part) for part in parts)
+    return Split("leave last one out", train, tested, validated).check(dataset)
+
+
+def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
+    """Cuts the users who rated anything into folds; each is tested on once, all rows of it hidden.
+
+    Args:
+        dataset: the data set.
+        folds: how many, from 2 up to the number of users.
+        seed: of the shuffling.
+
+    Returns:
+        One split per fold; the folds differ in size by one user at most.
+
+    Raises:
+        UsageError: fewer than 2 folds, or more than users.
+    """
+    users = np.unique(dataset.user)
+    if not 2 <= folds <= len(users):
+        raise UsageError(f"folds must be from 2 up to {len(users)}, the users, got {folds}")
+    shuffled = np.random.default_rng(seed).permutation(users)
+    return tuple(
+        _without(dataset, "user", held, f"users, fold {fold} of {folds}, seed {seed}")
+        for fold, held in enumerate(np.array_split(shuffled, folds), start=1)
+    )
+
+
+def item_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
+    """Hides a share of the rated items from training altogether; every rating of them is the test.
+
+    Args:
+        dataset: the data set.
+        share: of the items that were rated, in (0, 1).
+        seed: of the draw.
+
+    Raises:
+        UsageError: the share is not in (0, 1), or leaves a part empty.
+    """
+    _check_share(share)
+    items = np.unique(dataset.item)
+    count = round(len(items) * share)
+    held = np.random.default_rng(seed).permutation(items)[:count]
+    return _without(dataset, "item", held, f"items {share:g}, seed {seed}")
+
+
+def time_splits(
+    dataset: Dataset, quantiles: Sequence[float] = (0.8, 0.9, 1.0), following: int | None = None
+) -> tuple[Split, ...]:
+    """Trains before an instant and tests on what the users known by then rate next.
+
+    One split per window between two neighbouring quantiles: everything before the window is
+    training. Users without a rating before it are left out of its test.
+
+    Args:
+        dataset: the data set; it must have times.
+        quantiles: of the times of all ratings, rising, in (0, 1]; two or more. 1 is the end.
+        following: of each user the first so many ratings in the window, those of equal time in the
+            file's order; all by default.
+
+    Raises:
+        UsageError: there are no times, the quantiles are others, ``following`` is below 1, or no
+            user rated both before a window and in it.
+    """
+    q = np.asarray(quantiles, dtype=np.float64)
+    if len(q) < 2 or not (q[0] > 0 and q[-1] <= 1 and (np.diff(q) > 0).all()):
+        raise UsageError(f"quantiles must rise within (0, 1], two or more, got {list(quantiles)}")
+    if following is not None and following < 1:
+        raise UsageError(f"following must be 1 or more, got {following}")
+    times = _times(dataset)
+    # An observed time, so that no rounding of interpolated ones differs between machines.
+    ordered = np.sort(times)
+    cuts = [int(ordered[min(int(share * len(ordered)), len(ordered) - 1)]) for share in q]
+    if q[-1] == 1:
+        cuts[-1] += 1
+    return tuple(
+        _window(dataset, times, (start, end), following, f"time {a:g} to {b:g}")
+        for start, end, a, b in zip(cuts[:-1], cuts[1:], q[:-1], q[1:], strict=True)
+    )
+
+
+def known_pairs(dataset: Dataset, test: np.ndarray, user: np.ndarray, item: np.ndarray) -> int:
+    """How many test rows, int [m], are of a user and an item that some pairs, int [n], hold."""
+    width = len(dataset.items)
+    known = user.astype(np.int64) * width + item
+    return int(
+        np.isin(dataset.user[test].astype(np.int64) * width + dataset.item[test], known).sum()
+    )
+
+
+def _without(dataset: Dataset, side: Literal["user", "item"], held: np.ndarray, name: str) -> Split:
+    column, size = (
+        (dataset.user, len(dataset.users)) if side == "user" else (dataset.item, len(dataset.items))
+    )
+    hidden = np.zeros(size, dtype=bool)
+    hidden[held] = True
+    tested = hidden[column]
+    split = Split(name, np.flatnonzero(~tested), np.flatnonzero(tested), apart=side)
+    return split.check(dataset)
+
+
+def _window(
+    dataset: Dataset, times: np.ndarray, window: tuple[int, int], following: int | None, name: str
+) -> Split:
+    past = times < window[0]
+    known = np.zeros(len(dataset.users), dtype=bool)
+    known[dataset.user[past]] = True
+    rows = np.flatnonzero((times >= window[0]) & (times < window[1]) & known[dataset.user])
+    if len(rows) == 0 or not past.any():
+        raise UsageError(f"split {name}: no user rated both before this window and in it")
+    rows = rows[np.lexsort((rows, times[rows], dataset.user[rows]))]
+    user = dataset.user[rows]
+    place = np.arange(len(rows)) - np.searchsorted(user, user)  # 0 is a user's first in the window
+    test = rows if following is None else rows[place < following]
+    return Split(name, np.flatnonzero(past), np.sort(test), apart="time").check(dataset)
+
+
+def _times(dataset: Dataset) -> np.ndarray:
+    if dataset.time is None:
+        raise UsageError(
+            f"{dataset.name} has no times, so no rating is known to be a user's last or next"
+        )
+    return dataset.time
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise UsageError(f"a split's share must lie between 0 and 1, got {share}")

@@ -1,6 +1,8 @@
-"""What a model has to beat: small classes on NumPy."""
+"""Ratings from how a user and an item differ from the mean."""
 
 from __future__ import annotations
+
+from typing import Self
 
 import numpy as np
 
@@ -14,31 +16,28 @@ class Bias:
     Factor in the Neighbors, TKDD 2010, equation 1).
 
     Args:
-        dataset: the data set.
-        rows: int [n], the training interactions.
         damping: how many ratings' weight the mean has against a user's or an item's own.
         sweeps: of the alternation.
     """
 
-    def __init__(
-        self, dataset: Dataset, rows: np.ndarray, damping: float = 4.0, sweeps: int = 10
-    ) -> None:
+    def __init__(self, damping: float = 4.0, sweeps: int = 10) -> None:
+        self.damping, self.sweeps = damping, sweeps
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
+        """See ``Rater.fit``."""
         user, item = dataset.user[rows], dataset.item[rows]
-        self.mean = float(dataset.rating[rows].mean())
+        self.range = dataset.schema.rating_range
+        self.mean = float(dataset.rating[rows].mean(dtype=np.float64))
         rest = dataset.rating[rows].astype(np.float64) - self.mean
         self.user, self.item = np.zeros(len(dataset.users)), np.zeros(len(dataset.items))
-        users = np.bincount(user, minlength=len(self.user)) + damping
-        items = np.bincount(item, minlength=len(self.item)) + damping
-        for _ in range(sweeps):
+        users = np.maximum(np.bincount(user, minlength=len(self.user)) + self.damping, 1e-9)
+        items = np.maximum(np.bincount(item, minlength=len(self.item)) + self.damping, 1e-9)
+        for _ in range(self.sweeps):
             self.item = np.bincount(item, rest - self.user[user], len(self.item)) / items
             self.user = np.bincount(user, rest - self.item[item], len(self.user)) / users
+        return self
 
     def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """Ratings, float64 [n], of users and items at positions, int [n] each."""
-        return np.asarray(self.mean + self.user[user] + self.item[item])
-
-
-def popularity(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """How often each item was rated in some rows, float64 [items]: one ranking for everybody."""
-    counts = np.bincount(dataset.item[rows], minlength=len(dataset.items))
-    return np.asarray(counts, dtype=np.float64)
+        """See ``Rater.predict``. A user or item without ratings adds nothing to the mean."""
+        predicted = self.mean + self.user[user] + self.item[item]
+        return np.asarray(np.clip(predicted, *self.range))

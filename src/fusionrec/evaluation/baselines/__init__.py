@@ -1,0 +1,31 @@
+"""What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
+
+from fusionrec.evaluation.baselines.bias import Bias
+from fusionrec.evaluation.baselines.common import Ranker, Rater, category_vectors, item_sets
+from fusionrec.evaluation.baselines.fresh import CategoryKNN, Chance, Newest
+from fusionrec.evaluation.baselines.linear import EASE, ProfileRidge
+from fusionrec.evaluation.baselines.neighbours import ItemKNN
+from fusionrec.evaluation.baselines.popular import (
+    Popular,
+    PopularByGroup,
+    RecentlyPopular,
+    popularity,
+)
+
+__all__ = [
+    "EASE",
+    "Bias",
+    "CategoryKNN",
+    "Chance",
+    "ItemKNN",
+    "Newest",
+    "Popular",
+    "PopularByGroup",
+    "ProfileRidge",
+    "Ranker",
+    "Rater",
+    "RecentlyPopular",
+    "category_vectors",
+    "item_sets",
+    "popularity",
+]

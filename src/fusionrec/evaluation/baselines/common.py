@@ -1,0 +1,117 @@
+"""What all baselines share: how they are fitted and asked, and the matrices they work on."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Self
+
+import numpy as np
+from scipy import sparse
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.errors import UsageError
+from fusionrec.features import Encoder
+from fusionrec.metrics import ItemSets, top
+
+
+class Ranker(Protocol):
+    """Orders the whole catalogue for users.
+
+    Which rows it is fitted on says what its scores mean: on all of them that a user rates an item
+    at all, on those with a high rating alone that they like it.
+    """
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
+        """Learns from some interactions, int [n] rows of the data set, and returns itself.
+
+        Raises:
+            UsageError: the data set has not what the ranking reads, such as times or a profile.
+        """
+        ...
+
+    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
+        """Scores of every item for some users, the higher the better.
+
+        Args:
+            users: int [b], positions in the data set's users, also of such without interactions.
+            history: what every user of the data set is known to have rated; by default what was
+                fitted on. A ranking that does not look at histories leaves it be.
+
+        Returns:
+            float [b, items]; not to be written to. Of items it cannot tell apart, equal ones.
+        """
+        ...
+
+
+class Rater(Protocol):
+    """Predicts ratings."""
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
+        """Learns from some interactions, int [n] rows of the data set, and returns itself."""
+        ...
+
+    def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """Ratings, float64 [n] within the schema's range, of users and items, int [n] each."""
+        ...
+
+
+def item_sets(dataset: Dataset, rows: np.ndarray) -> ItemSets:
+    """The items that each user of a data set rated in some rows, int [n]."""
+    return ItemSets.of(dataset.user[rows], dataset.item[rows], len(dataset.users))
+
+
+def incidence(sets: ItemSets, items: int) -> Any:
+    """1 where a user has an item: a SciPy csr_array, float32 [users, items]."""
+    ones = np.ones(len(sets.items), dtype=np.float32)
+    return sparse.csr_array((ones, sets.items, sets.offsets), shape=(len(sets), items))
+
+
+def nearest(similarity: np.ndarray, neighbours: int) -> Any:
+    """The nearest of each row alone, of equal ones the first; what is not above 0 is not near.
+
+    Args:
+        similarity: float [b, items].
+        neighbours: kept of each row, 1 or more.
+
+    Returns:
+        A SciPy csr_array of the same shape.
+    """
+    best = top(similarity, neighbours)
+    value = np.take_along_axis(similarity, best, axis=1)
+    row, place = np.nonzero(value > 0)
+    held = (value[row, place], (row, best[row, place]))
+    return sparse.csr_array(held, shape=similarity.shape)
+
+
+def category_vectors(dataset: Dataset, side: Side, rows: np.ndarray) -> np.ndarray:
+    """The categories of all users or items as 0 and 1, one column per value of every field.
+
+    Args:
+        dataset: the data set.
+        side: users or items; their fields of the kinds ``category`` and ``categories`` are read.
+        rows: int [n], training interactions: values that none of their users or items has get no
+            column.
+
+    Returns:
+        float32 [users or items, columns].
+
+    Raises:
+        UsageError: the schema has no such field, or nobody has a value in it.
+    """
+    kinds = ("category", "categories")
+    fields = [f for f in dataset.schema.attributes(side) if f.kind in kinds]
+    encoder = Encoder.fit(dataset, rows)
+    table = dataset.users if side == "user" else dataset.items
+    encoded = encoder.encode(
+        side, [None] * len(table), {f.name: table.columns[f.name] for f in fields}
+    )
+    blocks = [np.zeros((len(table), 0), dtype=np.float32)]
+    for field in fields:
+        value = encoded[field.name]
+        if field.kind == "category":
+            value = np.eye(encoder.vocabularies[field.name].size, dtype=np.float32)[value]
+        blocks.append(value[:, 1:])  # the first column is that of unknown values
+    vectors = np.concatenate(blocks, axis=1)
+    if vectors.shape[1] == 0:
+        raise UsageError(f"{dataset.name} has no categories of its {side}s to go by")
+    return vectors

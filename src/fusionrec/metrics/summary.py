@@ -1,0 +1,135 @@
+"""All metrics of a ranking at once, for everybody, for groups of users and for strata of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+from fusionrec.errors import UsageError
+from fusionrec.metrics import lists
+from fusionrec.metrics.ranked import Ranked
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the metrics of lists need to know of the items.
+
+    Attributes:
+        count: int [items], by how many users each item was rated in training.
+        users: how many users there are in training.
+        vectors: float [items, d] that diversity is measured on, such as categories as 0 and 1; or
+            None, and there is no diversity.
+        members: bool [items], what can be shown at all; everything by default.
+    """
+
+    count: np.ndarray
+    users: int
+    vectors: np.ndarray | None = None
+    members: np.ndarray | None = None
+
+
+def figures(
+    ranked: Ranked, catalogue: Catalogue | None = None, ks: Sequence[int] = (10, 50)
+) -> dict[str, float]:
+    """Every metric, each the mean over the users that have one.
+
+    Args:
+        ranked: the ranks and lists.
+        catalogue: of the items; without it accuracy alone.
+        ks: cuts for accuracy. Those up to the lists' length serve the metrics of lists too.
+
+    Returns:
+        ``hr@k``, ``recall@k``, ``ndcg@k``, ``map@k`` and ``mrr``; of the lists ``coverage@k``,
+        ``gini@k``, ``percentile@k``, ``novelty@k`` and ``diversity@k``. NaN where no user has one.
+
+    Raises:
+        UsageError: a k is below 1.
+    """
+    found: dict[str, float] = {}
+    for k in ks:
+        found[f"hr@{k}"] = mean(ranked.hit_rate(k))
+        found[f"recall@{k}"] = mean(ranked.recall(k))
+        found[f"ndcg@{k}"] = mean(ranked.ndcg(k))
+        found[f"map@{k}"] = mean(ranked.average_precision(k))
+    found["mrr"] = mean(ranked.reciprocal_rank())
+    if catalogue is not None:
+        for k in ks:
+            if k <= ranked.best.shape[1]:
+                found |= _of_lists(ranked.best[:, :k], catalogue, k)
+    return found
+
+
+def by_group(
+    labels: Sequence[object] | np.ndarray, measure: Callable[[np.ndarray], T]
+) -> dict[str, T]:
+    """Any metric for each group of rows, of users or of ratings.
+
+    ``by_group(genders, lambda rows: figures(ranked.take(rows)))``, or
+    ``by_group(genders, lambda rows: rmse(predicted[rows], actual[rows]))``.
+
+    Args:
+        labels: n values that name each row's group.
+        measure: makes of a group's rows, int64 [m], what stands beside its label.
+
+    Returns:
+        Label, as text, -> what ``measure`` made, in the labels' order as text.
+    """
+    names, group = np.unique(np.array([str(label) for label in labels]), return_inverse=True)
+    return {str(name): measure(np.flatnonzero(group == g)) for g, name in enumerate(names)}
+
+
+def by_stratum(
+    ranked: Ranked, catalogue: Catalogue, stratum: np.ndarray, ks: Sequence[int] = (10, 50)
+) -> dict[int, dict[str, float]]:
+    """``figures`` for each stratum of items: how well those of it that are relevant are found.
+
+    The ranking stays the one over all items. ``coverage`` and ``gini`` are within the stratum, the
+    other metrics of lists over those of its items that are shown; ``share@k`` is added, the share
+    of all places that the stratum takes.
+
+    Args:
+        ranked: the ranks and lists.
+        catalogue: of the items.
+        stratum: int [items], as ``popularity_strata`` gives it.
+        ks: as for ``figures``.
+    """
+    found = {}
+    for s in np.unique(stratum):
+        members = stratum == s
+        within = members if catalogue.members is None else members & catalogue.members
+        part = ranked.only(within)
+        found[int(s)] = figures(part, replace(catalogue, members=within), ks)
+        for k in ks:
+            if k <= ranked.best.shape[1]:
+                places = int((ranked.best[:, :k] >= 0).sum())
+                taken = int((part.best[:, :k] >= 0).sum())
+                found[int(s)][f"share@{k}"] = taken / places if places else float("nan")
+    return found
+
+
+def mean(values: np.ndarray) -> float:
+    """The mean of the values, [n], that are not NaN; NaN where there are none."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _of_lists(best: np.ndarray, catalogue: Catalogue, k: int) -> dict[str, float]:
+    count, members = catalogue.count, catalogue.members
+    shown = lists.exposure(best, len(count))
+    if len(shown) > len(count):
+        raise UsageError(f"lists hold an item beyond the catalogue of {len(count)}")
+    shown = shown if members is None else shown[members]
+    found = {
+        f"coverage@{k}": lists.coverage(shown),
+        f"gini@{k}": lists.gini(shown),
+        f"percentile@{k}": mean(lists.shown_percentile(best, count)),
+        f"novelty@{k}": mean(lists.novelty(best, count, catalogue.users)),
+    }
+    if catalogue.vectors is not None:
+        found[f"diversity@{k}"] = mean(lists.diversity(best, catalogue.vectors))
+    return found
