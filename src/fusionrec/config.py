@@ -166,7 +166,7 @@ class TrainingSettings(Settings):
     """
 
     epochs: int = 20
-    batch: int = 4096
+    batch: int = 8192
     learning_rate: float = 4e-3
     weight_decay: float = 1.0
     id_dropout: float = 0.1

@@ -117,7 +117,8 @@ class _Text(nn.Layer):
         super().__init__()
         self.width = settings.filters * len(settings.windows)
         self.embedding = _embedding(size, settings.word_width)
-        self.windows = settings.windows
+        self.windows, self.filters = settings.windows, settings.filters
+        self.word_width = settings.word_width
         self.convolutions = nn.LayerList(
             [nn.Linear(w * settings.word_width, settings.filters) for w in settings.windows]
         )
@@ -127,21 +128,23 @@ class _Text(nn.Layer):
         there = (words > 0).astype("float32").unsqueeze(-1)
         count = there.sum(axis=1).clip(min=1.0)
         pooled = [
-            (self.activation(convolution(self._spans(words, width))) * there).sum(axis=1) / count
+            (self._convolved(convolution, words, width) * there).sum(axis=1) / count
             for convolution, width in zip(self.convolutions, self.windows)  # noqa: B905
         ]
         return paddle.concat(pooled, axis=-1)
 
-    def _spans(self, words: paddle.Tensor, width: int) -> paddle.Tensor:
-        """Each word's embedding beside its neighbours': float32 [n, length, width x word_width].
+    def _convolved(self, convolution: nn.Linear, words: paddle.Tensor, width: int) -> paddle.Tensor:
+        """The convolution at every word, float32 [n, length, filters].
 
-        A convolution over these is one matrix product, several times faster on a CPU than conv1d.
+        One product of two matrices over each word's embedding beside its neighbours': several
+        times faster on a CPU than conv1d, and than a product over three axes.
         """
         length, before = words.shape[1], (width - 1) // 2
         padded = F.pad(words, [0, 0, before, width - 1 - before])
         spans = paddle.stack([padded[:, at : at + length] for at in range(width)], axis=-1)
         embedded = self.embedding(spans) * (spans > 0).astype("float32").unsqueeze(-1)
-        return embedded.flatten(start_axis=2)
+        flat = embedded.reshape([-1, width * self.word_width])
+        return self.activation(convolution(flat)).reshape([-1, length, self.filters])
 
 
 def _embedding(size: int, width: int) -> nn.Embedding:
