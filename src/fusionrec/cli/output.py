@@ -6,6 +6,8 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -57,7 +59,8 @@ def show_answer(answer: Answer, as_json: bool) -> None:
     starred = any(item.stars is not None for item in answer.items)
     score = "Times rated" if answer.kind == "popular" else "Score"
     content = list(answer.items[0].content) if answer.items else []
-    header = ["Rank", "Id", "Title", score, *(["Stars"] if starred else []), *content]
+    header = ["Rank", "Id", "Title", score, *(["Stars"] if starred else [])]
+    header += [name.replace("_", " ").capitalize() for name in content]
     rows = []
     for item in answer.items:
         row = [str(item.rank), item.id, item.title]
@@ -65,9 +68,16 @@ def show_answer(answer: Answer, as_json: bool) -> None:
         if starred:
             row.append("" if item.stars is None else f"{item.stars:.2f}")
         rows.append(row + [cell(item.content[name]) for name in content])
-    show_rows(header, rows, f"{answer.kind} · {answer.version} · {answer.place}")
+    show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
     if not answer.items:
         say("no item meets these conditions")
+
+
+def near(place: str) -> str:
+    """A path as seen from the current folder, if it lies in it; anything else as it is."""
+    with suppress(ValueError, OSError):
+        return str(Path(place).relative_to(Path.cwd())) if place.startswith("/") else place
+    return place
 
 
 def cell(value: Any) -> str:

@@ -120,12 +120,12 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     say(why)
     describe(dataset)
     artifact = _train(workspace, dataset, PROFILES["quick"], resume)
-    place = build_index(workspace, artifact, progress=ByteProgress("indexing", "items"))
-    say(f"{artifact.version} answers from {place}")
+    build_index(workspace, artifact, progress=ByteProgress("indexing", "items"))
+    say(f"{artifact.version} is in the embedded Milvus and answers from now on")
     from fusionrec.recommender import Query
 
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
-    say("five films for a programmer of 25 to 34, of whom nothing else is known:")
+    say("five films for a female programmer of 25 to 34, of whom nothing else is known:")
     with open_recommender(workspace, talk=say) as recommender:
         show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
     user = artifact.users.ids[0]
