@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import math
 import shutil
-import time
 import zipfile
 
 import numpy as np
@@ -209,9 +208,7 @@ def test_fast_parse_agrees_with_reading_line_by_line(files, line):
 
 
 @pytest.mark.real_data
-def test_real_ml_1m_whole_and_fast(movielens_dir, tmp_path):
-    import pandas as pd
-
+def test_real_ml_1m_is_whole(movielens_dir, tmp_path):
     with zipfile.ZipFile(movielens_dir / "ml-1m.zip") as archive:
         archive.extractall(tmp_path)
     dataset = read(tmp_path)
@@ -222,19 +219,6 @@ def test_real_ml_1m_whole_and_fast(movielens_dir, tmp_path):
     row = dataset.items.row(dataset.items.positions()["1193"])
     assert row["title"] == "One Flew Over the Cuckoo's Nest"
     assert read(movielens_dir / "ml-1m.zip").fingerprint() == dataset.fingerprint()
-
-    plain = tmp_path / "plain.csv"
-    plain.write_bytes((tmp_path / "ml-1m/ratings.dat").read_bytes().replace(b"::", b","))
-
-    def seconds(call, *arguments):
-        begin = time.perf_counter()
-        call(*arguments)
-        return time.perf_counter() - begin
-
-    # In turn, and the best of several: the machine may be busy with other things.
-    pairs = [(seconds(read, tmp_path), seconds(pd.read_csv, plain)) for _ in range(7)]
-    ours, pandas = (min(column) for column in zip(*pairs, strict=True))
-    assert ours < 3 * pandas, f"{ours:.3f} s against {pandas:.3f} s"
 
 
 @pytest.mark.real_data

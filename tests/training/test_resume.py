@@ -72,6 +72,15 @@ def test_ctrl_c_keeps_a_checkpoint_and_resuming_ends_in_the_same_vectors(
     assert not list(workspace.checkpoints.glob("*"))
 
 
+@pytest.fixture
+def listening():
+    """Ctrl-C is heard, also where the tests run in the background and were told to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_in_the_middle_of_a_step_lets_the_step_end(dataset, tmp_path, unbroken, monkeypatch):
     step, calls = paddle.optimizer.AdamW.step, iter(range(100))
 

@@ -172,7 +172,11 @@ def _all_digits_between(text: bytes, separator: bytes, count: int) -> bool:
     rows = -(-len(rest) // len(line))  # the last may lack its line end
     if rest != (line * rows)[: len(rest)] or len(rest) < len(line) * rows - 1:
         return False
-    return len(separator) == 1 or text.count(separator) == rows * (count - 1)
+    if len(separator) == 1:
+        return True
+    # Not text.count: NumPy compares each byte with the next several times faster.
+    marks = np.frombuffer(text, dtype=np.uint8) == separator[0]
+    return int(np.count_nonzero(marks[:-1] & marks[1:])) == rows * (count - 1)
 
 
 def bundles(path: Path) -> list[Bundle]:
