@@ -111,6 +111,8 @@ class Recommender:
     def __init__(self, artifact: Artifact, index: Index, notes: Sequence[str] = ()) -> None:
         self.artifact, self.index, self.notes = artifact, index, tuple(notes)
         self._users = artifact.users.positions()
+        who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
+        self._trained = frozenset(who.values)
 
     def close(self) -> None:
         """Lets go of the index, and of an embedded store's lock with it."""
@@ -198,13 +200,15 @@ class Recommender:
     ) -> tuple[np.ndarray, bool]:
         """The vector, and whether the user's id had a row in training."""
         users, encoder = self.artifact.users, self.artifact.encoder
+        if position is not None and not profile:
+            trained = users.ids[position] in self._trained
+            return self.artifact.user_vectors[position], trained
         stored = users.row(position) if position is not None else {}
         known = {**stored, **profile}
         columns = {name: [value] for name, value in known.items()}
         ids = [users.ids[position] if position is not None else None]
         features = encoder.encode("user", ids, columns)
-        trained = bool(features[self.artifact.schema.id("user").name][0])
-        return self.artifact.user_tower.vectors(features)[0], trained
+        return self.artifact.user_tower.vectors(features)[0], ids[0] in self._trained
 
     def _seen(self, position: int) -> np.ndarray:
         return np.unique(self.artifact.histories.of(position)[0])

@@ -79,6 +79,11 @@ class Artifact:
         return read_array(self.folder / "item_vectors.npy")
 
     @cached_property
+    def user_vectors(self) -> np.ndarray:
+        """float32 [users, dim], of length 1, in the order of ``users``: from id and profile."""
+        return read_array(self.folder / "user_vectors.npy")
+
+    @cached_property
     def item_counts(self) -> np.ndarray:
         """int64 [items]: how often each item was rated in the training data."""
         return np.bincount(self.histories.item, minlength=len(self.item_vectors))

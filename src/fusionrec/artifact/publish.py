@@ -81,11 +81,12 @@ def _write(
     towers: Mapping[Side, Tower],
 ) -> None:
     encoder.save(folder / "encoder.json")
-    _export(folder, "user", towers["user"], encoder, dataset.users)
-    runner = _export(folder, "item", towers["item"], encoder, dataset.items)
-    # Made by the exported tower, so that index and answers come from the same file.
-    vectors = runner.vectors(encoder.encode_table("item", dataset.items))
-    np.save(folder / "item_vectors.npy", vectors, allow_pickle=False)
+    tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
+    for side, table in tables.items():
+        runner = _export(folder, side, towers[side], encoder, table)
+        # Made by the exported tower, so that index and answers come from the same file.
+        vectors = runner.vectors(encoder.encode_table(side, table))
+        np.save(folder / f"{side}_vectors.npy", vectors, allow_pickle=False)
     write_table(folder / "items.parquet", dataset.items)
     write_table(folder / "users.parquet", dataset.users)
     write_histories(folder, Histories.build(dataset, rows))
