@@ -36,8 +36,9 @@ KNOWN_IN = {
     "rich": {"cli"},
     "httpx": {"data"},
     "pandas": {"data"},
-    "pyarrow": {"data", "artifact"},
+    "pyarrow": {"data", "artifact", "evaluation"},
     "safetensors": {"training"},
+    "matplotlib": {"evaluation"},
 }
 
 

@@ -49,7 +49,7 @@ def test_commands_of_the_docs_run(
     for command in commands(page):
         # Real data takes minutes, so the same command is run on the sample and small settings.
         words = ["synthetic" if word in ("ml-1m", "ml-100k") else word for word in command]
-        if words[0] == "train":
+        if words[0] in ("train", "evaluate"):
             words += as_options(recipe(epochs=1, batch=3000))
         assert run(home, words) == 0, f"{shlex.join(command)}: {capsys.readouterr().err}"
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fusionrec import __version__
-from fusionrec.cli import answers, training, upkeep
+from fusionrec.cli import answers, evaluation, report, training, upkeep
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
 
@@ -34,7 +34,13 @@ def cli(context: click.Context, home: str | None) -> None:
     context.obj = Workspace.find(home)
 
 
-for command in (*training.COMMANDS, *answers.COMMANDS, *upkeep.COMMANDS):
+for command in (
+    *training.COMMANDS,
+    *answers.COMMANDS,
+    *evaluation.COMMANDS,
+    *report.COMMANDS,
+    *upkeep.COMMANDS,
+):
     cli.add_command(command)
 
 

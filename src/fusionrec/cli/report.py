@@ -1,0 +1,67 @@
+"""The command that shows a version: report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.output import ByteProgress, say
+from fusionrec.config import Workspace
+from fusionrec.errors import UsageError
+
+
+@click.command()
+@options.version
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="Default: reports/vN.html in the workspace.",
+)  # fmt: skip
+@click.option(
+    "--data", metavar="NAME_OR_PATH",
+    help="The data set that the version was trained on: what was held out is then measured.",
+)  # fmt: skip
+@click.pass_obj
+def report(
+    workspace: Workspace, version: str | None, output: Path | None, data: str | None
+) -> None:
+    """Make one HTML file of a version: figures and plots, readable without a network.
+
+    Prints the file's path.
+    """
+    from fusionrec.data.fetch import load as load_data
+    from fusionrec.evaluation.report import render
+    from fusionrec.versions import load
+
+    artifact = load(workspace, version)
+    dataset = None
+    if data is None:
+        say(
+            "note: without --data nothing is measured on held-out rows; "
+            f"it was trained on {artifact.manifest['data']}"
+        )
+    else:
+        dataset = load_data(data, workspace.data, ByteProgress(f"downloading {data}"))
+    say(f"making the report of {artifact.version}")
+    page = render(artifact, dataset)
+    path = output or workspace.home / "reports" / f"{artifact.version}.html"
+    _write(path, page)
+    click.echo(path)
+
+
+def _write(path: Path, page: str) -> None:
+    """Writes beside the place and moves in, so that nobody opens half a page."""
+    fresh = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(page, encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise UsageError(
+            f"cannot write {path}: {error.strerror}", "name another place with -o"
+        ) from error
+
+
+COMMANDS = (report,)

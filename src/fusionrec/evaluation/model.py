@@ -1,0 +1,169 @@
+"""The model under test: trained on a split's training rows, or a published version that was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.config import Recipe, Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.overlap import check_disjoint, check_fingerprint
+from fusionrec.data.split import Split
+from fusionrec.metrics import ItemSets
+from fusionrec.scores import SCALE
+
+if TYPE_CHECKING:
+    from fusionrec.training.loop import Report
+
+    Show = Callable[[], AbstractContextManager[Report]]
+
+
+class Source(Protocol):
+    """Where the model that a split is tested on comes from.
+
+    Attributes:
+        name: of the model, for the table.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """Refuses a model that may have seen the split's test; quick.
+
+        Raises:
+            UsageError: it may have; names the overlap.
+        """
+        ...
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """The model.
+
+        Args:
+            dataset, split: what it is tested on.
+            seed: of the run.
+            home: a folder for what is made on the way.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Trains on the split's training rows alone and publishes into a workspace that is thrown away,
+    so that what is tested is what would answer.
+
+    Attributes:
+        recipe: all settings.
+        seeded: whether the run's seed replaces that of the recipe.
+        show: opens a progress display for one training.
+    """
+
+    recipe: Recipe
+    seeded: bool = True
+    show: Show = lambda: nullcontext(lambda _: None)
+    name: str = "fusion"
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """See ``Source.check``."""
+        check_disjoint(dataset, split, split.train)
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """See ``Source.get``; takes as long as a training does."""
+        from fusionrec.training.run import train  # paddle takes a second to import
+
+        recipe = self.recipe
+        if self.seeded:
+            recipe = replace(recipe, training=replace(recipe.training, seed=seed))
+        with self.show() as report:
+            artifact = train(dataset, recipe, Workspace(home), report, rows=split.train)
+        check_fingerprint(dataset, split, artifact.manifest["rows"])
+        return artifact
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version that was trained before.
+
+    Attributes:
+        artifact: the version.
+    """
+
+    artifact: Artifact
+
+    @property
+    def name(self) -> str:
+        """The model's name and the version's."""
+        return f"{self.artifact.manifest['model']} {self.artifact.version}"
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """See ``Source.check``; a version of another data set is refused too."""
+        known, histories = self.artifact, self.artifact.histories
+        same = list(known.users.ids) == list(dataset.users.ids)
+        same = same and list(known.items.ids) == list(dataset.items.ids)
+        user = np.repeat(np.arange(len(known.users)), np.diff(histories.offsets))
+        history = (user, histories.item) if same else None
+        check_fingerprint(dataset, split, known.manifest.get("rows", ""), history)
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
+        """See ``Source.get``; at once."""
+        self.check(dataset, split)
+        return self.artifact
+
+
+class ModelRanker:
+    """A published model as a ``Ranker``: scores are the cosines that its index is searched by.
+
+    Args:
+        artifact: the model; its items are the data set's.
+        dataset: whose users are asked about.
+        profile_only: withhold the users' ids, as of people nobody has seen.
+    """
+
+    def __init__(self, artifact: Artifact, dataset: Dataset, profile_only: bool = False) -> None:
+        self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
+        self._items = artifact.item_vectors.astype(np.float64)
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
+        """See ``Ranker.fit``; it is trained already."""
+        return self
+
+    def vectors(self, users: np.ndarray) -> np.ndarray:
+        """The vectors of some users, int [b] positions: float32 [b, dim]."""
+        people = self.dataset.users.take(users)
+        ids: list[str | None] = [None] * len(people) if self.profile_only else list(people.ids)
+        features = self.artifact.encoder.encode("user", ids, people.columns)
+        return self.artifact.user_tower.vectors(features)
+
+    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
+        """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""
+        exact: Any = self.vectors(users).astype(np.float64) @ self._items.T
+        return np.asarray(exact, dtype=np.float32)
+
+
+class ModelRater:
+    """A published model as a ``Rater``.
+
+    Args:
+        artifact: the model; its items are the data set's.
+        dataset: whose users are asked about.
+    """
+
+    def __init__(self, artifact: Artifact, dataset: Dataset) -> None:
+        self._artifact = artifact
+        self._users = ModelRanker(artifact, dataset).vectors(np.arange(len(dataset.users)))
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
+        """See ``Rater.fit``; it is trained already."""
+        return self
+
+    def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """See ``Rater.predict``."""
+        items = self._artifact.item_vectors
+        cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
+        return self._artifact.scores.rating(SCALE * cosine.astype(np.float64))

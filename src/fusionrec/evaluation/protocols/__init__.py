@@ -1,0 +1,28 @@
+"""The protocols: which rows are hidden, who is asked, what is relevant, what stands beside."""
+
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.protocols.common import Options, Protocol, Run
+from fusionrec.evaluation.protocols.people import NewUser
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task
+from fusionrec.evaluation.protocols.rating import Rating
+from fusionrec.evaluation.protocols.things import NewItem
+from fusionrec.evaluation.protocols.timed import GlobalTime, NextItem
+
+ALL: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (Rating(), NextItem(), NewUser(), NewItem(), GlobalTime())
+}
+
+
+def named(name: str) -> Protocol:
+    """The protocol of a name.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in ALL:
+        raise UsageError(f"there is no protocol {name!r}; there are {', '.join(ALL)}")
+    return ALL[name]
+
+
+__all__ = ["ALL", "Options", "Protocol", "RankingProtocol", "Run", "Task", "named"]

@@ -1,0 +1,186 @@
+"""What all protocols share: options, runs, and the baselines that a data set can serve."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.data.split import Split
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.baselines.linear import EASE_LIMIT
+from fusionrec.evaluation.measured import Values
+
+GROUP = 50  # users that a group of equal profiles has on average, at least
+
+Make = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a protocol may be told.
+
+    Attributes:
+        seeds: of splits, trainings and random rankings; a run or a set of folds for each.
+        folds: which of the folds or windows, from 0; all by default.
+        share: of the ratings or items that is hidden, in (0, 1).
+        k: length of the lists, 1 or more.
+        baselines: which stand beside the model, by name; all that fit by default.
+        validation: ask for what is held out for choosing settings; the test is not looked at.
+
+    Raises:
+        UsageError: a value is out of its range.
+    """
+
+    seeds: tuple[int, ...] = (0,)
+    folds: tuple[int, ...] | None = None
+    share: float | None = None
+    k: int = 10
+    baselines: tuple[str, ...] | None = None
+    validation: bool = False
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"k must be 1 or more, got {self.k}")
+        if self.share is not None and not 0 < self.share < 1:
+            raise UsageError(f"the share hidden must lie between 0 and 1, got {self.share}")
+        if not self.seeds or min(self.seeds) < 0:
+            raise UsageError(f"seeds must be 0 or more, one at least, got {list(self.seeds)}")
+        if self.folds is not None and (not self.folds or min(self.folds) < 0):
+            raise UsageError(f"folds count from 0, one at least, got {list(self.folds)}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One split and the seed of what is random beside it."""
+
+    split: Split
+    seed: int
+
+
+class Protocol(ABC):
+    """How a question is asked.
+
+    Attributes:
+        name: on the command line.
+        asks: the question in words.
+        metrics: what is compared with the best baseline, the figure to trust first; with ``{k}``.
+        takes: which of ``folds``, ``share``, ``k`` and ``validation`` mean something here.
+        timed: whether clock times decide what is tested.
+    """
+
+    name: ClassVar[str]
+    asks: ClassVar[str]
+    metrics: ClassVar[tuple[str, ...]]
+    takes: ClassVar[frozenset[str]] = frozenset()
+    timed: ClassVar[bool] = False
+
+    def check_options(self, options: Options) -> None:
+        """Refuses options that mean nothing here.
+
+        Raises:
+            UsageError: one is given, or a baseline is not one of this protocol's.
+        """
+        for name, value, default in (
+            ("folds", options.folds, None),
+            ("share", options.share, None),
+            ("k", options.k, Options.k),
+            ("validation", options.validation, False),
+        ):
+            if value != default and name not in self.takes:
+                raise UsageError(f"protocol {self.name} has no {name} to choose")
+        unknown = [b for b in options.baselines or () if b not in self.known()]
+        if unknown:
+            raise UsageError(
+                f"protocol {self.name} has no baseline {unknown[0]!r}; "
+                f"it has {', '.join(self.known())}"
+            )
+
+    @abstractmethod
+    def known(self) -> tuple[str, ...]:
+        """The names of all baselines that this protocol may have."""
+
+    @abstractmethod
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
+        """Those of them that the data set can serve, by name."""
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """The data set as the protocol may see it.
+
+        Raises:
+            UsageError: it cannot serve this protocol.
+        """
+        return dataset
+
+    def notes(self, dataset: Dataset) -> list[str]:  # noqa: ARG002
+        """What must be known of the figures on this data set, in sentences."""
+        return []
+
+    @abstractmethod
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """The splits.
+
+        Raises:
+            UsageError: as of the splits in ``data.split``.
+        """
+
+    @abstractmethod
+    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:
+        """Fits a baseline on the run's training rows and measures it."""
+
+    @abstractmethod
+    def measure_model(
+        self, dataset: Dataset, run: Run, options: Options, artifact: Artifact
+    ) -> Values:
+        """Measures a model that was trained on the run's training rows."""
+
+
+def has(dataset: Dataset, side: Side, *kinds: str) -> bool:
+    """Whether a side of a data set has an attribute of one of some kinds."""
+    return any(field.kind in kinds for field in dataset.schema.attributes(side))
+
+
+def group_fields(dataset: Dataset) -> list[str]:
+    """The user categories to group by: in the schema's order, as long as groups stay large.
+
+    So many that a group has ``GROUP`` users on average, whatever the data set; one at least,
+    where there is one.
+    """
+    users, chosen, groups = len(np.unique(dataset.user)), list[str](), 1
+    for field in dataset.schema.attributes("user"):
+        if field.kind != "category":
+            continue
+        groups *= max(len(set(dataset.users.columns[field.name])), 1)
+        if chosen and users / groups < GROUP:
+            break
+        chosen.append(field.name)
+    return chosen
+
+
+def small_enough(dataset: Dataset) -> bool:
+    """Whether EASE can invert a matrix of the catalogue's size."""
+    return len(dataset.items) <= EASE_LIMIT
+
+
+def each_seed(options: Options, split: Callable[[int], Split]) -> list[Run]:
+    """A run for every seed."""
+    return [Run(split(seed), seed) for seed in options.seeds]
+
+
+def pick_folds(splits: tuple[Split, ...], options: Options, word: str) -> list[Split]:
+    """The splits that were chosen, all by default.
+
+    Raises:
+        UsageError: there are not so many.
+    """
+    chosen = range(len(splits)) if options.folds is None else options.folds
+    for number in chosen:
+        if number >= len(splits):
+            raise UsageError(f"{word} are 0 to {len(splits) - 1}, got {number}")
+    return [splits[number] for number in chosen]

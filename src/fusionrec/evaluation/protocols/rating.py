@@ -1,0 +1,84 @@
+"""Protocol ``rating``: how many stars off is a predicted rating?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.split import random_split
+from fusionrec.evaluation.baselines import Bias, Rater
+from fusionrec.evaluation.measured import Values
+from fusionrec.evaluation.model import ModelRater
+from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run, each_seed
+
+
+class Rating(Protocol):
+    """A random share of the ratings is hidden and predicted; RMSE and MAE in the rating's unit.
+
+    Times are dropped and the rows put in the order of users and items before anything is split, so
+    that neither a clock nor the file's order can be read.
+    """
+
+    name: ClassVar[str] = "rating"
+    asks: ClassVar[str] = "how far is a predicted rating from the one given?"
+    metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae")
+    takes: ClassVar[frozenset[str]] = frozenset({"share"})
+
+    def known(self) -> tuple[str, ...]:
+        """See ``Protocol.known``."""
+        return ("bias",)
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        return {"bias": Bias}
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; without times and the file's order."""
+        order = np.lexsort((dataset.rating, dataset.item, dataset.user))
+        return replace(
+            dataset,
+            user=dataset.user[order],
+            item=dataset.item[order],
+            rating=dataset.rating[order],
+            time=None,
+        )
+
+    def notes(self, dataset: Dataset) -> list[str]:  # noqa: ARG002
+        """See ``Protocol.notes``."""
+        return ["times and the order of ratings were dropped before the split"]
+
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """See ``Protocol.runs``; one per seed."""
+        share = 0.1 if options.share is None else options.share
+        return each_seed(options, lambda seed: random_split(dataset, share, seed))
+
+    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:  # noqa: ARG002
+        """See ``Protocol.measure_baseline``."""
+        return errors(dataset, run, make().fit(dataset, run.split.train))
+
+    def measure_model(
+        self,
+        dataset: Dataset,
+        run: Run,
+        options: Options,  # noqa: ARG002
+        artifact: Artifact,
+    ) -> Values:
+        """See ``Protocol.measure_model``."""
+        return errors(dataset, run, ModelRater(artifact, dataset))
+
+
+def errors(dataset: Dataset, run: Run, rater: Rater) -> Values:
+    """Each user's RMSE and MAE over their hidden ratings, weighted by how many these are."""
+    rows = run.split.test
+    user, actual = dataset.user[rows], dataset.rating[rows].astype(np.float64)
+    error = rater.predict(user, dataset.item[rows]) - actual
+    users, place, count = np.unique(user, return_inverse=True, return_counts=True)
+    squares = np.bincount(place, error**2) / count
+    absolute = np.bincount(place, np.abs(error)) / count
+    values = {"rmse": np.sqrt(squares), "mae": absolute}
+    return Values(users.astype(np.int64), count.astype(np.float64), values)

@@ -1,0 +1,153 @@
+"""Protocols in which time decides: each user's order (``next-item``) or the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.split import leave_last_out, time_splits
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.baselines import (
+    EASE,
+    ItemKNN,
+    Popular,
+    PopularByGroup,
+    RecentlyPopular,
+    item_sets,
+)
+from fusionrec.evaluation.protocols.common import (
+    Make,
+    Options,
+    Run,
+    group_fields,
+    pick_folds,
+    small_enough,
+)
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, rated
+
+QUANTILES = (0.8, 0.9, 1.0)
+
+
+class _Timed(RankingProtocol):
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; it must have times."""
+        if dataset.time is None:
+            raise UsageError(
+                f"{dataset.name} has no times, and protocol {self.name} asks what comes next"
+            )
+        return dataset
+
+
+class NextItem(_Timed):
+    """Each user's latest rating is the test, the one before it validation, the rest training.
+
+    All rated items are ranked; what the user rated before is left out. Nothing is chosen by the
+    test: training stops by training rows it holds out itself, and the test is scored once, with
+    the validation item in the history. With ``Options.validation`` the validation item is asked
+    for instead and the test is not looked at: for choosing settings.
+    """
+
+    name: ClassVar[str] = "next-item"
+    asks: ClassVar[str] = "which item does a user rate next, of all?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
+    takes: ClassVar[frozenset[str]] = frozenset({"k", "validation"})
+
+    def known(self) -> tuple[str, ...]:
+        """See ``Protocol.known``."""
+        return ("popular", "popular-by-group", "item-knn", "ease")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        found: dict[str, Make] = {"popular": Popular}
+        fields = group_fields(dataset)
+        if fields:
+            found["popular-by-group"] = lambda: PopularByGroup(fields)
+        found["item-knn"] = ItemKNN
+        if small_enough(dataset):
+            found["ease"] = EASE
+        return found
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        counts = np.bincount(dataset.user, minlength=len(dataset.users))
+        few = int(((counts > 0) & (counts < 3)).sum())
+        short = [f"{few} users with fewer than 3 ratings are trained on and not tested"]
+        return [
+            f"all {int(rated(dataset).sum()):,} rated items are ranked",
+            *(short if few else []),
+        ]
+
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """See ``Protocol.runs``; one per seed, all of the same split."""
+        split = leave_last_out(dataset, short="train")
+        return [Run(split, seed) for seed in options.seeds]
+
+    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        split = run.split
+        wanted, known = split.test, split.before_test
+        if options.validation:
+            wanted, known = split.validation, split.train
+        before = item_sets(dataset, known)
+        task = Task(
+            relevant=item_sets(dataset, wanted),
+            candidates=rated(dataset),
+            rows=run.split.train,
+            history=before,
+            exclude=before,
+            cuts=tuple(dict.fromkeys((options.k, 50, 200))),
+        )
+        return [task]
+
+
+class GlobalTime(_Timed):
+    """Trained on all before an instant, tested on what the users known by then rate in a window.
+
+    Windows lie between quantiles of all times. What the user rated before is left out.
+    """
+
+    name: ClassVar[str] = "global-time"
+    asks: ClassVar[str] = "what do known users rate after an instant, with nothing known of later?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
+    takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
+    timed: ClassVar[bool] = True
+
+    def known(self) -> tuple[str, ...]:
+        """See ``Protocol.known``."""
+        return ("popular", "recently-popular", "item-knn", "ease")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        found: dict[str, Make] = {
+            "popular": Popular,
+            "recently-popular": RecentlyPopular,
+            "item-knn": ItemKNN,
+        }
+        if small_enough(dataset):
+            found["ease"] = EASE
+        return found
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        return [f"all {int(rated(dataset).sum()):,} rated items are ranked, later ones too"]
+
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """See ``Protocol.runs``; one per window and seed."""
+        splits = pick_folds(time_splits(dataset, QUANTILES), options, "windows")
+        return [Run(split, seed) for seed in options.seeds for split in splits]
+
+    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        before = item_sets(dataset, run.split.train)
+        task = Task(
+            relevant=item_sets(dataset, run.split.test),
+            candidates=rated(dataset),
+            rows=run.split.train,
+            history=before,
+            exclude=before,
+            cuts=(options.k,),
+        )
+        return [task]

@@ -1,0 +1,205 @@
+"""The sections that need no held-out rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.evaluation.report import item_map as maps
+from fusionrec.evaluation.report import map_plot, plots
+from fusionrec.evaluation.report import people as examples
+from fusionrec.evaluation.report import shown as showing
+from fusionrec.evaluation.report.held_out import HeldOut
+from fusionrec.evaluation.report.html import Markup, facts, join, number, percent, table, tag
+from fusionrec.evaluation.report.measured import K
+from fusionrec.evaluation.report.scorer import MOST_USERS, Scorer
+
+# Of lists: its name among the metrics, its name for people, a factor, and how it is written.
+_OF_LISTS: tuple[tuple[str, str, float, Callable[[float], str]], ...] = (
+    ("coverage", "Items shown to anyone", 1, percent),
+    ("gini", "Gini index of exposure (0 all alike, 1 one item alone)", 1, number),
+    ("percentile", "Mean popularity percentile (100 the most rated)", 100, number),
+    ("novelty", "Novelty (bits; more is less expected)", 1, number),
+)
+
+
+def model(artifact: Artifact, held: HeldOut | None) -> Markup:
+    """What the manifest says, in words and with units."""
+    m = artifact.manifest
+    rated = int((artifact.item_counts > 0).sum())
+    low, high = artifact.schema.rating_range
+    pairs = [
+        ("Data set", m["data"]),
+        ("Ratings given to training", f"{m['interactions']:,}{_parted(m, held)}"),
+        ("Users", f"{m['users']:,}"),
+        ("Items", f"{m['items']:,}, {rated:,} of them rated"),
+        ("Made", f"{m['created'].replace('T', ' ').removesuffix('Z')} UTC"),
+        ("Made with", ", ".join(f"{name} {v}" for name, v in m.get("versions", {}).items())),
+        ("Vectors", f"{m['dim']} numbers each, of length 1; compared by inner product"),
+        ("The user tower reads", ", ".join(name.replace("_", " ") for name in m["user_inputs"])),
+        ("Fingerprint of the rows given", m["rows"]),
+        ("Fingerprint of the rows trained on", m["training"].get("trained_rows", "not kept")),
+    ]
+    unit = m["score"].get("rating_per_score", artifact.scores.unit)
+    said = (
+        f"A score is 5 times the cosine between a user's and an item's vector, from −5 to 5. It "
+        f"predicts a rating: stars = {artifact.scores.rating(0.0):g} + {unit:g} × score, held "
+        f"within {low:g} to {high:g}. A star is one point of the data set's rating scale."
+    )
+    parts = [facts(pairs), tag("p", said)]
+    if m["data"].startswith("synthetic"):
+        note = "These rows are synthetic: no figure here says anything of real people."
+        parts.insert(0, tag("p", note, class_="note"))
+    return join([*parts, _recipe(m)])
+
+
+def _parted(manifest: Mapping[str, Any], held: HeldOut | None) -> str:
+    if held is not None:
+        return f" ({len(held.trained):,} trained on, {len(held.rows):,} held out for validation)"
+    share = manifest.get("recipe", {}).get("training", {}).get("validation", 0)
+    return f" ({percent(share)} of them held out for validation)" if share else ""
+
+
+def _recipe(manifest: Mapping[str, Any]) -> Markup:
+    rows = [
+        [f"{part}.{name}", str(value)]
+        for part, settings in manifest.get("recipe", {}).items()
+        for name, value in settings.items()
+    ]
+    made = table("Every setting of the training", ["Setting", "Value"], rows)
+    return tag("details", tag("summary", "Recipe"), made)
+
+
+def learning(artifact: Artifact) -> Markup:
+    """Errors by epoch."""
+    trained = artifact.manifest["training"]
+    epochs, best = trained["epochs"], trained.get("best_epoch")
+    if not epochs:
+        return tag("p", "The version keeps no training figures.")
+    judged = epochs[0]["validation_rmse"] is not None
+    said = (
+        f"Epoch {best} was kept: its validation error is the least. So the validation rows chose "
+        "the epoch, and figures on them are a little better than on rows that chose nothing."
+        if judged
+        else "Nothing was held out, so the last epoch was kept. No error on unseen rows is known."
+    )
+    why = (
+        " The training error is taken while the epoch runs, with inputs withheld at random, and "
+        "may lie above the validation error."
+    )
+    rows = [
+        [
+            str(e["number"]),
+            number(e["train_rmse"], 4),
+            "–" if e["validation_rmse"] is None else number(e["validation_rmse"], 4),
+            number(e["seconds"], 1),
+            f"{e['ratings_per_second']:,.0f}",
+        ]
+        for e in epochs
+    ]
+    header = ["Epoch", "Train RMSE (stars)", "Validation RMSE (stars)", "Time (s)", "Ratings per s"]
+    shown = tag("details", tag("summary", "Figures by epoch"), table("By epoch", header, rows))
+    return join([tag("p", said + why), plots.learning(epochs, best), shown])
+
+
+def scores(scorer: Scorer, held: HeldOut | None) -> Markup:
+    """How scores are spread over what was rated so or so, and what was not rated."""
+    found = showing.scored(scorer, held)
+    unseen = held is not None and len(held.rows) > 0
+    whose = "held out for validation" if unseen else "given to training, which it may have learnt"
+    said = (
+        f"Scores of rated pairs of user and item ({whose}), by the rating given, and of pairs "
+        "drawn at random that nobody rated. The further the rows are apart, the more a score tells."
+    )
+    rows = [
+        [s.label, f"{len(s.scores):,}"]
+        + [number(float(np.quantile(s.scores, q)), 2) for q in (0.05, 0.5, 0.95)]
+        + [number(s.stars, 2)]
+        for s in found
+    ]
+    header = ["Rating", "Pairs", "Score, 5%", "Median", "95%", "Mean prediction (stars)"]
+    return join([tag("p", said), plots.scores(found), table("Scores by rating", header, rows)])
+
+
+def item_map(artifact: Artifact) -> Markup:
+    """The items in a plane."""
+    found = maps.item_map(artifact)
+    both = sum(found.kept)
+    said = [
+        f"The {artifact.manifest['dim']} numbers of each item's vector in two: the principal plane "
+        f"keeps {percent(both)} of their variance, so that distances here are a hint, no proof. "
+        "Larger points were rated more often."
+    ]
+    if found.field:
+        said.append(
+            f" Colour and mark show the {found.field}; an item with several counts as the rarest "
+            f"of them. The {len(found.kinds)} shown are the most frequent."
+        )
+    if len(found.points) < found.items:
+        said.append(f" Shown are the {len(found.points):,} most rated of {found.items:,} items.")
+    return join([tag("p", "".join(said)), map_plot.plot(found)])
+
+
+def shown(scorer: Scorer) -> Markup:
+    """How popular, varied and evenly spread the lists are."""
+    found = showing.shown(scorer)
+    everybody = len(scorer.artifact.users)
+    whose = f"all {found.users:,} users"
+    if found.users < everybody:
+        whose = f"{found.users:,} of {everybody:,} users, at most {MOST_USERS:,}, drawn at random"
+    said = (
+        f"The {K} items that would be shown to each of {whose}, without what they have rated. Of "
+        "the same lists from popularity alone, everybody's hardly differ."
+    )
+    ours, theirs = found.model, found.popular
+    rows = [
+        [name, write(scale * ours[f"{key}@{K}"]), write(scale * theirs[f"{key}@{K}"])]
+        for key, name, scale, write in _OF_LISTS
+    ]
+    made = table(f"Lists of {K}", ["Figure", "Model", "Popularity"], rows)
+    return join([tag("p", said), plots.shown(found), made])
+
+
+def people(artifact: Artifact) -> Markup:
+    """Users with their history and their list."""
+    found = examples.people(artifact)
+    said = (
+        f"{len(found)} users drawn at random, the same ones every time: what they liked best, and "
+        "what they would be shown now."
+    )
+    return join([tag("p", said), *(_person(p, n < 2) for n, p in enumerate(found))])
+
+
+def _person(person: examples.Person, opened: bool) -> Markup:
+    profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)
+    summary = (
+        f"User {person.id}" + (f" · {profile}" if profile else "") + f" · {person.rated:,} rated"
+    )
+    history = table(
+        f"Some of what they rated ({len(person.history)} of {person.rated:,})",
+        ["Item", "Category", "Given (stars)"],
+        [[title, category, f"{rating:g}"] for title, category, rating in person.history],
+        words=(0, 1),
+    )
+    answer = table(
+        "What they would be shown",
+        ["Rank", "Item", "Category", "Score", "Predicted (stars)"],
+        [
+            [
+                str(item.rank),
+                item.title,
+                category,
+                number(item.score, 2),
+                "–" if item.stars is None else number(item.stars, 2),
+            ]
+            for item, category in person.answer
+        ],
+        words=(1, 2),
+        name=1,
+    )
+    inner = tag("div", history, answer, class_="pair")
+    attributes = {"open": ""} if opened else {}
+    return tag("details", tag("summary", summary), inner, **attributes)

@@ -1,0 +1,182 @@
+"""The report's plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fusionrec.evaluation.report.draw import FAINT, FIRST, GREY, SECOND, figure, legend
+from fusionrec.evaluation.report.html import Markup, number, percent
+from fusionrec.evaluation.report.measured import KS, ByK, Group, K, Stratum
+from fusionrec.evaluation.report.shown import BINS, Scored, Shown
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def learning(epochs: Sequence[Mapping[str, Any]], best: int | None) -> Markup:
+    """Train and validation error by epoch."""
+    numbers = [e["number"] for e in epochs]
+    lines = {
+        "training": [e["train_rmse"] for e in epochs],
+        "validation": [e["validation_rmse"] for e in epochs],
+    }
+
+    def draw(canvas: Figure) -> None:
+        axes = canvas.add_subplot()
+        looks = ((FIRST, "o", "-"), (SECOND, "s", "--"))
+        for (name, values), (colour, mark, dash) in zip(lines.items(), looks, strict=True):
+            if None not in values:
+                axes.plot(numbers, values, color=colour, marker=mark, linestyle=dash, label=name)
+        if best is not None:
+            axes.axvline(best, color=FAINT, linestyle=":", linewidth=1.2, label="epoch kept")
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("RMSE (stars)")
+        axes.locator_params(axis="x", integer=True)
+        legend(axes)
+
+    last = lines["training"][-1]
+    alt = f"Line plot: error by epoch. Training ends at {last:.3f} stars after {numbers[-1]} epochs"
+    held = [v for v in lines["validation"] if v is not None]
+    alt += f"; the best validation error is {min(held):.3f}." if held else "."
+    return figure("learning", alt, "Error by epoch, lower is better.", (5.6, 3.2), draw)
+
+
+def by_k(name: str, title: str, measured: ByK) -> Markup:
+    """One metric of the model and of popularity over K; ``name`` is as in ``metrics.figures``."""
+    ours, theirs = ([f[f"{name}@{k}"] for k in KS] for f in (measured.model, measured.popular))
+
+    def draw(canvas: Figure) -> None:
+        axes = canvas.add_subplot()
+        axes.plot(KS, ours, color=FIRST, marker="o", label="model")
+        axes.plot(KS, theirs, color=SECOND, marker="s", linestyle="--", label="popularity")
+        axes.set_xscale("log")
+        axes.set_xticks(KS, [str(k) for k in KS])
+        axes.minorticks_off()
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("K")
+        axes.set_ylabel(title)
+        legend(axes)
+
+    at = KS.index(K)
+    alt = (
+        f"Line plot: {title} by K. At {K} the model has {ours[at]:.3f}, "
+        f"popularity {theirs[at]:.3f}."
+    )
+    return figure(f"by-k-{name}", alt, f"{title} at K, higher is better.", (4.0, 3.0), draw)
+
+
+def groups(name: str, found: Sequence[Group]) -> Markup:
+    """NDCG of each group of users, with its interval."""
+
+    def draw(canvas: Figure) -> None:
+        axes = canvas.add_subplot()
+        place = np.arange(len(found))
+        value = np.array([g.ndcg for g in found])
+        margin = np.nan_to_num(np.array([g.margin for g in found]))
+        low = np.minimum(margin, value)  # NDCG does not go below 0
+        axes.errorbar(
+            value, place, xerr=(low, margin), fmt="o", color=FIRST, ecolor=GREY, elinewidth=1.4
+        )
+        axes.set_yticks(place, [_short(g.label, 24) for g in found])
+        axes.set_ylim(len(found) - 0.4, -0.6)
+        axes.set_xlim(left=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel(f"NDCG@{K}, with its 95% interval")
+
+    known = [g for g in found if not np.isnan(g.ndcg)]
+    best, worst = max(known, key=lambda g: g.ndcg), min(known, key=lambda g: g.ndcg)
+    alt = (
+        f"Dot plot: NDCG@{K} by {name}, from {worst.ndcg:.3f} ({worst.label}) to {best.ndcg:.3f} "
+        f"({best.label})."
+    )
+    size = (5.2, 1.0 + 0.27 * len(found))
+    return figure(f"group-{name}", alt, f"By {name}. Wide intervals hold few users.", size, draw)
+
+
+def strata(found: Sequence[Stratum]) -> Markup:
+    """Shares of catalogue, ratings and places in lists, by stratum."""
+    bars = (
+        ("items", GREY, "", [s.catalogue for s in found]),
+        ("ratings", SECOND, "//", [s.ratings for s in found]),
+        ("places in lists", FIRST, "", [s.shown for s in found]),
+    )
+
+    def draw(canvas: Figure) -> None:
+        axes = canvas.add_subplot()
+        place = np.arange(len(found))
+        for row, (label, colour, hatch, values) in enumerate(bars):
+            at = place + 0.27 * (row - 1)
+            drawn = axes.barh(
+                at, [100 * v for v in values], 0.25, label=label, color=colour, hatch=hatch,
+                edgecolor="#00000000",
+            )  # fmt: skip
+            axes.bar_label(drawn, [percent(v, 0) for v in values], padding=3, fontsize=9)
+        axes.set_yticks(place, [s.name for s in found])
+        axes.invert_yaxis()
+        axes.grid(visible=False, axis="y")
+        axes.set_xlim(0, 112)
+        axes.set_xlabel("share (%)")
+        legend(axes)
+
+    alt = "Bar plot: " + "; ".join(
+        f"{s.name}: {percent(s.catalogue, 0)} of items, {percent(s.ratings, 0)} of ratings, "
+        f"{percent(s.shown, 0)} of places in lists"
+        for s in found
+    )
+    return figure("strata", f"{alt}.", "What each stratum takes.", (5.6, 3.2), draw)
+
+
+def scores(found: Sequence[Scored]) -> Markup:
+    """A histogram of scores for each kind of pair, one above the other."""
+    everything = np.concatenate([s.scores for s in found])
+    edges = np.linspace(everything.min() - 1e-6, everything.max() + 1e-6, 61)
+    middle = (edges[1:] + edges[:-1]) / 2
+
+    def draw(canvas: Figure) -> None:
+        axes = canvas.add_subplot()
+        for row, kind in enumerate(reversed(found)):
+            height = np.histogram(kind.scores, edges)[0].astype(float)
+            height *= 0.85 / max(height.max(), 1)
+            colour = GREY if kind.label == "not rated" else FIRST
+            axes.fill_between(middle, row, row + height, color=colour, alpha=0.65, linewidth=0)
+            axes.plot(middle, row + height, color=colour, linewidth=1)
+            median = float(np.median(kind.scores))
+            axes.plot([median, median], [row, row + 0.85], color=SECOND, linewidth=1.6)
+        axes.set_yticks(np.arange(len(found)), [s.label for s in reversed(found)])
+        axes.set_ylim(-0.1, len(found) + 0.05)
+        axes.set_xlabel("score (5·cosine); the upright line is the median")
+
+    alt = "Histograms of scores; medians: " + ", ".join(
+        f"{s.label} {number(float(np.median(s.scores)), 2)}" for s in found
+    )
+    size = (5.6, 1.2 + 0.5 * len(found))
+    return figure("scores", f"{alt}.", "Each row is scaled to its own height.", size, draw)
+
+
+def shown(found: Shown) -> Markup:
+    """Where the lists' places and the ratings lie among the popularity percentiles."""
+    edges = np.linspace(0, 100, BINS + 1)
+
+    def draw(canvas: Figure) -> None:
+        axes = canvas.add_subplot()
+        places, rated = 100 * found.places, 100 * found.rated
+        axes.stairs(places, edges, color=FIRST, linewidth=1.8, label="places in lists")
+        axes.stairs(rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label="ratings")
+        axes.axhline(100 / BINS, color=FAINT, linestyle=":", linewidth=1.2, label="all items alike")
+        axes.set_xlabel("popularity percentile of the item (100 is the most rated)")
+        axes.set_ylabel(f"share per {100 // BINS} percentiles (%)")
+        axes.set_ylim(bottom=0)
+        legend(axes)
+
+    alt = (
+        f"Step plot: the {100 // BINS}% best-known items take {percent(found.places[-1])} of the "
+        f"places in lists and {percent(found.rated[-1])} of all ratings."
+    )
+    return figure("shown", alt, "Lists beside what people rated themselves.", (5.6, 3.2), draw)
+
+
+def _short(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"

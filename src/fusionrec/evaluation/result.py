@@ -1,0 +1,129 @@
+"""What an evaluation found: as values, as JSON, as Parquet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.anchors import Anchor
+from fusionrec.evaluation.bootstrap import Comparison
+from fusionrec.evaluation.measured import Measured
+from fusionrec.evaluation.searched import Searched
+
+
+@dataclass(frozen=True)
+class Result:
+    """A protocol on a data set: the model and what stands beside it.
+
+    Attributes:
+        protocol, asks: its name and its question.
+        data: the data set's name.
+        ids: every user's outside id, by position.
+        runs: the splits' names.
+        seeds: one per run.
+        rows: the model first, where there is one.
+        comparisons: of the model with the best baseline, one per metric.
+        searched: the index's answer beside the exact one; None where it was not asked.
+        anchors: figures from elsewhere.
+        notes: what must be known of the figures, in sentences.
+        seconds: wall time of everything.
+        machine: where it ran.
+        command: what was typed; empty from Python.
+    """
+
+    protocol: str
+    asks: str
+    data: str
+    ids: Sequence[str]
+    runs: Sequence[str]
+    seeds: Sequence[int]
+    rows: Sequence[Measured]
+    comparisons: Sequence[Comparison]
+    searched: Searched | None
+    anchors: Sequence[Anchor]
+    notes: Sequence[str]
+    seconds: float
+    machine: str
+    command: str = ""
+
+    @property
+    def users(self) -> int:
+        """How many users were tested, those of every run counted."""
+        return sum(len(run.users) for run in self.rows[0].runs)
+
+    def row(self, name: str) -> Measured:
+        """The line of a name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return {row.name: row for row in self.rows}[name]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything but the users' own values, as plain JSON; NaN is null."""
+        rows = [
+            {
+                "name": row.name,
+                "kind": "model" if row.is_model else "baseline",
+                "figures": {m: _plain(row.figure(m)) for m in row.metrics},
+                "by_run": {m: [_plain(v) for v in row.by_run(m)] for m in row.metrics},
+                "seconds": round(row.seconds, 2),
+            }
+            for row in self.rows
+        ]
+        return {
+            "protocol": self.protocol,
+            "asks": self.asks,
+            "data": self.data,
+            "users": self.users,
+            "runs": list(self.runs),
+            "seeds": list(self.seeds),
+            "rows": rows,
+            "comparisons": [asdict(c) | {"mark": c.mark} for c in self.comparisons],
+            "index": asdict(self.searched) if self.searched else None,
+            "anchors": [asdict(anchor) for anchor in self.anchors],
+            "notes": list(self.notes),
+            "seconds": round(self.seconds, 2),
+            "machine": self.machine,
+            "command": self.command,
+        }
+
+    def save(self, path: Path) -> None:
+        """Writes every user's values as Parquet: a line per user, run and name.
+
+        Columns ``user`` (outside id), ``run`` (the split's name), ``seed``, ``name``, ``weight``
+        and one per metric, null where a user has none.
+
+        Raises:
+            UsageError: it cannot be written.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        tables = []
+        for row in self.rows:
+            for name, seed, run in zip(self.runs, self.seeds, row.runs, strict=True):
+                n = len(run.users)
+                columns: dict[str, Any] = {
+                    "user": [self.ids[u] for u in run.users],
+                    "run": [name] * n,
+                    "seed": np.full(n, seed),
+                    "name": [row.name] * n,
+                    "weight": run.weight,
+                }
+                columns |= {m: pa.array(v, from_pandas=True) for m, v in run.values.items()}
+                tables.append(pa.table(columns))
+        try:
+            pq.write_table(pa.concat_tables(tables), path)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def _plain(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 6)

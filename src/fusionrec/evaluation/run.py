@@ -1,0 +1,210 @@
+"""Runs a protocol: splits, baselines, model, index, comparison."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fusionrec.artifact import Artifact
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.anchors import INTERPOLATED, anchors
+from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
+from fusionrec.evaluation.measured import Measured, Values, best_of
+from fusionrec.evaluation.model import ModelRanker, Source
+from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
+from fusionrec.evaluation.protocols.common import Make
+from fusionrec.evaluation.result import Result
+from fusionrec.evaluation.searched import Searched, search
+
+SAMPLE = 200  # users who are also asked through the index, by default
+
+Talk = Callable[[str], None]
+
+
+def evaluate(
+    dataset: Dataset,
+    protocol: Protocol,
+    options: Options,
+    source: Source | None = None,
+    *,
+    talk: Talk = lambda _: None,
+    through_index: int | None = SAMPLE,
+    resamples: int = RESAMPLES,
+) -> Result:
+    """Measures a model and what stands beside it on the same splits.
+
+    Args:
+        dataset: the data set.
+        protocol: the question.
+        options: how it is asked.
+        source: where the model comes from; None measures baselines alone.
+        talk: told what is under way.
+        through_index: users of the first run who are also asked through Milvus; None for all of
+            them, 0 for nobody.
+        resamples: of the bootstrap.
+
+    Raises:
+        UsageError: the data set, an option or the model does not suit the protocol, or the model
+            may have seen the test; before anything is fitted.
+        FusionrecError: as of training and index.
+    """
+    started = time.monotonic()
+    dataset, runs, names = _checked(dataset, protocol, options, source)
+    work = _Work(dataset, protocol, options, source, talk, through_index)
+    with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as home:
+        for number, run in enumerate(runs, start=1):
+            talk(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
+            work.run(run, names, Path(home) / str(number))
+    rows = work.rows()
+    return Result(
+        protocol.name,
+        protocol.asks,
+        dataset.name,
+        dataset.users.ids,
+        [run.split.name for run in runs],
+        [run.seed for run in runs],
+        rows,
+        _comparisons(protocol, options, rows, resamples),
+        work.searched,
+        [] if options.validation else anchors(protocol.name, dataset.name),
+        _notes(protocol, dataset, options),
+        time.monotonic() - started,
+        machine(),
+    )
+
+
+def _checked(
+    dataset: Dataset, protocol: Protocol, options: Options, source: Source | None
+) -> tuple[Dataset, list[Run], list[str]]:
+    """The data set as the protocol sees it, the splits, and the baselines' names: all quick."""
+    protocol.check_options(options)
+    dataset = protocol.prepare(dataset)
+    runs = protocol.runs(dataset, options)
+    names = _chosen(protocol, dataset, options)
+    if source is None and not names:
+        raise UsageError(f"{dataset.name} serves no baseline of {protocol.name}")
+    if source is not None:
+        for run in runs:
+            source.check(dataset, run.split)
+    return dataset, runs, names
+
+
+class _Work:
+    """What has been measured so far."""
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        protocol: Protocol,
+        options: Options,
+        source: Source | None,
+        talk: Talk,
+        through_index: int | None,
+    ) -> None:
+        self.dataset, self.protocol, self.options = dataset, protocol, options
+        self.source, self.talk, self.through_index = source, talk, through_index
+        self.values: dict[str, list[Values]] = {source.name: []} if source else {}
+        self.seconds: dict[str, float] = {}
+        self.searched: Searched | None = None
+
+    def run(self, run: Run, names: Sequence[str], home: Path) -> None:
+        """One split: baselines first, which are quick, then the model."""
+        makers: Mapping[str, Make] = self.protocol.baselines(self.dataset, run.seed)
+        for name in names:
+            self.talk(f"  {name}")
+            self._timed(
+                name,
+                lambda make: self.protocol.measure_baseline(self.dataset, run, self.options, make),
+                makers[name],
+            )
+        if self.source is None:
+            return
+        rows = f"{len(run.split.train):,} ratings before the test"
+        self.talk(f"  {self.source.name}: {rows}")
+        began = time.monotonic()
+        artifact = self.source.get(self.dataset, run.split, run.seed, home)
+        name = self.source.name
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+        self._timed(
+            name,
+            lambda model: self.protocol.measure_model(self.dataset, run, self.options, model),
+            artifact,
+        )
+        self._search(run, artifact, home)
+
+    def _timed(self, name: str, measure: Callable[[Any], Values], of: Any) -> None:
+        began = time.monotonic()
+        self.values.setdefault(name, []).append(measure(of))
+        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+
+    def _search(self, run: Run, artifact: Artifact, home: Path) -> None:
+        if self.searched or self.through_index == 0:
+            return
+        if not isinstance(self.protocol, RankingProtocol):
+            return  # the index makes lists, and there are none
+        self.talk("  asking the same through Milvus")
+        task = self.protocol.tasks(self.dataset, run, self.options)[0]
+        ranker = ModelRanker(artifact, self.dataset, task.profile_only)
+        home.mkdir(parents=True, exist_ok=True)
+        self.searched = search(self.dataset, task, ranker, home, self.through_index, run.seed)
+
+    def rows(self) -> list[Measured]:
+        """A line per model and baseline, the model first."""
+        model = self.source.name if self.source else None
+        return [
+            Measured(name, name == model, runs, self.seconds[name])
+            for name, runs in self.values.items()
+        ]
+
+
+def _chosen(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
+    """The names of the baselines, those asked for or all that fit."""
+    fitting = protocol.baselines(dataset, 0)
+    for name in options.baselines or ():
+        if name not in fitting:
+            raise UsageError(f"{dataset.name} cannot serve the baseline {name}")
+    return [name for name in fitting if options.baselines is None or name in options.baselines]
+
+
+def _comparisons(
+    protocol: Protocol, options: Options, rows: Sequence[Measured], resamples: int
+) -> list[Comparison]:
+    found = []
+    baselines = [row for row in rows if not row.is_model]
+    for model in (row for row in rows if row.is_model):
+        for pattern in protocol.metrics:
+            metric = pattern.format(k=options.k)
+            best = best_of(baselines, metric)
+            if best is not None:
+                found.append(compare(model, best, metric, resamples))
+    return found
+
+
+def _notes(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
+    notes = protocol.notes(dataset)
+    left_out = [b for b in protocol.known() if b not in protocol.baselines(dataset, 0)]
+    if left_out and options.baselines is None:
+        notes.append(f"{dataset.name} cannot serve the baselines {', '.join(left_out)}")
+    if options.validation:
+        notes.insert(0, "asked for the validation items; the test was not looked at")
+    if protocol.timed and dataset.name in INTERPOLATED:
+        notes.insert(0, "on partly interpolated timestamps")
+    return notes
+
+
+def machine() -> str:
+    """The machine, for people: processor, cores, Python."""
+    model = platform.processor() or platform.machine()
+    try:
+        with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
+            named = (line.partition(":")[2] for line in file if line.startswith("model name"))
+            model = next(named, model).strip()
+    except OSError:
+        pass  # only Linux has it
+    return f"{model}, {os.cpu_count()} cores, Python {platform.python_version()}"

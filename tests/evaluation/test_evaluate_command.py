@@ -1,0 +1,122 @@
+"""`fusionrec evaluate`: tables, JSON, files, and plain words for what cannot be."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from builders import Ended, as_options, recipe
+from fusionrec.config import Workspace
+from fusionrec.data.sample import synthetic
+from fusionrec.data.split import leave_last_out
+from fusionrec.training.run import train
+
+Run = Callable[..., Ended]
+SMALL = as_options(recipe(epochs=1, batch=3000))
+SYNTHETIC = ("--data", "synthetic")
+
+
+def rows(text: str) -> list[list[list[str]]]:
+    """The tables of a pipe: blocks of lines of cells."""
+    return [[line.split("\t") for line in b.splitlines()] for b in text.split("\n\n")]
+
+
+def test_plain_rows_in_a_pipe_and_talk_on_stderr(fusionrec: Run, tmp_path: Path) -> None:
+    saved = tmp_path / "users.parquet"
+    given = ("evaluate", "--protocol", "new-user", *SYNTHETIC, "--folds", "0", "--save", str(saved))
+    ended = fusionrec(Workspace(tmp_path / "home"), *given, "--through-index", "20", *SMALL)
+    assert ended.code == 0, ended.err
+    blocks = rows(ended.out)
+    assert blocks[0][0][:3] == ["name", "hr@10", "ndcg@10"]
+    assert [line[0] for line in blocks[0]] == [
+        "name",
+        "fusion",
+        "popular",
+        "popular-by-group",
+        "profile-ridge",
+    ]
+    assert all(len(line) == len(block[0]) for block in blocks[:-1] for line in block)
+    assert "0 of 20 lists of 10 differ" in blocks[-1][0][0]
+    assert "run 1 of 1: new-user, users, fold 1 of 5, seed 0" in ended.err
+    assert "fusionrec evaluate --protocol new-user --data synthetic" in ended.err
+    assert "synthetic" in ended.err
+    assert pq.read_table(saved).num_rows == 4 * 100
+    # What was trained is thrown away.
+    assert not (tmp_path / "home" / "models").exists()
+
+
+def test_json_on_demand(fusionrec: Run, tmp_path: Path) -> None:
+    ended = fusionrec(
+        Workspace(tmp_path), "evaluate", "--protocol", "rating", *SYNTHETIC,
+        "--seeds", "0,2..3", "--baselines-only", "--json",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    assert found["seeds"] == [0, 2, 3]
+    assert len(found["runs"]) == 3
+    assert [row["kind"] for row in found["rows"]] == ["baseline"]
+    bias = found["rows"][0]
+    assert np.mean(bias["by_run"]["rmse"]) == pytest.approx(bias["figures"]["rmse"], abs=1e-5)
+    assert found["command"].startswith("fusionrec evaluate --protocol rating")
+    assert found["machine"]
+    assert found["seconds"] >= bias["seconds"]
+
+
+def test_a_version_is_measured_or_refused(fusionrec: Run, tmp_path: Path) -> None:
+    workspace, sample = Workspace(tmp_path), synthetic()
+    split = leave_last_out(sample, short="train")
+    for part in (split.train, np.arange(len(sample))):
+        train(sample, recipe(epochs=1, batch=3000), workspace, rows=part)
+    given = ("evaluate", "--protocol", "next-item", *SYNTHETIC, "--through-index", "0")
+    ended = fusionrec(workspace, *given, "--baseline", "popular", "--version", "v1")
+    assert ended.code == 0, ended.err
+    assert "fusion v1" in ended.out
+    ended = fusionrec(workspace, *given, "--version", "v2")
+    assert (ended.code, ended.out) == (2, "")
+    assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
+    assert "hint: train a model on this split's training rows" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (["--protocol", "next"], "'next' is not one of"),
+        ([], "--protocol"),
+        (["--protocol", "rating", "--model", "magic"], "'magic'"),
+        (["--protocol", "rating", "--baseline", "magic"], "no baseline 'magic'; it has bias"),
+        (["--protocol", "rating", "--share", "0"], "between 0 and 1, got 0.0"),
+        (["--protocol", "new-item", "--share", "1.2"], "between 0 and 1, got 1.2"),
+        (["--protocol", "rating", "--share", "nan"], "between 0 and 1, got nan"),
+        (["--protocol", "next-item", "-k", "0"], "0 is not in the range"),
+        (["--protocol", "next-item", "--folds", "0"], "next-item has no folds"),
+        (["--protocol", "new-user", "--folds", "5"], "folds are 0 to 4, got 5"),
+        (["--protocol", "new-user", "--folds", "one"], "such as 0, 0,2 or 0..4, got 'one'"),
+        (["--protocol", "rating", "--seeds", "3..1"], "distinct numbers"),
+        (["--protocol", "rating", "--seeds", "0", "--seed", "1"], "not both"),
+        (["--protocol", "rating", "--through-index", "some"], "number of users or all"),
+        (["--protocol", "rating", "--save", "/no/such/folder/x"], "cannot be written"),
+        (["--protocol", "rating", "--set", "training.epoch=3"], "did you mean training.epochs"),
+        (["--protocol", "rating", "--version", "v9"], "has no model yet"),
+        (["--protocol", "rating", "--version", "v9", "--baselines-only"], "not both"),
+        (["--protocol", "rating", "--version", "v9", "--set", "model.dim=8"], "--set says"),
+        (["--protocol", "rating", "--data", "nowhere"], "'nowhere' is no data set"),
+    ],
+)
+def test_bad_input_is_said_before_any_work(
+    given: list[str], says: str, fusionrec: Run, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("fusionrec.training.run.train", None)  # whoever trains, fails
+    data = [] if "--data" in given else SYNTHETIC
+    began = time.monotonic()
+    ended = fusionrec(Workspace(tmp_path), "evaluate", *given, *data)
+    assert says in ended.err
+    assert ended.code == (1 if "no model yet" in says else 2), ended.err
+    assert ended.out == ""
+    assert time.monotonic() - began < 5
