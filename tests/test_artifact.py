@@ -159,8 +159,8 @@ def test_a_missing_file_is_named(copy):
         ({"format": model.FORMAT + 1}, "a newer fusionrec"),
         ({"files": None}, "lacks files"),
         ({"dim": None, "score": None}, "lacks dim, score"),
-        ({"files": ["encoder.json"]}, "does not list its files"),
-        ({"files": {}}, "does not list its files"),
+        ({"files": ["encoder.json"]}, "does not list encoder.json, item_vectors.npy"),
+        ({"files": {}}, "does not list encoder.json, item_vectors.npy"),
     ],
 )
 def test_a_foreign_or_older_manifest_is_told_from_a_damaged_one(copy, change, words):

@@ -374,3 +374,38 @@ def test_ctrl_c_in_training_says_how_to_resume_and_that_works(tmp_path):
 def _hear_sigint() -> None:
     # A process started in the background inherits a deaf ear.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def test_a_choice_may_be_given_by_its_label(indexed, fusionrec):
+    told = ("recommend", "--json", "-k", "3")
+    by_code = fusionrec(indexed, *told, "--gender", "F", "--age", "25", "--occupation", "12")
+    by_label = fusionrec(
+        indexed, *told, "--gender", "female", "--age", "25-34", "--occupation", "Programmer"
+    )
+    assert by_code.code == 0
+    assert by_label.out == by_code.out
+
+
+def test_an_attribute_given_twice_is_refused(indexed, fusionrec):
+    ended = fusionrec(indexed, "recommend", "--age", "18", "--profile", "age=25")
+    assert ended.code == 2
+    assert "given twice" in ended.err
+
+
+def test_resume_without_a_checkpoint_is_refused(tmp_path, fusionrec):
+    options = as_options(recipe(epochs=1, batch=3000))
+    ended = fusionrec(Workspace(tmp_path), "train", "--data", "synthetic", *options, "--resume")
+    assert ended.code == 2
+    assert "no checkpoint" in ended.err
+
+
+def test_a_setting_without_its_group_is_told_where_it_is(tmp_path, fusionrec):
+    ended = fusionrec(Workspace(tmp_path), "train", "--set", "epochs=1")
+    assert ended.code == 2
+    assert "training.epochs" in ended.err
+
+
+def test_nothing_known_is_answered_by_what_is_popular_and_says_so(indexed, fusionrec):
+    ended = fusionrec(indexed, "recommend", "-k", "2")
+    assert ended.code == 0
+    assert "rated most often" in ended.err

@@ -7,7 +7,7 @@ import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self, get_origin, get_type_hints
 
@@ -39,7 +39,8 @@ class Settings:
         for name, value in values.items():
             path = f"{where}{name}"
             if name not in kinds:
-                near = difflib.get_close_matches(name, kinds, n=1, cutoff=0.4)
+                inner = [f"{n}.{name}" for n, k in kinds.items() if name in _settings_of(k)]
+                near = inner or difflib.get_close_matches(name, kinds, n=1, cutoff=0.4)
                 raise ConfigError(
                     f"unknown setting {path!r}; known here: {', '.join(kinds)}",
                     hint=f"did you mean {where}{near[0]}?" if near else None,
@@ -68,6 +69,10 @@ class Settings:
                 place = place[name]
             place[last] = _toml_value(path, text)
         return self.from_dict(nested)
+
+
+def _settings_of(kind: Any) -> list[str]:
+    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
 
 
 def _toml_value(path: str, text: str) -> Any:

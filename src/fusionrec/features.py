@@ -219,13 +219,17 @@ def _given(field: Field, text: str) -> Any:
         return number
     several = field.kind == "categories"
     values = [one.strip() for one in text.split(",")] if several else [text]
+    # A choice may be given by its code or by its label, in any letter case.
+    codes = {label.casefold(): code for code, label in field.choices.items()}
+    codes |= {code.casefold(): code for code in field.choices}
+    values = [codes.get(value.casefold(), value) for value in values]
     for value in values:
         if field.choices and value not in field.choices:
             raise UsageError(
                 f"{field.name} must be one of {', '.join(field.choices)}, got {value!r}",
                 hint="; ".join(f"{code} = {label}" for code, label in field.choices.items()),
             )
-    return tuple(values) if several else text
+    return tuple(values) if several else values[0]
 
 
 def _learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:

@@ -195,3 +195,20 @@ def test_a_checkpoint_holds_no_code(stopped):
     header = json.loads(content[8 : 8 + length])
     kinds = {entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
     assert kinds <= {"F32", "I64", "F64"}
+
+
+def test_a_terminated_training_keeps_a_checkpoint(dataset, tmp_path, unbroken, monkeypatch):
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    step, calls = paddle.optimizer.AdamW.step, iter(range(100))
+
+    def terminated(optimizer):
+        step(optimizer)
+        if next(calls) == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(paddle.optimizer.AdamW, "step", terminated)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, MADE, Workspace(tmp_path))
+    signal.signal(signal.SIGTERM, before)
+    resumed = train(dataset, MADE, Workspace(tmp_path), resume=True)
+    assert np.array_equal(resumed.item_vectors, unbroken)

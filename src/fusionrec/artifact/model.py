@@ -156,8 +156,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
     files = manifest["files"]
-    if not isinstance(files, dict) or not {"encoder.json", "item_vectors.npy"} <= files.keys():
-        raise ArtifactError(f"{path} does not list its files", RETRAIN)
+    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
+    if not isinstance(files, dict) or not needed <= files.keys():
+        raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
     return manifest
 
 

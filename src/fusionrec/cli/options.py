@@ -33,6 +33,9 @@ count = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
 
 
+newest = click.option("--version", metavar="vN", help="Default: the newest version.")
+
+
 def store(command: F) -> F:
     """Which store and which version: ``uri``, ``token``, ``version``."""
     return milvus(token(version(command)))
@@ -78,7 +81,10 @@ def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str
         for name, value in options.items()
         if name.startswith("profile_") and value is not None
     }
-    return {**named, **dict(_pairs("--profile", given))}
+    for name, value in _pairs("--profile", given):
+        if named.setdefault(name, value) != value:
+            raise UsageError(f"{name} is given twice, as {named[name]!r} and as {value!r}")
+    return named
 
 
 def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) -> list[Condition]:

@@ -11,6 +11,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.output import ByteProgress, TrainingProgress, say, show_answer
 from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
     from fusionrec.artifact import Artifact
@@ -84,7 +85,12 @@ def _train(workspace: Workspace, dataset: Dataset, recipe: Recipe, resume: bool)
     from fusionrec.training.run import train as run
 
     if resume and not has_checkpoint(workspace, dataset, recipe):
-        say("note: there is no checkpoint of this data and these settings; starting afresh")
+        raise UsageError(
+            "there is no checkpoint of a training on this data with these settings",
+            hint="give the options it was begun with, or leave out --resume to start afresh",
+        )
+    if resume:
+        say("going on from the checkpoint; the epochs before it are shown again")
     started = time.monotonic()
     try:
         with TrainingProgress(recipe.training.epochs) as report:
@@ -92,6 +98,8 @@ def _train(workspace: Workspace, dataset: Dataset, recipe: Recipe, resume: bool)
     except KeyboardInterrupt:
         if has_checkpoint(workspace, dataset, recipe):
             say(f"stopped; a checkpoint is kept. To go on: {_again()}")
+        else:
+            say("stopped before the first minibatch: there is nothing to go on from")
         raise
     trained = artifact.manifest["training"]
     say(

@@ -14,7 +14,9 @@ from fusionrec.errors import FusionrecError
 
 
 @click.command()
-@options.store
+@options.milvus
+@options.token
+@options.newest
 @click.option(
     "--kind", type=click.Choice(["FLAT", "HNSW"]), default="FLAT", show_default=True,
     help="FLAT is exact; HNSW pays on a server, beyond 100,000 items.",
@@ -27,10 +29,7 @@ def index(
     token: str,
     kind: Literal["FLAT", "HNSW"],
 ) -> None:
-    """Put a version's item vectors into Milvus and make it the one that answers.
-
-    Without --version it is the newest one.
-    """
+    """Put a version's item vectors into Milvus and make it the one that answers."""
     from fusionrec.artifact import version_numbers
     from fusionrec.versions import build_index, load
 
@@ -86,8 +85,12 @@ def activate(workspace: Workspace, version: str, uri: str | None, token: str) ->
 def prune(workspace: Workspace, keep: int) -> None:
     """Delete all but the newest versions; the active one and the one before it stay."""
     from fusionrec.versions import prune as delete
+    from fusionrec.versions import versions
 
-    for name in delete(workspace, keep):
+    deleted = delete(workspace, keep)
+    kept = ", ".join(version.name for version in versions(workspace))
+    say(f"deleted: {', '.join(deleted) or 'nothing'}; kept: {kept or 'nothing'}")
+    for name in deleted:
         click.echo(name)
 
 

@@ -263,10 +263,10 @@ class Trainer:
 
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], None]]:
-    """Holds Ctrl-C back, so that no step is left half done; the function given lets it through.
+    """Holds Ctrl-C and SIGTERM back, so that no step is left half done.
 
-    Only Python's own handling of the signal is put off, and only in the main thread, which alone
-    hears it.
+    The function given lets them through, as KeyboardInterrupt. Only Python's and the system's own
+    handling is put off, and only in the main thread, which alone hears signals.
     """
     asked = threading.Event()
 
@@ -274,15 +274,18 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
         if asked.is_set():
             raise KeyboardInterrupt
 
-    main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield pause
-        return
-    signal.signal(signal.SIGINT, lambda *_: asked.set())
+    paddle.disable_signal_handler()  # it prints a trace of C++ to stdout
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+        before = {s: h for s, h in usual.items() if signal.getsignal(s) is h}
+    for number in before:
+        signal.signal(number, lambda *_: asked.set())
     try:
         yield pause
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def learning_rate(settings: TrainingSettings, done: float) -> float:

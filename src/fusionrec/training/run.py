@@ -13,6 +13,7 @@ from fusionrec.artifact import Artifact
 from fusionrec.artifact.publish import publish
 from fusionrec.config import Recipe, Workspace
 from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.loop import Report, Trainer
 
@@ -37,12 +38,20 @@ def train(
         resume: go on from a checkpoint of the same recipe and rows, if there is one.
 
     Raises:
+        UsageError: the workspace cannot be written.
         TrainingError: the training went astray, or the checkpoint does not fit.
         ArtifactError: the version could not be saved; the checkpoint is kept.
         KeyboardInterrupt: as it came, after a checkpoint was kept.
     """
     rows = np.arange(len(dataset)) if rows is None else rows
     folder = checkpoint_folder(workspace, dataset, rows, recipe)
+    try:  # before the work, not after it
+        workspace.checkpoints.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the workspace {workspace.home} cannot be written: {error.strerror}",
+            "choose another with --home or FUSIONREC_HOME",
+        ) from error
     trainer = Trainer(dataset, rows, recipe, folder)
     trained = trainer.fit(report, resume=resume)
     best = trained.progress.best
