@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: quickstart test lint lock clean
+.PHONY: quickstart test sequence lint lock clean
 .DEFAULT_GOAL := quickstart
 
 $(READY): requirements.lock pyproject.toml
@@ -25,6 +25,13 @@ lint: $(READY)
 	$(RUN) -m ruff format --check .
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
+
+# The sequence model of the README's figures, trained and measured: more than an hour. After a kill:
+# make sequence RESUME=--resume
+sequence: $(READY)
+	@version=$$($(VENV)/bin/fusionrec train --data ml-1m --model sequence --profile full \
+		--protocol next-item $(RESUME)) && \
+	$(VENV)/bin/fusionrec evaluate --data ml-1m --protocol next-item --version $$version
 
 # Needs uv; names no index, so that it installs from wherever pip is set up to look.
 lock:

@@ -16,10 +16,11 @@ from films import MODEL, ORIGIN, move_in, write_lines
 from fusionrec.cli import options, run
 from fusionrec.cli.output import ByteProgress, TrainingProgress, say
 from fusionrec.cli.training import describe
-from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.recipes import FUSION, Recipe
 
 if TYPE_CHECKING:
     from fusionrec.artifact import Artifact
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     help="ml-1m, ml-100k, synthetic, or the path of a zip or folder. "
     "Default: the first of ml-1m, ml-100k and synthetic that can be had.",
 )
-@click.option("--profile", type=click.Choice(list(PROFILES)), default="full", show_default=True)
+@click.option("--profile", type=click.Choice(list(FUSION)), default="full", show_default=True)
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
     help="Any setting, such as training.epochs=5 or model.dim=128.",
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
 def main(data: str | None, profile: str, settings: tuple[str, ...], resume: bool) -> None:
     """Train on MovieLens; write recommender_system.inference.model and movies_origin.txt."""
-    recipe = PROFILES[profile].change(options.read_settings(settings))
+    recipe = FUSION[profile].change(options.read_settings(settings))
     workspace = Workspace.find()
     dataset = load(data, workspace)
     artifact = train(dataset, recipe, workspace, resume)

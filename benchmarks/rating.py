@@ -19,20 +19,21 @@ from typing import Any
 import numpy as np
 
 from fusionrec import metrics
-from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.fetch import load
 from fusionrec.data.split import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
 from fusionrec.features import UNKNOWN
-from fusionrec.training.loop import Trainer, predict
+from fusionrec.recipes import FUSION, Recipe
+from fusionrec.training.fusion import FusionTrainer, predict
 
 
 def main() -> None:
     """Reads the arguments and runs every seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-1m")
-    parser.add_argument("--profile", default="full", choices=list(PROFILES))
+    parser.add_argument("--profile", default="full", choices=list(FUSION))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="settings, as name=value")
     arguments = parser.parse_args()
@@ -41,7 +42,7 @@ def main() -> None:
     runs = []
     for seed in arguments.seeds:
         changes = dict(text.split("=", 1) for text in arguments.set)
-        recipe = PROFILES[arguments.profile].change({"training.seed": str(seed), **changes})
+        recipe = FUSION[arguments.profile].change({"training.seed": str(seed), **changes})
         runs.append(run(dataset, recipe, seed))
         print(json.dumps(runs[-1]), flush=True)
     means = {
@@ -56,7 +57,7 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
     """Trains on one split and measures on its held-out part, never seen before."""
     split = random_split(dataset, 0.1, seed)
     started = time.monotonic()
-    trainer = Trainer(dataset, split.train, recipe)
+    trainer = FusionTrainer(dataset, split.train, recipe)
     trained = trainer.fit(lambda _: None)
     seconds = time.monotonic() - started
     users, items = trainer.network.vectors("user"), trainer.network.vectors("item")
@@ -79,7 +80,7 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
 
 
 def lists(
-    dataset: Dataset, split: Split, trainer: Trainer, users: np.ndarray, items: np.ndarray
+    dataset: Dataset, split: Split, trainer: FusionTrainer, users: np.ndarray, items: np.ndarray
 ) -> dict[str, float]:
     """What is shown: to known users, to profiles alone, and by popularity."""
     count = popularity(dataset, split.train)
@@ -109,7 +110,7 @@ def lists(
     )
 
 
-def profile_vectors(dataset: Dataset, trainer: Trainer) -> np.ndarray:
+def profile_vectors(dataset: Dataset, trainer: FusionTrainer) -> np.ndarray:
     """Every user's vector when only the profile is known, float32 [users, dim]."""
     known = trainer.encoder.encode("user", [None] * len(dataset.users), dataset.users.columns)
     assert not known[dataset.schema.id("user").name].any(), f"ids must be row {UNKNOWN}"

@@ -23,7 +23,8 @@ from fusionrec.cli import cli
 from fusionrec.config import Workspace
 mark("command line")
 from fusionrec.versions import _open, load
-from fusionrec.recommender import Query, Recommender
+from fusionrec.people import Query
+from fusionrec.recommender import Recommender
 mark("imports of the package")
 artifact = load(Workspace.find(sys.argv[1]))
 artifact.items, artifact.item_vectors, artifact.users

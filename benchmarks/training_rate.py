@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:  # Paddle reads the number of threads when it is imported
-    from fusionrec.config import Recipe
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.split import Split
-    from fusionrec.training.loop import Trainer
+    from fusionrec.recipes import Recipe
+    from fusionrec.training.fusion import FusionTrainer
 
-    Steps = Callable[[Trainer], Iterator[int]]
+    Steps = Callable[[FusionTrainer], Iterator[int]]
 
 CHECK_SECONDS = 1.0  # between looks at the held-out error, which no time includes
 PLAIN_EPOCHS = 4
@@ -47,15 +47,16 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Prints one JSON line for each loop, and one with the ratios."""
-    from fusionrec.config import PROFILES, Workspace
+    from fusionrec.config import Workspace
     from fusionrec.data.fetch import load
     from fusionrec.data.split import random_split
+    from fusionrec.recipes import FUSION
 
     with tempfile.TemporaryDirectory() as home:
         dataset = load(arguments.data, Workspace(Path(home)).data)
     changes = dict(text.split("=", 1) for text in arguments.set)
     fixed = {"training.threads": str(arguments.threads), "training.validation": "0"}
-    recipe = PROFILES["quick"].change({**fixed, **changes})
+    recipe = FUSION["quick"].change({**fixed, **changes})
     split = random_split(dataset, 0.1, 0)
     blocks = run(dataset, split, recipe, block_steps, arguments.target)
     print(json.dumps({"loop": "blocks", **vars(blocks)}), flush=True)
@@ -87,9 +88,9 @@ class Result:
 def run(dataset: Dataset, split: Split, recipe: Recipe, steps: Steps, target: float) -> Result:
     """Trains until the held-out error is at the target, or the epochs are over."""
     from fusionrec import metrics
-    from fusionrec.training.loop import Trainer, predict
+    from fusionrec.training.fusion import FusionTrainer, predict
 
-    trainer = Trainer(dataset, split.train, recipe)
+    trainer = FusionTrainer(dataset, split.train, recipe)
     seconds, rated, checked, error = 0.0, 0, 0.0, math.inf
     reached = math.inf
     began = time.monotonic()
@@ -107,17 +108,16 @@ def run(dataset: Dataset, split: Split, recipe: Recipe, steps: Steps, target: fl
     return Result(rated / seconds, reached, rated / len(split.train), error)
 
 
-def block_steps(trainer: Trainer) -> Iterator[int]:
+def block_steps(trainer: FusionTrainer) -> Iterator[int]:
     """The project's own steps; yields the ratings of each."""
     for epoch in range(1, trainer.settings.epochs + 1):
         trainer.progress.epoch, trainer.progress.step = epoch, 0
         for batch in trainer.blocks.epoch(epoch):
             trainer.step(batch)
-            trainer.progress.step += 1
             yield len(batch.rating)
 
 
-def plain_steps(trainer: Trainer) -> Iterator[int]:
+def plain_steps(trainer: FusionTrainer) -> Iterator[int]:
     """Uniform minibatches, each pair through both towers: squared error alone, Adam."""
     import paddle
 

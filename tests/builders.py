@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,17 @@ import numpy as np
 
 from fusionrec.artifact import Artifact
 from fusionrec.artifact.model import sha256
-from fusionrec.config import FusionSettings, Recipe, TrainingSettings, Workspace
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
+from fusionrec.recipes import (
+    FusionSettings,
+    Recipe,
+    SequenceRecipe,
+    SequenceSettings,
+    SequenceTraining,
+    TrainingSettings,
+)
 
 SMALL = FusionSettings(
     id_width=16,
@@ -38,12 +46,22 @@ def recipe(**training: Any) -> Recipe:
     return Recipe(SMALL, TrainingSettings.from_dict(given | training))
 
 
+def sequence_recipe(history: int = 12, blocks: int = 2, **training: Any) -> SequenceRecipe:
+    """The same of a sequence model; ``training`` changes some of its settings."""
+    model = SequenceSettings(
+        replace(SMALL, dropout=0.0), blocks=blocks, feed_forward=2, history=history, dropout=0.1
+    )
+    given = {"epochs": 2, "batch": 300, "learning_rate": 0.01, "threads": 1}
+    return SequenceRecipe(model, SequenceTraining.from_dict(given | training))
+
+
 def as_options(made: Recipe) -> list[str]:
     """The same settings as the command line takes them."""
     options = []
     for outer, settings in made.to_dict().items():
         for name, value in settings.items():
             shown = list(value) if isinstance(value, tuple) else value
+            shown = str(value).lower() if isinstance(value, bool) else shown
             options += ["--set", f"{outer}.{name}={shown}"]
     return options
 
@@ -65,6 +83,30 @@ def checkerboard(users: int = 40, items: int = 30) -> Dataset:
     people = Table([f"u{n}" for n in range(users)], {})
     things = Table([f"i{n}" for n in range(items)], {})
     return Dataset(schema, "checkerboard", people, things, user, item, rating)
+
+
+def carousel(users: int = 60, items: int = 30, most: int = 16) -> Dataset:
+    """Everyone walks through the items in one fixed cycle, from an item of their own.
+
+    Users have no attribute, and every item is rated about as often. After item i comes i + 1; a
+    user's walk has 4 to ``most`` items, and the file holds its rows in random order.
+    """
+    schema = Schema(
+        "carousel",
+        (Field("who", "user", "id"), Field("what", "item", "id")),
+        rating_range=(1.0, 5.0),
+    )
+    rng = np.random.default_rng(0)
+    walks = rng.integers(4, most, users, endpoint=True)
+    user = np.repeat(np.arange(users), walks)
+    step = np.concatenate([np.arange(walk) for walk in walks])
+    item = (np.arange(users)[user] * 7 + step) % items
+    order = rng.permutation(len(user))
+    people = Table([f"u{n}" for n in range(users)], {})
+    things = Table([f"i{n}" for n in range(items)], {})
+    rating = np.full(len(user), 4.0, np.float32)
+    columns = (user[order].astype(np.int32), item[order].astype(np.int32), rating)
+    return Dataset(schema, "carousel", people, things, *columns, 1000 + step[order])
 
 
 def rewrite(artifact: Artifact, name: str, change: Callable[[Any], Any]) -> Artifact:

@@ -16,10 +16,11 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
     ("errors",),
     ("config", "data", "scores", "metrics"),
-    ("features", "ledger"),
+    ("features", "ledger", "recipes"),
     ("models",),
     ("artifact", "index"),
-    ("training", "recommender"),
+    ("training", "people"),
+    ("recommender",),
     ("versions", "evaluation"),
     ("doctor",),
     ("cli",),

@@ -19,7 +19,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
-from fusionrec.training.loop import Trainer
+from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.run import train
 
 
@@ -99,7 +99,7 @@ assert not [name for name in sys.modules if name.startswith("fusionrec")]
 
 
 def test_the_exported_towers_are_the_trained_ones(dataset, tmp_path):
-    trainer = Trainer(dataset, np.arange(len(dataset)), recipe())
+    trainer = FusionTrainer(dataset, np.arange(len(dataset)), recipe())
     trained = trainer.fit(lambda _: None)
     wanted = {"user": trainer.network.vectors("user"), "item": trainer.network.vectors("item")}
     about = {"model": "fusion", "recipe": {}, "training": {}}
@@ -199,7 +199,7 @@ POINTS = {
 def saved(dataset: Dataset, tmp_path: Path):
     """One version in a folder, and a function that saves the next."""
     rows = np.arange(len(dataset))
-    trained = Trainer(dataset, rows, recipe(epochs=1)).fit(lambda _: None)
+    trained = FusionTrainer(dataset, rows, recipe(epochs=1)).fit(lambda _: None)
     models = tmp_path / "models"
     about = {"model": "fusion", "recipe": {}, "training": {"epochs": []}}
 

@@ -96,7 +96,10 @@ def test_help_loads_no_heavy_library():
         ("train --data synthetic --set training.epoch=3", "did you mean training.epochs?"),
         ("train --data synthetic --set training.epochs=0", "training.epochs must be 1 or more"),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
-        ("train --data synthetic --profile fast", "'fast' is not one of 'quick', 'full'"),
+        (
+            "train --data synthetic --profile fast",
+            "'fast' is not one of 'quick', 'full'",
+        ),
         ("train --data synthetic --seed -1", "-1 is not in the range x>=0"),
         ("fetch nowhere", "'nowhere' is no data set"),
         ("frobnicate", "No such command 'frobnicate'"),
@@ -315,7 +318,7 @@ def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries
         "import sys\nfrom fusionrec import config\n"
         "from fusionrec.cli import main, training\n"
         "from fusionrec.data import fetch\nfrom builders import recipe\n"
-        "training.PROFILES['quick'] = recipe(epochs=1, batch=3000)\n"
+        "training.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
         "fetch.first_available = lambda *_: (fetch.load('synthetic', None), 'It is the sample.')\n"
         "main(['--home', sys.argv[1], 'quickstart'])"
     )

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fusionrec.config import PROFILES, FusionSettings, Recipe, TrainingSettings, Workspace
+from fusionrec.config import Workspace
 from fusionrec.errors import ConfigError
+from fusionrec.recipes import FUSION, FusionSettings, Recipe, TrainingSettings
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,12 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_setting(path, valu
         {"patience": 0},
         {"seed": -1},
         {"threads": -1},
-        {"id_dropout": 1.0},
+        {"user_id_dropout": 1.1},
+        {"item_id_dropout": 1.0},
+        {"low_weight": 1.5},
+        {"choice": -1.0},
+        {"squared": -1.0},
+        {"squared": 0.0, "validation": 0.0, "ranking": 0.0, "exposure": 0.0},
         {"attribute_dropout": -0.1},
         {"validation": 1.0},
         {"learning_rate": 0.0},
@@ -89,7 +95,7 @@ def test_widths_have_ranges(change):
         FusionSettings(**change)
 
 
-@pytest.mark.parametrize("recipe", [*PROFILES.values(), Recipe(FusionSettings(windows=(2, 5)))])
+@pytest.mark.parametrize("recipe", [*FUSION.values(), Recipe(FusionSettings(windows=(2, 5)))])
 def test_settings_come_back_equal_from_json(recipe):
     assert Recipe.from_dict(json.loads(json.dumps(recipe.to_dict()))) == recipe
 

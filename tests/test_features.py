@@ -24,6 +24,7 @@ from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features import UNKNOWN, Encoder, words_of
 from fusionrec.index import ExactIndex
+from fusionrec.people import Query
 from fusionrec.recommender import Recommender
 
 
@@ -207,7 +208,7 @@ def test_answers_are_encoded_by_the_file_that_training_wrote(published, tmp_path
 
     def vector(artifact: Artifact, **profile: str) -> np.ndarray:
         index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-        return Recommender(artifact, index).user_vector(None, profile)
+        return Recommender(artifact, index).people.find(Query(profile=profile)).vector
 
     def swap(value):
         values = value["vocabularies"]["gender"]["values"]
@@ -253,7 +254,8 @@ def test_no_other_code_turns_values_into_rows():
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             assert not (called and node.func.id in ("hash", "words_of", "Vocabulary")), path
             if isinstance(node, ast.ImportFrom) and node.module == "fusionrec.features":
-                assert {alias.name for alias in node.names} <= {"Encoder", "Features"}, path
+                allowed = {"Encoder", "Features", "LEVELS", "pack_histories", "rating_levels"}
+                assert {alias.name for alias in node.names} <= allowed, path
 
 
 def test_the_manifest_names_the_vocabularies_by_their_hash(published):

@@ -10,7 +10,8 @@ import pytest
 from fusionrec.artifact import Artifact
 from fusionrec.errors import UsageError
 from fusionrec.index import AnyOf, Between, ExactIndex, MilvusIndex
-from fusionrec.recommender import Query, Recommender
+from fusionrec.people import Query
+from fusionrec.recommender import Recommender
 
 
 @pytest.fixture(scope="module", params=["milvus", "exact"])
@@ -65,7 +66,8 @@ def test_profiles_alone_give_different_answers(recommender):
     }
     assert {answer.kind for answer in answers.values()} == {"profile"}
     assert len({tuple(ids(answer)) for answer in answers.values()}) == 4
-    vectors = [recommender.user_vector(None, {"gender": g}) for g in "FM"]
+    asked = [Query(profile={"gender": g}) for g in "FM"]
+    vectors = [recommender.people.find(one).vector for one in asked]
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     assert vectors[0] @ vectors[1] < 0.9999
 

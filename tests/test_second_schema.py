@@ -13,7 +13,8 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.index import AnyOf, Between
-from fusionrec.recommender import Query, Recommender
+from fusionrec.people import Query
+from fusionrec.recommender import Recommender
 from fusionrec.training.run import train
 from fusionrec.versions import build_index, open_recommender
 
@@ -26,7 +27,9 @@ def data() -> Dataset:
 @pytest.fixture(scope="module")
 def home(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     workspace = Workspace(tmp_path_factory.mktemp("library"))
-    artifact = train(data, recipe(epochs=12, batch=60, id_dropout=0.3), workspace)
+    artifact = train(
+        data, recipe(epochs=12, batch=60, user_id_dropout=0.3, item_id_dropout=0.3), workspace
+    )
     build_index(workspace, artifact)
     return workspace
 

@@ -26,7 +26,8 @@ from fusionrec.errors import (
 )
 from fusionrec.index import ExactIndex, MilvusStore
 from fusionrec.ledger import Ledger
-from fusionrec.recommender import Query, Recommender
+from fusionrec.people import Query
+from fusionrec.recommender import Recommender
 from fusionrec.versions import activate, build_index, load, open_recommender, prune, versions
 
 QUERY = Query(user="10", k=5)
@@ -93,7 +94,8 @@ def test_an_indexed_version_answers_from_milvus(indexed):
     assert Ledger(indexed.ledger).active().version == "v1"
     [shown] = versions(indexed)
     assert (shown.name, shown.active, shown.problem) == ("v1", True, "")
-    assert shown.validation_rmse > 0
+    assert shown.validation > 0
+    assert shown.measure == "error in stars"
 
 
 def test_a_newer_version_without_an_index_does_not_answer_yet(indexed):

@@ -1,13 +1,12 @@
-"""Frozen settings, and the workspace's places. An unknown key is an error; TOML in and out."""
+"""What settings have in common, and the workspace's places. An unknown setting is an error."""
 
 from __future__ import annotations
 
 import difflib
-import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self, get_origin, get_type_hints
 
@@ -101,125 +100,6 @@ def check(ok: bool, message: str) -> None:
     """Raises ConfigError with the message unless ``ok``."""
     if not ok:
         raise ConfigError(message)
-
-
-@dataclass(frozen=True)
-class FusionSettings(Settings):
-    """Widths of the fusion model's two towers.
-
-    Attributes:
-        id_width: of an id's embedding and of the fully connected layer behind it.
-        category_width: of a category's embedding and of the layer behind it.
-        categories_width: of the layer that reads several categories as a vector.
-        number_width: of the layer that reads a number.
-        word_width: of a word's embedding.
-        windows: words that each of the text's convolutions spans.
-        filters: outputs of each convolution.
-        dim: length of both towers' vectors.
-        activation: ``tanh`` or ``relu``, after every layer but the last.
-        dropout: share of the id layer's outputs that is dropped in training.
-    """
-
-    id_width: int = 256
-    category_width: int = 16
-    categories_width: int = 32
-    number_width: int = 8
-    word_width: int = 32
-    windows: tuple[int, ...] = (3,)
-    filters: int = 32
-    dim: int = 200
-    activation: str = "tanh"
-    dropout: float = 0.2
-
-    def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, int):
-                check(1 <= value <= 8192, f"model.{f.name} must be 1 to 8192, got {value}")
-        check(
-            bool(self.windows) and all(1 <= w <= 16 for w in self.windows),
-            f"model.windows must be one or more numbers of 1 to 16, got {self.windows}",
-        )
-        check(self.activation in ("tanh", "relu"), f"model.activation: {self.activation!r}?")
-        check(0 <= self.dropout < 1, f"model.dropout must be 0 to below 1, got {self.dropout}")
-
-
-@dataclass(frozen=True)
-class TrainingSettings(Settings):
-    """How a model is trained.
-
-    Attributes:
-        epochs: passes over the training rows, at most.
-        batch: ratings in a minibatch, on average.
-        learning_rate: of Adam at its highest, after warming up over the first tenth of the steps;
-            it then falls along a cosine to a hundredth.
-        weight_decay: decoupled decay (AdamW) of every embedding, per step and unit of
-            learning rate.
-        id_dropout: share of users and items whose id is withheld in each minibatch, so that a
-            profile or a content alone has a sound vector.
-        attribute_dropout: share of the values of a user's category that are withheld likewise.
-        ranking: weight of the ranking term (softmax over items) beside the squared error; 0 leaves
-            the article's squared error alone.
-        temperature: of the ranking term's softmax over cosines.
-        exposure: weight of a term that guesses which items a user rates at all; it trains what the
-            towers read, through a head that is dropped after training.
-        validation: share of the rows held out to choose the best epoch; 0 trains on every row.
-        patience: epochs without a better validation error after which training stops.
-        seed: of everything random.
-        threads: math threads; 0 for one per core, two at most.
-        checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
-    """
-
-    epochs: int = 20
-    batch: int = 8192
-    learning_rate: float = 4e-3
-    weight_decay: float = 1.0
-    id_dropout: float = 0.1
-    attribute_dropout: float = 0.02
-    ranking: float = 0.2
-    temperature: float = 0.1
-    exposure: float = 8.0
-    validation: float = 0.02
-    patience: int = 3
-    seed: int = 0
-    threads: int = 0
-    checkpoint_seconds: float = 60.0
-
-    def __post_init__(self) -> None:
-        whole = (("epochs", 1), ("batch", 1), ("patience", 1), ("seed", 0), ("threads", 0))
-        for name, low in whole:
-            value = getattr(self, name)
-            check(value >= low, f"training.{name} must be {low} or more, got {value}")
-        for name in ("id_dropout", "attribute_dropout", "validation"):
-            value = getattr(self, name)
-            check(0 <= value < 1, f"training.{name} must be 0 to below 1, got {value}")
-        for name in ("learning_rate", "temperature", "checkpoint_seconds"):
-            value = getattr(self, name)
-            check(0 < value < math.inf, f"training.{name} must be above 0, got {value}")
-        for name in ("weight_decay", "ranking", "exposure"):
-            value = getattr(self, name)
-            check(0 <= value < math.inf, f"training.{name} must not be negative, got {value}")
-
-
-@dataclass(frozen=True)
-class Recipe(Settings):
-    """A model and its training: all that `fusionrec train` can be told.
-
-    Attributes:
-        model: widths of the fusion model.
-        training: how it is trained.
-    """
-
-    model: FusionSettings = field(default_factory=FusionSettings)
-    training: TrainingSettings = field(default_factory=TrainingSettings)
-
-
-PROFILES = {
-    "quick": Recipe(
-        training=TrainingSettings(epochs=5, learning_rate=3e-3, ranking=0.3, exposure=2.0)
-    ),
-    "full": Recipe(),
-}
 
 
 @dataclass(frozen=True)

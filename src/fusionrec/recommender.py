@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -13,28 +13,10 @@ from fusionrec.artifact import Artifact
 from fusionrec.errors import UsageError
 from fusionrec.index import Condition, Hits, Index
 from fusionrec.index.filters import mask
+from fusionrec.people import People, Person, PersonKind, Query
 from fusionrec.scores import SCALE
 
-AnswerKind = Literal["user", "profile", "mixed", "popular", "similar"]
-
-
-@dataclass(frozen=True)
-class Query:
-    """Whom to answer, and with what.
-
-    Attributes:
-        user: an outside user id, or None.
-        profile: user attribute -> value; wins over what is stored of the user.
-        k: items wanted, 1 or more; there may be fewer.
-        where: conditions that every item must meet.
-        seen: whether items that the user has rated may be in the answer.
-    """
-
-    user: str | None = None
-    profile: Mapping[str, str] = field(default_factory=dict)
-    k: int = 10
-    where: Sequence[Condition] = ()
-    seen: bool = False
+AnswerKind = PersonKind | Literal["similar"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +29,8 @@ class Recommended:
         title: as people know it; the id where items have no title.
         score: ``5·cos`` of the two vectors, in [-5, 5]; in a ``popular`` answer, how often the
             item was rated.
-        stars: the rating that the score predicts; None where the score predicts none.
+        stars: the rating predicted: a known user's by the rating head, if the version has one, any
+            other by the score; None where the score predicts none.
         content: the item's other attributes, by name.
     """
 
@@ -65,9 +48,7 @@ class Answer:
 
     Attributes:
         items: what is recommended.
-        kind: ``user`` (a known user's vector), ``profile`` (from attributes alone), ``mixed``
-            (a known user with attributes given), ``popular`` (nothing was known of the user) or
-            ``similar`` (items like an item).
+        kind: as of ``Person``, or ``similar`` (items like an item).
         version: of the model.
         place: where the vectors were searched.
         notes: what the person who asked should know, in sentences.
@@ -110,9 +91,7 @@ class Recommender:
 
     def __init__(self, artifact: Artifact, index: Index, notes: Sequence[str] = ()) -> None:
         self.artifact, self.index, self.notes = artifact, index, tuple(notes)
-        self._users = artifact.users.positions()
-        who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
-        self._trained = frozenset(who.values)
+        self.people = People(artifact)
 
     def close(self) -> None:
         """Lets go of the index, and of an embedded store's lock with it."""
@@ -125,24 +104,20 @@ class Recommender:
         self.close()
 
     def recommend(self, query: Query) -> Answer:
-        """Items for a user, a profile, or both; the most popular where nothing is known.
+        """Items for a user, a profile, a history or any mixture; the most popular where nothing is
+        known.
 
         Raises:
-            UsageError: the user is unknown and no profile was given, a profile's value is not a
-                choice, or k is below 1.
+            UsageError: as of ``People.find``, or k is below 1.
             StoreError: the store failed.
         """
-        position = self._position(query)
-        profile = self.artifact.encoder.profile(query.profile)
-        seen = self._seen(position) if position is not None and not query.seen else np.empty(0, int)
-        if position is None and not profile:
-            return self._popular(query)
-        vector, trained = self._user_vector(position, profile)
-        kind: AnswerKind = "profile"
-        if trained:
-            kind = "mixed" if profile else "user"
-        hits = self.index.search(vector, query.k, query.where, seen)
-        return self._answer(hits, kind, self._unknown(query, position))
+        person = self.people.find(query)
+        if person.vector is None:
+            return self._popular(query, person)
+        barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
+        hits = self.index.search(person.vector, query.k, query.where, barred)
+        user = query.user if person.kind == "user" else None
+        return self._answer(hits, person.kind, person.notes, user)
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
         """Items whose vectors are nearest to an item's, itself left out.
@@ -162,78 +137,41 @@ class Recommender:
         hits = self.index.search(self.artifact.item_vectors[row], k, where, [row])
         return self._answer(hits, "similar", ())
 
-    def user_vector(self, user: str | None, profile: Mapping[str, str]) -> np.ndarray:
-        """The vector of a user, a profile or both, float32 [dim], of length 1.
-
-        Raises:
-            UsageError: as in ``recommend``.
-        """
-        query = Query(user=user, profile=profile)
-        return self._user_vector(
-            self._position(query), self.artifact.encoder.profile(query.profile)
-        )[0]
-
-    def _position(self, query: Query) -> int | None:
-        """The stored user's position; None if none is named, or an unknown one with a profile."""
-        if query.user is None:
-            return None
-        position = self._users.get(query.user)
-        if position is None and not query.profile:
-            options = " ".join(
-                f"--profile {f.name}={next(iter(f.choices), 'VALUE')}"
-                for f in self.artifact.schema.attributes("user")
-            )
-            raise UsageError(
-                f"user {query.user!r} is not among the {len(self._users)} users of "
-                f"{self.artifact.version}",
-                hint=f"say what is known of them instead, such as {options}",
-            )
-        return position
-
-    def _unknown(self, query: Query, position: int | None) -> tuple[str, ...]:
-        if query.user is None or position is not None:
-            return ()
-        return (f"user {query.user} is not in {self.artifact.version}: answered from the profile",)
-
-    def _user_vector(
-        self, position: int | None, profile: Mapping[str, str]
-    ) -> tuple[np.ndarray, bool]:
-        """The vector, and whether the user's id had a row in training."""
-        users, encoder = self.artifact.users, self.artifact.encoder
-        if position is not None and not profile:
-            trained = users.ids[position] in self._trained
-            return self.artifact.user_vectors[position], trained
-        stored = users.row(position) if position is not None else {}
-        known = {**stored, **profile}
-        columns = {name: [value] for name, value in known.items()}
-        ids = [users.ids[position] if position is not None else None]
-        features = encoder.encode("user", ids, columns)
-        return self.artifact.user_tower.vectors(features)[0], ids[0] in self._trained
-
-    def _seen(self, position: int) -> np.ndarray:
-        return np.unique(self.artifact.histories.of(position)[0])
-
-    def _popular(self, query: Query) -> Answer:
+    def _popular(self, query: Query, person: Person) -> Answer:
         """The most often rated items: all that can be said to someone of whom nothing is known."""
         if query.k < 1:
             raise UsageError(f"k must be 1 or more, got {query.k}")
         counts = self.artifact.item_counts
         allowed = mask(query.where, self.artifact.items, self.artifact.schema)
+        if not query.seen:
+            allowed[person.rated] = False
         rows = np.flatnonzero(allowed & (counts > 0))
         best = rows[np.lexsort((rows, -counts[rows]))][: query.k]
         items = [
             self._item(rank, int(row), float(counts[row]), None) for rank, row in _ranked(best)
         ]
-        return Answer(items, "popular", self.artifact.version, "counts", self.notes)
+        return Answer(items, "popular", self.artifact.version, "counts", self.notes + person.notes)
 
-    def _answer(self, hits: Hits, kind: AnswerKind, notes: tuple[str, ...]) -> Answer:
-        stars = kind != "similar"  # the cosine of two items predicts no rating
+    def _answer(
+        self, hits: Hits, kind: AnswerKind, notes: tuple[str, ...], user: str | None = None
+    ) -> Answer:
+        # The cosine of two items predicts no rating, nor does that of a model that only ranks.
+        stars = self._stars(hits, user) if kind != "similar" and self.artifact.rates else None
         items = []
         for rank, row in _ranked(hits.rows):
             score = SCALE * float(hits.scores[rank - 1])
-            predicted = self.artifact.scores.rating(score) if stars else None
+            predicted = None if stars is None else float(stars[rank - 1])
             items.append(self._item(rank, row, score, predicted))
         return Answer(items, kind, self.artifact.version, self.index.place, self.notes + notes)
+
+    def _stars(self, hits: Hits, user: str | None) -> np.ndarray:
+        """Predicted ratings, float [n]: a known user's from the rating head, if there is one."""
+        by_score = self.artifact.scores.rating(SCALE * np.asarray(hits.scores, dtype=np.float64))
+        head = self.artifact.stars if user is not None else None
+        if user is None or head is None:
+            return by_score
+        row = np.full(len(hits.rows), self.artifact.users.positions()[user])
+        return head.rating(row, hits.rows, by_score, *self.artifact.schema.rating_range)
 
     def _item(self, rank: int, row: int, score: float, stars: float | None) -> Recommended:
         table, title = self.artifact.items, self.artifact.schema.title

@@ -35,7 +35,9 @@ class Version:
         name: such as ``v3``.
         active: whether it is the one that answers.
         created, data, model: when it was made, on which data set, of which kind.
-        validation_rmse: its best epoch's error in ratings; None where nothing was held out.
+        validation: its best epoch's figure; None where nothing was held out.
+        measure: what that is a figure of.
+        part: the protocol's split that it was trained on; empty for all of the data set.
         problem: what is wrong with it; empty if nothing.
     """
 
@@ -44,7 +46,9 @@ class Version:
     created: str = ""
     data: str = ""
     model: str = ""
-    validation_rmse: float | None = None
+    validation: float | None = None
+    measure: str = ""
+    part: str = ""
     problem: str = ""
 
 
@@ -57,12 +61,14 @@ def versions(workspace: Workspace) -> list[Version]:
         is_active = active is not None and active.version == name
         try:
             m = read_manifest(workspace.models / name)
-            best = [e["validation_rmse"] for e in m["training"]["epochs"] if e["validation_rmse"]]
-            found.append(
-                Version(
-                    name, is_active, m["created"], m["data"], m["model"], min(best, default=None)
-                )
-            )
+            trained, part = m["training"], m.get("part")
+            of = f"{part['protocol']}: {part['split']}" if part else ""
+            best = [
+                e["validation"] for e in trained["epochs"] if e["number"] == trained["best_epoch"]
+            ]
+            measure = trained["measure"]["validation"]
+            about = (m["created"], m["data"], m["model"], best[0] if best else None, measure, of)
+            found.append(Version(name, is_active, *about))
         except (ArtifactError, KeyError, TypeError) as error:
             found.append(Version(name, is_active, problem=str(error)))
     return found

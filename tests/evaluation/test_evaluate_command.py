@@ -20,6 +20,8 @@ from fusionrec.training.run import train
 
 Run = Callable[..., Ended]
 SMALL = as_options(recipe(epochs=1, batch=3000))
+AT_SEED = SMALL.index("training.seed=0")
+UNSEEDED = SMALL[: AT_SEED - 1] + SMALL[AT_SEED + 1 :]
 SYNTHETIC = ("--data", "synthetic")
 
 
@@ -81,7 +83,105 @@ def test_a_version_is_measured_or_refused(fusionrec: Run, tmp_path: Path) -> Non
     ended = fusionrec(workspace, *given, "--version", "v2")
     assert (ended.code, ended.out) == (2, "")
     assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
-    assert "hint: train a model on this split's training rows" in ended.err
+    assert "train one that may be measured: fusionrec train --protocol next-item\n" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("trained_for", "asked"),
+    [
+        ("--protocol rating --share 0.2 --seed 3", "--protocol rating --share 0.2 --seed 3"),
+        ("--protocol next-item", "--protocol next-item"),
+        ("--protocol new-user --fold 2 --seed 1", "--protocol new-user --folds 2 --seed 1"),
+        ("--protocol new-item", "--protocol new-item"),
+        ("--protocol global-time --fold 1", "--protocol global-time --folds 1"),
+    ],
+)
+def test_what_train_makes_for_a_protocol_evaluate_measures(
+    trained_for: str, asked: str, fusionrec: Run, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path)
+    ended = fusionrec(workspace, "train", *SYNTHETIC, *UNSEEDED, *trained_for.split())
+    assert ended.code == 0, ended.err
+    # What it says comes next does come next.
+    assert f"measure it with: fusionrec evaluate {asked} --version v1" in ended.err
+    told = ("evaluate", *asked.split(), *SYNTHETIC, "--through-index", "0", "--json")
+    ended = fusionrec(workspace, *told, "--version", "v1")
+    assert ended.code == 0, ended.err
+    version = json.loads(ended.out)["rows"][0]
+    assert version["name"] == "fusion v1"
+    # As a model that is trained for the question and thrown away.
+    fresh = json.loads(fusionrec(workspace, *told, *UNSEEDED).out)["rows"][0]
+    assert fresh["figures"] == version["figures"]
+
+
+def test_a_version_of_a_split_says_so_and_is_refused_on_another(
+    fusionrec: Run, tmp_path: Path
+) -> None:
+    workspace = Workspace(tmp_path)
+    made = ("train", *SYNTHETIC, *SMALL, "--protocol", "new-user")
+    ended = fusionrec(workspace, *made)
+    assert (ended.code, ended.out) == (2, "")
+    assert "protocol new-user has 5 splits" in ended.err
+    assert "hint: choose it with --fold 0 to --fold 4" in ended.err
+    assert fusionrec(workspace, *made, "--fold", "1").code == 0
+    manifest = json.loads((workspace.models / "v1" / "manifest.json").read_text("utf-8"))
+    assert manifest["part"] == {
+        "protocol": "new-user",
+        "split": "users, fold 2 of 5, seed 0",
+        "seed": 0,
+        "fold": 1,
+    }
+    assert "new-user: users, fold 2 of 5, seed 0" in fusionrec(workspace, "models").out
+    ended = fusionrec(
+        workspace, "evaluate", "--protocol", "new-user", *SYNTHETIC, "--folds", "3", "--seed", "2",
+        "--version", "v1",
+    )  # fmt: skip
+    assert (ended.code, ended.out) == (2, "")
+    assert "split users, fold 4 of 5, seed 2: the model was trained on other rows" in ended.err
+    assert "fusionrec train --protocol new-user --fold 3 --seed 2" in ended.err
+
+
+def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(
+    fusionrec: Run, tmp_path: Path
+) -> None:
+    workspace, sample = Workspace(tmp_path), synthetic()
+    rows = leave_last_out(sample, short="train").train
+    made = recipe(epochs=2, batch=3000)
+
+    def stop(progress: Any) -> None:
+        if progress.epoch == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(sample, made, workspace, stop, rows=rows)
+    given = ("train", *SYNTHETIC, *as_options(made), "--resume")
+    ended = fusionrec(workspace, *given)
+    assert (ended.code, ended.out) == (2, "")
+    assert "no checkpoint of a training on this data" in ended.err
+    ended = fusionrec(workspace, *given, "--protocol", "next-item")
+    assert (ended.code, ended.out) == (0, "v1\n"), ended.err
+    assert "going on from the checkpoint" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("--fold 1", "--fold chooses a protocol's split"),
+        ("--share 0.2", "--share chooses a protocol's split"),
+        ("--protocol next", "'next' is not one of"),
+        ("--protocol rating --fold 0", "protocol rating has no folds"),
+        ("--protocol next-item --share 0.2", "protocol next-item has no share"),
+        ("--protocol rating --share 1", "between 0 and 1, got 1.0"),
+        ("--protocol new-user --fold 5", "folds are 0 to 4, got 5"),
+    ],
+)
+def test_a_split_that_is_not_there_is_no_training(
+    given: str, says: str, fusionrec: Run, tmp_path: Path
+) -> None:
+    ended = fusionrec(Workspace(tmp_path / "new"), "train", *SYNTHETIC, *given.split())
+    assert (ended.code, ended.out) == (2, "")
+    assert says in ended.err
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.run import evaluate
 from fusionrec.evaluation.tables import tables
 from fusionrec.metrics import mae, rmse
+from fusionrec.recipes import SequenceRecipe
 from fusionrec.training.run import train
 
 SAMPLE = synthetic(seed=1, users=120, items=60, interactions=3000)
@@ -243,6 +244,20 @@ def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> No
     assert result.rows[0].name == "fusion v1"
     ours, theirs = result.row("fusion v1"), measured("next-item").row("fusion")
     assert ours.figure("ndcg@10") == theirs.figure("ndcg@10")
+
+
+def test_a_version_that_saw_the_validation_items_is_not_asked_for_them(tmp_path: Path) -> None:
+    split = leave_last_out(SAMPLE, short="train")
+    artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.before_test)
+    protocol = named("next-item")
+    evaluate(SAMPLE, protocol, Options(), Published(artifact), through_index=0)
+    with pytest.raises(UsageError, match=r"of \d+ test rows among them"):
+        evaluate(SAMPLE, protocol, Options(validation=True), Published(artifact))
+
+
+def test_a_model_that_ranks_is_not_asked_for_ratings() -> None:
+    with pytest.raises(UsageError, match="ranks and predicts no ratings"):
+        evaluate(SAMPLE, named("rating"), Options(), Fresh(SequenceRecipe()))
 
 
 def test_a_training_that_saw_the_test_is_refused() -> None:

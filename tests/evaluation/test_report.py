@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from builders import library, recipe
+from builders import carousel, library, recipe, sequence_recipe
+from fusionrec.artifact import Artifact
+from fusionrec.artifact.tables import Histories
 from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
 from fusionrec.data.sample import synthetic
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.report import render
+from fusionrec.evaluation.report.held_out import HeldOut, held_out
+from fusionrec.evaluation.report.measured import Measured, measure
+from fusionrec.evaluation.report.scorer import Scorer
+from fusionrec.metrics import mae, rmse
+from fusionrec.recipes import RatingSettings, Recipe, SequenceRecipe
+from fusionrec.scores import SCALE
 from fusionrec.training.run import train
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "col", "wbr", "path", "use", "rect", "circle"}
@@ -120,3 +133,162 @@ def test_a_report_of_another_schema(fusionrec, tmp_path):
     train(library(), recipe(epochs=1), workspace)
     page = parsed(made(fusionrec, workspace))
     assert "Example users" in page.headings
+
+
+# --- versions that only rank, read histories, or have a rating head -------------------------------
+
+# What only a version that predicts ratings may say.
+PREDICTED = ("RMSE", "MAE", "stars =", "Predicted (stars)", "Mean stars", "rating head")
+HEAD = RatingSettings(networks=1, width=8, epochs=3, batch=300, learning_rate=0.01)
+
+
+class Text(HTMLParser):
+    """Collects a page's words: text, alternative texts, no styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
+        self.words += [value for name, value in attrs if name == "aria-label" and value]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def words_of(artifact: Artifact, data: Dataset | None = None) -> str:
+    """All that a version's report says."""
+    text = Text()
+    text.feed(render(artifact, data))
+    text.close()
+    return " ".join(text.words)
+
+
+@pytest.fixture(scope="module")
+def made_of(tmp_path_factory: pytest.TempPathFactory):
+    """Trains a version of a data set in a workspace of its own."""
+
+    def make(data: Dataset, made: Recipe | SequenceRecipe) -> Artifact:
+        return train(data, made, Workspace(tmp_path_factory.mktemp("kind")))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def walks() -> Dataset:
+    """Histories whose next item their last one tells."""
+    return carousel()
+
+
+@pytest.fixture(scope="module")
+def reader(walks: Dataset, made_of) -> Artifact:
+    """A version that reads histories; half of the users' latest ratings are held out."""
+    return made_of(walks, sequence_recipe(epochs=8, validation=0.5))
+
+
+@pytest.fixture(scope="module")
+def starred(dataset: Dataset, made_of) -> Artifact:
+    """A version with a rating head."""
+    return made_of(dataset, replace(recipe(epochs=4), rating=HEAD))
+
+
+def with_measured(artifact: Artifact, data: Dataset) -> tuple[HeldOut, Measured]:
+    """What a version's report measures."""
+    held = held_out(artifact, data)
+    return held, measure(Scorer(artifact, held), held)
+
+
+def test_a_version_that_reads_histories_holds_out_the_latest(reader, walks):
+    held = held_out(reader, walks)
+    assert 10 < len(held.rows) < len(walks.users)
+    assert np.array_equal(np.union1d(held.trained, held.rows), np.arange(len(walks)))
+    for row in held.rows:
+        assert walks.time[row] == walks.time[walks.user == walks.user[row]].max()
+    assert f"{len(held.rows)} held out for validation" in words_of(reader, walks)
+
+
+def test_other_rows_are_refused_for_a_version_that_reads_histories(reader, walks):
+    manifest = {**reader.manifest}
+    manifest["recipe"] = {**manifest["recipe"], "training": {"validation": 0.5, "seed": 1}}
+    with pytest.raises(UsageError, match="drawn again"):
+        held_out(replace(reader, manifest=manifest), walks)
+
+
+def test_no_vector_reads_what_it_is_asked(reader, walks):
+    held = held_out(reader, walks)
+    found, users = Scorer(reader, held).vectors, np.arange(len(walks.users))
+    before = Histories.build(walks, held.trained)
+    histories = [before.of(user) for user in users]
+    wanted = reader.vectors_of(walks.users.ids, walks.users.columns, histories)
+    assert found == pytest.approx(wanted, abs=1e-5)
+    asked = np.isin(users, walks.user[held.rows])
+    apart = np.abs(found - reader.user_vectors).max(axis=1)
+    assert (apart[asked] > 1e-3).all(), "the stored vectors read the held-out rows"
+    assert (apart[~asked] == 0).all()
+    assert np.array_equal(Scorer(reader).vectors, reader.user_vectors)
+
+
+def test_lists_are_as_good_as_training_found_them(reader, walks):
+    """Training judged an epoch by the same users, from the same histories: the figures agree."""
+    held, found = with_measured(reader, walks)
+    assert set(walks.item[held.trained]) == set(range(len(walks.items)))
+    epochs = {e["number"]: e["validation"] for e in reader.manifest["training"]["epochs"]}
+    wanted = epochs[reader.manifest["training"]["best_epoch"]]
+    assert found.any.model["ndcg@10"] == pytest.approx(wanted, abs=1e-4)
+    leaking = measure(Scorer(reader), held).any.model["ndcg@10"]
+    assert abs(leaking - wanted) > 0.05, "the test could not tell a vector that read the answer"
+
+
+def test_a_version_that_reads_histories_says_what_it_read(reader, walks):
+    said = words_of(reader, walks)
+    assert "history without them" in said
+    assert "drawn at random over time" not in said
+    assert "the newest 12 ratings" in said
+    assert "the latest of 50.0% of the users" in words_of(reader)
+    assert "the users' vectors read them" in words_of(reader)
+
+
+@pytest.mark.parametrize(
+    "made", [sequence_recipe(), recipe(squared=0.0, validation=0.0)], ids=["reads", "ranks"]
+)
+def test_a_version_that_only_ranks_predicts_no_rating(dataset, made_of, made):
+    artifact = made_of(dataset, made)
+    for said in (words_of(artifact, dataset), words_of(artifact)):
+        assert [words for words in PREDICTED if words in said] == []
+        assert "predicts no rating" in said
+        assert "Scores, which are cosines times 5," in said
+        assert "Median" in said
+
+
+def test_a_version_without_a_head_measures_its_scores(published, dataset):
+    held, found = with_measured(published, dataset)
+    user, item, rating = (x[held.rows] for x in (dataset.user, dataset.item, dataset.rating))
+    cosine = (published.user_vectors[user] * published.item_vectors[item]).sum(axis=1)
+    wanted = published.scores.rating(SCALE * cosine.astype(np.float64))
+    assert found.by_score.rmse == pytest.approx(rmse(wanted, rating), abs=1e-5)
+    assert found.by_head is None
+    said = words_of(published, dataset)
+    assert f"{found.by_score.rmse:.4f} stars (RMSE)" in said
+    assert "rating head" not in said
+    assert "Predicted (stars)" in said
+
+
+def test_a_rating_heads_error_is_the_heads(starred, dataset):
+    held, found = with_measured(starred, dataset)
+    user, item, rating = (x[held.rows] for x in (dataset.user, dataset.item, dataset.rating))
+    product = (starred.stars.users[user] * starred.stars.items[item]).sum(axis=1)
+    by_head = np.clip(product, *dataset.schema.rating_range)  # it knows every one of these pairs
+    assert found.by_head.rmse == pytest.approx(rmse(by_head, rating), abs=1e-4)
+    assert found.by_head.mae == pytest.approx(mae(by_head, rating), abs=1e-4)
+    assert abs(found.by_head.rmse - found.by_score.rmse) > 1e-3
+    said = words_of(starred, dataset)
+    head, score = f"{found.by_head.rmse:.4f} stars", f"{found.by_score.rmse:.4f} stars"
+    assert f"by the rating head, which makes the stars that are shown, is {head}" in said
+    assert f"by the scores alone it is {score}" in said
+
+
+def test_a_rating_heads_error_is_said_to_be_of_ratings_that_it_read(starred, dataset):
+    said = words_of(starred, dataset)
+    assert "it reads those that are asked here, too" in said
+    assert "RMSE of the scores (stars)" in said
+    assert "RMSE (stars)" not in said

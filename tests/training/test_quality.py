@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from fusionrec.config import Recipe, TrainingSettings
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.readers import read
 from fusionrec.metrics import rmse
-from fusionrec.training.loop import Trainer, hold_out, predict
+from fusionrec.recipes import Recipe, TrainingSettings
+from fusionrec.training.fusion import FusionTrainer, hold_out, predict
 
 
 def bias(dataset: Dataset, rows: np.ndarray, test: np.ndarray) -> np.ndarray:
@@ -35,7 +35,7 @@ def test_the_model_beats_the_bias_baseline_on_ml_100k(movielens_dir):
     assert bias_rmse == pytest.approx(0.929, abs=0.005)
 
     settings = TrainingSettings(epochs=4, batch=1024, threads=1, seed=0)
-    trainer = Trainer(dataset, rows, Recipe(training=settings))
+    trainer = FusionTrainer(dataset, rows, Recipe(training=settings))
     trainer.fit(lambda _: None)
     users, items = trainer.network.vectors("user"), trainer.network.vectors("item")
     model_rmse = rmse(predict(dataset, test, users, items), dataset.rating[test])

@@ -14,12 +14,14 @@ import pytest
 from safetensors import SafetensorError
 
 from builders import as_options, command, recipe
-from fusionrec.config import Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.fetch import load
 from fusionrec.errors import TrainingError
+from fusionrec.recipes import Recipe
 from fusionrec.training import checkpoint
-from fusionrec.training.loop import Progress, Trainer
+from fusionrec.training.fusion import FusionTrainer
+from fusionrec.training.loop import Progress
 from fusionrec.training.run import train
 
 MADE = recipe(epochs=3)
@@ -139,7 +141,7 @@ def test_a_checkpoint_of_other_settings_or_rows_is_refused(dataset, stopped, oth
     rows = np.arange(len(dataset)) if rows is None else rows
     folder = state_of(stopped).parent
     with pytest.raises(TrainingError, match=f"with another {named}$") as caught:
-        Trainer(dataset, rows, changed, folder).fit(lambda _: None, resume=True)
+        FusionTrainer(dataset, rows, changed, folder).fit(lambda _: None, resume=True)
     assert "--resume" in caught.value.hint
 
 

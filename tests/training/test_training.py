@@ -6,16 +6,18 @@ import numpy as np
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.config import Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.training.loop import Progress, Trained, Trainer, hold_out, learning_rate
+from fusionrec.recipes import FUSION, Recipe
+from fusionrec.training.fusion import FusionTrainer, hold_out
+from fusionrec.training.loop import Progress, Trained, learning_rate
 from fusionrec.training.run import train
 
 
 def fit(dataset: Dataset, made: Recipe, report=lambda _: None) -> Trained:
-    return Trainer(dataset, np.arange(len(dataset)), made).fit(report)
+    return FusionTrainer(dataset, np.arange(len(dataset)), made).fit(report)
 
 
 def vectors(trained: Trained, side: Side, features: dict[str, np.ndarray]) -> np.ndarray:
@@ -33,14 +35,14 @@ def all_vectors(trained: Trained, dataset: Dataset) -> list[np.ndarray]:
 @pytest.fixture(scope="module")
 def board() -> tuple[Dataset, Trained]:
     data = checkerboard()
-    return data, fit(data, recipe(epochs=12, batch=100, id_dropout=0.05))
+    return data, fit(data, recipe(epochs=12, batch=100, user_id_dropout=0.05, item_id_dropout=0.05))
 
 
 def test_the_loss_falls_on_a_checkerboard(board):
-    errors = [epoch.train_rmse for epoch in board[1].progress.epochs]
+    errors = [epoch.train for epoch in board[1].progress.epochs]
     assert errors[-1] < 0.5 * errors[0]
     assert errors[-1] < 0.8
-    held_out = [epoch.validation_rmse for epoch in board[1].progress.epochs]
+    held_out = [epoch.validation for epoch in board[1].progress.epochs]
     assert min(held_out) < 0.5
 
 
@@ -64,7 +66,7 @@ def test_a_batch_answers_as_its_single_requests_do(board):
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_a_tower_works_without_an_id(side):
     data = library()
-    trained = fit(data, recipe(epochs=10, batch=60, id_dropout=0.5))
+    trained = fit(data, recipe(epochs=10, batch=60, user_id_dropout=0.5, item_id_dropout=0.5))
     table = data.users if side == "user" else data.items
     columns = {name: list(column[:3]) for name, column in table.columns.items()}
     without = vectors(trained, side, trained.encoder.encode(side, [None] * 3, columns))
@@ -78,7 +80,7 @@ def test_a_tower_works_without_an_id(side):
 
 def test_a_profile_alone_finds_what_its_like_enjoy():
     data = library()
-    trained = fit(data, recipe(epochs=10, batch=60, id_dropout=0.5))
+    trained = fit(data, recipe(epochs=10, batch=60, user_id_dropout=0.5, item_id_dropout=0.5))
     columns = {name: list(column) for name, column in data.users.columns.items()}
     users = vectors(
         trained, "user", trained.encoder.encode("user", [None] * len(data.users), columns)
@@ -106,7 +108,7 @@ def test_early_stopping_keeps_the_best_epochs_weights():
     data.rating[:] = noisy
     seen = []
     made = recipe(epochs=40, batch=100, patience=2, learning_rate=0.03, validation=0.3, ranking=0)
-    trainer = Trainer(data, np.arange(len(data)), made)
+    trainer = FusionTrainer(data, np.arange(len(data)), made)
 
     def report(progress: Progress) -> None:
         if len(progress.epochs) > len(seen):
@@ -114,7 +116,7 @@ def test_early_stopping_keeps_the_best_epochs_weights():
 
     trained = trainer.fit(report)
     epochs = trained.progress.epochs
-    errors = [epoch.validation_rmse for epoch in epochs]
+    errors = [epoch.validation for epoch in epochs]
     best = int(np.argmin(errors))
     assert trained.progress.best is epochs[best]
     assert len(epochs) == best + 1 + 2 < 40
@@ -123,10 +125,12 @@ def test_early_stopping_keeps_the_best_epochs_weights():
 
 
 def test_without_validation_the_last_epoch_is_kept_and_all_rows_are_trained(dataset):
-    trainer = Trainer(dataset, np.arange(len(dataset)), recipe(validation=0, patience=1, epochs=3))
+    trainer = FusionTrainer(
+        dataset, np.arange(len(dataset)), recipe(validation=0, patience=1, epochs=3)
+    )
     assert len(trainer.held_out) == 0
     progress = trainer.fit(lambda _: None).progress
-    assert [epoch.validation_rmse for epoch in progress.epochs] == [None] * 3
+    assert [epoch.validation for epoch in progress.epochs] == [None] * 3
     assert progress.best.number == 3
 
 
@@ -167,7 +171,7 @@ def test_hold_out_is_disjoint_whole_and_seeded():
 def test_training_sees_no_held_out_row(dataset, monkeypatch):
     """What was held out for validation stands in no minibatch and in no vocabulary."""
     rows = np.arange(len(dataset))
-    trainer = Trainer(dataset, rows, recipe(validation=0.3))
+    trainer = FusionTrainer(dataset, rows, recipe(validation=0.3))
     trained = {
         (int(b.users[u]), int(b.items[i]))
         for b in trainer.blocks.epoch(1)
@@ -192,4 +196,37 @@ def test_progress_counts_to_the_end(dataset):
     steps = trained.progress.steps
     expected = [(e, s) for e in (1, 2) for s in [*range(1, steps + 1)]]
     assert [at for at in seen if at[1]] == expected
-    assert all(e.ratings_per_second > 0 and e.seconds > 0 for e in trained.progress.epochs)
+    assert all(e.rate > 0 and e.seconds > 0 for e in trained.progress.epochs)
+
+
+def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
+    data = library()
+    strangers = FUSION["strangers"].training.to_dict()
+    # In this library everyone rates anything, but likes what is on their interest.
+    changes = {"epochs": 10, "batch": 100, "threads": 1, "low_weight": 0.0}
+    made = recipe(**strangers | changes)
+    trainer = FusionTrainer(data, np.arange(len(data)), made)
+    assert len(trainer.held_out) == 0
+    trained = trainer.fit(lambda _: None)
+    assert trained.encoder.vocabularies["reader"].values == ()
+    users, items = all_vectors(trained, data)
+    columns = {name: list(column) for name, column in data.users.columns.items()}
+    nameless = trained.encoder.encode("user", [None] * len(data.users), columns)
+    assert np.array_equal(vectors(trained, "user", nameless), users)
+    own = np.arange(len(users))[:, None] % 3 == np.arange(len(items)) % 3
+    cosines = users @ items.T
+    assert cosines[own].mean() > cosines[~own].mean() + 0.2
+
+
+def test_users_whom_the_tower_cannot_tell_apart_pass_it_once_and_change_no_loss():
+    """With ids withheld always, one row for each distinct profile gives what a row each would."""
+    data = checkerboard()
+    made = recipe(user_id_dropout=1.0, attribute_dropout=0.0, item_id_dropout=0.0, batch=10**6)
+    trainer = FusionTrainer(data, np.arange(len(data)), made)
+    network, [batch] = trainer.network, trainer.blocks.epoch(1)
+    network.eval()
+    once, _ = network.loss(batch, np.random.default_rng(0))
+    assert len(np.unique(network.alike)) < len(data.users)
+    network.alike = np.arange(len(data.users))
+    each, _ = network.loss(batch, np.random.default_rng(0))
+    assert float(once) == pytest.approx(float(each), rel=1e-5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fusionrec.artifact.stars import Stars, read_stars
 from fusionrec.artifact.tables import Histories, read_array, read_histories, read_table
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema, Side
@@ -21,9 +22,9 @@ from fusionrec.features import Encoder
 from fusionrec.scores import ScoreMap
 
 if TYPE_CHECKING:
-    from fusionrec.artifact.towers import TowerRunner
+    from fusionrec.artifact.towers import History, TowerRunner
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 RETRAIN = "train again, or go back to another version: fusionrec models"
 
@@ -93,9 +94,53 @@ class Artifact:
         """What each known user rated, as far as training saw it."""
         return read_histories(self.folder)
 
+    @property
+    def history_length(self) -> int:
+        """How many items of a user's history the user tower reads, the newest; 0 for none."""
+        length: int = self.manifest.get("history", {}).get("length", 0)
+        return length
+
+    @cached_property
+    def stars(self) -> Stars | None:
+        """The ratings that the version's rating head predicts; None where it has no head."""
+        return read_stars(self.folder, self.manifest)
+
+    @property
+    def rates(self) -> bool:
+        """Whether scores predict ratings; else they only rank."""
+        kind: str = self.manifest["score"]["kind"]
+        return kind == "rating"
+
+    def vectors_of(
+        self,
+        ids: Sequence[str | None],
+        columns: Mapping[str, Sequence[Any]],
+        histories: Sequence[History] | None = None,
+    ) -> np.ndarray:
+        """Vectors of n users, float32 [n, dim], each of length 1.
+
+        Args:
+            ids: outside ids; None where there is none. A tower that reads histories reads no id.
+            columns: attribute name -> n values; None, or a missing name, where not known.
+            histories: what each user rated, in the order of time: items, int [m] positions, and
+                ratings, float [m], NaN where not known. None: nothing is known of anybody.
+        """
+        from fusionrec.artifact.towers import HistoryRunner  # paddle takes a second to import
+
+        features = self.encoder.encode("user", ids, columns)
+        if not isinstance(self.user_tower, HistoryRunner):
+            return self.user_tower.vectors(features)
+        nothing = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        known = [nothing] * len(ids) if histories is None else histories
+        return self.user_tower.vectors_after(features, known)
+
     @cached_property
     def user_tower(self) -> TowerRunner:
-        """The user tower."""
+        """The user tower; a ``HistoryRunner`` where it reads histories."""
+        from fusionrec.artifact.towers import HistoryRunner  # paddle takes a second to import
+
+        if self.history_length:
+            return HistoryRunner(self.folder, self.encoder, self.item_vectors, self.history_length)
         return self._tower("user")
 
     @cached_property

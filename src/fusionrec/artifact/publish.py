@@ -7,22 +7,26 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import paddle
+from paddle import nn
+from paddle.static import InputSpec
 
 from fusionrec import __version__
 from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.artifact.stars import Stars
 from fusionrec.artifact.tables import Histories, write_histories, write_table
-from fusionrec.artifact.towers import TowerRunner
-from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.schema import Side
+from fusionrec.artifact.towers import History, HistoryRunner, TowerRunner
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Field, Side
 from fusionrec.errors import ArtifactError
-from fusionrec.features import Encoder
-from fusionrec.models.fusion import Tower
+from fusionrec.features import Encoder, Features, pack_histories
+from fusionrec.models.sequence import HistoryTower
 from fusionrec.scores import ScoreMap
 
 _ROOM = (
@@ -37,8 +41,9 @@ def publish(
     dataset: Dataset,
     rows: np.ndarray,
     encoder: Encoder,
-    towers: Mapping[Side, Tower],
+    towers: Mapping[Side, nn.Layer],
     about: Mapping[str, Any],
+    stars: Stars | None = None,
 ) -> Artifact:
     """Saves a trained model as the next version.
 
@@ -48,6 +53,7 @@ def publish(
         rows: int [n], all rows that training was given, those held out for validation included.
         encoder, towers: what was trained.
         about: what the manifest tells beside what is known here: recipe and training figures.
+        stars: of the rating head, if there is one.
 
     Returns:
         The new version, read back and checked.
@@ -62,6 +68,9 @@ def publish(
         raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
     try:
         _write(fresh, dataset, rows, encoder, towers)
+        if stars is not None:
+            stars.save(fresh)
+            about = {**about, "stars": {"width": stars.users.shape[1]}}
         _write_manifest(fresh, dataset, rows, encoder, about)
         return Artifact.load(_move_in(fresh, models))
     except OSError as error:
@@ -78,51 +87,111 @@ def _write(
     dataset: Dataset,
     rows: np.ndarray,
     encoder: Encoder,
-    towers: Mapping[Side, Tower],
+    towers: Mapping[Side, nn.Layer],
 ) -> None:
     encoder.save(folder / "encoder.json")
-    tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
-    for side, table in tables.items():
-        runner = _export(folder, side, towers[side], encoder, table)
-        # Made by the exported tower, so that index and answers come from the same file.
-        vectors = runner.vectors(encoder.encode_table(side, table))
-        np.save(folder / f"{side}_vectors.npy", vectors, allow_pickle=False)
     write_table(folder / "items.parquet", dataset.items)
     write_table(folder / "users.parquet", dataset.users)
-    write_histories(folder, Histories.build(dataset, rows))
+    histories = Histories.build(dataset, rows)
+    write_histories(folder, histories)
+    # Made by the exported towers, so that index and answers come from the same files.
+    item_features = encoder.encode_table("item", dataset.items)
+    items = _export_fields(folder, "item", towers["item"], encoder, item_features)
+    np.save(folder / "item_vectors.npy", items, allow_pickle=False)
+    user_features = encoder.encode_table("user", dataset.users)
+    if isinstance(towers["user"], HistoryTower):
+        known = [histories.of(user) for user in range(len(dataset.users))]
+        users = _export_history(folder, towers["user"], encoder, user_features, known, items)
+    else:
+        users = _export_fields(folder, "user", towers["user"], encoder, user_features)
+    np.save(folder / "user_vectors.npy", users, allow_pickle=False)
 
 
-def _export(folder: Path, side: Side, tower: Tower, encoder: Encoder, table: Table) -> TowerRunner:
-    """Exports a tower and makes sure that what was written answers as the tower does."""
-    specs = []
-    for field in encoder.schema.side(side):
-        size = encoder.vocabularies[field.name].size
-        length = encoder.vocabularies[field.name].length
-        shape, kind = {
-            "id": ([None], "int64"),
-            "category": ([None], "int64"),
-            "categories": ([None, size], "float32"),
-            "text": ([None, length], "int64"),
-            "number": ([None, 2], "float32"),
-        }[field.kind]
-        specs.append(paddle.static.InputSpec(shape, kind, name=field.name))
-    tower.eval()
-    paddle.jit.save(tower, str(folder / f"{side}_tower"), input_spec=[specs])
-    sample = encoder.encode_table(side, table.take(np.arange(min(_SAMPLE, len(table)))))
-    with paddle.no_grad():
-        wanted = tower([paddle.to_tensor(values) for values in sample.values()]).numpy()
-    try:
+def _export_fields(
+    folder: Path, side: Side, tower: nn.Layer, encoder: Encoder, features: Features
+) -> np.ndarray:
+    """Exports a tower that reads fields alone; the vectors of the whole table."""
+    specs = [_spec(field, encoder) for field in encoder.schema.side(side)]
+    sample = {name: values[:_SAMPLE] for name, values in features.items()}
+    wanted = _export(folder, side, tower, specs, list(sample.values()))
+    with _reading(folder, side):
         runner = TowerRunner(folder, side, encoder)
-        same = np.allclose(runner.vectors(sample), wanted, rtol=0.0, atol=1e-4)
+        found = runner.vectors(sample)
+    _compare(side, found, wanted)
+    return runner.vectors(features)
+
+
+def _export_history(
+    folder: Path,
+    tower: HistoryTower,
+    encoder: Encoder,
+    features: Features,
+    histories: Sequence[History],
+    items: np.ndarray,
+) -> np.ndarray:
+    """Exports a user tower that reads histories; the vectors of all users."""
+    length, schema = tower.settings.history, encoder.schema
+    specs = [_spec(field, encoder) for field in schema.attributes("user")]
+    specs += [
+        InputSpec([None, None, items.shape[1]], "float32", name="history"),
+        InputSpec([None, None], "int64", name="history_levels"),
+        InputSpec([None, 1], "int64", name="history_count"),
+    ]
+    sample = {name: values[:_SAMPLE] for name, values in features.items()}
+    read = pack_histories(histories[:_SAMPLE], items, length, schema.rating_range)
+    profile = [values for name, values in sample.items() if name != schema.id("user").name]
+    wanted = _export(folder, "user", tower, specs, [*profile, *read])
+    with _reading(folder, "user"):
+        runner = HistoryRunner(folder, encoder, items, length)
+        found = runner.vectors_after(sample, histories[:_SAMPLE])
+    _compare("user", found, wanted)
+    return runner.vectors_after(features, histories)
+
+
+def _spec(field: Field, encoder: Encoder) -> InputSpec:
+    vocabulary = encoder.vocabularies[field.name]
+    shape, kind = {
+        "id": ([None], "int64"),
+        "category": ([None], "int64"),
+        "categories": ([None, vocabulary.size], "float32"),
+        "text": ([None, vocabulary.length], "int64"),
+        "number": ([None, 2], "float32"),
+    }[field.kind]
+    return InputSpec(shape, kind, name=field.name)
+
+
+def _export(
+    folder: Path,
+    side: Side,
+    tower: nn.Layer,
+    specs: Sequence[InputSpec],
+    sample: Sequence[np.ndarray],
+) -> np.ndarray:
+    """Exports a tower; what the trained one makes of a sample."""
+    tower.eval()
+    paddle.jit.save(tower, str(folder / f"{side}_tower"), input_spec=[list(specs)])
+    with paddle.no_grad():
+        wanted: np.ndarray = tower([paddle.to_tensor(values) for values in sample]).numpy()
+    return wanted
+
+
+@contextmanager
+def _reading(folder: Path, side: Side) -> Iterator[None]:
+    """Says what it means if what was exported cannot be run."""
+    try:
+        yield
     except Exception as error:  # Paddle does not notice that its files came out cut short
         raise ArtifactError(
             f"the model could not be saved in {folder.parent}: the {side} tower's files cannot be "
             "read back, as when the disk is full",
             _ROOM,
         ) from error
-    if not same:
+
+
+def _compare(side: Side, exported: np.ndarray, wanted: np.ndarray) -> None:
+    """Makes sure that what was written answers as the tower does."""
+    if not np.allclose(exported, wanted, rtol=0.0, atol=1e-4):
         raise ArtifactError(f"the exported {side} tower does not answer as the trained one does")
-    return runner
 
 
 def _write_manifest(

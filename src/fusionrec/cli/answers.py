@@ -14,6 +14,12 @@ from fusionrec.config import Workspace
 @click.command()
 @click.option("--user", metavar="ID", help="A user of the training data.")
 @options.profile
+@click.option(
+    "--liked", multiple=True, metavar="ITEM", help="An item that the person likes; may be repeated."
+)
+@click.option(
+    "--rated", multiple=True, metavar="ITEM=RATING", help="An item with the person's rating of it."
+)
 @options.count
 @options.filters
 @click.option("--seen", is_flag=True, help="Items that the user has rated may be in the answer.")
@@ -25,6 +31,8 @@ def recommend(
     /,
     user: str | None,
     profile: tuple[str, ...],
+    liked: tuple[str, ...],
+    rated: tuple[str, ...],
     where: tuple[str, ...],
     k: int,
     seen: bool,
@@ -34,18 +42,19 @@ def recommend(
     token: str,
     **given: Any,
 ) -> None:
-    """Recommend items to a user, to a profile, or to both.
+    """Recommend items to a user, to a profile, to someone who likes some items, or any mixture.
 
-    What is said of the person here wins over what is stored. With neither, the answer is the most
-    popular items, and is labelled so.
+    What is said of the person here wins over what is stored. With nothing said, the answer is the
+    most popular items, and is labelled so.
     """
-    from fusionrec.recommender import Query
+    from fusionrec.people import Query
     from fusionrec.versions import open_recommender
 
     known = options.read_profile(profile, given)
     with open_recommender(workspace, version=version, uri=uri, token=token, talk=say) as opened:
         conditions = options.read_filters(opened.artifact.schema, where, given)
-        query = Query(user=user, profile=known, k=k, where=conditions, seen=seen)
+        history = options.read_history(opened.artifact.schema, liked, rated)
+        query = Query(user, known, history, k, conditions, seen)
         show_answer(opened.recommend(query), as_json)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -14,33 +14,23 @@ from click.core import ParameterSource
 from fusionrec.cli import options
 from fusionrec.cli.output import ByteProgress, TrainingProgress, say, show_json, show_rows
 from fusionrec.cli.training import describe
-from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
-from fusionrec.evaluation import MODELS, PROTOCOLS
 
 if TYPE_CHECKING:
     from fusionrec.evaluation.model import Source
+    from fusionrec.evaluation.protocols import Options
     from fusionrec.evaluation.result import Result
 
 
 @click.command()
-@click.option("--protocol", type=click.Choice(PROTOCOLS), required=True, help="The question.")
-@click.option(
-    "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
-)
-@click.option("--model", type=click.Choice(MODELS), default=MODELS[0], show_default=True)
-@click.option(
-    "--profile", type=click.Choice(list(PROFILES)), default="full", show_default=True,
-    help="Named settings to train with: quick, or full, the most accurate.",
-)  # fmt: skip
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE",
-    help="Any setting, such as training.epochs=5 or model.dim=128.",
-)  # fmt: skip
+@options.protocol(required=True)
+@options.data
+@options.recipe
 @click.option("--seed", type=click.IntRange(0), help="Of splits and trainings.  [default: 0]")
 @click.option("--seeds", metavar="0,1|0..9", help="Several, each with its own splits.")
 @click.option("--folds", metavar="0|0..4", help="Which folds or windows; all by default.")
-@click.option("--share", type=float, help="Of the ratings or items that is hidden.  [default: 0.1]")
+@options.share
 @click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Length of the lists."
 )
@@ -64,49 +54,25 @@ def evaluate(
     /,
     protocol: str,
     data: str,
-    model: str,
-    profile: str,
-    settings: tuple[str, ...],
-    seed: int | None,
-    seeds: str | None,
-    folds: str | None,
-    share: float | None,
-    k: int,
-    baselines: tuple[str, ...],
-    baselines_only: bool,
-    validation: bool,
-    version: str | None,
     through_index: str,
     save: Path | None,
     as_json: bool,
+    **given: Any,
 ) -> None:
     """Measure a model beside baselines, on the same splits, by a protocol.
 
-    The model is trained on each split's training rows alone and thrown away afterwards.
+    The model is trained on each split's training rows alone and thrown away afterwards; or it is a
+    version that `fusionrec train --protocol` made.
     """
     from fusionrec.data.fetch import load
-    from fusionrec.evaluation.protocols import Options, named
+    from fusionrec.evaluation.protocols import named
 
     workspace: Workspace = context.obj
-    if seed is not None and seeds is not None:
-        raise UsageError("give --seed or --seeds, not both")
-    if baselines_only and version is not None:
-        raise UsageError("give --baselines-only or --version, not both")
-    chosen = named(protocol)
-    asked = Options(
-        seeds=_numbers("--seeds", seeds) if seeds is not None else (seed or 0,),
-        folds=_numbers("--folds", folds) if folds is not None else None,
-        share=share,
-        k=k,
-        baselines=baselines or None,
-        validation=validation,
-    )
+    chosen, asked = named(protocol), _asked(given)
     chosen.check_options(asked)
     users = _users(through_index)
     _check_place(save)
-    source = None
-    if not baselines_only:
-        source = _source(workspace, model, profile, settings, version)
+    source = _source(workspace, given)
     dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
@@ -115,21 +81,42 @@ def evaluate(
     _show(replace(result, command=_command(context)), save, as_json)
 
 
-def _source(
-    workspace: Workspace, model: str, profile: str, settings: Sequence[str], version: str | None
-) -> Source:
+def _asked(given: Mapping[str, Any]) -> Options:
+    """How the question is asked, from the command's options."""
+    from fusionrec.evaluation.protocols import Options
+
+    seed, seeds, folds = given["seed"], given["seeds"], given["folds"]
+    if seed is not None and seeds is not None:
+        raise UsageError("give --seed or --seeds, not both")
+    return Options(
+        seeds=_numbers("--seeds", seeds) if seeds is not None else (seed or 0,),
+        folds=_numbers("--folds", folds) if folds is not None else None,
+        share=given["share"],
+        k=given["k"],
+        baselines=given["baselines"] or None,
+        validation=given["validation"],
+    )
+
+
+def _source(workspace: Workspace, given: Mapping[str, Any]) -> Source | None:
+    """The model that is measured, from the command's options; None for baselines alone."""
     from fusionrec.evaluation.model import Fresh, Published
 
-    changes = options.read_settings(settings)
-    recipe: Recipe = PROFILES[profile].change(changes)
+    version, settings = given["version"], given["settings"]
+    if given["baselines_only"]:
+        if version is not None:
+            raise UsageError("give --baselines-only or --version, not both")
+        return None
+    recipe = options.read_recipe(given["model"], given["profile"], settings)
     if version is None:
         return Fresh(
             recipe,
-            seeded="training.seed" not in changes,
+            seeded="training.seed" not in options.read_settings(settings),
             show=lambda: TrainingProgress(recipe.training.epochs),
-            name=model,
+            talk=say,
+            name=given["model"],
         )
-    if changes:
+    if settings:
         raise UsageError(f"{version} is trained already; --set says how to train")
     from fusionrec.versions import load
 

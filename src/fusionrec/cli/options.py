@@ -9,10 +9,13 @@ import click
 
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
+from fusionrec.evaluation import PROTOCOLS
+from fusionrec.recipes import RECIPES, AnyRecipe, recipe_named
 
 if TYPE_CHECKING:
     from fusionrec.data.schema import Schema
     from fusionrec.index import Condition
+    from fusionrec.people import Rated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -34,11 +37,42 @@ as_json = click.option("--json", "as_json", is_flag=True, help="The answer as on
 
 
 newest = click.option("--version", metavar="vN", help="Default: the newest version.")
+data = click.option(
+    "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
+)
+share = click.option(
+    "--share", type=float, help="Of the ratings or items that is hidden.  [default: 0.1]"
+)
 
 
 def store(command: F) -> F:
     """Which store and which version: ``uri``, ``token``, ``version``."""
     return milvus(token(version(command)))
+
+
+def recipe(command: F) -> F:
+    """How a model is trained: ``model``, ``profile`` and ``settings``, for ``read_recipe``."""
+    model = click.option(
+        "--model", type=click.Choice(list(RECIPES)), default="fusion", show_default=True,
+        help="fusion reads ids and profiles, sequence a person's history and profile.",
+    )  # fmt: skip
+    profiles = list(dict.fromkeys(name for named in RECIPES.values() for name in named))
+    named = click.option(
+        "--profile", type=click.Choice(profiles), default="full", show_default=True,
+        help="Named settings: quick is soon done, full the most accurate; of fusion also stars, "
+        "with a head that predicts ratings better, and strangers, which ranks for new people.",
+    )  # fmt: skip
+    one = click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE",
+        help="Any setting, such as training.epochs=5 or model.dim=128.",
+    )  # fmt: skip
+    return model(named(one(command)))
+
+
+def protocol(required: bool) -> Callable[[F], F]:
+    """``--protocol``; where it is not required, it names the split that training is held to."""
+    text = "The question." if required else "Train on this protocol's training rows alone."
+    return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 
 
 def profile(command: F) -> F:
@@ -112,9 +146,41 @@ def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) 
     return list(conditions.values())
 
 
+def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> list[Rated]:
+    """The items in a command's ``--liked`` and ``--rated``, as if rated in this order.
+
+    An item that is liked counts as one with the lowest rating that means so.
+
+    Raises:
+        UsageError: a ``--rated`` is not an item and a number.
+    """
+    from fusionrec.people import Rated
+
+    history = [Rated(item, schema.like) for item in liked]
+    for item, text in _pairs("--rated", rated):
+        try:
+            history.append(Rated(item, float(text)))
+        except ValueError:
+            raise UsageError(f"--rated is item=rating, got {item}={text}") from None
+    return history
+
+
 def read_settings(given: Sequence[str]) -> dict[str, str]:
     """The ``--set name=value`` of a command."""
     return dict(_pairs("--set", given))
+
+
+def read_recipe(
+    model: str, profile: str, settings: Sequence[str], seed: int | None = None
+) -> AnyRecipe:
+    """The settings in a command's options; a seed that is given stands above those.
+
+    Raises:
+        UsageError: a ``--set`` without an equals sign, or the model has no such profile.
+        ConfigError: a setting is unknown or out of its range.
+    """
+    seeded = {"training.seed": str(seed)} if seed is not None else {}
+    return recipe_named(model, profile).change({**read_settings(settings), **seeded})
 
 
 def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, str]]:

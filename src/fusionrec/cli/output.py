@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from fusionrec.recommender import Answer
-    from fusionrec.training.loop import Progress
+    from fusionrec.training.loop import Epoch, Measure, Progress
 
 
 def say(text: str) -> None:
@@ -127,12 +127,9 @@ class TrainingProgress:
     def __call__(self, p: Progress) -> None:
         """Takes the training's progress after each step."""
         for epoch in p.epochs[self._shown :]:
-            validation = epoch.validation_rmse
-            held_out = "" if validation is None else f"   validation {validation:.4f}"
             self._line(
-                f"epoch {epoch.number:>2}/{self._epochs}   error in stars: "
-                f"train {epoch.train_rmse:.4f}{held_out}   "
-                f"{epoch.seconds:.1f} s   {epoch.ratings_per_second:,.0f} ratings/s"
+                f"epoch {epoch.number:>2}/{self._epochs}   {_figures(epoch, p.measure)}   "
+                f"{epoch.seconds:.1f} s   {epoch.rate:,.0f} {p.measure.unit}/s"
             )
         self._shown = len(p.epochs)
         done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
@@ -143,12 +140,13 @@ class TrainingProgress:
                 completed=done,
                 total=total,
                 description=f"epoch {now}/{self._epochs}",
-                rate=f"{p.rate:,.0f} ratings/s",
+                rate=f"{p.rate:,.0f} {p.measure.unit}/s",
             )
         elif time.monotonic() - self._last > 20 and p.rate:
-            left = (total - done) * (p.rated / max(p.step, 1)) / p.rate
+            left = (total - done) * (p.count / max(p.step, 1)) / p.rate
             self._line(
-                f"  {done / total:.0%} done, {p.rate:,.0f} ratings/s, about {left:.0f} s left"
+                f"  {done / total:.0%} done, {p.rate:,.0f} {p.measure.unit}/s, "
+                f"about {left:.0f} s left"
             )
 
     def _line(self, text: str) -> None:
@@ -157,6 +155,17 @@ class TrainingProgress:
             self._bar.console.print(text, highlight=False)
         else:
             say(text)
+
+
+def _figures(epoch: Epoch, measure: Measure) -> str:
+    """What an epoch came to, such as ``error in stars: train 0.8512   validation 0.8634``."""
+    train = f"train {epoch.train:.4f}"
+    if epoch.validation is None:
+        return f"{measure.train}: {train}"
+    held_out = f"validation {epoch.validation:.4f}"
+    if measure.train == measure.validation:
+        return f"{measure.train}: {train}   {held_out}"
+    return f"{measure.train}: {train}   {measure.validation}: {held_out}"
 
 
 class ByteProgress:

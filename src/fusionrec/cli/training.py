@@ -10,12 +10,15 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import ByteProgress, TrainingProgress, say, show_answer
-from fusionrec.config import PROFILES, Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
+from fusionrec.recipes import FUSION, AnyRecipe
 
 if TYPE_CHECKING:
     from fusionrec.artifact import Artifact
     from fusionrec.data.dataset import Dataset
+    from fusionrec.evaluation.part import Part
+    from fusionrec.evaluation.protocols import Options, Protocol
 
 
 @click.command()
@@ -45,46 +48,82 @@ def describe(dataset: Dataset, source: str = "") -> None:
 
 
 @click.command()
-@click.option(
-    "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
-)
-@click.option(
-    "--profile", type=click.Choice(list(PROFILES)), default="full", show_default=True,
-    help="Named settings: quick is the quickstart's, full the most accurate.",
-)  # fmt: skip
-@click.option(
-    "--set", "settings", multiple=True, metavar="NAME=VALUE",
-    help="Any setting, such as training.epochs=5 or model.dim=128.",
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(0), help="Of everything random.")
+@options.data
+@options.recipe
+@click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
+@options.protocol(required=False)
+@click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
+@options.share
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
 @click.pass_obj
 def train(
     workspace: Workspace,
     data: str,
+    model: str,
     profile: str,
     settings: tuple[str, ...],
     seed: int | None,
+    protocol: str | None,
+    fold: int | None,
+    share: float | None,
     resume: bool,
 ) -> None:
-    """Train the fusion model and save it as a new version."""
+    """Train a model and save it as a new version.
+
+    With --protocol it sees the training rows of that protocol's split alone, so that
+    `fusionrec evaluate --protocol P --version vN` may measure it.
+    """
     from fusionrec.data.fetch import load
 
-    seeded = {"training.seed": str(seed)} if seed is not None else {}
-    recipe = PROFILES[profile].change({**options.read_settings(settings), **seeded})
+    recipe = options.read_recipe(model, profile, settings, seed)
+    asked = _asked(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
     describe(dataset)
-    artifact = _train(workspace, dataset, recipe, resume)
-    say("put it into Milvus with: fusionrec index")
+    part = None
+    if asked is not None:
+        from fusionrec.evaluation.part import training_part
+
+        part = training_part(dataset, *asked)
+        say(f"training on {len(part.rows):,} ratings of them: {protocol}, {part.about['split']}")
+    artifact = _train(workspace, dataset, recipe, resume, part)
+    if part is None:
+        say("put it into Milvus with: fusionrec index")
+    else:
+        say(f"measure it with: {part.command} --version {artifact.version}, and this --data")
     click.echo(artifact.version)
 
 
-def _train(workspace: Workspace, dataset: Dataset, recipe: Recipe, resume: bool) -> Artifact:
+def _asked(
+    protocol: str | None, fold: int | None, share: float | None, seed: int | None
+) -> tuple[Protocol, Options] | None:
+    """The protocol whose split is trained on, and which split; None for all rows."""
+    if protocol is None:
+        for name, value in (("--fold", fold), ("--share", share)):
+            if value is not None:
+                raise UsageError(f"{name} chooses a protocol's split", "name it with --protocol")
+        return None
+    from fusionrec.evaluation.protocols import Options, named
+
+    folds = None if fold is None else (fold,)
+    asked = Options(seeds=(seed or 0,), folds=folds, share=share)
+    named(protocol).check_options(asked)
+    return named(protocol), asked
+
+
+def _train(
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: AnyRecipe,
+    resume: bool,
+    part: Part | None = None,
+) -> Artifact:
     say("starting PaddlePaddle")
     from fusionrec.training.run import has_checkpoint
     from fusionrec.training.run import train as run
 
-    if resume and not has_checkpoint(workspace, dataset, recipe):
+    rows, about = (part.rows, part.about) if part else (None, None)
+    dataset = part.dataset if part else dataset
+    if resume and not has_checkpoint(workspace, dataset, recipe, rows):
         raise UsageError(
             "there is no checkpoint of a training on this data with these settings",
             hint="give the options it was begun with, or leave out --resume to start afresh",
@@ -94,9 +133,11 @@ def _train(workspace: Workspace, dataset: Dataset, recipe: Recipe, resume: bool)
     started = time.monotonic()
     try:
         with TrainingProgress(recipe.training.epochs) as report:
-            artifact = run(dataset, recipe, workspace, report, resume=resume)
+            artifact = run(
+                dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, talk=say
+            )
     except KeyboardInterrupt:
-        if has_checkpoint(workspace, dataset, recipe):
+        if has_checkpoint(workspace, dataset, recipe, rows):
             say(f"stopped; a checkpoint is kept. To go on: {_again()}")
         else:
             say("stopped before the first minibatch: there is nothing to go on from")
@@ -127,10 +168,10 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     dataset, why = first_available(workspace.data, ByteProgress("downloading"))
     say(why)
     describe(dataset)
-    artifact = _train(workspace, dataset, PROFILES["quick"], resume)
+    artifact = _train(workspace, dataset, FUSION["quick"], resume)
     build_index(workspace, artifact, progress=ByteProgress("indexing", "items"))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
-    from fusionrec.recommender import Query
+    from fusionrec.people import Query
 
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
     say("five films for a female programmer of 25 to 34, of whom nothing else is known:")

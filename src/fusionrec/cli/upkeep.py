@@ -58,10 +58,10 @@ def models(context: click.Context, as_json: bool) -> None:
         say("no model yet; train one: fusionrec train")
     rows = []
     for v in found:
-        rmse = "" if v.validation_rmse is None else f"{v.validation_rmse:.4f}"
+        figure = "" if v.validation is None else f"{v.validation:.4f} {v.measure}"
         state = v.problem or ("active" if v.active else "")
-        rows.append([v.name, v.created, v.data, v.model, rmse, state])
-    header = ["Version", "Created", "Data", "Model", "Validation RMSE", "State"]
+        rows.append([v.name, v.created, v.data, v.part or "all", v.model, figure, state])
+    header = ["Version", "Created", "Data", "Trained on", "Model", "Validation", "State"]
     if rows:
         show_rows(header, rows)
 

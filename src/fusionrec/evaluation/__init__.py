@@ -2,4 +2,3 @@
 
 # Here, so that the command line can name them without loading what they need.
 PROTOCOLS = ("rating", "next-item", "new-user", "new-item", "global-time")
-MODELS = ("fusion",)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
 from fusionrec.artifact import Artifact
-from fusionrec.config import Recipe, Workspace
+from fusionrec.artifact.tables import Histories
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.overlap import check_disjoint, check_fingerprint
 from fusionrec.data.split import Split
 from fusionrec.metrics import ItemSets
+from fusionrec.recipes import AnyRecipe
 from fusionrec.scores import SCALE
 
 if TYPE_CHECKING:
@@ -29,10 +31,14 @@ class Source(Protocol):
 
     Attributes:
         name: of the model, for the table.
+        rates: whether it predicts ratings; else it only ranks.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def rates(self) -> bool: ...
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """Refuses a model that may have seen the split's test; quick.
@@ -62,12 +68,19 @@ class Fresh:
         recipe: all settings.
         seeded: whether the run's seed replaces that of the recipe.
         show: opens a progress display for one training.
+        talk: told how far a rating head is.
     """
 
-    recipe: Recipe
+    recipe: AnyRecipe
     seeded: bool = True
     show: Show = lambda: nullcontext(lambda _: None)
+    talk: Callable[[str], None] = lambda _: None
     name: str = "fusion"
+
+    @property
+    def rates(self) -> bool:
+        """See ``Source``."""
+        return self.recipe.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """See ``Source.check``."""
@@ -79,9 +92,11 @@ class Fresh:
 
         recipe = self.recipe
         if self.seeded:
-            recipe = replace(recipe, training=replace(recipe.training, seed=seed))
+            recipe = recipe.change({"training.seed": str(seed)})
         with self.show() as report:
-            artifact = train(dataset, recipe, Workspace(home), report, rows=split.train)
+            artifact = train(
+                dataset, recipe, Workspace(home), report, rows=split.train, talk=self.talk
+            )
         check_fingerprint(dataset, split, artifact.manifest["rows"])
         return artifact
 
@@ -100,6 +115,11 @@ class Published:
     def name(self) -> str:
         """The model's name and the version's."""
         return f"{self.artifact.manifest['model']} {self.artifact.version}"
+
+    @property
+    def rates(self) -> bool:
+        """See ``Source``."""
+        return self.artifact.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """See ``Source.check``; a version of another data set is refused too."""
@@ -123,10 +143,20 @@ class ModelRanker:
         artifact: the model; its items are the data set's.
         dataset: whose users are asked about.
         profile_only: withhold the users' ids, as of people nobody has seen.
+        known: int [n], the rows that a model which reads histories is told of; none by default.
     """
 
-    def __init__(self, artifact: Artifact, dataset: Dataset, profile_only: bool = False) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        dataset: Dataset,
+        profile_only: bool = False,
+        known: np.ndarray | None = None,
+    ) -> None:
         self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
+        self._histories = None
+        if artifact.history_length and known is not None:
+            self._histories = Histories.build(dataset, known)
         self._items = artifact.item_vectors.astype(np.float64)
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
@@ -137,8 +167,10 @@ class ModelRanker:
         """The vectors of some users, int [b] positions: float32 [b, dim]."""
         people = self.dataset.users.take(users)
         ids: list[str | None] = [None] * len(people) if self.profile_only else list(people.ids)
-        features = self.artifact.encoder.encode("user", ids, people.columns)
-        return self.artifact.user_tower.vectors(features)
+        known = None
+        if self._histories is not None:
+            known = [self._histories.of(int(user)) for user in users]
+        return self.artifact.vectors_of(ids, people.columns, known)
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
         """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""
@@ -147,7 +179,7 @@ class ModelRanker:
 
 
 class ModelRater:
-    """A published model as a ``Rater``.
+    """A published model as a ``Rater``: ratings from its head, if it has one, else from its scores.
 
     Args:
         artifact: the model; its items are the data set's.
@@ -166,4 +198,8 @@ class ModelRater:
         """See ``Rater.predict``."""
         items = self._artifact.item_vectors
         cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
-        return self._artifact.scores.rating(SCALE * cosine.astype(np.float64))
+        predicted = self._artifact.scores.rating(SCALE * cosine.astype(np.float64))
+        head = self._artifact.stars
+        if head is None:
+            return predicted
+        return head.rating(user, item, predicted, *self._artifact.schema.rating_range)

@@ -7,8 +7,11 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
@@ -17,6 +20,7 @@ from fusionrec.evaluation.anchors import INTERPOLATED, anchors
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
 from fusionrec.evaluation.measured import Measured, Values, best_of
 from fusionrec.evaluation.model import ModelRanker, Source
+from fusionrec.evaluation.part import training_command
 from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
 from fusionrec.evaluation.protocols.common import Make
 from fusionrec.evaluation.result import Result
@@ -61,22 +65,7 @@ def evaluate(
         for number, run in enumerate(runs, start=1):
             talk(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
             work.run(run, names, Path(home) / str(number))
-    rows = work.rows()
-    return Result(
-        protocol.name,
-        protocol.asks,
-        dataset.name,
-        dataset.users.ids,
-        [run.split.name for run in runs],
-        [run.seed for run in runs],
-        rows,
-        _comparisons(protocol, options, rows, resamples),
-        work.searched,
-        [] if options.validation else anchors(protocol.name, dataset.name),
-        _notes(protocol, dataset, options),
-        time.monotonic() - started,
-        machine(),
-    )
+    return _result(work, runs, resamples, started)
 
 
 def _checked(
@@ -90,9 +79,31 @@ def _checked(
     if source is None and not names:
         raise UsageError(f"{dataset.name} serves no baseline of {protocol.name}")
     if source is not None:
+        if protocol.rates and not source.rates:
+            raise UsageError(
+                f"{source.name} ranks and predicts no ratings, which protocol {protocol.name} asks",
+                "ask it by next-item, new-user, new-item or global-time",
+            )
         for run in runs:
-            source.check(dataset, run.split)
+            _check_unseen(dataset, protocol, options, run, source)
     return dataset, runs, names
+
+
+def _check_unseen(
+    dataset: Dataset, protocol: Protocol, options: Options, run: Run, source: Source
+) -> None:
+    """Refuses a model that may have seen the test, and names the command that trains one."""
+    split = run.split
+    if options.validation:  # what is asked then is no longer something a model may have seen
+        nothing = np.zeros(0, dtype=np.int64)
+        split = replace(split, test=split.validation, validation=nothing)
+    try:
+        source.check(dataset, split)
+    except UsageError as error:
+        command = training_command(protocol, options, run)
+        raise UsageError(
+            error.message, f"with this --data, train one that may be measured: {command}"
+        ) from error
 
 
 class _Work:
@@ -150,7 +161,7 @@ class _Work:
             return  # the index makes lists, and there are none
         self.talk("  asking the same through Milvus")
         task = self.protocol.tasks(self.dataset, run, self.options)[0]
-        ranker = ModelRanker(artifact, self.dataset, task.profile_only)
+        ranker = ModelRanker(artifact, self.dataset, task.profile_only, task.known)
         home.mkdir(parents=True, exist_ok=True)
         self.searched = search(self.dataset, task, ranker, home, self.through_index, run.seed)
 
@@ -161,6 +172,26 @@ class _Work:
             Measured(name, name == model, runs, self.seconds[name])
             for name, runs in self.values.items()
         ]
+
+
+def _result(work: _Work, runs: Sequence[Run], resamples: int, started: float) -> Result:
+    """What was measured, compared and annotated."""
+    dataset, protocol, options, rows = work.dataset, work.protocol, work.options, work.rows()
+    return Result(
+        protocol.name,
+        protocol.asks,
+        dataset.name,
+        dataset.users.ids,
+        [run.split.name for run in runs],
+        [run.seed for run in runs],
+        rows,
+        _comparisons(protocol, options, rows, resamples),
+        work.searched,
+        [] if options.validation else anchors(protocol.name, dataset.name),
+        _notes(protocol, dataset, options),
+        time.monotonic() - started,
+        machine(),
+    )
 
 
 def _chosen(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:

@@ -8,36 +8,46 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from fusionrec.config import FusionSettings
 from fusionrec.data.schema import Field, Side
 from fusionrec.features import Encoder
+from fusionrec.recipes import FusionSettings
 
 _ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
-class Tower(nn.Layer):
-    """One side's tower: its fields' arrays in, vectors of length 1 out.
+class Fields(nn.Layer):
+    """One branch for each of some fields: their arrays in, what the branches make of them out.
 
-    ``forward`` takes the arrays that ``Encoder.encode`` makes, in the schema's order, and
-    returns float32 [n, dim]. Row 0 of every embedding stands for "not known". (Paddle's export does
-    not know ``zip(strict=True)``; the engine checks the number of inputs.)
+    Takes the arrays that ``Encoder.encode`` makes, in the order of the fields. Row 0 of every
+    embedding stands for "not known". (Paddle's export does not know ``zip(strict=True)``; the
+    engine checks the number of inputs.)
     """
 
-    def __init__(self, encoder: Encoder, side: Side, settings: FusionSettings) -> None:
+    def __init__(self, encoder: Encoder, fields: Sequence[Field], settings: FusionSettings) -> None:
         super().__init__()
-        fields = encoder.schema.side(side)
         self.branches = nn.LayerList([_branch(field, encoder, settings) for field in fields])
         self.width = sum(branch.width for branch in self.branches)
-        self.joined = nn.Linear(self.width, settings.dim)
-
-    def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        """Vectors, float32 [n, dim], of n encoded users or items."""
-        return self.join(self.read(features))
 
     def read(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """What the branches make of the fields, float32 [n, width], not yet joined."""
         outputs = [branch(x) for branch, x in zip(self.branches, features)]  # noqa: B905
         return paddle.concat(outputs, axis=-1)
+
+
+class Tower(Fields):
+    """One side's tower: its fields' arrays in, vectors of length 1 out.
+
+    ``forward`` takes the arrays of all fields of the side, in the schema's order, and returns
+    float32 [n, dim].
+    """
+
+    def __init__(self, encoder: Encoder, side: Side, settings: FusionSettings) -> None:
+        super().__init__(encoder, encoder.schema.side(side), settings)
+        self.joined = nn.Linear(self.width, settings.dim)
+
+    def forward(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        """Vectors, float32 [n, dim], of n encoded users or items."""
+        return self.join(self.read(features))
 
     def join(self, branches: paddle.Tensor) -> paddle.Tensor:
         """Vectors of length 1, float32 [n, dim], from what ``read`` returned."""

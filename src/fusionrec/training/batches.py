@@ -17,6 +17,7 @@ class Batch:
             the block, rated in it or not: the unrated ones are the ranking term's negatives.
         user, item: int [n], places in ``users`` and in ``items`` of each rating.
         rating: float32 [n].
+        weight: float32 [n], of each rating in the ranking term; 0 for those that it leaves out.
     """
 
     users: np.ndarray
@@ -24,6 +25,7 @@ class Batch:
     user: np.ndarray
     item: np.ndarray
     rating: np.ndarray
+    weight: np.ndarray
 
 
 class Blocks:
@@ -39,14 +41,26 @@ class Blocks:
     Args:
         user, item: int [n] positions of the training rows.
         rating: float32 [n].
+        weight: float32 [n], as of ``Batch``; all 1 by default.
         batch: ratings in a minibatch, on average.
+        all_items: whether every minibatch holds every trained item: the rows are then cut by users
+            alone.
         seed: of the grouping; an epoch's batches depend on nothing but it and the epoch.
     """
 
     def __init__(
-        self, user: np.ndarray, item: np.ndarray, rating: np.ndarray, *, batch: int, seed: int
+        self,
+        user: np.ndarray,
+        item: np.ndarray,
+        rating: np.ndarray,
+        weight: np.ndarray | None = None,
+        *,
+        batch: int,
+        seed: int,
+        all_items: bool = False,
     ) -> None:
         self._user, self._item, self._rating = user, item, rating
+        self._weight = np.ones(len(user), np.float32) if weight is None else weight
         self._users = int(user.max()) + 1
         self._trained = np.unique(item)
         self._items = int(item.max()) + 1
@@ -54,7 +68,8 @@ class Blocks:
         blocks: int = max(1, round(len(user) / batch))
         distinct = len(np.unique(user)) / len(self._trained)
         # Square blocks: as many users as items, so that neither tower has needless rows.
-        self.user_groups = int(max(1, min(blocks, round((blocks * distinct) ** 0.5))))
+        square = round((blocks * distinct) ** 0.5)
+        self.user_groups = blocks if all_items else int(max(1, min(blocks, square)))
         self.item_groups = max(1, round(blocks / self.user_groups))
 
     def __len__(self) -> int:
@@ -85,4 +100,4 @@ class Blocks:
             items = members[number_of_block % self.item_groups]
             users, user = np.unique(self._user[rows], return_inverse=True)
             item = np.searchsorted(items, self._item[rows])
-            yield Batch(users, items, user, item, self._rating[rows])
+            yield Batch(users, items, user, item, self._rating[rows], self._weight[rows])

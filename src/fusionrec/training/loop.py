@@ -1,43 +1,83 @@
-"""The training loop: steps, schedule, validation, early stopping, checkpoints."""
+"""The training loop of every model: steps, schedule, early stopping, checkpoints."""
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import paddle
 
-from fusionrec.config import Recipe, TrainingSettings
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features import Encoder
-from fusionrec.metrics import rmse
-from fusionrec.models.fusion import Tower
-from fusionrec.scores import SCALE, ScoreMap
-from fusionrec.training.batches import Batch, Blocks
+from fusionrec.recipes import AnyRecipe
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.network import Network
+
+LOWER = "a lower training.learning_rate usually helps"
+
+
+class Schedule(Protocol):
+    """The settings that every training has."""
+
+    @property
+    def epochs(self) -> int: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def patience(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
+    @property
+    def threads(self) -> int: ...
+    @property
+    def checkpoint_seconds(self) -> float: ...
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What an epoch is told by.
+
+    Attributes:
+        train: the figure of the training rows, in words.
+        validation: the figure of what is held out, in words.
+        rising: whether more is better for the latter.
+        unit: what is trained on, in the plural.
+    """
+
+    train: str
+    validation: str
+    rising: bool
+    unit: str
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to: RMSEs in ratings (stars), and seconds without validation."""
+    """What one epoch came to.
+
+    Attributes:
+        number: from 1.
+        train, validation: figures of the task's ``Measure``; None where nothing is held out.
+        seconds: without validation.
+        rate: trained on each second.
+    """
 
     number: int
-    train_rmse: float
-    validation_rmse: float | None
+    train: float
+    validation: float | None
     seconds: float
-    ratings_per_second: float
+    rate: float
 
 
 @dataclass
@@ -45,36 +85,42 @@ class Progress:
     """How far a training is: what a progress bar shows and what a checkpoint keeps.
 
     Attributes:
+        measure: what the epochs are told by.
         epoch: the epoch under way, from 1.
         step, steps: minibatches done in it and in all of it.
-        squared, rated: sum of squared score errors and ratings so far in it.
+        error, count: sum of errors, and what they are the errors of, so far in it.
         seconds: spent in it.
-        rated_here, seconds_here: ratings and seconds since this process began, for the rate.
+        count_here, seconds_here: the same since this process began, for the rate.
         epochs: those that ended.
     """
 
+    measure: Measure
     epoch: int = 1
     step: int = 0
     steps: int = 0
-    squared: float = 0.0
-    rated: int = 0
+    error: float = 0.0
+    count: int = 0
     seconds: float = 0.0
-    rated_here: int = 0
+    count_here: int = 0
     seconds_here: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
-        """Ratings per second."""
-        return self.rated_here / self.seconds_here if self.seconds_here else 0.0
+        """What is trained on each second."""
+        return self.count_here / self.seconds_here if self.seconds_here else 0.0
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the least validation error; the last one where nothing was held out."""
-        judged = [e for e in self.epochs if e.validation_rmse is not None]
+        """The epoch with the best validation figure; the last where nothing was held out."""
+        judged = [e for e in self.epochs if e.validation is not None]
         if not judged:
             return self.epochs[-1] if self.epochs else None
-        return min(judged, key=lambda e: e.validation_rmse or math.inf)
+        sign = -1.0 if self.measure.rising else 1.0
+        return min(judged, key=lambda e: sign * (e.validation or 0.0))
+
+
+Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -82,61 +128,99 @@ class Trained:
     """Both towers with the best epoch's weights, and how they came to be."""
 
     encoder: Encoder
-    towers: dict[Side, Tower]
+    towers: dict[Side, paddle.nn.Layer]
     progress: Progress
 
 
-Report = Callable[[Progress], None]
-
-
-_LOWER = "a lower training.learning_rate usually helps"
-
-
-class Trainer:
-    """Trains both towers on some rows of a data set.
+class Trainer(ABC):
+    """Trains both towers on some rows of a data set; a model's own trainer says how.
 
     Args:
         dataset: the data set.
-        rows: int [n], the rows that training may see; a share of them is held out for validation.
+        rows: int [n], the rows that training may see, some of which may be held out.
         recipe: all settings.
         folder: where checkpoints go; None keeps none.
+
+    Attributes:
+        model: the model's name.
+        measure: what its epochs are told by.
+        settings: of the training.
+        rows, held_out: int, the rows trained on and those held out for validation.
+        encoder: fitted on the former.
+        network: everything that is learned.
+        optimizer: of it.
+        progress: how far it is.
+        best_weights: of the best epoch so far.
     """
 
+    model: ClassVar[str]
+    measure: Measure
+    settings: Schedule
+    rows: np.ndarray
+    held_out: np.ndarray
+    encoder: Encoder
+    network: paddle.nn.Layer
+    optimizer: paddle.optimizer.Optimizer
+
     def __init__(
-        self, dataset: Dataset, rows: np.ndarray, recipe: Recipe, folder: Path | None = None
+        self,
+        dataset: Dataset,
+        rows: np.ndarray,
+        recipe: AnyRecipe,
+        folder: Path | None = None,
     ) -> None:
-        self.settings: TrainingSettings = recipe.training
-        self.dataset, self.folder = dataset, folder
+        self.dataset, self.recipe, self.folder = dataset, recipe, folder
+        self.settings = recipe.training
         self.run = {"recipe": recipe.to_dict(), "rows": dataset.fingerprint(rows)}
-        self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
-        self.encoder = Encoder.fit(dataset, self.rows)
-        set_threads(self.settings.threads)
+        prepare_process(self.settings.threads)
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # the same parameter names in every process
-            self.network = Network(dataset, self.encoder, recipe)
-        self.blocks = Blocks(
-            dataset.user[self.rows],
-            dataset.item[self.rows],
-            dataset.rating[self.rows],
-            batch=self.settings.batch,
-            seed=self.settings.seed,
-        )
-        self.optimizer = self._optimizer()
-        self.progress = Progress(steps=len(self.blocks))
+            self.build(rows)
+        self.progress = Progress(measure=self.measure, steps=self.steps())
         self.best_weights: dict[str, np.ndarray] = {}
 
-    def _optimizer(self) -> paddle.optimizer.AdamW:
-        parameters = dict(self.network.named_parameters())
-        decayed = {p.name for name, p in parameters.items() if "embedding" in name}
-        return paddle.optimizer.AdamW(
-            learning_rate=self.settings.learning_rate,
-            parameters=list(parameters.values()),
-            weight_decay=self.settings.weight_decay,
-            apply_decay_param_fun=decayed.__contains__,
-        )
+    @abstractmethod
+    def build(self, rows: np.ndarray) -> None:
+        """Sets ``rows``, ``held_out``, ``encoder``, ``network`` and ``optimizer``."""
+
+    @abstractmethod
+    def steps(self) -> int:
+        """Minibatches in an epoch."""
+
+    @abstractmethod
+    def batches(self, epoch: int, start: int) -> Iterator[Any]:
+        """The minibatches of an epoch, from the ``start``-th on."""
+
+    @abstractmethod
+    def loss(self, batch: Any, rng: np.random.Generator) -> tuple[paddle.Tensor | None, float, int]:
+        """What a minibatch asks to be made small, its mean error, and of how many it is the mean.
+
+        ``None`` where there is nothing to learn. ``rng`` draws all that is random beside Paddle.
+        """
+
+    @abstractmethod
+    def judge(self) -> float | None:
+        """The figure of what is held out; None where nothing is.
+
+        Raises:
+            TrainingError: the network has gone astray.
+        """
+
+    @abstractmethod
+    def figure(self, error: float) -> float:
+        """An epoch's mean error as people read it."""
+
+    @abstractmethod
+    def about(self) -> dict[str, Any]:
+        """What the manifest tells of this model beside what it tells of every model."""
+
+    @property
+    @abstractmethod
+    def towers(self) -> dict[Side, paddle.nn.Layer]:
+        """Both towers, by side."""
 
     def fit(self, report: Report, *, resume: bool = False) -> Trained:
-        """Trains to the end.
+        """Trains to the end; the network then has the best epoch's weights.
 
         Args:
             report: called after every step and every epoch.
@@ -148,33 +232,31 @@ class Trainer:
         """
         if resume and self.folder:
             self._restore(Checkpoint.load(self.folder, self.run))
-        # The optimizer names its state when it first steps: the same names in every trainer.
+        # The optimizer names its state when it first steps: the same names in every process.
         with interrupts_held() as pause, paddle.utils.unique_name.guard():
             try:
-                while self.progress.epoch <= self.settings.epochs and not self._out_of_patience():
+                while not self._over():
                     self._epoch(report, pause)
             except KeyboardInterrupt:
                 self._keep()
                 raise
-        self.network.set_weights(self.best_weights)
+        set_weights(self.network, self.best_weights)
         self.network.eval()
-        return Trained(self.encoder, self.network.towers, self.progress)
+        return Trained(self.encoder, self.towers, self.progress)
 
-    def _out_of_patience(self) -> bool:
-        best = self.progress.best
-        if best is None or best.validation_rmse is None:
+    def _over(self) -> bool:
+        best, settings = self.progress.best, self.settings
+        if self.progress.epoch > settings.epochs:
+            return True
+        if best is None or best.validation is None:
             return False
-        return len(self.progress.epochs) - best.number >= self.settings.patience
+        return len(self.progress.epochs) - best.number >= settings.patience
 
     def _epoch(self, report: Report, pause: Callable[[], None]) -> None:
         p, kept = self.progress, time.monotonic()
         began = time.monotonic()
-        for batch in self.blocks.epoch(p.epoch, start=p.step):
-            if len(batch.rating):
-                p.squared += self.step(batch) * len(batch.rating)
-            p.step += 1
-            p.rated += len(batch.rating)
-            p.rated_here += len(batch.rating)
+        for batch in self.batches(p.epoch, p.step):
+            self.step(batch)
             took = time.monotonic() - began
             p.seconds += took
             p.seconds_here += took
@@ -189,60 +271,51 @@ class Trainer:
         report(p)
         pause()
 
-    def step(self, batch: Batch) -> float:
+    def step(self, batch: Any) -> None:
         """Trains on one minibatch, at the place that ``progress`` is at.
 
-        Returns:
-            Its mean squared score error.
-
         Raises:
-            TrainingError: that is not finite.
+            TrainingError: its error is not finite.
         """
-        s, p = self.settings, self.progress
+        p = self.progress
         step = (p.epoch - 1) * p.steps + p.step
         # Seeded step by step, so that a resumed training draws what an unbroken one would.
-        paddle.seed((s.seed * 1_000_003 + step) % 2**31)
-        rng = np.random.default_rng([s.seed, 1, step])
-        self.optimizer.set_lr(learning_rate(s, step / (p.steps * s.epochs)))
-        loss, error = self.network.loss(batch, rng)
-        loss.backward()
-        self.optimizer.step()
-        self.optimizer.clear_grad()
-        value = float(error)
-        if not math.isfinite(value):
+        paddle.seed((self.settings.seed * 1_000_003 + step) % 2**31)
+        self.optimizer.set_lr(learning_rate(self.settings, step / (p.steps * self.settings.epochs)))
+        rng = np.random.default_rng([self.settings.seed, 1, step])
+        loss, error, count = self.loss(batch, rng)
+        if loss is not None:
+            loss.backward()
+            self.optimizer.step()
+            self.optimizer.clear_grad()
+        if not math.isfinite(error):
             raise TrainingError(
-                f"the error is {value} in epoch {p.epoch}, minibatch {p.step}", _LOWER
+                f"the error is {error} in epoch {p.epoch}, minibatch {p.step}", LOWER
             )
-        return value
+        p.step += 1
+        p.error += error * count
+        p.count += count
+        p.count_here += count
 
     def _end_epoch(self) -> None:
         p = self.progress
-        users, items = self.network.vectors("user"), self.network.vectors("item")
-        for vectors in (users, items):
-            # Written so that a NaN, which no comparison finds, is astray too.
-            if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
-                raise TrainingError(
-                    f"the vectors are not of length 1 after epoch {p.epoch}", _LOWER
-                )
-        validation = None
-        if len(self.held_out):
-            predicted = predict(self.dataset, self.held_out, users, items)
-            validation = rmse(predicted, self.dataset.rating[self.held_out])
-        train = math.sqrt(p.squared / p.rated) * self.network.map.unit
-        p.epochs.append(Epoch(p.epoch, train, validation, p.seconds, p.rated / p.seconds))
-        if p.best is p.epochs[-1]:
-            self.best_weights = self.network.weights()
-        p.epoch, p.step, p.squared, p.rated, p.seconds = p.epoch + 1, 0, 0.0, 0, 0.0
+        train = self.figure(p.error / max(p.count, 1))
+        epoch = Epoch(p.epoch, train, self.judge(), p.seconds, p.count / p.seconds)
+        p.epochs.append(epoch)
+        if p.best is epoch:
+            self.best_weights = weights(self.network)
+        p.epoch, p.step, p.error, p.count, p.seconds = p.epoch + 1, 0, 0.0, 0, 0.0
 
     def _keep(self) -> None:
         if not self.folder:
             return
         state = self.optimizer.state_dict()
         optimizer = {n: v.numpy() for n, v in state.items() if isinstance(v, paddle.Tensor)}
-        arrays = {f"now/{n}": v for n, v in self.network.weights().items()}
+        arrays = {f"now/{n}": v for n, v in weights(self.network).items()}
         arrays |= {f"best/{n}": v for n, v in self.best_weights.items()}
         arrays |= {f"optimizer/{n}": v for n, v in optimizer.items()}
-        Checkpoint(self.run, asdict(self.progress), arrays).save(self.folder)
+        progress = {n: v for n, v in asdict(self.progress).items() if n != "measure"}
+        Checkpoint(self.run, progress, arrays).save(self.folder)
 
     def _restore(self, found: Checkpoint | None) -> None:
         if found is None:
@@ -251,14 +324,14 @@ class Trainer:
         for name, value in found.arrays.items():
             group, _, rest = name.partition("/")
             groups[group][rest] = value
-        self.network.set_weights(groups["now"])
+        set_weights(self.network, groups["now"])
         self.best_weights = groups["best"]
         self.optimizer.set_state_dict(
             {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}
         )
         epochs = [Epoch(**e) for e in found.progress.pop("epochs")]
-        self.progress = Progress(**found.progress, epochs=epochs)
-        self.progress.rated_here, self.progress.seconds_here = 0, 0.0
+        self.progress = Progress(self.measure, **found.progress, epochs=epochs)
+        self.progress.count_here, self.progress.seconds_here = 0, 0.0
 
 
 @contextmanager
@@ -288,7 +361,7 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
-def learning_rate(settings: TrainingSettings, done: float) -> float:
+def learning_rate(settings: Schedule, done: float) -> float:
     """The learning rate when a share ``done`` (0 to 1) of all steps is behind.
 
     A linear rise over the first tenth, then half a cosine down to a hundredth (Loshchilov and
@@ -301,19 +374,30 @@ def learning_rate(settings: TrainingSettings, done: float) -> float:
     return settings.learning_rate * (0.01 + 0.99 * fall)
 
 
-def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Parts rows into those trained on and a random share held out for validation, both sorted."""
-    count = min(round(len(rows) * share), len(rows) - 1)
-    shuffled = np.random.default_rng([seed, 2]).permutation(rows)
-    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
+    """A copy of everything learned, by name."""
+    return {name: value.numpy().copy() for name, value in network.state_dict().items()}
 
 
-def predict(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
-    """Ratings, float [n], that two sets of vectors, [., dim], predict for some interactions."""
-    cosine: np.ndarray = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
-    return ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)
+def set_weights(network: paddle.nn.Layer, held: dict[str, np.ndarray]) -> None:
+    """Puts back what ``weights`` returned."""
+    network.set_state_dict(dict(held))
 
 
-def set_threads(threads: int) -> None:
-    """Sets Paddle's math threads; 0 for one per core, two at most."""
+def prepare_process(threads: int) -> None:
+    """Sets up this process for training.
+
+    Args:
+        threads: Paddle's math threads; 0 for one per core, two at most.
+    """
     paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))
+    # Strided views leave products and softmaxes to Paddle's slowest kernels.
+    paddle.set_flags({"FLAGS_use_stride_kernel": False})
+    # Large arrays come and go at every step. Left to itself, glibc gives each one back to the
+    # system at once and pays for its pages anew; kept, ReLU of 16 MB takes a seventh of the time.
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "mallopt"):
+        trim_threshold, top_pad, mmap_max = -1, -2, -4
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, 2**31 - 1)
+        libc.mallopt(top_pad, 2**28)

@@ -8,14 +8,14 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from fusionrec.config import Recipe
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
 from fusionrec.features import Encoder, Features
 from fusionrec.models.fusion import ExposureHead, Tower
+from fusionrec.recipes import Recipe
 from fusionrec.scores import SCALE, ScoreMap
 from fusionrec.training.batches import Batch
-from fusionrec.training.losses import exposure_loss, ranking_loss, squared_error
+from fusionrec.training.losses import choice_loss, exposure_loss, ranking_loss, squared_error
 
 AT_ONCE = 4096  # users or items that pass a tower together outside training
 EXPOSURE_DIM = 64
@@ -42,6 +42,13 @@ class Network(nn.Layer):
             side: {n: paddle.to_tensor(x) for n, x in encoder.encode_table(side, table).items()}
             for side, table in tables.items()
         }
+        self.alike = np.arange(len(dataset.users))
+        if self.settings.user_id_dropout == 1:
+            # Users whom the tower cannot tell apart pass it once: the first of them for all.
+            shown = encoder.encode_table("user", dataset.users).values()
+            read = np.concatenate([x.reshape(len(dataset.users), -1) for x in shown], axis=1)
+            _, first, same = np.unique(read, axis=0, return_index=True, return_inverse=True)
+            self.alike = first[same.ravel()]
 
     @property
     def towers(self) -> dict[Side, Tower]:
@@ -56,21 +63,27 @@ class Network(nn.Layer):
             rng: draws whose ids and attributes are withheld.
         """
         s = self.settings
-        user_branches = self.read("user", batch.users, rng)
+        kinds, group = np.unique(self.alike[batch.users], return_inverse=True)
+        of_rating = group[batch.user]  # the place in ``kinds`` of each rating's user
+        user_branches = self.read("user", kinds, rng)
         item_branches = self.read("item", batch.items, rng)
         users, items = self.user.join(user_branches), self.item.join(item_branches)
         cosines = paddle.matmul(users, items, transpose_y=True)
-        user = paddle.to_tensor(batch.user)
-        places = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
+        user = paddle.to_tensor(of_rating)
+        places = paddle.to_tensor(of_rating * len(batch.items) + batch.item)
         rated = paddle.gather(cosines.flatten(), places)
         error = squared_error(rated, paddle.to_tensor(self.map.target(batch.rating)), SCALE)
-        loss = error
-        liked = np.flatnonzero(batch.rating >= self.schema.like)
+        loss = s.squared * error
+        liked = np.flatnonzero(batch.weight)
         if s.ranking and len(liked):
-            chosen = paddle.to_tensor(liked)
+            chosen, weight = paddle.to_tensor(liked), paddle.to_tensor(batch.weight[liked])
             of_user = paddle.gather(user, chosen)
             at = paddle.gather(rated, chosen)
-            loss = loss + s.ranking * ranking_loss(cosines, of_user, at, s.temperature)
+            loss = loss + s.ranking * ranking_loss(cosines, of_user, at, weight, s.temperature)
+        if s.choice:
+            people = paddle.to_tensor(np.bincount(group).astype(np.float32))
+            every = paddle.to_tensor(batch.weight)
+            loss = loss + s.choice * choice_loss(cosines, people, rated, every)
         if s.exposure:
             logits = self.exposure(user_branches, item_branches)
             loss = loss + s.exposure * exposure_loss(logits, user, places)
@@ -86,7 +99,8 @@ class Network(nn.Layer):
         """
         at = paddle.to_tensor(positions)
         inputs = {name: paddle.gather(x, at) for name, x in self._encoded[side].items()}
-        shares = {"id": self.settings.id_dropout, "category": self.settings.attribute_dropout}
+        ids = {"user": self.settings.user_id_dropout, "item": self.settings.item_id_dropout}
+        shares = {"id": ids[side], "category": self.settings.attribute_dropout}
         for field in self.schema.side(side):
             withheld = rng.random(len(positions)) < shares.get(field.kind, 0.0)
             if withheld.any():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +13,29 @@ import numpy as np
 
 from fusionrec.artifact import Artifact
 from fusionrec.artifact.publish import publish
-from fusionrec.config import Recipe, Workspace
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
+from fusionrec.recipes import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.loop import Report, Trainer
+from fusionrec.training.rating import Talk, fit_stars
+from fusionrec.training.sequence import SequenceTrainer
 
 
 def train(
     dataset: Dataset,
-    recipe: Recipe,
+    recipe: AnyRecipe,
     workspace: Workspace,
     report: Report = lambda _: None,
     *,
     rows: np.ndarray | None = None,
+    part: Mapping[str, Any] | None = None,
     resume: bool = False,
+    talk: Talk = lambda _: None,
 ) -> Artifact:
-    """Trains the fusion model and publishes it as the workspace's next version.
+    """Trains a model and publishes it as the workspace's next version.
 
     Args:
         dataset: the data set.
@@ -35,7 +43,10 @@ def train(
         workspace: where checkpoints and the version go.
         report: called after every step and every epoch.
         rows: int [n], the interactions that training may see; all by default.
-        resume: go on from a checkpoint of the same recipe and rows, if there is one.
+        part: what the manifest tells of ``rows`` where they are a split's.
+        resume: go on from a checkpoint of the same recipe and rows, if there is one. The checkpoint
+            is of the towers; a rating head is fitted anew.
+        talk: told how far the rating head is, if there is one.
 
     Raises:
         UsageError: the workspace cannot be written.
@@ -52,31 +63,50 @@ def train(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             "choose another with --home or FUSIONREC_HOME",
         ) from error
-    trainer = Trainer(dataset, rows, recipe, folder)
+    trainer = trainer_of(recipe)(dataset, rows, recipe, folder)
     trained = trainer.fit(report, resume=resume)
     best = trained.progress.best
     about: dict[str, Any] = {
-        "model": "fusion",
+        "model": trainer.model,
         "recipe": recipe.to_dict(),
         "training": {
             "trained_rows": dataset.fingerprint(trainer.rows),
             "best_epoch": best.number if best else None,
-            "epochs": [vars(epoch) for epoch in trained.progress.epochs],
+            "measure": asdict(trainer.measure),
+            "epochs": [asdict(epoch) for epoch in trained.progress.epochs],
         },
+        **trainer.about(),
     }
-    artifact = publish(workspace.models, dataset, rows, trained.encoder, trained.towers, about)
+    if part is not None:
+        about["part"] = dict(part)
+    stars = None
+    if isinstance(recipe, Recipe) and recipe.rating.networks:
+        network = trainer.network
+        vectors = network.vectors("user"), network.vectors("item")
+        stars = fit_stars(dataset, rows, recipe, vectors, talk)
+        network.eval()
+    towers = trained.towers
+    artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
     Checkpoint.remove(folder)
     return artifact
 
 
-def has_checkpoint(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> bool:
-    """Whether a training of all of a data set's rows can be resumed."""
-    folder = checkpoint_folder(workspace, dataset, np.arange(len(dataset)), recipe)
+def trainer_of(recipe: AnyRecipe) -> type[Trainer]:
+    """Which trainer a recipe is for."""
+    return SequenceTrainer if isinstance(recipe, SequenceRecipe) else FusionTrainer
+
+
+def has_checkpoint(
+    workspace: Workspace, dataset: Dataset, recipe: AnyRecipe, rows: np.ndarray | None = None
+) -> bool:
+    """Whether a training of some of a data set's rows, all by default, can be resumed."""
+    rows = np.arange(len(dataset)) if rows is None else rows
+    folder = checkpoint_folder(workspace, dataset, rows, recipe)
     return any(folder.glob("*.safetensors"))
 
 
 def checkpoint_folder(
-    workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: Recipe
+    workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe
 ) -> Path:
     """Where the checkpoint of a training lies: one folder for each recipe and set of rows."""
     run = json.dumps([recipe.to_dict(), dataset.fingerprint(rows)], sort_keys=True)

@@ -58,10 +58,11 @@ class Options:
 
 @dataclass(frozen=True)
 class Run:
-    """One split and the seed of what is random beside it."""
+    """One split, the seed of what is random beside it, and which fold or window it is, from 0."""
 
     split: Split
     seed: int
+    fold: int | None = None
 
 
 class Protocol(ABC):
@@ -73,6 +74,7 @@ class Protocol(ABC):
         metrics: what is compared with the best baseline, the figure to trust first; with ``{k}``.
         takes: which of ``folds``, ``share``, ``k`` and ``validation`` mean something here.
         timed: whether clock times decide what is tested.
+        rates: whether the model must predict ratings.
     """
 
     name: ClassVar[str]
@@ -80,6 +82,7 @@ class Protocol(ABC):
     metrics: ClassVar[tuple[str, ...]]
     takes: ClassVar[frozenset[str]] = frozenset()
     timed: ClassVar[bool] = False
+    rates: ClassVar[bool] = False
 
     def check_options(self, options: Options) -> None:
         """Refuses options that mean nothing here.
@@ -173,8 +176,8 @@ def each_seed(options: Options, split: Callable[[int], Split]) -> list[Run]:
     return [Run(split(seed), seed) for seed in options.seeds]
 
 
-def pick_folds(splits: tuple[Split, ...], options: Options, word: str) -> list[Split]:
-    """The splits that were chosen, all by default.
+def pick_folds(splits: tuple[Split, ...], options: Options, word: str) -> list[tuple[int, Split]]:
+    """The splits that were chosen, all by default, and their numbers.
 
     Raises:
         UsageError: there are not so many.
@@ -183,4 +186,4 @@ def pick_folds(splits: tuple[Split, ...], options: Options, word: str) -> list[S
     for number in chosen:
         if number >= len(splits):
             raise UsageError(f"{word} are 0 to {len(splits) - 1}, got {number}")
-    return [splits[number] for number in chosen]
+    return [(number, splits[number]) for number in chosen]

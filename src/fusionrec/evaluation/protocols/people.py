@@ -74,9 +74,9 @@ class NewUser(RankingProtocol):
     def runs(self, dataset: Dataset, options: Options) -> list[Run]:
         """See ``Protocol.runs``; one per fold and seed."""
         return [
-            Run(split, seed)
+            Run(split, seed, fold)
             for seed in options.seeds
-            for split in pick_folds(user_folds(dataset, FOLDS, seed), options, "folds")
+            for fold, split in pick_folds(user_folds(dataset, FOLDS, seed), options, "folds")
         ]
 
     def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:

@@ -40,6 +40,7 @@ class Task:
         relevant: what each user should be shown; those who have something are asked.
         candidates: bool [items], what may be shown.
         rows: int [n], the training rows that a baseline is fitted on.
+        known: int [n], the rows that a model which reads histories is told of.
         history: what each user is known to have rated; None for what was fitted on.
         exclude: what each user must not be shown.
         tie_order: int [items], who comes first of equal scores; by row where None.
@@ -52,6 +53,7 @@ class Task:
     relevant: ItemSets
     candidates: np.ndarray
     rows: np.ndarray
+    known: np.ndarray | None = None
     history: ItemSets | None = None
     exclude: ItemSets | None = None
     tie_order: np.ndarray | None = None
@@ -85,7 +87,7 @@ class RankingProtocol(Protocol):
     ) -> Values:
         """See ``Protocol.measure_model``."""
         tasks = self.tasks(dataset, run, options)
-        rankers = [ModelRanker(artifact, dataset, task.profile_only) for task in tasks]
+        rankers = [ModelRanker(artifact, dataset, task.profile_only, task.known) for task in tasks]
         return joined([measure(dataset, run, *both) for both in zip(tasks, rankers, strict=True)])
 
 

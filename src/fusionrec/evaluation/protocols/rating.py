@@ -28,6 +28,7 @@ class Rating(Protocol):
     asks: ClassVar[str] = "how far is a predicted rating from the one given?"
     metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae")
     takes: ClassVar[frozenset[str]] = frozenset({"share"})
+    rates: ClassVar[bool] = True
 
     def known(self) -> tuple[str, ...]:
         """See ``Protocol.known``."""

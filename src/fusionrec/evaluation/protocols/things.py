@@ -69,6 +69,7 @@ class NewItem(RankingProtocol):
             relevant=item_sets(dataset, liked(dataset, run.split.test)),
             candidates=hidden,
             rows=run.split.train,
+            known=run.split.train,
             tie_order=np.random.default_rng(run.seed).permutation(len(dataset.items)),
             cuts=(options.k,),
             lists=False,

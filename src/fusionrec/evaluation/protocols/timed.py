@@ -96,6 +96,7 @@ class NextItem(_Timed):
             relevant=item_sets(dataset, wanted),
             candidates=rated(dataset),
             rows=run.split.train,
+            known=known,
             history=before,
             exclude=before,
             cuts=tuple(dict.fromkeys((options.k, 50, 200))),
@@ -136,8 +137,8 @@ class GlobalTime(_Timed):
 
     def runs(self, dataset: Dataset, options: Options) -> list[Run]:
         """See ``Protocol.runs``; one per window and seed."""
-        splits = pick_folds(time_splits(dataset, QUANTILES), options, "windows")
-        return [Run(split, seed) for seed in options.seeds for split in splits]
+        windows = pick_folds(time_splits(dataset, QUANTILES), options, "windows")
+        return [Run(split, seed, fold) for seed in options.seeds for fold, split in windows]
 
     def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
@@ -146,6 +147,7 @@ class GlobalTime(_Timed):
             relevant=item_sets(dataset, run.split.test),
             candidates=rated(dataset),
             rows=run.split.train,
+            known=run.split.train,
             history=before,
             exclude=before,
             cuts=(options.k,),

@@ -37,11 +37,8 @@ def held_out(artifact: Artifact, dataset: Dataset) -> HeldOut:
         UsageError: the version was trained on another data set, or its held-out rows cannot be
             drawn again; says both fingerprints.
     """
-    from fusionrec.training.loop import hold_out  # paddle takes a second to import
-
     rows = _given(artifact, dataset)
-    settings = artifact.manifest.get("recipe", {}).get("training", {})
-    trained, held = hold_out(rows, settings.get("validation", 0.0), settings.get("seed", 0))
+    trained, held = _drawn_again(artifact, dataset, rows)
     wanted = artifact.manifest["training"]["trained_rows"]
     found = dataset.fingerprint(trained)
     if found != wanted:
@@ -51,6 +48,20 @@ def held_out(artifact: Artifact, dataset: Dataset) -> HeldOut:
             "make the report without --data",
         )
     return HeldOut(dataset, trained, held, len(dataset) - len(rows))
+
+
+def _drawn_again(
+    artifact: Artifact, dataset: Dataset, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows trained on and those held out, as the trainer of the version's model parts them."""
+    from fusionrec.training.fusion import hold_out  # paddle takes a second to import
+    from fusionrec.training.sequence import hold_out_latest
+
+    settings = artifact.manifest.get("recipe", {}).get("training", {})
+    share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
+    if artifact.history_length:
+        return hold_out_latest(dataset, rows, share, seed)
+    return hold_out(rows, share, seed)
 
 
 def _given(artifact: Artifact, dataset: Dataset) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.baselines import Popular, item_sets
+from fusionrec.evaluation.model import ModelRater
 from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.scorer import Scorer, label
 from fusionrec.metrics import (
@@ -47,8 +48,18 @@ class ByK:
 
 
 @dataclass(frozen=True)
+class StarError:
+    """How far predicted ratings are from those given, in stars."""
+
+    rmse: float
+    mae: float
+
+
+@dataclass(frozen=True)
 class Group:
-    """One value of a user attribute; ``margin`` is half the width of NDCG@10's 95% interval."""
+    """One value of a user attribute; ``margin`` is half the width of NDCG@10's 95% interval, and
+    ``rmse`` is that of the scores, NaN where the version only ranks.
+    """
 
     label: str
     users: int
@@ -62,7 +73,8 @@ class Group:
 @dataclass(frozen=True)
 class Stratum:
     """Items that were rated about equally often: shares of the catalogue, of ratings, of places in
-    the lists of the model and of popularity, and how well those held out are found.
+    the lists of the model and of popularity, and how well those held out are found; ``rmse`` is as
+    in ``Group``.
     """
 
     name: str
@@ -78,11 +90,16 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Measured:
-    """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones."""
+    """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones.
+
+    ``by_score`` is of the ratings that scores predict, None where the version only ranks;
+    ``by_head`` of those that its rating head predicts, None where it has none. The head was fitted
+    on the held-out rows, too, and reads them.
+    """
 
     rows: int
-    rmse: float
-    mae: float
+    by_score: StarError | None
+    by_head: StarError | None
     any: ByK
     liked: ByK
     groups: list[tuple[Field, list[Group]]]
@@ -92,17 +109,29 @@ class Measured:
 def measure(scorer: Scorer, held: HeldOut) -> Measured:
     """Measures a version on the rows held out; there must be some.
 
-    Popularity, histories and strata come from the rows trained on alone.
+    Popularity, histories and strata come from the rows trained on alone, and so do the vectors of
+    a model that reads histories.
+
+    Args:
+        scorer: the version's scores, without the rows held out.
+        held: these rows.
     """
     data = held.dataset
     rows = held.rows[np.isin(data.user[held.rows], scorer.people)]
-    predicted = scorer.artifact.scores.rating(scorer.pairs(data.user[rows], data.item[rows]))
+    user, item, actual = data.user[rows], data.item[rows], data.rating[rows]
+    artifact = scorer.artifact
+    predicted: np.ndarray | None = None
+    by_head: StarError | None = None
+    if artifact.rates:
+        predicted = artifact.scores.rating(scorer.pairs(user, item))
+        if artifact.stars is not None:
+            by_head = _error(ModelRater(artifact, data).predict(user, item), actual)
     model, popular = _rankings(scorer, held, rows)
     liked = rows[data.rating[rows] >= data.schema.like]
     return Measured(
         len(rows),
-        rmse(predicted, data.rating[rows]),
-        mae(predicted, data.rating[rows]),
+        None if predicted is None else _error(predicted, actual),
+        by_head,
         _by_k(model, popular),
         _by_k(*_rankings(scorer, held, liked)) if len(liked) else ByK(0, 0, {}, {}),
         _groups(held, rows, predicted, model),
@@ -122,12 +151,23 @@ def _rankings(scorer: Scorer, held: HeldOut, rows: np.ndarray) -> tuple[Ranked, 
     return model.result(), popular.result()
 
 
+def _error(predicted: np.ndarray, actual: np.ndarray) -> StarError:
+    return StarError(rmse(predicted, actual), mae(predicted, actual))
+
+
+def _rmse(predicted: np.ndarray | None, actual: np.ndarray, some: np.ndarray) -> float:
+    """RMSE of some of the pairs; NaN if they are none, or nothing is predicted."""
+    if predicted is None or not len(actual[some]):
+        return float("nan")
+    return rmse(predicted[some], actual[some])
+
+
 def _by_k(model: Ranked, popular: Ranked) -> ByK:
     return ByK(len(model), len(model.target), figures(model, ks=KS), figures(popular, ks=KS))
 
 
 def _groups(
-    held: HeldOut, rows: np.ndarray, predicted: np.ndarray, ranked: Ranked
+    held: HeldOut, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
 ) -> list[tuple[Field, list[Group]]]:
     """The groups of every user attribute with few values, in the order of the field's choices."""
     data = held.dataset
@@ -141,7 +181,7 @@ def _groups(
             continue
         errors = by_group(
             column[data.user[rows]],
-            lambda some: (len(some), rmse(predicted[some], data.rating[rows][some])),
+            lambda some: (len(some), _rmse(predicted, data.rating[rows], some)),
         )
         lists = by_group(column[ranked.users], lambda some: some)
         order = [*field.choices, *(name for name in lists if name not in field.choices)]
@@ -177,7 +217,11 @@ def _margin(values: np.ndarray) -> float:
 
 
 def _strata(
-    held: HeldOut, rows: np.ndarray, predicted: np.ndarray, model: Ranked, popular: Ranked
+    held: HeldOut,
+    rows: np.ndarray,
+    predicted: np.ndarray | None,
+    model: Ranked,
+    popular: Ranked,
 ) -> list[Stratum]:
     data = held.dataset
     count = np.bincount(data.item[held.trained], minlength=len(data.items))
@@ -191,9 +235,6 @@ def _strata(
         if not members.any():
             continue
         of_stratum = members[data.item[rows]]
-        error = float("nan")
-        if of_stratum.any():
-            error = rmse(predicted[of_stratum], data.rating[rows][of_stratum])
         found.append(
             Stratum(
                 name,
@@ -204,7 +245,7 @@ def _strata(
                 theirs[number][f"share@{K}"],
                 int(of_stratum.sum()),
                 ours[number][f"recall@{K}"],
-                error,
+                _rmse(predicted, data.rating[rows], of_stratum),
             )
         )
     return found

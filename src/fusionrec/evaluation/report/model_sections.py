@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,9 @@ def model(artifact: Artifact, held: HeldOut | None) -> Markup:
     """What the manifest says, in words and with units."""
     m = artifact.manifest
     rated = int((artifact.item_counts > 0).sum())
-    low, high = artifact.schema.rating_range
+    reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
+    if artifact.history_length:
+        reads += f" (the newest {artifact.history_length:,} ratings of it)"
     pairs = [
         ("Data set", m["data"]),
         ("Ratings given to training", f"{m['interactions']:,}{_parted(m, held)}"),
@@ -39,36 +41,59 @@ def model(artifact: Artifact, held: HeldOut | None) -> Markup:
         ("Made", f"{m['created'].replace('T', ' ').removesuffix('Z')} UTC"),
         ("Made with", ", ".join(f"{name} {v}" for name, v in m.get("versions", {}).items())),
         ("Vectors", f"{m['dim']} numbers each, of length 1; compared by inner product"),
-        ("The user tower reads", ", ".join(name.replace("_", " ") for name in m["user_inputs"])),
+        ("The user tower reads", reads),
         ("Fingerprint of the rows given", m["rows"]),
         ("Fingerprint of the rows trained on", m["training"].get("trained_rows", "not kept")),
     ]
-    unit = m["score"].get("rating_per_score", artifact.scores.unit)
-    said = (
-        f"A score is 5 times the cosine between a user's and an item's vector, from −5 to 5. It "
-        f"predicts a rating: stars = {artifact.scores.rating(0.0):g} + {unit:g} × score, held "
-        f"within {low:g} to {high:g}. A star is one point of the data set's rating scale."
-    )
-    parts = [facts(pairs), tag("p", said)]
+    said = "A score is 5 times the cosine between a user's and an item's vector, from −5 to 5."
+    parts = [facts(pairs), tag("p", f"{said} {_meaning(artifact)}")]
     if m["data"].startswith("synthetic"):
         note = "These rows are synthetic: no figure here says anything of real people."
         parts.insert(0, tag("p", note, class_="note"))
     return join([*parts, _recipe(m)])
 
 
+def _meaning(artifact: Artifact) -> str:
+    """What a score says of a rating."""
+    star = "A star is one point of the data set's rating scale."
+    if not artifact.rates:
+        return f"It ranks, and predicts no rating: this version was not taught any. {star}"
+    low, high = artifact.schema.rating_range
+    unit = artifact.manifest["score"].get("rating_per_score", artifact.scores.unit)
+    said = (
+        f"It predicts a rating: stars = {artifact.scores.rating(0.0):g} + {unit:g} × score, held "
+        f"within {low:g} to {high:g}. {star}"
+    )
+    if artifact.stars is None:
+        return said
+    return (
+        f"{said} A known user's stars for an item that others rated come from a rating head "
+        "instead, which reads what the user rated and who rated the item; scores alone rank."
+    )
+
+
 def _parted(manifest: Mapping[str, Any], held: HeldOut | None) -> str:
     if held is not None:
         return f" ({len(held.trained):,} trained on, {len(held.rows):,} held out for validation)"
     share = manifest.get("recipe", {}).get("training", {}).get("validation", 0)
-    return f" ({percent(share)} of them held out for validation)" if share else ""
+    if not share:
+        return ""
+    # A model that reads histories holds out the latest rating of some users, any other a share.
+    whose = f"the latest of {percent(share)} of the users" if "history" in manifest else ""
+    return f" ({whose or f'{percent(share)} of them'} held out for validation)"
+
+
+def _settings(recipe: Mapping[str, Any], of: str = "") -> Iterator[list[str]]:
+    """Every setting's name, with those of the settings it stands in, and its value."""
+    for name, value in recipe.items():
+        if isinstance(value, Mapping):
+            yield from _settings(value, f"{of}{name}.")
+        else:
+            yield [f"{of}{name}", str(value)]
 
 
 def _recipe(manifest: Mapping[str, Any]) -> Markup:
-    rows = [
-        [f"{part}.{name}", str(value)]
-        for part, settings in manifest.get("recipe", {}).items()
-        for name, value in settings.items()
-    ]
+    rows = list(_settings(manifest.get("recipe", {})))
     made = table("Every setting of the training", ["Setting", "Value"], rows)
     return tag("details", tag("summary", "Recipe"), made)
 
@@ -79,49 +104,80 @@ def learning(artifact: Artifact) -> Markup:
     epochs, best = trained["epochs"], trained.get("best_epoch")
     if not epochs:
         return tag("p", "The version keeps no training figures.")
-    judged = epochs[0]["validation_rmse"] is not None
+    judged, measure = epochs[0]["validation"] is not None, trained["measure"]
     said = (
-        f"Epoch {best} was kept: its validation error is the least. So the validation rows chose "
-        "the epoch, and figures on them are a little better than on rows that chose nothing."
+        f"Epoch {best} was kept: its {measure['validation']} on the validation rows is the best. "
+        "So the validation rows chose the epoch, and figures on them are a little better than on "
+        "rows that chose nothing."
         if judged
-        else "Nothing was held out, so the last epoch was kept. No error on unseen rows is known."
-    )
-    why = (
-        " The training error is taken while the epoch runs, with inputs withheld at random, and "
-        "may lie above the validation error."
+        else "Nothing was held out, so the last epoch was kept. No figure on unseen rows is known."
     )
     rows = [
         [
             str(e["number"]),
-            number(e["train_rmse"], 4),
-            "–" if e["validation_rmse"] is None else number(e["validation_rmse"], 4),
+            number(e["train"], 4),
+            "–" if e["validation"] is None else number(e["validation"], 4),
             number(e["seconds"], 1),
-            f"{e['ratings_per_second']:,.0f}",
+            f"{e['rate']:,.0f}",
         ]
         for e in epochs
     ]
-    header = ["Epoch", "Train RMSE (stars)", "Validation RMSE (stars)", "Time (s)", "Ratings per s"]
+    header = [
+        "Epoch",
+        f"Train: {measure['train']}",
+        f"Validation: {measure['validation']}",
+        "Time (s)",
+        f"{measure['unit'].capitalize()} per s",
+    ]
     shown = tag("details", tag("summary", "Figures by epoch"), table("By epoch", header, rows))
-    return join([tag("p", said + why), plots.learning(epochs, best), shown])
+    why = _watched(artifact.rates, judged, measure)
+    return join([tag("p", f"{said} {why}"), plots.learning(epochs, best, measure), shown])
+
+
+def _watched(rates: bool, judged: bool, measure: Mapping[str, Any]) -> str:
+    """What the figure of the training rows is, and is not."""
+    train = measure["train"]
+    said = (
+        f"The {train} of the training rows is taken while the epoch runs, with inputs withheld at "
+        "random"
+    )
+    alike = train == measure["validation"]
+    if judged and alike:
+        said += ", and may lie above that of the validation rows"
+    if alike and not rates:
+        said += ". This version was taught to rank, not to make that figure small: it tells little"
+    return f"{said}."
 
 
 def scores(scorer: Scorer, held: HeldOut | None) -> Markup:
     """How scores are spread over what was rated so or so, and what was not rated."""
     found = showing.scored(scorer, held)
     unseen = held is not None and len(held.rows) > 0
-    whose = "held out for validation" if unseen else "given to training, which it may have learnt"
     said = (
-        f"Scores of rated pairs of user and item ({whose}), by the rating given, and of pairs "
-        "drawn at random that nobody rated. The further the rows are apart, the more a score tells."
+        f"Scores, which are cosines times 5, of rated pairs of user and item "
+        f"({_whose(scorer.artifact, unseen)}), by the rating given, and of pairs drawn at random "
+        "that nobody rated. The further the rows are apart, the more a score tells."
     )
+    if not scorer.artifact.rates:
+        said += " They rank; none of them stands for a rating."
     rows = [
         [s.label, f"{len(s.scores):,}"]
         + [number(float(np.quantile(s.scores, q)), 2) for q in (0.05, 0.5, 0.95)]
-        + [number(s.stars, 2)]
+        + ([] if s.stars is None else [number(s.stars, 2)])
         for s in found
     ]
-    header = ["Rating", "Pairs", "Score, 5%", "Median", "95%", "Mean prediction (stars)"]
+    header = ["Rating", "Pairs", "Score, 5%", "Median", "95%"]
+    header += ["Mean stars by the score"] if scorer.artifact.rates else []
     return join([tag("p", said), plots.scores(found), table("Scores by rating", header, rows)])
+
+
+def _whose(artifact: Artifact, unseen: bool) -> str:
+    """Whose ratings the scores are of, and what the users' vectors have read of them."""
+    if unseen:
+        reads = ", by vectors of the histories without them" if artifact.history_length else ""
+        return f"held out for validation{reads}"
+    reads = "; the users' vectors read them" if artifact.history_length else ""
+    return f"given to training, which it may have learnt{reads}"
 
 
 def item_map(artifact: Artifact) -> Markup:
@@ -170,10 +226,16 @@ def people(artifact: Artifact) -> Markup:
         f"{len(found)} users drawn at random, the same ones every time: what they liked best, and "
         "what they would be shown now."
     )
-    return join([tag("p", said), *(_person(p, n < 2) for n, p in enumerate(found))])
+    if artifact.rates and artifact.stars is not None:
+        said += (
+            " The lists go by the score; the predicted stars are the rating head's, where it knows "
+            "the user and the item."
+        )
+    rates = artifact.rates
+    return join([tag("p", said), *(_person(p, rates, n < 2) for n, p in enumerate(found))])
 
 
-def _person(person: examples.Person, opened: bool) -> Markup:
+def _person(person: examples.Person, rates: bool, opened: bool) -> Markup:
     profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)
     summary = (
         f"User {person.id}" + (f" · {profile}" if profile else "") + f" · {person.rated:,} rated"
@@ -186,15 +248,10 @@ def _person(person: examples.Person, opened: bool) -> Markup:
     )
     answer = table(
         "What they would be shown",
-        ["Rank", "Item", "Category", "Score", "Predicted (stars)"],
+        ["Rank", "Item", "Category", "Score", *(["Predicted (stars)"] if rates else [])],
         [
-            [
-                str(item.rank),
-                item.title,
-                category,
-                number(item.score, 2),
-                "–" if item.stars is None else number(item.stars, 2),
-            ]
+            [str(item.rank), item.title, category, number(item.score, 2)]
+            + ([] if not rates else ["–" if item.stars is None else number(item.stars, 2)])
             for item, category in person.answer
         ],
         words=(1, 2),

@@ -38,8 +38,8 @@ def render(artifact: Artifact, dataset: Dataset | None = None) -> str:
         UsageError: the version was trained on another data set.
     """
     held = held_out(artifact, dataset) if dataset is not None else None
-    scorer = Scorer(artifact)
-    measured = measure(scorer, held) if held is not None and len(held.rows) else None
+    blind = Scorer(artifact, held)  # whose scores of held-out rows come from nothing of them
+    measured = measure(blind, held) if held is not None and len(held.rows) else None
     why = quality_sections.why_absent(artifact, held)
     parts = {
         "model": model_sections.model(artifact, held),
@@ -47,9 +47,9 @@ def render(artifact: Artifact, dataset: Dataset | None = None) -> str:
         "ranking": quality_sections.ranking(artifact, measured, why),
         "groups": quality_sections.groups(measured, why),
         "strata": quality_sections.strata(measured, why),
-        "scores": model_sections.scores(scorer, held),
+        "scores": model_sections.scores(blind, held),
         "map": model_sections.item_map(artifact),
-        "shown": model_sections.shown(scorer),
+        "shown": model_sections.shown(Scorer(artifact)),
         "people": model_sections.people(artifact),
     }
     return _page(artifact, parts)

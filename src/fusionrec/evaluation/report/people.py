@@ -11,7 +11,8 @@ from fusionrec.data.schema import Field
 from fusionrec.evaluation.report.item_map import title_of
 from fusionrec.evaluation.report.scorer import label, telling_field, values_of
 from fusionrec.index import ExactIndex
-from fusionrec.recommender import Query, Recommended, Recommender
+from fusionrec.people import Query
+from fusionrec.recommender import Recommended, Recommender
 
 PEOPLE = 10
 HISTORY = 8  # ratings shown of each

@@ -16,32 +16,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def learning(epochs: Sequence[Mapping[str, Any]], best: int | None) -> Markup:
-    """Train and validation error by epoch."""
+def learning(
+    epochs: Sequence[Mapping[str, Any]], best: int | None, measure: Mapping[str, Any]
+) -> Markup:
+    """Train and validation figures by epoch: in one plot if they are of one kind, else in two."""
     numbers = [e["number"] for e in epochs]
-    lines = {
-        "training": [e["train_rmse"] for e in epochs],
-        "validation": [e["validation_rmse"] for e in epochs],
-    }
+    lines = [("training", measure["train"], [e["train"] for e in epochs])]
+    if epochs[0]["validation"] is not None:
+        lines.append(("validation", measure["validation"], [e["validation"] for e in epochs]))
+    plots = 1 if len({what for _, what, _ in lines}) == 1 else 2
 
     def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
         looks = ((FIRST, "o", "-"), (SECOND, "s", "--"))
-        for (name, values), (colour, mark, dash) in zip(lines.items(), looks, strict=True):
-            if None not in values:
-                axes.plot(numbers, values, color=colour, marker=mark, linestyle=dash, label=name)
-        if best is not None:
-            axes.axvline(best, color=FAINT, linestyle=":", linewidth=1.2, label="epoch kept")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel("RMSE (stars)")
-        axes.locator_params(axis="x", integer=True)
-        legend(axes)
+        for place, (name, what, values) in enumerate(lines):
+            if place < plots:
+                axes = canvas.add_subplot(1, plots, place + 1)
+                if best is not None:
+                    axes.axvline(
+                        best, color=FAINT, linestyle=":", linewidth=1.2, label="epoch kept"
+                    )
+            colour, mark, dash = looks[place]
+            axes.plot(numbers, values, color=colour, marker=mark, linestyle=dash, label=name)
+            axes.set_xlabel("epoch")
+            axes.set_ylabel(what)
+            axes.locator_params(axis="x", integer=True)
+            legend(axes)
 
-    last = lines["training"][-1]
-    alt = f"Line plot: error by epoch. Training ends at {last:.3f} stars after {numbers[-1]} epochs"
-    held = [v for v in lines["validation"] if v is not None]
-    alt += f"; the best validation error is {min(held):.3f}." if held else "."
-    return figure("learning", alt, "Error by epoch, lower is better.", (5.6, 3.2), draw)
+    ends = "; ".join(f"{name}: {what} {values[-1]:.3f}" for name, what, values in lines)
+    alt = f"Line plot: figures by epoch. After {numbers[-1]} epochs {ends}."
+    better = "higher is better" if measure["rising"] else "lower is better"
+    caption = f"By epoch. {measure['validation'].capitalize()}: {better}."
+    return figure("learning", alt, caption, (5.6 if plots == 1 else 8.0, 3.2), draw)
 
 
 def by_k(name: str, title: str, measured: ByK) -> Markup:

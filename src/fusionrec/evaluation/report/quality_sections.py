@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fusionrec.artifact import Artifact
 from fusionrec.evaluation.report import plots
 from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
-from fusionrec.evaluation.report.measured import KS, ByK, K, Measured
+from fusionrec.evaluation.report.measured import KS, ByK, K, Measured, StarError
 
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
@@ -20,9 +22,10 @@ def why_absent(artifact: Artifact, held: HeldOut | None) -> str:
             f"--version {artifact.version} --data {artifact.manifest['data']}"
         )
     if not len(held.rows):
+        share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)
         return (
             "Not measured: this version was trained on every row it was given "
-            "(training.validation=0), so no row is left that it has not learnt from."
+            f"(training.validation={share:g}), so no row is left that it has not learnt from."
         )
     return ""
 
@@ -35,17 +38,17 @@ def ranking(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     said = (
         f"Measured on {measured.rows:,} ratings held out of training: every item that a user had "
         "not rated in the training rows is ranked, and the question is how high those held out "
-        f"come. Of their ratings the error is {number(measured.rmse, 4)} stars (RMSE), "
-        f"{number(measured.mae, 4)} stars (MAE)."
+        f"come.{_asked_how(artifact)}"
     )
     warned = (
-        "These validation rows chose the epoch, and they are drawn at random over time, so a "
-        "user's later ratings may have been trained on. Compare versions of one data set and seed "
-        "by them; for figures to publish, run a protocol of the evaluation on rows that chose none."
+        f"These validation rows chose the epoch, and {_drawn_how(artifact)} may have been trained "
+        "on. Compare versions of one data set and seed by them, and of models that hold out alike; "
+        "for figures to publish, run a protocol of the evaluation on rows that chose none."
     )
     pictures = [plots.by_k(name, title, measured.any) for name, title in _METRICS]
     parts = [
         tag("p", said),
+        *_stars(measured),
         tag("p", warned, class_="note"),
         tag("div", *pictures, class_="row"),
         _by_k("Any held-out rating is relevant", measured.any),
@@ -57,6 +60,57 @@ def ranking(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
         "user's relevant items among them. NDCG@K: the same with higher places counting more."
     )
     return join([*parts, tag("p", words)])
+
+
+def _asked_how(artifact: Artifact) -> str:
+    """What a user's vector is made from, where that is a history."""
+    if not artifact.history_length:
+        return ""
+    return (
+        " They are the latest of some users, one of each. A user's vector is made anew from "
+        "the history without them: what is asked is in nothing that the model reads."
+    )
+
+
+def _drawn_how(artifact: Artifact) -> str:
+    """How the validation rows are drawn, up to what may have been trained on after them."""
+    if artifact.history_length:
+        return "each is its user's latest alone, so what others rated later"
+    return "they are drawn at random over time, so a user's later ratings"
+
+
+def _stars(measured: Measured) -> list[Markup]:
+    """The error of predicted ratings: the scores', and the rating head's; none if it only ranks."""
+    score, head = measured.by_score, measured.by_head
+    if score is None:
+        said = "This version was taught to rank: it predicts no ratings, so there is no error."
+        return [tag("p", said)]
+    if head is None:
+        return [tag("p", f"Of their ratings the error is {_error(score)}.")]
+    said = (
+        f"Of their ratings the error by the rating head, which makes the stars that are shown, is "
+        f"{_error(head)}; by the scores alone it is {_error(score)}."
+    )
+    warned = (
+        "The rating head was fitted after the epoch was chosen, on all ratings given to training, "
+        "and it reads those that are asked here, too. So its error is that on ratings it knows, "
+        "and less than on others. The scores have not learnt from these rows, and every further "
+        "RMSE here is theirs. What the head's stars are worth, protocol rating of the evaluation "
+        "tells."
+    )
+    return [tag("p", said), tag("p", warned, class_="note")]
+
+
+def _error(error: StarError) -> str:
+    return f"{number(error.rmse, 4)} stars (RMSE), {number(error.mae, 4)} stars (MAE)"
+
+
+def _rmse(measured: Measured, values: Sequence[float]) -> tuple[list[str], list[list[str]]]:
+    """The header and the cells of a table's column of errors; no column where it only ranks."""
+    if measured.by_score is None:
+        return [], [[] for _ in values]
+    whose = "RMSE (stars)" if measured.by_head is None else "RMSE of the scores (stars)"
+    return [whose], [[number(value)] for value in values]
 
 
 def _by_k(what: str, found: ByK) -> Markup:
@@ -88,6 +142,7 @@ def groups(measured: Measured | None, why: str) -> Markup:
     parts: list[Markup] = [tag("p", said)]
     for field, found in measured.groups:
         name = field.name.replace("_", " ")
+        whose, errors = _rmse(measured, [g.rmse for g in found])
         rows = [
             [
                 g.label,
@@ -95,11 +150,11 @@ def groups(measured: Measured | None, why: str) -> Markup:
                 f"{g.targets:,}",
                 f"{number(g.ndcg)} ± {number(g.margin)}",
                 number(g.hit_rate),
-                number(g.rmse),
+                *error,
             ]
-            for g in found
+            for g, error in zip(found, errors, strict=True)
         ]
-        header = [name, "Users", "Ratings", f"NDCG@{K} ± 95%", f"HR@{K}", "RMSE (stars)"]
+        header = [name, "Users", "Ratings", f"NDCG@{K} ± 95%", f"HR@{K}", *whose]
         made = table(f"Users by {name}", header, rows)
         parts.append(tag("h3", f"By {name}"))
         parts.append(tag("div", plots.groups(name, found), made, class_="pair"))
@@ -114,6 +169,7 @@ def strata(measured: Measured | None, why: str) -> Markup:
         "Items from the most rated on, cut where each third of the training ratings is reached: "
         "head, middle, tail. A model that shows the head alone finds nothing of the tail."
     )
+    whose, errors = _rmse(measured, [s.rmse for s in measured.strata])
     rows = [
         [
             s.name,
@@ -123,9 +179,9 @@ def strata(measured: Measured | None, why: str) -> Markup:
             percent(s.shown_popular),
             f"{s.targets:,}",
             number(s.recall),
-            number(s.rmse),
+            *error,
         ]
-        for s in measured.strata
+        for s, error in zip(measured.strata, errors, strict=True)
     ]
     header = [
         "Stratum",
@@ -135,7 +191,7 @@ def strata(measured: Measured | None, why: str) -> Markup:
         "Popularity's places",
         "Held-out ratings",
         f"Recall@{K}",
-        "RMSE (stars)",
+        *whose,
     ]
     made = table("By popularity stratum", header, rows)
     return join([tag("p", said), plots.strata(measured.strata), made])

@@ -9,6 +9,8 @@ import numpy as np
 
 from fusionrec.artifact import Artifact
 from fusionrec.data.schema import Field
+from fusionrec.evaluation.model import ModelRanker
+from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.metrics import ItemSets
 from fusionrec.scores import SCALE
 
@@ -21,6 +23,9 @@ class Scorer:
 
     Args:
         artifact: the version.
+        held: what training held out. Then nobody's vector comes from a history with these rows in
+            it, so that scores of them are of what the model has not read. By default vectors are
+            those that the version answers with, which read all that it was given.
 
     Attributes:
         people: int64 [n], positions of the users that the report looks at, rising: all, or a
@@ -28,8 +33,8 @@ class Scorer:
         seen: what every user has rated, as far as the version knows.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
+    def __init__(self, artifact: Artifact, held: HeldOut | None = None) -> None:
+        self.artifact, self._held = artifact, held
         users = len(artifact.users)
         self.people = np.arange(users)
         if users > MOST_USERS:
@@ -42,9 +47,16 @@ class Scorer:
     @cached_property
     def vectors(self) -> np.ndarray:
         """float32 [n, dim]: the vectors of ``people``."""
-        table = self.artifact.users.take(self.people)
-        features = self.artifact.encoder.encode_table("user", table)
-        return self.artifact.user_tower.vectors(features)
+        vectors: np.ndarray = self.artifact.user_vectors[self.people]
+        if self._held is None or not self.artifact.history_length:
+            return vectors
+        data = self._held.dataset
+        # All others' histories are whole, and so their vectors are.
+        asked = np.intersect1d(data.user[self._held.rows], self.people)
+        if len(asked):
+            ranker = ModelRanker(self.artifact, data, known=self._held.trained)
+            vectors[self._row(asked)] = ranker.vectors(asked)
+        return vectors
 
     def blocks(self, users: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Some of ``people`` block by block, int64 [b], with float32 [b, items] scores."""

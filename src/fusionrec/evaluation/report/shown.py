@@ -30,12 +30,12 @@ class Scored:
     Attributes:
         label: such as ``4 stars``.
         scores: float32 [n].
-        stars: mean rating that the scores predict.
+        stars: mean rating that the scores predict; None where the version only ranks.
     """
 
     label: str
     scores: np.ndarray
-    stars: float
+    stars: float | None
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,9 @@ def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
 
 
 def _scored(scorer: Scorer, name: str, scores: np.ndarray) -> Scored:
-    return Scored(name, scores, float(np.mean(scorer.artifact.scores.rating(scores))))
+    artifact = scorer.artifact
+    stars = float(np.mean(artifact.scores.rating(scores))) if artifact.rates else None
+    return Scored(name, scores, stars)
 
 
 def _exposure(ranked: Ranked, items: int) -> np.ndarray:

@@ -1,0 +1,96 @@
+"""How long a user vector takes from a history, beside the matrix products it is made of.
+
+    python benchmarks/history_time.py --home .fusionrec --version v2
+
+One math thread, as when answering. The reference multiplies matrices of the same sizes in NumPy and
+does nothing else: no tower can be faster on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.config import Workspace
+from fusionrec.versions import load
+
+RUNS = 40
+
+
+def main() -> None:
+    """Reads the arguments and times histories of several lengths."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", default=None)
+    parser.add_argument("--version", default=None)
+    parser.add_argument("--lengths", type=int, nargs="+", default=[1, 20, 50, 200])
+    arguments = parser.parse_args()
+    home = Path(arguments.home) if arguments.home else None
+    artifact = load(Workspace.find(home), arguments.version)
+    for users in (1, 64):
+        for length in arguments.lengths:
+            print(json.dumps(measure(artifact, users, length)), flush=True)
+
+
+def measure(artifact: Artifact, users: int, length: int) -> dict[str, float]:
+    """Milliseconds for one user of a batch: median of the runs, tower and products alternating."""
+    rng = np.random.default_rng(0)
+    low, high = artifact.schema.rating_range
+    histories = [
+        (
+            rng.choice(len(artifact.items), length, replace=length > len(artifact.items)),
+            rng.uniform(low, high, length).astype(np.float32),
+        )
+        for _ in range(users)
+    ]
+    nobody: list[str | None] = [None] * users
+    tower = _alternating(
+        lambda: artifact.vectors_of(nobody, {}, histories), products(artifact, users, length)
+    )
+    return {
+        "users": users,
+        "length": length,
+        "ms a user": round(1e3 * tower[0] / users, 3),
+        "products alone": round(1e3 * tower[1] / users, 3),
+        "ratio": round(tower[0] / tower[1], 1),
+    }
+
+
+def products(artifact: Artifact, users: int, length: int) -> Callable[[], None]:
+    """The matrix products of one pass: the last block makes one token of each history only."""
+    model = artifact.manifest["recipe"]["model"]
+    dim, wide, blocks = artifact.manifest["dim"], model["feed_forward"], model["blocks"]
+    tokens = np.ones((min(length, model["history"]) + 1, dim), dtype=np.float32)
+    square = np.ones((dim, dim), dtype=np.float32)
+    out, back = np.ones((dim, wide * dim), np.float32), np.ones((wide * dim, dim), np.float32)
+
+    def once() -> None:
+        for _ in range(users):
+            tokens @ square  # what an item enters by
+            for _ in range(blocks - 1):
+                for _ in range(4):  # query, key, value, answer
+                    tokens @ square
+                (tokens @ tokens.T) @ tokens
+                (tokens @ out) @ back
+            tokens @ square, tokens @ square  # the last block's key and value
+
+    return once
+
+
+def _alternating(*works: Callable[[], object]) -> list[float]:
+    taken: list[list[float]] = [[] for _ in works]
+    for _ in range(RUNS):
+        for place, work in enumerate(works):
+            began = time.perf_counter()
+            work()
+            taken[place].append(time.perf_counter() - began)
+    return [float(np.median(times)) for times in taken]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""Which parts of the sequence model earn their place: variants at a fixed number of passes.
+
+    python benchmarks/sequence_ablation.py --data ml-1m --epochs 6 --threads 1
+
+Protocol next-item, asked for the validation items: the test is not looked at. Each variant changes
+one thing of the first line. Prints a line of JSON for each as it ends.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.fetch import load
+from fusionrec.data.schema import Side
+from fusionrec.data.split import leave_last_out
+from fusionrec.evaluation.baselines import item_sets
+from fusionrec.metrics import Ranking, mean
+from fusionrec.recipes import SequenceRecipe
+from fusionrec.training.sequence import SequenceTrainer
+
+VARIANTS: dict[str, dict[str, str]] = {
+    "base": {},
+    "without ratings": {"training.rating_dropout": "1.0"},
+    "without profiles": {},
+    "without content": {},
+    "one block": {"model.blocks": "1"},
+    "three blocks": {"model.blocks": "3"},
+    "one head": {"model.heads": "1"},
+    "histories of 50": {"model.history": "50"},
+    "128 wide": {"model.tower.dim": "128", "model.tower.id_width": "128"},
+    "dropout .1": {"model.dropout": "0.1"},
+    "dropout .3": {"model.dropout": "0.3"},
+    "temperature .03": {"training.temperature": "0.03"},
+    "temperature .07": {"training.temperature": "0.07"},
+    "temperature .1": {"training.temperature": "0.1"},
+    "batch 8,192": {"training.batch": "8192"},
+    "batch 2,048": {"training.batch": "2048"},
+    "256 negatives": {"training.negatives": "256"},
+    "1,024 negatives": {"training.negatives": "1024"},
+}
+
+
+def main() -> None:
+    """Reads the arguments and trains every variant."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", default="ml-1m")
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="*", help="these variants alone")
+    parser.add_argument(
+        "--set", nargs="*", default=["model.tower.dim=64", "model.tower.id_width=64"],
+        help="settings of all, as name=value",
+    )  # fmt: skip
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        dataset = load(arguments.data, Workspace(Path(home)).data)
+    common = dict(text.split("=", 1) for text in arguments.set)
+    common |= {
+        "training.epochs": str(arguments.epochs),
+        "training.threads": str(arguments.threads),
+        "training.validation": "0.0",  # the last pass counts, so that all have the same
+    }
+    for name in arguments.only or VARIANTS:
+        recipe = SequenceRecipe().change({**common, **VARIANTS[name]})
+        print(json.dumps({"variant": name, **run(_seen_by(dataset, name), recipe)}), flush=True)
+
+
+def run(dataset: Dataset, recipe: SequenceRecipe) -> dict[str, Any]:
+    """Trains one variant and asks for the validation items."""
+    split = leave_last_out(dataset, short="train")
+    started = time.monotonic()
+    trainer = SequenceTrainer(dataset, split.train, recipe)
+    trainer.fit(lambda _: None)
+    seconds = time.monotonic() - started
+    items = trainer.network.all_item_vectors()
+    rated = np.bincount(dataset.item, minlength=len(items)) > 0
+    before = item_sets(dataset, split.train)
+    ranking = Ranking(item_sets(dataset, split.validation), len(items), 10, before, rated)
+    users = np.sort(dataset.user[split.validation])
+    for begin in range(0, len(users), 64):
+        part = users[begin : begin + 64]
+        vectors = trainer.network.user_vectors(items, part, trainer.histories)
+        ranking.add(part, vectors @ items.T)
+    ranked = ranking.result()
+    return {
+        "hr@10": round(mean(ranked.hit_rate(10)), 4),
+        "ndcg@10": round(mean(ranked.ndcg(10)), 4),
+        "seconds": round(seconds),
+    }
+
+
+def _seen_by(dataset: Dataset, variant: str) -> Dataset:
+    """The data set as a variant sees it."""
+    if variant == "without profiles":
+        return _stripped(dataset, "user")
+    if variant == "without content":
+        return _stripped(dataset, "item")
+    return dataset
+
+
+def _stripped(dataset: Dataset, side: Side) -> Dataset:
+    fields = tuple(f for f in dataset.schema.fields if f.side != side or f.kind == "id")
+    title = dataset.schema.title if side == "user" else ""
+    schema = replace(dataset.schema, fields=fields, title=title)
+    table = Table(dataset.users.ids if side == "user" else dataset.items.ids, {})
+    bare: dict[str, Table] = {"users": table} if side == "user" else {"items": table}
+    return replace(
+        dataset,
+        schema=schema,
+        users=bare.get("users", dataset.users),
+        items=bare.get("items", dataset.items),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""One protocol's training rows, for a version that `evaluate --version` may measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.protocols import Options, Protocol, Run
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a version that a protocol measures is trained on.
+
+    Attributes:
+        dataset: as the protocol sees it.
+        rows: int64 [n], the training rows of one split.
+        command: that measures the version; data and version left out.
+        about: which split that is, for the manifest: ``protocol``, ``split`` (its name), ``seed``,
+            and ``fold`` and ``share`` where it has them.
+    """
+
+    dataset: Dataset
+    rows: np.ndarray
+    command: str
+    about: Mapping[str, Any]
+
+
+def training_part(dataset: Dataset, protocol: Protocol, options: Options) -> Part:
+    """The training rows of the one split that some options leave.
+
+    Args:
+        dataset: the data set.
+        protocol: the question that the version will be asked.
+        options: with one seed, and one fold where the protocol has several.
+
+    Raises:
+        UsageError: the data set or an option does not suit the protocol, or several splits are
+            left; says how to choose one.
+    """
+    protocol.check_options(options)
+    dataset = protocol.prepare(dataset)
+    runs = protocol.runs(dataset, options)
+    if len(runs) > 1:
+        raise UsageError(
+            f"protocol {protocol.name} has {len(runs)} splits, and a version is trained on one",
+            f"choose it with --fold 0 to --fold {len(runs) - 1}",
+        )
+    run = runs[0]
+    about: dict[str, Any] = {"protocol": protocol.name, "split": run.split.name, "seed": run.seed}
+    if run.fold is not None:
+        about["fold"] = run.fold
+    if options.share is not None:
+        about["share"] = options.share
+    command = _command("evaluate", "--folds", protocol, options, run)
+    return Part(dataset, run.split.train, command, about)
+
+
+def training_command(protocol: Protocol, options: Options, run: Run) -> str:
+    """The command that trains a version for one of a protocol's runs, but data and settings."""
+    return _command("train", "--fold", protocol, options, run)
+
+
+def _command(verb: str, fold: str, protocol: Protocol, options: Options, run: Run) -> str:
+    words = [f"fusionrec {verb} --protocol", protocol.name]
+    if run.fold is not None:
+        words += [fold, str(run.fold)]
+    if options.share is not None:
+        words += ["--share", f"{options.share:g}"]
+    if run.seed:
+        words += ["--seed", str(run.seed)]
+    return " ".join(words)

@@ -1,0 +1,214 @@
+"""The sequence model: a user tower that reads what a user rated, in order, beside the profile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import paddle
+from paddle import nn
+from paddle.nn import functional as F
+
+from fusionrec.features import LEVELS, Encoder
+from fusionrec.models.fusion import Fields
+from fusionrec.recipes import SequenceSettings
+
+
+class HistoryTower(nn.Layer):
+    """The user tower: profile and history in, vectors of length 1 out.
+
+    A causal transformer (Vaswani et al., Attention Is All You Need, 2017; for recommending Kang and
+    McAuley, SASRec, 2018) over one token for the profile and one for each item of the history, the
+    oldest first. A history's items come as their *vectors*, the ones that the index holds: so the
+    tower knows no item by number, and an item that came after training can stand in a history.
+
+    Args:
+        encoder: fitted on the training rows.
+        settings: widths.
+    """
+
+    def __init__(self, encoder: Encoder, settings: SequenceSettings) -> None:
+        super().__init__()
+        dim = settings.dim
+        self.settings = settings
+        fields = encoder.schema.attributes("user")
+        self.profile = Fields(encoder, fields, settings.tower) if fields else None
+        self.start = nn.Linear(self.profile.width if self.profile else 1, dim)
+        self.item = nn.Linear(dim, dim)
+        self.rating = nn.Embedding(LEVELS + 1, dim, weight_attr=_narrow())
+        self.drop = Dropout(settings.dropout)
+        self.blocks = nn.LayerList([Block(settings, self.drop) for _ in range(settings.blocks)])
+        self.norm = nn.LayerNorm(dim)
+        self.out = nn.Linear(dim, dim)
+        places = np.arange(settings.history + 1)
+        ago = places[:, None] - places[None]
+        # Not learned, yet part of what is exported.
+        self.register_buffer("ago", paddle.to_tensor(np.maximum(ago, 0)))
+        later = np.where(ago < 0, np.float32(-1e9), np.float32(0))
+        self.register_buffer("later", paddle.to_tensor(later))
+
+    def forward(self, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
+        """Vectors, float32 [n, dim], of n users.
+
+        Args:
+            inputs: the profile's arrays as ``Encoder.encode`` makes them, without the id; then
+                the history's item vectors, float32 [n, length, dim], its rating levels, int64
+                [n, length] (0: not known), and how many of its items are there, int64 [n, 1]. What
+                lies behind them is not read.
+        """
+        *profile, items, levels, count = inputs
+        tokens = self.enter(profile, items, levels)
+        ago, later = self._places(tokens)
+        for block in self.blocks[:-1]:
+            tokens = block(tokens, ago, later)
+        # Every row has its own last token, the only one that the last block has to make.
+        length = paddle.shape(tokens)[1]
+        last = (paddle.arange(length, dtype="int64").unsqueeze(0) == count).astype("float32")
+        return self.join(self.blocks[-1].last(tokens, last, ago, later))
+
+    def read(
+        self, profile: Sequence[paddle.Tensor], items: paddle.Tensor, levels: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Tokens, float32 [n, length + 1, dim]: the t-th knows the profile and t items."""
+        tokens = self.enter(profile, items, levels)
+        ago, later = self._places(tokens)
+        for block in self.blocks:
+            tokens = block(tokens, ago, later)
+        return tokens
+
+    def enter(
+        self, profile: Sequence[paddle.Tensor], items: paddle.Tensor, levels: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Tokens before the first block, float32 [n, length + 1, dim]: the profile, then items."""
+        ones = paddle.ones([paddle.shape(items)[0], 1])
+        told = self.profile.read(profile) if self.profile else ones
+        # A vector of length 1 has entries of about dim^-.5; tokens want entries of about 1.
+        scale = math.sqrt(self.settings.dim)
+        history = self.item(items * scale) + self.rating(levels)
+        entered: paddle.Tensor = self.drop(
+            paddle.concat([self.start(told).unsqueeze(1), history], axis=1)
+        )
+        return entered
+
+    def _places(self, tokens: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
+        length = paddle.shape(tokens)[1]
+        return self.ago[:length, :length], self.later[:length, :length]
+
+    def join(self, tokens: paddle.Tensor) -> paddle.Tensor:
+        """Vectors of length 1, float32 [n, dim], of tokens, float32 [n, dim]."""
+        joined = self.out(self.norm(tokens))
+        return joined * paddle.rsqrt((joined * joined).sum(axis=-1, keepdim=True) + 1e-12)
+
+
+class Block(nn.Layer):
+    """One transformer block, normalised before each part: attention, then a wider layer.
+
+    Attention adds a learned bias for how many places ago an item stands (Shaw et al.,
+    Self-Attention with Relative Position Representations, 2018, as T5 simplified it, 2020).
+    """
+
+    def __init__(self, settings: SequenceSettings, drop: nn.Layer) -> None:
+        super().__init__()
+        dim, self.heads = settings.dim, settings.heads
+        self.before_attention, self.before_wide = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.query, self.key_value = nn.Linear(dim, dim), nn.Linear(dim, 2 * dim)
+        self.answer = nn.Linear(dim, dim)
+        self.wide = nn.Linear(dim, settings.feed_forward * dim)
+        self.narrow = nn.Linear(settings.feed_forward * dim, dim)
+        zero = nn.initializer.Constant(0.0)
+        shape = [self.heads, settings.history + 1]
+        self.bias = self.create_parameter(shape, default_initializer=zero)
+        self.drop = drop
+
+    def forward(
+        self, tokens: paddle.Tensor, ago: paddle.Tensor, later: paddle.Tensor
+    ) -> paddle.Tensor:
+        """Tokens, float32 [n, length, dim], from such tokens.
+
+        Args:
+            tokens: of n rows.
+            ago: int64 [length, length], how many places before the row's token the column's stands.
+            later: float32 [length, length], −1e9 where it stands behind, else 0.
+        """
+        read = self.before_attention(tokens)
+        return self._widen(tokens, self._attend(read, read, self._biases(ago, later).flatten()))
+
+    def last(
+        self, tokens: paddle.Tensor, last: paddle.Tensor, ago: paddle.Tensor, later: paddle.Tensor
+    ) -> paddle.Tensor:
+        """One token of each row as ``forward`` would make it, float32 [n, dim].
+
+        Args:
+            tokens, ago, later: as in ``forward``.
+            last: float32 [n, length], 1 at that token, else 0. (Products take the place of gathers,
+                which the exported tower is slow at.)
+        """
+        read, length = self.before_attention(tokens), paddle.shape(tokens)[1]
+        biases = self._biases(ago, later).transpose([1, 0, 2]).reshape([length, -1])
+        asked, own = (paddle.matmul(last.unsqueeze(1), x) for x in (read, tokens))
+        return self._widen(own, self._attend(asked, read, paddle.matmul(last, biases))).squeeze(1)
+
+    def _biases(self, ago: paddle.Tensor, later: paddle.Tensor) -> paddle.Tensor:
+        """float32 [heads, length, length]."""
+        length = paddle.shape(ago)[0]
+        near = paddle.gather(self.bias, ago.flatten(), axis=1)
+        return near.reshape([self.heads, length, length]) + later
+
+    def _attend(
+        self, asked: paddle.Tensor, read: paddle.Tensor, bias: paddle.Tensor
+    ) -> paddle.Tensor:
+        """What m tokens, float32 [n, m, dim], make of ``length`` tokens, [n, length, dim].
+
+        ``bias`` is float32 [heads·m·length], or a row of these for each of n. Flat, because Paddle
+        adds a vector to rows ten times faster than it adds across four axes.
+        """
+        n, m, length = paddle.shape(asked)[0], paddle.shape(asked)[1], paddle.shape(read)[1]
+        query = self._parted(self.query(asked) * (self.heads / asked.shape[2]) ** 0.5)
+        key, value = self._parted(self.key_value(read)).split(2, axis=1)
+        near = paddle.matmul(query, key, transpose_y=True).reshape([n, -1]) + bias
+        near = F.softmax(near.reshape([n, self.heads, m, length]))
+        mixed = paddle.matmul(near, value).transpose([0, 2, 1, 3])
+        return self.answer(mixed.reshape([n, m, asked.shape[2]]))
+
+    def _parted(self, tokens: paddle.Tensor) -> paddle.Tensor:
+        """float32 [n, length, k·dim] cut into heads: [n, k·heads, length, dim / heads]."""
+        n, length = paddle.shape(tokens)[0], paddle.shape(tokens)[1]
+        width = self.answer.weight.shape[0] // self.heads
+        return tokens.reshape([n, length, -1, width]).transpose([0, 2, 1, 3])
+
+    def _widen(self, tokens: paddle.Tensor, attended: paddle.Tensor) -> paddle.Tensor:
+        tokens = tokens + self.drop(attended)
+        wide = F.gelu(self.wide(self.before_wide(tokens)), approximate=True)
+        return tokens + self.drop(self.narrow(wide))
+
+
+class Dropout(nn.Layer):
+    """Sets a share of values to zero in training and scales the others up.
+
+    Like Paddle's, which draws its random numbers ten times slower on a CPU; one byte is enough for
+    each value. ``seed`` makes what is drawn repeatable.
+    """
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.least = min(round(256 * share), 255)
+        self.seed(0)
+
+    def seed(self, *numbers: int) -> None:
+        """Begins to draw anew."""
+        self._bits = np.random.default_rng(numbers).bit_generator
+
+    def forward(self, values: paddle.Tensor) -> paddle.Tensor:
+        """Values of the same shape."""
+        if not self.training or not self.least:
+            return values
+        count = int(np.prod(values.shape))
+        drawn = self._bits.random_raw((count + 7) // 8).view(np.uint8)[:count]
+        kept = (drawn >= self.least).astype(np.float32)
+        kept *= np.float32(256 / (256 - self.least))
+        return values * paddle.to_tensor(kept.reshape(values.shape))
+
+
+def _narrow() -> paddle.ParamAttr:
+    return paddle.ParamAttr(initializer=nn.initializer.Normal(0.0, 0.05))

@@ -1,0 +1,211 @@
+"""Who is asked: an id, a profile, a history, or any mixture of them becomes one vector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.errors import UsageError
+from fusionrec.index import Condition
+
+PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
+
+
+@dataclass(frozen=True)
+class Rated:
+    """An item that someone rated, or named as one they like.
+
+    Attributes:
+        item: outside item id.
+        rating: on the schema's scale; None where it is not known.
+        time: seconds since 1970; None where it is not known.
+    """
+
+    item: str
+    rating: float | None = None
+    time: float | None = None
+
+
+@dataclass(frozen=True)
+class Query:
+    """Whom to answer, and with what.
+
+    Attributes:
+        user: an outside user id, or None.
+        profile: user attribute -> value; wins over what is stored of the user.
+        history: what the person rated beside what is stored, the newest last; put in the order of
+            time where every one has a time.
+        k: items wanted, 1 or more; there may be fewer.
+        where: conditions that every item must meet.
+        seen: whether items that the user has rated may be in the answer.
+    """
+
+    user: str | None = None
+    profile: Mapping[str, str] = field(default_factory=dict)
+    history: Sequence[Rated] = ()
+    k: int = 10
+    where: Sequence[Condition] = ()
+    seen: bool = False
+
+
+@dataclass(frozen=True)
+class Person:
+    """What a query comes to.
+
+    Attributes:
+        vector: float32 [dim], of length 1; None where nothing is known of the person.
+        kind: what it was made from: a known ``user``, a ``profile``, a ``history`` that was given,
+            several of these (``mixed``), or nothing (``popular``).
+        rated: int [n], positions of the items that they are known to have rated.
+        notes: what the person who asked should know, in sentences.
+    """
+
+    vector: np.ndarray | None
+    kind: PersonKind
+    rated: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+class People:
+    """Makes persons of queries, by one version's towers.
+
+    Args:
+        artifact: the version.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self._users, self._items = artifact.users.positions(), artifact.items.positions()
+        who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
+        self._trained = frozenset(who.values)
+
+    def find(self, query: Query) -> Person:
+        """The person of a query.
+
+        Raises:
+            UsageError: the user is unknown and nothing else was given, a profile's value is not a
+                choice, or a rating is out of its range.
+        """
+        position = self._position(query)
+        profile = self.artifact.encoder.profile(query.profile)
+        items, ratings, notes = self._given(query.history)
+        stored = self._stored(position)
+        rated = np.union1d(stored[0], items).astype(np.int64)
+        known = position is not None and self._known(position, stored)
+        sources = ("user", known), ("profile", bool(profile)), ("history", len(items) > 0)
+        kinds = [name for name, here in sources if here]
+        if query.user is not None and position is None:
+            told_of = " and the ".join(kinds) or "popularity"
+            notes += (
+                f"user {query.user} is not in {self.artifact.version}: answered from the {told_of}",
+            )
+        if not kinds and position is None:
+            return Person(None, "popular", rated, notes)
+        if len(items) and not self.artifact.history_length:
+            notes += (
+                f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
+                "was named were added to the person's",
+            )
+        vector = self._vector(position, profile, items, ratings, stored)
+        kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
+        return Person(vector, kind, rated, notes)  # type: ignore[arg-type]
+
+    def _position(self, query: Query) -> int | None:
+        """The stored user's position; None if none is named, or an unknown one with more told."""
+        if query.user is None:
+            return None
+        position = self._users.get(query.user)
+        if position is None and not query.profile and not query.history:
+            options = [
+                f"--profile {f.name}={next(iter(f.choices), 'VALUE')}"
+                for f in self.artifact.schema.attributes("user")
+            ]
+            raise UsageError(
+                f"user {query.user!r} is not among the {len(self._users)} users of "
+                f"{self.artifact.version}",
+                hint="say what is known of them instead, such as "
+                + " ".join([*options, "--liked ITEM"]),
+            )
+        return position
+
+    def _given(self, history: Sequence[Rated]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+        """Positions and ratings of what was given, in order, each item once; and what to say."""
+        low, high = self.artifact.schema.rating_range
+        for one in history:
+            if one.rating is not None and not low <= one.rating <= high:
+                raise UsageError(
+                    f"item {one.item}: a rating is {low:g} to {high:g} here, got {one.rating:g}"
+                )
+        if all(one.time is not None for one in history):
+            history = sorted(history, key=lambda one: one.time or 0.0)
+        held: dict[int, float] = {}
+        missing = []
+        for one in history:
+            position = self._items.get(one.item)
+            if position is None:
+                missing.append(one.item)
+                continue
+            held.pop(position, None)  # rated again: the newer one counts, at its place
+            held[position] = np.nan if one.rating is None else one.rating
+        notes: tuple[str, ...] = ()
+        if missing:
+            shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+            notes = (
+                f"left out {len(missing)} of {len(history)} items that are not in "
+                f"{self.artifact.version}: {shown}",
+            )
+        items = np.array(list(held), dtype=np.int64)
+        return items, np.array(list(held.values()), dtype=np.float32), notes
+
+    def _stored(self, position: int | None) -> tuple[np.ndarray, np.ndarray]:
+        if position is None:
+            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
+        return self.artifact.histories.of(position)
+
+    def _known(self, position: int, stored: tuple[np.ndarray, np.ndarray]) -> bool:
+        """Whether the model knows more of a stored user than the profile."""
+        if self.artifact.history_length:
+            return len(stored[0]) > 0
+        return self.artifact.users.ids[position] in self._trained
+
+    def _vector(
+        self,
+        position: int | None,
+        profile: Mapping[str, object],
+        items: np.ndarray,
+        ratings: np.ndarray,
+        stored: tuple[np.ndarray, np.ndarray],
+    ) -> np.ndarray:
+        artifact = self.artifact
+        if artifact.history_length and len(items):
+            before = ~np.isin(stored[0], items)  # rated again: the newer one counts
+            history = (
+                np.concatenate([stored[0][before], items]),
+                np.concatenate([stored[1][before], ratings]),
+            )
+            read: np.ndarray = artifact.vectors_of(*self._told(position, profile), [history])[0]
+            return read
+        vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
+        if position is not None and not profile:
+            vector = artifact.user_vectors[position]
+        elif position is not None or profile or not len(items):
+            vector = artifact.vectors_of(*self._told(position, profile), [stored])[0]
+        if not len(items):
+            return vector
+        # Of one length with the person's own, however many there are.
+        added = vector + artifact.item_vectors[items].mean(axis=0)
+        return np.asarray(added / max(float(np.linalg.norm(added)), 1e-12), dtype=np.float32)
+
+    def _told(
+        self, position: int | None, profile: Mapping[str, object]
+    ) -> tuple[list[str | None], dict[str, list[object]]]:
+        """Id and profile as the encoder takes them; what was said wins over what is stored."""
+        stored = self.artifact.users.row(position) if position is not None else {}
+        ids: list[str | None] = [
+            self.artifact.users.ids[position] if position is not None else None
+        ]
+        return ids, {name: [value] for name, value in {**stored, **profile}.items()}

@@ -1,0 +1,130 @@
+"""How the fusion model is trained: on blocks of users and items, judged by its error in stars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.errors import TrainingError
+from fusionrec.features import Encoder
+from fusionrec.metrics import rmse
+from fusionrec.recipes import Recipe, TrainingSettings
+from fusionrec.scores import SCALE, ScoreMap
+from fusionrec.training.batches import Batch, Blocks
+from fusionrec.training.loop import LOWER, Measure, Trainer
+from fusionrec.training.network import Network
+
+
+class FusionTrainer(Trainer):
+    """Teaches both towers whatever the recipe's terms ask: stars, rankings, who rates what."""
+
+    model = "fusion"
+    settings: TrainingSettings
+    recipe: Recipe
+    network: Network
+
+    def build(self, rows: np.ndarray) -> None:
+        """See ``Trainer.build``."""
+        told = "error in stars" if self.recipe.rates else "loss"
+        self.measure = Measure(told, told, rising=False, unit="ratings")
+        self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
+        self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
+        self.network = Network(self.dataset, self.encoder, self.recipe)
+        self.blocks = self._blocks()
+        self.optimizer = self._optimizer()
+
+    def _blocks(self) -> Blocks:
+        s, data = self.settings, self.dataset
+        user, rating = data.user[self.rows], data.rating[self.rows]
+        weight = np.where(rating >= data.schema.like, 1.0, s.low_weight).astype(np.float32)
+        return Blocks(
+            user,
+            data.item[self.rows],
+            rating,
+            weight,
+            batch=s.batch,
+            seed=s.seed,
+            all_items=s.all_items,
+        )
+
+    def _optimizer(self) -> paddle.optimizer.AdamW:
+        parameters = dict(self.network.named_parameters())
+        decayed = {p.name for name, p in parameters.items() if "embedding" in name}
+        return paddle.optimizer.AdamW(
+            learning_rate=self.settings.learning_rate,
+            parameters=list(parameters.values()),
+            weight_decay=self.settings.weight_decay,
+            apply_decay_param_fun=decayed.__contains__,
+        )
+
+    def steps(self) -> int:
+        """See ``Trainer.steps``."""
+        return len(self.blocks)
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """See ``Trainer.batches``."""
+        return self.blocks.epoch(epoch, start)
+
+    def loss(
+        self, batch: Batch, rng: np.random.Generator
+    ) -> tuple[paddle.Tensor | None, float, int]:
+        """See ``Trainer.loss``; the error is the mean squared error of the scores if they rate."""
+        if not len(batch.rating):
+            return None, 0.0, 0
+        loss, error = self.network.loss(batch, rng)
+        return loss, float(error if self.recipe.rates else loss), len(batch.rating)
+
+    def figure(self, error: float) -> float:
+        """See ``Trainer.figure``: its root, in stars, if scores rate."""
+        return math.sqrt(error) * self.network.map.unit if self.recipe.rates else error
+
+    def judge(self) -> float | None:
+        """See ``Trainer.judge``: RMSE in stars of the held-out ratings."""
+        users, items = self.network.vectors("user"), self.network.vectors("item")
+        for vectors in (users, items):
+            # Written so that a NaN, which no comparison finds, is astray too.
+            if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
+                raise TrainingError(
+                    f"the vectors are not of length 1 after epoch {self.progress.epoch}", LOWER
+                )
+        if not len(self.held_out):
+            return None
+        predicted = predict(self.dataset, self.held_out, users, items)
+        return rmse(predicted, self.dataset.rating[self.held_out])
+
+    @property
+    def towers(self) -> dict[Side, nn.Layer]:
+        """See ``Trainer.towers``."""
+        return dict(self.network.towers)
+
+    def about(self) -> dict[str, Any]:
+        """See ``Trainer.about``."""
+        if self.recipe.rates:
+            return {}
+        return {"score": {"kind": "ranking"}}  # nothing taught it stars
+
+
+def fit_encoder(dataset: Dataset, rows: np.ndarray, settings: TrainingSettings) -> Encoder:
+    """The encoder of a training; one that withholds every user's id knows none of them."""
+    encoder = Encoder.fit(dataset, rows)
+    return encoder if settings.user_id_dropout < 1 else encoder.without_ids("user")
+
+
+def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Parts rows into those trained on and a random share held out for validation, both sorted."""
+    count = min(round(len(rows) * share), len(rows) - 1)
+    shuffled = np.random.default_rng([seed, 2]).permutation(rows)
+    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+
+
+def predict(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Ratings, float [n], that two sets of vectors, [., dim], predict for some interactions."""
+    cosine: np.ndarray = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
+    return ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)

@@ -1,0 +1,287 @@
+"""What the sequence model learns by: which item of the whole catalogue comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from fusionrec.artifact.tables import Histories
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.errors import TrainingError
+from fusionrec.features import Encoder, Features, pack_histories, rating_levels
+from fusionrec.metrics import ItemSets, Ranking, mean
+from fusionrec.models.fusion import Tower
+from fusionrec.models.sequence import HistoryTower
+from fusionrec.recipes import SequenceRecipe, SequenceTraining
+from fusionrec.training.loop import LOWER, Measure, Trainer
+from fusionrec.training.sequences import SequenceBatch, Windows
+from fusionrec.training.softmax import softmax_loss
+
+CLIP = 5.0  # largest norm of a step's gradient
+JUDGED = 64  # users whose histories pass the tower together outside training
+
+
+class SequenceTrainer(Trainer):
+    """Teaches both towers to rank each item of a history above all others, from those before."""
+
+    model = "sequence"
+    measure = Measure("loss", "NDCG@10", rising=True, unit="items")
+    settings: SequenceTraining
+    recipe: SequenceRecipe
+    network: SequenceNetwork
+
+    def build(self, rows: np.ndarray) -> None:
+        """See ``Trainer.build``."""
+        dataset, s = self.dataset, self.settings
+        self.rows, self.held_out = hold_out_latest(dataset, rows, s.validation, s.seed)
+        self.encoder = Encoder.fit(dataset, self.rows)
+        self.histories = Histories.build(dataset, self.rows)
+        self.network = SequenceNetwork(dataset, self.encoder, self.recipe)
+        length = self.recipe.model.history + 1  # the last one is only asked for
+        self.windows = Windows(
+            self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
+        )
+        self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
+        self._chance = self._chances()
+        self.optimizer = paddle.optimizer.AdamW(
+            learning_rate=s.learning_rate,
+            parameters=self.network.parameters(),
+            beta2=0.98,
+            weight_decay=0.0,
+            grad_clip=nn.ClipGradByGlobalNorm(CLIP),
+        )
+
+    def steps(self) -> int:
+        """See ``Trainer.steps``."""
+        return len(self.windows)
+
+    def batches(self, epoch: int, start: int) -> Iterator[SequenceBatch]:
+        """See ``Trainer.batches``."""
+        return self.windows.epoch(epoch, start)
+
+    def figure(self, error: float) -> float:
+        """See ``Trainer.figure``: the cross-entropy itself."""
+        return error
+
+    @property
+    def towers(self) -> dict[Side, nn.Layer]:
+        """See ``Trainer.towers``."""
+        return {"user": self.network.user, "item": self.network.item}
+
+    def about(self) -> dict[str, Any]:
+        """See ``Trainer.about``."""
+        profile = [field.name for field in self.dataset.schema.attributes("user")]
+        return {
+            "score": {"kind": "ranking"},
+            "history": {"length": self.recipe.model.history},
+            "user_inputs": [*profile, "history"],
+        }
+
+    def loss(
+        self, batch: SequenceBatch, rng: np.random.Generator
+    ) -> tuple[paddle.Tensor, float, int]:
+        """See ``Trainer.loss``."""
+        s = self.settings
+        places, target = _asked(batch)
+        negatives, drawn = self._negatives(rng)
+        known = self._trained
+        if negatives is not None:  # a large catalogue: only what is asked passes the tower
+            known = np.unique(np.concatenate([batch.items.ravel(), batch.drawn.ravel(), negatives]))
+            negatives = np.searchsorted(known, negatives)
+        vectors = self.network.item_vectors(known, s.id_dropout, rng)
+        read = np.searchsorted(known, batch.items[:, :-1])
+        self.network.user.drop.seed(*rng.integers(2**32, size=2))
+        tokens = self.network.tokens(vectors, batch, read, rng)
+        tokens = paddle.gather(tokens.flatten(0, 1), paddle.to_tensor(places))
+        loss = softmax_loss(
+            self.network.user.join(tokens),
+            vectors,
+            np.searchsorted(known, target),
+            s.temperature,
+            negatives,
+            drawn,
+        )
+        return loss, float(loss), len(target)
+
+    def judge(self) -> float | None:
+        """See ``Trainer.judge``: NDCG@10 of the held-out users' latest item."""
+        items = self.network.all_item_vectors()
+        # Written so that a NaN, which no comparison finds, is astray too.
+        if not (np.abs(np.linalg.norm(items, axis=1) - 1.0) < 1e-3).all():
+            raise TrainingError("the item vectors are not of length 1", LOWER)
+        if not len(self.held_out):
+            return None
+        users = self.dataset.user[self.held_out]
+        relevant = ItemSets.of(users, self.dataset.item[self.held_out], len(self.dataset.users))
+        user, item = self.dataset.user[self.rows], self.dataset.item[self.rows]
+        asked = np.full(len(self.dataset.users), -1)
+        asked[users] = self.dataset.item[self.held_out]
+        before = item != asked[user]  # someone may have taken it before
+        seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
+        candidates = np.zeros(len(items), dtype=bool)
+        candidates[self._trained] = True
+        candidates[relevant.items] = True
+        ranking = Ranking(relevant, len(items), 10, seen, candidates)
+        users = np.sort(users)
+        for begin in range(0, len(users), JUDGED):
+            part = users[begin : begin + JUDGED]
+            ranking.add(part, self.network.user_vectors(items, part, self.histories) @ items.T)
+        return mean(ranking.result().ndcg(10))
+
+    def _chances(self) -> np.ndarray | None:
+        """With which chance each trained item is drawn, by its popularity; None for no drawing."""
+        wanted = self.settings.negatives
+        if not wanted or wanted >= len(self._trained):
+            return None
+        count = np.bincount(self.dataset.item[self.rows])[self._trained].astype(np.float64)
+        # Items that are certain leave the others a larger share than their popularity's.
+        scale = wanted / count.sum()
+        for _ in range(50):
+            scale *= wanted / np.minimum(scale * count, 1.0).sum()
+        chances: np.ndarray = np.minimum(scale * count, 1.0).astype(np.float32)
+        return chances
+
+    def _negatives(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        if self._chance is None:
+            return None, None
+        drawn = np.flatnonzero(rng.random(len(self._chance)) < self._chance)
+        return self._trained[drawn], self._chance[drawn]
+
+
+class SequenceNetwork(nn.Layer):
+    """Both towers, and the encoded profiles and items they read.
+
+    Args:
+        dataset: whose users and items are encoded once, here.
+        encoder: fitted on the training rows.
+        recipe: widths, and what is withheld how often.
+    """
+
+    def __init__(self, dataset: Dataset, encoder: Encoder, recipe: SequenceRecipe) -> None:
+        super().__init__()
+        self.settings, self.length = recipe.training, recipe.model.history
+        self.scale = dataset.schema.rating_range
+        self.item = Tower(encoder, "item", recipe.model.tower)
+        self.user = HistoryTower(encoder, recipe.model)
+        self._item_id = encoder.schema.id("item").name
+        self._items = _tensors(encoder.encode_table("item", dataset.items))
+        profiles = encoder.encode_table("user", dataset.users)
+        profiles.pop(encoder.schema.id("user").name)
+        self._profiles = _tensors(profiles)
+
+    def item_vectors(
+        self, items: np.ndarray, id_dropout: float, rng: np.random.Generator
+    ) -> paddle.Tensor:
+        """Vectors, float32 [n, dim], of items at some positions, some ids withheld."""
+        at = paddle.to_tensor(items)
+        inputs = {name: paddle.gather(x, at) for name, x in self._items.items()}
+        _withhold(inputs, self._item_id, id_dropout, rng)
+        vectors: paddle.Tensor = self.item(list(inputs.values()))
+        return vectors
+
+    def tokens(
+        self,
+        vectors: paddle.Tensor,
+        batch: SequenceBatch,
+        read: np.ndarray,
+        rng: np.random.Generator,
+    ) -> paddle.Tensor:
+        """Tokens of a minibatch, float32 [n, length, dim], some profiles and ratings withheld.
+
+        Args:
+            vectors: float32 [m, dim], of items.
+            batch: the minibatch.
+            read: int64 [n, length − 1], its items' places in ``vectors``, without the last.
+            rng: draws what is withheld.
+        """
+        at = paddle.to_tensor(batch.users)
+        profiles = {name: paddle.gather(x, at) for name, x in self._profiles.items()}
+        for name in profiles:
+            _withhold(profiles, name, self.settings.attribute_dropout, rng)
+        items = paddle.gather(vectors, paddle.to_tensor(read.reshape(-1)))
+        levels = rating_levels(batch.ratings[:, :-1], self.scale)
+        levels *= rng.random(levels.shape) >= self.settings.rating_dropout
+        return self.user.read(
+            list(profiles.values()),
+            items.reshape([*read.shape, vectors.shape[1]]),
+            paddle.to_tensor(levels),
+        )
+
+    def all_item_vectors(self) -> np.ndarray:
+        """Vectors of every item, float32 [items, dim], with today's weights."""
+        self.eval()
+        with paddle.no_grad():
+            vectors: np.ndarray = self.item(list(self._items.values())).numpy()
+        self.train()
+        return vectors
+
+    def user_vectors(
+        self, items: np.ndarray, users: np.ndarray, histories: Histories
+    ) -> np.ndarray:
+        """Vectors of some users, float32 [n, dim], with today's weights.
+
+        Args:
+            items: float32 [items, dim], every item's vector.
+            users: int64 [n], positions.
+            histories: what they rated.
+        """
+        at = paddle.to_tensor(users)
+        profiles = [paddle.gather(x, at) for x in self._profiles.values()]
+        packed = pack_histories(
+            [histories.of(int(u)) for u in users], items, self.length, self.scale
+        )
+        self.eval()
+        with paddle.no_grad():
+            vectors: np.ndarray = self.user([*profiles, *map(paddle.to_tensor, packed)]).numpy()
+        self.train()
+        return vectors
+
+
+def _asked(batch: SequenceBatch) -> tuple[np.ndarray, np.ndarray]:
+    """Which tokens of a minibatch, by their places in it, are asked for which items, int64 [m]."""
+    rows, length = batch.items.shape
+    later = np.arange(length) < batch.count[:, None]
+    later[:, 0] = False  # the first token knows the profile alone
+    first = np.repeat(np.arange(rows) * length, batch.drawn.shape[1])
+    places = np.concatenate([first, np.flatnonzero(later)])
+    return places, np.concatenate([batch.drawn.ravel(), batch.items[later]])
+
+
+def hold_out_latest(
+    dataset: Dataset, rows: np.ndarray, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Holds out the latest row of some users who have three rows or more.
+
+    Returns:
+        The rows trained on and those held out, one for each of these users, both rising.
+    """
+    user = dataset.user[rows]
+    time = rows if dataset.time is None else dataset.time[rows]
+    order = np.lexsort((rows, time, user))
+    latest = np.flatnonzero(np.r_[user[order][1:] != user[order][:-1], True])
+    enough = latest[np.bincount(user)[user[order][latest]] >= 3]
+    drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
+    held_out = np.sort(rows[order[enough[drawn]]])
+    return np.setdiff1d(rows, held_out), held_out
+
+
+def _withhold(
+    inputs: dict[str, paddle.Tensor], name: str, share: float, rng: np.random.Generator
+) -> None:
+    """Puts "not known" (row 0, or all zeros) in place of a share of a field's values."""
+    shown = rng.random(inputs[name].shape[0]) >= share
+    if not shown.all():
+        shape = [-1] + [1] * (inputs[name].ndim - 1)
+        mask = paddle.to_tensor(shown.reshape(shape)).astype(inputs[name].dtype)
+        inputs[name] = inputs[name] * mask
+
+
+def _tensors(features: Features) -> dict[str, paddle.Tensor]:
+    return {name: paddle.to_tensor(x) for name, x in features.items()}

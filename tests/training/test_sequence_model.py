@@ -1,0 +1,849 @@
+"""The sequence model as a whole: it reads no future, learns an order, and is published as it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from builders import SMALL, carousel, checkerboard, library, sequence_recipe
+from fusionrec.artifact import Artifact
+from fusionrec.artifact.publish import publish
+from fusionrec.artifact.tables import Histories
+from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.split import leave_last_out
+from fusionrec.errors import ConfigError, TrainingError
+from fusionrec.evaluation.model import Fresh, ModelRanker
+from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.run import evaluate
+from fusionrec.features import LEVELS, Encoder, pack_histories
+from fusionrec.models.sequence import Dropout, HistoryTower
+from fusionrec.recipes import SequenceRecipe, SequenceSettings, SequenceTraining
+from fusionrec.training.loop import Progress, weights
+from fusionrec.training.run import train
+from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
+
+LENGTH = 12
+DIM = SMALL.dim
+NOTHING = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+
+
+def everything(dataset: Dataset) -> np.ndarray:
+    return np.arange(len(dataset))
+
+
+def fit(dataset: Dataset, made: SequenceRecipe) -> SequenceTrainer:
+    trainer = SequenceTrainer(dataset, everything(dataset), made)
+    trainer.fit(lambda _: None)
+    return trainer
+
+
+def about(made: SequenceRecipe) -> dict[str, object]:
+    """What a manifest must tell of a sequence model."""
+    return {
+        "model": "sequence",
+        "score": {"kind": "ranking"},
+        "history": {"length": made.model.history},
+    }
+
+
+def unit(rng: np.random.Generator, *shape: int) -> np.ndarray:
+    drawn = rng.normal(size=shape).astype(np.float32)
+    return drawn / np.linalg.norm(drawn, axis=-1, keepdims=True)
+
+
+# --- the tower ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tower() -> tuple[HistoryTower, list[np.ndarray], Dataset]:
+    """An untrained tower, the profiles of five users, and their data set.
+
+    Every bias is set, so that none hides what stands where.
+    """
+    data = library()
+    encoder = Encoder.fit(data, everything(data))
+    paddle.seed(0)
+    made = HistoryTower(encoder, sequence_recipe(LENGTH).model)
+    rng = np.random.default_rng(0)
+    for name, parameter in made.named_parameters():
+        if name.endswith("bias"):
+            drawn = rng.normal(0, 0.5, parameter.shape).astype(np.float32)
+            parameter.set_value(paddle.to_tensor(drawn))
+    made.eval()
+    features = encoder.encode_table("user", data.users.take(np.arange(5)))
+    features.pop("reader")
+    return made, list(features.values()), data
+
+
+def tokens(
+    tower: HistoryTower, profile: list[np.ndarray], items: np.ndarray, levels: np.ndarray
+) -> np.ndarray:
+    inputs = [paddle.to_tensor(x) for x in profile]
+    read = tower.read(inputs, paddle.to_tensor(items), paddle.to_tensor(levels))
+    return read.numpy()
+
+
+def answer(tower: HistoryTower, *inputs: np.ndarray) -> np.ndarray:
+    return tower([paddle.to_tensor(x) for x in inputs]).numpy()
+
+
+def drawn_histories(seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Item vectors and rating levels of five histories of full length."""
+    rng = np.random.default_rng(seed)
+    return unit(rng, 5, LENGTH, DIM), rng.integers(0, LEVELS + 1, (5, LENGTH))
+
+
+def test_a_token_knows_nothing_of_what_comes_later(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    before = tokens(made, profile, items, levels)
+    assert before.shape == (5, LENGTH + 1, DIM)
+    for place in range(LENGTH):
+        for changed in ("items", "levels"):
+            other_items, other_levels = items.copy(), levels.copy()
+            if changed == "items":
+                other_items[:, place] = -items[:, place]
+            else:
+                other_levels[:, place] = (levels[:, place] + 1) % (LEVELS + 1)
+            after = tokens(made, profile, other_items, other_levels)
+            moved = np.abs(after - before).max(axis=(0, 2))
+            assert moved[: place + 1].max() < 1e-5
+            assert moved[place + 1 :].min() > 1e-3, "a later token does not read it"
+
+
+def test_every_token_knows_the_profile(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    before = tokens(made, profile, items, levels)
+    for number, values in enumerate(profile):
+        other = [*profile[:number], np.roll(values, 1, axis=0), *profile[number + 1 :]]
+        moved = np.abs(tokens(made, other, items, levels) - before).max(axis=2)
+        assert (moved.max(axis=0) > 1e-4).all()
+
+
+def test_the_order_of_a_history_matters(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    count = np.full((5, 1), LENGTH)
+    there = answer(made, *profile, items, levels, count)
+    back = answer(made, *profile, items[:, ::-1].copy(), levels[:, ::-1].copy(), count)
+    assert np.abs(there - back).max(axis=1).min() > 1e-3
+
+
+def test_what_lies_behind_a_history_is_not_read(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    count = np.array([[0], [1], [5], [LENGTH - 1], [LENGTH]])
+    whole = answer(made, *profile, items, levels, count)
+    other_items, other_levels = drawn_histories(seed=2)
+    behind = np.arange(LENGTH) >= count
+    other_items = np.where(behind[..., None], other_items, items)
+    other_levels = np.where(behind, other_levels, levels)
+    assert np.allclose(answer(made, *profile, other_items, other_levels, count), whole, atol=1e-6)
+    # Nor does a longer padding than needed say anything.
+    short = answer(made, *profile, items[:, :5], levels[:, :5], np.minimum(count, 5))
+    assert np.allclose(short[:3], whole[:3], atol=1e-5)
+
+
+def test_the_vector_is_that_of_the_last_token(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    read = paddle.to_tensor(tokens(made, profile, items, levels))
+    for count in (0, 3, LENGTH):
+        counts = np.full((5, 1), count)
+        found = answer(made, *profile, items, levels, counts)
+        assert np.allclose(found, made.join(read[:, count]).numpy(), atol=1e-6)
+
+
+def test_a_batch_answers_as_its_single_requests_do(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    count = np.array([[3], [LENGTH], [0], [7], [1]])
+    together = answer(made, *profile, items, levels, count)
+    for row in range(5):
+        length = max(int(count[row, 0]), 1)
+        one = [x[row : row + 1] for x in profile]
+        history = items[row : row + 1, :length], levels[row : row + 1, :length]
+        alone = answer(made, *one, *history, count[row : row + 1])
+        assert np.allclose(alone[0], together[row], atol=1e-5)
+
+
+def test_vectors_have_length_one(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    for count in (0, 1, LENGTH):
+        found = answer(made, *profile, items, levels, np.full((5, 1), count))
+        assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+
+
+def test_ratings_matter_and_unknown_ones_are_their_own(tower):
+    made, profile, _ = tower
+    items, levels = drawn_histories()
+    count = np.full((5, 1), LENGTH)
+    found = [
+        answer(made, *profile, items, np.full_like(levels, level), count)
+        for level in range(LEVELS + 1)
+    ]
+    for level in range(LEVELS):
+        assert np.abs(found[level] - found[level + 1]).max() > 1e-4
+
+
+def test_dropout_is_of_training_alone_and_keeps_the_mean():
+    drop, ones = Dropout(0.25), paddle.ones([400, 50])
+    drop.eval()
+    assert np.array_equal(drop(ones).numpy(), ones.numpy())
+    drop.train()
+    drop.seed(3, 4)
+    first = drop(ones).numpy()
+    assert set(np.unique(first)) == {0.0, np.float32(4 / 3)}
+    assert (first == 0).mean() == pytest.approx(0.25, abs=0.02)
+    assert first.mean() == pytest.approx(1.0, abs=0.02)
+    assert not np.array_equal(first, drop(ones).numpy())
+    drop.seed(3, 4)
+    assert np.array_equal(first, drop(ones).numpy())
+    drop.seed(3, 5)
+    assert not np.array_equal(first, drop(ones).numpy())
+    none = Dropout(0.0)
+    none.train()
+    assert np.array_equal(none(ones).numpy(), ones.numpy())
+
+
+def test_the_highest_dropout_that_settings_allow():
+    drop = Dropout(SequenceSettings(SMALL, dropout=0.999).dropout)
+    drop.train()
+    assert np.isfinite(drop(paddle.ones([10])).numpy()).all()
+
+
+# --- settings -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (lambda: SequenceSettings(SMALL, heads=3), "must divide model.tower.dim, got 3 and 16"),
+        (lambda: SequenceSettings(SMALL, history=0), "model.history must be 1 to 4096"),
+        (lambda: SequenceSettings(SMALL, blocks=0), "model.blocks must be 1 to 32"),
+        (lambda: SequenceSettings(SMALL, dropout=1.0), "model.dropout must be 0 to below 1"),
+        (lambda: SequenceTraining(negatives=-1), "training.negatives must be 0 or more"),
+        (lambda: SequenceTraining(validation=1.0), "training.validation must be 0 to below 1"),
+        (lambda: SequenceTraining(rating_dropout=-0.1), "training.rating_dropout"),
+        (lambda: SequenceTraining(learning_rate=0.0), "training.learning_rate must be above 0"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, words):
+    with pytest.raises(ConfigError, match=words):
+        settings()
+
+
+def test_settings_read_back_equal_and_can_be_changed():
+    made = sequence_recipe(history=33)
+    assert SequenceRecipe.from_dict(made.to_dict()) == made
+    changed = made.change({"model.tower.dim": "32", "training.negatives": "7"})
+    assert (changed.model.dim, changed.training.negatives) == (32, 7)
+    assert changed.model.history == 33
+
+
+# --- what is held out -----------------------------------------------------------------------------
+
+
+def test_hold_out_latest_takes_the_latest_row_of_users_with_three():
+    data = carousel()
+    assert data.time is not None
+    rng = np.random.default_rng(5)
+    # Some users keep two rows or one.
+    few = np.isin(data.user, [3, 4, 5]) & (data.time > 1001)
+    rows = np.flatnonzero(~few & (rng.random(len(data)) < 0.9))
+    trained, held_out = hold_out_latest(data, rows, 0.999999, seed=0)
+    counts = np.bincount(data.user[rows], minlength=len(data.users))
+    assert sorted(data.user[held_out]) == list(np.flatnonzero(counts >= 3))
+    assert {1, 2} & set(counts.tolist())
+    assert np.array_equal(np.union1d(trained, held_out), np.sort(rows))
+    assert not np.intersect1d(trained, held_out).size
+    assert (np.diff(trained) > 0).all()
+    assert (np.diff(held_out) > 0).all()
+    for row in held_out:
+        own = rows[data.user[rows] == data.user[row]]
+        assert data.time[row] == data.time[own].max()
+
+
+def test_hold_out_latest_is_a_seeded_share():
+    data = carousel(users=400)
+    rows = everything(data)
+    _, held_out = hold_out_latest(data, rows, 0.3, seed=1)
+    assert len(held_out) == pytest.approx(120, abs=4 * np.sqrt(400 * 0.3 * 0.7))
+    assert np.array_equal(held_out, hold_out_latest(data, rows, 0.3, seed=1)[1])
+    assert not np.array_equal(held_out, hold_out_latest(data, rows, 0.3, seed=2)[1])
+    trained, none = hold_out_latest(data, rows, 0.0, seed=1)
+    assert len(none) == 0
+    assert np.array_equal(trained, rows)
+
+
+def test_of_equal_times_and_without_times_the_last_row_is_the_latest():
+    data = carousel()
+    for time in (None, np.zeros(len(data), np.int64)):
+        same = replace(data, time=time)
+        _, held_out = hold_out_latest(same, everything(same), 0.999999, seed=0)
+        for row in held_out:
+            assert row == np.flatnonzero(same.user == same.user[row]).max()
+
+
+def test_training_sees_no_held_out_row():
+    """What is held out stands in no minibatch, as nobody's drawn item, and in no vocabulary."""
+    data = carousel(users=20, items=200)  # few users: many an item has one rating
+    task = SequenceTrainer(data, everything(data), sequence_recipe(LENGTH, validation=0.9))
+    held_out = set(zip(data.user[task.held_out], data.item[task.held_out], strict=True))
+    assert len(held_out) > 10
+    met = set()
+    for epoch in range(1, 6):
+        for b in task.batches(epoch, 0):
+            there = np.arange(b.items.shape[1]) < b.count[:, None]
+            met |= {(b.users[r], b.items[r, c]) for r, c in np.argwhere(there)}
+            met |= {
+                (user, item) for user, drawn in zip(b.users, b.drawn, strict=True) for item in drawn
+            }
+    trained = set(zip(data.user[task.rows], data.item[task.rows], strict=True))
+    assert met <= trained
+    assert not met & held_out
+    # Long walks give windows; five epochs meet nearly everything.
+    assert len(met) > 0.9 * len(trained)
+    only_held_out = np.setdiff1d(data.item[task.held_out], data.item[task.rows])
+    assert len(only_held_out)
+    rows = task.encoder.encode_table("item", data.items)["what"]
+    assert not rows[only_held_out].any()
+    assert rows[data.item[task.rows]].all()
+
+
+# --- learning -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def ridden() -> tuple[Dataset, SequenceTrainer]:
+    """A training on walks around a carousel."""
+    data = carousel()
+    made = sequence_recipe(
+        20, epochs=20, validation=0.5, id_dropout=0.0, rating_dropout=0.0, patience=5
+    )
+    return data, fit(data, made)
+
+
+def test_a_planted_order_is_learned(ridden):
+    _, task = ridden
+    assert len(task.held_out) > 20
+    assert task.progress.best.validation > 0.97
+    assert task.judge() == pytest.approx(task.progress.best.validation, abs=1e-6)
+    losses = [epoch.train for epoch in task.progress.epochs]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_an_item_calls_the_one_after_it(ridden):
+    """Not only at the end of a walk that was trained on, and not the one before it."""
+    data, task = ridden
+    items = task.network.all_item_vectors()
+    count = len(data.items)
+    walks = [(np.arange(begin, begin + 3) % count, np.full(3, 4.0)) for begin in range(count)]
+    packed = pack_histories(walks, items, task.recipe.model.history, (1.0, 5.0))
+    users = answer(task.network.user, *packed)
+    best = (users @ items.T).argsort(axis=1)[:, ::-1]
+    after = (np.arange(count) + 3) % count
+    assert (best[:, 0] == after).mean() > 0.8
+    assert (best[:, :3] == after[:, None]).any(axis=1).mean() > 0.95
+
+
+def test_it_is_far_above_popularity_and_known_rows_are_used(tmp_path):
+    """Through the protocol: the validation item is in the history that the test is asked after."""
+    data = carousel()
+    made = sequence_recipe(20, epochs=15, validation=0.2, patience=20, rating_dropout=0.0)
+    result = evaluate(
+        data,
+        named("next-item"),
+        Options(baselines=("popular",)),
+        Fresh(made),
+        through_index=10,
+        resamples=1000,
+    )
+    model, popular = result.rows
+    assert model.is_model
+    # Without the validation item the walk would seem to end one item earlier.
+    assert model.figure("ndcg@10") > 0.9
+    assert model.figure("ndcg@10") > popular.figure("ndcg@10") + 0.5
+    assert result.searched.users == 10
+    assert result.searched.differ == 0
+
+
+def test_many_negatives_that_are_drawn_train_as_well():
+    data = carousel()
+    made = sequence_recipe(20, epochs=20, validation=0.5, id_dropout=0.0, negatives=12)
+    task = fit(data, made)
+    chances = task._chances()
+    assert chances.sum() == pytest.approx(12, rel=1e-3)
+    assert ((chances > 0) & (chances <= 1)).all()
+    assert task.progress.best.validation > 0.9
+
+
+def test_chances_follow_popularity_and_never_pass_one(dataset):
+    for wanted in (1, 5, 20, 39):
+        task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
+        chances, count = task._chances(), np.bincount(dataset.item[task.rows])
+        assert chances.sum() == pytest.approx(wanted, rel=1e-3)
+        assert chances.max() <= 1
+        sure = chances > 1 - 1e-6
+        ratio = chances[~sure] / count[~sure]
+        assert np.allclose(ratio, ratio[0], rtol=1e-4)
+        assert not sure.any() or count[sure].min() >= count[~sure].max(initial=0)
+    for wanted in (0, 40, 1000):
+        task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
+        assert task._chances() is None
+
+
+def test_drawn_items_are_drawn_with_their_chances(dataset):
+    task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=10))
+    drawn = np.zeros(len(dataset.items))
+    rng, times = np.random.default_rng(0), 2000
+    for _ in range(times):
+        negatives, _ = task._negatives(rng)
+        drawn[negatives] += 1
+        assert (np.diff(negatives) > 0).all()
+    chances = task._chances()
+    assert np.abs(drawn / times - chances).max() < 5 * 0.5 / np.sqrt(times)
+
+
+@pytest.mark.parametrize("negatives", [0, 15])
+def test_the_loss_is_what_the_formula_says(negatives):
+    """Each token of a window, and the profile alone, against the items: written out."""
+    data = library()
+    made = sequence_recipe(
+        5, batch=60, negatives=negatives, id_dropout=0.0, rating_dropout=0.0, attribute_dropout=0.0
+    )
+    made = replace(made, model=replace(made.model, dropout=0.0))
+    task = SequenceTrainer(data, everything(data), made)
+    items = task.network.all_item_vectors().astype(np.float64)
+    profiles = task.encoder.encode_table("user", data.users)
+    profiles.pop("reader")
+    for number, batch in enumerate(task.batches(1, 0)):
+        loss, error, count = task.loss(batch, np.random.default_rng(number))
+        negative = np.unique(data.item[task.rows])
+        weight = np.ones(len(negative))
+        if negatives:
+            rng = np.random.default_rng(number)
+            negative, chance = task._negatives(rng)
+            weight = 1 / chance
+        terms = []
+        for row, user in enumerate(batch.users):
+            history = batch.items[row, : batch.count[row]]
+            rated = batch.ratings[row, : batch.count[row]]
+            profile = [x[user : user + 1] for x in profiles.values()]
+            asked = [(0, target) for target in batch.drawn[row]]
+            asked += list(enumerate(history[1:], start=1))
+            for place, target in asked:
+                packed = pack_histories(
+                    [(history[:place], rated[:place])],
+                    items.astype(np.float32),
+                    5,
+                    data.schema.rating_range,
+                )
+                scores = items @ answer(task.network.user, *profile, *packed)[0] / 0.05
+                counted = np.zeros(len(items))
+                counted[negative] = weight
+                counted[target] = 1
+                terms.append(np.log(counted @ np.exp(scores)) - scores[target])
+        assert count == len(terms) == (batch.count - 1).sum() + batch.drawn.size
+        assert float(loss) == error == pytest.approx(np.mean(terms), rel=1e-3)
+        if number == 2:
+            break
+
+
+def test_two_trainings_with_one_seed_are_the_same_and_others_are_not():
+    data = carousel()
+    one, two, other = (
+        weights(fit(data, sequence_recipe(LENGTH, seed=seed)).network) for seed in (5, 5, 6)
+    )
+    assert all(np.array_equal(one[name], two[name]) for name in one)
+    assert any(not np.allclose(one[name], other[name], atol=1e-3) for name in one)
+
+
+def test_the_best_epochs_weights_are_kept_and_patience_ends_a_training():
+    """Tastes that are chance: what is held out soon is told worse."""
+    data = carousel()
+    rng = np.random.default_rng(0)
+    data.item[:] = np.concatenate(
+        [rng.choice(30, n, replace=False) for n in np.bincount(data.user)]
+    )[np.argsort(np.argsort(data.user, kind="stable"))]
+    made = sequence_recipe(LENGTH, epochs=40, patience=3, validation=0.9)
+    task = fit(data, made)
+    figures = [epoch.validation for epoch in task.progress.epochs]
+    best = int(np.argmax(figures))
+    assert task.progress.best.number == best + 1
+    assert len(figures) == best + 1 + 3 < 40
+    assert task.judge() == pytest.approx(figures[best], abs=1e-6)
+
+
+def test_an_epoch_is_judged_by_the_ndcg_of_what_is_held_out(dataset):
+    """Among all items that training knows or that are held out, without what the user rated."""
+    rows = np.flatnonzero(dataset.item > 5)  # the first six are no candidates
+    task = SequenceTrainer(dataset, rows, sequence_recipe(LENGTH, validation=0.9))
+    items = task.network.all_item_vectors()
+    candidates = np.isin(np.arange(len(items)), dataset.item[rows])
+    gains = []
+    for row in task.held_out:
+        user = dataset.user[row]
+        vector = task.network.user_vectors(items, np.array([user]), task.histories)[0]
+        scores = items @ vector
+        shown = candidates & ~np.isin(np.arange(len(items)), task.histories.of(int(user))[0])
+        rank = 1 + int((scores[shown] > scores[dataset.item[row]]).sum())
+        gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0.0)
+    assert task.judge() == pytest.approx(np.mean(gains), abs=1e-3)
+
+
+def test_without_validation_all_rows_are_trained_and_the_last_epoch_is_kept():
+    data = carousel()
+    task = fit(data, sequence_recipe(LENGTH, epochs=3, validation=0.0, patience=1))
+    assert len(task.held_out) == 0
+    assert [epoch.validation for epoch in task.progress.epochs] == [None] * 3
+    assert task.progress.best.number == 3
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e25])
+def test_a_training_that_goes_astray_is_an_error_and_nothing_is_published(tmp_path, rate):
+    made = sequence_recipe(LENGTH, learning_rate=rate, epochs=2)
+    with pytest.raises(TrainingError) as caught:
+        train(carousel(), made, Workspace(tmp_path))
+    assert "learning_rate" in caught.value.hint
+    assert not list(tmp_path.glob("models/*"))
+
+
+def first_of_each(data: Dataset, length: int) -> Dataset:
+    """As many rows of every user."""
+    order = np.argsort(data.user, kind="stable")
+    user = data.user[order]
+    kept = np.sort(order[np.arange(len(user)) - np.searchsorted(user, user) < length])
+    columns = {name: getattr(data, name)[kept] for name in ("user", "item", "rating")}
+    return replace(data, **columns, time=None)
+
+
+# Such a window's only item is asked of the profile alone, and nothing at all is read.
+
+
+@pytest.mark.parametrize(
+    ("made", "length", "history"),
+    [
+        (carousel, 1, LENGTH),
+        (carousel, 4, 1),
+        (library, 1, LENGTH),
+        (library, 4, 1),
+        (carousel, 2, LENGTH),
+        (carousel, 4, 2),
+    ],
+)
+def test_histories_of_one_item_and_towers_that_read_one(made, length, history):
+    task = fit(first_of_each(made(), length), sequence_recipe(history))
+    assert all(np.isfinite(epoch.train) for epoch in task.progress.epochs)
+    users = np.unique(task.dataset.user)
+    vectors = task.network.user_vectors(task.network.all_item_vectors(), users, task.histories)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
+
+
+def test_a_minibatch_may_draw_no_negative_at_all():
+    data = carousel()
+    task = fit(data, sequence_recipe(LENGTH, epochs=6, negatives=1))
+    assert all(np.isfinite(epoch.train) for epoch in task.progress.epochs)
+
+
+def test_every_place_that_is_read_is_trained():
+    data = carousel()
+    task = fit(data, sequence_recipe(6))
+    for block in task.network.user.blocks:
+        assert np.abs(block.bias.numpy()).max(axis=0).min() > 0
+
+
+# --- going on -------------------------------------------------------------------------------------
+
+RESUMED = sequence_recipe(LENGTH, epochs=3, negatives=25, validation=0.3).change(
+    {"model.tower.dropout": "0.1"}  # Paddle draws what the item tower drops
+)
+
+
+def stop_at(epoch: int, step: int):
+    """A report that presses Ctrl-C there."""
+
+    def report(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (epoch, step):
+            raise KeyboardInterrupt
+
+    return report
+
+
+@pytest.fixture(scope="module")
+def unbroken(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A training that ran through."""
+    return train(dataset, RESUMED, Workspace(tmp_path_factory.mktemp("unbroken")))
+
+
+@pytest.fixture(scope="module")
+def ended(dataset: Dataset) -> tuple[dict[str, np.ndarray], Progress]:
+    """Its weights and progress."""
+    trainer = fit(dataset, RESUMED)
+    return weights(trainer.network), trainer.progress
+
+
+@pytest.mark.parametrize("seconds", [60.0, 1e-6])
+@pytest.mark.parametrize(("epoch", "step"), [(1, 1), (2, 2), (3, 0)])
+def test_a_stopped_training_ends_in_the_same_weights(
+    dataset, tmp_path, ended, epoch, step, seconds
+):
+    """Kept where it stopped, and kept after every step on the way."""
+    made = replace(RESUMED, training=replace(RESUMED.training, checkpoint_seconds=seconds))
+
+    def trainer() -> SequenceTrainer:
+        return SequenceTrainer(dataset, everything(dataset), made, tmp_path)
+
+    with pytest.raises(KeyboardInterrupt):
+        trainer().fit(stop_at(epoch, step))
+    met: list[tuple[int, int]] = []
+    again = trainer()
+    again.fit(lambda p: met.append((p.epoch, p.step)), resume=True)
+    assert met[0] == (epoch, step + 1)
+    wanted, progress = ended
+    found = weights(again.network)
+    assert found.keys() == wanted.keys()
+    assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
+    for one, other in zip(again.progress.epochs, progress.epochs, strict=True):
+        assert (one.number, one.train, one.validation) == (
+            other.number,
+            other.train,
+            other.validation,
+        )
+
+
+def test_what_a_stopped_training_publishes_is_the_same(dataset, tmp_path, unbroken):
+    workspace = Workspace(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(dataset, RESUMED, workspace, stop_at(2, 2))
+    assert not list(workspace.models.glob("*"))
+    assert list(workspace.checkpoints.glob("*/state.safetensors"))
+    resumed = train(dataset, RESUMED, workspace, resume=True)
+    for name in ("item_tower.pdiparams", "user_tower.pdiparams", "user_vectors.npy"):
+        assert resumed.manifest["files"][name] == unbroken.manifest["files"][name]
+    assert not list(workspace.checkpoints.glob("*"))
+
+
+def test_a_checkpoint_of_other_settings_is_refused(dataset, tmp_path):
+    rows = everything(dataset)
+    with pytest.raises(KeyboardInterrupt):
+        SequenceTrainer(dataset, rows, RESUMED, tmp_path).fit(stop_at(1, 1))
+    other = RESUMED.change({"model.history": "9"})
+    with pytest.raises(TrainingError, match=r"with another recipe$"):
+        SequenceTrainer(dataset, rows, other, tmp_path).fit(lambda _: None, resume=True)
+
+
+# --- published ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def read_back(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> tuple[Dataset, SequenceTrainer, Artifact]:
+    """A model of a schema with every kind of attribute; the first items are not trained."""
+    data = library()
+    rows = np.flatnonzero(data.item > 2)
+    made = sequence_recipe(LENGTH, epochs=15, batch=100, id_dropout=0.3)
+    task = SequenceTrainer(data, rows, made)
+    task.fit(lambda _: None)
+    towers = {"user": task.network.user, "item": task.network.item}
+    models = tmp_path_factory.mktemp("models")
+    return data, task, publish(models, data, rows, task.encoder, towers, about(made))
+
+
+def test_the_manifest_says_what_it_is(read_back, dataset, unbroken):
+    _, _, artifact = read_back
+    assert artifact.manifest["model"] == "sequence"
+    assert artifact.manifest["score"]["kind"] == "ranking"
+    assert artifact.history_length == LENGTH
+    assert not artifact.rates
+    assert unbroken.manifest["model"] == "sequence"
+    assert unbroken.manifest["score"]["kind"] == "ranking"
+    assert unbroken.manifest["history"]["length"] == unbroken.history_length == LENGTH
+    assert unbroken.manifest["user_inputs"] == ["gender", "age", "occupation", "history"]
+    assert unbroken.manifest["training"]["best_epoch"] in (1, 2, 3)
+    assert SequenceRecipe.from_dict(unbroken.manifest["recipe"]) == RESUMED
+
+
+def test_what_is_published_answers_as_what_was_trained(read_back):
+    data, task, artifact = read_back
+    items = task.network.all_item_vectors()
+    assert np.allclose(artifact.item_vectors, items, atol=1e-4)
+    histories = Histories.build(data, np.flatnonzero(data.item > 2))
+    users = np.arange(len(data.users))
+    wanted = task.network.user_vectors(items, users, histories)
+    assert np.allclose(artifact.user_vectors, wanted, atol=1e-4)
+    known = [histories.of(int(u)) for u in users]
+    ids, columns = list(data.users.ids), data.users.columns
+    assert np.allclose(artifact.vectors_of(ids, columns, known), artifact.user_vectors, atol=1e-5)
+    assert np.allclose(
+        artifact.vectors_of([None] * len(ids), columns, known), artifact.user_vectors, atol=1e-5
+    ), "a tower that reads histories knows nobody by id"
+
+
+def test_what_is_stored_is_all_that_is_read(read_back):
+    """Item 0 to 2 were kept from training, and so from the histories that are stored."""
+    data, _, artifact = read_back
+    for user in range(len(data.users)):
+        items, ratings = artifact.histories.of(user)
+        own = np.flatnonzero((data.user == user) & (data.item > 2))
+        assert np.array_equal(items, data.item[own])
+        assert np.array_equal(ratings, data.rating[own])
+
+
+def test_attributes_come_in_the_schemas_order_whatever_is_given(read_back):
+    data, _, artifact = read_back
+    histories = [artifact.histories.of(u) for u in range(6)]
+    people = data.users.take(np.arange(6))
+    backwards = dict(reversed(people.columns.items()))
+    wanted = artifact.user_vectors[:6]
+    assert np.allclose(artifact.vectors_of([None] * 6, backwards, histories), wanted, atol=1e-5)
+    for name, column in people.columns.items():
+        changed = people.columns | {name: [*column[1:], column[0]]}
+        other = artifact.vectors_of([None] * 6, changed, histories)
+        assert np.abs(other - wanted).max() > 1e-5, f"{name} is not read"
+        withheld = {n: c for n, c in people.columns.items() if n != name}
+        nones = people.columns | {name: [None] * 6}
+        assert np.allclose(
+            artifact.vectors_of([None] * 6, withheld, histories),
+            artifact.vectors_of([None] * 6, nones, histories),
+            atol=1e-6,
+        )
+
+
+def test_people_in_any_order_and_number_get_the_vectors_they_get_alone(unbroken, dataset):
+    """More people than pass the tower together, of every length, long ones first."""
+    rng = np.random.default_rng(0)
+    users = rng.integers(0, 60, 150)
+    people = dataset.users.take(users)
+    histories = []
+    for user in users:
+        items, ratings = unbroken.histories.of(int(user))
+        count = int(rng.integers(0, min(len(items), 30) + 1))
+        histories.append((items[:count], ratings[:count]))
+    together = unbroken.vectors_of([None] * 150, people.columns, histories)
+    assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-4)
+    for place in (0, 1, 63, 64, 100, 149):
+        columns = {name: [column[place]] for name, column in people.columns.items()}
+        alone = unbroken.vectors_of([None], columns, [histories[place]])
+        assert np.allclose(alone[0], together[place], atol=1e-5)
+
+
+def test_a_long_history_is_its_newest_items(unbroken):
+    rng = np.random.default_rng(0)
+    items, ratings = rng.integers(0, 40, 10_000), rng.integers(1, 6, 10_000).astype(np.float32)
+
+    def vector(newest: int) -> np.ndarray:
+        return unbroken.vectors_of([None], {}, [(items[-newest:], ratings[-newest:])])[0]
+
+    assert np.array_equal(vector(10_000), vector(LENGTH))
+    assert np.array_equal(vector(LENGTH + 1), vector(LENGTH))
+    assert not np.allclose(vector(LENGTH - 1), vector(LENGTH), atol=1e-4)
+
+
+def test_a_new_rating_moves_the_vector(unbroken):
+    """So does its rating, and what is not known of it is another thing than a low one."""
+    items, ratings = (values[:5] for values in unbroken.histories.of(9))
+    columns = {name: [value] for name, value in unbroken.users.row(9).items()}
+
+    def vector(*more: float) -> np.ndarray:
+        new = np.full(len(more), 39), np.array(more, np.float32)
+        history = (np.r_[items, new[0]].astype(np.int64), np.r_[ratings, new[1]])
+        return unbroken.vectors_of([None], columns, [history])[0]
+
+    found = [vector(), vector(5.0), vector(1.0), vector(np.nan)]
+    for number, one in enumerate(found):
+        for other in found[number + 1 :]:
+            assert np.abs(one - other).max() > 1e-4
+    assert np.array_equal(vector(), unbroken.vectors_of([None], columns, [(items, ratings)])[0])
+
+
+def test_of_whom_nothing_is_known_there_still_is_a_vector(unbroken):
+    nothing = unbroken.vectors_of([None], {}, [NOTHING])
+    assert np.allclose(np.linalg.norm(nothing, axis=1), 1, atol=1e-4)
+    assert np.array_equal(nothing, unbroken.vectors_of(["anybody"], {}))
+    profiles = unbroken.vectors_of([None] * 2, {"gender": ["F", "M"]})
+    assert np.abs(profiles[0] - profiles[1]).max() > 1e-4
+    assert np.abs(profiles[0] - nothing[0]).max() > 1e-4
+
+
+def test_an_item_without_ratings_is_placed_by_its_content(read_back):
+    """The first three volumes, one on each topic, were never trained."""
+    data, task, artifact = read_back
+    columns = {name: list(column[:3]) for name, column in data.items.columns.items()}
+    features = task.encoder.encode("item", ["ახალი"] * 3, columns)
+    assert np.allclose(artifact.item_tower.vectors(features), artifact.item_vectors[:3], atol=1e-6)
+    # An item that is trained has more to it than its content.
+    columns = {name: list(column[3:6]) for name, column in data.items.columns.items()}
+    features = task.encoder.encode("item", ["ახალი"] * 3, columns)
+    trained = artifact.item_vectors[3:6]
+    assert np.abs(artifact.item_tower.vectors(features) - trained).max() > 1e-3
+
+
+def test_a_history_may_hold_items_that_were_never_trained(read_back):
+    _, _, artifact = read_back
+    history = (np.array([0, 1, 2]), np.array([9.0, 9.0, 2.0]))
+    found = artifact.vectors_of([None], {}, [history])
+    assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
+    other = (np.array([0, 1, 5]), np.array([9.0, 9.0, 2.0]))
+    assert np.abs(found - artifact.vectors_of([None], {}, [other])).max() > 1e-4
+
+
+def test_users_without_attributes(tmp_path):
+    """A tower whose only input is the history: ids alone tell nothing."""
+    data = checkerboard()
+    artifact = train(data, sequence_recipe(LENGTH), Workspace(tmp_path))
+    assert artifact.manifest["user_inputs"] == ["history"]
+    nobody = artifact.vectors_of(["u1", None], {})
+    assert np.allclose(nobody[0], nobody[1], atol=1e-6)
+    known = artifact.vectors_of(
+        list(data.users.ids), {}, [artifact.histories.of(u) for u in range(40)]
+    )
+    assert np.allclose(known, artifact.user_vectors, atol=1e-5)
+    assert np.abs(known[0] - nobody[0]).max() > 1e-4
+
+
+# --- measured -------------------------------------------------------------------------------------
+
+
+def test_a_ranker_is_told_of_known_rows_alone(unbroken, dataset):
+    split = leave_last_out(dataset, short="train")
+    users = np.array([3, 30, 7])
+    columns = dataset.users.take(users).columns
+    for known in (split.train, split.before_test):
+        histories = Histories.build(dataset, known)
+        wanted = unbroken.vectors_of([None] * 3, columns, [histories.of(int(u)) for u in users])
+        ranker = ModelRanker(unbroken, dataset, known=known)
+        assert np.array_equal(ranker.vectors(users), wanted)
+        assert np.allclose(ranker.scores(users), wanted @ unbroken.item_vectors.T, atol=1e-5)
+    before = ModelRanker(unbroken, dataset, known=split.train).vectors(users)
+    after = ModelRanker(unbroken, dataset, known=split.before_test).vectors(users)
+    assert np.abs(before - after).max(axis=1).min() > 1e-4
+    stranger = ModelRanker(unbroken, dataset).vectors(users)
+    assert np.array_equal(stranger, unbroken.vectors_of([None] * 3, columns))
+
+
+def test_next_item_tells_the_model_of_the_validation_item(dataset):
+    split = leave_last_out(dataset, short="train")
+    protocol, options = named("next-item"), Options()
+    [run] = protocol.runs(dataset, options)
+    [task] = protocol.tasks(dataset, run, options)
+    assert np.array_equal(np.sort(task.known), np.sort(split.before_test))
+    [task] = protocol.tasks(dataset, run, Options(validation=True))
+    assert np.array_equal(np.sort(task.known), np.sort(split.train))
+
+
+def test_a_fresh_model_is_trained_on_the_splits_rows_and_the_runs_seed(dataset, tmp_path: Path):
+    split = leave_last_out(dataset, short="train")
+    made = sequence_recipe(LENGTH, epochs=1)
+    artifact = Fresh(made).get(dataset, split, 7, tmp_path)
+    assert artifact.manifest["recipe"]["training"]["seed"] == 7
+    assert artifact.manifest["rows"] == dataset.fingerprint(split.train)
+    assert len(artifact.histories.item) == len(split.train)
