@@ -19,6 +19,7 @@ from fusionrec.data.sample import synthetic
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.report.held_out import HeldOut, held_out
+from fusionrec.evaluation.report.html import number
 from fusionrec.evaluation.report.measured import Measured, measure
 from fusionrec.evaluation.report.scorer import Scorer
 from fusionrec.metrics import mae, rmse
@@ -138,7 +139,15 @@ def test_a_report_of_another_schema(fusionrec, tmp_path):
 # --- versions that only rank, read histories, or have a rating head -------------------------------
 
 # What only a version that predicts ratings may say.
-PREDICTED = ("RMSE", "MAE", "stars =", "Predicted (stars)", "Mean stars", "rating head")
+PREDICTED = (
+    "RMSE",
+    "MAE",
+    "error in stars",
+    "stars =",
+    "Predicted (stars)",
+    "Mean stars",
+    "rating head",
+)
 HEAD = RatingSettings(networks=1, width=8, epochs=3, batch=300, learning_rate=0.01)
 
 
@@ -239,6 +248,20 @@ def test_lists_are_as_good_as_training_found_them(reader, walks):
     assert abs(leaking - wanted) > 0.05, "the test could not tell a vector that read the answer"
 
 
+def test_the_page_shows_figures_of_vectors_that_read_no_answer(reader, walks):
+    held, found = with_measured(reader, walks)
+    said = words_of(reader, walks)
+    assert f"At 10 the model has {found.any.model['ndcg@10']:.3f}" in said
+    user, item = walks.user[held.rows], walks.item[held.rows]
+    medians = [
+        float(np.median(s.pairs(user, item))) for s in (Scorer(reader, held), Scorer(reader))
+    ]
+    blind, leaking = (f"4 stars {number(median, 2)}," for median in medians)
+    assert blind != leaking
+    assert blind in said
+    assert "NDCG@10: higher is better." in said
+
+
 def test_a_version_that_reads_histories_says_what_it_read(reader, walks):
     said = words_of(reader, walks)
     assert "history without them" in said
@@ -290,5 +313,5 @@ def test_a_rating_heads_error_is_the_heads(starred, dataset):
 def test_a_rating_heads_error_is_said_to_be_of_ratings_that_it_read(starred, dataset):
     said = words_of(starred, dataset)
     assert "it reads those that are asked here, too" in said
-    assert "RMSE of the scores (stars)" in said
-    assert "RMSE (stars)" not in said
+    assert "Users by gender; RMSE of the scores, not of the rating head" in said
+    assert "By popularity stratum; RMSE of the scores, not of the rating head" in said

@@ -21,7 +21,7 @@ from fusionrec.errors import TrainingError
 from fusionrec.recipes import Recipe
 from fusionrec.training import checkpoint
 from fusionrec.training.fusion import FusionTrainer
-from fusionrec.training.loop import Progress
+from fusionrec.training.progress import Progress
 from fusionrec.training.run import train
 
 MADE = recipe(epochs=3)

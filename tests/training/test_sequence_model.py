@@ -23,7 +23,8 @@ from fusionrec.evaluation.run import evaluate
 from fusionrec.features import LEVELS, Encoder, pack_histories
 from fusionrec.models.sequence import Dropout, HistoryTower
 from fusionrec.recipes import SequenceRecipe, SequenceSettings, SequenceTraining
-from fusionrec.training.loop import Progress, weights
+from fusionrec.training.loop import weights
+from fusionrec.training.progress import Progress
 from fusionrec.training.run import train
 from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
 

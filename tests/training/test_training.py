@@ -12,7 +12,8 @@ from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.recipes import FUSION, Recipe
 from fusionrec.training.fusion import FusionTrainer, hold_out
-from fusionrec.training.loop import Progress, Trained, learning_rate
+from fusionrec.training.loop import Trained
+from fusionrec.training.progress import Progress, learning_rate
 from fusionrec.training.run import train
 
 

@@ -81,7 +81,7 @@ class Artifact:
 
     @cached_property
     def user_vectors(self) -> np.ndarray:
-        """float32 [users, dim], of length 1, in the order of ``users``: from id and profile."""
+        """float32 [users, dim], of length 1, in the order of ``users``: from all that is stored."""
         return read_array(self.folder / "user_vectors.npy")
 
     @cached_property

@@ -140,6 +140,7 @@ def _export_history(
     sample = {name: values[:_SAMPLE] for name, values in features.items()}
     read = pack_histories(histories[:_SAMPLE], items, length, schema.rating_range)
     profile = [values for name, values in sample.items() if name != schema.id("user").name]
+    tower.settle()
     wanted = _export(folder, "user", tower, specs, [*profile, *read])
     with _reading(folder, "user"):
         runner = HistoryRunner(folder, encoder, items, length)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from fusionrec.recommender import Answer
-    from fusionrec.training.loop import Epoch, Measure, Progress
+    from fusionrec.training.progress import Epoch, Measure, Progress
 
 
 def say(text: str) -> None:

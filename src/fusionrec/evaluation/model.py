@@ -21,7 +21,7 @@ from fusionrec.recipes import AnyRecipe
 from fusionrec.scores import SCALE
 
 if TYPE_CHECKING:
-    from fusionrec.training.loop import Report
+    from fusionrec.training.progress import Report
 
     Show = Callable[[], AbstractContextManager[Report]]
 

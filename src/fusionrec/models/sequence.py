@@ -91,6 +91,14 @@ class HistoryTower(nn.Layer):
         )
         return entered
 
+    def settle(self) -> None:
+        """Computes the biases of attention once and for all, before the tower is exported.
+
+        Gathering them anew takes longer than all of one person's products.
+        """
+        for block in self.blocks:
+            block.settled = block.biases(self.ago, self.later).detach()
+
     def _places(self, tokens: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         length = paddle.shape(tokens)[1]
         return self.ago[:length, :length], self.later[:length, :length]
@@ -119,6 +127,7 @@ class Block(nn.Layer):
         zero = nn.initializer.Constant(0.0)
         shape = [self.heads, settings.history + 1]
         self.bias = self.create_parameter(shape, default_initializer=zero)
+        self.register_buffer("settled", None, persistable=False)
         self.drop = drop
 
     def forward(
@@ -132,7 +141,7 @@ class Block(nn.Layer):
             later: float32 [length, length], −1e9 where it stands behind, else 0.
         """
         read = self.before_attention(tokens)
-        return self._widen(tokens, self._attend(read, read, self._biases(ago, later).flatten()))
+        return self._widen(tokens, self._attend(read, read, self.biases(ago, later).flatten()))
 
     def last(
         self, tokens: paddle.Tensor, last: paddle.Tensor, ago: paddle.Tensor, later: paddle.Tensor
@@ -145,13 +154,15 @@ class Block(nn.Layer):
                 which the exported tower is slow at.)
         """
         read, length = self.before_attention(tokens), paddle.shape(tokens)[1]
-        biases = self._biases(ago, later).transpose([1, 0, 2]).reshape([length, -1])
+        biases = self.biases(ago, later).transpose([1, 0, 2]).reshape([length, -1])
         asked, own = (paddle.matmul(last.unsqueeze(1), x) for x in (read, tokens))
         return self._widen(own, self._attend(asked, read, paddle.matmul(last, biases))).squeeze(1)
 
-    def _biases(self, ago: paddle.Tensor, later: paddle.Tensor) -> paddle.Tensor:
-        """float32 [heads, length, length]."""
+    def biases(self, ago: paddle.Tensor, later: paddle.Tensor) -> paddle.Tensor:
+        """What is added to attention, float32 [heads, length, length]; see ``forward``."""
         length = paddle.shape(ago)[0]
+        if self.settled is not None:
+            return self.settled[:, :length, :length]
         near = paddle.gather(self.bias, ago.flatten(), axis=1)
         return near.reshape([self.heads, length, length]) + later
 

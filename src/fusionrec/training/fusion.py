@@ -18,8 +18,9 @@ from fusionrec.metrics import rmse
 from fusionrec.recipes import Recipe, TrainingSettings
 from fusionrec.scores import SCALE, ScoreMap
 from fusionrec.training.batches import Batch, Blocks
-from fusionrec.training.loop import LOWER, Measure, Trainer
+from fusionrec.training.loop import LOWER, Trainer
 from fusionrec.training.network import Network
+from fusionrec.training.progress import Measure
 
 
 class FusionTrainer(Trainer):

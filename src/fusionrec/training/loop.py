@@ -1,19 +1,14 @@
-"""The training loop of every model: steps, schedule, early stopping, checkpoints."""
+"""The training loop of every model: steps, early stopping, checkpoints."""
 
 from __future__ import annotations
 
-import ctypes
 import math
-import os
-import signal
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import paddle
@@ -24,103 +19,17 @@ from fusionrec.errors import TrainingError
 from fusionrec.features import Encoder
 from fusionrec.recipes import AnyRecipe
 from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.process import interrupts_held, prepare_process
+from fusionrec.training.progress import (
+    Epoch,
+    Measure,
+    Progress,
+    Report,
+    Schedule,
+    learning_rate,
+)
 
 LOWER = "a lower training.learning_rate usually helps"
-
-
-class Schedule(Protocol):
-    """The settings that every training has."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def patience(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def checkpoint_seconds(self) -> float: ...
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What an epoch is told by.
-
-    Attributes:
-        train: the figure of the training rows, in words.
-        validation: the figure of what is held out, in words.
-        rising: whether more is better for the latter.
-        unit: what is trained on, in the plural.
-    """
-
-    train: str
-    validation: str
-    rising: bool
-    unit: str
-
-
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch came to.
-
-    Attributes:
-        number: from 1.
-        train, validation: figures of the task's ``Measure``; None where nothing is held out.
-        seconds: without validation.
-        rate: trained on each second.
-    """
-
-    number: int
-    train: float
-    validation: float | None
-    seconds: float
-    rate: float
-
-
-@dataclass
-class Progress:
-    """How far a training is: what a progress bar shows and what a checkpoint keeps.
-
-    Attributes:
-        measure: what the epochs are told by.
-        epoch: the epoch under way, from 1.
-        step, steps: minibatches done in it and in all of it.
-        error, count: sum of errors, and what they are the errors of, so far in it.
-        seconds: spent in it.
-        count_here, seconds_here: the same since this process began, for the rate.
-        epochs: those that ended.
-    """
-
-    measure: Measure
-    epoch: int = 1
-    step: int = 0
-    steps: int = 0
-    error: float = 0.0
-    count: int = 0
-    seconds: float = 0.0
-    count_here: int = 0
-    seconds_here: float = 0.0
-    epochs: list[Epoch] = field(default_factory=list)
-
-    @property
-    def rate(self) -> float:
-        """What is trained on each second."""
-        return self.count_here / self.seconds_here if self.seconds_here else 0.0
-
-    @property
-    def best(self) -> Epoch | None:
-        """The epoch with the best validation figure; the last where nothing was held out."""
-        judged = [e for e in self.epochs if e.validation is not None]
-        if not judged:
-            return self.epochs[-1] if self.epochs else None
-        sign = -1.0 if self.measure.rising else 1.0
-        return min(judged, key=lambda e: sign * (e.validation or 0.0))
-
-
-Report = Callable[[Progress], None]
 
 
 @dataclass(frozen=True)
@@ -334,46 +243,6 @@ class Trainer(ABC):
         self.progress.count_here, self.progress.seconds_here = 0, 0.0
 
 
-@contextmanager
-def interrupts_held() -> Iterator[Callable[[], None]]:
-    """Holds Ctrl-C and SIGTERM back, so that no step is left half done.
-
-    The function given lets them through, as KeyboardInterrupt. Only Python's and the system's own
-    handling is put off, and only in the main thread, which alone hears signals.
-    """
-    asked = threading.Event()
-
-    def pause() -> None:
-        if asked.is_set():
-            raise KeyboardInterrupt
-
-    paddle.disable_signal_handler()  # it prints a trace of C++ to stdout
-    before: dict[signal.Signals, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-        before = {s: h for s, h in usual.items() if signal.getsignal(s) is h}
-    for number in before:
-        signal.signal(number, lambda *_: asked.set())
-    try:
-        yield pause
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def learning_rate(settings: Schedule, done: float) -> float:
-    """The learning rate when a share ``done`` (0 to 1) of all steps is behind.
-
-    A linear rise over the first tenth, then half a cosine down to a hundredth (Loshchilov and
-    Hutter, SGDR, 2017, without restarts).
-    """
-    warm = 0.1
-    if done < warm:
-        return settings.learning_rate * max(done / warm, 0.01)
-    fall = 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
-    return settings.learning_rate * (0.01 + 0.99 * fall)
-
-
 def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     """A copy of everything learned, by name."""
     return {name: value.numpy().copy() for name, value in network.state_dict().items()}
@@ -382,22 +251,3 @@ def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
 def set_weights(network: paddle.nn.Layer, held: dict[str, np.ndarray]) -> None:
     """Puts back what ``weights`` returned."""
     network.set_state_dict(dict(held))
-
-
-def prepare_process(threads: int) -> None:
-    """Sets up this process for training.
-
-    Args:
-        threads: Paddle's math threads; 0 for one per core, two at most.
-    """
-    paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))
-    # Strided views leave products and softmaxes to Paddle's slowest kernels.
-    paddle.set_flags({"FLAGS_use_stride_kernel": False})
-    # Large arrays come and go at every step. Left to itself, glibc gives each one back to the
-    # system at once and pays for its pages anew; kept, ReLU of 16 MB takes a seventh of the time.
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "mallopt"):
-        trim_threshold, top_pad, mmap_max = -1, -2, -4
-        libc.mallopt(mmap_max, 0)
-        libc.mallopt(trim_threshold, 2**31 - 1)
-        libc.mallopt(top_pad, 2**28)

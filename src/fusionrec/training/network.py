@@ -102,11 +102,7 @@ class Network(nn.Layer):
         ids = {"user": self.settings.user_id_dropout, "item": self.settings.item_id_dropout}
         shares = {"id": ids[side], "category": self.settings.attribute_dropout}
         for field in self.schema.side(side):
-            withheld = rng.random(len(positions)) < shares.get(field.kind, 0.0)
-            if withheld.any():
-                # Row 0 is "not known".
-                shown = paddle.to_tensor((~withheld).astype(np.int64))
-                inputs[field.name] = inputs[field.name] * shown
+            withhold(inputs, field.name, shares.get(field.kind, 0.0), rng)
         return self.towers[side].read(list(inputs.values()))
 
     def vectors(self, side: Side) -> np.ndarray:
@@ -134,3 +130,14 @@ class Network(nn.Layer):
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Puts back what ``weights`` returned."""
         self.set_state_dict(dict(weights))
+
+
+def withhold(
+    inputs: dict[str, paddle.Tensor], name: str, share: float, rng: np.random.Generator
+) -> None:
+    """Puts "not known" (row 0, or all zeros) in place of a share of a field's values."""
+    shown = rng.random(inputs[name].shape[0]) >= share
+    if not shown.all():
+        shape = [-1] + [1] * (inputs[name].ndim - 1)
+        mask = paddle.to_tensor(shown.reshape(shape)).astype(inputs[name].dtype)
+        inputs[name] = inputs[name] * mask

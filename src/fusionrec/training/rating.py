@@ -17,7 +17,8 @@ from fusionrec.models.rating import BagTower, RatingNetwork
 from fusionrec.recipes import RatingSettings, Recipe, TrainingSettings
 from fusionrec.scores import SCALE, ScoreMap
 from fusionrec.training.batches import Batch, Blocks
-from fusionrec.training.loop import learning_rate, prepare_process
+from fusionrec.training.process import prepare_process
+from fusionrec.training.progress import learning_rate
 
 FEWEST_GROUPS = 4  # of users and of items, so that a block hides a quarter of a bag at most
 AT_ONCE = 1024  # users or items that pass a network together outside training

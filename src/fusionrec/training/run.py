@@ -19,7 +19,8 @@ from fusionrec.errors import UsageError
 from fusionrec.recipes import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.fusion import FusionTrainer
-from fusionrec.training.loop import Report, Trainer
+from fusionrec.training.loop import Trainer
+from fusionrec.training.progress import Report
 from fusionrec.training.rating import Talk, fit_stars
 from fusionrec.training.sequence import SequenceTrainer
 

@@ -18,7 +18,9 @@ from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.recipes import SequenceRecipe, SequenceTraining
-from fusionrec.training.loop import LOWER, Measure, Trainer
+from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.network import withhold
+from fusionrec.training.progress import Measure
 from fusionrec.training.sequences import SequenceBatch, Windows
 from fusionrec.training.softmax import softmax_loss
 
@@ -182,7 +184,7 @@ class SequenceNetwork(nn.Layer):
         """Vectors, float32 [n, dim], of items at some positions, some ids withheld."""
         at = paddle.to_tensor(items)
         inputs = {name: paddle.gather(x, at) for name, x in self._items.items()}
-        _withhold(inputs, self._item_id, id_dropout, rng)
+        withhold(inputs, self._item_id, id_dropout, rng)
         vectors: paddle.Tensor = self.item(list(inputs.values()))
         return vectors
 
@@ -204,7 +206,7 @@ class SequenceNetwork(nn.Layer):
         at = paddle.to_tensor(batch.users)
         profiles = {name: paddle.gather(x, at) for name, x in self._profiles.items()}
         for name in profiles:
-            _withhold(profiles, name, self.settings.attribute_dropout, rng)
+            withhold(profiles, name, self.settings.attribute_dropout, rng)
         items = paddle.gather(vectors, paddle.to_tensor(read.reshape(-1)))
         levels = rating_levels(batch.ratings[:, :-1], self.scale)
         levels *= rng.random(levels.shape) >= self.settings.rating_dropout
@@ -270,17 +272,6 @@ def hold_out_latest(
     drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
     held_out = np.sort(rows[order[enough[drawn]]])
     return np.setdiff1d(rows, held_out), held_out
-
-
-def _withhold(
-    inputs: dict[str, paddle.Tensor], name: str, share: float, rng: np.random.Generator
-) -> None:
-    """Puts "not known" (row 0, or all zeros) in place of a share of a field's values."""
-    shown = rng.random(inputs[name].shape[0]) >= share
-    if not shown.all():
-        shape = [-1] + [1] * (inputs[name].ndim - 1)
-        mask = paddle.to_tensor(shown.reshape(shape)).astype(inputs[name].dtype)
-        inputs[name] = inputs[name] * mask
 
 
 def _tensors(features: Features) -> dict[str, paddle.Tensor]:

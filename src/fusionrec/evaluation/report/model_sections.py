@@ -130,23 +130,18 @@ def learning(artifact: Artifact) -> Markup:
         f"{measure['unit'].capitalize()} per s",
     ]
     shown = tag("details", tag("summary", "Figures by epoch"), table("By epoch", header, rows))
-    why = _watched(artifact.rates, judged, measure)
+    why = _watched(judged, measure)
     return join([tag("p", f"{said} {why}"), plots.learning(epochs, best, measure), shown])
 
 
-def _watched(rates: bool, judged: bool, measure: Mapping[str, Any]) -> str:
-    """What the figure of the training rows is, and is not."""
+def _watched(judged: bool, measure: Mapping[str, Any]) -> str:
+    """How the figure of the training rows is taken."""
     train = measure["train"]
-    said = (
+    above = ", and may lie above that of the validation rows"
+    return (
         f"The {train} of the training rows is taken while the epoch runs, with inputs withheld at "
-        "random"
+        f"random{above if judged and train == measure['validation'] else ''}."
     )
-    alike = train == measure["validation"]
-    if judged and alike:
-        said += ", and may lie above that of the validation rows"
-    if alike and not rates:
-        said += ". This version was taught to rank, not to make that figure small: it tells little"
-    return f"{said}."
 
 
 def scores(scorer: Scorer, held: HeldOut | None) -> Markup:

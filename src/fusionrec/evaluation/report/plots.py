@@ -45,7 +45,8 @@ def learning(
     ends = "; ".join(f"{name}: {what} {values[-1]:.3f}" for name, what, values in lines)
     alt = f"Line plot: figures by epoch. After {numbers[-1]} epochs {ends}."
     better = "higher is better" if measure["rising"] else "lower is better"
-    caption = f"By epoch. {measure['validation'].capitalize()}: {better}."
+    judged = str(measure["validation"])
+    caption = f"By epoch. {judged[:1].upper()}{judged[1:]}: {better}."
     return figure("learning", alt, caption, (5.6 if plots == 1 else 8.0, 3.2), draw)
 
 

@@ -94,9 +94,9 @@ def _stars(measured: Measured) -> list[Markup]:
     warned = (
         "The rating head was fitted after the epoch was chosen, on all ratings given to training, "
         "and it reads those that are asked here, too. So its error is that on ratings it knows, "
-        "and less than on others. The scores have not learnt from these rows, and every further "
-        "RMSE here is theirs. What the head's stars are worth, protocol rating of the evaluation "
-        "tells."
+        "and as a rule less than on others. The scores have not learnt from these rows, and every "
+        "further RMSE here is theirs. What the head's stars are worth, protocol rating of the "
+        "evaluation tells."
     )
     return [tag("p", said), tag("p", warned, class_="note")]
 
@@ -105,12 +105,15 @@ def _error(error: StarError) -> str:
     return f"{number(error.rmse, 4)} stars (RMSE), {number(error.mae, 4)} stars (MAE)"
 
 
-def _rmse(measured: Measured, values: Sequence[float]) -> tuple[list[str], list[list[str]]]:
-    """The header and the cells of a table's column of errors; no column where it only ranks."""
+def _rmse(measured: Measured, values: Sequence[float]) -> tuple[list[str], list[list[str]], str]:
+    """The header and the cells of a table's column of errors, and what its caption says of them.
+
+    There is no such column where the version only ranks.
+    """
     if measured.by_score is None:
-        return [], [[] for _ in values]
-    whose = "RMSE (stars)" if measured.by_head is None else "RMSE of the scores (stars)"
-    return [whose], [[number(value)] for value in values]
+        return [], [[] for _ in values], ""
+    whose = "" if measured.by_head is None else "; RMSE of the scores, not of the rating head"
+    return ["RMSE (stars)"], [[number(value)] for value in values], whose
 
 
 def _by_k(what: str, found: ByK) -> Markup:
@@ -142,7 +145,7 @@ def groups(measured: Measured | None, why: str) -> Markup:
     parts: list[Markup] = [tag("p", said)]
     for field, found in measured.groups:
         name = field.name.replace("_", " ")
-        whose, errors = _rmse(measured, [g.rmse for g in found])
+        column, errors, whose = _rmse(measured, [g.rmse for g in found])
         rows = [
             [
                 g.label,
@@ -154,8 +157,8 @@ def groups(measured: Measured | None, why: str) -> Markup:
             ]
             for g, error in zip(found, errors, strict=True)
         ]
-        header = [name, "Users", "Ratings", f"NDCG@{K} ± 95%", f"HR@{K}", *whose]
-        made = table(f"Users by {name}", header, rows)
+        header = [name, "Users", "Ratings", f"NDCG@{K} ± 95%", f"HR@{K}", *column]
+        made = table(f"Users by {name}{whose}", header, rows)
         parts.append(tag("h3", f"By {name}"))
         parts.append(tag("div", plots.groups(name, found), made, class_="pair"))
     return join(parts)
@@ -169,7 +172,7 @@ def strata(measured: Measured | None, why: str) -> Markup:
         "Items from the most rated on, cut where each third of the training ratings is reached: "
         "head, middle, tail. A model that shows the head alone finds nothing of the tail."
     )
-    whose, errors = _rmse(measured, [s.rmse for s in measured.strata])
+    column, errors, whose = _rmse(measured, [s.rmse for s in measured.strata])
     rows = [
         [
             s.name,
@@ -191,9 +194,9 @@ def strata(measured: Measured | None, why: str) -> Markup:
         "Popularity's places",
         "Held-out ratings",
         f"Recall@{K}",
-        *whose,
+        *column,
     ]
-    made = table("By popularity stratum", header, rows)
+    made = table(f"By popularity stratum{whose}", header, rows)
     return join([tag("p", said), plots.strata(measured.strata), made])
 
 
