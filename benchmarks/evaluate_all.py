@@ -24,6 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", nargs="+", default=["ml-1m", "ml-100k"])
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS)
+    parser.add_argument("--model", default="fusion")
     parser.add_argument("--profile", default="full")
     parser.add_argument("--rating-seeds", default="0..9", help="seeds of rating, such as 0..9")
     parser.add_argument("--seed", default="0", help="of the other protocols")
@@ -37,7 +38,8 @@ def main() -> None:
 
 def run(data: str, protocol: str, arguments: argparse.Namespace) -> str:
     """One protocol's section."""
-    words = ["evaluate", "--protocol", protocol, "--data", data, "--profile", arguments.profile]
+    words = ["evaluate", "--protocol", protocol, "--data", data]
+    words += ["--model", arguments.model, "--profile", arguments.profile]
     rating = protocol == "rating"
     words += ["--seeds", arguments.rating_seeds] if rating else ["--seed", arguments.seed]
     for setting in arguments.set:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.recipes import (
+    AnyRecipe,
     FusionSettings,
     Recipe,
     SequenceRecipe,
@@ -55,15 +56,18 @@ def sequence_recipe(history: int = 12, blocks: int = 2, **training: Any) -> Sequ
     return SequenceRecipe(model, SequenceTraining.from_dict(given | training))
 
 
-def as_options(made: Recipe) -> list[str]:
+def as_options(made: AnyRecipe) -> list[str]:
     """The same settings as the command line takes them."""
-    options = []
-    for outer, settings in made.to_dict().items():
-        for name, value in settings.items():
-            shown = list(value) if isinstance(value, tuple) else value
-            shown = str(value).lower() if isinstance(value, bool) else shown
-            options += ["--set", f"{outer}.{name}={shown}"]
-    return options
+    return [word for text in _flat("", made.to_dict()) for word in ("--set", text)]
+
+
+def _flat(outer: str, settings: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(f"{outer}{name}.", value)
+            continue
+        shown = list(value) if isinstance(value, tuple) else value
+        yield f"{outer}{name}={str(value).lower() if isinstance(value, bool) else shown}"
 
 
 def checkerboard(users: int = 40, items: int = 30) -> Dataset:

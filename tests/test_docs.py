@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import as_options, recipe
+from builders import as_options, recipe, sequence_recipe
 from fusionrec.cli import main
 from fusionrec.config import Workspace
 
@@ -50,7 +50,8 @@ def test_commands_of_the_docs_run(
         # Real data takes minutes, so the same command is run on the sample and small settings.
         words = ["synthetic" if word in ("ml-1m", "ml-100k") else word for word in command]
         if words[0] in ("train", "evaluate"):
-            words += as_options(recipe(epochs=1, batch=3000))
+            small = recipe(epochs=1, batch=3000)
+            words += as_options(sequence_recipe(epochs=1) if "sequence" in words else small)
         assert run(home, words) == 0, f"{shlex.join(command)}: {capsys.readouterr().err}"
 
 

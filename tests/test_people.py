@@ -19,7 +19,7 @@ from fusionrec.errors import UsageError
 from fusionrec.features import Encoder
 from fusionrec.index import AnyOf, ExactIndex
 from fusionrec.people import People, Person, Query, Rated
-from fusionrec.recommender import Recommender
+from fusionrec.recommender import NOBODY, Recommender
 from fusionrec.training.run import train
 
 LENGTH = 12
@@ -188,7 +188,8 @@ def test_an_item_that_is_stored_and_told_again_counts_as_told(sequence):
 
 def test_of_the_fusion_model_the_vectors_of_what_is_told_are_added(published):
     rows = positions(published, "7", "9", "20")
-    mean = published.item_vectors[rows].mean(axis=0)
+    weights = [1.0 if r.rating is None else (r.rating - 3) / 2 for r in HISTORY]
+    mean = (np.array(weights)[:, None] * published.item_vectors[rows]).mean(axis=0)
 
     def with_mean(vector: np.ndarray) -> np.ndarray:
         return (vector + mean) / np.linalg.norm(vector + mean)
@@ -332,7 +333,8 @@ def test_an_answer_is_what_the_persons_vector_finds(recommender, artifact, query
     for item in answer.items:
         cosine = float(artifact.item_vectors[rows[item.id]] @ person.vector)
         assert item.score == pytest.approx(5 * cosine, abs=5e-5)
-        assert (item.stars is None) == (artifact.history_length > 0)
+        # Vectors of items in the query's predict no rating, nor does a model that only ranks.
+        assert (item.stars is None) == (artifact.history_length > 0 or "history" in query)
     assert len(recommender.recommend(Query(k=40, seen=True, **query)).items) == 40
     where = (AnyOf("genres", ("Drama",)),)
     dramas = recommender.recommend(Query(k=40, where=where, **query))
@@ -342,7 +344,7 @@ def test_an_answer_is_what_the_persons_vector_finds(recommender, artifact, query
 
 def test_popular_items_where_nothing_is_known(recommender, artifact):
     answer = recommender.recommend(Query(k=5))
-    assert (answer.kind, answer.notes) == ("popular", ())
+    assert (answer.kind, answer.notes) == ("popular", (NOBODY,))
     assert [i.score for i in answer.items] == sorted(artifact.item_counts, reverse=True)[:5]
     strange = recommender.recommend(Query(k=5, history=[Rated("new")]))
     assert (strange.kind, strange.items) == ("popular", answer.items)
@@ -400,7 +402,7 @@ def test_the_command_takes_what_is_liked_and_rated(home, artifact, fusionrec: Ru
     for item in answer["items"]:
         assert item["id"] not in ("7", "9", "20")
         assert item["score"] == pytest.approx(float(scores[rows[item["id"]]]), abs=5e-5)
-        assert ("stars" in item) == artifact.rates
+        assert "stars" not in item  # the cosine of items' vectors predicts no rating
     # For people, not only for programs; and with all that can be told.
     told = (*told, "--user", KNOWN, "--gender", "F")
     ended = fusionrec(home, "recommend", *told, "-k", "3")
@@ -411,7 +413,7 @@ def test_the_command_takes_what_is_liked_and_rated(home, artifact, fusionrec: Ru
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--rated", "7"], "--rated is name=value, got '7'"),
+        (["--rated", "7"], "--rated is item=rating, got '7'"),
         (["--rated", "7=good"], "--rated is item=rating, got 7=good"),
         (["--rated", "7=9"], "item 7: a rating is 1 to 5 here, got 9"),
         (["--rated", "7=nan"], "item 7: a rating is 1 to 5 here, got nan"),

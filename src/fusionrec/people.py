@@ -108,7 +108,7 @@ class People:
         if len(items) and not self.artifact.history_length:
             notes += (
                 f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
-                "was named were added to the person's",
+                "was named were added to the person's, those rated below the middle subtracted",
             )
         vector = self._vector(position, profile, items, ratings, stored)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
@@ -196,9 +196,15 @@ class People:
             vector = artifact.vectors_of(*self._told(position, profile), [stored])[0]
         if not len(items):
             return vector
-        # Of one length with the person's own, however many there are.
-        added = vector + artifact.item_vectors[items].mean(axis=0)
-        return np.asarray(added / max(float(np.linalg.norm(added)), 1e-12), dtype=np.float32)
+        low, high = artifact.schema.rating_range
+        # From −1 for the lowest rating to 1 for the highest; a mean, however many there are.
+        weight = np.where(np.isnan(ratings), 1.0, 2 * (ratings - low) / (high - low) - 1)
+        added = vector + (weight[:, None] * artifact.item_vectors[items]).mean(axis=0)
+        length = float(np.linalg.norm(added))
+        if length < 1e-6:  # rated in the very middle, and nothing else is known
+            alone: np.ndarray = artifact.vectors_of(*self._told(position, profile), [stored])[0]
+            return alone
+        return np.asarray(added / length, dtype=np.float32)
 
     def _told(
         self, position: int | None, profile: Mapping[str, object]

@@ -16,6 +16,8 @@ from fusionrec.index.filters import mask
 from fusionrec.people import People, Person, PersonKind, Query
 from fusionrec.scores import SCALE
 
+NOBODY = "nothing is known of the person: these are the items rated most often"
+
 AnswerKind = PersonKind | Literal["similar"]
 
 
@@ -117,7 +119,9 @@ class Recommender:
         barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
         hits = self.index.search(person.vector, query.k, query.where, barred)
         user = query.user if person.kind == "user" else None
-        return self._answer(hits, person.kind, person.notes, user)
+        # Items' vectors in the query's, or a model that only ranks: the cosine predicts no rating.
+        rated = self.artifact.rates and not query.history
+        return self._answer(hits, person.kind, person.notes, user, rated=rated)
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
         """Items whose vectors are nearest to an item's, itself left out.
@@ -135,7 +139,7 @@ class Recommender:
             )
         row = rows[item]
         hits = self.index.search(self.artifact.item_vectors[row], k, where, [row])
-        return self._answer(hits, "similar", ())
+        return self._answer(hits, "similar", (), rated=False)
 
     def _popular(self, query: Query, person: Person) -> Answer:
         """The most often rated items: all that can be said to someone of whom nothing is known."""
@@ -150,13 +154,19 @@ class Recommender:
         items = [
             self._item(rank, int(row), float(counts[row]), None) for rank, row in _ranked(best)
         ]
-        return Answer(items, "popular", self.artifact.version, "counts", self.notes + person.notes)
+        notes = (*self.notes, *person.notes, NOBODY)
+        return Answer(items, "popular", self.artifact.version, "counts", notes)
 
     def _answer(
-        self, hits: Hits, kind: AnswerKind, notes: tuple[str, ...], user: str | None = None
+        self,
+        hits: Hits,
+        kind: AnswerKind,
+        notes: tuple[str, ...],
+        user: str | None = None,
+        *,
+        rated: bool,
     ) -> Answer:
-        # The cosine of two items predicts no rating, nor does that of a model that only ranks.
-        stars = self._stars(hits, user) if kind != "similar" and self.artifact.rates else None
+        stars = self._stars(hits, user) if rated else None
         items = []
         for rank, row in _ranked(hits.rows):
             score = SCALE * float(hits.scores[rank - 1])

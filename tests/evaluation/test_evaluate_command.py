@@ -103,7 +103,7 @@ def test_what_train_makes_for_a_protocol_evaluate_measures(
     ended = fusionrec(workspace, "train", *SYNTHETIC, *UNSEEDED, *trained_for.split())
     assert ended.code == 0, ended.err
     # What it says comes next does come next.
-    assert f"measure it with: fusionrec evaluate {asked} --version v1" in ended.err
+    assert f"measure it with: fusionrec evaluate {asked} --data synthetic --version v1" in ended.err
     told = ("evaluate", *asked.split(), *SYNTHETIC, "--through-index", "0", "--json")
     ended = fusionrec(workspace, *told, "--version", "v1")
     assert ended.code == 0, ended.err

@@ -233,7 +233,9 @@ def test_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> Non
     ):
         with pytest.raises(UsageError, match=says):
             evaluate(SAMPLE, named(protocol), Options(), Published(trained_on_all))
-    with pytest.raises(UsageError, match="cannot be told"):
+    with pytest.raises(
+        UsageError, match="v1 was trained on synthetic sample, this is checkerboard"
+    ):
         evaluate(checkerboard(), named("rating"), Options(), Published(trained_on_all))
 
 

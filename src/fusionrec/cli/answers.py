@@ -22,7 +22,7 @@ from fusionrec.config import Workspace
 )
 @options.count
 @options.filters
-@click.option("--seen", is_flag=True, help="Items that the user has rated may be in the answer.")
+@click.option("--seen", is_flag=True, help="Items that the person has rated may be in the answer.")
 @options.as_json
 @options.store
 @click.pass_obj
@@ -44,8 +44,8 @@ def recommend(
 ) -> None:
     """Recommend items to a user, to a profile, to someone who likes some items, or any mixture.
 
-    What is said of the person here wins over what is stored. With nothing said, the answer is the
-    most popular items, and is labelled so.
+    A profile given here wins over what is stored; items given come after those stored, and are left
+    out as those are. With nothing said, the answer is the most popular items, and is labelled so.
     """
     from fusionrec.people import Query
     from fusionrec.versions import open_recommender

@@ -157,7 +157,7 @@ def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> 
     from fusionrec.people import Rated
 
     history = [Rated(item, schema.like) for item in liked]
-    for item, text in _pairs("--rated", rated):
+    for item, text in _pairs("--rated", rated, "item=rating"):
         try:
             history.append(Rated(item, float(text)))
         except ValueError:
@@ -183,11 +183,11 @@ def read_recipe(
     return recipe_named(model, profile).change({**read_settings(settings), **seeded})
 
 
-def _pairs(option: str, given: Sequence[str]) -> list[tuple[str, str]]:
+def _pairs(option: str, given: Sequence[str], form: str = "name=value") -> list[tuple[str, str]]:
     pairs = []
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{option} is name=value, got {text!r}")
+            raise UsageError(f"{option} is {form}, got {text!r}")
         pairs.append((name.strip(), value.strip()))
     return pairs

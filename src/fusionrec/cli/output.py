@@ -56,8 +56,6 @@ def show_answer(answer: Answer, as_json: bool) -> None:
         return
     for note in answer.notes:
         say(f"note: {note}")
-    if answer.kind == "popular":
-        say("note: nothing is known of the person: these are the items rated most often")
     starred = any(item.stars is not None for item in answer.items)
     score = "Times rated" if answer.kind == "popular" else "Score"
     content = list(answer.items[0].content) if answer.items else []

@@ -89,7 +89,8 @@ def train(
     if part is None:
         say("put it into Milvus with: fusionrec index")
     else:
-        say(f"measure it with: {part.command} --version {artifact.version}, and this --data")
+        where = shlex.join(["--data", data])
+        say(f"measure it with: {part.command} {where} --version {artifact.version}")
     click.echo(artifact.version)
 
 

@@ -16,6 +16,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.overlap import check_disjoint, check_fingerprint
 from fusionrec.data.split import Split
+from fusionrec.errors import UsageError
 from fusionrec.metrics import ItemSets
 from fusionrec.recipes import AnyRecipe
 from fusionrec.scores import SCALE
@@ -124,6 +125,11 @@ class Published:
     def check(self, dataset: Dataset, split: Split) -> None:
         """See ``Source.check``; a version of another data set is refused too."""
         known, histories = self.artifact, self.artifact.histories
+        if known.manifest["data"] != dataset.name:
+            raise UsageError(
+                f"{known.version} was trained on {known.manifest['data']}, this is {dataset.name}",
+                "give as --data what it was trained on",
+            )
         same = list(known.users.ids) == list(dataset.users.ids)
         same = same and list(known.items.ids) == list(dataset.items.ids)
         user = np.repeat(np.arange(len(known.users)), np.diff(histories.offsets))

@@ -199,7 +199,7 @@ FUSION = {
     # For people of whom nothing but the profile is known: what they rate; with
     # training.low_weight=0.2, what they like.
     "strangers": Recipe(
-        FusionSettings(id_width=64, word_width=8, filters=8, dim=64, dropout=0.0),
+        FusionSettings(id_width=200, word_width=8, filters=8, dropout=0.0),
         TrainingSettings(
             epochs=24,
             batch=30_000,

@@ -226,7 +226,10 @@ def fit_stars(
     prepare_process(recipe.training.threads)
     found = []
     for number in range(settings.networks):
-        talk(f"rating head: network {number + 1} of {settings.networks}")
+        talk(
+            f"rating head: network {number + 1} of {settings.networks} "
+            f"(rating.epochs={settings.epochs})"
+        )
         task = RatingTask(dataset, rows, settings, recipe.training.seed * 1009 + number)
         task.fit(talk)
         found.append(task.vectors())
