@@ -84,6 +84,10 @@ def test_a_version_is_measured_or_refused(fusionrec: Run, tmp_path: Path) -> Non
     assert (ended.code, ended.out) == (2, "")
     assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
     assert "train one that may be measured: fusionrec train --protocol next-item\n" in ended.err
+    for option in (["--model", "sequence"], ["--profile", "quick"], ["--set", "training.epochs=2"]):
+        ended = fusionrec(workspace, *given, *option, "--version", "v1")
+        assert (ended.code, ended.out) == (2, "")
+        assert f"v1 is trained already; {option[0]} says how to train" in ended.err
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def evaluate(
     chosen.check_options(asked)
     users = _users(through_index)
     _check_place(save)
-    source = _source(workspace, given)
+    source = _source(workspace, context, given)
     dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
@@ -98,7 +98,9 @@ def _asked(given: Mapping[str, Any]) -> Options:
     )
 
 
-def _source(workspace: Workspace, given: Mapping[str, Any]) -> Source | None:
+def _source(
+    workspace: Workspace, context: click.Context, given: Mapping[str, Any]
+) -> Source | None:
     """The model that is measured, from the command's options; None for baselines alone."""
     from fusionrec.evaluation.model import Fresh, Published
 
@@ -116,8 +118,9 @@ def _source(workspace: Workspace, given: Mapping[str, Any]) -> Source | None:
             talk=say,
             name=given["model"],
         )
-    if settings:
-        raise UsageError(f"{version} is trained already; --set says how to train")
+    for name, option in (("model", "--model"), ("profile", "--profile"), ("settings", "--set")):
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise UsageError(f"{version} is trained already; {option} says how to train")
     from fusionrec.versions import load
 
     return Published(load(workspace, version))

@@ -144,10 +144,10 @@ def _train(
             say("stopped before the first minibatch: there is nothing to go on from")
         raise
     trained = artifact.manifest["training"]
-    say(
-        f"saved {artifact.version} after {time.monotonic() - started:.0f} s "
-        f"(best of {len(trained['epochs'])} epochs: {trained['best_epoch']})"
-    )
+    epochs, best = len(trained["epochs"]), trained["best_epoch"]
+    judged = trained["epochs"] and trained["epochs"][0]["validation"] is not None
+    of = f"best of {epochs} epochs: {best}" if judged else f"{epochs} epochs, nothing held out"
+    say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s ({of})")
     return artifact
 
 
