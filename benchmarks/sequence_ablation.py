@@ -11,22 +11,18 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.fetch import load
 from fusionrec.data.schema import Side
-from fusionrec.data.split import leave_last_out
-from fusionrec.evaluation.baselines import item_sets
-from fusionrec.metrics import Ranking, mean
+from fusionrec.evaluation.model import Fresh
+from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.run import evaluate
 from fusionrec.recipes import SequenceRecipe
-from fusionrec.training.sequence import SequenceTrainer
 
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},
@@ -38,13 +34,14 @@ VARIANTS: dict[str, dict[str, str]] = {
     "one head": {"model.heads": "1"},
     "histories of 50": {"model.history": "50"},
     "128 wide": {"model.tower.dim": "128", "model.tower.id_width": "128"},
+    "8 items of the profile": {"training.profile_items": "8"},
     "dropout .1": {"model.dropout": "0.1"},
     "dropout .3": {"model.dropout": "0.3"},
     "temperature .03": {"training.temperature": "0.03"},
     "temperature .07": {"training.temperature": "0.07"},
     "temperature .1": {"training.temperature": "0.1"},
     "batch 8,192": {"training.batch": "8192"},
-    "batch 2,048": {"training.batch": "2048"},
+    "batch 1,024": {"training.batch": "1024"},
     "256 negatives": {"training.negatives": "256"},
     "1,024 negatives": {"training.negatives": "1024"},
 }
@@ -77,26 +74,11 @@ def main() -> None:
 
 def run(dataset: Dataset, recipe: SequenceRecipe) -> dict[str, Any]:
     """Trains one variant and asks for the validation items."""
-    split = leave_last_out(dataset, short="train")
-    started = time.monotonic()
-    trainer = SequenceTrainer(dataset, split.train, recipe)
-    trainer.fit(lambda _: None)
-    seconds = time.monotonic() - started
-    items = trainer.network.all_item_vectors()
-    rated = np.bincount(dataset.item, minlength=len(items)) > 0
-    before = item_sets(dataset, split.train)
-    ranking = Ranking(item_sets(dataset, split.validation), len(items), 10, before, rated)
-    users = np.sort(dataset.user[split.validation])
-    for begin in range(0, len(users), 64):
-        part = users[begin : begin + 64]
-        vectors = trainer.network.user_vectors(items, part, trainer.histories)
-        ranking.add(part, vectors @ items.T)
-    ranked = ranking.result()
-    return {
-        "hr@10": round(mean(ranked.hit_rate(10)), 4),
-        "ndcg@10": round(mean(ranked.ndcg(10)), 4),
-        "seconds": round(seconds),
-    }
+    asked = Options(validation=True, baselines=("popular",))
+    result = evaluate(dataset, named("next-item"), asked, Fresh(recipe), through_index=0)
+    row = result.row(recipe.name)
+    figures = {metric: round(row.figure(metric), 4) for metric in ("hr@10", "ndcg@10")}
+    return {**figures, "seconds": round(row.seconds)}
 
 
 def _seen_by(dataset: Dataset, variant: str) -> Dataset:
@@ -109,17 +91,13 @@ def _seen_by(dataset: Dataset, variant: str) -> Dataset:
 
 
 def _stripped(dataset: Dataset, side: Side) -> Dataset:
+    """The data set without the attributes of a side."""
     fields = tuple(f for f in dataset.schema.fields if f.side != side or f.kind == "id")
     title = dataset.schema.title if side == "user" else ""
     schema = replace(dataset.schema, fields=fields, title=title)
-    table = Table(dataset.users.ids if side == "user" else dataset.items.ids, {})
-    bare: dict[str, Table] = {"users": table} if side == "user" else {"items": table}
-    return replace(
-        dataset,
-        schema=schema,
-        users=bare.get("users", dataset.users),
-        items=bare.get("items", dataset.items),
-    )
+    if side == "user":
+        return replace(dataset, schema=schema, users=Table(dataset.users.ids, {}))
+    return replace(dataset, schema=schema, items=Table(dataset.items.ids, {}))
 
 
 if __name__ == "__main__":

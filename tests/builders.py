@@ -27,6 +27,7 @@ from fusionrec.recipes import (
     SequenceTraining,
     TrainingSettings,
 )
+from fusionrec.training.progress import Progress
 
 SMALL = FusionSettings(
     id_width=16,
@@ -220,3 +221,13 @@ def library(readers: int = 30, volumes: int = 24, seed: int = 0) -> Dataset:
         item.astype(np.int32),
         rating.astype(np.float32),
     )
+
+
+def stop_at(epoch: int, step: int) -> Callable[[Progress], None]:
+    """A report that presses Ctrl-C there."""
+
+    def report(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (epoch, step):
+            raise KeyboardInterrupt
+
+    return report

@@ -62,12 +62,15 @@ class Person:
             several of these (``mixed``), or nothing (``popular``).
         rated: int [n], positions of the items that they are known to have rated.
         notes: what the person who asked should know, in sentences.
+        rates: whether scores of the vector predict ratings. Those of a model that only ranks do
+            not, nor does the cosine of items' vectors that were put in the person's.
     """
 
     vector: np.ndarray | None
     kind: PersonKind
     rated: np.ndarray
     notes: tuple[str, ...] = ()
+    rates: bool = False
 
 
 class People:
@@ -105,14 +108,16 @@ class People:
             )
         if not kinds and position is None:
             return Person(None, "popular", rated, notes)
-        if len(items) and not self.artifact.history_length:
+        added = len(items) > 0 and not self.artifact.history_length
+        if added:
             notes += (
                 f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
                 "was named were added to the person's, those rated below the middle subtracted",
             )
         vector = self._vector(position, profile, items, ratings, stored)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
-        return Person(vector, kind, rated, notes)  # type: ignore[arg-type]
+        rates = self.artifact.rates and not added
+        return Person(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
 
     def _position(self, query: Query) -> int | None:
         """The stored user's position; None if none is named, or an unknown one with more told."""

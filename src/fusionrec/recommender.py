@@ -119,9 +119,7 @@ class Recommender:
         barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
         hits = self.index.search(person.vector, query.k, query.where, barred)
         user = query.user if person.kind == "user" else None
-        # Items' vectors in the query's, or a model that only ranks: the cosine predicts no rating.
-        rated = self.artifact.rates and not query.history
-        return self._answer(hits, person.kind, person.notes, user, rated=rated)
+        return self._answer(hits, person.kind, person.notes, user, rated=person.rates)
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
         """Items whose vectors are nearest to an item's, itself left out.

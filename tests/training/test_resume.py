@@ -13,7 +13,7 @@ import paddle
 import pytest
 from safetensors import SafetensorError
 
-from builders import as_options, command, recipe
+from builders import as_options, command, recipe, stop_at
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.fetch import load
@@ -25,16 +25,6 @@ from fusionrec.training.progress import Progress
 from fusionrec.training.run import train
 
 MADE = recipe(epochs=3)
-
-
-def stop_at(epoch: int, step: int):
-    """A report that presses Ctrl-C there."""
-
-    def report(progress: Progress) -> None:
-        if (progress.epoch, progress.step) == (epoch, step):
-            raise KeyboardInterrupt
-
-    return report
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import numpy as np
 import paddle
 import pytest
 
-from builders import SMALL, carousel, checkerboard, library, sequence_recipe
+from builders import SMALL, carousel, checkerboard, library, sequence_recipe, stop_at
 from fusionrec.artifact import Artifact
 from fusionrec.artifact.publish import publish
 from fusionrec.artifact.tables import Histories
@@ -566,16 +566,6 @@ def test_every_place_that_is_read_is_trained():
 RESUMED = sequence_recipe(LENGTH, epochs=3, negatives=25, validation=0.3).change(
     {"model.tower.dropout": "0.1"}  # Paddle draws what the item tower drops
 )
-
-
-def stop_at(epoch: int, step: int):
-    """A report that presses Ctrl-C there."""
-
-    def report(progress: Progress) -> None:
-        if (progress.epoch, progress.step) == (epoch, step):
-            raise KeyboardInterrupt
-
-    return report
 
 
 @pytest.fixture(scope="module")

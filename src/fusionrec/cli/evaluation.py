@@ -116,7 +116,6 @@ def _source(
             seeded="training.seed" not in options.read_settings(settings),
             show=lambda: TrainingProgress(recipe.training.epochs),
             talk=say,
-            name=given["model"],
         )
     for name, option in (("model", "--model"), ("profile", "--profile"), ("settings", "--set")):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:

@@ -76,7 +76,11 @@ class Fresh:
     seeded: bool = True
     show: Show = lambda: nullcontext(lambda _: None)
     talk: Callable[[str], None] = lambda _: None
-    name: str = "fusion"
+
+    @property
+    def name(self) -> str:
+        """See ``Source``."""
+        return self.recipe.name
 
     @property
     def rates(self) -> bool:

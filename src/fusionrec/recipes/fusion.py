@@ -184,6 +184,11 @@ class Recipe(Settings):
     rating: RatingSettings = field(default_factory=RatingSettings)
 
     @property
+    def name(self) -> str:
+        """The model's name."""
+        return "fusion"
+
+    @property
     def rates(self) -> bool:
         """Whether what is trained predicts ratings; else it only ranks."""
         return self.training.squared > 0

@@ -123,6 +123,11 @@ class SequenceRecipe(Settings):
     training: SequenceTraining = field(default_factory=SequenceTraining)
 
     @property
+    def name(self) -> str:
+        """The model's name."""
+        return "sequence"
+
+    @property
     def rates(self) -> bool:
         """Whether what is trained predicts ratings: it only ranks."""
         return False

@@ -26,7 +26,6 @@ from fusionrec.training.progress import Measure
 class FusionTrainer(Trainer):
     """Teaches both towers whatever the recipe's terms ask: stars, rankings, who rates what."""
 
-    model = "fusion"
     settings: TrainingSettings
     recipe: Recipe
     network: Network

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import paddle
@@ -51,7 +51,6 @@ class Trainer(ABC):
         folder: where checkpoints go; None keeps none.
 
     Attributes:
-        model: the model's name.
         measure: what its epochs are told by.
         settings: of the training.
         rows, held_out: int, the rows trained on and those held out for validation.
@@ -62,7 +61,6 @@ class Trainer(ABC):
         best_weights: of the best epoch so far.
     """
 
-    model: ClassVar[str]
     measure: Measure
     settings: Schedule
     rows: np.ndarray

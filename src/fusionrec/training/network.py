@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import paddle
 from paddle import nn
@@ -122,14 +120,6 @@ class Network(nn.Layer):
                 parts.append(self.towers[side](part).numpy())
         self.train()
         return np.concatenate(parts)
-
-    def weights(self) -> dict[str, np.ndarray]:
-        """A copy of every parameter, by name."""
-        return {name: value.numpy().copy() for name, value in self.state_dict().items()}
-
-    def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
-        """Puts back what ``weights`` returned."""
-        self.set_state_dict(dict(weights))
 
 
 def withhold(

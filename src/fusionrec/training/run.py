@@ -68,7 +68,7 @@ def train(
     trained = trainer.fit(report, resume=resume)
     best = trained.progress.best
     about: dict[str, Any] = {
-        "model": trainer.model,
+        "model": recipe.name,
         "recipe": recipe.to_dict(),
         "training": {
             "trained_rows": dataset.fingerprint(trainer.rows),

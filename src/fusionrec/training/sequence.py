@@ -31,7 +31,6 @@ JUDGED = 64  # users whose histories pass the tower together outside training
 class SequenceTrainer(Trainer):
     """Teaches both towers to rank each item of a history above all others, from those before."""
 
-    model = "sequence"
     measure = Measure("loss", "NDCG@10", rising=True, unit="items")
     settings: SequenceTraining
     recipe: SequenceRecipe
