@@ -1,6 +1,6 @@
 """How long `fusionrec recommend` takes as a whole process, and where the time goes.
 
-    python benchmarks/recommend_time.py --home .fusionrec --runs 7
+    python benchmarks/recommend_time.py --home .fusionrec --profile age=25 --profile gender=F
 
 Needs a trained and indexed workspace. The stages are timed in a process of their own, in the order
 in which the command meets them; each includes the imports that it is the first to need.
@@ -22,6 +22,7 @@ mark = lambda name: marks.append((name, time.perf_counter()))
 from fusionrec.cli import cli
 from fusionrec.config import Workspace
 mark("command line")
+from fusionrec.index import Place
 from fusionrec.versions import _open, load
 from fusionrec.people import Query
 from fusionrec.recommender import Recommender
@@ -30,8 +31,8 @@ artifact = load(Workspace.find(sys.argv[1]))
 artifact.items, artifact.item_vectors, artifact.users
 mark("artifact: load, check SHA-256, tables")
 artifact.user_tower
-mark("user tower: import paddle, load")
-index = _open(artifact, sys.argv[2] or Workspace.find(sys.argv[1]).milvus, "")
+mark("user tower: load")
+index = _open(artifact, Place(sys.argv[2] or Workspace.find(sys.argv[1]).milvus))
 mark("Milvus: import, open, verify")
 answer = Recommender(artifact, index).recommend(Query(user=artifact.users.ids[0], k=10))
 mark("user vector and search")
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--home", default=".fusionrec")
     parser.add_argument("--milvus", default="")
     parser.add_argument("--user", default="42")
+    parser.add_argument("--profile", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--runs", type=int, default=7)
     arguments = parser.parse_args()
     place = ["--milvus", arguments.milvus] if arguments.milvus else []
@@ -56,13 +58,16 @@ def main() -> None:
         timed([*command, "recommend", "--user", arguments.user, *place])
         for _ in range(arguments.runs)
     ]
+    profile = [word for value in arguments.profile for word in ("--profile", value)]
+    told = [timed([*command, "recommend", *profile, *place]) for _ in range(arguments.runs)]
     listed = [timed([*command, "--help"]) for _ in range(arguments.runs)]
     stages = [
         json.loads(run([sys.executable, "-c", STAGES, arguments.home, arguments.milvus]))
         for _ in range(arguments.runs)
     ]
     result = {
-        "recommend, whole process": whole,
+        "recommend by user, whole process": whole,
+        "recommend by profile, whole process": told,
         "--help, whole process": listed,
         **{name: [stage[name] for stage in stages] for name in stages[0]},
     }

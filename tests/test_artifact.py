@@ -11,14 +11,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import fusionrec
-from builders import python, recipe, tree
+from builders import recipe, tree
 from fusionrec.artifact import Artifact, model, publish, tables, version_numbers
+from fusionrec.artifact.weights import write_weights
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
+from fusionrec.models.arrays import answer
+from fusionrec.models.fusion import Tower
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.run import train
 
@@ -45,7 +49,8 @@ def test_it_needs_no_training_files(published, dataset):
         dataset.items.columns["genres"]
     )
     assert loaded.schema == dataset.schema
-    items, ratings = loaded.histories.of(5)
+    stored = loaded.histories.of(5)
+    items, ratings = stored.items, stored.ratings
     mine = (dataset.user == 5) & (dataset.item > 1)
     assert dict(zip(items.tolist(), ratings.tolist(), strict=True)) == dict(
         zip(dataset.item[mine].tolist(), dataset.rating[mine].tolist(), strict=True)
@@ -75,34 +80,24 @@ def test_every_file_stands_in_the_manifest_with_its_sha256(published):
     assert {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == said
 
 
-def test_the_item_vectors_are_those_of_paddles_engine_alone(published, tmp_path):
-    """A process that knows paddle.inference and NumPy, and nothing of this project."""
+def test_the_item_vectors_are_those_of_the_weights_in_paddle(published):
+    """The file holds all of the tower, by names that Paddle knows."""
+    tower = Tower(published.encoder, "item", recipe().model)
+    held = load_file(published.folder / "item_tower.safetensors")
+    missing, unexpected = tower.set_state_dict(held)
+    assert not missing
+    assert not unexpected
     features = published.encoder.encode_table("item", published.items)
-    np.savez(tmp_path / "features.npz", **features)
-    code = """
-import sys, numpy as np
-from paddle import inference
-stem, features, out = sys.argv[1:]
-predictor = inference.create_predictor(inference.Config(stem + ".json", stem + ".pdiparams"))
-given = np.load(features, allow_pickle=False)
-for name in predictor.get_input_names():
-    predictor.get_input_handle(name).copy_from_cpu(given[name])
-predictor.run()
-np.save(out, predictor.get_output_handle(predictor.get_output_names()[0]).copy_to_cpu())
-assert not [name for name in sys.modules if name.startswith("fusionrec")]
-"""
-    out = tmp_path / "vectors.npy"
-    python(code, published.folder / "item_tower", tmp_path / "features.npz", out)
-    vectors = np.load(out, allow_pickle=False)
+    vectors = answer(tower, list(features.values()))
     assert np.abs(vectors - published.item_vectors).max() < 1e-5
     assert np.allclose(np.linalg.norm(published.item_vectors, axis=1), 1, atol=1e-5)
 
 
-def test_the_exported_towers_are_the_trained_ones(dataset, tmp_path):
+def test_the_saved_towers_are_the_trained_ones(dataset, tmp_path):
     trainer = FusionTrainer(dataset, np.arange(len(dataset)), recipe())
     trained = trainer.fit(lambda _: None)
     wanted = {"user": trainer.network.vectors("user"), "item": trainer.network.vectors("item")}
-    about = {"model": "fusion", "recipe": {}, "training": {}}
+    about = {"model": "fusion", "recipe": recipe().to_dict(), "training": {}}
     rows = np.arange(len(dataset))
     made = publish.publish(tmp_path, dataset, rows, trained.encoder, trained.towers, about)
     user = made.user_tower.vectors(made.encoder.encode_table("user", dataset.users))
@@ -143,8 +138,8 @@ def test_a_flipped_bit_in_any_file_is_noticed(copy):
 
 
 def test_a_missing_file_is_named(copy):
-    (copy / "user_tower.pdiparams").unlink()
-    with pytest.raises(ArtifactError, match=r"incomplete: user_tower\.pdiparams is missing"):
+    (copy / "user_tower.safetensors").unlink()
+    with pytest.raises(ArtifactError, match=r"incomplete: user_tower\.safetensors is missing"):
         Artifact.load(copy, thorough=False)
 
 
@@ -159,8 +154,9 @@ def test_a_missing_file_is_named(copy):
         ({"format": model.FORMAT + 1}, "a newer fusionrec"),
         ({"files": None}, "lacks files"),
         ({"dim": None, "score": None}, "lacks dim, score"),
-        ({"files": ["encoder.json"]}, "does not list encoder.json, item_vectors.npy"),
-        ({"files": {}}, "does not list encoder.json, item_vectors.npy"),
+        ({"recipe": None}, "lacks recipe"),
+        ({"files": ["encoder.json"]}, "does not list encoder.json, item_tower.safetensors"),
+        ({"files": {}}, "does not list encoder.json, item_tower.safetensors, item_vectors.npy"),
     ],
 )
 def test_a_foreign_or_older_manifest_is_told_from_a_damaged_one(copy, change, words):
@@ -188,7 +184,7 @@ POINTS = {
     "a table": (publish, "write_table"),
     "the histories": (publish, "write_histories"),
     "an array": (tables.np, "save"),
-    "a tower": (publish.paddle.jit, "save"),
+    "a tower": (publish, "write_weights"),
     "the manifest": (publish, "_write_manifest"),
     "the move": (Path, "rename"),
     "the flush": (publish.os, "fsync"),
@@ -201,7 +197,7 @@ def saved(dataset: Dataset, tmp_path: Path):
     rows = np.arange(len(dataset))
     trained = FusionTrainer(dataset, rows, recipe(epochs=1)).fit(lambda _: None)
     models = tmp_path / "models"
-    about = {"model": "fusion", "recipe": {}, "training": {"epochs": []}}
+    about = {"model": "fusion", "recipe": recipe().to_dict(), "training": {"epochs": []}}
 
     def save() -> Artifact:
         return publish.publish(models, dataset, rows, trained.encoder, trained.towers, about)
@@ -229,22 +225,35 @@ def test_a_disk_that_fills_leaves_the_versions_before_and_nothing_half(saved, mo
     assert save().version == "v2"
 
 
-@pytest.mark.parametrize(
-    "name", ["user_tower.pdiparams", "item_tower.pdiparams", "user_tower.json"]
-)
-def test_a_tower_cut_short_by_a_full_disk_is_not_published(saved, monkeypatch, name):
-    """Paddle writes what fits and says nothing."""
+@pytest.mark.parametrize("name", ["user", "item"])
+@pytest.mark.parametrize("kept", [0, 5, 100, -7])
+def test_a_tower_that_was_written_short_is_not_published(saved, monkeypatch, name, kept):
     models, save = saved
-    export = publish.paddle.jit.save
 
-    def cut(tower, stem, **options):
-        export(tower, stem, **options)
-        path = Path(stem).with_name(name)
-        if path.exists():
-            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    def cut(folder, side, arrays):
+        write_weights(folder, side, arrays)
+        path = folder / f"{name}_tower.safetensors"
+        if side == name:
+            path.write_bytes(path.read_bytes()[:kept])
 
-    monkeypatch.setattr(publish.paddle.jit, "save", cut)
-    with pytest.raises(ArtifactError, match=f"the {name[:4]} tower's files cannot be read back"):
+    monkeypatch.setattr(publish, "write_weights", cut)
+    with pytest.raises(ArtifactError, match=f"the {name} tower's file cannot be read back"):
+        save()
+    assert [path.name for path in models.iterdir()] == ["v1"]
+
+
+@pytest.mark.parametrize("side", ["user", "item"])
+def test_a_tower_that_answers_otherwise_than_it_was_trained_is_not_published(
+    saved, monkeypatch, side
+):
+    models, save = saved
+
+    def other(folder, written, arrays):
+        shift = {"joined.bias": arrays["joined.bias"] + np.float32(1e-2)}
+        write_weights(folder, written, arrays | shift if written == side else arrays)
+
+    monkeypatch.setattr(publish, "write_weights", other)
+    with pytest.raises(ArtifactError, match=f"the saved {side} tower does not answer as"):
         save()
     assert [path.name for path in models.iterdir()] == ["v1"]
 

@@ -254,7 +254,7 @@ def test_no_other_code_turns_values_into_rows():
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             assert not (called and node.func.id in ("hash", "words_of", "Vocabulary")), path
             if isinstance(node, ast.ImportFrom) and node.module == "fusionrec.features":
-                allowed = {"Encoder", "Features", "LEVELS", "pack_histories", "rating_levels"}
+                allowed = {"Encoder", "Features"}
                 assert {alias.name for alias in node.names} <= allowed, path
 
 

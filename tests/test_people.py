@@ -17,6 +17,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.features import Encoder
+from fusionrec.histories import History
 from fusionrec.index import AnyOf, ExactIndex
 from fusionrec.people import People, Person, Query, Rated
 from fusionrec.recommender import NOBODY, Recommender
@@ -53,7 +54,7 @@ def positions(artifact: Artifact, *items: str) -> np.ndarray:
 
 
 def stored_items(artifact: Artifact, user: str) -> set[int]:
-    return set(artifact.histories.of(artifact.users.positions()[user])[0].tolist())
+    return set(artifact.histories.of(artifact.users.positions()[user]).items.tolist())
 
 
 def read(
@@ -61,7 +62,7 @@ def read(
 ) -> np.ndarray:
     """The vector of a profile and a history by the tower alone."""
     columns = {name: [value] for name, value in profile.items()}
-    return artifact.vectors_of([None], columns, [(items, ratings)])[0]
+    return artifact.vectors_of([None], columns, [History.of(items, ratings)])[0]
 
 
 # --- mixtures -------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def test_every_mixture(artifact, user, told, kind):
         parts = [part for part in ("profile", "history") if part in told]
         assert unknown[0].endswith("answered from the " + " and the ".join(parts))
     unread = [note for note in person.notes if "fusion does not read histories" in note]
-    assert bool(unread) == ("history" in told and not artifact.history_length)
+    assert bool(unread) == ("history" in told and not artifact.reading)
     assert len(person.notes) == len(unknown) + len(unread)
 
 
@@ -140,7 +141,8 @@ def test_a_known_user_is_as_stored(artifact):
 
 def test_of_the_sequence_model_what_is_told_is_read_behind_what_is_stored(sequence):
     row = sequence.users.positions()[KNOWN]
-    items, ratings = sequence.histories.of(row)
+    stored_history = sequence.histories.of(row)
+    items, ratings = stored_history.items, stored_history.ratings
     new = [one for one in range(2, 40) if one not in set(items.tolist())][:2]
     ids = [sequence.items.ids[one] for one in new]
     stored = sequence.users.row(row)
@@ -173,7 +175,8 @@ def test_of_the_sequence_model_a_history_and_a_profile_alone(sequence):
 def test_an_item_that_is_stored_and_told_again_counts_as_told(sequence):
     """It moves to the end with its new rating; the old one is forgotten."""
     row = sequence.users.positions()[KNOWN]
-    items, ratings = sequence.histories.of(row)
+    stored_history = sequence.histories.of(row)
+    items, ratings = stored_history.items, stored_history.ratings
     again = len(items) - 3
     rest = np.arange(len(items)) != again
     rating = 1.0 if ratings[again] > 3 else 5.0
@@ -334,7 +337,7 @@ def test_an_answer_is_what_the_persons_vector_finds(recommender, artifact, query
         cosine = float(artifact.item_vectors[rows[item.id]] @ person.vector)
         assert item.score == pytest.approx(5 * cosine, abs=5e-5)
         # Vectors of items in the query's predict no rating, nor does a model that only ranks.
-        assert (item.stars is None) == (artifact.history_length > 0 or "history" in query)
+        assert (item.stars is None) == (artifact.reading is not None or "history" in query)
     assert len(recommender.recommend(Query(k=40, seen=True, **query)).items) == 40
     where = (AnyOf("genres", ("Drama",)),)
     dramas = recommender.recommend(Query(k=40, where=where, **query))
@@ -345,7 +348,7 @@ def test_an_answer_is_what_the_persons_vector_finds(recommender, artifact, query
 def test_popular_items_where_nothing_is_known(recommender, artifact):
     answer = recommender.recommend(Query(k=5))
     assert (answer.kind, answer.notes) == ("popular", (NOBODY,))
-    assert [i.score for i in answer.items] == sorted(artifact.item_counts, reverse=True)[:5]
+    assert [i.ratings for i in answer.items] == sorted(artifact.item_counts, reverse=True)[:5]
     strange = recommender.recommend(Query(k=5, history=[Rated("new")]))
     assert (strange.kind, strange.items) == ("popular", answer.items)
     assert any("left out 1 of 1" in note for note in strange.notes)

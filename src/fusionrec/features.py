@@ -20,7 +20,6 @@ from fusionrec.errors import ArtifactError, DataError, UsageError
 
 FORMAT = 1
 UNKNOWN = 0  # the row of every value that training did not see
-LEVELS = 10  # steps into which a scale of ratings is cut where a tower reads ratings
 
 Features = dict[str, np.ndarray]
 
@@ -33,49 +32,6 @@ def words_of(text: str) -> list[str]:
     # Not \w: it leaves out the marks that many scripts write vowels with.
     parts = [c if unicodedata.category(c)[0] in "LMN" else " " for c in folded]
     return "".join(parts).split()
-
-
-def rating_levels(ratings: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
-    """Ratings as a history-reading tower takes them, int64 of the same shape: 1 to ``LEVELS``.
-
-    Args:
-        ratings: float; NaN where a rating is not known, which becomes ``UNKNOWN``.
-        scale: the lowest and the highest rating; what lies outside counts as these.
-    """
-    low, high = scale
-    share = np.clip((np.nan_to_num(ratings, nan=low) - low) / (high - low), 0.0, 1.0)
-    known = 1 + np.round(share * (LEVELS - 1)).astype(np.int64)
-    return np.where(np.isnan(ratings), UNKNOWN, known)
-
-
-def pack_histories(
-    histories: Sequence[tuple[np.ndarray, np.ndarray]],
-    vectors: np.ndarray,
-    length: int,
-    scale: tuple[float, float],
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Histories as a user tower reads them: the newest items, the oldest of these first.
-
-    Args:
-        histories: of n users: items, int [m] rows of ``vectors``, and ratings, float [m] (NaN: not
-            known), in the order of time.
-        vectors: float32 [items, dim].
-        length: items that are read, at most.
-        scale: the lowest and the highest rating.
-
-    Returns:
-        Item vectors, float32 [n, longest, dim], rating levels, int64 [n, longest], and how many
-        there are, int64 [n, 1]; ``longest`` is 1 at least.
-    """
-    newest = [(items[-length:], ratings[-length:]) for items, ratings in histories]
-    count = np.array([len(items) for items, _ in newest], dtype=np.int64)
-    longest = max(int(count.max(initial=0)), 1)
-    read = np.zeros((len(newest), longest, vectors.shape[1]), dtype=np.float32)
-    levels = np.zeros((len(newest), longest), dtype=np.int64)
-    for row, (items, ratings) in enumerate(newest):
-        read[row, : len(items)] = vectors[items]
-        levels[row, : len(items)] = rating_levels(ratings, scale)
-    return read, levels, count[:, None]
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -10,6 +11,7 @@ import numpy as np
 
 from fusionrec.artifact import Artifact
 from fusionrec.errors import UsageError
+from fusionrec.histories import History
 from fusionrec.index import Condition
 
 PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
@@ -42,6 +44,8 @@ class Query:
         k: items wanted, 1 or more; there may be fewer.
         where: conditions that every item must meet.
         seen: whether items that the user has rated may be in the answer.
+        now: when it is asked, in seconds since 1970; the present where None. Only a model that
+            reads the clock looks at it.
     """
 
     user: str | None = None
@@ -50,6 +54,7 @@ class Query:
     k: int = 10
     where: Sequence[Condition] = ()
     seen: bool = False
+    now: float | None = None
 
 
 @dataclass(frozen=True)
@@ -95,11 +100,11 @@ class People:
         """
         position = self._position(query)
         profile = self.artifact.encoder.profile(query.profile)
-        items, ratings, notes = self._given(query.history)
-        stored = self._stored(position)
-        rated = np.union1d(stored[0], items).astype(np.int64)
+        given, notes = self._given(query.history)
+        stored = History.of() if position is None else self.artifact.histories.of(position)
+        rated = np.union1d(stored.items, given.items)
         known = position is not None and self._known(position, stored)
-        sources = ("user", known), ("profile", bool(profile)), ("history", len(items) > 0)
+        sources = ("user", known), ("profile", bool(profile)), ("history", len(given) > 0)
         kinds = [name for name, here in sources if here]
         if query.user is not None and position is None:
             told_of = " and the ".join(kinds) or "popularity"
@@ -108,13 +113,14 @@ class People:
             )
         if not kinds and position is None:
             return Person(None, "popular", rated, notes)
-        added = len(items) > 0 and not self.artifact.history_length
+        added = len(given) > 0 and not self.artifact.reading
         if added:
             notes += (
                 f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
                 "was named were added to the person's, those rated below the middle subtracted",
             )
-        vector = self._vector(position, profile, items, ratings, stored)
+        now = time.time() if query.now is None else query.now
+        vector = self._vector(position, profile, given, stored, now)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
         rates = self.artifact.rates and not added
         return Person(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
@@ -137,8 +143,8 @@ class People:
             )
         return position
 
-    def _given(self, history: Sequence[Rated]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-        """Positions and ratings of what was given, in order, each item once; and what to say."""
+    def _given(self, history: Sequence[Rated]) -> tuple[History, tuple[str, ...]]:
+        """What was given, in order, each item once; and what to say of it."""
         low, high = self.artifact.schema.rating_range
         for one in history:
             if one.rating is not None and not low <= one.rating <= high:
@@ -147,7 +153,7 @@ class People:
                 )
         if all(one.time is not None for one in history):
             history = sorted(history, key=lambda one: one.time or 0.0)
-        held: dict[int, float] = {}
+        held: dict[int, Rated] = {}
         missing = []
         for one in history:
             position = self._items.get(one.item)
@@ -155,7 +161,7 @@ class People:
                 missing.append(one.item)
                 continue
             held.pop(position, None)  # rated again: the newer one counts, at its place
-            held[position] = np.nan if one.rating is None else one.rating
+            held[position] = one
         notes: tuple[str, ...] = ()
         if missing:
             shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
@@ -163,52 +169,48 @@ class People:
                 f"left out {len(missing)} of {len(history)} items that are not in "
                 f"{self.artifact.version}: {shown}",
             )
-        items = np.array(list(held), dtype=np.int64)
-        return items, np.array(list(held.values()), dtype=np.float32), notes
+        ratings = [np.nan if one.rating is None else one.rating for one in held.values()]
+        times = [np.nan if one.time is None else one.time for one in held.values()]
+        return History.of(list(held), ratings, times), notes
 
-    def _stored(self, position: int | None) -> tuple[np.ndarray, np.ndarray]:
-        if position is None:
-            return np.empty(0, dtype=np.int32), np.empty(0, dtype=np.float32)
-        return self.artifact.histories.of(position)
-
-    def _known(self, position: int, stored: tuple[np.ndarray, np.ndarray]) -> bool:
+    def _known(self, position: int, stored: History) -> bool:
         """Whether the model knows more of a stored user than the profile."""
-        if self.artifact.history_length:
-            return len(stored[0]) > 0
+        if self.artifact.reading:
+            return len(stored) > 0
         return self.artifact.users.ids[position] in self._trained
 
     def _vector(
         self,
         position: int | None,
         profile: Mapping[str, object],
-        items: np.ndarray,
-        ratings: np.ndarray,
-        stored: tuple[np.ndarray, np.ndarray],
+        given: History,
+        stored: History,
+        now: float,
     ) -> np.ndarray:
         artifact = self.artifact
-        if artifact.history_length and len(items):
-            before = ~np.isin(stored[0], items)  # rated again: the newer one counts
-            history = (
-                np.concatenate([stored[0][before], items]),
-                np.concatenate([stored[1][before], ratings]),
-            )
-            read: np.ndarray = artifact.vectors_of(*self._told(position, profile), [history])[0]
-            return read
+
+        def read(history: History) -> np.ndarray:
+            told = self._told(position, profile)
+            vector: np.ndarray = artifact.vectors_of(*told, [history], np.array([now]))[0]
+            return vector
+
+        if artifact.reading and len(given):
+            return read(stored.then(given))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
-        if position is not None and not profile:
+        if position is not None and not profile and not artifact.reads_clock:
             vector = artifact.user_vectors[position]
-        elif position is not None or profile or not len(items):
-            vector = artifact.vectors_of(*self._told(position, profile), [stored])[0]
-        if not len(items):
+        elif position is not None or profile or not len(given):
+            vector = read(stored)
+        if not len(given):
             return vector
         low, high = artifact.schema.rating_range
         # From −1 for the lowest rating to 1 for the highest; a mean, however many there are.
-        weight = np.where(np.isnan(ratings), 1.0, 2 * (ratings - low) / (high - low) - 1)
-        added = vector + (weight[:, None] * artifact.item_vectors[items]).mean(axis=0)
+        share = 2 * (given.ratings - low) / (high - low) - 1
+        weight = np.where(np.isnan(given.ratings), 1.0, share)
+        added = vector + (weight[:, None] * artifact.item_vectors[given.items]).mean(axis=0)
         length = float(np.linalg.norm(added))
         if length < 1e-6:  # rated in the very middle, and nothing else is known
-            alone: np.ndarray = artifact.vectors_of(*self._told(position, profile), [stored])[0]
-            return alone
+            return read(stored)
         return np.asarray(added / length, dtype=np.float32)
 
     def _told(

@@ -20,7 +20,8 @@ from fusionrec.errors import ConfigError, TrainingError
 from fusionrec.evaluation.model import Fresh, ModelRanker
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.features import LEVELS, Encoder, pack_histories
+from fusionrec.features import Encoder
+from fusionrec.histories import RATINGS, History, Reading
 from fusionrec.models.sequence import Dropout, HistoryTower
 from fusionrec.recipes import SequenceRecipe, SequenceSettings, SequenceTraining
 from fusionrec.training.loop import weights
@@ -30,7 +31,6 @@ from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
 
 LENGTH = 12
 DIM = SMALL.dim
-NOTHING = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
 def everything(dataset: Dataset) -> np.ndarray:
@@ -47,6 +47,7 @@ def about(made: SequenceRecipe) -> dict[str, object]:
     """What a manifest must tell of a sequence model."""
     return {
         "model": "sequence",
+        "recipe": made.to_dict(),
         "score": {"kind": "ranking"},
         "history": {"length": made.model.history},
     }
@@ -69,7 +70,8 @@ def tower() -> tuple[HistoryTower, list[np.ndarray], Dataset]:
     data = library()
     encoder = Encoder.fit(data, everything(data))
     paddle.seed(0)
-    made = HistoryTower(encoder, sequence_recipe(LENGTH).model)
+    reading = Reading(LENGTH, data.schema.rating_range)
+    made = HistoryTower(encoder, sequence_recipe(LENGTH).model, reading)
     rng = np.random.default_rng(0)
     for name, parameter in made.named_parameters():
         if name.endswith("bias"):
@@ -96,7 +98,7 @@ def answer(tower: HistoryTower, *inputs: np.ndarray) -> np.ndarray:
 def drawn_histories(seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Item vectors and rating levels of five histories of full length."""
     rng = np.random.default_rng(seed)
-    return unit(rng, 5, LENGTH, DIM), rng.integers(0, LEVELS + 1, (5, LENGTH))
+    return unit(rng, 5, LENGTH, DIM), rng.integers(0, RATINGS + 1, (5, LENGTH))
 
 
 def test_a_token_knows_nothing_of_what_comes_later(tower):
@@ -110,7 +112,7 @@ def test_a_token_knows_nothing_of_what_comes_later(tower):
             if changed == "items":
                 other_items[:, place] = -items[:, place]
             else:
-                other_levels[:, place] = (levels[:, place] + 1) % (LEVELS + 1)
+                other_levels[:, place] = (levels[:, place] + 1) % (RATINGS + 1)
             after = tokens(made, profile, other_items, other_levels)
             moved = np.abs(after - before).max(axis=(0, 2))
             assert moved[: place + 1].max() < 1e-5
@@ -188,9 +190,9 @@ def test_ratings_matter_and_unknown_ones_are_their_own(tower):
     count = np.full((5, 1), LENGTH)
     found = [
         answer(made, *profile, items, np.full_like(levels, level), count)
-        for level in range(LEVELS + 1)
+        for level in range(RATINGS + 1)
     ]
-    for level in range(LEVELS):
+    for level in range(RATINGS):
         assert np.abs(found[level] - found[level + 1]).max() > 1e-4
 
 
@@ -346,8 +348,10 @@ def test_an_item_calls_the_one_after_it(ridden):
     data, task = ridden
     items = task.network.all_item_vectors()
     count = len(data.items)
-    walks = [(np.arange(begin, begin + 3) % count, np.full(3, 4.0)) for begin in range(count)]
-    packed = pack_histories(walks, items, task.recipe.model.history, (1.0, 5.0))
+    walks = [
+        History.of(np.arange(begin, begin + 3) % count, np.full(3, 4.0)) for begin in range(count)
+    ]
+    packed = task.network.user.reading.pack(walks, items)
     users = answer(task.network.user, *packed)
     best = (users @ items.T).argsort(axis=1)[:, ::-1]
     after = (np.arange(count) + 3) % count
@@ -441,12 +445,8 @@ def test_the_loss_is_what_the_formula_says(negatives):
             asked = [(0, target) for target in batch.drawn[row]]
             asked += list(enumerate(history[1:], start=1))
             for place, target in asked:
-                packed = pack_histories(
-                    [(history[:place], rated[:place])],
-                    items.astype(np.float32),
-                    5,
-                    data.schema.rating_range,
-                )
+                told = [History.of(history[:place], rated[:place])]
+                packed = task.network.user.reading.pack(told, items.astype(np.float32))
                 scores = items @ answer(task.network.user, *profile, *packed)[0] / 0.05
                 counted = np.zeros(len(items))
                 counted[negative] = weight
@@ -494,7 +494,7 @@ def test_an_epoch_is_judged_by_the_ndcg_of_what_is_held_out(dataset):
         user = dataset.user[row]
         vector = task.network.user_vectors(items, np.array([user]), task.histories)[0]
         scores = items @ vector
-        shown = candidates & ~np.isin(np.arange(len(items)), task.histories.of(int(user))[0])
+        shown = candidates & ~np.isin(np.arange(len(items)), task.histories.of(int(user)).items)
         rank = 1 + int((scores[shown] > scores[dataset.item[row]]).sum())
         gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0.0)
     assert task.judge() == pytest.approx(np.mean(gains), abs=1e-3)
@@ -617,7 +617,7 @@ def test_what_a_stopped_training_publishes_is_the_same(dataset, tmp_path, unbrok
     assert not list(workspace.models.glob("*"))
     assert list(workspace.checkpoints.glob("*/state.safetensors"))
     resumed = train(dataset, RESUMED, workspace, resume=True)
-    for name in ("item_tower.pdiparams", "user_tower.pdiparams", "user_vectors.npy"):
+    for name in ("item_tower.safetensors", "user_tower.safetensors", "user_vectors.npy"):
         assert resumed.manifest["files"][name] == unbroken.manifest["files"][name]
     assert not list(workspace.checkpoints.glob("*"))
 
@@ -650,14 +650,15 @@ def read_back(
 
 
 def test_the_manifest_says_what_it_is(read_back, dataset, unbroken):
-    _, _, artifact = read_back
+    data, _, artifact = read_back
     assert artifact.manifest["model"] == "sequence"
     assert artifact.manifest["score"]["kind"] == "ranking"
-    assert artifact.history_length == LENGTH
+    assert artifact.reading == Reading(LENGTH, data.schema.rating_range)
     assert not artifact.rates
     assert unbroken.manifest["model"] == "sequence"
     assert unbroken.manifest["score"]["kind"] == "ranking"
-    assert unbroken.manifest["history"]["length"] == unbroken.history_length == LENGTH
+    assert unbroken.manifest["history"]["length"] == LENGTH
+    assert not unbroken.reads_clock
     assert unbroken.manifest["user_inputs"] == ["gender", "age", "occupation", "history"]
     assert unbroken.manifest["training"]["best_epoch"] in (1, 2, 3)
     assert SequenceRecipe.from_dict(unbroken.manifest["recipe"]) == RESUMED
@@ -683,10 +684,10 @@ def test_what_is_stored_is_all_that_is_read(read_back):
     """Item 0 to 2 were kept from training, and so from the histories that are stored."""
     data, _, artifact = read_back
     for user in range(len(data.users)):
-        items, ratings = artifact.histories.of(user)
+        stored = artifact.histories.of(user)
         own = np.flatnonzero((data.user == user) & (data.item > 2))
-        assert np.array_equal(items, data.item[own])
-        assert np.array_equal(ratings, data.rating[own])
+        assert np.array_equal(stored.items, data.item[own])
+        assert np.array_equal(stored.ratings, data.rating[own])
 
 
 def test_attributes_come_in_the_schemas_order_whatever_is_given(read_back):
@@ -716,9 +717,8 @@ def test_people_in_any_order_and_number_get_the_vectors_they_get_alone(unbroken,
     people = dataset.users.take(users)
     histories = []
     for user in users:
-        items, ratings = unbroken.histories.of(int(user))
-        count = int(rng.integers(0, min(len(items), 30) + 1))
-        histories.append((items[:count], ratings[:count]))
+        stored = unbroken.histories.of(int(user))
+        histories.append(stored.take(slice(int(rng.integers(0, min(len(stored), 30) + 1)))))
     together = unbroken.vectors_of([None] * 150, people.columns, histories)
     assert np.allclose(np.linalg.norm(together, axis=1), 1, atol=1e-4)
     for place in (0, 1, 63, 64, 100, 149):
@@ -729,10 +729,10 @@ def test_people_in_any_order_and_number_get_the_vectors_they_get_alone(unbroken,
 
 def test_a_long_history_is_its_newest_items(unbroken):
     rng = np.random.default_rng(0)
-    items, ratings = rng.integers(0, 40, 10_000), rng.integers(1, 6, 10_000).astype(np.float32)
+    history = History.of(rng.integers(0, 40, 10_000), rng.integers(1, 6, 10_000))
 
     def vector(newest: int) -> np.ndarray:
-        return unbroken.vectors_of([None], {}, [(items[-newest:], ratings[-newest:])])[0]
+        return unbroken.vectors_of([None], {}, [history.take(slice(-newest, None))])[0]
 
     assert np.array_equal(vector(10_000), vector(LENGTH))
     assert np.array_equal(vector(LENGTH + 1), vector(LENGTH))
@@ -741,23 +741,22 @@ def test_a_long_history_is_its_newest_items(unbroken):
 
 def test_a_new_rating_moves_the_vector(unbroken):
     """So does its rating, and what is not known of it is another thing than a low one."""
-    items, ratings = (values[:5] for values in unbroken.histories.of(9))
+    stored = unbroken.histories.of(9).take(slice(5))
     columns = {name: [value] for name, value in unbroken.users.row(9).items()}
 
     def vector(*more: float) -> np.ndarray:
-        new = np.full(len(more), 39), np.array(more, np.float32)
-        history = (np.r_[items, new[0]].astype(np.int64), np.r_[ratings, new[1]])
+        history = stored.then(History.of(np.full(len(more), 39), more))
         return unbroken.vectors_of([None], columns, [history])[0]
 
     found = [vector(), vector(5.0), vector(1.0), vector(np.nan)]
     for number, one in enumerate(found):
         for other in found[number + 1 :]:
             assert np.abs(one - other).max() > 1e-4
-    assert np.array_equal(vector(), unbroken.vectors_of([None], columns, [(items, ratings)])[0])
+    assert np.array_equal(vector(), unbroken.vectors_of([None], columns, [stored])[0])
 
 
 def test_of_whom_nothing_is_known_there_still_is_a_vector(unbroken):
-    nothing = unbroken.vectors_of([None], {}, [NOTHING])
+    nothing = unbroken.vectors_of([None], {}, [History.of()])
     assert np.allclose(np.linalg.norm(nothing, axis=1), 1, atol=1e-4)
     assert np.array_equal(nothing, unbroken.vectors_of(["anybody"], {}))
     profiles = unbroken.vectors_of([None] * 2, {"gender": ["F", "M"]})
@@ -780,10 +779,10 @@ def test_an_item_without_ratings_is_placed_by_its_content(read_back):
 
 def test_a_history_may_hold_items_that_were_never_trained(read_back):
     _, _, artifact = read_back
-    history = (np.array([0, 1, 2]), np.array([9.0, 9.0, 2.0]))
+    history = History.of([0, 1, 2], [9.0, 9.0, 2.0])
     found = artifact.vectors_of([None], {}, [history])
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
-    other = (np.array([0, 1, 5]), np.array([9.0, 9.0, 2.0]))
+    other = History.of([0, 1, 5], [9.0, 9.0, 2.0])
     assert np.abs(found - artifact.vectors_of([None], {}, [other])).max() > 1e-4
 
 

@@ -21,7 +21,8 @@ def histories_of(counts: tuple[int, ...]) -> Histories:
     item = [1000 * user + place for user, count in enumerate(counts) for place in range(count)]
     places = np.array(item, dtype=np.int32)
     offsets = np.r_[0, np.cumsum(counts)].astype(np.int64)
-    return Histories(offsets, places, (places % 7 / 2 + 1).astype(np.float32))
+    ratings = (places % 7 / 2 + 1).astype(np.float32)
+    return Histories(offsets, places, ratings, 10 * places.astype(np.int64))
 
 
 HISTORIES = histories_of(COUNTS)
@@ -96,7 +97,8 @@ def test_windows_of_a_batch_are_of_about_one_length():
 def test_a_window_is_consecutive_and_in_order(length):
     for epoch in range(1, 6):
         for user, items, ratings, _ in rows(list(windows(length=length).epoch(epoch))):
-            held, rated = HISTORIES.of(user)
+            stored = HISTORIES.of(user)
+            held, rated = stored.items, stored.ratings
             assert len(items) == min(length, COUNTS[user])
             begin = int(items[0]) - 1000 * user
             assert np.array_equal(items, held[begin : begin + len(items)])
@@ -189,7 +191,7 @@ def test_what_is_drawn_is_any_item_that_the_user_rated():
             assert drawn.shape == (2,)
             met[user].update(drawn.tolist())
     for user, found in met.items():
-        assert set(found) <= set(HISTORIES.of(user)[0].tolist())
+        assert set(found) <= set(HISTORIES.of(user).items.tolist())
         # Each with the same chance, also where a window does not reach.
         expected = 2 * epochs / COUNTS[user]
         assert max(found.values()) < expected + 6 * np.sqrt(expected) + 1

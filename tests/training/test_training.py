@@ -96,8 +96,8 @@ def test_two_runs_with_one_seed_give_the_same_vectors(dataset, tmp_path):
     one, two, other = (train(dataset, recipe(seed=seed), Workspace(tmp_path)) for seed in (5, 5, 6))
     assert np.array_equal(one.item_vectors, two.item_vectors)
     assert (
-        one.manifest["files"]["user_tower.pdiparams"]
-        == (two.manifest["files"]["user_tower.pdiparams"])
+        one.manifest["files"]["user_tower.safetensors"]
+        == (two.manifest["files"]["user_tower.safetensors"])
     )
     assert not np.allclose(one.item_vectors, other.item_vectors, atol=1e-3)
 

@@ -9,24 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fusionrec.artifact.stars import Stars, read_stars
-from fusionrec.artifact.tables import Histories, read_array, read_histories, read_table
+from fusionrec.artifact.tables import RETRAIN, Histories, read_array, read_histories, read_table
+from fusionrec.artifact.towers import HistoryRunner, TowerRunner
+from fusionrec.artifact.weights import weights_file
 from fusionrec.data.dataset import Table
-from fusionrec.data.schema import Schema, Side
+from fusionrec.data.schema import Schema
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
+from fusionrec.histories import History, Reading
 from fusionrec.scores import ScoreMap
 
-if TYPE_CHECKING:
-    from fusionrec.artifact.towers import History, TowerRunner
-
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
-RETRAIN = "train again, or go back to another version: fusionrec models"
 
 
 @dataclass(frozen=True)
@@ -95,10 +94,15 @@ class Artifact:
         return read_histories(self.folder)
 
     @property
-    def history_length(self) -> int:
-        """How many items of a user's history the user tower reads, the newest; 0 for none."""
-        length: int = self.manifest.get("history", {}).get("length", 0)
-        return length
+    def reading(self) -> Reading | None:
+        """What the user tower reads of a user's history; None for a tower that reads none."""
+        history = self.manifest.get("history")
+        return Reading.from_json(history, self.schema.rating_range) if history else None
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether a user's vector depends on when it is asked for."""
+        return self.reading is not None and self.reading.clock is not None
 
     @cached_property
     def stars(self) -> Stars | None:
@@ -116,42 +120,36 @@ class Artifact:
         ids: Sequence[str | None],
         columns: Mapping[str, Sequence[Any]],
         histories: Sequence[History] | None = None,
+        now: np.ndarray | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
 
         Args:
             ids: outside ids; None where there is none. A tower that reads histories reads no id.
             columns: attribute name -> n values; None, or a missing name, where not known.
-            histories: what each user rated, in the order of time: items, int [m] positions, and
-                ratings, float [m], NaN where not known. None: nothing is known of anybody.
+            histories: what each user rated. None: nothing is known of anybody.
+            now: float64 [n], when each is asked about, in seconds since 1970; None where that is
+                not known. Only a tower that reads the clock looks at it.
         """
-        from fusionrec.artifact.towers import HistoryRunner  # paddle takes a second to import
-
         features = self.encoder.encode("user", ids, columns)
-        if not isinstance(self.user_tower, HistoryRunner):
-            return self.user_tower.vectors(features)
-        nothing = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-        known = [nothing] * len(ids) if histories is None else histories
-        return self.user_tower.vectors_after(features, known)
+        tower = self.user_tower
+        if isinstance(tower, TowerRunner):
+            return tower.vectors(features)
+        known = [History.of()] * len(ids) if histories is None else histories
+        return tower.vectors_after(features, known, now)
 
     @cached_property
-    def user_tower(self) -> TowerRunner:
+    def user_tower(self) -> TowerRunner | HistoryRunner:
         """The user tower; a ``HistoryRunner`` where it reads histories."""
-        from fusionrec.artifact.towers import HistoryRunner  # paddle takes a second to import
-
-        if self.history_length:
-            return HistoryRunner(self.folder, self.encoder, self.item_vectors, self.history_length)
-        return self._tower("user")
+        if self.reading:
+            read = self.item_vectors, self.reading
+            return HistoryRunner(self.folder, self.encoder, self.manifest, *read)
+        return TowerRunner(self.folder, "user", self.encoder, self.manifest)
 
     @cached_property
     def item_tower(self) -> TowerRunner:
         """The item tower."""
-        return self._tower("item")
-
-    def _tower(self, side: Side) -> TowerRunner:
-        from fusionrec.artifact.towers import TowerRunner  # paddle takes a second to import
-
-        return TowerRunner(self.folder, side, self.encoder)
+        return TowerRunner(self.folder, "item", self.encoder, self.manifest)
 
     @classmethod
     def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
@@ -197,11 +195,20 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} was written by {age} fusionrec (format {form}; this one reads {FORMAT})",
             RETRAIN,
         )
-    missing = {"files", "created", "model", "dim", "score", "user_inputs"} - manifest.keys()
+    missing = {
+        "files",
+        "created",
+        "model",
+        "recipe",
+        "dim",
+        "score",
+        "user_inputs",
+    } - manifest.keys()
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
     files = manifest["files"]
-    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
+    towers = {weights_file(folder, "user").name, weights_file(folder, "item").name}
+    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"} | towers
     if not isinstance(files, dict) or not needed <= files.keys():
         raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
     return manifest

@@ -13,19 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import paddle
-from paddle import nn
-from paddle.static import InputSpec
 
 from fusionrec import __version__
 from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
 from fusionrec.artifact.stars import Stars
 from fusionrec.artifact.tables import Histories, write_histories, write_table
-from fusionrec.artifact.towers import History, HistoryRunner, TowerRunner
+from fusionrec.artifact.towers import HistoryRunner, TowerRunner
+from fusionrec.artifact.weights import write_weights
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Field, Side
+from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
-from fusionrec.features import Encoder, Features, pack_histories
+from fusionrec.features import Encoder, Features
+from fusionrec.histories import History
+from fusionrec.models.arrays import ENGINE, answer, arrays
+from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.scores import ScoreMap
 
@@ -33,7 +34,9 @@ _ROOM = (
     "make room there and run the same training again with --resume; "
     "the versions saved before are as they were"
 )
-_SAMPLE = 64  # users and items by which an exported tower is compared with the trained one
+_SAMPLE = 64  # users and items by which a saved tower is compared with the trained one
+
+Towers = Mapping[Side, Tower | HistoryTower]
 
 
 def publish(
@@ -41,7 +44,7 @@ def publish(
     dataset: Dataset,
     rows: np.ndarray,
     encoder: Encoder,
-    towers: Mapping[Side, nn.Layer],
+    towers: Towers,
     about: Mapping[str, Any],
     stars: Stars | None = None,
 ) -> Artifact:
@@ -52,7 +55,7 @@ def publish(
         dataset: the data set it was trained on.
         rows: int [n], all rows that training was given, those held out for validation included.
         encoder, towers: what was trained.
-        about: what the manifest tells beside what is known here: recipe and training figures.
+        about: what the manifest tells beside what is known here: model, recipe, training figures.
         stars: of the rating head, if there is one.
 
     Returns:
@@ -67,7 +70,7 @@ def publish(
     except OSError as error:
         raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
     try:
-        _write(fresh, dataset, rows, encoder, towers)
+        _write(fresh, dataset, rows, encoder, towers, about)
         if stars is not None:
             stars.save(fresh)
             about = {**about, "stars": {"width": stars.users.shape[1]}}
@@ -87,112 +90,85 @@ def _write(
     dataset: Dataset,
     rows: np.ndarray,
     encoder: Encoder,
-    towers: Mapping[Side, nn.Layer],
+    towers: Towers,
+    about: Mapping[str, Any],
 ) -> None:
     encoder.save(folder / "encoder.json")
     write_table(folder / "items.parquet", dataset.items)
     write_table(folder / "users.parquet", dataset.users)
     histories = Histories.build(dataset, rows)
     write_histories(folder, histories)
-    # Made by the exported towers, so that index and answers come from the same files.
+    for side, tower in towers.items():
+        write_weights(folder, side, arrays(tower))
+    # Made by the saved towers, so that index and answers come from the same files.
     item_features = encoder.encode_table("item", dataset.items)
-    items = _export_fields(folder, "item", towers["item"], encoder, item_features)
+    items = _of_fields(folder, "item", towers["item"], encoder, about, item_features)
     np.save(folder / "item_vectors.npy", items, allow_pickle=False)
     user_features = encoder.encode_table("user", dataset.users)
     if isinstance(towers["user"], HistoryTower):
         known = [histories.of(user) for user in range(len(dataset.users))]
-        users = _export_history(folder, towers["user"], encoder, user_features, known, items)
+        users = _of_histories(folder, towers["user"], encoder, about, user_features, known, items)
     else:
-        users = _export_fields(folder, "user", towers["user"], encoder, user_features)
+        users = _of_fields(folder, "user", towers["user"], encoder, about, user_features)
     np.save(folder / "user_vectors.npy", users, allow_pickle=False)
 
 
-def _export_fields(
-    folder: Path, side: Side, tower: nn.Layer, encoder: Encoder, features: Features
+def _of_fields(
+    folder: Path,
+    side: Side,
+    tower: Tower | HistoryTower,
+    encoder: Encoder,
+    about: Mapping[str, Any],
+    features: Features,
 ) -> np.ndarray:
-    """Exports a tower that reads fields alone; the vectors of the whole table."""
-    specs = [_spec(field, encoder) for field in encoder.schema.side(side)]
+    """Vectors of a whole table by a saved tower that reads fields alone, once it is compared."""
     sample = {name: values[:_SAMPLE] for name, values in features.items()}
-    wanted = _export(folder, side, tower, specs, list(sample.values()))
     with _reading(folder, side):
-        runner = TowerRunner(folder, side, encoder)
-        found = runner.vectors(sample)
-    _compare(side, found, wanted)
+        runner = TowerRunner(folder, side, encoder, about)
+    _compare(side, runner.vectors(sample), answer(tower, list(sample.values())))
     return runner.vectors(features)
 
 
-def _export_history(
+def _of_histories(
     folder: Path,
     tower: HistoryTower,
     encoder: Encoder,
+    about: Mapping[str, Any],
     features: Features,
     histories: Sequence[History],
     items: np.ndarray,
 ) -> np.ndarray:
-    """Exports a user tower that reads histories; the vectors of all users."""
-    length, schema = tower.settings.history, encoder.schema
-    specs = [_spec(field, encoder) for field in schema.attributes("user")]
-    specs += [
-        InputSpec([None, None, items.shape[1]], "float32", name="history"),
-        InputSpec([None, None], "int64", name="history_levels"),
-        InputSpec([None, 1], "int64", name="history_count"),
-    ]
+    """Vectors of all users by a saved tower that reads histories, once it is compared."""
+    reading = tower.reading
     sample = {name: values[:_SAMPLE] for name, values in features.items()}
-    read = pack_histories(histories[:_SAMPLE], items, length, schema.rating_range)
-    profile = [values for name, values in sample.items() if name != schema.id("user").name]
-    tower.settle()
-    wanted = _export(folder, "user", tower, specs, [*profile, *read])
+    # Asked a week after what each rated last, so that whatever reads times has some to read.
+    known = histories[:_SAMPLE]
+    now = np.array([np.max(history.times, initial=0) + 7 * 86_400 for history in known])
+    profile = [x for name, x in sample.items() if name != encoder.schema.id("user").name]
     with _reading(folder, "user"):
-        runner = HistoryRunner(folder, encoder, items, length)
-        found = runner.vectors_after(sample, histories[:_SAMPLE])
-    _compare("user", found, wanted)
+        runner = HistoryRunner(folder, encoder, about, items, reading)
+    wanted = answer(tower, [*profile, *reading.pack(known, items, now)])
+    _compare("user", runner.vectors_after(sample, known, now), wanted)
     return runner.vectors_after(features, histories)
-
-
-def _spec(field: Field, encoder: Encoder) -> InputSpec:
-    vocabulary = encoder.vocabularies[field.name]
-    shape, kind = {
-        "id": ([None], "int64"),
-        "category": ([None], "int64"),
-        "categories": ([None, vocabulary.size], "float32"),
-        "text": ([None, vocabulary.length], "int64"),
-        "number": ([None, 2], "float32"),
-    }[field.kind]
-    return InputSpec(shape, kind, name=field.name)
-
-
-def _export(
-    folder: Path,
-    side: Side,
-    tower: nn.Layer,
-    specs: Sequence[InputSpec],
-    sample: Sequence[np.ndarray],
-) -> np.ndarray:
-    """Exports a tower; what the trained one makes of a sample."""
-    tower.eval()
-    paddle.jit.save(tower, str(folder / f"{side}_tower"), input_spec=[list(specs)])
-    with paddle.no_grad():
-        wanted: np.ndarray = tower([paddle.to_tensor(values) for values in sample]).numpy()
-    return wanted
 
 
 @contextmanager
 def _reading(folder: Path, side: Side) -> Iterator[None]:
-    """Says what it means if what was exported cannot be run."""
+    """Says what it means if what was written cannot be read."""
     try:
         yield
-    except Exception as error:  # Paddle does not notice that its files came out cut short
+    except ArtifactError as error:
         raise ArtifactError(
-            f"the model could not be saved in {folder.parent}: the {side} tower's files cannot be "
-            "read back, as when the disk is full",
+            f"the model could not be saved in {folder.parent}: the {side} tower's file cannot be "
+            f"read back, as when the disk is full ({error})",
             _ROOM,
         ) from error
 
 
-def _compare(side: Side, exported: np.ndarray, wanted: np.ndarray) -> None:
-    """Makes sure that what was written answers as the tower does."""
-    if not np.allclose(exported, wanted, rtol=0.0, atol=1e-4):
-        raise ArtifactError(f"the exported {side} tower does not answer as the trained one does")
+def _compare(side: Side, saved: np.ndarray, wanted: np.ndarray) -> None:
+    """Makes sure that what was written answers as the trained tower does."""
+    if not np.allclose(saved, wanted, rtol=0.0, atol=1e-4):
+        raise ArtifactError(f"the saved {side} tower does not answer as the trained one does")
 
 
 def _write_manifest(
@@ -208,7 +184,7 @@ def _write_manifest(
         "kind": "fusionrec",
         "format": FORMAT,
         "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"fusionrec": __version__, "paddle": paddle.version.full_version},
+        "versions": {"fusionrec": __version__, "paddle": ENGINE},
         "data": dataset.name,
         "users": len(dataset.users),
         "items": shape[0],

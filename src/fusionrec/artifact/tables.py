@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,9 @@ import numpy as np
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import ArtifactError
+from fusionrec.histories import History
+
+RETRAIN = "train again, or go back to another version: fusionrec models"
 
 
 @dataclass(frozen=True)
@@ -21,16 +24,19 @@ class Histories:
         offsets: int64 [users + 1]; user u's interactions are ``offsets[u]:offsets[u + 1]``.
         item: int32 [n], positions in the item table.
         rating: float32 [n].
+        time: int64 [n], seconds since 1970; None where the data set has no times.
     """
 
     offsets: np.ndarray
     item: np.ndarray
     rating: np.ndarray
+    time: np.ndarray | None = None
 
-    def of(self, user: int) -> tuple[np.ndarray, np.ndarray]:
-        """Items, int32 [m], and ratings, float32 [m], of the user at a position."""
+    def of(self, user: int) -> History:
+        """The history of the user at a position."""
         span = slice(int(self.offsets[user]), int(self.offsets[user + 1]))
-        return self.item[span], self.rating[span]
+        times = None if self.time is None else self.time[span]
+        return History.of(self.item[span], self.rating[span], times)
 
     @classmethod
     def build(cls, dataset: Dataset, rows: np.ndarray) -> Histories:
@@ -40,21 +46,26 @@ class Histories:
         order = np.lexsort((rows, time, user))
         offsets = np.r_[0, np.cumsum(np.bincount(user, minlength=len(dataset.users)))]
         chosen = rows[order]
-        return cls(offsets.astype(np.int64), dataset.item[chosen], dataset.rating[chosen])
+        return cls(
+            offsets.astype(np.int64),
+            dataset.item[chosen],
+            dataset.rating[chosen],
+            None if dataset.time is None else dataset.time[chosen],
+        )
 
 
 def write_histories(folder: Path, histories: Histories) -> None:
     """Writes the histories as one array per column; ``read_histories`` reads them back."""
-    for name in _HISTORY:
-        np.save(folder / f"history_{name}.npy", getattr(histories, name), allow_pickle=False)
+    for name, column in vars(histories).items():
+        if column is not None:
+            np.save(folder / f"history_{name}.npy", column, allow_pickle=False)
 
 
 def read_histories(folder: Path) -> Histories:
-    """The histories in an artifact's folder."""
-    return Histories(**{name: read_array(folder / f"history_{name}.npy") for name in _HISTORY})
-
-
-_HISTORY = ("offsets", "item", "rating")
+    """The histories in an artifact's folder; those written without times have none."""
+    columns = {field.name: folder / f"history_{field.name}.npy" for field in fields(Histories)}
+    held = {n: read_array(path) for n, path in columns.items() if n != "time" or path.exists()}
+    return Histories(**held)
 
 
 def write_table(path: Path, table: Table) -> None:

@@ -1,48 +1,47 @@
-"""Saved towers, run by Paddle's inference engine alone."""
+"""Saved towers as an artifact asks them: inputs checked, as many at a time as is fast."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from paddle import inference
 
+from fusionrec.artifact.attention import HistoryTower
+from fusionrec.artifact.plain import FieldTower
+from fusionrec.artifact.tables import RETRAIN
+from fusionrec.artifact.weights import Weights
 from fusionrec.data.schema import Side
-from fusionrec.errors import ArtifactError
-from fusionrec.features import Encoder, Features, pack_histories
+from fusionrec.errors import ArtifactError, ConfigError
+from fusionrec.features import Encoder, Features
+from fusionrec.histories import History, Reading
+from fusionrec.recipes import FusionSettings, SequenceSettings
 
 BATCH = 4096  # users or items that pass a tower at once
-HISTORIES = 8
-
-History = tuple[np.ndarray, np.ndarray]  # items, int [m] positions, and ratings, float [m]
+TOKENS = 1024  # of histories that do: what they become then stays in a processor's cache
 
 
 class TowerRunner:
-    """A saved tower, run by Paddle's inference engine alone.
+    """A saved tower that reads fields alone.
 
     Args:
         folder: the artifact.
         side: whose tower.
         encoder: the artifact's encoder, which knows every input's range.
+        said: the manifest, or what it will tell of model and recipe.
 
     Raises:
-        ArtifactError: the engine cannot read the files.
+        ArtifactError: the weights cannot be read, or are not those of such a tower.
     """
 
-    def __init__(self, folder: Path, side: Side, encoder: Encoder) -> None:
-        self._side, self._encoder = side, encoder
-        stem = folder / f"{side}_tower"
-        try:
-            config = inference.Config(f"{stem}.json", f"{stem}.pdiparams")
-            config.disable_glog_info()
-            config.disable_mkldnn()  # its start-up costs more than one small tower gains
-            config.set_cpu_math_library_num_threads(1)
-            config.enable_new_executor(True)
-            config.enable_memory_optim(True)
-            self._predictor = inference.create_predictor(config)
-        except Exception as error:  # the engine raises bare RuntimeError and its own kinds
-            raise ArtifactError(f"{stem}.json cannot be loaded as a tower: {error}") from error
+    def __init__(self, folder: Path, side: Side, encoder: Encoder, said: Mapping[str, Any]) -> None:
+        settings = settings_of(said)
+        if isinstance(settings, SequenceSettings):
+            settings = settings.tower
+        self._side: Side = side
+        self._encoder = encoder
+        self._tower = FieldTower(Weights(folder, side), encoder, side, settings)
 
     def vectors(self, features: Features) -> np.ndarray:
         """Vectors of n encoded users or items.
@@ -54,76 +53,112 @@ class TowerRunner:
             float32 [n, dim], each of length 1.
 
         Raises:
-            ArtifactError: a row number lies outside its embedding (which Paddle would not notice).
+            ArtifactError: a row number lies outside its embedding.
         """
-        self._check(features)
+        check_rows(features, self._side, self._encoder)
         count = len(next(iter(features.values())))
         parts = [
-            self._run([x[begin : begin + BATCH] for x in features.values()])
-            for begin in range(0, count, BATCH)
+            self._tower.vectors([x[begin : begin + BATCH] for x in features.values()])
+            for begin in range(0, max(count, 1), BATCH)
         ]
         return np.concatenate(parts)
 
-    def _run(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
-        handles = zip(self._predictor.get_input_names(), inputs, strict=True)
-        for name, values in handles:
-            self._predictor.get_input_handle(name).copy_from_cpu(np.ascontiguousarray(values))
-        self._predictor.run()
-        output = self._predictor.get_output_names()[0]
-        vectors: np.ndarray = self._predictor.get_output_handle(output).copy_to_cpu()
-        return vectors
 
-    def _check(self, features: Features) -> None:
-        for field in self._encoder.schema.side(self._side):
-            if field.name not in features:
-                continue  # a tower that reads histories knows nobody by id
-            values, size = features[field.name], self._encoder.width(field)
-            if values.dtype == np.int64 and (values.min() < 0 or values.max() >= size):
-                raise ArtifactError(
-                    f"{field.name}: a row number lies outside 0..{size - 1}; "
-                    "the encoder and the tower do not belong together"
-                )
-
-
-class HistoryRunner(TowerRunner):
+class HistoryRunner:
     """A saved user tower that reads histories.
 
     Args:
         folder: the artifact.
         encoder: the artifact's encoder.
+        said: the manifest, or what it will tell of model and recipe.
         items: float32 [items, dim], every item's vector.
-        length: items of a history that are read, the newest ones.
+        reading: what it reads of a history.
 
     Raises:
-        ArtifactError: the engine cannot read the files.
+        ArtifactError: the weights cannot be read, or are not those of such a tower.
     """
 
-    def __init__(self, folder: Path, encoder: Encoder, items: np.ndarray, length: int) -> None:
-        super().__init__(folder, "user", encoder)
-        self._items, self._length = items, length
+    def __init__(
+        self,
+        folder: Path,
+        encoder: Encoder,
+        said: Mapping[str, Any],
+        items: np.ndarray,
+        reading: Reading,
+    ) -> None:
+        settings = settings_of(said)
+        if not isinstance(settings, SequenceSettings) or items.shape[1:] != (settings.dim,):
+            raise ArtifactError(
+                f"{folder}: its recipe is not of a tower that reads histories of these items",
+                RETRAIN,
+            )
+        self._encoder, self._items, self._reading = encoder, items, reading
+        self._tower = HistoryTower(Weights(folder, "user"), encoder, settings, reading)
 
-    def vectors_after(self, features: Features, histories: Sequence[History]) -> np.ndarray:
+    def vectors_after(
+        self, features: Features, histories: Sequence[History], now: np.ndarray | None = None
+    ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
 
         Args:
             features: as ``Encoder.encode`` makes them; the id is not read.
-            histories: what each of them rated, in the order of time; ratings may be NaN.
+            histories: what each of them rated.
+            now: float64 [n], when each is asked about; None where that is not known.
 
         Raises:
             ArtifactError: a row number lies outside its embedding.
         """
         profile = {n: x for n, x in features.items() if n != self._encoder.schema.id("user").name}
-        self._check(profile)
-        # By length, so that no short history is padded to the length of a long one.
-        order = np.argsort([len(items) for items, _ in histories], kind="stable")
+        check_rows(profile, "user", self._encoder)
         vectors = np.zeros((len(histories), self._items.shape[1]), dtype=np.float32)
-        for begin in range(0, len(order), HISTORIES):
-            part = order[begin : begin + HISTORIES]
-            read = pack_histories(
-                [histories[n] for n in part],
-                self._items,
-                self._length,
-                self._encoder.schema.rating_range,
-            )
-            vectors[part] = self._run([*(x[part] for x in profile.values()), *read])
+        for part in self._groups([len(history) for history in histories]):
+            asked = None if now is None else now[part]
+            read = self._reading.pack([histories[n] for n in part], self._items, asked)
+            vectors[part] = self._tower.vectors([x[part] for x in profile.values()], read)
         return vectors
+
+    def _groups(self, lengths: Sequence[int]) -> Iterator[np.ndarray]:
+        """Who passes the tower together, int64 [n]: histories of about one length."""
+        tokens = np.minimum(lengths, self._reading.length) + 1
+        order = np.argsort(tokens, kind="stable")
+        begin = 0
+        for end in range(1, len(order) + 1):
+            # The next one would be the longest, to whose length all are padded.
+            if end == len(order) or (end + 1 - begin) * tokens[order[end]] > TOKENS:
+                yield order[begin:end]
+                begin = end
+
+
+def settings_of(said: Mapping[str, Any]) -> FusionSettings | SequenceSettings:
+    """The widths that a manifest tells of.
+
+    Raises:
+        ArtifactError: they are not of a model of this fusionrec.
+    """
+    kinds: dict[str, type[FusionSettings | SequenceSettings]]
+    kinds = {"fusion": FusionSettings, "sequence": SequenceSettings}
+    try:
+        return kinds[said["model"]].from_dict(said["recipe"]["model"])
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise ArtifactError(
+            f"the manifest's recipe is not of a model of this fusionrec: {error}", RETRAIN
+        ) from error
+
+
+def check_rows(features: Features, side: Side, encoder: Encoder) -> None:
+    """Makes sure that every row stands in its embedding (a negative one would count from behind).
+
+    Raises:
+        ArtifactError: one does not.
+    """
+    for field in encoder.schema.side(side):
+        if field.name not in features:
+            continue  # a tower that reads histories knows nobody by id
+        values, size = features[field.name], encoder.width(field)
+        if values.dtype == np.int64 and (
+            values.min(initial=0) < 0 or values.max(initial=0) >= size
+        ):
+            raise ArtifactError(
+                f"{field.name}: a row number lies outside 0..{size - 1}; "
+                "the encoder and the tower do not belong together"
+            )

@@ -154,6 +154,8 @@ class ModelRanker:
         dataset: whose users are asked about.
         profile_only: withhold the users' ids, as of people nobody has seen.
         known: int [n], the rows that a model which reads histories is told of; none by default.
+        now: float64 [users], when each user is asked about, in seconds since 1970, for a model that
+            reads the clock; not known by default.
     """
 
     def __init__(
@@ -162,10 +164,12 @@ class ModelRanker:
         dataset: Dataset,
         profile_only: bool = False,
         known: np.ndarray | None = None,
+        now: np.ndarray | None = None,
     ) -> None:
         self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
+        self._now = now
         self._histories = None
-        if artifact.history_length and known is not None:
+        if artifact.reading and known is not None:
             self._histories = Histories.build(dataset, known)
         self._items = artifact.item_vectors.astype(np.float64)
 
@@ -180,7 +184,8 @@ class ModelRanker:
         known = None
         if self._histories is not None:
             known = [self._histories.of(int(user)) for user in users]
-        return self.artifact.vectors_of(ids, people.columns, known)
+        now = None if self._now is None else self._now[users]
+        return self.artifact.vectors_of(ids, people.columns, known, now)
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
         """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""

@@ -19,7 +19,7 @@ from fusionrec.errors import UsageError
 from fusionrec.evaluation.anchors import INTERPOLATED, anchors
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
 from fusionrec.evaluation.measured import Measured, Values, best_of
-from fusionrec.evaluation.model import ModelRanker, Source
+from fusionrec.evaluation.model import Source
 from fusionrec.evaluation.part import training_command
 from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
 from fusionrec.evaluation.protocols.common import Make
@@ -27,6 +27,8 @@ from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.searched import Searched, search
 
 SAMPLE = 200  # users who are also asked through the index, by default
+
+CLOCKED = "the model was told the time of what is asked for: compare it with others that were"
 
 Talk = Callable[[str], None]
 
@@ -123,6 +125,7 @@ class _Work:
         self.values: dict[str, list[Values]] = {source.name: []} if source else {}
         self.seconds: dict[str, float] = {}
         self.searched: Searched | None = None
+        self.clocked = False  # whether the model was told the time of what is asked for
 
     def run(self, run: Run, names: Sequence[str], home: Path) -> None:
         """One split: baselines first, which are quick, then the model."""
@@ -142,6 +145,7 @@ class _Work:
         artifact = self.source.get(self.dataset, run.split, run.seed, home)
         name = self.source.name
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
+        self.clocked = artifact.reads_clock and self.protocol.clocked
         self._timed(
             name,
             lambda model: self.protocol.measure_model(self.dataset, run, self.options, model),
@@ -161,8 +165,8 @@ class _Work:
             return  # the index makes lists, and there are none
         self.talk("  asking the same through Milvus")
         task = self.protocol.tasks(self.dataset, run, self.options)[0]
-        ranker = ModelRanker(artifact, self.dataset, task.profile_only, task.known)
         home.mkdir(parents=True, exist_ok=True)
+        ranker = task.ranker(artifact, self.dataset)
         self.searched = search(self.dataset, task, ranker, home, self.through_index, run.seed)
 
     def rows(self) -> list[Measured]:
@@ -188,7 +192,7 @@ def _result(work: _Work, runs: Sequence[Run], resamples: int, started: float) ->
         _comparisons(protocol, options, rows, resamples),
         work.searched,
         [] if options.validation else anchors(protocol.name, dataset.name),
-        _notes(protocol, dataset, options),
+        [*([CLOCKED] if work.clocked else []), *_notes(protocol, dataset, options)],
         time.monotonic() - started,
         machine(),
     )

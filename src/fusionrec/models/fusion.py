@@ -19,8 +19,8 @@ class Fields(nn.Layer):
     """One branch for each of some fields: their arrays in, what the branches make of them out.
 
     Takes the arrays that ``Encoder.encode`` makes, in the order of the fields. Row 0 of every
-    embedding stands for "not known". (Paddle's export does not know ``zip(strict=True)``; the
-    engine checks the number of inputs.)
+    embedding stands for "not known". Answers come from the same forward pass in NumPy
+    (``artifact/plain.py``), to which the weights travel by the names that they have here.
     """
 
     def __init__(self, encoder: Encoder, fields: Sequence[Field], settings: FusionSettings) -> None:
@@ -30,7 +30,7 @@ class Fields(nn.Layer):
 
     def read(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """What the branches make of the fields, float32 [n, width], not yet joined."""
-        outputs = [branch(x) for branch, x in zip(self.branches, features)]  # noqa: B905
+        outputs = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
         return paddle.concat(outputs, axis=-1)
 
 
@@ -139,7 +139,7 @@ class _Text(nn.Layer):
         count = there.sum(axis=1).clip(min=1.0)
         pooled = [
             (self._convolved(convolution, words, width) * there).sum(axis=1) / count
-            for convolution, width in zip(self.convolutions, self.windows)  # noqa: B905
+            for convolution, width in zip(self.convolutions, self.windows, strict=True)
         ]
         return paddle.concat(pooled, axis=-1)
 

@@ -10,7 +10,8 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from fusionrec.features import LEVELS, Encoder
+from fusionrec.features import Encoder
+from fusionrec.histories import DATES, GAPS, RATINGS, Reading
 from fusionrec.models.fusion import Fields
 from fusionrec.recipes import SequenceSettings
 
@@ -22,31 +23,34 @@ class HistoryTower(nn.Layer):
     McAuley, SASRec, 2018) over one token for the profile and one for each item of the history, the
     oldest first. A history's items come as their *vectors*, the ones that the index holds: so the
     tower knows no item by number, and an item that came after training can stand in a history.
+    Answers come from the same forward pass in NumPy (``artifact/attention.py``).
 
     Args:
         encoder: fitted on the training rows.
         settings: widths.
+        reading: what is read of a history; its length is the settings'.
     """
 
-    def __init__(self, encoder: Encoder, settings: SequenceSettings) -> None:
+    def __init__(self, encoder: Encoder, settings: SequenceSettings, reading: Reading) -> None:
         super().__init__()
         dim = settings.dim
-        self.settings = settings
+        self.settings, self.reading = settings, reading
         fields = encoder.schema.attributes("user")
         self.profile = Fields(encoder, fields, settings.tower) if fields else None
         self.start = nn.Linear(self.profile.width if self.profile else 1, dim)
         self.item = nn.Linear(dim, dim)
-        self.rating = nn.Embedding(LEVELS + 1, dim, weight_attr=_narrow())
+        self.rating = nn.Embedding(RATINGS + 1, dim, weight_attr=_narrow())
+        if reading.clock is not None:
+            self.since = nn.Embedding(GAPS, dim, weight_attr=_narrow())
+            self.date = nn.Embedding(DATES + 1, dim, weight_attr=_narrow())
         self.drop = Dropout(settings.dropout)
         self.blocks = nn.LayerList([Block(settings, self.drop) for _ in range(settings.blocks)])
         self.norm = nn.LayerNorm(dim)
         self.out = nn.Linear(dim, dim)
         places = np.arange(settings.history + 1)
         ago = places[:, None] - places[None]
-        # Not learned, yet part of what is exported.
-        self.register_buffer("ago", paddle.to_tensor(np.maximum(ago, 0)))
-        later = np.where(ago < 0, np.float32(-1e9), np.float32(0))
-        self.register_buffer("later", paddle.to_tensor(later))
+        self.ago = paddle.to_tensor(np.maximum(ago, 0))
+        self.later = paddle.to_tensor(np.where(ago < 0, np.float32(-1e9), np.float32(0)))
 
     def forward(self, inputs: Sequence[paddle.Tensor]) -> paddle.Tensor:
         """Vectors, float32 [n, dim], of n users.
@@ -54,53 +58,61 @@ class HistoryTower(nn.Layer):
         Args:
             inputs: the profile's arrays as ``Encoder.encode`` makes them, without the id; then
                 the history's item vectors, float32 [n, length, dim], its rating levels, int64
-                [n, length] (0: not known), and how many of its items are there, int64 [n, 1]. What
-                lies behind them is not read.
+                [n, length] (0: not known), how many of its items are there, int64 [n, 1], and the
+                arrays of ``Reading.read_times``. What lies behind a history is not read.
         """
-        *profile, items, levels, count = inputs
-        tokens = self.enter(profile, items, levels)
+        fields = len(self.profile.branches) if self.profile else 0
+        items, levels, count, *times = inputs[fields:]
+        tokens, gaps = self.enter(inputs[:fields], items, levels, times)
         ago, later = self._places(tokens)
         for block in self.blocks[:-1]:
-            tokens = block(tokens, ago, later)
+            tokens = block(tokens, ago, later, gaps)
         # Every row has its own last token, the only one that the last block has to make.
-        length = paddle.shape(tokens)[1]
+        length = tokens.shape[1]
         last = (paddle.arange(length, dtype="int64").unsqueeze(0) == count).astype("float32")
-        return self.join(self.blocks[-1].last(tokens, last, ago, later))
+        return self.join(self.blocks[-1].last(tokens, last, ago, later, gaps))
 
     def read(
-        self, profile: Sequence[paddle.Tensor], items: paddle.Tensor, levels: paddle.Tensor
+        self,
+        profile: Sequence[paddle.Tensor],
+        items: paddle.Tensor,
+        levels: paddle.Tensor,
+        times: Sequence[paddle.Tensor] = (),
     ) -> paddle.Tensor:
         """Tokens, float32 [n, length + 1, dim]: the t-th knows the profile and t items."""
-        tokens = self.enter(profile, items, levels)
+        tokens, gaps = self.enter(profile, items, levels, times)
         ago, later = self._places(tokens)
         for block in self.blocks:
-            tokens = block(tokens, ago, later)
+            tokens = block(tokens, ago, later, gaps)
         return tokens
 
     def enter(
-        self, profile: Sequence[paddle.Tensor], items: paddle.Tensor, levels: paddle.Tensor
-    ) -> paddle.Tensor:
-        """Tokens before the first block, float32 [n, length + 1, dim]: the profile, then items."""
-        ones = paddle.ones([paddle.shape(items)[0], 1])
+        self,
+        profile: Sequence[paddle.Tensor],
+        items: paddle.Tensor,
+        levels: paddle.Tensor,
+        times: Sequence[paddle.Tensor],
+    ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
+        """What comes before the first block, of the arrays that ``forward`` describes.
+
+        Returns:
+            Tokens, float32 [n, length + 1, dim], the profile's first; and the gap levels that
+            attention reads, int64 [n, length + 1, length + 1], or None.
+        """
+        gaps = times[0] if self.reading.gaps else None
+        ones = paddle.ones([items.shape[0], 1])
         told = self.profile.read(profile) if self.profile else ones
         # A vector of length 1 has entries of about dim^-.5; tokens want entries of about 1.
         scale = math.sqrt(self.settings.dim)
         history = self.item(items * scale) + self.rating(levels)
-        entered: paddle.Tensor = self.drop(
-            paddle.concat([self.start(told).unsqueeze(1), history], axis=1)
-        )
-        return entered
-
-    def settle(self) -> None:
-        """Computes the biases of attention once and for all, before the tower is exported.
-
-        Gathering them anew takes longer than all of one person's products.
-        """
-        for block in self.blocks:
-            block.settled = block.biases(self.ago, self.later).detach()
+        tokens = paddle.concat([self.start(told).unsqueeze(1), history], axis=1)
+        if self.reading.clock is not None:
+            since, date = times[-2:]
+            tokens = tokens + self.since(since) + self.date(date)
+        return self.drop(tokens), gaps
 
     def _places(self, tokens: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
-        length = paddle.shape(tokens)[1]
+        length = tokens.shape[1]
         return self.ago[:length, :length], self.later[:length, :length]
 
     def join(self, tokens: paddle.Tensor) -> paddle.Tensor:
@@ -113,7 +125,9 @@ class Block(nn.Layer):
     """One transformer block, normalised before each part: attention, then a wider layer.
 
     Attention adds a learned bias for how many places ago an item stands (Shaw et al.,
-    Self-Attention with Relative Position Representations, 2018, as T5 simplified it, 2020).
+    Self-Attention with Relative Position Representations, 2018, as T5 simplified it, 2020) and, as
+    a setting, one for how much earlier it was rated (Li, Wang and McAuley, Time Interval Aware
+    Self-Attention, 2020, in the simple form of Zhai et al., Actions Speak Louder than Words, 2024).
     """
 
     def __init__(self, settings: SequenceSettings, drop: nn.Layer) -> None:
@@ -127,11 +141,16 @@ class Block(nn.Layer):
         zero = nn.initializer.Constant(0.0)
         shape = [self.heads, settings.history + 1]
         self.bias = self.create_parameter(shape, default_initializer=zero)
-        self.register_buffer("settled", None, persistable=False)
+        if settings.gaps:
+            self.gap = self.create_parameter([GAPS, self.heads], default_initializer=zero)
         self.drop = drop
 
     def forward(
-        self, tokens: paddle.Tensor, ago: paddle.Tensor, later: paddle.Tensor
+        self,
+        tokens: paddle.Tensor,
+        ago: paddle.Tensor,
+        later: paddle.Tensor,
+        gaps: paddle.Tensor | None = None,
     ) -> paddle.Tensor:
         """Tokens, float32 [n, length, dim], from such tokens.
 
@@ -139,30 +158,45 @@ class Block(nn.Layer):
             tokens: of n rows.
             ago: int64 [length, length], how many places before the row's token the column's stands.
             later: float32 [length, length], −1e9 where it stands behind, else 0.
+            gaps: int64 [n, length, length], gap levels between the two; None where not read.
         """
         read = self.before_attention(tokens)
-        return self._widen(tokens, self._attend(read, read, self.biases(ago, later).flatten()))
+        bias = self.biases(ago, later).flatten()
+        if gaps is not None:
+            bias = self._of_gaps(gaps) + bias
+        return self._widen(tokens, self._attend(read, read, bias))
 
     def last(
-        self, tokens: paddle.Tensor, last: paddle.Tensor, ago: paddle.Tensor, later: paddle.Tensor
+        self,
+        tokens: paddle.Tensor,
+        last: paddle.Tensor,
+        ago: paddle.Tensor,
+        later: paddle.Tensor,
+        gaps: paddle.Tensor | None = None,
     ) -> paddle.Tensor:
         """One token of each row as ``forward`` would make it, float32 [n, dim].
 
         Args:
-            tokens, ago, later: as in ``forward``.
-            last: float32 [n, length], 1 at that token, else 0. (Products take the place of gathers,
-                which the exported tower is slow at.)
+            tokens, ago, later, gaps: as in ``forward``.
+            last: float32 [n, length], 1 at that token, else 0.
         """
-        read, length = self.before_attention(tokens), paddle.shape(tokens)[1]
+        read, length = self.before_attention(tokens), tokens.shape[1]
         biases = self.biases(ago, later).transpose([1, 0, 2]).reshape([length, -1])
         asked, own = (paddle.matmul(last.unsqueeze(1), x) for x in (read, tokens))
-        return self._widen(own, self._attend(asked, read, paddle.matmul(last, biases))).squeeze(1)
+        bias = paddle.matmul(last, biases)
+        if gaps is not None:
+            own_gaps = (gaps * last.astype("int64").unsqueeze(2)).sum(axis=1, keepdim=True)
+            bias = bias + self._of_gaps(own_gaps)
+        return self._widen(own, self._attend(asked, read, bias)).squeeze(1)
+
+    def _of_gaps(self, gaps: paddle.Tensor) -> paddle.Tensor:
+        """Biases, float32 [n, heads·m·length], of gap levels, int64 [n, m, length]."""
+        biases = F.embedding(gaps, self.gap).transpose([0, 3, 1, 2])
+        return biases.reshape([gaps.shape[0], -1])
 
     def biases(self, ago: paddle.Tensor, later: paddle.Tensor) -> paddle.Tensor:
         """What is added to attention, float32 [heads, length, length]; see ``forward``."""
-        length = paddle.shape(ago)[0]
-        if self.settled is not None:
-            return self.settled[:, :length, :length]
+        length = ago.shape[0]
         near = paddle.gather(self.bias, ago.flatten(), axis=1)
         return near.reshape([self.heads, length, length]) + later
 
@@ -174,7 +208,7 @@ class Block(nn.Layer):
         ``bias`` is float32 [heads·m·length], or a row of these for each of n. Flat, because Paddle
         adds a vector to rows ten times faster than it adds across four axes.
         """
-        n, m, length = paddle.shape(asked)[0], paddle.shape(asked)[1], paddle.shape(read)[1]
+        n, m, length = asked.shape[0], asked.shape[1], read.shape[1]
         query = self._parted(self.query(asked) * (self.heads / asked.shape[2]) ** 0.5)
         key, value = self._parted(self.key_value(read)).split(2, axis=1)
         near = paddle.matmul(query, key, transpose_y=True).reshape([n, -1]) + bias
@@ -184,7 +218,7 @@ class Block(nn.Layer):
 
     def _parted(self, tokens: paddle.Tensor) -> paddle.Tensor:
         """float32 [n, length, k·dim] cut into heads: [n, k·heads, length, dim / heads]."""
-        n, length = paddle.shape(tokens)[0], paddle.shape(tokens)[1]
+        n, length = tokens.shape[0], tokens.shape[1]
         width = self.answer.weight.shape[0] // self.heads
         return tokens.reshape([n, length, -1, width]).transpose([0, 2, 1, 3])
 

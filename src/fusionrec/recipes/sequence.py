@@ -22,6 +22,9 @@ class SequenceSettings(Settings):
         history: items of a history that are read, the newest ones.
         dropout: share of the tokens' entries dropped in training, before the first block and
             after each part of every block.
+        gaps: whether attention reads how much time lies between two items of a history.
+        clock: whether the time of the request is read: how long after the newest item it is, and
+            its date.
     """
 
     tower: FusionSettings = field(
@@ -32,6 +35,8 @@ class SequenceSettings(Settings):
     feed_forward: int = 4
     history: int = 200
     dropout: float = 0.2
+    gaps: bool = False
+    clock: bool = False
 
     @property
     def dim(self) -> int:
@@ -64,6 +69,7 @@ class SequenceTraining(Settings):
             content alone has a sound vector.
         attribute_dropout: share of the values of a profile that are withheld likewise.
         rating_dropout: share of a history's ratings that are withheld likewise.
+        time_dropout: share of the histories whose times are withheld likewise, where any are read.
         profile_items: items drawn from all that a user rated, for which the profile alone is asked
             each time that the user's history is read; more serve strangers better and everyone
             else worse.
@@ -82,6 +88,7 @@ class SequenceTraining(Settings):
     id_dropout: float = 0.02
     attribute_dropout: float = 0.1
     rating_dropout: float = 0.1
+    time_dropout: float = 0.1
     profile_items: int = 1
     validation: float = 0.2
     patience: int = 10
@@ -94,7 +101,7 @@ class SequenceTraining(Settings):
         for name, low in (*lows, ("negatives", 0), ("profile_items", 1)):
             value = getattr(self, name)
             check(value >= low, f"training.{name} must be {low} or more, got {value}")
-        for name in ("id_dropout", "attribute_dropout", "validation"):
+        for name in ("id_dropout", "attribute_dropout", "time_dropout", "validation"):
             value = getattr(self, name)
             check(0 <= value < 1, f"training.{name} must be 0 to below 1, got {value}")
         check(

@@ -28,6 +28,7 @@ from fusionrec.training.progress import (
     Schedule,
     learning_rate,
 )
+from fusionrec.training.team import Team
 
 LOWER = "a lower training.learning_rate usually helps"
 
@@ -57,7 +58,8 @@ class Trainer(ABC):
         encoder: fitted on the former.
         network: everything that is learned.
         optimizer: of it.
-        progress: how far it is.
+        team: the processes that train together.
+        progress: how far it is; its minibatches are this process's.
         best_weights: of the best epoch so far.
     """
 
@@ -80,10 +82,11 @@ class Trainer(ABC):
         self.settings = recipe.training
         self.run = {"recipe": recipe.to_dict(), "rows": dataset.fingerprint(rows)}
         prepare_process(self.settings.threads)
+        self.team = Team.join()
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # the same parameter names in every process
             self.build(rows)
-        self.progress = Progress(measure=self.measure, steps=self.steps())
+        self.progress = Progress(measure=self.measure, steps=self.team.steps(self.steps()))
         self.best_weights: dict[str, np.ndarray] = {}
 
     @abstractmethod
@@ -162,7 +165,8 @@ class Trainer(ABC):
     def _epoch(self, report: Report, pause: Callable[[], None]) -> None:
         p, kept = self.progress, time.monotonic()
         began = time.monotonic()
-        for batch in self.batches(p.epoch, p.step):
+        batches = self.batches(p.epoch, p.step * self.team.size)
+        for batch in self.team.share(batches, p.steps - p.step):
             self.step(batch)
             took = time.monotonic() - began
             p.seconds += took
@@ -187,12 +191,15 @@ class Trainer(ABC):
         p = self.progress
         step = (p.epoch - 1) * p.steps + p.step
         # Seeded step by step, so that a resumed training draws what an unbroken one would.
-        paddle.seed((self.settings.seed * 1_000_003 + step) % 2**31)
+        drawn = step * self.team.size + self.team.rank
+        paddle.seed((self.settings.seed * 1_000_003 + drawn) % 2**31)
         self.optimizer.set_lr(learning_rate(self.settings, step / (p.steps * self.settings.epochs)))
-        rng = np.random.default_rng([self.settings.seed, 1, step])
+        rng = np.random.default_rng([self.settings.seed, 1, drawn])
         loss, error, count = self.loss(batch, rng)
         if loss is not None:
             loss.backward()
+        if loss is not None or self.team.size > 1:
+            self.team.average(self.network)
             self.optimizer.step()
             self.optimizer.clear_grad()
         if not math.isfinite(error):
@@ -206,15 +213,16 @@ class Trainer(ABC):
 
     def _end_epoch(self) -> None:
         p = self.progress
-        train = self.figure(p.error / max(p.count, 1))
-        epoch = Epoch(p.epoch, train, self.judge(), p.seconds, p.count / p.seconds)
+        error, count = self.team.total(p.error, p.count)
+        train = self.figure(error / max(count, 1))
+        epoch = Epoch(p.epoch, train, self.judge(), p.seconds, count / p.seconds)
         p.epochs.append(epoch)
         if p.best is epoch:
             self.best_weights = weights(self.network)
         p.epoch, p.step, p.error, p.count, p.seconds = p.epoch + 1, 0, 0.0, 0, 0.0
 
     def _keep(self) -> None:
-        if not self.folder:
+        if not self.folder or not self.team.leads:
             return
         state = self.optimizer.state_dict()
         optimizer = {n: v.numpy() for n, v in state.items() if isinstance(v, paddle.Tensor)}

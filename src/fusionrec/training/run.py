@@ -23,6 +23,7 @@ from fusionrec.training.loop import Trainer
 from fusionrec.training.progress import Report
 from fusionrec.training.rating import Talk, fit_stars
 from fusionrec.training.sequence import SequenceTrainer
+from fusionrec.training.team import Team
 
 
 def train(
@@ -80,6 +81,8 @@ def train(
     }
     if part is not None:
         about["part"] = dict(part)
+    if not trainer.team.leads:
+        return _published_by_the_first(trainer.team, workspace)
     stars = None
     if isinstance(recipe, Recipe) and recipe.rating.networks:
         network = trainer.network
@@ -89,7 +92,13 @@ def train(
     towers = trained.towers
     artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
     Checkpoint.remove(folder)
+    trainer.team.total(float(artifact.version.removeprefix("v")))  # tells the others
     return artifact
+
+
+def _published_by_the_first(team: Team, workspace: Workspace) -> Artifact:
+    [number] = team.total(0.0)
+    return Artifact.load(workspace.models / f"v{number:.0f}")
 
 
 def trainer_of(recipe: AnyRecipe) -> type[Trainer]:

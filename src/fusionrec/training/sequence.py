@@ -13,7 +13,8 @@ from fusionrec.artifact.tables import Histories
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features import Encoder, Features, pack_histories, rating_levels
+from fusionrec.features import Encoder, Features
+from fusionrec.histories import Clock, Reading, rating_levels
 from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
@@ -42,8 +43,9 @@ class SequenceTrainer(Trainer):
         self.rows, self.held_out = hold_out_latest(dataset, rows, s.validation, s.seed)
         self.encoder = Encoder.fit(dataset, self.rows)
         self.histories = Histories.build(dataset, self.rows)
-        self.network = SequenceNetwork(dataset, self.encoder, self.recipe)
-        length = self.recipe.model.history + 1  # the last one is only asked for
+        reading = self._reading()
+        self.network = SequenceNetwork(dataset, self.encoder, self.recipe, reading)
+        length = reading.length + 1  # the last one is only asked for
         self.windows = Windows(
             self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
         )
@@ -79,9 +81,22 @@ class SequenceTrainer(Trainer):
         profile = [field.name for field in self.dataset.schema.attributes("user")]
         return {
             "score": {"kind": "ranking"},
-            "history": {"length": self.recipe.model.history},
+            "history": self.network.user.reading.to_json(),
             "user_inputs": [*profile, "history"],
         }
+
+    def _reading(self) -> Reading:
+        """What the tower reads of a history, from settings and training rows."""
+        model, held, clock = self.recipe.model, self.histories, None
+        if (model.clock or model.gaps) and held.time is None:
+            raise TrainingError(
+                f"{self.dataset.name} has no times for model.clock or model.gaps to read",
+                "leave both settings out",
+            )
+        if model.clock and held.time is not None:
+            owner = np.repeat(np.arange(len(held.offsets) - 1), np.diff(held.offsets))
+            clock = Clock.fit(owner, held.time)
+        return Reading(model.history, self.dataset.schema.rating_range, model.gaps, clock)
 
     def loss(
         self, batch: SequenceBatch, rng: np.random.Generator
@@ -127,11 +142,17 @@ class SequenceTrainer(Trainer):
         candidates = np.zeros(len(items), dtype=bool)
         candidates[self._trained] = True
         candidates[relevant.items] = True
+        now = None
+        if self.dataset.time is not None:
+            now = np.full(len(asked), np.nan)
+            now[self.dataset.user[self.held_out]] = self.dataset.time[self.held_out]
         ranking = Ranking(relevant, len(items), 10, seen, candidates)
         users = np.sort(users)
         for begin in range(0, len(users), JUDGED):
             part = users[begin : begin + JUDGED]
-            ranking.add(part, self.network.user_vectors(items, part, self.histories) @ items.T)
+            when = None if now is None else now[part]
+            vectors = self.network.user_vectors(items, part, self.histories, when)
+            ranking.add(part, vectors @ items.T)
         return mean(ranking.result().ndcg(10))
 
     def _chances(self) -> np.ndarray | None:
@@ -163,14 +184,16 @@ class SequenceNetwork(nn.Layer):
         dataset: whose users and items are encoded once, here.
         encoder: fitted on the training rows.
         recipe: widths, and what is withheld how often.
+        reading: what is read of a history.
     """
 
-    def __init__(self, dataset: Dataset, encoder: Encoder, recipe: SequenceRecipe) -> None:
+    def __init__(
+        self, dataset: Dataset, encoder: Encoder, recipe: SequenceRecipe, reading: Reading
+    ) -> None:
         super().__init__()
-        self.settings, self.length = recipe.training, recipe.model.history
-        self.scale = dataset.schema.rating_range
+        self.settings = recipe.training
         self.item = Tower(encoder, "item", recipe.model.tower)
-        self.user = HistoryTower(encoder, recipe.model)
+        self.user = HistoryTower(encoder, recipe.model, reading)
         self._item_id = encoder.schema.id("item").name
         self._items = _tensors(encoder.encode_table("item", dataset.items))
         profiles = encoder.encode_table("user", dataset.users)
@@ -207,13 +230,24 @@ class SequenceNetwork(nn.Layer):
         for name in profiles:
             withhold(profiles, name, self.settings.attribute_dropout, rng)
         items = paddle.gather(vectors, paddle.to_tensor(read.reshape(-1)))
-        levels = rating_levels(batch.ratings[:, :-1], self.scale)
+        reading = self.user.reading
+        levels = rating_levels(batch.ratings[:, :-1], reading.scale)
         levels *= rng.random(levels.shape) >= self.settings.rating_dropout
         return self.user.read(
             list(profiles.values()),
             items.reshape([*read.shape, vectors.shape[1]]),
             paddle.to_tensor(levels),
+            [paddle.to_tensor(x) for x in self._times(batch, rng)],
         )
+
+    def _times(self, batch: SequenceBatch, rng: np.random.Generator) -> list[np.ndarray]:
+        """The arrays of times that the tower takes, some histories' withheld."""
+        if not self.user.reading.times:
+            return []
+        withheld = rng.random(len(batch.times)) < self.settings.time_dropout
+        times = np.where(withheld[:, None], np.nan, batch.times)
+        # A token is asked for the item behind it.
+        return self.user.reading.read_times(times[:, :-1], times)
 
     def all_item_vectors(self) -> np.ndarray:
         """Vectors of every item, float32 [items, dim], with today's weights."""
@@ -224,7 +258,11 @@ class SequenceNetwork(nn.Layer):
         return vectors
 
     def user_vectors(
-        self, items: np.ndarray, users: np.ndarray, histories: Histories
+        self,
+        items: np.ndarray,
+        users: np.ndarray,
+        histories: Histories,
+        now: np.ndarray | None = None,
     ) -> np.ndarray:
         """Vectors of some users, float32 [n, dim], with today's weights.
 
@@ -232,12 +270,11 @@ class SequenceNetwork(nn.Layer):
             items: float32 [items, dim], every item's vector.
             users: int64 [n], positions.
             histories: what they rated.
+            now: float64 [n], when each is asked about; None where that is not known.
         """
         at = paddle.to_tensor(users)
         profiles = [paddle.gather(x, at) for x in self._profiles.values()]
-        packed = pack_histories(
-            [histories.of(int(u)) for u in users], items, self.length, self.scale
-        )
+        packed = self.user.reading.pack([histories.of(int(u)) for u in users], items, now)
         self.eval()
         with paddle.no_grad():
             vectors: np.ndarray = self.user([*profiles, *map(paddle.to_tensor, packed)]).numpy()

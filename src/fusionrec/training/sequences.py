@@ -19,6 +19,7 @@ class SequenceBatch:
     Attributes:
         users: int64 [n], positions.
         items, ratings: int64 and float32 [n, length], padded behind.
+        times: float64 [n, length], seconds since 1970; NaN where not known.
         count: int64 [n], how many of a row's items are there.
         drawn: int64 [n, m], items drawn from all that the user rated: what the profile alone is
             asked for. The user's first item would say more of the day than of the person.
@@ -27,6 +28,7 @@ class SequenceBatch:
     users: np.ndarray
     items: np.ndarray
     ratings: np.ndarray
+    times: np.ndarray
     count: np.ndarray
     drawn: np.ndarray
 
@@ -82,9 +84,16 @@ class Windows:
                 self._users[rows],
                 self._histories.item[at].astype(np.int64),
                 self._histories.rating[at],
+                self._times(at),
                 count,
                 drawn[rows],
             )
+
+    def _times(self, at: np.ndarray) -> np.ndarray:
+        if self._histories.time is None:
+            return np.full(at.shape, np.nan)
+        times: np.ndarray = self._histories.time[at].astype(np.float64)
+        return times
 
     def _ends(self, rng: np.random.Generator) -> np.ndarray:
         """Where each user's window ends, int64 [users], in the histories' columns."""

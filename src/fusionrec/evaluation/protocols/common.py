@@ -74,6 +74,7 @@ class Protocol(ABC):
         metrics: what is compared with the best baseline, the figure to trust first; with ``{k}``.
         takes: which of ``folds``, ``share``, ``k`` and ``validation`` mean something here.
         timed: whether clock times decide what is tested.
+        clocked: whether a model that reads the clock is told when each user is asked about.
         rates: whether the model must predict ratings.
     """
 
@@ -82,6 +83,7 @@ class Protocol(ABC):
     metrics: ClassVar[tuple[str, ...]]
     takes: ClassVar[frozenset[str]] = frozenset()
     timed: ClassVar[bool] = False
+    clocked: ClassVar[bool] = False
     rates: ClassVar[bool] = False
 
     def check_options(self, options: Options) -> None:

@@ -41,6 +41,8 @@ class Task:
         candidates: bool [items], what may be shown.
         rows: int [n], the training rows that a baseline is fitted on.
         known: int [n], the rows that a model which reads histories is told of.
+        now: float64 [users], when each user is asked about, in seconds since 1970; None where the
+            protocol names no time.
         history: what each user is known to have rated; None for what was fitted on.
         exclude: what each user must not be shown.
         tie_order: int [items], who comes first of equal scores; by row where None.
@@ -54,6 +56,7 @@ class Task:
     candidates: np.ndarray
     rows: np.ndarray
     known: np.ndarray | None = None
+    now: np.ndarray | None = None
     history: ItemSets | None = None
     exclude: ItemSets | None = None
     tie_order: np.ndarray | None = None
@@ -66,6 +69,10 @@ class Task:
     def users(self) -> np.ndarray:
         """Who is asked, int64 [u], rising."""
         return np.flatnonzero(self.relevant.counts)
+
+    def ranker(self, artifact: Artifact, dataset: Dataset) -> ModelRanker:
+        """A model that is told what the task tells."""
+        return ModelRanker(artifact, dataset, self.profile_only, self.known, self.now)
 
 
 class RankingProtocol(Protocol):
@@ -87,7 +94,7 @@ class RankingProtocol(Protocol):
     ) -> Values:
         """See ``Protocol.measure_model``."""
         tasks = self.tasks(dataset, run, options)
-        rankers = [ModelRanker(artifact, dataset, task.profile_only, task.known) for task in tasks]
+        rankers = [task.ranker(artifact, dataset) for task in tasks]
         return joined([measure(dataset, run, *both) for both in zip(tasks, rankers, strict=True)])
 
 

@@ -32,6 +32,8 @@ QUANTILES = (0.8, 0.9, 1.0)
 
 
 class _Timed(RankingProtocol):
+    clocked: ClassVar[bool] = True
+
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; it must have times."""
         if dataset.time is None:
@@ -97,6 +99,7 @@ class NextItem(_Timed):
             candidates=rated(dataset),
             rows=run.split.train,
             known=known,
+            now=first_times(dataset, wanted),
             history=before,
             exclude=before,
             cuts=tuple(dict.fromkeys((options.k, 50, 200))),
@@ -148,8 +151,20 @@ class GlobalTime(_Timed):
             candidates=rated(dataset),
             rows=run.split.train,
             known=run.split.train,
+            now=np.full(len(dataset.users), first_times(dataset, run.split.test).min()),
             history=before,
             exclude=before,
             cuts=(options.k,),
         )
         return [task]
+
+
+def first_times(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """When each user first rates one of some rows, float64 [users]; infinite for those who do not.
+
+    A model that reads the clock is told this and no later time.
+    """
+    times = np.full(len(dataset.users), np.inf)
+    if dataset.time is not None:
+        np.minimum.at(times, dataset.user[rows], dataset.time[rows].astype(np.float64))
+    return times

@@ -31,8 +31,8 @@ def model(artifact: Artifact, held: HeldOut | None) -> Markup:
     m = artifact.manifest
     rated = int((artifact.item_counts > 0).sum())
     reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
-    if artifact.history_length:
-        reads += f" (the newest {artifact.history_length:,} ratings of it)"
+    if artifact.reading:
+        reads += f" (the newest {artifact.reading.length:,} ratings of it)"
     pairs = [
         ("Data set", m["data"]),
         ("Ratings given to training", f"{m['interactions']:,}{_parted(m, held)}"),
@@ -169,9 +169,9 @@ def scores(scorer: Scorer, held: HeldOut | None) -> Markup:
 def _whose(artifact: Artifact, unseen: bool) -> str:
     """Whose ratings the scores are of, and what the users' vectors have read of them."""
     if unseen:
-        reads = ", by vectors of the histories without them" if artifact.history_length else ""
+        reads = ", by vectors of the histories without them" if artifact.reading else ""
         return f"held out for validation{reads}"
-    reads = "; the users' vectors read them" if artifact.history_length else ""
+    reads = "; the users' vectors read them" if artifact.reading else ""
     return f"given to training, which it may have learnt{reads}"
 
 
@@ -245,7 +245,7 @@ def _person(person: examples.Person, rates: bool, opened: bool) -> Markup:
         "What they would be shown",
         ["Rank", "Item", "Category", "Score", *(["Predicted (stars)"] if rates else [])],
         [
-            [str(item.rank), item.title, category, number(item.score, 2)]
+            [str(item.rank), item.title, category, _score(item.score)]
             + ([] if not rates else ["–" if item.stars is None else number(item.stars, 2)])
             for item, category in person.answer
         ],
@@ -255,3 +255,7 @@ def _person(person: examples.Person, rates: bool, opened: bool) -> Markup:
     inner = tag("div", history, answer, class_="pair")
     attributes = {"open": ""} if opened else {}
     return tag("details", tag("summary", summary), inner, **attributes)
+
+
+def _score(score: float | None) -> str:
+    return "–" if score is None else number(score, 2)

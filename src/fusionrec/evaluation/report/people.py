@@ -64,7 +64,8 @@ def _person(recommender: Recommender, position: int) -> Person:
         (field.name.replace("_", " "), readable(field, stored[field.name]))
         for field in artifact.schema.attributes("user")
     ]
-    items, ratings = artifact.histories.of(position)
+    read = artifact.histories.of(position)
+    items, ratings = read.items, read.ratings
     # The best-liked first, of equals the latest: histories are in the order of time.
     best = np.lexsort((-np.arange(len(items)), -ratings))[:HISTORY]
     history = [

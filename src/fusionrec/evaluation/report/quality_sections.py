@@ -64,7 +64,7 @@ def ranking(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
 
 def _asked_how(artifact: Artifact) -> str:
     """What a user's vector is made from, where that is a history."""
-    if not artifact.history_length:
+    if not artifact.reading:
         return ""
     return (
         " They are the latest of some users, one of each. A user's vector is made anew from "
@@ -74,7 +74,7 @@ def _asked_how(artifact: Artifact) -> str:
 
 def _drawn_how(artifact: Artifact) -> str:
     """How the validation rows are drawn, up to what may have been trained on after them."""
-    if artifact.history_length:
+    if artifact.reading:
         return "each is its user's latest alone, so what others rated later"
     return "they are drawn at random over time, so a user's later ratings"
 
