@@ -18,13 +18,14 @@ import click
 import numpy as np
 import pytest
 
-from builders import Ended, as_options, command, python, recipe
+from builders import Ended, as_options, command, python, recipe, sequence_recipe
 from fusionrec.artifact import Artifact
 from fusionrec.artifact.model import sha256
 from fusionrec.artifact.tables import read_table, write_table
 from fusionrec.cli import cli, run
 from fusionrec.config import Workspace
 from fusionrec.data.sample import synthetic
+from fusionrec.data.split import leave_last_out
 from fusionrec.errors import ArtifactError, ConfigError, FusionrecError
 from fusionrec.training.run import train
 from fusionrec.versions import build_index, load
@@ -69,6 +70,34 @@ def test_help_loads_no_heavy_library():
     assert python(code).splitlines()[-1] == "[]"
 
 
+ANSWERING = """
+import shlex, sys
+from fusionrec.cli import cli, run
+for line in sys.argv[2:]:
+    words = ["--home", sys.argv[1], *shlex.split(line)]
+    assert run(lambda: cli.main(words, standalone_mode=False)) == 0, line
+    assert "paddle" not in sys.modules, line
+"""
+
+
+@pytest.mark.parametrize(
+    "made", [recipe(epochs=1, batch=3000), sequence_recipe(4, epochs=1)], ids=lambda made: made.name
+)
+def test_only_training_loads_paddle(made, tmp_path):
+    sample = synthetic(seed=0)
+    workspace = Workspace(tmp_path)
+    train(sample, made, workspace, rows=leave_last_out(sample, short="train").train)
+    lines = (
+        "index",
+        "recommend --age 25 --gender F --occupation 12",
+        f"recommend --user {sample.users.ids[0]} --liked {sample.items.ids[0]}",
+        f"similar {sample.items.ids[0]}",
+        "evaluate --protocol next-item --data synthetic --through-index 0 "
+        "--baseline popular --version v1",
+    )
+    python(ANSWERING, workspace.home, *lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -86,6 +115,16 @@ def test_help_loads_no_heavy_library():
         ("recommend --year 1980 --year 1990", "one range at a time"),
         ("recommend --year soon", "year must be a number or a range"),
         ("recommend --where title=x", "filters are: genre, year"),
+        ("recommend --where genre", "name=value, name+=value or name!=value, got 'genre'"),
+        ("recommend --where year!=1980", "year is a number"),
+        ("recommend --where genre+=Drma", "did you mean 'Drama'?"),
+        ("recommend --liked iron", "'iron' may be any of 5 items"),
+        ("recommend --rated iron=3", "28 = Iron Island 2 (1965)"),
+        ("similar harbour", "'harbour' may be any of 2 items"),
+        ("search", "Missing argument 'WORDS...'"),
+        ("search -k 0 iron", "0 is not in the range x>=1"),
+        ("search ?!", "no word to search for"),
+        ("search iron --user nobody", "'nobody' is not among the 60 users"),
         ("recommend --version v9", "there is no version 'v9'; there are v1"),
         ("recommend --milvus somewhere", "a path that ends in .db"),
         ("similar 99999", "item '99999' is not among the 40 items"),
@@ -114,7 +153,8 @@ def test_wrong_use_exits_2_and_says_what_is_right(indexed, fusionrec, arguments,
 
 
 @pytest.mark.parametrize(
-    "arguments", ["recommend --user 1", "similar 1", "index", "models activate v1"]
+    "arguments",
+    ["recommend --user 1", "similar 1", "search iron", "index", "models activate v1"],
 )
 def test_a_workspace_without_a_model_exits_1_with_a_hint(tmp_path, fusionrec, arguments):
     ended = fusionrec(Workspace(tmp_path / "new"), *arguments.split())
@@ -165,18 +205,24 @@ def test_an_answer_in_a_pipe_is_tab_separated_under_a_header(indexed, fusionrec)
         (["recommend", "--user", "10", "--gender", "F"], "mixed", True),
         (["recommend"], "popular", False),
         (["similar", "7"], "similar", False),
+        (["similar", "scarlet scream"], "similar", False),
+        (["search", "iron", "island"], "search", False),
+        (["search", "iron", "--user", "10"], "search", True),
     ],
 )
 def test_json_has_the_agreed_shape(indexed, fusionrec, arguments, kind, stars):
     ended = fusionrec(indexed, *arguments, "-k", "2", "--json")
     assert (ended.code, ended.err) == (0, "")
     answer = json.loads(ended.out)
-    place = "counts" if kind == "popular" else str(Path(indexed.milvus).resolve())
+    place = str(Path(indexed.milvus).resolve())
+    if kind == "popular" or (kind == "search" and not stars):
+        place = {"popular": "counts", "search": "words"}[kind]
     notes = ["notes"] if kind == "popular" else []
     assert list(answer) == ["items", "kind", "version", "place", *notes]
     assert (answer["kind"], answer["version"], answer["place"]) == (kind, "v1", place)
     for rank, item in enumerate(answer["items"], start=1):
-        assert list(item)[:4] == ["rank", "id", "title", "score"]
+        figure = "ratings" if kind == "popular" else "score"
+        assert list(item)[:4] == ["rank", "id", "title", figure]
         assert item["rank"] == rank
         assert isinstance(item["id"], str)
         assert ("stars" in item) == stars
@@ -199,6 +245,59 @@ def test_filters_of_one_category_are_ored_and_combined_with_others(indexed, fusi
     ended = fusionrec(indexed, "recommend", "--user", "10", "--year", "3000")
     assert ended.code == 0
     assert "no item meets these conditions" in ended.err
+
+
+def test_conditions_of_all_none_and_ids(indexed, fusionrec):
+    def found(*options: str) -> set[str]:
+        ended = fusionrec(indexed, *options, "-k", "99", "--json")
+        assert ended.code == 0, ended.err
+        return {item["id"] for item in json.loads(ended.out)["items"]}
+
+    person = ("recommend", "--user", "10", "--seen")
+    both = ("--where", "genre+=animation", "--where", "genres+=Fantasy")
+    assert found(*person, *both) == {"3", "21"}
+    assert found(*person, *both, "--where", "genre!=Thriller") == {"3"}
+    assert found(*person, *both, "--without", "3", "--without", "7") == {"21"}
+    assert found(*person, *both, "--only", "3", "--only", "7") == {"3"}
+    assert found("similar", "3", *both) == {"21"}
+    assert found("search", "winter", "last", "--where", "genre!=Comedy") == {"3", "12", "21", "36"}
+    assert found("search", "winter", "last", "--year", "1979..", "--without", "21") == {"12"}
+
+
+def test_a_search_in_a_pipe(indexed, fusionrec):
+    ended = fusionrec(indexed, "search", "iron island", "-k", "2")
+    assert (ended.code, ended.err) == (0, "")
+    rows = [line.split("\t") for line in ended.out.splitlines()]
+    assert rows[0] == ["Rank", "Id", "Title", "Score", "Genres", "Year"]
+    assert [row[2] for row in rows[1:]] == ["Iron Island", "Iron Island 2"]
+    ended = fusionrec(indexed, "search", "iron islnd", "--user", "10")
+    assert "Stars" in ended.out.splitlines()[0]
+    assert ended.err == "note: did you mean 'iron island'?\n"
+    nothing = fusionrec(indexed, "search", "xyzzy", '"', "OR", "*")
+    assert (nothing.code, len(nothing.out.splitlines())) == (0, 1)
+    assert nothing.err.startswith("note: no item holds a word of")
+
+
+def test_titles_may_stand_for_ids(indexed, fusionrec):
+    told = ("recommend", "-k", "5", "--json")
+    by_id = fusionrec(indexed, *told, "--liked", "7", "--rated", "28=2")
+    by_title = fusionrec(indexed, *told, "--liked", "Scream, Scarlet", "--rated", "Iron Island 2=2")
+    assert by_id.code == 0
+    assert json.loads(by_title.out) == json.loads(by_id.out)
+    unknown = json.loads(fusionrec(indexed, *told, "--liked", "No Such Film").out)
+    assert any("No Such Film" in note for note in unknown["notes"])
+
+
+def test_an_item_rated_twice_is_told_on_stderr(indexed, fusionrec):
+    ended = fusionrec(indexed, "recommend", "--rated", "7=5", "--rated", "scarlet scream=1")
+    assert "note: item 7 was rated more than once: the last rating of it counts" in ended.err
+
+
+def test_what_is_popular_shows_how_often_it_was_rated(indexed, fusionrec):
+    piped = fusionrec(indexed, "recommend", "-k", "3").out.splitlines()
+    assert piped[0].split("\t")[3] == "Times rated"
+    items = json.loads(fusionrec(indexed, "recommend", "-k", "3", "--json").out)["items"]
+    assert [line.split("\t")[3] for line in piped[1:]] == [str(i["ratings"]) for i in items]
 
 
 def test_an_unknown_user_with_a_profile_is_answered_with_a_note_on_stderr(indexed, fusionrec):

@@ -2,84 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, Self
+from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
+from fusionrec.answer import Answer, AnswerKind, Recommended
 from fusionrec.artifact import Artifact
 from fusionrec.errors import UsageError
-from fusionrec.index import Condition, Hits, Index
-from fusionrec.index.filters import mask
-from fusionrec.people import People, Person, PersonKind, Query
+from fusionrec.finder import POOL, Finder
+from fusionrec.index import Condition, Hits, Index, Only
+from fusionrec.people import People, Person, Query, Rated
 from fusionrec.scores import SCALE
+from fusionrec.words import Found
+
+__all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
 
 NOBODY = "nothing is known of the person: these are the items rated most often"
-
-AnswerKind = PersonKind | Literal["similar"]
-
-
-@dataclass(frozen=True)
-class Recommended:
-    """One item of an answer.
-
-    Attributes:
-        rank: from 1.
-        id: outside item id.
-        title: as people know it; the id where items have no title.
-        score: ``5·cos`` of the two vectors, in [-5, 5]; in a ``popular`` answer, how often the
-            item was rated.
-        stars: the rating predicted: a known user's by the rating head, if the version has one, any
-            other by the score; None where the score predicts none.
-        content: the item's other attributes, by name.
-    """
-
-    rank: int
-    id: str
-    title: str
-    score: float
-    stars: float | None
-    content: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Items, the best first, and how they were found.
-
-    Attributes:
-        items: what is recommended.
-        kind: as of ``Person``, or ``similar`` (items like an item).
-        version: of the model.
-        place: where the vectors were searched.
-        notes: what the person who asked should know, in sentences.
-    """
-
-    items: list[Recommended]
-    kind: AnswerKind
-    version: str
-    place: str
-    notes: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The answer as plain JSON values; what is not known is left out."""
-        items = []
-        for item in self.items:
-            shown: dict[str, Any] = {
-                "rank": item.rank,
-                "id": item.id,
-                "title": item.title,
-                "score": round(item.score, 6),
-            }
-            if item.stars is not None:
-                shown["stars"] = round(item.stars, 3)
-            known = {n: v for n, v in item.content.items() if _is_known(v)}
-            # An attribute that is called like one of an answer's own words does not replace it.
-            items.append(shown | {n: _plain(v) for n, v in known.items() if n not in shown})
-        notes = {"notes": list(self.notes)} if self.notes else {}
-        about = {"kind": self.kind, "version": self.version, "place": self.place}
-        return {"items": items} | about | notes
+NO_ONE = Person(None, "popular", np.empty(0, dtype=np.int64))
 
 
 class Recommender:
@@ -93,7 +34,7 @@ class Recommender:
 
     def __init__(self, artifact: Artifact, index: Index, notes: Sequence[str] = ()) -> None:
         self.artifact, self.index, self.notes = artifact, index, tuple(notes)
-        self.people = People(artifact)
+        self.people, self.finder = People(artifact), Finder(artifact)
 
     def close(self) -> None:
         """Lets go of the index, and of an embedded store's lock with it."""
@@ -119,7 +60,8 @@ class Recommender:
         barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
         hits = self.index.search(person.vector, query.k, query.where, barred)
         user = query.user if person.kind == "user" else None
-        return self._answer(hits, person.kind, person.notes, user, rated=person.rates)
+        notes = person.notes + self._remarks(query)
+        return self._answer(hits, person.kind, notes, user, rated=person.rates)
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
         """Items whose vectors are nearest to an item's, itself left out.
@@ -128,31 +70,107 @@ class Recommender:
             UsageError: there is no such item, or k is below 1.
             StoreError: the store failed.
         """
-        rows = self.artifact.items.positions()
-        if item not in rows:
+        row = self.finder.rows.get(item)
+        if row is None:
+            better = self.finder.words.suggest(item)
             raise UsageError(
-                f"item {item!r} is not among the {len(rows)} items of {self.artifact.version}",
-                hint=f"an item's id is a {self.artifact.schema.id('item').name}, "
+                f"item {item!r} is not among the {len(self.finder.rows)} items of "
+                f"{self.artifact.version}",
+                hint=(f"did you mean {better!r}? " if better else "")
+                + f"an item's id is a {self.artifact.schema.id('item').name}, "
                 f"such as {self.artifact.items.ids[0]}",
             )
-        row = rows[item]
         hits = self.index.search(self.artifact.item_vectors[row], k, where, [row])
-        return self._answer(hits, "similar", (), rated=False)
+        return self._answer(hits, "similar", self.finder.unknown(where), rated=False)
+
+    def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
+        """Items by words of their titles, categories and years; with a person, by taste as well.
+
+        Args:
+            text: the words; an item is found that holds one or more of them.
+            query: how many, under which conditions, and for whom; see ``Finder.by_taste`` for what
+                their taste does. Without a person the order is BM25's.
+            prefix: whether the last word may be the beginning of one.
+
+        Raises:
+            UsageError: there is no word in the text; else as of ``recommend``.
+            StoreError: the store failed.
+        """
+        query = query or Query()
+        _check_k(query.k)
+        told = query.user is not None or query.profile or query.history
+        person = self.people.find(query) if told else NO_ONE
+        barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
+        limit = query.k if person.vector is None else max(query.k, POOL)
+        found = self.finder.hits(text, query.where, barred, prefix=prefix, limit=limit)
+        notes = person.notes + self._remarks(query)
+        notes += self.finder.advice(text, empty=not found, prefix=prefix)
+        stars: dict[str, float] = {}
+        if person.vector is None:
+            place = "words"
+        else:
+            place, notes = self.index.place, self.notes + notes
+            found, stars = self._by_taste(text, found, query, person, prefix=prefix)
+        items = [
+            self._item(rank, self.finder.rows[hit.id], hit.score, stars.get(hit.id))
+            for rank, hit in enumerate(found[: query.k], start=1)
+        ]
+        return Answer(items, "search", self.artifact.version, place, notes)
+
+    def _by_taste(
+        self, text: str, found: list[Found], query: Query, person: Person, *, prefix: bool
+    ) -> tuple[list[Found], dict[str, float]]:
+        """The hits in the order of words and taste, and the stars predicted of some."""
+        assert person.vector is not None
+        vector, user = person.vector, query.user if person.kind == "user" else None
+        stars: dict[str, float] = {}
+
+        def taste(ids: list[str]) -> np.ndarray:
+            if not ids:
+                return np.empty(0)
+            hits = self.index.search(vector, len(ids), [Only(tuple(ids))])
+            held = [self.artifact.items.ids[row] for row in hits.rows]
+            if person.rates:
+                stars.update(zip(held, map(float, self._stars(hits, user)), strict=True))
+            scores = dict(zip(held, map(float, hits.scores), strict=True))
+            return np.array([scores.get(id_, -np.inf) for id_ in ids])
+
+        return self.finder.by_taste(text, found, taste, prefix=prefix), stars
+
+    def named(self, history: Sequence[Rated]) -> list[Rated]:
+        """What someone rated, with ids where they gave titles; what is called by neither stays.
+
+        Raises:
+            UsageError: several items may be meant; the hint says which.
+        """
+        return [replace(one, item=self.finder.item(one.item) or one.item) for one in history]
+
+    def _remarks(self, query: Query) -> tuple[str, ...]:
+        """What to say of a query's ids: those that no item has, those that were rated twice."""
+        ratings: dict[str, set[float | None]] = {}
+        for one in query.history:
+            ratings.setdefault(one.item, set()).add(one.rating)
+        twice = [
+            f"item {item} was rated more than once: the last rating of it counts"
+            for item, given in ratings.items()
+            if len(given) > 1 and item in self.finder.rows
+        ]
+        return (*twice, *self.finder.unknown(query.where))
 
     def _popular(self, query: Query, person: Person) -> Answer:
         """The most often rated items: all that can be said to someone of whom nothing is known."""
-        if query.k < 1:
-            raise UsageError(f"k must be 1 or more, got {query.k}")
+        _check_k(query.k)
         counts = self.artifact.item_counts
-        allowed = mask(query.where, self.artifact.items, self.artifact.schema)
+        allowed = self.finder.mask(query.where)
         if not query.seen:
             allowed[person.rated] = False
         rows = np.flatnonzero(allowed & (counts > 0))
         best = rows[np.lexsort((rows, -counts[rows]))][: query.k]
         items = [
-            self._item(rank, int(row), float(counts[row]), None) for rank, row in _ranked(best)
+            replace(self._item(rank, row, None, None), ratings=int(counts[row]))
+            for rank, row in _ranked(best)
         ]
-        notes = (*self.notes, *person.notes, NOBODY)
+        notes = (*self.notes, *person.notes, *self._remarks(query), NOBODY)
         return Answer(items, "popular", self.artifact.version, "counts", notes)
 
     def _answer(
@@ -181,19 +199,16 @@ class Recommender:
         row = np.full(len(hits.rows), self.artifact.users.positions()[user])
         return head.rating(row, hits.rows, by_score, *self.artifact.schema.rating_range)
 
-    def _item(self, rank: int, row: int, score: float, stars: float | None) -> Recommended:
+    def _item(self, rank: int, row: int, score: float | None, stars: float | None) -> Recommended:
         table, title = self.artifact.items, self.artifact.schema.title
         content = table.row(row)
         name = content.pop(title, "") if title else ""
         return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)
 
 
-def _is_known(value: Any) -> bool:
-    return value not in (None, "") and not (isinstance(value, float) and math.isnan(value))
-
-
-def _plain(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise UsageError(f"k must be 1 or more, got {k}")
 
 
 def _ranked(rows: np.ndarray) -> list[tuple[int, int]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,14 +18,43 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import UsageError
-from fusionrec.index import AnyOf, Between, Condition, MilvusIndex, mask, parse
+from fusionrec.index import (
+    AllOf,
+    AnyOf,
+    Between,
+    Condition,
+    ExactIndex,
+    Index,
+    MilvusIndex,
+    NoneOf,
+    Only,
+    Without,
+    mask,
+    parse,
+    read_conditions,
+)
 from fusionrec.index.filters import expression, literal
 from fusionrec.index.layout import layout_of
 
-TEXT = st.text(max_size=30).filter(lambda s: not any("\ud800" <= c <= "\udfff" for c in s))
-HOSTILE = st.sampled_from(
-    ['"', "\\", '\\"', "\n", '"] or row >= 0 or brand in ["', "'", "%", "{x}", "\x00", "\u2028"]
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+PARTS = (
+    *('"', "\\", '\\"', "\n", "\r", "\t", "'", "%", "{x}", "\x00", "\u2028", "\ufeff", "\x7f", "𝕏"),
+    *(
+        '"] or row >= 0 or brand in ["',
+        "\\u0022",
+        "\\",
+        " or ",
+        " and not ",
+        "==",
+        "]",
+        ")",
+        "$meta",
+    ),
 )
+HOSTILE = st.lists(st.sampled_from(PARTS), min_size=1, max_size=6).map("".join) | st.sampled_from(
+    [part * (10_000 // len(part)) for part in PARTS]
+)
+KINDS = st.sampled_from([AnyOf, AllOf, NoneOf])
 
 
 @pytest.mark.parametrize(
@@ -40,6 +71,61 @@ HOSTILE = st.sampled_from(
 )
 def test_parse(name: str, text: str, condition: Condition) -> None:
     assert parse(MOVIELENS, name, text) == condition
+
+
+@pytest.mark.parametrize(
+    ("written", "conditions"),
+    [
+        ([], []),
+        (["genre=War", "genre=comedy"], [AnyOf("genres", ("War", "Comedy"))]),
+        (["genre+=War", "genre+=comedy"], [AllOf("genres", ("War", "Comedy"))]),
+        (["genre!=War", " genres != comedy "], [NoneOf("genres", ("War", "Comedy"))]),
+        (
+            ["genre=War", "genre!=Drama", "year=1990", "genre+=Crime", "genre=Comedy"],
+            [
+                AnyOf("genres", ("War", "Comedy")),
+                NoneOf("genres", ("Drama",)),
+                Between("year", 1990, 1990),
+                AllOf("genres", ("Crime",)),
+            ],
+        ),
+    ],
+)
+def test_conditions_are_read_and_joined(written: list[str], conditions: list[Condition]) -> None:
+    assert read_conditions(MOVIELENS, written) == conditions
+    ids = [Only(("1", "2")), Without(("3",))]
+    assert read_conditions(MOVIELENS, written, ["1", "2"], ["3"]) == [*conditions, *ids]
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("genre", "name=value"),
+        ("=War", "name=value"),
+        ("genre-=War", "'genre-'"),
+        ("genre!War", "name=value"),
+        ("genre==War", "'=War'"),
+        ("year!=1990", "is a number"),
+        ("year+=1990", "is a number"),
+        ("genre!=", "no value ''"),
+        ("\ud800=1", "cannot be filtered"),
+    ],
+)
+def test_what_is_no_condition_is_refused(written: str, says: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(says)) as raised:
+        read_conditions(MOVIELENS, [written])
+    assert raised.value.hint
+    with pytest.raises(UsageError, match="one range at a time"):
+        read_conditions(MOVIELENS, ["year=1990", "year=1991"])
+
+
+@settings(deadline=None)
+@given(TEXT | HOSTILE)
+def test_a_written_value_is_read_whole(value: str) -> None:
+    for operator, kind in (("=", AnyOf), ("+=", AllOf), ("!=", NoneOf)):
+        if value.strip():
+            read = read_conditions(SHOP, [f"tag{operator}{value}"])
+            assert read == [kind("tags", (value.strip(),))]
 
 
 @pytest.mark.parametrize(
@@ -77,6 +163,13 @@ def test_labels_are_understood() -> None:
     [
         lambda: AnyOf("brand", ()),
         lambda: AnyOf("brand", "abc"),  # type: ignore[arg-type]
+        lambda: AllOf("tags", ()),
+        lambda: NoneOf("tags", (1,)),  # type: ignore[arg-type]
+        lambda: AnyOf("brand", ("\ud800",)),
+        lambda: Only(()),
+        lambda: Only("abc"),  # type: ignore[arg-type]
+        lambda: Without((7,)),  # type: ignore[arg-type]
+        lambda: Without(("\udfff",)),
         lambda: Between("row", None, None),
         lambda: Between("row", math.nan, 1.0),
         lambda: Between("row", 2.0, 1.0),
@@ -89,7 +182,14 @@ def test_conditions_are_checked_when_made(make: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "condition", [AnyOf("row", ("1",)), Between("brand", 1, 2), AnyOf("name", ("x",))]
+    "condition",
+    [
+        AnyOf("row", ("1",)),
+        AllOf("row", ("1",)),
+        NoneOf("sku", ("1",)),
+        Between("brand", 1, 2),
+        AnyOf("name", ("x",)),
+    ],
 )
 def test_conditions_must_fit_the_schema(condition: Condition) -> None:
     _, items, _ = shop(10)
@@ -108,8 +208,17 @@ def test_mask_by_hand() -> None:
     both = [AnyOf("genres", ("War",)), Between("year", 1900, None)]
     assert mask(both, items, MOVIELENS).tolist() == [1, 0, 0]
     assert mask([AnyOf("genres", ("no such",))], items, MOVIELENS).tolist() == [0, 0, 0]
+    assert mask([AllOf("genres", ("War", "Drama"))], items, MOVIELENS).tolist() == [0, 0, 1]
+    assert mask([AllOf("genres", ("War", "no such"))], items, MOVIELENS).tolist() == [0, 0, 0]
+    assert mask([NoneOf("genres", ("Drama", "Crime"))], items, MOVIELENS).tolist() == [1, 1, 0]
+    assert mask([NoneOf("genres", ("no such",))], items, MOVIELENS).tolist() == [1, 1, 1]
+    assert mask([Only(("3", "1", "9"))], items, MOVIELENS).tolist() == [1, 0, 1]
+    assert mask([Only(("9",))], items, MOVIELENS).tolist() == [0, 0, 0]
+    assert mask([Without(("3", "9"))], items, MOVIELENS).tolist() == [1, 1, 0]
+    assert mask([Only(("1", "2")), Without(("1",))], items, MOVIELENS).tolist() == [0, 1, 0]
 
 
+@settings(deadline=None)
 @given(TEXT | HOSTILE)
 def test_a_text_stays_one_literal(value: str) -> None:
     tokens = tokenize(literal(value))
@@ -117,6 +226,7 @@ def test_a_text_stays_one_literal(value: str) -> None:
     assert tokens[0].value == value
 
 
+@settings(deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**62), 2**62))
 def test_a_number_stays_one_literal(value: float) -> None:
     tokens = [t for t in tokenize(literal(value)) if t.kind != TokenKind.EOF]
@@ -130,14 +240,18 @@ def test_what_cannot_be_written_is_refused(value: float | str) -> None:
         literal(value)
 
 
-@given(st.lists(TEXT | HOSTILE, min_size=1, max_size=4), st.sampled_from(["brand", "tags"]))
-def test_values_add_no_terms(values: list[str], field: str) -> None:
+@settings(deadline=None)
+@given(st.lists(TEXT | HOSTILE, min_size=1, max_size=4), st.sampled_from(["brand", "tags"]), KINDS)
+def test_values_add_no_terms(values: list[str], field: str, kind: type[AnyOf]) -> None:
     _, items, _ = shop(30)
-    tokens = tokenize(expression([AnyOf(field, tuple(values))], [3], layout_of(SHOP, items)))
+    given = [kind(field, tuple(values)), Only(tuple(values)), Without(tuple(values))]
+    tokens = tokenize(expression(given, [3], layout_of(SHOP, items)))
     written = [t.value for t in tokens if t.kind == TokenKind.STRING]
-    assert written == list(dict.fromkeys(values))
+    distinct = list(dict.fromkeys(values))
+    never = kind is AllOf and field == "brand" and len(distinct) > 1
+    assert written == distinct * (2 if never else 3)
     assert [t.text for t in tokens if t.kind == TokenKind.OR] == []
-    assert len([t for t in tokens if t.kind == TokenKind.AND]) == 1
+    assert len([t for t in tokens if t.kind == TokenKind.AND]) == 3
 
 
 NUMBERS = st.sampled_from([-5.5, 0.0, 3.25, 1e9, 1e-7]) | st.floats(-1e10, 1e10)
@@ -145,40 +259,115 @@ RANGES = st.tuples(NUMBERS, NUMBERS).map(lambda e: Between("row", min(e), max(e)
 HALVES = NUMBERS.map(lambda e: Between("row", None, e)) | NUMBERS.map(
     lambda e: Between("row", e, None)
 )
-TAGS = st.sampled_from([f"τag'{i}\"" for i in range(40)]) | TEXT
-CONDITIONS = st.one_of(
-    st.lists(st.sampled_from(BRANDS) | TEXT | HOSTILE, min_size=1, max_size=3).map(
-        lambda v: AnyOf("brand", tuple(v))
-    ),
-    st.lists(TAGS | HOSTILE, min_size=1, max_size=3).map(lambda v: AnyOf("tags", tuple(v))),
-    st.lists(st.sampled_from(['x"', "y\\", "ж"]) | TEXT, min_size=1, max_size=2).map(
-        lambda v: AnyOf("in", tuple(v))
-    ),
-    RANGES,
-    HALVES,
+VALUES = {
+    "brand": st.sampled_from(BRANDS) | TEXT | HOSTILE,
+    "tags": st.sampled_from([f"τag'{i}\"" for i in range(40)]) | TEXT | HOSTILE,
+    "in": st.sampled_from(['x"', "y\\", "ж"]) | TEXT | HOSTILE,
+}
+CATEGORIES = st.sampled_from(list(VALUES)).flatmap(
+    lambda field: st.builds(
+        lambda kind, values: kind(field, tuple(values)),
+        KINDS,
+        st.lists(VALUES[field], min_size=1, max_size=3),
+    )
 )
+IDS = st.lists(st.sampled_from(shop()[1].ids) | TEXT | HOSTILE, min_size=1, max_size=60).map(tuple)
+CONDITIONS = st.one_of(CATEGORIES, RANGES, HALVES, st.builds(Only, IDS), st.builds(Without, IDS))
 
 
-@pytest.fixture(scope="module")
-def in_milvus(tmp_path_factory: pytest.TempPathFactory) -> object:
-    path = tmp_path_factory.mktemp("filters") / "milvus.db"
-    with MilvusIndex.build(str(path), *shop(), 1, "0123456789abcdef") as index:
+@pytest.fixture(scope="module", params=["Lite FLAT", "Lite HNSW", "server"])
+def in_milvus(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Index]:
+    uri = str(tmp_path_factory.mktemp("filters") / "milvus.db")
+    if request.param == "server":
+        uri = request.getfixturevalue("server").uri
+    kind = "HNSW" if request.param.endswith("HNSW") else "FLAT"
+    with MilvusIndex.build(uri, *shop(), "filters", "0123456789abcdef", kind=kind) as index:
         yield index
+        if request.param == "server":
+            index.store.drop(index.name)
 
 
-@settings(max_examples=60, deadline=None)
+def rows_of(index: Index, where: list[Condition], exclude: Sequence[int] = ()) -> list[int]:
+    """Every row that an index finds under these conditions."""
+    _, items, vectors = shop()
+    found = index.search(vectors[0], len(items), where, np.array(exclude, dtype=int))
+    return sorted(found.rows.tolist())
+
+
+@settings(max_examples=80, deadline=None)
 @given(
     st.lists(CONDITIONS, max_size=3),
     st.lists(st.integers(0, 119), max_size=100),
 )
 def test_milvus_and_the_mask_agree(
-    in_milvus: MilvusIndex, conditions: list[Condition], exclude: list[int]
+    in_milvus: Index, conditions: list[Condition], exclude: list[int]
 ) -> None:
-    schema, items, vectors = shop()
+    schema, items, _ = shop()
     allowed = mask(conditions, items, schema)
     allowed[exclude] = False
-    found = in_milvus.search(vectors[0], len(items), conditions, np.array(exclude, dtype=int))
-    assert sorted(found.rows.tolist()) == np.flatnonzero(allowed).tolist()
+    assert rows_of(in_milvus, conditions, exclude) == np.flatnonzero(allowed).tolist()
+
+
+@pytest.mark.parametrize("field", VALUES)
+@pytest.mark.parametrize("kind", [AnyOf, AllOf, NoneOf])
+def test_values_that_items_hold(in_milvus: Index, kind: type[AnyOf], field: str) -> None:
+    """Two that an item holds together where it can, and two that none may hold together."""
+    schema, items, _ = shop()
+    column = items.columns[field]
+    held = [value if isinstance(value, tuple) else (value,) for value in column]
+    first = tuple(dict.fromkeys(one for several in held for one in several))[:2]
+    pairs = {first, *(several[:2] for several in held if len(several) > 1)}
+    found = set()
+    for values in sorted(pairs):
+        condition = kind(field, values)
+        right = np.flatnonzero(mask([condition], items, schema)).tolist()
+        assert rows_of(in_milvus, [condition]) == right
+        found.add(len(right))
+    assert max(found) > 0 or (kind is AllOf and field == "brand")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_no_value_breaks_out(in_milvus: Index, part: str) -> None:
+    """Alone, since Milvus might refuse what it should find, and 10,000 characters long."""
+    schema, items, _ = shop()
+    for value in (part, part * (10_000 // len(part))):
+        for kind in (AnyOf, AllOf, NoneOf):
+            for field in VALUES:
+                condition = kind(field, (value,))
+                right = np.flatnonzero(mask([condition], items, schema)).tolist()
+                assert rows_of(in_milvus, [condition]) == right
+        assert rows_of(in_milvus, [Only((value,))]) == []
+        assert rows_of(in_milvus, [Without((value,))]) == list(range(len(items)))
+
+
+@pytest.mark.parametrize("kind", ["exact", "FLAT", "HNSW"])
+def test_selective_filters_still_return_k_items(kind: str, tmp_path: Path) -> None:
+    """Where few items are left, or most are left out, a graph gives up before it has k of them."""
+    schema, items, vectors = films(3000)
+    exact: Index = ExactIndex(schema, items, vectors)
+    index = exact
+    if kind != "exact":
+        index = MilvusIndex.build(
+            f"{tmp_path}/milvus.db", schema, items, vectors, 1, "0123456789abcdef", kind=kind
+        )
+    near = np.argsort(-(vectors @ vectors[0]))  # what a walk along the graph meets first
+    selective: list[list[Condition]] = [
+        [AllOf("genres", ("War", "Drama")), NoneOf("genres", ("Comedy",))],
+        [AllOf("genres", ("War",)), Between("year", 1950, 1955)],
+        [Only(tuple(items.ids[row] for row in near[-30:]))],
+        [Without(tuple(items.ids[row] for row in near[:2500]))],
+    ]
+    try:
+        for where in selective:
+            right = exact.search(vectors[0], 10, where)
+            assert len(right) == 10
+            assert index.search(vectors[0], 10, where).rows.tolist() == right.rows.tolist()
+        left = index.search(vectors[0], 10, exclude=near[:2000])
+        assert left.rows.tolist() == exact.search(vectors[0], 10, exclude=near[:2000]).rows.tolist()
+    finally:
+        index.close()
 
 
 def test_layout_of_films_is_readable() -> None:

@@ -1,8 +1,8 @@
-"""Commands that answer: recommend, similar."""
+"""Commands that answer: recommend, similar, search."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -10,16 +10,28 @@ from fusionrec.cli import options
 from fusionrec.cli.output import say, show_answer
 from fusionrec.config import Workspace
 
+if TYPE_CHECKING:
+    from fusionrec.index import Place
+    from fusionrec.people import Query
+    from fusionrec.recommender import Recommender
+
+
+def person(command: options.F) -> options.F:
+    """Who is asked: ``user``, ``profile`` and MovieLens' names for it, ``liked``, ``rated``."""
+    rated = click.option(
+        "--rated", multiple=True, metavar="ITEM=RATING",
+        help="An item, by id or title, with the person's rating of it.",
+    )  # fmt: skip
+    liked = click.option(
+        "--liked", multiple=True, metavar="ITEM",
+        help="An item that the person likes, by id or title; may be repeated.",
+    )  # fmt: skip
+    user = click.option("--user", metavar="ID", help="A user of the training data.")
+    return user(options.profile(liked(rated(command))))
+
 
 @click.command()
-@click.option("--user", metavar="ID", help="A user of the training data.")
-@options.profile
-@click.option(
-    "--liked", multiple=True, metavar="ITEM", help="An item that the person likes; may be repeated."
-)
-@click.option(
-    "--rated", multiple=True, metavar="ITEM=RATING", help="An item with the person's rating of it."
-)
+@person
 @options.count
 @options.filters
 @click.option("--seen", is_flag=True, help="Items that the person has rated may be in the answer.")
@@ -29,17 +41,11 @@ from fusionrec.config import Workspace
 def recommend(
     workspace: Workspace,
     /,
-    user: str | None,
-    profile: tuple[str, ...],
-    liked: tuple[str, ...],
-    rated: tuple[str, ...],
-    where: tuple[str, ...],
     k: int,
     seen: bool,
     as_json: bool,
     version: str | None,
-    uri: str | None,
-    token: str,
+    place: Place,
     **given: Any,
 ) -> None:
     """Recommend items to a user, to a profile, to someone who likes some items, or any mixture.
@@ -47,15 +53,10 @@ def recommend(
     A profile given here wins over what is stored; items given come after those stored, and are left
     out as those are. With nothing said, the answer is the most popular items, and is labelled so.
     """
-    from fusionrec.people import Query
     from fusionrec.versions import open_recommender
 
-    known = options.read_profile(profile, given)
-    with open_recommender(workspace, version=version, uri=uri, token=token, talk=say) as opened:
-        conditions = options.read_filters(opened.artifact.schema, where, given)
-        history = options.read_history(opened.artifact.schema, liked, rated)
-        query = Query(user, known, history, k, conditions, seen)
-        show_answer(opened.recommend(query), as_json)
+    with open_recommender(workspace, version=version, place=place, talk=say) as opened:
+        show_answer(opened.recommend(_query(opened, k, seen, given)), as_json)
 
 
 @click.command()
@@ -73,16 +74,62 @@ def similar(
     k: int,
     as_json: bool,
     version: str | None,
-    uri: str | None,
-    token: str,
+    place: Place,
     **given: Any,
 ) -> None:
-    """Items whose vectors are nearest to the vector of ITEM, an item's id."""
+    """Items whose vectors are nearest to the vector of ITEM, an item's id or title."""
     from fusionrec.versions import open_recommender
 
-    with open_recommender(workspace, version=version, uri=uri, token=token, talk=say) as opened:
+    with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         conditions = options.read_filters(opened.artifact.schema, where, given)
-        show_answer(opened.similar(item, k, conditions), as_json)
+        show_answer(opened.similar(_named(opened, item), k, conditions), as_json)
 
 
-COMMANDS = (recommend, similar)
+@click.command()
+@click.argument("words", nargs=-1, required=True)
+@person
+@options.count
+@options.filters
+@click.option("--unseen", is_flag=True, help="Leave out items that the person has rated.")
+@options.as_json
+@options.store
+@click.pass_obj
+def search(
+    workspace: Workspace,
+    /,
+    words: tuple[str, ...],
+    k: int,
+    unseen: bool,
+    as_json: bool,
+    version: str | None,
+    place: Place,
+    **given: Any,
+) -> None:
+    """Items by WORDS of titles and categories, a year or a decade such as 1970s.
+
+    An item is found that holds one of the words or more, ranked by BM25. Said for whom, the ranking
+    of the words and that by the person's taste are joined by reciprocal ranks; an item that is only
+    to their taste is not found.
+    """
+    from fusionrec.versions import open_recommender
+
+    with open_recommender(workspace, version=version, place=place, talk=say) as opened:
+        show_answer(opened.search(" ".join(words), _query(opened, k, not unseen, given)), as_json)
+
+
+def _query(opened: Recommender, k: int, seen: bool, given: dict[str, Any]) -> Query:
+    from fusionrec.people import Query
+
+    schema = opened.artifact.schema
+    known = options.read_profile(given["profile"], given)
+    conditions = options.read_filters(schema, given["where"], given)
+    history = opened.named(options.read_history(schema, given["liked"], given["rated"]))
+    return Query(given["user"], known, history, k=k, where=conditions, seen=seen)
+
+
+def _named(opened: Recommender, text: str) -> str:
+    """The id of the item that is meant; what is neither an id nor a title stays what it is."""
+    return opened.finder.item(text) or text
+
+
+COMMANDS = (recommend, similar, search)

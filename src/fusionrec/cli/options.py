@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
+from fusionrec.config import Workspace
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
@@ -14,21 +16,11 @@ from fusionrec.recipes import RECIPES, AnyRecipe, recipe_named
 
 if TYPE_CHECKING:
     from fusionrec.data.schema import Schema
-    from fusionrec.index import Condition
+    from fusionrec.index import Condition, Place
     from fusionrec.people import Rated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-milvus = click.option(
-    "--milvus",
-    "uri",
-    envvar="FUSIONREC_MILVUS",
-    metavar="URI",
-    help="A path (embedded Milvus) or http(s)://host:port. Default: in the workspace.",
-)
-token = click.option(
-    "--token", envvar="FUSIONREC_MILVUS_TOKEN", default="", help="For a Milvus server."
-)
 version = click.option("--version", metavar="vN", help="Default: the active version.")
 count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
@@ -45,9 +37,47 @@ share = click.option(
 )
 
 
+def place(command: F) -> F:
+    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.places``."""
+
+    @functools.wraps(command)
+    def with_place(*args: Any, uri: str, token: str, connect: Sequence[str], **given: Any) -> Any:
+        workspace = click.get_current_context().find_object(Workspace)
+        return command(*args, place=read_place(workspace, uri, token, connect), **given)
+
+    named = click.option(
+        "--milvus", "uri", default="", metavar="URI",
+        help="A path (embedded Milvus) or http(s)://host:port. Default: FUSIONREC_MILVUS, else "
+        "where the active version is, else in the workspace.",
+    )  # fmt: skip
+    secret = click.option(
+        "--token", default="", help="For a Milvus server. Default: FUSIONREC_MILVUS_TOKEN."
+    )
+    more = click.option(
+        "--connect", multiple=True, metavar="NAME=VALUE",
+        help="How a Milvus server is reached: user, password, database, ca, server_name, timeout. "
+        "Default: FUSIONREC_MILVUS_USER and so on.",
+    )  # fmt: skip
+    return cast(F, named(secret(more(with_place))))
+
+
+def read_place(workspace: Workspace | None, uri: str, token: str, connect: Sequence[str]) -> Place:
+    """The place in a command's options, the environment and the workspace's settings.
+
+    Raises:
+        UsageError: a ``--connect`` is no setting, or the URI is of no known form.
+        ConfigError: a setting is out of its range.
+    """
+    from fusionrec.index import place_from
+
+    given = dict(_pairs("--connect", connect, shown=False))
+    given |= {name: value for name, value in (("uri", uri), ("token", token)) if value}
+    return place_from(given, file=workspace.settings if workspace else None)
+
+
 def store(command: F) -> F:
-    """Which store and which version: ``uri``, ``token``, ``version``."""
-    return milvus(token(version(command)))
+    """Which store and which version: ``place`` and ``version``."""
+    return place(version(command))
 
 
 def recipe(command: F) -> F:
@@ -89,7 +119,13 @@ def profile(command: F) -> F:
 
 
 def filters(command: F) -> F:
-    """Conditions on items: ``--where name=value`` and MovieLens' names for them."""
+    """Conditions on items: ``--where``, MovieLens' names for it, ``--only`` and ``--without``."""
+    command = click.option(
+        "--without", multiple=True, metavar="ID", help="Not the item with this id."
+    )(command)
+    command = click.option(
+        "--only", multiple=True, metavar="ID", help="Only items with one of these ids."
+    )(command)
     for field in reversed(MOVIELENS.filters()):
         number = field.kind == "number"
         command = click.option(
@@ -100,7 +136,11 @@ def filters(command: F) -> F:
             help=f"Only items of this {field.flag}" + ("." if number else "; several mean any."),
         )(command)
     return click.option(
-        "--where", multiple=True, metavar="NAME=VALUE", help="Only items for which this is so."
+        "--where",
+        multiple=True,
+        metavar="CONDITION",
+        help="Only items for which this is so. NAME=VALUE: any of the values given so; "
+        "NAME+=VALUE: all of them; NAME!=VALUE: none of them; NAME=LOW..HIGH: a range.",
     )(command)
 
 
@@ -122,28 +162,18 @@ def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str
 
 
 def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) -> list[Condition]:
-    """The conditions in a command's options; several values of one category are OR-ed.
+    """The conditions in a command's options.
 
     Raises:
-        UsageError: a field or value is unknown, or a ``--where`` has no equals sign.
+        UsageError: see ``read_conditions``.
     """
-    from fusionrec.index import AnyOf, parse
+    from fusionrec.index import read_conditions
 
-    pairs = _pairs("--where", given)
+    written = list(given)
     for name, values in options.items():
         if name.startswith("where_"):
-            pairs += [(name.removeprefix("where_"), value) for value in values]
-    conditions: dict[str, Condition] = {}
-    for name, value in pairs:
-        condition = parse(schema, name, value)
-        held = conditions.get(condition.field)
-        if held is None:
-            conditions[condition.field] = condition
-        elif isinstance(held, AnyOf) and isinstance(condition, AnyOf):
-            conditions[condition.field] = AnyOf(held.field, held.values + condition.values)
-        else:
-            raise UsageError(f"{condition.field}: one range at a time")
-    return list(conditions.values())
+            written += [f"{name.removeprefix('where_')}={value}" for value in values]
+    return read_conditions(schema, written, options.get("only", ()), options.get("without", ()))
 
 
 def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> list[Rated]:
@@ -183,11 +213,14 @@ def read_recipe(
     return recipe_named(model, profile).change({**read_settings(settings), **seeded})
 
 
-def _pairs(option: str, given: Sequence[str], form: str = "name=value") -> list[tuple[str, str]]:
+def _pairs(
+    option: str, given: Sequence[str], form: str = "name=value", *, shown: bool = True
+) -> list[tuple[str, str]]:
     pairs = []
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            raise UsageError(f"{option} is {form}, got {text!r}")
+            came = f", got {text!r}" if shown else ""  # not where it may be a password
+            raise UsageError(f"{option} is {form}{came}")
         pairs.append((name.strip(), value.strip()))
     return pairs

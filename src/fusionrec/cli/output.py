@@ -57,19 +57,26 @@ def show_answer(answer: Answer, as_json: bool) -> None:
     for note in answer.notes:
         say(f"note: {note}")
     starred = any(item.stars is not None for item in answer.items)
-    score = "Times rated" if answer.kind == "popular" else "Score"
+    popular = answer.kind == "popular"
+    digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
     content = list(answer.items[0].content) if answer.items else []
-    header = ["Rank", "Id", "Title", score, *(["Stars"] if starred else [])]
+    header = [
+        "Rank",
+        "Id",
+        "Title",
+        "Times rated" if popular else "Score",
+        *(["Stars"] if starred else []),
+    ]
     header += [name.replace("_", " ").capitalize() for name in content]
     rows = []
     for item in answer.items:
         row = [str(item.rank), item.id, item.title]
-        row.append(f"{item.score:.0f}" if answer.kind == "popular" else f"{item.score:.3f}")
+        row.append(str(item.ratings) if popular else f"{item.score:.{digits}f}")
         if starred:
             row.append("" if item.stars is None else f"{item.stars:.2f}")
         rows.append(row + [cell(item.content[name]) for name in content])
     show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
-    if not answer.items:
+    if not answer.items and answer.kind != "search":  # whose notes say why
         say("no item meets these conditions")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -12,10 +12,12 @@ from fusionrec.cli.output import ByteProgress, say, show_json, show_rows
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
 
+if TYPE_CHECKING:
+    from fusionrec.index import Place
+
 
 @click.command()
-@options.milvus
-@options.token
+@options.place
 @options.newest
 @click.option(
     "--kind", type=click.Choice(["FLAT", "HNSW"]), default="FLAT", show_default=True,
@@ -25,8 +27,7 @@ from fusionrec.errors import FusionrecError
 def index(
     workspace: Workspace,
     version: str | None,
-    uri: str | None,
-    token: str,
+    place: Place,
     kind: Literal["FLAT", "HNSW"],
 ) -> None:
     """Put a version's item vectors into Milvus and make it the one that answers."""
@@ -37,8 +38,8 @@ def index(
     newest = f"v{numbers[-1]}" if numbers else None
     artifact = load(workspace, version or newest)
     progress = ByteProgress(f"indexing {artifact.version}", "items")
-    place = build_index(workspace, artifact, uri, kind=kind, token=token, progress=progress)
-    say(f"{artifact.version} is active; its {len(artifact.items):,} items are in {place}")
+    name = build_index(workspace, artifact, place, kind=kind, progress=progress)
+    say(f"{artifact.version} is active; its {len(artifact.items):,} items are in {name}")
 
 
 @click.group(invoke_without_command=True)
@@ -68,26 +69,25 @@ def models(context: click.Context, as_json: bool) -> None:
 
 @models.command("activate")
 @click.argument("version")
-@options.milvus
-@options.token
+@options.place
 @click.pass_obj
-def activate(workspace: Workspace, version: str, uri: str | None, token: str) -> None:
+def activate(workspace: Workspace, version: str, place: Place) -> None:
     """Make VERSION the one that answers; its index is built anew."""
     from fusionrec.versions import activate as make_active
 
-    place = make_active(workspace, version, uri, token)
-    say(f"{version} is active, in {place}")
+    say(f"{version} is active, in {make_active(workspace, version, place)}")
 
 
 @models.command("prune")
 @click.option("--keep", type=click.IntRange(1), default=3, show_default=True)
+@options.place
 @click.pass_obj
-def prune(workspace: Workspace, keep: int) -> None:
+def prune(workspace: Workspace, keep: int, place: Place) -> None:
     """Delete all but the newest versions; the active one and the one before it stay."""
     from fusionrec.versions import prune as delete
     from fusionrec.versions import versions
 
-    deleted = delete(workspace, keep)
+    deleted = delete(workspace, keep, place)
     kept = ", ".join(version.name for version in versions(workspace))
     say(f"deleted: {', '.join(deleted) or 'nothing'}; kept: {kept or 'nothing'}")
     for name in deleted:
@@ -97,12 +97,12 @@ def prune(workspace: Workspace, keep: int) -> None:
 @click.command()
 @options.store
 @click.pass_context
-def doctor(context: click.Context, version: str | None, uri: str | None, token: str) -> None:
+def doctor(context: click.Context, version: str | None, place: Place) -> None:
     """Say what is wrong here, and how to mend it."""
     from fusionrec.doctor import examine
 
     worst = 0
-    for finding in examine(context.obj, version=version, uri=uri, token=token):
+    for finding in examine(context.obj, version=version, place=place):
         worst = max(worst, finding.level)
         click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
         if finding.hint:

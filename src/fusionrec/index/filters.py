@@ -1,40 +1,78 @@
-"""Conditions on items: from what people type to a mask, or to a Milvus expression."""
+"""Conditions on items: from one typed language to a mask, or to a Milvus expression."""
 
 from __future__ import annotations
 
 import difflib
 import math
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import UsageError
-from fusionrec.index.layout import ROW, Layout, filter_fields
+from fusionrec.index.layout import ID, ROW, Layout, filter_fields
 
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
+def _check_texts(what: str, values: tuple[str, ...]) -> None:
+    if isinstance(values, str) or not values:
+        raise UsageError(f"{what}: a filter needs a tuple of one value or more")
+    for value in values:
+        if not isinstance(value, str):
+            raise UsageError(f"{what}: filter values must be texts, got {value!r}")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{what}: half a surrogate pair in {value[:50]!r}") from error
+
+
 @dataclass(frozen=True)
-class AnyOf:
-    """Items whose category, or one of whose categories, is among ``values``.
-
-    Raises:
-        UsageError: there is no value, or one is not a text.
-    """
-
+class _Categories:
     field: str
     values: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if isinstance(self.values, str) or not self.values:
-            raise UsageError(f"{self.field}: a filter needs a tuple of one value or more")
-        if not all(isinstance(value, str) for value in self.values):
-            raise UsageError(f"{self.field}: filter values must be texts, got {self.values!r}")
+        _check_texts(self.field, self.values)
+
+
+class AnyOf(_Categories):
+    """Items whose category, or one of whose categories, is among ``values``.
+
+    Raises:
+        UsageError: there is no value, or one is not a text (as of the others of its kind).
+    """
+
+
+class AllOf(_Categories):
+    """Items that hold every one of ``values``; an item with one category holds that one."""
+
+
+class NoneOf(_Categories):
+    """Items that hold none of ``values``; those without any category are among them."""
+
+
+@dataclass(frozen=True)
+class _Ids:
+    ids: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        _check_texts(type(self).__name__.lower(), self.ids)
+
+
+class Only(_Ids):
+    """The items with these outside ids alone; an id that no item has adds none.
+
+    Raises:
+        UsageError: there is no id, or one is not a text.
+    """
+
+
+class Without(_Ids):
+    """All items but those with these outside ids; see ``Only``."""
 
 
 @dataclass(frozen=True)
@@ -62,90 +100,26 @@ class Between:
             )
 
 
-Condition = AnyOf | Between
+FieldCondition = AnyOf | AllOf | NoneOf | Between
+Condition = FieldCondition | Only | Without
 
 
-def parse(schema: Schema, name: str, text: str) -> Condition:
-    """Reads one condition as people write it.
-
-    Args:
-        schema: whose filterable fields may be named.
-        name: a field's name or its name on the command line.
-        text: a value or its label; of a number ``1994``, ``1980..1989``, ``1980..`` or ``..1989``.
-
-    Returns:
-        The condition. Several values of one field are OR-ed by putting them in one ``AnyOf``.
-
-    Raises:
-        UsageError: there is no such field or value, or the range is none; the hint names
-            those that there are.
-    """
-    fields = filter_fields(schema)
-    field = next((f for f in fields if name in (f.name, f.flag)), None)
-    if field is None:
-        flags = [f.flag for f in fields]
-        raise UsageError(
-            f"answers cannot be filtered by {name!r}", hint=_hint(name, flags, "filters are")
-        )
-    if field.kind == "number":
-        return _range(field, text)
-    return AnyOf(field.name, (_choice(field, text),))
-
-
-def _range(field: Field, text: str) -> Between:
-    low, dots, high = text.partition("..")
-    ends = [_number(field, end, text) if end.strip() else None for end in (low, high)]
-    if ends == [None, None]:
-        raise _not_a_range(field, text)
-    return Between(field.name, ends[0], ends[1] if dots else ends[0])
-
-
-def _number(field: Field, end: str, text: str) -> float:
-    if not _NUMBER.fullmatch(end.strip()) or not math.isfinite(float(end)):
-        raise _not_a_range(field, text)
-    return float(end)
-
-
-def _not_a_range(field: Field, text: str) -> UsageError:
-    return UsageError(
-        f"{field.flag} must be a number or a range, got {text!r}",
-        hint=f"write {field.flag} as 1994, 1980..1989, 1980.. or ..1989",
-    )
-
-
-def _choice(field: Field, text: str) -> str:
-    if not field.choices:
-        if not text.strip():
-            raise UsageError(f"{field.flag} needs a value to filter by")
-        return text
-    if text in field.choices:
-        return text
-    wanted = text.strip().casefold()
-    for value, label in field.choices.items():
-        if wanted in (value.casefold(), label.casefold()):
-            return value
-    names = list(dict.fromkeys([*field.choices, *field.choices.values()]))
-    raise UsageError(
-        f"{field.flag} has no value {text!r}",
-        hint=_hint(text, names, f"{field.flag} is one of"),
-    )
-
-
-def _hint(given: str, allowed: Sequence[str], words: str) -> str:
+def hint(given: str, allowed: Sequence[str], words: str) -> str:
+    """A hint that names what is allowed, and what is most like what was given."""
     folded = {name.casefold(): name for name in allowed}
     near = difflib.get_close_matches(given.strip().casefold(), list(folded), n=1)
     guess = f"did you mean {folded[near[0]]!r}? " if near else ""
     return f"{guess}{words}: {', '.join(allowed) or 'none'}"
 
 
-def _field(schema: Schema, condition: Condition) -> Field:
+def _field(schema: Schema, condition: FieldCondition) -> Field:
     """The field that a condition is about, checked to be one the condition can be asked of."""
     field = next((f for f in filter_fields(schema) if f.name == condition.field), None)
     if field is None:
         known = [f.name for f in filter_fields(schema)]
         raise UsageError(
             f"answers cannot be filtered by {condition.field!r}",
-            hint=_hint(condition.field, known, "filters are"),
+            hint=hint(condition.field, known, "filters are"),
         )
     if isinstance(condition, Between) != (field.kind == "number"):
         raise UsageError(f"{field.name} is a {field.kind}, {condition!r} does not apply to it")
@@ -171,18 +145,37 @@ class FilterColumns:
         """
         kept = np.ones(len(self._items), dtype=bool)
         for condition in conditions:
-            field = _field(self._schema, condition)
-            if isinstance(condition, Between):
-                number = self._number(field)
-                # Comparisons with NaN are False, so an unknown number is in no range.
-                kept &= number >= (-math.inf if condition.low is None else condition.low)
-                kept &= number <= (math.inf if condition.high is None else condition.high)
-            else:
-                held = np.zeros(len(self._items), dtype=bool)
-                for value in condition.values:
-                    held[self._rows_of(field).get(value, np.empty(0, dtype=np.int64))] = True
-                kept &= held
+            kept &= self._meeting(condition)
         return kept
+
+    def _meeting(self, condition: Condition) -> np.ndarray:
+        if isinstance(condition, Only | Without):
+            listed = self._holding([self._positions.get(id_) for id_ in condition.ids])
+            return listed if isinstance(condition, Only) else ~listed
+        field = _field(self._schema, condition)
+        if isinstance(condition, Between):
+            number = self._number(field)
+            # Comparisons with NaN are False, so an unknown number is in no range.
+            above = number >= (-math.inf if condition.low is None else condition.low)
+            below = number <= (math.inf if condition.high is None else condition.high)
+            return np.asarray(above & below)
+        rows = self._rows_of(field)
+        held = [self._holding(rows.get(value)) for value in condition.values]
+        if isinstance(condition, AllOf):
+            return np.asarray(np.all(held, axis=0))
+        some: np.ndarray = np.any(held, axis=0)
+        return ~some if isinstance(condition, NoneOf) else some
+
+    def _holding(self, rows: np.ndarray | Sequence[int | None] | None) -> np.ndarray:
+        """True in these rows: bool [n]; what is None has no row."""
+        held = np.zeros(len(self._items), dtype=bool)
+        if rows is not None:
+            held[[row for row in rows if row is not None]] = True
+        return held
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return self._items.positions()
 
     def _number(self, field: Field) -> np.ndarray:
         if field.name not in self._numbers:
@@ -228,7 +221,13 @@ def expression(conditions: Iterable[Condition], exclude_rows: Iterable[int], lay
     return " and ".join(terms)
 
 
+_NOTHING, _EVERYTHING = f"{ROW} < 0", f"{ROW} >= 0"
+
+
 def _term(condition: Condition, layout: Layout) -> str:
+    if isinstance(condition, Only | Without):
+        ids = ", ".join(literal(id_) for id_ in dict.fromkeys(condition.ids))
+        return f"{ID} {'in' if isinstance(condition, Only) else 'not in'} [{ids}]"
     field = _field(layout.schema, condition)
     column = layout.column(field.name)
     if isinstance(condition, Between):
@@ -241,17 +240,28 @@ def _term(condition: Condition, layout: Layout) -> str:
         if condition.high is not None:
             ends.append(f"{column.name} <= {literal(float(condition.high))}")
         return f"({' and '.join(ends)})"
-    if column is None:  # one BOOL column per category
-        columns = layout.categories(field.name)
-        held = dict.fromkeys(columns[value] for value in condition.values if value in columns)
-        return f"({' or '.join(f'{name} == true' for name in held) or _NOTHING})"
-    values = ", ".join(literal(value) for value in dict.fromkeys(condition.values))
+    if column is None:
+        return f"({_of_bools(condition, layout.categories(field.name))})"
+    distinct = list(dict.fromkeys(condition.values))
+    values = ", ".join(literal(value) for value in distinct)
     if column.kind == "array":
-        return f"array_contains_any({column.name}, [{values}])"
-    return f"{column.name} in [{values}]"
+        every = "all" if isinstance(condition, AllOf) else "any"
+        negated = "not " if isinstance(condition, NoneOf) else ""
+        return f"({negated}array_contains_{every}({column.name}, [{values}]))"
+    if isinstance(condition, AllOf) and len(distinct) > 1:
+        return f"({_NOTHING})"  # such an item holds one
+    return f"{column.name} {'not in' if isinstance(condition, NoneOf) else 'in'} [{values}]"
 
 
-_NOTHING = f"{ROW} < 0"
+def _of_bools(condition: AnyOf | AllOf | NoneOf, columns: Mapping[str, str]) -> str:
+    """The condition on one BOOL column per category; no item holds a category without one."""
+    held = [columns[value] for value in dict.fromkeys(condition.values) if value in columns]
+    if isinstance(condition, NoneOf):
+        return " and ".join(f"{name} == false" for name in held) or _EVERYTHING
+    if isinstance(condition, AllOf):
+        known = len(held) == len(set(condition.values))
+        return " and ".join(f"{name} == true" for name in held) if known else _NOTHING
+    return " or ".join(f"{name} == true" for name in held) or _NOTHING
 
 
 def literal(value: str | float | int) -> str:

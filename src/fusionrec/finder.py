@@ -1,0 +1,197 @@
+"""Items by what people say of them: by words, by name, by conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.errors import UsageError
+from fusionrec.index import Condition, FilterColumns, Only, Without
+from fusionrec.words import MAX_WORDS, Found, WordIndex, plain_words, search_words
+
+RANK_CONSTANT = 60  # of reciprocal rank fusion, as in Cormack, Clarke and Buettcher (SIGIR 2009)
+POOL = 1_000  # hits of a search that a person's taste may reorder
+_SHOWN = 5  # candidates of a name that a hint lists
+
+
+class Finder:
+    """Finds items of one version; its word index is made when it is first needed.
+
+    Args:
+        artifact: the version.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+
+    @cached_property
+    def words(self) -> WordIndex:
+        """The word index of the version's items."""
+        return WordIndex(self.artifact.schema, self.artifact.items)
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """Outside id -> position in the item table."""
+        return self.artifact.items.positions()
+
+    @cached_property
+    def _columns(self) -> FilterColumns:
+        return FilterColumns(self.artifact.schema, self.artifact.items)
+
+    def mask(self, where: Sequence[Condition]) -> np.ndarray:
+        """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
+        return self._columns.mask(where)
+
+    def unknown(self, where: Sequence[Condition]) -> tuple[str, ...]:
+        """A note on the ids in conditions that no item has; nothing where there are none."""
+        listed = [c.ids for c in where if isinstance(c, Only | Without)]
+        missing = [id_ for ids in listed for id_ in ids if id_ not in self.rows]
+        if not missing:
+            return ()
+        shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
+        return (f"no item of {self.artifact.version} has the id {shown}",)
+
+    def item(self, text: str) -> str | None:
+        """The item that someone means by an id or, if no item has it, by a title.
+
+        A title is meant whose words are all in the text, in any order, with a year or a category
+        beside them or not; else the only one that holds every word of the text.
+
+        Returns:
+            Its id; None where nothing is called so.
+
+        Raises:
+            UsageError: several items may be meant; the hint says which.
+        """
+        if text in self.rows:
+            return text
+        asked = set(plain_words(text))
+        titles = {id_: set(plain_words(self.title(id_))) for id_ in self.words.holding_all(text)}
+        near = [id_ for id_, title in titles.items() if title & asked]
+        meant = [id_ for id_ in near if titles[id_] <= asked] or near
+        if len(meant) > 1:
+            counts = self.artifact.item_counts
+            meant.sort(key=lambda id_: -int(counts[self.rows[id_]]))
+            shown = [f"{id_} = {self._described(id_)}" for id_ in meant[:_SHOWN]]
+            raise UsageError(
+                f"{text!r} may be any of {len(meant)} items: say which by its id",
+                hint="; ".join(shown) + ("; …" if len(meant) > _SHOWN else ""),
+            )
+        return meant[0] if meant else None
+
+    def title(self, id_: str) -> str:
+        """What people know an item by; empty where items have no titles."""
+        name = self.artifact.schema.title
+        return str(self.artifact.items.columns[name][self.rows[id_]] or "") if name else ""
+
+    def _described(self, id_: str) -> str:
+        """A title with its numbers, which tell apart those of one name: ``Sabrina (1954)``."""
+        content = self.artifact.items.row(self.rows[id_])
+        numbers = [
+            f"{content[field.name]:g}"
+            for field in self.artifact.schema.filters()
+            if field.kind == "number" and np.isfinite(content[field.name] or np.nan)
+        ]
+        return self.title(id_) + (f" ({', '.join(numbers)})" if numbers else "")
+
+    def hits(
+        self,
+        text: str,
+        where: Sequence[Condition],
+        barred: np.ndarray,
+        *,
+        prefix: bool,
+        limit: int,
+    ) -> list[Found]:
+        """Items that hold one of the words and meet every condition, by falling BM25.
+
+        Args:
+            text: the words.
+            where: the conditions.
+            barred: int [n], rows of items that must not be found.
+            prefix: see ``WordIndex.search``.
+            limit: how many at most.
+
+        Raises:
+            UsageError: there is no word in the text, or a condition does not fit the schema.
+        """
+        if not plain_words(text):
+            raise UsageError(
+                f"there is no word to search for in {text[:50]!r}",
+                hint="write words of a title, a category, a year or a decade such as 1970s",
+            )
+        if not where and not len(barred):
+            return self.words.search(text, prefix=prefix, limit=limit)
+        allowed = self.mask(where)
+        allowed[barred] = False
+        found = self.words.search(text, prefix=prefix)
+        return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
+
+    def advice(self, text: str, *, empty: bool, prefix: bool) -> tuple[str, ...]:
+        """What to say of a search, in sentences: why it is empty, which words nobody knows."""
+        better = "" if prefix else self.words.suggest(text)
+        guess = f"did you mean {better!r}?" if better else ""
+        if len(set(search_words(text))) > MAX_WORDS:
+            guess = f"only the first {MAX_WORDS} words count"
+        if not empty:
+            return (guess,) if guess else ()
+        if self.words.search(text, prefix=prefix, limit=1):
+            return ("items hold these words, but none of them meets the conditions",)
+        return (f"no item holds a word of {text[:80]!r}; {guess or 'try other or fewer words'}",)
+
+    def by_taste(
+        self,
+        text: str,
+        hits: Sequence[Found],
+        taste: Callable[[list[str]], np.ndarray],
+        *,
+        prefix: bool,
+    ) -> list[Found]:
+        """The hits in the order of words and taste together: reciprocal rank fusion.
+
+        Every hit still holds some of the words. Those that hold the same words are equal to the
+        words' ranking, since BM25 tells them apart by the length of a title alone: among them the
+        person's taste decides. Taste ranks the hits that are worth at least half of the best one
+        by their words; a weaker match, such as of one word of two, stays below all of these,
+        however much it is to the person's taste.
+
+        Args:
+            text: the words.
+            hits: by falling BM25.
+            taste: the ids of m hits -> float [m], the person's scores of them.
+            prefix: see ``WordIndex.search``.
+
+        Returns:
+            The hits with the sums of their reciprocal ranks, ``1 / (60 + rank)``, as scores.
+        """
+        hits = list(hits)
+        worth = _same_words(self.words, text, hits[:POOL], prefix=prefix)
+        pool = int(np.sum(worth >= worth.max() / 2)) if len(worth) else 0
+        order = np.argsort(-worth, kind="stable")
+        ranked = [hits[place] for place in order]
+        sums = 1 / (RANK_CONSTANT + ranks(worth[order]))
+        tasted = taste([hit.id for hit in ranked])
+        sums[:pool] += 1 / (RANK_CONSTANT + ranks(tasted[:pool]))
+        rest = 1 / (RANK_CONSTANT + len(ranked) + 1 + np.arange(max(len(hits) - POOL, 0)))
+        fused = np.argsort(-sums, kind="stable")
+        best = [Found(ranked[place].id, float(sums[place])) for place in fused]
+        return best + [Found(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
+
+
+def _same_words(words: WordIndex, text: str, hits: Sequence[Found], *, prefix: bool) -> np.ndarray:
+    """Each hit's worth, float [m]: the best BM25 of those that hold the same words."""
+    best: dict[frozenset[str], float] = {}
+    held = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
+    for hit, matched in zip(hits, held, strict=True):
+        best.setdefault(matched, hit.score)  # the first is the best
+    return np.array([best[matched] for matched in held])
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """Ranks of scores, int [n] from 1, the highest score first; equal ones share the best rank."""
+    ordered = np.sort(-scores)
+    return 1 + np.searchsorted(ordered, -scores, side="left")

@@ -1,0 +1,228 @@
+"""Items by words: one BM25 index over what items are called and belong to, the same on every place.
+
+The index is SQLite's FTS5 in memory, made from the item table when it is first asked, and changed
+item by item. Its ranking is BM25 with SQLite's constants (k1 = 1.2, b = .75; Robertson and
+Zaragoza, 2009), where words that stand in more than half of the items count next to nothing.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sqlite3
+import threading
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Field, Schema
+from fusionrec.features import words_of
+
+MAX_WORDS = 32  # words of one search; a whole page pasted in asks for no more
+
+_ACCENT = 200  # combining classes from here on stand above or below a letter and leave it itself
+_JOINED = re.compile(r"(?<=\w)['’ʼ‐‑-](?=\w)")
+_FIRST_YEAR, _LAST_YEAR = 1000, 2999
+
+
+class Found(NamedTuple):
+    """An item that holds some of the words.
+
+    Attributes:
+        id: outside item id.
+        score: BM25, above 0; higher is better.
+    """
+
+    id: str
+    score: float
+
+
+def plain_words(text: str) -> list[str]:
+    """The words of a text in order, as of ``words_of``, without accents."""
+    words = (_without_accents(word) for word in words_of(text))
+    return [word for word in words if word]  # an accent may stand alone
+
+
+def search_words(text: str) -> list[str]:
+    """The words of a text as they are indexed and looked for; some stand twice.
+
+    After its plain words come those that an apostrophe or a hyphen holds together, so that
+    ``spiderman`` and ``Spider-Man`` find each other.
+    """
+    plain = plain_words(text)
+    if not _JOINED.search(text):
+        return plain
+    return plain + [word for word in plain_words(_JOINED.sub("", text)) if word not in plain]
+
+
+def _without_accents(word: str) -> str:
+    if word.isascii():
+        return word
+    apart = unicodedata.normalize("NFD", word)
+    kept = "".join(c for c in apart if unicodedata.combining(c) < _ACCENT)
+    return unicodedata.normalize("NFC", kept)
+
+
+def item_words(schema: Schema, content: Mapping[str, Any]) -> list[str]:
+    """The words of one item: its texts, its categories with their labels, its years.
+
+    Args:
+        schema: which fields there are.
+        content: attribute -> value, as a row of the item table.
+    """
+    words: list[str] = []
+    for field in schema.attributes("item"):
+        words += _field_words(field, content[field.name])
+    return words
+
+
+def _field_words(field: Field, value: Any) -> list[str]:
+    if field.kind == "number":
+        return _year_words(value) if field.filterable else []
+    held = value or () if field.kind == "categories" else (value or "",)
+    texts = [text for one in held for text in dict.fromkeys((one, field.choices.get(one, "")))]
+    return [word for text in texts for word in search_words(text)]
+
+
+def _year_words(value: Any) -> list[str]:
+    """1977 as people write it: 1977, 1970s, 70s. A number that can be no year has no words."""
+    if value is None or not _FIRST_YEAR <= value <= _LAST_YEAR or not float(value).is_integer():
+        return []
+    decade = int(value) // 10 * 10
+    return [str(int(value)), f"{decade}s", f"{decade % 100:02}s"]
+
+
+class WordIndex:
+    """Finds items by words, best first. Several threads may use one.
+
+    Args:
+        schema: of the items.
+        items: the n items to begin with.
+    """
+
+    def __init__(self, schema: Schema, items: Table) -> None:
+        self._schema = schema
+        self._lock = threading.RLock()
+        self._rows: dict[str, int] = {}
+        self._ids: dict[int, str] = {}
+        self._next = 0
+        self._db = sqlite3.connect(":memory:", check_same_thread=False)
+        # ``search_words`` cuts the words; this tokenizer only splits them at spaces again, since
+        # every character outside ASCII is part of a word to it.
+        self._db.execute("CREATE VIRTUAL TABLE held USING fts5(words, tokenize='ascii')")
+        self._db.execute("CREATE VIRTUAL TABLE known USING fts5vocab(held, 'row')")
+        self._insert((id_, items.row(row)) for row, id_ in enumerate(items.ids))
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, id_: str, content: Mapping[str, Any]) -> None:
+        """Takes an item in, or its new content; ``content`` as of ``item_words``."""
+        with self._lock:
+            self._delete(id_)
+            self._insert([(id_, content)])
+
+    def remove(self, id_: str) -> None:
+        """Forgets an item; one that is not there is forgotten already."""
+        with self._lock:
+            self._delete(id_)
+
+    def _insert(self, items: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
+        def rows() -> Iterator[tuple[int, str]]:
+            for id_, content in items:
+                row, self._next = self._next, self._next + 1
+                self._rows[id_], self._ids[row] = row, id_
+                yield row, " ".join(item_words(self._schema, content))
+
+        with self._db:
+            self._db.executemany("INSERT INTO held(rowid, words) VALUES (?, ?)", rows())
+
+    def _delete(self, id_: str) -> None:
+        row = self._rows.pop(id_, None)
+        if row is not None:
+            del self._ids[row]
+            with self._db:
+                self._db.execute("DELETE FROM held WHERE rowid = ?", (row,))
+
+    def search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Found]:
+        """Every item that holds one of the words or more, the best first.
+
+        Args:
+            text: as someone wrote it; ``MAX_WORDS`` distinct words of it count.
+            prefix: whether the last word may be the beginning of one.
+            limit: how many at most; all by default.
+
+        Returns:
+            Items by falling BM25; of equal ones the one that was taken in first.
+        """
+        terms = _terms(text, prefix)
+        if not terms:
+            return []
+        query = "SELECT rowid, -rank FROM held WHERE held MATCH ? ORDER BY rank, rowid LIMIT ?"
+        with self._lock:
+            found = self._all(query, " OR ".join(terms), -1 if limit is None else limit)
+            return [Found(self._ids[row], score) for row, score in found]
+
+    def holding_all(self, text: str) -> list[str]:
+        """Ids of the items that hold every word, in no order of merit; none without a word."""
+        terms = [_quoted(word) for word in dict.fromkeys(plain_words(text))][:MAX_WORDS]
+        if not terms:
+            return []
+        query = "SELECT rowid FROM held WHERE held MATCH ? ORDER BY rowid"
+        with self._lock:
+            return [self._ids[row] for (row,) in self._all(query, " AND ".join(terms))]
+
+    def matched(self, text: str, id_: str, *, prefix: bool = False) -> frozenset[str]:
+        """Which of the words an item holds; none where there is no such item."""
+        found = self._all("SELECT words FROM held WHERE rowid = ?", self._rows.get(id_, -1))
+        held = set(found[0][0].split()) if found else set()
+        last = _last_word(text) if prefix else None
+        return frozenset(
+            word
+            for word in distinct_words(text)
+            if word in held or (word == last and any(one.startswith(word) for one in held))
+        )
+
+    def suggest(self, text: str) -> str:
+        """The words with those that no item holds put right where one is much like them, or an
+        empty text.
+        """
+        words = plain_words(text)[:MAX_WORDS]
+        better = [word if self._knows(word) else self._like(word) for word in words]
+        return " ".join(better) if better != words else ""
+
+    def _knows(self, word: str) -> bool:
+        return bool(self._all("SELECT 1 FROM known WHERE term = ?", word))
+
+    def _like(self, word: str) -> str:
+        # Of a million terms only those with its first letter: few people mistype that one.
+        query = "SELECT term, doc FROM known WHERE term >= ? AND term < ?"
+        held = dict(self._all(query, word[0], chr(ord(word[0]) + 1)))
+        near = difflib.get_close_matches(word, held, n=5, cutoff=0.75)
+        alike = {one: difflib.SequenceMatcher(None, word, one).ratio() for one in near}
+        return max(near, key=lambda one: (alike[one], held[one]), default=word)
+
+    def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(query, values).fetchall()
+
+
+def distinct_words(text: str) -> list[str]:
+    """The words of a search that count, each once."""
+    return list(dict.fromkeys(search_words(text)))[:MAX_WORDS]
+
+
+def _last_word(text: str) -> str | None:
+    """The word that someone is still writing: the last one."""
+    return next(reversed(plain_words(text)), None)
+
+
+def _terms(text: str, prefix: bool) -> list[str]:
+    last = _last_word(text) if prefix else None
+    return [_quoted(word) + (" *" if word == last else "") for word in distinct_words(text)]
+
+
+def _quoted(word: str) -> str:
+    """A word as FTS5's language takes it: the one place where words enter a MATCH expression."""
+    return '"' + word.replace('"', '""') + '"'
