@@ -201,9 +201,7 @@ def search(inserted: Inserted, vector: np.ndarray, k: int) -> Hits:
 def user_vector(artifact: Artifact, person: Mapping[str, str]) -> np.ndarray:
     """The vector, float32 [dim], of a person without an id, whose profile is all that is known."""
     profile = {name: [value] for name, value in artifact.encoder.profile(person).items()}
-    vector: np.ndarray = artifact.user_tower.vectors(
-        artifact.encoder.encode("user", [None], profile)
-    )[0]
+    vector: np.ndarray = artifact.vectors_of([None], profile)[0]
     return vector
 
 

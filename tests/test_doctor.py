@@ -37,6 +37,11 @@ def test_an_indexed_workspace_is_in_order(workspace):
     said = "\n".join(finding.text for finding in all_found)
     assert "v1 is whole: 40 items" in said
     assert "v1 answers from" in said
+    assert "is Milvus Lite" in said
+    assert "the alias fusionrec on fusionrec_v1_" in said
+    assert "40 rows, FLAT, loaded when it is opened" in said
+    assert "one process at a time" in said
+    assert "whatever the index type" in said
 
 
 def test_a_damaged_version_is_an_error(workspace):
@@ -76,3 +81,13 @@ def test_the_command_exits_1_on_errors_only(workspace, fusionrec, monkeypatch, t
     ended = fusionrec(workspace, "doctor")
     assert ended.code == 1
     assert "error    FUSIONREC_DATA names no folder" in ended.out
+
+
+def test_a_damaged_collection_beside_the_active_one_is_named(workspace):
+    build_index(workspace, load(workspace))
+    folder = Path(workspace.milvus) / "collections" / "fusionrec_v9_00000000"
+    shutil.copytree(next(folder.parent.iterdir()), folder)
+    (folder / "schema.json").write_text("?")
+    [finding] = [f for f in findings(workspace, WARNING) if "fusionrec_v9" in f.text]
+    assert "damaged" in finding.text
+    assert finding.hint

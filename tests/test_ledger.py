@@ -73,3 +73,64 @@ def test_two_writers_wait_for_each_other(tmp_path):
     other.close()
     Ledger(path).activate("v2", "here")
     assert [a.version for a in Ledger(path).activations()] == ["v1", "v2"]
+
+
+def test_changes_of_items_come_back_in_order(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    assert ledger.item_changes() == []
+    assert ledger.change_items({"a": {"year": 1.0}, "ბ": {"title": "x\n\"'"}}) == 2
+    assert ledger.change_items({"a": None}) == 1
+    found = ledger.item_changes()
+    assert [(c.item, c.content) for c in found] == [
+        ("a", {"year": 1.0}),
+        ("ბ", {"title": "x\n\"'"}),
+        ("a", None),
+    ]
+    assert [c.number for c in found] == sorted({c.number for c in found})
+    assert ledger.item_changes(found[1].number) == found[2:]
+
+
+def test_a_change_that_changes_nothing_is_not_written(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for wanted in (2, 0):
+        assert ledger.change_items({"a": {"x": 1, "y": 2}, "b": None}) == wanted
+    assert ledger.change_items({"a": {"y": 2, "x": 1}, "b": {}}) == 1
+    assert len(ledger.item_changes()) == 3
+
+
+def test_all_changes_are_written_or_none(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    with pytest.raises((LedgerError, TypeError)):
+        ledger.change_items({"a": {}, "b": {"x": object()}})
+    assert ledger.item_changes() == []
+
+
+def test_a_ledger_of_an_older_program_knows_no_changes_and_takes_them(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "CREATE TABLE activations (number INTEGER PRIMARY KEY, version TEXT NOT NULL, "
+            "place TEXT NOT NULL, at TEXT NOT NULL)"
+        )
+        connection.execute("INSERT INTO activations VALUES (1, 'v2', '', '2026-01-01T00:00:00')")
+    connection.close()
+    ledger = Ledger(path)
+    assert ledger.item_changes() == []
+    assert (ledger.active().version, ledger.active().changes) == ("v2", 0)
+    ledger.change_items({"a": {}})
+    ledger.activate("v3", "", 1)
+    assert [a.changes for a in ledger.activations()] == [0, 1]
+
+
+def test_a_stamp_moves_with_every_write_that_matters(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    stamps = [ledger.stamp()]
+    ledger.change_items({"a": {}})
+    stamps.append(ledger.stamp())
+    ledger.activate("v1", "")
+    stamps.append(ledger.stamp())
+    ledger.activate("v1", "")
+    stamps.append(ledger.stamp())
+    ledger.change_items({"a": {}})
+    assert len(set(stamps)) == 4
+    assert ledger.stamp() == stamps[-1], "nothing was changed"

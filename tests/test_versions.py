@@ -318,3 +318,35 @@ def test_progress_counts_all_items(workspace):
     progress: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
     build_index(workspace, load(workspace), progress=progress)
     assert seen[-1] == (40, 40)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_place_beside_the_active_ones_is_read_and_never_written(indexed, tmp_path, there):
+    beside = tmp_path / "beside" / "milvus.db"
+    if there:
+        with MilvusStore(str(beside)):
+            pass
+    before = Ledger(indexed.ledger).activations()
+    said: list[str] = []
+    with opened(indexed, place=str(beside), talk=said.append) as recommender:
+        answer = recommender.recommend(QUERY)
+    assert answer.place == "exact"
+    assert len(answer.items) == 5
+    assert f"fusionrec index --milvus {beside} --version v1" in answer.notes[0]
+    assert not said
+    assert beside.exists() == there
+    assert Ledger(indexed.ledger).activations() == before
+    with opened(indexed) as recommender:
+        assert recommender.index.place == str(Path(indexed.milvus).resolve())
+
+
+def test_a_damaged_place_beside_the_active_ones_is_not_mended(indexed, tmp_path):
+    beside = tmp_path / "milvus.db"
+    beside.write_text("of another program")
+    with opened(indexed, place=str(beside)) as recommender:
+        assert "is damaged" in recommender.notes[0]
+    assert beside.read_text() == "of another program"
+    # The recorded place is mended under whatever name it is given.
+    _gone(Path(indexed.milvus))
+    with opened(indexed, place=f"{indexed.home}/../{indexed.home.name}/milvus.db") as recommender:
+        assert recommender.index.place == str(Path(indexed.milvus).resolve())

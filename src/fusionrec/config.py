@@ -141,3 +141,8 @@ class Workspace:
     def milvus(self) -> str:
         """The embedded Milvus, the default place of the index."""
         return str(self.home / "milvus.db")
+
+    @property
+    def settings(self) -> Path:
+        """TOML that may be there, with a table ``[milvus]``: the place of the index."""
+        return self.home / "settings.toml"

@@ -12,12 +12,15 @@ from pathlib import Path
 
 from fusionrec.artifact import Artifact, version_numbers
 from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError
+from fusionrec.errors import FusionrecError, StoreMissingError
+from fusionrec.index import CollectionInfo, MilvusStore, Place
+from fusionrec.index.differences import ALIAS
 from fusionrec.ledger import Ledger
 from fusionrec.versions import open_recommender
 
 OK, WARNING, ERROR = 0, 1, 2
 _PACKAGES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy")
+_STATES = {"Loaded": "loaded", "Loading": "being loaded", "NotLoad": "not loaded"}
 _ROOM = 500_000_000  # bytes: a download, a checkpoint and an artifact of ml-1m, with some to spare
 
 
@@ -37,22 +40,24 @@ class Finding:
 
 
 def examine(
-    workspace: Workspace, *, version: str | None = None, uri: str | None = None, token: str = ""
+    workspace: Workspace, *, version: str | None = None, place: Place | str = ""
 ) -> Iterator[Finding]:
     """Looks at machine, workspace, versions, ledger and index, in that order.
 
-    A damaged index is rebuilt from its artifact on the way, as any answer would have it.
+    The active version's index is rebuilt from its artifact on the way if it is damaged, as any
+    answer would have it.
 
     Args:
         workspace: the workspace.
-        version, uri, token: which version and store to try; the active ones by default.
+        version: which one to try; the active one by default.
+        place: the store to try, or its URI; the active version's where there is no URI.
     """
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     yield Finding(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
     yield _room(workspace)
     yield _data()
     yield from _versions(workspace)
-    yield from _index(workspace, version, uri, token)
+    yield from _index(workspace, version, Place.of(place))
 
 
 def _room(workspace: Workspace) -> Finding:
@@ -89,9 +94,7 @@ def _versions(workspace: Workspace) -> Iterator[Finding]:
         yield Finding(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
 
 
-def _index(
-    workspace: Workspace, version: str | None, uri: str | None, token: str
-) -> Iterator[Finding]:
+def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Finding]:
     try:
         active = Ledger(workspace.ledger).active()
     except FusionrecError as error:
@@ -99,14 +102,17 @@ def _index(
         return
     if active is None:
         yield Finding(WARNING, "no version is active", "fusionrec index")
-        return
-    place = active.place or "the workspace's own Milvus"
-    yield Finding(OK, f"{active.version} is active, in {place}, since {active.at}")
+    else:
+        where = active.place or "the workspace's own Milvus"
+        yield Finding(OK, f"{active.version} is active, in {where}, since {active.at}")
+        yield from _answers(workspace, version, place)
+    yield from _store(place.at((active.place if active else "") or workspace.milvus))
+
+
+def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Finding]:
     said: list[str] = []
     try:
-        recommender = open_recommender(
-            workspace, version=version, uri=uri, token=token, talk=said.append
-        )
+        recommender = open_recommender(workspace, version=version, place=place, talk=said.append)
     except FusionrecError as error:
         yield Finding(ERROR, error.message, error.hint or "")
         return
@@ -116,3 +122,34 @@ def _index(
         yield Finding(WARNING, note)
     recommender.close()
     yield Finding(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
+
+
+def _store(place: Place) -> Iterator[Finding]:
+    """What is at a place, and what it cannot do."""
+    try:
+        with MilvusStore(place, create=False) as store:
+            yield Finding(OK, f"{store.place} is {store.software.title}, with {_alias(store)}")
+            for limit in store.software.cannot:
+                yield Finding(OK, f"{store.software.title}: {limit}")
+            for collection in store.collections():
+                yield _collection(store, collection)
+    except StoreMissingError:
+        return  # nothing was built there yet
+    except FusionrecError as error:
+        yield Finding(WARNING, error.message, error.hint or "")
+
+
+def _alias(store: MilvusStore) -> str:
+    active = store.active()
+    return f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
+
+
+def _collection(store: MilvusStore, collection: CollectionInfo) -> Finding:
+    name = collection.name
+    if collection.damaged:
+        return Finding(WARNING, f"{name} is damaged", "fusionrec index builds it anew")
+    kind = store.index_type(name) or "no index"
+    embedded = store.software.folder is not None  # which nothing stays loaded in
+    state = "loaded when it is opened" if embedded else store.state(name)
+    text = f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}"
+    return Finding(OK, text)

@@ -17,9 +17,8 @@ from fusionrec.errors import (
     StoreMissingError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, collection_name, wipe
-from fusionrec.index.boundary import is_server
-from fusionrec.index.milvus import Kind
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
+from fusionrec.index.differences import Kind
 from fusionrec.ledger import Ledger
 from fusionrec.recommender import Recommender
 
@@ -98,10 +97,9 @@ def load(workspace: Workspace, version: str | None = None) -> Artifact:
 def build_index(
     workspace: Workspace,
     artifact: Artifact,
-    uri: str | None = None,
+    place: Place | str = "",
     *,
     kind: Kind = "FLAT",
-    token: str = "",
     progress: Progress | None = None,
 ) -> str:
     """Puts a version's item vectors into Milvus, verifies them, and makes the version active.
@@ -112,9 +110,8 @@ def build_index(
     Args:
         workspace: whose ledger keeps the active version.
         artifact: the version.
-        uri: the store; the workspace's embedded Milvus by default.
+        place: the store, or its URI; the workspace's embedded Milvus where there is no URI.
         kind: of the index in Milvus.
-        token: for a server.
         progress: called with rows written and all rows.
 
     Returns:
@@ -123,16 +120,16 @@ def build_index(
     Raises:
         StoreError: the store cannot be reached or written; the version active before still is.
     """
-    own = uri in (None, workspace.milvus)
-    uri = uri or workspace.milvus
+    at = Place.of(place).at(workspace.milvus)
+    own = at.uri == Place(workspace.milvus).uri
     # Vectors that no index may hold are the artifact's fault: found before a store is touched.
     ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
     try:
-        index = _build(artifact, uri, kind, token, progress)
+        index = _build(artifact, at, kind, progress)
     except StoreDamagedError:
-        if is_server(uri) or wipe(uri) is None:
+        if at.is_server or wipe(at) is None:
             raise
-        index = _build(artifact, uri, kind, token, progress)
+        index = _build(artifact, at, kind, progress)
     with index:
         # The ledger decides which version answers; the alias follows for readers outside.
         Ledger(workspace.ledger).activate(artifact.version, "" if own else index.place)
@@ -141,18 +138,15 @@ def build_index(
         return index.place
 
 
-def _build(
-    artifact: Artifact, uri: str, kind: Kind, token: str, progress: Progress | None
-) -> MilvusIndex:
+def _build(artifact: Artifact, place: Place, kind: Kind, progress: Progress | None) -> MilvusIndex:
     return MilvusIndex.build(
-        uri,
+        place,
         artifact.schema,
         artifact.items,
         artifact.item_vectors,
         artifact.version,
         artifact.checksum,
         kind=kind,
-        token=token,
         progress=progress,
     )
 
@@ -166,11 +160,11 @@ def _drop_old(workspace: Workspace, store: MilvusStore) -> None:
             store.drop(collection.name)
 
 
-def _drop_collections(workspace: Workspace, names: list[str]) -> None:
+def _drop_collections(workspace: Workspace, names: list[str], place: Place | str) -> None:
     """Drops the collections of versions about to be deleted, where their store can be reached."""
     active = Ledger(workspace.ledger).active()
-    uri = (active.place if active else "") or workspace.milvus
-    with suppress(StoreError), MilvusStore(uri, create=False) as store:
+    at = Place.of(place).at((active.place if active else "") or workspace.milvus)
+    with suppress(StoreError), MilvusStore(at, create=False) as store:
         for collection in _collections(workspace, names):
             if store.has(collection):
                 store.drop(collection)
@@ -196,20 +190,19 @@ def open_recommender(
     workspace: Workspace,
     *,
     version: str | None = None,
-    uri: str | None = None,
-    token: str = "",
+    place: Place | str = "",
     talk: Talk = lambda _: None,
 ) -> Recommender:
     """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
 
-    A store that was damaged or has lost the active version's collection is rebuilt from the
-    artifact.
+    The store that the active version was indexed in is rebuilt from the artifact where it is
+    damaged or has lost that version's collection. Any other store is read and never written.
 
     Args:
         workspace: the workspace.
         version: its name; the active one by default.
-        uri: the store; the place where the version was indexed by default.
-        token: for a server.
+        place: the store, or its URI; the one that the active version was indexed in where there is
+            no URI.
         talk: told what takes long.
 
     Raises:
@@ -218,33 +211,41 @@ def open_recommender(
     artifact = load(workspace, version)
     active = Ledger(workspace.ledger).active()
     is_active = active is not None and active.version == artifact.version
-    uri = uri or (active.place if active else "") or workspace.milvus
+    recorded = (active.place if active else "") or workspace.milvus
+    at = Place.of(place).at(recorded)
     try:
-        return Recommender(artifact, _open(artifact, uri, token))
+        return Recommender(artifact, _open(artifact, at))
     except (StoreDamagedError, StoreMissingError) as error:
-        if not is_active:
-            hint = f"fusionrec index --version {artifact.version}"
-            return _exact(artifact, f"{artifact.version} has no index ({hint})")
+        ours = is_active and at.name == Place.of(recorded).name
+        if not ours:
+            return _exact(artifact, _no_index(artifact, at, error, Place.of(place).uri != ""))
         talk(f"{error}; rebuilding it from {artifact.version}")
         problem: StoreError = error
     except StoreError as error:
         return _exact(artifact, str(error))
     try:
-        build_index(workspace, artifact, uri, token=token)
-        return Recommender(artifact, _open(artifact, uri, token))
+        build_index(workspace, artifact, at)
+        return Recommender(artifact, _open(artifact, at))
     except StoreError as error:
         return _exact(artifact, f"{problem}; {error}")
 
 
-def _open(artifact: Artifact, uri: str, token: str) -> MilvusIndex:
+def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:
+    """Why a place that is not the active version's own has no answer, and how it would."""
+    there = f" --milvus {place.name}" if named else ""
+    hint = f"fusionrec index{there} --version {artifact.version}"
+    damage = f", {error}" if isinstance(error, StoreDamagedError) else ""
+    return f"{artifact.version} has no index{f' in {place.name}' if named else ''}{damage} ({hint})"
+
+
+def _open(artifact: Artifact, place: Place) -> MilvusIndex:
     return MilvusIndex.open(
-        uri,
+        place,
         artifact.schema,
         artifact.items,
         artifact.item_vectors,
         artifact.version,
         artifact.checksum,
-        token=token,
     )
 
 
@@ -253,17 +254,18 @@ def _exact(artifact: Artifact, why: str) -> Recommender:
     return Recommender(artifact, index, (f"answered exactly from the artifact: {why}",))
 
 
-def activate(workspace: Workspace, version: str, uri: str | None = None, token: str = "") -> str:
+def activate(workspace: Workspace, version: str, place: Place | str = "") -> str:
     """Makes a version active, with its index built anew: forward, or back. As ``build_index``."""
-    return build_index(workspace, load(workspace, version), uri, token=token)
+    return build_index(workspace, load(workspace, version), place)
 
 
-def prune(workspace: Workspace, keep: int) -> list[str]:
+def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:
     """Deletes all but the newest versions; the active one and the one before it always stay.
 
     Args:
         workspace: the workspace.
         keep: how many of the newest versions stay, 1 or more.
+        place: whose collections of the versions go too; the active version's where there is no URI.
 
     Returns:
         The versions deleted.
@@ -276,7 +278,7 @@ def prune(workspace: Workspace, keep: int) -> list[str]:
     names = [f"v{number}" for number in version_numbers(workspace.models)]
     recent = _recent(workspace)
     doomed = [name for name in names[:-keep] if name not in recent]
-    _drop_collections(workspace, doomed)
+    _drop_collections(workspace, doomed, place)
     for name in doomed:
         folder = workspace.models / name
         # Renamed first, so that a version is either whole or gone.

@@ -10,7 +10,8 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.data.schema import Field, Schema
 
-BRANDS = ('Ädel "A"', "b\\", "c\nd", "e') or true or ('", "茶", "")
+LONG = 'ÿ"' * 5_000
+BRANDS = ('Ädel "A"', "b\\", "c\nd", "e') or true or ('", "茶", "", LONG)
 SHOP = Schema(
     name="shop",
     fields=(
@@ -43,9 +44,9 @@ def shop(n: int = 120, seed: int = 0) -> tuple[Schema, Table, np.ndarray]:
         {
             "brand": [BRANDS[i % len(BRANDS)] for i in range(n)],
             "tags": [_some(random, words, 5) for _ in range(n)],
-            "in": [_some(random, ['x"', "y\\", "ж"], 3) for _ in range(n)],
+            "in": [_some(random, ['x"', "y\\", "ж", "z\n", LONG], 3) for _ in range(n)],
             "row": prices.tolist(),
-            "name": ["ñame " * 400 if i % 7 == 0 else f"name {i}" for i in range(n)],
+            "name": ["ñ\n\\'\"" * 2_000 if i % 7 == 0 else f"name {i}" for i in range(n)],
         },
     )
     vectors = unit(n, 16, seed)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from shop import films, shop
+from shop import BRANDS, LONG, films, shop
 
 from fusionrec.data.dataset import Table
+from fusionrec.data.movielens import GENRES
 from fusionrec.data.schema import Schema
 from fusionrec.errors import FusionrecError, StoreDamagedError, UsageError
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, Index, MilvusIndex
@@ -22,6 +23,10 @@ WHERE: dict[str, list[list[Condition]]] = {
         [AnyOf("tags", ("τag'3\"",)), Between("row", -10, 4)],
         [AnyOf("in", ("ж",))],
         [AnyOf("in", ("no such",))],
+        [AnyOf("brand", ("c\nd", 'Ädel "A"', "e') or true or ('"))],
+        [AnyOf("brand", (LONG,))],
+        [AnyOf("in", ("z\n", "y\\")), AnyOf("brand", BRANDS)],
+        [AnyOf("in", (LONG, 'x"'))],
     ],
     "films": [
         [],
@@ -29,6 +34,10 @@ WHERE: dict[str, list[list[Condition]]] = {
         [AnyOf("genres", ("War",)), Between("year", 1950, 1980)],
         [Between("year", None, 1990)],
         [Between("year", 3000, None)],
+        [AnyOf("genres", ("Sci-Fi",)), AnyOf("genres", ("Horror", "Drama"))],
+        [Between("year", 1930.5, 1931.5)],
+        [Between("year", 1960, None), Between("year", None, 1960)],
+        [AnyOf("genres", tuple(GENRES))],
     ],
 }
 
@@ -43,14 +52,22 @@ def data(made: str) -> Data:
     return MADE[made]()
 
 
-@pytest.fixture(scope="module", params=["exact", "FLAT", "HNSW", "server"])
+@pytest.fixture(
+    scope="module", params=["exact", "FLAT", "HNSW", "served", "server FLAT", "server HNSW"]
+)
 def index(
     request: pytest.FixtureRequest, data: Data, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Index]:
     folder = tmp_path_factory.mktemp("index")
     if request.param == "exact":
         yield ExactIndex(*data)
-    elif request.param == "server":
+    elif request.param.startswith("server "):
+        kind = request.param.removeprefix("server ")
+        uri = request.getfixturevalue("server").uri
+        MilvusIndex.build(uri, *data, 1, "00ff00ff", kind=kind).close()
+        with MilvusIndex.open(uri, *data, 1, "00ff00ff") as opened:
+            yield opened
+    elif request.param == "served":
         from milvus_lite.adapter.grpc.server import start_server_in_thread
 
         server, store, port = start_server_in_thread(str(folder / "served"))
@@ -89,7 +106,7 @@ def meets(item: dict[str, object], where: list[Condition]) -> bool:
 
 
 @pytest.mark.parametrize("k", [1, 10, 10_000, 100_000])
-@pytest.mark.parametrize("condition", range(5))
+@pytest.mark.parametrize("condition", range(9))
 def test_answers_are_the_right_ones(
     index: Index, data: Data, made: str, condition: int, k: int
 ) -> None:

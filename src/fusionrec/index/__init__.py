@@ -5,54 +5,47 @@ Importing this package loads no Milvus client; that happens when a store is open
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
-
-import numpy as np
-
+from fusionrec.index.base import Index
 from fusionrec.index.exact import ExactIndex, Hits
-from fusionrec.index.filters import AnyOf, Between, Condition, mask, parse
+from fusionrec.index.filters import (
+    AllOf,
+    AnyOf,
+    Between,
+    Condition,
+    FilterColumns,
+    NoneOf,
+    Only,
+    Without,
+    mask,
+)
 from fusionrec.index.lite import wipe
 from fusionrec.index.milvus import CollectionInfo, MilvusStore
+from fusionrec.index.overlaid import OverlaidIndex
+from fusionrec.index.parsing import parse, read_conditions
+from fusionrec.index.places import Place, place_from
 from fusionrec.index.stored import MilvusIndex, collection_name
 
 __all__ = [
+    "AllOf",
     "AnyOf",
     "Between",
     "CollectionInfo",
     "Condition",
     "ExactIndex",
+    "FilterColumns",
     "Hits",
     "Index",
     "MilvusIndex",
     "MilvusStore",
+    "NoneOf",
+    "Only",
+    "OverlaidIndex",
+    "Place",
+    "Without",
     "collection_name",
     "mask",
     "parse",
+    "place_from",
+    "read_conditions",
     "wipe",
 ]
-
-
-class Index(Protocol):
-    """What answers a search, wherever the vectors are.
-
-    Attributes:
-        place: where the answer comes from, for people; without secrets.
-    """
-
-    @property
-    def place(self) -> str: ...
-
-    def search(
-        self,
-        vector: np.ndarray,
-        k: int,
-        where: Sequence[Condition] = (),
-        exclude: np.ndarray | Sequence[int] = (),
-    ) -> Hits:
-        """The k items with the highest inner product; see ``ExactIndex.search``."""
-        ...
-
-    def close(self) -> None:
-        """Lets go of the place; closing twice does nothing."""
-        ...

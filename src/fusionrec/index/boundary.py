@@ -7,8 +7,6 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from fusionrec.errors import (
     FusionrecError,
@@ -16,11 +14,12 @@ from fusionrec.errors import (
     StoreError,
     StoreMissingError,
     StoreUnavailableError,
-    UsageError,
 )
 
-_SERVER_SCHEMES = ("http", "https")
-_COLLECTION_NOT_FOUND, _INDEX_NOT_FOUND = 100, 700
+_COLLECTION_NOT_FOUND, _INDEX_NOT_FOUND, _DATABASE_NOT_FOUND = 100, 700, 800
+# What a server answers for some seconds after it has come back: collections not loaded, replicas,
+# channels, segments or nodes not there yet.
+_NOT_YET = frozenset([2, 101, 103, 400, 401, 500, 501, 502, 503, 601, 901, 902, 903, 904])
 _AWAY = (
     "unavailable",
     "deadline",
@@ -30,8 +29,10 @@ _AWAY = (
     "connection refused",
     "closed channel",
     "is closed",
+    "not ready",
 )
 _REFUSED = ("unauthenticated", "auth check", "permission_denied", "permissiondenied")
+_ENCRYPTION = ("certificate", "ssl_", "handshake", "verification check", "tsi_")
 _FULL = ("no space left", "disk quota exceeded")
 
 # Threads that are inside ``translated``; what pymilvus logs there is raised as well.
@@ -71,11 +72,14 @@ def translated(
 def _mapped(
     error: Exception, place: str, secrets: tuple[str, ...], reading: bool
 ) -> FusionrecError:
-    said = _said(error, secrets)
+    # A failed connection is told in general words; what was the matter is in its cause.
+    links = [link for link in (error, error.__cause__) if isinstance(link, Exception)]
+    said = _said(links[-1], secrets)
     low = said.replace(place, "").casefold()  # a path may hold any word
     code = getattr(error, "code", None)
-    if callable(code):  # a bare gRPC error: its code is a method that answers with an enum
-        low += f" {code()}".casefold()
+    for link in links:  # of a bare gRPC error, the code is a method that answers with an enum
+        if callable(status := getattr(link, "code", None)):
+            low += f" {status()}".casefold()
     names = {cls.__name__ for cls in type(error).__mro__}
     mapped: FusionrecError = StoreError(f"{place}: {said}")
     if "DataDirLockedError" in names:
@@ -84,11 +88,22 @@ def _mapped(
         mapped = StoreError(f"{place}: the disk is full", hint="free some space, then index again")
     elif code == _COLLECTION_NOT_FOUND or "CollectionNotFoundError" in names:
         mapped = StoreMissingError(f"{place}: {said}", hint="build the index: fusionrec index")
+    elif code == _DATABASE_NOT_FOUND:
+        hint = "make it on the server, or name another one: --connect database=NAME"
+        mapped = StoreMissingError(f"{place}: {said}", hint=hint)
+    elif _is_server(place) and any(words in low for words in _ENCRYPTION):
+        hint = "check FUSIONREC_MILVUS_CA, FUSIONREC_MILVUS_SERVER_NAME, and http against https"
+        mapped = StoreUnavailableError(f"{place} cannot be reached safely ({said})", hint=hint)
     elif any(words in low for words in _REFUSED):
-        mapped = StoreError(f"{place} refuses the token: {said}", hint="check the token")
-    elif any(words in low for words in _AWAY) or isinstance(error, (PermissionError, TimeoutError)):
+        hint = "check FUSIONREC_MILVUS_TOKEN, or user and password"
+        mapped = StoreError(f"{place} refuses the token: {said}", hint=hint)
+    elif (
+        any(words in low for words in _AWAY)
+        or isinstance(error, (PermissionError, TimeoutError))
+        or (_is_server(place) and code in _NOT_YET)
+    ):
         mapped = _away(place, said)
-    elif (not is_server(place) and reading) or code == _INDEX_NOT_FOUND:
+    elif (not _is_server(place) and reading) or code == _INDEX_NOT_FOUND:
         mapped = damaged(place, said)
     return mapped
 
@@ -104,11 +119,15 @@ def _said(error: Exception, secrets: tuple[str, ...]) -> str:
 
 
 def _away(place: str, said: str) -> StoreUnavailableError:
-    if is_server(place):
+    if _is_server(place):
         hint = "is the server running, and ready? With no server, a local path uses Milvus Lite"
     else:
         hint = "check that this user may write there, or try again"
     return StoreUnavailableError(f"{place} cannot be reached ({said})", hint=hint)
+
+
+def _is_server(place: str) -> bool:
+    return "://" in place
 
 
 def locked(place: str) -> StoreUnavailableError:
@@ -124,46 +143,6 @@ def damaged(place: str, what: str) -> StoreDamagedError:
     return StoreDamagedError(
         f"{place} is damaged: {what}", hint="rebuild it from the model: fusionrec index"
     )
-
-
-def is_server(uri: str) -> bool:
-    """Whether a URI names a Milvus server rather than a local path."""
-    return "://" in uri
-
-
-def place_of(uri: str) -> str:
-    """The URI as people may see it: a local path whole, a server without user, password and query.
-
-    Raises:
-        UsageError: it is neither a path that ends in ``.db`` nor an http(s) address.
-    """
-    if not is_server(uri):
-        if not uri.endswith(".db"):
-            raise UsageError(
-                f"a local Milvus is a path that ends in .db, got {uri!r}",
-                hint="for a server, write http://host:19530",
-            )
-        return str(Path(uri).expanduser().resolve())
-    try:
-        parts = urlsplit(uri)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or parts.scheme.lower() not in _SERVER_SCHEMES:
-        scheme = uri.partition("://")[0]
-        raise UsageError(
-            f"a Milvus server is http(s)://host:port, got an address that begins with {scheme!r}"
-        )
-    return f"{parts.scheme}://{host}" + (f":{port}" if port else "") + parts.path.rstrip("/")
-
-
-def secrets_of(uri: str, token: str) -> tuple[str, ...]:
-    """The texts that messages about this URI must not hold, longest first."""
-    parts = urlsplit(uri) if is_server(uri) else None
-    held = {token, token.partition(":")[2]}
-    if parts is not None:
-        held |= {parts.netloc.rpartition("@")[0], parts.password or "", parts.query}
-    return tuple(sorted((h for h in held if h), key=len, reverse=True))
 
 
 class _NotTwice(logging.Filter):

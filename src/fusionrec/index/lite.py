@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.errors import StoreMissingError, StoreUnavailableError, UsageError
-from fusionrec.index.boundary import damaged, is_server, place_of, translated
+from fusionrec.index.boundary import damaged, translated
+from fusionrec.index.places import Place
 
 # Clients of one store share it within a process; the last one to let go of it frees its lock.
 _open_paths: Counter[Path] = Counter()
@@ -58,25 +59,25 @@ def release(path: Path) -> None:
             server_manager_instance.release_server(str(path))
 
 
-def wipe(uri: str) -> Path | None:
+def wipe(place: Place | str) -> Path | None:
     """Moves an embedded store that is damaged out of the way, so that a new one can be built.
 
     Returns:
         Where it is now (``….damaged-1``, or the next free number), or None if there was nothing.
 
     Raises:
-        UsageError: the URI is a server's.
+        UsageError: the place is a server's.
         StoreUnavailableError: the store is open, here or in another process.
     """
-    place = place_of(uri)
-    if is_server(uri):
-        raise UsageError(f"{place} is a server; drop its collections one by one instead")
-    path = Path(place)
+    at = Place.of(place)
+    if at.is_server:
+        raise UsageError(f"{at.name} is a server; drop its collections one by one instead")
+    path = Path(at.uri)
     if not path.exists():
         return None
-    with translated(place, reading=False), _lock:
+    with translated(at.name, reading=False), _lock:
         if _open_paths[path]:
-            raise StoreUnavailableError(f"{place} is open", hint="close it before it is moved")
+            raise StoreUnavailableError(f"{at.name} is open", hint="close it before it is moved")
         if path.is_dir():
             # What is damaged beyond opening, no process can have open.
             with suppress(OSError):

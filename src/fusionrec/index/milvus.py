@@ -1,29 +1,33 @@
-"""The Milvus client: the only module that knows pymilvus, imported when a store is opened."""
+"""A connection to a Milvus and what is asked of it: collections, alias, rows, searches."""
 
 from __future__ import annotations
 
 import json
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
 from fusionrec.errors import StoreError, StoreMissingError, StoreUnavailableError, UsageError
 from fusionrec.index import lite
-from fusionrec.index.boundary import damaged, is_server, place_of, quiet, secrets_of, translated
-from fusionrec.index.layout import ID, ROW, VECTOR, Column, Layout
+from fusionrec.index.boundary import damaged, translated
+from fusionrec.index.client import collection_schema, connect
+from fusionrec.index.differences import (
+    ALIAS,
+    MAX_LIMIT,
+    PREFIX,
+    Kind,
+    Software,
+    index_params,
+)
+from fusionrec.index.layout import VECTOR, Layout
+from fusionrec.index.places import Place
 
-ALIAS = "fusionrec"
-PREFIX = "fusionrec_v"
-MAX_LIMIT = 16_384  # answers of one search or query, the server's limit
-MAX_EF = 32_768
-_LONG = 600.0  # seconds for what takes a server minutes, with a million rows
-Kind = Literal["FLAT", "HNSW"]
-
-_NOTE = "fusionrec"  # the property that holds the note where descriptions are not kept
-_HNSW = {"M": 16, "efConstruction": 200}
+_LONG = 600  # seconds for what takes a server minutes, with a million rows
+_POLL = 0.2  # seconds between two looks at such a thing
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,12 @@ class MilvusStore:
     """A connection to one place that holds collections; close it, or use it in a ``with``.
 
     Args:
-        uri: a local path ending in ``.db`` (embedded, one process at a time) or http(s)://host:port.
-        token: for a server; never shown.
-        timeout: seconds that one request may take.
+        place: where, and how it is reached; or its URI.
         create: whether a local store that is not there is made, its folders too.
+
+    Attributes:
+        place: its name, for people; without secrets.
+        software: what answers there.
 
     Raises:
         UsageError: the URI is of no known form.
@@ -59,21 +65,24 @@ class MilvusStore:
         StoreDamagedError: there is something else at the path.
     """
 
-    def __init__(
-        self, uri: str, *, token: str = "", timeout: float = 30.0, create: bool = True
-    ) -> None:
-        self.place = place_of(uri)
-        self.lite = not is_server(uri)
-        self._timeout = timeout
-        self._secrets = secrets_of(uri, token)
+    def __init__(self, place: Place | str, *, create: bool = True) -> None:
+        at = Place.of(place)
+        if not at.uri:
+            raise UsageError("a store needs a URI", hint="a path that ends in .db, or http://host")
+        self.place = at.name
+        self._timeout, self._secrets = at.timeout, at.secrets
+        self._folder = None if at.is_server else Path(at.uri)
         self._client: Any = None
         with self._translated():
-            if self.lite:
-                self._client = lite.connect(
-                    Path(self.place), create, lambda: _client(self.place, "", timeout)
-                )
+            if self._folder is not None:
+                self._client = lite.connect(self._folder, create, lambda: connect(at))
             else:
-                self._client = _client(uri, token, timeout)
+                self._client = connect(at)
+        try:
+            self.software = Software(str(self._call("get_server_version")), self._folder)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Lets go of the place, and of an embedded store's lock; closing twice does nothing."""
@@ -84,8 +93,8 @@ class MilvusStore:
             try:
                 client.close()
             finally:
-                if self.lite:
-                    lite.release(Path(self.place))
+                if self._folder is not None:
+                    lite.release(self._folder)
 
     def __enter__(self) -> Self:
         return self
@@ -119,23 +128,11 @@ class MilvusStore:
         return found
 
     def _names(self) -> list[str]:
-        if self.lite:
-            # Its own listing opens every collection, and one damaged one makes it fail.
-            folders = (Path(self.place) / "collections").glob(f"{PREFIX}*")
-            return sorted(folder.name for folder in folders if folder.is_dir())
-        return sorted(n for n in self._call("list_collections") if n.startswith(PREFIX))
+        return self.software.names(self._call)
 
     def active(self) -> str | None:
         """The collection that the alias points to, or None."""
-        if self.lite:
-            try:  # without opening the collection, which may be damaged
-                return str(self._call("describe_alias", ALIAS)["collection_name"])
-            except StoreMissingError:
-                return None
-        if not self._call("has_collection", ALIAS):
-            return None
-        # describe_alias is not known to every server that is still about.
-        return str(self._call("describe_collection", ALIAS)["collection_name"])
+        return self.software.active(self._call)
 
     def has(self, name: str) -> bool:
         """Whether there is a collection of this name, readable or not."""
@@ -186,8 +183,6 @@ class MilvusStore:
         Raises:
             StoreDamagedError: what has that name cannot be dropped.
         """
-        from pymilvus import DataType
-
         if self.has(name):
             if name == self.active():
                 self._call("drop_alias", ALIAS, reading=False)  # a server refuses otherwise
@@ -196,25 +191,13 @@ class MilvusStore:
                 raise damaged(self.place, f"what is left of {name} cannot be dropped")
         text = json.dumps(note, sort_keys=True)
         with self._translated(reading=False):
-            schema = self._client.create_schema(auto_id=False, description=text)
-            schema.add_field(ROW, DataType.INT64, is_primary=True)
-            schema.add_field(ID, DataType.VARCHAR, max_length=layout.id_bytes)
-            schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=d)
-            for c in layout.columns:
-                schema.add_field(c.name, DataType[c.kind.upper()], **_limits(c))
-        # Milvus Lite forgets descriptions; servers before 2.4 know no properties of one's own.
-        embedded = "milvus_lite" in str(self._call("get_server_version"))
-        options = {"properties": {_NOTE: text}} if embedded else {}
+            schema = collection_schema(self._client, layout, d, text)
+        options = self.software.keep(text)
         self._call("create_collection", name, schema=schema, reading=False, **options)
 
     def note(self, name: str) -> dict[str, Any]:
         """What ``create`` was given to keep; empty where it cannot be read."""
-        held = self._call("describe_collection", name)
-        try:
-            note = json.loads(held.get("properties", {}).get(_NOTE) or held["description"])
-        except (KeyError, ValueError):
-            return {}
-        return note if isinstance(note, dict) else {}
+        return self.software.kept(self._call("describe_collection", name))
 
     def insert(self, name: str, records: list[dict[str, Any]]) -> None:
         """Adds rows; they are safe after ``finish``.
@@ -230,14 +213,38 @@ class MilvusStore:
         """Makes the rows durable and the collection searchable by inner product."""
         self._call("flush", name, reading=False, timeout=_LONG)
         index = self._client.prepare_index_params()
-        params = _HNSW if kind == "HNSW" else {}
+        params = index_params(kind)
         index.add_index(VECTOR, index_type=kind, metric_type="IP", params=params)
         self._call("create_index", name, index, reading=False, timeout=_LONG)
         self.load(name)
 
     def load(self, name: str) -> None:
-        """Makes a collection that is there ready for searches."""
-        self._call("load_collection", name, timeout=_LONG)
+        """Makes a collection that is there ready for searches.
+
+        Raises:
+            StoreUnavailableError: a request took longer than the place's timeout, or all of them
+                longer than ten minutes.
+        """
+        # Not in one request: a server that hangs would be waited for as long as one that loads.
+        self._call("load_collection", name, _async=True)
+        end = time.monotonic() + _LONG
+        while (state := self.state(name)) != "Loaded":
+            if time.monotonic() > end:
+                raise StoreUnavailableError(
+                    f"{self.place} has not loaded {name} after {_LONG} s, it is {state}",
+                    hint="look at the server's log, and at its memory",
+                )
+            time.sleep(_POLL)
+
+    def state(self, name: str) -> str:
+        """Whether it can be searched: ``Loaded``, ``Loading``, ``NotLoad`` or ``NotExist``."""
+        state = self._call("get_load_state", name)["state"]
+        return str(getattr(state, "name", state))
+
+    def index_type(self, name: str) -> str:
+        """The type of a collection's vector index; empty if it has none."""
+        described = self._call("describe_index", name, VECTOR)
+        return str(described.get("index_type", "")) if described else ""
 
     def count(self, name: str) -> int:
         """Rows, those counted that a kill has doubled."""
@@ -266,31 +273,11 @@ class MilvusStore:
 
         Not ``settled``, a server first waits for the writes of a moment ago.
         """
-        # A server refuses an ef below the limit.
-        params = {"ef": min(max(128, 2 * limit), MAX_EF)} if kind == "HNSW" else {}
-        options: dict[str, Any] = {"search_params": {"metric_type": "IP", "params": params}}
-        options["consistency_level"] = "Bounded" if settled else "Strong"
-        options |= {"anns_field": VECTOR, "limit": limit, "output_fields": [ROW]}
-        hits = self._call("search", name, [vector], filter=expression, **options)[0]
+        options = self.software.reading(kind, limit, settled=settled)
+        hits = self._call(
+            "search", name, [vector], filter=expression, anns_field=VECTOR, limit=limit, **options
+        )[0]
         with self._translated():
-            rows = np.array([hit["entity"][ROW] for hit in hits], dtype=np.int64)
-            return rows, np.array([hit["distance"] for hit in hits], dtype=np.float32)
-
-
-def _client(uri: str, token: str, timeout: float) -> Any:
-    from pymilvus import MilvusClient
-
-    quiet()
-    # A shared connection outlives its clients, and with it the port of a store that is closed.
-    return MilvusClient(uri=uri, token=token, timeout=timeout, dedicated=True)
-
-
-def _limits(column: Column) -> dict[str, Any]:
-    from pymilvus import DataType
-
-    limits: dict[str, Any] = {}
-    if column.kind in ("varchar", "array"):
-        limits["max_length"] = column.max_bytes
-    if column.kind == "array":
-        limits |= {"element_type": DataType.VARCHAR, "max_capacity": column.capacity}
-    return limits
+            # Without a dictionary per hit, which takes longer than the rest.
+            rows = np.fromiter(hits.ids, dtype=np.int64, count=len(hits))
+            return rows, np.fromiter(hits.distances, dtype=np.float32, count=len(hits))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreMissingError, UsageError
 from fusionrec.index import verify
+from fusionrec.index.differences import MAX_LIMIT, PREFIX, Kind, check_kind
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
@@ -23,9 +24,11 @@ from fusionrec.index.exact import (
 )
 from fusionrec.index.filters import Condition, expression
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
-from fusionrec.index.milvus import MAX_LIMIT, PREFIX, Kind, MilvusStore
+from fusionrec.index.milvus import MilvusStore
+from fusionrec.index.places import Place
 
-_SLACK = 16  # rows asked for beyond k, so that ties at the end are mostly seen at once
+# Rows asked for beyond k, so that ties at the end are mostly seen at once; each costs time in Lite.
+_SLACK = 4
 
 Progress = Callable[[int, int], None]
 
@@ -73,7 +76,7 @@ class MilvusIndex:
     @classmethod
     def build(
         cls,
-        uri: str,
+        place: Place | str,
         schema: Schema,
         items: Table,
         vectors: np.ndarray,
@@ -81,8 +84,6 @@ class MilvusIndex:
         checksum: str,
         *,
         kind: Kind = "FLAT",
-        token: str = "",
-        timeout: float = 30.0,
         progress: Progress | None = None,
     ) -> Self:
         """Writes a version's collection from scratch, and verifies it before it is used.
@@ -91,15 +92,13 @@ class MilvusIndex:
         the alias stays where it is unless it pointed to this one.
 
         Args:
-            uri: a local path ending in ``.db``, or http(s)://host:port.
+            place: where, and how it is reached; or its URI.
             schema: the artifact's.
             items: the n items; a row is a position in them.
             vectors: float32 [n, d], L2-normalised.
             version: the artifact's; see ``collection_name``.
             checksum: the artifact's, hexadecimal.
             kind: ``FLAT`` is exact; ``HNSW`` is faster on a server, beyond 100,000 items.
-            token: for a server; never shown.
-            timeout: seconds that one request may take.
             progress: called with rows written and n.
 
         Raises:
@@ -110,12 +109,11 @@ class MilvusIndex:
             StoreUnavailableError, StoreError: Milvus cannot be reached, or could not write.
         """
         name = collection_name(version, checksum)
-        if kind not in ("FLAT", "HNSW"):
-            raise UsageError(f"an index is FLAT or HNSW, got {kind!r}")
+        check_kind(kind)
         if len(items) == 0:
             raise UsageError("an index needs at least one item")
         exact, layout = ExactIndex(schema, items, vectors), layout_of(schema, items)
-        store = MilvusStore(uri, token=token, timeout=timeout)
+        store = MilvusStore(place)
         try:
             index = cls(store, name, items, exact, layout)
             index.kind, index._settled = kind, False
@@ -135,15 +133,12 @@ class MilvusIndex:
     @classmethod
     def open(
         cls,
-        uri: str,
+        place: Place | str,
         schema: Schema,
         items: Table,
         vectors: np.ndarray,
         version: str | int,
         checksum: str,
-        *,
-        token: str = "",
-        timeout: float = 30.0,
     ) -> Self:
         """Opens a version's collection and verifies that it is the artifact's.
 
@@ -156,7 +151,7 @@ class MilvusIndex:
         """
         name = collection_name(version, checksum)
         exact, layout = ExactIndex(schema, items, vectors), layout_of(schema, items)
-        store = MilvusStore(uri, token=token, timeout=timeout, create=False)
+        store = MilvusStore(place, create=False)
         try:
             if not store.has(name):
                 raise StoreMissingError(
@@ -205,14 +200,30 @@ class MilvusIndex:
         left_out = check_rows(exclude, len(self))
         check_k(k)
         k = min(k, len(self), MAX_LIMIT)
-        rows, scores = self._candidates(query, k, expression(where, left_out, self._layout))
-        if self.kind == "HNSW" and len(rows) < k and (where or len(left_out)):
+        filtered = bool(where) or len(left_out) > 0
+        if self.kind == "HNSW" and filtered and self.store.software.lite:
+            # Lite's graph finds k items, of which none may be the nearest, and saves no time.
+            return self._exact.search(query, k, where, left_out)
+        more = self._more(k, len(left_out))
+        rows, scores = self._candidates(
+            query, k + more, expression(where, () if more else left_out, self._layout)
+        )
+        kept = np.isin(rows, left_out, invert=True)
+        rows, scores = rows[kept], scores[kept]
+        if self.kind == "HNSW" and len(rows) < k and filtered:
             # A graph walks past what a selective filter leaves over.
             return self._exact.search(query, k, where, left_out)
         verify.check_scores(
             self.store, self.name, query, self._exact.vectors, rows=rows, scores=scores
         )
         return ranked(query, self._exact.vectors, rows, k)
+
+    def _more(self, k: int, left_out: int) -> int:
+        """How many rows to ask for beyond k and drop here, in place of a condition: a server reads
+        a long list in more time than it takes to send as many rows, Lite in less.
+        """
+        fits = k + left_out + _SLACK <= MAX_LIMIT
+        return left_out if fits and not self.store.software.lite else 0
 
     def _candidates(
         self, query: np.ndarray, k: int, expression: str
@@ -267,7 +278,7 @@ class MilvusIndex:
             note = self.store.note(self.name)
         except StoreMissingError as error:  # its folder is there, and no description in it
             raise verify.unlike(self.store, self.name, error.message) from error
-        if note.get("kind") in ("FLAT", "HNSW"):
+        if note.get("kind") in get_args(Kind):
             self.kind = note["kind"]
         for key, wanted in self._note(checksum).items():
             if note.get(key) != wanted:

@@ -1,0 +1,198 @@
+"""Where a Milvus is and how it is reached: one value, which never shows what is secret."""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from fusionrec.config import Settings
+from fusionrec.errors import ConfigError, UsageError
+
+VARIABLE = "FUSIONREC_MILVUS"  # of the environment; the others begin with it
+_SERVER_SCHEMES = ("http", "https")
+_SECRET = ("token", "password")
+
+
+@dataclass(frozen=True, repr=False)
+class Place(Settings):
+    """One Milvus: a local path (Milvus Lite), a server, a cluster or Zilliz Cloud.
+
+    A user, password or database that stands in the URI is moved to the field of that name, so that
+    the URI can be shown and kept.
+
+    Attributes:
+        uri: a path that ends in ``.db``, or http(s)://host:port; empty: where the index was built.
+        token: for a server; takes the place of user and password.
+        user, password: for a server.
+        database: of a server; empty: its default one.
+        ca: file of the certificates (PEM) that a server's own is checked against; empty: the
+            machine's. With https only.
+        server_name: the name that the server's certificate bears, where that is not the host's.
+        timeout: seconds that one request may take.
+
+    Raises:
+        UsageError: the URI is of no known form.
+        ConfigError: a setting is out of its range, or two contradict each other.
+    """
+
+    uri: str = ""
+    token: str = ""
+    user: str = ""
+    password: str = ""
+    database: str = ""
+    ca: str = ""
+    server_name: str = ""
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.uri:
+            parts = _parts(self.uri)
+            given = _in_uri(parts) if parts else {"uri": str(Path(self.uri).expanduser().resolve())}
+            for name, value in given.items():
+                # What is said beside the URI wins over what stands in it.
+                if value and (name == "uri" or not getattr(self, name)):
+                    object.__setattr__(self, name, value)
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise ConfigError(f"timeout must be seconds above 0, got {self.timeout!r}")
+        if self.password and not self.user and not self.token:
+            raise ConfigError("a password needs a user", hint=f"set {VARIABLE}_USER")
+        if self.ca and not Path(self.ca).is_file():
+            raise ConfigError(f"ca names no file of certificates: {self.ca}")
+        if self.ca and self.uri.startswith("http:"):
+            raise ConfigError("ca is for an https address", hint="an http one is not encrypted")
+
+    @classmethod
+    def of(cls, place: Place | str | Path) -> Place:
+        """A place as it is, or the place at a URI."""
+        return place if isinstance(place, Place) else cls(str(place))
+
+    @property
+    def is_server(self) -> bool:
+        """Whether this is a server's address rather than a local path."""
+        return "://" in self.uri
+
+    @property
+    def name(self) -> str:
+        """The place as people see it and as it is recorded: URI and database, nothing secret."""
+        path = f"/{quote(self.database)}" if self.is_server and self.database else ""
+        return self.uri + path
+
+    @property
+    def credentials(self) -> str:
+        """Token, or user and password, as Milvus takes them; empty where there are none."""
+        return self.token or (f"{self.user}:{self.password}" if self.user else "")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no message may hold, longest first."""
+        held = {self.credentials, self.token, self.password, self.token.partition(":")[2]}
+        held |= {quote(text, safe="") for text in held}
+        return tuple(sorted((text for text in held if text), key=len, reverse=True))
+
+    def at(self, uri: str) -> Place:
+        """The place itself; where it has no URI, the one at a URI, reached in the same way."""
+        return replace(self, uri=uri) if uri and not self.uri else self
+
+    def __repr__(self) -> str:
+        held = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        shown = (f"{n}={'***' if n in _SECRET else repr(v)}" for n, v in held.items())
+        return f"Place({', '.join(shown)})"
+
+    __str__ = __repr__
+
+
+def place_from(
+    given: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Place:
+    """The place that options, environment and a settings file describe together.
+
+    Args:
+        given: settings by name, as options give them; they win over all others.
+        environment: ``FUSIONREC_MILVUS`` is the URI, ``FUSIONREC_MILVUS_TOKEN`` and so on the other
+            settings; the process's by default. It wins over the file.
+        file: TOML with a table ``[milvus]``; may be missing.
+
+    Raises:
+        ConfigError: a setting is unknown, of the wrong type or out of its range.
+    """
+    environment = os.environ if environment is None else environment
+    known = {f.name: f"{VARIABLE}_{f.name.upper()}" for f in fields(Place)} | {"uri": VARIABLE}
+    said = {n: environment[v] for n, v in known.items() if environment.get(v)}
+    settings: dict[str, Any] = dict(_in_file(file))
+    for layer in (said, given):
+        if layer.get("user") or layer.get("password"):
+            settings.pop("token", None)  # else a token from further out would win
+        settings.update(layer)
+    for name in _SECRET:
+        if not isinstance(settings.get(name, ""), str):  # said here, without the value
+            raise ConfigError(f"milvus.{name} must be a text in quotes")
+    if isinstance(settings.get("timeout"), str):
+        try:
+            settings["timeout"] = float(settings["timeout"])
+        except ValueError:
+            text = settings["timeout"]
+            raise ConfigError(f"timeout must be a number of seconds, got {text!r}") from None
+    return Place.from_dict(settings)
+
+
+def _in_file(file: Path | None) -> Mapping[str, Any]:
+    if file is None or not file.exists():
+        return {}
+    try:
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        # A parser may quote the line, and with it a secret.
+        why = type(error).__name__
+        raise ConfigError(f"{file} cannot be read as TOML ({why})") from None
+    table = settings.pop("milvus", {})
+    if settings or not isinstance(table, dict):
+        other = ", ".join(settings) or "a value of that name"
+        raise ConfigError(f"{file} holds one table, [milvus]; it has {other}")
+    return table
+
+
+def _parts(uri: str) -> SplitResult | None:
+    """A server's address taken apart; None for a local path.
+
+    Raises:
+        UsageError: it is neither a path that ends in ``.db`` nor an http(s) address.
+    """
+    if "://" not in uri:
+        if not uri.endswith(".db"):
+            raise UsageError(
+                f"a local Milvus is a path that ends in .db, got {uri!r}",
+                hint="for a server, write http://host:19530",
+            )
+        return None
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme.lower() not in _SERVER_SCHEMES:
+        scheme = uri.partition("://")[0]
+        raise UsageError(
+            f"a Milvus server is http(s)://host:port, got an address that begins with {scheme!r}"
+        )
+    return parts
+
+
+def _in_uri(parts: SplitResult) -> dict[str, str]:
+    """What a server's address says, by the field it belongs to; a query says nothing here."""
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    name, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return {
+        "uri": f"{parts.scheme.lower()}://{host}" + (f":{parts.port}" if parts.port else ""),
+        "token": "" if password else name,
+        "user": name if password else "",
+        "password": password,
+        "database": unquote(parts.path.strip("/")),
+    }

@@ -1,0 +1,339 @@
+"""A real Milvus server: what a collection goes through there, and its bad days."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from milvus_server import CannotStartError, MilvusServer
+from shop import films, shop
+
+from fusionrec.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreMissingError,
+    StoreUnavailableError,
+    UsageError,
+)
+from fusionrec.index import AnyOf, ExactIndex, MilvusIndex, MilvusStore, Place, collection_name
+from fusionrec.index.layout import layout_of
+
+A, B = "aaaaaaaa11", "bbbbbbbb22"
+FILMS = films(200, seed=5)
+BOUND = 60.0  # seconds: far more than a request with a timeout of two may take
+
+
+@pytest.fixture(scope="module")
+def place(server: MilvusServer) -> Place:
+    """The server, asked with little patience, with one collection of FILMS."""
+    at = Place(server.uri, timeout=2.0)
+    MilvusIndex.build(replace(at, timeout=30.0), *FILMS, "films", A).close()
+    return at
+
+
+@pytest.fixture
+def index(place: Place) -> Iterator[MilvusIndex]:
+    with MilvusIndex.open(place, *FILMS, "films", A) as opened:
+        yield opened
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[MilvusStore]:
+    with MilvusStore(place) as opened:
+        yield opened
+
+
+def begun(store: MilvusStore, version: str, **note: object) -> str:
+    """A collection with all of FILMS' rows that was never finished; made at once."""
+    name, (schema, items, _) = collection_name(version, B), FILMS
+    layout = layout_of(schema, items)
+    about = {"checksum": B, "rows": len(items), "d": 24, "kind": "FLAT"}
+    store.create(name, layout, 24, about | {"layout": layout.fingerprint()} | note)
+    return name
+
+
+def right(row: int, k: int = 10) -> list[int]:
+    return ExactIndex(*FILMS).search(FILMS[2][row], k).rows.tolist()
+
+
+def test_a_graph_finds_what_is_right(place: Place) -> None:
+    schema, items, vectors = films(3_000)  # more than a server searches without its index
+    with MilvusIndex.build(place, schema, items, vectors, "graph", B, kind="HNSW") as index:
+        assert index.store.index_type(index.name) == "HNSW"
+        oracle = ExactIndex(schema, items, vectors)
+        for where in ([], [AnyOf("genres", ("War",))]):
+            found = [index.search(v, 10, where).rows for v in vectors[:100]]
+            wanted = [oracle.search(v, 10, where).rows for v in vectors[:100]]
+            both = [len(np.intersect1d(f, w)) for f, w in zip(found, wanted, strict=True)]
+            assert sum(both) >= 0.98 * sum(len(w) for w in wanted)
+            assert [len(f) for f in found] == [len(w) for w in wanted]
+        assert index.search(vectors[0], 3_000).rows[0] == 0  # an ef below the limit is an error
+        index.store.drop(index.name)
+
+
+def test_another_artifact_is_noticed(place: Place) -> None:
+    schema, items, vectors = FILMS
+    with pytest.raises(StoreDamagedError, match="checksum"):
+        MilvusIndex.open(place, *FILMS, "films", A[:8] + "99")
+    with pytest.raises(StoreDamagedError, match="row"):
+        MilvusIndex.open(place, schema, items, np.roll(vectors, 1, axis=0), "films", A)
+    with pytest.raises(StoreDamagedError, match="rows is 200"):
+        MilvusIndex.open(place, schema, items.take(np.arange(99)), vectors[:99], "films", A)
+    with pytest.raises(StoreDamagedError, match="layout"):
+        MilvusIndex.open(place, *shop(200)[:2], vectors, "films", A)
+    with pytest.raises(StoreMissingError):
+        MilvusIndex.open(place, *FILMS, "others", A)
+
+
+def test_another_dimension_is_noticed(place: Place, store: MilvusStore) -> None:
+    name = begun(store, "narrow", d=8)
+    with pytest.raises(StoreDamagedError, match="its d is 8, the model's 24"):
+        MilvusIndex.open(place, *FILMS, "narrow", B)
+    store.drop(name)
+
+
+def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) -> None:
+    def stop(done: int, _: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        MilvusIndex.build(place, *FILMS, "half", B, progress=stop)
+    with pytest.raises(StoreDamagedError) as raised:
+        MilvusIndex.open(place, *FILMS, "half", B)
+    assert "fusionrec index" in (raised.value.hint or "")
+    with MilvusIndex.build(place, *FILMS, "half", B) as index:
+        assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
+    with MilvusIndex.open(place, *FILMS, "half", B) as index:
+        index.store._call("delete", index.name, ids=[199])
+        index.store._call("flush", index.name)
+    with pytest.raises(StoreDamagedError, match="1 or more of the model's 200"):
+        MilvusIndex.open(place, *FILMS, "half", B)
+
+
+def test_a_collection_that_is_not_loaded_is_loaded(place: Place, store: MilvusStore) -> None:
+    name = collection_name("films", A)
+    store._call("release_collection", name)
+    assert store.state(name) == "NotLoad"
+    with MilvusIndex.open(place, *FILMS, "films", A) as index:
+        assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
+    assert store.state(name) == "Loaded"
+
+
+def test_alias_and_drop(store: MilvusStore) -> None:
+    first, second = collection_name("films", A), begun(store, "second")
+    assert store.active() is None
+    store.activate(first)
+    store.activate(second)
+    assert store.active() == second
+    assert {c.name: c.active for c in store.collections()}[second]
+    with pytest.raises(UsageError, match="active"):
+        store.drop(second)
+    with pytest.raises(UsageError, match="not a collection of this project"):
+        store.drop("fusionrec")
+    for use in (store.drop, store.activate):
+        with pytest.raises(StoreMissingError):
+            use("fusionrec_v9_00000000")
+    assert begun(store, "second") == second  # a server refuses to drop what an alias points to
+    assert store.active() is None
+    store.activate(first)
+    store.drop(second)
+    assert store.active() == first
+    store._call("drop_alias", "fusionrec")
+
+
+def test_two_writers_of_one_version_leave_a_whole_collection(place: Place) -> None:
+    ended: list[str] = []
+
+    def build() -> None:
+        try:
+            MilvusIndex.build(replace(place, timeout=30.0), *FILMS, "both", B).close()
+            ended.append("built")
+        except StoreError as error:
+            ended.append(str(error))
+
+    writers = [threading.Thread(target=build) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert "built" in ended
+    with MilvusIndex.open(place, *FILMS, "both", B) as index:
+        for row in (0, 7):
+            hits = index.search(FILMS[2][row], 200)
+            assert hits.rows.tolist() == right(row, 200)  # a row is answered once
+        index.store.drop(index.name)
+
+
+def test_an_unknown_index_type_is_refused_before_anything_is_written(
+    place: Place, store: MilvusStore
+) -> None:
+    with pytest.raises(UsageError, match="FLAT or HNSW"):
+        MilvusIndex.build(place, *FILMS, "unknown", B, kind="ANNOY")  # type: ignore[arg-type]
+    assert not store.has(collection_name("unknown", B))
+
+
+def test_a_database_of_its_own(place: Place, store: MilvusStore) -> None:
+    with pytest.raises(StoreMissingError, match="elsewhere") as raised:
+        MilvusStore(replace(place, database="elsewhere")).collections()
+    assert "database" in str(raised.value)
+    store._call("create_database", "elsewhere")
+    with MilvusStore(Place(f"{place.uri}/elsewhere")) as other:
+        assert other.place == f"{place.uri}/elsewhere"
+        assert other.collections() == []
+        name = begun(other, "other")
+        assert [c.name for c in other.collections()] == [name]
+        assert not store.has(name)
+        other.drop(name)
+    store._call("drop_database", "elsewhere")
+
+
+def ended_within(call: Callable[[], object], seconds: float = BOUND) -> Exception:
+    """What a call raises, which it has to do within a time."""
+    start = time.monotonic()
+    with pytest.raises(StoreError) as raised:
+        call()
+    assert time.monotonic() - start < seconds
+    return raised.value
+
+
+def test_a_server_that_hangs_is_given_up(
+    server: MilvusServer, place: Place, index: MilvusIndex
+) -> None:
+    # Not for long: a server that finds itself left out for ten seconds ends.
+    with MilvusStore(replace(place, timeout=0.3)) as hasty, server.hung():
+        for call in (
+            lambda: hasty.search(index.name, FILMS[2][0], 5, "", "FLAT"),
+            lambda: hasty.load(index.name),
+            lambda: MilvusStore(replace(place, timeout=0.3)),
+        ):
+            error = ended_within(call)
+            assert isinstance(error, StoreUnavailableError)
+            assert place.uri in error.message
+            assert error.hint
+    assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
+
+
+def test_answers_resume_when_a_server_comes_back(
+    server: MilvusServer, place: Place, index: MilvusIndex
+) -> None:
+    problems: list[Exception] = []
+    wrong: list[int] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        row = 0
+        while not done.is_set():
+            row = (row + 1) % 200
+            try:
+                if index.search(FILMS[2][row], 10).rows.tolist() != right(row):
+                    wrong.append(row)
+            except Exception as error:
+                problems.append(error)
+
+    asking = threading.Thread(target=ask, daemon=True)
+    asking.start()
+    try:
+        time.sleep(0.2)
+        server.kill()
+        error = ended_within(lambda: index.search(FILMS[2][0], 5))
+        assert isinstance(error, StoreUnavailableError)
+        assert place.uri in error.message
+        assert "running" in (error.hint or "")
+        assert isinstance(ended_within(lambda: MilvusStore(place)), StoreUnavailableError)
+        server.start()
+        assert first_answer(index) == right(7)
+    finally:
+        done.set()
+        asking.join(BOUND)
+    assert not wrong
+    assert problems
+    assert {type(problem) for problem in problems} == {StoreUnavailableError}
+    MilvusIndex.open(place, *FILMS, "films", A).close()
+
+
+def first_answer(index: MilvusIndex) -> list[int]:
+    """What an index that was opened before says as soon as it says anything, within a time."""
+    end = time.monotonic() + BOUND
+    while True:
+        try:
+            return index.search(FILMS[2][7], 10).rows.tolist()
+        except StoreError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
+@pytest.fixture(scope="module")
+def guarded(
+    server: MilvusServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[MilvusServer]:
+    """A second server, which asks for a token and speaks TLS."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl, which makes the certificate, is not there")
+    folder = tmp_path_factory.mktemp("guarded")
+    key, ca = folder / "key.pem", folder / "ca.pem"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    make += f" -addext subjectAltName=DNS:localhost -keyout {key} -out {ca}"
+    subprocess.run(make.split(), check=True, capture_output=True)
+    (folder / "server").mkdir()
+    (folder / "server" / "bin").symlink_to(server.folder / "bin")  # unpacked already
+    settings = ["authorization_enabled=true", "tls_mode=1"]
+    settings += [f"server_pem_path={ca}", f"server_key_path={key}"]
+    try:
+        started = MilvusServer(folder / "server", *settings, ca=ca)
+    except CannotStartError as why:
+        pytest.skip(f"no Milvus server: {why}")
+    with started:
+        yield started
+
+
+def shown_by(error: BaseException, capfd: Any, caplog: Any) -> str:
+    """All that a person could see of an error: message, hint, causes, output, logs."""
+    seen: list[str] = [caplog.text, *capfd.readouterr()]
+    link: BaseException | None = error
+    known: set[int] = set()
+    while link is not None and id(link) not in known:  # pymilvus raises errors from themselves
+        known.add(id(link))
+        seen += [str(link), repr(link), str(getattr(link, "hint", ""))]
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return "\n".join(seen)
+
+
+def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog: Any) -> None:
+    good = Place(
+        guarded.uri, "root:Milvus", ca=str(guarded.ca), server_name="localhost", timeout=5.0
+    )
+    with MilvusStore(good) as store:
+        assert store.collections() == []
+        assert "server" in store.software.title
+    with MilvusStore(replace(good, token="", user="root", password="Milvus")) as store:
+        assert store.active() is None
+    wrong = {
+        "token": replace(good, token="root:swordfish"),
+        "user": replace(good, token="", user="nobody", password="swordfish"),
+        "nothing": replace(good, token=""),
+    }
+    for name, place in wrong.items():
+        with pytest.raises(StoreError) as raised:
+            MilvusStore(place)
+        assert type(raised.value) is StoreError, name  # it is there, and refuses
+        assert place.uri in raised.value.message
+        assert "FUSIONREC_MILVUS_TOKEN" in (raised.value.hint or "")
+        assert "swordfish" not in shown_by(raised.value, capfd, caplog)
+    for place in (
+        replace(good, ca="", token="root:swordfish"),
+        replace(good, server_name="other", token="root:swordfish"),
+        Place(guarded.uri.replace("https", "http"), "root:swordfish", timeout=5.0),
+    ):
+        with pytest.raises(StoreUnavailableError) as unreached:
+            MilvusStore(place)
+        assert place.ca == "" or "SERVER_NAME" in (unreached.value.hint or "")
+        assert place.uri in unreached.value.message
+        assert "swordfish" not in shown_by(unreached.value, capfd, caplog)
