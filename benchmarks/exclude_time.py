@@ -23,7 +23,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
-from fusionrec.index import ExactIndex, MilvusIndex
+from fusionrec.index import ExactIndex, MilvusIndex, collection_name
 from fusionrec.index.exact import ranked
 from fusionrec.index.filters import expression
 
@@ -141,7 +141,9 @@ def main(given: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory() as folder:
             place = arguments.milvus or str(Path(folder) / "milvus.db")
             checksum = "00c0ffee"
-            with MilvusIndex.build(place, *made, "exclude", checksum, kind=arguments.kind) as index:
+            with MilvusIndex.build(
+                place, *made, collection_name("exclude", checksum), checksum, kind=arguments.kind
+            ) as index:
                 exact = ExactIndex(*made)
                 for seen in arguments.seen:
                     print(measure(index, made[2], exact, seen, arguments.runs), flush=True)

@@ -39,7 +39,7 @@ def build(
     chosen, layout.MAX_CATEGORY_COLUMNS = layout.MAX_CATEGORY_COLUMNS, most
     began = time.perf_counter()
     try:
-        index = MilvusIndex.build(place, *made, version, "00c0ffee")
+        index = MilvusIndex.build(place, *made, f"fusionrec_v{version}", "00c0ffee")
     finally:
         layout.MAX_CATEGORY_COLUMNS = chosen
     return index, round(time.perf_counter() - began, 1)

@@ -23,20 +23,20 @@ from fusionrec.cli import cli
 from fusionrec.config import Workspace
 mark("command line")
 from fusionrec.index import Place
-from fusionrec.versions import _open, load
+from fusionrec.opening import open_version
+from fusionrec.versions import load
 from fusionrec.people import Query
-from fusionrec.recommender import Recommender
 mark("imports of the package")
 artifact = load(Workspace.find(sys.argv[1]))
 artifact.items, artifact.item_vectors, artifact.users
 mark("artifact: load, check SHA-256, tables")
 artifact.user_tower
 mark("user tower: load")
-index = _open(artifact, Place(sys.argv[2] or Workspace.find(sys.argv[1]).milvus))
-mark("Milvus: import, open, verify")
-answer = Recommender(artifact, index).recommend(Query(user=artifact.users.ids[0], k=10))
+opened = open_version(Workspace.find(sys.argv[1]), place=Place(sys.argv[2]))
+mark("Milvus: import, open, verify; SHA-256 and tables again")
+answer = opened.recommender.recommend(Query(user=artifact.users.ids[0], k=10))
 mark("user vector and search")
-index.close()
+opened.close()
 mark("close")
 spans = {name: end - begin for (_, begin), (name, end) in zip(marks, marks[1:])}
 print(json.dumps(spans))

@@ -59,7 +59,7 @@ def main() -> None:
         place = Place(arguments.milvus or f"{folder}/milvus.db")
         items, vectors = made(arguments.items, arguments.dim)
         built = MilvusIndex.build(
-            place, MOVIELENS, items, vectors, "benchmark", "0" * 8, kind=arguments.kind
+            place, MOVIELENS, items, vectors, "fusionrec_vbenchmark", "0" * 8, kind=arguments.kind
         )
         with built as index:
             client = connect(place)

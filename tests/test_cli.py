@@ -27,8 +27,9 @@ from fusionrec.config import Workspace
 from fusionrec.data.sample import synthetic
 from fusionrec.data.split import leave_last_out
 from fusionrec.errors import ArtifactError, ConfigError, FusionrecError
+from fusionrec.indexing import build_index
 from fusionrec.training.run import train
-from fusionrec.versions import build_index, load
+from fusionrec.versions import load
 
 Run = Callable[..., Ended]
 

@@ -9,7 +9,8 @@ import pytest
 
 from fusionrec.config import Workspace
 from fusionrec.doctor import ERROR, OK, WARNING, Finding, examine
-from fusionrec.versions import build_index, load
+from fusionrec.indexing import build_index
+from fusionrec.versions import load
 
 
 def findings(workspace: Workspace, level: int) -> list[Finding]:

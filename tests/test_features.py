@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 import fusionrec
 from builders import LIBRARY, library, python, recipe, rewrite
 from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
@@ -208,7 +209,7 @@ def test_answers_are_encoded_by_the_file_that_training_wrote(published, tmp_path
 
     def vector(artifact: Artifact, **profile: str) -> np.ndarray:
         index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-        return Recommender(artifact, index).people.find(Query(profile=profile)).vector
+        return Recommender(Catalogue.of(artifact), index).people.find(Query(profile=profile)).vector
 
     def swap(value):
         values = value["vocabularies"]["gender"]["values"]

@@ -13,6 +13,7 @@ import pytest
 
 from builders import Ended, checkerboard, recipe, sequence_recipe
 from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
@@ -45,7 +46,7 @@ def artifact(request: pytest.FixtureRequest, published: Artifact) -> Artifact:
 
 
 def find(artifact: Artifact, **query: object) -> Person:
-    return People(artifact).find(Query(**query))
+    return People(Catalogue.of(artifact)).find(Query(**query))
 
 
 def positions(artifact: Artifact, *items: str) -> np.ndarray:
@@ -312,7 +313,7 @@ def test_the_scale_is_that_of_the_schema(published):
 @pytest.fixture
 def recommender(artifact: Artifact) -> Recommender:
     parts = (artifact.schema, artifact.items, artifact.item_vectors)
-    return Recommender(artifact, ExactIndex(*parts))
+    return Recommender(Catalogue.of(artifact), ExactIndex(*parts))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.errors import UsageError
 from fusionrec.finder import Finder, ranks
 from fusionrec.index import (
@@ -34,11 +35,11 @@ def recommender(
 ) -> Iterator[Recommender]:
     parts = (published.schema, published.items, published.item_vectors)
     if request.param == "exact":
-        yield Recommender(published, ExactIndex(*parts))
+        yield Recommender(Catalogue.of(published), ExactIndex(*parts))
         return
     uri = str(tmp_path_factory.mktemp("store") / "milvus.db")
     with MilvusIndex.build(uri, *parts, published.version, published.checksum) as index:
-        yield Recommender(published, index)
+        yield Recommender(Catalogue.of(published), index)
 
 
 def ids(answer) -> list[str]:
@@ -186,9 +187,8 @@ def test_similar_to_what_there_is_not(recommender):
 
 
 def test_milvus_and_numpy_answer_alike(recommender, published):
-    exact = Recommender(
-        published, ExactIndex(published.schema, published.items, published.item_vectors)
-    )
+    parts = (published.schema, published.items, published.item_vectors)
+    exact = Recommender(Catalogue.of(published), ExactIndex(*parts))
     for user in ("5", "20", "44"):
         query = Query(user=user, k=10, where=[Between("year", None, 1985)])
         got, wanted = recommender.recommend(query), exact.recommend(query)
@@ -320,7 +320,7 @@ def test_a_search_for_someone_unknown(recommender):
 
 def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
     """By hand: words rank a, then c and d equal, then b; taste ranks d, c, b, a; e is weak."""
-    finder = Finder(published)
+    finder = Finder(Catalogue.of(published))
 
     held = {"a": "x", "b": "y", "c": "z", "d": "z", "e": "w"}
     # A stand-in, in the place where the finder keeps its word index.
@@ -343,7 +343,7 @@ def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
 
 def test_very_many_hits_keep_their_order_below_those_that_taste_reorders(published, monkeypatch):
     monkeypatch.setattr("fusionrec.finder.POOL", 3)
-    finder = Finder(published)
+    finder = Finder(Catalogue.of(published))
     hits = finder.words.search("animation drama")
     assert len(hits) > 6
     asked: list[str] = []

@@ -13,10 +13,11 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.index import AnyOf, Between
+from fusionrec.indexing import build_index
+from fusionrec.opening import open_recommender
 from fusionrec.people import Query
 from fusionrec.recommender import Recommender
 from fusionrec.training.run import train
-from fusionrec.versions import build_index, open_recommender
 
 
 @pytest.fixture(scope="module")

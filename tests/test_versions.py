@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusionrec import versions as module
+from fusionrec import indexing as module
 from fusionrec.artifact import Artifact
 from fusionrec.artifact.model import sha256
+from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.errors import (
     ArtifactError,
@@ -25,10 +26,12 @@ from fusionrec.errors import (
     UsageError,
 )
 from fusionrec.index import ExactIndex, MilvusStore
+from fusionrec.indexing import activate, build_index, prune
 from fusionrec.ledger import Ledger
+from fusionrec.opening import open_recommender
 from fusionrec.people import Query
 from fusionrec.recommender import Recommender
-from fusionrec.versions import activate, build_index, load, open_recommender, prune, versions
+from fusionrec.versions import load, versions
 
 QUERY = Query(user="10", k=5)
 
@@ -282,8 +285,9 @@ def test_a_model_under_the_same_name_with_other_vectors_does_not_answer_from_the
         got = recommender.recommend(QUERY).items
     artifact = load(indexed)
     exact = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    assert got == Recommender(artifact, exact).recommend(QUERY).items
-    assert "has no collection" in said[0]
+    assert got == Recommender(Catalogue.of(artifact), exact).recommend(QUERY).items
+    assert "checksum" in said[0]
+    assert "rebuilding" in said[0]
 
 
 @pytest.mark.parametrize(("keep", "left"), [(1, "v1 v2 v5"), (3, "v1 v2 v3 v4 v5"), (9, None)])

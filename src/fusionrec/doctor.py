@@ -16,7 +16,7 @@ from fusionrec.errors import FusionrecError, StoreMissingError
 from fusionrec.index import CollectionInfo, MilvusStore, Place
 from fusionrec.index.differences import ALIAS
 from fusionrec.ledger import Ledger
-from fusionrec.versions import open_recommender
+from fusionrec.opening import open_recommender
 
 OK, WARNING, ERROR = 0, 1, 2
 _PACKAGES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy")

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.errors import UsageError
 from fusionrec.index import Condition, FilterColumns, Only, Without
 from fusionrec.words import MAX_WORDS, Found, WordIndex, plain_words, search_words
@@ -22,25 +22,26 @@ class Finder:
     """Finds items of one version; its word index is made when it is first needed.
 
     Args:
-        artifact: the version.
+        catalogue: the version's items.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue, self.artifact = catalogue, catalogue.artifact
 
     @cached_property
     def words(self) -> WordIndex:
         """The word index of the version's items."""
-        return WordIndex(self.artifact.schema, self.artifact.items)
+        here = np.flatnonzero(self.catalogue.available)
+        return WordIndex(self.artifact.schema, self.catalogue.items.take(here))
 
     @cached_property
     def rows(self) -> dict[str, int]:
         """Outside id -> position in the item table."""
-        return self.artifact.items.positions()
+        return self.catalogue.positions
 
     @cached_property
     def _columns(self) -> FilterColumns:
-        return FilterColumns(self.artifact.schema, self.artifact.items)
+        return FilterColumns(self.artifact.schema, self.catalogue.items)
 
     def mask(self, where: Sequence[Condition]) -> np.ndarray:
         """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
@@ -74,7 +75,7 @@ class Finder:
         near = [id_ for id_, title in titles.items() if title & asked]
         meant = [id_ for id_ in near if titles[id_] <= asked] or near
         if len(meant) > 1:
-            counts = self.artifact.item_counts
+            counts = self.catalogue.counts
             meant.sort(key=lambda id_: -int(counts[self.rows[id_]]))
             shown = [f"{id_} = {self._described(id_)}" for id_ in meant[:_SHOWN]]
             raise UsageError(
@@ -86,11 +87,11 @@ class Finder:
     def title(self, id_: str) -> str:
         """What people know an item by; empty where items have no titles."""
         name = self.artifact.schema.title
-        return str(self.artifact.items.columns[name][self.rows[id_]] or "") if name else ""
+        return str(self.catalogue.items.columns[name][self.rows[id_]] or "") if name else ""
 
     def _described(self, id_: str) -> str:
         """A title with its numbers, which tell apart those of one name: ``Sabrina (1954)``."""
-        content = self.artifact.items.row(self.rows[id_])
+        content = self.catalogue.items.row(self.rows[id_])
         numbers = [
             f"{content[field.name]:g}"
             for field in self.artifact.schema.filters()

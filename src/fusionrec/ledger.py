@@ -19,7 +19,8 @@ _TABLES = (
     version TEXT NOT NULL,
     place TEXT NOT NULL,
     at TEXT NOT NULL,
-    changes INTEGER NOT NULL DEFAULT 0
+    changes INTEGER NOT NULL DEFAULT 0,
+    collection TEXT NOT NULL DEFAULT ''
 )""",
     """CREATE TABLE IF NOT EXISTS item_changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -28,8 +29,8 @@ _TABLES = (
     at TEXT NOT NULL
 )""",
 )
-# Ledgers of older programs lack this column.
-_CHANGES = "ALTER TABLE activations ADD COLUMN changes INTEGER NOT NULL DEFAULT 0"
+# Ledgers of older programs lack these columns.
+_LATER = {"changes": "INTEGER NOT NULL DEFAULT 0", "collection": "TEXT NOT NULL DEFAULT ''"}
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,14 @@ class Activation:
             that a workspace can be moved.
         at: when, in UTC, ISO 8601.
         changes: number of the last change of items that the index was built with; 0 for none.
+        collection: the index's name in its store.
     """
 
     version: str
     place: str
     at: str
     changes: int = 0
+    collection: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def activate(self, version: str, place: str, changes: int = 0) -> None:
+    def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Makes a version the active one; the arguments are those of ``Activation``.
 
         Raises:
@@ -83,8 +86,9 @@ class Ledger:
         """
         with self._connection() as connection:
             connection.execute(
-                "INSERT INTO activations (version, place, at, changes) VALUES (?, ?, ?, ?)",
-                (version, place, _now(), changes),
+                "INSERT INTO activations (version, place, at, changes, collection) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (version, place, _now(), changes, collection),
             )
 
     def active(self) -> Activation | None:
@@ -97,11 +101,12 @@ class Ledger:
         if not self._path.exists():
             return []
         with self._connection(write=False) as connection:
-            wanted = "version, place, at, changes"
-            if "changes" not in _columns(connection, "activations"):
-                wanted = "version, place, at"
-            rows = connection.execute(f"SELECT {wanted} FROM activations ORDER BY number")
-            return [Activation(*row) for row in rows]
+            known = _columns(connection, "activations")
+            wanted = [name for name in ("version", "place", "at", *_LATER) if name in known]
+            rows = connection.execute(
+                f"SELECT {', '.join(wanted)} FROM activations ORDER BY number"
+            )
+            return [Activation(**dict(zip(wanted, row, strict=True))) for row in rows]
 
     def stamp(self) -> tuple[int, int]:
         """Numbers of the last activation and the last change: they move when an answer may."""
@@ -175,8 +180,11 @@ class Ledger:
                 with connection:
                     for table in _TABLES if write else ():
                         connection.execute(table)
-                    if write and "changes" not in _columns(connection, "activations"):
-                        connection.execute(_CHANGES)
+                    known = _columns(connection, "activations") if write else list(_LATER)
+                    for name in _LATER.keys() - known:
+                        connection.execute(
+                            f"ALTER TABLE activations ADD COLUMN {name} {_LATER[name]}"
+                        )
                     yield connection
             finally:
                 connection.close()

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.errors import UsageError
 from fusionrec.histories import History
 from fusionrec.index import Condition
@@ -82,12 +82,13 @@ class People:
     """Makes persons of queries, by one version's towers.
 
     Args:
-        artifact: the version.
+        catalogue: the version's items.
     """
 
-    def __init__(self, artifact: Artifact) -> None:
-        self.artifact = artifact
-        self._users, self._items = artifact.users.positions(), artifact.items.positions()
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue, self.artifact = catalogue, catalogue.artifact
+        artifact = self.artifact
+        self._users, self._items = artifact.users.positions(), catalogue.positions
         who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
         self._trained = frozenset(who.values)
 
@@ -191,7 +192,8 @@ class People:
 
         def read(history: History) -> np.ndarray:
             told = self._told(position, profile)
-            vector: np.ndarray = artifact.vectors_of(*told, [history], np.array([now]))[0]
+            read = artifact.vectors_of(*told, [history], np.array([now]), self.catalogue.vectors)
+            vector: np.ndarray = read[0]
             return vector
 
         if artifact.reading and len(given):
@@ -207,7 +209,7 @@ class People:
         # From −1 for the lowest rating to 1 for the highest; a mean, however many there are.
         share = 2 * (given.ratings - low) / (high - low) - 1
         weight = np.where(np.isnan(given.ratings), 1.0, share)
-        added = vector + (weight[:, None] * artifact.item_vectors[given.items]).mean(axis=0)
+        added = vector + (weight[:, None] * self.catalogue.vectors[given.items]).mean(axis=0)
         length = float(np.linalg.norm(added))
         if length < 1e-6:  # rated in the very middle, and nothing else is known
             return read(stored)

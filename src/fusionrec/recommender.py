@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from fusionrec.answer import Answer, AnswerKind, Recommended
-from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.errors import UsageError
 from fusionrec.finder import POOL, Finder
 from fusionrec.index import Condition, Hits, Index, Only
@@ -27,14 +27,15 @@ class Recommender:
     """Answers from one version's towers and the index of that version.
 
     Args:
-        artifact: the version.
-        index: holds the version's item vectors.
+        catalogue: the version's items as they are now.
+        index: holds their vectors.
         notes: go with every answer, such as why the answer does not come from Milvus.
     """
 
-    def __init__(self, artifact: Artifact, index: Index, notes: Sequence[str] = ()) -> None:
-        self.artifact, self.index, self.notes = artifact, index, tuple(notes)
-        self.people, self.finder = People(artifact), Finder(artifact)
+    def __init__(self, catalogue: Catalogue, index: Index, notes: Sequence[str] = ()) -> None:
+        self.catalogue, self.artifact = catalogue, catalogue.artifact
+        self.index, self.notes = index, tuple(notes)
+        self.people, self.finder = People(catalogue), Finder(catalogue)
 
     def close(self) -> None:
         """Lets go of the index, and of an embedded store's lock with it."""
@@ -78,9 +79,9 @@ class Recommender:
                 f"{self.artifact.version}",
                 hint=(f"did you mean {better!r}? " if better else "")
                 + f"an item's id is a {self.artifact.schema.id('item').name}, "
-                f"such as {self.artifact.items.ids[0]}",
+                f"such as {self.catalogue.items.ids[0]}",
             )
-        hits = self.index.search(self.artifact.item_vectors[row], k, where, [row])
+        hits = self.index.search(self.catalogue.vectors[row], k, where, [row])
         return self._answer(hits, "similar", self.finder.unknown(where), rated=False)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
@@ -129,7 +130,7 @@ class Recommender:
             if not ids:
                 return np.empty(0)
             hits = self.index.search(vector, len(ids), [Only(tuple(ids))])
-            held = [self.artifact.items.ids[row] for row in hits.rows]
+            held = [self.catalogue.items.ids[row] for row in hits.rows]
             if person.rates:
                 stars.update(zip(held, map(float, self._stars(hits, user)), strict=True))
             scores = dict(zip(held, map(float, hits.scores), strict=True))
@@ -160,8 +161,8 @@ class Recommender:
     def _popular(self, query: Query, person: Person) -> Answer:
         """The most often rated items: all that can be said to someone of whom nothing is known."""
         _check_k(query.k)
-        counts = self.artifact.item_counts
-        allowed = self.finder.mask(query.where)
+        counts = self.catalogue.counts
+        allowed = self.finder.mask(query.where) & self.catalogue.available
         if not query.seen:
             allowed[person.rated] = False
         rows = np.flatnonzero(allowed & (counts > 0))
@@ -200,7 +201,7 @@ class Recommender:
         return head.rating(row, hits.rows, by_score, *self.artifact.schema.rating_range)
 
     def _item(self, rank: int, row: int, score: float | None, stars: float | None) -> Recommended:
-        table, title = self.artifact.items, self.artifact.schema.title
+        table, title = self.catalogue.items, self.artifact.schema.title
         content = table.row(row)
         name = content.pop(title, "") if title else ""
         return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)

@@ -151,9 +151,9 @@ def check_possible() -> None:
 
 def _unshare() -> list[str]:
     """The beginning of a command that runs the rest in a network namespace of its own."""
-    tried = [["unshare", "--map-root-user", "--net"]]
+    tried = [["unshare", "--map-root-user", "--net", "--mount"]]
     if os.geteuid() == 0:
-        tried.append(["unshare", "--net"])  # where user namespaces are forbidden
+        tried.append(["unshare", "--net", "--mount"])  # where user namespaces are forbidden
     for command in tried:
         if (
             shutil.which("unshare")
@@ -162,6 +162,6 @@ def _unshare() -> list[str]:
             return command
     # It has no password and would listen on every interface of this machine.
     raise CannotStartError(
-        "no network namespace can be made here (unshare -rn), and without one "
+        "no network namespace can be made here (unshare -rnm), and without one "
         "the server would be open to the network"
     )

@@ -4,7 +4,7 @@ The server of the package ``milvus`` listens on every interface whatever it is t
 started in a network namespace that has a loopback and nothing else, so that nobody can reach the
 server; the one way in is a listening socket that was opened outside and is handed over.
 
-Usage: ``unshare -rn python own_network.py SOCKET_FD FOLDER SETTING=VALUE...``. It ends, and the
+Usage: ``unshare -rnm python own_network.py SOCKET_FD FOLDER SETTING=VALUE...``. It ends, and the
 server with it, when its standard input does: whoever started it is gone then.
 """
 
@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -28,6 +29,9 @@ def main(listener: int, folder: Path, settings: list[str]) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         fcntl.ioctl(any_socket, _SET_FLAGS, struct.pack("16sh22x", b"lo", _UP))
+    # The server keeps its process id in /run/milvus or /tmp/milvus and tidies nothing up there, so
+    # that of another user could not start after it.
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", "/run"], check=True)
     from milvus import MilvusServer
 
     server = MilvusServer(wait_for_started=False)

@@ -21,13 +21,17 @@ FILMS = films(64, seed=3)
 @pytest.fixture(scope="module")
 def on_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusIndex]:
     uri = str(tmp_path_factory.mktemp("lite") / "milvus.db")
-    with MilvusIndex.build(uri, *FILMS, "apart", "0" * 8, kind="HNSW") as index:
+    with MilvusIndex.build(
+        uri, *FILMS, collection_name("apart", "0" * 8), "0" * 8, kind="HNSW"
+    ) as index:
         yield index
 
 
 @pytest.fixture(scope="module")
 def on_server(server: MilvusServer) -> Iterator[MilvusIndex]:
-    with MilvusIndex.build(Place(server.uri), *FILMS, "apart", "0" * 8, kind="HNSW") as index:
+    with MilvusIndex.build(
+        Place(server.uri), *FILMS, collection_name("apart", "0" * 8), "0" * 8, kind="HNSW"
+    ) as index:
         yield index
 
 
@@ -111,7 +115,7 @@ def test_index_types_are_known_before_anything_is_written(tmp_path: Any) -> None
     with pytest.raises(UsageError, match="FLAT or HNSW, got 'DISKANN'"):
         check_kind("DISKANN")
     with pytest.raises(UsageError):
-        MilvusIndex.build(f"{tmp_path}/m.db", *FILMS, 1, "0" * 8, kind="")  # type: ignore[arg-type]
+        MilvusIndex.build(f"{tmp_path}/m.db", *FILMS, collection_name(1, "0" * 8), "0" * 8, kind="")  # type: ignore[arg-type]
     assert not (tmp_path / "m.db").exists()
 
 

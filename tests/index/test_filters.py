@@ -29,6 +29,7 @@ from fusionrec.index import (
     NoneOf,
     Only,
     Without,
+    collection_name,
     mask,
     parse,
     read_conditions,
@@ -283,7 +284,9 @@ def in_milvus(
     if request.param == "server":
         uri = request.getfixturevalue("server").uri
     kind = "HNSW" if request.param.endswith("HNSW") else "FLAT"
-    with MilvusIndex.build(uri, *shop(), "filters", "0123456789abcdef", kind=kind) as index:
+    with MilvusIndex.build(
+        uri, *shop(), collection_name("filters", "0123456789abcdef"), "0123456789abcdef", kind=kind
+    ) as index:
         yield index
         if request.param == "server":
             index.store.drop(index.name)
@@ -350,7 +353,13 @@ def test_selective_filters_still_return_k_items(kind: str, tmp_path: Path) -> No
     index = exact
     if kind != "exact":
         index = MilvusIndex.build(
-            f"{tmp_path}/milvus.db", schema, items, vectors, 1, "0123456789abcdef", kind=kind
+            f"{tmp_path}/milvus.db",
+            schema,
+            items,
+            vectors,
+            "fusionrec_v1",
+            "0123456789abcdef",
+            kind=kind,
         )
     near = np.argsort(-(vectors @ vectors[0]))  # what a walk along the graph meets first
     selective: list[list[Condition]] = [

@@ -12,7 +12,15 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES
 from fusionrec.data.schema import Schema
 from fusionrec.errors import FusionrecError, StoreDamagedError, UsageError
-from fusionrec.index import AnyOf, Between, Condition, ExactIndex, Index, MilvusIndex
+from fusionrec.index import (
+    AnyOf,
+    Between,
+    Condition,
+    ExactIndex,
+    Index,
+    MilvusIndex,
+    collection_name,
+)
 
 Data = tuple[Schema, Table, np.ndarray]
 MADE = {"shop": shop, "films": films}
@@ -64,21 +72,25 @@ def index(
     elif request.param.startswith("server "):
         kind = request.param.removeprefix("server ")
         uri = request.getfixturevalue("server").uri
-        MilvusIndex.build(uri, *data, 1, "00ff00ff", kind=kind).close()
-        with MilvusIndex.open(uri, *data, 1, "00ff00ff") as opened:
+        MilvusIndex.build(uri, *data, collection_name(1, "00ff00ff"), "00ff00ff", kind=kind).close()
+        with MilvusIndex.open(uri, *data, collection_name(1, "00ff00ff"), "00ff00ff") as opened:
             yield opened
     elif request.param == "served":
         from milvus_lite.adapter.grpc.server import start_server_in_thread
 
         server, store, port = start_server_in_thread(str(folder / "served"))
-        with MilvusIndex.build(f"http://127.0.0.1:{port}", *data, 1, "00ff00ff") as built:
+        with MilvusIndex.build(
+            f"http://127.0.0.1:{port}", *data, collection_name(1, "00ff00ff"), "00ff00ff"
+        ) as built:
             yield built
         server.stop(grace=None).wait()
         store.close()
     else:
         uri = str(folder / "new" / "milvus.db")
-        MilvusIndex.build(uri, *data, 1, "00ff00ff", kind=request.param).close()
-        with MilvusIndex.open(uri, *data, 1, "00ff00ff") as opened:
+        MilvusIndex.build(
+            uri, *data, collection_name(1, "00ff00ff"), "00ff00ff", kind=request.param
+        ).close()
+        with MilvusIndex.open(uri, *data, collection_name(1, "00ff00ff"), "00ff00ff") as opened:
             yield opened
 
 
@@ -170,7 +182,9 @@ def test_ties_break_by_row_at_the_cut(tmp_path: object) -> None:
     vectors[:] = vectors[0]
     exact = ExactIndex(schema, items, vectors)
     assert exact.search(vectors[0], 7, exclude=[2]).rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
-    with MilvusIndex.build(f"{tmp_path}/m.db", schema, items, vectors, 1, "00000000") as index:
+    with MilvusIndex.build(
+        f"{tmp_path}/m.db", schema, items, vectors, collection_name(1, "00000000"), "00000000"
+    ) as index:
         assert index.search(vectors[0], 7, exclude=[2]).rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
 
 
@@ -181,6 +195,13 @@ def test_vectors_must_be_normalised(value: float, tmp_path: object) -> None:
     with pytest.raises(StoreDamagedError, match="row 3"):
         ExactIndex(schema, items, vectors)
     with pytest.raises(StoreDamagedError, match="row 3"):
-        MilvusIndex.build(f"{tmp_path}/never/m.db", schema, items, vectors, 1, "00000000")
+        MilvusIndex.build(
+            f"{tmp_path}/never/m.db",
+            schema,
+            items,
+            vectors,
+            collection_name(1, "00000000"),
+            "00000000",
+        )
     with pytest.raises(StoreDamagedError, match="float32"):
         ExactIndex(schema, items, vectors[1:])

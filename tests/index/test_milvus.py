@@ -41,7 +41,7 @@ FILMS = films()
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one built collection, closed; copied by the tests that change it."""
     path = tmp_path_factory.mktemp("made") / "milvus.db"
-    MilvusIndex.build(str(path), *FILMS, 1, A).close()
+    MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A).close()
     return path
 
 
@@ -51,7 +51,7 @@ def path(made: Path, tmp_path: Path) -> Path:
 
 
 def reopen(path: Path, version: int = 1, checksum: str = A) -> MilvusIndex:
-    return MilvusIndex.open(str(path), *FILMS, version, checksum)
+    return MilvusIndex.open(str(path), *FILMS, collection_name(version, checksum), checksum)
 
 
 def test_names() -> None:
@@ -74,7 +74,13 @@ def test_progress_and_description(tmp_path: Path) -> None:
     schema, items, vectors = films(1500)
     uri = str(tmp_path / "milvus.db")
     with MilvusIndex.build(
-        uri, schema, items, vectors, 2, B, progress=lambda done, n: seen.append((done, n))
+        uri,
+        schema,
+        items,
+        vectors,
+        collection_name(2, B),
+        B,
+        progress=lambda done, n: seen.append((done, n)),
     ) as index:
         assert seen == [(1000, 1500), (1500, 1500)]
         note = index.store.note(index.name)
@@ -83,12 +89,12 @@ def test_progress_and_description(tmp_path: Path) -> None:
 
 
 def test_a_build_replaces_its_own_and_touches_no_other(path: Path) -> None:
-    with MilvusIndex.build(str(path), *FILMS, 2, B) as second:
+    with MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B) as second:
         second.activate()
         names = [c.name for c in second.store.collections()]
         assert names == [collection_name(1, A), collection_name(2, B)]
         assert [c.rows for c in second.store.collections()] == [150, 150]
-    with MilvusIndex.build(str(path), *FILMS, 2, B) as again:
+    with MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B) as again:
         assert again.store.active() == again.name
         assert len(again.store.collections()) == 2
     reopen(path).close()
@@ -96,7 +102,7 @@ def test_a_build_replaces_its_own_and_touches_no_other(path: Path) -> None:
 
 def test_alias_and_drop(path: Path) -> None:
     first, second = collection_name(1, A), collection_name(2, B)
-    MilvusIndex.build(str(path), *FILMS, 2, B).close()
+    MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B).close()
     with MilvusStore(str(path)) as store:
         assert store.active() is None
         store.activate(first)
@@ -127,13 +133,17 @@ def test_missing(tmp_path: Path, path: Path) -> None:
 def test_another_artifact_is_noticed(path: Path) -> None:
     schema, items, vectors = FILMS
     with pytest.raises(StoreDamagedError, match="checksum"):
-        MilvusIndex.open(str(path), *FILMS, 1, A[:8] + "99")
+        MilvusIndex.open(str(path), *FILMS, collection_name(1, A[:8] + "99"), A[:8] + "99")
     with pytest.raises(StoreDamagedError, match="row"):
-        MilvusIndex.open(str(path), schema, items, np.roll(vectors, 1, axis=0), 1, A)
+        MilvusIndex.open(
+            str(path), schema, items, np.roll(vectors, 1, axis=0), collection_name(1, A), A
+        )
     with pytest.raises(StoreDamagedError, match="rows is 150"):
-        MilvusIndex.open(str(path), schema, items.take(np.arange(99)), vectors[:99], 1, A)
+        MilvusIndex.open(
+            str(path), schema, items.take(np.arange(99)), vectors[:99], collection_name(1, A), A
+        )
     with pytest.raises(StoreDamagedError, match="layout"):
-        MilvusIndex.open(str(path), *shop(150)[:2], vectors, 1, A)
+        MilvusIndex.open(str(path), *shop(150)[:2], vectors, collection_name(1, A), A)
 
 
 def test_rows_that_go_missing_are_noticed(path: Path) -> None:
@@ -188,14 +198,14 @@ def test_a_failed_write_stops_and_leaves_the_rest(
     schema, items, vectors = films(2500)
     monkeypatch.setattr(MilvusStore, "insert", full)
     with pytest.raises(StoreError, match="disk is full"):
-        MilvusIndex.build(str(path), schema, items, vectors, 2, B)
+        MilvusIndex.build(str(path), schema, items, vectors, collection_name(2, B), B)
     assert calls == [1000, 1000]
     with pytest.raises(StoreDamagedError, match=r"missing|not loaded|index"):
-        MilvusIndex.open(str(path), schema, items, vectors, 2, B)
+        MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B)
     reopen(path).close()
     monkeypatch.undo()
-    MilvusIndex.build(str(path), schema, items, vectors, 2, B).close()
-    MilvusIndex.open(str(path), schema, items, vectors, 2, B).close()
+    MilvusIndex.build(str(path), schema, items, vectors, collection_name(2, B), B).close()
+    MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B).close()
 
 
 def test_a_killed_build_is_noticed_and_built_again(path: Path) -> None:
@@ -204,16 +214,19 @@ def test_a_killed_build_is_noticed_and_built_again(path: Path) -> None:
         sys.path.insert(0, {str(Path(__file__).parent)!r})
         from shop import films
         from fusionrec.index import MilvusIndex
-        MilvusIndex.build({str(path)!r}, *films(1500), 2, {B!r}, progress=lambda *_: os._exit(9))
+        name = {collection_name(2, B)!r}
+        MilvusIndex.build(
+            {str(path)!r}, *films(1500), name, {B!r}, progress=lambda *_: os._exit(9)
+        )
         """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
     assert killed.returncode == 9
     schema, items, vectors = films(1500)
     with pytest.raises(StoreDamagedError):
-        MilvusIndex.open(str(path), schema, items, vectors, 2, B)
+        MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B)
     reopen(path).close()
-    MilvusIndex.build(str(path), schema, items, vectors, 2, B).close()
-    MilvusIndex.open(str(path), schema, items, vectors, 2, B).close()
+    MilvusIndex.build(str(path), schema, items, vectors, collection_name(2, B), B).close()
+    MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B).close()
 
 
 def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
@@ -320,26 +333,26 @@ def test_damage_is_noticed_and_mended(damage: str, path: Path, capfd: Any) -> No
     assert raised.value.hint
     if damage == "schema missing":
         with pytest.raises(StoreDamagedError, match="cannot be dropped"):
-            MilvusIndex.build(str(path), *FILMS, 1, A)
+            MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A)
     moved = wipe(str(path))
     assert moved == path.with_name("milvus.db.damaged-1")
     assert moved.exists()
     assert not path.exists()
-    MilvusIndex.build(str(path), *FILMS, 1, A).close()
+    MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A).close()
     reopen(path).close()
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("damage", ["data garbage", "manifests garbage", "schema garbage"])
 def test_damage_of_one_leaves_the_others(damage: str, path: Path) -> None:
-    MilvusIndex.build(str(path), *FILMS, 2, B).close()
+    MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B).close()
     DAMAGE[damage](path / "collections" / collection_name(1, A))
     reopen(path, 2, B).close()
     with MilvusStore(str(path)) as store:
         listed = {c.name: c.damaged for c in store.collections()}
         assert listed[collection_name(2, B)] is False
         store.activate(collection_name(2, B))
-    MilvusIndex.build(str(path), *FILMS, 1, A).close()
+    MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A).close()
     reopen(path).close()
 
 
@@ -493,11 +506,23 @@ def test_values_that_do_not_fit(tmp_path: Path) -> None:
     long = ["x" * 70_000, *list(items.ids)[1:]]
     with pytest.raises(DataError, match="70000 bytes"):
         MilvusIndex.build(
-            f"{tmp_path}/m.db", schema, type(items)(long, items.columns), vectors, 1, A
+            f"{tmp_path}/m.db",
+            schema,
+            type(items)(long, items.columns),
+            vectors,
+            collection_name(1, A),
+            A,
         )
     assert not (tmp_path / "m.db").exists()
     with pytest.raises(UsageError, match="at least one"):
-        MilvusIndex.build(f"{tmp_path}/m.db", schema, items.take(np.arange(0)), vectors[:0], 1, A)
+        MilvusIndex.build(
+            f"{tmp_path}/m.db",
+            schema,
+            items.take(np.arange(0)),
+            vectors[:0],
+            collection_name(1, A),
+            A,
+        )
 
 
 def test_other_logging_is_left_alone() -> None:

@@ -34,13 +34,13 @@ BOUND = 60.0  # seconds: far more than a request with a timeout of two may take
 def place(server: MilvusServer) -> Place:
     """The server, asked with little patience, with one collection of FILMS."""
     at = Place(server.uri, timeout=2.0)
-    MilvusIndex.build(replace(at, timeout=30.0), *FILMS, "films", A).close()
+    MilvusIndex.build(replace(at, timeout=30.0), *FILMS, collection_name("films", A), A).close()
     return at
 
 
 @pytest.fixture
 def index(place: Place) -> Iterator[MilvusIndex]:
-    with MilvusIndex.open(place, *FILMS, "films", A) as opened:
+    with MilvusIndex.open(place, *FILMS, collection_name("films", A), A) as opened:
         yield opened
 
 
@@ -65,7 +65,9 @@ def right(row: int, k: int = 10) -> list[int]:
 
 def test_a_graph_finds_what_is_right(place: Place) -> None:
     schema, items, vectors = films(3_000)  # more than a server searches without its index
-    with MilvusIndex.build(place, schema, items, vectors, "graph", B, kind="HNSW") as index:
+    with MilvusIndex.build(
+        place, schema, items, vectors, collection_name("graph", B), B, kind="HNSW"
+    ) as index:
         assert index.store.index_type(index.name) == "HNSW"
         oracle = ExactIndex(schema, items, vectors)
         for where in ([], [AnyOf("genres", ("War",))]):
@@ -81,13 +83,17 @@ def test_a_graph_finds_what_is_right(place: Place) -> None:
 def test_another_artifact_is_noticed(place: Place) -> None:
     schema, items, vectors = FILMS
     with pytest.raises(StoreDamagedError, match="checksum"):
-        MilvusIndex.open(place, *FILMS, "films", A[:8] + "99")
+        MilvusIndex.open(place, *FILMS, collection_name("films", A[:8] + "99"), A[:8] + "99")
     with pytest.raises(StoreDamagedError, match="row"):
-        MilvusIndex.open(place, schema, items, np.roll(vectors, 1, axis=0), "films", A)
+        MilvusIndex.open(
+            place, schema, items, np.roll(vectors, 1, axis=0), collection_name("films", A), A
+        )
     with pytest.raises(StoreDamagedError, match="rows is 200"):
-        MilvusIndex.open(place, schema, items.take(np.arange(99)), vectors[:99], "films", A)
+        MilvusIndex.open(
+            place, schema, items.take(np.arange(99)), vectors[:99], collection_name("films", A), A
+        )
     with pytest.raises(StoreDamagedError, match="layout"):
-        MilvusIndex.open(place, *shop(200)[:2], vectors, "films", A)
+        MilvusIndex.open(place, *shop(200)[:2], vectors, collection_name("films", A), A)
     with pytest.raises(StoreMissingError):
         MilvusIndex.open(place, *FILMS, "others", A)
 
@@ -95,7 +101,7 @@ def test_another_artifact_is_noticed(place: Place) -> None:
 def test_another_dimension_is_noticed(place: Place, store: MilvusStore) -> None:
     name = begun(store, "narrow", d=8)
     with pytest.raises(StoreDamagedError, match="its d is 8, the model's 24"):
-        MilvusIndex.open(place, *FILMS, "narrow", B)
+        MilvusIndex.open(place, *FILMS, collection_name("narrow", B), B)
     store.drop(name)
 
 
@@ -104,24 +110,24 @@ def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        MilvusIndex.build(place, *FILMS, "half", B, progress=stop)
+        MilvusIndex.build(place, *FILMS, collection_name("half", B), B, progress=stop)
     with pytest.raises(StoreDamagedError) as raised:
-        MilvusIndex.open(place, *FILMS, "half", B)
+        MilvusIndex.open(place, *FILMS, collection_name("half", B), B)
     assert "fusionrec index" in (raised.value.hint or "")
-    with MilvusIndex.build(place, *FILMS, "half", B) as index:
+    with MilvusIndex.build(place, *FILMS, collection_name("half", B), B) as index:
         assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
-    with MilvusIndex.open(place, *FILMS, "half", B) as index:
+    with MilvusIndex.open(place, *FILMS, collection_name("half", B), B) as index:
         index.store._call("delete", index.name, ids=[199])
         index.store._call("flush", index.name)
     with pytest.raises(StoreDamagedError, match="1 or more of the model's 200"):
-        MilvusIndex.open(place, *FILMS, "half", B)
+        MilvusIndex.open(place, *FILMS, collection_name("half", B), B)
 
 
 def test_a_collection_that_is_not_loaded_is_loaded(place: Place, store: MilvusStore) -> None:
     name = collection_name("films", A)
     store._call("release_collection", name)
     assert store.state(name) == "NotLoad"
-    with MilvusIndex.open(place, *FILMS, "films", A) as index:
+    with MilvusIndex.open(place, *FILMS, collection_name("films", A), A) as index:
         assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
     assert store.state(name) == "Loaded"
 
@@ -153,7 +159,9 @@ def test_two_writers_of_one_version_leave_a_whole_collection(place: Place) -> No
 
     def build() -> None:
         try:
-            MilvusIndex.build(replace(place, timeout=30.0), *FILMS, "both", B).close()
+            MilvusIndex.build(
+                replace(place, timeout=30.0), *FILMS, collection_name("both", B), B
+            ).close()
             ended.append("built")
         except StoreError as error:
             ended.append(str(error))
@@ -164,7 +172,7 @@ def test_two_writers_of_one_version_leave_a_whole_collection(place: Place) -> No
     for writer in writers:
         writer.join()
     assert "built" in ended
-    with MilvusIndex.open(place, *FILMS, "both", B) as index:
+    with MilvusIndex.open(place, *FILMS, collection_name("both", B), B) as index:
         for row in (0, 7):
             hits = index.search(FILMS[2][row], 200)
             assert hits.rows.tolist() == right(row, 200)  # a row is answered once
@@ -175,7 +183,7 @@ def test_an_unknown_index_type_is_refused_before_anything_is_written(
     place: Place, store: MilvusStore
 ) -> None:
     with pytest.raises(UsageError, match="FLAT or HNSW"):
-        MilvusIndex.build(place, *FILMS, "unknown", B, kind="ANNOY")  # type: ignore[arg-type]
+        MilvusIndex.build(place, *FILMS, collection_name("unknown", B), B, kind="ANNOY")  # type: ignore[arg-type]
     assert not store.has(collection_name("unknown", B))
 
 
@@ -255,7 +263,7 @@ def test_answers_resume_when_a_server_comes_back(
     assert not wrong
     assert problems
     assert {type(problem) for problem in problems} == {StoreUnavailableError}
-    MilvusIndex.open(place, *FILMS, "films", A).close()
+    MilvusIndex.open(place, *FILMS, collection_name("films", A), A).close()
 
 
 def first_answer(index: MilvusIndex) -> list[int]:

@@ -12,6 +12,7 @@ import pytest
 from builders import checkerboard, library, recipe
 from fusionrec.artifact import Artifact
 from fusionrec.artifact.stars import Stars
+from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.split import random_split
@@ -216,7 +217,7 @@ def test_known_pairs_are_rated_by_the_head_and_others_by_the_score(starred, publ
 
 def test_answers_rank_by_cosine_and_show_the_heads_stars(starred, dataset):
     index = ExactIndex(starred.schema, starred.items, starred.item_vectors)
-    recommender = Recommender(starred, index)
+    recommender = Recommender(Catalogue.of(starred), index)
     answer = recommender.recommend(Query(user="10", k=100))
     assert [i.score for i in answer.items] == sorted((i.score for i in answer.items), reverse=True)
     rows = np.array([int(i.id) - 1 for i in answer.items])

@@ -9,6 +9,7 @@ import pytest
 
 from builders import carousel, library, sequence_recipe
 from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
@@ -122,7 +123,7 @@ def test_the_manifest_says_what_is_read(clocked):
 def test_the_answer_moves_with_the_time_of_the_request(clocked):
     """Of a stored user, too; but not that of a profile, or of nobody."""
     data, artifact = clocked
-    people = People(artifact)
+    people = People(Catalogue.of(artifact))
     lows = []
     for season in (4.5, 5.5):
         vectors = [
@@ -143,7 +144,7 @@ def test_the_answer_moves_with_the_time_of_the_request(clocked):
 
 def test_histories_without_times_or_with_times_out_of_order_are_answered(clocked):
     data, artifact = clocked
-    people = People(artifact)
+    people = People(Catalogue.of(artifact))
     told = [Rated(data.items.ids[n], 4.0) for n in (3, 1, 7)]
     backwards = [replace(one, time=1e6 - 1e5 * n) for n, one in enumerate(told)]
     for history in (told, backwards, [backwards[0], told[1]]):

@@ -121,6 +121,7 @@ class Artifact:
         columns: Mapping[str, Sequence[Any]],
         histories: Sequence[History] | None = None,
         now: np.ndarray | None = None,
+        items: np.ndarray | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
 
@@ -130,13 +131,15 @@ class Artifact:
             histories: what each user rated. None: nothing is known of anybody.
             now: float64 [n], when each is asked about, in seconds since 1970; None where that is
                 not known. Only a tower that reads the clock looks at it.
+            items: float32 [m, dim], the vectors of the items that the histories' positions name;
+                the version's own by default.
         """
         features = self.encoder.encode("user", ids, columns)
         tower = self.user_tower
         if isinstance(tower, TowerRunner):
             return tower.vectors(features)
         known = [History.of()] * len(ids) if histories is None else histories
-        return tower.vectors_after(features, known, now)
+        return tower.vectors_after(features, known, now, items)
 
     @cached_property
     def user_tower(self) -> TowerRunner | HistoryRunner:

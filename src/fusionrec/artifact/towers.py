@@ -96,7 +96,11 @@ class HistoryRunner:
         self._tower = HistoryTower(Weights(folder, "user"), encoder, settings, reading)
 
     def vectors_after(
-        self, features: Features, histories: Sequence[History], now: np.ndarray | None = None
+        self,
+        features: Features,
+        histories: Sequence[History],
+        now: np.ndarray | None = None,
+        items: np.ndarray | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
 
@@ -104,16 +108,18 @@ class HistoryRunner:
             features: as ``Encoder.encode`` makes them; the id is not read.
             histories: what each of them rated.
             now: float64 [n], when each is asked about; None where that is not known.
+            items: float32 [m, dim], in the place of the runner's own item vectors.
 
         Raises:
             ArtifactError: a row number lies outside its embedding.
         """
         profile = {n: x for n, x in features.items() if n != self._encoder.schema.id("user").name}
         check_rows(profile, "user", self._encoder)
-        vectors = np.zeros((len(histories), self._items.shape[1]), dtype=np.float32)
+        items = self._items if items is None else items
+        vectors = np.zeros((len(histories), items.shape[1]), dtype=np.float32)
         for part in self._groups([len(history) for history in histories]):
             asked = None if now is None else now[part]
-            read = self._reading.pack([histories[n] for n in part], self._items, asked)
+            read = self._reading.pack([histories[n] for n in part], items, asked)
             vectors[part] = self._tower.vectors([x[part] for x in profile.values()], read)
         return vectors
 

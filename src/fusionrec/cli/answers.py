@@ -53,7 +53,7 @@ def recommend(
     A profile given here wins over what is stored; items given come after those stored, and are left
     out as those are. With nothing said, the answer is the most popular items, and is labelled so.
     """
-    from fusionrec.versions import open_recommender
+    from fusionrec.opening import open_recommender
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         show_answer(opened.recommend(_query(opened, k, seen, given)), as_json)
@@ -78,7 +78,7 @@ def similar(
     **given: Any,
 ) -> None:
     """Items whose vectors are nearest to the vector of ITEM, an item's id or title."""
-    from fusionrec.versions import open_recommender
+    from fusionrec.opening import open_recommender
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         conditions = options.read_filters(opened.artifact.schema, where, given)
@@ -111,7 +111,7 @@ def search(
     of the words and that by the person's taste are joined by reciprocal ranks; an item that is only
     to their taste is not found.
     """
-    from fusionrec.versions import open_recommender
+    from fusionrec.opening import open_recommender
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         show_answer(opened.search(" ".join(words), _query(opened, k, not unseen, given)), as_json)

@@ -164,7 +164,8 @@ def _again() -> str:
 def quickstart(workspace: Workspace, resume: bool) -> None:
     """Fetch, train, index, and print five films for a sample viewer."""
     from fusionrec.data.fetch import first_available
-    from fusionrec.versions import build_index, open_recommender
+    from fusionrec.indexing import build_index
+    from fusionrec.opening import open_recommender
 
     dataset, why = first_available(workspace.data, ByteProgress("downloading"))
     say(why)

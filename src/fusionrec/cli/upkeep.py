@@ -32,7 +32,8 @@ def index(
 ) -> None:
     """Put a version's item vectors into Milvus and make it the one that answers."""
     from fusionrec.artifact import version_numbers
-    from fusionrec.versions import build_index, load
+    from fusionrec.indexing import build_index
+    from fusionrec.versions import load
 
     numbers = version_numbers(workspace.models)
     newest = f"v{numbers[-1]}" if numbers else None
@@ -73,7 +74,7 @@ def models(context: click.Context, as_json: bool) -> None:
 @click.pass_obj
 def activate(workspace: Workspace, version: str, place: Place) -> None:
     """Make VERSION the one that answers; its index is built anew."""
-    from fusionrec.versions import activate as make_active
+    from fusionrec.indexing import activate as make_active
 
     say(f"{version} is active, in {make_active(workspace, version, place)}")
 
@@ -84,7 +85,7 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
 @click.pass_obj
 def prune(workspace: Workspace, keep: int, place: Place) -> None:
     """Delete all but the newest versions; the active one and the one before it stay."""
-    from fusionrec.versions import prune as delete
+    from fusionrec.indexing import prune as delete
     from fusionrec.versions import versions
 
     deleted = delete(workspace, keep, place)

@@ -12,7 +12,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.evaluation.model import ModelRanker
 from fusionrec.evaluation.protocols import Task
 from fusionrec.evaluation.protocols.ranking import blocks
-from fusionrec.index import MilvusIndex
+from fusionrec.index import MilvusIndex, collection_name
 from fusionrec.metrics import Ranked, Ranking, mean
 
 
@@ -95,7 +95,7 @@ def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Pat
         artifact.schema,
         artifact.items,
         artifact.item_vectors,
-        artifact.version,
+        collection_name(artifact.version, artifact.checksum),
         artifact.checksum,
     ) as index:
         for row, vector in enumerate(ranker.vectors(users)):

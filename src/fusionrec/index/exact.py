@@ -42,17 +42,23 @@ class ExactIndex:
         items: the n items.
         vectors: float32 [n, d], L2-normalised; may be memory-mapped.
         place: what answers call this index.
+        available: bool [n], which may be found; all by default.
 
     Raises:
         StoreDamagedError: the vectors are not normalised, hold a NaN, or do not fit the items.
     """
 
     def __init__(
-        self, schema: Schema, items: Table, vectors: np.ndarray, place: str = "exact"
+        self,
+        schema: Schema,
+        items: Table,
+        vectors: np.ndarray,
+        place: str = "exact",
+        available: np.ndarray | None = None,
     ) -> None:
         check_vectors(vectors, len(items))
         self.place = place
-        self.vectors = vectors
+        self.vectors, self._available = vectors, available
         self._columns = FilterColumns(schema, items)
 
     def __len__(self) -> int:
@@ -85,6 +91,8 @@ class ExactIndex:
         check_k(k)
         allowed = self._columns.mask(where)
         allowed[left_out] = False
+        if self._available is not None:
+            allowed &= self._available
         k = min(k, int(allowed.sum()))
         if k == 0:
             return nothing()

@@ -142,14 +142,14 @@ def category_values(field: Field, values: Sequence[Any]) -> list[str]:
 
 
 def records(
-    layout: Layout, items: Table, vectors: np.ndarray, start: int, stop: int
+    layout: Layout, items: Table, vectors: np.ndarray, rows: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Items ``start`` to ``stop`` as Milvus takes them; vectors are float32 [n, d]."""
+    """Some rows' items as Milvus takes them; vectors are float32 [n, d]."""
     labels = {f.name: f.choices for f in filter_fields(layout.schema)}
     return [
         {ROW: row, ID: items.ids[row], VECTOR: vectors[row]}
         | {c.name: _value(c, items.columns[c.field][row], labels) for c in layout.columns}
-        for row in range(start, stop)
+        for row in rows.tolist()
     ]
 
 

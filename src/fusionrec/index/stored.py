@@ -52,6 +52,11 @@ def collection_name(version: str | int, checksum: str) -> str:
     return f"{PREFIX}{number}_{checksum[:8].lower()}"
 
 
+def _written(items: Table, available: np.ndarray | None) -> np.ndarray:
+    """Rows of the items that a collection holds, int64 [m]."""
+    return np.arange(len(items)) if available is None else np.flatnonzero(available)
+
+
 class MilvusIndex:
     """A searchable collection; made by ``build`` or ``open``, ended by ``close`` or a ``with``.
 
@@ -71,6 +76,7 @@ class MilvusIndex:
         self._exact = exact
         self._layout = layout
         self._stored = len(items)  # rows in Milvus, doubled ones too
+        self._rows = np.arange(len(items))  # those that are meant to be there
         self._settled = True  # whether every search sees the last write without waiting
 
     @classmethod
@@ -80,24 +86,26 @@ class MilvusIndex:
         schema: Schema,
         items: Table,
         vectors: np.ndarray,
-        version: str | int,
+        name: str,
         checksum: str,
         *,
+        available: np.ndarray | None = None,
         kind: Kind = "FLAT",
         progress: Progress | None = None,
     ) -> Self:
-        """Writes a version's collection from scratch, and verifies it before it is used.
+        """Writes a collection from scratch, and verifies it before it is used.
 
-        A half-built collection of the same version is replaced; no other one is touched, and
-        the alias stays where it is unless it pointed to this one.
+        A collection of the same name is replaced; no other one is touched, and the alias stays
+        where it is unless it pointed to this one.
 
         Args:
             place: where, and how it is reached; or its URI.
             schema: the artifact's.
             items: the n items; a row is a position in them.
             vectors: float32 [n, d], L2-normalised.
-            version: the artifact's; see ``collection_name``.
+            name: of the collection; see ``collection_name``.
             checksum: the artifact's, hexadecimal.
+            available: bool [n], which items are written; all by default.
             kind: ``FLAT`` is exact; ``HNSW`` is faster on a server, beyond 100,000 items.
             progress: called with rows written and n.
 
@@ -108,19 +116,20 @@ class MilvusIndex:
                 Milvus does not answer from them as the exact index does.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or could not write.
         """
-        name = collection_name(version, checksum)
         check_kind(kind)
-        if len(items) == 0:
+        rows = _written(items, available)
+        if len(rows) == 0:
             raise UsageError("an index needs at least one item")
-        exact, layout = ExactIndex(schema, items, vectors), layout_of(schema, items)
+        exact = ExactIndex(schema, items, vectors, available=available)
+        layout = layout_of(schema, items)
         store = MilvusStore(place)
         try:
             index = cls(store, name, items, exact, layout)
-            index.kind, index._settled = kind, False
+            index.kind, index._settled, index._rows = kind, False, rows
             was_active = store.active() == name
             index._write(checksum, progress)
-            index._stored = verify.check_rows(store, name, len(items))
-            verify.check_answers(index, exact, schema, items, exact=kind == "FLAT")
+            index._stored = verify.check_rows(store, name, rows)
+            verify.check_answers(index, exact, schema, items, rows, exact=kind == "FLAT")
             index._settled = True
             if was_active:
                 index.activate()
@@ -137,10 +146,12 @@ class MilvusIndex:
         schema: Schema,
         items: Table,
         vectors: np.ndarray,
-        version: str | int,
+        name: str,
         checksum: str,
+        *,
+        available: np.ndarray | None = None,
     ) -> Self:
-        """Opens a version's collection and verifies that it is the artifact's.
+        """Opens a collection and verifies that it is the artifact's.
 
         The arguments are those of ``build``; a local store that is not there is not made.
 
@@ -149,8 +160,9 @@ class MilvusIndex:
             StoreDamagedError: what it has differs from the artifact, or cannot be read.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
         """
-        name = collection_name(version, checksum)
-        exact, layout = ExactIndex(schema, items, vectors), layout_of(schema, items)
+        rows = _written(items, available)
+        exact = ExactIndex(schema, items, vectors, available=available)
+        layout = layout_of(schema, items)
         store = MilvusStore(place, create=False)
         try:
             if not store.has(name):
@@ -159,10 +171,11 @@ class MilvusIndex:
                     hint="build the index: fusionrec index",
                 )
             index = cls(store, name, items, exact, layout)
+            index._rows = rows
             index._check_note(checksum)
             store.load(name)
-            index._stored = verify.check_rows(store, name, len(items))
-            verify.check_sample(store, name, items, vectors)
+            index._stored = verify.check_rows(store, name, rows)
+            verify.check_sample(store, name, items, vectors, rows)
         except BaseException:
             store.close()
             raise
@@ -257,19 +270,18 @@ class MilvusIndex:
         self.close()
 
     def _write(self, checksum: str, progress: Progress | None) -> None:
-        store, (n, d) = self.store, self._exact.vectors.shape
+        store, n = self.store, len(self._rows)
+        d = self._exact.vectors.shape[1]
         store.create(self.name, self._layout, d, self._note(checksum))
         for start in range(0, n, BATCH):
-            stop = min(start + BATCH, n)
-            store.insert(
-                self.name, records(self._layout, self._items, self._exact.vectors, start, stop)
-            )
+            rows = self._rows[start : start + BATCH]
+            store.insert(self.name, records(self._layout, self._items, self._exact.vectors, rows))
             if progress is not None:
-                progress(stop, n)
+                progress(start + len(rows), n)
         store.finish(self.name, self.kind)
 
     def _note(self, checksum: str) -> dict[str, Any]:
-        n, d = self._exact.vectors.shape
+        n, d = len(self._rows), self._exact.vectors.shape[1]
         layout = self._layout.fingerprint()
         return {"checksum": checksum, "rows": n, "d": d, "kind": self.kind, "layout": layout}
 

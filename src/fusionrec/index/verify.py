@@ -34,40 +34,44 @@ def unlike(store: MilvusStore, name: str, what: str) -> StoreDamagedError:
     return damaged(f"{store.place}, collection {name},", what)
 
 
-def check_rows(store: MilvusStore, name: str, n: int) -> int:
-    """Every row from 0 to n - 1 is there, by asking for them: a kill may leave some of them
-    twice and others out, so that the count is right and the collection is not.
+def check_rows(store: MilvusStore, name: str, rows: np.ndarray) -> int:
+    """Some rows, int64 [n] rising, are there and no others, by asking for them: a kill may leave
+    some of them twice and others out, so that the count is right and the collection is not.
 
     Returns:
         Rows in the collection, doubled ones counted twice.
 
     Raises:
-        StoreDamagedError: rows are missing.
+        StoreDamagedError: rows are missing, or others are there.
     """
-    stored = store.count(name)
+    stored, n = store.count(name), len(rows)
     # All of them while that is quick; of more, the first and last of each batch that was written.
     ends = np.arange(0, n, BATCH)
-    rows = np.arange(n) if n <= MAX_LIMIT else np.union1d(ends, np.r_[ends[1:] - 1, n - 1])
-    missing = n - stored
-    for start in range(0, len(rows), _PAGE):
-        wanted = rows[start : start + _PAGE].tolist()
+    asked = rows if n <= MAX_LIMIT else rows[np.union1d(ends, np.r_[ends[1:] - 1, n - 1])]
+    missing, known = n - stored, set(rows.tolist()) if n <= MAX_LIMIT else None
+    for start in range(0, len(asked), _PAGE):
+        wanted = asked[start : start + _PAGE].tolist()
         inside = f"{ROW} >= {wanted[0]} and {ROW} <= {wanted[-1]}"
         if n > MAX_LIMIT:
             inside = f"{ROW} in {wanted}"
         found = {row[ROW] for row in store.query(name, inside, [ROW])}
         missing = max(missing, len(set(wanted) - found))
+        if known is not None and not found <= known:
+            raise unlike(store, name, f"it holds items, such as row {min(found - known)}, too many")
     if missing > 0:
         raise unlike(store, name, f"{missing} or more of the model's {n} items are missing")
     return stored
 
 
-def check_sample(store: MilvusStore, name: str, items: Table, vectors: np.ndarray) -> None:
-    """Ids and vectors are the artifact's, by a sample that is the same every time.
+def check_sample(
+    store: MilvusStore, name: str, items: Table, vectors: np.ndarray, rows: np.ndarray
+) -> None:
+    """Ids and vectors of some rows are the artifact's, by a sample that is the same every time.
 
     Raises:
         StoreDamagedError: one is not.
     """
-    rows = _sample(len(items), _SAMPLE)
+    rows = _sample(rows, _SAMPLE)
     for held in store.query(name, f"{ROW} in {rows.tolist()}", [ROW, ID, VECTOR]):
         row, vector = held[ROW], np.asarray(held[VECTOR], dtype=np.float32)
         if held[ID] != items.ids[row] or not np.allclose(vector, vectors[row], atol=MARGIN):
@@ -96,14 +100,20 @@ def check_scores(
 
 
 def check_answers(
-    index: _Searched, oracle: ExactIndex, schema: Schema, items: Table, *, exact: bool
+    index: _Searched,
+    oracle: ExactIndex,
+    schema: Schema,
+    items: Table,
+    rows: np.ndarray,
+    *,
+    exact: bool,
 ) -> None:
     """Milvus' top ten are the oracle's: all of them, or (not ``exact``) most.
 
     Raises:
         StoreDamagedError: they are not.
     """
-    rows = _sample(len(items), _QUERIES)
+    rows = _sample(rows, _QUERIES)
     asked: list[tuple[int, list[Condition]]] = [(int(row), []) for row in rows]
     asked += [(int(rows[0]), [c]) for c in _conditions(schema, items, int(rows[0]))]
     found = wanted = 0
@@ -135,6 +145,9 @@ def _conditions(schema: Schema, items: Table, row: int) -> list[Condition]:
     return conditions
 
 
-def _sample(n: int, size: int) -> np.ndarray:
-    """Distinct rows in order, the same for the same n: int64 [min(n, size)]."""
-    return np.sort(np.random.default_rng(n).choice(n, size=min(n, size), replace=False))
+def _sample(rows: np.ndarray, size: int) -> np.ndarray:
+    """Some of the rows in order, the same for as many: int64 [min(n, size)]."""
+    n = len(rows)
+    chosen = np.random.default_rng(n).choice(n, size=min(n, size), replace=False)
+    sample: np.ndarray = rows[np.sort(chosen)]
+    return sample

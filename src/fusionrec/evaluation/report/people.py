@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.report.item_map import title_of
 from fusionrec.evaluation.report.scorer import label, telling_field, values_of
@@ -43,7 +44,7 @@ def people(artifact: Artifact, seed: int = 0) -> list[Person]:
     known = np.flatnonzero(np.diff(artifact.histories.offsets) > 0)
     drawn = np.random.default_rng(seed).permutation(known)[:PEOPLE]
     index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    with Recommender(artifact, index) as recommender:
+    with Recommender(Catalogue.of(artifact), index) as recommender:
         return [_person(recommender, int(position)) for position in np.sort(drawn)]
 
 

@@ -1,0 +1,123 @@
+"""The items that can be recommended: a version's own, with what was changed since."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from fusionrec.artifact import Artifact
+from fusionrec.data.dataset import Table
+from fusionrec.data.items import Item, item_of
+from fusionrec.errors import DataError
+from fusionrec.ledger import ItemChange
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """A version's items with all changes up to one of them.
+
+    The version's own items keep their positions; items that were added stand behind them in the
+    order of their first arrival. So a position, which is also the item's row in the index, never
+    means two items. A withdrawn item keeps its position and is not available.
+
+    Attributes:
+        artifact: the version.
+        number: of the last change in it.
+        items: ids and content, n of them.
+        vectors: float32 [n, dim], of length 1.
+        available: bool [n], which may be recommended.
+        changed: position -> number of the last change.
+        skipped: item -> why its content does not fit the version's schema.
+    """
+
+    artifact: Artifact
+    number: int
+    items: Table
+    vectors: np.ndarray
+    available: np.ndarray
+    changed: dict[int, int] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
+        """The catalogue of a version after some changes, each with a number above the one before.
+
+        The vectors of changed items are the item tower's; those of all others are as published.
+        """
+        own = artifact.items
+        if not changes:
+            return cls(artifact, 0, own, artifact.item_vectors, np.ones(len(own), dtype=bool))
+        ids, rows = list(own.ids), own.positions()
+        latest: dict[int, ItemChange] = {}
+        for change in changes:
+            if change.item not in rows:
+                if change.content is None:
+                    continue  # it was never here
+                rows[change.item] = len(ids)
+                ids.append(change.item)
+            latest[rows[change.item]] = change
+        available = np.ones(len(ids), dtype=bool)
+        fresh: dict[int, Item] = {}
+        skipped: dict[str, str] = {}
+        for row, change in latest.items():
+            available[row] = False
+            if change.content is None:
+                continue
+            try:
+                fresh[row] = item_of(artifact.schema, change.item, change.content)
+                available[row] = True
+            except DataError as error:  # written under another schema
+                skipped[change.item] = error.message
+        items = _with(own, ids, fresh, artifact)
+        vectors = _vectors(artifact, len(ids), fresh)
+        changed = {row: change.number for row, change in latest.items()}
+        return cls(artifact, changes[-1].number, items, vectors, available, changed, skipped)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @cached_property
+    def positions(self) -> dict[str, int]:
+        """Outside id -> position, of all items, withdrawn ones too."""
+        return self.items.positions()
+
+    @cached_property
+    def counts(self) -> np.ndarray:
+        """int64 [n]: how often each item was rated in the training data."""
+        own = self.artifact.item_counts
+        counts: np.ndarray = np.concatenate([own, np.zeros(len(self) - len(own), dtype=own.dtype)])
+        return counts
+
+    def changed_since(self, number: int) -> np.ndarray:
+        """Positions, int64 [m] rising, of the items that were changed behind a change."""
+        rows = sorted(row for row, last in self.changed.items() if last > number)
+        return np.array(rows, dtype=np.int64)
+
+
+def _with(own: Table, ids: list[str], fresh: dict[int, Item], artifact: Artifact) -> Table:
+    """The version's items, some with other content, and behind them those that were added."""
+    nothing = item_of(artifact.schema, "x", {}).content
+    columns = {}
+    for name, column in own.columns.items():
+        values = [*column, *([nothing[name]] * (len(ids) - len(own)))]
+        for row, item in fresh.items():
+            values[row] = item.content[name]
+        columns[name] = values
+    return Table(ids, columns)
+
+
+def _vectors(artifact: Artifact, n: int, fresh: dict[int, Item]) -> np.ndarray:
+    own = artifact.item_vectors
+    vectors = np.concatenate([own, np.zeros((n - len(own), own.shape[1]), dtype=own.dtype)])
+    # Never searched, and of length 1 as every index wants its vectors.
+    vectors[len(own) :, 0] = 1.0
+    if fresh:
+        items = list(fresh.values())
+        columns = {name: [item.content[name] for item in items] for name in items[0].content}
+        features = artifact.encoder.encode("item", [item.id for item in items], columns)
+        vectors[list(fresh)] = artifact.item_tower.vectors(features)
+    return vectors

@@ -1,0 +1,191 @@
+"""A version's index: built beside the one that answers, made active, opened, cleaned up."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
+from fusionrec.config import Workspace
+from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
+from fusionrec.index.differences import Kind
+from fusionrec.ledger import Activation, Ledger
+from fusionrec.versions import checksums, load, recent
+
+Progress = Callable[[int, int], None]
+
+
+def build_index(
+    workspace: Workspace,
+    artifact: Artifact,
+    place: Place | str = "",
+    *,
+    kind: Kind = "FLAT",
+    progress: Progress | None = None,
+) -> str:
+    """Puts a version's items into Milvus, verifies them, and makes the version active.
+
+    The collection is a new one, with all changes of items in it; the one that answers is not
+    touched, and stays for going back. Older ones, and what builds that were killed left, are
+    dropped at the end. A damaged embedded store is moved aside first, never deleted.
+
+    Args:
+        workspace: whose ledger keeps the active version.
+        artifact: the version.
+        place: the store, or its URI; the workspace's embedded Milvus where there is no URI.
+        kind: of the index in Milvus.
+        progress: called with rows written and all rows.
+
+    Returns:
+        The place, without secrets.
+
+    Raises:
+        StoreError: the store cannot be reached or written, or another process is building; the
+            version active before still is.
+    """
+    at = Place.of(place).at(workspace.milvus)
+    own = at.uri == Place(workspace.milvus).uri
+    ledger = Ledger(workspace.ledger)
+    with _alone(workspace):
+        catalogue = Catalogue.of(artifact, ledger.item_changes())
+        # Vectors that no index may hold are the artifact's fault: found before a store is touched.
+        ExactIndex(artifact.schema, catalogue.items, catalogue.vectors)
+        name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
+        try:
+            index = _build(catalogue, at, name, kind, progress)
+        except StoreDamagedError:
+            if at.is_server or wipe(at) is None:
+                raise
+            index = _build(catalogue, at, name, kind, progress)
+        with index:
+            # The ledger decides which version answers; the alias follows for readers outside.
+            where = "" if own else index.place
+            ledger.activate(artifact.version, where, catalogue.number, name)
+            index.activate()
+            drop_old(workspace, index.store)
+            return index.place
+
+
+def _build(
+    catalogue: Catalogue, place: Place, name: str, kind: Kind, progress: Progress | None
+) -> MilvusIndex:
+    artifact = catalogue.artifact
+    return MilvusIndex.build(
+        place,
+        artifact.schema,
+        catalogue.items,
+        catalogue.vectors,
+        name,
+        artifact.checksum,
+        available=catalogue.available,
+        kind=kind,
+        progress=progress,
+    )
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Keeps other builds of the workspace out; the system lets go of it when a process dies."""
+    workspace.home.mkdir(parents=True, exist_ok=True)
+    with (workspace.home / "index.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"another process is building an index of {workspace.home}",
+                hint="wait for it to end, then index again if need be",
+            ) from error
+        yield
+
+
+def drop_old(workspace: Workspace, store: MilvusStore) -> None:
+    """Drops this workspace's collections but those of ``recent``."""
+    kept = {activation.collection for activation in recent(workspace)}
+    for name in _ours(store, checksums(workspace)):
+        if name not in kept and name != store.active():
+            store.drop(name)
+
+
+def _ours(store: MilvusStore, versions: Mapping[str, str]) -> list[str]:
+    """The collections of some versions, by their checksums; those of killed builds too."""
+    stems = tuple(collection_name(version, checksum) for version, checksum in versions.items())
+    return [found.name for found in store.collections() if found.name.startswith(stems)]
+
+
+def activate(workspace: Workspace, version: str, place: Place | str = "") -> str:
+    """Makes a version active, forward or back: at once where its collection is still there and
+    whole, else as ``build_index``.
+    """
+    artifact, ledger = load(workspace, version), Ledger(workspace.ledger)
+    at = Place.of(place).at(workspace.milvus)
+    own = at.uri == Place(workspace.milvus).uri
+    for built in reversed(ledger.activations()):
+        there = Place.of(built.place or workspace.milvus).name
+        if built.version != version or there != at.name:
+            continue
+        with suppress(StoreError), open_built(artifact, ledger, built, at)[0] as index:
+            where = "" if own else index.place
+            ledger.activate(version, where, built.changes, built.collection)
+            index.activate()
+            return index.place
+        break
+    return build_index(workspace, artifact, at)
+
+
+def open_built(
+    artifact: Artifact, ledger: Ledger, built: Activation, place: Place
+) -> tuple[MilvusIndex, Catalogue]:
+    """A collection that was built before, verified, and the items that it was built from.
+
+    Raises:
+        StoreError: as of ``MilvusIndex.open``.
+    """
+    changes = [c for c in ledger.item_changes() if c.number <= built.changes]
+    then = Catalogue.of(artifact, changes)
+    index = MilvusIndex.open(
+        place,
+        artifact.schema,
+        then.items,
+        then.vectors,
+        built.collection,
+        artifact.checksum,
+        available=then.available,
+    )
+    return index, then
+
+
+def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:
+    """Deletes all but the newest versions; the active one and the one before it always stay.
+
+    Args:
+        workspace: the workspace.
+        keep: how many of the newest versions stay, 1 or more.
+        place: whose collections of the versions go too; the active version's where there is no URI.
+
+    Returns:
+        The versions deleted.
+
+    Raises:
+        UsageError: ``keep`` is below 1.
+    """
+    if keep < 1:
+        raise UsageError(f"keep must be 1 or more, got {keep}")
+    names, used = checksums(workspace), {a.version for a in recent(workspace)}
+    doomed = [name for name in list(names)[:-keep] if name not in used]
+    active = Ledger(workspace.ledger).active()
+    at = Place.of(place).at((active.place if active else "") or workspace.milvus)
+    with suppress(StoreError), MilvusStore(at, create=False) as store:
+        for name in _ours(store, {version: names[version] for version in doomed}):
+            store.drop(name)
+    for name in doomed:
+        folder = workspace.models / name
+        # Renamed first, so that a version is either whole or gone.
+        gone = folder.rename(Path(f"{folder.parent}/.gone-{name}"))
+        shutil.rmtree(gone, ignore_errors=True)
+    return doomed

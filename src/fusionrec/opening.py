@@ -1,0 +1,186 @@
+"""Opens a version for answering, from Milvus or from the artifact, with all changes of items."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fusionrec.artifact import Artifact
+from fusionrec.catalogue import Catalogue
+from fusionrec.config import Workspace
+from fusionrec.errors import StoreDamagedError, StoreError, StoreMissingError
+from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
+from fusionrec.indexing import build_index, open_built
+from fusionrec.ledger import Activation, Ledger
+from fusionrec.recommender import Recommender
+from fusionrec.versions import load
+
+Talk = Callable[[str], None]
+
+
+@dataclass(eq=False)
+class Base:
+    """An open index, and what it was built from; closed when the last one lets go of it.
+
+    Attributes:
+        index: Milvus', or an exact one in its place.
+        catalogue: the items as they were when it was built.
+    """
+
+    index: Index
+    catalogue: Catalogue
+    _holders: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def hold(self) -> Base:
+        """One more that uses it."""
+        with self._lock:
+            self._holders += 1
+        return self
+
+    def release(self) -> None:
+        """One less."""
+        with self._lock:
+            self._holders -= 1
+            last = self._holders == 0
+        if last:
+            self.index.close()
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """A version that is open for answering.
+
+    Attributes:
+        recommender: answers from it, with all changes of items.
+        base: the index below.
+        away: whether its store could not be reached, and the artifact answers instead.
+    """
+
+    recommender: Recommender
+    base: Base
+    away: bool = False
+
+    @property
+    def version(self) -> str:
+        """Its name."""
+        return self.recommender.artifact.version
+
+    def close(self) -> None:
+        """Lets go of the index."""
+        self.base.release()
+
+
+def open_version(
+    workspace: Workspace,
+    *,
+    version: str | None = None,
+    place: Place | str = "",
+    talk: Talk = lambda _: None,
+) -> Opened:
+    """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
+
+    The store that the active version was indexed in is rebuilt from the artifact where it is
+    damaged or has lost that version's collection. Any other store is read and never written.
+
+    Args:
+        workspace: the workspace.
+        version: its name; the active one by default.
+        place: the store, or its URI; the one that the active version was indexed in where there is
+            no URI.
+        talk: told what takes long.
+
+    Raises:
+        ArtifactError, UsageError: as in ``load``.
+    """
+    artifact = load(workspace, version)
+    ledger = Ledger(workspace.ledger)
+    active = ledger.active()
+    is_active = active is not None and active.version == artifact.version
+    recorded = (active.place if active else "") or workspace.milvus
+    at = Place.of(place).at(recorded)
+    try:
+        return _open(workspace, artifact, at)
+    except (StoreDamagedError, StoreMissingError) as error:
+        ours = is_active and at.name == Place.of(recorded).name
+        if not ours:
+            why = _no_index(artifact, at, error, Place.of(place).uri != "")
+            return _exact(workspace, artifact, why, away=False)
+        talk(f"{error}; rebuilding it from {artifact.version}")
+        problem: StoreError = error
+    except StoreError as error:
+        return _exact(workspace, artifact, str(error), away=True)
+    try:
+        build_index(workspace, artifact, at)
+        return _open(workspace, artifact, at)
+    except StoreError as error:
+        return _exact(workspace, artifact, f"{problem}; {error}", away=True)
+
+
+def open_recommender(
+    workspace: Workspace,
+    *,
+    version: str | None = None,
+    place: Place | str = "",
+    talk: Talk = lambda _: None,
+) -> Recommender:
+    """A version's recommender, which closes its index itself; see ``open_version``."""
+    return open_version(workspace, version=version, place=place, talk=talk).recommender
+
+
+def with_changes(opened: Opened, workspace: Workspace) -> Opened:
+    """The same version over the same index, with the changes of items until now."""
+    base = opened.base.hold()
+    now = Catalogue.of(base.catalogue.artifact, Ledger(workspace.ledger).item_changes())
+    notes = opened.recommender.notes
+    return Opened(Recommender(now, _laid_over(base, now), notes), base, opened.away)
+
+
+def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
+    ledger = Ledger(workspace.ledger)
+    built = _activation(ledger, artifact.version)
+    if built is None:
+        raise StoreMissingError(f"{artifact.version} was never indexed", "fusionrec index")
+    index, then = open_built(artifact, ledger, built, place)
+    base = Base(index, then).hold()
+    now = Catalogue.of(artifact, ledger.item_changes())
+    return Opened(Recommender(now, _laid_over(base, now)), base)
+
+
+def _activation(ledger: Ledger, version: str) -> Activation | None:
+    """The last activation of a version."""
+    mine = [a for a in ledger.activations() if a.version == version]
+    return mine[-1] if mine else None
+
+
+def _laid_over(base: Base, now: Catalogue) -> Index:
+    """The index of a catalogue's items as they are now."""
+    changed = now.changed_since(base.catalogue.number)
+    if not len(changed):
+        return base.index
+    return OverlaidIndex(
+        base.index,
+        len(base.catalogue),
+        now.artifact.schema,
+        now.items,
+        now.vectors,
+        now.available,
+        changed,
+    )
+
+
+def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> Opened:
+    now = Catalogue.of(artifact, Ledger(workspace.ledger).item_changes())
+    index = ExactIndex(artifact.schema, now.items, now.vectors, "exact", now.available)
+    base = Base(index, now).hold()
+    note = f"answered exactly from the artifact: {why}"
+    return Opened(Recommender(now, index, (note,)), base, away)
+
+
+def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:
+    """Why a place that is not the active version's own has no answer, and how it would."""
+    there = f" --milvus {place.name}" if named else ""
+    hint = f"fusionrec index{there} --version {artifact.version}"
+    damage = f", {error}" if isinstance(error, StoreDamagedError) else ""
+    return f"{artifact.version} has no index{f' in {place.name}' if named else ''}{damage} ({hint})"
