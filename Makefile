@@ -26,7 +26,7 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-# The sequence model of the README's figures, trained and measured: more than an hour. After a kill:
+# The sequence model of the README's figures, trained and measured: about 80 minutes. After a kill:
 # make sequence RESUME=--resume
 sequence: $(READY)
 	@version=$$($(VENV)/bin/fusionrec train --data ml-1m --model sequence --profile full \

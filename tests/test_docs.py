@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,15 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands(page: Path) -> list[list[str]]:
-    """The ``$ fusionrec`` lines of a page's console blocks, as words, in their order."""
+    """The ``$ fusionrec`` lines of a page's console blocks, as words without that one, and its
+    ``$ echo`` lines, whole; in their order.
+    """
     blocks = re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)
     lines = [line for block in blocks for line in block.splitlines()]
     return [
-        shlex.split(line[2:], comments=True)[1:] for line in lines if line[:11] == "$ fusionrec"
+        [line[2:]] if line.startswith("$ echo") else shlex.split(line[2:], comments=True)[1:]
+        for line in lines
+        if line.startswith(("$ fusionrec", "$ echo"))
     ]
 
 
@@ -44,9 +49,17 @@ def run(workspace: Workspace, command: list[str]) -> int:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_of_the_docs_run(
-    page: Path, home: Workspace, capsys: pytest.CaptureFixture[str]
+    page: Path,
+    home: Workspace,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     for command in commands(page):
+        if command[0].startswith("echo"):  # a file that the next command reads
+            subprocess.run(command[0], shell=True, check=True)
+            continue
         # Real data takes minutes, so the same command is run on the sample and small settings.
         words = ["synthetic" if word in ("ml-1m", "ml-100k") else word for word in command]
         if words[0] in ("train", "evaluate"):

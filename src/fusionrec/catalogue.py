@@ -12,8 +12,8 @@ import numpy as np
 from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Table
 from fusionrec.data.items import Item, item_of
-from fusionrec.errors import DataError
-from fusionrec.ledger import ItemChange
+from fusionrec.errors import DataError, UsageError
+from fusionrec.ledger import ItemChange, Ledger
 
 
 @dataclass(frozen=True)
@@ -121,3 +121,39 @@ def _vectors(artifact: Artifact, n: int, fresh: dict[int, Item]) -> np.ndarray:
         features = artifact.encoder.encode("item", [item.id for item in items], columns)
         vectors[list(fresh)] = artifact.item_tower.vectors(features)
     return vectors
+
+
+def current(artifact: Artifact, ledger: Ledger) -> Catalogue:
+    """The catalogue of a version as of now."""
+    return Catalogue.of(artifact, ledger.item_changes())
+
+
+def put(ledger: Ledger, items: Sequence[Item]) -> int:
+    """Adds items, or changes those that are there; all or none. Doing it again changes nothing.
+
+    Returns:
+        How many were new or other than before.
+
+    Raises:
+        LedgerError: they could not be written.
+    """
+    return ledger.change_items({item.id: item.to_json() for item in items})
+
+
+def withdraw(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
+    """Takes items out of every answer; all or none. Doing it again changes nothing.
+
+    Returns:
+        How many were there.
+
+    Raises:
+        UsageError: one is not in the catalogue.
+        LedgerError: it could not be written.
+    """
+    unknown = [id for id in ids if id not in catalogue.positions]
+    if unknown:
+        raise UsageError(
+            f"no item of {catalogue.artifact.version} has the id {', '.join(unknown[:5])}",
+            hint="find its id with: fusionrec search WORDS",
+        )
+    return ledger.change_items(dict.fromkeys(ids))

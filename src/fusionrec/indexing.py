@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
+from fusionrec.catalogue import Catalogue, current
 from fusionrec.config import Workspace
 from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
@@ -50,26 +50,42 @@ def build_index(
             version active before still is.
     """
     at = Place.of(place).at(workspace.milvus)
-    own = at.uri == Place(workspace.milvus).uri
-    ledger = Ledger(workspace.ledger)
     with _alone(workspace):
-        catalogue = Catalogue.of(artifact, ledger.item_changes())
-        # Vectors that no index may hold are the artifact's fault: found before a store is touched.
-        ExactIndex(artifact.schema, catalogue.items, catalogue.vectors)
-        name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
-        try:
-            index = _build(catalogue, at, name, kind, progress)
-        except StoreDamagedError:
-            if at.is_server or wipe(at) is None:
-                raise
-            index = _build(catalogue, at, name, kind, progress)
-        with index:
-            # The ledger decides which version answers; the alias follows for readers outside.
-            where = "" if own else index.place
-            ledger.activate(artifact.version, where, catalogue.number, name)
-            index.activate()
-            drop_old(workspace, index.store)
-            return index.place
+        return _build_alone(workspace, artifact, at, kind, progress)
+
+
+def rebuild(workspace: Workspace, artifact: Artifact, place: Place, lost: Activation) -> None:
+    """Builds the active version's index again, unless another activation has followed the lost one.
+
+    Raises:
+        StoreError: as of ``build_index``.
+    """
+    with _alone(workspace):
+        if Ledger(workspace.ledger).active() == lost:
+            _build_alone(workspace, artifact, place, "FLAT", None)
+
+
+def _build_alone(
+    workspace: Workspace, artifact: Artifact, at: Place, kind: Kind, progress: Progress | None
+) -> str:
+    ledger = Ledger(workspace.ledger)
+    catalogue = current(artifact, ledger)
+    # Vectors that no index may hold are the artifact's fault: found before a store is touched.
+    ExactIndex(artifact.schema, catalogue.items, catalogue.vectors)
+    name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
+    try:
+        index = _build(catalogue, at, name, kind, progress)
+    except StoreDamagedError:
+        if at.is_server or wipe(at) is None:
+            raise
+        index = _build(catalogue, at, name, kind, progress)
+    with index:
+        # The ledger decides which version answers; the alias follows for readers outside.
+        where = "" if at.uri == Place(workspace.milvus).uri else index.place
+        ledger.activate(artifact.version, where, catalogue.number, name)
+        index.activate()
+        drop_old(workspace, index.store)
+        return index.place
 
 
 def _build(
@@ -114,7 +130,9 @@ def drop_old(workspace: Workspace, store: MilvusStore) -> None:
 
 def _ours(store: MilvusStore, versions: Mapping[str, str]) -> list[str]:
     """The collections of some versions, by their checksums; those of killed builds too."""
-    stems = tuple(collection_name(version, checksum) for version, checksum in versions.items())
+    stems = tuple(
+        collection_name(name, checksum) for name, checksum in versions.items() if checksum
+    )
     return [found.name for found in store.collections() if found.name.startswith(stems)]
 
 
@@ -124,18 +142,23 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
     """
     artifact, ledger = load(workspace, version), Ledger(workspace.ledger)
     at = Place.of(place).at(workspace.milvus)
-    own = at.uri == Place(workspace.milvus).uri
-    for built in reversed(ledger.activations()):
+    built = built_at(workspace, version, at)
+    with _alone(workspace):
+        if built is not None:
+            with suppress(StoreError), open_built(artifact, ledger, built, at)[0] as index:
+                ledger.activate(version, built.place, built.changes, built.collection)
+                index.activate()
+                return index.place
+        return _build_alone(workspace, artifact, at, "FLAT", None)
+
+
+def built_at(workspace: Workspace, version: str, place: Place) -> Activation | None:
+    """The last activation of a version with an index in some place."""
+    for built in reversed(Ledger(workspace.ledger).activations()):
         there = Place.of(built.place or workspace.milvus).name
-        if built.version != version or there != at.name:
-            continue
-        with suppress(StoreError), open_built(artifact, ledger, built, at)[0] as index:
-            where = "" if own else index.place
-            ledger.activate(version, where, built.changes, built.collection)
-            index.activate()
-            return index.place
-        break
-    return build_index(workspace, artifact, at)
+        if built.version == version and there == place.name:
+            return built
+    return None
 
 
 def open_built(

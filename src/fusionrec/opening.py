@@ -7,12 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
+from fusionrec.catalogue import Catalogue, current
 from fusionrec.config import Workspace
-from fusionrec.errors import StoreDamagedError, StoreError, StoreMissingError
+from fusionrec.errors import (
+    DataError,
+    StoreDamagedError,
+    StoreError,
+    StoreMissingError,
+    UsageError,
+)
 from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
-from fusionrec.indexing import build_index, open_built
-from fusionrec.ledger import Activation, Ledger
+from fusionrec.indexing import built_at, open_built, rebuild
+from fusionrec.ledger import Ledger
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 
@@ -33,11 +39,16 @@ class Base:
     _holders: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def hold(self) -> Base:
-        """One more that uses it."""
+    def opened(self, workspace: Workspace, notes: tuple[str, ...], *, away: bool) -> Opened:
+        """Its version with all changes of items until now; one more that holds this."""
         with self._lock:
             self._holders += 1
-        return self
+        try:
+            now = current(self.catalogue.artifact, Ledger(workspace.ledger))
+            return Opened(Recommender(now, _laid_over(self, now), notes), self, away)
+        except BaseException:
+            self.release()
+            raise
 
     def release(self) -> None:
         """One less."""
@@ -103,8 +114,11 @@ def open_version(
     try:
         return _open(workspace, artifact, at)
     except (StoreDamagedError, StoreMissingError) as error:
+        if ledger.active() != active:
+            # It was dropped while it was opened, since others took over.
+            return open_version(workspace, version=version, place=place, talk=talk)
         ours = is_active and at.name == Place.of(recorded).name
-        if not ours:
+        if active is None or not ours:
             why = _no_index(artifact, at, error, Place.of(place).uri != "")
             return _exact(workspace, artifact, why, away=False)
         talk(f"{error}; rebuilding it from {artifact.version}")
@@ -112,9 +126,9 @@ def open_version(
     except StoreError as error:
         return _exact(workspace, artifact, str(error), away=True)
     try:
-        build_index(workspace, artifact, at)
+        rebuild(workspace, artifact, at, active)
         return _open(workspace, artifact, at)
-    except StoreError as error:
+    except (StoreError, DataError, UsageError) as error:
         return _exact(workspace, artifact, f"{problem}; {error}", away=True)
 
 
@@ -130,28 +144,18 @@ def open_recommender(
 
 
 def with_changes(opened: Opened, workspace: Workspace) -> Opened:
-    """The same version over the same index, with the changes of items until now."""
-    base = opened.base.hold()
-    now = Catalogue.of(base.catalogue.artifact, Ledger(workspace.ledger).item_changes())
-    notes = opened.recommender.notes
-    return Opened(Recommender(now, _laid_over(base, now), notes), base, opened.away)
+    """The same version over the same index, with the changes of items until now. Both are to be
+    closed; the one given must not have been.
+    """
+    return opened.base.opened(workspace, opened.recommender.notes, away=opened.away)
 
 
 def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
-    ledger = Ledger(workspace.ledger)
-    built = _activation(ledger, artifact.version)
+    built = built_at(workspace, artifact.version, place)
     if built is None:
-        raise StoreMissingError(f"{artifact.version} was never indexed", "fusionrec index")
-    index, then = open_built(artifact, ledger, built, place)
-    base = Base(index, then).hold()
-    now = Catalogue.of(artifact, ledger.item_changes())
-    return Opened(Recommender(now, _laid_over(base, now)), base)
-
-
-def _activation(ledger: Ledger, version: str) -> Activation | None:
-    """The last activation of a version."""
-    mine = [a for a in ledger.activations() if a.version == version]
-    return mine[-1] if mine else None
+        raise StoreMissingError(f"{artifact.version} was never indexed there", "fusionrec index")
+    index, then = open_built(artifact, Ledger(workspace.ledger), built, place)
+    return Base(index, then).opened(workspace, (), away=False)
 
 
 def _laid_over(base: Base, now: Catalogue) -> Index:
@@ -171,11 +175,10 @@ def _laid_over(base: Base, now: Catalogue) -> Index:
 
 
 def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> Opened:
-    now = Catalogue.of(artifact, Ledger(workspace.ledger).item_changes())
+    now = current(artifact, Ledger(workspace.ledger))
     index = ExactIndex(artifact.schema, now.items, now.vectors, "exact", now.available)
-    base = Base(index, now).hold()
     note = f"answered exactly from the artifact: {why}"
-    return Opened(Recommender(now, index, (note,)), base, away)
+    return Base(index, now).opened(workspace, (note,), away=away)
 
 
 def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fusionrec import __version__
-from fusionrec.cli import answers, evaluation, report, training, upkeep
+from fusionrec.cli import answers, evaluation, items, report, training, upkeep
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
 
@@ -39,6 +39,7 @@ for command in (
     *answers.COMMANDS,
     *evaluation.COMMANDS,
     *report.COMMANDS,
+    *items.COMMANDS,
     *upkeep.COMMANDS,
 ):
     cli.add_command(command)

@@ -146,5 +146,5 @@ SEQUENCE = {
         SequenceTraining(epochs=6, learning_rate=2e-3),
     ),
     # As it was measured: benchmarks/RESULTS.md.
-    "full": SequenceRecipe(SequenceSettings(history=199)),
+    "full": SequenceRecipe(SequenceSettings(gaps=True), SequenceTraining(epochs=28, batch=1024)),
 }
