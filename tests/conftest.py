@@ -15,6 +15,8 @@ from fusionrec.cli import main
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.sample import synthetic
+from fusionrec.index import MilvusStore
+from swapping import Stores
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +55,20 @@ def fusionrec(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
         return Ended(int(stop.value.code or 0), said.out, said.err)
 
     return call
+
+
+@pytest.fixture
+def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
+    """The connections to stores that are made from now on."""
+    made, first = Stores(), MilvusStore.__init__
+
+    def noted(store: MilvusStore, *args: object, **options: object) -> None:
+        store._client = None
+        made.opened.append(store)
+        first(store, *args, **options)
+
+    monkeypatch.setattr(MilvusStore, "__init__", noted)
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,10 @@ def _alone(workspace: Workspace) -> Iterator[None]:
 def drop_old(workspace: Workspace, store: MilvusStore) -> None:
     """Drops this workspace's collections but those of ``recent``."""
     kept = {activation.collection for activation in recent(workspace)}
-    for name in _ours(store, checksums(workspace)):
+    # Of models that have gone, too.
+    once = {activation.collection for activation in Ledger(workspace.ledger).activations()}
+    there = {found.name for found in store.collections()}
+    for name in sorted({*_ours(store, checksums(workspace)), *(once & there)}):
         if name not in kept and name != store.active():
             store.drop(name)
 
@@ -205,7 +208,8 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
     at = Place.of(place).at((active.place if active else "") or workspace.milvus)
     with suppress(StoreError), MilvusStore(at, create=False) as store:
         for name in _ours(store, {version: names[version] for version in doomed}):
-            store.drop(name)
+            if name != store.active():
+                store.drop(name)
     for name in doomed:
         folder = workspace.models / name
         # Renamed first, so that a version is either whole or gone.

@@ -151,10 +151,13 @@ def with_changes(opened: Opened, workspace: Workspace) -> Opened:
 
 
 def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
-    built = built_at(workspace, artifact.version, place)
+    ledger = Ledger(workspace.ledger)
+    # One that was built elsewhere is not there, but whether the place is whole is seen.
+    mine = [a for a in ledger.activations() if a.version == artifact.version]
+    built = built_at(workspace, artifact.version, place) or (mine[-1] if mine else None)
     if built is None:
-        raise StoreMissingError(f"{artifact.version} was never indexed there", "fusionrec index")
-    index, then = open_built(artifact, Ledger(workspace.ledger), built, place)
+        raise StoreMissingError(f"{artifact.version} was never indexed", "fusionrec index")
+    index, then = open_built(artifact, ledger, built, place)
     return Base(index, then).opened(workspace, (), away=False)
 
 

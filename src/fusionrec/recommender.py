@@ -156,7 +156,13 @@ class Recommender:
             for item, given in ratings.items()
             if len(given) > 1 and item in self.finder.rows
         ]
-        return (*twice, *self.finder.unknown(query.where))
+        near = {
+            item: self.finder.words.suggest(item)
+            for item in ratings
+            if item not in self.finder.rows
+        }
+        guessed = [f"instead of {item!r}, did you mean {n!r}?" for item, n in near.items() if n]
+        return (*twice, *guessed, *self.finder.unknown(query.where))
 
     def _popular(self, query: Query, person: Person) -> Answer:
         """The most often rated items: all that can be said to someone of whom nothing is known."""

@@ -32,11 +32,13 @@ class Stars:
         """Predicted ratings, float64 [n], held within ``low`` to ``high``.
 
         Args:
-            user, item: int [n], positions.
+            user, item: int [n], positions; those of items that were added later are behind all.
             otherwise: float [n], what stands where training saw no rating of the user or the item.
             low, high: the schema's rating range.
         """
-        known = (self.users[user, -1] > 0) & (self.items[item, -2] > 0)
+        there = item < len(self.items)
+        item = np.where(there, item, 0)
+        known = there & (self.users[user, -1] > 0) & (self.items[item, -2] > 0)
         predicted = np.einsum("nd,nd->n", self.users[user], self.items[item], dtype=np.float64)
         held: np.ndarray = np.where(known, np.clip(predicted, low, high), otherwise)
         return held

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -119,8 +124,9 @@ def _train(
     part: Part | None = None,
 ) -> Artifact:
     say("starting PaddlePaddle")
-    from fusionrec.training.run import has_checkpoint
-    from fusionrec.training.run import train as run
+    with _unbroken():
+        from fusionrec.training.run import has_checkpoint
+        from fusionrec.training.run import train as run
 
     rows, about = (part.rows, part.about) if part else (None, None)
     dataset = part.dataset if part else dataset
@@ -151,8 +157,22 @@ def _train(
     return artifact
 
 
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Puts Ctrl-C off to the end: Paddle's import takes an interruption for a fault of its own."""
+    asked: list[int] = []
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda *_: asked.append(1)) if mine else None
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
+
+
 def _again() -> str:
-    import sys
 
     arguments = [a for a in sys.argv[1:] if a != "--resume"]
     return shlex.join(["fusionrec", *arguments, "--resume"])

@@ -32,7 +32,9 @@ def index(
 ) -> None:
     """Put a version's item vectors into Milvus and make it the one that answers."""
     from fusionrec.artifact import version_numbers
+    from fusionrec.catalogue import current
     from fusionrec.indexing import build_index
+    from fusionrec.ledger import Ledger
     from fusionrec.versions import load
 
     numbers = version_numbers(workspace.models)
@@ -40,7 +42,8 @@ def index(
     artifact = load(workspace, version or newest)
     progress = ByteProgress(f"indexing {artifact.version}", "items")
     name = build_index(workspace, artifact, place, kind=kind, progress=progress)
-    say(f"{artifact.version} is active; its {len(artifact.items):,} items are in {name}")
+    items = int(current(artifact, Ledger(workspace.ledger)).available.sum())
+    say(f"{artifact.version} is active; its {items:,} items are in {name}")
 
 
 @click.group(invoke_without_command=True)
@@ -73,7 +76,7 @@ def models(context: click.Context, as_json: bool) -> None:
 @options.place
 @click.pass_obj
 def activate(workspace: Workspace, version: str, place: Place) -> None:
-    """Make VERSION the one that answers; its index is built anew."""
+    """Make VERSION the one that answers, at once where its index is still there."""
     from fusionrec.indexing import activate as make_active
 
     say(f"{version} is active, in {make_active(workspace, version, place)}")

@@ -1,0 +1,55 @@
+"""A version that is kept open on a real Milvus server: swapped under readers, away and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from milvus_server import MilvusServer
+
+from fusionrec.config import Workspace
+from fusionrec.index import MilvusStore, Place
+from fusionrec.indexing import build_index
+from fusionrec.live import Live
+from fusionrec.versions import load
+from swapping import Stores, eventually, exact, queries, short, swaps
+
+
+@pytest.fixture
+def database(server: MilvusServer) -> Place:
+    """An empty database."""
+    with MilvusStore(Place(server.uri)) as store:
+        if "live" not in store._call("list_databases"):
+            store._call("create_database", "live")
+    place = Place(f"{server.uri}/live", timeout=20.0)
+    with MilvusStore(place) as store:
+        if store.active():
+            store._call("drop_alias", "fusionrec")
+        for held in store.collections():
+            store.drop(held.name)
+    return place
+
+
+def test_three_swaps_under_four_readers(
+    workspace: Workspace, database: Place, stores: Stores
+) -> None:
+    swaps(workspace, database, stores, 3)
+
+
+def test_a_server_that_hangs_is_answered_exactly_and_comes_back(
+    workspace: Workspace, server: MilvusServer, database: Place
+) -> None:
+    artifact = load(workspace)
+    query = queries(artifact)[0]
+    wanted = short(exact(artifact).recommend(query))
+    build_index(workspace, artifact, database)
+    brief = replace(database, timeout=1.0)
+    with server.hung():
+        live = Live(workspace, brief, look=0.05, retry=0.2)
+        answer = live.answer(lambda recommender: recommender.recommend(query))
+        assert (answer.place, short(answer)) == ("exact", wanted)
+        assert database.name in answer.notes[0]
+    eventually(lambda: live.answer(lambda r: r.recommend(query)).place == database.name, 60)
+    answer = live.answer(lambda recommender: recommender.recommend(query))
+    assert (short(answer), answer.notes) == (wanted, ())
+    live.close()
