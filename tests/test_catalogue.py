@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
-from fusionrec.ledger import ItemChange
+from fusionrec.catalogue import Catalogue, current, put, restore, withdraw
+from fusionrec.data.items import item_of, plain_content
+from fusionrec.errors import UsageError
+from fusionrec.ledger import ItemChange, Ledger
 
 DUNE = {"title": "Dune", "genres": ["Sci-Fi", "Adventure"], "year": 2021.0}
 
@@ -100,3 +102,37 @@ def test_content_of_another_schema_is_left_out_and_said(published):
     assert "colour" in catalogue.skipped["a"]
     n = len(published.items)
     assert catalogue.available[n:].tolist() == [False, True]
+
+
+def test_what_is_not_told_of_an_item_stays_and_a_withdrawn_one_comes_back_as_it_was(
+    published, tmp_path
+):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    id = published.items.ids[5]
+    own = published.items.row(5)
+
+    def now() -> Catalogue:
+        return current(published, ledger)
+
+    assert put(ledger, now(), [item_of(published.schema, id, {"year": 1950})]) == 1
+    assert plain_content(now().items.row(5)) == plain_content({**own, "year": 1950.0})
+    assert put(ledger, now(), [item_of(published.schema, id, {"year": None})]) == 1
+    assert np.isnan(now().items.row(5)["year"])
+    assert put(ledger, now(), [item_of(published.schema, "new", DUNE)]) == 1
+    for ids in (["new", id], ["new"]):
+        withdraw(ledger, now(), ids)
+    gone = now()
+    assert not gone.available[[5, len(published.items)]].any()
+    assert gone.items.row(gone.positions["new"])["title"] == "Dune", "it can still be shown"
+    assert restore(ledger, gone, [id, "new"]) == 2
+    assert restore(ledger, now(), [id, "new"]) == 0
+    back = now()
+    assert back.available.all()
+    assert back.items.row(back.positions["new"]) == {**DUNE, "genres": ("Sci-Fi", "Adventure")}
+    first = published.items.ids[0]
+    withdraw(ledger, now(), [first])
+    restore(ledger, now(), [first])
+    assert plain_content(now().items.row(0)) == plain_content(published.items.row(0))
+    assert now().vectors[0] == pytest.approx(published.item_vectors[0], abs=1e-5)
+    with pytest.raises(UsageError, match="nobody"):
+        restore(ledger, now(), [id, "nobody"])

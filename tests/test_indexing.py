@@ -164,7 +164,8 @@ def test_the_same_version_again_is_built_beside_itself(indexed):
 def test_going_back_writes_no_rows_where_the_collection_is_whole(indexed, monkeypatch):
     """And what was changed in between is in the answers."""
     build_index(indexed, second(indexed))
-    put(Ledger(indexed.ledger), [item_of(load(indexed).schema, "new", DUNE)])
+    artifact, ledger = load(indexed), Ledger(indexed.ledger)
+    put(ledger, current(artifact, ledger), [item_of(artifact.schema, "new", DUNE)])
     with failing(monkeypatch, 0) as writes:
         activate(indexed, "v1")
     assert writes == ["ledger", "alter_alias"]
@@ -207,10 +208,10 @@ def test_two_builds_at_once_are_refused(indexed):
 def test_changes_made_during_a_build_are_in_the_answers_after_it(indexed):
     artifact, ledger = load(indexed), Ledger(indexed.ledger)
     gone = artifact.items.ids[4]
-    put(ledger, [item_of(artifact.schema, "before", DUNE)])
+    put(ledger, current(artifact, ledger), [item_of(artifact.schema, "before", DUNE)])
 
     def change(*_: int) -> None:
-        put(ledger, [item_of(artifact.schema, "during", DUNE)])
+        put(ledger, current(artifact, ledger), [item_of(artifact.schema, "during", DUNE)])
         withdraw(ledger, current(artifact, ledger), [gone, "before"])
 
     build_index(indexed, artifact, progress=change)
@@ -221,7 +222,11 @@ def test_changes_made_during_a_build_are_in_the_answers_after_it(indexed):
 def test_a_collection_holds_what_artifact_and_ledger_say(indexed):
     artifact, ledger = load(indexed), Ledger(indexed.ledger)
     gone = list(artifact.items.ids[4:6])
-    put(ledger, [item_of(artifact.schema, name, DUNE) for name in ("a", "b", "c")])
+    put(
+        ledger,
+        current(artifact, ledger),
+        [item_of(artifact.schema, name, DUNE) for name in ("a", "b", "c")],
+    )
     withdraw(ledger, current(artifact, ledger), [*gone, "b"])
     build_index(indexed, artifact)
     active = ledger.active()

@@ -11,7 +11,7 @@ import numpy as np
 
 from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Table
-from fusionrec.data.items import Item, item_of
+from fusionrec.data.items import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
 from fusionrec.ledger import ItemChange, Ledger
 
@@ -53,6 +53,7 @@ class Catalogue:
             return cls(artifact, 0, own, artifact.item_vectors, np.ones(len(own), dtype=bool))
         ids, rows = list(own.ids), own.positions()
         latest: dict[int, ItemChange] = {}
+        told: dict[int, ItemChange] = {}  # the latest with a content, which a withdrawal keeps
         for change in changes:
             if change.item not in rows:
                 if change.content is None:
@@ -60,17 +61,20 @@ class Catalogue:
                 rows[change.item] = len(ids)
                 ids.append(change.item)
             latest[rows[change.item]] = change
+            if change.content is not None:
+                told[rows[change.item]] = change
         available = np.ones(len(ids), dtype=bool)
         fresh: dict[int, Item] = {}
         skipped: dict[str, str] = {}
         for row, change in latest.items():
-            available[row] = False
-            if change.content is None:
+            available[row] = change.content is not None
+            content = told[row].content if row in told else None
+            if content is None:
                 continue
             try:
-                fresh[row] = item_of(artifact.schema, change.item, change.content)
-                available[row] = True
+                fresh[row] = item_of(artifact.schema, change.item, content)
             except DataError as error:  # written under another schema
+                available[row] = False
                 skipped[change.item] = error.message
         items = _with(own, ids, fresh, artifact)
         vectors = _vectors(artifact, len(ids), fresh)
@@ -128,8 +132,10 @@ def current(artifact: Artifact, ledger: Ledger) -> Catalogue:
     return Catalogue.of(artifact, ledger.item_changes())
 
 
-def put(ledger: Ledger, items: Sequence[Item]) -> int:
+def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:
     """Adds items, or changes those that are there; all or none. Doing it again changes nothing.
+
+    What is not told of an item that is there, or was before it was withdrawn, stays as it was.
 
     Returns:
         How many were new or other than before.
@@ -137,7 +143,28 @@ def put(ledger: Ledger, items: Sequence[Item]) -> int:
     Raises:
         LedgerError: they could not be written.
     """
-    return ledger.change_items({item.id: item.to_json() for item in items})
+    contents = {}
+    for item in items:
+        row, told = catalogue.positions.get(item.id), item.to_json()
+        before = {} if row is None else plain_content(catalogue.items.row(row))
+        contents[item.id] = told | {n: v for n, v in before.items() if n not in item.given}
+    return ledger.change_items(contents)
+
+
+def restore(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
+    """Brings withdrawn items back as they were; all or none. Doing it again changes nothing.
+
+    Returns:
+        How many were withdrawn.
+
+    Raises:
+        UsageError: one is not in the catalogue.
+        LedgerError: it could not be written.
+    """
+    rows = {id: catalogue.positions[id] for id in _known(catalogue, ids)}
+    gone = {id: row for id, row in rows.items() if not catalogue.available[row]}
+    content = {id: plain_content(catalogue.items.row(row)) for id, row in gone.items()}
+    return ledger.change_items(content)
 
 
 def withdraw(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
@@ -150,10 +177,14 @@ def withdraw(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
         UsageError: one is not in the catalogue.
         LedgerError: it could not be written.
     """
+    return ledger.change_items(dict.fromkeys(_known(catalogue, ids)))
+
+
+def _known(catalogue: Catalogue, ids: Sequence[str]) -> Sequence[str]:
     unknown = [id for id in ids if id not in catalogue.positions]
     if unknown:
         raise UsageError(
             f"no item of {catalogue.artifact.version} has the id {', '.join(unknown[:5])}",
             hint="find its id with: fusionrec search WORDS",
         )
-    return ledger.change_items(dict.fromkeys(ids))
+    return ids

@@ -82,7 +82,8 @@ class Recommender:
                 f"such as {self.catalogue.items.ids[0]}",
             )
         hits = self.index.search(self.catalogue.vectors[row], k, where, [row])
-        return self._answer(hits, "similar", self.finder.unknown(where), rated=False)
+        gone = () if self.catalogue.available[row] else (f"item {item} itself is withdrawn",)
+        return self._answer(hits, "similar", (*gone, *self.finder.unknown(where)), rated=False)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
         """Items by words of their titles, categories and years; with a person, by taste as well.

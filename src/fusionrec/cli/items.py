@@ -1,14 +1,19 @@
-"""Commands that change single items: items, add, withdraw."""
+"""Commands that change single items: items, add, withdraw, restore."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.config import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.catalogue import Catalogue
+    from fusionrec.ledger import Ledger
 
 
 @click.group(invoke_without_command=True)
@@ -22,12 +27,9 @@ def items(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from fusionrec.catalogue import current
-    from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
-
-    artifact = load(context.obj)
-    catalogue, own = current(artifact, Ledger(context.obj.ledger)), len(artifact.items)
+    _, catalogue = _now(context.obj)
+    artifact = catalogue.artifact
+    own = len(artifact.items)
     rows = []
     for row in sorted(catalogue.changed, key=lambda row: catalogue.changed[row]):
         there = "changed" if row < own else "added"
@@ -53,32 +55,58 @@ def add(workspace: Workspace, file: Path) -> None:
 
     FILE is JSON Lines (.jsonl, .json: one object a line) or CSV or TSV with a first line of names:
     the id under the schema's name or "id", and the item's attributes; several categories as a list
-    or with | between. What is left out is not known. Nothing is taken if a line is wrong.
+    or with | between. What is left out is not known of a new item, and stays as it is of another.
+    Nothing is taken if a line is wrong.
     """
     from fusionrec.catalogue import put
     from fusionrec.data.items import read_items
-    from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
 
-    found = read_items(file, load(workspace).schema)
-    written = put(Ledger(workspace.ledger), found)
+    ledger, now = _now(workspace)
+    found = read_items(file, now.artifact.schema)
+    written = put(ledger, now, found)
     same = f"; {len(found) - written} were so already" if written < len(found) else ""
-    say(f"{written} items are new or changed{same}; every answer knows them from now on")
+    say(f"{_items(written)} new or changed{same}; every answer knows it from now on")
 
 
 @items.command()
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Take items out of every answer; `items add` brings one back."""
+    """Take items, by id or title, out of every answer; `items restore` brings them back."""
     from fusionrec import catalogue
+    from fusionrec.finder import Finder
+
+    ledger, now = _now(workspace)
+    finder = Finder(now)
+    named = [id if id in now.positions else finder.item(id) or id for id in ids]
+    written = catalogue.withdraw(ledger, now, list(dict.fromkeys(named)))
+    say(f"{_items(written)} withdrawn; no answer shows it from now on")
+
+
+@items.command()
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.pass_obj
+def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
+    """Bring withdrawn items back as they were."""
+    from fusionrec import catalogue
+
+    ledger, now = _now(workspace)
+    written = catalogue.restore(ledger, now, list(dict.fromkeys(ids)))
+    say(f"{_items(written)} back in every answer")
+
+
+def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:
+    """The ledger, and the active version's items with all changes in it."""
+    from fusionrec.catalogue import current
     from fusionrec.ledger import Ledger
     from fusionrec.versions import load
 
     ledger = Ledger(workspace.ledger)
-    now = catalogue.current(load(workspace), ledger)
-    written = catalogue.withdraw(ledger, now, list(dict.fromkeys(ids)))
-    say(f"{written} items are withdrawn; no answer shows them from now on")
+    return ledger, current(load(workspace), ledger)
+
+
+def _items(count: int) -> str:
+    return "1 item is" if count == 1 else f"{count:,} items are"
 
 
 COMMANDS = (items,)

@@ -26,14 +26,21 @@ class Item:
     Attributes:
         id: outside id.
         content: attribute -> value, as a ``Table`` holds it; every item attribute of the schema.
+        given: the attributes that were told; the others are not known.
     """
 
     id: str
     content: Mapping[str, Any]
+    given: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """The content as plain JSON values; ``item_of`` reads it back equal."""
-        return {name: _plain(value) for name, value in self.content.items()}
+        return plain_content(self.content)
+
+
+def plain_content(content: Mapping[str, Any]) -> dict[str, Any]:
+    """An item's attributes as plain JSON values."""
+    return {name: _plain(value) for name, value in content.items()}
 
 
 def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
@@ -60,7 +67,8 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
                 f"item {name}: an item has no {key!r}",
                 hint=f"{guess}Its attributes are {', '.join(fields) or 'none'}",
             )
-    return Item(name, {n: _value(name, field, given.get(n)) for n, field in fields.items()})
+    content = {n: _value(name, field, given.get(n)) for n, field in fields.items()}
+    return Item(name, content, frozenset(given))
 
 
 def read_items(path: Path, schema: Schema) -> list[Item]:
@@ -184,6 +192,6 @@ def _choice(item: str, field: Field, text: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return list(value)
     return None if isinstance(value, float) and math.isnan(value) else value
