@@ -241,3 +241,29 @@ def test_what_was_said_to_be_done_survives_a_kill(workspace, fusionrec, films):
         assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
     assert listed(fusionrec, workspace) == {"new1": "added", "9001": "added", "5": "withdrawn"}
     assert found(fusionrec, workspace, "search", "zebrafish") == ["new1"]
+
+
+def test_vectors_are_given_to_other_programs(workspace, fusionrec, tmp_path):
+    """What was added is there, what was withdrawn is not, and nothing is half written."""
+    import pyarrow.parquet as pq
+
+    new = tmp_path / "new.jsonl"
+    new.write_text('{"id": "new", "title": "Dune", "genres": ["Sci-Fi"], "year": 2021}\n')
+    assert fusionrec(workspace, "items", "add", str(new)).code == 0
+    assert fusionrec(workspace, "items", "withdraw", "7").code == 0
+    file = tmp_path / "vectors.parquet"
+    ended = fusionrec(workspace, "export", "vectors", "-o", str(file))
+    assert (ended.code, ended.out.strip()) == (0, str(file))
+    held = pq.read_table(file).to_pydict()
+    now = current(load(workspace), Ledger(workspace.ledger))
+    ids = [id for id, here in zip(now.items.ids, now.available, strict=True) if here]
+    assert held["id"] == ids
+    assert "7" not in ids
+    assert ids[-1] == "new"
+    assert np.array_equal(np.array(held["vector"], np.float32), now.vectors[now.available])
+    assert held["title"][-1] == "Dune"
+    assert held["genres"][-1] == ["Sci-Fi"]
+    refused = fusionrec(workspace, "export", "vectors", "-o", str(tmp_path / "no" / "x.parquet"))
+    assert refused.code == 1
+    assert "cannot be written" in refused.err
+    assert sorted(path.name for path in tmp_path.glob("*.parquet*")) == ["vectors.parquet"]

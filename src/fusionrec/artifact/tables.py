@@ -78,6 +78,35 @@ def write_table(path: Path, table: Table) -> None:
     pq.write_table(pa.table(columns), path)
 
 
+def write_vectors(path: Path, table: Table, vectors: np.ndarray) -> None:
+    """Writes ids, attributes and vectors as Parquet, for other programs: ``id``, a column for each
+    attribute under its own name, and ``vector``, a list of float32.
+
+    Args:
+        path: the file; replaced whole, or left as it was.
+        table: n users or items.
+        vectors: float32 [n, dim].
+
+    Raises:
+        ArtifactError: it cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {"id": list(table.ids)}
+    columns |= {name: list(column) for name, column in table.columns.items()}
+    size = vectors.shape[1]
+    columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), size)
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        pq.write_table(pa.table(columns), beside)
+        beside.replace(path)
+    except (pa.ArrowException, OSError) as error:
+        raise ArtifactError(f"{path} cannot be written: {error}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def read_table(path: Path, schema: Schema, side: Side) -> Table:
     """A table that ``write_table`` wrote.
 

@@ -1,4 +1,4 @@
-"""Commands that change single items: items, add, withdraw, restore."""
+"""Commands on single items, and on all of them: items, export."""
 
 from __future__ import annotations
 
@@ -95,6 +95,32 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     say(f"{_items(written)} back in every answer")
 
 
+@click.group()
+def export() -> None:
+    """Give what is here to other programs."""
+
+
+@export.command()
+@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
+              help="The Parquet file to write.")  # fmt: skip
+@click.pass_obj
+def vectors(workspace: Workspace, file: Path) -> None:
+    """Write the items that can be recommended, their attributes and vectors, as Parquet.
+
+    Columns: id, every attribute by its name, and vector: float32, of length 1, so that the inner
+    product of two is their cosine.
+    """
+    import numpy as np
+
+    from fusionrec.artifact.tables import write_vectors
+
+    _, now = _now(workspace)
+    here = np.flatnonzero(now.available)
+    write_vectors(file, now.items.take(here), now.vectors[here])
+    say(f"{len(here):,} items of {now.artifact.version}, {now.vectors.shape[1]} numbers each")
+    click.echo(file)
+
+
 def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:
     """The ledger, and the active version's items with all changes in it."""
     from fusionrec.catalogue import current
@@ -109,4 +135,4 @@ def _items(count: int) -> str:
     return "1 item is" if count == 1 else f"{count:,} items are"
 
 
-COMMANDS = (items,)
+COMMANDS = (items, export)
