@@ -41,7 +41,7 @@ from fusionrec.errors import (
     StoreMissingError,
     StoreUnavailableError,
 )
-from fusionrec.index import ExactIndex, Hits, MilvusIndex, wipe
+from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, wipe
 from fusionrec.scores import SCALE
 
 GENDERS = {"M": "male", "F": "female"}  # the article's 0 and 1
@@ -160,7 +160,8 @@ def insert_films(artifact: Artifact) -> None:
 def build(inserted: Inserted) -> None:
     """Makes these films the only ones in the scripts' own Milvus."""
     progress = ByteProgress("inserting", "films")
-    arguments = (MOVIELENS, inserted.films, inserted.vectors, "article", inserted.checksum)
+    name = collection_name("article", inserted.checksum)
+    arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
     with MilvusIndex.build(milvus(), *arguments, progress=progress) as index:
         inserted.save(kept() / "films")
         index.activate()
@@ -185,7 +186,8 @@ def standing(artifact: Artifact) -> Inserted:
 
 def search(inserted: Inserted, vector: np.ndarray, k: int) -> Hits:
     """The k best films, from Milvus; exactly where another process has it open, which is said."""
-    arguments = (MOVIELENS, inserted.films, inserted.vectors, "article", inserted.checksum)
+    name = collection_name("article", inserted.checksum)
+    arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
     try:
         with MilvusIndex.open(milvus(), *arguments) as index:
             return index.search(vector, k)

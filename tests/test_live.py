@@ -31,6 +31,11 @@ def indexed(workspace: Workspace) -> Workspace:
     return workspace
 
 
+def add_dune(workspace: Workspace, id: str = "new") -> None:
+    artifact, ledger = load(workspace), Ledger(workspace.ledger)
+    put(ledger, current(artifact, ledger), [item_of(artifact.schema, id, DUNE)])
+
+
 def test_ten_swaps_under_four_readers(workspace, stores):
     swaps(workspace, "", stores, 10)
 
@@ -75,7 +80,7 @@ def test_changes_of_items_show_while_answers_go_on(indexed, stores):
         running = [pool.submit(read) for _ in range(4)]
         try:
             assert ids(live) == set(artifact.items.ids)
-            put(ledger, [item_of(artifact.schema, "new", DUNE)])
+            add_dune(indexed)
             eventually(lambda: "new" in ids(live), 5)
             withdraw(ledger, current(artifact, ledger), [gone])
             eventually(lambda: gone not in ids(live), 5)
@@ -93,12 +98,12 @@ def test_changes_of_items_show_while_answers_go_on(indexed, stores):
 
 
 def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexed, stores):
-    ledger, query = Ledger(indexed.ledger), queries(load(indexed))[0]
+    query = queries(load(indexed))[0]
     live = Live(indexed, look=60)
     base = live._current.opened.base
     with live.answering() as before:
         for number in range(5):
-            put(ledger, [item_of(load(indexed).schema, f"new{number}", DUNE)])
+            add_dune(indexed, f"new{number}")
             live.refresh()
         assert live._current.opened.base is base
         with live.answering() as after:
@@ -116,7 +121,7 @@ def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexe
 
 def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monkeypatch):
     live = Live(indexed, talk=lambda _: None, look=60)
-    put(Ledger(indexed.ledger), [item_of(load(indexed).schema, "new", DUNE)])
+    add_dune(indexed)
     with monkeypatch.context() as patched:
         patched.setattr(opening, "_laid_over", lambda *_: 1 / 0)
         live.refresh()
@@ -149,7 +154,7 @@ def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, monkey
         answer = live.answer(lambda recommender: recommender.recommend(query))
         assert (answer.place, short(answer)) == ("exact", wanted)
         assert "the store is away" in answer.notes[0]
-        put(Ledger(indexed.ledger), [item_of(artifact.schema, "new", DUNE)])
+        add_dune(indexed)
         only = Query(user=query.user, where=[Only(("new",))])
         eventually(lambda: bool(live.answer(lambda r: r.recommend(only)).items), 5)
         eventually(lambda: len(tried) > 2)
