@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
@@ -318,3 +319,13 @@ def test_a_table_that_is_not_parquet_is_an_artifact_error(copy, dataset):
         tables.read_table(copy / "items.parquet", dataset.schema, "item")
     with pytest.raises(ArtifactError, match="cannot be read"):
         tables.read_table(copy / "users.parquet", dataset.schema, "item")
+
+
+def test_an_attribute_called_like_a_column_of_its_own_hides_neither(tmp_path):
+    table = tables.Table(["a", "b"], {"id": ["x", "y"], "vector": ["p", "q"]})
+    vectors = np.eye(2, 3, dtype=np.float32)
+    tables.write_vectors(tmp_path / "v.parquet", table, vectors)
+    held = pq.read_table(tmp_path / "v.parquet").to_pydict()
+    assert held["id"] == ["a", "b"]
+    assert (held["id_"], held["vector_"]) == (["x", "y"], ["p", "q"])
+    assert np.array_equal(held["vector"], vectors)

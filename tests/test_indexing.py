@@ -295,3 +295,37 @@ def test_each_place_has_its_own_collection(indexed, tmp_path):
     activate(indexed, "v1", indexed.milvus)
     assert Ledger(indexed.ledger).active().collection == own
     assert Place.of(Ledger(indexed.ledger).active().place).uri == ""
+
+
+def test_without_a_place_it_is_built_where_the_active_version_is(indexed, tmp_path):
+    beside = str(tmp_path / "beside.db")
+    artifact, own = load(indexed), collections(indexed)
+    assert build_index(indexed, artifact, beside) == beside
+    first = Ledger(indexed.ledger).active()
+    assert activate(indexed, "v1") == beside, "nothing is built, and nothing elsewhere"
+    assert Ledger(indexed.ledger).active().collection == first.collection
+    assert build_index(indexed, artifact) == beside
+    assert Ledger(indexed.ledger).active().collection != first.collection
+    assert collections(indexed) == own
+    with MilvusStore(beside, create=False) as store:
+        assert len(store.collections()) == 2
+
+
+def test_a_workspace_that_cannot_be_written_is_said_and_still_answers(indexed):
+    """A folder in the lock's place stands for a read-only workspace, which root can write."""
+    lock = indexed.home / "index.lock"
+    lock.unlink()
+    lock.mkdir()
+    with pytest.raises(StoreUnavailableError, match="cannot be written"):
+        build_index(indexed, load(indexed))
+    with MilvusStore(indexed.milvus) as store:
+        [name] = [c.name for c in store.collections()]
+        store._call("drop_alias", "fusionrec")
+        store.drop(name)
+    opened = open_version(indexed)
+    try:
+        answer = opened.recommender.recommend(queries(load(indexed))[0])
+        assert answer.place == "exact"
+        assert any("cannot be written" in note for note in answer.notes)
+    finally:
+        opened.close()

@@ -38,7 +38,7 @@ def build_index(
     Args:
         workspace: whose ledger keeps the active version.
         artifact: the version.
-        place: the store, or its URI; the workspace's embedded Milvus where there is no URI.
+        place: the store, or its URI; see ``place_of`` where there is no URI.
         kind: of the index in Milvus.
         progress: called with rows written and all rows.
 
@@ -49,9 +49,17 @@ def build_index(
         StoreError: the store cannot be reached or written, or another process is building; the
             version active before still is.
     """
-    at = Place.of(place).at(workspace.milvus)
+    at = place_of(workspace, place)
     with _alone(workspace):
         return _build_alone(workspace, artifact, at, kind, progress)
+
+
+def place_of(workspace: Workspace, place: Place | str) -> Place:
+    """A place as it is; where it has no URI, the one that the active version was indexed in, before
+    the first activation the workspace's embedded Milvus.
+    """
+    active = Ledger(workspace.ledger).active()
+    return Place.of(place).at((active.place if active else "") or workspace.milvus)
 
 
 def rebuild(workspace: Workspace, artifact: Artifact, place: Place, lost: Activation) -> None:
@@ -108,8 +116,15 @@ def _build(
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
     """Keeps other builds of the workspace out; the system lets go of it when a process dies."""
-    workspace.home.mkdir(parents=True, exist_ok=True)
-    with (workspace.home / "index.lock").open("w") as lock:
+    try:
+        workspace.home.mkdir(parents=True, exist_ok=True)
+        file = (workspace.home / "index.lock").open("w")
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the workspace {workspace.home} cannot be written: {error.strerror}",
+            hint="choose another with --home or FUSIONREC_HOME",
+        ) from error
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -144,7 +159,7 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
     whole, else as ``build_index``.
     """
     artifact, ledger = load(workspace, version), Ledger(workspace.ledger)
-    at = Place.of(place).at(workspace.milvus)
+    at = place_of(workspace, place)
     built = built_at(workspace, version, at)
     with _alone(workspace):
         if built is not None:
@@ -204,8 +219,7 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
         raise UsageError(f"keep must be 1 or more, got {keep}")
     names, used = checksums(workspace), {a.version for a in recent(workspace)}
     doomed = [name for name in list(names)[:-keep] if name not in used]
-    active = Ledger(workspace.ledger).active()
-    at = Place.of(place).at((active.place if active else "") or workspace.milvus)
+    at = place_of(workspace, place)
     with suppress(StoreError), MilvusStore(at, create=False) as store:
         for name in _ours(store, {version: names[version] for version in doomed}):
             if name != store.active():

@@ -17,7 +17,7 @@ from fusionrec.errors import (
     UsageError,
 )
 from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
-from fusionrec.indexing import built_at, open_built, rebuild
+from fusionrec.indexing import built_at, open_built, place_of, rebuild
 from fusionrec.ledger import Ledger
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
@@ -109,15 +109,14 @@ def open_version(
     ledger = Ledger(workspace.ledger)
     active = ledger.active()
     is_active = active is not None and active.version == artifact.version
-    recorded = (active.place if active else "") or workspace.milvus
-    at = Place.of(place).at(recorded)
+    at = place_of(workspace, place)
     try:
         return _open(workspace, artifact, at)
     except (StoreDamagedError, StoreMissingError) as error:
         if ledger.active() != active:
             # It was dropped while it was opened, since others took over.
             return open_version(workspace, version=version, place=place, talk=talk)
-        ours = is_active and at.name == Place.of(recorded).name
+        ours = is_active and at.name == place_of(workspace, "").name
         if active is None or not ours:
             why = _no_index(artifact, at, error, Place.of(place).uri != "")
             return _exact(workspace, artifact, why, away=False)

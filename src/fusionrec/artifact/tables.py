@@ -80,7 +80,8 @@ def write_table(path: Path, table: Table) -> None:
 
 def write_vectors(path: Path, table: Table, vectors: np.ndarray) -> None:
     """Writes ids, attributes and vectors as Parquet, for other programs: ``id``, a column for each
-    attribute under its own name, and ``vector``, a list of float32.
+    attribute under its own name (one called like the other two gets a ``_``), and ``vector``, a
+    list of float32.
 
     Args:
         path: the file; replaced whole, or left as it was.
@@ -94,7 +95,8 @@ def write_vectors(path: Path, table: Table, vectors: np.ndarray) -> None:
     import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {"id": list(table.ids)}
-    columns |= {name: list(column) for name, column in table.columns.items()}
+    for name, column in table.columns.items():
+        columns[f"{name}_" if name in ("id", "vector") else name] = list(column)
     size = vectors.shape[1]
     columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), size)
     beside = path.with_name(f".{path.name}.new")

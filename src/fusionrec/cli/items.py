@@ -65,7 +65,7 @@ def add(workspace: Workspace, file: Path) -> None:
     found = read_items(file, now.artifact.schema)
     written = put(ledger, now, found)
     same = f"; {len(found) - written} were so already" if written < len(found) else ""
-    say(f"{_items(written)} new or changed{same}; every answer knows it from now on")
+    say(f"{_items(written)} new or changed{same}; every answer knows of that from now on")
 
 
 @items.command()
@@ -80,7 +80,7 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     finder = Finder(now)
     named = [id if id in now.positions else finder.item(id) or id for id in ids]
     written = catalogue.withdraw(ledger, now, list(dict.fromkeys(named)))
-    say(f"{_items(written)} withdrawn; no answer shows it from now on")
+    say(f"{_items(written)} withdrawn; no answer shows that from now on")
 
 
 @items.command()
