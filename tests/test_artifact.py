@@ -16,10 +16,11 @@ from safetensors.numpy import load_file
 
 import fusionrec
 from builders import recipe, tree
-from fusionrec.artifact import Artifact, model, publish, tables, version_numbers
+from fusionrec.artifact import Artifact, model, publish, saving, tables, version_numbers
 from fusionrec.artifact.weights import write_weights
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
 from fusionrec.models.arrays import answer
@@ -186,9 +187,9 @@ POINTS = {
     "the histories": (publish, "write_histories"),
     "an array": (tables.np, "save"),
     "a tower": (publish, "write_weights"),
-    "the manifest": (publish, "_write_manifest"),
+    "the manifest": (publish, "write_manifest"),
     "the move": (Path, "rename"),
-    "the flush": (publish.os, "fsync"),
+    "the flush": (saving.os, "fsync"),
 }
 
 
@@ -324,7 +325,9 @@ def test_a_table_that_is_not_parquet_is_an_artifact_error(copy, dataset):
 def test_an_attribute_called_like_a_column_of_its_own_hides_neither(tmp_path):
     table = tables.Table(["a", "b"], {"id": ["x", "y"], "vector": ["p", "q"]})
     vectors = np.eye(2, 3, dtype=np.float32)
-    tables.write_vectors(tmp_path / "v.parquet", table, vectors)
+    fields = Field("u", "user", "id"), Field("i", "item", "id"), Field("id", "item", "text")
+    schema = Schema("odd", (*fields, Field("vector", "item", "category")), (1.0, 5.0))
+    tables.write_vectors(tmp_path / "v.parquet", schema, table, vectors)
     held = pq.read_table(tmp_path / "v.parquet").to_pydict()
     assert held["id"] == ["a", "b"]
     assert (held["id_"], held["vector_"]) == (["x", "y"], ["p", "q"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
@@ -14,6 +14,8 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.items import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
 from fusionrec.ledger import ItemChange, Ledger
+
+_NO_VECTOR = "its vector is not known; put it into the file and index that again"
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Catalogue:
         vectors: float32 [n, dim], of length 1.
         available: bool [n], which may be recommended.
         changed: position -> number of the last change.
-        skipped: item -> why its content does not fit the version's schema.
+        skipped: item -> why a change of it is not in here: its content does not fit the version's
+            schema, or the version, of vectors alone, has none for it.
     """
 
     artifact: Artifact
@@ -46,7 +49,8 @@ class Catalogue:
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
         """The catalogue of a version after some changes, each with a number above the one before.
 
-        The vectors of changed items are the item tower's; those of all others are as published.
+        The vectors of changed items are the item tower's; those of all others are as published, and
+        so are all of a version without towers, which has no item but its own.
         """
         own = artifact.items
         if not changes:
@@ -54,7 +58,8 @@ class Catalogue:
         ids, rows = list(own.ids), own.positions()
         latest: dict[int, ItemChange] = {}
         told: dict[int, ItemChange] = {}  # the latest with a content, which a withdrawal keeps
-        for change in changes:
+        taken, skipped = _taken(artifact, rows, changes)
+        for change in taken:
             if change.item not in rows:
                 if change.content is None:
                     continue  # it was never here
@@ -65,7 +70,6 @@ class Catalogue:
                 told[rows[change.item]] = change
         available = np.ones(len(ids), dtype=bool)
         fresh: dict[int, Item] = {}
-        skipped: dict[str, str] = {}
         for row, change in latest.items():
             available[row] = change.content is not None
             content = told[row].content if row in told else None
@@ -74,7 +78,8 @@ class Catalogue:
             try:
                 fresh[row] = item_of(artifact.schema, change.item, content)
             except DataError as error:  # written under another schema
-                available[row] = False
+                if artifact.has_towers:  # else it stands as its file has it
+                    available[row] = False
                 skipped[change.item] = error.message
         items = _with(own, ids, fresh, artifact)
         vectors = _vectors(artifact, len(ids), fresh)
@@ -102,6 +107,17 @@ class Catalogue:
         return np.array(rows, dtype=np.int64)
 
 
+def _taken(
+    artifact: Artifact, rows: Mapping[str, int], changes: Sequence[ItemChange]
+) -> tuple[Sequence[ItemChange], dict[str, str]]:
+    """The changes that a version can take in, and why the other items are skipped."""
+    if artifact.has_towers:
+        return changes, {}
+    last = {change.item: change.content for change in changes if change.item not in rows}
+    skipped = {item: _NO_VECTOR for item, content in last.items() if content is not None}
+    return [change for change in changes if change.item in rows], skipped
+
+
 def _with(own: Table, ids: list[str], fresh: dict[int, Item], artifact: Artifact) -> Table:
     """The version's items, some with other content, and behind them those that were added."""
     nothing = item_of(artifact.schema, "x", {}).content
@@ -119,7 +135,7 @@ def _vectors(artifact: Artifact, n: int, fresh: dict[int, Item]) -> np.ndarray:
     vectors = np.concatenate([own, np.zeros((n - len(own), own.shape[1]), dtype=own.dtype)])
     # Never searched, and of length 1 as every index wants its vectors.
     vectors[len(own) :, 0] = 1.0
-    if fresh:
+    if fresh and artifact.has_towers:
         items = list(fresh.values())
         columns = {name: [item.content[name] for item in items] for name in items[0].content}
         features = artifact.encoder.encode("item", [item.id for item in items], columns)
@@ -141,14 +157,28 @@ def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:
         How many were new or other than before.
 
     Raises:
+        UsageError: the version has no towers.
         LedgerError: they could not be written.
     """
+    check_takes(catalogue)
     contents = {}
     for item in items:
         row, told = catalogue.positions.get(item.id), item.to_json()
         before = {} if row is None else plain_content(catalogue.items.row(row))
         contents[item.id] = told | {n: v for n, v in before.items() if n not in item.given}
     return ledger.change_items(contents)
+
+
+def check_takes(catalogue: Catalogue) -> None:
+    """Makes sure that items can be added and changed.
+
+    Raises:
+        UsageError: the version has no towers.
+    """
+    catalogue.artifact.need_towers(
+        "the vector of a new or changed item is not known",
+        "put the item and its vector into the file, then: fusionrec index --vectors FILE",
+    )
 
 
 def restore(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:

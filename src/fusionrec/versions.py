@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
-from fusionrec.artifact import Artifact, read_manifest, version_numbers
+from fusionrec.artifact import VECTORS, Artifact, read_manifest, version_numbers
 from fusionrec.config import Workspace
 from fusionrec.errors import (
     ArtifactError,
@@ -27,7 +28,7 @@ class Version:
         active: whether it is the one that answers.
         created, data, model: when it was made, on which data set, of which kind.
         validation: its best epoch's figure; None where nothing was held out.
-        measure: what that is a figure of.
+        measure: what that is a figure of; empty for vectors of another model.
         part: the protocol's split that it was trained on; empty for all of the data set.
         problem: what is wrong with it; empty if nothing.
     """
@@ -52,17 +53,22 @@ def versions(workspace: Workspace) -> list[Version]:
         is_active = active is not None and active.version == name
         try:
             m = read_manifest(workspace.models / name)
-            trained, part = m["training"], m.get("part")
+            part = m.get("part")
             of = f"{part['protocol']}: {part['split']}" if part else ""
-            best = [
-                e["validation"] for e in trained["epochs"] if e["number"] == trained["best_epoch"]
-            ]
-            measure = trained["measure"]["validation"]
-            about = (m["created"], m["data"], m["model"], best[0] if best else None, measure, of)
+            about = (m["created"], m["data"], m["model"], *_validation(m), of)
             found.append(Version(name, is_active, *about))
         except (ArtifactError, KeyError, TypeError) as error:
             found.append(Version(name, is_active, problem=str(error)))
     return found
+
+
+def _validation(manifest: Mapping[str, Any]) -> tuple[float | None, str]:
+    """The best epoch's figure and what it measures; of vectors alone, neither."""
+    if manifest["model"] == VECTORS:
+        return None, ""
+    trained = manifest["training"]
+    best = [e["validation"] for e in trained["epochs"] if e["number"] == trained["best_epoch"]]
+    return (best[0] if best else None), trained["measure"]["validation"]
 
 
 def load(workspace: Workspace, version: str | None = None) -> Artifact:

@@ -1,5 +1,5 @@
-"""A trained model as a directory that needs nothing else: save, check, load."""
+"""A model, or the vectors of one, as a directory that needs nothing else: save, check, load."""
 
-from fusionrec.artifact.model import Artifact, read_manifest, version_numbers
+from fusionrec.artifact.model import VECTORS, Artifact, read_manifest, version_numbers
 
-__all__ = ["Artifact", "read_manifest", "version_numbers"]
+__all__ = ["VECTORS", "Artifact", "read_manifest", "version_numbers"]

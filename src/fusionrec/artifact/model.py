@@ -14,18 +14,26 @@ from typing import Any
 import numpy as np
 
 from fusionrec.artifact.stars import Stars, read_stars
-from fusionrec.artifact.tables import RETRAIN, Histories, read_array, read_histories, read_table
+from fusionrec.artifact.tables import (
+    REINDEX,
+    RETRAIN,
+    Histories,
+    read_array,
+    read_histories,
+    read_table,
+)
 from fusionrec.artifact.towers import HistoryRunner, TowerRunner
 from fusionrec.artifact.weights import weights_file
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
-from fusionrec.errors import ArtifactError
+from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features import Encoder
 from fusionrec.histories import History, Reading
 from fusionrec.scores import ScoreMap
 
 FORMAT = 3
 MANIFEST = "manifest.json"
+VECTORS = "vectors"  # the model of a version whose vectors came in a file, without towers
 
 
 @dataclass(frozen=True)
@@ -115,6 +123,28 @@ class Artifact:
         kind: str = self.manifest["score"]["kind"]
         return kind == "rating"
 
+    @property
+    def has_towers(self) -> bool:
+        """Whether it can give a vector to someone or something new; False where the item vectors
+        came from another program, without towers, users and histories.
+        """
+        return bool(self.manifest["model"] != VECTORS)
+
+    def need_towers(self, lacking: str, hint: str) -> None:
+        """Refuses what only a trained version can do.
+
+        Args:
+            lacking: what cannot be done without, as the end of a sentence.
+            hint: what to do instead.
+
+        Raises:
+            UsageError: it has no towers.
+        """
+        if not self.has_towers:
+            raise UsageError(
+                f"{self.version} holds vectors without the model that made them: {lacking}", hint
+            )
+
     def vectors_of(
         self,
         ids: Sequence[str | None],
@@ -166,12 +196,13 @@ class Artifact:
             ArtifactError: what is wrong with it: missing, half there, foreign, older or damaged.
         """
         manifest = read_manifest(folder)
+        mend = REINDEX if manifest["model"] == VECTORS else RETRAIN
         for name, checksum in manifest["files"].items():
             path = folder / name
             if not path.is_file():
-                raise ArtifactError(f"{folder} is incomplete: {name} is missing", RETRAIN)
+                raise ArtifactError(f"{folder} is incomplete: {name} is missing", mend)
             if thorough and sha256(path) != checksum:
-                raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", RETRAIN)
+                raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", mend)
         encoder = Encoder.load(folder / "encoder.json")
         return cls(folder, manifest, encoder)
 
@@ -198,20 +229,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} was written by {age} fusionrec (format {form}; this one reads {FORMAT})",
             RETRAIN,
         )
-    missing = {
-        "files",
-        "created",
-        "model",
-        "recipe",
-        "dim",
-        "score",
-        "user_inputs",
-    } - manifest.keys()
+    towers = manifest.get("model") != VECTORS
+    said = {"files", "created", "model", "dim", "score", "user_inputs"}
+    missing = (said | ({"recipe"} if towers else set())) - manifest.keys()
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
     files = manifest["files"]
-    towers = {weights_file(folder, "user").name, weights_file(folder, "item").name}
-    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"} | towers
+    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
+    if towers:
+        needed |= {weights_file(folder, "user").name, weights_file(folder, "item").name}
     if not isinstance(files, dict) or not needed <= files.keys():
         raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
     return manifest

@@ -1,12 +1,7 @@
-"""Writes a trained model beside its place and moves it in: nobody sees a half-written one."""
+"""Publishes a trained model: its towers, and the vectors that the saved towers make."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import tempfile
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from fusionrec import __version__
-from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.artifact.model import Artifact
+from fusionrec.artifact.saving import save_version, write_manifest
 from fusionrec.artifact.stars import Stars
 from fusionrec.artifact.tables import Histories, write_histories, write_table
 from fusionrec.artifact.towers import HistoryRunner, TowerRunner
@@ -28,12 +24,8 @@ from fusionrec.histories import History
 from fusionrec.models.arrays import ENGINE, answer, arrays
 from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
-from fusionrec.scores import ScoreMap
 
-_ROOM = (
-    "make room there and run the same training again with --resume; "
-    "the versions saved before are as they were"
-)
+_AGAIN = "run the same training again with --resume"
 _SAMPLE = 64  # users and items by which a saved tower is compared with the trained one
 
 Towers = Mapping[Side, Tower | HistoryTower]
@@ -64,25 +56,28 @@ def publish(
     Raises:
         ArtifactError: it could not be written (a full disk, say); the versions there are untouched.
     """
-    try:
-        models.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
-    try:
-        _write(fresh, dataset, rows, encoder, towers, about)
+
+    def write(folder: Path) -> None:
+        _write(folder, dataset, rows, encoder, towers, about)
+        said = _said(dataset, rows, about)
         if stars is not None:
-            stars.save(fresh)
-            about = {**about, "stars": {"width": stars.users.shape[1]}}
-        _write_manifest(fresh, dataset, rows, encoder, about)
-        return Artifact.load(_move_in(fresh, models))
-    except OSError as error:
-        raise ArtifactError(
-            f"the model could not be saved in {models}: {error.strerror}",
-            _ROOM,
-        ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+            stars.save(folder)
+            said["stars"] = {"width": stars.users.shape[1]}
+        write_manifest(folder, encoder, said)
+
+    return save_version(models, write, _AGAIN)
+
+
+def _said(dataset: Dataset, rows: np.ndarray, about: Mapping[str, Any]) -> dict[str, Any]:
+    """What the manifest of a trained model tells of its training."""
+    return {
+        "versions": {"fusionrec": __version__, "paddle": ENGINE},
+        "data": dataset.name,
+        "users": len(dataset.users),
+        "interactions": len(rows),
+        "rows": dataset.fingerprint(rows),
+        **about,
+    }
 
 
 def _write(
@@ -161,7 +156,7 @@ def _reading(folder: Path, side: Side) -> Iterator[None]:
         raise ArtifactError(
             f"the model could not be saved in {folder.parent}: the {side} tower's file cannot be "
             f"read back, as when the disk is full ({error})",
-            _ROOM,
+            f"make room there and {_AGAIN}",
         ) from error
 
 
@@ -169,50 +164,3 @@ def _compare(side: Side, saved: np.ndarray, wanted: np.ndarray) -> None:
     """Makes sure that what was written answers as the trained tower does."""
     if not np.allclose(saved, wanted, rtol=0.0, atol=1e-4):
         raise ArtifactError(f"the saved {side} tower does not answer as the trained one does")
-
-
-def _write_manifest(
-    folder: Path,
-    dataset: Dataset,
-    rows: np.ndarray,
-    encoder: Encoder,
-    about: Mapping[str, Any],
-) -> None:
-    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
-    shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape
-    manifest = {
-        "kind": "fusionrec",
-        "format": FORMAT,
-        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "versions": {"fusionrec": __version__, "paddle": ENGINE},
-        "data": dataset.name,
-        "users": len(dataset.users),
-        "items": shape[0],
-        "interactions": len(rows),
-        "rows": dataset.fingerprint(rows),
-        "vocabularies": files["encoder.json"],
-        "dim": shape[1],
-        "metric": "IP",
-        "score": {"kind": "rating", **ScoreMap(*dataset.schema.rating_range).to_json()},
-        "user_inputs": [field.name for field in encoder.schema.side("user")],
-        **about,
-        "files": files,
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _move_in(fresh: Path, models: Path) -> Path:
-    for path in [*fresh.iterdir(), fresh]:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
-    fresh.chmod(0o755)
-    while True:
-        target = models / f"v{max(version_numbers(models), default=0) + 1}"
-        try:
-            fresh.rename(target)
-        except OSError:
-            if not target.exists():
-                raise
-            continue  # another training took this number meanwhile
-        return target

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+import json
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from fusionrec.errors import ArtifactError
 from fusionrec.histories import History
 
 RETRAIN = "train again, or go back to another version: fusionrec models"
+REINDEX = "index its file again (fusionrec index --vectors FILE), or go back: fusionrec models"
+SCHEMA = b"fusionrec.schema"  # where a file of vectors keeps the schema, as JSON
 
 
 @dataclass(frozen=True)
@@ -78,14 +81,15 @@ def write_table(path: Path, table: Table) -> None:
     pq.write_table(pa.table(columns), path)
 
 
-def write_vectors(path: Path, table: Table, vectors: np.ndarray) -> None:
-    """Writes ids, attributes and vectors as Parquet, for other programs: ``id``, a column for each
-    attribute under its own name (one called like the other two gets a ``_``), and ``vector``, a
-    list of float32.
+def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray) -> None:
+    """Writes items' ids, attributes and vectors as Parquet, for other programs: ``id``, a column
+    for each attribute (see ``column_names``), and ``vector``, a list of float32. The schema goes
+    with them, so that ``index --vectors`` takes in what was given away.
 
     Args:
         path: the file; replaced whole, or left as it was.
-        table: n users or items.
+        schema: of the items.
+        items: n items.
         vectors: float32 [n, dim].
 
     Raises:
@@ -94,19 +98,43 @@ def write_vectors(path: Path, table: Table, vectors: np.ndarray) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {"id": list(table.ids)}
-    for name, column in table.columns.items():
-        columns[f"{name}_" if name in ("id", "vector") else name] = list(column)
+    kinds = {"number": pa.float64(), "categories": pa.list_(pa.string())}
+    columns: dict[str, Any] = {"id": pa.array(items.ids, pa.string())}
+    names = column_names(schema)
+    for field in schema.attributes("item"):
+        kind = kinds.get(field.kind, pa.string())
+        columns[names[field.name]] = pa.array(list(items.columns[field.name]), kind)
     size = vectors.shape[1]
     columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), size)
+    text = json.dumps(items_alone(schema).to_json(), ensure_ascii=False)
+    table = pa.table(columns).replace_schema_metadata({SCHEMA: text.encode()})
     beside = path.with_name(f".{path.name}.new")
     try:
-        pq.write_table(pa.table(columns), beside)
+        pq.write_table(table, beside)
         beside.replace(path)
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path} cannot be written: {error}") from error
     finally:
         beside.unlink(missing_ok=True)
+
+
+def column_names(schema: Schema) -> dict[str, str]:
+    """Item attribute -> its column in a file of vectors: its own name, with a ``_`` behind it where
+    that would hide another column.
+    """
+    names = [field.name for field in schema.attributes("item")]
+    columns = {}
+    for name in names:
+        column = name
+        while column in ("id", "vector") or (column != name and column in names):
+            column += "_"
+        columns[name] = column
+    return columns
+
+
+def items_alone(schema: Schema) -> Schema:
+    """The schema of the same items without anything to know of users but an id."""
+    return replace(schema, fields=(schema.id("user"), *schema.side("item")))
 
 
 def read_table(path: Path, schema: Schema, side: Side) -> Table:

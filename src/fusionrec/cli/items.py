@@ -43,7 +43,7 @@ def items(context: click.Context, as_json: bool) -> None:
     for item, why in catalogue.skipped.items():
         say(f"note: item {item} does not fit {artifact.version}: {why}")
     if not rows:
-        say(f"no item was changed since {artifact.version} was trained")
+        say(f"no item was changed since {artifact.version} was made")
     show_rows(["Id", "Title", "State"], [[r["id"], r["title"], r["state"]] for r in rows])
 
 
@@ -58,10 +58,11 @@ def add(workspace: Workspace, file: Path) -> None:
     or with | between. What is left out is not known of a new item, and stays as it is of another.
     Nothing is taken if a line is wrong.
     """
-    from fusionrec.catalogue import put
+    from fusionrec.catalogue import check_takes, put
     from fusionrec.data.items import read_items
 
     ledger, now = _now(workspace)
+    check_takes(now)
     found = read_items(file, now.artifact.schema)
     written = put(ledger, now, found)
     same = f"; {len(found) - written} were so already" if written < len(found) else ""
@@ -108,7 +109,7 @@ def vectors(workspace: Workspace, file: Path) -> None:
     """Write the items that can be recommended, their attributes and vectors, as Parquet.
 
     Columns: id, every attribute by its name, and vector: float32, of length 1, so that the inner
-    product of two is their cosine.
+    product of two is their cosine. `fusionrec index --vectors` takes such a file in.
     """
     import numpy as np
 
@@ -116,7 +117,7 @@ def vectors(workspace: Workspace, file: Path) -> None:
 
     _, now = _now(workspace)
     here = np.flatnonzero(now.available)
-    write_vectors(file, now.items.take(here), now.vectors[here])
+    write_vectors(file, now.artifact.schema, now.items.take(here), now.vectors[here])
     say(f"{len(here):,} items of {now.artifact.version}, {now.vectors.shape[1]} numbers each")
     click.echo(file)
 

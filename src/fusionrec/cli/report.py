@@ -35,6 +35,9 @@ def report(
     from fusionrec.versions import load
 
     artifact = load(workspace, version)
+    artifact.need_towers(
+        "there is no training to report", "name a trained version: fusionrec models"
+    )
     dataset = None
     if data is None:
         say(

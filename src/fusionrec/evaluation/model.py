@@ -112,9 +112,17 @@ class Published:
 
     Attributes:
         artifact: the version.
+
+    Raises:
+        UsageError: it was not trained: its vectors came in a file.
     """
 
     artifact: Artifact
+
+    def __post_init__(self) -> None:
+        self.artifact.need_towers(
+            "there is no training to measure", "name a trained version: fusionrec models"
+        )
 
     @property
     def name(self) -> str:
