@@ -29,7 +29,7 @@ from fusionrec.artifact import Artifact
 from fusionrec.artifact.model import sha256
 from fusionrec.artifact.tables import read_array, read_table, write_table
 from fusionrec.cli import run
-from fusionrec.cli.output import ByteProgress, say, show_rows
+from fusionrec.cli.output import IndexProgress, say, show_rows
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import AGES, MOVIELENS, OCCUPATIONS
 from fusionrec.data.readers import read_films
@@ -159,7 +159,7 @@ def insert_films(artifact: Artifact) -> None:
 
 def build(inserted: Inserted) -> None:
     """Makes these films the only ones in the scripts' own Milvus."""
-    progress = ByteProgress("inserting", "films")
+    progress = IndexProgress("the films")
     name = collection_name("article", inserted.checksum)
     arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
     with MilvusIndex.build(milvus(), *arguments, progress=progress) as index:

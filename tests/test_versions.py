@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -318,10 +318,9 @@ def test_the_active_version_can_be_gone(workspace):
 
 
 def test_progress_counts_all_items(workspace):
-    seen: list[tuple[int, int]] = []
-    progress: Callable[[int, int], None] = lambda done, total: seen.append((done, total))  # noqa: E731
-    build_index(workspace, load(workspace), progress=progress)
-    assert seen[-1] == (40, 40)
+    seen: list[tuple[str, int, int]] = []
+    build_index(workspace, load(workspace), progress=lambda *told: seen.append(told))
+    assert seen == [("writing", 40, 40), ("indexing", 40, 40)]
 
 
 @pytest.mark.parametrize("there", [False, True])

@@ -14,11 +14,12 @@ from fusionrec.catalogue import Catalogue, current
 from fusionrec.config import Workspace
 from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.differences import Kind
+from fusionrec.index.kinds import Kind
+from fusionrec.index.measured import Measured, measured, sample
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.versions import checksums, load, recent
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[str, int, int], None]
 
 
 def build_index(
@@ -26,7 +27,7 @@ def build_index(
     artifact: Artifact,
     place: Place | str = "",
     *,
-    kind: Kind = "FLAT",
+    kind: Kind | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Puts a version's items into Milvus, verifies them, and makes the version active.
@@ -39,8 +40,8 @@ def build_index(
         workspace: whose ledger keeps the active version.
         artifact: the version.
         place: the store, or its URI; see ``place_of`` where there is no URI.
-        kind: of the index in Milvus.
-        progress: called with rows written and all rows.
+        kind: of the index in Milvus; what suits place and number of items by default.
+        progress: see ``MilvusIndex.build``.
 
     Returns:
         The place, without secrets.
@@ -70,11 +71,15 @@ def rebuild(workspace: Workspace, artifact: Artifact, place: Place, lost: Activa
     """
     with _alone(workspace):
         if Ledger(workspace.ledger).active() == lost:
-            _build_alone(workspace, artifact, place, "FLAT", None)
+            _build_alone(workspace, artifact, place, None, None)
 
 
 def _build_alone(
-    workspace: Workspace, artifact: Artifact, at: Place, kind: Kind, progress: Progress | None
+    workspace: Workspace,
+    artifact: Artifact,
+    at: Place,
+    kind: Kind | None,
+    progress: Progress | None,
 ) -> str:
     ledger = Ledger(workspace.ledger)
     catalogue = current(artifact, ledger)
@@ -97,7 +102,7 @@ def _build_alone(
 
 
 def _build(
-    catalogue: Catalogue, place: Place, name: str, kind: Kind, progress: Progress | None
+    catalogue: Catalogue, place: Place, name: str, kind: Kind | None, progress: Progress | None
 ) -> MilvusIndex:
     artifact = catalogue.artifact
     return MilvusIndex.build(
@@ -167,7 +172,7 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
                 ledger.activate(version, built.place, built.changes, built.collection)
                 index.activate()
                 return index.place
-        return _build_alone(workspace, artifact, at, "FLAT", None)
+        return _build_alone(workspace, artifact, at, None, None)
 
 
 def built_at(workspace: Workspace, version: str, place: Place) -> Activation | None:
@@ -199,6 +204,27 @@ def open_built(
         available=then.available,
     )
     return index, then
+
+
+def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[Kind, Measured]:
+    """The active version's index measured against an exact one: its type, and what it came to.
+
+    The queries are users' vectors, of a version without users items'.
+
+    Raises:
+        UsageError: no version is active in that place.
+        StoreError: as of ``MilvusIndex.open`` and ``search``.
+    """
+    artifact, ledger = load(workspace), Ledger(workspace.ledger)
+    at = place_of(workspace, place)
+    built = built_at(workspace, artifact.version, at)
+    if built is None:
+        raise UsageError(f"{artifact.version} has no index in {at.name}", hint="fusionrec index")
+    index, then = open_built(artifact, ledger, built, at)
+    with index:
+        exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
+        queries = sample(artifact.user_vectors, then.vectors[then.available])
+        return index.kind, measured(index, exact, queries)
 
 
 def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:

@@ -12,7 +12,8 @@ from shop import films
 
 from fusionrec.errors import StoreError, UsageError
 from fusionrec.index import MilvusIndex, MilvusStore, Place, collection_name
-from fusionrec.index.differences import MAX_LIMIT, Software, check_kind
+from fusionrec.index.differences import MAX_LIMIT, Software
+from fusionrec.index.kinds import check_kind, kind_for
 
 LITE, SERVER = Software("milvus_lite-3.2.2"), Software("v2.3.5-lite")
 FILMS = films(64, seed=3)
@@ -64,19 +65,20 @@ def test_a_note_of_someone_else_is_none(described: dict[str, Any]) -> None:
 
 
 def test_the_effort_of_a_graph_is_above_the_limit(on_server: MilvusIndex) -> None:
-    assert LITE.reading("FLAT", 10, settled=True)["search_params"]["params"] == {}
-    assert SERVER.reading("HNSW", 10, settled=True)["search_params"]["params"] == {"ef": 128}
-    assert SERVER.reading("HNSW", 5_000, settled=True)["search_params"]["params"]["ef"] > 5_000
+    assert LITE.reading("FLAT", 10, 64, settled=True)["search_params"]["params"] == {}
+    assert SERVER.reading("HNSW", 10, 64, settled=True)["search_params"]["params"] == {"ef": 128}
+    assert SERVER.reading("HNSW", 5_000, 64, settled=True)["search_params"]["params"]["ef"] > 5_000
     assert (
-        SERVER.reading("HNSW", MAX_LIMIT, settled=True)["search_params"]["params"]["ef"] <= 32_768
+        SERVER.reading("HNSW", MAX_LIMIT, 64, settled=True)["search_params"]["params"]["ef"]
+        <= 32_768
     )
     with pytest.raises(StoreError, match="16384"):
-        on_server.store.search(on_server.name, FILMS[2][0], MAX_LIMIT + 1, "", "HNSW")
+        on_server.store.search(on_server.name, FILMS[2][0], MAX_LIMIT + 1, "", "HNSW", 64)
     assert len(on_server.search(FILMS[2][0], MAX_LIMIT + 1)) == 64
 
 
 def test_a_search_sends_rows_and_scores_alone(index: MilvusIndex) -> None:
-    options = index.store.software.reading("FLAT", 3, settled=True)
+    options = index.store.software.reading("FLAT", 3, 64, settled=True)
     hits = index.store._call("search", index.name, [FILMS[2][5]], limit=3, **options)[0]
     assert next(iter(hits.ids)) == 5
     for hit in hits:
@@ -88,12 +90,12 @@ def test_a_write_is_seen_at_once(index: MilvusIndex) -> None:
     [held] = store.query(index.name, "row == 9", ["*"])
     turned = np.roll(vectors[9], 7)
     store._call("upsert", index.name, [held | {"vector": turned, "id": items.ids[9]}])
-    rows, scores = store.search(index.name, turned, 1, "", "HNSW", settled=False)
+    rows, scores = store.search(index.name, turned, 1, "", "HNSW", 64, settled=False)
     assert rows.tolist() == [9]
     assert scores[0] == pytest.approx(1.0, abs=1e-5)
     assert store.count(index.name) == 64  # an insert of an id that is there would double it
     store._call("upsert", index.name, [held | {"vector": vectors[9]}])
-    rows, _ = store.search(index.name, vectors[9], 1, "", "HNSW", settled=False)
+    rows, _ = store.search(index.name, vectors[9], 1, "", "HNSW", 64, settled=False)
     assert rows.tolist() == [9]
 
 
@@ -111,12 +113,28 @@ def test_names_are_ascii_everywhere() -> None:
 
 
 def test_index_types_are_known_before_anything_is_written(tmp_path: Any) -> None:
-    check_kind("FLAT")
-    with pytest.raises(UsageError, match="FLAT or HNSW, got 'DISKANN'"):
-        check_kind("DISKANN")
+    check_kind("DISKANN")
+    with pytest.raises(UsageError, match="FLAT, HNSW, IVF_SQ8, DISKANN, got 'ANNOY'"):
+        check_kind("ANNOY")
     with pytest.raises(UsageError):
         MilvusIndex.build(f"{tmp_path}/m.db", *FILMS, collection_name(1, "0" * 8), "0" * 8, kind="")  # type: ignore[arg-type]
     assert not (tmp_path / "m.db").exists()
+
+
+def test_lite_compares_all_items_and_knows_two_types(tmp_path: Any) -> None:
+    assert LITE.kind(None, 1_000_000) == "FLAT"
+    assert LITE.kind("HNSW", 10) == "HNSW"
+    with pytest.raises(UsageError, match=r"Milvus Lite 3\.2\.2 has no index of type IVF_SQ8"):
+        MilvusIndex.build(
+            f"{tmp_path}/m.db", *FILMS, collection_name(1, "0" * 8), "0" * 8, kind="IVF_SQ8"
+        )
+
+
+def test_a_server_takes_what_suits_the_number_of_items() -> None:
+    sizes = (10, 100_000, 50_000_000)
+    assert [SERVER.kind(None, n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
+    assert [kind_for(n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
+    assert SERVER.kind("DISKANN", 10) == "DISKANN"
 
 
 def test_alias_and_names_are_told_alike(index: MilvusIndex) -> None:

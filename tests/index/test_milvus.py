@@ -70,7 +70,7 @@ def test_importing_the_package_loads_no_client() -> None:
 
 
 def test_progress_and_description(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     schema, items, vectors = films(1500)
     uri = str(tmp_path / "milvus.db")
     with MilvusIndex.build(
@@ -80,9 +80,10 @@ def test_progress_and_description(tmp_path: Path) -> None:
         vectors,
         collection_name(2, B),
         B,
-        progress=lambda done, n: seen.append((done, n)),
+        progress=lambda *told: seen.append(told),
     ) as index:
-        assert seen == [(1000, 1500), (1500, 1500)]
+        wrote = [("writing", 1000, 1500), ("writing", 1500, 1500)]
+        assert seen == [*wrote, ("indexing", 1500, 1500)]
         note = index.store.note(index.name)
     assert note["checksum"] == B
     assert (note["rows"], note["d"], note["kind"]) == (1500, 24, "FLAT")
@@ -407,7 +408,8 @@ METHODS: dict[str, Callable[[MilvusIndex], object]] = {
     "active": lambda i: i.store.active(),
     "drop": lambda i: i.store.drop(i.name),
     "insert": lambda i: i.store.insert(i.name, []),
-    "finish": lambda i: i.store.finish(i.name, "FLAT"),
+    "add_index": lambda i: i.store.add_index(i.name, "FLAT", 1),
+    "finish": lambda i: i.store.finish(i.name, 1),
     "note": lambda i: i.store.note(i.name),
     "close": lambda i: i.close(),
 }

@@ -22,8 +22,18 @@ from fusionrec.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from fusionrec.index import AnyOf, ExactIndex, MilvusIndex, MilvusStore, Place, collection_name
+from fusionrec.index import (
+    AnyOf,
+    Between,
+    ExactIndex,
+    MilvusIndex,
+    MilvusStore,
+    Place,
+    collection_name,
+)
+from fusionrec.index.kinds import Kind
 from fusionrec.index.layout import layout_of
+from fusionrec.index.measured import measured
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films(200, seed=5)
@@ -106,21 +116,24 @@ def test_another_dimension_is_noticed(place: Place, store: MilvusStore) -> None:
 
 
 def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) -> None:
-    def stop(done: int, _: int) -> None:
+    place, half = replace(place, timeout=30.0), films(1_500, seed=6)
+
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        MilvusIndex.build(place, *FILMS, collection_name("half", B), B, progress=stop)
+        MilvusIndex.build(place, *half, collection_name("half", B), B, progress=stop)
     with pytest.raises(StoreDamagedError) as raised:
-        MilvusIndex.open(place, *FILMS, collection_name("half", B), B)
+        MilvusIndex.open(place, *half, collection_name("half", B), B)
     assert "fusionrec index" in (raised.value.hint or "")
-    with MilvusIndex.build(place, *FILMS, collection_name("half", B), B) as index:
-        assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
-    with MilvusIndex.open(place, *FILMS, collection_name("half", B), B) as index:
+    with MilvusIndex.build(place, *half, collection_name("half", B), B) as index:
+        exact = ExactIndex(*half).search(half[2][7], 10)
+        assert index.search(half[2][7], 10).rows.tolist() == exact.rows.tolist()
+    with MilvusIndex.open(place, *half, collection_name("half", B), B) as index:
         index.store._call("delete", index.name, ids=[199])
         index.store._call("flush", index.name)
-    with pytest.raises(StoreDamagedError, match="1 or more of the model's 200"):
-        MilvusIndex.open(place, *FILMS, collection_name("half", B), B)
+    with pytest.raises(StoreDamagedError, match="1 or more of the model's 1500"):
+        MilvusIndex.open(place, *half, collection_name("half", B), B)
 
 
 def test_a_collection_that_is_not_loaded_is_loaded(place: Place, store: MilvusStore) -> None:
@@ -187,7 +200,7 @@ def test_two_writers_of_one_collection_leave_it_whole_or_say_that_it_is_not(plac
 def test_an_unknown_index_type_is_refused_before_anything_is_written(
     place: Place, store: MilvusStore
 ) -> None:
-    with pytest.raises(UsageError, match="FLAT or HNSW"):
+    with pytest.raises(UsageError, match="got 'ANNOY'"):
         MilvusIndex.build(place, *FILMS, collection_name("unknown", B), B, kind="ANNOY")  # type: ignore[arg-type]
     assert not store.has(collection_name("unknown", B))
 
@@ -222,7 +235,7 @@ def test_a_server_that_hangs_is_given_up(
     # Not for long: a server that finds itself left out for ten seconds ends.
     with MilvusStore(replace(place, timeout=0.3)) as hasty, server.hung():
         for call in (
-            lambda: hasty.search(index.name, FILMS[2][0], 5, "", "FLAT"),
+            lambda: hasty.search(index.name, FILMS[2][0], 5, "", "FLAT", 64),
             lambda: hasty.load(index.name),
             lambda: MilvusStore(replace(place, timeout=0.3)),
         ):
@@ -350,3 +363,41 @@ def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog:
         assert place.ca == "" or "SERVER_NAME" in (unreached.value.hint or "")
         assert place.uri in unreached.value.message
         assert "swordfish" not in shown_by(unreached.value, capfd, caplog)
+
+
+@pytest.mark.parametrize("kind", ["HNSW", "IVF_SQ8"])
+def test_an_index_that_is_not_exact_answers_with_the_models_scores(
+    place: Place, kind: Kind
+) -> None:
+    """Rounded vectors only choose the candidates; what is answered is scored again."""
+    schema, items, vectors = films(3_000, seed=8)
+    place = replace(place, timeout=30.0)
+    name, told = collection_name(kind.lower(), B), set[str]()
+    with MilvusIndex.build(
+        place, schema, items, vectors, name, B, kind=kind, progress=lambda s, *_: told.add(s)
+    ) as index:
+        assert index.store.index_type(name) == index.kind == kind
+        assert told == {"writing", "indexing"}
+        exact = ExactIndex(schema, items, vectors)
+        assert measured(index, exact, vectors[:50]).recall > 0.9
+        hits = index.search(vectors[5], 10)
+        assert hits.rows[0] == 5
+        np.testing.assert_allclose(hits.scores, vectors[hits.rows] @ vectors[5], atol=1e-6)
+        rare = [Between("year", 1990, 1990)]
+        assert len(index.search(vectors[5], 10, rare)) == 10  # a condition still leaves ten
+    with MilvusIndex.open(place, schema, items, vectors, name, B) as index:
+        assert index.kind == kind
+        index.store.drop(name)
+
+
+def test_an_index_that_is_never_built_is_given_up(
+    place: Place, store: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server takes DISKANN, and has no node that builds it."""
+    monkeypatch.setattr("fusionrec.index.milvus._STALL", 0.5)
+    monkeypatch.setattr("fusionrec.index.milvus._ROW_STALL", 0.0)
+    place, name = replace(place, timeout=30.0), collection_name("disk", B)
+    with pytest.raises(StoreUnavailableError, match="0 of 3000 rows in the index") as raised:
+        MilvusIndex.build(place, *films(3_000, seed=8), name, B, kind="DISKANN")
+    assert "--kind HNSW" in str(raised.value.hint)
+    store.drop(name)

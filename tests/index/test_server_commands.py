@@ -104,3 +104,21 @@ def test_settings_of_the_workspace_name_the_place(workspace: Workspace, fusionre
     assert ended.code == 2
     assert "--connect is name=value" in ended.err
     assert "swordfish" not in ended.err
+
+
+def test_an_index_is_chosen_and_measured(
+    workspace: Workspace, fusionrec: Command, database: Place
+) -> None:
+    ended = fusionrec(workspace, "index", "--milvus", database.name, "--kind", "HNSW", "--measure")
+    assert ended.code == 0, ended.err
+    header, row = (line.split("\t") for line in ended.out.splitlines())
+    assert header == ["Kind", "Items", "Searches", "Recall@10", "p50 ms", "p99 ms"]
+    kind, items, searches, recall, p50, p99 = row
+    assert (kind, items, recall) == ("HNSW", "40", "1.0000")
+    assert int(searches) > 0
+    assert 0 < float(p50) <= float(p99)
+    # Without a kind, the exact one for so few; Lite has no inverted lists.
+    assert "FLAT" in fusionrec(workspace, "index", "--measure").out
+    ended = fusionrec(workspace, "index", "--milvus", workspace.milvus, "--kind", "IVF_SQ8")
+    assert ended.code == 2
+    assert "has no index of type IVF_SQ8" in ended.err

@@ -76,7 +76,7 @@ def show_answer(answer: Answer, as_json: bool) -> None:
             row.append("" if item.stars is None else f"{item.stars:.2f}")
         rows.append(row + [cell(item.content[name]) for name in content])
     show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
-    if not answer.items and answer.kind != "search":  # whose notes say why
+    if not answer.items and answer.kind not in ("search", "popular"):  # whose notes say why
         say("no item meets these conditions")
 
 
@@ -195,3 +195,22 @@ class ByteProgress:
         whole = f" of {total / scale:,.0f} {unit} ({done / total:.0%})" if total else f" {unit}"
         text = f"{self._what}: {done / scale:,.0f}{whole}"
         click.echo(f"\r{text}" if terminal else text, err=True, nl=not terminal or ended)
+
+
+class IndexProgress:
+    """Shows how an index is built, on stderr; a stage that is done at once is not mentioned.
+
+    Args:
+        version: whose index.
+    """
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._stages: dict[str, ByteProgress] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Takes what is being done, and how much of it is."""
+        if stage not in self._stages and done < total:
+            self._stages[stage] = ByteProgress(f"{stage} {self._version}", "items")
+        if stage in self._stages:
+            self._stages[stage](done, total)

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import ByteProgress, TrainingProgress, say, show_answer
+from fusionrec.cli.output import (
+    ByteProgress,
+    IndexProgress,
+    TrainingProgress,
+    say,
+    show_answer,
+)
 from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 from fusionrec.recipes import FUSION, AnyRecipe
@@ -191,7 +197,7 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     say(why)
     describe(dataset)
     artifact = _train(workspace, dataset, FUSION["quick"], resume)
-    build_index(workspace, artifact, progress=ByteProgress("indexing", "items"))
+    build_index(workspace, artifact, progress=IndexProgress(artifact.version))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
     from fusionrec.people import Query
 

@@ -3,47 +3,84 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import ByteProgress, say, show_json, show_rows
+from fusionrec.cli.output import IndexProgress, say, show_json, show_rows
 from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError
+from fusionrec.errors import FusionrecError, UsageError
 
 if TYPE_CHECKING:
+    from fusionrec.artifact import Artifact
     from fusionrec.index import Place
+    from fusionrec.index.kinds import Kind
 
 
 @click.command()
 @options.place
 @options.newest
 @click.option(
-    "--kind", type=click.Choice(["FLAT", "HNSW"]), default="FLAT", show_default=True,
-    help="FLAT is exact; HNSW pays on a server, beyond 100,000 items.",
+    "--vectors", type=click.Path(path_type=Path), metavar="FILE",
+    help="Parquet: items with vectors of any other model, which become a version of their own.",
+)  # fmt: skip
+@click.option(
+    "--kind", type=click.Choice(["FLAT", "HNSW", "IVF_SQ8", "DISKANN"]),
+    help="Default: by place and number of items. FLAT is exact; the others are for a server.",
+)  # fmt: skip
+@click.option(
+    "--measure", is_flag=True,
+    help="Then compare it with an exact search: recall@10, milliseconds of a search.",
 )  # fmt: skip
 @click.pass_obj
 def index(
     workspace: Workspace,
     version: str | None,
+    vectors: Path | None,
     place: Place,
-    kind: Literal["FLAT", "HNSW"],
+    kind: Kind | None,
+    measure: bool,
 ) -> None:
     """Put a version's item vectors into Milvus and make it the one that answers."""
-    from fusionrec.artifact import version_numbers
     from fusionrec.catalogue import current
-    from fusionrec.indexing import build_index
+    from fusionrec.indexing import build_index, measure_index
     from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
 
-    numbers = version_numbers(workspace.models)
-    newest = f"v{numbers[-1]}" if numbers else None
-    artifact = load(workspace, version or newest)
-    progress = ByteProgress(f"indexing {artifact.version}", "items")
+    artifact = _indexed(workspace, version, vectors)
+    progress = IndexProgress(artifact.version)
     name = build_index(workspace, artifact, place, kind=kind, progress=progress)
     items = int(current(artifact, Ledger(workspace.ledger)).available.sum())
     say(f"{artifact.version} is active; its {items:,} items are in {name}")
+    if measure:
+        kind, found = measure_index(workspace, place)
+        row = [kind, f"{items:,}", f"{found.queries:,}", f"{found.recall:.4f}"]
+        row += [f"{found.p50_ms:.2f}", f"{found.p99_ms:.2f}"]
+        show_rows(["Kind", "Items", "Searches", "Recall@10", "p50 ms", "p99 ms"], [row])
+
+
+def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
+    """What is to be indexed: the version named or the newest, or a new one of a file's vectors."""
+    from fusionrec.artifact import version_numbers
+    from fusionrec.versions import load
+
+    if vectors is None:
+        numbers = version_numbers(workspace.models)
+        newest = f"v{numbers[-1]}" if numbers else None
+        return load(workspace, version or newest)
+    if version is not None:
+        raise UsageError(
+            f"--vectors makes a version of its own, so it cannot be {version}",
+            hint="leave out --version, or --vectors",
+        )
+    from fusionrec.foreign import publish_vectors
+
+    say(f"reading {vectors}")
+    artifact = publish_vectors(workspace.models, vectors, say)
+    about = artifact.manifest
+    say(f"saved {artifact.version}: {about['items']:,} items, {about['dim']:,} numbers each")
+    return artifact
 
 
 @click.group(invoke_without_command=True)
@@ -65,7 +102,8 @@ def models(context: click.Context, as_json: bool) -> None:
     for v in found:
         figure = "" if v.validation is None else f"{v.validation:.4f} {v.measure}"
         state = v.problem or ("active" if v.active else "")
-        rows.append([v.name, v.created, v.data, v.part or "all", v.model, figure, state])
+        part = v.part or ("all" if v.measure else "")
+        rows.append([v.name, v.created, v.data, part, v.model, figure, state])
     header = ["Version", "Created", "Data", "Trained on", "Model", "Validation", "State"]
     if rows:
         show_rows(header, rows)

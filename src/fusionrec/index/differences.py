@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from fusionrec.errors import StoreMissingError, UsageError
+from fusionrec.index.kinds import Kind, kind_for, search_params
 from fusionrec.index.layout import ROW
 
-Kind = Literal["FLAT", "HNSW"]
 Call = Callable[..., Any]
 
 ALIAS = "fusionrec"
 PREFIX = "fusionrec_v"
 MAX_LIMIT = 16_384  # answers of one search or query; a server refuses more, Lite is kept to it
-MAX_EF = 32_768
 _NOTE = "fusionrec"  # the property that holds the note where descriptions are not kept
-_HNSW = {"M": 16, "efConstruction": 200}
+_LITE_KINDS: tuple[Kind, ...] = ("FLAT", "HNSW")
 
 
 @dataclass(frozen=True)
@@ -92,29 +92,36 @@ class Software:
             return {}
         return note if isinstance(note, dict) else {}
 
-    def reading(self, kind: Kind, limit: int, *, settled: bool) -> dict[str, Any]:
-        """Options of a search for ``limit`` rows; not ``settled``, it sees our last write."""
-        # A server refuses an ef below the limit; Lite takes it for more than it is good for.
-        params = {"ef": min(max(128, 2 * limit), MAX_EF)} if kind == "HNSW" else {}
+    def indexed(self, described: dict[str, Any] | None) -> int:
+        """Rows in an index, of which it is told; -1 where there is no index."""
+        if not described:
+            return -1
+        # Lite has built it when it has answered, and counts nothing.
+        return sys.maxsize if self.lite else int(described["indexed_rows"])
+
+    def kind(self, wanted: Kind | None, n: int) -> Kind:
+        """The type of index for n items: the one that is wanted, else what suits them.
+
+        Lite compares all items whatever the index, so that there the exact one costs nothing.
+
+        Raises:
+            UsageError: the place does not know it; Lite itself would take any in silence.
+        """
+        if wanted is None:
+            return "FLAT" if self.lite else kind_for(n)
+        if self.lite and wanted not in _LITE_KINDS:
+            raise UsageError(
+                f"{self.title} has no index of type {wanted}",
+                hint=f"it has {' and '.join(_LITE_KINDS)}; {wanted} needs a Milvus server",
+            )
+        return wanted
+
+    def reading(self, kind: Kind, limit: int, n: int, *, settled: bool) -> dict[str, Any]:
+        """Options of a search for ``limit`` of n rows; not ``settled``, it sees our last write."""
+        params = search_params(kind, limit, n)
         options: dict[str, Any] = {"search_params": {"metric_type": "IP", "params": params}}
         # A server answers from what it knew some seconds ago unless told to wait; Lite never does.
         options["consistency_level"] = "Bounded" if settled else "Session"
         # A server adds the key to every hit; asked for nothing, Lite sends whole rows with vectors.
         options["output_fields"] = [ROW] if self.lite else []
         return options
-
-
-def check_kind(kind: str) -> None:
-    """Refuses an index type before anything is written: Lite takes any in silence, and a server
-    complains only when all rows are in.
-
-    Raises:
-        UsageError: it is not one of ``Kind``, which every place knows.
-    """
-    if kind not in get_args(Kind):
-        raise UsageError(f"an index is {' or '.join(get_args(Kind))}, got {kind!r}")
-
-
-def index_params(kind: Kind) -> dict[str, int]:
-    """How an index of a type is built."""
-    return _HNSW if kind == "HNSW" else {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,19 +16,15 @@ from fusionrec.errors import StoreError, StoreMissingError, StoreUnavailableErro
 from fusionrec.index import lite
 from fusionrec.index.boundary import damaged, translated
 from fusionrec.index.client import collection_schema, connect
-from fusionrec.index.differences import (
-    ALIAS,
-    MAX_LIMIT,
-    PREFIX,
-    Kind,
-    Software,
-    index_params,
-)
+from fusionrec.index.differences import ALIAS, MAX_LIMIT, PREFIX, Software
+from fusionrec.index.kinds import Kind, build_params
 from fusionrec.index.layout import VECTOR, Layout
 from fusionrec.index.places import Place
 
 _LONG = 600  # seconds for what takes a server minutes, with a million rows
 _POLL = 0.2  # seconds between two looks at such a thing
+# Seconds that an index may take without a row more in it: a server adds whole segments.
+_STALL, _ROW_STALL = 60.0, 0.003
 
 
 @dataclass(frozen=True)
@@ -209,14 +206,49 @@ class MilvusStore:
         if taken != len(records):
             raise StoreError(f"{self.place} took {taken} of {len(records)} rows")
 
-    def finish(self, name: str, kind: Kind) -> None:
-        """Makes the rows durable and the collection searchable by inner product."""
-        self._call("flush", name, reading=False, timeout=_LONG)
+    def add_index(self, name: str, kind: Kind, n: int) -> None:
+        """Says how an empty collection, which is to have n rows, will be searched by inner product.
+
+        Raises:
+            StoreError: the place does not know such an index.
+        """
         index = self._client.prepare_index_params()
-        params = index_params(kind)
+        params = build_params(kind, n)
         index.add_index(VECTOR, index_type=kind, metric_type="IP", params=params)
-        self._call("create_index", name, index, reading=False, timeout=_LONG)
+        self._call("create_index", name, index, reading=False, sync=False)
+
+    def finish(self, name: str, n: int, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Makes the rows durable and the collection searchable.
+
+        Args:
+            name: of the collection.
+            n: how many rows it has.
+            progress: called with the rows that are in the index, while they become more.
+
+        Raises:
+            StoreUnavailableError: nothing has moved for longer than the rows can account for.
+        """
+        self._call("flush", name, reading=False, timeout=_LONG)
+        patience = _STALL + n * _ROW_STALL
+        before, end = -1, time.monotonic() + patience
+        while (done := self._indexed(name)) < n:
+            if done > before:
+                before, end = done, time.monotonic() + patience
+                progress(done)
+            if time.monotonic() > end:
+                raise StoreUnavailableError(
+                    f"{self.place} has {max(done, 0)} of {n} rows in the index of {name}, and has "
+                    f"not moved for {patience:.0f} s",
+                    hint="it may not be set up for this kind of index: try --kind HNSW, or look at "
+                    "the server's log",
+                )
+            time.sleep(_POLL)
+        progress(n)
         self.load(name)
+
+    def _indexed(self, name: str) -> int:
+        """Rows in the vector index, as far as the place tells."""
+        return self.software.indexed(self._call("describe_index", name, VECTOR))
 
     def load(self, name: str) -> None:
         """Makes a collection that is there ready for searches.
@@ -266,14 +298,16 @@ class MilvusStore:
         limit: int,
         expression: str,
         kind: Kind,
+        n: int,
         *,
         settled: bool = True,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Milvus' own answer: int64 [m] rows, float32 [m] scores, best first; rows may repeat.
+        """Milvus' own answer out of n rows: int64 [m] rows, float32 [m] scores, best first; rows
+        may repeat.
 
         Not ``settled``, a server first waits for the writes of a moment ago.
         """
-        options = self.software.reading(kind, limit, settled=settled)
+        options = self.software.reading(kind, limit, n, settled=settled)
         hits = self._call(
             "search", name, [vector], filter=expression, anns_field=VECTOR, limit=limit, **options
         )[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Self, get_args
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreMissingError, UsageError
 from fusionrec.index import verify
-from fusionrec.index.differences import MAX_LIMIT, PREFIX, Kind, check_kind
+from fusionrec.index.differences import MAX_LIMIT, PREFIX
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
@@ -23,6 +23,7 @@ from fusionrec.index.exact import (
     ranked,
 )
 from fusionrec.index.filters import Condition, expression
+from fusionrec.index.kinds import KINDS, Kind, check_kind, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
 from fusionrec.index.milvus import MilvusStore
 from fusionrec.index.places import Place
@@ -30,7 +31,10 @@ from fusionrec.index.places import Place
 # Rows asked for beyond k, so that ties at the end are mostly seen at once; each costs time in Lite.
 _SLACK = 4
 
-Progress = Callable[[int, int], None]
+# How many times k an index with rounded vectors is asked for, to be scored again.
+_ROUNDED_MORE = 4
+
+Progress = Callable[[str, int, int], None]
 
 
 def collection_name(version: str | int, checksum: str) -> str:
@@ -90,7 +94,7 @@ class MilvusIndex:
         checksum: str,
         *,
         available: np.ndarray | None = None,
-        kind: Kind = "FLAT",
+        kind: Kind | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Writes a collection from scratch, and verifies it before it is used.
@@ -106,17 +110,20 @@ class MilvusIndex:
             name: of the collection; see ``collection_name``.
             checksum: the artifact's, hexadecimal.
             available: bool [n], which items are written; all by default.
-            kind: ``FLAT`` is exact; ``HNSW`` is faster on a server, beyond 100,000 items.
-            progress: called with rows written and n.
+            kind: of the index; what suits place and number of items by default (``kinds``).
+            progress: called with what is being done, ``writing`` or ``indexing``, the rows that are
+                done and all rows.
 
         Raises:
-            UsageError: a URI, version, checksum or kind that is none, or there are no items.
+            UsageError: a URI, version, checksum or kind that is none, or that the place does not
+                know, or there are no items.
             DataError: an id or category cannot be stored whole.
             StoreDamagedError: the vectors are not normalised (nothing was written then), or
                 Milvus does not answer from them as the exact index does.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or could not write.
         """
-        check_kind(kind)
+        if kind is not None:
+            check_kind(kind)
         rows = _written(items, available)
         if len(rows) == 0:
             raise UsageError("an index needs at least one item")
@@ -125,11 +132,12 @@ class MilvusIndex:
         store = MilvusStore(place)
         try:
             index = cls(store, name, items, exact, layout)
-            index.kind, index._settled, index._rows = kind, False, rows
+            index.kind, index._settled = store.software.kind(kind, len(rows)), False
+            index._rows = rows
             was_active = store.active() == name
             index._write(checksum, progress)
             index._stored = verify.check_rows(store, name, rows)
-            verify.check_answers(index, exact, schema, items, rows, exact=kind == "FLAT")
+            verify.check_answers(index, exact, schema, items, rows, exact=is_exact(index.kind))
             index._settled = True
             if was_active:
                 index.activate()
@@ -214,7 +222,7 @@ class MilvusIndex:
         check_k(k)
         k = min(k, len(self), MAX_LIMIT)
         filtered = bool(where) or len(left_out) > 0
-        if self.kind == "HNSW" and filtered and self.store.software.lite:
+        if not is_exact(self.kind) and filtered and self.store.software.lite:
             # Lite's graph finds k items, of which none may be the nearest, and saves no time.
             return self._exact.search(query, k, where, left_out)
         more = self._more(k, len(left_out))
@@ -223,11 +231,17 @@ class MilvusIndex:
         )
         kept = np.isin(rows, left_out, invert=True)
         rows, scores = rows[kept], scores[kept]
-        if self.kind == "HNSW" and len(rows) < k and filtered:
+        if not is_exact(self.kind) and len(rows) < k and filtered:
             # A graph walks past what a selective filter leaves over.
             return self._exact.search(query, k, where, left_out)
         verify.check_scores(
-            self.store, self.name, query, self._exact.vectors, rows=rows, scores=scores
+            self.store,
+            self.name,
+            query,
+            self._exact.vectors,
+            rows=rows,
+            scores=scores,
+            rounded=is_rounded(self.kind),
         )
         return ranked(query, self._exact.vectors, rows, k)
 
@@ -242,15 +256,16 @@ class MilvusIndex:
         self, query: np.ndarray, k: int, expression: str
     ) -> tuple[np.ndarray, np.ndarray]:
         """At least the k best rows, distinct, with Milvus' scores, and all that tie."""
-        most = min(self._stored, MAX_LIMIT)
-        limit = min(k + _SLACK, most)
+        most, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
+        limit = min(k * _ROUNDED_MORE if rounded else k + _SLACK, most)
         while True:
             rows, scores = self.store.search(
-                self.name, query, limit, expression, self.kind, settled=self._settled
+                self.name, query, limit, expression, self.kind, len(self), settled=self._settled
             )
             distinct, first = np.unique(rows, return_index=True)
             best = np.sort(scores[first])[::-1]
-            enough = len(best) > k and best[-1] < best[k - 1] - 2 * margin(query)
+            apart = 0.0 if rounded else 2 * margin(query)
+            enough = len(best) > k and best[-1] < best[k - 1] - apart
             if len(rows) < limit or limit == most or enough:
                 return distinct, scores[first]
             limit = min(4 * limit, most)
@@ -273,12 +288,14 @@ class MilvusIndex:
         store, n = self.store, len(self._rows)
         d = self._exact.vectors.shape[1]
         store.create(self.name, self._layout, d, self._note(checksum))
+        store.add_index(self.name, self.kind, n)  # first: a kind it does not know is refused now
         for start in range(0, n, BATCH):
             rows = self._rows[start : start + BATCH]
             store.insert(self.name, records(self._layout, self._items, self._exact.vectors, rows))
             if progress is not None:
-                progress(start + len(rows), n)
-        store.finish(self.name, self.kind)
+                progress("writing", start + len(rows), n)
+        tell = progress or (lambda *_: None)
+        store.finish(self.name, n, lambda done: tell("indexing", done, n))
 
     def _note(self, checksum: str) -> dict[str, Any]:
         n, d = len(self._rows), self._exact.vectors.shape[1]
@@ -290,7 +307,7 @@ class MilvusIndex:
             note = self.store.note(self.name)
         except StoreMissingError as error:  # its folder is there, and no description in it
             raise verify.unlike(self.store, self.name, error.message) from error
-        if note.get("kind") in get_args(Kind):
+        if note.get("kind") in KINDS:
             self.kind = note["kind"]
         for key, wanted in self._note(checksum).items():
             if note.get(key) != wanted:

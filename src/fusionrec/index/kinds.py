@@ -1,0 +1,70 @@
+"""Types of a vector index: which one suits how many items, how it is built and how it is searched.
+
+The sizes and settings were chosen from what ``benchmarks/scale.py`` measured; see
+``benchmarks/RESULTS.md`` and ``docs/scale.md``.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal, get_args
+
+from fusionrec.errors import UsageError
+
+Kind = Literal["FLAT", "HNSW", "IVF_SQ8", "DISKANN"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_FLAT_TO = 50_000  # items up to which a server compares all of them about as fast
+_HNSW_TO = 10_000_000  # above, graph and vectors (0.8 kB an item of 128 numbers) outgrow a machine
+_MAX_EF = 32_768  # these two are a server's limits
+_MAX_LISTS = 65_536
+
+
+def kind_for(n: int) -> Kind:
+    """The index that suits n items on a server: exact while that is cheap, then a graph, then
+    vectors of one byte a number.
+    """
+    return "FLAT" if n <= _FLAT_TO else "HNSW" if n <= _HNSW_TO else "IVF_SQ8"
+
+
+def check_kind(kind: str) -> None:
+    """Refuses what is no type of an index, before anything is written.
+
+    Raises:
+        UsageError: it is not one of ``Kind``.
+    """
+    if kind not in KINDS:
+        raise UsageError(f"an index is {', '.join(KINDS)}, got {kind!r}")
+
+
+def is_exact(kind: Kind) -> bool:
+    """Whether it finds the nearest items always."""
+    return kind == "FLAT"
+
+
+def is_rounded(kind: Kind) -> bool:
+    """Whether its scores may be those of vectors that were rounded, so that more are asked for and
+    scored again.
+    """
+    return kind in ("IVF_SQ8", "DISKANN")
+
+
+def build_params(kind: Kind, n: int) -> dict[str, int]:
+    """How an index of n items is built."""
+    if kind == "HNSW":
+        return {"M": 32, "efConstruction": 200}
+    return {"nlist": _lists(n)} if kind == "IVF_SQ8" else {}
+
+
+def search_params(kind: Kind, limit: int, n: int) -> dict[str, Any]:
+    """How much of an index of n items is looked at for ``limit`` of them."""
+    if kind == "HNSW":
+        return {"ef": min(max(128, 2 * limit), _MAX_EF)}  # a server refuses one below the limit
+    if kind == "IVF_SQ8":
+        return {"nprobe": min(max(_lists(n) // 16, 64), _lists(n))}
+    return {"search_list": max(100, 2 * limit)} if kind == "DISKANN" else {}
+
+
+def _lists(n: int) -> int:
+    """Lists of an inverted index: about four times the root of n, a power of two."""
+    return min(max(1 << round(math.log2(4 * math.sqrt(n))), 16), _MAX_LISTS)
