@@ -102,6 +102,48 @@ def check(ok: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+_TABLES = ("milvus", "ledger", "service")  # of a workspace's settings
+
+
+def settings_table(file: Path | None, name: str) -> Mapping[str, Any]:
+    """One table of a settings file; empty where file or table is missing.
+
+    Raises:
+        ConfigError: the file is no TOML, or holds something that is no known table. No value of it
+            is shown.
+    """
+    if file is None or not file.exists():
+        return {}
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        # A parser may quote the line, and with it a secret.
+        why = type(error).__name__
+        raise ConfigError(f"{file} cannot be read as TOML ({why})") from None
+    for given, table in tables.items():
+        if given not in _TABLES:
+            near = difflib.get_close_matches(given, _TABLES, n=1, cutoff=0.4)
+            raise ConfigError(
+                f"{file} holds the tables {', '.join(f'[{t}]' for t in _TABLES)}; it has {given}",
+                hint=f"did you mean [{near[0]}]?" if near else None,
+            )
+        if not isinstance(table, dict):
+            raise ConfigError(f"{given} in {file} must be a table: [{given}]")
+    found: Mapping[str, Any] = tables.get(name, {})
+    return found
+
+
+@dataclass(frozen=True)
+class LedgerSettings(Settings):
+    """The settings' table ``[ledger]``.
+
+    Attributes:
+        url: as SQLAlchemy reads it; empty: a SQLite file in the workspace.
+    """
+
+    url: str = ""
+
+
 @dataclass(frozen=True)
 class Workspace:
     """The folder that holds a project's models, embedded Milvus, ledger and downloads.
@@ -133,9 +175,20 @@ class Workspace:
         return self.home / "checkpoints"
 
     @property
-    def ledger(self) -> Path:
-        """The SQLite file of what must not be lost."""
-        return self.home / "ledger.sqlite"
+    def ledger(self) -> Path | str:
+        """Where that is which must not be lost: the URL in ``FUSIONREC_LEDGER``, else ``url`` in
+        the settings' table ``[ledger]``, else a SQLite file of the workspace.
+
+        Raises:
+            ConfigError: the settings cannot be read, or the table holds something else.
+        """
+        if url := os.environ.get("FUSIONREC_LEDGER"):
+            return url
+        table = settings_table(self.settings, "ledger")
+        if not isinstance(table.get("url", ""), str):  # said here, without the value
+            raise ConfigError("ledger.url must be a text in quotes")
+        url = LedgerSettings.from_dict(table, "ledger.").url
+        return url or self.home / "ledger.sqlite"
 
     @property
     def milvus(self) -> str:
@@ -144,5 +197,5 @@ class Workspace:
 
     @property
     def settings(self) -> Path:
-        """TOML that may be there, with a table ``[milvus]``: the place of the index."""
+        """TOML that may be there, with tables ``[milvus]``, ``[ledger]`` and ``[service]``."""
         return self.home / "settings.toml"

@@ -96,8 +96,9 @@ def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path)
         (f"[milvus]\npassword = '{SECRET}", "cannot be read as TOML"),
         ("[milvus]\npassword = 123456", "a text in quotes"),
         ("[milvus]\ntimeout = 'soon'", "number of seconds"),
-        ("milvus = 3", "one table"),
-        ("[mivlus]\n", "mivlus"),
+        ("milvus = 3", "must be a table"),
+        ("ledger = 3", "must be a table"),
+        ("[mivlus]\n", "did you mean [milvus]?"),
     ],
 )
 def test_a_settings_file_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:

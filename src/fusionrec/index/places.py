@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
-from fusionrec.config import Settings
+from fusionrec.config import Settings, settings_table
 from fusionrec.errors import ConfigError, UsageError
 
 VARIABLE = "FUSIONREC_MILVUS"  # of the environment; the others begin with it
@@ -118,7 +117,7 @@ def place_from(
         given: settings by name, as options give them; they win over all others.
         environment: ``FUSIONREC_MILVUS`` is the URI, ``FUSIONREC_MILVUS_TOKEN`` and so on the other
             settings; the process's by default. It wins over the file.
-        file: TOML with a table ``[milvus]``; may be missing.
+        file: a workspace's settings, of which the table ``[milvus]`` is read; may be missing.
 
     Raises:
         ConfigError: a setting is unknown, of the wrong type or out of its range.
@@ -126,7 +125,7 @@ def place_from(
     environment = os.environ if environment is None else environment
     known = {f.name: f"{VARIABLE}_{f.name.upper()}" for f in fields(Place)} | {"uri": VARIABLE}
     said = {n: environment[v] for n, v in known.items() if environment.get(v)}
-    settings: dict[str, Any] = dict(_in_file(file))
+    settings: dict[str, Any] = dict(settings_table(file, "milvus"))
     for layer in (said, given):
         if layer.get("user") or layer.get("password"):
             settings.pop("token", None)  # else a token from further out would win
@@ -141,22 +140,6 @@ def place_from(
             text = settings["timeout"]
             raise ConfigError(f"timeout must be a number of seconds, got {text!r}") from None
     return Place.from_dict(settings)
-
-
-def _in_file(file: Path | None) -> Mapping[str, Any]:
-    if file is None or not file.exists():
-        return {}
-    try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        # A parser may quote the line, and with it a secret.
-        why = type(error).__name__
-        raise ConfigError(f"{file} cannot be read as TOML ({why})") from None
-    table = settings.pop("milvus", {})
-    if settings or not isinstance(table, dict):
-        other = ", ".join(settings) or "a value of that name"
-        raise ConfigError(f"{file} holds one table, [milvus]; it has {other}")
-    return table
 
 
 def _parts(uri: str) -> SplitResult | None:

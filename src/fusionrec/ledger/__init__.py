@@ -1,0 +1,8 @@
+"""What must never be lost, on a SQL database: which version is active, which items were changed,
+what users said and did, who may ask.
+"""
+
+from fusionrec.ledger.ledger import Ledger
+from fusionrec.ledger.records import Activation, Event, Impression, ItemChange, Key, Outcome
+
+__all__ = ["Activation", "Event", "Impression", "ItemChange", "Key", "Ledger", "Outcome"]

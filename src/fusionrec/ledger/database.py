@@ -1,0 +1,156 @@
+"""The database under the ledger: reads, and writes of which all is kept or nothing."""
+
+from __future__ import annotations
+
+import sqlite3
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, NullPool, create_engine, exc
+
+from fusionrec.ledger import forks
+from fusionrec.ledger.faults import ledger_error
+from fusionrec.ledger.places import WAIT, Place, is_settled, settled_engine
+from fusionrec.ledger.tables import SCHEMA, migrate, schema_number
+from fusionrec.ledger.turns import begin, turns_at
+
+T = TypeVar("T")
+
+
+class Database:
+    """A SQLite file or a server's database, for any number of threads and processes.
+
+    Args:
+        place: the file, or a URL as SQLAlchemy reads it. Nothing is opened yet.
+
+    Raises:
+        LedgerError: the URL is of no known form, or its driver is not installed.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self._place = Place.of(place)
+        with self._translated():
+            self._engine = self._place.engine()
+        file = self._place.file
+        self._turns = None if file is None else turns_at(file)
+        forks.watch(self._engine)
+        weakref.finalize(self, self._engine.dispose)
+
+    def read(self, ask: Callable[[Connection], T], otherwise: T) -> T:
+        """What one statement finds, or ``otherwise`` where there is no ledger yet; makes none.
+
+        Raises:
+            LedgerError: the database cannot be used, or is a newer program's.
+        """
+        with self._translated(), forks.passed():
+            file, engine = self._place.file, self._engine
+            if file is not None and not file.exists():
+                return otherwise
+            if file is not None:
+                try:
+                    return _found(engine, ask, otherwise)
+                except exc.OperationalError:
+                    # SQLite writes a little even to read, which a full or read-only disk forbids.
+                    if not is_settled(file):
+                        raise
+                    return _found(settled_engine(file), ask, otherwise)
+            engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+            with engine.connect() as connection:
+                held = connection.info.get("schema") or schema_number(connection)
+                if held == SCHEMA:
+                    return ask(connection)
+                if not held:
+                    return otherwise
+        self.write(lambda _: None)
+        return self.read(ask, otherwise)
+
+    def write(self, do: Callable[[Connection], T]) -> T:
+        """What ``do`` gives; all that it writes is on disk, or nothing is. Before, the ledger is
+        made or brought up to date; nobody else writes meanwhile.
+
+        Raises:
+            LedgerError: the database cannot be used, or is a newer program's; nothing was written.
+        """
+        with self._translated(), forks.passed(), self._turn():
+            self._place.make()
+            with self._engine.connect() as connection:
+                if self._place.file is not None:
+                    _write_ahead(connection)
+                with connection.begin():
+                    locked = _lock(connection)
+                    if schema_number(connection, lock=not locked) < SCHEMA:
+                        migrate(connection)
+                    return do(connection)
+
+    def clear(self) -> None:
+        """Takes what was deleted out of SQLite's log too, as far as no reader holds it."""
+        with self._translated(), forks.passed():
+            if self._place.file is not None:
+                with self._engine.connect() as connection:
+                    _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Closes the connections; the next use opens them again."""
+        with self._translated(), forks.passed():
+            self._engine.dispose()
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.mine(WAIT) if self._turns is not None else nullcontext()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (exc.SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
+            # With a password in the URL, it may be in the cause's own words.
+            cause = error if self._place.url is None else None
+            raise ledger_error(error, self._place.name, self._place.url) from cause
+
+
+def _found(file: Engine, ask: Callable[[Connection], T], otherwise: T) -> T:
+    """What one statement finds in a SQLite ledger, however old."""
+    with file.connect() as connection:
+        held = connection.info.get("schema") or schema_number(connection)
+        if held == SCHEMA:
+            return ask(connection)
+        return _in_a_copy(connection, ask) if held else otherwise
+
+
+def _driver(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def _lock(connection: Connection) -> bool:
+    """One writer at a time, on a server too: so numbers become visible in rising order, and what a
+    writer has looked up is still so when it writes. False for a database that is neither SQLite nor
+    PostgreSQL: there the schema's row has to do.
+    """
+    if connection.dialect.name == "sqlite":
+        begin(_driver(connection), WAIT)
+    elif connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT}s'")
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7089071923301224556)")
+    else:
+        return False
+    return True
+
+
+def _write_ahead(connection: Connection) -> None:
+    """Lets readers go on while someone writes; said once to a connection, kept by the file."""
+    if not connection.info.get("writes"):
+        _driver(connection).execute("PRAGMA journal_mode=WAL")
+        connection.info["writes"] = True
+
+
+def _in_a_copy(connection: Connection, ask: Callable[[Connection], T]) -> T:
+    """What is found in an older program's SQLite ledger, which is left as it is: who only reads may
+    not be allowed to write.
+    """
+    memory = create_engine("sqlite://", poolclass=NullPool)
+    with memory.begin() as copy:
+        _driver(connection).backup(_driver(copy))
+        migrate(copy)
+        return ask(copy)

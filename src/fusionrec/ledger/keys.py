@@ -1,0 +1,53 @@
+"""Keys to the service, of which the ledger knows the secrets' hashes alone."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, select
+
+from fusionrec.errors import UsageError
+from fusionrec.ledger.records import Key
+from fusionrec.ledger.tables import keys, now
+
+_PREFIX = "frk_"  # so that a secret that lies around is known for what it is
+
+
+def add_key(connection: Connection, name: str, scopes: Iterable[str]) -> str:
+    """Makes a key and gives its secret."""
+    if connection.execute(select(keys.c.name).where(keys.c.name == name)).first():
+        raise UsageError(
+            f"there is a key named {name!r}", hint="take another name, or remove that key before"
+        )
+    secret = _PREFIX + secrets.token_urlsafe(32)
+    said = " ".join(sorted(scopes))
+    connection.execute(keys.insert().values(name=name, hash=_hash(secret), scopes=said, at=now()))
+    return secret
+
+
+def all_keys(connection: Connection) -> list[Key]:
+    return [_key(row) for row in connection.execute(select(keys).order_by(keys.c.name))]
+
+
+def remove_key(connection: Connection, name: str) -> None:
+    if not connection.execute(delete(keys).where(keys.c.name == name)).rowcount:
+        known = ", ".join(key.name for key in all_keys(connection)) or "none"
+        raise UsageError(f"there is no key named {name!r}", hint=f"there are: {known}")
+
+
+def key_of(connection: Connection, secret: str) -> Key | None:
+    # Found by its hash: how long that takes tells nothing of the secret. 32 random bytes need no
+    # slow hash.
+    row = connection.execute(select(keys).where(keys.c.hash == _hash(secret))).first()
+    return None if row is None else _key(row)
+
+
+def _key(row: Row[*tuple[Any, ...]]) -> Key:
+    return Key(row.name, frozenset(row.scopes.split()), row.at)
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

