@@ -15,7 +15,7 @@ from films import MODEL, ORIGIN, move_in, write_lines
 
 from fusionrec.cli import options, run
 from fusionrec.cli.output import ByteProgress, TrainingProgress, say
-from fusionrec.cli.training import describe
+from fusionrec.cli.output import describe
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS

@@ -104,6 +104,11 @@ class Encoder:
                 vocabularies[field.name] = _learn(field, column, min_count, max_words)
         return cls(dataset.schema, vocabularies)
 
+    @classmethod
+    def of_nothing(cls, schema: Schema) -> Encoder:
+        """An encoder that has seen nothing: every value is the unknown one."""
+        return cls(schema, {field.name: Vocabulary() for field in schema.fields})
+
     def without_ids(self, side: Side) -> Encoder:
         """An encoder like this one that knows no id of a side: all are the unknown one."""
         nobody = {self.schema.id(side).name: Vocabulary()}
@@ -239,20 +244,20 @@ def _given(field: Field, text: str) -> Any:
 
 def _learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:
     if field.kind == "number":
-        known = [float(v) for v in column if not math.isnan(v)]
+        known = [float(v) for v in column if v is not None and not math.isnan(v)]
         if not known:
             return Vocabulary()
         return Vocabulary(mean=float(np.mean(known)), std=float(np.std(known)) or 1.0)
     if field.kind == "text":
-        texts = [words_of(text) for text in column]
+        texts = [words_of(text or "") for text in column]
         counts = Counter(word for words in texts for word in set(words))
         # The length that holds all but the longest hundredth of the texts, at most max_words.
         length = int(np.quantile([len(words) for words in texts], 0.99)) if texts else 1
         kept = sorted(word for word, count in counts.items() if count >= min_count)
         return Vocabulary(tuple(kept), length=max(1, min(length, max_words)))
     if field.kind == "categories":
-        return Vocabulary(tuple(sorted({v for held in column for v in held})))
-    return Vocabulary(tuple(sorted(set(column))))
+        return Vocabulary(tuple(sorted({v for held in column for v in held or ()})))
+    return Vocabulary(tuple(sorted({v for v in column if v})))  # an empty one is not known
 
 
 def _standardised(values: Sequence[Any], vocabulary: Vocabulary) -> np.ndarray:

@@ -13,7 +13,7 @@ from shop import films
 from fusionrec.errors import StoreError, UsageError
 from fusionrec.index import MilvusIndex, MilvusStore, Place, collection_name
 from fusionrec.index.differences import MAX_LIMIT, Software
-from fusionrec.index.kinds import check_kind, kind_for
+from fusionrec.index.kinds import build_params, check_kind, kind_for, search_params
 
 LITE, SERVER = Software("milvus_lite-3.2.2"), Software("v2.3.5-lite")
 FILMS = films(64, seed=3)
@@ -147,3 +147,12 @@ def test_alias_and_names_are_told_alike(index: MilvusIndex) -> None:
     assert store.index_type(index.name) == "HNSW"
     store._call("drop_alias", "fusionrec")
     assert store.active() is None
+
+
+def test_inverted_lists_fit_a_segment() -> None:
+    for n in (1, 100, 3_000, 1_000_000, 1_000_000_000):
+        lists, looked = build_params("IVF_SQ8", n)["nlist"], search_params("IVF_SQ8", 40, n)
+        assert 16 <= lists <= 4_096
+        assert 1 <= looked["nprobe"] <= lists
+    assert build_params("FLAT", 10) == build_params("DISKANN", 10) == {}
+    assert search_params("DISKANN", 400, 10)["search_list"] >= 400

@@ -12,8 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
-from fusionrec.cli.output import ByteProgress, TrainingProgress, say, show_json, show_rows
-from fusionrec.cli.training import describe
+from fusionrec.cli.output import ByteProgress, TrainingProgress, describe, say, show_json, show_rows
 from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import say, show_json, show_rows
+from fusionrec.cli.output import describe, say, show_json, show_rows
 from fusionrec.config import Workspace
 
 if TYPE_CHECKING:
@@ -120,6 +120,31 @@ def vectors(workspace: Workspace, file: Path) -> None:
     write_vectors(file, now.artifact.schema, now.items.take(here), now.vectors[here])
     say(f"{len(here):,} items of {now.artifact.version}, {now.vectors.shape[1]} numbers each")
     click.echo(file)
+
+
+@export.command()
+@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path),
+              help="The folder to make.")  # fmt: skip
+@click.option("--data", help="A data set to add it to: ml-1m, ml-100k, synthetic, or a path.")
+@click.pass_obj
+def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
+    """Write what users said as a data set to train on: `fusionrec train --data FOLDER`.
+
+    Ratings, likes and dislikes, with the profiles of those who gave them and the items as they are
+    now; alone, or with --data as part of that data set.
+    """
+    from fusionrec.data.fetch import load as load_data
+    from fusionrec.data.saved import save_dataset
+    from fusionrec.feedback_data import feedback_alone, with_feedback
+
+    ledger, now = _now(workspace)
+    if data is None:
+        made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
+    else:
+        made = with_feedback(load_data(data, workspace.data), ledger)
+    save_dataset(folder, made)
+    describe(made)
+    click.echo(folder)
 
 
 def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:

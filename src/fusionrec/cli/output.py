@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+    from fusionrec.data.dataset import Dataset
     from fusionrec.recommender import Answer
     from fusionrec.training.progress import Epoch, Measure, Progress
 
@@ -68,13 +69,16 @@ def show_answer(answer: Answer, as_json: bool) -> None:
         *(["Stars"] if starred else []),
     ]
     header += [name.replace("_", " ").capitalize() for name in content]
+    explained = any(item.reason is not None for item in answer.items)
+    header += ["Why"] if explained else []
     rows = []
     for item in answer.items:
         row = [str(item.rank), item.id, item.title]
         row.append(str(item.ratings) if popular else f"{item.score:.{digits}f}")
         if starred:
             row.append("" if item.stars is None else f"{item.stars:.2f}")
-        rows.append(row + [cell(item.content[name]) for name in content])
+        row += [cell(item.content[name]) for name in content]
+        rows.append(row + ([item.reason.text if item.reason else ""] if explained else []))
     show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
     if not answer.items and answer.kind not in ("search", "popular"):  # whose notes say why
         say("no item meets these conditions")
@@ -94,6 +98,18 @@ def cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
     return "" if value is None else str(value)
+
+
+def describe(dataset: Dataset, source: str = "") -> None:
+    """Says what a data set holds, on stderr."""
+    say(
+        f"{dataset.name}{f' from {source}' if source else ''}: {len(dataset):,} ratings by "
+        f"{len(dataset.users):,} users of {len(dataset.items):,} items"
+    )
+    if dataset.synthetic:
+        say("note: these rows are synthetic; no figure on them says anything of real people")
+    for repair in dataset.repairs:
+        say(f"note: {repair}")
 
 
 class TrainingProgress:

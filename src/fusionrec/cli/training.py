@@ -18,6 +18,7 @@ from fusionrec.cli.output import (
     ByteProgress,
     IndexProgress,
     TrainingProgress,
+    describe,
     say,
     show_answer,
 )
@@ -46,18 +47,6 @@ def fetch(workspace: Workspace, name: str) -> None:
     click.echo(found.path)
 
 
-def describe(dataset: Dataset, source: str = "") -> None:
-    """Says what a data set holds, on stderr."""
-    say(
-        f"{dataset.name}{f' from {source}' if source else ''}: {len(dataset):,} ratings by "
-        f"{len(dataset.users):,} users of {len(dataset.items):,} items"
-    )
-    if dataset.synthetic:
-        say("note: these rows are synthetic; no figure on them says anything of real people")
-    for repair in dataset.repairs:
-        say(f"repaired: {repair}")
-
-
 @click.command()
 @options.data
 @options.recipe
@@ -65,6 +54,8 @@ def describe(dataset: Dataset, source: str = "") -> None:
 @options.protocol(required=False)
 @click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
 @options.share
+@click.option("--with-feedback", is_flag=True,
+              help="With what users said since, and the items as they are now.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
 @click.pass_obj
 def train(
@@ -77,6 +68,7 @@ def train(
     protocol: str | None,
     fold: int | None,
     share: float | None,
+    with_feedback: bool,
     resume: bool,
 ) -> None:
     """Train a model and save it as a new version.
@@ -89,6 +81,11 @@ def train(
     recipe = options.read_recipe(model, profile, settings, seed)
     asked = _asked(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
+    if with_feedback:
+        from fusionrec import feedback_data
+        from fusionrec.ledger import Ledger
+
+        dataset = feedback_data.with_feedback(dataset, Ledger(workspace.ledger))
     describe(dataset)
     part = None
     if asked is not None:

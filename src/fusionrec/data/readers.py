@@ -1,4 +1,4 @@
-"""One reader for the layouts of ml-1m, ml-100k and ml-100k's mirror."""
+"""One reader for the layouts of ml-1m, ml-100k and ml-100k's mirror, and this project's own."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.files import Bundle, bundles, single
 from fusionrec.data.layouts import LAYOUTS, BadValueError, File, Layout
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.saved import is_saved, read_saved
 from fusionrec.data.schema import Side
 from fusionrec.errors import DataError
 
@@ -30,7 +31,7 @@ def read(path: Path, name: str | None = None) -> Dataset:
         path: a zip or a folder, the files in it or one folder deeper, laid out as ml-1m
             (``ratings.dat``, ``users.dat``, ``movies.dat``), as ml-100k (``u.data``, ``u.user``,
             ``u.item``) or as ml-100k's mirror (``ml-100k.inter``, ``.user``, ``.item``; its wheel
-            is a zip as well).
+            is a zip as well). Or a folder that ``save_dataset`` wrote, of any schema.
         name: the Dataset's name; by default the layout's, ``ml-1m`` or ``ml-100k``.
 
     Returns:
@@ -41,6 +42,8 @@ def read(path: Path, name: str | None = None) -> Dataset:
         DataError: no such layout, a file is missing or damaged, or a line is not what it should
             be; the message names file and line.
     """
+    if is_saved(path):
+        return read_saved(path)
     layout, bundle = _recognise(path)
     users = _table(bundle, layout.users, "user")
     items = _table(bundle, layout.items, "item")

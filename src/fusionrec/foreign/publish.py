@@ -11,7 +11,7 @@ from fusionrec.artifact import VECTORS, Artifact
 from fusionrec.artifact.saving import save_version, write_manifest
 from fusionrec.artifact.tables import Histories, write_histories, write_table
 from fusionrec.data.dataset import Table
-from fusionrec.features import Encoder, Vocabulary
+from fusionrec.features import Encoder
 from fusionrec.foreign.reading import Items, read_vectors
 from fusionrec.index.layout import layout_of
 
@@ -39,7 +39,7 @@ def publish_vectors(models: Path, file: Path, talk: Talk = lambda _: None) -> Ar
     for note in items.notes:
         talk(note)
     layout_of(items.schema, items.table)  # what no index can hold makes no version
-    encoder = Encoder(items.schema, {f.name: Vocabulary() for f in items.schema.fields})
+    encoder = Encoder.of_nothing(items.schema)
 
     def write(folder: Path) -> None:
         _write(folder, items, encoder)

@@ -16,8 +16,8 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _FLAT_TO = 50_000  # items up to which a server compares all of them about as fast
 _HNSW_TO = 10_000_000  # above, graph and vectors (0.8 kB an item of 128 numbers) outgrow a machine
-_MAX_EF = 32_768  # these two are a server's limits
-_MAX_LISTS = 65_536
+_MAX_EF = 32_768  # a server's limit
+_SEGMENT = 1_000_000  # items of which a server makes one index, about: 512 MB of 128 numbers each
 
 
 def kind_for(n: int) -> Kind:
@@ -66,5 +66,5 @@ def search_params(kind: Kind, limit: int, n: int) -> dict[str, Any]:
 
 
 def _lists(n: int) -> int:
-    """Lists of an inverted index: about four times the root of n, a power of two."""
-    return min(max(1 << round(math.log2(4 * math.sqrt(n))), 16), _MAX_LISTS)
+    """Lists of a segment's inverted index: four times the root of its items, a power of two."""
+    return max(1 << round(math.log2(4 * math.sqrt(min(n, _SEGMENT)))), 16)

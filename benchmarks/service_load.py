@@ -1,0 +1,249 @@
+"""How many answers a second the service gives, how soon, and whether it keeps what it was told.
+
+    python benchmarks/service_load.py answers --home .fusionrec
+    python benchmarks/service_load.py events --home .fusionrec --events 100000
+
+Starts ``fusionrec serve`` on the workspace and asks it from this process, on the same machine.
+``answers``: known users of the active version in turn, k = 10, none twice in a row, so that no
+answer can be one of before; first an open loop (so many a second, whether or not the ones before
+are answered), then a closed one (so many callers, each asks again when it is answered).
+``events``: callers post feedback one by one; in the middle the service is killed with SIGKILL and
+started again; every event that was answered with 201 must be in the ledger, once. Prints one JSON
+object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.config import Workspace
+from fusionrec.ledger import Ledger
+from fusionrec.versions import load
+
+
+class Service:
+    """A running ``fusionrec serve``, reached at ``port``."""
+
+    def __init__(self, home: Path, *options: str) -> None:
+        began = time.perf_counter()
+        command = [sys.executable, "-m", "fusionrec", "--home", str(home), "serve", "--port", "0"]
+        self._process = subprocess.Popen(
+            [*command, *options], stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert self._process.stderr is not None
+        self.said = ""
+        while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", self.said)):
+            line = self._process.stderr.readline()
+            if not line:
+                raise SystemExit(f"the service ended: {self.said}")
+            self.said += line
+        self.port, self.ready_s = int(found[1]), round(time.perf_counter() - began, 2)
+
+    def memory_mb(self) -> list[int]:
+        """What its processes hold, the largest first."""
+        group, held = os.getpgid(self._process.pid), []
+        for status in Path("/proc").glob("[0-9]*/status"):
+            try:
+                if os.getpgid(int(status.parent.name)) == group:
+                    [size] = re.findall(r"VmRSS:\s+(\d+)", status.read_text())
+                    held.append(int(size) // 1024)
+            except (OSError, ValueError):
+                continue
+        return sorted(held, reverse=True)
+
+    def end(self, how: int = signal.SIGTERM) -> None:
+        """Ends it, and all its processes."""
+        os.killpg(self._process.pid, how)
+        self._process.wait()
+
+
+class Caller:
+    """One connection that asks and waits; opened again where it was closed."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._reader: asyncio.StreamReader | None = None
+        self._writer: asyncio.StreamWriter | None = None
+
+    async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
+        """Status and body of one answer; raises OSError where there is none."""
+        if self._writer is None or self._writer.is_closing():
+            self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
+        assert self._reader is not None
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        try:
+            self._writer.write(head.encode() + body)
+            told = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+            size = re.search(rb"content-length: (\d+)", told)
+            text = await self._reader.readexactly(int(size[1]) if size else 0)
+        except asyncio.IncompleteReadError as error:
+            self._writer.close()
+            raise ConnectionResetError("the connection ended") from error
+        return int(told.split(b" ", 2)[1]), text
+
+
+async def closed_loop(
+    port: int, callers: int, seconds: float, path: Callable[[int], str]
+) -> dict[str, Any]:
+    """So many callers, each asking again as soon as it is answered."""
+    spans: list[float] = []
+    statuses: Counter[int] = Counter()
+    end, number = time.perf_counter() + seconds, iter(range(10**9))
+
+    async def call() -> None:
+        caller = Caller(port)
+        while (began := time.perf_counter()) < end:
+            status, _ = await caller.ask("GET", path(next(number)))
+            spans.append(1000 * (time.perf_counter() - began))
+            statuses[status] += 1
+
+    await asyncio.gather(*(call() for _ in range(callers)))
+    return figures(spans, statuses) | {"callers": callers, "per_s": round(len(spans) / seconds)}
+
+
+async def open_loop(
+    port: int, rate: float, seconds: float, path: Callable[[int], str]
+) -> dict[str, Any]:
+    """So many a second, each timed from when it was due."""
+    spans: list[float] = []
+    statuses: Counter[int] = Counter()
+    free = [Caller(port) for _ in range(64)]
+
+    async def call(number: int, due: float) -> None:
+        caller = free.pop() if free else Caller(port)
+        status, _ = await caller.ask("GET", path(number))
+        spans.append(1000 * (time.perf_counter() - due))
+        statuses[status] += 1
+        free.append(caller)
+
+    began, calls = time.perf_counter(), []
+    for number in range(int(rate * seconds)):
+        due = began + number / rate
+        await asyncio.sleep(max(due - time.perf_counter(), 0))
+        calls.append(asyncio.create_task(call(number, due)))
+    await asyncio.gather(*calls)
+    return figures(spans, statuses) | {"asked_per_s": rate}
+
+
+def figures(spans: list[float], statuses: Counter[int]) -> dict[str, Any]:
+    """Milliseconds, and how many answers had which status."""
+    p50, p90, p99 = np.percentile(spans, [50, 90, 99]).round(2).tolist()
+    return {"p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "statuses": dict(statuses)}
+
+
+async def answers(home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """The open and the closed loop."""
+    users = list(load(Workspace(home)).users.ids)
+    np.random.default_rng(0).shuffle(users)
+    service = Service(home, *given.serve)
+
+    def path(number: int) -> str:
+        return f"/v1/recommendations?user={users[number % len(users)]}&k=10"
+
+    try:
+        found: dict[str, Any] = {"ready_s": service.ready_s}
+        _, first = await Caller(service.port).ask("GET", path(0))
+        found["place"] = json.loads(first)["place"]
+        await closed_loop(service.port, given.callers, 3, path)  # until all is warm
+        found["open"] = await open_loop(service.port, given.rate, given.seconds, path)
+        found["closed"] = await closed_loop(service.port, given.callers, given.seconds, path)
+        found["memory_mb"] = service.memory_mb()
+        status, text = await Caller(service.port).ask("GET", "/metrics")
+        found["mean_ms_of_a_stage"] = stages(text.decode()) if status == 200 else {}
+    finally:
+        service.end()
+    return found
+
+
+def stages(metrics: str) -> dict[str, float]:
+    """Stage -> its mean time in milliseconds, out of Prometheus' text."""
+    pattern = r'^fusionrec_stage_seconds_(sum|count){stage="(\w+)"} (\S+)'
+    held = {(s, what): float(n) for what, s, n in re.findall(pattern, metrics, re.M)}
+    return {s: round(1000 * held[s, "sum"] / held[s, "count"], 3) for s, w in held if w == "sum"}
+
+
+async def events(home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """Events posted, of which each that was answered must be kept."""
+    artifact = load(Workspace(home))
+    users, items = list(artifact.users.ids), list(artifact.items.ids)
+    service, kept, kills = Service(home, *given.serve), set[str](), 0
+    waiting, again = iter(range(given.events)), list[int]()
+    began = time.perf_counter()
+
+    async def call() -> None:
+        caller = Caller(service.port)
+        while (number := again.pop() if again else next(waiting, None)) is not None:
+            body = {"id": f"event-{number}", "user": users[number % len(users)]}
+            body |= {"item": items[number * 7 % len(items)], "kind": "view"}
+            try:
+                status, text = await caller.ask("POST", "/v1/feedback", json.dumps(body).encode())
+            except OSError:
+                again.append(number)  # not known whether it was kept: said again, by the same id
+                caller = Caller(service.port)
+                await asyncio.sleep(0.05)
+                continue
+            assert status == 201, text
+            kept.add(body["id"])
+
+    async def kill() -> None:
+        nonlocal service, kills
+        while len(kept) < given.events // 2:
+            await asyncio.sleep(0.01)
+        service.end(signal.SIGKILL)
+        kills += 1
+        service = await asyncio.to_thread(Service, home, *given.serve)
+
+    work: list[Awaitable[None]] = [call() for _ in range(given.callers)]
+    await asyncio.gather(kill(), *work)
+    lasted = time.perf_counter() - began
+    service.end()
+    held = Counter(event.id for _, event in Ledger(Workspace(home).ledger).events())
+    return {
+        "posted": given.events,
+        "kills": kills,
+        "acknowledged": len(kept),
+        "lost": len(kept - held.keys()),
+        "twice": sum(count > 1 for count in held.values()),
+        "per_s": round(given.events / lasted),
+    }
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=["answers", "events"])
+    parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
+    parser.add_argument("--serve", nargs="*", default=[], help="options of serve, after all others")
+    parser.add_argument("--callers", type=int, default=8)
+    parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--events", type=int, default=100_000)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder, "home")  # a copy: what is posted is not kept
+        shutil.copytree(given.home, home)
+        with (home / "settings.toml").open("a") as file:
+            file.write("\n[service]\nrate = 0\n")
+        found = asyncio.run({"answers": answers, "events": events}[given.what](home, given))
+    print(json.dumps(found, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""A data set as a folder of this project's own: any schema, any ids, read back as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Schema, Side
+from fusionrec.errors import DataError
+
+ABOUT = "dataset.json"  # by which such a folder is known
+_KIND = "fusionrec-dataset"
+_FILES: dict[Side, str] = {"user": "users.parquet", "item": "items.parquet"}
+_ROWS = "interactions.parquet"
+
+
+def save_dataset(folder: Path, dataset: Dataset) -> None:
+    """Writes a data set: ``dataset.json`` with its name and schema, ``users.parquet`` and
+    ``items.parquet`` with ``id`` and a column for each attribute, ``interactions.parquet`` with
+    ``user``, ``item``, ``rating`` and, where there are times, ``time``; ids are outside ids.
+
+    Args:
+        folder: must not be there yet; it appears whole, or not at all.
+        dataset: what is written.
+
+    Raises:
+        DataError: the folder is there, or cannot be written.
+    """
+    if folder.exists():
+        raise DataError(f"{folder} is there already", hint="name another, or remove it")
+    beside = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        _write(beside, dataset)
+        beside.chmod(0o755)
+        beside.rename(folder)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be written: {error}") from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def _write(folder: Path, dataset: Dataset) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    about = {"kind": _KIND, "name": dataset.name, "schema": dataset.schema.to_json()}
+    (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
+    for side, table in (("user", dataset.users), ("item", dataset.items)):
+        # Prefixed, since an attribute may be called like the ids.
+        columns: dict[str, Any] = {"id": list(table.ids)}
+        columns |= {f"field.{name}": list(column) for name, column in table.columns.items()}
+        pq.write_table(pa.table(columns), folder / _FILES[side])  # type: ignore[index]
+    rows: dict[str, Any] = {
+        "user": [dataset.users.ids[user] for user in dataset.user],
+        "item": [dataset.items.ids[item] for item in dataset.item],
+        "rating": dataset.rating,
+    }
+    if dataset.time is not None:
+        rows["time"] = dataset.time
+    pq.write_table(pa.table(rows), folder / _ROWS)
+    for path in folder.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a path is a folder that ``save_dataset`` wrote."""
+    return (path / ABOUT).is_file()
+
+
+def read_saved(folder: Path) -> Dataset:
+    """The data set in a folder that ``save_dataset`` wrote.
+
+    Raises:
+        DataError: a file is missing or damaged, or an interaction names a user or item that the
+            tables do not have.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        if about["kind"] != _KIND:
+            raise DataError(f"{folder / ABOUT} is of {about['kind']!r}, not of {_KIND}")
+        schema, name = Schema.from_json(about["schema"]), str(about["name"])
+        users, items = (_table(folder, schema, side) for side in ("user", "item"))
+        rows = pq.read_table(folder / _ROWS, use_threads=False)
+        user = _positions(rows["user"], users, "user")
+        item = _positions(rows["item"], items, "item")
+        rating = rows["rating"].to_numpy().astype(np.float32)
+        time = rows["time"].to_numpy().astype(np.int64) if "time" in rows.column_names else None
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise DataError(f"{folder} is not a data set of this program: {error}") from error
+    return Dataset(schema, name, users, items, user, item, rating, time)
+
+
+def _table(folder: Path, schema: Schema, side: Side) -> Table:
+    import pyarrow.parquet as pq
+
+    read = pq.read_table(folder / _FILES[side], use_threads=False).to_pydict()
+    return Table(read["id"], {f.name: read[f"field.{f.name}"] for f in schema.attributes(side)})
+
+
+def _positions(ids: Any, table: Table, side: Side) -> np.ndarray:
+    known = table.positions()
+    found = [known.get(one, -1) for one in ids.to_pylist()]
+    if -1 in found:
+        raise DataError(f"interaction {found.index(-1)} names a {side} that the table has not")
+    return np.array(found, dtype=np.int32)
