@@ -19,7 +19,7 @@ ORDER = (
     ("features", "ledger", "recipes"),
     ("models",),
     ("artifact", "index", "words"),
-    ("catalogue", "foreign"),
+    ("catalogue", "foreign", "feedback_data"),
     ("training", "people", "finder", "categories"),
     ("reasons", "rerank"),
     ("answer", "feedback"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fusionrec.people import PersonKind
+from fusionrec.reasons import Reason
 
 AnswerKind = PersonKind | Literal["similar", "search"]
 
@@ -26,6 +27,7 @@ class Recommended:
             other by the score; None where the score predicts none.
         content: the item's other attributes, by name.
         ratings: how often the item was rated, in a ``popular`` answer.
+        reason: why it is in the answer, where that was asked and there is one.
     """
 
     rank: int
@@ -35,6 +37,7 @@ class Recommended:
     stars: float | None
     content: dict[str, Any]
     ratings: int | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Answer:
                 shown["ratings"] = item.ratings
             if item.stars is not None:
                 shown["stars"] = round(item.stars, 3)
+            if item.reason is not None:
+                shown["reason"] = item.reason.to_json()
             known = {n: v for n, v in item.content.items() if _is_known(v)}
             # An attribute that is called like one of an answer's own words does not replace it.
             items.append(shown | {n: _plain(v) for n, v in known.items() if n not in shown})

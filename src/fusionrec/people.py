@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -25,11 +25,13 @@ class Rated:
         item: outside item id.
         rating: on the schema's scale; None where it is not known.
         time: seconds since 1970; None where it is not known.
+        named: whether they only named it as one they like, and the rating stands for that.
     """
 
     item: str
     rating: float | None = None
     time: float | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,17 @@ class Query:
         history: what the person rated beside what is stored, the newest last; put in the order of
             time where every one has a time.
         k: items wanted, 1 or more; there may be fewer.
+        offset: how many are passed over before them; asked for again with the same k, the next
+            ones continue the answer.
         where: conditions that every item must meet.
         seen: whether items that the user has rated may be in the answer.
+        hidden: outside ids of items that the user wants not to be shown; never in an answer.
+        explain: whether items that are recommended carry the reason why. This and the next three
+            are of recommendations alone, not of searches.
+        diversity: 0..1, how much unlike each other the items shall be; see ``rerank.order``.
+        calibration: 0..1, how much the items' categories shall mix as in what the person likes.
+        fresh: outside id -> how often the item was shown to the person in vain; each time it
+            counts a fifth less.
         now: when it is asked, in seconds since 1970; the present where None. Only a model that
             reads the clock looks at it.
     """
@@ -54,7 +65,13 @@ class Query:
     k: int = 10
     where: Sequence[Condition] = ()
     seen: bool = False
+    hidden: Collection[str] = ()
     now: float | None = None
+    offset: int = 0
+    explain: bool = False
+    diversity: float = 0.0
+    calibration: float = 0.0
+    fresh: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +86,11 @@ class Person:
         notes: what the person who asked should know, in sentences.
         rates: whether scores of the vector predict ratings. Those of a model that only ranks do
             not, nor does the cosine of items' vectors that were put in the person's.
+        history: what is known of what they rated, each item once; what they told last is last.
+        read: how many of it, from the end, the vector was made of.
+        named: positions of those that they named without rating them.
+        profile: the user attributes that the vector was made of; empty where an id or a history
+            says more than those that are stored.
     """
 
     vector: np.ndarray | None
@@ -76,6 +98,10 @@ class Person:
     rated: np.ndarray
     notes: tuple[str, ...] = ()
     rates: bool = False
+    history: History = field(default_factory=History.of)
+    read: int = 0
+    named: frozenset[int] = frozenset()
+    profile: Mapping[str, object] = field(default_factory=dict)
 
 
 class People:
@@ -92,6 +118,10 @@ class People:
         who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
         self._trained = frozenset(who.values)
 
+    def knows(self, user: str) -> bool:
+        """Whether the version holds a user with this outside id."""
+        return user in self._users
+
     def find(self, query: Query) -> Person:
         """The person of a query.
 
@@ -99,32 +129,70 @@ class People:
             UsageError: the user is unknown and nothing else was given, a profile's value is not a
                 choice, or a rating is out of its range.
         """
+        if query.user is not None or query.profile:
+            self.artifact.need_towers(
+                "it knows neither users nor profiles",
+                "say what the person likes: --liked ITEM; or ask a trained version: --version vN",
+            )
         position = self._position(query)
         profile = self.artifact.encoder.profile(query.profile)
         given, notes = self._given(query.history)
         stored = History.of() if position is None else self.artifact.histories.of(position)
+        person = self._person(query, position, profile, given, stored)
+        history, reading = stored.then(given), self.artifact.reading
+        by_profile = bool(profile) or person.kind == "profile"
+        told = self._told(position, profile)[1] if by_profile else {}
+        return replace(
+            person,
+            notes=notes + person.notes,
+            history=history,
+            read=min(len(history), reading.length) if reading else len(given),
+            named=frozenset(self._items.get(one.item, -1) for one in query.history if one.named),
+            profile={name: value for name, (value,) in told.items()},
+        )
+
+    def _person(
+        self,
+        query: Query,
+        position: int | None,
+        profile: Mapping[str, object],
+        given: History,
+        stored: History,
+    ) -> Person:
+        """The person's vector, and what it was made from."""
         rated = np.union1d(stored.items, given.items)
+        notes: tuple[str, ...] = ()
         known = position is not None and self._known(position, stored)
         sources = ("user", known), ("profile", bool(profile)), ("history", len(given) > 0)
         kinds = [name for name, here in sources if here]
         if query.user is not None and position is None:
             told_of = " and the ".join(kinds) or "popularity"
-            notes += (
+            notes = (
                 f"user {query.user} is not in {self.artifact.version}: answered from the {told_of}",
             )
         if not kinds and position is None:
             return Person(None, "popular", rated, notes)
         added = len(given) > 0 and not self.artifact.reading
         if added:
-            notes += (
-                f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
-                "was named were added to the person's, those rated below the middle subtracted",
-            )
+            notes += (self._added(),)
         now = time.time() if query.now is None else query.now
         vector = self._vector(position, profile, given, stored, now)
+        if vector is None:
+            even = "the ratings given say neither what the person likes nor what not"
+            return Person(None, "popular", rated, (*notes, even))
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
         rates = self.artifact.rates and not added
         return Person(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
+
+    def _added(self) -> str:
+        """What became of the items that were named, where no tower reads them."""
+        subtracted = "those rated below the middle subtracted"
+        if not self.artifact.has_towers:
+            return f"the vectors of what was named were added, {subtracted}"
+        return (
+            f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
+            f"was named were added to the person's, {subtracted}"
+        )
 
     def _position(self, query: Query) -> int | None:
         """The stored user's position; None if none is named, or an unknown one with more told."""
@@ -187,7 +255,8 @@ class People:
         given: History,
         stored: History,
         now: float,
-    ) -> np.ndarray:
+    ) -> np.ndarray | None:
+        """The person's vector; None where no tower makes one of what says nothing."""
         artifact = self.artifact
 
         def read(history: History) -> np.ndarray:
@@ -212,7 +281,7 @@ class People:
         added = vector + (weight[:, None] * self.catalogue.vectors[given.items]).mean(axis=0)
         length = float(np.linalg.norm(added))
         if length < 1e-6:  # rated in the very middle, and nothing else is known
-            return read(stored)
+            return read(stored) if artifact.has_towers else None
         return np.asarray(added / length, dtype=np.float32)
 
     def _told(

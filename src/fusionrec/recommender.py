@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Self
@@ -10,16 +11,24 @@ import numpy as np
 
 from fusionrec.answer import Answer, AnswerKind, Recommended
 from fusionrec.catalogue import Catalogue
+from fusionrec.categories import Categories
 from fusionrec.errors import UsageError
 from fusionrec.finder import POOL, Finder
 from fusionrec.index import Condition, Hits, Index, Only
 from fusionrec.people import People, Person, Query, Rated
+from fusionrec.reasons import Reasons
+from fusionrec.rerank import Reranker, check
 from fusionrec.scores import SCALE
 from fusionrec.words import Found
 
 __all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
 
 NOBODY = "nothing is known of the person: these are the items rated most often"
+NONE_LEFT = "no item meets these conditions"
+NO_COUNTS = (
+    "nothing is known of the person, and there are no ratings by which to order the items: "
+    "say what the person likes, with --liked ITEM"
+)
 NO_ONE = Person(None, "popular", np.empty(0, dtype=np.int64))
 
 
@@ -36,6 +45,15 @@ class Recommender:
         self.catalogue, self.artifact = catalogue, catalogue.artifact
         self.index, self.notes = index, tuple(notes)
         self.people, self.finder = People(catalogue), Finder(catalogue)
+        categories = Categories(catalogue)
+        self.reasons = Reasons(catalogue, categories)
+        self.reranker = Reranker(catalogue, categories)
+
+    def over(self, index: Index, notes: Sequence[str]) -> Self:
+        """The same version and items, searched in another index of them; shares all else."""
+        made = copy.copy(self)
+        made.index, made.notes = index, tuple(notes)
+        return made
 
     def close(self) -> None:
         """Lets go of the index, and of an embedded store's lock with it."""
@@ -52,17 +70,34 @@ class Recommender:
         known.
 
         Raises:
-            UsageError: as of ``People.find``, or k is below 1.
+            UsageError: as of ``People.find`` and ``rerank.check``.
             StoreError: the store failed.
         """
-        person = self.people.find(query)
+        return self.recommend_to(self.people.find(query), query)
+
+    def recommend_to(self, person: Person, query: Query) -> Answer:
+        """The answer to a query whose person was found before; see ``recommend``."""
+        depth = self.reranker.depth(query)
         if person.vector is None:
-            return self._popular(query, person)
-        barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
-        hits = self.index.search(person.vector, query.k, query.where, barred)
+            return self._explained(self._popular(query, person, depth), person, query)
+        barred = self._barred(person, query)
+        hits = self.index.search(person.vector, depth, query.where, barred)
+        hits = self.reranker.page(hits, person, query)
         user = query.user if person.kind == "user" else None
-        notes = person.notes + self._remarks(query)
-        return self._answer(hits, person.kind, notes, user, rated=person.rates)
+        notes = person.notes + self._remarks(query) + self.reranker.notes(person, query)
+        answer = self._answer(
+            hits, person.kind, notes, user, rated=person.rates, offset=query.offset
+        )
+        return self._explained(answer, person, query)
+
+    def _explained(self, answer: Answer, person: Person, query: Query) -> Answer:
+        """The answer with the reasons of its items, if they are asked for."""
+        if not query.explain:
+            return answer
+        rows = np.array([self.finder.rows[item.id] for item in answer.items], dtype=np.int64)
+        reasons = self.reasons.of(rows, person, query)
+        told = zip(answer.items, reasons, strict=True)
+        return replace(answer, items=[replace(item, reason=reason) for item, reason in told])
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
         """Items whose vectors are nearest to an item's, itself left out.
@@ -99,11 +134,12 @@ class Recommender:
             StoreError: the store failed.
         """
         query = query or Query()
-        _check_k(query.k)
+        check(query)
         told = query.user is not None or query.profile or query.history
         person = self.people.find(query) if told else NO_ONE
-        barred = np.empty(0, dtype=np.int64) if query.seen else person.rated
-        limit = query.k if person.vector is None else max(query.k, POOL)
+        barred = self._barred(person, query)
+        end = query.offset + query.k
+        limit = end if person.vector is None else max(end, POOL)
         found = self.finder.hits(text, query.where, barred, prefix=prefix, limit=limit)
         notes = person.notes + self._remarks(query)
         notes += self.finder.advice(text, empty=not found, prefix=prefix)
@@ -115,7 +151,7 @@ class Recommender:
             found, stars = self._by_taste(text, found, query, person, prefix=prefix)
         items = [
             self._item(rank, self.finder.rows[hit.id], hit.score, stars.get(hit.id))
-            for rank, hit in enumerate(found[: query.k], start=1)
+            for rank, hit in enumerate(found[query.offset : end], start=query.offset + 1)
         ]
         return Answer(items, "search", self.artifact.version, place, notes)
 
@@ -147,6 +183,12 @@ class Recommender:
         """
         return [replace(one, item=self.finder.item(one.item) or one.item) for one in history]
 
+    def _barred(self, person: Person, query: Query) -> np.ndarray:
+        """Rows that must not be in the answer: int64 [m]."""
+        rows = self.finder.rows
+        hidden = np.array([rows[id_] for id_ in query.hidden if id_ in rows], dtype=np.int64)
+        return hidden if query.seen else np.union1d(person.rated, hidden)
+
     def _remarks(self, query: Query) -> tuple[str, ...]:
         """What to say of a query's ids: those that no item has, those that were rated twice."""
         ratings: dict[str, set[float | None]] = {}
@@ -165,20 +207,23 @@ class Recommender:
         guessed = [f"instead of {item!r}, did you mean {n!r}?" for item, n in near.items() if n]
         return (*twice, *guessed, *self.finder.unknown(query.where))
 
-    def _popular(self, query: Query, person: Person) -> Answer:
-        """The most often rated items: all that can be said to someone of whom nothing is known."""
-        _check_k(query.k)
+    def _popular(self, query: Query, person: Person, depth: int) -> Answer:
+        """The most often rated items: all that can be said to someone of whom nothing is known. In
+        vectors alone nothing is rated: an order by anything else would pass for a recommendation.
+        """
         counts = self.catalogue.counts
         allowed = self.finder.mask(query.where) & self.catalogue.available
-        if not query.seen:
-            allowed[person.rated] = False
+        allowed[self._barred(person, query)] = False
         rows = np.flatnonzero(allowed & (counts > 0))
-        best = rows[np.lexsort((rows, -counts[rows]))][: query.k]
+        best = rows[np.lexsort((rows, -counts[rows]))][:depth]
+        page = self.reranker.page(Hits(best, counts[best].astype(np.float32)), person, query)
         items = [
             replace(self._item(rank, row, None, None), ratings=int(counts[row]))
-            for rank, row in _ranked(best)
+            for rank, row in _ranked(page.rows, query.offset)
         ]
-        notes = (*self.notes, *person.notes, *self._remarks(query), NOBODY)
+        why = NO_COUNTS if not self.artifact.has_towers else NOBODY if len(best) else NONE_LEFT
+        notes = (*self.notes, *person.notes, *self._remarks(query))
+        notes = (*notes, *self.reranker.notes(person, query), why)
         return Answer(items, "popular", self.artifact.version, "counts", notes)
 
     def _answer(
@@ -189,12 +234,14 @@ class Recommender:
         user: str | None = None,
         *,
         rated: bool,
+        offset: int = 0,
     ) -> Answer:
         stars = self._stars(hits, user) if rated else None
         items = []
-        for rank, row in _ranked(hits.rows):
-            score = SCALE * float(hits.scores[rank - 1])
-            predicted = None if stars is None else float(stars[rank - 1])
+        for rank, row in _ranked(hits.rows, offset):
+            place = rank - offset - 1
+            score = SCALE * float(hits.scores[place])
+            predicted = None if stars is None else float(stars[place])
             items.append(self._item(rank, row, score, predicted))
         return Answer(items, kind, self.artifact.version, self.index.place, self.notes + notes)
 
@@ -214,10 +261,5 @@ class Recommender:
         return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)
 
 
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise UsageError(f"k must be 1 or more, got {k}")
-
-
-def _ranked(rows: np.ndarray) -> list[tuple[int, int]]:
-    return [(rank, int(row)) for rank, row in enumerate(rows, start=1)]
+def _ranked(rows: np.ndarray, offset: int) -> list[tuple[int, int]]:
+    return [(rank, int(row)) for rank, row in enumerate(rows, start=offset + 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -30,11 +31,27 @@ def person(command: options.F) -> options.F:
     return user(options.profile(liked(rated(command))))
 
 
+def wishes(command: options.F) -> options.F:
+    """What else is wished of the answer: ``explain``, ``diversity`` and ``calibration``."""
+    explain = click.option("--explain", is_flag=True, help="Say why each item is recommended.")
+    share = click.FloatRange(0, 1)
+    diverse = click.option(
+        "--diversity", type=share, default=0.0, metavar="0..1",
+        help="How much unlike each other the items shall be.",
+    )  # fmt: skip
+    mixed = click.option(
+        "--calibration", type=share, default=0.0, metavar="0..1",
+        help="How much their categories shall mix as in what the person likes.",
+    )  # fmt: skip
+    return explain(diverse(mixed(command)))
+
+
 @click.command()
 @person
 @options.count
 @options.filters
 @click.option("--seen", is_flag=True, help="Items that the person has rated may be in the answer.")
+@wishes
 @options.as_json
 @options.store
 @click.pass_obj
@@ -43,6 +60,9 @@ def recommend(
     /,
     k: int,
     seen: bool,
+    explain: bool,
+    diversity: float,
+    calibration: float,
     as_json: bool,
     version: str | None,
     place: Place,
@@ -56,7 +76,9 @@ def recommend(
     from fusionrec.opening import open_recommender
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
-        show_answer(opened.recommend(_query(opened, k, seen, given)), as_json)
+        query = _query(workspace, opened, k, seen, given)
+        wished = replace(query, explain=explain, diversity=diversity, calibration=calibration)
+        show_answer(opened.recommend(wished), as_json)
 
 
 @click.command()
@@ -114,17 +136,24 @@ def search(
     from fusionrec.opening import open_recommender
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
-        show_answer(opened.search(" ".join(words), _query(opened, k, not unseen, given)), as_json)
+        query = _query(workspace, opened, k, not unseen, given)
+        show_answer(opened.search(" ".join(words), query), as_json)
 
 
-def _query(opened: Recommender, k: int, seen: bool, given: dict[str, Any]) -> Query:
+def _query(
+    workspace: Workspace, opened: Recommender, k: int, seen: bool, given: dict[str, Any]
+) -> Query:
+    """The query in a command's options, with what its user said since the training."""
+    from fusionrec.feedback import Feedback
+    from fusionrec.ledger import Ledger
     from fusionrec.people import Query
 
     schema = opened.artifact.schema
     known = options.read_profile(given["profile"], given)
     conditions = options.read_filters(schema, given["where"], given)
     history = opened.named(options.read_history(schema, given["liked"], given["rated"]))
-    return Query(given["user"], known, history, k=k, where=conditions, seen=seen)
+    query = Query(given["user"], known, history, k=k, where=conditions, seen=seen)
+    return Feedback(Ledger(workspace.ledger)).enrich(query, opened.catalogue)
 
 
 def _named(opened: Recommender, text: str) -> str:

@@ -186,7 +186,7 @@ def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> 
     """
     from fusionrec.people import Rated
 
-    history = [Rated(item, schema.like) for item in liked]
+    history = [Rated(item, schema.like, named=True) for item in liked]
     for item, text in _pairs("--rated", rated, "item=rating"):
         try:
             history.append(Rated(item, float(text)))
