@@ -13,7 +13,7 @@ from fusionrec.config import Workspace
 from fusionrec.errors import StoreError
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
-from fusionrec.opening import Opened, open_version, with_changes
+from fusionrec.opening import Opened, open_exactly, open_version, with_changes
 from fusionrec.recommender import Recommender
 
 Talk = Callable[[str], None]
@@ -31,14 +31,14 @@ class _Lease:
         opened: the version.
         stamp: of the ledger, read before it was opened.
         users: answers under way.
-        failed: whether its store failed in an answer.
+        failed: how its store failed in an answer; empty while it has not.
         retired: whether another one has taken its place.
     """
 
     opened: Opened
     stamp: tuple[int, int]
     users: int = 0
-    failed: bool = False
+    failed: str = ""
     retired: bool = False
 
 
@@ -56,6 +56,7 @@ class Live:
         talk: told, in that thread, what goes wrong and what takes long.
         look: seconds between two looks at the ledger.
         retry: seconds between two attempts to reach a store that is away, or to open a version.
+        exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
         ArtifactError: there is no version to begin with.
@@ -69,15 +70,16 @@ class Live:
         *,
         look: float = LOOK,
         retry: float = RETRY,
+        exact: bool = False,
     ) -> None:
         self._workspace, self._place, self._talk = workspace, place, talk
-        self._look, self._retry = look, retry
+        self._look, self._retry, self._exact = look, retry, exact
         self._ledger = Ledger(workspace.ledger)
         self._lock, self._refreshing = threading.Lock(), threading.Lock()
         self._ended = threading.Event()
         self._said = ""
         stamp = self._ledger.stamp()
-        self._current = _Lease(open_version(workspace, place=place, talk=talk), stamp)
+        self._current = _Lease(self._open(), stamp)
         # When a version was last opened, or should have been, and by which activation.
         self._tried, self._wanted = time.monotonic(), stamp[0]
         self._watcher = threading.Thread(target=self._watch, name="fusionrec-live", daemon=True)
@@ -104,8 +106,8 @@ class Live:
             lease.users += 1
         try:
             yield lease.opened.recommender
-        except StoreError:
-            lease.failed = True
+        except StoreError as error:
+            lease.failed = str(error)
             raise
         finally:
             with self._lock:
@@ -136,6 +138,14 @@ class Live:
                 if self._ended.is_set() or self._current.opened.recommender is asked:
                     raise
 
+    @property
+    def lacking(self) -> str:
+        """Why the store does not answer at this moment; empty where it does."""
+        lease = self._current
+        if lease.failed or not lease.opened.away:
+            return lease.failed
+        return lease.opened.recommender.notes[0]
+
     def refresh(self) -> None:
         """Looks at the ledger now and switches if it says so; after it, answers are of what was
         active and changed before. Tells what goes wrong; what answered so far then still does.
@@ -160,6 +170,11 @@ class Live:
         if self._watcher is not threading.current_thread():
             self._watcher.join()
 
+    def _open(self) -> Opened:
+        if self._exact:
+            return open_exactly(self._workspace)
+        return open_version(self._workspace, place=self._place, talk=self._talk)
+
     def _watch(self) -> None:
         while not self._ended.wait(self._look):
             self.refresh()
@@ -171,7 +186,7 @@ class Live:
         due = time.monotonic() - self._tried > self._retry
         if stamp[0] != self._wanted or (lacking and due):
             try:
-                opened = open_version(self._workspace, place=self._place, talk=self._talk)
+                opened = self._open()
                 self._said = ""
                 return _Lease(opened, stamp)
             except Exception as error:

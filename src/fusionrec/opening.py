@@ -131,6 +131,16 @@ def open_version(
         return _exact(workspace, artifact, f"{problem}; {error}", away=True)
 
 
+def open_exactly(workspace: Workspace) -> Opened:
+    """The active version, answering from the artifact: for a process that leaves the store to
+    another one on purpose.
+
+    Raises:
+        ArtifactError: as in ``load``.
+    """
+    return _exact(workspace, load(workspace), "", away=False)
+
+
 def open_recommender(
     workspace: Workspace,
     *,
@@ -179,8 +189,8 @@ def _laid_over(base: Base, now: Catalogue) -> Index:
 def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> Opened:
     now = current(artifact, Ledger(workspace.ledger))
     index = ExactIndex(artifact.schema, now.items, now.vectors, "exact", now.available)
-    note = f"answered exactly from the artifact: {why}"
-    return Base(index, now).opened(workspace, (note,), away=away)
+    notes = (f"answered exactly from the artifact: {why}",) if why else ()
+    return Base(index, now).opened(workspace, notes, away=away)
 
 
 def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:

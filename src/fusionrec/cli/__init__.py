@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fusionrec import __version__
-from fusionrec.cli import answers, evaluation, items, report, training, upkeep
+from fusionrec.cli import answers, evaluation, items, report, serving, training, upkeep
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
 
@@ -41,6 +41,7 @@ for command in (
     *report.COMMANDS,
     *items.COMMANDS,
     *upkeep.COMMANDS,
+    *serving.COMMANDS,
 ):
     cli.add_command(command)
 

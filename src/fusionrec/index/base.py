@@ -16,10 +16,13 @@ class Index(Protocol):
 
     Attributes:
         place: where the answer comes from, for people; without secrets.
+        name: of the collection that is searched; ``exact`` where there is none.
     """
 
     @property
     def place(self) -> str: ...
+    @property
+    def name(self) -> str: ...
 
     def search(
         self,

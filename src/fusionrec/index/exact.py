@@ -57,7 +57,7 @@ class ExactIndex:
         available: np.ndarray | None = None,
     ) -> None:
         check_vectors(vectors, len(items))
-        self.place = place
+        self.place, self.name = place, "exact"
         self.vectors, self._available = vectors, available
         self._columns = FilterColumns(schema, items)
 

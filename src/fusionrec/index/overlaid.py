@@ -51,6 +51,11 @@ class OverlaidIndex:
         """Where the unchanged vectors are."""
         return self._base.place
 
+    @property
+    def name(self) -> str:
+        """The collection that holds them."""
+        return self._base.name
+
     def __len__(self) -> int:
         return len(self._vectors)
 

@@ -1,0 +1,1 @@
+"""The HTTP service: every answer of the command line as JSON, feedback, and a page."""

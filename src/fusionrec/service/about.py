@@ -1,0 +1,62 @@
+"""Routes about the service itself: the page's form, whether it is well, figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import FileResponse, Response
+
+from fusionrec.service.problems import documented
+from fusionrec.service.told import StateOf, as_json, given
+
+STATIC = Path(__file__).parent / "static"
+router = APIRouter(tags=["service"])
+
+_FORM = given("The form", {"name": "shop", "user": [], "filters": [], "version": "v1"})
+_READY = {
+    **given("It should", {"ready": True, "reasons": []}),
+    **given("It should not", {"ready": False, "reasons": ["..."]}, 503),
+}
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Prometheus' text", "content": {"text/plain": {}}}
+}
+
+
+@router.get("/v1/schema", summary="What can be said of a person and asked of an answer",
+            responses={**documented(), **_FORM})  # fmt: skip
+def form(state: StateOf) -> Response:
+    """All that a page needs to draw its forms."""
+    return as_json(state.answer(lambda view: view.form))
+
+
+@router.get("/healthz", summary="Whether the process is alive",
+            responses={**documented(), **given("It is", {"status": "alive"})})  # fmt: skip
+async def alive() -> Response:
+    """Always 200."""
+    return as_json({"status": "alive"})
+
+
+@router.get("/readyz", summary="Whether the service should be asked",
+            responses={**documented(), **_READY})  # fmt: skip
+def ready(state: StateOf) -> Response:
+    """503 with the reasons, where the store or the ledger fails; answers may still come, exactly
+    from the version's own vectors.
+    """
+    reasons = state.troubles()
+    return as_json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+
+
+@router.get("/metrics", summary="Figures for Prometheus",
+            responses={**documented(), **_METRICS})  # fmt: skip
+def figures(state: StateOf) -> Response:
+    """Requests, times, answers, events."""
+    return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@router.get("/", include_in_schema=False)
+async def page() -> Response:
+    """The page."""
+    return FileResponse(STATIC / "index.html")

@@ -1,0 +1,224 @@
+"""Routes that answer: recommendations, items like an item, search, the map."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Body, Query, Request
+from starlette.responses import Response
+
+from fusionrec import people
+from fusionrec.answer import Answer
+from fusionrec.feedback import Said
+from fusionrec.index import Condition, read_conditions
+from fusionrec.ledger import Impression
+from fusionrec.people import Rated
+from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
+from fusionrec.service.problems import NotFoundError, documented
+from fusionrec.service.state import State, View
+from fusionrec.service.told import StateOf, answered, as_json
+
+router = APIRouter(tags=["answers"])
+_ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
+
+
+@router.get("/v1/recommendations", summary="What is next for a person", responses=_ANSWER)
+def recommend(request: Request, ask: Annotated[Ask, Query()], state: StateOf) -> Response:
+    """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
+    is the most popular items: `kind` says so.
+    """
+    return _recommended(request, state, ask)
+
+
+@router.post("/v1/recommendations", summary="The same, with a profile and a history",
+             responses=_ANSWER)  # fmt: skip
+def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
+    """What is said here wins over what is stored of the user, and comes after it."""
+    return _recommended(request, state, ask)
+
+
+@router.get("/v1/items/{id:path}/similar", summary="Items that are like an item",
+            responses=_ANSWER)  # fmt: skip
+def similar(
+    request: Request, id: Id, ask: Annotated[SimilarAsk, Query()], state: StateOf
+) -> Response:
+    """Items whose vectors are nearest to the item's, itself left out."""
+
+    def made(view: View) -> Response:
+        check_item(view, id)
+        where = _conditions(view, ask.where)
+        tag = _tag(view, Said(), f"{id}\n{ask.model_dump_json()}")
+
+        def asked() -> Answer:
+            found = view.recommender.similar(id, ask.offset + ask.k + 1, where)
+            return replace(found, items=found.items[ask.offset :])
+
+        return _response(request, view, ask, tag, asked)[0]
+
+    return _measured(state, made)
+
+
+@router.get("/v1/search", summary="Items by words", responses=_ANSWER)
+def search(request: Request, ask: Annotated[SearchAsk, Query()], state: StateOf) -> Response:
+    """Items that hold one of the words or more, the best match first; for a user, those that match
+    equally well in the order of their taste.
+    """
+
+    def made(view: View) -> Response:
+        where = _conditions(view, ask.where)
+        query = people.Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
+        query, said = state.known(query, view)
+        tag = _tag(view, said, ask.model_dump_json())
+
+        def asked() -> Answer:
+            return view.recommender.search(ask.q, query, prefix=ask.prefix)
+
+        return _response(request, view, ask, tag, asked)[0]
+
+    return _measured(state, made)
+
+
+@router.get("/v1/map", summary="The best known items in two dimensions",
+            responses=documented())  # fmt: skip
+def chart(ask: Annotated[MapAsk, Query()], state: StateOf) -> Response:
+    """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
+    shows; `you` is where the user is, if anything is known of them.
+    """
+    return _charted(state, Ask(user=ask.user) if ask.user else None)
+
+
+@router.post("/v1/map", summary="The same, with someone on it", responses=documented())
+def chart_told(ask: Annotated[ToldAsk, Body()], state: StateOf) -> Response:
+    """The person is told of as in `POST /v1/recommendations`."""
+    return _charted(state, ask)
+
+
+def check_item(view: View, id: str) -> int:
+    """The position of an item.
+
+    Raises:
+        NotFoundError: there is no such item.
+    """
+    row = view.catalogue.positions.get(id)
+    if row is None:
+        count, version = len(view.catalogue), view.artifact.version
+        raise NotFoundError(
+            f"item {id!r} is not among the {count} items of {version}",
+            hint="find its id: /v1/search?q=WORDS",
+        )
+    return row
+
+
+def _recommended(request: Request, state: State, ask: Ask) -> Response:
+    def made(view: View) -> Response:
+        query, said = state.known(_query(view, ask), view)
+        if ask.fresh and ask.user is not None:
+            query = replace(query, fresh=state.shown.counts(ask.user, ask.offset))
+        tag = _tag(view, said, ask.model_dump_json(), query.fresh)
+        asked = partial(view.recommend, query)
+        response, answer, id = _response(request, view, ask, tag, asked)
+        if answer is not None:
+            state.metrics.answer(answer.kind)
+            if ask.user is not None:
+                items = tuple(item.id for item in answer.items)
+                about = (answer.kind, answer.version, items, time.time())
+                state.recorder.show(Impression(id, ask.user, *about))
+        return response
+
+    return _measured(state, made)
+
+
+def _measured(state: State, made: Callable[[View], Response]) -> Response:
+    with state.metrics.stage("answer"):
+        return state.answer(made)
+
+
+def _charted(state: State, ask: Ask | None) -> Response:
+    def made(view: View) -> Response:
+        found = view.chart.to_json()
+        if ask is not None:
+            query, _ = state.known(_query(view, ask), view)
+            vector = view.recommender.people.find(query).vector
+            if vector is not None:
+                found |= {"you": view.chart.place(vector)}
+        return as_json(found)
+
+    return state.answer(made)
+
+
+def _query(view: View, ask: Ask) -> people.Query:
+    """The question as the version understands it, for one item more than is wanted: whether there
+    is one is told.
+    """
+    like = view.artifact.schema.like
+    history = [Rated(item, like, named=True) for item in ask.liked]
+    profile = {}
+    if isinstance(ask, ToldAsk):
+        history += [Rated(one.item, one.rating, one.time) for one in ask.history]
+        profile = ask.profile
+    return people.Query(
+        ask.user,
+        profile,
+        history,
+        k=ask.k + 1,
+        offset=ask.offset,
+        where=_conditions(view, ask.where, ask.only, ask.without),
+        seen=ask.seen,
+        explain=ask.explain,
+        diversity=ask.diversity,
+        calibration=ask.calibration,
+    )
+
+
+def _conditions(
+    view: View, where: Sequence[str], only: Sequence[str] = (), without: Sequence[str] = ()
+) -> list[Condition]:
+    return read_conditions(view.artifact.schema, where, only, without)
+
+
+def _tag(view: View, said: Said, asked: str, shown: Mapping[str, int] | None = None) -> str:
+    """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
+    artifact = view.artifact
+    parts: list[Any] = [artifact.version, view.index, view.failed, view.catalogue.number]
+    parts += [said.events, dict(said.profile), said.forgotten, asked]
+    parts += [dict(shown)] if shown else []
+    if artifact.reads_clock:
+        parts.append(int(time.time() / 60))
+    return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
+
+
+def _response(
+    request: Request,
+    view: View,
+    ask: Ask | SimilarAsk | SearchAsk,
+    tag: str,
+    asked: Callable[[], Answer],
+) -> tuple[Response, Answer | None, str]:
+    """The answer as it is sent; with it what is in it and its id, unless the client has it.
+
+    Args:
+        request: whose client may have an answer.
+        view: that answers.
+        ask: what is wanted.
+        tag: of the answer.
+        asked: gives the answer, with one item more than is wanted where there is one.
+    """
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers |= {"Fusionrec-Version": view.artifact.version}
+    headers |= {"Fusionrec-Index": "exact" if view.failed else view.index}
+    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers), None, ""
+    found = asked()
+    answer = replace(found, items=found.items[: ask.k])
+    id = uuid.uuid4().hex
+    page = {"offset": ask.offset, "more": len(found.items) > ask.k}
+    body = {"answer": id, "notes": [], **answer.to_json(), **page}
+    headers["Fusionrec-Kind"] = answer.kind
+    return as_json(body, headers=headers), answer, id

@@ -1,0 +1,100 @@
+"""The application: routes behind the guard."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
+
+from fusionrec import __version__
+from fusionrec.config import Workspace
+from fusionrec.index import Place
+from fusionrec.service import about, answering, items, users, versions
+from fusionrec.service.guard import Guard
+from fusionrec.service.problems import handle
+from fusionrec.service.settings import ServiceSettings
+from fusionrec.service.state import State
+
+_ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
+_METHODS = ("GET", "POST", "PUT", "DELETE")
+_TOLD = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
+
+
+def create_app(
+    workspace: Workspace,
+    place: Place | str = "",
+    settings: ServiceSettings | None = None,
+    talk: Callable[[str], None] = lambda _: None,
+    *,
+    exact: bool = False,
+) -> FastAPI:
+    """A workspace as an ASGI application. It is open when this returns, and closed when the
+    application is shut down.
+
+    Args:
+        workspace: the workspace.
+        place: the store, or its URI; the one that the version was indexed in by default.
+        settings: of the service; the workspace's by default.
+        talk: told what goes wrong while it runs.
+        exact: leave the store to another process; see ``open_exactly``.
+
+    Raises:
+        FusionrecError: as of ``State``.
+    """
+    settings = settings or ServiceSettings.of(workspace)
+    state = State(workspace, place, settings, talk, exact=exact)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # As many answers at once as this process has threads for: the others wait their turn.
+        to_thread.current_default_thread_limiter().total_tokens = settings.threads
+        yield
+        await to_thread.run_sync(state.close)
+
+    app = FastAPI(
+        title="fusionrec",
+        version=__version__,
+        description=_ABOUT,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,  # that page loads its parts from elsewhere
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.state.fusionrec = state
+    for topic in (answering, users, items, versions, about):
+        app.include_router(topic.router)
+    app.mount("/static", StaticFiles(directory=about.STATIC), name="static")
+    handle(app)
+    app.add_middleware(
+        Guard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request
+    )
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=_METHODS,
+            allow_headers=("Authorization", "Content-Type", "If-None-Match"),
+            expose_headers=_TOLD,
+        )
+    _document(app)
+    return app
+
+
+def _document(app: FastAPI) -> None:
+    """Says in the application's description how a key is sent."""
+    plain = app.openapi
+
+    def described() -> dict[str, Any]:
+        made = plain()
+        schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "http", "scheme": "bearer", "description": "frk_..."}
+        made["security"] = [{}, {"key": []}]
+        return made
+
+    app.openapi = described  # type: ignore[method-assign]

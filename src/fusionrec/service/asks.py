@@ -1,0 +1,156 @@
+"""What can be asked and told, checked before anything is done with it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+MOST_ITEMS = 100  # of one answer
+MOST_OFFSET = 1_000
+MOST_NAMED = 1_000  # items that one request names
+MOST_EVENTS = 1_000
+
+
+# Not every database holds a NUL. An id is of one line, so that it can stand in a path.
+_LINE, _PLAIN = r"^[^\x00\n]+$", r"^[^\x00]*$"
+
+# Outside id of a user or an item.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_LINE)]
+EventId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_LINE)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PLAIN)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PLAIN)]
+Rating = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
+Time = Annotated[float, Field(ge=0, le=4e9, allow_inf_nan=False)]  # seconds since 1970, to 2096
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="Items wanted.")]
+Offset = Annotated[int, Field(ge=0, le=MOST_OFFSET, description="Items passed over before.")]
+Where = Annotated[
+    list[Text],
+    Field(
+        max_length=50,
+        description="Conditions, all of which an item must meet: NAME=VALUE (several: any of "
+        "them), NAME+=VALUE (all of them), NAME!=VALUE (none of them), NAME=LOW..HIGH (a range). "
+        "`/v1/schema` lists names and values.",
+    ),
+]
+Ids = Annotated[list[Id], Field(max_length=MOST_NAMED)]
+Profile = Annotated[
+    dict[Name, Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)]],
+    Field(max_length=100, description="User attribute -> value; `/v1/schema` lists them."),
+]
+
+
+class _Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    k: Count = 10
+    offset: Offset = 0
+    where: Where = []
+
+
+class SimilarAsk(_Question):
+    """What to leave out of the items that are like an item."""
+
+
+class Ask(_Question):
+    """Whom to recommend to, and what."""
+
+    user: Id | None = Field(default=None, description="Of the training data, or a visitor's.")
+    only: Ids = Field(default=[], description="Ids of the only items wanted.")
+    without: Ids = Field(default=[], description="Ids of items not wanted.")
+    liked: Ids = Field(default=[], description="Ids of items that the person likes.")
+    seen: bool = Field(
+        default=False, description="Whether items that they rated may be in the answer."
+    )
+
+    explain: bool = Field(default=False, description="Whether each item bears the reason why.")
+    diversity: Share = Field(
+        default=0.0, description="How much unlike each other the items shall be."
+    )
+    calibration: Share = Field(
+        default=0.0,
+        description="How much their categories shall mix as in what the person likes.",
+    )
+    fresh: bool = Field(
+        default=False,
+        description="Whether items that the user was shown lately, in vain, shall step back.",
+    )
+
+
+class SearchAsk(_Question):
+    """Which words to look for, and for whom."""
+
+    q: Text = Field(description="Words of titles and categories, a year, a decade such as 1970s.")
+    user: Id | None = Field(
+        default=None, description="By whose taste the items are ordered as well."
+    )
+    prefix: bool = Field(default=False, description="Whether the last word may be a beginning.")
+
+
+class MapAsk(BaseModel):
+    """Who is to be put on the map."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Id | None = None
+
+
+class RatedItem(BaseModel):
+    """An item that a person rated, or chose where there is no rating."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    item: Id
+    rating: Rating | None = None
+    time: Time | None = None
+
+
+class ToldAsk(Ask):
+    """The same, with all that is known of the person."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [
+                {"user": "visitor-1", "k": 5},
+                {"history": [{"item": "1", "rating": 5}], "without": ["2"]},
+            ]
+        },
+    )
+
+    profile: Profile = {}
+    history: list[RatedItem] = Field(default=[], max_length=MOST_NAMED)
+
+
+class ToldEvent(BaseModel):
+    """What a user said or did."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={
+            "examples": [{"user": "visitor-1", "item": "1", "kind": "like", "id": "a1"}]
+        },
+    )
+
+    user: Id
+    item: Id
+    kind: Literal["rating", "like", "dislike", "view", "hide"]
+    rating: Rating | None = Field(
+        default=None, description="Of kind `rating` alone, and always there."
+    )
+    time: Time | None = Field(default=None, description="Seconds since 1970, UTC. Default: now.")
+    id: EventId | None = Field(
+        None,
+        description="Made by the client: telling it again changes nothing. Default: a new one.",
+    )
+
+
+class ToldEvents(BaseModel):
+    """Several events at once."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    events: list[ToldEvent] = Field(min_length=1, max_length=MOST_EVENTS)

@@ -1,0 +1,207 @@
+"""What stands before every route: who asks, from where, how often, how much and how slowly."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from anyio import to_thread
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fusionrec.errors import LedgerError
+from fusionrec.ledger import Key
+from fusionrec.service.limits import Buckets
+from fusionrec.service.problems import problem
+from fusionrec.service.settings import ServiceSettings, is_loopback
+
+_SECURITY = {
+    "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+_ASKING = ("/v1/recommendations", "/v1/map")  # asked by POST, and change nothing
+
+_log = logging.getLogger("fusionrec.service")
+
+Seen = Callable[[Scope, int, float], None]
+
+
+def scope_of(method: str, path: str) -> str | None:
+    """What a key must open for a request; None where everyone may ask."""
+    if path == "/" or path.startswith("/static/"):
+        return None
+    if path.startswith(("/v1/users", "/v1/feedback")):
+        return "feedback"
+    return "read" if method in ("GET", "HEAD") or path in _ASKING else "admin"
+
+
+class Guard:
+    """ASGI middleware that lets a request through to the app, with its body whole, or answers it.
+
+    Args:
+        app: what is guarded.
+        settings: the limits.
+        key_of: the key with a secret; may block.
+        seen: told of every request: its scope, the status, and the seconds it took.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: ServiceSettings,
+        key_of: Callable[[str], Key | None],
+        seen: Seen,
+    ) -> None:
+        self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
+        self._buckets = Buckets(settings.rate, settings.burst)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 499  # the client went away before there was any
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                _harden(message, scope["path"])
+            await send(message)
+
+        try:
+            await self._checked(scope, receive, noted)
+        except Exception:
+            _log.exception("a defect in %s %s", scope["method"], scope["path"])
+            if status == 499:
+                await problem(500, "this is a defect of the service")(scope, receive, noted)
+        finally:
+            self._seen(scope, status, time.perf_counter() - began)
+
+    async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        refused = self._refused_origin(headers) or await self._refused_key(scope, headers)
+        body: Receive | None = receive
+        if refused is None:
+            body, refused = await self._whole(headers, receive)
+        if refused is not None:
+            await refused(scope, receive, send)
+        elif body is not None:
+            await self._app(scope, body, send)
+
+    def _refused_origin(self, headers: Headers) -> Response | None:
+        """The refusal of a page that has no business here: one whose own name was made to lead to
+        this address, or one of another origin.
+        """
+        host, origin = headers.get("host", ""), headers.get("origin")
+        settings = self._settings
+        name = _name(host)
+        listed = name in settings.hosts
+        if settings.loopback or settings.hosts:
+            local = settings.loopback and is_loopback(name)
+            if not (listed or local):
+                hint = 'list it in settings.toml: [service] hosts = ["NAME"]'
+                return problem(403, f"this service is not asked as {host[:200]!r}", hint)
+        if origin is None or origin in settings.origins:
+            return None
+        if urlsplit(origin).netloc.casefold() == host.casefold() and origin.startswith("http"):
+            return None
+        hint = 'list it in settings.toml: [service] origins = ["https://..."]'
+        return problem(403, f"pages of {origin[:200]!r} may not ask this service", hint)
+
+    async def _refused_key(self, scope: Scope, headers: Headers) -> Response | None:
+        """The refusal of who may not ask this, or not so often."""
+        client = scope.get("client")
+        who = f"address {client[0] if client else ''}"
+        needed = scope_of(scope["method"], scope["path"])
+        secret = _secret(headers)
+        key = None
+        if secret is not None:
+            try:
+                key = await to_thread.run_sync(self._key_of, secret)
+            except LedgerError as error:
+                return problem(503, error.message, error.hint)
+        wait = self._buckets.take(f"key {key.name}" if key else who)
+        if wait:
+            after = {"Retry-After": str(math.ceil(wait))}
+            hint = "[service] rate and burst in settings.toml set the limit"
+            return problem(429, f"more than {self._settings.rate:g} requests/s", hint, (), after)
+        if needed is None or (secret is None and self._settings.loopback and needed != "admin"):
+            return None
+        if key is None:
+            said = "this key is not known" if secret else f"this needs a key that opens {needed!r}"
+            hint = f"make one: fusionrec keys add NAME --scope {needed}; send it as "
+            hint += "Authorization: Bearer frk_..."
+            return problem(401, said, hint, (), {"WWW-Authenticate": "Bearer"})
+        if needed not in key.scopes:
+            return problem(403, f"the key {key.name!r} does not open {needed!r}")
+        return None
+
+    async def _whole(
+        self, headers: Headers, receive: Receive
+    ) -> tuple[Receive | None, Response | None]:
+        """The body, read in whole; or a refusal; or neither, where the client went away."""
+        said = headers.get("content-length", "0")
+        if said == "0" and "transfer-encoding" not in headers:
+            return receive, None
+        most = self._settings.body
+        too_large = problem(413, f"a body has at most {most:,} bytes")
+        if not said.isdecimal() or int(said[:20]) > most:
+            return None, too_large
+        parts: list[bytes] = []
+        held = 0
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None, None
+                    parts.append(message.get("body", b""))
+                    held += len(parts[-1])
+                    if held > most:
+                        return None, too_large
+                    if not message.get("more_body"):
+                        break
+        except TimeoutError:
+            seconds = self._settings.body_seconds
+            close = {"Connection": "close"}
+            return None, problem(408, f"the body was not here in {seconds:g} s", headers=close)
+        return _again(b"".join(parts), receive), None
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Gives a body that was read, then what comes after it."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def once() -> Message:
+        return left.pop() if left else await receive()
+
+    return once
+
+
+def _harden(message: Message, path: str) -> None:
+    headers = MutableHeaders(scope=message)
+    for name, value in _SECURITY.items():
+        headers[name] = value
+    headers.setdefault("cache-control", "no-store" if path.startswith("/v1") else "no-cache")
+
+
+def _name(host: str) -> str:
+    """A ``Host`` header without its port."""
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.rpartition(":")[0].casefold() if ":" in host else host.casefold()
+
+
+def _secret(headers: Headers) -> str | None:
+    """The secret that a request bears; None where it bears none."""
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() or None if kind.casefold() == "bearer" else None

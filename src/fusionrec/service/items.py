@@ -1,0 +1,84 @@
+"""Routes of single items: look at one, add or change it, withdraw it, bring it back."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body
+from pydantic import Field
+from starlette.responses import Response
+
+from fusionrec import catalogue
+from fusionrec.catalogue import Catalogue, current
+from fusionrec.data.items import item_of, plain_content
+from fusionrec.service.answering import check_item
+from fusionrec.service.asks import Id, Name, Text
+from fusionrec.service.problems import documented
+from fusionrec.service.state import State
+from fusionrec.service.told import StateOf, as_json, given
+
+router = APIRouter(tags=["items"])
+
+_LongText = Annotated[str, Field(max_length=10_000)]
+_Value = _LongText | float | list[Text] | None
+Attributes = Annotated[
+    dict[Name, _Value],
+    Body(
+        max_length=100,
+        description="Attribute -> text, number, or list of categories; `/v1/schema` lists some. "
+        "What is left out is not known of a new item, and stays as it is of another.",
+        examples=[{}],
+    ),
+]
+_EXAMPLE = {"id": "318", "title": "A title", "available": True, "attributes": {}}
+_ITEM = {**documented(), **given("The item", _EXAMPLE)}
+
+
+@router.get("/v1/items/{id:path}", summary="One item", responses=_ITEM)
+def item(id: Id, state: StateOf) -> Response:
+    """What is known of an item; one that was withdrawn is not `available`."""
+    return as_json(state.answer(lambda view: _shown(view.catalogue, check_item(view, id))))
+
+
+@router.put("/v1/items/{id:path}", summary="Add an item, or change it", responses=_ITEM)
+def put(id: Id, content: Attributes, state: StateOf) -> Response:
+    """The item is in the next answer, placed by its content."""
+    now = _now(state)
+    catalogue.put(state.ledger, now, [item_of(now.artifact.schema, id, content)])
+    return _changed(state, id)
+
+
+@router.delete("/v1/items/{id:path}", summary="Withdraw an item", responses=_ITEM)
+def withdraw(id: Id, state: StateOf) -> Response:
+    """The item is in no answer any more, until it is brought back."""
+    state.answer(lambda view: check_item(view, id))
+    catalogue.withdraw(state.ledger, _now(state), [id])
+    return _changed(state, id)
+
+
+@router.post("/v1/items/{id:path}/restore", summary="Bring an item back", responses=_ITEM)
+def restore(id: Id, state: StateOf) -> Response:
+    """The item is as it was before it was withdrawn."""
+    state.answer(lambda view: check_item(view, id))
+    catalogue.restore(state.ledger, _now(state), [id])
+    return _changed(state, id)
+
+
+def _now(state: State) -> Catalogue:
+    """The items as the ledger has them at this moment, whatever answers so far."""
+    return current(state.answer(lambda view: view.artifact), state.ledger)
+
+
+def _changed(state: State, id: str) -> Response:
+    state.live.refresh()
+    return as_json(state.answer(lambda view: _shown(view.catalogue, check_item(view, id))))
+
+
+def _shown(now: Catalogue, row: int) -> dict[str, Any]:
+    content, title = plain_content(now.items.row(row)), now.artifact.schema.title
+    return {
+        "id": now.items.ids[row],
+        "title": (title and content[title]) or now.items.ids[row],
+        "available": bool(now.available[row]),
+        "attributes": content,
+    }

@@ -1,0 +1,108 @@
+"""HTTP as uvicorn speaks it, without its patience for whoever never finishes a request."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from fusionrec.service.problems import problem
+
+HEAD = 65_536  # bytes of a request's head
+
+
+class PatientConfig(Config):
+    """uvicorn's settings, and how long its patience lasts.
+
+    Args:
+        head_seconds: that a request's head may take to arrive; and what is left of a body, after
+            the request was answered.
+    """
+
+    def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.head_seconds = head_seconds
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection. It is closed when a head is not complete in time, or too large, or when a
+    body goes on and on after its answer; uvicorn alone would wait for ever.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._timer: asyncio.TimerHandle | None = None
+        self._head = 0  # bytes of a head that is not complete
+        self._in_head = False
+        self.url = b""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begins to wait for the first head."""
+        super().connection_made(transport)
+        self._start()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Waits no more."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Takes what came, and looks whether something is still to come."""
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head:
+            self._head += len(data)
+            if self._head > HEAD:
+                self._refuse(431, f"the head of a request has at most {HEAD:,} bytes")
+                return
+        # Nothing is being answered, and what came was no whole request: part of a head, empty
+        # lines, or a body that nobody reads any more.
+        if self._in_head or self.cycle is None or self.cycle.response_complete:
+            self._start()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        self._in_head, self._head = True, 0
+
+    def on_headers_complete(self) -> None:
+        """A head is complete."""
+        self._in_head, self._head = False, 0
+        self._stop()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """A request is complete."""
+        self._stop()
+        super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
+        """Answers what is no HTTP; an address too long for the parser is none to it."""
+        if len(self.url) > HEAD // 2:
+            self._refuse(431, "the address is too long")
+        else:
+            self._refuse(400, "this is no HTTP request")
+
+    def _refuse(self, status: int, detail: str) -> None:
+        answer = problem(status, detail, headers={"Connection": "close"})
+        head = [b"%s: %s\r\n" % header for header in answer.raw_headers]
+        self.transport.write(b"".join([STATUS_LINE[status], *head, b"\r\n", bytes(answer.body)]))
+        self.transport.close()
+
+    def _start(self) -> None:
+        if self._timer is None:
+            seconds = self.config.head_seconds  # type: ignore[attr-defined]  # a PatientConfig
+            self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self.transport.abort()

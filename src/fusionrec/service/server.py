@@ -1,0 +1,204 @@
+"""Runs the application: binds the address, starts the processes, ends them in order."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI
+from prometheus_client import multiprocess
+from uvicorn import Server
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import Multiprocess
+
+from fusionrec.config import Workspace
+from fusionrec.errors import FusionrecError, UsageError
+from fusionrec.index import Place
+from fusionrec.indexing import place_of
+from fusionrec.service.app import create_app
+from fusionrec.service.metrics import SHARED
+from fusionrec.service.protocol import PatientConfig, Protocol
+from fusionrec.service.settings import ServiceSettings
+from fusionrec.service.state import State
+from fusionrec.versions import load
+
+Talk = Callable[[str], None]
+
+_BACKLOG = 2_048
+_held: list[Any] = []  # the file whose lock this process has until it ends
+
+
+class _Server(Server):
+    """uvicorn's server, for which a signal to end is no reason to end by that signal."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, talk: Talk) -> None:
+    """Answers until it is told to end, by SIGTERM or Ctrl-C; requests under way are answered.
+
+    Args:
+        workspace: the workspace.
+        place: the store, or its URI.
+        settings: of the service.
+        talk: told the address when it answers, and what goes wrong later.
+
+    Raises:
+        UsageError: nothing can listen at the address.
+        FusionrecError: as of ``create_app``.
+    """
+    with _bound(settings) as listening:
+        if settings.workers == 1:
+            app = create_app(workspace, place, settings, talk)
+            _log()
+            talk(_told(app, settings, _address(listening)))
+            _Server(_config(app, settings)).run([listening])
+            return
+        load(workspace)  # what is wrong with it is said once, not by every process
+        with tempfile.TemporaryDirectory(prefix="fusionrec-") as folder:
+            Path(folder, "metrics").mkdir()
+            os.environ[SHARED] = str(Path(folder, "metrics"))
+            address = _address(listening)
+            made = partial(_worker, workspace, place, settings, Path(folder), address)
+            Multiprocess(_config(made, settings, factory=True), [listening]).run()
+
+
+def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> PatientConfig:
+    return PatientConfig(
+        app,
+        factory=factory,
+        head_seconds=settings.head_seconds,
+        http=Protocol,
+        ws="none",
+        loop="uvloop",
+        workers=settings.workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=list(settings.proxies),
+        limit_concurrency=settings.connections,
+        timeout_keep_alive=settings.idle_seconds,
+        timeout_graceful_shutdown=settings.stop_seconds,
+        # A worker says that it is well by a thread: at its start other work may hold that up.
+        timeout_worker_healthcheck=30,
+    )
+
+
+def _worker(
+    workspace: Workspace,
+    place: Place | str,
+    settings: ServiceSettings,
+    folder: Path,
+    address: str,
+) -> FastAPI:
+    """The application in one of several processes. An embedded Milvus serves one of them, the first
+    to come; the others search the same vectors exactly.
+    """
+    _log()
+    _bury(folder / "metrics")
+    first = _is_first(folder / "first")
+
+    def talk(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
+    try:
+        exact = not (first or place_of(workspace, place).is_server)
+        app = create_app(workspace, place, settings, talk, exact=exact)
+        if first:
+            talk(_told(app, settings, address))
+        return app
+    except FusionrecError as error:
+        talk(f"error: {error.message}")
+        if error.hint:
+            talk(f"hint: {error.hint}")
+        sys.exit(STARTUP_FAILURE)
+
+
+def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
+    state: State = app.state.fusionrec
+    with state.live.answering() as recommender:
+        version, where = recommender.artifact.version, recommender.index.place
+    text = f"{version} answers at {address}, from {where}"
+    others = settings.workers - 1
+    if others and not place_of(state.workspace, state.place).is_server:
+        text += (
+            f"; {others} of {settings.workers} processes answer alike, but from memory: an "
+            "embedded Milvus serves one process"
+        )
+    return text
+
+
+def _is_first(file: Path) -> bool:
+    """Whether no other process has come here and is still running."""
+    lock = file.open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    _held.append(lock)
+    return True
+
+
+def _bury(metrics: Path) -> None:
+    """Forgets what processes that have ended said of their present state."""
+    for file in metrics.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
+    """A socket that listens at the address: who connects before all is ready, waits."""
+    host, port = settings.host, settings.port
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listening = socket.socket(family, kind, proto)
+    except OSError as error:
+        raise UsageError(
+            f"{host} is no address to listen at: {error.strerror}",
+            hint="--host 127.0.0.1 is this machine alone, --host 0.0.0.0 every network",
+        ) from error
+    with listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except OSError as error:
+            raise UsageError(
+                f"nothing can listen at {host}, port {port}: {error.strerror}",
+                hint="--port 0 takes a free port",
+            ) from error
+        yield listening
+
+
+def _address(listening: socket.socket) -> str:
+    host, port = listening.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _log() -> None:
+    """Shows on stderr what is a defect of ours; what clients do wrong is not logged."""
+    handler = logging.StreamHandler(sys.stderr)
+    for name in ("uvicorn.error", "fusionrec.service"):
+        log = logging.getLogger(name)
+        log.setLevel(logging.ERROR)
+        if not log.handlers:
+            log.addHandler(handler)

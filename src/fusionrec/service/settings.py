@@ -1,0 +1,89 @@
+"""What can be set of the service, in the table ``[service]`` of the workspace's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+from dataclasses import dataclass
+
+from fusionrec.config import Settings, Workspace, check, settings_table
+
+
+@dataclass(frozen=True)
+class ServiceSettings(Settings):
+    """Where the service listens, who may ask, and how much.
+
+    Attributes:
+        host: the address that it listens at. Only at a loopback address reading and feedback need
+            no key.
+        port: 0 to 65,535; 0 takes a free one.
+        workers: processes that answer.
+        hosts: names by which it may be asked (the header ``Host``, without a port), beside those
+            of the loopback address; of another address any, where none is listed.
+        origins: pages of other origins that may ask from a browser, such as ``https://shop.example``.
+        proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
+        connections: open ones, of one process.
+        threads: answers made at once, in one process.
+        rate, burst: requests a second of one key or else one address, and how many at once; counted
+            in each process. A rate of 0 is no limit.
+        body: bytes of a request's body.
+        body_seconds, head_seconds: that a body, and a request's head, may take to arrive.
+        idle_seconds: that a connection stays open without a request.
+        stop_seconds: that requests under way have to end when the service is stopped.
+
+    Raises:
+        ConfigError: one of them is out of its range.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+    connections: int = 1_000
+    threads: int = 8
+    rate: float = 200.0
+    burst: int = 400
+    body: int = 1_000_000
+    body_seconds: float = 10.0
+    head_seconds: float = 10.0
+    idle_seconds: int = 5
+    stop_seconds: int = 10
+
+    def __post_init__(self) -> None:
+        check(bool(self.host), "host must not be empty; 127.0.0.1 is this machine alone")
+        check(0 <= self.port <= 65_535, f"port must be 0 to 65535, got {self.port}")
+        for name in ("workers", "connections", "threads", "burst", "body", "idle_seconds"):
+            value = getattr(self, name)
+            check(value >= 1, f"{name} must be 1 or more, got {value}")
+        for name in ("body_seconds", "head_seconds"):
+            value = getattr(self, name)
+            check(0 < value < math.inf, f"{name} must be seconds above 0, got {value}")
+        check(0 <= self.rate < math.inf, f"rate must be 0 or more, got {self.rate}")
+        check(self.stop_seconds >= 0, f"stop_seconds must be 0 or more, got {self.stop_seconds}")
+        for origin in self.origins:
+            ok = origin.startswith(("http://", "https://")) and origin.count("/") == 2
+            check(ok, f"an origin is such as https://shop.example, got {origin!r}")
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> ServiceSettings:
+        """The settings of a workspace.
+
+        Raises:
+            ConfigError: the file cannot be read, or holds a setting that is none.
+        """
+        return cls.from_dict(settings_table(workspace.settings, "service"), "service.")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only programs on this machine can reach it."""
+        return is_loopback(self.host)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is this machine's own."""
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"

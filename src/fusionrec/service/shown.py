@@ -1,0 +1,49 @@
+"""What users were shown lately, so that it can step back."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from fusionrec.ledger import Ledger
+
+_LATELY = 30 * 86_400.0  # seconds that what was shown is remembered
+_MOST = 10_000  # users whose counts are held
+
+
+class Shown:
+    """How often users were shown items in the last 30 days, the same for all pages of one answer:
+    else the second page would follow another order than the first, which was shown by then.
+
+    Args:
+        ledger: whose impressions count.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._lock = ledger, threading.Lock()
+        self._held: OrderedDict[str, dict[str, int]] = OrderedDict()
+
+    def counts(self, user: str, offset: int) -> dict[str, int]:
+        """Outside item id -> how often; for a later page as they were at the first one, if this
+        process has answered that.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        with self._lock:
+            held = self._held.get(user) if offset else None
+        if held is not None:
+            return held
+        found = self._ledger.shown_counts(user, max(time.time() - _LATELY, 0.0))
+        with self._lock:
+            self._held[user] = found
+            self._held.move_to_end(user)
+            if len(self._held) > _MOST:
+                self._held.popitem(last=False)
+        return found
+
+    def forget(self, user: str) -> None:
+        """Forgets what a user was shown."""
+        with self._lock:
+            self._held.pop(user, None)

@@ -1,0 +1,206 @@
+"""What one process of the service holds: the live version, the ledger, and who follows them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from fusionrec.answer import Answer
+from fusionrec.config import Workspace
+from fusionrec.errors import LedgerError, StoreError
+from fusionrec.feedback import Feedback, Said, add
+from fusionrec.index import Condition, ExactIndex, Hits, Index, Place
+from fusionrec.ledger import Ledger
+from fusionrec.live import Live
+from fusionrec.people import Query
+from fusionrec.recommender import Recommender
+from fusionrec.service.chart import Chart, chart_of
+from fusionrec.service.form import form_of
+from fusionrec.service.metrics import Metrics
+from fusionrec.service.recorder import Recorder
+from fusionrec.service.settings import ServiceSettings
+from fusionrec.service.shown import Shown
+
+T = TypeVar("T")
+Talk = Callable[[str], None]
+
+
+class _Timed:
+    """An index whose searches are measured."""
+
+    def __init__(self, index: Index, metrics: Metrics) -> None:
+        self._index, self._metrics = index, metrics
+        self.place, self.name = index.place, index.name
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        where: Sequence[Condition] = (),
+        exclude: np.ndarray | Sequence[int] = (),
+    ) -> Hits:
+        """See ``Index.search``."""
+        with self._metrics.stage("search"):
+            return self._index.search(vector, k, where, exclude)
+
+    def close(self) -> None:
+        """See ``Index.close``."""
+        self._index.close()
+
+
+class View:
+    """One version with its items as they are at a time, and what is made of it once.
+
+    Args:
+        recommender: of the version.
+        metrics: what is counted.
+    """
+
+    def __init__(self, recommender: Recommender, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
+        self.index = recommender.index.name
+        self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
+        index = _Timed(recommender.index, metrics)
+        self._recommender = recommender.over(index, recommender.notes)
+
+    @property
+    def recommender(self) -> Recommender:
+        """Answers from the store, or exactly since that has failed."""
+        return self._reserve if self.failed else self._recommender
+
+    @cached_property
+    def _reserve(self) -> Recommender:
+        now = self.catalogue
+        index = ExactIndex(self.artifact.schema, now.items, now.vectors, "exact", now.available)
+        note = f"answered exactly from the artifact: {self.failed}"
+        return self._recommender.over(_Timed(index, self._metrics), (note,))
+
+    @cached_property
+    def form(self) -> dict[str, Any]:
+        """What the page draws its forms from; see ``form_of``."""
+        return form_of(self.catalogue)
+
+    @cached_property
+    def chart(self) -> Chart:
+        """The map of the best known items."""
+        return chart_of(self.catalogue)
+
+    def recommend(self, query: Query) -> Answer:
+        """See ``Recommender.recommend``."""
+        recommender = self.recommender
+        with self._metrics.stage("person"):
+            person = recommender.people.find(query)
+        return recommender.recommend_to(person, query)
+
+
+class State:
+    """Opens a workspace for answering; to be closed.
+
+    Args:
+        workspace: the workspace.
+        place: the store, or its URI; the one that the version was indexed in by default.
+        settings: of the service.
+        talk: told what goes wrong.
+        exact: leave the store to another process; see ``open_exactly``.
+
+    Raises:
+        FusionrecError: there is no version to answer from, the ledger cannot be read, or it holds
+            no key, which a service that others can reach needs.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        place: Place | str,
+        settings: ServiceSettings,
+        talk: Talk,
+        *,
+        exact: bool = False,
+    ) -> None:
+        self.workspace, self.place, self.settings = workspace, place, settings
+        self.reserve = exact
+        self.ledger = Ledger(workspace.ledger)
+        if not settings.loopback and not self.ledger.keys():
+            raise LedgerError(
+                f"at {settings.host} others can reach the service, and the ledger holds no key",
+                hint="make one: fusionrec keys add NAME; or listen at 127.0.0.1",
+            )
+        self.metrics = Metrics()
+        self.feedback, self.shown = Feedback(self.ledger), Shown(self.ledger)
+        self.live = Live(workspace, place, talk, exact=exact)
+        self.recorder = Recorder(self.ledger, self.metrics, talk)
+        self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self.answer(_warmed)
+
+    def close(self) -> None:
+        """Writes what waits and lets go of the version."""
+        self.recorder.close()
+        self.live.close()
+
+    def answer(self, ask: Callable[[View], T]) -> T:
+        """One answer. Where its store fails it, it is made anew: from the version that has taken
+        over, else exactly from the same one's vectors.
+
+        Args:
+            ask: makes the answer, all of it from the view that it is given.
+
+        Raises:
+            StoreError: this was closed.
+        """
+        while True:
+            view = None
+            try:
+                with self.live.answering() as recommender:
+                    view = self._view(recommender)
+                    if view.failed:
+                        self.metrics.reserve()
+                    return ask(view)
+            except StoreError as error:
+                if view is None or view.failed:
+                    raise
+                view.failed = str(error)
+
+    def known(self, query: Query, view: View) -> tuple[Query, Said]:
+        """The query with what the ledger holds of its user. A user whom the version does not know
+        is nobody to it: their feedback and profile count, and without these the popular items.
+        """
+        if query.user is None:
+            return query, Said()
+        said = self.feedback.said(query.user, view.catalogue)
+        query = add(query, said)
+        if query.user is not None and not view.recommender.people.knows(query.user):
+            query = replace(query, user=None)
+        return query, said
+
+    def troubles(self) -> list[str]:
+        """Why this should not be asked now; empty where it can be."""
+        found = [self.live.lacking] if self.live.lacking else []
+        try:
+            self.ledger.last_event()
+        except LedgerError as error:
+            found.append(error.message)
+        return found
+
+    def _view(self, recommender: Recommender) -> View:
+        with self._lock:
+            view = self._views.get(recommender)
+            if view is None:
+                view = self._views[recommender] = View(recommender, self.metrics)
+                self.metrics.answering(view.artifact.version, view.index)
+        return view
+
+
+def _warmed(view: View) -> None:
+    """Reads what the first answers would have to wait for."""
+    if view.artifact.has_towers and len(view.artifact.users):
+        view.recommend(Query(user=view.artifact.users.ids[0], k=1))
+    view.recommend(Query(k=1))
+    assert view.recommender.finder.words is not None

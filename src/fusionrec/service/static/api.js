@@ -1,0 +1,93 @@
+// The service, as the page asks it.
+
+const KEY = "fusionrec.key";
+const PAGE = 12; // items of one answer
+
+/** Why a question was not answered. `status` is 0 where the service could not be reached. */
+export class Trouble extends Error {
+  constructor(status, message, hint = "", wait = 0) {
+    super(message);
+    Object.assign(this, { status, hint, wait });
+  }
+}
+
+/** Keeps a key for as long as the browser's tab is open. */
+export function useKey(key) {
+  sessionStorage.setItem(KEY, key);
+}
+
+/** A random id: 128 bits in hexadecimal digits. */
+export function randomId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function call(method, path, { query = {}, body, signal } = {}) {
+  const headers = {};
+  const key = sessionStorage.getItem(KEY);
+  if (key) headers.Authorization = `Bearer ${key}`;
+  if (body) headers["Content-Type"] = "application/json";
+  const said = body && JSON.stringify(body);
+  let response;
+  try {
+    response = await fetch(path + asQuery(query), { method, headers, body: said, signal });
+    if (response.ok) return response.status === 204 ? null : await response.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Trouble(0, "The service does not answer.");
+  }
+  throw await troubleOf(response);
+}
+
+async function troubleOf(response) {
+  const told = await response.json().catch(() => ({}));
+  const wait = Number(response.headers.get("Retry-After")) || 0;
+  const faults = (told.errors ?? []).map((one) => `${one.where}: ${one.message}`);
+  const message = [told.detail ?? response.statusText, ...faults].join("; ");
+  return new Trouble(response.status, message, told.hint, wait);
+}
+
+function asQuery(query) {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of [value].flat()) if (one || one === 0) params.append(name, one);
+  }
+  const text = params.toString();
+  return text && `?${text}`;
+}
+
+const item = (id) => `v1/items/${encodeURIComponent(id)}`;
+const user = (id) => `v1/users/${encodeURIComponent(id)}`;
+const get = (path, query, signal) => call("GET", path, { query, signal });
+
+/** Who is asked for, as a body: what nothing was said of is left out. */
+function told(asked) {
+  const body = { profile: asked.profile, liked: asked.liked };
+  if (asked.user) body.user = asked.user;
+  return body;
+}
+
+export const schema = () => get("v1/schema");
+export const itemOf = (id) => get(item(id));
+export const similar = (id, k) => get(`${item(id)}/similar`, { k });
+export const userOf = (id) => get(user(id));
+export const forget = (id) => call("DELETE", user(id));
+export const map = (asked) => call("POST", "v1/map", { body: told(asked) });
+
+/** Titles that begin like this. */
+export const begun = (q, signal) => get("v1/search", { q, k: 8, prefix: true }, signal);
+
+/**
+ * Items for whoever is asked for, or by words where there are any.
+ * @param {object} asked `user`, `profile`, `liked`, `where`, `q`
+ */
+export function answer(asked, { offset = 0, k = PAGE, signal } = {}) {
+  const { q, where } = asked;
+  if (q) return get("v1/search", { q, where, k, offset, user: asked.user }, signal);
+  const body = { ...told(asked), where, k, offset, explain: true };
+  return call("POST", "v1/recommendations", { body, signal });
+}
+
+/** Tells what a user said of an item; telling the same `id` again changes nothing. */
+export const feedback = (event) =>
+  call("POST", "v1/feedback", { body: { ...event, time: Date.now() / 1000 } });

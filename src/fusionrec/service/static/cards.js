@@ -1,0 +1,130 @@
+// The answer as cards, which move to their new places when the answer changes.
+
+import { el, still } from "./dom.js";
+import { facts, predicted } from "./facts.js";
+import { ratingGroup } from "./rating.js";
+
+const MOVE = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
+const MOST = 5; // categories on a card
+
+/**
+ * A card, and what fills it anew.
+ * @param {object} act `rate(item, rating)`, `hide(item)`, `similar(item)`
+ */
+function cardOf(item, schema, act) {
+  const { numbers, categories } = facts(item, schema);
+  const rest = categories.length - MOST;
+  const shown = rest > 0 ? [...categories.slice(0, MOST), `+${rest}`] : categories;
+  const line = el("p", { class: "predicted" });
+  const reason = el("p", { class: "reason" });
+  const similar = el("button", { type: "button", class: "quiet" }, "More like this");
+  const hide = el("button", { type: "button", class: "quiet" }, "Hide");
+  similar.setAttribute("aria-label", `More like ${item.title}`);
+  hide.setAttribute("aria-label", `Hide ${item.title}`);
+  similar.addEventListener("click", () => act.similar(item));
+  hide.addEventListener("click", () => act.hide(item));
+  const node = el(
+    "li",
+    { class: "card", data: { id: item.id } },
+    el("h3", { tabindex: "-1" }, item.title),
+    el("p", { class: "numbers" }, numbers.join(" · ")),
+    el("ul", { class: "categories", "aria-label": "Categories" },
+      ...shown.map((text) => el("li", {}, text))),
+    reason,
+    line,
+    ratingGroup(schema.rating, item.title, (rating) => act.rate(item, rating)),
+    el("div", { class: "buttons" }, similar, hide),
+  );
+  if (!shown.length) node.querySelector(".categories").remove();
+  return {
+    node,
+    fill(now) {
+      line.replaceChildren(...predicted(now, schema));
+      reason.textContent = now.reason?.text ?? "";
+    },
+  };
+}
+
+/** The cards of one answer. */
+export class Cards {
+  /**
+   * @param {HTMLOListElement} node holds them
+   * @param {object} act what the buttons of a card do; see `cardOf`
+   */
+  constructor(node, act) {
+    this.node = node;
+    this.act = act;
+    this.cards = new Map();
+    this.items = [];
+  }
+
+  /** Shows items; cards that stay move to their new place. */
+  show(items, schema) {
+    const before = this.#places();
+    const active = document.activeElement;
+    const place = [...this.node.children].indexOf(active.closest(".card"));
+    const cards = new Map();
+    for (const item of items) {
+      const card = this.cards.get(item.id) ?? cardOf(item, schema, this.act);
+      this.#settle(card.node);
+      card.fill(item);
+      cards.set(item.id, card);
+    }
+    this.cards = cards;
+    this.items = items;
+    this.node.replaceChildren(...[...cards.values()].map((card) => card.node));
+    if (place >= 0) this.#focus(active, Math.min(place, items.length - 1));
+    this.#move(before);
+  }
+
+  /** Lets a card fade; gives what brings it back. */
+  leave(id) {
+    const { node } = this.cards.get(id) ?? {};
+    if (!node) return () => {};
+    const next = node.nextElementSibling ?? node.previousElementSibling;
+    const focused = node.contains(document.activeElement);
+    node.inert = true;
+    node.classList.add("leaving");
+    if (focused) (next ?? this.node.closest("main")).querySelector("h3")?.focus({ preventScroll: true });
+    return () => this.#settle(node);
+  }
+
+  /** Empty cards, in whose place the first answer comes. */
+  wait(count) {
+    const empty = () => el("li", { class: "card empty", "aria-hidden": "true" });
+    this.node.replaceChildren(...Array.from({ length: count }, empty));
+  }
+
+  /** Gives the focus back to what had it; where that is gone, to the card in its place. */
+  #focus(active, place) {
+    const here = this.node.contains(active) ? active : this.node.children[place]?.querySelector("h3");
+    here?.focus({ preventScroll: true });
+  }
+
+  #settle(node) {
+    node.inert = false;
+    node.classList.remove("leaving");
+  }
+
+  #places() {
+    const held = new Map();
+    for (const [id, { node }] of this.cards) {
+      if (node.isConnected && !node.inert) held.set(id, node.getBoundingClientRect());
+    }
+    return held;
+  }
+
+  #move(before) {
+    if (still()) return;
+    for (const [id, { node }] of this.cards) {
+      const was = before.get(id);
+      const now = node.getBoundingClientRect();
+      if (!was) {
+        node.animate([{ opacity: 0, transform: "translateY(12px)" }, {}], MOVE);
+      } else if (was.x !== now.x || was.y !== now.y) {
+        const from = `translate(${was.x - now.x}px, ${was.y - now.y}px)`;
+        node.animate([{ transform: from }, { transform: "none" }], MOVE);
+      }
+    }
+  }
+}

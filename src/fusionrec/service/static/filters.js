@@ -1,0 +1,90 @@
+// Filters by categories (any of those chosen) and by ranges of numbers, in the language of `where`.
+
+import { el, newId } from "./dom.js";
+import { number } from "./words.js";
+
+/** A condition in two parts, as `=` and ranges have it; others, from an address, are kept as they are. */
+function parts(condition) {
+  const at = condition.indexOf("=");
+  return [condition.slice(0, at), condition.slice(at + 1)];
+}
+
+/** The panel. */
+export class Filters {
+  /**
+   * @param {HTMLElement} node is filled
+   * @param {object} schema as of GET /v1/schema
+   * @param {(where: string[]) => void} change told the conditions that are asked now
+   */
+  constructor(node, schema, change) {
+    Object.assign(this, { change, where: [], boxes: new Map(), ranges: new Map() });
+    this.clear = el("button", { type: "button", class: "quiet" }, "Clear filters");
+    this.clear.addEventListener("click", () => change([]));
+    const fields = schema.filters.map((field) =>
+      field.kind === "number" ? this.#range(field) : this.#choices(field));
+    node.replaceChildren(...fields.filter(Boolean), el("div", { class: "buttons" }, this.clear));
+  }
+
+  /** Shows what is asked now. */
+  show(where) {
+    this.where = where;
+    const asked = new Set(where);
+    for (const [condition, box] of this.boxes) box.checked = asked.has(condition);
+    for (const [flag, range] of this.ranges) {
+      const value = where.map(parts).find(([name]) => name === flag)?.[1] ?? "";
+      const [low, high = low] = value.split("..");
+      range.low.value = low;
+      range.high.value = high;
+      this.#check(range);
+    }
+    this.clear.disabled = !where.length;
+  }
+
+  #choices(field) {
+    if (!field.choices.length) return null;
+    const boxes = field.choices.map(({ value, label }) => {
+      const condition = `${field.flag}=${value}`;
+      const box = el("input", { type: "checkbox", on: { change: () => this.#toggled(condition, box) } });
+      this.boxes.set(condition, box);
+      return el("label", { class: "pill" }, box, el("span", {}, label));
+    });
+    return el("fieldset", { class: "field" }, el("legend", {}, field.label),
+      el("div", { class: "pills" }, ...boxes));
+  }
+
+  #toggled(condition, box) {
+    const others = this.where.filter((one) => one !== condition);
+    this.change(box.checked ? [...others, condition] : others);
+  }
+
+  #range(field) {
+    if (field.low === null) return null;
+    const range = { flag: field.flag, said: el("p", { class: "fault", role: "alert" }) };
+    const end = (name, label, bound) => {
+      const id = newId("range");
+      range[name] = el("input", {
+        id, type: "number", step: "any", placeholder: number(bound),
+        on: { change: () => this.#ranged(range) },
+      });
+      return el("div", {}, el("label", { for: id }, label), range[name]);
+    };
+    this.ranges.set(field.flag, range);
+    return el("fieldset", { class: "field" }, el("legend", {}, field.label),
+      el("div", { class: "range" }, end("low", "from", field.low), end("high", "to", field.high)),
+      range.said);
+  }
+
+  #ranged(range) {
+    if (!this.#check(range)) return;
+    const others = this.where.filter((one) => parts(one)[0] !== range.flag);
+    const { low, high } = range;
+    const some = low.value || high.value;
+    this.change(some ? [...others, `${range.flag}=${low.value}..${high.value}`] : others);
+  }
+
+  #check({ low, high, said }) {
+    const crossed = low.value && high.value && Number(low.value) > Number(high.value);
+    said.textContent = crossed ? "The first number must not be above the second." : "";
+    return !crossed;
+  }
+}

@@ -1,0 +1,201 @@
+// The page: what is asked, the answer to it, and what happens when something is said of an item.
+
+import * as api from "./api.js";
+import { NOTHING, keepVisitor, read, visitor, write } from "./asked.js";
+import { Cards } from "./cards.js";
+import { el } from "./dom.js";
+import { Filters } from "./filters.js";
+import { openMap } from "./map.js";
+import { Notice } from "./notice.js";
+import { openSimilar } from "./similar.js";
+import * as words from "./words.js";
+import { You } from "./you.js";
+
+const FIRST = 12; // items of an answer
+const MOST = 100; // that one question may ask for
+const MOST_OFFSET = 1000;
+const READING = 12_000; // milliseconds
+
+const $ = (id) => document.getElementById(id);
+const notice = new Notice($("notice"));
+const failed = (error, again) => {
+  if (error.name !== "AbortError") tellStatus("");
+  notice.tell(error, again);
+};
+const similar = (item) => openSimilar(item, page.schema, { like: (one) => page.you.like(one), failed });
+const page = {
+  asked: NOTHING,
+  schema: null,
+  question: null, // the AbortController of the one under way
+  cards: new Cards($("cards"), {
+    similar,
+    rate: (item, rating) => say(item, { kind: "rating", rating }),
+    hide: (item) => say(item, { kind: "hide" }),
+  }),
+};
+
+/** Says what was done, until it has been read or something else is said. */
+function tellStatus(text) {
+  clearTimeout(page.told);
+  $("status").textContent = text;
+  if (text) page.told = setTimeout(() => tellStatus(""), READING);
+}
+
+/** What is asked, by whom it is: the user who was named, else this browser's visitor. */
+function whole() {
+  return { ...page.asked, user: page.asked.user || visitor() };
+}
+
+async function start() {
+  try {
+    page.schema = await api.schema();
+  } catch (error) {
+    $("headline").textContent = "No answer yet";
+    failed(error, start);
+    return;
+  }
+  const { schema } = page;
+  page.you = new You($("you").querySelector(".inside"), schema, { change, forget, failed });
+  page.filters = new Filters($("filters").querySelector(".inside"), schema, (where) => change({ where }));
+  const open = matchMedia("(min-width: 56rem)").matches;
+  for (const id of ["you", "filters"]) $(id).open = open;
+  $("filters").hidden = !schema.filters.length;
+  $("panels").classList.add("ready");
+  turn(read());
+}
+
+/** Asks for something else in part, and says so in the address. */
+function change(part) {
+  const asked = { ...page.asked, ...part };
+  if (write(asked) !== write(page.asked)) history.pushState(null, "", write(asked));
+  turn(asked);
+}
+
+/** Shows what is asked, and its answer. */
+function turn(asked) {
+  page.asked = asked;
+  page.you.show(asked);
+  page.filters.show(asked.where);
+  $("words").value = asked.q;
+  ask();
+  learn();
+}
+
+/** Asks anew; `done(before, after)` says what became different. */
+async function ask(k = FIRST, done = null) {
+  page.question?.abort();
+  const question = (page.question = new AbortController());
+  const before = page.cards.items;
+  $("cards").ariaBusy = "true";
+  try {
+    const answer = await api.answer(whole(), { k, signal: question.signal });
+    notice.clear();
+    show(answer, answer.items);
+    if (done) tellStatus(done(before, answer.items));
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (!page.cards.items.length) page.cards.wait(0);
+    failed(error, () => ask(k, done));
+  }
+  if (question === page.question) $("cards").ariaBusy = "false";
+}
+
+function show(answer, items) {
+  const { asked, schema } = page;
+  const { kind, notes, more, version } = answer;
+  const title = words.headline(kind, asked, schema, Boolean(whole().user));
+  $("headline").textContent = title;
+  document.title = `${title} · What next?`;
+  page.cards.show(items, schema);
+  $("nothing").hidden = items.length > 0;
+  $("nothing").textContent =
+    `No ${words.things(schema)} fit. Take a filter away, or ask for something else.`;
+  $("end").hidden = false;
+  $("more").hidden = !more || items.length > MOST_OFFSET;
+  const about = [...notes, `Answered by ${version}.`];
+  $("notes").replaceChildren(...about.map((text) => el("li", {}, text)));
+}
+
+/** Shows the next items below. */
+async function more() {
+  const shown = page.cards.items;
+  const asked = page.asked;
+  try {
+    const answer = await api.answer(whole(), { k: FIRST, offset: shown.length });
+    if (asked !== page.asked || shown !== page.cards.items) return;
+    const held = new Set(shown.map((item) => item.id));
+    const next = answer.items.filter((item) => !held.has(item.id));
+    show(answer, [...shown, ...next]);
+    tellStatus(`${words.many(next.length, words.things(page.schema, 1))} more.`);
+    $("cards").children[shown.length]?.querySelector("h3").focus({ preventScroll: true });
+  } catch (error) {
+    failed(error, more);
+  }
+}
+
+/** Keeps what was said of an item, and asks anew. */
+async function say(item, said) {
+  const user = page.asked.user || visitor() || `visitor-${api.randomId()}`;
+  const event = { id: api.randomId(), user, item: item.id, ...said };
+  await tell(item, event);
+}
+
+async function tell(item, event) {
+  const back = page.cards.leave(item.id);
+  try {
+    await api.feedback(event);
+  } catch (error) {
+    back();
+    failed(error, () => tell(item, event));
+    return;
+  }
+  if (!page.asked.user) keepVisitor(event.user);
+  const thanks = words.thanks(event, item.title, page.schema);
+  tellStatus(thanks);
+  const k = Math.min(Math.max(page.cards.items.length, FIRST), MOST);
+  learn();
+  await ask(k, (before, after) => {
+    // By words an item is found again, rated or not.
+    const stays = after.some((one) => one.id === item.id);
+    const others = stays ? before : before.filter((one) => one.id !== item.id);
+    return `${thanks} ${words.changes(others, after, page.schema)}`;
+  });
+}
+
+/** Tells the panel what is kept of whoever is asked for. */
+async function learn() {
+  const { user } = whole();
+  try {
+    const about = user ? await api.userOf(user) : null;
+    if (user === whole().user) page.you.tell(about);
+  } catch {
+    // The answer, which is asked for at the same time, tells what is wrong.
+  }
+}
+
+/** Has this browser's visitor forgotten, here and by the service. */
+async function forget() {
+  try {
+    await api.forget(visitor());
+  } catch (error) {
+    failed(error, forget);
+    return;
+  }
+  keepVisitor(null);
+  change({ profile: {}, liked: [] });
+  tellStatus("You are forgotten: what you rated and hid is deleted.");
+}
+
+$("search").addEventListener("submit", (event) => {
+  event.preventDefault();
+  change({ q: $("words").value.trim() });
+});
+$("words").addEventListener("search", () => $("words").value || !page.asked.q || change({ q: "" }));
+$("more").addEventListener("click", more);
+$("open-map").addEventListener("click", () => {
+  if (page.schema) openMap(whole(), page.schema, { open: similar, failed });
+});
+addEventListener("popstate", () => page.schema && turn(read()));
+addEventListener("online", () => notice.retry());
+page.cards.wait(FIRST);
+start();

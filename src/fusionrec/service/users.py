@@ -1,0 +1,125 @@
+"""Routes of users: what they say and did, their profile, and forgetting them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, ConfigDict
+from starlette.responses import Response
+
+from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
+from fusionrec.ledger import Event
+from fusionrec.service.asks import Count, Id, Offset, Profile, ToldEvent, ToldEvents
+from fusionrec.service.problems import ConflictError, documented
+from fusionrec.service.state import View
+from fusionrec.service.told import StateOf, as_json, given
+
+router = APIRouter(tags=["users"])
+
+_USER = given("The user", {"id": "7", "profile": {}, "events": {"like": 2}, "known": True})
+_RECORDED = given("They are on disk", {"events": [{"id": "a1", "outcome": "new"}]}, 201)
+_EVENT = {"id": "a1", "item": "318", "title": "A title", "kind": "like", "time": 1.7e9}
+_EVENTS = given("Their events", {"events": [_EVENT], "offset": 0, "more": False})
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    k: Count = 10
+    offset: Offset = 0
+
+
+@router.post("/v1/feedback", summary="Tell what a user said or did", status_code=201,
+             responses={**documented(409), **_RECORDED})  # fmt: skip
+async def feedback(told: ToldEvent | ToldEvents, state: StateOf) -> Response:
+    """One event, or several. They are on disk when the answer comes, and count from the next
+    question on. An `id` that was told before changes nothing (`known`), so telling again is safe.
+    """
+    schema = state.answer(lambda view: view.artifact.schema)
+    given = told.events if isinstance(told, ToldEvents) else [told]
+    events = [_event(one, schema) for one in given]
+    outcomes = await asyncio.wrap_future(state.recorder.record(events))
+    others = [
+        {"where": f"events.{number}.id", "message": f"{event.id!r} was used for something else"}
+        for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        if outcome == "other"
+    ]
+    if others:
+        raise ConflictError(
+            f"{len(others)} of {len(events)} events have an id that was used for something else; "
+            "the others were taken",
+            "an id that is new each time, such as a UUID, is never used twice",
+            others[:20],
+        )
+    said = [{"id": e.id, "outcome": o} for e, o in zip(events, outcomes, strict=True)]
+    return as_json({"events": said}, 201)
+
+
+@router.get("/v1/users/{id:path}/feedback", summary="What a user said and did",
+            responses={**documented(), **_EVENTS})  # fmt: skip
+def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+    """The events since the training, the newest first."""
+    held = state.feedback.events(id)[::-1]
+    end = page.offset + page.k
+    shown = held[page.offset : end]
+    listed = state.answer(lambda view: [_listed(event, view) for event in shown])
+    return as_json({"events": listed, "offset": page.offset, "more": len(held) > end})
+
+
+@router.get("/v1/users/{id:path}", summary="A user's profile, and how much they said",
+            responses={**documented(), **_USER})  # fmt: skip
+def user(id: Id, state: StateOf) -> Response:
+    """What was told of a user since the training; `known` is whether training knows them."""
+    kinds = Counter(event.kind for event in state.feedback.events(id))
+    known = state.answer(lambda view: view.recommender.people.knows(id))
+    about: dict[str, Any] = {"id": id, "profile": state.ledger.profile(id) or {}}
+    forgotten = state.ledger.is_forgotten(id)
+    return as_json(about | {"events": dict(kinds), "known": known and not forgotten})
+
+
+@router.put("/v1/users/{id:path}", summary="Set a user's profile",
+            responses={**documented(), **_USER})  # fmt: skip
+def set_profile(
+    id: Id, profile: Annotated[Profile, Body(examples=[{}])], state: StateOf
+) -> Response:
+    """The profile takes the place of the one before."""
+    state.answer(lambda view: view.artifact.encoder.profile(profile))
+    state.ledger.set_profile(id, profile)
+    return user(id, state)
+
+
+@router.delete("/v1/users/{id:path}", summary="Forget a user", status_code=204,
+               responses={**documented(), 204: {"description": "Nothing is left"}})  # fmt: skip
+def forget(id: Id, state: StateOf) -> Response:
+    """Events, what was shown, and the profile are deleted; what training knows of the user is not
+    used any more.
+    """
+    state.recorder.flush()
+    state.ledger.forget(id)
+    state.shown.forget(id)
+    return Response(status_code=204)
+
+
+def _event(told: ToldEvent, schema: Schema) -> Event:
+    low, high = schema.rating_range
+    if told.rating is not None and not low <= told.rating <= high:
+        raise UsageError(
+            f"item {told.item}: a rating is {low:g} to {high:g} here, got {told.rating:g}"
+        )
+    when = time.time() if told.time is None else told.time
+    id = told.id or uuid.uuid4().hex
+    return Event(id, told.user, told.item, told.kind, told.rating, when)
+
+
+def _listed(event: Event, view: View) -> dict[str, Any]:
+    name, row = view.artifact.schema.title, view.catalogue.positions.get(event.item)
+    held = view.catalogue.items.columns[name][row] if name and row is not None else ""
+    about = {"id": event.id, "item": event.item, "title": held or event.item}
+    rating = {} if event.rating is None else {"rating": event.rating}
+    return {**about, "kind": event.kind, **rating, "time": event.time}

@@ -1,0 +1,275 @@
+"""The page, in a browser, against a service that runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from zipfile import ZipFile
+
+import httpx
+import pytest
+from browsing import CHROMIUM, PHONE
+from playwright.sync_api import Route
+from serving import Server
+
+from builders import library, recipe
+from fusionrec.config import Workspace
+from fusionrec.service.about import STATIC
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")
+
+
+def test_answers_appear(visit):
+    tab = visit()
+    assert tab.headline == "Popular with everyone, since nothing is known of you yet"
+    assert tab.cards.count() == 12
+    first = tab.cards.first
+    assert first.locator("h3").inner_text()
+    assert first.locator(".categories li").count() >= 1
+    assert first.get_by_role("radio").count() == 5
+    assert "Answered by v1" in tab.page.locator("#notes").inner_text()
+    assert tab.look("localStorage.length") == 0
+
+
+def test_more_shows_the_next_ones(visit):
+    tab = visit()
+    before = tab.ids
+    tab.page.get_by_role("button", name="More", exact=True).click()
+    after = tab.changed(before)
+    assert after[:12] == before
+    assert len(set(after)) == len(after) == 24
+    assert tab.look("document.activeElement.closest('.card').dataset.id") == after[12]
+
+
+def test_a_known_user_sees_stars_as_text_and_as_a_bar(visit):
+    tab = visit("?user=30")
+    assert tab.headline == "For user 30"
+    stars = float(tab.cards.first.locator(".stars b").inner_text())
+    assert 1 <= stars <= 5
+    full, filled = (tab.cards.first.locator(one).bounding_box() for one in (".bar", ".filled"))
+    assert filled["width"] / full["width"] == pytest.approx((stars - 1) / 4, abs=0.03)
+    tab.page.get_by_label("A user's id").fill("<b>nobody</b>")
+    tab.page.keyboard.press("Enter")
+    tab.page.get_by_text("Nobody is known here as <b>nobody</b>").wait_for()
+    tab.page.get_by_role("heading", name="nothing is known of user <b>nobody</b> yet").wait_for()
+
+
+def test_a_profile_changes_the_list_and_stands_in_the_address(visit):
+    tab = visit()
+    before = tab.ids
+    tab.page.get_by_label("Age", exact=True).select_option("25-34")
+    after = tab.changed(before)
+    assert tab.headline == "For someone like you: 25-34"
+    assert "profile.age=25" in tab.page.url
+    tab.page.reload()
+    tab.settled()
+    assert tab.ids == after
+    tab.page.go_back()
+    tab.changed(after)
+    assert tab.ids == before
+
+
+def test_suggestions_are_chosen_by_keyboard(visit):
+    tab = visit()
+    before = tab.ids
+    wanted = tab.cards.nth(3).locator("h3").inner_text()
+    tab.choose(wanted[:-2])
+    box = tab.page.get_by_role("combobox", name="Items you like")
+    assert box.get_attribute("aria-expanded") == "true"
+    tab.page.keyboard.press("Escape")
+    assert tab.page.locator("[role=option]:visible").count() == 0
+    tab.choose(wanted)
+    options = tab.page.locator("[role=option]")
+    tab.page.keyboard.press("ArrowDown")
+    tab.page.keyboard.press("ArrowUp")
+    chosen = tab.page.locator("[role=option][aria-selected=true]")
+    assert box.get_attribute("aria-activedescendant") == chosen.get_attribute("id")
+    assert options.first.get_attribute("aria-selected") == "true"
+    tab.page.keyboard.press("Enter")
+    after = tab.changed(before)
+    assert tab.headline == "For you, by what you like"
+    assert "liked=" in tab.page.url
+    tab.page.reload()
+    tab.page.get_by_role("button", name=f"Remove {wanted}").press("Enter")
+    assert tab.changed(after) == before
+
+
+def test_what_is_rated_goes_and_changes_the_list(visit):
+    tab = visit(reduced_motion="no-preference")
+    rated = []
+    for stars in (5, 4, 1):
+        before = tab.ids
+        card = tab.cards.nth(1)
+        title = card.locator("h3").inner_text()
+        rated.append(before[1])
+        card.locator(".rating label").nth(stars - 1).click()
+        after = tab.changed(before)
+        assert not set(rated) & set(after)
+        assert len(after) == 12
+        assert tab.status.startswith(f"You rated “{title}” {stars} of 5. New here: “")
+    assert tab.headline == "For you, by what you rated"
+    assert any(move.startswith("translate(") for move in tab.look("seen.moves"))
+    tab.page.get_by_text("Kept of you: 3 ratings").wait_for()
+    visitor = tab.look("localStorage['fusionrec.visitor']")
+    assert len(visitor) == len("visitor-") + 32
+    assert visitor not in tab.page.url
+    tab.page.reload()
+    tab.settled()
+    assert tab.ids == after
+
+
+def test_a_rating_by_keyboard_waits_for_enter(visit):
+    tab = visit()
+    before = tab.ids
+    tab.cards.first.get_by_role("radio").first.focus()
+    for key in ("Space", "ArrowRight", "ArrowRight"):
+        tab.page.keyboard.press(key)
+    assert tab.cards.first.get_by_role("button", name="Rate 3").is_visible()
+    assert not any("/v1/feedback" in one for one in tab.asked)
+    tab.page.keyboard.press("Enter")
+    after = tab.changed(before)
+    assert " 3 of 5." in tab.status
+    assert tab.look("document.activeElement.closest('.card').dataset.id") in after[:2]
+    assert before[0] not in after
+    assert sum("/v1/feedback" in one for one in tab.asked) == 1
+
+
+def test_what_is_hidden_goes_until_the_visitor_is_forgotten(visit):
+    tab = visit()
+    before = tab.ids
+    title = tab.cards.first.locator("h3").inner_text()
+    tab.page.get_by_role("button", name=f"Hide {title}", exact=True).click()
+    assert before[0] not in tab.changed(before)
+    assert f"“{title}” is hidden." in tab.status
+    visitor = tab.look("localStorage['fusionrec.visitor']")
+    assert httpx.get(f"{tab.url}/v1/users/{visitor}").json()["events"] == {"hide": 1}
+    gone = tab.ids
+    tab.page.get_by_role("button", name="Forget me").click()
+    assert tab.changed(gone) == before
+    assert tab.look("localStorage.length") == 0
+    assert httpx.get(f"{tab.url}/v1/users/{visitor}").json()["events"] == {}
+
+
+def test_filters(visit):
+    tab = visit("?user=30")
+    before = tab.ids
+    tab.page.locator(".pill", has_text="Comedy").click()
+    comedies = tab.changed(before)
+    genres = [card.locator(".categories").inner_text() for card in tab.cards.all()]
+    assert all("Comedy" in one for one in genres)
+    tab.page.get_by_label("from").fill("1970")
+    tab.page.get_by_label("to", exact=True).fill("1960")
+    tab.page.keyboard.press("Enter")
+    tab.page.get_by_text("must not be above").wait_for()
+    tab.page.get_by_label("to", exact=True).fill("1985")
+    tab.page.keyboard.press("Enter")
+    tab.changed(comedies)
+    years = [int(year) for year in tab.page.locator(".card .numbers").all_inner_texts()]
+    assert all(1970 <= year <= 1985 for year in years)
+    assert "where=genre%3DComedy&where=year%3D1970..1985" in tab.page.url
+    tab.page.reload()
+    tab.settled()
+    assert tab.page.get_by_role("checkbox", name="Comedy").is_checked()
+    assert tab.page.get_by_label("from").input_value() == "1970"
+    shown = tab.ids
+    tab.page.get_by_role("button", name="Clear filters").click()
+    assert tab.changed(shown) == before
+
+
+def test_a_filter_that_nothing_meets_says_so(visit):
+    tab = visit("?where=year%3D1800..1801")
+    assert tab.cards.count() == 0
+    assert tab.page.get_by_text("No items fit.").is_visible()
+
+
+def test_search_finds_words_and_shows_markup_as_text(visit, hostile):
+    tab = visit()
+    before = tab.ids
+    tab.page.get_by_role("searchbox", name="Search by words").fill("zanzibar")
+    tab.page.keyboard.press("Enter")
+    tab.changed(before)
+    assert tab.headline == "Items for “zanzibar”"
+    assert tab.cards.first.locator("h3").inner_text() == hostile
+    assert tab.page.locator(".card img, .card script").count() == 0
+    tab.cards.first.locator(".rating label").nth(3).click()
+    tab.page.locator("#status", has_text="The items and their order are the same.").wait_for()
+    assert tab.cards.first.get_by_role("radio", name="4 of 5").is_checked()
+    tab.page.get_by_role("button", name="More like").first.click()
+    tab.page.locator(".rows button").first.wait_for()
+    tab.page.keyboard.press("Escape")
+    tab.choose("zanz")
+    tab.page.keyboard.press("Enter")
+    tab.page.locator(".chips", has_text=hostile).wait_for()
+    tab.page.reload()
+    tab.page.locator(".chips", has_text=hostile).wait_for()
+    assert "run" not in tab.page.title()
+    shown = tab.ids
+    tab.page.get_by_role("button", name="Start over").click()
+    assert len(tab.changed(shown)) == 12
+    assert "?" not in tab.page.url
+
+
+def test_reasons_and_notes_are_shown_as_text(visit, hostile):
+    def answered(route: Route) -> None:
+        assert route.request.post_data_json["explain"] is True
+        body = route.fetch().json()
+        body["items"][0]["reason"] = {"kind": "near", "text": f"like {hostile}", "items": []}
+        route.fulfill(json=body | {"notes": [hostile]})
+
+    tab = visit()
+    tab.page.route("**/v1/recommendations", answered)
+    tab.page.reload()
+    tab.settled()
+    assert tab.cards.first.locator(".reason").inner_text() == f"like {hostile}"
+    assert hostile in tab.page.locator("#notes").inner_text()
+
+
+def test_another_schema(visit, tmp_path):
+    from fusionrec.indexing import build_index
+    from fusionrec.training.run import train
+
+    workspace = Workspace(tmp_path / "library")
+    build_index(workspace, train(library(), recipe(epochs=1), workspace))
+    started = Server(workspace)
+    try:
+        tab = visit("?user=მკითხველი-4", started.url)
+        assert tab.headline == "For user მკითხველი-4"
+        assert tab.cards.first.get_by_role("radio").count() == 11
+        assert "Pages" in tab.page.locator(".card .numbers").first.inner_text()
+        before = tab.ids
+        tab.page.get_by_label("Town").select_option("ბათუმი")
+        tab.page.get_by_label("Born").fill("1970")
+        tab.page.keyboard.press("Enter")
+        tab.page.get_by_role("button", name="More like").first.click()
+        tab.page.locator(".rows button").nth(3).wait_for()
+        tab.page.keyboard.press("Escape")
+        tab.cards.first.locator(".rating label").nth(10).click()
+        tab.changed(before)
+        assert " 10 of 10." in tab.status
+    finally:
+        started.kill()
+
+
+def test_the_wheel_holds_the_page(tmp_path):
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(ZipFile(wheel).namelist())
+    parts = {f"fusionrec/service/static/{one.name}" for one in STATIC.iterdir()}
+    assert "fusionrec/service/static/index.html" in parts
+    assert parts <= packed
+
+
+def test_phone(visit):
+    tab = visit("?user=30", viewport=PHONE, has_touch=True)
+    assert not tab.page.get_by_label("Age", exact=True).is_visible()
+    for panel in ("You", "Filters"):
+        tab.page.locator("summary", has_text=panel).tap()
+    assert tab.page.get_by_label("Age", exact=True).is_visible()
+    assert tab.look("document.documentElement.scrollWidth") == PHONE["width"]
+    tab.page.get_by_role("button", name="Map").tap()
+    tab.page.wait_for_selector("canvas[data-drawn]")
+    assert tab.look("document.querySelector('dialog').scrollWidth") <= PHONE["width"]
+    assert tab.look("document.documentElement.scrollWidth") == PHONE["width"]

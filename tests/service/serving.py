@@ -1,0 +1,119 @@
+"""The service over a small model: in this process, or in one of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from builders import command
+from fusionrec.config import Workspace
+from fusionrec.ledger import Ledger
+from fusionrec.service.app import create_app
+from fusionrec.service.server import _bound, _config, _Server
+from fusionrec.service.settings import ServiceSettings
+from fusionrec.service.state import State
+
+
+@dataclass
+class Shop:
+    """A service in a thread of this process, asked over a socket."""
+
+    client: httpx.Client
+    workspace: Workspace
+    state: State
+    admin: dict[str, str]  # headers that bear a key for everything
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.state.ledger
+
+    def ids(self, path: str, **asked: Any) -> list[str]:
+        answer = self.client.get(path, params=asked)
+        assert answer.status_code == 200, answer.text
+        return [item["id"] for item in answer.json()["items"]]
+
+    def tell(self, user: str, item: str, kind: str, **more: Any) -> httpx.Response:
+        told = {"user": user, "item": item, "kind": kind, **more}
+        return self.client.post("/v1/feedback", json=told)
+
+
+@contextmanager
+def opened(workspace: Workspace, **settings: Any) -> Iterator[Shop]:
+    """A service over a workspace; it has no limit of requests unless one is given."""
+    ledger = Ledger(workspace.ledger)
+    secret = ledger.add_key(f"admin-{len(ledger.keys())}", ["read", "feedback", "admin"])
+    given = ServiceSettings(**{"rate": 0.0, "port": 0, **settings})
+    app = create_app(workspace, settings=given)
+    with _bound(given) as listening:
+        server = _Server(_config(app, given))
+        thread = threading.Thread(target=server.run, args=([listening],))
+        thread.start()
+        port = listening.getsockname()[1]
+        try:
+            # One connection for each request, so that none is reused that the server is closing.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", limits=limits) as client:
+                bearing = {"Authorization": f"Bearer {secret}"}
+                yield Shop(client, workspace, app.state.fusionrec, bearing)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class Server:
+    """``fusionrec serve`` in a process of its own.
+
+    Args:
+        workspace: the workspace.
+        arguments: of the command, after ``serve``.
+    """
+
+    def __init__(self, workspace: Workspace, *arguments: str) -> None:
+        full = command(workspace, "serve", "--port", "0", *arguments)
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        self.process = subprocess.Popen(
+            full, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        )
+        self.said: list[str] = []
+        self.url = ""
+        self._ready = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        assert self._ready.wait(60), self.said
+        assert self.url, self.said
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line.rstrip())
+            address = re.search(r"answers at (http://[^,]+),", line)
+            if address:
+                self.url = address[1]
+                self._ready.set()
+        self._ready.set()
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").rpartition(":")
+        return host, int(port)
+
+    def kill(self) -> None:
+        """As a crash does, workers and all."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        """As a supervisor does; gives the exit code."""
+        self.process.terminate()
+        code = self.process.wait(30)
+        self._reader.join(10)
+        return code

@@ -1,0 +1,404 @@
+"""Routes that answer, asked well and badly."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from serving import Shop, opened
+
+from fusionrec.catalogue import current, put
+from fusionrec.config import Workspace
+from fusionrec.data.items import item_of
+from fusionrec.index import AnyOf
+from fusionrec.ledger import Ledger
+from fusionrec.people import Query, Rated
+from fusionrec.versions import load
+from swapping import eventually, exact
+
+PROBLEM = "application/problem+json"
+
+
+def short(answer: dict) -> list[tuple[str, float]]:
+    return [(item["id"], item["score"]) for item in answer["items"]]
+
+
+def wanted(shop: Shop, query: Query) -> list[tuple[str, float]]:
+    found = exact(load(shop.workspace)).recommend(query)
+    return [(item.id, round(item.score or 0.0, 6)) for item in found.items]
+
+
+def test_a_known_user_is_answered_as_by_the_command_line(shop):
+    user = load(shop.workspace).users.ids[20]
+    answer = shop.client.get("/v1/recommendations", params={"user": user, "k": 3})
+    body = answer.json()
+    assert short(body) == wanted(shop, Query(user=user, k=3))
+    assert body["kind"] == answer.headers["fusionrec-kind"] == "user"
+    assert body["version"] == answer.headers["fusionrec-version"] == "v1"
+    assert answer.headers["fusionrec-index"].startswith("fusionrec_v1_")
+    assert body["offset"] == 0
+    assert body["more"] is True
+    assert set(body["items"][0]) >= {"rank", "id", "title", "score", "stars"}
+
+
+def test_pages_follow_each_other_without_gap_or_repetition(shop):
+    user = load(shop.workspace).users.ids[21]
+    whole = shop.client.get("/v1/recommendations", params={"user": user, "k": 12}).json()
+    pages = [
+        shop.client.get("/v1/recommendations", params={"user": user, "k": 4, "offset": at}).json()
+        for at in (0, 4, 8)
+    ]
+    assert [item for page in pages for item in page["items"]] == whole["items"]
+    last = shop.client.get(
+        "/v1/recommendations", params={"user": user, "k": 100, "offset": 5, "seen": True}
+    ).json()
+    assert last["more"] is False
+    assert len(last["items"]) == len(load(shop.workspace).items) - 5
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_what_is_liked_or_told_makes_a_person(shop, method):
+    artifact = load(shop.workspace)
+    like = artifact.schema.like
+    items = artifact.items.ids[5:8]
+    if method == "get":
+        asked = {"liked": items, "k": 5, "without": items[:1], "where": ["year=1900..2100"]}
+        answer = shop.client.get("/v1/recommendations", params=asked)
+        query = Query(history=[Rated(item, like) for item in items], k=5)
+    else:
+        told = [{"item": items[0], "rating": 5}, {"item": items[1], "rating": 2.5, "time": 9.0}]
+        answer = shop.client.post("/v1/recommendations", json={"history": told, "k": 5})
+        query = Query(history=[Rated(items[0], 5.0), Rated(items[1], 2.5, 9.0)], k=5)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["kind"] == "history"
+    assert short(answer.json()) == wanted(shop, query)
+
+
+def test_a_profile_makes_a_person_and_conditions_hold(shop):
+    form = shop.client.get("/v1/schema").json()
+    field = next(f for f in form["user"] if f["choices"])
+    name, value = form["filters"][0]["flag"], form["filters"][0]["choices"][0]["value"]
+    body = {"profile": {field["name"]: field["choices"][0]["value"]}, "where": [f"{name}={value}"]}
+    answer = shop.client.post("/v1/recommendations", json=body)
+    assert answer.json()["kind"] == "profile"
+    query = Query(
+        profile=body["profile"], k=10, where=[AnyOf(form["filters"][0]["name"], (value,))]
+    )
+    assert short(answer.json()) == wanted(shop, query)
+
+
+def test_a_stranger_gets_the_popular_items_and_is_told_so(shop):
+    answer = shop.client.get("/v1/recommendations", params={"user": "visitor-nobody", "k": 3})
+    assert answer.status_code == 200
+    assert answer.json()["kind"] == answer.headers["fusionrec-kind"] == "popular"
+    assert any("nothing is known" in note for note in answer.json()["notes"])
+    assert len(answer.json()["items"]) == 3
+    assert shop.ids("/v1/recommendations", k=3) == [i["id"] for i in answer.json()["items"]]
+
+
+def test_an_answer_that_the_client_has_is_not_sent_again(own):
+    user = load(own.workspace).users.ids[9]
+    first = own.client.get("/v1/recommendations", params={"user": user})
+    have = {"If-None-Match": first.headers["etag"]}
+
+    def again() -> int:
+        return own.client.get(
+            "/v1/recommendations", params={"user": user}, headers=have
+        ).status_code
+
+    assert again() == 304
+    other = own.client.get("/v1/recommendations", params={"user": user, "k": 3}, headers=have)
+    assert other.status_code == 200
+    own.tell("someone-else", first.json()["items"][0]["id"], "hide")
+    assert again() == 304
+    own.tell(user, first.json()["items"][0]["id"], "hide")
+    assert again() == 200
+
+
+def test_an_item_and_those_like_it(shop):
+    artifact = load(shop.workspace)
+    id = artifact.items.ids[4]
+    item = shop.client.get(f"/v1/items/{id}").json()
+    assert item["id"] == id
+    assert item["title"] == artifact.items.columns["title"][4]
+    assert item["available"] is True
+    assert set(item["attributes"]) == {f.name for f in artifact.schema.attributes("item")}
+    like = shop.client.get(f"/v1/items/{id}/similar", params={"k": 4, "offset": 1}).json()
+    found = exact(artifact).similar(id, 5)
+    assert [i["id"] for i in like["items"]] == [i.id for i in found.items[1:]]
+    assert like["kind"] == "similar"
+    for path in ("/v1/items/nowhere", "/v1/items/nowhere/similar"):
+        answer = shop.client.get(path)
+        assert answer.status_code == 404
+        assert answer.headers["content-type"] == PROBLEM
+        assert answer.json()["hint"]
+
+
+def test_search_by_words_by_their_beginning_and_by_taste(shop):
+    artifact = load(shop.workspace)
+    word = artifact.items.columns["title"][3].split()[0]
+    plain = shop.client.get("/v1/search", params={"q": word}).json()
+    found = exact(artifact).search(word)
+    assert [i["id"] for i in plain["items"]] == [i.id for i in found.items]
+    begun = shop.client.get("/v1/search", params={"q": word[:3], "prefix": True, "k": 100}).json()
+    assert {i["id"] for i in plain["items"]} <= {i["id"] for i in begun["items"]}
+    user = artifact.users.ids[30]
+    taste = shop.client.get("/v1/search", params={"q": word, "user": user}).json()
+    query = Query(user=user, seen=True)
+    assert [i["id"] for i in taste["items"]] == [
+        i.id for i in exact(artifact).search(word, query).items
+    ]
+    assert shop.client.get("/v1/search", params={"q": "..."}).status_code == 400
+    assert shop.client.get("/v1/search").status_code == 422
+
+
+def test_the_map_shows_where_items_and_the_user_are(shop):
+    artifact = load(shop.workspace)
+    found = shop.client.get("/v1/map", params={"user": artifact.users.ids[8]}).json()
+    assert len(found["points"]) == len(artifact.items)
+    assert 0 < sum(found["axes"]) <= 1
+    assert found["axes"][0] >= found["axes"][1]
+    assert all(g is None or 0 <= g < len(found["groups"]) for *_, g in found["points"])
+    places = np.array([point[2:4] for point in found["points"]])
+    assert np.allclose(places.mean(axis=0), 0, atol=1e-3)
+    # Distances on the map are shorter than those of the vectors, and not by much more than said.
+    spread = artifact.item_vectors - artifact.item_vectors.mean(axis=0)
+    share = (places**2).sum() / (spread**2).sum()
+    assert share == pytest.approx(sum(found["axes"]), abs=1e-2)
+    assert len(found["you"]) == 2
+    assert all(map(math.isfinite, found["you"]))
+    assert "you" not in shop.client.get("/v1/map").json()
+    told = shop.client.post("/v1/map", json={"liked": [artifact.items.ids[4]]}).json()
+    at = next(p for p in told["points"] if p[0] == artifact.items.ids[4])
+    assert told["you"] == pytest.approx(at[2:4], abs=1e-3)
+
+
+def test_the_form_says_all_that_a_page_needs(shop):
+    form, schema = shop.client.get("/v1/schema").json(), load(shop.workspace).schema
+    assert form["name"] == schema.name
+    assert form["title_field"] == schema.title
+    assert form["rating"] == {"low": 1.0, "high": 5.0, "like": 4.0}
+    assert [f["name"] for f in form["user"]] == [f.name for f in schema.attributes("user")]
+    assert [f["flag"] for f in form["filters"]] == [f.flag for f in schema.filters()]
+    number = next(f for f in form["filters"] if f["kind"] == "number")
+    assert number["low"] < number["high"]
+    assert form["version"] == "v1"
+    assert form["reads_history"] is False
+    assert form["shows_stars"] is True
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        ({"k": 0}, 422),
+        ({"k": 10**9}, 422),
+        ({"k": "ten"}, 422),
+        ({"offset": -1}, 422),
+        ({"offset": 1001}, 422),
+        ({"kk": 3}, 422),
+        ({"user": ""}, 422),
+        ({"user": "u" * 501}, 422),
+        ({"user": "a\0b"}, 422),
+        ({"where": "colour=red"}, 400),
+        ({"where": "year=2000..1990"}, 400),
+        ({"where": "no condition"}, 400),
+        ({"where": ["year=1990..2000"] * 51}, 422),
+        ({"where": "' OR 1=1 --"}, 400),
+        ({"where": 'genre=") or _row >= 0 or ("'}, 400),
+        ({"liked": ["1"] * 1001}, 422),
+    ],
+)
+def test_what_cannot_be_asked_is_a_problem(shop, asked, status):
+    answer = shop.client.get("/v1/recommendations", params=asked)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+    body = answer.json()
+    assert set(body) <= {"type", "title", "status", "detail", "hint", "errors"}
+    assert body["status"] == status
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"user": 7},
+        {"user": ["a"]},
+        {"user": True},
+        {"k": "5"},
+        {"k": True},
+        {"k": 2.5},
+        {"liked": "5"},
+        {"liked": [5]},
+        {"liked": ["1"] * 50_000},
+        {"history": [{"rating": 5}]},
+        {"history": [{"item": "1", "rating": "5"}]},
+        {"history": [{"item": "1", "stars": 5}]},
+        {"history": [{"item": "1"}] * 1001},
+        {"profile": {"age": 25}},
+        {"profile": ["age"]},
+        {"where": {"year": 1990}},
+        {"nothing": 1},
+        [],
+        "text",
+        None,
+    ],
+)
+def test_a_body_of_another_form_is_refused(shop, body):
+    answer = shop.client.post("/v1/recommendations", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.headers["content-type"] == PROBLEM
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b'{"user": "\\ud800"}',
+        b'{"profile": {"\\udfff": "1"}}',
+        b'{"history": [{"item": "1", "rating": NaN}]}',
+        b'{"history": [{"item": "1", "rating": 1e999}]}',
+        b'{"user": "a\\u0000b"}',
+        b"[" * 100_000,
+        b'{"k": ' + b"9" * 5000 + b"}",
+    ],
+)
+def test_a_body_that_is_no_json_is_refused(shop, raw):
+    headers = {"Content-Type": "application/json"}
+    answer = shop.client.post("/v1/recommendations", content=raw, headers=headers)
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.headers["content-type"] == PROBLEM
+
+
+@pytest.mark.parametrize("profile", [{"nothing": "1"}, {"age": "older than that"}])
+def test_a_profile_that_is_none_is_refused(shop, profile):
+    answer = shop.client.post("/v1/recommendations", json={"profile": profile})
+    assert answer.status_code == 400
+    for path in ("/v1/users/p1",):
+        assert shop.client.put(path, json=profile).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "'; DROP TABLE events; --",
+        '") or 1=1 or ("',
+        "../../etc/passwd",
+        "%2e%2e",
+        "\x01\x02\x1b[31m",
+        "ს" * 500,
+        "<script>alert(1)</script>",
+        "{{7*7}}",
+    ],
+)
+def test_hostile_ids_are_ids(shop, id):
+    answer = shop.client.get("/v1/recommendations", params={"user": id, "k": 2})
+    assert answer.status_code == 200
+    assert answer.json()["kind"] == "popular"
+    named = {"only": id, "liked": id, "k": 2}
+    assert shop.client.get("/v1/recommendations", params=named).json()["items"] == []
+    without = shop.client.post("/v1/recommendations", json={"without": [id], "k": 2})
+    assert len(without.json()["items"]) == 2
+    told = shop.tell(id, id, "like", id="x" + id[:60])
+    assert told.status_code == 201, told.text
+    shown = shop.client.get("/v1/search", params={"q": id, "user": id})
+    assert shown.status_code in (200, 400)
+
+
+def test_markup_in_a_title_stays_text(own):
+    title = "<img src=x onerror=alert(1)>"
+    made = own.client.put("/v1/items/html", json={"title": title}, headers=own.admin)
+    assert made.status_code == 200, made.text
+    answer = own.client.get("/v1/items/html")
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert json.loads(answer.content)["title"] == title
+
+
+def test_ids_may_hold_slashes(own):
+    artifact = load(own.workspace)
+    item = item_of(artifact.schema, "a/b c", {"title": "Slash"})
+    put(own.ledger, current(artifact, own.ledger), [item])
+    own.state.live.refresh()
+    assert own.client.get("/v1/items/a%2Fb%20c").json()["title"] == "Slash"
+    assert own.client.get("/v1/items/a%2Fb%20c/similar").json()["kind"] == "similar"
+
+
+def test_vectors_of_another_model_answer_whoever_asks(built, tmp_path):
+    """Such a version knows no users; a visitor's feedback still counts."""
+    from fusionrec.artifact.tables import write_vectors
+    from fusionrec.foreign import publish_vectors
+    from fusionrec.indexing import build_index
+
+    workspace = Workspace(tmp_path / "home")
+    shutil.copytree(built.home, workspace.home)
+    old = load(workspace)
+    file = tmp_path / "vectors.parquet"
+    write_vectors(file, old.schema, old.items, old.item_vectors)
+    build_index(workspace, publish_vectors(workspace.models, file, lambda _: None))
+    Ledger(workspace.ledger).set_profile("v", {"age": "25"})
+    with opened(workspace) as shop:
+        assert shop.client.get("/v1/schema").json()["user"] == []
+        known = old.users.ids[3]
+        for user in ("v", known):
+            answer = shop.client.get("/v1/recommendations", params={"user": user})
+            assert answer.status_code == 200, answer.text
+            assert answer.json()["kind"] == "popular"
+        shop.tell("v", old.items.ids[4], "like")
+        answer = shop.client.get("/v1/recommendations", params={"user": "v"}).json()
+        assert answer["kind"] == "history"
+        assert len(answer["items"]) == 10
+
+
+def test_reasons_come_where_they_are_asked_for(shop):
+    user = load(shop.workspace).users.ids[22]
+    asked = {"user": user, "k": 8, "seen": True}
+    plain = shop.client.get("/v1/recommendations", params=asked).json()["items"]
+    told = shop.client.get("/v1/recommendations", params=asked | {"explain": True}).json()["items"]
+    query = Query(user=user, k=8, seen=True, explain=True)
+    assert told == exact(load(shop.workspace)).recommend(query).to_json()["items"]
+    assert any("reason" in item for item in told)
+    assert plain == [{n: v for n, v in item.items() if n != "reason"} for item in told]
+
+
+@pytest.mark.parametrize("wish", [{"diversity": 0.8}, {"calibration": 0.8}])
+def test_wishes_reach_the_recommender_and_pages_keep_their_order(shop, wish):
+    user = load(shop.workspace).users.ids[22]
+    asked = {"user": user, "k": 4, "seen": True, **wish}
+    pages = [shop.ids("/v1/recommendations", **asked, offset=at) for at in (0, 4)]
+    query = Query(user=user, k=5, seen=True, **wish)
+    wanted = [
+        [i.id for i in exact(load(shop.workspace)).recommend(replace(query, offset=at)).items[:4]]
+        for at in (0, 4)
+    ]
+    assert pages == wanted
+    plain = shop.ids("/v1/recommendations", user=user, k=8, seen=True)
+    assert pages[0] + pages[1] != plain
+    for wrong in (-0.1, 1.1, "nan"):
+        answer = shop.client.get("/v1/recommendations", params={next(iter(wish)): wrong})
+        assert answer.status_code == 422
+
+
+def test_what_was_shown_in_vain_steps_back(own):
+    user = load(own.workspace).users.ids[20]
+    asked = {"user": user, "k": 3, "seen": True}
+    first = own.client.get("/v1/recommendations", params=asked | {"fresh": True})
+    for _ in range(5):
+        own.client.get("/v1/recommendations", params=asked)
+    eventually(lambda: len(own.ledger.impressions()) == 6)
+    have = {"If-None-Match": first.headers["etag"]}
+    later = own.client.get("/v1/recommendations", params=asked | {"fresh": True}, headers=have)
+    assert later.status_code == 200
+    ids = [item["id"] for item in first.json()["items"]]
+    assert [item["id"] for item in later.json()["items"]] != ids
+    # What the first page has shown changes nothing of the pages behind it.
+    pages = [item["id"] for item in later.json()["items"]]
+    eventually(lambda: len(own.ledger.impressions()) == 7)
+    for offset in (3, 6, 9):
+        pages += own.ids("/v1/recommendations", **asked, fresh=True, offset=offset)
+    assert len(set(pages)) == len(pages) == 12
+    assert own.ids("/v1/recommendations", **asked) == ids

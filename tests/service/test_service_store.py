@@ -1,0 +1,217 @@
+"""Items and versions that change while it answers, and a store that fails."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from serving import Shop, opened
+
+from fusionrec import indexing
+from fusionrec.errors import StoreError, StoreUnavailableError
+from fusionrec.index import MilvusIndex
+from fusionrec.ledger import Ledger
+from fusionrec.people import Query
+from fusionrec.service.state import State
+from fusionrec.versions import load
+from swapping import eventually, exact, second
+
+
+def test_an_item_is_added_changed_withdrawn_and_brought_back(own):
+    client, admin = own.client, own.admin
+
+    def found() -> bool:
+        return "new" in own.ids("/v1/search", q="Zyzzyva")
+
+    made = client.put("/v1/items/new", json={"title": "Zyzzyva", "year": 1999}, headers=admin)
+    assert made.status_code == 200, made.text
+    assert made.json()["attributes"]["year"] == 1999
+    assert found()
+    changed = client.put("/v1/items/new", json={"year": 2001}, headers=admin).json()
+    assert (changed["title"], changed["attributes"]["year"]) == ("Zyzzyva", 2001)
+    gone = client.delete("/v1/items/new", headers=admin)
+    assert gone.json()["available"] is False
+    assert not found()
+    assert client.get("/v1/items/new").json()["available"] is False
+    assert client.post("/v1/items/new/restore", headers=admin).json()["available"] is True
+    assert found()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("PUT", "/v1/items/x", {"colour": "red"}, 400),
+        ("PUT", "/v1/items/x", {"year": "soon"}, 400),
+        ("PUT", "/v1/items/x", {"title": {"a": 1}}, 422),
+        ("PUT", "/v1/items/x", [], 422),
+        ("PUT", "/v1/items/%00", {}, 422),
+        ("PUT", "/v1/items/a%1Bb", {}, 400),
+        ("DELETE", "/v1/items/nowhere", None, 404),
+        ("POST", "/v1/items/nowhere/restore", None, 404),
+        ("POST", "/v1/versions/v9/activate", None, 404),
+        ("POST", "/v1/versions/..%2F..%2Fetc/activate", None, 404),
+        ("POST", "/v1/versions/rollback", None, 404),
+    ],
+)
+def test_what_cannot_be_changed_is_a_problem(shop, method, path, body, status):
+    answer = shop.client.request(method, path, json=body, headers=shop.admin)
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert shop.ledger.item_changes() == []
+
+
+def test_versions_go_forward_and_back(own):
+    second(own.workspace)
+    names = [one["name"] for one in own.client.get("/v1/versions").json()["versions"]]
+    assert names == ["v1", "v2"]
+    user = load(own.workspace).users.ids[7]
+    for path, version in (("v2/activate", "v2"), ("rollback", "v1"), ("rollback", "v2")):
+        answer = own.client.post(f"/v1/versions/{path}", headers=own.admin)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["version"] == version
+        found = own.client.get("/v1/recommendations", params={"user": user, "k": 3}).json()
+        wanted = exact(load(own.workspace, version)).recommend(Query(user=user, k=3))
+        assert found["version"] == version
+        assert [item["id"] for item in found["items"]] == [item.id for item in wanted.items]
+
+
+def test_a_swap_under_requests_fails_none(own):
+    workspace = own.workspace
+    both = {"v1": load(workspace, "v1"), "v2": second(workspace)}
+    users = both["v1"].users.ids[5:25]
+    wanted = {
+        (name, user): [i.id for i in exact(one).recommend(Query(user=user, k=3)).items]
+        for name, one in both.items()
+        for user in users
+    }
+    ended, seen = threading.Event(), []
+
+    def ask(number: int) -> None:
+        turn = number
+        while not ended.is_set():
+            user = users[turn % len(users)]
+            answer = own.client.get("/v1/recommendations", params={"user": user, "k": 3})
+            assert answer.status_code == 200, answer.text
+            body = answer.json()
+            assert [item["id"] for item in body["items"]] == wanted[body["version"], user]
+            assert body["notes"] == []
+            assert answer.headers["fusionrec-index"].startswith(f"fusionrec_{body['version']}_")
+            seen.append(body["version"])
+            turn += 1
+
+    with ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(ask, number) for number in range(4)]
+        try:
+            for version in ("v2", "v1", "v2"):
+                indexing.activate(workspace, version)
+                eventually(lambda version=version: seen[-1:] == [version])
+        finally:
+            ended.set()
+        for one in running:
+            one.result()
+
+
+def test_a_store_that_fails_is_stood_in_for_until_it_is_back(own, monkeypatch):
+    user = load(own.workspace).users.ids[11]
+
+    def ask() -> dict:
+        answer = own.client.get("/v1/recommendations", params={"user": user, "k": 3})
+        assert answer.status_code == 200, answer.text
+        return answer.json() | {"index": answer.headers["fusionrec-index"]}
+
+    healthy = ask()
+    assert own.client.get("/readyz").status_code == 200
+
+    def fail(*_: object, **__: object) -> None:
+        raise StoreUnavailableError("the store is away", hint="start it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(MilvusIndex, "search", fail)
+        patch.setattr(MilvusIndex, "open", fail)
+        own.state.live._retry = 0.1
+        for _ in range(3):
+            stood_in = ask()
+            assert stood_in["items"] == healthy["items"]
+            assert stood_in["place"] == stood_in["index"] == "exact"
+            assert "the store is away" in stood_in["notes"][0]
+        for path in (
+            f"/v1/items/{healthy['items'][0]['id']}/similar",
+            "/v1/search?q=a&user=" + user,
+        ):
+            assert own.client.get(path).status_code == 200
+        ready = own.client.get("/readyz")
+        assert ready.status_code == 503
+        assert "the store is away" in ready.json()["reasons"][0]
+    eventually(lambda: own.client.get("/readyz").status_code == 200)
+    assert ask()["index"] == healthy["index"]
+    assert ask()["notes"] == []
+    assert b"fusionrec_reserve_answers_total" in own.client.get("/metrics").content
+
+
+def test_a_hung_store_is_waited_for_once(own, monkeypatch):
+    asked = []
+
+    def fail(*_: object, **__: object) -> None:
+        asked.append(1)
+        raise StoreUnavailableError("the store does not answer", hint="wait")
+
+    monkeypatch.setattr(MilvusIndex, "search", fail)
+    own.state.live._retry = 60.0
+    for _ in range(5):
+        assert own.client.get("/v1/recommendations", params={"liked": "5"}).status_code == 200
+    assert len(asked) == 1
+
+
+def test_where_the_store_is_left_to_another_process_the_answers_are_the_same(own, tmp_path):
+    user = load(own.workspace).users.ids[11]
+    asked = {"user": user, "k": 3}
+    first = own.client.get("/v1/recommendations", params=asked).json()
+    state = State(own.workspace, "", own.state.settings, lambda _: None, exact=True)
+    try:
+        answer = state.answer(lambda view: view.recommend(Query(user=user, k=3))).to_json()
+        assert answer["items"] == first["items"]
+        assert "notes" not in answer
+        assert state.troubles() == []
+    finally:
+        state.close()
+
+
+def test_what_is_closed_does_not_answer(indexed):
+    with opened(indexed) as shop:
+        state = shop.state
+    with pytest.raises(StoreError, match="closed"):
+        state.answer(lambda view: view.form)
+    state.close()
+
+
+def test_figures_tell_of_answers_events_and_versions(own: Shop):
+    own.client.get("/v1/recommendations", params={"user": "m", "k": 2})
+    own.tell("m", "3", "like", id="m1")
+    own.tell("m", "3", "like", id="m1")
+    text = own.client.get("/metrics").text
+    for line in (
+        'fusionrec_answers_total{kind="popular"} 1.0',
+        'fusionrec_events_total{outcome="new"} 1.0',
+        'fusionrec_events_total{outcome="known"} 1.0',
+        'fusionrec_requests_total{method="GET",route="/v1/recommendations",status="200"} 1.0',
+        'stage="search"',
+        'stage="person"',
+        'fusionrec_version_info{index="fusionrec_v1_',
+    ):
+        assert line in text
+
+
+def test_readiness_tells_of_a_ledger_that_fails(own, monkeypatch):
+    from fusionrec.errors import LedgerError
+
+    def fail(_: Ledger) -> int:
+        raise LedgerError("the ledger is away")
+
+    monkeypatch.setattr(Ledger, "last_event", fail)
+    answer = own.client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"ready": False, "reasons": ["the ledger is away"]}
+    asked = own.client.get("/v1/recommendations", params={"user": "v"})
+    assert asked.status_code == 503
+    assert own.client.get("/healthz").status_code == 200

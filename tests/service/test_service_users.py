@@ -1,0 +1,230 @@
+"""What users say, and what becomes of it."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from fusionrec.errors import LedgerError
+from fusionrec.ledger import Event, Impression
+from fusionrec.service.metrics import Metrics
+from fusionrec.service.recorder import Recorder
+from fusionrec.versions import load
+from swapping import eventually
+
+
+def test_feedback_changes_the_next_answer(shop):
+    popular = shop.ids("/v1/recommendations", user="visitor-a", k=5)
+    for item, kind in zip(popular, ("like", "hide", "dislike", "view"), strict=False):
+        assert shop.tell("visitor-a", item, kind).status_code == 201
+    answer = shop.client.get("/v1/recommendations", params={"user": "visitor-a", "k": 40}).json()
+    shown = [item["id"] for item in answer["items"]]
+    assert answer["kind"] == "history"
+    assert not {popular[0], popular[1], popular[2]} & set(shown)
+    assert popular[3] in shown
+    seen = shop.ids("/v1/recommendations", user="visitor-a", k=40, seen=True)
+    assert {popular[0], popular[2]} <= set(seen)
+    assert popular[1] not in seen
+
+
+def test_a_known_user_is_still_known(shop):
+    user = load(shop.workspace).users.ids[25]
+    before = shop.ids("/v1/recommendations", user=user, k=3)
+    shop.tell(user, before[0], "rating", rating=5)
+    answer = shop.client.get("/v1/recommendations", params={"user": user, "k": 3}).json()
+    assert answer["kind"] == "mixed"
+    assert before[0] not in [item["id"] for item in answer["items"]]
+
+
+def test_events_are_told_once(shop):
+    told = {"user": "visitor-b", "item": "3", "kind": "rating", "rating": 4, "id": "b1"}
+    outcomes = [shop.client.post("/v1/feedback", json=told).json()["events"] for _ in range(2)]
+    assert outcomes == [[{"id": "b1", "outcome": "new"}], [{"id": "b1", "outcome": "known"}]]
+    other = told | {"rating": 5}
+    answer = shop.client.post("/v1/feedback", json={"events": [told, other, other | {"id": "b2"}]})
+    assert answer.status_code == 409
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert [one["where"] for one in answer.json()["errors"]] == ["events.1.id"]
+    assert [event.id for event in shop.state.feedback.events("visitor-b")] == ["b1", "b2"]
+    named = shop.tell("visitor-b", "4", "view").json()["events"][0]
+    assert len(named["id"]) == 32
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"kind": "love"}, 422),
+        ({"item": 3}, 422),
+        ({"user": ""}, 422),
+        ({"id": "x" * 65}, 422),
+        ({"time": -1}, 422),
+        ({"time": "now"}, 422),
+        ({"more": 1}, 422),
+        ({"rating": 6}, 400),
+        ({"rating": 0.5}, 400),
+        ({"rating": None}, 400),
+        ({"kind": "like"}, 400),
+    ],
+)
+def test_an_event_that_is_none_is_refused_and_so_are_those_beside_it(shop, change, status):
+    good = {"user": "visitor-c", "item": "3", "kind": "rating", "rating": 4, "id": "c1"}
+    for body in (good | change, {"events": [good, good | change]}):
+        answer = shop.client.post("/v1/feedback", json=body)
+        assert answer.status_code == status, answer.text
+    assert shop.state.feedback.events("visitor-c") == []
+
+
+def test_too_many_events_or_none(shop):
+    event = {"user": "visitor-d", "item": "3", "kind": "view"}
+    for events in ([], [event] * 1001):
+        assert shop.client.post("/v1/feedback", json={"events": events}).status_code == 422
+    answer = shop.client.post("/v1/feedback", json={"events": [event] * 1000})
+    assert answer.status_code == 201
+    assert len(answer.json()["events"]) == len(shop.state.feedback.events("visitor-d")) == 1000
+
+
+def test_a_user_can_look_at_what_they_said(shop):
+    title = load(shop.workspace).items.columns["title"][3]
+    id = load(shop.workspace).items.ids[3]
+    for number in range(5):
+        shop.tell("visitor-e", id, "rating", rating=number + 1, time=100 + number, id=f"e{number}")
+    listed = shop.client.get("/v1/users/visitor-e/feedback", params={"k": 2, "offset": 1}).json()
+    assert [one["id"] for one in listed["events"]] == ["e3", "e2"]
+    assert listed["events"][0] == {
+        "id": "e3", "item": id, "title": title, "kind": "rating", "rating": 4.0, "time": 103.0,
+    }  # fmt: skip
+    assert listed["more"] is True
+    about = shop.client.get("/v1/users/visitor-e").json()
+    assert about == {"id": "visitor-e", "profile": {}, "events": {"rating": 5}, "known": False}
+
+
+def test_a_profile_is_kept_and_used(shop):
+    profile = {"age": "25", "gender": "F"}
+    assert shop.client.put("/v1/users/visitor-f", json=profile).json()["profile"] == profile
+    assert shop.client.get("/v1/users/visitor-f").json()["profile"] == profile
+    kept = shop.client.get("/v1/recommendations", params={"user": "visitor-f"}).json()
+    told = shop.client.post("/v1/recommendations", json={"profile": profile}).json()
+    assert kept["kind"] == "profile"
+    assert kept["items"] == told["items"]
+    assert shop.client.put("/v1/users/visitor-f", json={"age": 25}).status_code == 422
+
+
+def test_who_is_forgotten_is_a_stranger(own):
+    user = load(own.workspace).users.ids[20]
+    known = own.ids("/v1/recommendations", user=user)
+    own.tell(user, known[0], "like")
+    own.client.put(f"/v1/users/{user}", json={"age": "25"})
+    eventually(lambda: len(own.ledger.impressions()) == 1)
+    answer = own.client.delete(f"/v1/users/{user}")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert own.ledger.events() == own.ledger.impressions() == []
+    about = own.client.get(f"/v1/users/{user}").json()
+    assert about == {"id": user, "profile": {}, "events": {}, "known": False}
+    answer = own.client.get("/v1/recommendations", params={"user": user}).json()
+    assert answer["kind"] == "popular"
+    assert own.client.delete("/v1/users/never-seen").status_code == 204
+
+
+def test_what_was_shown_is_noted(own):
+    answer = own.client.get("/v1/recommendations", params={"user": "v", "k": 3}).json()
+    own.client.get("/v1/recommendations", params={"k": 3})
+    own.client.get("/v1/search", params={"q": "the", "user": "v"})
+    eventually(lambda: len(own.ledger.impressions()) == 1)
+    _, shown = own.ledger.impressions()[0]
+    assert shown.answer == answer["answer"]
+    assert shown.items == tuple(item["id"] for item in answer["items"])
+    assert (shown.user, shown.kind, shown.version) == ("v", "popular", "v1")
+
+
+def test_a_ledger_that_fails_acknowledges_nothing(own, monkeypatch):
+    def fail(_: object) -> None:
+        raise LedgerError("the disk is full", hint="free some space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(own.ledger, "record", fail)
+        patch.setattr(own.ledger, "show", fail)
+        answer = own.tell("v", "3", "like", id="f1")
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "1"
+        assert answer.json()["detail"] == "the disk is full"
+        assert own.client.get("/v1/recommendations", params={"user": "v"}).status_code == 200
+    assert own.ledger.event_count() == 0
+    assert own.tell("v", "3", "like", id="f1").json()["events"][0]["outcome"] == "new"
+
+
+class Slow:
+    """A ledger that tells how it is written to, and waits for leave."""
+
+    def __init__(self) -> None:
+        self.written: list[list[str]] = []
+        self.shown: list[str] = []
+        self.wrong = ""
+
+    def record(self, events: list[Event]) -> list[str]:
+        time.sleep(0.01)  # a disk
+        if self.wrong and any(event.id == self.wrong for event in events):
+            raise ValueError("one is wrong")
+        self.written.append([event.id for event in events])
+        return ["new"] * len(events)
+
+    def show(self, impressions: list[Impression]) -> None:
+        self.shown += [one.answer for one in impressions]
+
+
+@pytest.fixture
+def slow():
+    return Slow()
+
+
+@pytest.fixture
+def recorder(slow):
+    made = Recorder(slow, Metrics(), lambda _: None)
+    yield made
+    made.close()
+
+
+def event(id: str) -> Event:
+    return Event(id, "u", "i", "view")
+
+
+def test_many_requests_share_one_transaction(slow, recorder):
+    with ThreadPoolExecutor(16) as pool:
+        jobs = list(
+            pool.map(lambda n: recorder.record([event(f"{n}a"), event(f"{n}b")]), range(64))
+        )
+    assert all(job.result(10) == ["new", "new"] for job in jobs)
+    assert len(slow.written) < 64
+    assert sorted(id for one in slow.written for id in one) == sorted(
+        f"{n}{x}" for n in range(64) for x in "ab"
+    )
+
+
+def test_one_wrong_request_spoils_no_other(slow, recorder):
+    slow.wrong = "bad"
+    recorder.record([event("first")])
+    jobs = {id: recorder.record([event(id)]) for id in ("a", "bad", "b")}
+    assert jobs["a"].result(10) == jobs["b"].result(10) == ["new"]
+    with pytest.raises(LedgerError):
+        jobs["bad"].result(10)
+
+
+def test_nothing_that_waits_is_lost_at_the_end(slow, recorder):
+    jobs = [recorder.record([event(str(n))]) for n in range(50)]
+    for n in range(50):
+        recorder.show(Impression(str(n), "u", "popular", "v1", ("i",), 0.0))
+    recorder.close()
+    assert all(job.done() for job in jobs)
+    assert sum(map(len, slow.written)) == len(slow.shown) == 50
+    with pytest.raises(LedgerError, match="stopped"):
+        recorder.record([event("late")])
+
+
+def test_too_many_that_wait_are_refused_not_gathered(slow, recorder):
+    many = [event(str(n)) for n in range(15_000)]
+    first = recorder.record(many)
+    with pytest.raises(LedgerError, match="waiting"):
+        recorder.record(many)
+    assert len(first.result(10)) == 15_000
+    assert len(recorder.record(many).result(10)) == 15_000
