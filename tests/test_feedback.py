@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -171,3 +172,28 @@ def test_the_version_still_refuses_what_the_request_says_wrongly(ledger, catalog
     query = Feedback(ledger).enrich(Query("v", {"age": "ancient"}), catalogue)
     with pytest.raises(UsageError):
         exact(catalogue.artifact).recommend(query)
+
+
+def test_what_is_popular_begins_with_what_was_taken_lately(ledger, catalogue, workspace):
+    now, never = time.time(), catalogue.items.ids[0]  # no rating of it in the training data
+    ledger.record(
+        [
+            Event("1", "a", never, "like", time=now),
+            Event("2", "b", never, "view", time=now - 86_400),
+            Event("3", "b", never, "view", time=now),  # one person counts once
+            Event("4", "a", "7", "rating", 5.0, time=now),
+            Event("5", "a", "8", "rating", 2.0, time=now),
+            Event("6", "a", "9", "like", time=now - 40 * 86_400),
+            Event("7", "a", "10", "hide", time=now),
+        ]
+    )
+    feedback = Feedback(ledger)
+    assert feedback.lately(4.0) == {never: 2, "7": 1}
+    query = feedback.enrich(Query(k=5), catalogue)
+    answer = exact(load(workspace)).recommend(query)
+    assert [item.id for item in answer.items[:2]] == [never, "7"]
+    assert "the last 30 days" in answer.notes[-1]
+    before = [i.id for i in exact(load(workspace)).recommend(Query(k=5)).items]
+    assert [i.id for i in answer.items[2:]] == [id for id in before if id != "7"][:3]
+    # Someone of whom something is known is not asked to follow the crowd.
+    assert feedback.enrich(Query(profile={"gender": "F"}), catalogue).lately == {}

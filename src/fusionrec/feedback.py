@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
@@ -13,6 +17,7 @@ from fusionrec.ledger import Event, Ledger
 from fusionrec.people import Query, Rated
 
 _PART = 10_000  # events read at once
+_LATELY = 30 * 86_400.0  # seconds
 _OPINIONS = ("rating", "like", "dislike")
 
 
@@ -51,6 +56,7 @@ class Feedback:
         self._forgets, self._last = 0, 0
         self._events: dict[str, list[tuple[int, Event]]] = {}
         self._forgotten: dict[str, bool] = {}
+        self._lately: tuple[Any, Mapping[str, int]] = (None, {})
 
     def events(self, user: str) -> list[Event]:
         """Everything that a user said or did, the oldest first.
@@ -79,14 +85,42 @@ class Feedback:
             (len(held), held[-1][0] if held else 0),
         )
 
-    def enrich(self, query: Query, catalogue: Catalogue) -> Query:
-        """The query with what its user said before: what the query itself says wins over that, and
-        comes after it. A user who was forgotten is nobody to the version.
+    def lately(self, like: float) -> Mapping[str, int]:
+        """Outside item id -> how many users took it in the last 30 days: liked it, viewed it, or
+        rated it ``like`` or more. Counted anew every ten seconds.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        return query if query.user is None else add(query, self.said(query.user, catalogue))
+        self._follow()
+        now = time.time()
+        key = (self._forgets, int(now // 10), like)
+        held = self._lately
+        if held[0] != key:
+            held = self._lately = (key, _taken(self._events, now - _LATELY, like))
+        return held[1]
+
+    def enrich(self, query: Query, catalogue: Catalogue) -> Query:
+        """The query with what its user said before: what the query itself says wins over that, and
+        comes after it. A user who was forgotten is nobody to the version. Where nothing is known of
+        anybody, it says what was taken lately.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        if query.user is not None:
+            query = add(query, self.said(query.user, catalogue))
+        return self.popular(query, catalogue)
+
+    def popular(self, query: Query, catalogue: Catalogue) -> Query:
+        """A query for nobody with what was taken lately; any other as it is.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        if query.user is not None or query.profile or query.history:
+            return query
+        return replace(query, lately=self.lately(catalogue.artifact.schema.like))
 
     def _follow(self) -> None:
         """Takes in what is new; begins anew where someone was forgotten."""
@@ -114,6 +148,22 @@ class Feedback:
         if user not in known:
             known[user] = self._ledger.is_forgotten(user)
         return known[user]
+
+
+def _taken(
+    events: Mapping[str, Sequence[tuple[int, Event]]], since: float, like: float
+) -> Mapping[str, int]:
+    people: Counter[str] = Counter()
+    for held in list(events.values()):
+        people.update(
+            {
+                event.item
+                for _, event in held[:]
+                if event.time >= since
+                and (event.kind in ("like", "view") or (event.rating or -math.inf) >= like)
+            }
+        )
+    return people
 
 
 def add(query: Query, said: Said) -> Query:

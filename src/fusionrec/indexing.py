@@ -175,6 +175,27 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
         return _build_alone(workspace, artifact, at, None, None)
 
 
+def hand_over(workspace: Workspace, version: str) -> str:
+    """Makes a version active whose collection is there, without opening the store: for a process
+    that leaves an embedded one to another, which follows the ledger and verifies what it opens.
+
+    Raises:
+        UsageError: there is no such version, or it was never built where the active one is.
+        StoreError: another process is building an index.
+    """
+    load(workspace, version)
+    at, ledger = place_of(workspace, ""), Ledger(workspace.ledger)
+    with _alone(workspace):
+        built = built_at(workspace, version, at)
+        if built is None:
+            raise UsageError(
+                f"{version} has no index in {at.name} yet, which another process has open",
+                hint="ask again, run with one worker, or use a Milvus server",
+            )
+        ledger.activate(version, built.place, built.changes, built.collection)
+    return at.name
+
+
 def built_at(workspace: Workspace, version: str, place: Place) -> Activation | None:
     """The last activation of a version with an index in some place."""
     for built in reversed(Ledger(workspace.ledger).activations()):

@@ -55,6 +55,8 @@ class Query:
         calibration: 0..1, how much the items' categories shall mix as in what the person likes.
         fresh: outside id -> how often the item was shown to the person in vain; each time it
             counts a fifth less.
+        lately: outside id -> how many people have taken it in the last days: what is popular is
+            ordered by that first.
         now: when it is asked, in seconds since 1970; the present where None. Only a model that
             reads the clock looks at it.
     """
@@ -72,6 +74,7 @@ class Query:
     diversity: float = 0.0
     calibration: float = 0.0
     fresh: Mapping[str, int] | None = None
+    lately: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,10 @@ from fusionrec.words import Found
 __all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
 
 NOBODY = "nothing is known of the person: these are the items rated most often"
+LATELY = (
+    "nothing is known of the person: first the items that most people took in the last 30 days, "
+    "then those rated most often"
+)
 NONE_LEFT = "no item meets these conditions"
 NO_COUNTS = (
     "nothing is known of the person, and there are no ratings by which to order the items: "
@@ -208,23 +212,35 @@ class Recommender:
         return (*twice, *guessed, *self.finder.unknown(query.where))
 
     def _popular(self, query: Query, person: Person, depth: int) -> Answer:
-        """The most often rated items: all that can be said to someone of whom nothing is known. In
-        vectors alone nothing is rated: an order by anything else would pass for a recommendation.
+        """What most people took lately, then the most often rated items: all that can be said to
+        someone of whom nothing is known. In vectors alone nothing is rated: an order by anything
+        else would pass for a recommendation.
         """
-        counts = self.catalogue.counts
+        counts, lately = self.catalogue.counts, self._lately(query)
         allowed = self.finder.mask(query.where) & self.catalogue.available
         allowed[self._barred(person, query)] = False
-        rows = np.flatnonzero(allowed & (counts > 0))
-        best = rows[np.lexsort((rows, -counts[rows]))][:depth]
-        page = self.reranker.page(Hits(best, counts[best].astype(np.float32)), person, query)
+        rows = np.flatnonzero(allowed & (counts + lately > 0))
+        best = rows[np.lexsort((rows, -counts[rows], -lately[rows]))][:depth]
+        worth = lately[best] + counts[best] / (1.0 + counts.max(initial=0))
+        page = self.reranker.page(Hits(best, worth.astype(np.float32)), person, query)
         items = [
             replace(self._item(rank, row, None, None), ratings=int(counts[row]))
             for rank, row in _ranked(page.rows, query.offset)
         ]
-        why = NO_COUNTS if not self.artifact.has_towers else NOBODY if len(best) else NONE_LEFT
+        why = LATELY if lately[best].any() else NOBODY if len(best) else NONE_LEFT
+        if not len(best) and not self.artifact.has_towers:
+            why = NO_COUNTS
         notes = (*self.notes, *person.notes, *self._remarks(query))
         notes = (*notes, *self.reranker.notes(person, query), why)
         return Answer(items, "popular", self.artifact.version, "counts", notes)
+
+    def _lately(self, query: Query) -> np.ndarray:
+        """How many people took each item in the last days: int64 [n]."""
+        taken, rows = np.zeros(len(self.catalogue), dtype=np.int64), self.finder.rows
+        for item, people in query.lately.items():
+            if item in rows:
+                taken[rows[item]] = people
+        return taken
 
     def _answer(
         self,

@@ -101,7 +101,12 @@ def test_nothing_that_is_asked_breaks_it(api, described, path, method, mode):
     @bounded
     @given(case=api[path][method].as_strategy(generation_mode=mode))
     def ask(case):
+        answer = case.call(headers=described.admin)
+        if answer.status_code == 431:  # an address so long is refused, whatever it says
+            return
         # Which names and values there are depends on the model: 400 says so of well-formed ones.
-        case.call_and_validate(headers=described.admin, excluded_checks=[positive_data_acceptance])
+        case.validate_response(
+            answer, headers=described.admin, excluded_checks=[positive_data_acceptance]
+        )
 
     ask()

@@ -215,3 +215,52 @@ def test_readiness_tells_of_a_ledger_that_fails(own, monkeypatch):
     asked = own.client.get("/v1/recommendations", params={"user": "v"})
     assert asked.status_code == 503
     assert own.client.get("/healthz").status_code == 200
+
+
+def test_a_copy_in_memory_answers_as_the_store_does(indexed):
+    users = load(indexed).users.ids
+
+    def answers(shop: Shop) -> list[dict]:
+        asked = [{"user": user, "k": 7, "where": "year=1950.."} for user in users]
+        return [shop.client.get("/v1/recommendations", params=one).json() for one in asked]
+
+    with opened(indexed) as shop:
+        stored = answers(shop)
+    with opened(indexed, copy=len(users) + 1_000) as shop:
+        copied = answers(shop)
+    with opened(indexed, copy=1) as shop:  # too small for these items
+        assert answers(shop)[0]["place"] == stored[0]["place"]
+    assert [one["items"] for one in copied] == [one["items"] for one in stored]
+    assert copied[0]["place"] == f"exact copy of {stored[0]['place']}"
+    assert all(one["notes"] == [] for one in copied)
+
+
+def test_a_process_without_the_store_hands_an_activation_over(own):
+    second(own.workspace)
+    for version in ("v2", "v1"):
+        indexing.activate(own.workspace, version)
+    eventually(lambda: own.client.get("/v1/schema").json()["version"] == "v1")
+    other = State(own.workspace, "", own.state.settings, lambda _: None, exact=True)
+    try:
+        own.state.reserve = True  # as the route sees it in the other process
+        answer = own.client.post("/v1/versions/v2/activate", headers=own.admin)
+        assert (answer.status_code, answer.json()["version"]) == (200, "v2"), answer.text
+        eventually(lambda: other.answer(lambda view: view.artifact.version) == "v2")
+        eventually(lambda: own.client.get("/v1/schema").json()["version"] == "v2")
+        user = load(own.workspace).users.ids[7]
+        found = own.client.get("/v1/recommendations", params={"user": user}).json()
+        assert found["place"].endswith("milvus.db")
+    finally:
+        other.close()
+
+
+def test_what_was_viewed_was_not_shown_in_vain(own):
+    user = load(own.workspace).users.ids[7]
+    asked = {"user": user, "k": 4, "fresh": True}
+    first = own.ids("/v1/recommendations", **asked)
+    assert own.tell(user, first[0], "view").status_code == 201
+    for _ in range(6):
+        own.state.recorder.flush()
+        last = own.ids("/v1/recommendations", **asked)
+    assert last[0] == first[0]  # it was looked at
+    assert set(first[1:]) != set(last[1:])  # these were not, and make room

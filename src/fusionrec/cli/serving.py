@@ -23,10 +23,17 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
+@click.option("--copy", type=click.IntRange(0), metavar="N",
+              help="Search a copy in memory of up to N items.  [default: 0]")  # fmt: skip
 @options.place
 @click.pass_obj
 def serve(
-    workspace: Workspace, host: str | None, port: int | None, workers: int | None, place: Place
+    workspace: Workspace,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    copy: int | None,
+    place: Place,
 ) -> None:
     """Answer over HTTP, until Ctrl-C: a page at /, JSON below /v1.
 
@@ -38,7 +45,7 @@ def serve(
     from fusionrec.service.server import serve as run
     from fusionrec.service.settings import ServiceSettings
 
-    given = {"host": host, "port": port, "workers": workers}
+    given = {"host": host, "port": port, "workers": workers, "copy": copy}
     named = {name: value for name, value in given.items() if value is not None}
     settings = replace(ServiceSettings.of(workspace), **named)  # type: ignore[arg-type]
     run(workspace, place, settings, say)

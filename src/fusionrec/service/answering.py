@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
@@ -120,8 +120,8 @@ def _recommended(request: Request, state: State, ask: Ask) -> Response:
     def made(view: View) -> Response:
         query, said = state.known(_query(view, ask), view)
         if ask.fresh and ask.user is not None:
-            query = replace(query, fresh=state.shown.counts(ask.user, ask.offset))
-        tag = _tag(view, said, ask.model_dump_json(), query.fresh)
+            query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
+        tag = _tag(view, said, ask.model_dump_json(), query)
         asked = partial(view.recommend, query)
         response, answer, id = _response(request, view, ask, tag, asked)
         if answer is not None:
@@ -133,6 +133,13 @@ def _recommended(request: Request, state: State, ask: Ask) -> Response:
         return response
 
     return _measured(state, made)
+
+
+def _in_vain(state: State, user: str, offset: int) -> dict[str, int]:
+    """How often a user was shown items of which they never said or did anything."""
+    taken = {event.item for event in state.feedback.events(user)}
+    shown = state.shown.counts(user, offset)
+    return {item: count for item, count in shown.items() if item not in taken}
 
 
 def _measured(state: State, made: Callable[[View], Response]) -> Response:
@@ -183,12 +190,13 @@ def _conditions(
     return read_conditions(view.artifact.schema, where, only, without)
 
 
-def _tag(view: View, said: Said, asked: str, shown: Mapping[str, int] | None = None) -> str:
+def _tag(view: View, said: Said, asked: str, query: people.Query | None = None) -> str:
     """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
     artifact = view.artifact
     parts: list[Any] = [artifact.version, view.index, view.failed, view.catalogue.number]
     parts += [said.events, dict(said.profile), said.forgotten, asked]
-    parts += [dict(shown)] if shown else []
+    if query is not None:
+        parts += [dict(query.fresh or {}), dict(query.lately)]
     if artifact.reads_clock:
         parts.append(int(time.time() / 60))
     return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'

@@ -10,6 +10,7 @@ import numpy as np
 
 from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Field
+from fusionrec.reasons import nouns
 
 _MOST_CHOICES = 200  # of a field whose values the schema does not list
 
@@ -25,6 +26,7 @@ def form_of(catalogue: Catalogue) -> dict[str, Any]:
     low, high = schema.rating_range
     return {
         "name": schema.name,
+        "items": nouns(schema),
         "title_field": schema.title,
         "rating": {"low": low, "high": high, "like": schema.like},
         "user": [

@@ -22,6 +22,8 @@ class ServiceSettings(Settings):
             of the loopback address; of another address any, where none is listed.
         origins: pages of other origins that may ask from a browser, such as ``https://shop.example``.
         proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
+        copy: items up to which a copy of the vectors in memory answers, exactly as an exact index
+            in the store does, and sooner; the store is opened and verified all the same. 0: never.
         connections: open ones, of one process.
         threads: answers made at once, in one process.
         rate, burst: requests a second of one key or else one address, and how many at once; counted
@@ -41,6 +43,7 @@ class ServiceSettings(Settings):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
+    copy: int = 0
     connections: int = 1_000
     threads: int = 8
     rate: float = 200.0
@@ -61,6 +64,7 @@ class ServiceSettings(Settings):
             value = getattr(self, name)
             check(0 < value < math.inf, f"{name} must be seconds above 0, got {value}")
         check(0 <= self.rate < math.inf, f"rate must be 0 or more, got {self.rate}")
+        check(self.copy >= 0, f"copy must be 0 or more, got {self.copy}")
         check(self.stop_seconds >= 0, f"stop_seconds must be 0 or more, got {self.stop_seconds}")
         for origin in self.origins:
             ok = origin.startswith(("http://", "https://")) and origin.count("/") == 2

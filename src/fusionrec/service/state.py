@@ -60,15 +60,18 @@ class View:
     Args:
         recommender: of the version.
         metrics: what is counted.
+        copied: whether a copy in memory answers in the store's place.
     """
 
-    def __init__(self, recommender: Recommender, metrics: Metrics) -> None:
+    def __init__(self, recommender: Recommender, metrics: Metrics, *, copied: bool) -> None:
         self._metrics = metrics
         self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
         self.index = recommender.index.name
         self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
-        index = _Timed(recommender.index, metrics)
-        self._recommender = recommender.over(index, recommender.notes)
+        index = recommender.index
+        if copied and index.name != "exact":
+            index = self._exactly(f"exact copy of {index.place}")
+        self._recommender = recommender.over(_Timed(index, metrics), recommender.notes)
 
     @property
     def recommender(self) -> Recommender:
@@ -77,10 +80,13 @@ class View:
 
     @cached_property
     def _reserve(self) -> Recommender:
-        now = self.catalogue
-        index = ExactIndex(self.artifact.schema, now.items, now.vectors, "exact", now.available)
+        index = self._exactly("exact")
         note = f"answered exactly from the artifact: {self.failed}"
         return self._recommender.over(_Timed(index, self._metrics), (note,))
+
+    def _exactly(self, place: str) -> Index:
+        now = self.catalogue
+        return ExactIndex(self.artifact.schema, now.items, now.vectors, place, now.available)
 
     @cached_property
     def form(self) -> dict[str, Any]:
@@ -172,13 +178,13 @@ class State:
         """The query with what the ledger holds of its user. A user whom the version does not know
         is nobody to it: their feedback and profile count, and without these the popular items.
         """
-        if query.user is None:
-            return query, Said()
-        said = self.feedback.said(query.user, view.catalogue)
-        query = add(query, said)
+        said = Said()
+        if query.user is not None:
+            said = self.feedback.said(query.user, view.catalogue)
+            query = add(query, said)
         if query.user is not None and not view.recommender.people.knows(query.user):
             query = replace(query, user=None)
-        return query, said
+        return self.feedback.popular(query, view.catalogue), said
 
     def troubles(self) -> list[str]:
         """Why this should not be asked now; empty where it can be."""
@@ -193,7 +199,9 @@ class State:
         with self._lock:
             view = self._views.get(recommender)
             if view is None:
-                view = self._views[recommender] = View(recommender, self.metrics)
+                copied = len(recommender.catalogue) <= self.settings.copy
+                view = View(recommender, self.metrics, copied=copied)
+                self._views[recommender] = view
                 self.metrics.answering(view.artifact.version, view.index)
         return view
 

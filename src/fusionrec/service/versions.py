@@ -8,7 +8,6 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from fusionrec import indexing
-from fusionrec.errors import UsageError
 from fusionrec.service.asks import Id
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State
@@ -51,11 +50,8 @@ def activate(name: Id, state: StateOf) -> Response:
 
 def _activated(state: State, name: str) -> Response:
     if state.reserve:
-        raise UsageError(
-            "an embedded Milvus is open in another of this service's processes, which alone can "
-            "make a version active",
-            hint="ask again, or run with one worker, or with a Milvus server",
-        )
-    place = indexing.activate(state.workspace, name, state.place)
+        place = indexing.hand_over(state.workspace, name)
+    else:
+        place = indexing.activate(state.workspace, name, state.place)
     state.live.refresh()
     return as_json({"version": name, "place": place})

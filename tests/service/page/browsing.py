@@ -109,7 +109,7 @@ class Tab:
         self.settled()
         return self.ids
 
-    def choose(self, text: str, label: str = "Items you like") -> None:
+    def choose(self, text: str, label: str = "Movies you like") -> None:
         """Types into a box that suggests items, and waits for what it suggests."""
         self.page.get_by_role("combobox", name=label).fill(text)
         self.page.wait_for_selector("[role=option]")
