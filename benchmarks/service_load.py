@@ -1,6 +1,7 @@
 """How many answers a second the service gives, how soon, and whether it keeps what it was told.
 
     python benchmarks/service_load.py answers --home .fusionrec
+    python benchmarks/service_load.py answers --home .fusionrec --serve '--copy 20000'
     python benchmarks/service_load.py events --home .fusionrec --events 100000
 
 Starts ``fusionrec serve`` on the workspace and asks it from this process, on the same machine.
@@ -19,6 +20,7 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -152,7 +154,7 @@ async def answers(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     """The open and the closed loop."""
     users = list(load(Workspace(home)).users.ids)
     np.random.default_rng(0).shuffle(users)
-    service = Service(home, *given.serve)
+    service = Service(home, *shlex.split(given.serve))
 
     def path(number: int) -> str:
         return f"/v1/recommendations?user={users[number % len(users)]}&k=10"
@@ -183,7 +185,7 @@ async def events(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     """Events posted, of which each that was answered must be kept."""
     artifact = load(Workspace(home))
     users, items = list(artifact.users.ids), list(artifact.items.ids)
-    service, kept, kills = Service(home, *given.serve), set[str](), 0
+    service, kept, kills = Service(home, *shlex.split(given.serve)), set[str](), 0
     waiting, again = iter(range(given.events)), list[int]()
     began = time.perf_counter()
 
@@ -208,7 +210,7 @@ async def events(home: Path, given: argparse.Namespace) -> dict[str, Any]:
             await asyncio.sleep(0.01)
         service.end(signal.SIGKILL)
         kills += 1
-        service = await asyncio.to_thread(Service, home, *given.serve)
+        service = await asyncio.to_thread(Service, home, *shlex.split(given.serve))
 
     work: list[Awaitable[None]] = [call() for _ in range(given.callers)]
     await asyncio.gather(kill(), *work)
@@ -230,7 +232,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["answers", "events"])
     parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
-    parser.add_argument("--serve", nargs="*", default=[], help="options of serve, after all others")
+    parser.add_argument("--serve", default="", help="options of serve, such as '--copy 20000'")
     parser.add_argument("--callers", type=int, default=8)
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=20.0)

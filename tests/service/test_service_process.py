@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -198,3 +201,26 @@ def test_answers_go_on_while_events_are_written_by_another_process(indexed, serv
     finally:
         ended.set()
         writer.join()
+
+
+def test_numpy_computes_in_the_thread_that_asks(indexed):
+    """Said before NumPy is loaded, which is when it listens."""
+    code = """
+import os, sys
+from unittest import mock
+from fusionrec.cli import cli
+assert "numpy" not in sys.modules
+def loaded(*_):
+    assert os.environ["OPENBLAS_NUM_THREADS"] == os.environ["OMP_NUM_THREADS"] == "1"
+    print("asked")
+with mock.patch("fusionrec.cli.options.read_place", loaded):
+    try:
+        cli.main(["serve"], standalone_mode=False)
+    except Exception:
+        pass
+"""
+    environment = {n: v for n, v in os.environ.items() if not n.endswith("_NUM_THREADS")}
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "asked\n", ended.stderr

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
@@ -15,8 +16,22 @@ from fusionrec.config import Workspace
 if TYPE_CHECKING:
     from fusionrec.index import Place
 
-# Several threads for one small product cost more than the product; the processes share the cores.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def one_thread(command: options.F) -> options.F:
+    """Has NumPy compute in the thread that asks: eight answers at once that each call several
+    threads wait for each other, and take up to a hundred times as long. To be the outermost of what
+    wraps a command, since NumPy looks at this when it is loaded, never again.
+    """
+
+    @functools.wraps(command)
+    def alone(*args: Any, **given: Any) -> Any:
+        for name in _THREADS:
+            os.environ.setdefault(name, "1")
+        return command(*args, **given)
+
+    return cast(options.F, alone)
 
 
 @click.command()
@@ -25,6 +40,7 @@ _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 @click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
 @click.option("--copy", type=click.IntRange(0), metavar="N",
               help="Search a copy in memory of up to N items.  [default: 0]")  # fmt: skip
+@one_thread
 @options.place
 @click.pass_obj
 def serve(
@@ -40,8 +56,6 @@ def serve(
     What the options leave open is read from the table [service] of the workspace's settings.toml.
     Anywhere but at a loopback address every request needs a key; see `fusionrec keys`.
     """
-    for name in _ONE_THREAD:
-        os.environ.setdefault(name, "1")
     from fusionrec.service.server import serve as run
     from fusionrec.service.settings import ServiceSettings
 
