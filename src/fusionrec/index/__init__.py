@@ -6,6 +6,7 @@ Importing this package loads no Milvus client; that happens when a store is open
 from __future__ import annotations
 
 from fusionrec.index.base import Index
+from fusionrec.index.differences import collection_name
 from fusionrec.index.exact import ExactIndex, Hits
 from fusionrec.index.filters import (
     AllOf,
@@ -23,7 +24,7 @@ from fusionrec.index.milvus import CollectionInfo, MilvusStore
 from fusionrec.index.overlaid import OverlaidIndex
 from fusionrec.index.parsing import parse, read_conditions
 from fusionrec.index.places import Place, place_from
-from fusionrec.index.stored import MilvusIndex, collection_name
+from fusionrec.index.stored import MilvusIndex
 
 __all__ = [
     "AllOf",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +21,25 @@ PREFIX = "fusionrec_v"
 MAX_LIMIT = 16_384  # answers of one search or query; a server refuses more, Lite is kept to it
 _NOTE = "fusionrec"  # the property that holds the note where descriptions are not kept
 _LITE_KINDS: tuple[Kind, ...] = ("FLAT", "HNSW")
+
+
+def collection_name(version: str | int, checksum: str) -> str:
+    """The collection of an artifact version, such as ``fusionrec_v3_1a2b3c4d``.
+
+    Args:
+        version: the version's number, or its name; a leading ``v`` is not repeated.
+        checksum: of the artifact, hexadecimal; the first eight digits are used.
+
+    Raises:
+        UsageError: the version has characters besides ASCII letters, digits and underscores, or
+            the checksum is not hexadecimal.
+    """
+    number = str(version).removeprefix("v")
+    if not re.fullmatch(r"[A-Za-z0-9_]{1,100}", number):
+        raise UsageError(f"a version is ASCII letters, digits and underscores, got {version!r}")
+    if not re.fullmatch(r"[0-9a-fA-F]{8,}", checksum):
+        raise UsageError(f"a checksum is eight hexadecimal digits or more, got {checksum!r}")
+    return f"{PREFIX}{number}_{checksum[:8].lower()}"
 
 
 @dataclass(frozen=True)

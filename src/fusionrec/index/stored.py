@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -12,7 +11,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreMissingError, UsageError
 from fusionrec.index import verify
-from fusionrec.index.differences import MAX_LIMIT, PREFIX
+from fusionrec.index.differences import MAX_LIMIT
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
@@ -35,25 +34,6 @@ _SLACK = 4
 _ROUNDED_MORE = 4
 
 Progress = Callable[[str, int, int], None]
-
-
-def collection_name(version: str | int, checksum: str) -> str:
-    """The collection of an artifact version, such as ``fusionrec_v3_1a2b3c4d``.
-
-    Args:
-        version: the version's number, or its name; a leading ``v`` is not repeated.
-        checksum: of the artifact, hexadecimal; the first eight digits are used.
-
-    Raises:
-        UsageError: the version has characters besides ASCII letters, digits and underscores, or
-            the checksum is not hexadecimal.
-    """
-    number = str(version).removeprefix("v")
-    if not re.fullmatch(r"[A-Za-z0-9_]{1,100}", number):
-        raise UsageError(f"a version is ASCII letters, digits and underscores, got {version!r}")
-    if not re.fullmatch(r"[0-9a-fA-F]{8,}", checksum):
-        raise UsageError(f"a checksum is eight hexadecimal digits or more, got {checksum!r}")
-    return f"{PREFIX}{number}_{checksum[:8].lower()}"
 
 
 def _written(items: Table, available: np.ndarray | None) -> np.ndarray:
