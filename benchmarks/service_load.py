@@ -233,6 +233,7 @@ def main() -> None:
     parser.add_argument("what", choices=["answers", "events"])
     parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
     parser.add_argument("--serve", default="", help="options of serve, such as '--copy 20000'")
+    parser.add_argument("--set", nargs="*", default=[], help="settings, such as threads=2")
     parser.add_argument("--callers", type=int, default=8)
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -242,7 +243,7 @@ def main() -> None:
         home = Path(folder, "home")  # a copy: what is posted is not kept
         shutil.copytree(given.home, home)
         with (home / "settings.toml").open("a") as file:
-            file.write("\n[service]\nrate = 0\n")
+            file.write("\n[service]\nrate = 0\n" + "\n".join(given.set))
         found = asyncio.run({"answers": answers, "events": events}[given.what](home, given))
     print(json.dumps(found, indent=2))
 
