@@ -18,8 +18,9 @@ $(READY): requirements.lock pyproject.toml
 quickstart: $(READY)
 	@$(VENV)/bin/fusionrec quickstart
 
+# Two processes at a time, each with servers of its own; a file of tests is not split.
 test: lint
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

@@ -14,8 +14,7 @@ import click
 from films import MODEL, ORIGIN, move_in, write_lines
 
 from fusionrec.cli import options, run
-from fusionrec.cli.output import ByteProgress, TrainingProgress, say
-from fusionrec.cli.output import describe
+from fusionrec.cli.output import ByteProgress, TrainingProgress, describe, say
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS

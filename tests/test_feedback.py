@@ -114,6 +114,18 @@ def test_it_follows_what_other_processes_write(ledger, catalogue, workspace):
         assert len(feedback.events("v")) == number + 1
 
 
+def test_it_follows_the_profiles_that_other_processes_write(ledger, catalogue, workspace):
+    feedback, other = Feedback(ledger), Ledger(workspace.ledger)
+    for profile in ({"age": "25"}, {"age": "56"}, None, {"gender": "F"}):
+        other.set_profile("v", profile)
+        assert feedback.said("v", catalogue).profile == (profile or {})
+    other.set_profile("w", {"age": "25"})
+    assert feedback.said("v", catalogue).profile == {"gender": "F"}
+    other.forget("v")
+    assert feedback.said("v", catalogue).profile == {}
+    assert feedback.said("w", catalogue).profile == {"age": "25"}
+
+
 def test_eight_threads_see_all_that_was_written_before_they_asked(ledger, catalogue):
     feedback = Feedback(ledger)
 
@@ -182,13 +194,16 @@ def test_what_is_popular_begins_with_what_was_taken_lately(ledger, catalogue, wo
             Event("2", "b", never, "view", time=now - 86_400),
             Event("3", "b", never, "view", time=now),  # one person counts once
             Event("4", "a", "7", "rating", 5.0, time=now),
+            *(Event(f"4{who}", who, "7", "like", time=now) for who in "cd"),
+            *(Event(f"3{who}", who, never, "like", time=now) for who in "cd"),
+            *(Event(f"8{who}", who, "11", "like", time=now) for who in "cd"),  # too few
             Event("5", "a", "8", "rating", 2.0, time=now),
             Event("6", "a", "9", "like", time=now - 40 * 86_400),
             Event("7", "a", "10", "hide", time=now),
         ]
     )
     feedback = Feedback(ledger)
-    assert feedback.lately(4.0) == {never: 2, "7": 1}
+    assert feedback.lately(4.0) == {never: 4, "7": 3}
     query = feedback.enrich(Query(k=5), catalogue)
     answer = exact(load(workspace)).recommend(query)
     assert [item.id for item in answer.items[:2]] == [never, "7"]

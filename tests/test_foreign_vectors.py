@@ -339,7 +339,7 @@ def test_it_says_what_it_took_the_columns_for(tmp_path, workspace, fusionrec):
         "guessed: few is category, a filter",
         "guessed: prose is text, no filter",
         "guessed: 'release year', here release_year is number, a filter",
-        "guessed: 'release-year', here release_year_2 is number, a filter",
+        "guessed: 'release-year', here release_year_2 is category, a filter",
         "guessed: 'a.b', here a_b is number, a filter",
         "guessed: '茶', here column is categories, a filter",
         "guessed: user is category, a filter",
@@ -348,7 +348,7 @@ def test_it_says_what_it_took_the_columns_for(tmp_path, workspace, fusionrec):
     assert [line.split("'")[1] for line in left] == ["when", "raw", "nested", "nothing"]
     items = load(workspace).items
     assert items.columns["TITLE"][:2] == ["a", "b"]
-    assert items.columns["release_year_2"][:2] == [0.0, 1.0]
+    assert items.columns["release_year_2"][:2] == ["false", "true"]
     assert list(map(list, items.columns["column"][:2])) == [["x"], []]
     where = ["--where", "a_b=3..3", "--where", "release_year=1993..1993"]
     assert found(fusionrec, workspace, "similar", "0", *where) == ["3"]
@@ -563,3 +563,18 @@ print(publish_vectors(Path(sys.argv[2]), Path(sys.argv[1])).version, "paddle" in
 def test_it_is_no_version_to_measure(both):
     with pytest.raises(Exception, match="no training to measure"):
         Published(load(both))
+
+
+def test_names_of_an_answers_own_words_are_changed(workspace, fusionrec, tmp_path):
+    path = tmp_path / "words.parquet"
+    columns = {"id": ["a", "b"], "vector": [[1.0, 0.0], [0.8, 0.6]]}
+    columns |= {"Score": [3.0, 4.0], "rank": ["x", "y"]}
+    pq.write_table(pa.table(columns), path)
+    ended = done(fusionrec(workspace, "index", "--vectors", str(path)))
+    assert "guessed: 'Score', here Score_ is number, a filter" in ended.err
+    [item] = json.loads(fusionrec(workspace, "similar", "a", "-k", "1", "--json").out)["items"]
+    assert (item["rank"], item["rank_"], item["Score_"]) == (1, "y", 4)
+    told = json.loads(fusionrec(workspace, "recommend", "--liked", "a", "--explain", "--json").out)[
+        "items"
+    ]
+    assert all("named a" in one.get("reason", {"text": "named a"})["text"] for one in told)

@@ -267,3 +267,18 @@ def test_vectors_are_given_to_other_programs(workspace, fusionrec, tmp_path):
     assert refused.code == 1
     assert "cannot be written" in refused.err
     assert sorted(path.name for path in tmp_path.glob("*.parquet*")) == ["vectors.parquet"]
+
+
+def test_what_is_brought_back_is_as_it_was_and_is_named_by_its_title(
+    workspace: Workspace, fusionrec: Command
+) -> None:
+    items = load(workspace).items
+    id, title = items.ids[4], items.columns["title"][4]
+    assert fusionrec(workspace, "items", "withdraw", id).code == 0
+    assert f"{id}\t{title}\twithdrawn" in fusionrec(workspace, "items").out
+    ended = fusionrec(workspace, "items", "restore", title.upper())
+    assert (ended.code, ended.err) == (0, "1 item is back in every answer\n")
+    assert title not in fusionrec(workspace, "items").out
+    ended = fusionrec(workspace, "items", "restore", "no such film")
+    assert ended.code == 2
+    assert "withdrawn ones: fusionrec items" in ended.err

@@ -20,7 +20,7 @@ from fusionrec.errors import UsageError
 from fusionrec.features import Encoder
 from fusionrec.histories import History
 from fusionrec.index import AnyOf, ExactIndex
-from fusionrec.people import People, Person, Query, Rated
+from fusionrec.people import KNOWN_COUNTS, People, Person, Query, Rated
 from fusionrec.recommender import NOBODY, Recommender
 from fusionrec.training.run import train
 
@@ -195,20 +195,26 @@ def test_of_the_fusion_model_the_vectors_of_what_is_told_are_added(published):
     weights = [1.0 if r.rating is None else (r.rating - 3) / 2 for r in HISTORY]
     mean = (np.array(weights)[:, None] * published.item_vectors[rows]).mean(axis=0)
 
-    def with_mean(vector: np.ndarray) -> np.ndarray:
-        return (vector + mean) / np.linalg.norm(vector + mean)
+    def with_mean(vector: np.ndarray, counts: float) -> np.ndarray:
+        added = counts * vector + len(HISTORY) * mean
+        return added / np.linalg.norm(added)
 
     user = published.users.positions()[KNOWN]
     alone = find(published, history=HISTORY).vector
     assert np.allclose(alone, mean / np.linalg.norm(mean), atol=1e-6)
     known = find(published, user=KNOWN, history=HISTORY).vector
-    assert np.allclose(known, with_mean(published.user_vectors[user]), atol=1e-6)
+    assert np.allclose(known, with_mean(published.user_vectors[user], KNOWN_COUNTS), atol=1e-6)
     profile = find(published, profile=PROFILE).vector
     both = find(published, profile=PROFILE, history=HISTORY).vector
-    assert np.allclose(both, with_mean(profile), atol=1e-6)
+    assert np.allclose(both, with_mean(profile, 1.0), atol=1e-6)
     # Once or many times, a like weighs the same.
     thrice = find(published, user=KNOWN, history=HISTORY * 3).vector
     assert np.allclose(thrice, known, atol=1e-6)
+    # One low rating does not turn someone with a history round.
+    [low] = rows[:1]
+    told = find(published, user=KNOWN, history=[Rated("7", 1.0)]).vector
+    assert told @ published.user_vectors[user] > 0.9
+    assert told @ published.item_vectors[low] < known @ published.item_vectors[low]
 
 
 def test_a_long_history_that_is_told_is_its_newest_items(sequence):

@@ -215,6 +215,6 @@ def _known(catalogue: Catalogue, ids: Sequence[str]) -> Sequence[str]:
     if unknown:
         raise UsageError(
             f"no item of {catalogue.artifact.version} has the id {', '.join(unknown[:5])}",
-            hint="find its id with: fusionrec search WORDS",
+            hint="find its id with: fusionrec search WORDS; withdrawn ones: fusionrec items",
         )
     return ids

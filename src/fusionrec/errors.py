@@ -53,6 +53,10 @@ class StoreUnavailableError(StoreError):
     """The store cannot be reached or is locked by another process; it may be there later."""
 
 
+class StoreInUseError(StoreUnavailableError):
+    """An embedded store is open in another process, which alone may use it."""
+
+
 class StoreDamagedError(StoreError):
     """The store is there, but not what was written to it; rebuild it from the artifact."""
 

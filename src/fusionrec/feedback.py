@@ -13,10 +13,11 @@ from typing import Any
 from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
 from fusionrec.errors import UsageError
-from fusionrec.ledger import Event, Ledger
+from fusionrec.ledger import Event, Ledger, Pulse
 from fusionrec.people import Query, Rated
 
 _PART = 10_000  # events read at once
+_CROWD = 3  # users
 _LATELY = 30 * 86_400.0  # seconds
 _OPINIONS = ("rating", "like", "dislike")
 
@@ -43,8 +44,8 @@ class Said:
 
 
 class Feedback:
-    """The ledger's events by user, in memory; each question first takes in what is new. Several
-    threads may use one.
+    """The ledger's events and profiles by user, in memory; each question first takes in what is
+    new. Several threads may use one.
 
     Args:
         ledger: whose events and profiles count, whoever writes them.
@@ -53,8 +54,9 @@ class Feedback:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._forgets, self._last = 0, 0
+        self._seen = Pulse()
         self._events: dict[str, list[tuple[int, Event]]] = {}
+        self._profiles: dict[str, Mapping[str, str]] = {}
         self._forgotten: dict[str, bool] = {}
         self._lately: tuple[Any, Mapping[str, int]] = (None, {})
 
@@ -80,21 +82,22 @@ class Feedback:
         return Said(
             tuple(_rated(event, low, high) for item, event in history.items() if item in items),
             frozenset(item for item in hidden if item in items),
-            _readable(self._ledger.profile(user) or {}, catalogue.artifact),
+            _readable(self._profiles.get(user, {}), catalogue.artifact),
             self._is_forgotten(user),
             (len(held), held[-1][0] if held else 0),
         )
 
     def lately(self, like: float) -> Mapping[str, int]:
         """Outside item id -> how many users took it in the last 30 days: liked it, viewed it, or
-        rated it ``like`` or more. Counted anew every ten seconds.
+        rated it ``like`` or more; three at least, so that no one makes everybody's list alone, or is
+        seen in it. Counted anew every ten seconds.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
         self._follow()
         now = time.time()
-        key = (self._forgets, int(now // 10), like)
+        key = (self._seen.gone, int(now // 10), like)
         held = self._lately
         if held[0] != key:
             held = self._lately = (key, _taken(self._events, now - _LATELY, like))
@@ -124,25 +127,30 @@ class Feedback:
 
     def _follow(self) -> None:
         """Takes in what is new; begins anew where someone was forgotten."""
-        forgets, last = self._ledger.forgets(), self._ledger.last_event()
-        if forgets == self._forgets and last <= self._last:
+        if self._knows(self._ledger.pulse()):
             return
         with self._lock:
-            # Read again: another thread may have been here, and later than those two questions.
-            forgets = self._ledger.forgets()
-            anew = forgets != self._forgets
-            held = {} if anew else self._events
-            after = 0 if anew else self._last
-            while part := self._ledger.events(after, _PART):
+            # Asked again: another thread may have been here, and later than that question.
+            now = self._ledger.pulse()
+            anew = now.gone != self._seen.gone
+            events, profiles = ({}, {}) if anew else (self._events, self._profiles)
+            last, latest = (0, -1) if anew else (self._seen.event, self._seen.profile)
+            while part := self._ledger.events(last, _PART):
                 for number, event in part:
-                    held.setdefault(event.user, []).append((number, event))
-                after = part[-1][0]
+                    events.setdefault(event.user, []).append((number, event))
+                last = part[-1][0]
+            for number, user, profile in self._ledger.profiles_after(latest):
+                profiles[user], latest = profile, number
             if anew:
-                self._events, self._forgotten = held, {}
-            self._forgets, self._last = forgets, after
+                self._events, self._profiles, self._forgotten = events, profiles, {}
+            self._seen = Pulse(now.gone, last, latest)
+
+    def _knows(self, now: Pulse) -> bool:
+        seen = self._seen
+        return now.gone == seen.gone and now.event <= seen.event and now.profile <= seen.profile
 
     def _is_forgotten(self, user: str) -> bool:
-        if not self._forgets:
+        if not self._seen.gone:
             return False
         known = self._forgotten  # another one takes its place when someone is forgotten
         if user not in known:
@@ -163,7 +171,7 @@ def _taken(
                 and (event.kind in ("like", "view") or (event.rating or -math.inf) >= like)
             }
         )
-    return people
+    return {item: count for item, count in people.items() if count >= _CROWD}
 
 
 def add(query: Query, said: Said) -> Query:

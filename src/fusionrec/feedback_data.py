@@ -17,6 +17,8 @@ from fusionrec.ledger import Event, Ledger
 
 _UNKNOWN: dict[str, Any] = {"number": math.nan, "categories": (), "category": "", "text": ""}
 
+_SUFFIX = " with feedback"
+
 # Ratings, by outside ids of user and item: the rating and when it was given, in seconds since 1970.
 Ratings = Mapping[tuple[str, str], tuple[float, int]]
 
@@ -31,6 +33,23 @@ class _Rows:
     item: np.ndarray
     rating: np.ndarray
     time: np.ndarray | None
+
+
+def other_data(dataset: Dataset, trained_on: str) -> str:
+    """A warning where feedback was given to a version of another data set, else an empty text: an
+    id is taken for the same user or item wherever it comes from.
+
+    Args:
+        dataset: that it is to be added to.
+        trained_on: the name of the active version's data set.
+    """
+    name = trained_on.removesuffix(_SUFFIX)
+    if name in (dataset.name, "feedback"):
+        return ""
+    return (
+        f"what users said here was said of {name}: their ids and those of items are taken for "
+        f"those of {dataset.name}"
+    )
 
 
 def with_feedback(dataset: Dataset, ledger: Ledger) -> Dataset:
@@ -48,7 +67,7 @@ def with_feedback(dataset: Dataset, ledger: Ledger) -> Dataset:
     """
     columns = dataset.user, dataset.item, dataset.rating, dataset.time
     rows, gone = _remembered(_Rows(dataset.users, dataset.items, *columns), ledger)
-    name = f"{dataset.name} with feedback"
+    name = f"{dataset.name}{_SUFFIX}"
     made = _made(dataset.schema, name, rows, ledger)
     note = (f"{gone} users who were forgotten are left out",) if gone else ()
     return replace(made, repairs=(*dataset.repairs, *note, *made.repairs))

@@ -114,7 +114,7 @@ class Finder:
             text: the words.
             where: the conditions.
             barred: int [n], rows of items that must not be found.
-            prefix: see ``WordIndex.search``.
+            prefix: see ``WordIndex.search``; the order is then that of ``_begun``.
             limit: how many at most.
 
         Raises:
@@ -125,12 +125,25 @@ class Finder:
                 f"there is no word to search for in {text[:50]!r}",
                 hint="write words of a title, a category, a year or a decade such as 1970s",
             )
-        if not where and not len(barred):
-            return self.words.search(text, prefix=prefix, limit=limit)
+        if not (where or len(barred) or prefix):
+            return self.words.search(text, limit=limit)
         allowed = self.mask(where)
         allowed[barred] = False
-        found = self.words.search(text, prefix=prefix)
+        found = self._begun(text) if prefix else self.words.search(text)
         return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
+
+    def _begun(self, text: str) -> list[Found]:
+        """Items by words of which the last may be half written: those whose title begins with
+        these, then those that hold them in order, then those that hold all, each with the most
+        rated first; then the others, by falling BM25.
+        """
+        near, counts = self.words.nearness(text), self.catalogue.counts
+
+        def order(hit: Found) -> tuple[int, int]:
+            place = near.get(hit.id)
+            return (3, 0) if place is None else (place, -int(counts[self.rows[hit.id]]))
+
+        return sorted(self.words.search(text, prefix=True), key=order)
 
     def advice(self, text: str, *, empty: bool, prefix: bool) -> tuple[str, ...]:
         """What to say of a search, in sentences: why it is empty, which words nobody knows."""
@@ -162,7 +175,7 @@ class Finder:
 
         Args:
             text: the words.
-            hits: by falling BM25.
+            hits: the best first.
             taste: the ids of m hits -> float [m], the person's scores of them.
             prefix: see ``WordIndex.search``.
 
@@ -188,7 +201,7 @@ def _same_words(words: WordIndex, text: str, hits: Sequence[Found], *, prefix: b
     best: dict[frozenset[str], float] = {}
     held = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
     for hit, matched in zip(hits, held, strict=True):
-        best.setdefault(matched, hit.score)  # the first is the best
+        best[matched] = max(hit.score, best.get(matched, 0.0))
     return np.array([best[matched] for matched in held])
 
 

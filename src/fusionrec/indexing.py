@@ -176,23 +176,23 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
 
 
 def hand_over(workspace: Workspace, version: str) -> str:
-    """Makes a version active whose collection is there, without opening the store: for a process
-    that leaves an embedded one to another, which follows the ledger and verifies what it opens.
+    """Makes a version active without opening the store: for a process that leaves an embedded one
+    to another, which follows the ledger, verifies what it opens, and builds what is not there.
+
+    Returns:
+        The place, without secrets.
 
     Raises:
-        UsageError: there is no such version, or it was never built where the active one is.
+        UsageError: there is no such version.
         StoreError: another process is building an index.
     """
     load(workspace, version)
     at, ledger = place_of(workspace, ""), Ledger(workspace.ledger)
     with _alone(workspace):
         built = built_at(workspace, version, at)
-        if built is None:
-            raise UsageError(
-                f"{version} has no index in {at.name} yet, which another process has open",
-                hint="ask again, run with one worker, or use a Milvus server",
-            )
-        ledger.activate(version, built.place, built.changes, built.collection)
+        where = "" if at.uri == Place(workspace.milvus).uri else at.name
+        held = (built.place, built.changes, built.collection) if built else (where, 0, "")
+        ledger.activate(version, *held)
     return at.name
 
 

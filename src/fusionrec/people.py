@@ -14,6 +14,9 @@ from fusionrec.errors import UsageError
 from fusionrec.histories import History
 from fusionrec.index import Condition
 
+# Items told that weigh as much as a history: one low rating must not turn the whole answer round.
+KNOWN_COUNTS = 5.0
+
 PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
 
 
@@ -281,7 +284,10 @@ class People:
         # From −1 for the lowest rating to 1 for the highest; a mean, however many there are.
         share = 2 * (given.ratings - low) / (high - low) - 1
         weight = np.where(np.isnan(given.ratings), 1.0, share)
-        added = vector + (weight[:, None] * self.catalogue.vectors[given.items]).mean(axis=0)
+        told = (weight[:, None] * self.catalogue.vectors[given.items]).mean(axis=0)
+        # What was known before counts like so many items of those that were told now.
+        before = KNOWN_COUNTS if len(stored) else 1.0
+        added = before * vector + len(given) * told
         length = float(np.linalg.norm(added))
         if length < 1e-6:  # rated in the very middle, and nothing else is known
             return read(stored) if artifact.has_towers else None

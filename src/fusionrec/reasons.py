@@ -180,7 +180,7 @@ class Reasons:
 
     def _title(self, row: int) -> str:
         name, table = self.artifact.schema.title, self.catalogue.items
-        return str(table.columns[name][row] or "") if name else ""
+        return str((name and table.columns[name][row]) or table.ids[row])
 
 
 class Crowds:

@@ -65,14 +65,15 @@ def _without_accents(word: str) -> str:
 
 
 def item_words(schema: Schema, content: Mapping[str, Any]) -> list[str]:
-    """The words of one item: its texts, its categories with their labels, its years.
+    """The words of one item, its title's first: its texts, its categories with their labels, its
+    years.
 
     Args:
         schema: which fields there are.
         content: attribute -> value, as a row of the item table.
     """
     words: list[str] = []
-    for field in schema.attributes("item"):
+    for field in sorted(schema.attributes("item"), key=lambda one: one.name != schema.title):
         words += _field_words(field, content[field.name])
     return words
 
@@ -172,6 +173,24 @@ class WordIndex:
         query = "SELECT rowid FROM held WHERE held MATCH ? ORDER BY rowid"
         with self._lock:
             return [self._ids[row] for (row,) in self._all(query, " AND ".join(terms))]
+
+    def nearness(self, text: str) -> dict[str, int]:
+        """How near items come to what someone is still writing, the last word of it perhaps half.
+
+        Returns:
+            Item id -> 0 where its words begin with these, 1 where it holds them one after the
+            other, 2 where it holds all of them. Other items are not there.
+        """
+        words = [_quoted(word) for word in plain_words(text)[:MAX_WORDS]]
+        if not words:
+            return {}
+        phrase = " + ".join(words) + " *"
+        near: dict[str, int] = {}
+        with self._lock:
+            for rank, asked in enumerate((f"^ {phrase}", phrase, " AND ".join(words) + " *")):
+                for (row,) in self._all("SELECT rowid FROM held WHERE held MATCH ?", asked):
+                    near.setdefault(self._ids[row], rank)
+        return near
 
     def matched(self, text: str, id_: str, *, prefix: bool = False) -> frozenset[str]:
         """Which of the words an item holds; none where there is no such item."""

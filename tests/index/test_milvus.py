@@ -270,7 +270,7 @@ def test_a_second_process_is_told_at_once(path: Path) -> None:
         lines = in_another_process(path).splitlines()
     assert len(lines) == 2  # neither opened nor moved away
     for line in lines:
-        assert line.startswith("StoreUnavailableError")
+        assert line.startswith("StoreInUseError")
         assert "in use by another process" in line
         assert line.endswith("True")
     assert path.is_dir()

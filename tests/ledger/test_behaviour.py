@@ -127,6 +127,37 @@ def test_a_profile_is_replaced_as_a_whole_and_removed(ledger):
         ledger.set_profile("u", {"age": 25})
 
 
+def test_a_pulse_moves_with_every_write_that_a_follower_needs(ledger):
+    writes = [
+        lambda: ledger.record([Event("1", "u", "i", "like")]),
+        lambda: ledger.set_profile("u", {"age": "25"}),
+        lambda: ledger.set_profile("v", {"age": "25"}),
+        lambda: ledger.set_profile("u", {"age": "35"}),
+        lambda: ledger.set_profile("u", None),
+        lambda: ledger.set_profile("v", {"age": "45"}),
+        lambda: ledger.forget("v"),
+        lambda: ledger.forget("u"),
+    ]
+    pulses = [ledger.pulse()]
+    for write in writes:
+        write()
+        pulses.append(ledger.pulse())
+    assert len(set(pulses)) == len(pulses)
+    for do_nothing in (lambda: ledger.set_profile("w", None), lambda: ledger.forget("u")):
+        do_nothing()
+        assert ledger.pulse() == pulses[-1]
+
+
+def test_profiles_behind_a_number(ledger):
+    for user, age in (("u", "25"), ("v", "35"), ("u", "45")):
+        ledger.set_profile(user, {"age": age})
+    [first, last] = ledger.profiles_after()
+    assert (first[1:], last[1:]) == (("v", {"age": "35"}), ("u", {"age": "45"}))
+    assert ledger.profiles_after(first[0]) == [last]
+    assert last[0] == ledger.pulse().profile
+    assert ledger.profiles_after(last[0]) == []
+
+
 def test_who_is_forgotten_leaves_a_hash(ledger):
     ledger.record([Event("1", "u", "i", "view"), Event("2", "other", "i", "view")])
     ledger.record([Event("3", "u", "i", "like")])

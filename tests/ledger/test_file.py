@@ -234,6 +234,21 @@ def test_a_ledger_of_an_older_program_is_read_as_it_is_and_brought_up_to_date(tm
             assert known.event_count() == 1
 
 
+def test_once_brought_up_to_date_it_is_read_in_place(tmp_path, monkeypatch):
+    path = tmp_path / "ledger.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(_BEFORE)
+    ledger = Ledger(path)
+    assert ledger.pulse() == (0, 0, -1)
+    ledger.set_profile("u", {})
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it was copied")
+
+    monkeypatch.setattr("fusionrec.ledger.database._in_a_copy", fail)
+    assert ledger.pulse() == (0, 0, 1)
+
+
 # What the program before the schema had a number wrote.
 _BEFORE = """
 CREATE TABLE activations (

@@ -237,7 +237,8 @@ def test_what_cannot_be_asked_is_a_problem(shop, asked, status):
         {"history": [{"item": "1", "rating": "5"}]},
         {"history": [{"item": "1", "stars": 5}]},
         {"history": [{"item": "1"}] * 1001},
-        {"profile": {"age": 25}},
+        {"profile": {"age": True}},
+        {"profile": {"age": [25]}},
         {"profile": ["age"]},
         {"where": {"year": 1990}},
         {"nothing": 1},
@@ -272,6 +273,62 @@ def test_a_body_that_is_no_json_is_refused(shop, raw):
     answer = shop.client.post("/v1/recommendations", content=raw, headers=headers)
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == PROBLEM
+
+
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "told"),
+    [
+        ("recommendations", b'{"k": "5"}', JSON, {"body.k": "k must be a whole number"}),
+        ("recommendations", b'{"k": 101}', JSON, {"body.k": "k must be 100 at most"}),
+        ("recommendations", b'{"nothing": 1}', JSON, {"body.nothing": "nothing is not known here"}),
+        ("recommendations", b'{"liked": [5]}', JSON,
+         {"body.liked.0": "entry 0 of liked must be a text"}),
+        ("recommendations", b'{"seen": 1}', JSON, {"body.seen": "seen must be true or false"}),
+        ("recommendations", b"[]", JSON, {"body": "the body must be an object, such as {}"}),
+        ("recommendations", b"", JSON, {"body": "the body is missing"}),
+        ("recommendations", b'{"k": 1}', {}, {"body": "the body must be sent as JSON"}),
+        ("recommendations", b'{"k": 1,}', JSON, {"body": "the body is no JSON: "}),
+        ("feedback", b'{"user": "a"}', JSON,
+         {"body.item": "item is missing", "body.kind": "kind is missing"}),
+        ("feedback", b'{"user": "a", "item": "3", "kind": "love"}', JSON,
+         {"body.kind": "kind must be 'rating', 'like', 'dislike', 'view' or 'hide'"}),
+        ("feedback", b'{"events": [{"user": "a", "item": "3", "kind": "love"}]}', JSON,
+         {"body.events.0.kind": "kind must be 'rating', 'like', 'dislike', 'view' or 'hide'"}),
+        ("feedback", b'{"events": []}', JSON,
+         {"body.events": "events must have 1 entries or more"}),
+        ("feedback", b'{"user": "a", "item": "3", "kind": "view"}', {},
+         {"body": "the body must be sent as JSON"}),
+    ],
+)  # fmt: skip
+def test_faults_are_told_in_plain_words(shop, path, body, headers, told):
+    answer = shop.client.post(f"/v1/{path}", content=body, headers=headers)
+    assert answer.status_code == 422
+    errors = {one["where"]: one["message"] for one in answer.json()["errors"]}
+    assert errors.keys() == told.keys()
+    for where, message in told.items():
+        assert errors[where].startswith(message)
+    typed = "Content-Type: application/json" in answer.json().get("hint", "")
+    assert typed == (not headers)
+
+
+def test_faults_of_an_address_and_of_an_item_are_told_in_plain_words(shop):
+    found = shop.client.get("/v1/recommendations", params={"k": "many"}).json()["errors"]
+    assert found == [{"where": "query.k", "message": "k must be a whole number"}]
+    answer = shop.client.put("/v1/items/x", json={"title": {"a": 1}}, headers=shop.admin)
+    message = "title must be a text, a number, or a list of texts"
+    assert answer.json()["errors"] == [{"where": "body.title", "message": message}]
+
+
+def test_numbers_of_a_profile_are_their_texts(shop):
+    def items(age: object) -> object:
+        answer = shop.client.post("/v1/recommendations", json={"profile": {"age": age}})
+        assert answer.status_code == 200, answer.text
+        return answer.json()["items"]
+
+    assert items(25) == items(25.0) == items("25") != items("1")
 
 
 @pytest.mark.parametrize("profile", [{"nothing": "1"}, {"age": "older than that"}])

@@ -59,6 +59,16 @@ def test_on_loopback_only_admin_needs_a_key(shop):
     assert shop.client.get("/v1/schema", headers=bearing("frk_wrong")).status_code == 401
 
 
+@pytest.mark.parametrize("scope", ["admin", "read"])
+def test_on_loopback_a_key_takes_nothing_away(own, scope):
+    bears = bearing(own.ledger.add_key(scope, [scope]))
+    event = {"user": "g", "item": "3", "kind": "view"}
+    assert own.client.get("/v1/schema", headers=bears).status_code == 200
+    assert own.client.post("/v1/feedback", json=event, headers=bears).status_code == 201
+    withdrawn = own.client.delete("/v1/items/3", headers=bears)
+    assert withdrawn.status_code == (200 if scope == "admin" else 403)
+
+
 @pytest.fixture
 def public(indexed):
     """A service that others can reach, as far as it knows."""

@@ -16,7 +16,7 @@ import pytest
 from builders import python
 from fusionrec.ledger import Event, Ledger
 from fusionrec.versions import load
-from swapping import eventually
+from swapping import eventually, second
 
 
 def test_it_says_where_it_answers_and_ends_in_order(indexed, serve):
@@ -224,3 +224,24 @@ with mock.patch("fusionrec.cli.options.read_place", loaded):
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
     )
     assert ended.stdout == "asked\n", ended.stderr
+
+
+def test_commands_hand_a_version_over_to_the_process_that_has_the_store(indexed, serve, fusionrec):
+    second(indexed)  # not in Milvus yet
+    server = serve(indexed)
+
+    def answers_from(version: str) -> bool:
+        user = load(indexed).users.ids[9]
+        asked = {"user": user, "k": 3}
+        body = httpx.get(f"{server.url}/v1/recommendations", params=asked).json()
+        return body["version"] == version and body["place"].endswith("milvus.db")
+
+    assert answers_from("v1")
+    for words, version in ((["index"], "v2"), (["models", "activate", "v1"], "v1")):
+        ended = fusionrec(indexed, *words)
+        assert ended.code == 0, ended.err
+        assert f"is open in another process: it was told to make {version} active" in ended.err
+        eventually(lambda version=version: answers_from(version), 30)
+    beside = str(indexed.home / "beside.db")
+    assert fusionrec(indexed, "index", "--milvus", beside).code == 0
+    assert server.stop() == 0

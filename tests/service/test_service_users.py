@@ -108,7 +108,24 @@ def test_a_profile_is_kept_and_used(shop):
     told = shop.client.post("/v1/recommendations", json={"profile": profile}).json()
     assert kept["kind"] == "profile"
     assert kept["items"] == told["items"]
-    assert shop.client.put("/v1/users/visitor-f", json={"age": 25}).status_code == 422
+    changed = shop.client.put("/v1/users/visitor-f", json={"age": 18})
+    assert changed.json()["profile"] == {"age": "18"}
+
+
+def test_a_profile_within_another_gets_a_hint(shop):
+    answer = shop.client.put("/v1/users/visitor-g", json={"profile": {"age": "25"}})
+    assert answer.status_code == 422
+    assert "the body is the profile itself" in answer.json()["hint"]
+    assert shop.client.get("/v1/users/visitor-g").json()["profile"] == {}
+
+
+def test_an_event_on_an_item_that_is_not_there_is_kept_with_a_note(shop):
+    told = [{"user": "visitor-h", "item": item, "kind": "view"} for item in ("3", "not-yet")]
+    answer = shop.client.post("/v1/feedback", json={"events": told})
+    assert answer.status_code == 201
+    notes = [one.get("note") for one in answer.json()["events"]]
+    assert notes == [None, "no item of v1 has this id"]
+    assert len(shop.state.feedback.events("visitor-h")) == 2
 
 
 def test_who_is_forgotten_is_a_stranger(own):

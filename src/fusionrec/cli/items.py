@@ -27,13 +27,21 @@ def items(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
+    from fusionrec.data.items import plain_content
+
     _, catalogue = _now(context.obj)
     artifact = catalogue.artifact
     own = len(artifact.items)
     rows = []
     for row in sorted(catalogue.changed, key=lambda row: catalogue.changed[row]):
-        there = "changed" if row < own else "added"
-        state = there if catalogue.available[row] else "withdrawn"
+        if not catalogue.available[row]:
+            state = "withdrawn"
+        elif row >= own:
+            state = "added"
+        elif plain_content(catalogue.items.row(row)) == plain_content(artifact.items.row(row)):
+            continue  # it was withdrawn, and brought back
+        else:
+            state = "changed"
         name = artifact.schema.title
         title = str(catalogue.items.columns[name][row]) if name else ""
         rows.append({"id": catalogue.items.ids[row], "title": title, "state": state})
@@ -88,11 +96,19 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Bring withdrawn items back as they were."""
+    """Bring withdrawn items, by id or title, back as they were."""
     from fusionrec import catalogue
 
     ledger, now = _now(workspace)
-    written = catalogue.restore(ledger, now, list(dict.fromkeys(ids)))
+    name = now.artifact.schema.title
+    titles = now.items.columns[name] if name else now.items.ids
+    gone = {
+        str(titles[row]).casefold(): now.items.ids[row]
+        for row in now.changed
+        if not now.available[row]
+    }
+    named = [id if id in now.positions else gone.get(id.casefold(), id) for id in ids]
+    written = catalogue.restore(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} back in every answer")
 
 
@@ -135,13 +151,16 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     """
     from fusionrec.data.fetch import load as load_data
     from fusionrec.data.saved import save_dataset
-    from fusionrec.feedback_data import feedback_alone, with_feedback
+    from fusionrec.feedback_data import feedback_alone, other_data, with_feedback
 
     ledger, now = _now(workspace)
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
-        made = with_feedback(load_data(data, workspace.data), ledger)
+        dataset = load_data(data, workspace.data)
+        if warning := other_data(dataset, now.artifact.manifest["data"]):
+            say(f"note: {warning}")
+        made = with_feedback(dataset, ledger)
     save_dataset(folder, made)
     describe(made)
     click.echo(folder)

@@ -82,10 +82,15 @@ def train(
     asked = _asked(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
     if with_feedback:
-        from fusionrec import feedback_data
+        from fusionrec import feedback_data, versions
         from fusionrec.ledger import Ledger
 
-        dataset = feedback_data.with_feedback(dataset, Ledger(workspace.ledger))
+        ledger = Ledger(workspace.ledger)
+        if ledger.active():
+            trained_on = versions.load(workspace).manifest["data"]
+            if warning := feedback_data.other_data(dataset, trained_on):
+                say(f"note: {warning}")
+        dataset = feedback_data.with_feedback(dataset, ledger)
     describe(dataset)
     part = None
     if asked is not None:

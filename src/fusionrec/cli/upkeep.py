@@ -11,7 +11,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.output import IndexProgress, say, show_json, show_rows
 from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError, UsageError
+from fusionrec.errors import FusionrecError, StoreInUseError, UsageError
 
 if TYPE_CHECKING:
     from fusionrec.artifact import Artifact
@@ -48,9 +48,16 @@ def index(
     from fusionrec.indexing import build_index, measure_index
     from fusionrec.ledger import Ledger
 
+    before = Ledger(workspace.ledger).active()
     artifact = _indexed(workspace, version, vectors)
+    if before and before.version != artifact.version and version is None and vectors is None:
+        say(f"note: {before.version} was active; {artifact.version} is the newest version")
     progress = IndexProgress(artifact.version)
-    name = build_index(workspace, artifact, place, kind=kind, progress=progress)
+    try:
+        name = build_index(workspace, artifact, place, kind=kind, progress=progress)
+    except StoreInUseError as error:
+        _handed_over(workspace, artifact.version, place, error)
+        return
     items = int(current(artifact, Ledger(workspace.ledger)).available.sum())
     say(f"{artifact.version} is active; its {items:,} items are in {name}")
     if measure:
@@ -60,9 +67,25 @@ def index(
         show_rows(["Kind", "Items", "Searches", "Recall@10", "p50 ms", "p99 ms"], [row])
 
 
+def _handed_over(workspace: Workspace, version: str, place: Place, error: StoreInUseError) -> None:
+    """Has the process that holds the embedded store take up a version, where it is that store.
+
+    Raises:
+        StoreInUseError: another place was asked for than where the active version is.
+    """
+    from fusionrec.indexing import hand_over, place_of
+
+    if place_of(workspace, place).name != place_of(workspace, "").name:
+        raise error
+    at = hand_over(workspace, version)
+    say(f"{at} is open in another process: it was told to make {version} active, and builds what "
+        "is not there")  # fmt: skip
+
+
 def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
     """What is to be indexed: the version named or the newest, or a new one of a file's vectors."""
     from fusionrec.artifact import version_numbers
+    from fusionrec.ledger import Ledger
     from fusionrec.versions import load
 
     if vectors is None:
@@ -77,7 +100,15 @@ def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) ->
     from fusionrec.foreign import publish_vectors
 
     say(f"reading {vectors}")
+    before = Ledger(workspace.ledger).active()
     artifact = publish_vectors(workspace.models, vectors, say)
+    if before is not None:
+        known, ids = set(load(workspace, before.version).items.ids), set(artifact.items.ids)
+        if 2 * len(known & ids) < min(len(known), len(ids)):
+            say(
+                f"note: most of these are no items of {before.version}. In a workspace an id is one"
+            )
+            say("item, by which withdrawals and feedback go; for other items: --home ANOTHER")
     about = artifact.manifest
     say(f"saved {artifact.version}: {about['items']:,} items, {about['dim']:,} numbers each")
     return artifact
@@ -117,7 +148,10 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
     """Make VERSION the one that answers, at once where its index is still there."""
     from fusionrec.indexing import activate as make_active
 
-    say(f"{version} is active, in {make_active(workspace, version, place)}")
+    try:
+        say(f"{version} is active, in {make_active(workspace, version, place)}")
+    except StoreInUseError as error:
+        _handed_over(workspace, version, place, error)
 
 
 @models.command("prune")

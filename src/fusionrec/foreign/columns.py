@@ -24,6 +24,7 @@ MOST_VALUES = 1_000  # of a column of texts that answers are filtered by
 LONGEST_VALUE = 1_000  # characters of such a value; what is longer is prose
 MOST_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
 _TITLES = ("title", "name")
+_ANSWERS = frozenset(["rank", "score", "stars", "ratings", "reason"])  # an answer's own words
 _FORMS: dict[Kind, Form] = {
     "category": "text", "text": "text", "categories": "texts", "number": "number",
 }  # fmt: skip
@@ -53,7 +54,8 @@ class Column:
             return
         held: list[Any] = plain(part).to_pylist()
         if self.form == "text":
-            held = [text or "" for text in held]
+            # A truth value is the word for it.
+            held = [str(text).lower() if isinstance(text, bool) else text or "" for text in held]
         else:
             held = [tuple(text for text in texts or () if text) for texts in held]
         if len(self._seen) > MOST_VALUES:
@@ -175,7 +177,7 @@ def field_name(name: str, taken: Collection[str]) -> str:
         letters = "".join(c for c in apart if not unicodedata.combining(c))
         name = re.sub(r"\W+", "_", letters, flags=re.ASCII).strip("_") or "column"
         name = name if name.isidentifier() else f"_{name}"
-    return _free(name, taken)
+    return _free(f"{name}_" if name.casefold() in _ANSWERS else name, taken)
 
 
 def _free(name: str, taken: Collection[str]) -> str:
@@ -224,11 +226,9 @@ def form_of(kind: pa.DataType) -> Form | None:
     from pyarrow import types
 
     kind = plain_type(kind)
-    if is_text(kind):
+    if is_text(kind) or types.is_boolean(kind):
         return "text"
-    if types.is_integer(kind) or types.is_floating(kind):
-        return "number"
-    if types.is_boolean(kind) or types.is_decimal(kind):
+    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
         return "number"
     if is_list(kind):
         inner = plain_type(kind.value_type)

@@ -12,6 +12,7 @@ from fusionrec.errors import (
     FusionrecError,
     StoreDamagedError,
     StoreError,
+    StoreInUseError,
     StoreMissingError,
     StoreUnavailableError,
 )
@@ -130,9 +131,9 @@ def _is_server(place: str) -> bool:
     return "://" in place
 
 
-def locked(place: str) -> StoreUnavailableError:
+def locked(place: str) -> StoreInUseError:
     """The error for a store that another process has open."""
-    return StoreUnavailableError(
+    return StoreInUseError(
         f"{place} is in use by another process",
         hint="an embedded Milvus serves one process: stop the other one, or use a Milvus server",
     )

@@ -11,6 +11,9 @@ from fusionrec.index.places import Place
 # After an absence a server is looked for this often, in milliseconds; left alone, gRPC waits longer
 # and longer, up to two minutes.
 _RECONNECT = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000}
+# pymilvus pings every ten seconds. A server allows that; an embedded Milvus, in this same process,
+# hangs up on whoever pings more often than every five minutes, and gRPC complains: never ping it.
+_NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": False}
 
 
 def connect(place: Place) -> Any:
@@ -26,7 +29,7 @@ def connect(place: Place) -> Any:
         token=place.credentials if place.is_server else "",
         db_name=place.database if place.is_server else "",
         timeout=place.timeout,
-        grpc_options=_RECONNECT,
+        grpc_options=_RECONNECT if place.is_server else _RECONNECT | _NO_PINGS,
         # A shared connection outlives its clients, and with it the port of a store that is closed.
         dedicated=True,
         **secure,

@@ -3,6 +3,6 @@ what users said and did, who may ask.
 """
 
 from fusionrec.ledger.ledger import Ledger
-from fusionrec.ledger.records import Activation, Event, Impression, ItemChange, Key, Outcome
+from fusionrec.ledger.records import Activation, Event, Impression, ItemChange, Key, Outcome, Pulse
 
-__all__ = ["Activation", "Event", "Impression", "ItemChange", "Key", "Ledger", "Outcome"]
+__all__ = ["Activation", "Event", "Impression", "ItemChange", "Key", "Ledger", "Outcome", "Pulse"]

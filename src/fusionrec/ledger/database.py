@@ -39,6 +39,11 @@ class Database:
         forks.watch(self._engine)
         weakref.finalize(self, self._engine.dispose)
 
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a SQLite file."""
+        return self._place.file is not None
+
     def read(self, ask: Callable[[Connection], T], otherwise: T) -> T:
         """What one statement finds, or ``otherwise`` where there is no ledger yet; makes none.
 
@@ -59,7 +64,7 @@ class Database:
                     return _found(settled_engine(file), ask, otherwise)
             engine = engine.execution_options(isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
-                held = connection.info.get("schema") or schema_number(connection)
+                held = _schema(connection)
                 if held == SCHEMA:
                     return ask(connection)
                 if not held:
@@ -113,10 +118,18 @@ class Database:
 def _found(file: Engine, ask: Callable[[Connection], T], otherwise: T) -> T:
     """What one statement finds in a SQLite ledger, however old."""
     with file.connect() as connection:
-        held = connection.info.get("schema") or schema_number(connection)
+        held = _schema(connection)
         if held == SCHEMA:
             return ask(connection)
         return _in_a_copy(connection, ask) if held else otherwise
+
+
+def _schema(connection: Connection) -> int:
+    """The schema's number, asked once of a connection that has seen this program's: an older one
+    may have been brought up to date since.
+    """
+    held = connection.info.get("schema")
+    return SCHEMA if held == SCHEMA else schema_number(connection)
 
 
 def _driver(connection: Connection) -> Any:

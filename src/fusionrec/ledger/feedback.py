@@ -62,7 +62,7 @@ def _event(row: Row[*tuple[Any, ...]]) -> Event:
 
 
 def show(connection: Connection, given: Sequence[Impression]) -> None:
-    rows = [asdict(one) | {"items": json.dumps(one.items)} for one in given]
+    rows = [vars(one) | {"items": json.dumps(one.items)} for one in given]
     connection.execute(impressions.insert(), rows)
 
 

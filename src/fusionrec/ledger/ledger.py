@@ -16,6 +16,7 @@ from fusionrec.ledger.records import (
     ItemChange,
     Key,
     Outcome,
+    Pulse,
     check_id,
     check_scopes,
 )
@@ -44,6 +45,24 @@ class Ledger:
     def close(self) -> None:
         """Closes the connections, as the end of the object does; the next use opens them again."""
         self._database.close()
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file, which is read in microseconds, and not a server's."""
+        return self._database.is_file
+
+    def upgrade(self) -> None:
+        """Brings an older program's ledger up to date, which any write does too; until then every
+        read takes a copy of it.
+
+        Raises:
+            LedgerError: it cannot be written, or is a newer program's.
+        """
+        self._database.write(lambda _: None)
+
+    def pulse(self) -> Pulse:
+        """What moves with every event, profile and forgotten user, in one question."""
+        return self._database.read(users.pulse, Pulse())
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Makes a version the active one; the arguments are those of ``Activation``."""
@@ -147,6 +166,12 @@ class Ledger:
     def profiles(self) -> dict[str, dict[str, str]]:
         """Every profile, by user."""
         return self._database.read(users.all_profiles, {})
+
+    def profiles_after(self, number: int = -1) -> list[tuple[int, str, dict[str, str]]]:
+        """Number, user and profile of those that were set behind a number, rising; a profile that
+        was set again has its last number alone, and one that was removed is not among them.
+        """
+        return self._database.read(lambda c: users.profiles_after(c, number), [])
 
     def forget(self, user: str) -> int:
         """Deletes a user's events, impressions and profile, and keeps a salted hash of the id: who

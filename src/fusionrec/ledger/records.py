@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from fusionrec.errors import UsageError
 
@@ -62,6 +62,20 @@ class Activation:
     at: str
     changes: int = 0
     collection: str = ""
+
+
+class Pulse(NamedTuple):
+    """Numbers by which who follows the ledger notices that something of a user is new or gone.
+
+    Attributes:
+        gone: rises when a user is forgotten or a profile removed; the others may fall with it.
+        event: of the last event; 0 for none.
+        profile: of the profile that was set last; -1 for none.
+    """
+
+    gone: int = 0
+    event: int = 0
+    profile: int = -1
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _PART = 500  # values in one condition; every database takes so many
 
 # 1: activations and item_changes alone, without a number of the schema. Tables and columns that are
 # added need a new number here and nothing else; any other change needs its own lines in `migrate`.
-SCHEMA = 2
+SCHEMA = 3
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up an INTEGER alone
 _Id = String(LONGEST)
@@ -55,6 +55,7 @@ schema = Table(
     _METADATA,
     Column("number", Integer, nullable=False),
     _text("salt"),  # of the hashes in `forgotten`
+    Column("removals", Integer, nullable=False, server_default="0"),  # of profiles
 )
 activations = Table(
     "activations",
@@ -96,7 +97,15 @@ impressions = _table(
     Column("time", Double, nullable=False),
     Index("impressions_user", "user", "time"),
 )
-profiles = Table("profiles", _METADATA, _text("user", primary_key=True), _text("content", Text()))
+profiles = Table(
+    "profiles",
+    _METADATA,
+    _text("user", primary_key=True),
+    _text("content", Text()),
+    # Rises with every profile that is set, as long as none is removed.
+    Column("number", _Number, nullable=False, server_default="0"),
+    Index("profiles_number", "number"),
+)
 forgotten = Table(
     "forgotten",
     _METADATA,

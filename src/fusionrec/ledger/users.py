@@ -9,15 +9,33 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from fusionrec.ledger.records import Pulse
 from fusionrec.ledger.tables import events, forgotten, impressions, profiles, schema
+
+# Asked at every answer, and so in the words that every database knows.
+_PULSE = """
+SELECT (SELECT COALESCE(SUM(times), 0) FROM forgotten)
+     + (SELECT COALESCE(SUM(removals), 0) FROM ledger_schema),
+       (SELECT COALESCE(MAX(number), 0) FROM events),
+       (SELECT COALESCE(MAX(number), -1) FROM profiles)
+"""
+
+
+def pulse(connection: Connection) -> Pulse:
+    gone, event, profile = connection.exec_driver_sql(_PULSE).one()
+    return Pulse(int(gone), event, profile)
 
 
 def set_profile(connection: Connection, user: str, profile: Mapping[str, str] | None) -> None:
-    connection.execute(delete(profiles).where(profiles.c.user == user))
+    last = connection.execute(select(func.coalesce(func.max(profiles.c.number), 0))).scalar_one()
+    held = connection.execute(delete(profiles).where(profiles.c.user == user)).rowcount
     if profile is not None:
         # Escaped, since not every database holds every letter.
         content = json.dumps(dict(profile))
-        connection.execute(profiles.insert().values(user=user, content=content))
+        row = {"user": user, "content": content, "number": last + 1}
+        connection.execute(profiles.insert().values(row))
+    elif held:
+        connection.execute(update(schema).values(removals=schema.c.removals + 1))
 
 
 def profile(connection: Connection, user: str) -> dict[str, str] | None:
@@ -29,6 +47,13 @@ def profile(connection: Connection, user: str) -> dict[str, str] | None:
 def all_profiles(connection: Connection) -> dict[str, dict[str, str]]:
     wanted = select(profiles.c.user, profiles.c.content).order_by(profiles.c.user)
     return {user: json.loads(text) for user, text in connection.execute(wanted)}
+
+
+def profiles_after(connection: Connection, after: int) -> list[tuple[int, str, dict[str, str]]]:
+    table = profiles.c
+    wanted = select(table.number, table.user, table.content).where(table.number > after)
+    rows = connection.execute(wanted.order_by(table.number))
+    return [(number, user, json.loads(text)) for number, user, text in rows]
 
 
 def forget(connection: Connection, user: str) -> int:

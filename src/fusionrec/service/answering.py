@@ -11,6 +11,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Body, Query, Request
 from starlette.responses import Response
 
@@ -30,18 +31,24 @@ _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
 
 
 @router.get("/v1/recommendations", summary="What is next for a person", responses=_ANSWER)
-def recommend(request: Request, ask: Annotated[Ask, Query()], state: StateOf) -> Response:
+async def recommend(request: Request, ask: Annotated[Ask, Query()], state: StateOf) -> Response:
     """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
     is the most popular items: `kind` says so.
     """
-    return _recommended(request, state, ask)
+    made = partial(_recommended, request, state, ask)
+    if _is_plain(ask):
+        with state.metrics.stage("answer"):
+            at_once = state.answer_at_once(made)
+        if at_once is not None:
+            return at_once
+    return await to_thread.run_sync(_measured, state, made)
 
 
 @router.post("/v1/recommendations", summary="The same, with a profile and a history",
              responses=_ANSWER)  # fmt: skip
 def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
     """What is said here wins over what is stored of the user, and comes after it."""
-    return _recommended(request, state, ask)
+    return _measured(state, partial(_recommended, request, state, ask))
 
 
 @router.get("/v1/items/{id:path}/similar", summary="Items that are like an item",
@@ -116,23 +123,26 @@ def check_item(view: View, id: str) -> int:
     return row
 
 
-def _recommended(request: Request, state: State, ask: Ask) -> Response:
-    def made(view: View) -> Response:
-        query, said = state.known(_query(view, ask), view)
-        if ask.fresh and ask.user is not None:
-            query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
-        tag = _tag(view, said, ask.model_dump_json(), query)
-        asked = partial(view.recommend, query)
-        response, answer, id = _response(request, view, ask, tag, asked)
-        if answer is not None:
-            state.metrics.answer(answer.kind)
-            if ask.user is not None:
-                items = tuple(item.id for item in answer.items)
-                about = (answer.kind, answer.version, items, time.time())
-                state.recorder.show(Impression(id, ask.user, *about))
-        return response
+def _is_plain(ask: Ask) -> bool:
+    """Whether nothing is wished but the best for a user."""
+    extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
+    return ask.user is not None and not extra
 
-    return _measured(state, made)
+
+def _recommended(request: Request, state: State, ask: Ask, view: View) -> Response:
+    query, said = state.known(_query(view, ask), view)
+    if ask.fresh and ask.user is not None:
+        query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
+    tag = _tag(view, said, ask.model_dump_json(), query)
+    asked = partial(view.recommend, query)
+    response, answer, id = _response(request, view, ask, tag, asked)
+    if answer is not None:
+        state.metrics.answer(answer.kind)
+        if ask.user is not None:
+            items = tuple(item.id for item in answer.items)
+            about = (answer.kind, answer.version, items, time.time())
+            state.recorder.show(Impression(id, ask.user, *about))
+    return response
 
 
 def _in_vain(state: State, user: str, offset: int) -> dict[str, int]:

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+)
 
 MOST_ITEMS = 100  # of one answer
 MOST_OFFSET = 1_000
@@ -35,9 +44,29 @@ Where = Annotated[
     ),
 ]
 Ids = Annotated[list[Id], Field(max_length=MOST_NAMED)]
+
+
+def _number_as_text(value: Any) -> Any:
+    """A number as people write it, 25 and 25.0 alike; anything else as it is."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return value
+    return str(int(value)) if value == int(value) else str(value)
+
+
+_Value = Annotated[
+    str,
+    StringConstraints(max_length=500, pattern=_PLAIN),
+    BeforeValidator(
+        _number_as_text,
+        json_schema_input_type=Annotated[str, Field(max_length=500, pattern=_PLAIN)] | float,
+    ),
+]
 Profile = Annotated[
-    dict[Name, Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)]],
-    Field(max_length=100, description="User attribute -> value; `/v1/schema` lists them."),
+    dict[Name, _Value],
+    Field(
+        max_length=100,
+        description="User attribute -> value, a number or its text; `/v1/schema` lists them.",
+    ),
 ]
 
 
@@ -154,3 +183,14 @@ class ToldEvents(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     events: list[ToldEvent] = Field(min_length=1, max_length=MOST_EVENTS)
+
+
+def _one_or_several(told: Any) -> str:
+    return "several" if isinstance(told, dict) and "events" in told else "one"
+
+
+# What is wrong is told of the form that was meant, not of both.
+Told = Annotated[
+    Annotated[ToldEvent, Tag("one")] | Annotated[ToldEvents, Tag("several")],
+    Discriminator(_one_or_several),
+]

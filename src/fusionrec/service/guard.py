@@ -134,7 +134,13 @@ class Guard:
             after = {"Retry-After": str(math.ceil(wait))}
             hint = "[service] rate and burst in settings.toml set the limit"
             return problem(429, f"more than {self._settings.rate:g} requests/s", hint, (), after)
-        if needed is None or (secret is None and self._settings.loopback and needed != "admin"):
+        return self._refused_scope(needed, secret, key) if needed else None
+
+    def _refused_scope(self, needed: str, secret: str | None, key: Key | None) -> Response | None:
+        """The refusal of who has no key, or one for something else. A key adds to what is open
+        without one; one that is not known is told so all the same.
+        """
+        if self._settings.loopback and needed != "admin" and (secret is None or key is not None):
             return None
         if key is None:
             said = "this key is not known" if secret else f"this needs a key that opens {needed!r}"

@@ -75,10 +75,16 @@ def _changed(state: State, id: str) -> Response:
 
 
 def _shown(now: Catalogue, row: int) -> dict[str, Any]:
-    content, title = plain_content(now.items.row(row)), now.artifact.schema.title
+    held, title = plain_content(now.items.row(row)), now.artifact.schema.title
+    content = {name: _whole(value) for name, value in held.items()}
     return {
         "id": now.items.ids[row],
         "title": (title and content[title]) or now.items.ids[row],
         "available": bool(now.available[row]),
         "attributes": content,
     }
+
+
+def _whole(value: Any) -> Any:
+    """A whole number without a fraction, as answers have it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

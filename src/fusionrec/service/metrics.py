@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 
@@ -17,6 +17,7 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # of the environment, to be set before this is imported
@@ -74,7 +75,7 @@ class Metrics:
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
         """Takes in a request that has ended."""
-        route = getattr(scope.get("route"), "path", None) or "none"
+        route = _route(scope)
         known = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
         method = scope["method"] if scope["method"] in known else "other"
         self._requests.labels(method, route, status).inc()
@@ -120,3 +121,21 @@ class Metrics:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
+
+
+def _route(scope: Scope) -> str:
+    """The template of a request's route, also where it was refused before it was led there."""
+    route = scope.get("route")
+    if route is None and "app" in scope:
+        fits = [(one.matches(scope)[0], one) for one in _flat(scope["app"].routes)]
+        # A route of the method before one of the path alone.
+        best = [one for fit in (Match.FULL, Match.PARTIAL) for f, one in fits if f == fit]
+        route = best[0] if best else None
+    return getattr(route, "path", None) or "none"
+
+
+def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """Routes, with those of a router that was included in its place."""
+    for one in routes:
+        router = getattr(one, "original_router", None)
+        yield from (one,) if router is None else _flat(router.routes)

@@ -19,9 +19,9 @@ from fusionrec.errors import (
     StoreError,
     UsageError,
 )
+from fusionrec.service.faults import faults_of
 
 MEDIA = "application/problem+json"
-_SHOWN = 20  # faults of one request that are told
 
 
 class NotFoundError(UsageError):
@@ -100,9 +100,10 @@ def handle(app: FastAPI) -> None:
         assert isinstance(error, FusionrecError)
         return problem(status_of(error), error.message, error.hint, getattr(error, "errors", ()))
 
-    async def invalid(_: Request, error: Exception) -> Response:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem(422, "the request is not of the form that is expected", None, _faults(error))
+        faults, hint = faults_of(error, request.headers.get("content-type", ""))
+        return problem(422, "the request is not of the form that is expected", hint, faults)
 
     async def plain(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -112,14 +113,6 @@ def handle(app: FastAPI) -> None:
     app.add_exception_handler(FusionrecError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
-
-
-def _faults(error: RequestValidationError) -> list[dict[str, str]]:
-    """What is wrong with each part of a request; what was sent is not repeated."""
-    return [
-        {"where": ".".join(map(str, one["loc"]))[:200], "message": str(one["msg"])[:500]}
-        for one in error.errors()[:_SHOWN]
-    ]
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

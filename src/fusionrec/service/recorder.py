@@ -69,7 +69,8 @@ class Recorder:
                 self._metrics.shown(1, "lost")
                 return
             self._shown.append(impression)
-            self._wake.notify()
+            if len(self._shown) == 1:  # those behind it are written with it
+                self._wake.notify()
 
     def flush(self) -> None:
         """Waits until all that waits by now is written, or has failed.

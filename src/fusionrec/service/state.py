@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -16,6 +17,7 @@ from fusionrec.config import Workspace
 from fusionrec.errors import LedgerError, StoreError
 from fusionrec.feedback import Feedback, Said, add
 from fusionrec.index import Condition, ExactIndex, Hits, Index, Place
+from fusionrec.indexing import place_of
 from fusionrec.ledger import Ledger
 from fusionrec.live import Live
 from fusionrec.people import Query
@@ -30,12 +32,16 @@ from fusionrec.service.shown import Shown
 T = TypeVar("T")
 Talk = Callable[[str], None]
 
+_QUICK = 50_000  # items that NumPy searches in half a millisecond
+
 
 class _Timed:
     """An index whose searches are measured."""
 
-    def __init__(self, index: Index, metrics: Metrics) -> None:
-        self._index, self._metrics = index, metrics
+    def __init__(
+        self, index: Index, metrics: Metrics, turn: AbstractContextManager[object]
+    ) -> None:
+        self._index, self._metrics, self._turn = index, metrics, turn
         self.place, self.name = index.place, index.name
 
     def search(
@@ -46,7 +52,7 @@ class _Timed:
         exclude: np.ndarray | Sequence[int] = (),
     ) -> Hits:
         """See ``Index.search``."""
-        with self._metrics.stage("search"):
+        with self._turn, self._metrics.stage("search"):
             return self._index.search(vector, k, where, exclude)
 
     def close(self) -> None:
@@ -60,10 +66,18 @@ class View:
     Args:
         recommender: of the version.
         metrics: what is counted.
+        turn: held while the store is searched.
         copied: whether a copy in memory answers in the store's place.
     """
 
-    def __init__(self, recommender: Recommender, metrics: Metrics, *, copied: bool) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        metrics: Metrics,
+        turn: AbstractContextManager[object],
+        *,
+        copied: bool,
+    ) -> None:
         self._metrics = metrics
         self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
         self.index = recommender.index.name
@@ -71,7 +85,14 @@ class View:
         index = recommender.index
         if copied and index.name != "exact":
             index = self._exactly(f"exact copy of {index.place}")
-        self._recommender = recommender.over(_Timed(index, metrics), recommender.notes)
+        self._in_memory = isinstance(index, ExactIndex)
+        timed = _Timed(index, metrics, nullcontext() if self._in_memory else turn)
+        self._recommender = recommender.over(timed, recommender.notes)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether a search takes well below a millisecond, and waits for nothing."""
+        return self._in_memory and not self.failed and len(self.catalogue) <= _QUICK
 
     @property
     def recommender(self) -> Recommender:
@@ -82,7 +103,7 @@ class View:
     def _reserve(self) -> Recommender:
         index = self._exactly("exact")
         note = f"answered exactly from the artifact: {self.failed}"
-        return self._recommender.over(_Timed(index, self._metrics), (note,))
+        return self._recommender.over(_Timed(index, self._metrics, nullcontext()), (note,))
 
     def _exactly(self, place: str) -> Index:
         now = self.catalogue
@@ -133,6 +154,8 @@ class State:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
         self.ledger = Ledger(workspace.ledger)
+        with suppress(LedgerError):  # on a read-only disk answers go on
+            self.ledger.upgrade()
         if not settings.loopback and not self.ledger.keys():
             raise LedgerError(
                 f"at {settings.host} others can reach the service, and the ledger holds no key",
@@ -144,7 +167,11 @@ class State:
         self.recorder = Recorder(self.ledger, self.metrics, talk)
         self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
         self._lock = threading.Lock()
+        # Searches of an embedded store fight for the interpreter: one after the other is sooner.
+        embedded = not place_of(workspace, place).is_server
+        self._turn = threading.Lock() if embedded else nullcontext()
         self.answer(_warmed)
+        self.feedback.lately(0.0)  # takes in all events, for which the first answer would wait
 
     def close(self) -> None:
         """Writes what waits and lets go of the version."""
@@ -174,6 +201,22 @@ class State:
                     raise
                 view.failed = str(error)
 
+    def answer_at_once(self, ask: Callable[[View], T]) -> T | None:
+        """One answer, where it waits for nothing but the ledger's file, so that the event loop can
+        make it: handing it to a thread takes longer than the answer. None where it may wait.
+
+        Args:
+            ask: makes the answer from the view that it is given; what it gives is not None.
+
+        Raises:
+            StoreError: this was closed.
+        """
+        if not self.ledger.is_file:
+            return None
+        with self.live.answering() as recommender:
+            view = self._views.get(recommender)  # one that is new is made in a thread
+            return ask(view) if view is not None and view.is_quick else None
+
     def known(self, query: Query, view: View) -> tuple[Query, Said]:
         """The query with what the ledger holds of its user. A user whom the version does not know
         is nobody to it: their feedback and profile count, and without these the popular items.
@@ -200,7 +243,7 @@ class State:
             view = self._views.get(recommender)
             if view is None:
                 copied = len(recommender.catalogue) <= self.settings.copy
-                view = View(recommender, self.metrics, copied=copied)
+                view = View(recommender, self.metrics, self._turn, copied=copied)
                 self._views[recommender] = view
                 self.metrics.answering(view.artifact.version, view.index)
         return view

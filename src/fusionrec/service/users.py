@@ -9,13 +9,15 @@ from collections import Counter
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
+from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
-from fusionrec.service.asks import Count, Id, Offset, Profile, ToldEvent, ToldEvents
+from fusionrec.service.asks import Count, Id, Offset, Profile, Told, ToldEvent, ToldEvents
 from fusionrec.service.problems import ConflictError, documented
 from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
@@ -28,6 +30,13 @@ _EVENT = {"id": "a1", "item": "318", "title": "A title", "kind": "like", "time":
 _EVENTS = given("Their events", {"events": [_EVENT], "offset": 0, "more": False})
 
 
+def _itself(given: Any) -> Any:
+    if isinstance(given, dict) and isinstance(given.get("profile"), dict):
+        hint = 'the body is the profile itself, such as {"age": "25"}, without "profile" around it'
+        raise PydanticCustomError("profile_around", "profile is not known here", {"hint": hint})
+    return given
+
+
 class _Page(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -37,11 +46,13 @@ class _Page(BaseModel):
 
 @router.post("/v1/feedback", summary="Tell what a user said or did", status_code=201,
              responses={**documented(409), **_RECORDED})  # fmt: skip
-async def feedback(told: ToldEvent | ToldEvents, state: StateOf) -> Response:
+async def feedback(told: Told, state: StateOf) -> Response:
     """One event, or several. They are on disk when the answer comes, and count from the next
     question on. An `id` that was told before changes nothing (`known`), so telling again is safe.
+    An event on an item that is not there, or not yet, is kept all the same; its `note` says so.
     """
-    schema = state.answer(lambda view: view.artifact.schema)
+    catalogue = state.answer(lambda view: view.catalogue)
+    schema = catalogue.artifact.schema
     given = told.events if isinstance(told, ToldEvents) else [told]
     events = [_event(one, schema) for one in given]
     outcomes = await asyncio.wrap_future(state.recorder.record(events))
@@ -57,7 +68,10 @@ async def feedback(told: ToldEvent | ToldEvents, state: StateOf) -> Response:
             "an id that is new each time, such as a UUID, is never used twice",
             others[:20],
         )
-    said = [{"id": e.id, "outcome": o} for e, o in zip(events, outcomes, strict=True)]
+    said = [
+        {"id": event.id, "outcome": outcome, **_noted(event, catalogue)}
+        for event, outcome in zip(events, outcomes, strict=True)
+    ]
     return as_json({"events": said}, 201)
 
 
@@ -86,9 +100,11 @@ def user(id: Id, state: StateOf) -> Response:
 @router.put("/v1/users/{id:path}", summary="Set a user's profile",
             responses={**documented(), **_USER})  # fmt: skip
 def set_profile(
-    id: Id, profile: Annotated[Profile, Body(examples=[{}])], state: StateOf
+    id: Id,
+    profile: Annotated[Profile, BeforeValidator(_itself), Body(examples=[{}])],
+    state: StateOf,
 ) -> Response:
-    """The profile takes the place of the one before."""
+    """The body is the profile itself; it takes the place of the one before."""
     state.answer(lambda view: view.artifact.encoder.profile(profile))
     state.ledger.set_profile(id, profile)
     return user(id, state)
@@ -115,6 +131,13 @@ def _event(told: ToldEvent, schema: Schema) -> Event:
     when = time.time() if told.time is None else told.time
     id = told.id or uuid.uuid4().hex
     return Event(id, told.user, told.item, told.kind, told.rating, when)
+
+
+def _noted(event: Event, catalogue: Catalogue) -> dict[str, str]:
+    """What to say of an event on an item that the version does not have."""
+    if event.item in catalogue.positions:
+        return {}
+    return {"note": f"no item of {catalogue.artifact.version} has this id"}
 
 
 def _listed(event: Event, view: View) -> dict[str, Any]:

@@ -30,7 +30,9 @@ def listed(state: StateOf) -> Response:
 @router.post("/v1/versions/rollback", summary="Go back to the version before",
              responses={**documented(), **_ACTIVE})  # fmt: skip
 def rollback(state: StateOf) -> Response:
-    """The version that was active before this one answers again."""
+    """The version that was active before this one answers again. Asked twice, the first one is
+    back: each time these two change places. For an older one use `activate`.
+    """
     before = recent(state.workspace)
     others = [a.version for a in before if a.version != before[0].version]
     if not others:

@@ -96,6 +96,31 @@ def test_suggestions_are_chosen_by_keyboard(visit):
     assert tab.changed(after) == before
 
 
+def test_enter_before_there_is_a_suggestion_takes_the_first_one(visit):
+    tab = visit()
+    before = tab.ids
+    wanted = tab.cards.nth(3).locator("h3").inner_text()
+    box = tab.page.get_by_role("combobox", name="Movies you like")
+    box.fill(wanted)
+    tab.page.keyboard.press("Enter")
+    tab.changed(before)
+    assert tab.page.get_by_role("button", name=f"Remove {wanted}").is_visible()
+    assert box.input_value() == ""
+
+
+def test_enter_waits_for_what_was_typed_last(visit):
+    tab = visit()
+    before = tab.ids
+    stale, wanted = (tab.cards.nth(n).locator("h3").inner_text() for n in (2, 3))
+    tab.choose(stale)
+    tab.page.get_by_role("combobox", name="Movies you like").fill(wanted)
+    tab.page.keyboard.press("Enter")
+    tab.page.keyboard.press("Tab")
+    tab.changed(before)
+    assert tab.page.get_by_role("button", name="Remove").count() == 1
+    assert tab.page.get_by_role("button", name=f"Remove {wanted}").is_visible()
+
+
 def test_what_is_rated_goes_and_changes_the_list(visit):
     tab = visit(reduced_motion="no-preference")
     rated = []
@@ -147,8 +172,9 @@ def test_what_is_hidden_goes_until_the_visitor_is_forgotten(visit):
     assert httpx.get(f"{tab.url}/v1/users/{visitor}").json()["events"] == {"hide": 1}
     gone = tab.ids
     tab.page.get_by_role("button", name="Forget me").click()
-    assert tab.changed(gone) == before
+    tab.changed(gone)  # what was said of them is taken back as well
     assert tab.look("localStorage.length") == 0
+    assert tab.open("?profile.gender=F").ids == before
     assert httpx.get(f"{tab.url}/v1/users/{visitor}").json()["events"] == {}
 
 
@@ -176,6 +202,49 @@ def test_filters(visit):
     shown = tab.ids
     tab.page.get_by_role("button", name="Clear filters").click()
     assert tab.changed(shown) == before
+
+
+def test_a_reversed_range_is_told_and_the_list_stays(visit):
+    tab = visit("?user=30")
+    before, asked = tab.ids, len(tab.asked)
+    tab.page.get_by_label("from").fill("1985")
+    tab.page.get_by_label("to", exact=True).fill("1970")
+    tab.page.keyboard.press("Enter")
+    tab.page.get_by_text("must not be above").wait_for()
+    assert (tab.ids, len(tab.asked)) == (before, asked)
+    tab.page.locator(".pill", has_text="Comedy").click()
+    comedies = tab.changed(before)
+    assert "year" not in tab.page.url
+    assert tab.page.get_by_label("from").input_value() == "1985"
+    assert tab.page.get_by_text("must not be above").is_visible()
+    tab.page.get_by_role("button", name="Clear filters").click()
+    assert tab.changed(comedies) == before
+    assert tab.page.get_by_label("from").input_value() == ""
+    assert not tab.page.get_by_text("must not be above").is_visible()
+
+
+def test_an_end_alone_is_asked_once_the_focus_leaves_the_range(visit):
+    tab = visit("?user=30")
+    before = tab.ids
+    tab.page.get_by_label("from").fill("1985")
+    tab.page.get_by_label("to", exact=True).focus()
+    assert "year" not in tab.page.url
+    tab.page.get_by_role("button", name="Start over").focus()
+    tab.changed(before)
+    assert "where=year%3D1985.." in tab.page.url
+
+
+@pytest.mark.parametrize("where", ["genre%3DNope", "year%3D1999..1990"])
+def test_filters_that_are_refused_can_be_cleared(visit, where):
+    tab = visit(f"?where={where}")
+    assert tab.cards.locator("h3").count() == 0
+    assert tab.headline == "No answer yet"
+    tab.page.locator("#nothing").get_by_role("button", name="Clear filters").click()
+    assert len(tab.changed([])) > 0
+    assert "where" not in tab.page.url
+    assert not tab.page.locator("#nothing").is_visible()
+    assert not tab.page.get_by_role("alert", name="Trouble").is_visible()
+    tab.forgive("Failed to load resource")
 
 
 def test_a_filter_that_nothing_meets_says_so(visit):

@@ -42,7 +42,7 @@ async function call(method, path, { query = {}, body, signal } = {}) {
 async function troubleOf(response) {
   const told = await response.json().catch(() => ({}));
   const wait = Number(response.headers.get("Retry-After")) || 0;
-  const faults = (told.errors ?? []).map((one) => `${one.where}: ${one.message}`);
+  const faults = (told.errors ?? []).map((one) => one.message);
   const message = [told.detail ?? response.statusText, ...faults].join("; ");
   return new Trouble(response.status, message, told.hint, wait);
 }

@@ -19,7 +19,7 @@ export class Filters {
   constructor(node, schema, change) {
     Object.assign(this, { change, where: [], boxes: new Map(), ranges: new Map() });
     this.clear = el("button", { type: "button", class: "quiet" }, "Clear filters");
-    this.clear.addEventListener("click", () => change([]));
+    this.clear.addEventListener("click", () => this.#cleared());
     const fields = schema.filters.map((field) =>
       field.kind === "number" ? this.#range(field) : this.#choices(field));
     node.replaceChildren(...fields.filter(Boolean), el("div", { class: "buttons" }, this.clear));
@@ -32,12 +32,29 @@ export class Filters {
     for (const [condition, box] of this.boxes) box.checked = asked.has(condition);
     for (const [flag, range] of this.ranges) {
       const value = where.map(parts).find(([name]) => name === flag)?.[1] ?? "";
+      const crossed = Boolean(range.said.textContent);
+      // What was written and is not asked stays until it is put right.
+      if (value === range.asked && (crossed || range.box.contains(document.activeElement))) continue;
+      range.asked = value;
       const [low, high = low] = value.split("..");
       range.low.value = low;
       range.high.value = high;
       this.#check(range);
     }
-    this.clear.disabled = !where.length;
+    this.#clearable();
+  }
+
+  #clearable() {
+    const crossed = [...this.ranges.values()].some(({ said }) => said.textContent);
+    this.clear.disabled = !this.where.length && !crossed;
+  }
+
+  #cleared() {
+    for (const range of this.ranges.values()) {
+      range.low.value = range.high.value = "";
+      this.#check(range);
+    }
+    this.change([]);
   }
 
   #choices(field) {
@@ -59,32 +76,40 @@ export class Filters {
 
   #range(field) {
     if (field.low === null) return null;
-    const range = { flag: field.flag, said: el("p", { class: "fault", role: "alert" }) };
+    const range = { flag: field.flag, asked: "", said: el("p", { class: "fault", role: "alert" }) };
     const end = (name, label, bound) => {
       const id = newId("range");
       range[name] = el("input", {
         id, type: "number", step: "any", placeholder: number(bound),
-        on: { change: () => this.#ranged(range) },
+        on: { keydown: (event) => event.key === "Enter" && this.#ranged(range) },
       });
       return el("div", {}, el("label", { for: id }, label), range[name]);
     };
     this.ranges.set(field.flag, range);
-    return el("fieldset", { class: "field" }, el("legend", {}, field.label),
-      el("div", { class: "range" }, end("low", "from", field.low), end("high", "to", field.high)),
-      range.said);
+    range.box = el("div", { class: "range" }, end("low", "from", field.low), end("high", "to", field.high));
+    // Asked once both ends are written: one alone would ask for half of what is meant.
+    range.box.addEventListener("focusout", (event) =>
+      range.box.contains(event.relatedTarget) || this.#ranged(range));
+    return el("fieldset", { class: "field" }, el("legend", {}, field.label), range.box, range.said);
   }
 
   #ranged(range) {
-    if (!this.#check(range)) return;
+    const right = this.#check(range);
+    this.#clearable();
+    if (!right) return;
     const others = this.where.filter((one) => parts(one)[0] !== range.flag);
     const { low, high } = range;
-    const some = low.value || high.value;
-    this.change(some ? [...others, `${range.flag}=${low.value}..${high.value}`] : others);
+    const value = low.value || high.value ? `${low.value}..${high.value}` : "";
+    const before = range.asked.includes("..") || !range.asked ? range.asked : `${range.asked}..${range.asked}`;
+    if (value === before) return;
+    range.asked = value;
+    this.change(value ? [...others, `${range.flag}=${value}`] : others);
   }
 
   #check({ low, high, said }) {
     const crossed = low.value && high.value && Number(low.value) > Number(high.value);
-    said.textContent = crossed ? "The first number must not be above the second." : "";
+    said.textContent = crossed
+      ? "The first number must not be above the second: the list is as it was." : "";
     return !crossed;
   }
 }

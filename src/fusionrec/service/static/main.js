@@ -94,10 +94,25 @@ async function ask(k = FIRST, done = null) {
     if (done) tellStatus(done(before, answer.items));
   } catch (error) {
     if (error.name === "AbortError") return;
-    if (!page.cards.items.length) page.cards.wait(0);
+    if (!page.cards.items.length) unanswered();
     failed(error, () => ask(k, done));
   }
   if (question === page.question) $("cards").ariaBusy = "false";
+}
+
+/** Shows that there is no answer, and how to ask without filters, which may be why. */
+function unanswered() {
+  page.cards.wait(0);
+  $("headline").textContent = "No answer yet";
+  tellNothing(page.asked.where.length ? "The filters may not fit what there is here." : "");
+}
+
+/** Says why no card is there; an empty text says nothing. */
+function tellNothing(text) {
+  const clear = el("button", { type: "button" }, "Clear filters");
+  clear.addEventListener("click", () => change({ where: [] }));
+  $("nothing").hidden = !text;
+  $("nothing").replaceChildren(text, " ", page.asked.where.length ? clear : "");
 }
 
 function show(answer, items) {
@@ -107,9 +122,8 @@ function show(answer, items) {
   $("headline").textContent = title;
   document.title = `${title} · What next?`;
   page.cards.show(items, schema);
-  $("nothing").hidden = items.length > 0;
-  $("nothing").textContent =
-    `No ${words.things(schema)} fit. Take a filter away, or ask for something else.`;
+  const none = `No ${words.things(schema)} fit. Take a filter away, or ask for something else.`;
+  tellNothing(items.length ? "" : none);
   $("end").hidden = false;
   $("more").hidden = !more || items.length > MOST_OFFSET;
   const about = [...notes, `Answered by ${version}.`];

@@ -1,4 +1,5 @@
-// An input that suggests items while one types: arrow keys choose, Enter takes, Escape closes.
+// An input that suggests items while one types: arrow keys choose, Enter takes, Escape closes. Enter
+// before there is a suggestion takes the first one as soon as it comes.
 
 import { begun } from "./api.js";
 import { el, newId } from "./dom.js";
@@ -9,7 +10,7 @@ const PAUSE = 160; // milliseconds without a key before the service is asked
 /** A combobox of items; `take(item)` is told which one was chosen, `failed(error)` what went wrong. */
 export class Suggest {
   constructor(label, schema, take, failed) {
-    Object.assign(this, { schema, take, failed, items: [], active: -1 });
+    Object.assign(this, { schema, take, failed, items: [], active: -1, pending: "", wanted: false });
     const list = newId("suggested");
     this.list = el("ul", { id: list, role: "listbox", class: "suggested", hidden: true });
     this.list.setAttribute("aria-label", label);
@@ -20,7 +21,7 @@ export class Suggest {
       on: {
         input: () => this.#later(),
         keydown: (event) => this.#key(event),
-        blur: () => this.#close(),
+        blur: () => this.wanted || this.#close(),
       },
     });
     this.said = el("span", { class: "unseen", role: "status" });
@@ -33,19 +34,24 @@ export class Suggest {
   #later() {
     clearTimeout(this.timer);
     this.asking?.abort();
-    const text = this.input.value.trim();
-    if (text) this.timer = setTimeout(() => this.#ask(text), PAUSE);
+    this.wanted = false;
+    this.pending = this.input.value.trim(); // what was typed and not answered yet
+    if (this.pending) this.timer = setTimeout(() => this.#ask(this.pending), PAUSE);
     else this.#close();
   }
 
   async #ask(text) {
     this.asking = new AbortController();
     try {
-      const found = await begun(text, this.asking.signal);
-      if (document.activeElement === this.input) this.#open(found.items);
+      const { items } = await begun(text, this.asking.signal);
+      const { wanted } = this;
+      Object.assign(this, { items, pending: "", wanted: false });
+      if (wanted && items.length) this.#take(0);
+      else if (document.activeElement === this.input) this.#open(items);
     } catch (error) {
       // A word that nothing can be looked up by, such as "?", is no trouble.
-      if (error.name !== "AbortError" && error.status !== 400) this.failed(error);
+      if (error.name === "AbortError") return;
+      if (error.status !== 400) this.failed(error);
       this.#close();
     }
   }
@@ -80,10 +86,21 @@ export class Suggest {
     const count = this.list.hidden ? 0 : this.items.length;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && count) this.#choose((this.active + step + count) % count);
-    else if (event.key === "Enter") { if (count) this.#take(this.active); }
+    else if (event.key === "Enter") this.#enter(count);
     else if (event.key === "Escape" && count) this.#close();
     else return;
     event.preventDefault();
+  }
+
+  #enter(count) {
+    if (!this.pending) {
+      if (count) this.#take(this.active);
+      return;
+    }
+    this.wanted = true;
+    clearTimeout(this.timer);
+    this.asking?.abort();
+    this.#ask(this.pending);
   }
 
   #take(place) {
@@ -96,7 +113,7 @@ export class Suggest {
   #close() {
     clearTimeout(this.timer);
     this.asking?.abort();
-    this.items = [];
+    Object.assign(this, { items: [], pending: "", wanted: false });
     this.list.hidden = true;
     this.input.setAttribute("aria-expanded", "false");
     this.#choose(-1);
