@@ -89,8 +89,8 @@ class Feedback:
 
     def lately(self, like: float) -> Mapping[str, int]:
         """Outside item id -> how many users took it in the last 30 days: liked it, viewed it, or
-        rated it ``like`` or more; three at least, so that no one makes everybody's list alone, or is
-        seen in it. Counted anew every ten seconds.
+        rated it ``like`` or more. Three at least, so that no one makes everybody's list alone, or
+        is seen in it. Counted anew every ten seconds.
 
         Raises:
             LedgerError: the ledger cannot be read.
