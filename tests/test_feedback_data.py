@@ -14,8 +14,9 @@ from fusionrec.data.saved import save_dataset
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
 from fusionrec.features import Encoder
-from fusionrec.feedback_data import feedback_alone, with_feedback
+from fusionrec.feedback_data import feedback_alone, other_data, with_feedback
 from fusionrec.ledger import Event, Ledger
+from fusionrec.versions import trained_on
 
 
 @pytest.fixture
@@ -162,3 +163,15 @@ def test_the_command(workspace, dataset, fusionrec, tmp_path):
     assert "1 ratings by 1 users" in ended.err
     assert json.loads((folder / "dataset.json").read_text())["name"] == "feedback"
     assert fusionrec(workspace, "export", "feedback", "-o", str(folder)).code == 1
+
+
+def test_ids_of_another_data_set_are_warned_of(workspace, dataset, ledger):
+    assert trained_on(workspace) == ""  # nothing is active yet
+    Ledger(workspace.ledger).activate("v1", "")
+    name = trained_on(workspace)
+    assert name == dataset.name
+    assert other_data(dataset, name) == other_data(dataset, f"{name} with feedback") == ""
+    assert other_data(dataset, "") == ""
+    assert f"those of {dataset.name}" in other_data(dataset, "shop")
+    Ledger(workspace.ledger).activate("v9", "")  # one that has gone
+    assert trained_on(workspace) == ""

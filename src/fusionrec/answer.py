@@ -73,7 +73,7 @@ class Answer:
                 shown["reason"] = item.reason.to_json()
             known = {n: v for n, v in item.content.items() if _is_known(v)}
             # An attribute that is called like one of an answer's own words does not replace it.
-            items.append(shown | {n: _plain(v) for n, v in known.items() if n not in shown})
+            items.append(shown | {n: whole(v) for n, v in known.items() if n not in shown})
         notes = {"notes": list(self.notes)} if self.notes else {}
         about = {"kind": self.kind, "version": self.version, "place": self.place}
         return {"items": items} | about | notes
@@ -83,5 +83,6 @@ def _is_known(value: Any) -> bool:
     return value not in (None, "") and not (isinstance(value, float) and math.isnan(value))
 
 
-def _plain(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """A whole number without a fraction; any other value as it is."""
     return int(value) if isinstance(value, float) and value.is_integer() else value

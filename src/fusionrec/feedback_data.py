@@ -41,10 +41,10 @@ def other_data(dataset: Dataset, trained_on: str) -> str:
 
     Args:
         dataset: that it is to be added to.
-        trained_on: the name of the active version's data set.
+        trained_on: the name of the active version's data set; empty where that is not known.
     """
     name = trained_on.removesuffix(_SUFFIX)
-    if name in (dataset.name, "feedback"):
+    if name in ("", dataset.name, "feedback"):
         return ""
     return (
         f"what users said here was said of {name}: their ids and those of items are taken for "

@@ -92,6 +92,15 @@ def load(workspace: Workspace, version: str | None = None) -> Artifact:
     return Artifact.load(workspace.models / version)
 
 
+def trained_on(workspace: Workspace) -> str:
+    """The name of the active version's data set; empty where that cannot be read."""
+    active = Ledger(workspace.ledger).active()
+    with suppress(ArtifactError):
+        if active is not None:
+            return str(read_manifest(workspace.models / active.version)["data"])
+    return ""
+
+
 def checksums(workspace: Workspace) -> dict[str, str]:
     """The checksum of every version's item vectors, the oldest first; of damaged ones, empty."""
     found = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -280,3 +281,40 @@ def test_what_was_viewed_was_not_shown_in_vain(own):
         last = own.ids("/v1/recommendations", **asked)
     assert last[0] == first[0]  # it was looked at
     assert set(first[1:]) != set(last[1:])  # these were not, and make room
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_only_an_answer_that_waits_for_nothing_is_made_in_the_event_loop(
+    indexed, copied, monkeypatch
+):
+    user = load(indexed).users.ids[7]
+    with opened(indexed, copy=1_000 if copied else 0) as shop:
+        shop.ids("/v1/recommendations", user=user)
+        handed, answer = [], State.answer
+        monkeypatch.setattr(State, "answer", lambda *a: handed.append(1) or answer(*a))
+        plain = shop.ids("/v1/recommendations", user=user)
+        assert bool(handed) != copied
+        assert shop.ids("/v1/recommendations", user=user, explain=True) == plain
+        assert handed  # reasons are looked for in a thread
+        text = shop.client.get("/metrics").text
+        count = re.search(r'fusionrec_stage_seconds_count{stage="answer"} (\S+)', text)
+        assert float(count[1]) == 3  # each answer once, wherever it was made
+
+
+def test_searches_of_an_embedded_store_take_turns(own, monkeypatch):
+    users, inside, most = load(own.workspace).users.ids[5:25], [], []
+    search = MilvusIndex.search
+
+    def slow(self, *args, **options):
+        inside.append(1)
+        most.append(len(inside))
+        threading.Event().wait(0.01)
+        found = search(self, *args, **options)
+        inside.pop()
+        return found
+
+    monkeypatch.setattr(MilvusIndex, "search", slow)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda user: own.ids("/v1/recommendations", user=user), users))
+    assert len(most) >= len(users)
+    assert max(most) == 1

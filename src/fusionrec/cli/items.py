@@ -152,13 +152,14 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     from fusionrec.data.fetch import load as load_data
     from fusionrec.data.saved import save_dataset
     from fusionrec.feedback_data import feedback_alone, other_data, with_feedback
+    from fusionrec.versions import trained_on
 
     ledger, now = _now(workspace)
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
         dataset = load_data(data, workspace.data)
-        if warning := other_data(dataset, now.artifact.manifest["data"]):
+        if warning := other_data(dataset, trained_on(workspace)):
             say(f"note: {warning}")
         made = with_feedback(dataset, ledger)
     save_dataset(folder, made)

@@ -85,12 +85,9 @@ def train(
         from fusionrec import feedback_data, versions
         from fusionrec.ledger import Ledger
 
-        ledger = Ledger(workspace.ledger)
-        if ledger.active():
-            trained_on = versions.load(workspace).manifest["data"]
-            if warning := feedback_data.other_data(dataset, trained_on):
-                say(f"note: {warning}")
-        dataset = feedback_data.with_feedback(dataset, ledger)
+        if warning := feedback_data.other_data(dataset, versions.trained_on(workspace)):
+            say(f"note: {warning}")
+        dataset = feedback_data.with_feedback(dataset, Ledger(workspace.ledger))
     describe(dataset)
     part = None
     if asked is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,12 +12,18 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.output import IndexProgress, say, show_json, show_rows
 from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError, StoreInUseError, UsageError
+from fusionrec.errors import ArtifactError, FusionrecError, StoreInUseError, UsageError
 
 if TYPE_CHECKING:
     from fusionrec.artifact import Artifact
     from fusionrec.index import Place
     from fusionrec.index.kinds import Kind
+
+
+OTHER_ITEMS = (
+    "most of these are no items of {}. In a workspace an id is one item, by which withdrawals and "
+    "feedback go; for other items: --home ANOTHER"
+)
 
 
 @click.command()
@@ -102,13 +109,11 @@ def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) ->
     say(f"reading {vectors}")
     before = Ledger(workspace.ledger).active()
     artifact = publish_vectors(workspace.models, vectors, say)
-    if before is not None:
-        known, ids = set(load(workspace, before.version).items.ids), set(artifact.items.ids)
-        if 2 * len(known & ids) < min(len(known), len(ids)):
-            say(
-                f"note: most of these are no items of {before.version}. In a workspace an id is one"
-            )
-            say("item, by which withdrawals and feedback go; for other items: --home ANOTHER")
+    with suppress(ArtifactError, UsageError):  # the one before may be gone
+        if before is not None:
+            known, ids = set(load(workspace, before.version).items.ids), set(artifact.items.ids)
+            if 2 * len(known & ids) < min(len(known), len(ids)):
+                say(f"note: {OTHER_ITEMS.format(before.version)}")
     about = artifact.manifest
     say(f"saved {artifact.version}: {about['items']:,} items, {about['dim']:,} numbers each")
     return artifact

@@ -36,11 +36,8 @@ async def recommend(request: Request, ask: Annotated[Ask, Query()], state: State
     is the most popular items: `kind` says so.
     """
     made = partial(_recommended, request, state, ask)
-    if _is_plain(ask):
-        with state.metrics.stage("answer"):
-            at_once = state.answer_at_once(made)
-        if at_once is not None:
-            return at_once
+    if _is_plain(ask) and (answer := state.answer_at_once(partial(_timed, state, made))):
+        return answer
     return await to_thread.run_sync(_measured, state, made)
 
 
@@ -150,6 +147,11 @@ def _in_vain(state: State, user: str, offset: int) -> dict[str, int]:
     taken = {event.item for event in state.feedback.events(user)}
     shown = state.shown.counts(user, offset)
     return {item: count for item, count in shown.items() if item not in taken}
+
+
+def _timed(state: State, made: Callable[[View], Response], view: View) -> Response:
+    with state.metrics.stage("answer"):
+        return made(view)
 
 
 def _measured(state: State, made: Callable[[View], Response]) -> Response:

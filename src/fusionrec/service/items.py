@@ -9,6 +9,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from fusionrec import catalogue
+from fusionrec.answer import whole
 from fusionrec.catalogue import Catalogue, current
 from fusionrec.data.items import item_of, plain_content
 from fusionrec.service.answering import check_item
@@ -76,15 +77,10 @@ def _changed(state: State, id: str) -> Response:
 
 def _shown(now: Catalogue, row: int) -> dict[str, Any]:
     held, title = plain_content(now.items.row(row)), now.artifact.schema.title
-    content = {name: _whole(value) for name, value in held.items()}
+    content = {name: whole(value) for name, value in held.items()}
     return {
         "id": now.items.ids[row],
         "title": (title and content[title]) or now.items.ids[row],
         "available": bool(now.available[row]),
         "attributes": content,
     }
-
-
-def _whole(value: Any) -> Any:
-    """A whole number without a fraction, as answers have it."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
