@@ -16,8 +16,8 @@ from fusionrec.artifact import Artifact
 from fusionrec.artifact.model import sha256
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
-from fusionrec.data.files import single
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.movielens.files import single
 from fusionrec.errors import ArtifactError, DataError, FusionrecError
 from fusionrec.features import Encoder, Features
 

@@ -10,7 +10,7 @@ from films import DATA, ORIGIN, load_model, note_origin, numbered, write_lines
 
 from fusionrec.cli import run
 from fusionrec.cli.output import say
-from fusionrec.data.readers import read_films
+from fusionrec.data.movielens.readers import read_films
 from fusionrec.errors import DataError
 
 

@@ -32,7 +32,7 @@ from fusionrec.cli import run
 from fusionrec.cli.output import IndexProgress, say, show_rows
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import AGES, MOVIELENS, OCCUPATIONS
-from fusionrec.data.readers import read_films
+from fusionrec.data.movielens.readers import read_films
 from fusionrec.errors import (
     ArtifactError,
     DataError,

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fusionrec.data.readers import read
+from fusionrec.data.movielens.readers import read
 
 
 def main() -> None:

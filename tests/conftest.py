@@ -14,7 +14,7 @@ from fusionrec.artifact import Artifact
 from fusionrec.cli import main
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.index import MilvusStore
 from swapping import Stores
 

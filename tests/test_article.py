@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fusionrec.artifact import Artifact
-from fusionrec.data.readers import read_films
+from fusionrec.data.movielens.readers import read_films
 from fusionrec.features import Encoder
 from fusionrec.index import MilvusStore
 

@@ -24,7 +24,7 @@ from fusionrec.artifact.model import sha256
 from fusionrec.artifact.tables import read_table, write_table
 from fusionrec.cli import cli, run
 from fusionrec.config import Workspace
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.data.split import leave_last_out
 from fusionrec.errors import ArtifactError, ConfigError, FusionrecError
 from fusionrec.indexing import build_index

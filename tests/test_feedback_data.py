@@ -9,7 +9,7 @@ import pytest
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.data.readers import read
+from fusionrec.data.movielens.readers import read
 from fusionrec.data.saved import save_dataset
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError

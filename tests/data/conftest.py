@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fusionrec.data.readers import read
+from fusionrec.data.movielens.readers import read
 from fusionrec.errors import DataError
 
 ML_1M = {

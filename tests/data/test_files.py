@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fusionrec.data import files as files_module
-from fusionrec.data.readers import read
+from fusionrec.data.movielens import files as files_module
+from fusionrec.data.movielens.readers import read
 from fusionrec.errors import DataError
 
 

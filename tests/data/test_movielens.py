@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fusionrec.data.layouts import split_title
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.data.readers import read
+from fusionrec.data.movielens.layouts import split_title
+from fusionrec.data.movielens.readers import read
 
 
 def test_ml_1m_keeps_all_users_and_items_and_the_files_order(files):

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.errors import UsageError
 
 
@@ -28,7 +28,8 @@ def test_sizes_pairs_times_and_titles():
 
 def test_same_seed_same_rows_in_another_process():
     code = (
-        "from fusionrec.data.sample import synthetic as s; print(s(7, 50, 40, 600).fingerprint())"
+        "from fusionrec.data.movielens.sample import synthetic as s;"
+        "print(s(7, 50, 40, 600).fingerprint())"
     )
     runs = [
         subprocess.run(

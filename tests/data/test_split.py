@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.data.overlap import check_disjoint, check_fingerprint
-from fusionrec.data.sample import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.data.split import (
     Split,

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.readers import read
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.readers import read
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.data.split import item_split, leave_last_out, random_split, user_folds
 from fusionrec.errors import UsageError

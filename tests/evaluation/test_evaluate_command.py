@@ -14,7 +14,7 @@ import pytest
 
 from builders import Ended, as_options, recipe
 from fusionrec.config import Workspace
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.data.split import leave_last_out
 from fusionrec.training.run import train
 

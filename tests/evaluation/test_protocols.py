@@ -17,7 +17,7 @@ from builders import checkerboard, library, recipe
 from fusionrec.artifact import Artifact
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.data.split import leave_last_out, random_split
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS, bootstrap

@@ -15,7 +15,7 @@ from fusionrec.artifact import Artifact
 from fusionrec.artifact.tables import Histories
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.sample import synthetic
+from fusionrec.data.movielens.sample import synthetic
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.report.held_out import HeldOut, held_out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.readers import read
+from fusionrec.data.movielens.readers import read
 from fusionrec.metrics import rmse
 from fusionrec.recipes import Recipe, TrainingSettings
 from fusionrec.training.fusion import FusionTrainer, hold_out, predict

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 def fetch(workspace: Workspace, name: str) -> None:
     """Find or download a data set (ml-1m, ml-100k, or a path), and check it."""
     from fusionrec.data.fetch import find
-    from fusionrec.data.readers import read
+    from fusionrec.data.movielens.readers import read
 
     found = find(name, workspace.data, ByteProgress(f"downloading {name}"))
     dataset = read(found.path)

@@ -204,10 +204,10 @@ def _load(
 ) -> tuple[Dataset, str]:
     """The data set, and where it comes from."""
     if name_or_path == SYNTHETIC:
-        from fusionrec.data.sample import synthetic
+        from fusionrec.data.movielens.sample import synthetic
 
         return synthetic(), "made up here"
-    from fusionrec.data.readers import read
+    from fusionrec.data.movielens.readers import read
 
     found = find(name_or_path, workspace_data, progress, download, base_url)
     dataset = read(found.path)

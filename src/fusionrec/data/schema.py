@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 from fusionrec.errors import DataError
 
 Side = Literal["user", "item"]
+EVENTS = (0.0, 1.0)  # the rating range of events
 Kind = Literal["id", "category", "categories", "text", "number"]
 
 
@@ -26,6 +27,9 @@ class Field:
         choices: for categories, every value that is allowed, with the label people read; empty if
             open.
         option: the command line's name for it, where that differs from ``name``.
+        label: what people read; empty: made of the name.
+        buckets: whether a number is read by the bucket that it falls in, of about equally many
+            values each, and not by its size; for what does not rise or fall evenly.
     """
 
     name: str
@@ -34,6 +38,8 @@ class Field:
     filterable: bool = False
     choices: dict[str, str] = field(default_factory=dict)
     option: str = ""
+    label: str = ""
+    buckets: bool = False
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or not self.name.isascii():
@@ -42,6 +48,13 @@ class Field:
             )
         if self.kind not in get_args(Kind) or self.side not in get_args(Side):
             raise DataError(f"field {self.name}: unknown kind {self.kind!r} or side {self.side!r}")
+        if self.buckets and self.kind != "number":
+            raise DataError(f"field {self.name}: only numbers fall in buckets, not {self.kind}")
+
+    @property
+    def heading(self) -> str:
+        """The field as people read it, such as ``Page count``."""
+        return self.label or self.flag.replace("_", " ").capitalize()
 
     @property
     def flag(self) -> str:
@@ -51,14 +64,19 @@ class Field:
 
 @dataclass(frozen=True)
 class Schema:
-    """The fields of a data set and the scale of its ratings.
+    """The fields of a data set, and what its interactions say.
 
     Attributes:
         name: what the schema describes, for messages.
         fields: every field; exactly one ``id`` on each side.
-        rating_range: lowest and highest rating that can be given.
+        rating_range: lowest and highest rating that can be given; of events 0 and 1.
         title: the item's text field that people know it by; empty if there is none.
-        like: the lowest rating that counts as liking an item.
+        like: the lowest rating that counts as liking an item; of events 0, for each of them does.
+        events: whether interactions are what people did (viewed, bought, played) and not ratings
+            that they gave. A rating is then the weight of the event, above 0 up to 1, and nothing
+            is known of what someone does not like.
+        repeats: whether people take an item again, so that all interactions with it count and it
+            may be recommended to who has taken it.
     """
 
     name: str
@@ -66,6 +84,8 @@ class Schema:
     rating_range: tuple[float, float]
     title: str = ""
     like: float = 4.0
+    events: bool = False
+    repeats: bool = False
 
     def __post_init__(self) -> None:
         names = [f.name for f in self.fields]
@@ -79,6 +99,8 @@ class Schema:
             raise DataError(
                 f"schema {self.name}: rating range {self.rating_range} is not low, high"
             )
+        if self.events and (self.rating_range, self.like) != (EVENTS, 0.0):
+            raise DataError(f"schema {self.name}: events weigh {EVENTS}, and each is a like (0)")
 
     def side(self, side: Side) -> tuple[Field, ...]:
         """The fields of users or of items, in the schema's order."""
@@ -114,6 +136,8 @@ class Schema:
                 rating_range=(float(value["rating_range"][0]), float(value["rating_range"][1])),
                 title=value["title"],
                 like=float(value["like"]),
+                events=bool(value.get("events", False)),
+                repeats=bool(value.get("repeats", False)),
             )
         except (KeyError, TypeError, IndexError, ValueError) as error:
             raise DataError(f"not a schema: {error!r}") from error

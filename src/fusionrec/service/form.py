@@ -30,7 +30,7 @@ def form_of(catalogue: Catalogue) -> dict[str, Any]:
         "title_field": schema.title,
         "rating": {"low": low, "high": high, "like": schema.like},
         "user": [
-            {"name": f.name, "kind": f.kind, "label": _label(f), "choices": _listed(f)}
+            {"name": f.name, "kind": f.kind, "label": f.heading, "choices": _listed(f)}
             for f in (schema.attributes("user") if artifact.has_towers else ())
         ],
         "filters": [_filter(catalogue, field) for field in schema.filters()],
@@ -50,7 +50,7 @@ def values(field: Field, column: Iterable[Any]) -> list[tuple[str, ...]]:
 
 def _filter(catalogue: Catalogue, field: Field) -> dict[str, Any]:
     about: dict[str, Any] = {"name": field.name, "flag": field.flag, "kind": field.kind}
-    about |= {"label": _label(field), "choices": _listed(field), "low": None, "high": None}
+    about |= {"label": field.heading, "choices": _listed(field), "low": None, "high": None}
     column = catalogue.items.columns[field.name]
     if field.kind == "number":
         numbers = np.array([np.nan if v is None else v for v in column], dtype=np.float64)
@@ -62,10 +62,6 @@ def _filter(catalogue: Catalogue, field: Field) -> dict[str, Any]:
         common = sorted(name for name, _ in counts.most_common(_MOST_CHOICES))
         about["choices"] = [{"value": name, "label": name} for name in common]
     return about
-
-
-def _label(field: Field) -> str:
-    return field.flag.replace("_", " ").capitalize()
 
 
 def _listed(field: Field) -> list[dict[str, str]]:

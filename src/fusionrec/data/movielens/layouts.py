@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fusionrec.data.movielens import AGES, GENRES, OCCUPATIONS
+from fusionrec.data.movielens.schema import AGES, GENRES, OCCUPATIONS
 
 # ml-100k names its occupations otherwise; each goes to the code of ml-1m that means the same, or
 # nearly: entertainers are with the artists, librarians with the educators, and who has no

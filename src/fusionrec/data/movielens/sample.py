@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.movielens import AGES, GENRES, MOVIELENS, OCCUPATIONS
+from fusionrec.data.movielens.schema import AGES, GENRES, MOVIELENS, OCCUPATIONS
 from fusionrec.errors import UsageError
 
 # The first word of an invented title says nothing; the second goes with the item's first genre, so

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
-from fusionrec.data.files import Bundle, bundles, single
-from fusionrec.data.layouts import LAYOUTS, BadValueError, File, Layout
-from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.movielens.files import Bundle, bundles, single
+from fusionrec.data.movielens.layouts import LAYOUTS, BadValueError, File, Layout
+from fusionrec.data.movielens.schema import MOVIELENS
 from fusionrec.data.saved import is_saved, read_saved
 from fusionrec.data.schema import Side
 from fusionrec.errors import DataError
