@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens.sample import synthetic
 from fusionrec.index import MilvusStore
+from postgres import CannotStartError, Postgres
 from swapping import Stores
 
 
@@ -33,6 +34,17 @@ def published(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     rows = ((dataset.user > 2) & (dataset.item > 1)).nonzero()[0]
     home = tmp_path_factory.mktemp("published")
     return train(dataset, recipe(epochs=4), Workspace(home), rows=rows)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A real PostgreSQL, the same for all tests, which leave it running; skips without one."""
+    try:
+        started = Postgres()
+    except CannotStartError as why:
+        pytest.skip(f"no PostgreSQL: {why}")
+    with started:
+        yield started
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_the_effort_of_a_graph_is_above_the_limit(on_server: MilvusIndex) -> Non
         <= 32_768
     )
     with pytest.raises(StoreError, match="16384"):
-        on_server.store.search(on_server.name, FILMS[2][0], MAX_LIMIT + 1, "", "HNSW", 64)
+        on_server.store.search(on_server.name, [FILMS[2][0]], MAX_LIMIT + 1, "", "HNSW", 64)
     assert len(on_server.search(FILMS[2][0], MAX_LIMIT + 1)) == 64
 
 
@@ -90,12 +90,12 @@ def test_a_write_is_seen_at_once(index: MilvusIndex) -> None:
     [held] = store.query(index.name, "row == 9", ["*"])
     turned = np.roll(vectors[9], 7)
     store._call("upsert", index.name, [held | {"vector": turned, "id": items.ids[9]}])
-    rows, scores = store.search(index.name, turned, 1, "", "HNSW", 64, settled=False)
+    [(rows, scores)] = store.search(index.name, [turned], 1, "", "HNSW", 64, settled=False)
     assert rows.tolist() == [9]
     assert scores[0] == pytest.approx(1.0, abs=1e-5)
     assert store.count(index.name) == 64  # an insert of an id that is there would double it
     store._call("upsert", index.name, [held | {"vector": vectors[9]}])
-    rows, _ = store.search(index.name, vectors[9], 1, "", "HNSW", 64, settled=False)
+    [(rows, _)] = store.search(index.name, [vectors[9]], 1, "", "HNSW", 64, settled=False)
     assert rows.tolist() == [9]
 
 

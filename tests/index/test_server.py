@@ -235,7 +235,7 @@ def test_a_server_that_hangs_is_given_up(
     # Not for long: a server that finds itself left out for ten seconds ends.
     with MilvusStore(replace(place, timeout=0.3)) as hasty, server.hung():
         for call in (
-            lambda: hasty.search(index.name, FILMS[2][0], 5, "", "FLAT", 64),
+            lambda: hasty.search(index.name, [FILMS[2][0]], 5, "", "FLAT", 64),
             lambda: hasty.load(index.name),
             lambda: MilvusStore(replace(place, timeout=0.3)),
         ):

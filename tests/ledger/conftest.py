@@ -1,23 +1,10 @@
-"""Fixtures for the tests of the ledger: a real PostgreSQL, and ledgers on either database."""
+"""Fixtures for the tests of the ledger: places on either database."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from postgres import CannotStartError, Postgres
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """A real PostgreSQL, the same for all tests, which leave it running; skips without one."""
-    try:
-        started = Postgres()
-    except CannotStartError as why:
-        pytest.skip(f"no PostgreSQL: {why}")
-    with started:
-        yield started
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

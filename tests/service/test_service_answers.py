@@ -459,3 +459,12 @@ def test_what_was_shown_in_vain_steps_back(own):
         pages += own.ids("/v1/recommendations", **asked, fresh=True, offset=offset)
     assert len(set(pages)) == len(pages) == 12
     assert own.ids("/v1/recommendations", **asked) == ids
+
+
+def test_what_can_be_meant_once_is_not_given_twice(shop):
+    asked = "/v1/recommendations?user=10&user=11"
+    answer = shop.client.get(asked)
+    assert answer.status_code == 400
+    assert "'user' is given 2 times" in answer.json()["detail"]
+    several = "/v1/recommendations?user=10&without=1&without=2"
+    assert shop.client.get(several).status_code == 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -294,24 +294,28 @@ class MilvusStore:
     def search(
         self,
         name: str,
-        vector: np.ndarray,
+        vectors: Sequence[np.ndarray],
         limit: int,
         expression: str,
         kind: Kind,
         n: int,
         *,
         settled: bool = True,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Milvus' own answer out of n rows: int64 [m] rows, float32 [m] scores, best first; rows
-        may repeat.
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Milvus' own answers out of n rows, one for each vector: int64 [m] rows, float32 [m]
+        scores, best first; rows may repeat.
 
         Not ``settled``, a server first waits for the writes of a moment ago.
         """
         options = self.software.reading(kind, limit, n, settled=settled)
-        hits = self._call(
-            "search", name, [vector], filter=expression, anns_field=VECTOR, limit=limit, **options
-        )[0]
+        options |= {"filter": expression, "anns_field": VECTOR, "limit": limit}
+        found = self._call("search", name, list(vectors), **options)
         with self._translated():
             # Without a dictionary per hit, which takes longer than the rest.
-            rows = np.fromiter(hits.ids, dtype=np.int64, count=len(hits))
-            return rows, np.fromiter(hits.distances, dtype=np.float32, count=len(hits))
+            return [
+                (
+                    np.fromiter(hits.ids, dtype=np.int64, count=len(hits)),
+                    np.fromiter(hits.distances, dtype=np.float32, count=len(hits)),
+                )
+                for hits in found
+            ]

@@ -26,6 +26,7 @@ from fusionrec.index.kinds import KINDS, Kind, check_kind, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
 from fusionrec.index.milvus import MilvusStore
 from fusionrec.index.places import Place
+from fusionrec.index.together import Together
 
 # Rows asked for beyond k, so that ties at the end are mostly seen at once; each costs time in Lite.
 _SLACK = 4
@@ -62,6 +63,8 @@ class MilvusIndex:
         self._stored = len(items)  # rows in Milvus, doubled ones too
         self._rows = np.arange(len(items))  # those that are meant to be there
         self._settled = True  # whether every search sees the last write without waiting
+        # Lite spends its time on each hit, of which searches that go together need more.
+        self._together = None if store.software.lite else Together(self._found)
 
     @classmethod
     def build(
@@ -239,9 +242,10 @@ class MilvusIndex:
         most, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
         limit = min(k * _ROUNDED_MORE if rounded else k + _SLACK, most)
         while True:
-            rows, scores = self.store.search(
-                self.name, query, limit, expression, self.kind, len(self), settled=self._settled
-            )
+            if self._together is None:
+                [(rows, scores)] = self._found([query], limit, expression)
+            else:
+                rows, scores = self._together.ask(query, limit, expression)
             distinct, first = np.unique(rows, return_index=True)
             best = np.sort(scores[first])[::-1]
             apart = 0.0 if rounded else 2 * margin(query)
@@ -249,6 +253,14 @@ class MilvusIndex:
             if len(rows) < limit or limit == most or enough:
                 return distinct, scores[first]
             limit = min(4 * limit, most)
+
+    def _found(
+        self, queries: Sequence[np.ndarray], limit: int, expression: str
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Milvus' own answers, one for each query."""
+        return self.store.search(
+            self.name, queries, limit, expression, self.kind, len(self), settled=self._settled
+        )
 
     def activate(self) -> None:
         """Points the alias for readers outside at this collection."""

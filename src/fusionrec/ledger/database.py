@@ -16,6 +16,7 @@ from fusionrec.ledger.faults import ledger_error
 from fusionrec.ledger.places import WAIT, Place, is_settled, settled_engine
 from fusionrec.ledger.tables import SCHEMA, migrate, schema_number
 from fusionrec.ledger.turns import begin, turns_at
+from fusionrec.ledger.watch import Watch
 
 T = TypeVar("T")
 
@@ -36,6 +37,7 @@ class Database:
             self._engine = self._place.engine()
         file = self._place.file
         self._turns = None if file is None else turns_at(file)
+        self._watch = None if file is None else Watch(file)
         forks.watch(self._engine)
         weakref.finalize(self, self._engine.dispose)
 
@@ -43,6 +45,12 @@ class Database:
     def is_file(self) -> bool:
         """Whether it is a SQLite file."""
         return self._place.file is not None
+
+    def mark(self) -> tuple[int, int] | None:
+        """What has changed if anyone, here or elsewhere, has written since; None where only a
+        question can tell.
+        """
+        return None if self._watch is None else self._watch.mark()
 
     def read(self, ask: Callable[[Connection], T], otherwise: T) -> T:
         """What one statement finds, or ``otherwise`` where there is no ledger yet; makes none.
@@ -101,6 +109,8 @@ class Database:
         """Closes the connections; the next use opens them again."""
         with self._translated(), forks.passed():
             self._engine.dispose()
+            if self._watch is not None:
+                self._watch.dispose()
 
     def _turn(self) -> AbstractContextManager[None]:
         return self._turns.mine(WAIT) if self._turns is not None else nullcontext()

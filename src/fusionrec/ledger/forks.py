@@ -7,8 +7,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from sqlalchemy import Engine
+from typing import Protocol
 
 
 class _Gate:
@@ -43,17 +42,24 @@ class _Gate:
             self._lock.notify_all()
 
 
+class Connections(Protocol):
+    """Whatever holds connections, and opens them anew after they were closed."""
+
+    def dispose(self) -> None:
+        """Closes them."""
+
+
 _gate = _Gate()
-_engines: weakref.WeakSet[Engine] = weakref.WeakSet()
+_held: weakref.WeakSet[Connections] = weakref.WeakSet()
 passed = _gate.passed  # to be held, once, while a connection is in use
 
 
-def watch(engine: Engine) -> None:
-    """Has the engine's connections closed before the process forks; they are opened anew, in either
+def watch(connections: Connections) -> None:
+    """Has connections closed before the process forks; they are opened anew, in either
     process, when they are needed.
     """
     with passed():
-        _engines.add(engine)
+        _held.add(connections)
 
 
 def _before() -> None:
@@ -61,8 +67,8 @@ def _before() -> None:
     the locks of its parent, and two ends on one socket answer each other's questions.
     """
     _gate.shut()
-    for engine in list(_engines):
-        engine.dispose()
+    for connections in list(_held):
+        connections.dispose()
 
 
 if hasattr(os, "register_at_fork"):

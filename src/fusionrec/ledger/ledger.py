@@ -41,6 +41,7 @@ class Ledger:
 
     def __init__(self, place: Path | str) -> None:
         self._database = Database(place)
+        self._pulse: tuple[tuple[int, int] | None, Pulse] = (None, Pulse())
 
     def close(self) -> None:
         """Closes the connections, as the end of the object does; the next use opens them again."""
@@ -61,8 +62,13 @@ class Ledger:
         self._database.write(lambda _: None)
 
     def pulse(self) -> Pulse:
-        """What moves with every event, profile and forgotten user, in one question."""
-        return self._database.read(users.pulse, Pulse())
+        """What moves with every event, profile and forgotten user, in one question, or none where
+        nothing was written since the last one.
+        """
+        mark = self._database.mark()  # first: what is written meanwhile counts next time
+        if mark is None or mark != self._pulse[0]:
+            self._pulse = mark, self._database.read(users.pulse, Pulse())
+        return self._pulse[1]
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Makes a version the active one; the arguments are those of ``Activation``."""
@@ -191,6 +197,11 @@ class Ledger:
         """
         check_id("user", user)
         return self._database.read(lambda c: users.is_forgotten(c, user), False)
+
+    def forgotten(self, ids: Iterable[str]) -> frozenset[str]:
+        """Those of some users for whom ``is_forgotten`` is true."""
+        asked = list(ids)
+        return self._database.read(lambda c: users.forgotten_of(c, asked), frozenset())
 
     def forgets(self) -> int:
         """The number of forgotten users; one of whom something was deleted again counts again, so

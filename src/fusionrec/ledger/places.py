@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL, make_url
 
 from fusionrec.errors import LedgerError
 
-WAIT = 10  # seconds for a lock, for a connection of the pool, for a server's first word
+WAIT = 30  # seconds for a lock, for a connection of the pool, for a server's first word
 _KEPT = 8  # connections that stay open
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
 
@@ -95,7 +95,7 @@ class Place:
         if self.file is not None and not self.file.exists():
             self.file.parent.mkdir(parents=True, exist_ok=True)
             # By SQLite itself: who closes a file loses all locks that the process has on it.
-            _connection(self.file, "rwc").close()
+            connection(self.file, "rwc").close()
 
 
 def _check_driver(url: URL) -> None:
@@ -110,7 +110,7 @@ def _check_driver(url: URL) -> None:
 def _file_engine(file: Path) -> Engine:
     engine = create_engine(
         "sqlite://",
-        creator=lambda: _connection(file, "rw"),
+        creator=lambda: connection(file, "rw"),
         poolclass=QueuePool,
         pool_size=_KEPT,
         max_overflow=-1,
@@ -119,11 +119,11 @@ def _file_engine(file: Path) -> Engine:
 
     @event.listens_for(engine, "connect")
     def note(_: Any, record: Any) -> None:
-        record.info["file"] = _identity(file)
+        record.info["file"] = identity(file)
 
     @event.listens_for(engine, "checkout")
     def compare(_: Any, record: Any, __: Any) -> None:
-        if record.info["file"] != _identity(file):
+        if record.info["file"] != identity(file):
             raise exc.DisconnectionError("another file has taken its place")
 
     return engine
@@ -145,7 +145,7 @@ def settled_engine(file: Path) -> Engine:
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
-def _connection(file: Path, mode: str) -> sqlite3.Connection:
+def connection(file: Path, mode: str) -> sqlite3.Connection:
     """A connection that begins no transaction of itself.
 
     Args:
@@ -165,7 +165,8 @@ def _connection(file: Path, mode: str) -> sqlite3.Connection:
     return made
 
 
-def _identity(file: Path) -> tuple[int, int] | None:
+def identity(file: Path) -> tuple[int, int] | None:
+    """What tells a file from another one at its path; None where there is none."""
     try:
         held = file.stat()
     except OSError:

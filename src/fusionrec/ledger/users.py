@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, func, select, update
 
@@ -61,7 +61,7 @@ def forget(connection: Connection, user: str) -> int:
     gone = 0
     for table in (events, impressions, profiles):
         gone += connection.execute(delete(table).where(table.c.user == user)).rowcount
-    mark = _hash(connection, user)
+    mark = _hash(_salt(connection), user)
     again = update(forgotten).where(forgotten.c.hash == mark)
     if not _is_marked(connection, mark):
         connection.execute(forgotten.insert().values(hash=mark, times=1))
@@ -71,7 +71,15 @@ def forget(connection: Connection, user: str) -> int:
 
 
 def is_forgotten(connection: Connection, user: str) -> bool:
-    return _is_marked(connection, _hash(connection, user))
+    return _is_marked(connection, _hash(_salt(connection), user))
+
+
+def forgotten_of(connection: Connection, ids: Iterable[str]) -> frozenset[str]:
+    marks = frozenset(connection.execute(select(forgotten.c.hash)).scalars())
+    if not marks:
+        return frozenset()
+    salt = _salt(connection)
+    return frozenset(user for user in ids if _hash(salt, user) in marks)
 
 
 def forgets(connection: Connection) -> int:
@@ -84,6 +92,9 @@ def _is_marked(connection: Connection, mark: str) -> bool:
     return connection.execute(wanted).first() is not None
 
 
-def _hash(connection: Connection, user: str) -> str:
-    salt = connection.execute(select(schema.c.salt)).scalar_one()
-    return hmac.new(bytes.fromhex(salt), user.encode(), hashlib.sha256).hexdigest()
+def _salt(connection: Connection) -> bytes:
+    return bytes.fromhex(connection.execute(select(schema.c.salt)).scalar_one())
+
+
+def _hash(salt: bytes, user: str) -> str:
+    return hmac.new(salt, user.encode(), hashlib.sha256).hexdigest()

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 
 import orjson
-from anyio import to_thread
 from fastapi import APIRouter, Body, Query, Request
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
 from starlette.responses import Response
 
 from fusionrec import people
@@ -24,21 +25,41 @@ from fusionrec.people import Rated
 from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State, View
-from fusionrec.service.told import StateOf, answered, as_json
+from fusionrec.service.told import SEVERAL, StateOf, answered, as_json
 
-router = APIRouter(tags=["answers"])
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
 
 
-@router.get("/v1/recommendations", summary="What is next for a person", responses=_ANSWER)
-async def recommend(request: Request, ask: Annotated[Ask, Query()], state: StateOf) -> Response:
+class _Soon(APIRoute):
+    """A question that is answered in the event loop where nothing has to be waited for: reading it
+    in FastAPI's general way and handing it to a thread takes longer than the answer.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See ``APIRoute``."""
+        usual = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if ask := _plain_ask(request):
+                state: State = request.app.state.fusionrec
+                made = partial(_recommended, request, state, ask)
+                if answer := state.answer_at_once(partial(_timed, state, made)):
+                    return answer
+            return await usual(request)
+
+        return handle
+
+
+soon = APIRouter(tags=["answers"], route_class=_Soon)
+router = APIRouter(tags=["answers"])
+
+
+@soon.get("/v1/recommendations", summary="What is next for a person", responses=_ANSWER)
+def recommend(request: Request, ask: Annotated[Ask, Query()], state: StateOf) -> Response:
     """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
     is the most popular items: `kind` says so.
     """
-    made = partial(_recommended, request, state, ask)
-    if _is_plain(ask) and (answer := state.answer_at_once(partial(_timed, state, made))):
-        return answer
-    return await to_thread.run_sync(_measured, state, made)
+    return _measured(state, partial(_recommended, request, state, ask))
 
 
 @router.post("/v1/recommendations", summary="The same, with a profile and a history",
@@ -120,10 +141,24 @@ def check_item(view: View, id: str) -> int:
     return row
 
 
-def _is_plain(ask: Ask) -> bool:
-    """Whether nothing is wished but the best for a user."""
+def _plain_ask(request: Request) -> Ask | None:
+    """The question of a request that wishes nothing but the best for a user; None for any other,
+    and for what is no question.
+    """
+    told: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in SEVERAL:
+            told.setdefault(name, []).append(value)
+        elif name in told:
+            return None
+        else:
+            told[name] = value
+    try:
+        ask = Ask.model_validate(told)
+    except ValidationError:  # FastAPI tells what is wrong
+        return None
     extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
-    return ask.user is not None and not extra
+    return ask if ask.user is not None and not extra else None
 
 
 def _recommended(request: Request, state: State, ask: Ask, view: View) -> Response:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
@@ -19,6 +19,7 @@ from fusionrec.service.guard import Guard
 from fusionrec.service.problems import handle
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import State
+from fusionrec.service.told import once
 
 _ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
 _METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -67,8 +68,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.fusionrec = state
-    for topic in (answering, users, items, versions, about):
-        app.include_router(topic.router)
+    routers = (answering.soon, *(one.router for one in (answering, users, items, versions, about)))
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(once)])
     app.mount("/static", StaticFiles(directory=about.STATIC), name="static")
     handle(app)
     app.add_middleware(

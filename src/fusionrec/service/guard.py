@@ -10,7 +10,7 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from anyio import to_thread
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,6 +28,8 @@ _SECURITY = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_HARDENED = [(name.encode(), value.encode()) for name, value in _SECURITY.items()]
+_NAMES = frozenset(name for name, _ in _HARDENED)
 _ASKING = ("/v1/recommendations", "/v1/map")  # asked by POST, and change nothing
 
 _log = logging.getLogger("fusionrec.service")
@@ -194,10 +196,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _harden(message: Message, path: str) -> None:
-    headers = MutableHeaders(scope=message)
-    for name, value in _SECURITY.items():
-        headers[name] = value
-    headers.setdefault("cache-control", "no-store" if path.startswith("/v1") else "no-cache")
+    held = [header for header in message["headers"] if header[0] not in _NAMES]
+    if not any(name == b"cache-control" for name, _ in held):
+        held.append((b"cache-control", b"no-store" if path.startswith("/v1") else b"no-cache"))
+    message["headers"] = held + _HARDENED
 
 
 def _name(host: str) -> str:

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -45,13 +45,14 @@ class Metrics:
             buckets=_SECONDS,
             registry=own,
         )
-        self._stages = Histogram(
+        stages = Histogram(
             "fusionrec_stage_seconds",
             "Time of a part of an answer: person, search, or all of it.",
             ("stage",),
             buckets=_SECONDS,
             registry=own,
         )
+        self._stages = {stage: stages.labels(stage) for stage in get_args(Stage)}
         self._answers = Counter("fusionrec_answers", "Answers.", ("kind",), registry=own)
         self._reserve = Counter(
             "fusionrec_reserve_answers",
@@ -88,7 +89,7 @@ class Metrics:
         try:
             yield
         finally:
-            self._stages.labels(stage).observe(time.perf_counter() - began)
+            self._stages[stage].observe(time.perf_counter() - began)
 
     def answer(self, kind: str) -> None:
         """Counts an answer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -9,6 +10,7 @@ import orjson
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from fusionrec.errors import UsageError
 from fusionrec.service.state import State
 
 
@@ -18,6 +20,19 @@ async def _state(request: Request) -> State:
 
 
 StateOf = Annotated[State, Depends(_state)]
+SEVERAL = frozenset({"where", "only", "without", "liked"})  # parameters that may come again
+
+
+async def once(request: Request) -> None:
+    """Refuses a parameter that is given twice and can be meant once.
+
+    Raises:
+        UsageError: which one.
+    """
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    for name, count in counts.items():
+        if count > 1 and name not in SEVERAL:
+            raise UsageError(f"{name[:100]!r} is given {count} times", hint="give it once")
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
