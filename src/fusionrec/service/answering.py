@@ -11,6 +11,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Body, Query, Request
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
@@ -31,8 +32,8 @@ _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
 
 
 class _Soon(APIRoute):
-    """A question that is answered in the event loop where nothing has to be waited for: reading it
-    in FastAPI's general way and handing it to a thread takes longer than the answer.
+    """A plain question, of which most are: it is read without FastAPI's general way, and answered in
+    the event loop where nothing has to be waited for. Either takes longer than the answer.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -43,8 +44,8 @@ class _Soon(APIRoute):
             if ask := _plain_ask(request):
                 state: State = request.app.state.fusionrec
                 made = partial(_recommended, request, state, ask)
-                if answer := state.answer_at_once(partial(_timed, state, made)):
-                    return answer
+                answer = state.answer_at_once(partial(_timed, state, made))
+                return answer or await to_thread.run_sync(_measured, state, made)
             return await usual(request)
 
         return handle
