@@ -32,8 +32,8 @@ _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
 
 
 class _Soon(APIRoute):
-    """A plain question, of which most are: it is read without FastAPI's general way, and answered in
-    the event loop where nothing has to be waited for. Either takes longer than the answer.
+    """A plain question, of which most are: read without FastAPI's general way, and answered in the
+    event loop where nothing has to be waited for. Either takes longer than the answer.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
