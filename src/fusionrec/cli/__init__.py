@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fusionrec import __version__
-from fusionrec.cli import answers, evaluation, items, report, serving, training, upkeep
+from fusionrec.cli import answers, data, evaluation, init, items, report, serving, training, upkeep
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
 
@@ -35,6 +35,8 @@ def cli(context: click.Context, home: str | None) -> None:
 
 
 for command in (
+    *init.COMMANDS,
+    *data.COMMANDS,
     *training.COMMANDS,
     *answers.COMMANDS,
     *evaluation.COMMANDS,

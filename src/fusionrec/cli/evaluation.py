@@ -72,7 +72,7 @@ def evaluate(
     users = _users(through_index)
     _check_place(save)
     source = _source(workspace, context, given)
-    dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
+    dataset = load(data, workspace.data, ByteProgress(f"fetching {data}"))
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 

@@ -32,6 +32,8 @@ def report(
     """
     from fusionrec.data.fetch import load as load_data
     from fusionrec.evaluation.report import render
+    from fusionrec.feedback_data import trained_with, without_feedback
+    from fusionrec.ledger import Ledger
     from fusionrec.versions import load
 
     artifact = load(workspace, version)
@@ -42,10 +44,11 @@ def report(
     if data is None:
         say(
             "note: without --data nothing is measured on held-out rows; "
-            f"it was trained on {artifact.manifest['data']}"
+            f"it was trained on --data {without_feedback(artifact.manifest['data'])}"
         )
     else:
-        dataset = load_data(data, workspace.data, ByteProgress(f"downloading {data}"))
+        dataset = load_data(data, workspace.data, ByteProgress(f"fetching {data}"))
+        dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)
     path = output or workspace.home / "reports" / f"{artifact.version}.html"

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 def fetch(workspace: Workspace, name: str) -> None:
     """Find or download a data set (ml-1m, ml-100k, or a path), and check it."""
     from fusionrec.data.fetch import find
-    from fusionrec.data.movielens.readers import read
+    from fusionrec.data.readers import read
 
     found = find(name, workspace.data, ByteProgress(f"downloading {name}"))
-    dataset = read(found.path)
+    dataset = read(found.path, workspace_data=workspace.data)
     describe(dataset, found.source)
     click.echo(found.path)
 
@@ -80,7 +80,7 @@ def train(
 
     recipe = options.read_recipe(model, profile, settings, seed)
     asked = _asked(protocol, fold, share, seed)
-    dataset = load(data, workspace.data, ByteProgress(f"downloading {data}"))
+    dataset = load(data, workspace.data, ByteProgress(f"fetching {data}"))
     if with_feedback:
         from fusionrec import feedback_data, versions
         from fusionrec.ledger import Ledger

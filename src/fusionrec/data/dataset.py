@@ -56,6 +56,7 @@ class Dataset:
         rating: float32 [n], within the schema's rating range.
         time: int64 [n], seconds since 1970, or None where the data set has no times.
         repairs: what was put right when it was made, each with its count.
+        feedback: number of the last event of a ledger that is in it; 0 where none is.
 
     Raises:
         DataError: lengths differ, a position or rating is out of range, ids repeat, a column is
@@ -71,6 +72,7 @@ class Dataset:
     rating: np.ndarray
     time: np.ndarray | None = None
     repairs: tuple[str, ...] = field(default=())
+    feedback: int = 0
 
     def __post_init__(self) -> None:
         self._check_table("user", self.users)
@@ -122,13 +124,15 @@ class Dataset:
         Args:
             rows: int [m], places in the interaction columns; their order does not matter.
         """
-        rows = np.arange(len(self)) if rows is None else np.sort(rows)
-        digest = hashlib.sha256(f"{self.schema.name}:{len(rows)}:".encode())
+        rows = None if rows is None else np.sort(rows)
+        count = len(self) if rows is None else len(rows)
+        digest = hashlib.sha256(f"{self.schema.name}:{count}:".encode())
         for table in (self.users, self.items):
             for values in (table.ids, *(table.columns[name] for name in sorted(table.columns))):
                 digest.update("\x1f".join(map(str, values)).encode())
         for column, kind in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4")):
-            digest.update(np.ascontiguousarray(column[rows], dtype=kind).tobytes())
+            taken = column if rows is None else column[rows]
+            digest.update(np.ascontiguousarray(taken, dtype=kind).data)
         return digest.hexdigest()
 
 
@@ -146,11 +150,15 @@ def keep_last_of_pairs(
         int64 [m] the rows kept, in the file's order, and how many were left out.
     """
     pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
-    # Many times faster than np.unique, and stable sorting profits from rows that stand by user.
-    ordered = np.sort(pair, kind="stable")
-    if not (ordered[1:] == ordered[:-1]).any():
+    # Stable sorting profits from rows that stand by user; by time only repeated pairs are sorted.
+    order = np.argsort(pair, kind="stable")
+    again = np.flatnonzero(pair[order[1:]] == pair[order[:-1]])
+    if len(again) == 0:
         return np.arange(len(pair)), 0
-    order = np.lexsort((np.arange(len(pair)), pair if time is None else time, pair))
-    last = np.r_[pair[order][1:] != pair[order][:-1], True]
-    kept = np.sort(order[last])
-    return kept, len(pair) - len(kept)
+    repeated = order[np.union1d(again, again + 1)]
+    if time is not None:
+        repeated = repeated[np.lexsort((time[repeated], pair[repeated]))]
+    earlier = repeated[:-1][pair[repeated[1:]] == pair[repeated[:-1]]]
+    keep = np.ones(len(pair), dtype=bool)
+    keep[earlier] = False
+    return np.flatnonzero(keep), len(earlier)

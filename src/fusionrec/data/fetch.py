@@ -44,7 +44,7 @@ class Found:
     """A data set's files.
 
     Attributes:
-        path: a zip or a folder.
+        path: a zip, a folder or a ``fusionrec.toml``.
         source: where it comes from, to be read after "from", such as ``FUSIONREC_DATA (/data)``.
     """
 
@@ -62,8 +62,8 @@ def find(
     """The files of a data set, from the first place that has them; downloaded where none does.
 
     Args:
-        name_or_path: ``ml-1m``, ``ml-100k``, or a path to a zip or folder (write ``./ml-1m`` for a
-            folder of that name in the working directory).
+        name_or_path: ``ml-1m``, ``ml-100k``, or a path to a zip, a folder or a ``fusionrec.toml``
+            (write ``./ml-1m`` for a folder of that name in the working directory).
         workspace_data: the folder for downloads; made when something is downloaded.
         progress: called with the bytes done and the bytes in all (None if not known).
         download: whether the network may be used.
@@ -99,7 +99,8 @@ def _given(path_text: str) -> Found:
         return Found(path, str(path))
     raise UsageError(
         f"{path_text!r} is no data set by name ({', '.join(KNOWN)}), and no such file or folder",
-        "give a known name, or the path of a zip or a folder laid out as ml-1m or ml-100k",
+        "give a known name, or the path of a zip or a folder laid out as ml-1m or ml-100k, or of "
+        "one with a fusionrec.toml (fusionrec init DIR writes it)",
     )
 
 
@@ -186,7 +187,7 @@ def load(
 ) -> Dataset:
     """A data set by name or path, read and checked; ``synthetic`` gives the made-up sample.
 
-    The arguments are those of ``find``.
+    The arguments are those of ``find``; ``progress`` is also told how far tables are read.
 
     Raises:
         UsageError, DownloadError: as ``find``.
@@ -207,10 +208,10 @@ def _load(
         from fusionrec.data.movielens.sample import synthetic
 
         return synthetic(), "made up here"
-    from fusionrec.data.movielens.readers import read
+    from fusionrec.data.readers import read
 
     found = find(name_or_path, workspace_data, progress, download, base_url)
-    dataset = read(found.path)
+    dataset = read(found.path, None, workspace_data, progress)
     if name_or_path in ARCHIVES and dataset.name != name_or_path:
         raise DataError(
             f"{found.path}: expected {name_or_path}, got the files of {dataset.name}",

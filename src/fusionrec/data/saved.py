@@ -56,10 +56,7 @@ def _write(folder: Path, dataset: Dataset) -> None:
     about = {"kind": _KIND, "name": dataset.name, "schema": dataset.schema.to_json()}
     (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
     for side, table in (("user", dataset.users), ("item", dataset.items)):
-        # Prefixed, since an attribute may be called like the ids.
-        columns: dict[str, Any] = {"id": list(table.ids)}
-        columns |= {f"field.{name}": list(column) for name, column in table.columns.items()}
-        pq.write_table(pa.table(columns), folder / _FILES[side])  # type: ignore[index]
+        write_table(folder / _FILES[side], table)  # type: ignore[index]
     rows: dict[str, Any] = {
         "user": [dataset.users.ids[user] for user in dataset.user],
         "item": [dataset.items.ids[item] for item in dataset.item],
@@ -93,7 +90,10 @@ def read_saved(folder: Path) -> Dataset:
         if about["kind"] != _KIND:
             raise DataError(f"{folder / ABOUT} is of {about['kind']!r}, not of {_KIND}")
         schema, name = Schema.from_json(about["schema"]), str(about["name"])
-        users, items = (_table(folder, schema, side) for side in ("user", "item"))
+        users, items = (
+            read_table(folder / _FILES[side], schema, side)  # type: ignore[index, arg-type]
+            for side in ("user", "item")
+        )
         rows = pq.read_table(folder / _ROWS, use_threads=False)
         user = _positions(rows["user"], users, "user")
         item = _positions(rows["item"], items, "item")
@@ -104,11 +104,35 @@ def read_saved(folder: Path) -> Dataset:
     return Dataset(schema, name, users, items, user, item, rating, time)
 
 
-def _table(folder: Path, schema: Schema, side: Side) -> Table:
+def write_table(path: Path, table: Table) -> None:
+    """Writes users or items as Parquet; ``read_table`` reads them back equal.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    read = pq.read_table(folder / _FILES[side], use_threads=False).to_pydict()
-    return Table(read["id"], {f.name: read[f"field.{f.name}"] for f in schema.attributes(side)})
+    # Prefixed, since an attribute may be called like the ids.
+    columns: dict[str, Any] = {"id": list(table.ids)}
+    columns |= {f"field.{name}": list(column) for name, column in table.columns.items()}
+    pq.write_table(pa.table(columns), path)
+
+
+def read_table(path: Path, schema: Schema, side: Side) -> Table:
+    """Users or items that ``write_table`` wrote.
+
+    Raises:
+        OSError, KeyError, pyarrow's: the file is missing, damaged, or lacks a field.
+    """
+    import pyarrow.parquet as pq
+
+    read = pq.read_table(path, use_threads=False).to_pydict()
+    columns = {f.name: read[f"field.{f.name}"] for f in schema.attributes(side)}
+    for f in schema.attributes(side):
+        if f.kind == "categories":
+            columns[f.name] = [tuple(held) for held in columns[f.name]]
+    return Table(read["id"], columns)
 
 
 def _positions(ids: Any, table: Table, side: Side) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""One reader for the layouts of ml-1m, ml-100k and ml-100k's mirror, and this project's own."""
+"""One reader for the layouts of ml-1m, ml-100k and ml-100k's mirror."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.movielens.files import Bundle, bundles, single
 from fusionrec.data.movielens.layouts import LAYOUTS, BadValueError, File, Layout
 from fusionrec.data.movielens.schema import MOVIELENS
-from fusionrec.data.saved import is_saved, read_saved
 from fusionrec.data.schema import Side
 from fusionrec.errors import DataError
 
@@ -31,7 +30,7 @@ def read(path: Path, name: str | None = None) -> Dataset:
         path: a zip or a folder, the files in it or one folder deeper, laid out as ml-1m
             (``ratings.dat``, ``users.dat``, ``movies.dat``), as ml-100k (``u.data``, ``u.user``,
             ``u.item``) or as ml-100k's mirror (``ml-100k.inter``, ``.user``, ``.item``; its wheel
-            is a zip as well). Or a folder that ``save_dataset`` wrote, of any schema.
+            is a zip as well).
         name: the Dataset's name; by default the layout's, ``ml-1m`` or ``ml-100k``.
 
     Returns:
@@ -42,8 +41,6 @@ def read(path: Path, name: str | None = None) -> Dataset:
         DataError: no such layout, a file is missing or damaged, or a line is not what it should
             be; the message names file and line.
     """
-    if is_saved(path):
-        return read_saved(path)
     layout, bundle = _recognise(path)
     users = _table(bundle, layout.users, "user")
     items = _table(bundle, layout.items, "item")
@@ -71,13 +68,26 @@ def read_films(path: Path) -> Table:
     return _table(single(path), replace(ml_1m.items, name=path.name), "item")
 
 
-def _recognise(path: Path) -> tuple[Layout, Bundle]:
-    found = [
+def is_laid_out(path: Path) -> bool:
+    """Whether a zip or folder holds the ratings of one of the layouts.
+
+    Raises:
+        DataError: there is no such zip or folder, or it cannot be read.
+    """
+    return bool(_layouts(path))
+
+
+def _layouts(path: Path) -> list[tuple[Layout, Bundle]]:
+    return [
         (layout, bundle)
         for bundle in bundles(path)
         for layout in LAYOUTS
         if layout.ratings.name in bundle.names
     ]
+
+
+def _recognise(path: Path) -> tuple[Layout, Bundle]:
+    found = _layouts(path)
     if not found:
         raise DataError(
             f"{path}: expected ratings.dat (ml-1m), u.data (ml-100k) or ml-100k.inter (its mirror) "

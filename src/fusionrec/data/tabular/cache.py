@@ -1,0 +1,200 @@
+"""What was read of anyone's files, kept in columns that the next reading maps into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.download import Progress
+from fusionrec.data.saved import read_table, write_table
+from fusionrec.data.schema import Schema
+from fusionrec.data.tabular.convert import Converted, convert, files_of
+from fusionrec.data.tabular.description import NAME, Description, read_description
+from fusionrec.data.tabular.findings import Finding, from_json, to_json
+from fusionrec.errors import DataError
+
+FORMAT = 1  # of the folder, and of what reading makes of files: another one is read anew
+_ABOUT = "about.json"
+_COLUMNS = ("user", "item", "rating", "time")
+_FORGOTTEN = 86_400  # seconds after which a folder that was never moved in belongs to nobody
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was read, from its folder.
+
+    Attributes:
+        described: the ``fusionrec.toml``.
+        users, items, user, item, rating, time: as in Dataset; the columns of interactions are
+            mapped, not read.
+        rows: how many rows of interactions the files have.
+        kinds: kind of event -> how many rows.
+        findings: what was put right.
+    """
+
+    described: Description
+    users: Table
+    items: Table
+    user: np.ndarray
+    item: np.ndarray
+    rating: np.ndarray
+    time: np.ndarray | None
+    rows: int
+    kinds: Mapping[str, int]
+    findings: tuple[Finding, ...]
+
+
+def kept(toml: Path, workspace_data: Path, progress: Progress = lambda *_: None) -> Kept:
+    """What a ``fusionrec.toml`` describes: from the folder ``tables/HASH`` in ``workspace_data``,
+    after the files were read and written there if they have changed since, or never were. What was
+    kept of an earlier state of the same ``fusionrec.toml`` is then removed.
+
+    Args:
+        toml: the file, or the folder that it lies in.
+        workspace_data: the workspace's folder for data.
+        progress: told of bytes read, when the files are.
+
+    Raises:
+        ConfigError: as ``read_description``.
+        DataError: as ``convert``; a file changed meanwhile; or the folder cannot be written.
+    """
+    toml = toml / NAME if toml.is_dir() else toml
+    described = read_description(toml)
+    files = files_of(described)
+    states = _states(files)
+    tables = workspace_data / "tables"
+    key = _key(toml, files)
+    found = _read(tables / key, described)
+    if found is None:
+        converted = convert(described, progress)
+        if _states(files) != states:
+            raise DataError(f"{toml}: a file was changed while it was read", "run the same again")
+        _write(tables, key, toml, described, converted)
+        found = _read(tables / key, described)
+    if found is None:
+        raise DataError(f"{tables / key} cannot be read back", "is the disk full or failing?")
+    return found
+
+
+def _states(files: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
+    stats = (path.stat() for paths in files.values() for path in paths)
+    return [(stat.st_size, stat.st_mtime_ns) for stat in stats]
+
+
+def _key(toml: Path, files: Mapping[str, Sequence[Path]]) -> str:
+    """A hash of all that decides what reading makes of the files: their content, the TOML's."""
+    sums = {path: "" for paths in files.values() for path in paths}
+    try:
+        sums = {path: _sum(path) for path in sums}
+        said = hashlib.blake2b(toml.read_bytes()).hexdigest()
+    except OSError as error:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+    named = {table: [(p.name, sums[p]) for p in paths] for table, paths in files.items()}
+    whole = json.dumps([FORMAT, str(toml.resolve()), said, named])
+    return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest()
+
+
+def _sum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+
+
+def _read(folder: Path, described: Description) -> Kept | None:
+    """What a folder keeps; None if it is not there, or not as it was written."""
+    import pyarrow as pa
+
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        if about["key"] != folder.name:
+            return None
+        if any(_sum(folder / name) != wanted for name, wanted in about["sums"].items()):
+            return None
+        mapped = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(
+                np.ndarray
+            )
+            for name in _COLUMNS
+            if f"{name}.npy" in about["sums"]
+        }
+        schema = Schema.from_json(about["schema"])
+        return Kept(
+            described,
+            read_table(folder / "users.parquet", schema, "user"),
+            read_table(folder / "items.parquet", schema, "item"),
+            mapped["user"],
+            mapped["item"],
+            mapped["rating"],
+            mapped.get("time"),
+            int(about["rows"]),
+            dict(about["kinds"]),
+            from_json(about["findings"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, DataError, pa.ArrowException):
+        return None
+
+
+def _write(
+    tables: Path, key: str, toml: Path, described: Description, converted: Converted
+) -> None:
+    """Writes a folder beside its place and moves it in; then those go that it stands for."""
+    beside = None
+    try:
+        tables.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tables))
+        _fill(beside, key, toml, described, converted)
+        beside.chmod(0o755)
+        if (tables / key).exists() and _read(tables / key, described) is None:
+            shutil.rmtree(tables / key, ignore_errors=True)
+        if not (tables / key).exists():  # another process may have been as fast
+            beside.rename(tables / key)
+    except OSError as error:
+        raise DataError(
+            f"{tables / key} cannot be written: {error.strerror or error}",
+            "make room there, or choose another workspace with --home",
+        ) from error
+    finally:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)
+    for folder in tables.iterdir():
+        if folder.name != key and _stale(folder, toml):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fill(folder: Path, key: str, toml: Path, described: Description, converted: Converted) -> None:
+    for name in _COLUMNS:
+        column = getattr(converted, name)
+        if column is not None:
+            np.save(folder / f"{name}.npy", column, allow_pickle=False)
+    write_table(folder / "users.parquet", converted.users)
+    write_table(folder / "items.parquet", converted.items)
+    about: dict[str, Any] = {
+        "key": key,
+        "described": str(toml.resolve()),
+        "schema": described.schema.to_json(),
+        "rows": converted.rows,
+        "kinds": dict(converted.kinds),
+        "findings": to_json(converted.findings),
+        "sums": {path.name: _sum(path) for path in sorted(folder.iterdir())},
+    }
+    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
+
+
+def _stale(folder: Path, toml: Path) -> bool:
+    """Whether a folder keeps an earlier state of a ``fusionrec.toml``, or was never moved in."""
+    try:
+        if folder.name.startswith(".new-"):
+            return time.time() - folder.stat().st_mtime > _FORGOTTEN
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        return bool(about["described"] == str(toml.resolve()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

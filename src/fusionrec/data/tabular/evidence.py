@@ -1,0 +1,199 @@
+"""What the values of a column look like: the facts that guesses are made of."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+_LOOKED_AT = 2000  # distinct values that a pattern is tried on
+_EMPTY: tuple[Any, ...] = (None, "", [])
+_SHOWN = 40  # characters of a value that are shown
+
+EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+URL = re.compile(r"(https?:)?//\S+|www\.\S+|\S+\.(jpe?g|png|gif|webp|svg)", re.IGNORECASE)
+PHONE = re.compile(r"(\+|00|\()[\d() ./-]{6,20}|\d{2,5}[ ./-]\d{3}[\d ./-]{3,12}")
+ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){4,7}", re.IGNORECASE)
+ISO_TIME = re.compile(
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z| UTC|[+-]\d\d(:?\d\d)?)?)?",
+    re.IGNORECASE,
+)
+OTHER_TIME = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ,]+\d{1,2}:\d\d.*)?")
+CODE = re.compile(r"(?=\S*\d)[\w.:{}-]{4,}")
+BRACKETS = re.compile(r"\(.*\)|\[.*\]|<.*>")
+NESTED = re.compile(r"\s*[\[{].*[\]}]\s*", re.DOTALL)
+_UNKNOWN = """
+    na n/a n.a. #n/a nan null nil unknown undefined unspecified missing ? - -- . \\n
+    unbekannt inconnu desconocido sconosciuto неизвестно 不明 未知
+"""
+UNKNOWN = frozenset(_UNKNOWN.split())
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A column, as far as it was read.
+
+    Attributes:
+        name: the column's name.
+        values: one per row: a text, a list of texts, or None; empty texts are as good as None.
+        stamped: whether the file's own type says that these are dates or times.
+        complete: whether all rows of the file were read.
+    """
+
+    name: str
+    values: Sequence[Any]
+    stamped: bool = False
+    complete: bool = True
+
+    @cached_property
+    def lists(self) -> int:
+        """How many values are lists."""
+        return sum(isinstance(value, list) for value in self.values)
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """Distinct texts that are not empty -> rows; of lists, their members."""
+        held = self.values
+        if self.lists:
+            each = (value if isinstance(value, list) else [value] for value in self.values)
+            held = [str(one) for value in each for one in value if one is not None]
+        counts = Counter(held)
+        return Counter({one: n for one, n in counts.items() if one is not None and one.strip()})
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """int64 [rows]: which distinct value a row holds, by number; -1 where it is empty."""
+        held = [v and str(v) for v in self.values] if self.lists else self.values
+        numbers: dict[Any, int] = {None: -1}
+        found = [numbers.setdefault(value or None, len(numbers)) for value in held]
+        return np.array(found, dtype=np.int64)
+
+    @property
+    def rows(self) -> int:
+        """How many rows were read."""
+        return len(self.values)
+
+    @cached_property
+    def filled(self) -> int:
+        """How many rows hold something."""
+        if not self.lists:
+            return self.counts.total()
+        return sum(value not in _EMPTY for value in self.values)
+
+    @property
+    def distinct(self) -> int:
+        """How many distinct values there are."""
+        return len(self.counts)
+
+    @property
+    def unique(self) -> float:
+        """Distinct values as a share of the rows that hold something, 0 to 1."""
+        return self.distinct / max(1, self.filled)
+
+    @cached_property
+    def some(self) -> list[str]:
+        """The first distinct values, at most 2,000."""
+        return [value for value, _ in zip(self.counts, range(_LOOKED_AT), strict=False)]
+
+    def share(self, pattern: re.Pattern[str]) -> float:
+        """The share of some distinct values that a pattern fits whole, 0 to 1."""
+        fits = sum(bool(pattern.fullmatch(value.strip())) for value in self.some)
+        return fits / max(1, len(self.some))
+
+    @cached_property
+    def unknown(self) -> list[str]:
+        """Values that are words for "not known", such as ``N/A`` or, alone in brackets among
+        values without, ``(none given)``; the most frequent first.
+        """
+        # Python's None; a "none" of people, such as of a membership, is a value like others.
+        found = [v for v in self.counts if v.strip().casefold() in UNKNOWN or v == "None"]
+        bracketed = [v for v in self.some if BRACKETS.fullmatch(v.strip())]
+        if len(bracketed) == 1 and self.distinct > 2 and not NESTED.fullmatch(bracketed[0]):
+            found += bracketed
+        return sorted(found, key=lambda v: -self.counts[v])
+
+    @cached_property
+    def known(self) -> Counter[str]:
+        """``counts`` without those of ``unknown``."""
+        return Counter({v: n for v, n in self.counts.items() if v not in set(self.unknown)})
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """float64, the known values that are finite numbers, each as often as it stands there."""
+        found = [(_number(v), n) for v, n in self.known.items()]
+        finite = [(value, n) for value, n in found if np.isfinite(value)]
+        if not finite:
+            return np.zeros(0)
+        values, often = zip(*finite, strict=True)
+        return np.repeat(np.array(values, dtype=np.float64), often)
+
+    @property
+    def numeric(self) -> float:
+        """The share of known values that are numbers, 0 to 1."""
+        return len(self.numbers) / max(1, self.known.total())
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether there are numbers, and all of them are whole."""
+        return bool(len(self.numbers)) and bool(np.all(self.numbers == np.rint(self.numbers)))
+
+    @cached_property
+    def words(self) -> float:
+        """How many words a distinct value has, on average."""
+        return float(np.mean([len(value.split()) for value in self.some])) if self.some else 0.0
+
+    def examples(self, count: int = 3) -> str:
+        """Some values for people, the most frequent first where values repeat."""
+        often = self.distinct < self.filled / 2
+        picked = self.known.most_common(count) if often else list(self.known.items())[:count]
+        return ", ".join(shown(value) for value, _ in picked)
+
+
+def _number(text: str) -> float:
+    """A finite number, or NaN. Python's own additions, such as ``1_000``, are no numbers."""
+    try:
+        return float(text) if "_" not in text else np.nan
+    except ValueError:
+        return np.nan
+
+
+def shown(value: str) -> str:
+    """A value in quotes for people, of one line, cut where it is long."""
+    cut = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
+    plain = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in cut)
+    return f'"{plain}"'
+
+
+def agreement(of: Facts, by: Facts) -> float:
+    """How far one column of a file follows from another: 0 as in any order, 1 if it always does.
+
+    Rows with an empty value do not count, nor do those whose value of ``by`` stands there once.
+    """
+    both = (of.codes >= 0) & (by.codes >= 0)
+    values, keys = of.codes[both], by.codes[both]
+    again = np.bincount(keys, minlength=1)[keys] > 1
+    values, keys = values[again], keys[again]
+    if len(values) < 2:
+        return 0.0
+    pairs, often = np.unique(keys * (values.max() + 1) + values, return_counts=True)
+    first = np.flatnonzero(np.diff(pairs // (values.max() + 1), prepend=-1))
+    share = float(np.maximum.reduceat(often, first).sum()) / len(values)
+    base = float(np.bincount(values).max()) / len(values)
+    return (share - base) / (1 - base) if base < 1 else 0.0
+
+
+def overlap(ids: Facts, key: Facts) -> float:
+    """The share of rows whose id another file's column has, 0 to 1."""
+    there = sum(count for value, count in ids.counts.items() if value in key.counts)
+    return there / max(1, ids.counts.total())
+
+
+def mostly(facts: Facts, pattern: re.Pattern[str]) -> bool:
+    """Whether nearly all distinct values fit a pattern."""
+    return facts.distinct > 0 and facts.share(pattern) > 0.9

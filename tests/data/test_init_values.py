@@ -1,0 +1,151 @@
+"""The small parts of init: quoting, names of fields, what columns are and what they hold."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fusionrec.data.tabular import naming
+from fusionrec.data.tabular.attributes import Attribute, guess_attribute
+from fusionrec.data.tabular.evidence import Facts, agreement, shown
+from fusionrec.data.tabular.marks import guess_event
+from fusionrec.data.tabular.writing import quoted, value_text
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_any_text_is_quoted_so_that_it_reads_back(text):
+    written = quoted(text)
+    assert tomllib.loads(f"value = {written}")["value"] == text
+    assert written.isprintable()
+
+
+def test_half_a_surrogate_pair_does_not_break_the_file():
+    assert tomllib.loads(f"value = {quoted(chr(0xD800))}")["value"] == "\ufffd"
+
+
+@given(st.dictionaries(st.text("ab ._-=\"'#\n茶", max_size=5), st.floats(0.01, 1), max_size=4))
+def test_any_name_may_be_a_key(weights):
+    assert tomllib.loads(f"value = {value_text(weights)}")["value"] == weights
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=6))
+def test_fields_have_names_that_are_identifiers_and_distinct(columns):
+    taken = {"user_id", "item_id"}
+    for number, column in enumerate(columns, start=1):
+        name = naming.identifier(column, number, taken, "item")
+        assert name.isidentifier()
+        assert name.isascii()
+        assert name not in taken
+        taken.add(name)
+
+
+@pytest.mark.parametrize(
+    ("column", "name"),
+    [
+        ("Page count", "page_count"),
+        ("releaseYear", "release_year"),
+        ("año", "ano"),
+        ("თემა", "column_3"),
+        ("2nd price", "item_2nd_price"),
+        ("user_id", "item_user_id"),
+        ("", "column_3"),
+    ],
+)
+def test_names_of_fields(column, name):
+    assert naming.identifier(column, 3, {"user_id", "item_id"}, "item") == name
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "how"),
+    [
+        ("userId", naming.USER, 3),
+        ("user_id", naming.USER, 3),
+        ("visitorid", naming.USER, 3),
+        ("Customer", naming.USER, 2),
+        ("anonymous_user_id", naming.USER, 1),
+        ("user_agent", naming.USER, 0),
+        ("isbn", naming.ITEM, 2),
+        ("PRODUCT_NO", naming.ITEM, 3),
+        ("product title", naming.ITEM, 0),
+        ("transactionid", naming.ITEM, 0),
+    ],
+)
+def test_names_of_ids(name, known, how):
+    assert naming.role(name, known) == how
+
+
+def found(name, values, side="item"):
+    return guess_attribute(Facts(name, values), side)
+
+
+def kind(name, values, side="item"):
+    made = found(name, values, side)
+    return made.column.kind if isinstance(made, Attribute) else made
+
+
+def test_kinds_of_columns():
+    n = range(60)
+    assert kind("colour", [["red", "blue", "green"][i % 3] for i in n]) == "category"
+    assert kind("in_stock", ["01"[i % 2] for i in n]) == "category"
+    assert kind("shelf_code", [str(7 + i % 4) for i in n]) == "category"
+    assert kind("pages", [str(100 + i) for i in n]) == "number"
+    assert kind("year", [str(1990 + i % 9) for i in n]) == "number"
+    assert kind("name", [f"Alpha{i}" for i in n]) == "text"
+    assert kind("summary", [f"A long tale of {i} days and nights" for i in n]) == "text"
+    assert kind("tags", [["a", "b"] if i % 2 else ["c"] for i in n]) == "categories"
+
+
+def test_buckets_are_for_skewed_numbers():
+    assert found("price", [str(1.1**i) for i in range(90)]).column.buckets
+    assert not found("pages", [str(100 + i) for i in range(90)]).column.buckets
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "why"),
+    [
+        ("a", ["", None, " "], "empty"),
+        ("a", ["x"] * 9, 'every row says "x"'),
+        ("hash", [f"f{i:06x}" for i in range(60)], "a code"),
+        ("ean", [str(4_000_000_000_000 + 7 * i) for i in range(60)], "a code"),
+        ("made", [f"20{i:02d}-01-02" for i in range(10, 60)], "dates are not read"),
+        ("price", [f"$ {i},50" for i in range(60)], "other signs"),
+        ("tags", [f"['a', 'b{i % 3}']" for i in range(60)], "as text"),
+        ("cover", [f"covers/{i}.jpg" for i in range(60)], "pictures"),
+    ],
+)
+def test_columns_that_are_left_out(name, values, why):
+    assert why in kind(name, values)
+
+
+def test_words_for_not_known():
+    column = found("age", [str(20 + i) if i % 3 else "NULL" for i in range(60)], "user").column
+    assert (column.kind, column.missing) == ("number", ("NULL",))
+    assert found("plan", [["none", "basic", "plus"][i % 3] for i in range(60)]).column.missing == ()
+    bracketed = ["(nothing said)" if i % 5 == 0 else "abc"[i % 3] for i in range(60)]
+    assert found("kind", bracketed).column.missing == ("(nothing said)",)
+
+
+def test_what_speaks_against_an_item_is_no_event():
+    kinds = ["click", "purchase", "remove_from_cart", "refund"]
+    mark = guess_event(Facts("action", [kinds[i % 4] for i in range(40)]))
+    assert mark is not None
+    assert mark.settings["events"] == {"click": 0.2, "purchase": 1.0}
+
+
+def test_one_column_follows_from_another():
+    key = Facts("key", [str(i % 7) for i in range(70)])
+    alone = Facts("alone", [str(i) for i in range(70)])
+    assert agreement(Facts("name", [f"name {k}" for k in key.values]), key) == 1
+    assert (
+        agreement(Facts("gaps", [k if n % 3 else "" for n, k in enumerate(key.values)]), key) == 1
+    )
+    assert agreement(Facts("other", [str(i % 5) for i in range(70)]), key) < 0.3
+    assert agreement(alone, alone) == 0
+
+
+def test_what_is_shown_is_one_line_and_short():
+    assert shown("a\nb\x1b") == '"a\\nb\\u001b"'
+    assert len(shown("x" * 999)) == 42

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import pytest
+from tabular_files import RATED, describe, write
+
+from fusionrec.data.fetch import load
+from fusionrec.data.readers import read
+from fusionrec.data.tabular import cache
+from fusionrec.data.tabular.cache import kept
+from fusionrec.data.tabular.reading import read_described
+from fusionrec.errors import ConfigError, DataError
+
+COLUMNS = {
+    "u": ["a", "b", "a", "c"],
+    "i": ["x", "x", "y", "y"],
+    "r": ["1", "5", "4", "9"],
+    "t": ["3", "1", "2", "4"],
+}
+TABLES = """
+[items]
+files = "items.csv"
+id = "i"
+[items.fields.kinds]
+kind = "categories"
+[items.fields.pages]
+kind = "number"
+"""
+
+
+@pytest.fixture
+def toml(tmp_path):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    write(folder / "rows.csv", COLUMNS)
+    write(folder / "items.csv", {"i": ["x", "y"], "kinds": ["a|b", ""], "pages": ["7", ""]})
+    return describe(folder, "rows.csv", tables=TABLES, **RATED)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def conversions(monkeypatch):
+    """How often files were converted, as the length of a list."""
+    made = []
+    plain = cache.convert
+
+    def counted(*arguments):
+        made.append(arguments)
+        return plain(*arguments)
+
+    monkeypatch.setattr(cache, "convert", counted)
+    return made
+
+
+def folders(data):
+    return sorted((data / "tables").iterdir())
+
+
+def test_files_are_converted_once_and_mapped(toml, data, conversions):
+    first, second = read_described(toml, data), read_described(toml.parent, data)
+    assert len(conversions) == 1
+    assert first.fingerprint() == second.fingerprint()
+    assert first.repairs == second.repairs
+    assert second.repairs == ("rows left out for a rating that is no number of 1 to 5: 1 "
+                              "(rows.csv, row 4, '9')",)  # fmt: skip
+    assert second.items.columns["kinds"] == [("a", "b"), ()]
+    assert second.items.columns["pages"][0] == 7.0
+    assert np.isnan(second.items.columns["pages"][1])
+    for column in (second.user, second.item, second.rating, second.time):
+        assert isinstance(column.base, np.memmap)
+        assert not column.flags.writeable
+    [folder] = folders(data)
+    assert {path.name for path in folder.iterdir()} == {
+        "about.json", "user.npy", "item.npy", "rating.npy", "time.npy", "users.parquet",
+        "items.parquet",
+    }  # fmt: skip
+
+
+def test_a_change_of_a_file_or_of_the_toml_is_seen_and_the_old_state_removed(
+    toml, data, conversions
+):
+    before = read_described(toml, data)
+    [old] = folders(data)
+    write(toml.parent / "rows.csv", COLUMNS | {"r": ["1", "5", "4", "2"]})
+    assert len(read_described(toml, data)) == len(before) + 1
+    [new] = folders(data)
+    assert new != old
+    toml.write_text(toml.read_text().replace("[1, 5]", "[1, 4]"))
+    assert len(read_described(toml, data)) == len(before)
+    assert len(conversions) == 3
+    assert len(folders(data)) == 1
+
+
+def test_data_sets_of_other_places_are_left_alone(toml, data, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    write(other / "rows.csv", COLUMNS)
+    read_described(describe(other, "rows.csv"), data)
+    read_described(toml, data)
+    assert len(folders(data)) == 2
+
+
+@pytest.mark.parametrize("name", ["user.npy", "items.parquet", "about.json"])
+@pytest.mark.parametrize("how", ["cut", "flip", "gone"])
+def test_a_damaged_state_is_made_anew(toml, data, conversions, name, how):
+    before = read_described(toml, data).fingerprint()
+    [folder] = folders(data)
+    path, content = folder / name, (folder / name).read_bytes()
+    if how == "gone":
+        path.unlink()
+    elif how == "cut":
+        path.write_bytes(content[:-3])
+    else:
+        middle = content.index(b"sums") if name == "about.json" else len(content) - 2
+        path.write_bytes(content[:middle] + b"~" + content[middle + 1 :])
+    assert read_described(toml, data).fingerprint() == before
+    assert len(conversions) == 2
+    assert json.loads((folder / "about.json").read_text())["key"] == folder.name
+
+
+def test_a_state_that_was_never_moved_in_is_not_read_and_removed_after_a_day(toml, data):
+    begun = data / "tables" / ".new-begun"
+    begun.mkdir(parents=True)
+    read_described(toml, data)
+    assert begun.exists()
+    os.utime(begun, (1, 1))
+    write(toml.parent / "rows.csv", {name: column[:2] for name, column in COLUMNS.items()})
+    read_described(toml, data)
+    assert not begun.exists()
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_kept(toml, data, monkeypatch):
+    plain = cache.convert
+
+    def slow(*arguments):
+        made = plain(*arguments)
+        write(toml.parent / "rows.csv", COLUMNS | {"u": ["a", "b", "cc", "c"]})
+        return made
+
+    monkeypatch.setattr(cache, "convert", slow)
+    with pytest.raises(DataError, match="changed while it was read"):
+        read_described(toml, data)
+
+
+def test_another_process_may_be_as_fast(toml, data, monkeypatch):
+    plain = cache.convert
+    first = []
+
+    def beaten(*arguments):
+        monkeypatch.setattr(cache, "convert", plain)
+        first.append(read_described(toml, data))
+        return plain(*arguments)
+
+    monkeypatch.setattr(cache, "convert", beaten)
+    second = read_described(toml, data)
+    assert first[0].fingerprint() == second.fingerprint()
+    [folder] = folders(data)
+    assert len(list(folder.iterdir())) == 7
+
+
+def test_a_place_that_cannot_be_written_is_told(toml, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot be written") as error:
+        read_described(toml, tmp_path / "file")
+    assert "--home" in error.value.hint
+
+
+def test_what_is_wrong_with_the_toml_is_told(toml, data):
+    toml.write_text(toml.read_text().replace("rating =", "ratings ="))
+    with pytest.raises(ConfigError, match=r"unknown setting 'interactions\.ratings'"):
+        read_described(toml, data)
+    with pytest.raises(ConfigError, match="cannot be read as TOML"):
+        read_described(toml.parent / "none", data)
+
+
+def test_progress_ends_at_the_whole(toml, data):
+    told = []
+    kept(toml, data, lambda done, total: told.append((done, total)))
+    assert (
+        told[-1][0]
+        == told[-1][1]
+        == sum((toml.parent / name).stat().st_size for name in ("rows.csv", "items.csv"))
+    )
+
+
+def test_a_path_is_read_by_whoever_wrote_it(toml, data, tmp_path, monkeypatch):
+    from fusionrec.data.saved import save_dataset
+
+    described = read(toml, workspace_data=data)
+    assert read(toml.parent, workspace_data=data).fingerprint() == described.fingerprint()
+    save_dataset(tmp_path / "saved", described)
+    assert read(tmp_path / "saved").fingerprint() == described.fingerprint()
+    monkeypatch.setenv("FUSIONREC_HOME", str(tmp_path / "home"))
+    read(toml)
+    assert (tmp_path / "home" / "data" / "tables").is_dir()
+
+
+def test_a_path_to_tables_is_loaded_and_its_reading_told(toml, data):
+    told = []
+    dataset = load(str(toml.parent), data, lambda *done: told.append(done))
+    assert dataset.name == "mine"
+    assert told[-1][0] == told[-1][1]
+    assert load(str(toml), data).fingerprint() == dataset.fingerprint()
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.tsv.gz", "rows.jsonl.zst", "rows.parquet"])
+def test_tables_that_nobody_described_say_what_to_do(tmp_path, name):
+    path = write(tmp_path / name, {"a": ["1"]})
+    for given in (path, tmp_path):
+        with pytest.raises(DataError, match="nobody has described") as error:
+            read(given)
+        assert f"fusionrec init {tmp_path}" in error.value.hint
+
+
+def test_a_folder_of_nothing_known_names_the_layouts(tmp_path):
+    with pytest.raises(DataError, match=r"ratings\.dat"):
+        read(tmp_path)

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from datetime import datetime
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tabular_files import FILES, RATED, describe, write
+
+from fusionrec.data.tabular.convert import convert, count_weights
+from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.parsing import numbers, seconds
+from fusionrec.errors import DataError
+
+NOW = 1_700_000_000
+UNRATED = {"user": "u", "item": "i"}
+
+
+def converted(folder, columns, name="rows.csv", **keys):
+    write(folder / name, columns)
+    return convert(read_description(describe(folder, name, **keys)), now=NOW)
+
+
+def found(made, name: str):
+    return next(finding for finding in made.findings if finding.name == name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_ratings_and_times_of_every_format(tmp_path, name):
+    columns = {
+        "t": ["1600000003", "1600000002", "1600000001"],
+        "u": ["b", "a", "b"],
+        "i": ["x", "x", "y, z"],
+        "r": ["1", "2.5", "5"],
+    }
+    made = converted(tmp_path, columns, f"rows.{name}", **RATED)
+    assert (made.users.ids, made.items.ids) == (["b", "a"], ["x", "y, z"])
+    assert made.user.tolist() == [0, 1, 0]
+    assert made.item.tolist() == [0, 0, 1]
+    assert made.rating.tolist() == [1, 2.5, 5]
+    assert made.time.tolist() == [1600000003, 1600000002, 1600000001]
+    kinds = [column.dtype for column in (made.user, made.item, made.rating, made.time)]
+    assert kinds == [np.int32, np.int32, np.float32, np.int64]
+    assert made.findings == ()
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "rows.jsonl"])
+def test_typed_columns_need_no_text(tmp_path, name):
+    columns = {"u": [1, 2], "i": [1.0, 7.5], "r": [1, 5], "t": [1_600_000_000, 1_600_000_001]}
+    made = converted(tmp_path, columns, name, **RATED)
+    assert (made.users.ids, made.items.ids) == (["1", "2"], ["1", "7.5"])
+    assert made.time.tolist() == columns["t"]
+
+
+def test_several_files_are_one_table(tmp_path):
+    write(tmp_path / "rows-2.jsonl", {"r": [4], "i": ["x"], "u": ["b"]})
+    made = converted(tmp_path, {"u": ["a"], "i": ["x"], "r": ["5"]}, "rows-1.csv")
+    assert made.rows == 1
+    made = convert(read_description(describe(tmp_path, "rows-*")))
+    assert (made.rows, made.users.ids, made.rating.tolist()) == (2, ["a", "b"], [5, 4])
+
+
+def test_ids_stay_as_they_stand_and_near_ones_are_told(tmp_path):
+    ids = ["A1", "a1", " a1", "B", "1.0", "1", "ß"]
+    made = converted(tmp_path, {"u": ids, "i": ["x"] * 7, "r": ["3"] * 6 + ["4"]})
+    assert made.users.ids == ids
+    near = found(made, "users_near")
+    assert (near.count, near.example) == (2, "'A1' and 'a1', 'A1' and ' a1'")
+
+
+def test_ids_that_are_none_are_left_out_and_counted(tmp_path):
+    users = ["a", "", "  ", "b\x07", "c" * 501, "d" * 500, None, "e"]
+    items = ["x"] * 7 + [""]
+    made = converted(tmp_path, {"u": users, "i": items, "r": ["3"] * 7 + ["4"]})
+    assert made.users.ids == ["a", "d" * 500]  # not e, whose item has none
+    assert (found(made, "user_empty").count, found(made, "item_empty").count) == (3, 1)
+    unfit = found(made, "user_unfit")
+    assert (unfit.count, unfit.left_out) == (2, True)
+    assert unfit.example == "rows.csv, row 4, 'b\\x07'"
+
+
+def test_ratings_that_are_none_are_left_out_and_counted(tmp_path):
+    ratings = ["5", "", "5.1", "0", "nan", "inf", "four", "1,5", " 3 ", "+2", "1e0", "0x1"]
+    columns = {"u": [str(n) for n in range(12)], "i": ["x"] * 12, "r": ratings}
+    made = converted(tmp_path, columns)
+    assert made.rating.tolist() == [5, 3, 2, 1]
+    assert found(made, "rating_empty").count == 1
+    unfit = found(made, "rating_unfit")
+    assert (unfit.count, unfit.example) == (7, "rows.csv, row 3, '5.1'")
+    assert made.rows == len(made.user) + sum(one.count for one in made.findings if one.left_out)
+
+
+def test_nothing_left_is_an_error_that_says_why(tmp_path):
+    with pytest.raises(DataError, match=r"none of 2 interactions.*no number of 1 to 5: 2") as error:
+        converted(tmp_path, {"u": ["a", "b"], "i": ["x", "y"], "r": ["9", "10"]})
+    assert "scale" in error.value.hint
+    with pytest.raises(DataError, match="header alone"):
+        converted(tmp_path, {"u": [], "i": [], "r": []})
+
+
+def test_counts_weigh_by_their_logarithm(tmp_path):
+    counts = ["1", "3", "7", "0", "-2", "many", "", "1e9"]
+    columns = {"u": [str(n) for n in range(8)], "i": ["x"] * 8, "n": counts}
+    made = converted(tmp_path, columns, **UNRATED, count="n")
+    assert len(made.rating) == 4
+    assert (found(made, "rating_unfit").count, found(made, "rating_empty").count) == (3, 1)
+    assert made.rating[1] == pytest.approx(2 * made.rating[0])
+    assert made.rating[2] == pytest.approx(3 * made.rating[0])
+    assert made.rating[3] == 1
+    many = count_weights(np.r_[np.tile([1.0, 15.0], 500), 1e12])
+    assert many[[0, 1, -1]].tolist() == [0.25, 1, 1]  # one machine makes nobody else's little
+    assert count_weights(np.array([1e-30]))[0] > 0
+
+
+def test_events_weigh_what_is_said_and_others_are_left_out(tmp_path):
+    columns = {
+        "u": ["a", "b", "c", "d", "e"],
+        "i": ["x"] * 5,
+        "e": ["view", "buy", "refund", "view", None],
+    }
+    made = converted(tmp_path, columns, **UNRATED, event="e")
+    assert made.rating.tolist() == [1, 1, 1, 1]
+    text = "events = {view = 0.25, buy = 1}"
+    toml = describe(tmp_path, "rows.csv", **UNRATED, event="e")
+    toml.write_text(toml.read_text().replace("[interactions]", f"[interactions]\n{text}"))
+    made = convert(read_description(toml))
+    assert made.rating.tolist() == [0.25, 1, 0.25]
+    assert made.kinds == {"view": 2, "buy": 1, "refund": 1}
+    assert found(made, "event_other").count == found(made, "event_empty").count == 1
+    assert "row 3, 'refund'" in found(made, "event_other").example
+
+
+def test_rows_that_say_nothing_more_weigh_1(tmp_path):
+    made = converted(tmp_path, {"u": ["a", "b"], "i": ["x", "x"]}, **UNRATED)
+    assert made.rating.tolist() == [1, 1]
+    assert made.time is None
+
+
+@pytest.mark.parametrize(
+    ("repeats", "rows"), [("last", [1, 4]), ("first", [1, 3]), ("keep", [0, 1, 2, 3, 4])]
+)
+def test_of_repeats_one_stays_by_its_time(tmp_path, repeats, rows):
+    columns = {
+        "u": ["a", "b", "a", "a", "a"],
+        "i": ["x", "x", "x", "x", "x"],
+        "r": ["1", "2", "3", "4", "5"],
+        "t": ["12", "11", "12", "11", "13"],
+    }
+    made = converted(tmp_path, columns, **RATED, repeats=repeats)
+    assert made.rating.tolist() == [float(columns["r"][row]) for row in rows]
+    assert made.time.tolist() == [int(columns["t"][row]) for row in rows]
+    if repeats != "keep":
+        assert found(made, "repeated").count == 3
+
+
+@pytest.mark.parametrize(("repeats", "time"), [("last", [9, 2]), ("first", [1, 2])])
+def test_of_repeated_events_the_strongest_counts(tmp_path, repeats, time):
+    columns = {
+        "u": ["a", "a", "b", "a"],
+        "i": ["x", "x", "x", "x"],
+        "n": ["1", "7", "3", "3"],
+        "t": ["1", "3", "2", "9"],
+    }
+    made = converted(tmp_path, columns, **UNRATED, count="n", time="t", repeats=repeats)
+    assert sorted(made.time.tolist()) == sorted(time)
+    weights = dict(zip(made.time.tolist(), made.rating.tolist(), strict=True))
+    assert weights[2] < weights[time[0]] == 1
+
+
+@pytest.mark.parametrize(
+    ("unit", "zeros"), [("s", ""), ("ms", "0" * 3), ("us", "0" * 6), ("ns", "0" * 9)]
+)
+def test_units_of_times(tmp_path, unit, zeros):
+    columns = {"u": ["a", "b"], "i": ["x", "x"], "r": ["1", "2"]}
+    columns["t"] = [f"1600000000{zeros}", f"-1{zeros}"]
+    made = converted(tmp_path, columns, **RATED, time_unit=unit)
+    assert made.time.tolist() == [1_600_000_000, -1]
+
+
+@pytest.mark.parametrize(("unit", "finer"), [("s", "ms"), ("ms", "us")])
+def test_times_of_another_unit_are_refused_with_it(tmp_path, unit, finer):
+    factor = {"s": 1_000, "ms": 1_000_000}[unit]
+    columns = {"u": ["a", "b", "c"], "i": ["x"] * 3, "r": ["1", "2", "3"]}
+    columns["t"] = ["5"] + [str(1_600_000_000 * factor)] * 2
+    with pytest.raises(DataError, match="2 of 3 times lie beyond the year 2100") as error:
+        converted(tmp_path, columns, **RATED, time_unit=unit)
+    assert f'time_unit = "{finer}"' in error.value.hint
+
+
+def test_dates_far_ahead_have_no_unit_to_be_mistaken(tmp_path):
+    columns = {"u": ["a", "b"], "i": ["x", "y"], "r": [1, 2], "t": [datetime(2999, 1, 1)] * 2}
+    made = converted(tmp_path, columns, "rows.parquet", **RATED)
+    assert found(made, "time_future").count == 2
+
+
+def test_odd_times_are_counted_and_unreadable_ones_left_out(tmp_path):
+    times = ["", "soon", "-5", str(NOW + 86_401), str(NOW), "9" * 30]
+    columns = {"u": list("abcdef"), "i": ["x"] * 6, "r": ["1", "2", "3"] * 2, "t": times}
+    made = converted(tmp_path, columns, **RATED)
+    assert made.time.tolist() == [-5, NOW + 86_401, NOW]
+    counts = {one.name: one.count for one in made.findings if one.name.startswith("time")}
+    assert counts == {"time_empty": 1, "time_unfit": 2, "time_future": 1, "time_early": 1}
+
+
+def test_dates_as_text():
+    texts = [
+        "2024-05-01",
+        "2024-05-01 12:30:00",
+        "2024-05-01T12:30:00.987654Z",
+        "2024-05-01T12:30:00+02:00",
+        "20240501T123000Z",
+        "2024-05-01 12:30:00 UTC",
+        "2024-02-30",
+        "01/05/2024",
+        "",
+        None,
+    ]
+    time, known = seconds(pa.array(texts), "text", "t")
+    day = 1_714_521_600
+    noon = day + 12 * 3600 + 1800
+    assert time[known].tolist() == [day, noon, noon, noon - 7200, noon, noon]
+    assert known.tolist() == [True] * 6 + [False] * 4
+    for alike in (texts[:2], texts[3:4]):  # all of one form go the fast way, with the same end
+        fast, _ = seconds(pa.array(alike), "text", "t")
+        place = texts.index(alike[0])
+        assert fast.tolist() == time[place : place + len(alike)].tolist()
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_timestamps_keep_their_own_unit(unit):
+    moment = datetime(1969, 12, 31, 23, 59, 59)
+    values = pa.array([moment, None], pa.timestamp(unit, "UTC"))
+    time, known = seconds(values, "ms", "t")
+    assert time.tolist() == [-1, 0]
+    assert known.tolist() == [True, False]
+
+
+def test_numbers_of_lists_and_nothing_are_none():
+    for values in (pa.array([["1"]]), pa.nulls(1), pa.array([""])):
+        assert np.isnan(numbers(values, "")).tolist() == [True]
+
+
+def test_lists_are_no_ids(tmp_path):
+    with pytest.raises(DataError, match=r"rows\.jsonl: u: expected one value in each row"):
+        converted(tmp_path, {"u": [["a"]], "i": ["x"], "r": [1]}, "rows.jsonl")
+
+
+def test_a_column_that_is_named_and_missing(tmp_path):
+    with pytest.raises(DataError, match=r"no column 'r' \(interactions.rating\)"):
+        converted(tmp_path, {"u": ["a"], "i": ["x"], "rate": ["1"]})
+
+
+def test_little_data_is_told_of(tmp_path):
+    made = converted(tmp_path, {"u": ["a", "a"], "i": ["x", "x"], "r": ["3", "3"]})
+    names = {one.name for one in made.findings}
+    assert names == {"one_user", "one_item", "one_rating", "repeated"}

@@ -1,0 +1,205 @@
+from __future__ import annotations
+
+import gzip
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from tabular_files import FILES, write
+
+from fusionrec.data.tabular import delimited, jsonlines
+from fusionrec.data.tabular.sources import find_files, open_source, sample
+from fusionrec.data.tabular.values import as_text
+from fusionrec.errors import DataError
+
+AWKWARD = {
+    "id": ["1", "two", "3, or three", 'a "quoted" one', "two\nlines", " spaces "],
+    "said": ["ü", None, "x;y", "z|z", "漢字", "last"],
+}
+
+
+def refused(path, content: bytes) -> DataError:
+    path.write_bytes(content)
+    with pytest.raises(DataError) as error:
+        for _ in open_source(path).batches():
+            pass
+    return error.value
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_was_written_is_read(tmp_path, name):
+    path = write(tmp_path / f"table.{name}", AWKWARD)
+    found = sample(path)
+    assert found.columns == AWKWARD
+    assert (found.format, found.rows_read, found.complete) == (name.split(".")[0], 6, True)
+    assert found.compression == {"gz": "gzip", "zst": "zstd"}.get(name.split(".")[-1], "")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_content_tells_the_format_whatever_the_name(tmp_path, name):
+    path = write(tmp_path / f"table.{name}", AWKWARD).rename(tmp_path / "table")
+    assert sample(path).columns == AWKWARD
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_sample_of_a_longer_file_says_so(tmp_path, name):
+    path = write(tmp_path / f"table.{name}", {"n": [str(n) for n in range(50)]})
+    found = sample(path, 20)
+    assert found.columns == {"n": [str(n) for n in range(20)]}
+    assert not found.complete
+    assert sample(path, 50).complete
+
+
+def test_a_mark_windows_line_ends_and_semicolons_are_read(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_bytes(b'\xef\xbb\xbfuser;item\r\n1;"a;b"\r\n\r\n2;c\r\n')
+    assert sample(path).columns == {"user": ["1", "2"], "item": ["a;b", "c"]}
+
+
+def test_a_mark_before_json_is_read(tmp_path):
+    path = tmp_path / "table.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"user": 1}\r\n\r\n{"user": 2}')
+    assert sample(path).columns == {"user": ["1", "2"]}
+
+
+@pytest.mark.parametrize("content", [b"a,b\n", b"a,b", b"a,b\r\n\r\n"])
+def test_a_header_alone_has_no_rows(tmp_path, content):
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    assert sample(path).columns == {"a": [], "b": []}
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+def test_an_empty_file_is_refused(tmp_path, content):
+    assert "empty" in refused(tmp_path / "table.csv", content).message
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'a,b\n1,2\n"x\ny",2\n3\n1,2\n', "line 5: expected 2 values as in the header, got 1"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3: expected 2 values as in the header, got 3"),
+        (b"a,b\n1,2\n1,\xff\n", "line 3: not UTF-8 from byte 3"),
+        (b"a,\xff\n1,2\n", "line 1: not UTF-8"),
+        (b"a,a\n1,2\n", "two columns are called 'a'"),
+        (b"a\0,b\n", "neither text nor Parquet"),
+        (b"\xff\xfea\0", "UTF-16"),
+        (b"PK\x03\x04....", "a zip archive or a spreadsheet"),
+        (b"PAR1........", "cannot be read"),
+        (b'[{"a": 1}]', "one JSON object per line, got a list"),
+        (b'{"a": 1}\n{"a":\n', "line 2: not JSON"),
+        (b'{"a": 1}\n\n[1]\n', "line 3: expected a JSON object"),
+        (b'{"a": "\xff"}\n', "line 1: not JSON in UTF-8"),
+    ],
+)
+def test_damage_is_told_with_its_line(tmp_path, content, said):
+    assert said in refused(tmp_path / "table", content).message
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, lambda b: pa.compress(b, "zstd", asbytes=True)])
+def test_a_packed_file_that_was_cut_off_is_refused(tmp_path, packed):
+    content = packed(b"a,b\n" + b"".join(b"%d,%d\n" % (n, n * n) for n in range(9_999)))
+    assert "cannot be read" in refused(tmp_path / "t.csv", content[: len(content) // 2]).message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a,b\n1,2\n" + b"x" * 9_999,
+        b'a,b\n1,2\n"x\n' + b"y\n" * 9_999,
+        b'{"a": 1}\n' + b"x" * 9_999,
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_line_without_an_end_is_refused_early(tmp_path, monkeypatch, content, pack):
+    for module in (delimited, jsonlines):
+        monkeypatch.setattr(module, "BLOCK", 1_000)
+    error = refused(tmp_path / "table", pack(content))
+    assert "expected lines of 1,000 bytes at most" in error.message
+
+
+def test_lists_in_lists_without_end_do_not_end_the_process(tmp_path):
+    deep = b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}\n"
+    assert "recursion" in refused(tmp_path / "table", deep).message
+
+
+def test_lines_of_json_may_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(jsonlines, "BLOCK", 60)  # several blocks
+    lines = [
+        '{"id": 1, "day": "2024-05-01"}',
+        '{"id": "b", "day": 7}',
+        '{"id": 12345678901234567890, "kinds": ["x", 2, null]}',
+        '{"id": 2.0, "day": "2024-05-02", "kinds": "alone"}',
+        '{"id": 2.5, "kinds": null}',
+        '{"id": true, "kinds": [["deep"]]}',
+    ]
+    (tmp_path / "t").write_text("\n".join(lines))
+    found = list(open_source(tmp_path / "t").batches(["id", "day"]))
+    read = {
+        n: [v for b in found for v in as_text(b.column(n), "").to_pylist()] for n in ("id", "day")
+    }
+    assert read == {
+        "id": ["1", "b", "12345678901234567890", "2", "2.5", "true"],
+        "day": ["2024-05-01", "7", None, "2024-05-02", None, None],
+    }
+
+
+def test_types_of_parquet_are_read_as_their_text(tmp_path):
+    day = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+    table = pa.table(
+        {
+            "whole": pa.array([1, None, 3], pa.int16()),
+            "float": pa.array([1.0, 2.5, float("nan")]),
+            "kinds": pa.array([["a", "b"], None, []], pa.large_list(pa.string())),
+            "numbers": pa.array([[1, None], [2], None]),
+            "coded": pa.array(["x", "y", "x"]).dictionary_encode(),
+            "flag": [True, False, None],
+            "day": [date(2024, 5, 1)] * 3,
+            "at": pa.array([day] * 3, pa.timestamp("ms", "Asia/Tokyo")),
+            "bytes": [b"1", b"2", b"3"],
+            "table": [{"x": 1}] * 3,
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
+    found = sample(tmp_path / "t.parquet").columns
+    assert found["whole"] == ["1", None, "3"]
+    assert found["float"] == ["1", "2.5", None]
+    assert found["kinds"] == [["a", "b"], None, []]
+    assert found["numbers"] == [["1", None], ["2"], None]
+    assert found["coded"] == ["x", "y", "x"]
+    assert found["flag"] == ["true", "false", None]
+    assert found["day"] == ["2024-05-01"] * 3
+    assert found["at"][0].startswith("2024-05-01 ")
+    assert "bytes" not in found
+    assert "table" not in found
+
+
+def test_files_are_found_by_name_and_by_pattern(tmp_path):
+    for name in ("events-2.csv", "events-1.csv", "items.csv"):
+        write(tmp_path / name, {"a": ["1"]})
+    (tmp_path / "events-3.csv").mkdir()
+    write(tmp_path / "odd[1].csv", {"a": ["1"]})
+    names = [path.name for path in find_files(tmp_path, "events-*.csv")]
+    assert names == ["events-1.csv", "events-2.csv"]
+    assert find_files(tmp_path, "odd[1].csv") == [tmp_path / "odd[1].csv"]
+    with pytest.raises(DataError) as error:
+        find_files(tmp_path, "event-1.csv")
+    assert error.value.hint == "did you mean events-1.csv?"
+
+
+def test_a_column_that_is_missing_names_the_nearest(tmp_path):
+    source = open_source(write(tmp_path / "t.csv", {"user_id": ["1"], "item": ["2"]}))
+    with pytest.raises(DataError, match="no column 'userid'") as error:
+        source.require("userid", "interactions.user")
+    assert error.value.hint == "did you mean 'user_id'?"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_what_was_read_is_told_up_to_the_whole_file(tmp_path, name):
+    path = write(tmp_path / f"t.{name}", {"n": [str(n) for n in range(5_000)]})
+    told: list[int] = []
+    for _ in open_source(path).batches(told=told.append):
+        pass
+    assert told == sorted(told)
+    assert told[-1] == path.stat().st_size

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+from tabular_files import FILES, describe, write
+
+from fusionrec.data.tabular.convert import convert
+from fusionrec.data.tabular.description import read_description
+from fusionrec.errors import DataError
+
+ROWS = {"u": ["a", "b"], "i": ["x", "new"], "r": ["1", "2"]}
+FIELDS = """
+[items]
+files = "items*"
+id = "id"
+title = "name"
+[items.fields.name]
+kind = "text"
+[items.fields.kinds]
+kind = "categories"
+missing = ["none"]
+[items.fields.maker]
+kind = "category"
+missing = ["-"]
+[items.fields.pages]
+kind = "number"
+column = "number of pages"
+missing = ["-1"]
+"""
+ITEMS = {
+    "number of pages": ["10", "-1", "1,5", "2.5"],
+    "id": ["x", "y", "z", "w"],
+    "name": ["One", None, " Three\x1b[2J ", "Four"],
+    "kinds": [["a", "b"], None, ["b", "b", "none", " c "], []],
+    "maker": ["M", "-", None, " N "],
+}
+
+
+def converted(folder, items, name="items.csv", tables=FIELDS):
+    write(folder / "rows.csv", ROWS)
+    write(folder / name, items)
+    return convert(read_description(describe(folder, "rows.csv", tables=tables)))
+
+
+def found(made, name: str):
+    return next(finding for finding in made.findings if finding.name == name)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_attributes_of_every_kind_and_format(tmp_path, name):
+    made = converted(tmp_path, ITEMS, f"items.{name}")
+    assert made.items.ids == ["x", "y", "z", "w", "new"]
+    columns = made.items.columns
+    assert columns["name"] == ["One", "", "Three [2J", "Four", ""]
+    assert columns["kinds"] == [("a", "b"), (), ("b", "c"), (), ()]
+    assert columns["maker"] == ["M", "", "", "N", ""]
+    assert [None if math.isnan(n) else n for n in columns["pages"]] == [10, None, None, 2.5, None]
+    assert made.item.tolist() == [0, 4]
+    unfit = found(made, "items_pages_unfit")
+    assert (unfit.count, unfit.example) == (1, f"items.{name}, '1,5'")
+    strange = found(made, "items_strange")
+    assert (strange.count, strange.example) == (1, "'new'")
+
+
+def test_numbers_of_a_typed_column(tmp_path):
+    items = ITEMS | {"number of pages": [10, -1, None, 12]}
+    for name in ("items.parquet", "items.jsonl"):
+        made = converted(tmp_path, items, name)
+        (tmp_path / name).unlink()
+        pages = made.items.columns["pages"]
+        assert [None if math.isnan(n) else n for n in pages] == [10, None, None, 12, None]
+
+
+def test_repeated_ids_are_one_and_the_last_known_value_counts(tmp_path):
+    items = {
+        "id": ["x", "y", "x", "x", "y", "x"],
+        "name": ["One", "Two", "One", "Uno", "Two", ""],
+        "kinds": ["a", "", "a", "a", "b", "a"],
+        "maker": ["M"] * 6,
+        "number of pages": ["1", "2", "1", "1", "2", "1"],
+    }
+    made = converted(tmp_path, items)
+    assert made.items.ids == ["x", "y", "new"]
+    assert made.items.columns["name"] == ["Uno", "Two", ""]
+    assert made.items.columns["kinds"] == [("a",), ("b",), ()]
+    assert found(made, "items_folded").count == 4
+    assert found(made, "items_changed").count == 1  # y was only completed
+
+
+def test_rows_are_folded_across_batches_and_files(tmp_path, monkeypatch):
+    from fusionrec.data.tabular import delimited
+
+    monkeypatch.setattr(delimited, "BLOCK", 200)
+    ids = [f"i{n % 7}" for n in range(500)]
+    items = {"id": ids, "kinds": ["a"] * 500, "maker": ["M"] * 499 + ["N"]}
+    items |= {"name": ids, "number of pages": ["1"] * 500}
+    write(tmp_path / "items2.csv", items)
+    made = converted(tmp_path, items)
+    assert made.items.ids[:7] == [f"i{n}" for n in range(7)]
+    assert made.items.columns["maker"][:7] == ["M"] * 2 + ["N"] + ["M"] * 4
+    assert (found(made, "items_folded").count, found(made, "items_changed").count) == (993, 1)
+
+
+def test_the_interactions_may_be_the_table_as_well(tmp_path):
+    tables = '[items]\nfiles = "rows.csv"\nid = "i"\n[items.fields.r]\nkind = "number"'
+    made = converted(tmp_path, ITEMS, tables=tables)
+    assert made.items.columns == {"r": [1.0, 2.0]}
+    assert made.findings == ()
+
+
+def test_ids_that_are_none_are_left_out_of_the_table(tmp_path):
+    items = {name: [value] * 3 for name, (value, *_) in ITEMS.items()} | {"id": ["x", "", "y\n"]}
+    made = converted(tmp_path, items)
+    assert made.items.ids == ["x", "new"]
+    assert found(made, "items_empty").example == "items.csv, row 2"
+    assert found(made, "items_unfit").count == 1
+
+
+def test_long_values_are_held_short(tmp_path):
+    items = {name: values[:1] for name, values in ITEMS.items()}
+    items |= {"name": ["n" * 20_000], "maker": ["m" * 2_000]}
+    made = converted(tmp_path, items)
+    assert made.items.columns["name"] == ["n" * 10_000, ""]
+    assert made.items.columns["maker"] == ["", ""]
+    assert found(made, "items_name_long").count == found(made, "items_maker_long").count == 1
+
+
+def test_a_column_that_is_missing_is_named_with_its_field(tmp_path):
+    items = {name.replace("maker", "makers"): values for name, values in ITEMS.items()}
+    with pytest.raises(DataError, match=r"no column 'maker' \(items.fields.maker\)") as error:
+        converted(tmp_path, items)
+    assert error.value.hint == "did you mean 'makers'?"
+
+
+def test_tables_within_the_table_are_refused(tmp_path):
+    items = ITEMS | {"maker": [{"x": 1}] * 4}
+    with pytest.raises(DataError, match="maker: expected text, numbers, dates or lists"):
+        converted(tmp_path, items, "items.jsonl")
+
+
+def test_users_have_a_table_of_their_own(tmp_path):
+    write(tmp_path / "users.tsv", {"who": ["b", "c"], "lang": ["de", "ka"]})
+    tables = '[users]\nfiles = "users.tsv"\nid = "who"\n[users.fields.lang]\nkind = "category"'
+    made = converted(tmp_path, ITEMS, tables=tables)
+    assert made.users.ids == ["b", "c", "a"]
+    assert made.users.columns == {"lang": ["de", "ka", ""]}
+    assert made.user.tolist() == [2, 0]
+    assert found(made, "users_strange").count == 1
