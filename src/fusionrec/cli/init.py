@@ -1,0 +1,76 @@
+"""Commands that begin with files of one's own: init, sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli.output import say
+from fusionrec.errors import UsageError
+
+if TYPE_CHECKING:
+    from fusionrec.data.tabular.guess import Guess
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Write over a fusionrec.toml that is there.")
+@click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
+def init(folder: Path, force: bool, name: str) -> None:
+    """Guess what the files in a folder hold, and write DIR/fusionrec.toml to train from.
+
+    CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
+    stands in the file with its reason; change what is wrong.
+    """
+    from fusionrec.data.tabular.description import NAME, read_description
+    from fusionrec.data.tabular.guess import guess
+    from fusionrec.data.tabular.writing import toml_text, write_new
+
+    file = folder / NAME
+    if file.exists() and not force:
+        raise UsageError(f"{file} is there already", "change it by hand, or write it anew: --force")
+    guessed = guess(folder, name)
+    write_new(file, toml_text(guessed))
+    read_description(file)
+    _summary(guessed)
+    say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")
+    click.echo(file)
+
+
+def _summary(guessed: Guess) -> None:
+    """What was found, a line for each table, on stderr."""
+    told = {line.key: str(line.value) for line in guessed.interactions}
+    beside = [key for key in ("rating", "count", "event", "time") if key in told]
+    says = "".join(f", {key} {told[key]}" for key in beside)
+    say(f"who took what: {told['files']} (user {told['user']}, item {told['item']}{says})")
+    for side, table in (("users", guessed.users), ("items", guessed.items)):
+        if table is None:
+            say(f"{side}: no file tells of them; they are known by id alone")
+            continue
+        names = ", ".join(f"{a.name} ({a.column.kind})" for a in table.attributes.kept)
+        say(f"{side}: {table.lines[0].value} by {table.lines[1].value}: {names or 'the id alone'}")
+        if left := list(table.attributes.left):
+            say(f"  left out: {', '.join(left)}")
+    if guessed.unused:
+        say(f"not used: {', '.join(guessed.unused)}")
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+def sample(folder: Path, seed: int) -> None:
+    """Write the files of a made-up shop: customers, products, and what customers did.
+
+    For trying out how files of one's own are read. The tastes in them are planted, so no figure on
+    them says anything of people.
+    """
+    from fusionrec.data.shop import write_shop
+
+    write_shop(folder, seed)
+    say(f"a made-up shop is in {folder}; see what init makes of it: fusionrec init {folder}")
+    click.echo(folder)
+
+
+COMMANDS = (init, sample)
