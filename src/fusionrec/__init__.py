@@ -1,10 +1,53 @@
 """fusionrec: a two-tower recommender, trained with PaddlePaddle and answered from Milvus."""
 
+from __future__ import annotations
+
+import importlib
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fusionrec.api.answering import Recommender
+    from fusionrec.api.training import Model, evaluate, read_data, train
+    from fusionrec.data.dataset import Dataset
+    from fusionrec.data.frames import read_frames
+    from fusionrec.errors import FusionrecError
 
 __version__ = "0.1.0"
+
+_FROM = {
+    "Dataset": "data.dataset",
+    "FusionrecError": "errors",
+    "Model": "api.training",
+    "Recommender": "api.answering",
+    "evaluate": "api.training",
+    "read_data": "api.training",
+    "read_frames": "data.frames",
+    "train": "api.training",
+}
+__all__ = [
+    "Dataset",
+    "FusionrecError",
+    "Model",
+    "Recommender",
+    "evaluate",
+    "read_data",
+    "read_frames",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A public name, imported when it is first asked for: ``import fusionrec`` alone is quick."""
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])
 
 
 def _prepare_paddle() -> None:

@@ -131,14 +131,14 @@ def open_version(
         return _exact(workspace, artifact, f"{problem}; {error}", away=True)
 
 
-def open_exactly(workspace: Workspace) -> Opened:
-    """The active version, answering from the artifact: for a process that leaves the store to
-    another one on purpose.
+def open_exactly(workspace: Workspace, version: str | None = None) -> Opened:
+    """A version, the active one by default, answering from the artifact: for a process that leaves
+    the store to another one on purpose, or needs none.
 
     Raises:
-        ArtifactError: as in ``load``.
+        ArtifactError, UsageError: as in ``load``.
     """
-    return _exact(workspace, load(workspace), "", away=False)
+    return _exact(workspace, load(workspace, version), "", away=False)
 
 
 def open_recommender(

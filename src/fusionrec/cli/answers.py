@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from fusionrec.cli import options
-from fusionrec.cli.output import say, show_answer
+from fusionrec.cli.output import ByteProgress, say, show_answer
+from fusionrec.cli.serving import one_thread
 from fusionrec.config import Workspace
+from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
     from fusionrec.index import Place
@@ -46,6 +52,18 @@ def wishes(command: options.F) -> options.F:
     return explain(diverse(mixed(command)))
 
 
+def everybody(command: options.F) -> options.F:
+    """Whether all users are meant, and where their answers go: ``everybody`` and ``file``."""
+    every = click.option(
+        "--all", "everybody", is_flag=True, help="For all users of the version, into a file."
+    )
+    output = click.option(
+        "-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+        help="With --all: the Parquet file, which is replaced if it is there.",
+    )  # fmt: skip
+    return every(output(command))
+
+
 @click.command()
 @person
 @options.count
@@ -53,6 +71,8 @@ def wishes(command: options.F) -> options.F:
 @click.option("--seen", is_flag=True, help="Items that the person has rated may be in the answer.")
 @wishes
 @options.as_json
+@everybody
+@one_thread
 @options.store
 @click.pass_obj
 def recommend(
@@ -66,19 +86,86 @@ def recommend(
     as_json: bool,
     version: str | None,
     place: Place,
+    file: Path | None,
     **given: Any,
 ) -> None:
     """Recommend items to a user, to a profile, to someone who likes some items, or any mixture.
 
     A profile given here wins over what is stored; items given come after those stored, and are left
     out as those are. With nothing said, the answer is the most popular items, and is labelled so.
+
+    With --all the answers for all users of the version go into one Parquet file: user, item, rank,
+    score and, where the version predicts ratings, stars.
     """
     from fusionrec.opening import open_recommender
 
+    if given.pop("everybody"):
+        _refuse_with_all()
+        _recommend_all(workspace, version, file, k, seen, given)
+        return
+    if file is not None:
+        raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         query = _query(workspace, opened, k, seen, given)
         wished = replace(query, explain=explain, diversity=diversity, calibration=calibration)
         show_answer(opened.recommend(wished), as_json)
+
+
+_FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version")
+
+
+def _refuse_with_all() -> None:
+    """Refuses what is said of one person, or of how one answer is made.
+
+    Raises:
+        UsageError: such an option was given.
+    """
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and name not in _FOR_ALL and not name.startswith("where_"):
+            raise UsageError(
+                f"{option.opts[-1]} does not go with --all",
+                "what does: -k, --where, --only, --without, --seen, --version",
+            )
+
+
+def _recommend_all(
+    workspace: Workspace,
+    version: str | None,
+    file: Path | None,
+    k: int,
+    seen: bool,
+    given: dict[str, Any],
+) -> None:
+    """Answers for all users, into a file whose path is printed."""
+    from fusionrec.everyone import Everyone, write_answers
+    from fusionrec.feedback import Feedback
+    from fusionrec.ledger import Ledger
+    from fusionrec.opening import open_exactly
+    from fusionrec.people import Query
+
+    if file is None:
+        raise UsageError("--all needs a file for the answers", "name one: -o recs.parquet")
+    recommender = open_exactly(workspace, version).recommender
+    where = options.read_filters(recommender.artifact.schema, given["where"], given)
+    wished = Query(k=k, where=where, seen=seen)
+    feedback = Feedback(Ledger(workspace.ledger))
+    everyone = Everyone(recommender, feedback, wished, threads=os.cpu_count() or 1)
+    for note in recommender.finder.unknown(where):
+        say(f"note: {note}")
+    started = time.monotonic()
+    rows = write_answers(file, everyone, ByteProgress("answering", "users"))
+    took = time.monotonic() - started
+    say(
+        f"{rows:,} rows for {len(everyone):,} users of {recommender.artifact.version}, {took:.1f} s"
+    )
+    if everyone.heard:
+        say(f"{everyone.heard:,} of them with what they said since the training")
+    if everyone.forgotten:
+        say(f"note: {everyone.forgotten:,} are to be forgotten, and were left out")
+    click.echo(file)
 
 
 @click.command()

@@ -20,6 +20,7 @@ from fusionrec.index.filters import (
     mask,
 )
 from fusionrec.index.lite import wipe
+from fusionrec.index.many import ManySearch
 from fusionrec.index.milvus import CollectionInfo, MilvusStore
 from fusionrec.index.overlaid import OverlaidIndex
 from fusionrec.index.parsing import parse, read_conditions
@@ -36,6 +37,7 @@ __all__ = [
     "FilterColumns",
     "Hits",
     "Index",
+    "ManySearch",
     "MilvusIndex",
     "MilvusStore",
     "NoneOf",

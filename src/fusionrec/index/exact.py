@@ -16,6 +16,7 @@ from fusionrec.index.filters import Condition, FilterColumns
 # inner product of normalised vectors.
 MARGIN = 1e-5
 _LENGTH_TOLERANCE = 1e-3
+_GROUP = 16
 
 
 @dataclass(frozen=True)
@@ -89,16 +90,51 @@ class ExactIndex:
         query = check_query(vector, self.vectors.shape[1])
         left_out = check_rows(exclude, len(self))
         check_k(k)
-        allowed = self._columns.mask(where)
+        allowed = self.allowed(where)
         allowed[left_out] = False
-        if self._available is not None:
-            allowed &= self._available
         k = min(k, int(allowed.sum()))
         if k == 0:
             return nothing()
         scores = np.where(allowed, self.vectors @ query, -np.inf)
-        worst = np.partition(scores, len(scores) - k)[len(scores) - k]
-        return ranked(query, self.vectors, np.flatnonzero(scores >= worst - margin(query)), k)
+        _, rows = contenders(scores[None], k, margin(query))
+        return ranked(query, self.vectors, rows, k)
+
+    def allowed(self, where: Sequence[Condition] = ()) -> np.ndarray:
+        """Which items may be found under these conditions: bool [n].
+
+        Raises:
+            UsageError: a condition does not fit these items.
+        """
+        allowed = self._columns.mask(where)
+        return allowed if self._available is None else allowed & self._available
+
+
+def contenders(scores: np.ndarray, k: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of each row that may be among its k best when they are scored again.
+
+    Args:
+        scores: float [b, n]; −inf leaves a column out.
+        k: 1 to n.
+        apart: how far a score may be from the exact one.
+
+    Returns:
+        int64 [c] each, rows and columns, rising: all columns that are not left out and whose score
+        is no more than ``apart`` below the row's k-th best, and perhaps some more.
+    """
+    n = scores.shape[1]
+    width = n // _GROUP
+    peaks = scores
+    if width >= 4 * k:
+        # The k-th best of the groups' best is at most the k-th best of all, seldom less, and found
+        # many times faster.
+        grouped = scores[:, : width * _GROUP].reshape(len(scores), _GROUP, width)
+        peaks = np.concatenate([grouped.max(axis=1), scores[:, width * _GROUP :]], axis=1)
+    last = peaks.shape[1] - k
+    worst = np.partition(peaks, last, axis=1)[:, last]
+    floor = np.maximum(worst - scores.dtype.type(apart), np.finfo(scores.dtype).min)
+    # Of two dimensions, np.nonzero takes ten times as long.
+    found = np.flatnonzero(scores >= floor[:, None])
+    return found // n, found % n
 
 
 def ranked(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> Hits:
@@ -118,8 +154,10 @@ def ranked(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> 
 
 
 def margin(query: np.ndarray) -> float:
-    """How far a float32 score may be from the exact one, for this query."""
-    return MARGIN * max(1.0, float(np.linalg.norm(query)))
+    """How far a float32 score may be from the exact one, for this query, or for any of several:
+    float32 [d] or [b, d].
+    """
+    return MARGIN * max(1.0, float(np.linalg.norm(query, axis=-1).max(initial=0.0)))
 
 
 def nothing() -> Hits:
@@ -170,7 +208,8 @@ def check_rows(rows: np.ndarray | Sequence[int], n: int) -> np.ndarray:
         return np.empty(0, dtype=np.int64)
     if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
         raise UsageError(f"rows to leave out must be whole numbers, got {given.dtype}")
-    distinct = np.unique(given).astype(np.int64)
+    rising = bool((given[1:] > given[:-1]).all())  # as most are; a tenth of the time of sorting
+    distinct = (given if rising else np.unique(given)).astype(np.int64)
     if distinct[0] < 0 or distinct[-1] >= n:
         raise UsageError(f"rows to leave out must be in 0..{n - 1}, got {distinct[[0, -1]]}")
     return distinct

@@ -1,0 +1,352 @@
+"""From Python: the words of the command line, and the docs' own lines."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+import fusionrec
+from builders import python
+from fusionrec import _FROM
+from fusionrec.cli import main
+from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import ConfigError, DataError, UsageError
+from fusionrec.index import Only
+from fusionrec.ledger import Event, Ledger
+
+ROOT = Path(__file__).parent.parent
+
+
+def shop(people: int = 60, things: int = 24, rows: int = 900) -> dict[str, pd.DataFrame]:
+    """Customers, of whom the even ones take teapots and the odd ones lamps."""
+    rng = np.random.default_rng(5)
+    who, what = rng.integers(0, people, rows), rng.integers(0, things, rows)
+    what = np.where(rng.random(rows) < 0.9, what // 2 * 2 + who % 2, what) % things
+    colours = ("Blue", "Red", "Green")
+    kinds = ("teapot", "lamp")
+    return {
+        "orders": pd.DataFrame(
+            {
+                "customer": [f"c{n}" for n in who],
+                "sku": [f"p{n}" for n in what],
+                "stars": np.where(who % 2 == what % 2, 5, 1).astype(float),
+                "time": pd.Timestamp("2024-03-01")
+                + pd.to_timedelta(rng.integers(0, 10**7, rows), unit="s"),
+            }
+        ),
+        "products": pd.DataFrame(
+            {
+                "sku": [f"p{n}" for n in range(things)],
+                "title": [
+                    f"{colours[n % 3]} {kinds[n % 2]}" + f" {n}" * (n > 2) for n in range(things)
+                ],
+                "kind": [kinds[n % 2] for n in range(things)],
+                "price": np.linspace(5, 40, things),
+                "tags": [f"{colours[n % 3]}|new" for n in range(things)],
+            }
+        ),
+        "customers": pd.DataFrame(
+            {
+                "id": [f"c{n}" for n in range(people)],
+                "age": [20 + n % 50 if n % 7 else None for n in range(people)],
+                "postcode": [str(10000 + n) for n in range(people)],
+            }
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, pd.DataFrame]:
+    return shop()
+
+
+@pytest.fixture(scope="module")
+def home(frames, tmp_path_factory) -> Path:
+    """A workspace with an indexed model of the events."""
+    home = tmp_path_factory.mktemp("shop")
+    data = fusionrec.read_frames(
+        frames["orders"], items=frames["products"], user="customer", item="sku"
+    )
+    told: list[str] = []
+    model = fusionrec.train(
+        data, home=home, settings={"training.epochs": 12, "training.threads": 1}, talk=told.append
+    )
+    assert (model.version, len(told)) == ("v1", 12)
+    assert model.index() == str(home / "milvus.db")
+    return home
+
+
+@pytest.fixture
+def fusionrec_command(home, capsys) -> Callable[..., dict]:
+    """What a command answers in that workspace, as JSON."""
+
+    def call(*words: str) -> dict:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            main(["--home", str(home), *words, "--json"])
+        assert not stop.value.code
+        return json.loads(capsys.readouterr().out)
+
+    return call
+
+
+def test_the_import_alone_is_light():
+    loaded = python(
+        "import sys, fusionrec; dir(fusionrec); fusionrec.Dataset; fusionrec.Recommender;"
+        "fusionrec.train; fusionrec.read_frames;"
+        "heavy = {'paddle', 'pyarrow', 'pandas', 'pymilvus', 'sqlalchemy', 'scipy'};"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_the_public_names_are_there():
+    assert sorted(_FROM) == sorted(fusionrec.__all__)
+    assert all(callable(getattr(fusionrec, name)) for name in fusionrec.__all__)
+    assert fusionrec.Dataset is Dataset
+    assert set(fusionrec.__all__) <= set(dir(fusionrec))
+    with pytest.raises(AttributeError, match="no attribute 'trian'"):
+        fusionrec.trian  # noqa: B018
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_the_python_of_the_docs_runs(page, frames, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name, frame in frames.items():
+        frame.to_csv(f"{name}.csv", index=False)
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert blocks
+    lines = [line for line in blocks[0].splitlines() if line]
+    assert len(lines) <= 10
+    names: dict[str, object] = {}
+    for block in blocks:
+        exec(compile(block, page, "exec"), names)
+        if block is blocks[0]:
+            assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_frames_become_fields_by_their_types(frames):
+    products = frames["products"].assign(
+        parts=[["a", "b"][: n % 3] for n in range(24)],
+        new=[n % 2 == 0 for n in range(24)],
+        made=pd.Timestamp("2024-01-01"),
+        about=[f"made of parts {n}" for n in range(24)],
+        colour=pd.Categorical(["red", "blue"] * 12),
+    )
+    data = fusionrec.read_frames(
+        frames["orders"],
+        frames["customers"],
+        products,
+        user="customer",
+        item="sku",
+        fields={"tags": "categories", "postcode": None},
+    )
+    kinds = {field.name: (field.kind, field.filterable) for field in data.schema.fields}
+    assert kinds == {
+        "user_id": ("id", False),
+        "age": ("number", False),
+        "item_id": ("id", False),
+        "title": ("text", False),
+        "kind": ("category", True),
+        "price": ("number", True),
+        "tags": ("categories", True),
+        "parts": ("categories", True),
+        "new": ("category", True),
+        "about": ("text", False),
+        "colour": ("category", True),
+    }
+    assert (data.schema.title, data.schema.events) == ("title", True)
+    assert data.items.row(4) | {"about": ""} == {
+        "title": "Red teapot 4",
+        "kind": "teapot",
+        "price": pytest.approx(5 + 4 * 35 / 23),
+        "tags": ("Red", "new"),
+        "parts": ("a",),
+        "new": "true",
+        "about": "",
+        "colour": "red",
+    }
+    assert np.isnan(data.users.columns["age"][0])
+    assert data.users.columns["age"][1] == 21.0
+    assert any("'made'" in repair and "left out" in repair for repair in data.repairs)
+
+
+def test_rows_keep_what_they_say(frames):
+    orders = frames["orders"].drop_duplicates(["customer", "sku"])
+    data = fusionrec.read_frames(orders, user="customer", item="sku", rating="stars", time="time")
+    assert (data.schema.rating_range, data.schema.like, data.schema.events) == ((1, 5), 4, False)
+    back = pd.DataFrame(
+        {
+            "customer": [data.users.ids[user] for user in data.user],
+            "sku": [data.items.ids[item] for item in data.item],
+            "stars": data.rating.astype(float),
+            "time": pd.to_datetime(data.time, unit="s"),
+        }
+    )
+    order = ["customer", "sku"]
+    pd.testing.assert_frame_equal(
+        back.sort_values(order, ignore_index=True),
+        orders.sort_values(order, ignore_index=True),
+        check_dtype=False,
+    )
+
+
+def test_events_weigh_what_they_are_told_to():
+    rows = pd.DataFrame(
+        {
+            "user": [1, 1, 2, 2],
+            "item": ["a", "b", "a", "b"],
+            "did": ["buy", "view", "view", "return"],
+        }
+    )
+    data = fusionrec.read_frames(rows, event="did", weights={"buy": 1, "view": 0.25})
+    assert (data.schema.events, data.rating.tolist()) == (True, [1.0, 0.25, 0.25])
+    assert data.users.ids == ["1", "2"]
+    plain = fusionrec.read_frames(pd.concat([rows, rows]), repeats="keep")
+    assert (plain.schema.repeats, plain.rating.tolist()) == (True, [1.0] * 8)
+
+
+def test_any_library_of_frames_will_do(frames):
+    orders = pa.Table.from_pandas(frames["orders"])
+
+    class Foreign:
+        """What polars and others give: their columns as Arrow has them."""
+
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return orders.__arrow_c_stream__(requested_schema)
+
+    wanted = fusionrec.read_frames(frames["orders"], user="customer", item="sku")
+    for given in (orders, Foreign()):
+        data = fusionrec.read_frames(given, user="customer", item="sku")
+        assert data.fingerprint() == wanted.fingerprint()
+
+
+BAD = [
+    ({"user": "custmer"}, DataError, "no column 'custmer'", "did you mean 'customer'"),
+    ({"rating": "star"}, DataError, "no column 'star'", "did you mean 'stars'"),
+    ({"rating": "time"}, DataError, "no two ratings that differ", r"scale=\(1, 5\)"),
+    ({"rating": "stars", "scale": (5, 1)}, ConfigError, "scale must be", None),
+    ({"rating": "stars", "count": "stars"}, ConfigError, "only one of rating and count", None),
+    ({"fields": {"prise": "number"}}, DataError, "no column 'prise'|a column 'prise'", "'price'"),
+    ({"fields": {"price": "numbr"}}, ConfigError, "kind must be one of", None),
+    ({"title": "tilte"}, DataError, "no column 'tilte'", "did you mean 'title'"),
+    ({"time": "time", "time_unit": "days"}, ConfigError, "time_unit must be", None),
+    ({"repeats": "all"}, ConfigError, "repeats must be", None),
+]
+
+
+@pytest.mark.parametrize(("given", "kind", "says", "hint"), BAD, ids=lambda value: str(value)[:40])
+def test_what_cannot_be_read_is_said(frames, given, kind, says, hint):
+    words = {"user": "customer", "item": "sku"} | given
+    with pytest.raises(kind, match=says) as raised:
+        fusionrec.read_frames(frames["orders"], items=frames["products"], **words)
+    assert hint is None or re.search(hint, raised.value.hint)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        [1, 2],
+        None,
+        pd.DataFrame({"user": [1, "a", b"x"], "item": [1, 2, 3]}),
+        pd.DataFrame([[1, 2, 3]], columns=["user", "item", "item"]),
+    ],
+    ids=["list", "none", "mixed", "twice"],
+)
+def test_what_is_no_frame_is_refused(frame):
+    with pytest.raises(DataError, match="interactions"):
+        fusionrec.read_frames(frame)
+
+
+def test_answers_are_the_commands_own(home, fusionrec_command):
+    with fusionrec.Recommender(home) as recommender:
+        answer = recommender.recommend(user="c7", k=4, where=["kind=lamp", "price=..30"])
+        assert {item.content["kind"] for item in answer.items} == {"lamp"}
+        assert answer.place == str(home / "milvus.db")
+        similar = recommender.similar("Blue teapot", k=3, where="kind=teapot")
+        found = recommender.search("teapot", k=3, liked="Red lamp")
+        only = recommender.recommend("c7", where=[Only(("p1", "p2"))], seen=True)
+    assert {item.id for item in only.items} == {"p1", "p2"}
+    shown = fusionrec_command(
+        "recommend", "--user", "c7", "-k", "4", "--where", "kind=lamp", "--where", "price=..30"
+    )
+    assert shown["items"] == answer.to_json()["items"]
+    shown = fusionrec_command("similar", "Blue teapot", "-k", "3", "--where", "kind=teapot")
+    assert shown["items"] == similar.to_json()["items"]
+    shown = fusionrec_command("search", "teapot", "-k", "3", "--liked", "Red lamp")
+    assert shown["items"] == found.to_json()["items"]
+
+
+def test_what_was_learned_is_told(home):
+    with fusionrec.Recommender(home) as recommender:
+        answer = recommender.recommend(liked=["Blue teapot"], k=5)
+        assert [item.content["kind"] for item in answer.items].count("teapot") >= 4
+        assert all(item.stars is None for item in answer.items), "events teach no stars"
+        numbered = recommender.recommend(rated={"p4": 1}, explain=True, diversity=0.3, k=3)
+        assert len(numbered.items) == 3
+
+
+def test_all_users_at_once(home, tmp_path):
+    with fusionrec.Recommender(home) as recommender:
+        frame = recommender.recommend_all(k=3, where="kind=lamp")
+        assert list(frame.columns) == ["user", "item", "rank", "score"]
+        one = recommender.recommend(user="c7", k=3, where="kind=lamp").items
+        mine = frame[frame.user == "c7"]
+        assert list(mine.item) == [item.id for item in one]
+        assert list(mine.score) == [item.score for item in one]
+        rows = recommender.write_all(tmp_path / "recs.parquet", k=3, where="kind=lamp")
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / "recs.parquet"), frame, check_categorical=False
+        )
+        assert rows == len(frame)
+        with pytest.raises(UsageError, match="filtered by 'kid'"):
+            recommender.recommend_all(where="kid=lamp")
+
+
+def test_what_users_say_counts_while_it_is_open(home):
+    with fusionrec.Recommender(home) as recommender:
+        before = recommender.recommend(user="new", liked="p4", k=3).items
+        Ledger(Workspace(home).ledger).record([Event("1", "new", before[0].id, "hide", time=1.0)])
+        after = recommender.recommend(user="new", liked="p4", k=3).items
+        assert before[0].id not in {item.id for item in after}
+
+
+def test_what_cannot_be_trained_is_said(frames, tmp_path):
+    data = fusionrec.read_frames(frames["orders"], user="customer", item="sku")
+    with pytest.raises(UsageError, match="the models are fusion, sequence"):
+        fusionrec.train(data, model="fussion", home=tmp_path)
+    with pytest.raises(ConfigError, match="unknown setting"):
+        fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})
+    with pytest.raises(UsageError, match="rating head"):
+        fusionrec.train(data, profile="stars", home=tmp_path)
+    assert not list(tmp_path.glob("models/*"))
+
+
+def test_figures_of_baselines_and_of_a_version(frames, tmp_path):
+    data = fusionrec.read_data("synthetic", home=tmp_path)
+    told: list[str] = []
+    result = fusionrec.evaluate(data, model=None, baselines=["popular"], k=5, talk=told.append)
+    assert [row.name for row in result.rows] == ["popular"]
+    assert 0 < result.row("popular").figure("ndcg@5") < 1
+    assert told
+
+
+def test_the_programs_own_logging_stays(tmp_path):
+    said = python(
+        "import logging, sys, fusionrec;"
+        "d = fusionrec.read_data('synthetic');"
+        "s = {'training.epochs': 1, 'training.batch': 3000, 'model.dim': 8};"
+        "fusionrec.train(d, home=sys.argv[1], settings=s);"
+        "print(logging.root.handlers, logging.root.level)",
+        tmp_path,
+    )
+    assert said.splitlines() == ["[] 30"], "and nothing else is printed"
