@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import folders
 from builders import Ended
 from fusionrec.config import Workspace
+from fusionrec.data.guessing.guess import guess
+from fusionrec.data.guessing.writing import toml_text
 from fusionrec.data.tabular.description import Description, read_description
-from fusionrec.data.tabular.guess import guess
-from fusionrec.data.tabular.writing import toml_text
 from fusionrec.errors import DataError
 
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusionrec.data.tabular import naming
-from fusionrec.data.tabular.attributes import Attribute, guess_attribute
-from fusionrec.data.tabular.evidence import Facts, agreement, shown
-from fusionrec.data.tabular.marks import guess_event
-from fusionrec.data.tabular.writing import quoted, value_text
+from fusionrec.data.guessing import naming
+from fusionrec.data.guessing.attributes import Attribute, guess_attribute
+from fusionrec.data.guessing.evidence import Facts, agreement, shown
+from fusionrec.data.guessing.marks import guess_event
+from fusionrec.data.guessing.writing import quoted, value_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -11,7 +11,7 @@ from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.data.tabular.guess import Guess
+    from fusionrec.data.guessing.guess import Guess
 
 
 @click.command()
@@ -24,9 +24,9 @@ def init(folder: Path, force: bool, name: str) -> None:
     CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
     stands in the file with its reason; change what is wrong.
     """
+    from fusionrec.data.guessing.guess import guess
+    from fusionrec.data.guessing.writing import toml_text, write_new
     from fusionrec.data.tabular.description import NAME, read_description
-    from fusionrec.data.tabular.guess import guess
-    from fusionrec.data.tabular.writing import toml_text, write_new
 
     file = folder / NAME
     if file.exists() and not force:

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fusionrec.data.schema import Side
-from fusionrec.data.tabular import naming
-from fusionrec.data.tabular.description import Column
-from fusionrec.data.tabular.evidence import (
+from fusionrec.data.guessing import naming
+from fusionrec.data.guessing.evidence import (
     ADDRESS,
     CODE,
     EMAIL,
@@ -24,6 +22,8 @@ from fusionrec.data.tabular.evidence import (
     mostly,
     shown,
 )
+from fusionrec.data.schema import Side
+from fusionrec.data.tabular.description import Column
 
 _SEPARATORS = ("|", ";", ",", "/")
 _MOST_MISSING = 5  # words for "not known" that are written down

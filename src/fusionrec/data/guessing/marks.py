@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.tabular import naming
-from fusionrec.data.tabular.evidence import ISO_TIME, OTHER_TIME, Facts, mostly, shown
+from fusionrec.data.guessing import naming
+from fusionrec.data.guessing.evidence import ISO_TIME, OTHER_TIME, Facts, mostly, shown
 
 # What kinds of events weigh, by words in their names: looked at first, then wanted, then taken.
 _WEIGHTS = {

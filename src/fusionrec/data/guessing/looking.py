@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from fusionrec.data.tabular.evidence import Facts
+from fusionrec.data.guessing.evidence import Facts
 from fusionrec.data.tabular.sources import Sample, open_source, sample
 from fusionrec.errors import DataError
 

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
+from fusionrec.data.guessing import naming
+from fusionrec.data.guessing.attributes import guess_attribute
+from fusionrec.data.guessing.evidence import ISO_TIME, Facts, agreement, mostly, overlap
+from fusionrec.data.guessing.looking import File
+from fusionrec.data.guessing.marks import Mark, guess_marks
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular import naming
-from fusionrec.data.tabular.attributes import guess_attribute
-from fusionrec.data.tabular.evidence import ISO_TIME, Facts, agreement, mostly, overlap
-from fusionrec.data.tabular.looking import File
-from fusionrec.data.tabular.marks import Mark, guess_marks
 
 _WORDS = {"user": naming.USER, "item": naming.ITEM}
 _OTHER: dict[Side, Side] = {"user": "item", "item": "user"}

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fusionrec.data.tabular.attributes import Attribute, Attributes
+from fusionrec.data.guessing.attributes import Attribute, Attributes
+from fusionrec.data.guessing.evidence import shown
+from fusionrec.data.guessing.guess import Guess, Line, TableGuess
 from fusionrec.data.tabular.description import Column
-from fusionrec.data.tabular.evidence import shown
-from fusionrec.data.tabular.guess import Guess, Line, TableGuess
 from fusionrec.errors import DataError
 
 _WIDTH = 100

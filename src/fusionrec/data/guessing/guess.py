@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from fusionrec.data.guessing import naming
+from fusionrec.data.guessing.attributes import Attribute, Attributes, guess_attribute
+from fusionrec.data.guessing.evidence import Facts, agreement, shown
+from fusionrec.data.guessing.looking import ROWS, File, Folder, look
+from fusionrec.data.guessing.roles import Taken, Told, all_taken, both_tables
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular import naming
-from fusionrec.data.tabular.attributes import Attribute, Attributes, guess_attribute
-from fusionrec.data.tabular.evidence import Facts, agreement, shown
-from fusionrec.data.tabular.looking import ROWS, File, Folder, look
-from fusionrec.data.tabular.roles import Taken, Told, all_taken, both_tables
 from fusionrec.errors import DataError
 
 _MOST_FIELDS = 40
