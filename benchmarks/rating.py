@@ -24,9 +24,9 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.fetch import load
 from fusionrec.data.split import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
-from fusionrec.features import UNKNOWN
 from fusionrec.recipes import FUSION, Recipe
 from fusionrec.training.fusion import FusionTrainer, predict
+from fusionrec.vocabularies import UNKNOWN
 
 
 def main() -> None:

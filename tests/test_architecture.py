@@ -17,19 +17,21 @@ ORDER = (
     ("errors",),
     ("config",),
     ("data", "scores", "metrics", "histories"),
-    ("features", "ledger", "recipes"),
+    ("vocabularies", "ledger", "recipes"),
+    ("features",),
     ("models",),
-    ("artifact", "index", "words"),
+    ("artifact", "index", "words", "opinions", "following"),
     ("catalogue", "foreign", "feedback_data"),
     ("training", "people", "finder", "categories"),
     ("reasons", "rerank"),
     ("answer", "feedback"),
     ("recommender",),
+    ("everyone",),
     ("versions", "evaluation"),
     ("indexing",),
     ("opening",),
     ("live",),
-    ("doctor",),
+    ("doctor", "api"),
     ("service",),
     ("cli",),
 )
@@ -53,7 +55,7 @@ KNOWN_IN = {
     "orjson": {"service"},
     "prometheus_client": {"service"},
     "pandas": {"data"},
-    "pyarrow": {"data", "artifact", "evaluation", "foreign"},
+    "pyarrow": {"data", "artifact", "evaluation", "everyone", "foreign"},
     "safetensors": {"artifact", "training"},
     "matplotlib": {"evaluation"},
 }
@@ -136,6 +138,7 @@ def test_the_word_index_keeps_nothing():
 
 def test_no_module_imports_itself_through_others():
     edges = {module_of(path): inner(path) for path in FILES}
+    del edges["fusionrec"]  # what it names it imports when it is asked for, after all of this
 
     def visit(module: str, above: tuple[str, ...]) -> None:
         assert module not in above, " -> ".join((*above, module))

@@ -22,11 +22,13 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.schema import Field
 from fusionrec.errors import ArtifactError, UsageError
-from fusionrec.features import UNKNOWN, Encoder, words_of
+from fusionrec.features import Encoder
 from fusionrec.index import ExactIndex
 from fusionrec.people import Query
 from fusionrec.recommender import Recommender
+from fusionrec.vocabularies import UNKNOWN, in_buckets, learn, words_of
 
 
 def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
@@ -133,6 +135,72 @@ def test_a_saved_encoder_encodes_as_before(tmp_path):
         assert equal(before.encode_table(side, table), after.encode_table(side, table))
 
 
+def bucketed(*names: str) -> Dataset:
+    """The library with some numbers read by bucket."""
+    fields = tuple(replace(f, buckets=f.name in names) for f in LIBRARY.fields)
+    return replace(library(volumes=90), schema=replace(LIBRARY, fields=fields))
+
+
+def test_buckets_hold_about_as_many_numbers_each():
+    data = bucketed("pages")
+    encoder = Encoder.fit(data, np.arange(len(data)))
+    edges = encoder.vocabularies["pages"].edges
+    assert len(edges) == 16
+    pages = np.array(data.items.columns["pages"])
+    encoded = encoder.encode_table("item", data.items)["pages"]
+    assert encoded.shape == (90, 17)
+    assert encoded.dtype == np.float32
+    assert (encoded.sum(axis=1) == 1).all()
+    assert (encoded[:, 0] == np.isnan(pages)).all()
+    held = encoded[:, 1:].sum(axis=0)
+    assert held.max() - held.min() <= 2
+    # Whatever lies outside counts in the first or the last; what is no number is not known.
+    ids, far = [None] * 6, [-1e9, 1e9, edges[3], math.nan, None, math.inf]
+    rows = encoder.encode("item", ids, {"pages": far})["pages"].argmax(axis=1)
+    assert rows.tolist() == [1, 16, 4, 0, 0, 0]
+    assert encoder.width(next(f for f in data.schema.fields if f.name == "pages")) == 17
+
+
+@pytest.mark.parametrize(
+    ("numbers", "edges"),
+    [
+        ([2.0] * 40, (2.0,)),
+        ([1.0, 2.0] * 20, (1.0, 2.0)),
+        ([1.0, 2.0, 3.0, 4.0], (1.0, 3.0)),
+        ([math.nan, math.inf], ()),
+        ([0.0] * 96 + [5.0, 6.0, 7.0, 8.0] * 8, (0.0, 5.0, 6.0, 7.0, 8.0)),
+    ],
+)
+def test_fewer_buckets_where_there_are_fewer_numbers(numbers, edges):
+    field = Field("n", "item", "number", buckets=True)
+    vocabulary = learn(field, numbers, 1, 1)
+    assert vocabulary.edges == edges
+    made = in_buckets(np.array([*numbers, math.nan]), vocabulary)
+    assert made.shape == (len(numbers) + 1, len(edges) + 1)
+    assert (made.sum(axis=1) == 1).all()
+
+
+def test_a_profile_has_buckets_too(tmp_path):
+    data = bucketed("born")
+    before = Encoder.fit(data, np.arange(len(data)))
+    before.save(tmp_path / "encoder.json")
+    encoder = Encoder.load(tmp_path / "encoder.json")
+    assert encoder.vocabularies == before.vocabularies
+    given = encoder.profile({"born": "1961"})
+    one = encoder.encode("user", [None], {name: [value] for name, value in given.items()})["born"]
+    same = encoder.encode("user", [None], {"born": [1961.0]})["born"]
+    assert np.array_equal(one, same)
+    assert one[0, 0] == 0
+
+
+def test_an_encoder_from_before_there_were_buckets(published, tmp_path):
+    value = json.loads((published.folder / "encoder.json").read_text(encoding="utf-8"))
+    for vocabulary in value["vocabularies"].values():
+        del vocabulary["edges"]
+    (tmp_path / "encoder.json").write_text(json.dumps(value), encoding="utf-8")
+    assert Encoder.load(tmp_path / "encoder.json").vocabularies == published.encoder.vocabularies
+
+
 def _without(*path: str):
     def change(value):
         for name in path[:-1]:
@@ -155,6 +223,8 @@ def _without(*path: str):
         _without("vocabularies", "title", "values"),
         _without("schema"),
         lambda value: value["vocabularies"]["title"].update(length="long"),
+        lambda value: value["vocabularies"]["year"].update(edges=[1.0, 1.0]),
+        lambda value: value["vocabularies"]["year"].update(edges=[1.0, math.nan, 3.0]),
         lambda _: [1, 2],
     ],
 )
@@ -246,14 +316,19 @@ def test_training_reads_the_encoder_that_it_saves(dataset, monkeypatch, tmp_path
 
 
 def test_no_other_code_turns_values_into_rows():
-    """Hashing, and looking up rows in vocabularies, is done in features.py alone."""
+    """Hashing, and looking up rows in vocabularies, is done in features.py alone; what stands in
+    them is learned in vocabularies.py.
+    """
     root = Path(fusionrec.__file__).parent
     for path in root.rglob("*.py"):
-        if path.name in ("features.py", "words.py") and path.parent == root:
+        own = ("features.py", "vocabularies.py", "words.py")
+        if path.name in own and path.parent == root:
             continue  # a search cuts its words as titles are cut
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             assert not (called and node.func.id in ("hash", "words_of", "Vocabulary")), path
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "fusionrec.vocabularies", path
             if isinstance(node, ast.ImportFrom) and node.module == "fusionrec.features":
                 allowed = {"Encoder", "Features"}
                 assert {alias.name for alias in node.names} <= allowed, path

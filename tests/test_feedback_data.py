@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from builders import as_options, recipe
+from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.data.movielens.readers import read
+from fusionrec.data.readers import read
 from fusionrec.data.saved import save_dataset
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
@@ -175,3 +178,21 @@ def test_ids_of_another_data_set_are_warned_of(workspace, dataset, ledger):
     assert f"those of {dataset.name}" in other_data(dataset, "shop")
     Ledger(workspace.ledger).activate("v9", "")  # one that has gone
     assert trained_on(workspace) == ""
+
+
+def test_the_report_of_what_was_trained_with_feedback(dataset, fusionrec, tmp_path):
+    save_dataset(tmp_path / "d", dataset)
+    workspace, data = Workspace(tmp_path / "home"), ("--data", str(tmp_path / "d"))
+    ledger = Ledger(workspace.ledger)
+    say(ledger, ("visitor", dataset.items.ids[0], "like"))
+    ended = fusionrec(workspace, "train", *data, "--with-feedback", *as_options(recipe(epochs=1)))
+    assert ended.code == 0, ended.err
+    # What is said later does not hide what it was trained on.
+    ledger.record([Event("later", "visitor", dataset.items.ids[1], "like", time=3e9)])
+    ended = fusionrec(workspace, "report", *data)
+    assert ended.code == 0, ended.err
+    page = Path(ended.out.strip()).read_text(encoding="utf-8")
+    assert "held out of training" in page
+    alone = fusionrec(workspace, "report", "-o", str(tmp_path / "alone.html"))
+    assert f"--data {dataset.name}\n" in alone.err
+    assert f"--data {dataset.name}<" in (tmp_path / "alone.html").read_text(encoding="utf-8")

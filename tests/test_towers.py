@@ -45,6 +45,13 @@ def encoder_of(data: Dataset) -> Encoder:
     return Encoder.fit(data, np.flatnonzero((data.user > 0) & (data.item > 0)))
 
 
+def by_bucket() -> Dataset:
+    """The library with every number read by bucket."""
+    data = library()
+    fields = tuple(replace(f, buckets=f.kind == "number") for f in data.schema.fields)
+    return replace(data, schema=replace(data.schema, fields=fields))
+
+
 def told(recipe: Recipe | SequenceRecipe) -> dict[str, Any]:
     """What a manifest tells of a model."""
     return {"model": recipe.name, "recipe": recipe.to_dict()}
@@ -78,7 +85,7 @@ def features_of(data: Dataset, side: Side, encoder: Encoder) -> Features:
     ],
     ids=["small", "relu", "two windows", "a window longer than texts"],
 )
-@pytest.mark.parametrize("made", [library, checkerboard])
+@pytest.mark.parametrize("made", [library, checkerboard, by_bucket])
 def test_a_tower_of_fields_answers_as_paddles(tmp_path, made, side, settings):
     data = made()
     encoder = encoder_of(data)

@@ -1,14 +1,11 @@
-"""Vocabularies and the Encoder: the only code that turns values into what towers read."""
+"""The Encoder: the only code that turns values into what towers read."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
-import unicodedata
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +14,20 @@ import numpy as np
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema, Side
 from fusionrec.errors import ArtifactError, DataError, UsageError
+from fusionrec.vocabularies import (
+    UNKNOWN,
+    Vocabulary,
+    in_buckets,
+    learn,
+    numbers,
+    read,
+    standardised,
+    words_of,
+)
 
 FORMAT = 1
-UNKNOWN = 0  # the row of every value that training did not see
 
 Features = dict[str, np.ndarray]
-
-
-def words_of(text: str) -> list[str]:
-    """The words of a text in order: runs of letters, marks and digits, case folded."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    if folded.isascii():
-        return re.findall(r"[a-z0-9]+", folded)
-    # Not \w: it leaves out the marks that many scripts write vowels with.
-    parts = [c if unicodedata.category(c)[0] in "LMN" else " " for c in folded]
-    return "".join(parts).split()
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """What one field looked like in training.
-
-    Attributes:
-        values: known values; the one at place p has row p + 1. Row 0 is every other value.
-        length: ``text``: words kept of each text; shorter ones are padded.
-        mean, std: ``number``: of the known values in training.
-    """
-
-    values: tuple[str, ...] = ()
-    length: int = 0
-    mean: float = 0.0
-    std: float = 1.0
-
-    @property
-    def size(self) -> int:
-        """How many rows an embedding of this field needs, the unknown one included."""
-        return len(self.values) + 1
-
-    def rows(self) -> dict[str, int]:
-        """Value -> row, from 1."""
-        return {value: row for row, value in enumerate(self.values, start=1)}
 
 
 class Encoder:
@@ -68,7 +39,8 @@ class Encoder:
     - ``id``, ``category``: int64 [n], rows.
     - ``categories``: float32 [n, size], 1 for each category held; column 0 for unknown ones.
     - ``text``: int64 [n, length], rows of words in order; 0 pads, 1 is an unknown word.
-    - ``number``: float32 [n, 2], standardised value and whether it is known (1 or 0).
+    - ``number``: float32 [n, 2], standardised value and whether it is known (1 or 0); with buckets
+      float32 [n, size], 1 at the bucket's row, at row 0 where the number is not known.
     """
 
     def __init__(self, schema: Schema, vocabularies: Mapping[str, Vocabulary]) -> None:
@@ -97,11 +69,13 @@ class Encoder:
             ("item", dataset.item, dataset.items),
         )
         for side, positions, table in sides:
-            seen = table.take(np.unique(positions[rows]))
+            trained = np.zeros(len(table), dtype=bool)
+            trained[positions[rows]] = True
+            seen = table.take(np.flatnonzero(trained))
             vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
             for field in dataset.schema.attributes(side):
                 column = seen.columns[field.name]
-                vocabularies[field.name] = _learn(field, column, min_count, max_words)
+                vocabularies[field.name] = learn(field, column, min_count, max_words)
         return cls(dataset.schema, vocabularies)
 
     @classmethod
@@ -144,7 +118,8 @@ class Encoder:
         if field.kind in ("id", "category"):
             return np.array([rows.get(v, UNKNOWN) for v in values], dtype=np.int64)
         if field.kind == "number":
-            return _standardised(values, vocabulary)
+            made = in_buckets if field.buckets else standardised
+            return made(numbers(values), vocabulary)
         if field.kind == "categories":
             several = np.zeros((len(values), vocabulary.size), dtype=np.float32)
             for n, held in enumerate(values):
@@ -187,10 +162,7 @@ class Encoder:
         value = {
             "format": FORMAT,
             "schema": self.schema.to_json(),
-            "vocabularies": {
-                name: {"values": v.values, "length": v.length, "mean": v.mean, "std": v.std}
-                for name, v in self.vocabularies.items()
-            },
+            "vocabularies": {name: asdict(v) for name, v in self.vocabularies.items()},
         }
         path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
 
@@ -206,10 +178,7 @@ class Encoder:
             if value["format"] != FORMAT:
                 raise ArtifactError(f"{path}: encoder format {value['format']}, not {FORMAT}")
             schema = Schema.from_json(value["schema"])
-            vocabularies = {
-                name: Vocabulary(tuple(v["values"]), int(v["length"]), v["mean"], v["std"])
-                for name, v in value["vocabularies"].items()
-            }
+            vocabularies = {name: read(v) for name, v in value["vocabularies"].items()}
             if vocabularies.keys() != {field.name for field in schema.fields}:
                 raise ArtifactError(f"{path}: its vocabularies are not those of its schema")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
@@ -240,29 +209,3 @@ def _given(field: Field, text: str) -> Any:
                 hint="; ".join(f"{code} = {label}" for code, label in field.choices.items()),
             )
     return tuple(values) if several else values[0]
-
-
-def _learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:
-    if field.kind == "number":
-        known = [float(v) for v in column if v is not None and not math.isnan(v)]
-        if not known:
-            return Vocabulary()
-        return Vocabulary(mean=float(np.mean(known)), std=float(np.std(known)) or 1.0)
-    if field.kind == "text":
-        texts = [words_of(text or "") for text in column]
-        counts = Counter(word for words in texts for word in set(words))
-        # The length that holds all but the longest hundredth of the texts, at most max_words.
-        length = int(np.quantile([len(words) for words in texts], 0.99)) if texts else 1
-        kept = sorted(word for word, count in counts.items() if count >= min_count)
-        return Vocabulary(tuple(kept), length=max(1, min(length, max_words)))
-    if field.kind == "categories":
-        return Vocabulary(tuple(sorted({v for held in column for v in held or ()})))
-    return Vocabulary(tuple(sorted({v for v in column if v})))  # an empty one is not known
-
-
-def _standardised(values: Sequence[Any], vocabulary: Vocabulary) -> np.ndarray:
-    number = np.array([math.nan if v is None else float(v) for v in values], dtype=np.float64)
-    known = np.isfinite(number)
-    # Held within five deviations: a mistyped year must not blow up a vector.
-    scaled = np.clip((number - vocabulary.mean) / vocabulary.std, -5.0, 5.0)
-    return np.stack([np.where(known, scaled, 0.0), known], axis=1).astype(np.float32)

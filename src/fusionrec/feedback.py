@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
+from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
-from fusionrec.ledger import Event, Ledger, Pulse
+from fusionrec.following import Following
+from fusionrec.ledger import Event, Ledger
+from fusionrec.opinions import opinions
 from fusionrec.people import Query, Rated
 
-_PART = 10_000  # events read at once
 _CROWD = 3  # users
 _LATELY = 30 * 86_400.0  # seconds
-_OPINIONS = ("rating", "like", "dislike")
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,10 @@ class Said:
     """What the ledger holds of a user, as far as a version can read it.
 
     Attributes:
-        history: the items that they gave an opinion of, each once, by the last one of it: a rating
-            as it is, held within the version's scale; a ``like`` without a rating; a ``dislike``
-            with the lowest one. The newest is last.
+        history: the items that they gave an opinion of (see ``opinions``): a rating as it is, held
+            within the version's scale; a ``like`` without a rating, where interactions are events
+            as one that weighs 1; a ``dislike`` with the lowest rating. The newest is last. What the
+            version was trained with, and so has among what it stores of the user, is left out.
         hidden: the items that they do not want to see.
         profile: user attribute -> value.
         forgotten: whether what training knows of them is not to be used.
@@ -43,21 +43,19 @@ class Said:
     events: tuple[int, int] = (0, 0)
 
 
+_NOTHING = Said()
+
+
 class Feedback:
-    """The ledger's events and profiles by user, in memory; each question first takes in what is
-    new. Several threads may use one.
+    """The ledger's events and profiles, by user, as they are at each question. Several threads may
+    use one.
 
     Args:
         ledger: whose events and profiles count, whoever writes them.
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._lock = threading.Lock()
-        self._seen = Pulse()
-        self._events: dict[str, list[tuple[int, Event]]] = {}
-        self._profiles: dict[str, Mapping[str, str]] = {}
-        self._forgotten: dict[str, bool] = {}
+        self._ledger, self._users = ledger, Following(ledger)
         self._lately: tuple[Any, Mapping[str, int]] = (None, {})
 
     def events(self, user: str) -> list[Event]:
@@ -66,8 +64,7 @@ class Feedback:
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        self._follow()
-        return [event for _, event in self._events.get(user, ())]
+        return [event for _, event in self._users.of(user).events]
 
     def said(self, user: str, catalogue: Catalogue) -> Said:
         """What a user said, as far as the version and its items know of it.
@@ -75,17 +72,42 @@ class Feedback:
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        self._follow()
-        held = self._events.get(user, [])[:]
-        history, hidden = _opinions(event for _, event in held)
-        items, (low, high) = catalogue.positions, catalogue.artifact.schema.rating_range
+        told = self._users.of(user)
+        held, forgotten = told.events, told.forgotten
+        if not (held or told.profile or forgotten):
+            return _NOTHING
+        items, artifact = catalogue.positions, catalogue.artifact
+        found = opinions(held, artifact.schema)
+        known = set() if forgotten else _trained_with(artifact, user, held)
+        history = [
+            _rated(event, artifact.schema)
+            for number, event in found.told
+            if event.item in items
+            and (number > artifact.feedback or items[event.item] not in known)
+        ]
         return Said(
-            tuple(_rated(event, low, high) for item, event in history.items() if item in items),
-            frozenset(item for item in hidden if item in items),
-            _readable(self._profiles.get(user, {}), catalogue.artifact),
-            self._is_forgotten(user),
+            tuple(history),
+            frozenset(item for _, item in found.refused if item in items),
+            _readable(told.profile, artifact),
+            forgotten,
             (len(held), held[-1][0] if held else 0),
         )
+
+    def heard(self) -> frozenset[str]:
+        """Who said or did something, or has a profile.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        return self._users.heard()
+
+    def forgotten(self, users: Iterable[str]) -> frozenset[str]:
+        """Those of some users who are to be forgotten.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        return self._ledger.forgotten(users)
 
     def lately(self, like: float) -> Mapping[str, int]:
         """Outside item id -> how many users took it in the last 30 days: liked it, viewed it, or
@@ -95,12 +117,12 @@ class Feedback:
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        self._follow()
         now = time.time()
-        key = (self._seen.gone, int(now // 10), like)
+        key = (self._ledger.pulse().gone, int(now // 10), like)
         held = self._lately
         if held[0] != key:
-            held = self._lately = (key, _taken(self._events, now - _LATELY, like))
+            taken = self._ledger.taken(max(now - _LATELY, 0.0), like, _CROWD)
+            held = self._lately = (key, taken)
         return held[1]
 
     def enrich(self, query: Query, catalogue: Catalogue) -> Query:
@@ -123,59 +145,14 @@ class Feedback:
         """
         if query.user is not None or query.profile or query.history:
             return query
-        return replace(query, lately=self.lately(catalogue.artifact.schema.like))
-
-    def _follow(self) -> None:
-        """Takes in what is new; begins anew where someone was forgotten."""
-        if self._knows(self._ledger.pulse()):
-            return
-        with self._lock:
-            # Asked again: another thread may have been here, and later than that question.
-            now = self._ledger.pulse()
-            anew = now.gone != self._seen.gone
-            events, profiles = ({}, {}) if anew else (self._events, self._profiles)
-            last, latest = (0, -1) if anew else (self._seen.event, self._seen.profile)
-            while part := self._ledger.events(last, _PART):
-                for number, event in part:
-                    events.setdefault(event.user, []).append((number, event))
-                last = part[-1][0]
-            for number, user, profile in self._ledger.profiles_after(latest):
-                profiles[user], latest = profile, number
-            if anew:
-                self._events, self._profiles, self._forgotten = events, profiles, {}
-            self._seen = Pulse(now.gone, last, latest)
-
-    def _knows(self, now: Pulse) -> bool:
-        seen = self._seen
-        return now.gone == seen.gone and now.event <= seen.event and now.profile <= seen.profile
-
-    def _is_forgotten(self, user: str) -> bool:
-        if not self._seen.gone:
-            return False
-        known = self._forgotten  # another one takes its place when someone is forgotten
-        if user not in known:
-            known[user] = self._ledger.is_forgotten(user)
-        return known[user]
-
-
-def _taken(
-    events: Mapping[str, Sequence[tuple[int, Event]]], since: float, like: float
-) -> Mapping[str, int]:
-    people: Counter[str] = Counter()
-    for held in list(events.values()):
-        people.update(
-            {
-                event.item
-                for _, event in held[:]
-                if event.time >= since
-                and (event.kind in ("like", "view") or (event.rating or -math.inf) >= like)
-            }
-        )
-    return {item: count for item, count in people.items() if count >= _CROWD}
+        schema = catalogue.artifact.schema
+        return replace(query, lately=self.lately(math.inf if schema.events else schema.like))
 
 
 def add(query: Query, said: Said) -> Query:
     """A query with what its user said before; see ``Feedback.enrich``."""
+    if said is _NOTHING:
+        return query
     told = {one.item for one in query.history}
     return replace(
         query,
@@ -186,25 +163,20 @@ def add(query: Query, said: Said) -> Query:
     )
 
 
-def _opinions(events: Iterable[Event]) -> tuple[dict[str, Event], set[str]]:
-    """The last opinion of each item, by the order of these; and the items that were hidden and of
-    which nothing was said since.
+def _trained_with(artifact: Artifact, user: str, held: Sequence[tuple[int, Event]]) -> set[int]:
+    """Positions of the items that a version stores of a user, if it was trained with any of what
+    the user said.
     """
-    history: dict[str, Event] = {}
-    hidden: set[str] = set()
-    for event in events:
-        if event.kind == "hide":
-            hidden.add(event.item)
-        elif event.kind in _OPINIONS:
-            hidden.discard(event.item)
-            history.pop(event.item, None)
-            history[event.item] = event
-    return history, hidden
+    position = artifact.user_positions.get(user)
+    if position is None or not held or held[0][0] > artifact.feedback:
+        return set()
+    return set(artifact.histories.of(position).items.tolist())
 
 
-def _rated(event: Event, low: float, high: float) -> Rated:
+def _rated(event: Event, schema: Schema) -> Rated:
+    low, high = schema.rating_range
     if event.kind == "like":
-        return Rated(event.item, None, event.time)
+        return Rated(event.item, high if schema.events else None, event.time)
     rating = low if event.rating is None else min(max(event.rating, low), high)
     return Rated(event.item, rating, event.time)
 

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.items import item_of
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
 from fusionrec.ledger import Event, Ledger
+from fusionrec.opinions import Pair, opinions
 
 _UNKNOWN: dict[str, Any] = {"number": math.nan, "categories": (), "category": "", "text": ""}
 
 _SUFFIX = " with feedback"
-
-# Ratings, by outside ids of user and item: the rating and when it was given, in seconds since 1970.
-Ratings = Mapping[tuple[str, str], tuple[float, int]]
 
 
 @dataclass(frozen=True)
@@ -35,6 +34,23 @@ class _Rows:
     time: np.ndarray | None
 
 
+def without_feedback(name: str) -> str:
+    """The name of the data set that was there before ``with_feedback``; else the name itself."""
+    return name.removesuffix(_SUFFIX)
+
+
+def trained_with(dataset: Dataset, ledger: Ledger, artifact: Artifact) -> Dataset:
+    """The data set as a version was trained on it: with the feedback that training took in, if the
+    version says so.
+
+    Raises:
+        DataError, LedgerError: as of ``with_feedback``.
+    """
+    if artifact.manifest["data"] != f"{dataset.name}{_SUFFIX}":
+        return dataset
+    return with_feedback(dataset, ledger, until=artifact.feedback)
+
+
 def other_data(dataset: Dataset, trained_on: str) -> str:
     """A warning where feedback was given to a version of another data set, else an empty text: an
     id is taken for the same user or item wherever it comes from.
@@ -43,7 +59,7 @@ def other_data(dataset: Dataset, trained_on: str) -> str:
         dataset: that it is to be added to.
         trained_on: the name of the active version's data set; empty where that is not known.
     """
-    name = trained_on.removesuffix(_SUFFIX)
+    name = without_feedback(trained_on)
     if name in ("", dataset.name, "feedback"):
         return ""
     return (
@@ -52,14 +68,24 @@ def other_data(dataset: Dataset, trained_on: str) -> str:
     )
 
 
-def with_feedback(dataset: Dataset, ledger: Ledger) -> Dataset:
+def with_feedback(dataset: Dataset, ledger: Ledger, until: int | None = None) -> Dataset:
     """A data set with what the ledger holds: ratings, likes as the lowest rating that counts as
     liking, dislikes as the lowest rating, the last one of a user and item alone; users with their
     profiles; items that were added or changed. Views and hides are no interactions. What users who
     were forgotten rated before is left out.
 
+    Where interactions are events, a like is one more event, which weighs 1; what a user dislikes or
+    hides is left out of all that they took, and ratings are left out with a count. Where people
+    take items again, everything counts and not the last alone. See ``opinions``.
+
+    Args:
+        dataset: the data set.
+        ledger: the ledger.
+        until: number of the last event that counts; all by default.
+
     Returns:
-        Another data set; its ``repairs`` say what was added and left out.
+        Another data set; its ``repairs`` say what was added and left out, its ``feedback`` is the
+        number of the last event in it.
 
     Raises:
         DataError: nothing is left to train on.
@@ -68,7 +94,7 @@ def with_feedback(dataset: Dataset, ledger: Ledger) -> Dataset:
     columns = dataset.user, dataset.item, dataset.rating, dataset.time
     rows, gone = _remembered(_Rows(dataset.users, dataset.items, *columns), ledger)
     name = f"{dataset.name}{_SUFFIX}"
-    made = _made(dataset.schema, name, rows, ledger)
+    made = _made(dataset.schema, name, rows, ledger, until)
     note = (f"{gone} users who were forgotten are left out",) if gone else ()
     return replace(made, repairs=(*dataset.repairs, *note, *made.repairs))
 
@@ -103,44 +129,70 @@ def _remembered(rows: _Rows, ledger: Ledger) -> tuple[_Rows, int]:
     return left, int((~stays).sum())
 
 
-def _made(schema: Schema, name: str, rows: _Rows, ledger: Ledger) -> Dataset:
+def _made(
+    schema: Schema, name: str, rows: _Rows, ledger: Ledger, until: int | None = None
+) -> Dataset:
     items, skipped = _items(rows.items, schema, ledger)
     item_at = items.positions()
-    said = opinions((event for _, event in ledger.events()), schema)
-    ratings = {pair: given for pair, given in said.items() if pair[1] in item_at}
+    events = [one for one in ledger.events() if until is None or one[0] <= until]
+    found = opinions(events, schema)
+    told = [event for _, event in found.told if event.item in item_at]
     known = set(rows.users.ids)
-    newcomers = [user for user in dict.fromkeys(user for user, _ in ratings) if user not in known]
+    newcomers = [user for user in dict.fromkeys(e.user for e in told) if user not in known]
     users = _users(rows.users, newcomers, schema, ledger)
     user_at = users.positions()
-    user = np.r_[rows.user, np.array([user_at[u] for u, _ in ratings], dtype=np.int32)]
-    item = np.r_[rows.item, np.array([item_at[i] for _, i in ratings], dtype=np.int32)]
-    given = [rating for rating, _ in ratings.values()]
-    rating = np.r_[rows.rating, np.array(given, dtype=np.float32)]
+    own = _wanted(rows, found.refused if schema.events else frozenset(), user_at, item_at)
+    user = np.r_[own.user, np.array([user_at[e.user] for e in told], dtype=np.int32)]
+    item = np.r_[own.item, np.array([item_at[e.item] for e in told], dtype=np.int32)]
+    rating = np.r_[own.rating, np.array([worth(e, schema) for e in told], dtype=np.float32)]
     time = None
-    if rows.time is not None:
-        time = np.r_[rows.time, np.array([at for _, at in ratings.values()], dtype=np.int64)]
-    # By their order: what was said since counts, whatever the clocks say.
-    kept, _ = keep_last_of_pairs(user, item, None)
+    if own.time is not None:
+        time = np.r_[own.time, np.array([int(e.time) for e in told], dtype=np.int64)]
+    kept = np.arange(len(user))
+    if not schema.repeats:  # by their order: what was said since counts, whatever the clocks say
+        kept, _ = keep_last_of_pairs(user, item, None)
     columns = user[kept], item[kept], rating[kept], None if time is None else time[kept]
-    missing = skipped | {item for _, item in said if item not in item_at}
-    notes = [f"{len(ratings):,} ratings added, {len(newcomers):,} users with them"]
+    missing = skipped | {event.item for _, event in found.told if event.item not in item_at}
+    notes = _notes(schema, len(told), len(newcomers), len(rows.user) - len(own.user), missing)
+    if found.meaningless:
+        notes += (f"{found.meaningless:,} ratings left out: this data set is of events",)
+    last = events[-1][0] if events else 0
+    return Dataset(schema, name, users, items, *columns, notes, feedback=last)
+
+
+def _notes(
+    schema: Schema, added: int, users: int, refused: int, missing: set[str]
+) -> tuple[str, ...]:
+    notes = [
+        f"{added:,} {'events' if schema.events else 'ratings'} added, {users:,} users with them"
+    ]
+    if refused:
+        notes.append(f"{refused:,} events of items that their users refuse left out")
     if missing:
         notes.append(f"{len(missing)} items that the schema or the data set does not know left out")
-    return Dataset(schema, name, users, items, *columns, tuple(notes))
+    return tuple(notes)
 
 
-def opinions(events: Iterable[Event], schema: Schema) -> Ratings:
-    """The ratings that events come to, each pair of user and item once, by the last event."""
+def _wanted(
+    rows: _Rows, refused: Collection[Pair], users: Mapping[str, int], items: Mapping[str, int]
+) -> _Rows:
+    """The rows without those of pairs that are refused."""
+    gone = [users[u] * len(items) + items[i] for u, i in refused if u in users and i in items]
+    if not gone:
+        return rows
+    stays = ~np.isin(rows.user.astype(np.int64) * len(items) + rows.item, gone)
+    time = None if rows.time is None else rows.time[stays]
+    return replace(
+        rows, user=rows.user[stays], item=rows.item[stays], rating=rows.rating[stays], time=time
+    )
+
+
+def worth(event: Event, schema: Schema) -> float:
+    """The rating, or the weight, that an opinion stands for."""
     low, high = schema.rating_range
-    worth = {"like": schema.like, "dislike": low}
-    found: dict[tuple[str, str], tuple[float, int]] = {}
-    for event in events:
-        rating = event.rating if event.kind == "rating" else worth.get(event.kind)
-        if rating is not None:
-            pair = (event.user, event.item)
-            found.pop(pair, None)
-            found[pair] = (min(max(rating, low), high), int(event.time))
-    return found
+    if event.kind == "like":
+        return high if schema.events else schema.like
+    return low if event.rating is None else min(max(event.rating, low), high)
 
 
 def _items(own: Table, schema: Schema, ledger: Ledger) -> tuple[Table, set[str]]:

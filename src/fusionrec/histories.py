@@ -50,9 +50,15 @@ class History:
         """The interactions at some places, or where a mask is True."""
         return History(self.items[which], self.ratings[which], self.times[which])
 
-    def then(self, later: History) -> History:
-        """What was rated before without the items of a later history, and that one behind it."""
-        kept = self.take(~np.isin(self.items, later.items))
+    def then(self, later: History, *, again: bool = False) -> History:
+        """What was rated before, and a later history behind it.
+
+        Args:
+            later: the history.
+            again: whether people take items again; else what was rated before goes without the
+                later history's items.
+        """
+        kept = self if again else self.take(~np.isin(self.items, later.items))
         both = ((kept.items, later.items), (kept.ratings, later.ratings), (kept.times, later.times))
         return History(*(np.concatenate(columns) for columns in both))
 

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from fusionrec.catalogue import Catalogue
+from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.histories import History
 from fusionrec.index import Condition
@@ -22,11 +23,11 @@ PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
 
 @dataclass(frozen=True)
 class Rated:
-    """An item that someone rated, or named as one they like.
+    """An item that someone rated or took, or named as one they like.
 
     Attributes:
         item: outside item id.
-        rating: on the schema's scale; None where it is not known.
+        rating: on the schema's scale, of an event its weight; None where it is not known.
         time: seconds since 1970; None where it is not known.
         named: whether they only named it as one they like, and the rating stands for that.
     """
@@ -50,7 +51,8 @@ class Query:
         offset: how many are passed over before them; asked for again with the same k, the next
             ones continue the answer.
         where: conditions that every item must meet.
-        seen: whether items that the user has rated may be in the answer.
+        seen: whether items that the user has rated may be in the answer; where people take items
+            again they always may.
         hidden: outside ids of items that the user wants not to be shown; never in an answer.
         explain: whether items that are recommended carry the reason why. This and the next three
             are of recommendations alone, not of searches.
@@ -92,7 +94,8 @@ class Person:
         notes: what the person who asked should know, in sentences.
         rates: whether scores of the vector predict ratings. Those of a model that only ranks do
             not, nor does the cosine of items' vectors that were put in the person's.
-        history: what is known of what they rated, each item once; what they told last is last.
+        history: what is known of what they rated, each item once unless people take items again;
+            what they told last is last.
         read: how many of it, from the end, the vector was made of.
         named: positions of those that they named without rating them.
         profile: the user attributes that the vector was made of; empty where an id or a history
@@ -110,6 +113,19 @@ class Person:
     profile: Mapping[str, object] = field(default_factory=dict)
 
 
+def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:
+    """What rated items weigh in a person's vector, float [n]: from −1 for the lowest rating to 1
+    for the highest, events their own weight, and 1 what is only known to be liked.
+
+    Args:
+        ratings: float [n]; NaN where not known.
+        schema: of the items.
+    """
+    low, high = schema.rating_range
+    share = ratings if schema.events else 2 * (ratings - low) / (high - low) - 1
+    return np.where(np.isnan(ratings), 1.0, share)
+
+
 class People:
     """Makes persons of queries, by one version's towers.
 
@@ -120,7 +136,8 @@ class People:
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue, self.artifact = catalogue, catalogue.artifact
         artifact = self.artifact
-        self._users, self._items = artifact.users.positions(), catalogue.positions
+        self._users, self._items = artifact.user_positions, catalogue.positions
+        self._again = artifact.schema.repeats
         who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
         self._trained = frozenset(who.values)
 
@@ -145,7 +162,7 @@ class People:
         given, notes = self._given(query.history)
         stored = History.of() if position is None else self.artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
-        history, reading = stored.then(given), self.artifact.reading
+        history, reading = stored.then(given, again=self._again), self.artifact.reading
         by_profile = bool(profile) or person.kind == "profile"
         told = self._told(position, profile)[1] if by_profile else {}
         return replace(
@@ -192,12 +209,14 @@ class People:
 
     def _added(self) -> str:
         """What became of the items that were named, where no tower reads them."""
-        subtracted = "those rated below the middle subtracted"
+        subtracted = ", those rated below the middle subtracted"
+        if self.artifact.schema.events:
+            subtracted = ""
         if not self.artifact.has_towers:
-            return f"the vectors of what was named were added, {subtracted}"
+            return f"the vectors of what was named were added{subtracted}"
         return (
             f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
-            f"was named were added to the person's, {subtracted}"
+            f"was named were added to the person's{subtracted}"
         )
 
     def _position(self, query: Query) -> int | None:
@@ -219,8 +238,12 @@ class People:
         return position
 
     def _given(self, history: Sequence[Rated]) -> tuple[History, tuple[str, ...]]:
-        """What was given, in order, each item once; and what to say of it."""
+        """What was given, in order, each item once unless people take items again; and what to say
+        of it.
+        """
         low, high = self.artifact.schema.rating_range
+        if self.artifact.schema.events:  # what someone names counts as if they had taken it
+            history = [replace(one, rating=high) if one.named else one for one in history]
         for one in history:
             if one.rating is not None and not low <= one.rating <= high:
                 raise UsageError(
@@ -228,15 +251,11 @@ class People:
                 )
         if all(one.time is not None for one in history):
             history = sorted(history, key=lambda one: one.time or 0.0)
-        held: dict[int, Rated] = {}
-        missing = []
-        for one in history:
-            position = self._items.get(one.item)
-            if position is None:
-                missing.append(one.item)
-                continue
-            held.pop(position, None)  # rated again: the newer one counts, at its place
-            held[position] = one
+        held = [one for one in history if one.item in self._items]
+        missing = [one.item for one in history if one.item not in self._items]
+        if not self._again:  # rated again: the newer one counts, at its place
+            last = {one.item: place for place, one in enumerate(held)}
+            held = [one for place, one in enumerate(held) if last[one.item] == place]
         notes: tuple[str, ...] = ()
         if missing:
             shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
@@ -244,9 +263,10 @@ class People:
                 f"left out {len(missing)} of {len(history)} items that are not in "
                 f"{self.artifact.version}: {shown}",
             )
-        ratings = [np.nan if one.rating is None else one.rating for one in held.values()]
-        times = [np.nan if one.time is None else one.time for one in held.values()]
-        return History.of(list(held), ratings, times), notes
+        items = [self._items[one.item] for one in held]
+        ratings = [np.nan if one.rating is None else one.rating for one in held]
+        times = [np.nan if one.time is None else one.time for one in held]
+        return History.of(items, ratings, times), notes
 
     def _known(self, position: int, stored: History) -> bool:
         """Whether the model knows more of a stored user than the profile."""
@@ -272,7 +292,7 @@ class People:
             return vector
 
         if artifact.reading and len(given):
-            return read(stored.then(given))
+            return read(stored.then(given, again=self._again))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
         if position is not None and not profile and not artifact.reads_clock:
             vector = artifact.user_vectors[position]
@@ -280,10 +300,7 @@ class People:
             vector = read(stored)
         if not len(given):
             return vector
-        low, high = artifact.schema.rating_range
-        # From −1 for the lowest rating to 1 for the highest; a mean, however many there are.
-        share = 2 * (given.ratings - low) / (high - low) - 1
-        weight = np.where(np.isnan(given.ratings), 1.0, share)
+        weight = weights(given.ratings, artifact.schema)
         told = (weight[:, None] * self.catalogue.vectors[given.items]).mean(axis=0)
         # What was known before counts like so many items of those that were told now.
         before = KNOWN_COUNTS if len(stored) else 1.0

@@ -62,6 +62,9 @@ class Reasons:
         self.catalogue, self.artifact = catalogue, catalogue.artifact
         self._categories = categories
         self._crowds, self._many = Crowds(catalogue), nouns(self.artifact.schema)
+        # What people did to an item: "you took it", "it is often taken".
+        events = self.artifact.schema.events
+        self._did, self._done = ("took", "taken") if events else ("rated", "rated")
 
     def of(self, rows: np.ndarray, person: Person, query: Query) -> list[Reason | None]:
         """The first true reason of each item, by the order of the kinds; None where none is true.
@@ -97,12 +100,14 @@ class Reasons:
 
     def _taste(self, person: Person, query: Query) -> np.ndarray:
         """Which items of the person's history may be named, int [c] rising: those that they like,
-        that are not hidden and not withdrawn.
+        that are not hidden and not withdrawn; of an item that was taken again the last place.
         """
         history, rows = person.history, self.catalogue.positions
         hidden = [rows[item] for item in query.hidden if item in rows]
         may = liked(history, self.artifact.schema.like) & self.catalogue.available[history.items]
-        return np.flatnonzero(may & ~np.isin(history.items, hidden))
+        places = np.flatnonzero(may & ~np.isin(history.items, hidden))
+        _, from_end = np.unique(history.items[places][::-1], return_index=True)
+        return np.sort(places[::-1][from_end])
 
     def _near(self, rows: np.ndarray, person: Person, taste: np.ndarray) -> dict[int, Reason]:
         """Reasons by the nearest items that the person likes. "Because" is said only of those that
@@ -128,12 +133,12 @@ class Reasons:
         rows = [int(row) for row in person.history.items[places]]
         items = tuple((self.catalogue.items.ids[row], self._title(row)) for row in rows)
         if not because:
-            text = f"like {self._many} you rated: {_listed([title for _, title in items])}"
+            text = f"like {self._many} you {self._did}: {_listed([title for _, title in items])}"
             return Reason("near", text, items)
         parts: dict[str, list[str]] = {}
         for row, place, (_, title) in zip(rows, places, items, strict=True):
             named = row in person.named or np.isnan(person.history.ratings[place])
-            parts.setdefault("named" if named else "rated", []).append(title)
+            parts.setdefault("named" if named else self._did, []).append(title)
         said = " and ".join(f"{verb} {_listed(titles)}" for verb, titles in parts.items())
         return Reason("liked", f"because you {said}", items)
 
@@ -164,8 +169,8 @@ class Reasons:
             return None
         if person.profile and self._crowds.often_by(person.profile, row):
             said = self._crowds.described(person.profile)
-            return Reason("popular", f"often rated by people of your profile ({said})")
-        return Reason("popular", "often rated") if self._crowds.often[row] else None
+            return Reason("popular", f"often {self._done} by people of your profile ({said})")
+        return Reason("popular", f"often {self._done}") if self._crowds.often[row] else None
 
     def _new(self, row: int) -> Reason | None:
         """A reason for an item that nobody has rated, in a version that has ratings."""
@@ -176,7 +181,7 @@ class Reasons:
         fields = [f.name for f in self.artifact.schema.attributes("item") if known(content[f.name])]
         names = _listed([name.replace("_", " ").capitalize() for name in fields])
         by = f", placed by its {names}" if names else ""
-        return Reason("new", ("new here" if added else "not rated yet") + by)
+        return Reason("new", ("new here" if added else f"not {self._done} yet") + by)
 
     def _title(self, row: int) -> str:
         name, table = self.artifact.schema.title, self.catalogue.items

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from fusionrec.answer import Answer, AnswerKind, Recommended
+from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
 from fusionrec.categories import Categories
 from fusionrec.errors import UsageError
@@ -31,7 +32,7 @@ LATELY = (
 NONE_LEFT = "no item meets these conditions"
 NO_COUNTS = (
     "nothing is known of the person, and there are no ratings by which to order the items: "
-    "say what the person likes, with --liked ITEM"
+    "say what the person likes"
 )
 NO_ONE = Person(None, "popular", np.empty(0, dtype=np.int64))
 
@@ -191,7 +192,13 @@ class Recommender:
         """Rows that must not be in the answer: int64 [m]."""
         rows = self.finder.rows
         hidden = np.array([rows[id_] for id_ in query.hidden if id_ in rows], dtype=np.int64)
-        return hidden if query.seen else np.union1d(person.rated, hidden)
+        if self.keeps_seen(query):
+            return hidden
+        return np.union1d(person.rated, hidden) if len(hidden) else person.rated
+
+    def keeps_seen(self, query: Query) -> bool:
+        """Whether what someone has rated or taken may be recommended to them."""
+        return query.seen or self.artifact.schema.repeats
 
     def _remarks(self, query: Query) -> tuple[str, ...]:
         """What to say of a query's ids: those that no item has, those that were rated twice."""
@@ -201,7 +208,7 @@ class Recommender:
         twice = [
             f"item {item} was rated more than once: the last rating of it counts"
             for item, given in ratings.items()
-            if len(given) > 1 and item in self.finder.rows
+            if len(given) > 1 and item in self.finder.rows and not self.artifact.schema.repeats
         ]
         near = {
             item: self.finder.words.suggest(item)
@@ -228,6 +235,8 @@ class Recommender:
             for rank, row in _ranked(page.rows, query.offset)
         ]
         why = LATELY if lately[best].any() else NOBODY if len(best) else NONE_LEFT
+        if self.artifact.schema.events:
+            why = why.replace("rated", "taken")
         if not len(best) and not self.artifact.has_towers:
             why = NO_COUNTS
         notes = (*self.notes, *person.notes, *self._remarks(query))
@@ -263,18 +272,34 @@ class Recommender:
 
     def _stars(self, hits: Hits, user: str | None) -> np.ndarray:
         """Predicted ratings, float [n]: a known user's from the rating head, if there is one."""
-        by_score = self.artifact.scores.rating(SCALE * np.asarray(hits.scores, dtype=np.float64))
-        head = self.artifact.stars if user is not None else None
-        if user is None or head is None:
-            return by_score
-        row = np.full(len(hits.rows), self.artifact.users.positions()[user])
-        return head.rating(row, hits.rows, by_score, *self.artifact.schema.rating_range)
+        users = None
+        if user is not None:
+            users = np.full(len(hits.rows), self.artifact.user_positions[user])
+        return predicted(self.artifact, users, hits.rows, hits.scores)
 
     def _item(self, rank: int, row: int, score: float | None, stars: float | None) -> Recommended:
         table, title = self.catalogue.items, self.artifact.schema.title
         content = table.row(row)
         name = content.pop(title, "") if title else ""
         return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)
+
+
+def predicted(
+    artifact: Artifact, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
+) -> np.ndarray:
+    """Predicted ratings, float64 [n]: known users' from the rating head, if there is one.
+
+    Args:
+        artifact: a version whose scores predict ratings.
+        users: int [n], positions; None where they are of no known user.
+        items: int [n], positions in the catalogue.
+        cosines: float [n], of the users' and items' vectors.
+    """
+    by_score = artifact.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
+    head = artifact.stars if users is not None else None
+    if users is None or head is None:
+        return by_score
+    return head.rating(users, items, by_score, *artifact.schema.rating_range)
 
 
 def _ranked(rows: np.ndarray, offset: int) -> list[tuple[int, int]]:

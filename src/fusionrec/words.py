@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
-from fusionrec.features import words_of
+from fusionrec.vocabularies import words_of
 
 MAX_WORDS = 32  # words of one search; a whole page pasted in asks for no more
 

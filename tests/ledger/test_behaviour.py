@@ -148,14 +148,53 @@ def test_a_pulse_moves_with_every_write_that_a_follower_needs(ledger):
         assert ledger.pulse() == pulses[-1]
 
 
-def test_profiles_behind_a_number(ledger):
-    for user, age in (("u", "25"), ("v", "35"), ("u", "45")):
-        ledger.set_profile(user, {"age": age})
-    [first, last] = ledger.profiles_after()
-    assert (first[1:], last[1:]) == (("v", {"age": "35"}), ("u", {"age": "45"}))
-    assert ledger.profiles_after(first[0]) == [last]
-    assert last[0] == ledger.pulse().profile
-    assert ledger.profiles_after(last[0]) == []
+def test_of_whom_there_is_something_behind_a_number(ledger):
+    assert ledger.heard() == frozenset()
+    ledger.set_profile("u", {"age": "25"})
+    ledger.record([Event("1", "v", "i", "like")])
+    before = ledger.pulse()
+    assert ledger.heard() == {"u", "v"}
+    assert ledger.heard(before.event, before.profile) == frozenset()
+    ledger.record([Event("2", "w", "i", "like")])
+    ledger.set_profile("u", {"age": "35"})
+    assert ledger.heard(before.event, before.profile) == {"u", "w"}
+    assert ledger.heard(before.event, ledger.pulse().profile) == {"w"}
+
+
+def test_what_is_kept_of_a_user(ledger):
+    events = [Event(str(n), "u", "i", "view", time=n) for n in range(3)]
+    ledger.record([*events, Event("other", "v", "i", "like")])
+    ledger.set_profile("u", {"age": "25"})
+    told = ledger.told_by("u")
+    assert [event for _, event in told.events] == events
+    assert [number for number, _ in told.events] == sorted(number for number, _ in told.events)
+    assert (told.profile, told.forgotten) == ({"age": "25"}, False)
+    ledger.forget("u")
+    told = ledger.told_by("u")
+    assert (told.events, told.profile, told.forgotten) == ((), {}, True)
+
+
+def test_what_several_users_took_lately(ledger):
+    def event(user, item, kind, rating=None, time=100.0):
+        return Event(f"{user}{item}{kind}{time}", user, item, kind, rating, time)
+
+    ledger.record(
+        [
+            event("u", "i", "like"),
+            event("u", "i", "view"),
+            event("v", "i", "rating", 4.0),
+            event("w", "i", "rating", 3.0),
+            event("x", "i", "view", time=99.0),
+            event("u", "j", "dislike"),
+            event("v", "j", "hide"),
+            event("u", "k", "view"),
+        ]
+    )
+    assert ledger.taken(100.0, 4.0, 1) == {"i": 2, "k": 1}
+    assert ledger.taken(100.0, 4.0, 2) == {"i": 2}
+    assert ledger.taken(99.0, 3.0, 2) == {"i": 4}
+    assert ledger.taken(99.0, float("inf"), 2) == {"i": 2}
+    assert ledger.taken(101.0, 0.0, 1) == {}
 
 
 def test_who_is_forgotten_leaves_a_hash(ledger):

@@ -15,6 +15,7 @@ import pytest
 from builders import python, tree
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger
+from fusionrec.ledger.places import WAIT
 
 EVENT = Event("1", "u", "i", "view")
 
@@ -195,7 +196,7 @@ def test_writes_are_flushed_and_what_goes_is_overwritten(tmp_path):
     assert pragma("journal_mode") == "wal"
     assert pragma("synchronous") == 2  # FULL
     assert pragma("secure_delete") == 1
-    assert pragma("busy_timeout") == 10_000
+    assert pragma("busy_timeout") == 1000 * WAIT
 
 
 def test_nothing_of_a_forgotten_user_is_left_in_any_file(tmp_path):

@@ -82,6 +82,17 @@ class Artifact:
         return read_table(self.folder / "users.parquet", self.schema, "user")
 
     @cached_property
+    def user_positions(self) -> dict[str, int]:
+        """Outside user id -> position in ``users``."""
+        return self.users.positions()
+
+    @property
+    def feedback(self) -> int:
+        """Number of the last event of the ledger that training took in; 0 where it took in none."""
+        number: int = self.manifest.get("feedback", 0)
+        return number
+
+    @cached_property
     def item_vectors(self) -> np.ndarray:
         """float32 [items, dim], of length 1, in the order of ``items``."""
         return read_array(self.folder / "item_vectors.npy")

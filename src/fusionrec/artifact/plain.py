@@ -104,9 +104,11 @@ def _branch(
         return lambda rows: inner(table[rows]), width
     if field.kind == "text":
         return _text(weights, name, size, s), s.filters * len(s.windows)
-    inputs, width = (
-        (size, s.categories_width) if field.kind == "categories" else (2, s.number_width)
-    )
+    inputs, width = 2, s.number_width
+    if field.buckets:
+        inputs, width = size, s.category_width
+    elif field.kind == "categories":
+        inputs, width = size, s.categories_width
     return _activated(weights, f"{name}.dense", inputs, width, s), width
 
 

@@ -179,14 +179,21 @@ def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) 
 def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> list[Rated]:
     """The items in a command's ``--liked`` and ``--rated``, as if rated in this order.
 
-    An item that is liked counts as one with the lowest rating that means so.
+    An item that is liked counts as one with the lowest rating that means so; of events, as one that
+    was taken.
 
     Raises:
-        UsageError: a ``--rated`` is not an item and a number.
+        UsageError: a ``--rated`` is not an item and a number, or interactions are events.
     """
     from fusionrec.people import Rated
 
-    history = [Rated(item, schema.like, named=True) for item in liked]
+    if rated and schema.events:
+        raise UsageError(
+            "--rated means nothing here: this version learned from events, not from ratings",
+            "name what the person likes or has taken: --liked ITEM",
+        )
+    like = 1.0 if schema.events else schema.like
+    history = [Rated(item, like, named=True) for item in liked]
     for item, text in _pairs("--rated", rated, "item=rating"):
         try:
             history.append(Rated(item, float(text)))

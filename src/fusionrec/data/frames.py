@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
+from fusionrec.data.guessing.naming import identifier
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.convert import convert_sources
 from fusionrec.data.tabular.description import (
@@ -21,7 +22,6 @@ from fusionrec.data.tabular.description import (
     People,
     Things,
 )
-from fusionrec.data.tabular.naming import identifier
 from fusionrec.data.tabular.parsing import numbers
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told

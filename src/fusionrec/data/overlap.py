@@ -18,8 +18,8 @@ def check_disjoint(dataset: Dataset, split: Split, trained: np.ndarray) -> None:
         trained: bool [interactions], or int [n] rows: what a model was or will be trained on.
 
     Raises:
-        UsageError: rows of the test are among them, or another row of the same user and item is;
-            says how many.
+        UsageError: rows of the test are among them, or another row of the same user and item is,
+            although nobody takes an item again; says how many.
     """
     rows = np.flatnonzero(trained) if trained.dtype == bool else trained
     shared = len(np.intersect1d(rows, split.test))
@@ -28,7 +28,7 @@ def check_disjoint(dataset: Dataset, split: Split, trained: np.ndarray) -> None:
             f"split {split.name}: {shared} of {len(split.test)} test rows were trained on"
         )
     same = known_pairs(dataset, split.test, dataset.user[rows], dataset.item[rows])
-    if same:
+    if same and not dataset.schema.repeats:
         raise UsageError(
             f"split {split.name}: {same} of {len(split.test)} test rows are of a user and an item "
             "that training has another row of"
@@ -63,7 +63,7 @@ def check_fingerprint(
         return
     if fingerprint == dataset.fingerprint():
         what = f"on all {len(dataset)} rows, all {len(split.test)} test rows among them"
-    elif history is not None:
+    elif history is not None and not dataset.schema.repeats:  # where pairs tell rows apart
         seen = known_pairs(dataset, split.test, *history)
         what = f"on other rows than this split's, {seen} of {len(split.test)} test rows among them"
     else:

@@ -60,13 +60,14 @@ class Split:
 
         Raises:
             UsageError: a row is not in the data set, a user's rating of an item stands on both
-                sides of the test, or a test row shares what ``apart`` forbids; says how many.
+                sides of the test although nobody takes one again, or a test row shares what
+                ``apart`` forbids; says how many.
         """
         past = self.before_test
         if min(past[0], self.test.min()) < 0 or max(past[-1], self.test.max()) >= len(dataset):
             raise UsageError(f"split {self.name}: a row is not among the {len(dataset)}")
         known = known_pairs(dataset, self.test, dataset.user[past], dataset.item[past])
-        if known:
+        if known and not dataset.schema.repeats:
             raise UsageError(
                 f"split {self.name}: {known} test rows are of a user and an item that another part "
                 "has another row of"

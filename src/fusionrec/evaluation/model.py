@@ -88,7 +88,8 @@ class Fresh:
         return self.recipe.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``Source.check``."""
+        """See ``Source.check``; a recipe that does not suit the schema is refused too."""
+        self.recipe.for_schema(dataset.schema, len(split.train))
         check_disjoint(dataset, split, split.train)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:

@@ -215,6 +215,8 @@ def _comparisons(
     for model in (row for row in rows if row.is_model):
         for pattern in protocol.metrics:
             metric = pattern.format(k=options.k)
+            if metric not in model.metrics:
+                continue  # of events none is "liked"
             best = best_of(baselines, metric)
             if best is not None:
                 found.append(compare(model, best, metric, resamples))

@@ -3,6 +3,25 @@ what users said and did, who may ask.
 """
 
 from fusionrec.ledger.ledger import Ledger
-from fusionrec.ledger.records import Activation, Event, Impression, ItemChange, Key, Outcome, Pulse
+from fusionrec.ledger.records import (
+    Activation,
+    Event,
+    Impression,
+    ItemChange,
+    Key,
+    Outcome,
+    Pulse,
+    Told,
+)
 
-__all__ = ["Activation", "Event", "Impression", "ItemChange", "Key", "Ledger", "Outcome", "Pulse"]
+__all__ = [
+    "Activation",
+    "Event",
+    "Impression",
+    "ItemChange",
+    "Key",
+    "Ledger",
+    "Outcome",
+    "Pulse",
+    "Told",
+]

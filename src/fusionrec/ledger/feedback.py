@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, distinct, func, or_, select
 
 from fusionrec.ledger.records import Event, Impression, Outcome
 from fusionrec.ledger.tables import events, impressions, in_parts
@@ -55,6 +55,19 @@ def event_count(connection: Connection) -> int:
 def events_after(connection: Connection, after: int, limit: int | None) -> list[tuple[int, Event]]:
     wanted = select(events).where(events.c.number > after).order_by(events.c.number).limit(limit)
     return [(row.number, _event(row)) for row in connection.execute(wanted)]
+
+
+def events_of(connection: Connection, user: str) -> tuple[tuple[int, Event], ...]:
+    wanted = select(events).where(events.c.user == user).order_by(events.c.number)
+    return tuple((row.number, _event(row)) for row in connection.execute(wanted))
+
+
+def taken(connection: Connection, since: float, like: float, least: int) -> dict[str, int]:
+    table, people = events.c, func.count(distinct(events.c.user))
+    took = or_(table.kind.in_(("like", "view")), table.rating >= like)
+    wanted = select(table.item, people).where(table.time >= since, took)
+    found = connection.execute(wanted.group_by(table.item).having(people >= least))
+    return {item: int(count) for item, count in found}
 
 
 def _event(row: Row[*tuple[Any, ...]]) -> Event:

@@ -17,6 +17,7 @@ from fusionrec.ledger.records import (
     Key,
     Outcome,
     Pulse,
+    Told,
     check_id,
     check_scopes,
 )
@@ -173,11 +174,20 @@ class Ledger:
         """Every profile, by user."""
         return self._database.read(users.all_profiles, {})
 
-    def profiles_after(self, number: int = -1) -> list[tuple[int, str, dict[str, str]]]:
-        """Number, user and profile of those that were set behind a number, rising; a profile that
-        was set again has its last number alone, and one that was removed is not among them.
+    def heard(self, event: int = 0, profile: int = -1) -> frozenset[str]:
+        """Users of whom there is an event behind one number, or a profile behind another."""
+        return self._database.read(lambda c: users.heard(c, event, profile), frozenset())
+
+    def told_by(self, user: str) -> Told:
+        """What is kept of a user."""
+        check_id("user", user)
+        return self._database.read(lambda c: users.told_by(c, user), Told())
+
+    def taken(self, since: float, like: float, least: int) -> dict[str, int]:
+        """Outside item id -> how many users liked it, viewed it, or rated it ``like`` or more, at
+        ``since`` (seconds since 1970, UTC) or later; items that ``least`` users or more took.
         """
-        return self._database.read(lambda c: users.profiles_after(c, number), [])
+        return self._database.read(lambda c: feedback.taken(c, since, like, least), {})
 
     def forget(self, user: str) -> int:
         """Deletes a user's events, impressions and profile, and keeps a salted hash of the id: who

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, get_args
 
 from fusionrec.errors import UsageError
@@ -62,6 +62,21 @@ class Activation:
     at: str
     changes: int = 0
     collection: str = ""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is kept of a user.
+
+    Attributes:
+        events: what the user said and did, with numbers, the oldest first.
+        profile: user attribute -> value; empty where there is none.
+        forgotten: whether what training knows of the user is not to be used.
+    """
+
+    events: tuple[tuple[int, Event], ...] = ()
+    profile: Mapping[str, str] = field(default_factory=dict)
+    forgotten: bool = False
 
 
 class Pulse(NamedTuple):

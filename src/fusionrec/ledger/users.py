@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from fusionrec.ledger.records import Pulse
+from fusionrec.ledger.feedback import events_of
+from fusionrec.ledger.records import Pulse, Told
 from fusionrec.ledger.tables import events, forgotten, impressions, profiles, schema
 
 # Asked at every answer, and so in the words that every database knows.
@@ -49,11 +50,16 @@ def all_profiles(connection: Connection) -> dict[str, dict[str, str]]:
     return {user: json.loads(text) for user, text in connection.execute(wanted)}
 
 
-def profiles_after(connection: Connection, after: int) -> list[tuple[int, str, dict[str, str]]]:
-    table = profiles.c
-    wanted = select(table.number, table.user, table.content).where(table.number > after)
-    rows = connection.execute(wanted.order_by(table.number))
-    return [(number, user, json.loads(text)) for number, user, text in rows]
+def heard(connection: Connection, event: int, profile: int) -> frozenset[str]:
+    spoke = select(events.c.user).where(events.c.number > event)
+    wanted = spoke.union(select(profiles.c.user).where(profiles.c.number > profile))
+    return frozenset(connection.execute(wanted).scalars())
+
+
+def told_by(connection: Connection, user: str) -> Told:
+    return Told(
+        events_of(connection, user), profile(connection, user) or {}, is_forgotten(connection, user)
+    )
 
 
 def forget(connection: Connection, user: str) -> int:

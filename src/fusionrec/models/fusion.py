@@ -83,6 +83,8 @@ def _branch(field: Field, encoder: Encoder, settings: FusionSettings) -> nn.Laye
         return _Embedded(size, settings.category_width, activation, 0.0)
     if field.kind == "categories":
         return _Dense(vocabulary.size, settings.categories_width, activation)
+    if field.buckets:
+        return _Dense(size, settings.category_width, activation)
     if field.kind == "number":
         return _Dense(2, settings.number_width, activation)
     return _Text(size, settings, activation)

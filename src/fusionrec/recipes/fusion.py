@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
 from fusionrec.config import Settings, check
+from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
+
+FEWEST_STEPS, SMALLEST_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,42 @@ class Recipe(Settings):
     def rates(self) -> bool:
         """Whether what is trained predicts ratings; else it only ranks."""
         return self.training.squared > 0
+
+    def for_schema(self, schema: Schema, rows: int) -> Recipe:
+        """The recipe as it is trained on data of a schema.
+
+        Events teach no stars: where interactions are events, the terms of a recipe that teaches
+        them give way to the ranking term alone, which was measured to serve events best
+        (``benchmarks/RESULTS.md``). Of few events minibatches are smaller, for without steps
+        nothing is learned. A recipe without ``training.squared`` stays as it is.
+
+        Args:
+            schema: of the data.
+            rows: interactions that training may see.
+
+        Raises:
+            UsageError: it has a rating head, and there are no ratings.
+        """
+        if not schema.events:
+            return self
+        if self.rating.networks:
+            raise UsageError(
+                f"a rating head (profile stars) learns from ratings, and {schema.name} has events",
+                "train without one: --profile full",
+            )
+        if not self.rates:
+            return self
+        batch = min(self.training.batch, max(SMALLEST_BATCH, rows // FEWEST_STEPS))
+        training = replace(
+            self.training,
+            batch=batch,
+            squared=0.0,
+            ranking=1.0,
+            exposure=0.0,
+            choice=0.0,
+            validation=0.0,
+        )
+        return replace(self, training=training)
 
 
 FUSION = {

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from fusionrec.config import Settings, check
+from fusionrec.data.schema import Schema
 from fusionrec.recipes.fusion import FusionSettings
 
 
@@ -138,6 +139,10 @@ class SequenceRecipe(Settings):
     def rates(self) -> bool:
         """Whether what is trained predicts ratings: it only ranks."""
         return False
+
+    def for_schema(self, schema: Schema, rows: int) -> SequenceRecipe:  # noqa: ARG002
+        """The recipe as it is trained on data of a schema: the same for ratings and events."""
+        return self
 
 
 SEQUENCE = {

@@ -33,7 +33,8 @@ class FusionTrainer(Trainer):
     def build(self, rows: np.ndarray) -> None:
         """See ``Trainer.build``."""
         told = "error in stars" if self.recipe.rates else "loss"
-        self.measure = Measure(told, told, rising=False, unit="ratings")
+        unit = "events" if self.dataset.schema.events else "ratings"
+        self.measure = Measure(told, told, rising=False, unit=unit)
         self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
         self.network = Network(self.dataset, self.encoder, self.recipe)
@@ -42,11 +43,23 @@ class FusionTrainer(Trainer):
 
     def _blocks(self) -> Blocks:
         s, data = self.settings, self.dataset
-        user, rating = data.user[self.rows], data.rating[self.rows]
-        weight = np.where(rating >= data.schema.like, 1.0, s.low_weight).astype(np.float32)
+        user, item, rating = data.user[self.rows], data.item[self.rows], data.rating[self.rows]
+        weight = rating  # that of an event
+        if not data.schema.events:
+            weight = np.where(rating >= data.schema.like, 1.0, s.low_weight).astype(np.float32)
+        if not (weight.any() or s.squared or s.exposure):
+            raise TrainingError(
+                f"no rating in {data.name} counts as liking ({data.schema.like:g} or more), and "
+                "these settings learn from no other",
+                "give such ratings a weight, training.low_weight=0.2, or lower like in the schema",
+            )
+        if s.choice and data.schema.repeats:  # an item that is taken again is one choice
+            pair = user.astype(np.int64) * len(data.items) + item
+            _, place, count = np.unique(pair, return_inverse=True, return_counts=True)
+            weight = (weight / count[place]).astype(np.float32)
         return Blocks(
             user,
-            data.item[self.rows],
+            item,
             rating,
             weight,
             batch=s.batch,

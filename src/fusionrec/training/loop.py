@@ -51,6 +51,9 @@ class Trainer(ABC):
         recipe: all settings.
         folder: where checkpoints go; None keeps none.
 
+    Raises:
+        TrainingError: there is nothing to rank, or what the model reads is not in the data.
+
     Attributes:
         measure: what its epochs are told by.
         settings: of the training.
@@ -80,6 +83,11 @@ class Trainer(ABC):
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.settings = recipe.training
+        if not recipe.rates and len(np.unique(dataset.item[rows])) < 2:
+            raise TrainingError(
+                f"{dataset.name} has a single item that anybody took: there is nothing to rank",
+                "data with two items or more is needed",
+            )
         self.run = {"recipe": recipe.to_dict(), "rows": dataset.fingerprint(rows)}
         prepare_process(self.settings.threads)
         self.team = Team.join()

@@ -7,7 +7,7 @@ import paddle
 from paddle import nn
 
 from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.schema import Side
+from fusionrec.data.schema import Field, Side
 from fusionrec.features import Encoder, Features
 from fusionrec.models.fusion import ExposureHead, Tower
 from fusionrec.recipes import Recipe
@@ -100,7 +100,8 @@ class Network(nn.Layer):
         ids = {"user": self.settings.user_id_dropout, "item": self.settings.item_id_dropout}
         shares = {"id": ids[side], "category": self.settings.attribute_dropout}
         for field in self.schema.side(side):
-            withhold(inputs, field.name, shares.get(field.kind, 0.0), rng)
+            share = shares["category"] if field.buckets else shares.get(field.kind, 0.0)
+            withhold(inputs, field, share, rng)
         return self.towers[side].read(list(inputs.values()))
 
     def vectors(self, side: Side) -> np.ndarray:
@@ -123,11 +124,16 @@ class Network(nn.Layer):
 
 
 def withhold(
-    inputs: dict[str, paddle.Tensor], name: str, share: float, rng: np.random.Generator
+    inputs: dict[str, paddle.Tensor], field: Field, share: float, rng: np.random.Generator
 ) -> None:
     """Puts "not known" (row 0, or all zeros) in place of a share of a field's values."""
-    shown = rng.random(inputs[name].shape[0]) >= share
-    if not shown.all():
-        shape = [-1] + [1] * (inputs[name].ndim - 1)
-        mask = paddle.to_tensor(shown.reshape(shape)).astype(inputs[name].dtype)
-        inputs[name] = inputs[name] * mask
+    values = inputs[field.name]
+    shown = rng.random(values.shape[0]) >= share
+    if shown.all():
+        return
+    shape = [-1] + [1] * (values.ndim - 1)
+    mask = paddle.to_tensor(shown.reshape(shape)).astype(values.dtype)
+    kept = values * mask
+    if field.buckets:  # of which one always holds, the first where the number is not known
+        kept = paddle.concat([kept[:, :1] + (1 - mask), kept[:, 1:]], axis=1)
+    inputs[field.name] = kept

@@ -41,7 +41,7 @@ def train(
 
     Args:
         dataset: the data set.
-        recipe: all settings.
+        recipe: all settings; trained with is its form for the data set's schema.
         workspace: where checkpoints and the version go.
         report: called after every step and every epoch.
         rows: int [n], the interactions that training may see; all by default.
@@ -51,12 +51,14 @@ def train(
         talk: told how far the rating head is, if there is one.
 
     Raises:
-        UsageError: the workspace cannot be written.
-        TrainingError: the training went astray, or the checkpoint does not fit.
+        UsageError: the workspace cannot be written, or the recipe does not suit the schema.
+        TrainingError: there is nothing to learn, the training went astray, or the checkpoint does
+            not fit.
         ArtifactError: the version could not be saved; the checkpoint is kept.
         KeyboardInterrupt: as it came, after a checkpoint was kept.
     """
     rows = np.arange(len(dataset)) if rows is None else rows
+    recipe = recipe.for_schema(dataset.schema, len(rows))
     folder = checkpoint_folder(workspace, dataset, rows, recipe)
     try:  # before the work, not after it
         workspace.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -81,6 +83,8 @@ def train(
     }
     if part is not None:
         about["part"] = dict(part)
+    if dataset.feedback:
+        about["feedback"] = dataset.feedback
     if not trainer.team.leads:
         return _published_by_the_first(trainer.team, workspace)
     stars = None
@@ -119,5 +123,6 @@ def checkpoint_folder(
     workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe
 ) -> Path:
     """Where the checkpoint of a training lies: one folder for each recipe and set of rows."""
+    recipe = recipe.for_schema(dataset.schema, len(rows))
     run = json.dumps([recipe.to_dict(), dataset.fingerprint(rows)], sort_keys=True)
     return workspace.checkpoints / hashlib.sha256(run.encode()).hexdigest()[:16]

@@ -137,8 +137,10 @@ class SequenceTrainer(Trainer):
         user, item = self.dataset.user[self.rows], self.dataset.item[self.rows]
         asked = np.full(len(self.dataset.users), -1)
         asked[users] = self.dataset.item[self.held_out]
-        before = item != asked[user]  # someone may have taken it before
-        seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
+        seen = None
+        if not self.dataset.schema.repeats:
+            before = item != asked[user]  # someone may have taken it before
+            seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
         candidates = np.zeros(len(items), dtype=bool)
         candidates[self._trained] = True
         candidates[relevant.items] = True
@@ -194,7 +196,8 @@ class SequenceNetwork(nn.Layer):
         self.settings = recipe.training
         self.item = Tower(encoder, "item", recipe.model.tower)
         self.user = HistoryTower(encoder, recipe.model, reading)
-        self._item_id = encoder.schema.id("item").name
+        self._item_id = encoder.schema.id("item")
+        self._profile = encoder.schema.attributes("user")
         self._items = _tensors(encoder.encode_table("item", dataset.items))
         profiles = encoder.encode_table("user", dataset.users)
         profiles.pop(encoder.schema.id("user").name)
@@ -227,8 +230,8 @@ class SequenceNetwork(nn.Layer):
         """
         at = paddle.to_tensor(batch.users)
         profiles = {name: paddle.gather(x, at) for name, x in self._profiles.items()}
-        for name in profiles:
-            withhold(profiles, name, self.settings.attribute_dropout, rng)
+        for field in self._profile:
+            withhold(profiles, field, self.settings.attribute_dropout, rng)
         items = paddle.gather(vectors, paddle.to_tensor(read.reshape(-1)))
         reading = self.user.reading
         levels = rating_levels(batch.ratings[:, :-1], reading.scale)

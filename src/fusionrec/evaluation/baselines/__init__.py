@@ -1,7 +1,13 @@
 """What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
 
 from fusionrec.evaluation.baselines.bias import Bias
-from fusionrec.evaluation.baselines.common import Ranker, Rater, category_vectors, item_sets
+from fusionrec.evaluation.baselines.common import (
+    Ranker,
+    Rater,
+    category_vectors,
+    item_sets,
+    takers,
+)
 from fusionrec.evaluation.baselines.fresh import CategoryKNN, Chance, Newest
 from fusionrec.evaluation.baselines.linear import EASE, ProfileRidge
 from fusionrec.evaluation.baselines.neighbours import ItemKNN
@@ -28,4 +34,5 @@ __all__ = [
     "category_vectors",
     "item_sets",
     "popularity",
+    "takers",
 ]

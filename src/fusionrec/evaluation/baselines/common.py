@@ -60,6 +60,11 @@ def item_sets(dataset: Dataset, rows: np.ndarray) -> ItemSets:
     return ItemSets.of(dataset.user[rows], dataset.item[rows], len(dataset.users))
 
 
+def takers(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """How many users have each item in some rows, int64 [items]; who has it again counts once."""
+    return np.bincount(item_sets(dataset, rows).items, minlength=len(dataset.items))
+
+
 def incidence(sets: ItemSets, items: int) -> Any:
     """1 where a user has an item: a SciPy csr_array, float32 [users, items]."""
     ones = np.ones(len(sets.items), dtype=np.float32)

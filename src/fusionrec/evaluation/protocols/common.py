@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
@@ -71,7 +71,8 @@ class Protocol(ABC):
     Attributes:
         name: on the command line.
         asks: the question in words.
-        metrics: what is compared with the best baseline, the figure to trust first; with ``{k}``.
+        metrics: what is compared with the best baseline where it is measured, the figure to trust
+            first; with ``{k}``.
         takes: which of ``folds``, ``share``, ``k`` and ``validation`` mean something here.
         timed: whether clock times decide what is tested.
         clocked: whether a model that reads the clock is told when each user is asked about.
@@ -144,6 +145,29 @@ class Protocol(ABC):
         self, dataset: Dataset, run: Run, options: Options, artifact: Artifact
     ) -> Values:
         """Measures a model that was trained on the run's training rows."""
+
+
+def refuse(dataset: Dataset, lacks: str) -> NoReturn:
+    """Refuses a data set that cannot serve a protocol.
+
+    Args:
+        dataset: the data set.
+        lacks: what it lacks, and why that matters, to follow its name.
+
+    Raises:
+        UsageError: always; the hint names the protocols that the data set can serve.
+    """
+    schema = dataset.schema
+    served = {
+        "rating": not schema.events,
+        "next-item": dataset.time is not None,
+        "new-user": bool(schema.attributes("user")),
+        "new-item": bool(schema.attributes("item")),
+        "global-time": dataset.time is not None,
+    }
+    names = [name for name, can in served.items() if can]
+    hint = f"it can be asked by protocol {' or '.join(names)}" if names else "no protocol suits it"
+    raise UsageError(f"{dataset.name} {lacks}", hint)
 
 
 def has(dataset: Dataset, side: Side, *kinds: str) -> bool:

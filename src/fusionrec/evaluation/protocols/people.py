@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.split import user_folds
-from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import Popular, PopularByGroup, ProfileRidge, item_sets
 from fusionrec.evaluation.protocols.common import (
     Make,
@@ -16,6 +15,7 @@ from fusionrec.evaluation.protocols.common import (
     group_fields,
     has,
     pick_folds,
+    refuse,
 )
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked, rated
 
@@ -25,8 +25,8 @@ FOLDS = 5
 class NewUser(RankingProtocol):
     """Folds over users: every rating of a test user is hidden, and the id is withheld.
 
-    All rated items are ranked, once for any rating and once for those that count as liking; for
-    the latter, baselines are fitted on ratings that count as liking alone.
+    All rated items are ranked, once for any rating and, unless all do, once for those that count as
+    liking; for the latter, baselines are fitted on ratings that count as liking alone.
     """
 
     name: ClassVar[str] = "new-user"
@@ -56,15 +56,15 @@ class NewUser(RankingProtocol):
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; it must have profiles."""
         if not dataset.schema.attributes("user"):
-            raise UsageError(
-                f"{dataset.name} has no profiles, and protocol new-user knows nothing else of users"
-            )
+            refuse(dataset, "has no profiles, and protocol new-user knows nothing else of users")
         return dataset
 
     def notes(self, dataset: Dataset) -> list[str]:
         """See ``Protocol.notes``."""
         fields = ", ".join(group_fields(dataset))
         groups = [f"popular-by-group goes by {fields}"] if fields else []
+        if dataset.schema.events:
+            return groups
         return [
             f"liked: a rating of {dataset.schema.like:g} or more; baselines for it are fitted on "
             "such ratings alone",
@@ -82,8 +82,10 @@ class NewUser(RankingProtocol):
     def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
         found = []
-        for suffix, part in (("", lambda _, rows: rows), (" liked", liked)):
-            test, train = part(dataset, run.split.test), part(dataset, run.split.train)
+        for suffix in ("",) if dataset.schema.events else ("", " liked"):
+            test, train = run.split.test, run.split.train
+            if suffix:
+                test, train = liked(dataset, test), liked(dataset, train)
             task = Task(
                 relevant=item_sets(dataset, test),
                 candidates=rated(dataset),

@@ -11,7 +11,7 @@ import numpy as np
 from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines import Ranker, category_vectors, popularity
+from fusionrec.evaluation.baselines import Ranker, category_vectors, takers
 from fusionrec.evaluation.measured import Values
 from fusionrec.evaluation.model import ModelRanker
 from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run
@@ -126,7 +126,7 @@ def measure(dataset: Dataset, run: Run, task: Task, ranker: Ranker) -> Values:
 
 def of_lists(dataset: Dataset, run: Run, task: Task, ranked: Ranked) -> dict[str, float]:
     """Coverage, Gini, popularity percentile, novelty and diversity of the lists."""
-    k, best, count = task.cuts[0], ranked.best, popularity(dataset, run.split.train)
+    k, best, count = task.cuts[0], ranked.best, takers(dataset, run.split.train)
     shown = exposure(best, len(count))[task.candidates]
     people = len(np.unique(dataset.user[run.split.train]))
     found = {

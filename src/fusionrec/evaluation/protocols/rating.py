@@ -14,7 +14,14 @@ from fusionrec.data.split import random_split
 from fusionrec.evaluation.baselines import Bias, Rater
 from fusionrec.evaluation.measured import Values
 from fusionrec.evaluation.model import ModelRater
-from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run, each_seed
+from fusionrec.evaluation.protocols.common import (
+    Make,
+    Options,
+    Protocol,
+    Run,
+    each_seed,
+    refuse,
+)
 
 
 class Rating(Protocol):
@@ -39,7 +46,9 @@ class Rating(Protocol):
         return {"bias": Bias}
 
     def prepare(self, dataset: Dataset) -> Dataset:
-        """See ``Protocol.prepare``; without times and the file's order."""
+        """See ``Protocol.prepare``; without times and the file's order. It must have ratings."""
+        if dataset.schema.events:
+            refuse(dataset, "holds events, and protocol rating asks how well ratings are predicted")
         order = np.lexsort((dataset.rating, dataset.item, dataset.user))
         return replace(
             dataset,

@@ -9,9 +9,8 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.split import item_split
-from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import CategoryKNN, Chance, Newest, item_sets
-from fusionrec.evaluation.protocols.common import Make, Options, Run, each_seed, has
+from fusionrec.evaluation.protocols.common import Make, Options, Run, each_seed, has, refuse
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked
 
 
@@ -43,18 +42,16 @@ class NewItem(RankingProtocol):
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; its items must have content."""
         if not dataset.schema.attributes("item"):
-            raise UsageError(
-                f"{dataset.name} says nothing of its items, and protocol new-item knows nothing "
-                "else of one"
-            )
+            lacks = "says nothing of its items, and protocol new-item knows nothing else of one"
+            refuse(dataset, lacks)
         return dataset
 
     def notes(self, dataset: Dataset) -> list[str]:
         """See ``Protocol.notes``."""
-        return [
-            "equal scores are put in an order drawn from each run's seed",
-            f"liked: a rating of {dataset.schema.like:g} or more",
-        ]
+        order = "equal scores are put in an order drawn from each run's seed"
+        if dataset.schema.events:
+            return [order]
+        return [order, f"liked: a rating of {dataset.schema.like:g} or more"]
 
     def runs(self, dataset: Dataset, options: Options) -> list[Run]:
         """See ``Protocol.runs``; one per seed."""

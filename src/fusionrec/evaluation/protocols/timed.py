@@ -9,7 +9,6 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.split import leave_last_out, time_splits
-from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import (
     EASE,
     ItemKNN,
@@ -24,6 +23,7 @@ from fusionrec.evaluation.protocols.common import (
     Run,
     group_fields,
     pick_folds,
+    refuse,
     small_enough,
 )
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, rated
@@ -37,16 +37,15 @@ class _Timed(RankingProtocol):
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; it must have times."""
         if dataset.time is None:
-            raise UsageError(
-                f"{dataset.name} has no times, and protocol {self.name} asks what comes next"
-            )
+            refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
         return dataset
 
 
 class NextItem(_Timed):
     """Each user's latest rating is the test, the one before it validation, the rest training.
 
-    All rated items are ranked; what the user rated before is left out. Nothing is chosen by the
+    All rated items are ranked; what the user rated before is left out, unless people take items
+    again. Nothing is chosen by the
     test: training stops by training rows it holds out itself, and the test is scored once, with
     the validation item in the history. With ``Options.validation`` the validation item is asked
     for instead and the test is not looked at: for choosing settings.
@@ -101,7 +100,7 @@ class NextItem(_Timed):
             known=known,
             now=first_times(dataset, wanted),
             history=before,
-            exclude=before,
+            exclude=None if dataset.schema.repeats else before,
             cuts=tuple(dict.fromkeys((options.k, 50, 200))),
         )
         return [task]
@@ -110,7 +109,8 @@ class NextItem(_Timed):
 class GlobalTime(_Timed):
     """Trained on all before an instant, tested on what the users known by then rate in a window.
 
-    Windows lie between quantiles of all times. What the user rated before is left out.
+    Windows lie between quantiles of all times. What the user rated before is left out, unless
+    people take items again.
     """
 
     name: ClassVar[str] = "global-time"
@@ -153,7 +153,7 @@ class GlobalTime(_Timed):
             known=run.split.train,
             now=np.full(len(dataset.users), first_times(dataset, run.split.test).min()),
             history=before,
-            exclude=before,
+            exclude=None if dataset.schema.repeats else before,
             cuts=(options.k,),
         )
         return [task]

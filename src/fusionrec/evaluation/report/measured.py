@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.baselines import Popular, item_sets
+from fusionrec.evaluation.baselines import Popular, item_sets, takers
 from fusionrec.evaluation.model import ModelRater
 from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.scorer import Scorer, label
@@ -90,7 +91,8 @@ class Stratum:
 
 @dataclass(frozen=True)
 class Measured:
-    """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones.
+    """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones,
+    of events none.
 
     ``by_score`` is of the ratings that scores predict, None where the version only ranks;
     ``by_head`` of those that its rating head predicts, None where it has none. The head was fitted
@@ -128,6 +130,8 @@ def measure(scorer: Scorer, held: HeldOut) -> Measured:
             by_head = _error(ModelRater(artifact, data).predict(user, item), actual)
     model, popular = _rankings(scorer, held, rows)
     liked = rows[data.rating[rows] >= data.schema.like]
+    if data.schema.events:  # each of them is a like
+        liked = liked[:0]
     return Measured(
         len(rows),
         None if predicted is None else _error(predicted, actual),
@@ -143,7 +147,9 @@ def _rankings(scorer: Scorer, held: HeldOut, rows: np.ndarray) -> tuple[Ranked, 
     """What the model and popularity make of some held-out rows."""
     data = held.dataset
     baseline = Popular().fit(data, held.trained)
-    relevant, seen = item_sets(data, rows), item_sets(data, held.trained)
+    relevant, seen = item_sets(data, rows), None
+    if not data.schema.repeats:
+        seen = item_sets(data, held.trained)
     model, popular = (Ranking(relevant, len(data.items), K, exclude=seen) for _ in range(2))
     for users, scores in scorer.blocks(np.unique(data.user[rows])):
         model.add(users, scores)
@@ -224,7 +230,7 @@ def _strata(
     popular: Ranked,
 ) -> list[Stratum]:
     data = held.dataset
-    count = np.bincount(data.item[held.trained], minlength=len(data.items))
+    count = takers(data, held.trained)
     stratum = popularity_strata(count, len(STRATA))
     catalogue = Catalogue(count, len(data.users))
     ours = by_stratum(model, catalogue, stratum, (K,))
@@ -241,8 +247,8 @@ def _strata(
                 int(members.sum()),
                 float(members.mean()),
                 float(count[members].sum() / count.sum()),
-                ours[number][f"share@{K}"],
-                theirs[number][f"share@{K}"],
+                ours[number].get(f"share@{K}", math.nan),  # none where there are no K items
+                theirs[number].get(f"share@{K}", math.nan),
                 int(of_stratum.sum()),
                 ours[number][f"recall@{K}"],
                 _rmse(predicted, data.rating[rows], of_stratum),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -56,6 +57,8 @@ def model(artifact: Artifact, held: HeldOut | None) -> Markup:
 def _meaning(artifact: Artifact) -> str:
     """What a score says of a rating."""
     star = "A star is one point of the data set's rating scale."
+    if artifact.schema.events:
+        return "It ranks: this version learned from what people did, not from ratings they gave."
     if not artifact.rates:
         return f"It ranks, and predicts no rating: this version was not taught any. {star}"
     low, high = artifact.schema.rating_range
@@ -206,8 +209,8 @@ def shown(scorer: Scorer) -> Markup:
         "the same lists from popularity alone, everybody's hardly differ."
     )
     ours, theirs = found.model, found.popular
-    rows = [
-        [name, write(scale * ours[f"{key}@{K}"]), write(scale * theirs[f"{key}@{K}"])]
+    rows = [  # of a catalogue without K items nothing is known of lists of as many
+        [name, *(write(scale * of.get(f"{key}@{K}", math.nan)) for of in (ours, theirs))]
         for key, name, scale, write in _OF_LISTS
     ]
     made = table(f"Lists of {K}", ["Figure", "Model", "Popularity"], rows)
@@ -226,18 +229,18 @@ def people(artifact: Artifact) -> Markup:
             " The lists go by the score; the predicted stars are the rating head's, where it knows "
             "the user and the item."
         )
-    rates = artifact.rates
-    return join([tag("p", said), *(_person(p, rates, n < 2) for n, p in enumerate(found))])
+    return join([tag("p", said), *(_person(artifact, p, n < 2) for n, p in enumerate(found))])
 
 
-def _person(person: examples.Person, rates: bool, opened: bool) -> Markup:
+def _person(artifact: Artifact, person: examples.Person, opened: bool) -> Markup:
+    rates, events = artifact.rates, artifact.schema.events
     profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)
     summary = (
         f"User {person.id}" + (f" · {profile}" if profile else "") + f" · {person.rated:,} rated"
     )
     history = table(
         f"Some of what they rated ({len(person.history)} of {person.rated:,})",
-        ["Item", "Category", "Given (stars)"],
+        ["Item", "Category", "Weight" if events else "Given (stars)"],
         [[title, category, f"{rating:g}"] for title, category, rating in person.history],
         words=(0, 1),
     )

@@ -10,7 +10,7 @@ import numpy as np
 from fusionrec.evaluation.report.draw import FAINT, FIRST, GREY, SECOND, figure, legend
 from fusionrec.evaluation.report.html import Markup, number, percent
 from fusionrec.evaluation.report.measured import KS, ByK, Group, K, Stratum
-from fusionrec.evaluation.report.shown import BINS, Scored, Shown
+from fusionrec.evaluation.report.shown import BINS, NOT_RATED, NOT_TAKEN, Scored, Shown
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,7 +146,7 @@ def scores(found: Sequence[Scored]) -> Markup:
         for row, kind in enumerate(reversed(found)):
             height = np.histogram(kind.scores, edges)[0].astype(float)
             height *= 0.85 / max(height.max(), 1)
-            colour = GREY if kind.label == "not rated" else FIRST
+            colour = GREY if kind.label in (NOT_RATED, NOT_TAKEN) else FIRST
             axes.fill_between(middle, row, row + height, color=colour, alpha=0.65, linewidth=0)
             axes.plot(middle, row + height, color=colour, linewidth=1)
             median = float(np.median(kind.scores))

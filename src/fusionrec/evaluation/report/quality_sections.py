@@ -9,6 +9,7 @@ from fusionrec.evaluation.report import plots
 from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
 from fusionrec.evaluation.report.measured import KS, ByK, K, Measured, StarError
+from fusionrec.feedback_data import without_feedback
 
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
@@ -19,7 +20,7 @@ def why_absent(artifact: Artifact, held: HeldOut | None) -> str:
         return (
             "Not measured: that needs rows that training did not learn from, and a version keeps "
             "no such rows. Make the report with the data set it was trained on: fusionrec report "
-            f"--version {artifact.version} --data {artifact.manifest['data']}"
+            f"--version {artifact.version} --data {without_feedback(artifact.manifest['data'])}"
         )
     if not len(held.rows):
         share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)

@@ -21,6 +21,7 @@ from fusionrec.metrics import (
 
 _SAMPLE = 20_000  # pairs of user and item whose scores are looked at
 BINS = 20  # of a histogram over popularity percentiles
+NOT_RATED, NOT_TAKEN = "not rated", "not taken"  # labels of the pairs that nobody rated or took
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Scored:
     """Scores of pairs of one kind: those rated alike, or those not rated.
 
     Attributes:
-        label: such as ``4 stars``.
+        label: such as ``4 stars``; of events ``taken``.
         scores: float32 [n].
         stars: mean rating that the scores predict; None where the version only ranks.
     """
@@ -64,12 +65,12 @@ def scored(scorer: Scorer, held: HeldOut | None) -> list[Scored]:
     rng = np.random.default_rng(1)
     user, item, rating = _rated(scorer, held, rng)
     scores = scorer.pairs(user, item)
-    found = [
-        _scored(scorer, name, scores[members]) for name, members in _bands(rating) if members.any()
-    ]
+    events = scorer.artifact.schema.events
+    bands = _weights(rating) if events else _bands(rating)
+    found = [_scored(scorer, name, scores[members]) for name, members in bands if members.any()]
     others = _unrated(scorer, rng)
     if len(others):
-        found.append(_scored(scorer, "not rated", others))
+        found.append(_scored(scorer, NOT_TAKEN if events else NOT_RATED, others))
     return found
 
 
@@ -78,7 +79,8 @@ def shown(scorer: Scorer) -> Shown:
     seen = scorer.seen
     count = np.bincount(seen.items, minlength=len(scorer.artifact.items))
     nothing = ItemSets.of(np.empty(0, int), np.empty(0, int), len(seen))
-    model, popular = (Ranking(nothing, len(count), K, exclude=seen) for _ in range(2))
+    barred = None if scorer.artifact.schema.repeats else seen
+    model, popular = (Ranking(nothing, len(count), K, exclude=barred) for _ in range(2))
     for users, scores in scorer.blocks(scorer.people):
         model.add(users, scores)
         popular.add(users, np.broadcast_to(count.astype(float), scores.shape))
@@ -118,6 +120,14 @@ def _bands(rating: np.ndarray) -> list[tuple[str, np.ndarray]]:
     edges = np.linspace(values[0], values[-1], 6)
     band = np.clip(np.searchsorted(edges, rating, side="right") - 1, 0, 4)
     return [(f"{edges[b]:.3g} to {edges[b + 1]:.3g} stars", band == b) for b in range(5)]
+
+
+def _weights(weight: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Names and members, bool [n], of events that weigh alike: each weight, or all of many."""
+    values = np.unique(weight)
+    if not 1 < len(values) <= 11:
+        return [("taken", np.ones(len(weight), dtype=bool))]
+    return [(f"taken, weight {v:.3g}", weight == v) for v in values]
 
 
 def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
