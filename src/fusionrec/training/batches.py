@@ -62,11 +62,11 @@ class Blocks:
         self._user, self._item, self._rating = user, item, rating
         self._weight = np.ones(len(user), np.float32) if weight is None else weight
         self._users = int(user.max()) + 1
-        self._trained = np.unique(item)
+        self._trained = np.flatnonzero(np.bincount(item))  # np.unique sorts all rows
         self._items = int(item.max()) + 1
         self._seed = seed
         blocks: int = max(1, round(len(user) / batch))
-        distinct = len(np.unique(user)) / len(self._trained)
+        distinct = np.count_nonzero(np.bincount(user)) / len(self._trained)
         # Square blocks: as many users as items, so that neither tower has needless rows.
         square = round((blocks * distinct) ** 0.5)
         self.user_groups = blocks if all_items else int(max(1, min(blocks, square)))
