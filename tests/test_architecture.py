@@ -165,3 +165,14 @@ def test_no_room_but_data_and_the_quickstart_names_a_field_of_movielens():
                 assert node.value not in names, f"{path}:{node.lineno}"
             if isinstance(node, ast.Attribute):
                 assert node.attr not in names, f"{path}:{node.lineno}"
+
+
+def test_one_room_alone_names_what_films_have():
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in sorted(ROOT.rglob("*"))
+        if path.suffix in (".py", ".js", ".html", ".css")
+        and "genre" in path.read_text("utf-8").lower()
+    ]
+    assert found
+    assert [name for name in found if not name.startswith("data/movielens/")] == []
