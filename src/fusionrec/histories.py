@@ -58,6 +58,8 @@ class History:
             again: whether people take items again; else what was rated before goes without the
                 later history's items.
         """
+        if not len(later):
+            return self
         kept = self if again else self.take(~np.isin(self.items, later.items))
         both = ((kept.items, later.items), (kept.ratings, later.ratings), (kept.times, later.times))
         return History(*(np.concatenate(columns) for columns in both))

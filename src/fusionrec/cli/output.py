@@ -190,7 +190,8 @@ def _figures(epoch: Epoch, measure: Measure) -> str:
 
 
 class ByteProgress:
-    """Shows a download, or rows written, on stderr; made anew for each.
+    """Shows a download, or rows written, on stderr; made anew for each. What is done at once is not
+    mentioned.
 
     Args:
         what: is being done, such as ``downloading ml-1m``.
@@ -198,15 +199,17 @@ class ByteProgress:
     """
 
     def __init__(self, what: str, unit: str = "bytes") -> None:
-        self._what, self._unit, self._last = what, unit, 0.0
+        self._what, self._unit = what, unit
+        self._last, self._shown = time.monotonic(), False
 
     def __call__(self, done: int, total: int | None) -> None:
         """Takes how much is done, and of how much where that is known."""
         ended = total is not None and done >= total
         terminal = sys.stderr.isatty()
-        if time.monotonic() - self._last < (0.1 if terminal else 5.0) and not ended:
+        pause = 0.3 if not self._shown else 0.1 if terminal else 5.0
+        if time.monotonic() - self._last < pause and not (ended and self._shown):
             return
-        self._last = time.monotonic()
+        self._last, self._shown = time.monotonic(), True
         scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
         whole = f" of {total / scale:,.0f} {unit} ({done / total:.0%})" if total else f" {unit}"
         text = f"{self._what}: {done / scale:,.0f}{whole}"
