@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 from serving import Server, Shop, opened
+from wares import bazaar, puzzles
 
+from builders import recipe
 from fusionrec.artifact import Artifact
 from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
 from fusionrec.indexing import build_index
 from fusionrec.versions import load
 
@@ -37,6 +40,40 @@ def shop(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     home = tmp_path_factory.mktemp("shared") / "shop"
     shutil.copytree(built.home, home)
     with opened(Workspace(home)) as made:
+        yield made
+
+
+def _made(dataset: Dataset, home: Path) -> Workspace:
+    from fusionrec.training.run import train
+
+    made = Workspace(home)
+    build_index(made, train(dataset, recipe(epochs=3), made))
+    return made
+
+
+@pytest.fixture(scope="session")
+def stalls(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace whose version knows what people took in a bazaar; to be copied."""
+    return _made(bazaar(), tmp_path_factory.mktemp("stalls") / "home")
+
+
+@pytest.fixture(scope="session", params=[0, 1_000], ids=["store", "copy"])
+def market(
+    request: pytest.FixtureRequest, stalls: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Shop]:
+    """A service over it, from the store and from a copy in memory; each test has users of its
+    own.
+    """
+    home = tmp_path_factory.mktemp("market") / "home"
+    shutil.copytree(stalls.home, home)
+    with opened(Workspace(home), copy=request.param) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def riddles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A service over puzzles, which have an id and ratings from 1 to 10, and nothing else."""
+    with opened(_made(puzzles(), tmp_path_factory.mktemp("puzzles") / "home")) as made:
         yield made
 
 

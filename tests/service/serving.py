@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -46,6 +47,14 @@ class Shop:
         return self.client.post("/v1/feedback", json=told)
 
 
+def _names_no_command(response: httpx.Response) -> None:
+    """What a program reads over HTTP says nothing of a command line."""
+    if "json" in response.headers.get("content-type", ""):
+        told = json.loads(response.read())
+        said = [str(told.get(part)) for part in ("detail", "hint", "notes", "errors")]
+        assert not re.search(r"(?<![\w'-])(fusionrec [a-z]|--[a-z])", " ".join(said)), said
+
+
 @contextmanager
 def opened(workspace: Workspace, **settings: Any) -> Iterator[Shop]:
     """A service over a workspace; it has no limit of requests unless one is given."""
@@ -61,7 +70,9 @@ def opened(workspace: Workspace, **settings: Any) -> Iterator[Shop]:
         try:
             # One connection for each request, so that none is reused that the server is closing.
             limits = httpx.Limits(max_keepalive_connections=0)
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", limits=limits) as client:
+            hooks: dict[str, list[Any]] = {"response": [_names_no_command]}
+            url = f"http://127.0.0.1:{port}"
+            with httpx.Client(base_url=url, limits=limits, event_hooks=hooks) as client:
                 bearing = {"Authorization": f"Bearer {secret}"}
                 yield Shop(client, workspace, app.state.fusionrec, bearing)
         finally:

@@ -181,14 +181,15 @@ def test_the_form_says_all_that_a_page_needs(shop):
     form, schema = shop.client.get("/v1/schema").json(), load(shop.workspace).schema
     assert form["name"] == schema.name
     assert form["title_field"] == schema.title
-    assert form["rating"] == {"low": 1.0, "high": 5.0, "like": 4.0}
+    assert form["rating"] == {"low": 1.0, "high": 5.0, "like": 4.0, "step": 1.0}
+    assert form["events"] is form["repeats"] is False
     assert [f["name"] for f in form["user"]] == [f.name for f in schema.attributes("user")]
     assert [f["flag"] for f in form["filters"]] == [f.flag for f in schema.filters()]
     number = next(f for f in form["filters"] if f["kind"] == "number")
     assert number["low"] < number["high"]
     assert form["version"] == "v1"
     assert form["reads_history"] is False
-    assert form["shows_stars"] is True
+    assert form["predicts_ratings"] is True
 
 
 @pytest.mark.parametrize(

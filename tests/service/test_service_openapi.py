@@ -22,6 +22,7 @@ ROUTES = {
     "/v1/search": {"get"},
     "/v1/map": {"get", "post"},
     "/v1/schema": {"get"},
+    "/v1/choices": {"get"},
     "/v1/feedback": {"post"},
     "/v1/users/{id}": {"get", "put", "delete"},
     "/v1/users/{id}/feedback": {"get"},

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import FileResponse, Response
 
-from fusionrec.service.problems import documented
+from fusionrec.service.asks import ChoicesAsk
+from fusionrec.service.problems import NotFoundError, documented
+from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
 
 STATIC = Path(__file__).parent / "static"
 router = APIRouter(tags=["service"])
 
 _FORM = given("The form", {"name": "shop", "user": [], "filters": [], "version": "v1"})
+_CHOICE = {"value": "acme", "label": "Acme", "count": 12}
+_CHOICES = given("The values", {"choices": [_CHOICE], "more": False})
 _READY = {
     **given("It should", {"ready": True, "reasons": []}),
     **given("It should not", {"ready": False, "reasons": ["..."]}, 503),
@@ -30,6 +35,15 @@ _METRICS: dict[int | str, dict[str, Any]] = {
 def form(state: StateOf) -> Response:
     """All that a page needs to draw its forms."""
     return as_json(state.answer(lambda view: view.form))
+
+
+@router.get("/v1/choices", summary="The values that a field holds",
+            responses={**documented(), **_CHOICES})  # fmt: skip
+def choices(ask: Annotated[ChoicesAsk, Query()], state: StateOf) -> Response:
+    """Of a category with many values those that hold a text: those that begin with it first, and
+    of these the most frequent.
+    """
+    return as_json(state.answer(lambda view: _chosen(view, ask)))
 
 
 @router.get("/healthz", summary="Whether the process is alive",
@@ -60,3 +74,17 @@ def figures(state: StateOf) -> Response:
 async def page() -> Response:
     """The page."""
     return FileResponse(STATIC / "index.html")
+
+
+def _chosen(view: View, ask: ChoicesAsk) -> dict[str, Any]:
+    schema = view.artifact.schema
+    kinds = ("category", "categories")
+    user = schema.attributes("user") if view.artifact.has_towers else ()
+    fields = [f for f in (*user, *schema.attributes("item")) if f.kind in kinds]
+    field = next((f for f in fields if f.name == ask.field), None)
+    if field is None:
+        names = ", ".join(f.name for f in fields) or "none"
+        raise NotFoundError(f"no category is called {ask.field!r}", hint=f"categories are: {names}")
+    found = view.choices.holding(field, ask.q)
+    shown = found[ask.offset : ask.offset + ask.k]
+    return {"choices": [asdict(one) for one in shown], "more": len(found) > ask.offset + ask.k}

@@ -24,6 +24,7 @@ from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
 from fusionrec.people import Rated
 from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
+from fusionrec.service.meant import check_told
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State, View
 from fusionrec.service.told import SEVERAL, StateOf, answered, as_json
@@ -45,7 +46,9 @@ class _Soon(APIRoute):
                 state: State = request.app.state.fusionrec
                 made = partial(_recommended, request, state, ask)
                 answer = state.answer_at_once(partial(_timed, state, made))
-                return answer or await to_thread.run_sync(_measured, state, made)
+                if answer is None:
+                    answer = await to_thread.run_sync(_measured, state, made)
+                return answer
             return await usual(request)
 
         return handle
@@ -216,6 +219,7 @@ def _query(view: View, ask: Ask) -> people.Query:
     history = [Rated(item, like, named=True) for item in ask.liked]
     profile = {}
     if isinstance(ask, ToldAsk):
+        check_told(ask, view.artifact)
         history += [Rated(one.item, one.rating, one.time) for one in ask.history]
         profile = ask.profile
     return people.Query(

@@ -110,7 +110,7 @@ class Ask(_Question):
 class SearchAsk(_Question):
     """Which words to look for, and for whom."""
 
-    q: Text = Field(description="Words of titles and categories, a year, a decade such as 1970s.")
+    q: Text = Field(description="Words of titles, other texts and categories, in any order.")
     user: Id | None = Field(
         default=None, description="By whose taste the items are ordered as well."
     )
@@ -125,13 +125,28 @@ class MapAsk(BaseModel):
     user: Id | None = None
 
 
+class ChoicesAsk(BaseModel):
+    """Which values of a category are wanted."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    field: Name = Field(description="A category's name, as `/v1/schema` lists it.")
+    q: Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)] = Field(
+        default="", description="What a value or its label holds; nothing: any."
+    )
+    k: Count = 10
+    offset: Offset = 0
+
+
 class RatedItem(BaseModel):
     """An item that a person rated, or chose where there is no rating."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     item: Id
-    rating: Rating | None = None
+    rating: Rating | None = Field(
+        default=None, description="On the scale of `/v1/schema`; none where nothing is rated."
+    )
     time: Time | None = None
 
 
@@ -168,7 +183,9 @@ class ToldEvent(BaseModel):
     item: Id
     kind: Literal["rating", "like", "dislike", "view", "hide"]
     rating: Rating | None = Field(
-        default=None, description="Of kind `rating` alone, and always there."
+        default=None,
+        description="Of kind `rating` alone, and always there; where `/v1/schema` has no `rating`, "
+        "that kind is refused.",
     )
     time: Time | None = Field(default=None, description="Seconds since 1970, UTC. Default: now.")
     id: EventId | None = Field(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fusionrec.catalogue import Catalogue
-from fusionrec.service.form import values
+from fusionrec.service.choices import values
 
 MOST = 2_000  # items on the map
+_MOST_GROUPS = 20  # colours that can be told apart, more or less
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,16 @@ def chart_of(catalogue: Catalogue) -> Chart:
 
 
 def _groups(catalogue: Catalogue, rows: np.ndarray) -> tuple[list[str], list[int | None]]:
-    """Labels of the first filterable category, and each row's first one as a number in these."""
+    """Labels of the most frequent values of the first filterable category, and each row's first
+    one as a number in these; None where it is not among them.
+    """
     fields = catalogue.artifact.schema.filters()
     field = next((f for f in fields if f.kind in ("category", "categories")), None)
     if field is None:
         return [], [None] * len(rows)
     column = catalogue.items.columns[field.name]
     firsts = [next(iter(held), None) for held in values(field, [column[row] for row in rows])]
-    known = {value: n for n, value in enumerate(sorted({one for one in firsts if one}))}
+    common = Counter(one for one in firsts if one).most_common(_MOST_GROUPS)
+    known = {value: n for n, value in enumerate(sorted(value for value, _ in common))}
     labels = [field.choices.get(value, value) for value in known]
-    return labels, [known[one] if one else None for one in firsts]
+    return labels, [known.get(one) if one else None for one in firsts]

@@ -2,67 +2,114 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+import math
 from typing import Any
 
 import numpy as np
 
+from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Field
 from fusionrec.reasons import nouns
+from fusionrec.service.choices import Choices
 
-_MOST_CHOICES = 200  # of a field whose values the schema does not list
+_MOST_CHOICES = 200  # of a field whose values the schema does not list; others: /v1/choices
+_LOOKED_AT = 100_000  # ratings by which the steps of a scale are told
+_WIDE, _STEPS = (10.0, 5.0), (1.0, 0.5, 0.25, 0.2, 0.1)
+_PARTS = 100  # of a range without natural steps
 
 
-def form_of(catalogue: Catalogue) -> dict[str, Any]:
+def form_of(catalogue: Catalogue, choices: Choices) -> dict[str, Any]:
     """The form of a version's questions, as plain JSON values.
 
     Args:
-        catalogue: the version's items; of what the schema leaves open, theirs are the choices.
+        catalogue: the version's items.
+        choices: of its fields.
     """
     artifact = catalogue.artifact
     schema = artifact.schema
-    low, high = schema.rating_range
+    user = schema.attributes("user") if artifact.has_towers else ()
+    item = [_about(catalogue, choices, field) for field in schema.attributes("item")]
+    filters = {field.name for field in schema.filters()}
     return {
         "name": schema.name,
         "items": nouns(schema),
         "title_field": schema.title,
-        "rating": {"low": low, "high": high, "like": schema.like},
-        "user": [
-            {"name": f.name, "kind": f.kind, "label": f.heading, "choices": _listed(f)}
-            for f in (schema.attributes("user") if artifact.has_towers else ())
-        ],
-        "filters": [_filter(catalogue, field) for field in schema.filters()],
+        "events": schema.events,
+        "repeats": schema.repeats,
+        "rating": None if schema.events else _scale(artifact),
+        "user": [_about(catalogue, choices, field) for field in user],
+        "item": [about for about in item if about["name"] != schema.title],
+        "filters": [about for about in item if about["name"] in filters],
         "version": artifact.version,
         "model": artifact.manifest["model"],
         "reads_history": artifact.reading is not None,
-        "shows_stars": artifact.rates,
+        "predicts_ratings": artifact.rates,
     }
 
 
-def values(field: Field, column: Iterable[Any]) -> list[tuple[str, ...]]:
-    """The categories that each item holds in a field."""
-    if field.kind == "categories":
-        return [tuple(value or ()) for value in column]
-    return [(value,) if value else () for value in column]
+def step_of(ratings: np.ndarray, low: float, high: float) -> float:
+    """The distance of the ratings that can be given: 1 or an even part of it on which all ratings
+    lie; the whole scale, or a wide step, where all that it offers is in use and nothing else; a
+    hundredth of a scale without steps.
+
+    Args:
+        ratings: float [n], those in use.
+        low, high: the ends of the scale.
+    """
+    span, used = high - low, len(np.unique(ratings))
+    given = np.append(ratings, high) - low
+    wide = [step for step in (span, *_WIDE) if step <= span and used == round(span / step) + 1]
+    for step in (*wide, *(step for step in _STEPS if step < span)):
+        if np.allclose(given / step, np.rint(given / step), rtol=0, atol=1e-4):
+            return step
+    return span / _PARTS
 
 
-def _filter(catalogue: Catalogue, field: Field) -> dict[str, Any]:
-    about: dict[str, Any] = {"name": field.name, "flag": field.flag, "kind": field.kind}
-    about |= {"label": field.heading, "choices": _listed(field), "low": None, "high": None}
+def _scale(artifact: Artifact) -> dict[str, float]:
+    low, high = artifact.schema.rating_range
+    ratings = np.asarray(artifact.histories.rating[:_LOOKED_AT], dtype=np.float64)
+    step = step_of(ratings, low, high)
+    return {"low": low, "high": high, "like": artifact.schema.like, "step": step}
+
+
+def _about(catalogue: Catalogue, choices: Choices, field: Field) -> dict[str, Any]:
+    held = choices.all(field)
+    listed = held if field.choices else sorted(held[:_MOST_CHOICES], key=lambda one: one.value)
+    return {
+        "name": field.name,
+        "flag": field.flag,
+        "kind": field.kind,
+        "label": field.heading,
+        "choices": [{"value": one.value, "label": one.label} for one in listed],
+        "count": len(held),
+        **_range(catalogue, field),
+    }
+
+
+def _range(catalogue: Catalogue, field: Field) -> dict[str, float | None]:
+    """Lowest and highest number of an item's field, and a step that suits them: 1, 2 or 5 of some
+    power of ten. None where there is no number, and of users, whose lowest age is someone's.
+    """
+    nothing: dict[str, float | None] = {"low": None, "high": None, "step": None}
+    if field.kind != "number" or field.side == "user":
+        return nothing
     column = catalogue.items.columns[field.name]
-    if field.kind == "number":
-        numbers = np.array([np.nan if v is None else v for v in column], dtype=np.float64)
-        numbers = numbers[np.isfinite(numbers)]
-        if len(numbers):
-            about |= {"low": float(numbers.min()), "high": float(numbers.max())}
-    elif not field.choices:
-        counts = Counter(one for held in values(field, column) for one in held)
-        common = sorted(name for name, _ in counts.most_common(_MOST_CHOICES))
-        about["choices"] = [{"value": name, "label": name} for name in common]
-    return about
+    numbers = np.array([np.nan if v is None else v for v in column], dtype=np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    if not len(numbers):
+        return nothing
+    low, high = float(numbers.min()), float(numbers.max())
+    whole = bool(np.all(numbers == np.rint(numbers)))
+    return {"low": low, "high": high, "step": _nice((high - low) / _PARTS, whole)}
 
 
-def _listed(field: Field) -> list[dict[str, str]]:
-    return [{"value": value, "label": label} for value, label in field.choices.items()]
+def _nice(size: float, whole: bool) -> float:
+    """The largest of 1, 2 or 5 times a power of ten that is not above a size; 1 at least for
+    whole numbers.
+    """
+    if size <= 0 or not math.isfinite(size):
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(size))
+    step = max(power * n for n in (1, 2, 5) if power * n <= size * (1 + 1e-9))
+    return max(step, 1.0) if whole else step

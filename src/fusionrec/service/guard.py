@@ -19,6 +19,7 @@ from fusionrec.ledger import Key
 from fusionrec.service.limits import Buckets
 from fusionrec.service.problems import problem
 from fusionrec.service.settings import ServiceSettings, is_loopback
+from fusionrec.service.wording import hint_for_http
 
 _SECURITY = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -130,7 +131,7 @@ class Guard:
             try:
                 key = await to_thread.run_sync(self._key_of, secret)
             except LedgerError as error:
-                return problem(503, error.message, error.hint)
+                return problem(503, error.message, hint_for_http(error.hint))
         wait = self._buckets.take(f"key {key.name}" if key else who)
         if wait:
             after = {"Retry-After": str(math.ceil(wait))}
@@ -146,8 +147,8 @@ class Guard:
             return None
         if key is None:
             said = "this key is not known" if secret else f"this needs a key that opens {needed!r}"
-            hint = f"make one: fusionrec keys add NAME --scope {needed}; send it as "
-            hint += "Authorization: Bearer frk_..."
+            hint = f"whoever runs the service makes one with the scope {needed!r}; "
+            hint += "send it as Authorization: Bearer frk_..."
             return problem(401, said, hint, (), {"WWW-Authenticate": "Bearer"})
         if needed not in key.scopes:
             return problem(403, f"the key {key.name!r} does not open {needed!r}")

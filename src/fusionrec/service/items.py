@@ -45,6 +45,10 @@ def item(id: Id, state: StateOf) -> Response:
 def put(id: Id, content: Attributes, state: StateOf) -> Response:
     """The item is in the next answer, placed by its content."""
     now = _now(state)
+    now.artifact.need_towers(
+        "the vector of a new or changed item is not known",
+        "an item and its vector come with the file of vectors, which whoever runs the service has",
+    )
     catalogue.put(state.ledger, now, [item_of(now.artifact.schema, id, content)])
     return _changed(state, id)
 

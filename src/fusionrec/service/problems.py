@@ -20,12 +20,26 @@ from fusionrec.errors import (
     UsageError,
 )
 from fusionrec.service.faults import faults_of
+from fusionrec.service.wording import hint_for_http, note_for_http
 
 MEDIA = "application/problem+json"
 
 
 class NotFoundError(UsageError):
     """A thing that a request names is not there."""
+
+
+class UnfitError(UsageError):
+    """A request is well formed, but not for the interactions of the version that answers.
+
+    Args:
+        message, hint: as of ``FusionrecError``.
+        errors: which parts, each with ``where`` and ``message``.
+    """
+
+    def __init__(self, message: str, hint: str, errors: Sequence[Mapping[str, str]]) -> None:
+        super().__init__(message, hint)
+        self.errors = errors
 
 
 class ConflictError(UsageError):
@@ -45,6 +59,7 @@ class ConflictError(UsageError):
 _STATUS: tuple[tuple[type[FusionrecError], int], ...] = (
     (NotFoundError, 404),
     (ConflictError, 409),
+    (UnfitError, 422),
     (UsageError, 400),
     (DataError, 400),
     (StoreError, 503),
@@ -98,7 +113,8 @@ def handle(app: FastAPI) -> None:
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, FusionrecError)
-        return problem(status_of(error), error.message, error.hint, getattr(error, "errors", ()))
+        hint, faults = hint_for_http(error.hint), getattr(error, "errors", ())
+        return problem(status_of(error), note_for_http(error.message), hint, faults)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

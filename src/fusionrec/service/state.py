@@ -23,11 +23,13 @@ from fusionrec.live import Live
 from fusionrec.people import Query
 from fusionrec.recommender import Recommender
 from fusionrec.service.chart import Chart, chart_of
+from fusionrec.service.choices import Choices
 from fusionrec.service.form import form_of
 from fusionrec.service.metrics import Metrics
 from fusionrec.service.recorder import Recorder
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.shown import Shown
+from fusionrec.service.wording import note_for_http
 
 T = TypeVar("T")
 Talk = Callable[[str], None]
@@ -87,7 +89,8 @@ class View:
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory = isinstance(index, ExactIndex)
         timed = _Timed(index, metrics, nullcontext() if self._in_memory else turn)
-        self._recommender = recommender.over(timed, recommender.notes)
+        notes = [note_for_http(note) for note in recommender.notes]
+        self._recommender = recommender.over(timed, notes)
 
     @property
     def is_quick(self) -> bool:
@@ -102,7 +105,7 @@ class View:
     @cached_property
     def _reserve(self) -> Recommender:
         index = self._exactly("exact")
-        note = f"answered exactly from the artifact: {self.failed}"
+        note = f"answered exactly from the artifact: {note_for_http(self.failed)}"
         return self._recommender.over(_Timed(index, self._metrics, nullcontext()), (note,))
 
     def _exactly(self, place: str) -> Index:
@@ -112,7 +115,12 @@ class View:
     @cached_property
     def form(self) -> dict[str, Any]:
         """What the page draws its forms from; see ``form_of``."""
-        return form_of(self.catalogue)
+        return form_of(self.catalogue, self.choices)
+
+    @cached_property
+    def choices(self) -> Choices:
+        """The values that its fields hold."""
+        return Choices(self.catalogue)
 
     @cached_property
     def chart(self) -> Chart:
@@ -171,7 +179,7 @@ class State:
         embedded = not place_of(workspace, place).is_server
         self._turn = threading.Lock() if embedded else nullcontext()
         self.answer(_warmed)
-        self.feedback.lately(0.0)  # takes in all events, for which the first answer would wait
+        self.feedback.heard()  # for which the first answer would wait
 
     def close(self) -> None:
         """Writes what waits and lets go of the version."""
@@ -220,13 +228,17 @@ class State:
     def known(self, query: Query, view: View) -> tuple[Query, Said]:
         """The query with what the ledger holds of its user. A user whom the version does not know
         is nobody to it: their feedback and profile count, and without these the popular items.
+        Where the ledger knows nothing of them either, but the query says more than the user, the
+        user stays in it, so that the answer says that they are not known.
         """
         said = Said()
         if query.user is not None:
             said = self.feedback.said(query.user, view.catalogue)
             query = add(query, said)
         if query.user is not None and not view.recommender.people.knows(query.user):
-            query = replace(query, user=None)
+            told = bool(query.profile or query.history) and view.artifact.has_towers
+            if said != Said() or not told:
+                query = replace(query, user=None)
         return self.feedback.popular(query, view.catalogue), said
 
     def troubles(self) -> list[str]:

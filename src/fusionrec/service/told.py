@@ -50,8 +50,14 @@ _ITEM = {
         "id": _TEXT,
         "title": _TEXT,
         "score": {"type": "number"},
-        "stars": {"type": "number"},
-        "ratings": _WHOLE,
+        "stars": {
+            "type": "number",
+            "description": "The rating predicted, on the scale of `/v1/schema`.",
+        },
+        "ratings": {
+            "type": "integer",
+            "description": "How many rated the item, or took it, in an answer for nobody.",
+        },
         "reason": {
             "type": "object",
             "description": "Where it was asked for: `kind`, `text`, `items`.",

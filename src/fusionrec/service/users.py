@@ -18,6 +18,7 @@ from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
 from fusionrec.service.asks import Count, Id, Offset, Profile, Told, ToldEvent, ToldEvents
+from fusionrec.service.meant import check_events
 from fusionrec.service.problems import ConflictError, documented
 from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
@@ -54,6 +55,7 @@ async def feedback(told: Told, state: StateOf) -> Response:
     catalogue = state.answer(lambda view: view.catalogue)
     schema = catalogue.artifact.schema
     given = told.events if isinstance(told, ToldEvents) else [told]
+    check_events(given, schema)
     events = [_event(one, schema) for one in given]
     outcomes = await asyncio.wrap_future(state.recorder.record(events))
     others = [

@@ -77,6 +77,9 @@ export const map = (asked) => call("POST", "v1/map", { body: told(asked) });
 /** Titles that begin like this. */
 export const begun = (q, signal) => get("v1/search", { q, k: 8, prefix: true }, signal);
 
+/** Values of a category that hold a text. */
+export const choicesOf = (field, q, signal) => get("v1/choices", { field, q, k: 12 }, signal);
+
 /**
  * Items for whoever is asked for, or by words where there are any.
  * @param {object} asked `user`, `profile`, `liked`, `where`, `q`

@@ -2,27 +2,30 @@
 
 import { el, still } from "./dom.js";
 import { facts, predicted } from "./facts.js";
-import { ratingGroup } from "./rating.js";
+import { opinion } from "./rating.js";
+import { reasonsOf } from "./why.js";
 
 const MOVE = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
 const MOST = 5; // categories on a card
 
 /**
  * A card, and what fills it anew.
- * @param {object} act `rate(item, rating)`, `hide(item)`, `similar(item)`
+ * @param {object} act `say(item, said)` with the kind of an event, and its rating; `similar(item)`
  */
 function cardOf(item, schema, act) {
-  const { numbers, categories } = facts(item, schema);
+  const { numbers, categories, texts } = facts(item, schema);
   const rest = categories.length - MOST;
   const shown = rest > 0 ? [...categories.slice(0, MOST), `+${rest}`] : categories;
   const line = el("p", { class: "predicted" });
   const reason = el("p", { class: "reason" });
   const similar = el("button", { type: "button", class: "quiet" }, "More like this");
-  const hide = el("button", { type: "button", class: "quiet" }, "Hide");
+  // Where nothing is rated, "not for me" hides as well.
+  const [kind, verb] = schema.events ? ["view", "Viewed"] : ["hide", "Hide"];
+  const other = el("button", { type: "button", class: "quiet" }, verb);
   similar.setAttribute("aria-label", `More like ${item.title}`);
-  hide.setAttribute("aria-label", `Hide ${item.title}`);
   similar.addEventListener("click", () => act.similar(item));
-  hide.addEventListener("click", () => act.hide(item));
+  other.setAttribute("aria-label", `${verb} ${item.title}`);
+  other.addEventListener("click", () => act.say(item, { kind }));
   const node = el(
     "li",
     { class: "card", data: { id: item.id } },
@@ -30,17 +33,18 @@ function cardOf(item, schema, act) {
     el("p", { class: "numbers" }, numbers.join(" · ")),
     el("ul", { class: "categories", "aria-label": "Categories" },
       ...shown.map((text) => el("li", {}, text))),
+    el("p", { class: "text" }, texts[0]),
     reason,
     line,
-    ratingGroup(schema.rating, item.title, (rating) => act.rate(item, rating)),
-    el("div", { class: "buttons" }, similar, hide),
+    opinion(schema, item.title, (said) => act.say(item, said)),
+    el("div", { class: "buttons" }, similar, other),
   );
   if (!shown.length) node.querySelector(".categories").remove();
   return {
     node,
-    fill(now) {
+    fill(now, why) {
       line.replaceChildren(...predicted(now, schema));
-      reason.textContent = now.reason?.text ?? "";
+      reason.textContent = why;
     },
   };
 }
@@ -58,23 +62,25 @@ export class Cards {
     this.items = [];
   }
 
-  /** Shows items; cards that stay move to their new place. */
+  /** Shows items; cards that stay move to their new place. Gives the reason that most share. */
   show(items, schema) {
     const before = this.#places();
     const active = document.activeElement;
     const place = [...this.node.children].indexOf(active.closest(".card"));
+    const { lead, texts } = reasonsOf(items);
     const cards = new Map();
-    for (const item of items) {
+    items.forEach((item, n) => {
       const card = this.cards.get(item.id) ?? cardOf(item, schema, this.act);
       this.#settle(card.node);
-      card.fill(item);
+      card.fill(item, texts[n]);
       cards.set(item.id, card);
-    }
+    });
     this.cards = cards;
     this.items = items;
     this.node.replaceChildren(...[...cards.values()].map((card) => card.node));
     if (place >= 0) this.#focus(active, Math.min(place, items.length - 1));
     this.#move(before);
+    return lead;
   }
 
   /** Lets a card fade; gives what brings it back. */

@@ -1,43 +1,31 @@
 // What is known of an item, as a card shows it.
 
 import { el } from "./dom.js";
-import { labelOf, number } from "./words.js";
+import { number } from "./numbers.js";
+import { figure, isThumbs, within } from "./scale.js";
+import { labelOf, many } from "./words.js";
 
-const OWN = new Set(["rank", "id", "title", "score", "stars", "ratings", "reason"]);
 const MOST = 6; // categories shown
-
-/** Whether a number reads as a year, which needs no word beside it. */
-function isYear(field) {
-  return field.low >= 1000 && field.high <= 2200 && Number.isInteger(field.low);
-}
-
-function category(field, value) {
-  return [value].flat().map((one) => labelOf(field, one));
-}
+const OWN = new Set(["rank", "id", "title", "score", "stars", "ratings", "reason"]);
 
 /**
- * Numbers and categories of an item.
- * @returns {{numbers: string[], categories: string[]}} texts, in the schema's order; lists and
- *   numbers that the schema does not filter by come last, other texts are left out
+ * Attributes of an item, by the schema's order.
+ * @returns {{numbers: string[], categories: string[], texts: string[]}}
  */
 export function facts(item, schema) {
-  const numbers = [];
-  const categories = [];
-  const fields = new Map(schema.filters.map((field) => [field.name, field]));
-  const others = Object.keys(item).filter((name) => !OWN.has(name) && !fields.has(name));
-  for (const name of [...fields.keys(), ...others]) {
-    const field = fields.get(name) ?? { label: name, choices: [] };
-    const value = item[name];
-    if (typeof value === "number") {
-      numbers.push(isYear(field) ? number(value) : `${field.label} ${number(value)}`);
-    } else if (Array.isArray(value) || (value && fields.has(name))) {
-      categories.push(...category(field, value));
-    }
+  const found = { numbers: [], categories: [], texts: [] };
+  for (const field of schema.item) {
+    const value = item[field.name];
+    // What is called like one of an answer's own words cannot be told from it.
+    if (value === undefined || value === null || OWN.has(field.name)) continue;
+    if (field.kind === "number") found.numbers.push(`${field.label} ${number(value)}`);
+    else if (field.kind === "text") found.texts.push(value);
+    else found.categories.push(...[value].flat().map((one) => labelOf(field, one)));
   }
-  return { numbers, categories };
+  return found;
 }
 
-/** The same as one line of text. */
+/** The same as one line of text, without long texts. */
 export function factLine(item, schema) {
   const { numbers, categories } = facts(item, schema);
   const rest = categories.length - MOST;
@@ -45,20 +33,30 @@ export function factLine(item, schema) {
   return [...numbers, ...shown].join(" · ");
 }
 
+/** One of an answer's own figures of an item; undefined where an attribute is called like it. */
+function own(item, name, schema) {
+  return schema.item.some((field) => field.name === name) ? undefined : item[name];
+}
+
 /**
- * The rating predicted, as a text and as a bar; or how many rated it, or nothing.
+ * The rating predicted, as a text and as a bar; or how many took it, or nothing.
  * @returns {Node[]} what fills the card's line for it
  */
 export function predicted(item, schema) {
-  if (item.stars === undefined) {
-    const text = item.ratings === undefined ? "" : `${item.ratings} ratings`;
-    return [el("span", { class: "counted" }, text)];
+  const rating = schema.rating && own(item, "stars", schema);
+  if (rating === undefined || rating === null) {
+    const count = own(item, "ratings", schema);
+    const text = schema.events ? `taken ${many(count, "time")}` : many(count, "rating");
+    return count === undefined ? [] : [el("span", { class: "counted" }, text)];
   }
   const { low, high } = schema.rating;
-  const stars = Math.min(Math.max(item.stars, low), high);
+  const held = Math.min(Math.max(rating, low), high);
+  const percent = Math.round((100 * (held - low)) / (high - low));
   const bar = el("span", { class: "filled" });
-  bar.style.inlineSize = `${(100 * (stars - low)) / (high - low)}%`;
-  const text = el("span", { class: "stars" }, el("b", {}, stars.toFixed(1)), ` of ${number(high)}`);
+  bar.style.inlineSize = `${percent}%`;
+  const text = isThumbs(schema.rating)
+    ? el("span", { class: "figure" }, el("b", {}, `${percent}%`), " like")
+    : el("span", { class: "figure" }, el("b", {}, figure(held, schema.rating)), ` ${within(schema.rating)}`);
   text.title = "The rating predicted for you";
   return [text, el("span", { class: "bar", "aria-hidden": "true" }, bar)];
 }

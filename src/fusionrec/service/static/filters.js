@@ -1,7 +1,7 @@
 // Filters by categories (any of those chosen) and by ranges of numbers, in the language of `where`.
 
+import { Picker, Pills, areFew } from "./choosing.js";
 import { el, newId } from "./dom.js";
-import { number } from "./words.js";
 
 /** A condition in two parts, as `=` and ranges have it; others, from an address, are kept as they are. */
 function parts(condition) {
@@ -15,9 +15,10 @@ export class Filters {
    * @param {HTMLElement} node is filled
    * @param {object} schema as of GET /v1/schema
    * @param {(where: string[]) => void} change told the conditions that are asked now
+   * @param {(error: Error) => void} failed
    */
-  constructor(node, schema, change) {
-    Object.assign(this, { change, where: [], boxes: new Map(), ranges: new Map() });
+  constructor(node, schema, change, failed) {
+    Object.assign(this, { change, failed, where: [], chosen: new Map(), ranges: new Map() });
     this.clear = el("button", { type: "button", class: "quiet" }, "Clear filters");
     this.clear.addEventListener("click", () => this.#cleared());
     const fields = schema.filters.map((field) =>
@@ -28,8 +29,9 @@ export class Filters {
   /** Shows what is asked now. */
   show(where) {
     this.where = where;
-    const asked = new Set(where);
-    for (const [condition, box] of this.boxes) box.checked = asked.has(condition);
+    for (const [flag, choices] of this.chosen) {
+      choices.show(where.map(parts).filter(([name]) => name === flag).map(([, value]) => value));
+    }
     for (const [flag, range] of this.ranges) {
       const value = where.map(parts).find(([name]) => name === flag)?.[1] ?? "";
       const crossed = Boolean(range.said.textContent);
@@ -59,19 +61,14 @@ export class Filters {
 
   #choices(field) {
     if (!field.choices.length) return null;
-    const boxes = field.choices.map(({ value, label }) => {
-      const condition = `${field.flag}=${value}`;
-      const box = el("input", { type: "checkbox", on: { change: () => this.#toggled(condition, box) } });
-      this.boxes.set(condition, box);
-      return el("label", { class: "pill" }, box, el("span", {}, label));
-    });
-    return el("fieldset", { class: "field" }, el("legend", {}, field.label),
-      el("div", { class: "pills" }, ...boxes));
-  }
-
-  #toggled(condition, box) {
-    const others = this.where.filter((one) => one !== condition);
-    this.change(box.checked ? [...others, condition] : others);
+    const change = (values) => {
+      const others = this.where.filter((one) => parts(one)[0] !== field.flag);
+      this.change([...others, ...values.map((value) => `${field.flag}=${value}`)]);
+    };
+    // Any of several values may be asked for, also where an item holds one.
+    const made = areFew(field, "categories") ? new Pills(field, change) : new Picker(field, change, this.failed);
+    this.chosen.set(field.flag, made);
+    return made.node;
   }
 
   #range(field) {
@@ -80,7 +77,7 @@ export class Filters {
     const end = (name, label, bound) => {
       const id = newId("range");
       range[name] = el("input", {
-        id, type: "number", step: "any", placeholder: number(bound),
+        id, type: "number", step: field.step, placeholder: String(bound),
         on: { keydown: (event) => event.key === "Enter" && this.#ranged(range) },
       });
       return el("div", {}, el("label", { for: id }, label), range[name]);

@@ -29,8 +29,7 @@ const page = {
   question: null, // the AbortController of the one under way
   cards: new Cards($("cards"), {
     similar,
-    rate: (item, rating) => say(item, { kind: "rating", rating }),
-    hide: (item) => say(item, { kind: "hide" }),
+    say: (item, said) => say(item, said),
   }),
 };
 
@@ -56,7 +55,7 @@ async function start() {
   }
   const { schema } = page;
   page.you = new You($("you").querySelector(".inside"), schema, { change, forget, failed });
-  page.filters = new Filters($("filters").querySelector(".inside"), schema, (where) => change({ where }));
+  page.filters = new Filters($("filters").querySelector(".inside"), schema, (where) => change({ where }), failed);
   const open = matchMedia("(min-width: 56rem)").matches;
   for (const id of ["you", "filters"]) $(id).open = open;
   $("filters").hidden = !schema.filters.length;
@@ -103,6 +102,7 @@ async function ask(k = FIRST, done = null) {
 /** Shows that there is no answer, and how to ask without filters, which may be why. */
 function unanswered() {
   page.cards.wait(0);
+  $("lead").textContent = "";
   $("headline").textContent = "No answer yet";
   tellNothing(page.asked.where.length ? "The filters may not fit what there is here." : "");
 }
@@ -121,7 +121,7 @@ function show(answer, items) {
   const title = words.headline(kind, asked, schema, Boolean(whole().user));
   $("headline").textContent = title;
   document.title = `${title} · What next?`;
-  page.cards.show(items, schema);
+  $("lead").textContent = page.cards.show(items, schema);
   const none = `No ${words.things(schema)} fit. Take a filter away, or ask for something else.`;
   tellNothing(items.length ? "" : none);
   $("end").hidden = false;
@@ -197,7 +197,7 @@ async function forget() {
   }
   keepVisitor(null);
   change({ profile: {}, liked: [] });
-  tellStatus("You are forgotten: what you rated and hid is deleted.");
+  tellStatus("You are forgotten: what you said is deleted.");
 }
 
 $("search").addEventListener("submit", (event) => {

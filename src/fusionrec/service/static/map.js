@@ -152,7 +152,10 @@ class TasteMap {
     const [x, y] = this.places.points[point];
     const room = this.canvas.clientWidth - this.tip.offsetWidth - 8;
     this.tip.style.left = `${Math.max(8, Math.min(x + 12, room))}px`;
-    this.tip.style.top = `${Math.max(8, y - 40)}px`;
+    this.tip.dataset.at = `${x},${y}`;
+    // Above its point, or below where there is no room: never on it.
+    const above = y - this.tip.offsetHeight - 12;
+    this.tip.style.top = `${above < 4 ? y + 14 : above}px`;
   }
 
   #open(point) {

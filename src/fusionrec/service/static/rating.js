@@ -1,52 +1,88 @@
-// A rating as a radio group: one click rates; arrow keys choose, and Enter or the button rates.
+// What someone says of an item: a rating on the schema's scale, or what they think of it where
+// nothing is rated. One click says it; by keyboard arrow keys choose, and Enter or the button says it.
 
 import { el, newId } from "./dom.js";
-import { number } from "./words.js";
-
-const MOST = 11; // ratings that can be given
-
-/** The ratings that the scale offers: its whole numbers, or as many even steps as there is room for. */
-export function steps({ low, high }) {
-  const first = Math.ceil(low);
-  const whole = Math.floor(high) - first + 1;
-  if (whole >= 2 && whole <= MOST) return Array.from({ length: whole }, (_, n) => first + n);
-  const count = whole < 2 ? 5 : MOST;
-  return Array.from({ length: count }, (_, n) => low + ((high - low) * n) / (count - 1));
-}
+import { inWords, isStars, isThumbs, steps } from "./scale.js";
 
 /**
- * The radio group.
- * @param {object} scale the schema's `rating`
+ * The group of controls.
+ * @param {object} schema as of GET /v1/schema
  * @param {string} title of the item
- * @param {(rating: number) => void} rate told once a rating was given
+ * @param {(what: object) => void} say told `{kind, rating}`
  */
-export function ratingGroup(scale, title, rate) {
-  const name = newId("rating");
-  const values = steps(scale);
-  const save = el("button", { type: "button", class: "save", hidden: true }, "Rate");
-  const group = el("fieldset", { class: values.length > 7 ? "rating numbers" : "rating" });
-  group.append(el("legend", { class: "unseen" }, `Your rating of ${title}`));
-  let pointed = false;
-  const chosen = () => Number(group.querySelector("input:checked")?.value);
-  for (const value of values) group.append(radio(name, value, scale));
-  group.append(save);
-  group.addEventListener("pointerdown", () => (pointed = true));
-  group.addEventListener("keydown", (event) => {
-    pointed = false;
-    if (event.key === "Enter" && event.target !== save && !save.hidden) rate(chosen());
-  });
-  group.addEventListener("change", () => {
-    if (pointed) rate(chosen());
-    else save.hidden = false;
-    save.textContent = `Rate ${number(chosen())}`;
-  });
-  save.addEventListener("click", () => rate(chosen()));
+export function opinion(schema, title, say) {
+  const { rating: scale } = schema;
+  const rate = (rating) => say({ kind: "rating", rating });
+  const group = el("fieldset", { class: "opinion" });
+  group.append(el("legend", { class: "unseen" }, scale ? `Your rating of ${title}` : `Your opinion of ${title}`));
+  if (!scale) {
+    group.append(
+      button("Like", `I like ${title}`, () => say({ kind: "like" })),
+      button("Not for me", `${title} is not for me`, () => say({ kind: "dislike" })),
+    );
+  } else if (isThumbs(scale)) {
+    group.append(
+      button("Like", `I like ${title}`, () => rate(scale.high)),
+      button("Not for me", `${title} is not for me`, () => rate(scale.low)),
+    );
+  } else {
+    const values = steps(scale);
+    (values ? listed : slid)(group, scale, rate, values);
+  }
   return group;
 }
 
+function button(text, name, act) {
+  return el("button", { type: "button", class: "quiet", "aria-label": name, on: { click: act } }, text);
+}
+
+/** The button that says what was chosen, and Enter as the same; `chosen()` gives the rating. */
+function saying(group, scale, rate, chosen) {
+  const save = el("button", { type: "button", class: "save", hidden: true }, "Rate");
+  save.addEventListener("click", () => rate(chosen()));
+  group.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && event.target !== save && !save.hidden) rate(chosen());
+  });
+  group.append(save);
+  return (shown) => {
+    save.textContent = `Rate ${inWords(chosen(), scale).split(" ")[0]}`;
+    if (shown) save.hidden = false;
+  };
+}
+
+function listed(group, scale, rate, values) {
+  const name = newId("rating");
+  const look = isStars(scale) ? (scale.step === 1 ? "stars" : "stars halves") : "figures";
+  group.className = `opinion rating ${look}`;
+  for (const value of values) group.append(radio(name, value, scale));
+  const chosen = () => Number(group.querySelector("input:checked")?.value);
+  const show = saying(group, scale, rate, chosen);
+  let pointed = false;
+  group.addEventListener("pointerdown", () => (pointed = true));
+  group.addEventListener("keydown", () => (pointed = false));
+  group.addEventListener("change", () => {
+    show(!pointed);
+    if (pointed) rate(chosen());
+  });
+}
+
 function radio(name, value, scale) {
-  const text = number(value);
-  const said = `${text} of ${number(scale.high)}`;
-  const input = el("input", { type: "radio", name, value: String(value), "aria-label": said });
-  return el("label", { title: said }, input, el("span", { "aria-hidden": "true" }, text));
+  const text = inWords(value, scale);
+  const input = el("input", { type: "radio", name, value: String(value), "aria-label": text });
+  return el("label", { title: text }, input, el("span", { "aria-hidden": "true" }, text.split(" ")[0]));
+}
+
+/** A slider, for a scale of many ratings: a pointer seldom meets the one that is meant at once. */
+function slid(group, scale, rate) {
+  const { low, high, step } = scale;
+  const middle = String(low + step * Math.round((high - low) / step / 2));
+  const input = el("input", { type: "range", min: low, max: high, step, value: middle });
+  input.setAttribute("aria-label", group.querySelector("legend").textContent);
+  group.className = "opinion slider";
+  group.append(input);
+  const show = saying(group, scale, rate, () => input.valueAsNumber);
+  input.addEventListener("input", () => {
+    input.setAttribute("aria-valuetext", inWords(input.valueAsNumber, scale));
+    show(true);
+  });
 }

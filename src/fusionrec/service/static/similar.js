@@ -43,7 +43,7 @@ export function openSimilar(item, schema, act) {
 
 function row(item, schema, go) {
   const about = el("small", {}, factLine(item, schema));
-  const button = el("button", { type: "button", class: "row" }, item.title, about);
+  const button = el("button", { type: "button", class: "row" }, item.title, about.textContent && about);
   button.addEventListener("click", () => go(item));
   return el("li", {}, button);
 }

@@ -1,16 +1,20 @@
-// An input that suggests items while one types: arrow keys choose, Enter takes, Escape closes. Enter
+// An input that suggests while one types: arrow keys choose, Enter takes, Escape closes. Enter
 // before there is a suggestion takes the first one as soon as it comes.
 
-import { begun } from "./api.js";
 import { el, newId } from "./dom.js";
-import { factLine } from "./facts.js";
 
 const PAUSE = 160; // milliseconds without a key before the service is asked
 
-/** A combobox of items; `take(item)` is told which one was chosen, `failed(error)` what went wrong. */
+/** A combobox. */
 export class Suggest {
-  constructor(label, schema, take, failed) {
-    Object.assign(this, { schema, take, failed, items: [], active: -1, pending: "", wanted: false });
+  /**
+   * @param {string} label
+   * @param {object} act `look(text, signal)` gives suggestions, each with `title`, `about` and
+   *   `value`; `take(value)` is told which one was chosen, `failed(error)` what went wrong; `eager`
+   *   is whether an arrow key asks for suggestions before a letter is typed
+   */
+  constructor(label, { look, take, failed, eager = false }) {
+    Object.assign(this, { look, take, failed, eager, items: [], active: -1, pending: "", wanted: false });
     const list = newId("suggested");
     this.list = el("ul", { id: list, role: "listbox", class: "suggested", hidden: true });
     this.list.setAttribute("aria-label", label);
@@ -43,7 +47,7 @@ export class Suggest {
   async #ask(text) {
     this.asking = new AbortController();
     try {
-      const { items } = await begun(text, this.asking.signal);
+      const items = await this.look(text, this.asking.signal);
       const { wanted } = this;
       Object.assign(this, { items, pending: "", wanted: false });
       if (wanted && items.length) this.#take(0);
@@ -60,16 +64,16 @@ export class Suggest {
     this.items = items;
     this.list.replaceChildren(...items.map((item, place) => this.#option(item, place)));
     this.list.hidden = !items.length;
+    this.list.scrollIntoView({ block: "nearest" });
     this.input.setAttribute("aria-expanded", String(items.length > 0));
-    this.said.textContent = items.length ? `${items.length} suggestions` : "Nothing begins like this";
+    this.said.textContent = items.length ? `${items.length} suggestions` : "Nothing is called so";
     this.#choose(items.length ? 0 : -1);
   }
 
-  #option(item, place) {
-    const about = el("small", {}, factLine(item, this.schema));
+  #option({ title, about }, place) {
     return el("li", {
       id: `${this.list.id}-${place}`, role: "option", on: { click: () => this.#take(place) },
-    }, item.title, about);
+    }, title, about && el("small", {}, about));
   }
 
   #choose(place) {
@@ -86,6 +90,7 @@ export class Suggest {
     const count = this.list.hidden ? 0 : this.items.length;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step && count) this.#choose((this.active + step + count) % count);
+    else if (step > 0 && this.eager && !this.pending) this.#ask("");
     else if (event.key === "Enter") this.#enter(count);
     else if (event.key === "Escape" && count) this.#close();
     else return;
@@ -104,10 +109,10 @@ export class Suggest {
   }
 
   #take(place) {
-    const item = this.items[place];
+    const { value } = this.items[place];
     this.input.value = "";
     this.#close();
-    this.take(item);
+    this.take(value);
   }
 
   #close() {

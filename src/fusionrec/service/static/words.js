@@ -1,11 +1,10 @@
 // What the page says, in sentences.
 
-const NUMBER = new Intl.NumberFormat("en", { maximumFractionDigits: 2, useGrouping: false });
-
-export const number = (value) => NUMBER.format(value);
+import { number } from "./numbers.js";
+import { inWords, isThumbs } from "./scale.js";
 
 /** A count with its noun, which takes an s where they are several. */
-export const many = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;
+export const many = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
 
 /** Items as the schema calls them: one, or several. */
 export function things(schema, count = 2) {
@@ -21,8 +20,13 @@ function listed(texts) {
 
 /** A profile in people's words, such as "25-34, artist". */
 function profileOf(asked, schema) {
-  const known = schema.user.filter((field) => asked.profile[field.name]);
-  return known.map((field) => labelOf(field, asked.profile[field.name])).join(", ");
+  const said = schema.user.flatMap((field) => {
+    const text = asked.profile[field.name];
+    if (!text) return [];
+    const values = field.kind === "categories" ? text.split(",") : [text];
+    return values.map((value) => labelOf(field, value.trim()));
+  });
+  return said.join(", ");
 }
 
 /** The label of a choice, or the value where it is none. */
@@ -32,9 +36,9 @@ export function labelOf(field, value) {
 
 /**
  * For whom an answer is, by its kind, in one sentence.
- * @param {boolean} rated whether they may have rated something here
+ * @param {boolean} kept whether they may have said something here
  */
-export function headline(kind, asked, schema, rated) {
+export function headline(kind, asked, schema, kept) {
   const profile = profileOf(asked, schema);
   const name = things(schema);
   if (kind === "search") return `${name[0].toUpperCase()}${name.slice(1)} for ${quoted(asked.q)}`;
@@ -44,8 +48,9 @@ export function headline(kind, asked, schema, rated) {
   }
   if (kind === "user") return `For user ${asked.user}`;
   if (kind === "profile") return profile ? `For someone like you: ${profile}` : "For your profile";
-  const verbs = [rated && "rated", asked.liked.length && "like"].filter(Boolean);
-  const told = `by what ${asked.user ? "they" : "you"} ${verbs.join(" and ") || "rated"}`;
+  const did = schema.events ? "took" : "rated";
+  const verbs = [kept && did, asked.liked.length && "like"].filter(Boolean);
+  const told = `by what ${asked.user ? "they" : "you"} ${verbs.join(" and ") || did}`;
   const whom = asked.user ? `For user ${asked.user}` : "For you";
   return profile ? `${whom} (${profile}), ${told}` : `${whom}, ${told}`;
 }
@@ -73,18 +78,26 @@ export function changes(before, after, schema) {
 
 /** What was said of an item, once it is kept. */
 export function thanks(event, title, schema) {
-  if (event.kind === "hide") return `${quoted(title)} is hidden.`;
-  return `You rated ${quoted(title)} ${number(event.rating)} of ${number(schema.rating.high)}.`;
+  const name = quoted(title);
+  if (event.kind === "hide") return `${name} is hidden.`;
+  if (event.kind === "view") return `Noted: you viewed ${name}.`;
+  if (event.kind === "rating" && !isThumbs(schema.rating)) {
+    return `You rated ${name} ${inWords(event.rating, schema.rating)}.`;
+  }
+  const likes = event.kind === "like" || (event.kind === "rating" && event.rating === schema.rating.high);
+  return likes ? `You like ${name}.` : `${name} is not for you.`;
 }
 
 /** What is kept of someone; `about` as of GET /v1/users/{id}. */
 export function kept(about, schema) {
-  const { rating = 0, like = 0, dislike = 0, hide = 0 } = about?.events ?? {};
-  const opinions = rating + like + dislike;
-  const parts = [];
-  if (opinions) parts.push(many(opinions, "rating"));
-  if (hide) parts.push(`${hide} hidden ${things(schema, hide)}`);
-  return listed(parts);
+  const { rating = 0, like = 0, dislike = 0, hide = 0, view = 0 } = about?.events ?? {};
+  const refused = schema.events ? dislike + hide : hide;
+  const parts = [
+    schema.events ? like && many(like, "like") : many(rating + like + dislike, "rating"),
+    refused && `${refused} hidden ${things(schema, refused)}`,
+    view && many(view, "view"),
+  ];
+  return listed(parts.filter((text) => text && !text.startsWith("0 ")));
 }
 
 /**

@@ -1,8 +1,11 @@
 // Who is asked for: a user's id, a profile, items that they like, or any mixture.
 
-import { itemOf } from "./api.js";
+import { begun, itemOf } from "./api.js";
 import { NOTHING, visitor, write } from "./asked.js";
-import { el, newId } from "./dom.js";
+import { chip } from "./chips.js";
+import { el } from "./dom.js";
+import { factLine } from "./facts.js";
+import { Profile, line } from "./profile.js";
 import { Suggest } from "./suggest.js";
 import { kept, things } from "./words.js";
 
@@ -14,12 +17,14 @@ export class You {
    * @param {object} act `change(part)` of what is asked, `forget()`, `failed(error)`
    */
   constructor(node, schema, act) {
-    Object.assign(this, { schema, act, titles: new Map(), fields: new Map() });
+    Object.assign(this, { schema, act, titles: new Map() });
     this.asked = NOTHING;
-    this.user = this.#input("A user's id", "e.g. 42", 500, () => act.change({ user: this.#said() }));
-    const profile = schema.user.map((field) => this.#profileField(field));
+    this.user = line("A user's id", "as in the data", (user) => act.change({ user }));
+    this.profile = new Profile(schema.user, (profile) => act.change({ profile }), act.failed);
     const label = `${things(schema)[0].toUpperCase()}${things(schema).slice(1)} you like`;
-    this.suggest = new Suggest(label, schema, (item) => this.like(item), act.failed);
+    const look = async (text, signal) => (await begun(text, signal)).items
+      .map((item) => ({ title: item.title, about: factLine(item, schema), value: item }));
+    this.suggest = new Suggest(label, { look, take: (item) => this.like(item), failed: act.failed });
     this.chips = el("ul", { class: "chips", "aria-label": label });
     this.kept = el("p", { class: "kept" });
     this.forget = el("button", { type: "button", class: "quiet" }, "Forget me");
@@ -27,7 +32,8 @@ export class You {
     this.clear = el("button", { type: "button", class: "quiet" }, "Start over");
     this.clear.addEventListener("click", () => act.change(NOTHING));
     const buttons = el("div", { class: "buttons" }, this.clear, this.forget);
-    node.replaceChildren(...profile, this.suggest.node, this.chips, this.user.node, this.kept, buttons);
+    const liked = el("div", { class: "field" }, this.suggest.node, this.chips);
+    node.replaceChildren(...this.profile.nodes, liked, this.user.node, this.kept, buttons);
   }
 
   /** Adds an item to those that the person likes. */
@@ -40,7 +46,7 @@ export class You {
   show(asked) {
     this.asked = asked;
     this.user.input.value = asked.user;
-    for (const [name, input] of this.fields) input.value = asked.profile[name] ?? "";
+    this.profile.show(asked.profile);
     this.clear.disabled = write(asked) === write(NOTHING);
     this.forget.disabled = !visitor();
     this.#showChips();
@@ -56,42 +62,9 @@ export class You {
     } else if (visitor()) {
       this.kept.textContent = `Kept of you: ${held || "nothing yet"}. Only this browser knows your id.`;
     } else {
-      this.kept.textContent = "Nothing is kept of you until you rate or hide something.";
+      this.kept.textContent = "Nothing is kept of you until you say something of an item.";
     }
     this.forget.disabled = !visitor();
-  }
-
-  #said() {
-    return this.user.input.value.trim();
-  }
-
-  #input(label, placeholder, maxlength, changed) {
-    const id = newId("you");
-    const input = el("input", {
-      id, type: "text", placeholder, maxlength, autocomplete: "off", on: { change: changed },
-    });
-    return { input, node: el("div", { class: "field" }, el("label", { for: id }, label), input) };
-  }
-
-  #profileField(field) {
-    const changed = () => {
-      const profile = { ...this.asked.profile, [field.name]: this.fields.get(field.name).value.trim() };
-      const told = Object.entries(profile).filter(([, value]) => value);
-      this.act.change({ profile: Object.fromEntries(told) });
-    };
-    if (field.choices.length && field.kind === "category") {
-      const id = newId("you");
-      const options = field.choices.map(({ value, label }) => el("option", { value }, label));
-      const select = el("select", { id, on: { change: changed } },
-        el("option", { value: "" }, "not said"), ...options);
-      this.fields.set(field.name, select);
-      return el("div", { class: "field" }, el("label", { for: id }, field.label), select);
-    }
-    const hint = { categories: "several with commas", number: "a number" }[field.kind] ?? "words";
-    const { input, node } = this.#input(field.label, hint, 500, changed);
-    if (field.kind === "number") input.inputMode = "decimal";
-    this.fields.set(field.name, input);
-    return node;
   }
 
   #showChips() {
@@ -99,15 +72,11 @@ export class You {
   }
 
   #chip(id) {
-    const title = el("span", {}, this.titles.get(id) ?? id);
-    const remove = el("button", { type: "button" }, "×");
-    remove.setAttribute("aria-label", `Remove ${title.textContent}`);
-    remove.addEventListener("click", () => {
+    if (!this.titles.has(id)) this.#name(id);
+    return chip(this.titles.get(id), () => {
       this.act.change({ liked: this.asked.liked.filter((one) => one !== id) });
       this.suggest.input.focus();
     });
-    if (!this.titles.has(id)) this.#name(id);
-    return el("li", {}, title, remove);
   }
 
   /** Learns the title of an item that only the address names. */
