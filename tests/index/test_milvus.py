@@ -159,10 +159,10 @@ def test_doubled_rows_are_answered_once(path: Path, monkeypatch: pytest.MonkeyPa
     real = MilvusStore.search
 
     def doubled(
-        self: MilvusStore, name: str, vector: Any, limit: int, *rest: Any, **more: Any
+        self: MilvusStore, name: str, vectors: Any, limit: int, *rest: Any, **more: Any
     ) -> Any:
-        rows, scores = real(self, name, vector, limit, *rest, **more)
-        return np.repeat(rows, 2)[:limit], np.repeat(scores, 2)[:limit]
+        found = real(self, name, vectors, limit, *rest, **more)
+        return [(np.repeat(rows, 2)[:limit], np.repeat(s, 2)[:limit]) for rows, s in found]
 
     with reopen(path) as index:
         monkeypatch.setattr(MilvusStore, "search", doubled)
@@ -175,11 +175,11 @@ def test_doubled_rows_are_answered_once(path: Path, monkeypatch: pytest.MonkeyPa
 def test_wrong_scores_are_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with reopen(path) as index:
         wrong = (np.array([5, 3]), np.array([0.9, 0.8], dtype=np.float32))
-        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: wrong)
+        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: [wrong])
         with pytest.raises(StoreDamagedError, match="scores"):
             index.search(FILMS[2][0], 2)
         stray = (np.array([150]), np.array([0.9], dtype=np.float32))
-        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: stray)
+        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: [stray])
         with pytest.raises(StoreDamagedError, match="does not have"):
             index.search(FILMS[2][0], 2)
 

@@ -86,7 +86,10 @@ def test_elsewhere_everything_but_the_page_needs_a_key(public):
     }
     assert public.client.get("/").status_code == 200
     assert public.client.get("/static/index.html").status_code == 200
-    for path in ("/healthz", "/readyz", "/metrics", "/v1/openapi.json"):
+    assert public.client.head("/").status_code == 200
+    assert public.client.get("/healthz").json() == {"status": "alive"}
+    assert public.client.get("/readyz").json() == {"ready": True, "reasons": []}
+    for path in ("/metrics", "/v1/openapi.json"):
         assert public.client.get(path).status_code == 401
         assert public.client.get(path, headers=keys["read"]).status_code == 200
     for needed, (method, path) in routes.items():

@@ -54,7 +54,8 @@ def serve(
     """Answer over HTTP, until Ctrl-C: a page at /, JSON below /v1.
 
     What the options leave open is read from the table [service] of the workspace's settings.toml.
-    Anywhere but at a loopback address every request needs a key; see `fusionrec keys`.
+    Anywhere but at a loopback address every request needs a key, those for the page itself,
+    /healthz and /readyz excepted; see `fusionrec keys`.
     """
     from fusionrec.service.server import serve as run
     from fusionrec.service.settings import ServiceSettings

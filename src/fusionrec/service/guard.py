@@ -31,6 +31,7 @@ _SECURITY = {
 }
 _HARDENED = [(name.encode(), value.encode()) for name, value in _SECURITY.items()]
 _NAMES = frozenset(name for name, _ in _HARDENED)
+PROBES = ("/healthz", "/readyz")  # asked by who has no key, and never too often
 _ASKING = ("/v1/recommendations", "/v1/map")  # asked by POST, and change nothing
 
 _log = logging.getLogger("fusionrec.service")
@@ -40,7 +41,7 @@ Seen = Callable[[Scope, int, float], None]
 
 def scope_of(method: str, path: str) -> str | None:
     """What a key must open for a request; None where everyone may ask."""
-    if path == "/" or path.startswith("/static/"):
+    if path == "/" or path.startswith("/static/") or path in PROBES:
         return None
     if path.startswith(("/v1/users", "/v1/feedback")):
         return "feedback"
@@ -132,7 +133,8 @@ class Guard:
                 key = await to_thread.run_sync(self._key_of, secret)
             except LedgerError as error:
                 return problem(503, error.message, hint_for_http(error.hint))
-        wait = self._buckets.take(f"key {key.name}" if key else who)
+        probe = scope["path"] in PROBES
+        wait = 0.0 if probe else self._buckets.take(f"key {key.name}" if key else who)
         if wait:
             after = {"Retry-After": str(math.ceil(wait))}
             hint = "[service] rate and burst in settings.toml set the limit"

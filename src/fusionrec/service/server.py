@@ -5,9 +5,12 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import signal
 import socket
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -109,6 +112,7 @@ def _worker(
     to come; the others search the same vectors exactly.
     """
     _log()
+    _end_with_parent()
     _bury(folder / "metrics")
     first = _is_first(folder / "first")
 
@@ -128,6 +132,20 @@ def _worker(
         sys.exit(STARTUP_FAILURE)
 
 
+def _end_with_parent() -> None:
+    """Ends this process in order when the one that started it is gone, killed say: else it would
+    keep the address and the store for ever.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="fusionrec-parent", daemon=True).start()
+
+
 def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
     state: State = app.state.fusionrec
     with state.live.answering() as recommender:
@@ -139,7 +157,7 @@ def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
             f"; {others} of {settings.workers} processes answer alike, but from memory: an "
             "embedded Milvus serves one process"
         )
-    return text
+    return "\n".join([text, *(f"note: {lacking}" for lacking in state.troubles())])
 
 
 def _is_first(file: Path) -> bool:

@@ -162,8 +162,6 @@ class State:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
         self.ledger = Ledger(workspace.ledger)
-        with suppress(LedgerError):  # on a read-only disk answers go on
-            self.ledger.upgrade()
         if not settings.loopback and not self.ledger.keys():
             raise LedgerError(
                 f"at {settings.host} others can reach the service, and the ledger holds no key",
@@ -172,6 +170,8 @@ class State:
         self.metrics = Metrics()
         self.feedback, self.shown = Feedback(self.ledger), Shown(self.ledger)
         self.live = Live(workspace, place, talk, exact=exact)
+        with suppress(LedgerError):  # on a read-only disk answers go on
+            self.ledger.upgrade()
         self.recorder = Recorder(self.ledger, self.metrics, talk)
         self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
         self._lock = threading.Lock()
