@@ -149,3 +149,28 @@ def test_one_column_follows_from_another():
 def test_what_is_shown_is_one_line_and_short():
     assert shown("a\nb\x1b") == '"a\\nb\\u001b"'
     assert len(shown("x" * 999)) == 42
+
+
+def column(name, values):
+    made = found(name, values)
+    return (made.column.kind, made.column.separator) if isinstance(made, Attribute) else made
+
+
+def test_a_space_may_follow_a_separator():
+    shelves = ["fiction; crime", "fiction; love", "crime; love", "poetry; love", "essays; crime"]
+    assert column("shelves", shelves * 9) == ("categories", ";")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["Woolf, B.", "Woolf, V.", "Stein, G. M.", "Stein, B.", "Plato", "Mann, V."],
+        ["Woolf, Virginia", "Woolf, Leonard", "Mann, Erika", "Mann, Klaus", "Stein, Leonard"],
+    ],
+)
+def test_a_comma_within_names_separates_nothing(names):
+    assert column("author", names * 9)[0] == "category"
+
+
+def test_letters_with_commas_between_are_lists():
+    assert column("sizes", ["S,M", "M,L", "S,M,L", "L", "M"] * 9) == ("categories", ",")

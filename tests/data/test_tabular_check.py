@@ -131,3 +131,12 @@ def test_little_data_can_be_trained_on(tmp_path, users, items, ratings):
     artifact = train(dataset, recipe(epochs=1), Workspace(tmp_path))
     assert np.isfinite(artifact.item_vectors).all()
     assert len(artifact.item_vectors) == len(dataset.items)
+
+
+def test_counts_are_shown_as_what_they_weigh(tmp_path, fusionrec):
+    rows = {"u": [str(n % 9) for n in range(60)], "i": [str(n % 7) for n in range(60)]}
+    write(tmp_path / "rows.csv", rows | {"plays": [str(n % 3 + 1) for n in range(60)]})
+    describe(tmp_path, "rows.csv", user="u", item="i", count="plays")
+    ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
+    assert "weight 1\t" in ended.out
+    assert "rating" not in ended.out

@@ -80,7 +80,7 @@ def test_ids_that_are_none_are_left_out_and_counted(tmp_path):
 
 
 def test_ratings_that_are_none_are_left_out_and_counted(tmp_path):
-    ratings = ["5", "", "5.1", "0", "nan", "inf", "four", "1,5", " 3 ", "+2", "1e0", "0x1"]
+    ratings = ["5", "", "5.1", "0", "nan", "inf", "four", "1,500", " 3 ", "+2", "1e0", "0x1"]
     columns = {"u": [str(n) for n in range(12)], "i": ["x"] * 12, "r": ratings}
     made = converted(tmp_path, columns)
     assert made.rating.tolist() == [5, 3, 2, 1]

@@ -32,7 +32,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     from fusionrec.data.tabular.checked import check_dataset, check_kept
     from fusionrec.data.tabular.reading import is_described
 
-    path, progress = Path(data).expanduser(), ByteProgress(f"fetching {data}")
+    path, progress = Path(data).expanduser(), ByteProgress(f"{_verb(data)} {data}")
     if is_described(path):
         found = check_kept(kept(path, workspace.data, progress))
     else:
@@ -46,13 +46,19 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     say(f"train on it with: fusionrec train --data {data}")
 
 
+def _verb(data: str) -> str:
+    """What is done to get a data set: a path is read, a name may have to be fetched."""
+    return "reading" if Path(data).expanduser().exists() else "fetching"
+
+
 def _show(found: Checked) -> None:
     show_rows(("What", "Value"), _facts(found), found.name)
     if found.fields:
         header = ("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often")
         show_rows(header, [_field(field) for field in found.fields])
     for finding in found.findings:
-        say(f"note: {finding}" if found.rows is not None else f"note: {finding.says}")
+        word = "warning" if finding.name.endswith("_unmatched") else "note"
+        say(f"{word}: {finding if found.rows is not None else finding.says}")
 
 
 def _facts(found: Checked) -> list[tuple[str, str]]:
@@ -74,7 +80,7 @@ def _facts(found: Checked) -> list[tuple[str, str]]:
     if len(found.events) > _KINDS:
         facts.append(("other events", f"{len(found.events) - _KINDS:,} kinds"))
     most = max(found.ratings.values())
-    what = "weight" if found.events else "rating"
+    what = "weight" if found.weighed else "rating"
     for rating, count in found.ratings.items():
         bar = "█" * round(20 * count / most)
         facts.append((f"{what} {rating}", f"{count:>12,} {bar}".rstrip()))

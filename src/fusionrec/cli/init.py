@@ -41,10 +41,16 @@ def init(folder: Path, force: bool, name: str) -> None:
 
 def _summary(guessed: Guess) -> None:
     """What was found, a line for each table, on stderr."""
+    from fusionrec.data.guessing.naming import RATING, has
+
     told = {line.key: str(line.value) for line in guessed.interactions}
     beside = [key for key in ("rating", "count", "event", "time") if key in told]
     says = "".join(f", {key} {told[key]}" for key in beside)
     say(f"who took what: {told['files']} (user {told['user']}, item {told['item']}{says})")
+    if "rating" not in told:
+        for column, why in guessed.left.items():
+            if has(column, RATING):
+                say(f"warning: {_plain(column)} is not taken for a rating: {_plain(why)}")
     for side, table in (("users", guessed.users), ("items", guessed.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
@@ -55,6 +61,14 @@ def _summary(guessed: Guess) -> None:
             say(f"  left out: {', '.join(left)}")
     if guessed.unused:
         say(f"not used: {', '.join(guessed.unused)}")
+    for file, why in guessed.refused.items():
+        says = f"{_plain(file)} is not used: {_plain(why)}"
+        say(f"warning: {says}; when it is mended, run init with --force")
+
+
+def _plain(text: str) -> str:
+    """A text of a file, harmless on a terminal."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 @click.command()

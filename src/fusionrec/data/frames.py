@@ -15,6 +15,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.guessing.naming import identifier
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.convert import convert_sources
+from fusionrec.data.tabular.delimited import Noticed
 from fusionrec.data.tabular.description import (
     Column,
     Description,
@@ -142,7 +143,10 @@ class Frame(Source):
     table: Any = None
 
     def batches(
-        self, columns: Sequence[str] | None = None, told: Told = lambda _: None
+        self,
+        columns: Sequence[str] | None = None,
+        told: Told = lambda _: None,
+        noticed: Noticed = lambda *_: None,  # noqa: ARG002 (a frame has no lines)
     ) -> Iterator[pa.RecordBatch]:
         """See ``Source.batches``."""
         wanted = list(self.types if columns is None else columns)

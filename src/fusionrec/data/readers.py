@@ -8,11 +8,12 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.download import Progress
 from fusionrec.data.saved import is_saved, read_saved
+from fusionrec.data.tabular.checks import LEAST
 from fusionrec.data.tabular.description import NAME
 from fusionrec.data.tabular.reading import is_described, read_described
 from fusionrec.errors import DataError
 
-_TABLES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 
 
 def read(
@@ -46,7 +47,15 @@ def read(
         folder = path.parent if path.is_file() else path
         raise DataError(
             f"{path}: tables whose columns nobody has described",
-            f"run fusionrec init {folder} first: it writes {NAME}, which says what they mean",
+            f"run fusionrec init {folder} first: it writes {NAME}, which says what they mean; "
+            f"where it cannot, {LEAST}",
+        )
+    if path.is_dir() and not movielens.is_laid_out(path):
+        raise DataError(
+            f"{path} holds neither {NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
+            "MovieLens' files (such as ratings.dat) there or one folder deeper",
+            f"put your files there and run fusionrec init {path}; or give the folder or archive "
+            "that holds them",
         )
     return movielens.read(path, name)
 

@@ -29,6 +29,7 @@ _SEPARATORS = ("|", ";", ",", "/")
 _MOST_MISSING = 5  # words for "not known" that are written down
 _MOST_CODES = 12  # whole numbers of so few distinct values may be codes
 _CODED = ("type", "class", "category", "group", "level", "status", "flag", "tier", "code", "id")
+_INITIALS = re.compile(r"(\w\.[ -]?)+")
 _MONEY = re.compile(r"[$€£¥₽₾]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₽₾%]|\d{1,3}(,\d{3})+(\.\d+)?|\d+,\d+")
 
 
@@ -146,14 +147,27 @@ def _several(facts: Facts) -> Attribute | None:
             held = [part.strip() for part in value.split(separator)]
             split += len(held) > 1
             parts.update(part for part in held if part)
-        if _is_list(facts, parts, split):
+        if _is_list(facts, parts, split, separator) and not _names(facts, separator):
             most = ", ".join(shown(part) for part, _ in parts.most_common(3))
             why = f'{len(parts):,} distinct values with "{separator}" between, such as {most}'
             return Attribute(facts.name, Column(kind="categories", separator=separator), (why,))
     return None
 
 
-def _is_list(facts: Facts, parts: Counter[str], split: int) -> bool:
+def _names(facts: Facts, separator: str) -> bool:
+    """Whether a comma stands within names of people, such as ``Woolf, B.``: what stands before it
+    never stands behind it.
+    """
+    if separator != ",":
+        return False
+    held = [[part.strip() for part in value.split(",")] for value in facts.some if "," in value]
+    before, behind = {parts[0] for parts in held}, {p for parts in held for p in parts[1:]}
+    pairs = sum(len(parts) == 2 for parts in held) > 0.95 * len(held)
+    initials = sum(bool(_INITIALS.fullmatch(part)) for part in behind) > 0.5 * len(behind)
+    return initials or (pairs and len(before & behind) < 0.05 * len(before | behind))
+
+
+def _is_list(facts: Facts, parts: Counter[str], split: int, separator: str) -> bool:
     """Whether values that a separator splits are lists: short parts, each in several values."""
     if split < max(2, 0.1 * len(facts.some)) or mostly(facts, ISO_TIME):
         return False
@@ -161,7 +175,10 @@ def _is_list(facts: Facts, parts: Counter[str], split: int) -> bool:
     short = sum(len(part.split()) <= 3 and len(part) <= 40 for part in parts) / max(1, len(parts))
     lone = {value.strip() for value in facts.some} & set(parts)
     numbers = sum(part.replace(".", "").isdigit() for part in parts) / max(1, len(parts))
-    enough = again >= 3 or (again >= 1.5 and len(lone) >= 2)
+    # A bar or a semicolon seldom stands in one value; a comma or a slash often does.
+    often = sum(count > 1 for count in parts.values()) > 0.5 * len(parts)
+    plain = separator in "|;" and split > 0.3 * len(facts.some) and often
+    enough = again >= 3 or (again >= 1.5 and (plain or len(lone) >= 2))
     return enough and short > 0.95 and numbers < 0.5
 
 

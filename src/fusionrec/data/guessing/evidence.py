@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.tabular.parsing import COMMA
+
 _LOOKED_AT = 2000  # distinct values that a pattern is tried on
 _EMPTY: tuple[Any, ...] = (None, "", [])
 _SHOWN = 40  # characters of a value that are shown
@@ -126,7 +128,7 @@ class Facts:
     @cached_property
     def numbers(self) -> np.ndarray:
         """float64, the known values that are finite numbers, each as often as it stands there."""
-        found = [(_number(v), n) for v, n in self.known.items()]
+        found = [(number(v), n) for v, n in self.known.items()]
         finite = [(value, n) for value, n in found if np.isfinite(value)]
         if not finite:
             return np.zeros(0)
@@ -155,8 +157,12 @@ class Facts:
         return ", ".join(shown(value) for value, _ in picked)
 
 
-def _number(text: str) -> float:
-    """A finite number, or NaN. Python's own additions, such as ``1_000``, are no numbers."""
+def number(text: str) -> float:
+    """A number, or NaN, as ``parsing.numbers`` reads it: a decimal comma is a point, and Python's
+    own additions, such as ``1_000``, are no numbers.
+    """
+    if re.fullmatch(COMMA, text):
+        text = text.replace(",", ".")
     try:
         return float(text) if "_" not in text else np.nan
     except ValueError:

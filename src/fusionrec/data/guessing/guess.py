@@ -13,16 +13,13 @@ from fusionrec.data.guessing.evidence import Facts, agreement, shown
 from fusionrec.data.guessing.looking import ROWS, File, Folder, look
 from fusionrec.data.guessing.roles import Taken, Told, all_taken, both_tables
 from fusionrec.data.schema import Side
+from fusionrec.data.tabular.checks import LEAST
+from fusionrec.data.tabular.sources import headless
 from fusionrec.errors import DataError
 
 _MOST_FIELDS = 40
 _NESTED = "objects within a row are not read"
 _FOLLOWS = 0.9  # an attribute's agreement with the id that it is of
-_LEAST = """a fusionrec.toml needs no more than this; write it with your own names:
-  [interactions]
-  files = "ratings.csv"
-  user = "user_id"
-  item = "item_id\""""
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,8 @@ class Guess:
         interactions: the keys of that table.
         left: columns of the interactions that are not used, and why.
         users, items: the other tables; None where nothing tells of them.
-        unused: file -> why it is not used.
+        unused: file -> why it is not used, of those that were read.
+        refused: file -> why it could not be read.
     """
 
     name: str
@@ -65,6 +63,7 @@ class Guess:
     users: TableGuess | None
     items: TableGuess | None
     unused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
 
 def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
@@ -85,10 +84,13 @@ def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
         )
     held = look(folder, rows)
     if not held.files:
-        raise DataError(_nothing_read(folder, held), "put the files there, each with a header line")
+        hint = "put the files there, each with a header line"
+        raise DataError(
+            _nothing_read(folder, held), f"mend them, or {hint}" if held.refused else hint
+        )
     candidates = all_taken(held.files)
     if not candidates:
-        raise DataError(_nothing_taken(folder, held), _LEAST)
+        raise DataError(_nothing_taken(folder, held), LEAST)
     taken = candidates[0]
     tables = both_tables(taken, held.files)
     left = taken.left | dict.fromkeys(taken.file.nested, _NESTED)
@@ -104,6 +106,7 @@ def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
         sides["user"],
         sides["item"],
         _unused(held, taken, candidates, tables),
+        held.refused,
     )
 
 
@@ -118,9 +121,11 @@ def _nothing_taken(folder: Path, held: Folder) -> str:
     seen = [
         f"{file.pattern} ({', '.join(list(file.columns)[:12])})" for file in held.files[:10]
     ] + [f"{name} ({why})" for name, why in list(held.refused.items())[:5]]
+    bare = [file.pattern for file in held.files if headless(file.columns)]
+    header = f"; {', '.join(bare)} seems to have no header line" if bare else ""
     return (
         f"no file in {folder} seems to say who took what: a column of users beside one of items. "
-        f"Seen were {'; '.join(seen)}"
+        f"Seen were {'; '.join(seen)}{header}"
     )
 
 
@@ -266,11 +271,11 @@ def _unused(
 ) -> dict[str, str]:
     used = {id(taken.file), *(id(told.file) for told in tables.values() if told is not None)}
     others = {id(one.file): one for one in candidates}
-    found = dict(held.refused)
-    for file in held.files:
-        if id(file) not in used:
-            found[file.pattern] = _why_not(file, others.get(id(file)), taken, tables)
-    return found
+    return {
+        file.pattern: _why_not(file, others.get(id(file)), taken, tables)
+        for file in held.files
+        if id(file) not in used
+    }
 
 
 def _why_not(

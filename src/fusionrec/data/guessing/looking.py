@@ -120,7 +120,8 @@ def _read(
         try:
             found = _sample(folder / name, -(-rows // len(looked_at)))
         except DataError as error:
-            failed[name] = error.message.removeprefix(f"{folder / name}").lstrip(":, ")
+            said = error.message.removeprefix(f"{folder / name}").lstrip(":, ")
+            failed[name] = f"{said} ({error.hint})" if error.hint else said
             continue
         if found.rows_read:
             read.append(found)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from fusionrec.data.guessing import naming
-from fusionrec.data.guessing.evidence import ISO_TIME, OTHER_TIME, Facts, mostly, shown
+from fusionrec.data.guessing.evidence import (
+    ISO_TIME,
+    OTHER_TIME,
+    Facts,
+    mostly,
+    number,
+    shown,
+)
+from fusionrec.data.guessing.scales import SHORT, guess_scale
+from fusionrec.data.tabular.parsing import COMMA
 
 # What kinds of events weigh, by words in their names: looked at first, then wanted, then taken.
 _WEIGHTS = {
@@ -36,16 +46,8 @@ _AGAINST = """
     refund refunded cancel cancelled canceled unlike false no 0 -1
 """
 _UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # the lowest number that is plausible
-_SCALES = (  # the first that fits
-    (0.5, 5.0),
-    (1.0, 5.0),
-    (0.0, 5.0),
-    (1.0, 10.0),
-    (0.0, 10.0),
-    (-10.0, 10.0),
-    (0.0, 100.0),
-)
 _MOST_KINDS = 30  # of events
+_LACKING = 0.1  # of the rows: where more have no time, times cost more than they tell
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,23 @@ class Mark:
 
 
 def guess_time(facts: Facts) -> Mark | str | None:
-    """The column as a time; why it cannot be read as the time that it seems to be; or None."""
+    """The column as a time; why it should not be read as the time that it seems to be; or None."""
+    found = _time(facts)
+    lacking = facts.rows - (facts.filled if facts.lists else facts.known.total())
+    if not isinstance(found, Mark) or not lacking:
+        return found
+    says = f"{lacking:,} of the {facts.rows:,} rows read have none"
+    if lacking > _LACKING * facts.rows:
+        unit = found.settings["time_unit"]
+        return (
+            f"when it was, it seems, but {says}, and every row without a time would be left out; "
+            f'to take only those with one: time = {shown(facts.name)} and time_unit = "{unit}"'
+        )
+    why = {**found.why, "time": (*found.why["time"], f"{says}, and are left out")}
+    return replace(found, why=why)
+
+
+def _time(facts: Facts) -> Mark | str | None:
     sure = 2 if naming.has(facts.name, naming.TIME) else 1
     seen = (f"such as {facts.examples(1)}",)
     if facts.stamped or mostly(facts, ISO_TIME):
@@ -92,49 +110,30 @@ def guess_time(facts: Facts) -> Mark | str | None:
     return Mark("time", facts.name, sure, {"time_unit": unit}, why)
 
 
-def guess_rating(facts: Facts) -> Mark | None:
-    """The column as a rating, with its scale."""
+def guess_rating(facts: Facts) -> Mark | str | None:
+    """The column as a rating, with its scale; why it is none although it is called so; or None."""
     numbers = facts.numbers
-    if facts.numeric < 0.95 or not len(numbers):
-        return None
     named = naming.has(facts.name, naming.RATING)
-    low, high, notes = _scale(numbers)
+    if facts.numeric < 0.95 or not len(numbers):
+        other = next((v for v in facts.some if v in facts.known and np.isnan(number(v))), "")
+        says = f"called a rating, but {1 - facts.numeric:.0%} of its values are no numbers, such as"
+        return f"{says} {shown(other)}" if named and facts.numeric >= 0.5 else None
+    low, high, notes = guess_scale(facts.name, numbers)
     levels = np.unique(numbers)
-    if not named and (
-        not facts.whole or not 3 <= len(levels) <= 11 or (low, high) not in _SCALES[:4]
-    ):
+    if not named and (not facts.whole or not 3 <= len(levels) <= 11 or (low, high) not in SHORT):
         return None
     if len(levels) == 1:
-        return None
+        only = f"every rating is {levels[0]:g}, so that nothing tells what is liked better"
+        return only if named else None
     held = ", ".join(f"{value:g}" for value in levels[:11]) if len(levels) <= 11 else ""
     seen = f"values {held}" if held else f"values from {levels[0]:g} to {levels[-1]:g}"
     said = (f"{seen} in the {facts.rows:,} rows read", *notes)
     doubt = () if named else ("its name does not say that; could also be a count",)
+    commas = sum(often for value, often in facts.known.items() if re.fullmatch(COMMA, value))
+    if commas:
+        doubt = (*doubt, f"in {commas:,} rows with a decimal comma, which is read as a point")
     why = {"rating": (f"{len(levels):,} distinct numbers", *doubt), "scale": said}
     return Mark("rating", facts.name, 2 if named else 1, {"scale": [low, high]}, why)
-
-
-def _scale(numbers: np.ndarray) -> tuple[float, float, tuple[str, ...]]:
-    """The scale that ratings seem to be on, and what is to be said of it."""
-    low, high = float(numbers.min()), float(numbers.max())
-    levels = np.unique(numbers)
-    if set(levels) <= {0.0, 1.0}:
-        return 0.0, 1.0, ("thumbs down and up",)
-    if set(levels) <= {-1.0, 0.0, 1.0}:
-        return -1.0, 1.0, ("thumbs down and up",)
-    lone = float(np.mean(numbers == low))
-    whole = bool(np.all(levels == np.rint(levels)))
-    apart = whole and low in (-1.0, 0.0) and levels[1] >= 1 and high in (5.0, 10.0)
-    if apart and (low == -1.0 or lone > 0.3):
-        note = f"{low:g}, in {lone:.0%} of the rows, seems to mean that there is no rating"
-        return 1.0, high, (f"{note}: such rows are left out; else the scale begins at {low:g}",)
-    if whole and low == 1.0 and 5 < high < 10 and len(levels) == high and len(numbers) >= 1000:
-        return low, high, ()
-    halves = not whole and bool(np.all(2 * levels == np.rint(2 * levels)))
-    for least, most in _SCALES:
-        if least <= low and high <= most and (halves or least != 0.5):
-            return least, most, ("half stars",) if halves else ()
-    return low, high, ("no scale that is usual; these are the lowest and the highest seen",)
 
 
 def guess_count(facts: Facts) -> Mark | None:
@@ -202,13 +201,16 @@ def guess_marks(columns: Sequence[Facts]) -> tuple[list[Mark], dict[str, str]]:
         elif found:
             left[facts.name] = found
     timed = {mark.column for mark in times} | left.keys()
-    values = [
-        mark
-        for facts in columns
-        if facts.name not in timed
-        for mark in (guess_rating(facts), guess_event(facts), guess_count(facts))
-        if mark is not None
-    ]
+    values = []
+    for facts in columns:
+        if facts.name in timed:
+            continue
+        tried = (guess_rating(facts), guess_event(facts), guess_count(facts))
+        marks = [one for one in tried if isinstance(one, Mark)]
+        values += marks
+        why = [one for one in tried if isinstance(one, str)]
+        if why and not marks:
+            left[facts.name] = why[0]
     order = ("rating", "event", "count")
     values.sort(key=lambda mark: (-mark.sure, order.index(mark.key)))
     times.sort(key=lambda mark: -mark.sure)

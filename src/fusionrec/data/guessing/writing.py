@@ -68,9 +68,9 @@ def toml_text(guess: Guess) -> str:
     lines += _left(guess.left)
     for name, table in (("users", guess.users), ("items", guess.items)):
         lines += ["", *(_table(name, table) if table else _comment(f"No file tells of {name}."))]
-    if guess.unused:
+    if unused := guess.unused | guess.refused:
         lines += ["", *_comment("Not used:")]
-        for file, why in guess.unused.items():
+        for file, why in unused.items():
             lines += _comment(f"{shown(file)}: {why}", "#   ")
     return "\n".join(lines) + "\n"
 

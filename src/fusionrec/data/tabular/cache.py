@@ -23,7 +23,7 @@ from fusionrec.data.tabular.description import NAME, Description, read_descripti
 from fusionrec.data.tabular.findings import Finding, from_json, to_json
 from fusionrec.errors import DataError
 
-FORMAT = 1  # of the folder, and of what reading makes of files: another one is read anew
+FORMAT = 2  # of the folder, and of what reading makes of files: another one is read anew
 _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
 _FORGOTTEN = 86_400  # seconds after which a folder that was never moved in belongs to nobody
@@ -160,7 +160,7 @@ def _write(
     except OSError as error:
         raise DataError(
             f"{tables / key} cannot be written: {error.strerror or error}",
-            "make room there, or choose another workspace with --home",
+            "make room there, or choose another workspace: fusionrec --home DIR COMMAND",
         ) from error
     finally:
         if beside is not None:

@@ -54,7 +54,8 @@ class Checked:
         silent_users, silent_items: likewise.
         density: share of all pairs of a user and an item that have an interaction, at most 1.
         per_user, per_item: quantiles of the interactions of those that have any.
-        ratings: rating, or the range of ratings, -> how many; of events and counts their weights.
+        ratings: rating, or the range of ratings, -> how many.
+        weighed: whether these are no ratings that people gave, but weights of events or counts.
         events: kind of event -> how many rows, and what each weighs (0: left out).
         first, last: of the times, in ISO 8601; empty where there are none.
         fields: the attributes.
@@ -73,6 +74,7 @@ class Checked:
     per_user: dict[str, float]
     per_item: dict[str, float]
     ratings: dict[str, int]
+    weighed: bool
     events: dict[str, dict[str, float]]
     first: str
     last: str
@@ -122,6 +124,7 @@ def _checked(
         per_user=_quantiles(per_user[per_user > 0]),
         per_item=_quantiles(per_item[per_item > 0]),
         ratings=_ratings(dataset),
+        weighed=dataset.schema.events,
         events=events,
         first="" if dataset.time is None else _date(int(dataset.time.min())),
         last="" if dataset.time is None else _date(int(dataset.time.max())),

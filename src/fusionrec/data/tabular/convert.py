@@ -21,6 +21,7 @@ from fusionrec.data.tabular.tables import TableReader
 from fusionrec.errors import DataError
 
 Opened = tuple[Source, Told]
+_MATCHED = 0.1  # of the users or items: where a table has fewer of them, its ids may be others
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
 
@@ -123,6 +124,8 @@ def convert_sources(
     for reader, before in ((users, known[0]), (items, known[1])):
         reader.tell(before)
     _tell_of_little(described, user, item, rating, findings)
+    _tell_of_strangers("user", described.users, known[0], user, findings)
+    _tell_of_strangers("item", described.items, known[1], item, findings)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
 
@@ -223,6 +226,12 @@ def _strongest(
 
 def _check_unit(described: Description, rows: RowReader) -> None:
     unit = described.interactions.time_unit
+    if rows.dates * 2 > rows.rows:
+        raise DataError(
+            f"interactions.time: {rows.dates:,} of {rows.rows:,} times are dates, not numbers in "
+            f"{unit} since 1970",
+            'set time_unit = "text"',
+        )
     if unit in _FINER and rows.too_late * 2 > rows.rows:
         raise DataError(
             f"interactions.time: {rows.too_late:,} of {rows.rows:,} times lie beyond the year 2100 "
@@ -255,3 +264,25 @@ def _tell_of_little(
     if described.interactions.rating and rating.min() == rating.max():
         means = "which items are liked better cannot be learned"
         findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
+
+
+def _tell_of_strangers(
+    side: Side, described: People, known: int, positions: np.ndarray, findings: Findings
+) -> None:
+    """Tells of a table that hardly has any of those whom the interactions name.
+
+    Args:
+        side, described: the table.
+        known: how many ids it has; their positions are the first.
+        positions: int32 [n], of the side's users or items in the interactions.
+    """
+    named = np.unique(positions)
+    there = int((named < known).sum())
+    if described.files and there < _MATCHED * len(named):
+        findings.first(
+            f"{side}s_unmatched",
+            len(named) - there,
+            f"{side}s of the interactions that are not in {described.files} by its column "
+            f"{described.id!r}; is that the column of their ids?",
+            f"{there or 'none'} of {len(named):,} are there",
+        )

@@ -11,6 +11,13 @@ from typing import Any, get_args
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, Kind, Schema, Side
+from fusionrec.data.tabular.checks import (
+    check_kind,
+    check_names,
+    check_scale,
+    check_tables,
+    check_title,
+)
 from fusionrec.errors import ConfigError, DataError
 
 NAME = "fusionrec.toml"
@@ -42,7 +49,7 @@ class Column(Settings):
     label: str = ""
 
     def __post_init__(self) -> None:
-        check(self.kind in _KINDS, f"kind must be one of {', '.join(_KINDS)}, got {self.kind!r}")
+        check_kind(self.kind, _KINDS)
         check(bool(self.separator), "separator must not be empty")
         check(not self.buckets or self.kind == "number", "buckets are of numbers only")
 
@@ -83,6 +90,11 @@ class Interactions(Settings):
     def __post_init__(self) -> None:
         for name in ("files", "user", "item"):
             check(bool(getattr(self, name)), f"interactions.{name} is needed")
+        check(
+            self.user != self.item,
+            f"interactions.user and interactions.item are the same column, {self.item!r}; "
+            "expected one of who took something and one of what was taken",
+        )
         said = [name for name in ("rating", "count", "event") if getattr(self, name)]
         check(len(said) < 2, f"interactions: only one of {' and '.join(said)} can be given")
         check(
@@ -101,6 +113,7 @@ class Interactions(Settings):
         if not self.rating:
             check(not self.scale and math.isnan(self.like), "scale and like go with a rating")
             return
+        check_scale(self.scale)
         low, high = self.scale if len(self.scale) == 2 else (math.nan, math.nan)
         check(
             math.isfinite(low) and math.isfinite(high) and low < high,
@@ -206,15 +219,16 @@ def read_description(path: Path) -> Description:
         path: the file, or the folder that it lies in.
 
     Raises:
-        ConfigError: it cannot be read or is no TOML, a key is unknown (the nearest known one is the
-            hint), or a value is not what it should be.
+        ConfigError: it cannot be read or is no TOML, a key or table is unknown (the nearest known
+            one is the hint), or a value is not what it should be.
     """
     file = path / NAME if path.is_dir() else path
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
         raise ConfigError(
-            f"{file} cannot be read as TOML: {error}", "fusionrec init DIR writes a new one"
+            f"{file} cannot be read as TOML: {error}",
+            "mend that line, or write a new file: fusionrec init DIR --force",
         ) from error
     try:
         described = description_of(tables)
@@ -224,16 +238,12 @@ def read_description(path: Path) -> Description:
     return replace(described, folder=file.parent)
 
 
-def _nothing() -> Interactions:
-    raise ConfigError("the table [interactions] is missing")
-
-
 @dataclass(frozen=True)
 class _File(Settings):
     """The whole file, for its known keys."""
 
     name: str = "data"
-    interactions: Interactions = field(default_factory=_nothing)
+    interactions: Interactions = field(default_factory=Interactions)
     users: People = field(default_factory=People)
     items: Things = field(default_factory=Things)
 
@@ -244,6 +254,7 @@ def description_of(tables: Mapping[str, Any]) -> Description:
     Raises:
         ConfigError: as ``read_description``.
     """
+    check_tables(tables)
     plain = {name: dict(t) if isinstance(t, Mapping) else t for name, t in tables.items()}
     for side in ("users", "items"):
         table = plain.get(side)
@@ -254,8 +265,8 @@ def description_of(tables: Mapping[str, Any]) -> Description:
             }
     file = _File.from_dict(plain)
     title = file.items.title
-    text = title in file.items.fields and file.items.fields[title].kind == "text"
-    check(not title or text, f"items.title must be one of its text fields, got {title!r}")
+    check_title(title, [n for n, column in file.items.fields.items() if column.kind == "text"])
+    check_names(file.users.fields, file.items.fields)
     filters = [name for name, column in file.users.fields.items() if column.filter]
     check(not filters, f"users.fields.{(filters or [''])[0]}: only items are filtered")
     return Description(file.name, file.interactions, file.users, file.items)

@@ -47,6 +47,15 @@ class Findings:
         elif count:
             self._found[name] = Finding(name, count, says, example, left_out)
 
+    def once(self, name: str, count: int, says: str, example: str = "") -> None:
+        """As ``add``, unless there is one of that name: of a file that is read for two tables."""
+        if name not in self._found:
+            self.add(name, count, says, example)
+
+    def first(self, name: str, count: int, says: str, example: str = "") -> None:
+        """As ``add``, and stands before all others: what is found there may explain them."""
+        self._found = {name: Finding(name, count, says, example)} | self._found
+
     @property
     def all(self) -> tuple[Finding, ...]:
         """The findings."""

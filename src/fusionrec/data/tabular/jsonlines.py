@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _EXACT = 2**53
 _DEEP = 500
 _ONE = "write one JSON object per line"
+_MEND = "mend or remove that line"
 
 
 def types_of(path: Path, compression: str) -> dict[str, str]:
@@ -143,7 +144,11 @@ def _by_line(path: Path, first: int, block: bytes) -> dict[str, list[Any]]:
         try:
             row = json.loads(line.decode())
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{path}, line {number}: not JSON in UTF-8: {error}", _ONE) from error
+            hint = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else _MEND
+            said = str(error)
+            if isinstance(error, json.JSONDecodeError):  # whose line is always 1
+                said = f"{error.msg} at its character {error.pos + 1}"
+            raise DataError(f"{path}, line {number}: not JSON in UTF-8: {said}", hint) from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: expected a JSON object, got {row!r:.60}", _ONE)
         rows.append({name: _text(value) for name, value in row.items()})

@@ -9,6 +9,8 @@ import numpy as np
 
 from fusionrec.data.tabular.values import as_text
 
+# One or two digits behind a comma: three might be thousands.
+COMMA = r"\s*[+-]?[0-9]+,[0-9]{1,2}\s*"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
 _PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # Of the years 1 and 9999, which is all that dates are written in.
@@ -19,7 +21,8 @@ def numbers(values: Any, where: str) -> np.ndarray:
     """A column's numbers, float64 [n]; NaN where there is none that is finite.
 
     Args:
-        values: a pyarrow Array: numbers, or text with a decimal point (``1,5`` is no number).
+        values: a pyarrow Array: numbers, or their text, with a decimal point or a decimal comma and
+            one or two digits behind it (``1,234`` is no number).
         where: file and column, for messages.
     """
     import pyarrow as pa
@@ -35,12 +38,26 @@ def numbers(values: Any, where: str) -> np.ndarray:
         try:
             values = values.cast(pa.float64())
         except pa.ArrowInvalid:
+            commas = pc.match_substring_regex(values, f"^{COMMA}$")
+            values = pc.if_else(commas, pc.replace_substring(values, ",", "."), values)
             good = pc.match_substring_regex(values, _NUMBER)
             trimmed = pc.utf8_trim_whitespace(pc.if_else(good, values, None))
             values = pc.replace_substring_regex(trimmed, r"^\+", "").cast(pa.float64())
     found = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     finite: np.ndarray = np.where(np.isfinite(found), found, np.nan)
     return finite
+
+
+def commas(values: Any) -> np.ndarray:
+    """Where ``numbers`` takes a comma for the decimal point, bool [n]."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(values.type):
+        return np.zeros(len(values), dtype=bool)
+    found = pc.fill_null(pc.match_substring_regex(values, f"^{COMMA}$"), False)
+    where: np.ndarray = found.to_numpy(zero_copy_only=False)
+    return where
 
 
 def seconds(values: Any, unit: str, where: str) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ import numpy as np
 from fusionrec.data.tabular.description import Interactions
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, LONGEST, UNFIT, Ids, coded
-from fusionrec.data.tabular.parsing import numbers, seconds
+from fusionrec.data.tabular.parsing import commas, numbers, seconds
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
 from fusionrec.data.tabular.values import as_text
@@ -39,6 +39,7 @@ class RowReader:
         self.kinds: Counter[str] = Counter()
         self.rows = 0
         self.too_late = 0  # of those with a time
+        self.dates = 0  # of those whose time should be a number and is none
 
     def read(self, source: Source, told: Told) -> None:
         """Takes in a file.
@@ -52,7 +53,8 @@ class RowReader:
         for name, column in columns.items():
             source.require(column, f"interactions.{name}")
         first = 1
-        for batch in source.batches(list(dict.fromkeys(columns.values())), told):
+        wanted = list(dict.fromkeys(columns.values()))
+        for batch in source.batches(wanted, told, self._findings.once):
             self._take(batch, source.path.name, first)
             first += len(batch)
         self.rows += first - 1
@@ -96,6 +98,8 @@ class RowReader:
             return np.ones(len(batch))
         column = batch.column(said.rating or said.count)
         found = numbers(column, f"{kept.file}: {said.rating or said.count}")
+        says = "numbers with a decimal comma, read as if it were a point"
+        kept.notice("rating_comma", commas(column), says, column)
         kept.leave_out("rating_empty", _empty(column, found), f"no {_what(said)}")
         if said.rating:
             low, high = said.scale
@@ -129,8 +133,13 @@ class RowReader:
         column = batch.column(said.time)
         found, known = seconds(column, said.time_unit, f"{kept.file}: {said.time}")
         self.too_late += _too_late(column, found, known)
-        kept.leave_out("time_empty", _empty(column, np.where(known, 0.0, np.nan)), "no time")
-        kept.leave_out("time_unfit", ~known, f"a time that is none in {_unit(said)}", column)
+        if said.time_unit != "text" and not known.all():
+            self.dates += _dates(column, known)
+        stays = "leave time out to keep such rows"
+        empty = _empty(column, np.where(known, 0.0, np.nan))
+        kept.leave_out("time_empty", empty, f"no time; {stays}")
+        says = f"a time that is none in {_unit(said)}; {stays}"
+        kept.leave_out("time_unfit", ~known, says, column)
         return found
 
     def _look_at_times(self, time: np.ndarray) -> None:
@@ -157,14 +166,20 @@ class _Kept:
 
     def leave_out(self, name: str, bad: np.ndarray, says: str, values: Any = None) -> None:
         """Leaves rows out, bool [n]; with ``values`` the first one's is shown."""
-        where = np.flatnonzero(bad & self.rows)
-        if len(where) == 0:
-            return
-        example = f"{self.file}, row {self._first + where[0]}"
-        if values is not None:
-            example += f", {str(values[int(where[0])].as_py())!r:.{SHOWN}}"
-        self._findings.add(name, len(where), f"rows left out for {says}", example, left_out=True)
+        where = self.notice(name, bad, f"rows left out for {says}", values, left_out=True)
         self.rows[where] = False
+
+    def notice(
+        self, name: str, odd: np.ndarray, says: str, values: Any = None, left_out: bool = False
+    ) -> np.ndarray:
+        """Counts the rows that are odd, bool [n], of those that stay; gives their places."""
+        where = np.flatnonzero(odd & self.rows)
+        if len(where):
+            example = f"{self.file}, row {self._first + where[0]}"
+            if values is not None:
+                example += f", {str(values[int(where[0])].as_py())!r:.{SHOWN}}"
+            self._findings.add(name, len(where), says, example, left_out)
+        return where
 
 
 def _too_late(column: Any, found: np.ndarray, known: np.ndarray) -> int:
@@ -177,6 +192,15 @@ def _too_late(column: Any, found: np.ndarray, known: np.ndarray) -> int:
     if not known.all():  # so far beyond that they are no times
         late += int((numbers(column, "")[~known] > _TOO_LATE).sum())
     return late
+
+
+def _dates(column: Any, known: np.ndarray) -> int:
+    """How many of the texts that are no numbers are dates."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(column.type):
+        return 0
+    return int(seconds(column.filter(pa.array(~known)), "text", "")[1].sum())
 
 
 def _empty(column: Any, found: np.ndarray) -> np.ndarray:

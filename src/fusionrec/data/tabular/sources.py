@@ -6,12 +6,14 @@ import csv
 import difflib
 import glob
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fusionrec.data.tabular import delimited, jsonlines
+from fusionrec.data.tabular.delimited import Noticed
 from fusionrec.data.tabular.streams import Told, open_bytes, reading
 from fusionrec.data.tabular.values import as_text
 from fusionrec.errors import DataError
@@ -31,6 +33,7 @@ _OTHERS = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
 }
+NO_HEADER = "it seems to have no header line: put one with the columns' names above the rows"
 _TAKEN = "CSV, TSV, JSON Lines (each also .gz or .zst) and Parquet are read, in UTF-8"
 
 
@@ -53,7 +56,10 @@ class Source:
     delimiter: str = ""
 
     def batches(
-        self, columns: Sequence[str] | None = None, told: Told = lambda _: None
+        self,
+        columns: Sequence[str] | None = None,
+        told: Told = lambda _: None,
+        noticed: Noticed = lambda *_: None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows in the file's order, in batches that a few megabytes of the file fill.
 
@@ -61,6 +67,7 @@ class Source:
             columns: which of them; all by default. In JSON Lines a column that a batch never names
                 is null there.
             told: called beside each batch with how many bytes of the file were read by then.
+            noticed: told of what looks odd, when all rows were given; see ``Findings.once``.
 
         Yields:
             Batches with these columns. Of CSV and TSV all are strings, an empty one null; of the
@@ -79,7 +86,7 @@ class Source:
             yield from jsonlines.batches(self.path, self.compression, wanted, told)
         else:
             names, file = list(self.types), (self.path, self.compression, self.delimiter)
-            yield from delimited.batches(*file, names, wanted, told)
+            yield from delimited.batches(*file, names, wanted, told, noticed)
 
     def require(self, column: str, said: str = "") -> None:
         """Makes sure that there is a column.
@@ -97,9 +104,10 @@ class Source:
         names = list(self.types)[:20]
         shown = ", ".join(name if name.isprintable() else repr(name) for name in names)
         of = f" ({said})" if said else ""
+        hint = f"did you mean {near[0]!r}?" if near else "name one of these columns"
         raise DataError(
             f"{self.path} has no column {column!r}{of}; it has {shown[:400]}",
-            f"did you mean {near[0]!r}?" if near else "name one of these columns",
+            NO_HEADER if headless(self.types) else hint,
         )
 
 
@@ -204,11 +212,18 @@ def open_source(path: Path) -> Source:
 def _refuse_others(path: Path, head: bytes) -> None:
     for mark, name in _OTHERS.items():
         if head.startswith(mark):
-            raise DataError(f"{path}: this is {name}", _TAKEN)
+            hint = "save it as UTF-8" if name == "UTF-16 text" else _TAKEN
+            raise DataError(f"{path}: this is {name}", hint)
     if b"\0" in head[:4096] or path.suffix.lower() in (".parquet", ".pq"):
         raise DataError(f"{path}: neither text nor Parquet", f"{_TAKEN}; is it damaged?")
     if not head.strip(b"\xef\xbb\xbf \r\n\t"):
         raise DataError(f"{path}: the file is empty", "a header with column names is expected")
+
+
+def headless(names: Iterable[str]) -> bool:
+    """Whether the names of columns look like values: half of them are numbers or begin so."""
+    held = list(names)
+    return sum(bool(re.match(r"\s*[-+]?\d", name)) for name in held) * 2 >= max(1, len(held))
 
 
 def _header(path: Path, head: bytes, delimiter: str) -> tuple[list[str], str]:
@@ -223,9 +238,10 @@ def _header(path: Path, head: bytes, delimiter: str) -> tuple[list[str], str]:
     except csv.Error as error:
         raise DataError(f"{path}: the header cannot be read: {error}", _TAKEN) from error
     if any("\udc80" <= character <= "\udcff" for character in "".join(names)):
-        raise DataError(f"{path}, line 1: not UTF-8", "save the file as UTF-8")
+        raise DataError(f"{path}, line 1: not UTF-8", "save it as UTF-8")
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise DataError(f"{path}: two columns are called {twice[:100]!r}", "rename one of them")
+        hint = NO_HEADER if headless(names) else "rename one of them"
+        raise DataError(f"{path}: two columns are called {twice[:100]!r}", hint)
     if len(head) == _HEAD and len("".join(names)) > _HEAD // 2:
         raise DataError(f"{path}: the header is longer than {_HEAD:,} bytes", _TAKEN)
     return names, delimiter

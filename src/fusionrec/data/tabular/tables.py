@@ -13,7 +13,7 @@ from fusionrec.data.schema import Side
 from fusionrec.data.tabular.description import Column, People
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, LONGEST, NEW, UNFIT, Ids, coded
-from fusionrec.data.tabular.parsing import numbers
+from fusionrec.data.tabular.parsing import commas, numbers
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
 from fusionrec.data.tabular.values import as_text
@@ -60,7 +60,7 @@ class TableReader:
             source.require(field.column or name, f"{side}s.fields.{name}")
         files = [self._described.id, *(field.column or name for name, field in fields.items())]
         row = 1
-        for batch in source.batches(list(dict.fromkeys(files)), told):
+        for batch in source.batches(list(dict.fromkeys(files)), told, self._findings.once):
             self._take(batch, files, source.path.name, row)
             row += len(batch)
 
@@ -145,6 +145,7 @@ class TableReader:
         missing = frozenset(field.missing)
         if field.kind == "number":
             found = numbers(values, f"{file}: {name}")
+            self._count_commas(name, values, file)
             self._count_unread(name, values, np.isnan(found), missing, file)
             return _without(found, values, missing)
         texts = values.to_pylist()
@@ -154,6 +155,15 @@ class TableReader:
             return ["" if text in missing else text for text in cleaned]
         parts = [(text or "").replace(_BETWEEN, field.separator) for text in texts]
         return [_several(clean, text.split(field.separator), missing) for text in parts]
+
+    def _count_commas(self, name: str, values: Any, file: str) -> None:
+        where = np.flatnonzero(commas(values))
+        self._findings.add(
+            f"{self._side}s_{name}_comma",
+            len(where),
+            f"values of {name} with a decimal comma, read as if it were a point",
+            f"{file}, {values[int(where[0])].as_py()!r:.{SHOWN}}" if len(where) else "",
+        )
 
     def _count_unread(
         self, name: str, values: Any, unread: np.ndarray, missing: frozenset[str], file: str

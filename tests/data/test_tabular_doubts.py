@@ -1,0 +1,116 @@
+"""What a ``fusionrec.toml`` or a table gets wrong: what is said of it, and what is hinted at."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+from tabular_files import describe, write
+
+from fusionrec.config import Workspace
+from fusionrec.data.readers import read
+from fusionrec.data.tabular.convert import convert
+from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.sources import sample
+from fusionrec.errors import ConfigError, DataError
+
+TAKEN = '[interactions]\nfiles = "r.csv"\nuser = "u"\nitem = "i"\n'
+ITEMS = '[items]\nfiles = "i.csv"\nid = "id"\n'
+USERS = '[users]\nfiles = "u.csv"\nid = "id"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        ("", r"\[interactions\] is missing", 'files = "ratings.csv"'),
+        (f'{TAKEN}[user]\nid = "x"', r"unknown table \[user\]", "did you mean [users]?"),
+        (f"{TAKEN}rating = \n", "cannot be read as TOML.*line 5", "mend that line"),
+        (f'{TAKEN}rating = "r"', "scale is missing", "scale = [1, 5]"),
+        (TAKEN.replace('"i"', '"u"'), "the same column, 'u'", ""),
+        (
+            f'{TAKEN}{ITEMS}[items.fields.maker]\nkind = "categry"',
+            r"items\.fields\.maker.*kind must be one of category",
+            'did you mean "category"?',
+        ),
+        (
+            f'{TAKEN}{ITEMS}title = "titel"\n[items.fields.notes]\nkind = "text"\n'
+            '[items.fields.title]\nkind = "text"\n[items.fields.title2]\nkind = "number"',
+            r"one of its text fields \(title, notes\), got 'titel'",
+            'did you mean "title"?',
+        ),
+        (
+            f"{TAKEN}{USERS}[users.fields.city]\n{ITEMS}[items.fields.city]",
+            r"users\.fields\.city and items\.fields\.city have one name",
+            'column = "city"',
+        ),
+    ],
+)
+def test_a_toml_that_is_wrong_is_told_what_was_meant(tmp_path, text, said, hint):
+    (tmp_path / "fusionrec.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said) as error:
+        read_description(tmp_path)
+    assert hint in (error.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("content", "hint"),
+    [
+        ("a,b\n1,2\n".encode("utf-16"), "save it as UTF-8"),
+        ("a,b\n1,2\nü,2\n".encode("latin-1"), "save it as UTF-8"),
+        ('{"a": "ü"}\n'.encode("latin-1"), "save it as UTF-8"),
+        (b"a,b\n1,2,3\n", "mend or remove that line"),
+        (b'{"a": 1}\n{"a": \n', "mend or remove that line"),
+        (gzip.compress(b"a,b\n" + bytes(range(32, 127)) * 99)[:-90], "get a fresh copy"),
+        (b"1,1,5\n2,3,4\n", "no header line"),
+    ],
+)
+def test_a_file_that_is_wrong_is_told_what_to_do(tmp_path, content, hint):
+    (tmp_path / "t").write_bytes(content)
+    with pytest.raises(DataError) as error:
+        sample(tmp_path / "t")
+    assert hint in error.value.hint
+
+
+def test_a_column_of_a_file_without_a_header_is_not_looked_for_by_its_name(tmp_path):
+    (tmp_path / "rows.csv").write_text("u1,17,5\n1,2,3\n")
+    with pytest.raises(DataError, match="no column 'u'") as error:
+        convert(read_description(describe(tmp_path, "rows.csv")))
+    assert "no header line" in error.value.hint
+
+
+def test_init_says_that_a_file_has_no_header(tmp_path, fusionrec):
+    (tmp_path / "rows.csv").write_text("".join(f"{n},{n + 1},x{n}\n" for n in range(9)))
+    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
+    assert ended.code == 1
+    assert "rows.csv seems to have no header line" in ended.err
+
+
+def test_a_folder_without_data_is_told_of_init_and_a_failed_init_of_the_file(tmp_path):
+    with pytest.raises(DataError) as error:
+        read(tmp_path)
+    assert f"fusionrec init {tmp_path}" in error.value.hint
+    write(tmp_path / "rows.csv", {"a": ["1"]})
+    with pytest.raises(DataError) as error:
+        read(tmp_path)
+    assert "where it cannot, a fusionrec.toml needs no more than this" in error.value.hint
+
+
+@pytest.mark.parametrize(("column", "share"), [("title", "none of 20"), ("id", "")])
+def test_a_table_without_those_who_are_named_is_told_first_of_all(
+    tmp_path, fusionrec, column, share
+):
+    rows = {"u": [f"u{n % 9}" for n in range(90)], "i": [f"i{n % 20}" for n in range(90)]}
+    write(tmp_path / "rows.csv", rows | {"r": [str(n % 6) for n in range(90)]})
+    items = {"id": [f"i{n}" for n in range(20)], "title": [f"Title {n}" for n in range(20)]}
+    write(tmp_path / "items.csv", items)
+    describe(tmp_path, "rows.csv", tables=f'[items]\nfiles = "items.csv"\nid = "{column}"')
+    first = convert(read_description(tmp_path)).findings[0]
+    ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
+    notes = [line for line in ended.err.splitlines() if line.startswith(("note", "warning"))]
+    if share:
+        assert (first.name, first.count, first.left_out) == ("items_unmatched", 20, False)
+        assert f"{share} are there" in first.example
+        assert notes[0].startswith("warning: items of the interactions that are not in items.csv")
+    else:
+        assert not [note for note in notes if note.startswith("warning")]
+    assert "fetching" not in ended.err
