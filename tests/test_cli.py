@@ -120,7 +120,8 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("recommend --where year!=1980", "year is a number"),
         ("recommend --where genre+=Drma", "did you mean 'Drama'?"),
         ("recommend --liked iron", "'iron' may be any of 5 items"),
-        ("recommend --rated iron=3", "28 = Iron Island 2 (1965)"),
+        ("recommend --rated iron=3", "28 = Iron Island 2 (year 1965)"),
+        ("recommend --liked nosuchfilm", "'nosuchfilm' is not among the 40 items of v1"),
         ("similar harbour", "'harbour' may be any of 2 items"),
         ("search", "Missing argument 'WORDS...'"),
         ("search -k 0 iron", "0 is not in the range x>=1"),
@@ -285,7 +286,7 @@ def test_titles_may_stand_for_ids(indexed, fusionrec):
     by_title = fusionrec(indexed, *told, "--liked", "Scream, Scarlet", "--rated", "Iron Island 2=2")
     assert by_id.code == 0
     assert json.loads(by_title.out) == json.loads(by_id.out)
-    unknown = json.loads(fusionrec(indexed, *told, "--liked", "No Such Film").out)
+    unknown = json.loads(fusionrec(indexed, *told, "--user", "10", "--liked", "No Such Film").out)
     assert any("No Such Film" in note for note in unknown["notes"])
 
 

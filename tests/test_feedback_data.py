@@ -163,7 +163,7 @@ def test_the_command(workspace, dataset, fusionrec, tmp_path):
     folder = tmp_path / "said"
     ended = fusionrec(workspace, "export", "feedback", "-o", str(folder))
     assert (ended.code, ended.out.strip()) == (0, str(folder)), ended.err
-    assert "1 ratings by 1 users" in ended.err
+    assert "1 rating by 1 user of" in ended.err
     assert json.loads((folder / "dataset.json").read_text())["name"] == "feedback"
     assert fusionrec(workspace, "export", "feedback", "-o", str(folder)).code == 1
 

@@ -209,7 +209,9 @@ def test_where_nothing_is_known_nothing_is_made_up(both, fusionrec):
         assert ended.out.count("\n") == 1
         assert "there are no ratings by which to order the items" in ended.err
         assert "no item meets" not in ended.err
-    assert found(fusionrec, both, "recommend", "--liked", "nothing's") == []
+    unknown = fusionrec(both, "recommend", "--liked", "nothing's")
+    assert unknown.code == 2
+    assert "is not among the 30 items of v2" in unknown.err
 
 
 @pytest.mark.parametrize("command", ["recommend", "search lamp"])

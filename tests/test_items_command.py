@@ -164,6 +164,18 @@ def test_a_file_with_a_wrong_line_changes_nothing_and_says_which(
     assert Ledger(workspace.ledger).stamp() == (0, 0)
 
 
+def test_an_id_by_another_name_and_categories_with_commas(workspace, fusionrec, tmp_path):
+    file = tmp_path / "tracks.csv"
+    file.write_text('track_id,title,genres\nt1,Zebra,"Drama; Sci-Fi"\n')
+    ended = fusionrec(workspace, "items", "add", str(file))
+    assert ended.code == 1
+    assert "hint: rename track_id to movie_id or id, or say --id track_id" in ended.err
+    said = done(fusionrec(workspace, "items", "add", str(file), "--id", "track_id"))
+    assert said == "1 item is new or changed; every answer knows of that from now on\n"
+    both = ("--where", "genre+=Drama", "--where", "genre+=Sci-Fi")
+    assert "t1" in found(fusionrec, workspace, "recommend", "--user", "10", "-k", "50", *both)
+
+
 def test_what_is_not_there_is_an_error(workspace, fusionrec, tmp_path):
     for arguments, words in (
         (["add", str(tmp_path / "none.jsonl")], "none.jsonl cannot be read"),

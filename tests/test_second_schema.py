@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -45,6 +46,18 @@ def recommender(home: Workspace) -> Iterator[Recommender]:
 def share_on(topic: str, answer) -> float:
     """How much of the answer is on a topic."""
     return float(np.mean([topic in item.content["topics"] for item in answer.items]))
+
+
+def test_a_category_that_no_other_item_has_is_noted(home, fusionrec, tmp_path):
+    copy = Workspace(tmp_path / "home")
+    shutil.copytree(home.models, copy.models)
+    file = tmp_path / "books.csv"
+    file.write_text(
+        "volume,topics,shelf\na,ბაღი; nonsense,მარცხენა\nb,nonsense,\n", encoding="utf-8"
+    )
+    ended = fusionrec(copy, "items", "add", str(file))
+    assert ended.code == 0, ended.err
+    assert "note: categories that no other item has: nonsense (2)\n" in ended.err
 
 
 def test_nothing_of_it_is_a_field_of_movielens():

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from itertools import islice
 
 import numpy as np
 
 from fusionrec.catalogue import Catalogue
+from fusionrec.data.schema import Field
 from fusionrec.errors import UsageError
-from fusionrec.index import Condition, FilterColumns, Only, Without
+from fusionrec.index import AllOf, AnyOf, Condition, FilterColumns, Only, Without
+from fusionrec.near import MOST_NAMES, alike, folded, guess
 from fusionrec.words import MAX_WORDS, Found, WordIndex, plain_words, search_words
 
 RANK_CONSTANT = 60  # of reciprocal rank fusion, as in Cormack, Clarke and Buettcher (SIGIR 2009)
 POOL = 1_000  # hits of a search that a person's taste may reorder
 _SHOWN = 5  # candidates of a name that a hint lists
+_COMPARED, _GUESSED = 20, 3  # titles that are compared with a name, and those that are guessed
+_ALIKE = 0.6  # share of letters from which a title is like a name
+_BEHIND = 0.05  # of it, that a second guess may lack to the best one
 
 
 class Finder:
@@ -56,6 +62,53 @@ class Finder:
         shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
         return (f"no item of {self.artifact.version} has the id {shown}",)
 
+    def missed(self, where: Sequence[Condition]) -> tuple[str, ...]:
+        """Notes on the categories in conditions that no item has, with those that may be meant."""
+        fields = {field.name: field for field in self.artifact.schema.filters()}
+        notes = []
+        for condition in where:
+            if isinstance(condition, AnyOf | AllOf):
+                held = self._columns.values(condition.field)
+                lacking = [value for value in condition.values if value not in held]
+                notes += [_lacks(fields[condition.field], value, held) for value in lacking]
+        return tuple(notes[:_SHOWN])
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """Folded id -> id, where there are not too many."""
+        return {folded(id_): id_ for id_ in self.rows} if len(self.rows) <= MOST_NAMES else {}
+
+    def near(self, text: str) -> list[str]:
+        """Ids of the items that someone may have meant by what is neither an id nor a title, the
+        likeliest first: by an id that is the same but for case or zeros, else by a title that
+        shares most of its letters.
+        """
+        same = self._folded.get(folded(text))
+        if same is not None:
+            return [same]
+        found = self.words.search(self.words.suggest(text) or text, limit=_COMPARED)
+        asked = " ".join(plain_words(text))
+        ratio = {
+            hit.id: difflib.SequenceMatcher(
+                None, asked, " ".join(plain_words(self.title(hit.id)))
+            ).ratio()
+            for hit in found
+        }
+        best = sorted(ratio, key=lambda id_: -ratio[id_])
+        least = max(_ALIKE, ratio[best[0]] - _BEHIND) if best else 0.0
+        return [id_ for id_ in best if ratio[id_] >= least][:_GUESSED]
+
+    def guess(self, text: str) -> str:
+        """The question whether one of ``near`` was meant, with ids and titles; or nothing."""
+        near = [f"{id_} = {self._described(id_)}" for id_ in self.near(text)]
+        return f"did you mean {' or '.join(near)}?" if near else ""
+
+    def example(self) -> str:
+        """What ids and titles look like here."""
+        ids = self.catalogue.items.ids
+        by = "its id or title" if self.artifact.schema.title else "its id"
+        return f"an item is named by {by}, such as {ids[0]}" if ids else ""
+
     def item(self, text: str) -> str | None:
         """The item that someone means by an id or, if no item has it, by a title.
 
@@ -90,10 +143,10 @@ class Finder:
         return str(self.catalogue.items.columns[name][self.rows[id_]] or "") if name else ""
 
     def _described(self, id_: str) -> str:
-        """A title with its numbers, which tell apart those of one name: ``Sabrina (1954)``."""
+        """A title with its numbers, which tell apart those of one name: ``Sabrina (year 1954)``."""
         content = self.catalogue.items.row(self.rows[id_])
         numbers = [
-            f"{content[field.name]:g}"
+            f"{field.flag} {_whole(content[field.name])}"
             for field in self.artifact.schema.filters()
             if field.kind == "number" and np.isfinite(content[field.name] or np.nan)
         ]
@@ -194,6 +247,31 @@ class Finder:
         fused = np.argsort(-sums, kind="stable")
         best = [Found(ranked[place].id, float(sums[place])) for place in fused]
         return best + [Found(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
+
+
+def _lacks(field: Field, value: str, held: Collection[str]) -> str:
+    """That no item has a category, and what to write instead."""
+    low, dots, high = value.partition("..")
+    if dots and not field.choices:
+        first, last = _number(low, -np.inf), _number(high, np.inf)
+        inside = [one for one in sorted(held) if first <= _number(one, np.nan) <= last]
+        each = " ".join(f"{field.flag}={one}" for one in inside[:_GUESSED] or ["VALUE"])
+        return f"{field.flag} is a category and has no ranges: ask for each value, such as {each}"
+    said = f"no item has the {field.flag} {field.choices.get(value, value)!r}"
+    return "; ".join(filter(None, [said, guess(alike(value, held))]))
+
+
+def _number(text: str, empty: float) -> float:
+    """A text's number; NaN, which lies in no range, where it is none."""
+    try:
+        return float(text) if text.strip() else empty
+    except ValueError:
+        return np.nan
+
+
+def _whole(number: float) -> str:
+    """A number as people read it: a whole one without a fraction."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
 def _same_words(words: WordIndex, text: str, hits: Sequence[Found], *, prefix: bool) -> np.ndarray:

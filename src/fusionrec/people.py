@@ -14,6 +14,7 @@ from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.histories import History
 from fusionrec.index import Condition
+from fusionrec.near import MOST_NAMES, alike, guess, unseen
 
 # Items told that weigh as much as a history: one low rating must not turn the whole answer round.
 KNOWN_COUNTS = 5.0
@@ -167,7 +168,7 @@ class People:
         told = self._told(position, profile)[1] if by_profile else {}
         return replace(
             person,
-            notes=notes + person.notes,
+            notes=notes + unseen(self.artifact.encoder, profile) + person.notes,
             history=history,
             read=min(len(history), reading.length) if reading else len(given),
             named=frozenset(self._items.get(one.item, -1) for one in query.history if one.named),
@@ -214,10 +215,8 @@ class People:
             subtracted = ""
         if not self.artifact.has_towers:
             return f"the vectors of what was named were added{subtracted}"
-        return (
-            f"{self.artifact.manifest['model']} does not read histories: the vectors of what "
-            f"was named were added to the person's{subtracted}"
-        )
+        model = self.artifact.manifest["model"]
+        return f"{model} does not read histories: what was named was added{subtracted}"
 
     def _position(self, query: Query) -> int | None:
         """The stored user's position; None if none is named, or an unknown one with more told."""
@@ -232,8 +231,14 @@ class People:
             raise UsageError(
                 f"user {query.user!r} is not among the {len(self._users)} users of "
                 f"{self.artifact.version}",
-                hint="say what is known of them instead, such as "
-                + " ".join([*options, "--liked ITEM"]),
+                hint=" ".join(
+                    [
+                        *filter(None, [guess(alike(query.user, self._users, MOST_NAMES))]),
+                        "say what is known of them instead, such as",
+                        *options,
+                        "--liked ITEM",
+                    ]
+                ),
             )
         return position
 

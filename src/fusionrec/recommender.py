@@ -18,6 +18,7 @@ from fusionrec.finder import POOL, Finder
 from fusionrec.index import Condition, Hits, Index, Only
 from fusionrec.people import People, Person, Query, Rated
 from fusionrec.reasons import Reasons
+from fusionrec.remarks import NO_REASON, none_left, refuse_unknown, remarks, why_empty
 from fusionrec.rerank import Reranker, check
 from fusionrec.scores import SCALE
 from fusionrec.words import Found
@@ -29,7 +30,6 @@ LATELY = (
     "nothing is known of the person: first the items that most people took in the last 30 days, "
     "then those rated most often"
 )
-NONE_LEFT = "no item meets these conditions"
 NO_COUNTS = (
     "nothing is known of the person, and there are no ratings by which to order the items: "
     "say what the person likes"
@@ -75,9 +75,11 @@ class Recommender:
         known.
 
         Raises:
-            UsageError: as of ``People.find`` and ``rerank.check``.
+            UsageError: as of ``People.find`` and ``rerank.check``; or there is none of the items
+                that are named, and nothing else is known.
             StoreError: the store failed.
         """
+        refuse_unknown(self.finder, query)
         return self.recommend_to(self.people.find(query), query)
 
     def recommend_to(self, person: Person, query: Query) -> Answer:
@@ -89,7 +91,9 @@ class Recommender:
         hits = self.index.search(person.vector, depth, query.where, barred)
         hits = self.reranker.page(hits, person, query)
         user = query.user if person.kind == "user" else None
-        notes = person.notes + self._remarks(query) + self.reranker.notes(person, query)
+        notes = person.notes + remarks(self.finder, query) + self.reranker.notes(person, query)
+        if not len(hits.rows):
+            notes += why_empty(self.finder, query, barred)
         answer = self._answer(
             hits, person.kind, notes, user, rated=person.rates, offset=query.offset
         )
@@ -102,6 +106,8 @@ class Recommender:
         rows = np.array([self.finder.rows[item.id] for item in answer.items], dtype=np.int64)
         reasons = self.reasons.of(rows, person, query)
         told = zip(answer.items, reasons, strict=True)
+        if answer.items and not any(reasons):
+            answer = replace(answer, notes=(*answer.notes, NO_REASON))
         return replace(answer, items=[replace(item, reason=reason) for item, reason in told])
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
@@ -113,17 +119,17 @@ class Recommender:
         """
         row = self.finder.rows.get(item)
         if row is None:
-            better = self.finder.words.suggest(item)
             raise UsageError(
                 f"item {item!r} is not among the {len(self.finder.rows)} items of "
                 f"{self.artifact.version}",
-                hint=(f"did you mean {better!r}? " if better else "")
-                + f"an item's id is a {self.artifact.schema.id('item').name}, "
-                f"such as {self.catalogue.items.ids[0]}",
+                hint=" ".join(filter(None, [self.finder.guess(item), self.finder.example()])),
             )
         hits = self.index.search(self.catalogue.vectors[row], k, where, [row])
         gone = () if self.catalogue.available[row] else (f"item {item} itself is withdrawn",)
-        return self._answer(hits, "similar", (*gone, *self.finder.unknown(where)), rated=False)
+        notes = (*gone, *self.finder.unknown(where))
+        if not len(hits.rows):
+            notes += none_left(self.finder, where)
+        return self._answer(hits, "similar", notes, rated=False)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
         """Items by words of their titles, categories and years; with a person, by taste as well.
@@ -146,7 +152,8 @@ class Recommender:
         end = query.offset + query.k
         limit = end if person.vector is None else max(end, POOL)
         found = self.finder.hits(text, query.where, barred, prefix=prefix, limit=limit)
-        notes = person.notes + self._remarks(query)
+        notes = person.notes + remarks(self.finder, query)
+        notes += () if found else self.finder.missed(query.where)
         notes += self.finder.advice(text, empty=not found, prefix=prefix)
         stars: dict[str, float] = {}
         if person.vector is None:
@@ -200,24 +207,6 @@ class Recommender:
         """Whether what someone has rated or taken may be recommended to them."""
         return query.seen or self.artifact.schema.repeats
 
-    def _remarks(self, query: Query) -> tuple[str, ...]:
-        """What to say of a query's ids: those that no item has, those that were rated twice."""
-        ratings: dict[str, set[float | None]] = {}
-        for one in query.history:
-            ratings.setdefault(one.item, set()).add(one.rating)
-        twice = [
-            f"item {item} was rated more than once: the last rating of it counts"
-            for item, given in ratings.items()
-            if len(given) > 1 and item in self.finder.rows and not self.artifact.schema.repeats
-        ]
-        near = {
-            item: self.finder.words.suggest(item)
-            for item in ratings
-            if item not in self.finder.rows
-        }
-        guessed = [f"instead of {item!r}, did you mean {n!r}?" for item, n in near.items() if n]
-        return (*twice, *guessed, *self.finder.unknown(query.where))
-
     def _popular(self, query: Query, person: Person, depth: int) -> Answer:
         """What most people took lately, then the most often rated items: all that can be said to
         someone of whom nothing is known. In vectors alone nothing is rated: an order by anything
@@ -234,13 +223,14 @@ class Recommender:
             replace(self._item(rank, row, None, None), ratings=int(counts[row]))
             for rank, row in _ranked(page.rows, query.offset)
         ]
-        why = LATELY if lately[best].any() else NOBODY if len(best) else NONE_LEFT
+        why: tuple[str, ...] = (LATELY if lately[best].any() else NOBODY,)
         if self.artifact.schema.events:
-            why = why.replace("rated", "taken")
-        if not len(best) and not self.artifact.has_towers:
-            why = NO_COUNTS
-        notes = (*self.notes, *person.notes, *self._remarks(query))
-        notes = (*notes, *self.reranker.notes(person, query), why)
+            why = (why[0].replace("rated", "taken"),)
+        if not len(best):
+            empty = why_empty(self.finder, query, self._barred(person, query))
+            why = empty if self.artifact.has_towers else (NO_COUNTS,)
+        notes = (*self.notes, *person.notes, *remarks(self.finder, query))
+        notes = (*notes, *self.reranker.notes(person, query), *why)
         return Answer(items, "popular", self.artifact.version, "counts", notes)
 
     def _lately(self, query: Query) -> np.ndarray:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import LIBRARY
-from fusionrec.data.items import MOST_TEXT, item_of, read_items
+from fusionrec.data.dataset import Table
+from fusionrec.data.items import MOST_TEXT, held_categories, item_of, read_items, unheard
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import DataError
 
@@ -133,6 +134,43 @@ def test_files_of_every_kind_are_one(tmp_path):
 def test_a_bad_line_is_named(tmp_path, name, text, said):
     with pytest.raises(DataError, match=said):
         read_items(write(tmp_path / name, text), MOVIELENS)
+
+
+def test_a_file_without_an_id_says_what_it_has_and_how_to_name_it(tmp_path):
+    file = write(tmp_path / "a.csv", "title,track_id\nDune,7\n")
+    with pytest.raises(DataError, match="line 2: no id; it has title, track_id") as caught:
+        read_items(file, MOVIELENS)
+    assert caught.value.hint == "rename track_id to movie_id or id, or say --id track_id"
+    assert [item.id for item in read_items(file, MOVIELENS, "track_id")] == ["7"]
+    with pytest.raises(DataError, match="line 2: no 'isbn'; it has title, track_id"):
+        read_items(file, MOVIELENS, "isbn")
+
+
+@pytest.mark.parametrize(
+    ("cell", "topics"),
+    [
+        ("poetry; crime", ("poetry", "crime")),
+        ("Poetry, nonsense", ("Poetry", "nonsense")),
+        ("poetry|a; b", ("poetry", "a; b")),
+        ("rhyme, metre", ("rhyme, metre",)),  # known as one
+        ("nothing; known", ("nothing; known",)),
+    ],
+)
+def test_a_cell_is_cut_where_that_makes_known_categories_of_it(tmp_path, cell, topics):
+    shelves = Table(["1"], {"shelf": ["left"], "topics": [("poetry", "crime", "rhyme, metre")]})
+    held = held_categories(LIBRARY, shelves)
+    file = write(tmp_path / "a.csv", f'id,shelf,topics\n1,left,"{cell}"\n2,right,poetry\n')
+    items = read_items(file, LIBRARY, held=held)
+    assert items[0].content["topics"] == topics
+    new = [topic for topic in topics if topic not in held["topics"]]
+    assert unheard(LIBRARY, items, held) == {"right": 1} | dict.fromkeys(new, 1)
+
+
+def test_choices_are_known_categories(tmp_path):
+    file = write(tmp_path / "a.csv", "id,genres\n1,Drama; sci-fi\n")
+    [item] = read_items(file, MOVIELENS)
+    assert item.content["genres"] == ("Drama", "Sci-Fi")
+    assert unheard(MOVIELENS, [item], held_categories(MOVIELENS, Table([], {}))) == {}
 
 
 def test_a_file_that_is_none_is_an_error(tmp_path):

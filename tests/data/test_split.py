@@ -19,6 +19,7 @@ from fusionrec.data.schema import Field, Schema
 from fusionrec.data.split import (
     Split,
     item_split,
+    leave_any_out,
     leave_last_out,
     random_split,
     time_splits,
@@ -90,6 +91,17 @@ def test_leave_last_out_takes_the_latest_and_ties_keep_the_files_order() -> None
     assert split.before_test.tolist() == [0, 1, 2, 4, 6]
 
 
+def test_one_at_random_is_drawn_by_the_seed_and_spares_the_short() -> None:
+    data = replace(shop([0] * 5 + [1] * 2, [0, 1, 2, 3, 4, 0, 1], [1] * 7), time=None)
+    splits = [leave_any_out(data, seed) for seed in range(20)]
+    assert (
+        {len(split.test) for split in splits} == {len(split.validation) for split in splits} == {1}
+    )
+    assert {int(split.test[0]) for split in splits} == {0, 1, 2, 3, 4}
+    assert all({5, 6} <= set(split.train.tolist()) for split in splits)
+    assert np.array_equal(leave_any_out(data, 3).test, splits[3].test)
+
+
 def test_users_with_too_few_ratings_are_named_or_left_to_training() -> None:
     data = shop([0, 0, 0, 1, 2, 2], [0, 1, 2, 0, 0, 1], [1, 2, 3, 4, 5, 6])
     with pytest.raises(UsageError, match=r"2 of 3 users have fewer, the first of them 'u1' with 1"):
@@ -139,6 +151,7 @@ def test_time_windows_hold_the_next_ratings_of_known_users() -> None:
         (lambda: user_folds(SAMPLE, 1), "from 2 up to 60"),
         (lambda: user_folds(SAMPLE, 61), "from 2 up to 60"),
         (lambda: leave_last_out(replace(SAMPLE, time=None)), "no times"),
+        (lambda: leave_any_out(shop([0, 0], [0, 1], [1, 2])), "no user of .* has 3 ratings"),
         (lambda: time_splits(replace(SAMPLE, time=None)), "no times"),
         (lambda: time_splits(SAMPLE, (0.9, 0.8)), "must rise"),
         (lambda: time_splits(SAMPLE, (0.9,)), "two or more"),

@@ -178,6 +178,25 @@ def test_next_item_leaves_out_all_that_came_before() -> None:
     assert (task.rows == run.split.train).all()
 
 
+def test_without_times_one_item_of_each_user_at_random_is_the_test() -> None:
+    plain = replace(SAMPLE, time=None)
+    one, other = named("next-item").runs(plain, Options(seeds=(0, 1)))
+    assert not np.array_equal(one.split.test, other.split.test)
+    tested = np.bincount(SAMPLE.user[one.split.test], minlength=len(SAMPLE.users))
+    assert (tested == (np.bincount(SAMPLE.user, minlength=len(SAMPLE.users)) >= 3)).all()
+    result = evaluate(plain, named("next-item"), Options(), fresh(), through_index=0)
+    assert result.runs == ["no times: one at random, seed 0"]
+    assert "one item of each user at random" in result.notes[0]
+    assert result.row("fusion").figure("hr@10") > 0
+
+
+def test_without_times_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> None:
+    plain = replace(SAMPLE, time=None)
+    with pytest.raises(UsageError) as refused:
+        evaluate(plain, named("next-item"), Options(seeds=(2,)), Published(trained_on_all))
+    assert "fusionrec train --protocol next-item --seed 2" in str(refused.value.hint)
+
+
 def test_settings_can_be_chosen_without_a_look_at_the_test() -> None:
     protocol, options = named("next-item"), Options(validation=True)
     run = protocol.runs(SAMPLE, options)[0]
@@ -360,7 +379,6 @@ class Never:
 @pytest.mark.parametrize(
     ("protocol", "make", "given", "says"),
     [
-        ("next-item", lambda d: replace(d, time=None), {}, "no times"),
         ("global-time", lambda d: replace(d, time=None), {}, "no times"),
         ("new-user", lambda _: checkerboard(), {}, "no profiles"),
         ("new-item", lambda _: checkerboard(), {}, "says nothing of its items"),

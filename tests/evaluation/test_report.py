@@ -97,6 +97,14 @@ def test_a_report_without_data_says_what_is_missing(fusionrec, sample_home, tmp_
     assert "--data" in text
 
 
+def test_a_report_without_data_takes_the_place_of_no_better_one(fusionrec, sample_home):
+    better = made(fusionrec, sample_home, "--data", "synthetic")
+    before = better.read_bytes()
+    path = made(fusionrec, sample_home)
+    assert path == sample_home.home / "reports" / "v1-model-only.html"
+    assert better.read_bytes() == before
+
+
 def test_the_same_version_gives_the_same_report(fusionrec, sample_home, tmp_path):
     one, two = (made(fusionrec, sample_home, "-o", str(tmp_path / f"{n}.html")) for n in "12")
     assert one.read_bytes() == two.read_bytes()

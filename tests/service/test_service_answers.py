@@ -100,6 +100,14 @@ def test_a_stranger_gets_the_popular_items_and_is_told_so(shop):
     assert shop.ids("/v1/recommendations", k=3) == [i["id"] for i in answer.json()["items"]]
 
 
+def test_a_stranger_who_likes_what_nobody_has_gets_the_popular_items(shop):
+    answer = shop.client.get("/v1/recommendations", params={"liked": "none", "k": 3})
+    assert answer.status_code == 200
+    assert answer.json()["kind"] == "popular"
+    assert any("left out 1 of 1 items" in note for note in answer.json()["notes"])
+    assert shop.ids("/v1/recommendations", k=3) == [i["id"] for i in answer.json()["items"]]
+
+
 def test_an_answer_that_the_client_has_is_not_sent_again(own):
     user = load(own.workspace).users.ids[9]
     first = own.client.get("/v1/recommendations", params={"user": user})

@@ -153,7 +153,8 @@ def _recommend_all(
     wished = Query(k=k, where=where, seen=seen)
     feedback = Feedback(Ledger(workspace.ledger))
     everyone = Everyone(recommender, feedback, wished, threads=os.cpu_count() or 1)
-    for note in recommender.finder.unknown(where):
+    finder = recommender.finder
+    for note in (*finder.unknown(where), *finder.missed(where)):
         say(f"note: {note}")
     started = time.monotonic()
     rows = write_answers(file, everyone, ByteProgress("answering", "users"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from fusionrec.config import Workspace
 if TYPE_CHECKING:
     from fusionrec.catalogue import Catalogue
     from fusionrec.ledger import Ledger
+
+
+_SHOWN = 5  # categories that one note tells
 
 
 @click.group(invoke_without_command=True)
@@ -57,21 +61,26 @@ def items(context: click.Context, as_json: bool) -> None:
 
 @items.command()
 @click.argument("file", type=click.Path(path_type=Path))
+@click.option("--id", "id_column", metavar="COLUMN", help="Where the id stands in FILE.")
 @click.pass_obj
-def add(workspace: Workspace, file: Path) -> None:
+def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     """Add items from a file, or change those that are there.
 
     FILE is JSON Lines (.jsonl, .json: one object a line) or CSV or TSV with a first line of names:
-    the id under the schema's name or "id", and the item's attributes; several categories as a list
-    or with | between. What is left out is not known of a new item, and stays as it is of another.
+    the id under the schema's name, "id" or that of --id, and the item's attributes; several
+    categories as a list or with | between, or with ; or , where they are known. What is left out is
+    not known of a new item, and stays as it is of another.
     Nothing is taken if a line is wrong.
     """
     from fusionrec.catalogue import check_takes, put
-    from fusionrec.data.items import read_items
+    from fusionrec.data.items import held_categories, read_items, unheard
 
     ledger, now = _now(workspace)
     check_takes(now)
-    found = read_items(file, now.artifact.schema)
+    schema, held = now.artifact.schema, held_categories(now.artifact.schema, now.items)
+    found = read_items(file, schema, id_column, held)
+    if new := unheard(schema, found, held):
+        say(f"note: categories that no other item has: {_told(new)}")
     written = put(ledger, now, found)
     same = f"; {len(found) - written} were so already" if written < len(found) else ""
     say(f"{_items(written)} new or changed{same}; every answer knows of that from now on")
@@ -175,6 +184,14 @@ def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:
 
     ledger = Ledger(workspace.ledger)
     return ledger, current(load(workspace), ledger)
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    """Values with how many items have each, the most frequent first, a few of them."""
+    best = sorted(counts.items(), key=lambda pair: -pair[1])
+    shown = [value if value.isprintable() else repr(value) for value, _ in best[:_SHOWN]]
+    told = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
+    return ", ".join(told) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
 
 
 def _items(count: int) -> str:

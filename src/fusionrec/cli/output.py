@@ -80,8 +80,6 @@ def show_answer(answer: Answer, as_json: bool) -> None:
         row += [cell(item.content[name]) for name in content]
         rows.append(row + ([item.reason.text if item.reason else ""] if explained else []))
     show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
-    if not answer.items and answer.kind not in ("search", "popular"):  # whose notes say why
-        say("no item meets these conditions")
 
 
 def near(place: str) -> str:
@@ -100,12 +98,17 @@ def cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are: ``1 user``, ``1,200 users``."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def describe(dataset: Dataset, source: str = "") -> None:
     """Says what a data set holds, on stderr."""
-    say(
-        f"{dataset.name}{f' from {source}' if source else ''}: {len(dataset):,} ratings by "
-        f"{len(dataset.users):,} users of {len(dataset.items):,} items"
-    )
+    rows = counted(len(dataset), "interaction" if dataset.schema.events else "rating")
+    users, items = counted(len(dataset.users), "user"), counted(len(dataset.items), "item")
+    origin = f" from {source}" if source else ""
+    say(f"{dataset.name}{origin}: {rows} by {users} of {items}")
     if dataset.synthetic:
         say("note: these rows are synthetic; no figure on them says anything of real people")
     for repair in dataset.repairs:

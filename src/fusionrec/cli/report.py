@@ -16,7 +16,7 @@ from fusionrec.errors import UsageError
 @options.version
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="Default: reports/vN.html in the workspace.",
+    help="Default: reports/vN.html in the workspace; without --data reports/vN-model-only.html.",
 )  # fmt: skip
 @click.option(
     "--data", metavar="NAME_OR_PATH",
@@ -51,7 +51,9 @@ def report(
         dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)
-    path = output or workspace.home / "reports" / f"{artifact.version}.html"
+    # Of its own name, so that it takes the place of no report that measured more.
+    name = artifact.version if dataset is not None else f"{artifact.version}-model-only"
+    path = output or workspace.home / "reports" / f"{name}.html"
     _write(path, page)
     click.echo(path)
 

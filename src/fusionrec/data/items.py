@@ -6,17 +6,22 @@ import csv
 import difflib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
 
 MOST_TEXT = 10_000  # characters of one value
 MOST_CATEGORIES = 100  # of one item
 _ID_LENGTH = 500
+_NAMES = 20  # columns that a message tells
+
+Held = Mapping[str, Collection[str]]  # field of categories -> values that items have
 
 
 @dataclass(frozen=True)
@@ -71,22 +76,32 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
     return Item(name, content, frozenset(given))
 
 
-def read_items(path: Path, schema: Schema) -> list[Item]:
+def read_items(
+    path: Path, schema: Schema, id_column: str | None = None, held: Held | None = None
+) -> list[Item]:
     """The items of a file: JSON Lines (``.jsonl``, ``.json``), or CSV or TSV with a first line of
-    names. The id stands under the name of the schema's item id, or under ``id``.
+    names.
+
+    Args:
+        path: the file.
+        schema: of the items.
+        id_column: where the id stands; else under the name of the schema's item id or ``id``.
+        held: the categories that are known. Where a text of several categories is none of them, and
+            cut at ``;`` or ``,`` some of it is, it is cut there.
 
     Raises:
         DataError: it cannot be read, or a line is not an item; which one, and why.
     """
     items: dict[str, Item] = {}
-    name = schema.id("item").name
+    known = _known(schema, held or {})
     for number, given in _lines(path):
-        keys = [key for key in (name, "id") if key in given]
-        if not keys:
-            raise DataError(f"{path}, line {number}: no id", hint=f"name it {name!r} or 'id'")
-        content = {key: value for key, value in given.items() if key != keys[0]}
+        key = _id_column(f"{path}, line {number}", schema, given, id_column)
+        content = {name: value for name, value in given.items() if name != key}
+        for name, names in known.items():
+            if isinstance(content.get(name), str):
+                content[name] = _cut(content[name], names)
         try:
-            item = item_of(schema, given[keys[0]], content)
+            item = item_of(schema, given[key], content)
         except DataError as error:
             raise DataError(f"{path}, line {number}: {error.message}", error.hint) from error
         if item.id in items:
@@ -95,6 +110,79 @@ def read_items(path: Path, schema: Schema) -> list[Item]:
     if not items:
         raise DataError(f"{path} holds no items")
     return list(items.values())
+
+
+def held_categories(schema: Schema, items: Table) -> Held:
+    """The categories that some items have: field -> its values."""
+    held: dict[str, frozenset[str]] = {}
+    for field in schema.attributes("item"):
+        column = items.columns.get(field.name, ())
+        if field.kind == "category":
+            held[field.name] = frozenset(value or "" for value in column)
+        if field.kind == "categories":
+            held[field.name] = frozenset(one for value in column for one in value or ())
+    return held
+
+
+def unheard(schema: Schema, items: Sequence[Item], held: Held) -> dict[str, int]:
+    """The categories of items, of fields without choices, that no other item has, and how many of
+    the items have each.
+
+    Args:
+        schema: of the items.
+        items: those that are new or changed.
+        held: the categories of the others.
+    """
+    found: Counter[str] = Counter()
+    for field in schema.attributes("item"):
+        if field.choices or field.name not in held:
+            continue
+        for item in items:
+            value = item.content[field.name]
+            values = value if field.kind == "categories" else (value,)
+            found.update(one for one in values if one and one not in held[field.name])
+    return dict(found)
+
+
+def _id_column(line: str, schema: Schema, given: Mapping[str, Any], wanted: str | None) -> str:
+    """The name that the id stands under."""
+    name = schema.id("item").name
+    key = next((one for one in ([wanted] if wanted else [name, "id"]) if one in given), None)
+    if key is not None:
+        return key
+    others = [one for one in given if one not in {f.name for f in schema.attributes("item")}]
+    likely = next((one for one in others if "id" in one.lower()), others[0] if others else "COLUMN")
+    names = " or ".join(dict.fromkeys([name, "id"]))
+    there = ", ".join([str(one)[:50] for one in given][:_NAMES]) or "nothing"
+    raise DataError(
+        f"{line}: no {wanted!r}; it has {there}" if wanted else f"{line}: no id; it has {there}",
+        hint=f"rename {likely[:50]} to {names}, or say --id {likely[:50]}",
+    )
+
+
+def _known(schema: Schema, held: Held) -> dict[str, frozenset[str]]:
+    """The known categories, codes and labels alike, in small letters, of the fields that hold
+    several.
+    """
+    return {
+        field.name: frozenset(
+            name.casefold()
+            for name in (*held.get(field.name, ()), *field.choices, *field.choices.values())
+        )
+        for field in schema.attributes("item")
+        if field.kind == "categories"
+    }
+
+
+def _cut(text: str, known: Collection[str]) -> str | list[str]:
+    """A text of several categories, cut where some of it is known by that."""
+    if "|" in text or text.strip().casefold() in known:
+        return text
+    for mark in ";,":
+        parts = [part.strip() for part in text.split(mark)]
+        if len(parts) > 1 and any(part.casefold() in known for part in parts):
+            return parts
+    return text
 
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

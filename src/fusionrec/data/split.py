@@ -121,8 +121,7 @@ def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse
             there are no others.
     """
     order = np.lexsort((np.arange(len(dataset)), _times(dataset), dataset.user))
-    user = dataset.user[order]
-    counts = np.bincount(user, minlength=len(dataset.users))
+    counts = np.bincount(dataset.user, minlength=len(dataset.users))
     few = np.flatnonzero((counts > 0) & (counts < 3))
     if len(few) and short == "refuse":
         raise UsageError(
@@ -131,12 +130,40 @@ def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse
             f"{dataset.users.ids[few[0]]!r} with {counts[few[0]]}",
             "leave those users' ratings to training: short='train'",
         )
-    from_end = np.cumsum(counts)[user] - np.arange(len(user))  # 1 is a user's latest
+    return _leave_ends(dataset, order, "leave last one out")
+
+
+def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
+    """For data without times: of each user with 3 ratings or more one at random is the test, one
+    validation; all else is training.
+
+    Args:
+        dataset: the data set.
+        seed: of the draw.
+
+    Raises:
+        UsageError: no user has 3 ratings or more.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(dataset))
+    order = np.lexsort((drawn, dataset.user))
+    return _leave_ends(dataset, order, f"no times: one at random, seed {seed}")
+
+
+def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
+    """Tests on each user's last row in an order, and validates on the one before it.
+
+    ``order`` is int64 [n], all rows, those of a user side by side, users rising.
+    """
+    user = dataset.user[order]
+    counts = np.bincount(user, minlength=len(dataset.users))
+    from_end = np.cumsum(counts)[user] - np.arange(len(user))  # 1 is a user's last
     enough = counts[user] >= 3
+    if not enough.any():
+        raise UsageError(f"split {name}: no user of {dataset.name} has 3 ratings or more")
     test, validation = enough & (from_end == 1), enough & (from_end == 2)
     parts = (order[~test & ~validation], order[test], order[validation])
     train, tested, validated = (np.sort(part) for part in parts)
-    return Split("leave last one out", train, tested, validated).check(dataset)
+    return Split(name, train, tested, validated).check(dataset)
 
 
 def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:

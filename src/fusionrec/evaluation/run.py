@@ -139,7 +139,8 @@ class _Work:
             )
         if self.source is None:
             return
-        rows = f"{len(run.split.train):,} ratings before the test"
+        what = "interactions" if self.dataset.schema.events else "ratings"
+        rows = f"{len(run.split.train):,} {what} before the test"
         self.talk(f"  {self.source.name}: {rows}")
         began = time.monotonic()
         artifact = self.source.get(self.dataset, run.split, run.seed, home)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -165,6 +165,11 @@ class FilterColumns:
             return np.asarray(np.all(held, axis=0))
         some: np.ndarray = np.any(held, axis=0)
         return ~some if isinstance(condition, NoneOf) else some
+
+    def values(self, name: str) -> Collection[str]:
+        """The values that items hold in a category field, each once."""
+        field = next(f for f in filter_fields(self._schema) if f.name == name)
+        return self._rows_of(field).keys()
 
     def _holding(self, rows: np.ndarray | Sequence[int | None] | None) -> np.ndarray:
         """True in these rows: bool [n]; what is None has no row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
@@ -30,6 +31,10 @@ from fusionrec.index.together import Together
 
 # Rows asked for beyond k, so that ties at the end are mostly seen at once; each costs time in Lite.
 _SLACK = 4
+
+# Of the rows that someone has taken, seldom more than so many are among the best: of 6,040 users of
+# ml-1m 99 in 100 have eleven others before. Where it is too few, more are asked for.
+_PASSED = 0.2
 
 # How many times k an index with rounded vectors is asked for, to be scored again.
 _ROUNDED_MORE = 4
@@ -208,12 +213,9 @@ class MilvusIndex:
         if not is_exact(self.kind) and filtered and self.store.software.lite:
             # Lite's graph finds k items, of which none may be the nearest, and saves no time.
             return self._exact.search(query, k, where, left_out)
-        more = self._more(k, len(left_out))
-        rows, scores = self._candidates(
-            query, k + more, expression(where, () if more else left_out, self._layout)
-        )
-        kept = np.isin(rows, left_out, invert=True)
-        rows, scores = rows[kept], scores[kept]
+        passed = left_out if self._passes(k, len(left_out)) else left_out[:0]
+        barred = () if len(passed) else left_out
+        rows, scores = self._candidates(query, k, expression(where, barred, self._layout), passed)
         if not is_exact(self.kind) and len(rows) < k and filtered:
             # A graph walks past what a selective filter leaves over.
             return self._exact.search(query, k, where, left_out)
@@ -228,30 +230,34 @@ class MilvusIndex:
         )
         return ranked(query, self._exact.vectors, rows, k)
 
-    def _more(self, k: int, left_out: int) -> int:
-        """How many rows to ask for beyond k and drop here, in place of a condition: a server reads
-        a long list in more time than it takes to send as many rows, Lite in less.
+    def _passes(self, k: int, left_out: int) -> bool:
+        """Whether rows to leave out are passed over here, and not by a condition: a server reads a
+        long list in more time than it takes to send as many rows, Lite in less.
         """
-        fits = k + left_out + _SLACK <= MAX_LIMIT
-        return left_out if fits and not self.store.software.lite else 0
+        return k + left_out + _SLACK <= MAX_LIMIT and not self.store.software.lite
 
     def _candidates(
-        self, query: np.ndarray, k: int, expression: str
+        self, query: np.ndarray, k: int, expression: str, passed: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """At least the k best rows, distinct, with Milvus' scores, and all that tie."""
+        """At least the k best rows beside those that are passed over, distinct, with Milvus'
+        scores, and all that tie.
+        """
         most, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
-        limit = min(k * _ROUNDED_MORE if rounded else k + _SLACK, most)
+        wanted = k + math.ceil(_PASSED * len(passed))
+        limit = min(wanted * _ROUNDED_MORE if rounded else wanted + _SLACK, most)
         while True:
             if self._together is None:
                 [(rows, scores)] = self._found([query], limit, expression)
             else:
                 rows, scores = self._together.ask(query, limit, expression)
             distinct, first = np.unique(rows, return_index=True)
-            best = np.sort(scores[first])[::-1]
+            kept = np.isin(distinct, passed, invert=True)
+            found = scores[first]
+            best = np.sort(found[kept])[::-1]
             apart = 0.0 if rounded else 2 * margin(query)
-            enough = len(best) > k and best[-1] < best[k - 1] - apart
+            enough = len(best) >= k and found.min() < best[k - 1] - apart
             if len(rows) < limit or limit == most or enough:
-                return distinct, scores[first]
+                return distinct[kept], found[kept]
             limit = min(4 * limit, most)
 
     def _found(

@@ -160,14 +160,13 @@ def refuse(dataset: Dataset, lacks: str) -> NoReturn:
     schema = dataset.schema
     served = {
         "rating": not schema.events,
-        "next-item": dataset.time is not None,
+        "next-item": True,  # without times at random
         "new-user": bool(schema.attributes("user")),
         "new-item": bool(schema.attributes("item")),
         "global-time": dataset.time is not None,
     }
     names = [name for name, can in served.items() if can]
-    hint = f"it can be asked by protocol {' or '.join(names)}" if names else "no protocol suits it"
-    raise UsageError(f"{dataset.name} {lacks}", hint)
+    raise UsageError(f"{dataset.name} {lacks}", f"it can be asked by protocol {' or '.join(names)}")
 
 
 def has(dataset: Dataset, side: Side, *kinds: str) -> bool:

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.split import leave_last_out, time_splits
+from fusionrec.data.split import leave_any_out, leave_last_out, time_splits
 from fusionrec.evaluation.baselines import (
     EASE,
     ItemKNN,
@@ -21,6 +21,7 @@ from fusionrec.evaluation.protocols.common import (
     Make,
     Options,
     Run,
+    each_seed,
     group_fields,
     pick_folds,
     refuse,
@@ -29,32 +30,27 @@ from fusionrec.evaluation.protocols.common import (
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, rated
 
 QUANTILES = (0.8, 0.9, 1.0)
+RANDOM = (
+    "no times: what is asked for is one item of each user at random, not the next one; such "
+    "figures are mostly higher, and cannot be compared with those of the next one"
+)
 
 
-class _Timed(RankingProtocol):
-    clocked: ClassVar[bool] = True
-
-    def prepare(self, dataset: Dataset) -> Dataset:
-        """See ``Protocol.prepare``; it must have times."""
-        if dataset.time is None:
-            refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
-        return dataset
-
-
-class NextItem(_Timed):
+class NextItem(RankingProtocol):
     """Each user's latest rating is the test, the one before it validation, the rest training.
+    Where the data set has no times, both are drawn at random, anew for every seed.
 
     All rated items are ranked; what the user rated before is left out, unless people take items
-    again. Nothing is chosen by the
-    test: training stops by training rows it holds out itself, and the test is scored once, with
-    the validation item in the history. With ``Options.validation`` the validation item is asked
-    for instead and the test is not looked at: for choosing settings.
+    again. Nothing is chosen by the test: training stops by training rows it holds out itself, and
+    the test is scored once, with the validation item in the history. With ``Options.validation``
+    the validation item is asked for instead and the test is not looked at: for choosing settings.
     """
 
     name: ClassVar[str] = "next-item"
     asks: ClassVar[str] = "which item does a user rate next, of all?"
     metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
     takes: ClassVar[frozenset[str]] = frozenset({"k", "validation"})
+    clocked: ClassVar[bool] = True
 
     def known(self) -> tuple[str, ...]:
         """See ``Protocol.known``."""
@@ -75,14 +71,19 @@ class NextItem(_Timed):
         """See ``Protocol.notes``."""
         counts = np.bincount(dataset.user, minlength=len(dataset.users))
         few = int(((counts > 0) & (counts < 3)).sum())
-        short = [f"{few} users with fewer than 3 ratings are trained on and not tested"]
+        done = "interactions" if dataset.schema.events else "ratings"
+        who = "1 user" if few == 1 else f"{few:,} users"
+        short = [f"trained on and not tested: {who} with fewer than 3 {done}"]
         return [
+            *([RANDOM] if dataset.time is None else []),
             f"all {int(rated(dataset).sum()):,} rated items are ranked",
             *(short if few else []),
         ]
 
     def runs(self, dataset: Dataset, options: Options) -> list[Run]:
-        """See ``Protocol.runs``; one per seed, all of the same split."""
+        """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
+        if dataset.time is None:
+            return each_seed(options, lambda seed: leave_any_out(dataset, seed))
         split = leave_last_out(dataset, short="train")
         return [Run(split, seed) for seed in options.seeds]
 
@@ -98,7 +99,7 @@ class NextItem(_Timed):
             candidates=rated(dataset),
             rows=run.split.train,
             known=known,
-            now=first_times(dataset, wanted),
+            now=None if dataset.time is None else first_times(dataset, wanted),
             history=before,
             exclude=None if dataset.schema.repeats else before,
             cuts=tuple(dict.fromkeys((options.k, 50, 200))),
@@ -106,7 +107,7 @@ class NextItem(_Timed):
         return [task]
 
 
-class GlobalTime(_Timed):
+class GlobalTime(RankingProtocol):
     """Trained on all before an instant, tested on what the users known by then rate in a window.
 
     Windows lie between quantiles of all times. What the user rated before is left out, unless
@@ -118,6 +119,13 @@ class GlobalTime(_Timed):
     metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
     takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
     timed: ClassVar[bool] = True
+    clocked: ClassVar[bool] = True
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; it must have times."""
+        if dataset.time is None:
+            refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
+        return dataset
 
     def known(self) -> tuple[str, ...]:
         """See ``Protocol.known``."""
