@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionrec.cli.output import ByteProgress, say, show_json, show_rows
+from fusionrec.cli.output import loading, say, show_json, show_rows
 from fusionrec.config import Workspace
 from fusionrec.errors import DataError
 
@@ -32,7 +32,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     from fusionrec.data.tabular.checked import check_dataset, check_kept
     from fusionrec.data.tabular.reading import is_described
 
-    path, progress = Path(data).expanduser(), ByteProgress(f"{_verb(data)} {data}")
+    path, progress = Path(data).expanduser(), loading(data)
     if is_described(path):
         found = check_kept(kept(path, workspace.data, progress))
     else:
@@ -44,11 +44,6 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     if found.obstacle:
         raise DataError(f"{data} cannot be trained on: {found.obstacle}")
     say(f"train on it with: fusionrec train --data {data}")
-
-
-def _verb(data: str) -> str:
-    """What is done to get a data set: a path is read, a name may have to be fetched."""
-    return "reading" if Path(data).expanduser().exists() else "fetching"
 
 
 def _show(found: Checked) -> None:

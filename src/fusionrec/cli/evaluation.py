@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
-from fusionrec.cli.output import ByteProgress, TrainingProgress, describe, say, show_json, show_rows
+from fusionrec.cli.output import TrainingProgress, describe, loading, say, show_json, show_rows
 from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 
@@ -72,7 +72,7 @@ def evaluate(
     users = _users(through_index)
     _check_place(save)
     source = _source(workspace, context, given)
-    dataset = load(data, workspace.data, ByteProgress(f"fetching {data}"))
+    dataset = load(data, workspace.data, loading(data))
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 

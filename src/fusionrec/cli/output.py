@@ -219,6 +219,12 @@ class ByteProgress:
         click.echo(f"\r{text}" if terminal else text, err=True, nl=not terminal or ended)
 
 
+def loading(data: str) -> ByteProgress:
+    """Shows how a data set is had: a path is read, a name may have to be fetched."""
+    verb = "reading" if Path(data).expanduser().exists() else "fetching"
+    return ByteProgress(f"{verb} {data}")
+
+
 class IndexProgress:
     """Shows how an index is built, on stderr; a stage that is done at once is not mentioned.
 

@@ -19,6 +19,7 @@ from fusionrec.cli.output import (
     IndexProgress,
     TrainingProgress,
     describe,
+    loading,
     say,
     show_answer,
 )
@@ -80,7 +81,7 @@ def train(
 
     recipe = options.read_recipe(model, profile, settings, seed)
     asked = _asked(protocol, fold, share, seed)
-    dataset = load(data, workspace.data, ByteProgress(f"fetching {data}"))
+    dataset = load(data, workspace.data, loading(data))
     if with_feedback:
         from fusionrec import feedback_data, versions
         from fusionrec.ledger import Ledger
