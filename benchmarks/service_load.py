@@ -89,7 +89,8 @@ class Caller:
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
         """Status and body of one answer; raises OSError where there is none."""
-        if self._writer is None or self._writer.is_closing():
+        ended = self._reader is not None and self._reader.at_eof()  # idle for too long
+        if self._writer is None or self._writer.is_closing() or ended:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         assert self._reader is not None
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"

@@ -52,13 +52,13 @@ def held_up(store: Store, together: Together, pool: ThreadPoolExecutor, asks) ->
 
 def test_one_alone_goes_at_once():
     store = Store()
-    assert ask(Together(store.search, 1), 3) == [3, 4]
+    assert ask(Together(store.search), 3) == [3, 4]
     assert store.requests == [([3.0], 2, "")]
 
 
 def test_those_that_wait_go_together_and_each_gets_its_own():
     store = Store()
-    together = Together(store.search, 1)
+    together = Together(store.search)
     with ThreadPoolExecutor(8) as pool:
         futures = held_up(store, together, pool, [(1,), (2, 3), (3,), (4,)])
         assert [one.result(10) for one in futures] == [[1, 2], [2, 3, 4], [3, 4], [4, 5]]
@@ -69,7 +69,7 @@ def test_those_that_wait_go_together_and_each_gets_its_own():
 
 def test_other_conditions_go_apart():
     store = Store()
-    together = Together(store.search, 1)
+    together = Together(store.search)
     with ThreadPoolExecutor(8) as pool:
         futures = held_up(store, together, pool, [(1, 2, "a"), (2, 2, "b"), (3, 2, "a")])
         assert [one.result(10) for one in futures] == [[1, 2], [2, 3], [3, 4]]
@@ -79,7 +79,7 @@ def test_other_conditions_go_apart():
 
 def test_a_failure_is_told_to_all_who_asked_and_to_nobody_after():
     store = Store()
-    together = Together(store.search, 1)
+    together = Together(store.search)
     with ThreadPoolExecutor(8) as pool:
         store.free.clear()
         first = pool.submit(ask, together, 0)
@@ -98,22 +98,7 @@ def test_a_failure_is_told_to_all_who_asked_and_to_nobody_after():
 
 def test_many_threads_all_get_their_own_answer():
     store = Store()
-    together = Together(store.search, 1)
+    together = Together(store.search)
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda n: ask(together, n % 8, 1), range(400)))
     assert found == [[n % 8] for n in range(400)]
-
-
-@pytest.mark.parametrize("at_once", [1, 2, 3])
-def test_no_more_requests_are_under_way_than_allowed(at_once):
-    store = Store()
-    together = Together(store.search, at_once)
-    with ThreadPoolExecutor(8) as pool:
-        store.free.clear()
-        futures = [pool.submit(ask, together, number, 1) for number in range(6)]
-        while len(together._waiting) < 6 - at_once:
-            pass
-        assert len(store.requests) <= at_once
-        store.free.set()
-        assert [one.result(10) for one in futures] == [[number] for number in range(6)]
-    assert together._under_way == 0

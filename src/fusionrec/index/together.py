@@ -12,7 +12,6 @@ import numpy as np
 Found = tuple[np.ndarray, np.ndarray]  # rows and scores, best first
 Search = Callable[[Sequence[np.ndarray], int, str], list[Found]]
 
-AT_ONCE = 2  # so that a server searches while what it found before is read here
 _MOST = 32  # searches in a request
 
 
@@ -27,19 +26,19 @@ class _Asked:
 
 
 class Together:
-    """Sends a search at once if few requests are under way; those that come meanwhile wait for the
-    end of one, and then go together. What a request costs beside the search itself is so shared by
-    many callers, and one alone waits for nobody.
+    """Sends a search at once if none is under way; those that come meanwhile wait for its end, and
+    then go together. What a request costs beside the search itself is so shared by many callers,
+    and one alone waits for nobody.
 
     Args:
-        search: finds the best rows for several vectors, with a limit and an expression.
-        at_once: requests under way at most, each by a thread of its own.
+        search: finds the best rows for several vectors, with a limit and an expression. Called by
+            one thread at a time.
     """
 
-    def __init__(self, search: Search, at_once: int = AT_ONCE) -> None:
-        self._search, self._at_once, self._lock = search, at_once, threading.Lock()
+    def __init__(self, search: Search) -> None:
+        self._search, self._lock = search, threading.Lock()
         self._waiting: list[_Asked] = []
-        self._under_way = 0
+        self._under_way = False
 
     def ask(self, query: np.ndarray, limit: int, expression: str) -> Found:
         """The best ``limit`` rows that meet an expression, and their scores.
@@ -49,11 +48,10 @@ class Together:
         """
         asked = _Asked(query, limit, expression)
         with self._lock:
-            waits = self._under_way >= self._at_once
+            waits = self._under_way
+            self._under_way = True
             if waits:
                 self._waiting.append(asked)
-            else:
-                self._under_way += 1
         found = asked.told.result() if waits else None
         if found is not None:
             return found
@@ -86,4 +84,4 @@ class Together:
             if self._waiting:
                 self._waiting.pop(0).told.set_result(None)
             else:
-                self._under_way -= 1
+                self._under_way = False
