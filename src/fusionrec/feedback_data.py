@@ -119,9 +119,10 @@ def feedback_alone(schema: Schema, items: Table, ledger: Ledger) -> Dataset:
 
 def _remembered(rows: _Rows, ledger: Ledger) -> tuple[_Rows, int]:
     """The rows without users who were forgotten, and how many these are."""
-    if not ledger.forgets():
+    gone = ledger.forgotten(rows.users.ids)
+    if not gone:
         return rows, 0
-    stays = np.array([not ledger.is_forgotten(user) for user in rows.users.ids], dtype=bool)
+    stays = np.array([user not in gone for user in rows.users.ids], dtype=bool)
     own, place = stays[rows.user], np.cumsum(stays, dtype=np.int32) - 1
     time = None if rows.time is None else rows.time[own]
     users = rows.users.take(np.flatnonzero(stays))

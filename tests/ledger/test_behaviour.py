@@ -24,7 +24,7 @@ def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp
     assert ledger.activations() == ledger.item_changes() == ledger.events() == ledger.keys() == []
     assert ledger.impressions() == []
     assert ledger.stamp() == (0, 0)
-    assert ledger.last_event() == ledger.event_count() == ledger.forgets() == 0
+    assert ledger.last_event() == ledger.event_count() == ledger.pulse().gone == 0
     assert ledger.shown_counts("u") == ledger.profiles() == {}
     assert ledger.profile("u") is None
     assert ledger.key_of("frk_") is None
@@ -203,19 +203,19 @@ def test_who_is_forgotten_leaves_a_hash(ledger):
     ledger.show([Impression("a", "u", "k", "v1", ("i",), 1.0)])
     ledger.set_profile("u", {"age": "25"})
     last = ledger.last_event()
-    assert (ledger.forget("u"), ledger.forgets()) == (4, 1)
+    assert (ledger.forget("u"), ledger.pulse().gone) == (4, 1)
     assert [event.user for _, event in ledger.events()] == ["other"]
     assert ledger.impressions() == []
     assert ledger.profile("u") is None
     assert ledger.is_forgotten("u")
     assert not ledger.is_forgotten("other")
-    assert (ledger.forget("u"), ledger.forgets()) == (0, 1), "a repetition changes nothing"
-    assert (ledger.forget("nobody"), ledger.forgets()) == (0, 2)
+    assert (ledger.forget("u"), ledger.pulse().gone) == (0, 1), "a repetition changes nothing"
+    assert (ledger.forget("nobody"), ledger.pulse().gone) == (0, 2)
 
     assert ledger.record([Event("1", "u", "i", "view")]) == ["new"]
     assert ledger.last_event() > last, "no number is given twice"
     assert ledger.is_forgotten("u"), "it is about what was trained before"
-    assert (ledger.forget("u"), ledger.forgets()) == (1, 3), "followers see that something went"
+    assert (ledger.forget("u"), ledger.pulse().gone) == (1, 3), "followers see that something went"
 
 
 def test_a_key_is_found_by_its_secret_alone(ledger):

@@ -14,7 +14,7 @@ import pytest
 
 from builders import python, tree
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Ledger
+from fusionrec.ledger import Event, Ledger, Pulse
 from fusionrec.ledger.places import WAIT
 
 EVENT = Event("1", "u", "i", "view")
@@ -351,3 +351,22 @@ def test_a_fork_inherits_no_connection(tmp_path):
 def test_the_command_line_does_without_sqlalchemy():
     code = "import sys, fusionrec.cli; print('sqlalchemy' in sys.modules)"
     assert python(code).strip() == "False"
+
+
+def test_the_pulse_notices_every_writer_and_another_file(tmp_path):
+    ledger, other = Ledger(tmp_path / "a.sqlite"), Ledger(tmp_path / "a.sqlite")
+    assert ledger.pulse() == Pulse()
+    other.record([EVENT])
+    before = ledger.pulse()
+    assert before.event == 1
+    assert ledger.pulse() is before  # nothing was written, nothing is asked
+    ledger.record([Event("2", "u", "i", "hide")])
+    assert ledger.pulse().event == 2
+    Ledger(tmp_path / "b.sqlite").set_profile("u", {"age": "25"})
+    ledger.close()
+    for file in tmp_path.glob("a.sqlite*"):
+        file.unlink()
+    assert ledger.pulse() == Pulse()
+    for file in list(tmp_path.glob("b.sqlite*")):
+        file.rename(tmp_path / file.name.replace("b.", "a."))
+    assert (ledger.pulse().event, ledger.pulse().profile >= 0) == (0, True)

@@ -213,12 +213,6 @@ class Ledger:
         asked = list(ids)
         return self._database.read(lambda c: users.forgotten_of(c, asked), frozenset())
 
-    def forgets(self) -> int:
-        """The number of forgotten users; one of whom something was deleted again counts again, so
-        that it moves with everything that goes.
-        """
-        return self._database.read(users.forgets, 0)
-
     def add_key(self, name: str, scopes: Iterable[str]) -> str:
         """Makes a key to the service.
 

@@ -88,11 +88,6 @@ def forgotten_of(connection: Connection, ids: Iterable[str]) -> frozenset[str]:
     return frozenset(user for user in ids if _hash(salt, user) in marks)
 
 
-def forgets(connection: Connection) -> int:
-    total = select(func.coalesce(func.sum(forgotten.c.times), 0))
-    return int(connection.execute(total).scalar_one())
-
-
 def _is_marked(connection: Connection, mark: str) -> bool:
     wanted = select(forgotten.c.hash).where(forgotten.c.hash == mark)
     return connection.execute(wanted).first() is not None

@@ -19,7 +19,7 @@ from fusionrec.errors import UsageError
 from fusionrec.recipes import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.fusion import FusionTrainer
-from fusionrec.training.loop import Trainer
+from fusionrec.training.loop import Trained, Trainer
 from fusionrec.training.progress import Report
 from fusionrec.training.rating import Talk, fit_stars
 from fusionrec.training.sequence import SequenceTrainer
@@ -69,7 +69,27 @@ def train(
         ) from error
     trainer = trainer_of(recipe)(dataset, rows, recipe, folder)
     trained = trainer.fit(report, resume=resume)
-    best = trained.progress.best
+    about = _about(trainer, trained, recipe, part)
+    if not trainer.team.leads:
+        return _published_by_the_first(trainer.team, workspace)
+    stars = None
+    if isinstance(recipe, Recipe) and recipe.rating.networks:
+        network = trainer.network
+        vectors = network.vectors("user"), network.vectors("item")
+        stars = fit_stars(dataset, rows, recipe, vectors, talk)
+        network.eval()
+    towers = trained.towers
+    artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
+    Checkpoint.remove(folder)
+    trainer.team.total(float(artifact.version.removeprefix("v")))  # tells the others
+    return artifact
+
+
+def _about(
+    trainer: Trainer, trained: Trained, recipe: AnyRecipe, part: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the manifest tells of a training."""
+    dataset, best = trainer.dataset, trained.progress.best
     about: dict[str, Any] = {
         "model": recipe.name,
         "recipe": recipe.to_dict(),
@@ -85,19 +105,7 @@ def train(
         about["part"] = dict(part)
     if dataset.feedback:
         about["feedback"] = dataset.feedback
-    if not trainer.team.leads:
-        return _published_by_the_first(trainer.team, workspace)
-    stars = None
-    if isinstance(recipe, Recipe) and recipe.rating.networks:
-        network = trainer.network
-        vectors = network.vectors("user"), network.vectors("item")
-        stars = fit_stars(dataset, rows, recipe, vectors, talk)
-        network.eval()
-    towers = trained.towers
-    artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
-    Checkpoint.remove(folder)
-    trainer.team.total(float(artifact.version.removeprefix("v")))  # tells the others
-    return artifact
+    return about
 
 
 def _published_by_the_first(team: Team, workspace: Workspace) -> Artifact:

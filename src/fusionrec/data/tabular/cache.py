@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.dataset import Table
 from fusionrec.data.download import Progress
 from fusionrec.data.saved import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, files_of
 from fusionrec.data.tabular.description import NAME, Description, read_description
-from fusionrec.data.tabular.findings import Finding, from_json, to_json
+from fusionrec.data.tabular.findings import from_json, to_json
 from fusionrec.errors import DataError
 
 FORMAT = 2  # of the folder, and of what reading makes of files: another one is read anew
@@ -30,28 +29,14 @@ _FORGOTTEN = 86_400  # seconds after which a folder that was never moved in belo
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What was read, from its folder.
+class Kept(Converted):
+    """What was converted, as it is kept: the columns of interactions are mapped, not read.
 
     Attributes:
         described: the ``fusionrec.toml``.
-        users, items, user, item, rating, time: as in Dataset; the columns of interactions are
-            mapped, not read.
-        rows: how many rows of interactions the files have.
-        kinds: kind of event -> how many rows.
-        findings: what was put right.
     """
 
     described: Description
-    users: Table
-    items: Table
-    user: np.ndarray
-    item: np.ndarray
-    rating: np.ndarray
-    time: np.ndarray | None
-    rows: int
-    kinds: Mapping[str, int]
-    findings: tuple[Finding, ...]
 
 
 def kept(toml: Path, workspace_data: Path, progress: Progress = lambda *_: None) -> Kept:
@@ -128,7 +113,6 @@ def _read(folder: Path, described: Description) -> Kept | None:
         }
         schema = Schema.from_json(about["schema"])
         return Kept(
-            described,
             read_table(folder / "users.parquet", schema, "user"),
             read_table(folder / "items.parquet", schema, "item"),
             mapped["user"],
@@ -138,6 +122,7 @@ def _read(folder: Path, described: Description) -> Kept | None:
             int(about["rows"]),
             dict(about["kinds"]),
             from_json(about["findings"]),
+            described,
         )
     except (OSError, ValueError, KeyError, TypeError, DataError, pa.ArrowException):
         return None

@@ -1,0 +1,104 @@
+"""What the parts of an answer take by themselves.
+
+    python benchmarks/answer_parts.py --home .fusionrec
+
+On the active version and its store, which nothing else may use meanwhile: the store's own search
+for one vector, and for four in one request, as the index asks it; the whole answer to a known user;
+the ledger asked for news by a question, and by SQLite's count of commits; and for how many users
+the index's first request is deep enough. Milliseconds by the clock and of this process's processor
+time, medians. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.config import Workspace
+from fusionrec.index import MilvusIndex, OverlaidIndex
+from fusionrec.index.stored import PASSED, SLACK
+from fusionrec.ledger import Ledger, Pulse
+from fusionrec.ledger.users import pulse
+from fusionrec.opening import open_recommender
+from fusionrec.people import Query
+from fusionrec.recommender import Recommender
+
+K = 11  # as the service asks for ten, to know whether there are more
+
+
+def taken(call: Callable[[], object], runs: int) -> dict[str, float]:
+    """Milliseconds of a call, after one that is not counted."""
+    call()
+    clock, processor = [], []
+    for _ in range(runs):
+        began, spent = time.perf_counter(), time.process_time()
+        call()
+        clock.append(1000 * (time.perf_counter() - began))
+        processor.append(1000 * (time.process_time() - spent))
+    return {
+        "ms": round(statistics.median(clock), 3),
+        "processor_ms": round(statistics.median(processor), 3),
+    }
+
+
+def searches(recommender: Recommender, runs: int) -> dict[str, Any]:
+    """The store's own search; nothing where the version answers from memory."""
+    index = recommender.index
+    store = index._base if isinstance(index, OverlaidIndex) else index
+    if not isinstance(store, MilvusIndex):
+        return {}
+    vectors = list(recommender.artifact.user_vectors[:4])
+    return {
+        "store": f"{store.store.software.title}, {store.kind}",
+        "one vector, 15 hits": taken(lambda: store._found(vectors[:1], K + SLACK, ""), runs),
+        "four vectors, 120 hits": taken(lambda: store._found(vectors, 120, ""), runs),
+    }
+
+
+def deep_enough(recommender: Recommender) -> float:
+    """The share of users of whose best rows those that the index asks for first hold K that they
+    have not rated.
+    """
+    artifact, enough = recommender.artifact, []
+    for user, vector in enumerate(artifact.user_vectors):
+        seen = artifact.histories.of(user).items
+        order = np.argsort(-(artifact.item_vectors @ vector), kind="stable")
+        first = order[: K + math.ceil(PASSED * len(seen)) + SLACK]
+        enough.append(np.count_nonzero(~np.isin(first, seen)) >= K)
+    return round(float(np.mean(enough)), 4)
+
+
+def main() -> None:
+    """Prints one JSON object."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
+    parser.add_argument("--runs", type=int, default=300)
+    given = parser.parse_args()
+    workspace = Workspace(given.home)
+    ledger = Ledger(workspace.ledger)
+    with open_recommender(workspace) as recommender:
+        users = iter(np.resize(recommender.artifact.users.ids, given.runs + 1).tolist())
+        found: dict[str, Any] = {
+            "place": recommender.index.place,
+            "items": len(recommender.catalogue),
+        }
+        found |= searches(recommender, given.runs)
+        answer = taken(lambda: recommender.recommend(Query(user=next(users), k=K)), given.runs)
+        found["answer"] = answer
+        question = taken(lambda: ledger._database.read(pulse, Pulse()), given.runs)
+        found["ledger, a question"] = question
+        found["ledger, nothing new"] = taken(ledger.pulse, given.runs)
+        found["first request deep enough"] = deep_enough(recommender)
+    print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
