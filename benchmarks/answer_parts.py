@@ -28,7 +28,7 @@ from fusionrec.index.stored import PASSED, SLACK
 from fusionrec.ledger import Ledger, Pulse
 from fusionrec.ledger.users import pulse
 from fusionrec.opening import open_recommender
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 
 K = 11  # as the service asks for ten, to know whether there are more

@@ -29,7 +29,7 @@ from fusionrec.everyone import Everyone, write_answers
 from fusionrec.feedback import Feedback
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import Ledger
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 

@@ -25,7 +25,7 @@ mark("command line")
 from fusionrec.index import Place
 from fusionrec.opening import open_version
 from fusionrec.versions import load
-from fusionrec.people import Query
+from fusionrec.query import Query
 mark("imports of the package")
 artifact = load(Workspace.find(sys.argv[1]))
 artifact.items, artifact.item_vectors, artifact.users

@@ -34,7 +34,7 @@ from fusionrec.data.split import Split, leave_last_out
 from fusionrec.evaluation.model import Published
 from fusionrec.index import ExactIndex
 from fusionrec.metrics import coverage, diversity, exposure, mean
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.rerank import divergence
 from fusionrec.versions import load

@@ -22,7 +22,7 @@ from fusionrec.config import Workspace
 from fusionrec.index import ExactIndex, MilvusStore, Place
 from fusionrec.indexing import activate, build_index
 from fusionrec.live import Live
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 

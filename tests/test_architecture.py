@@ -21,7 +21,7 @@ ORDER = (
     ("features",),
     ("models",),
     ("artifact", "index", "words", "opinions", "following"),
-    ("catalogue", "foreign", "feedback_data", "near"),
+    ("catalogue", "foreign", "feedback_data", "near", "query"),
     ("training", "people", "finder", "categories"),
     ("reasons", "rerank"),
     ("answer", "feedback", "remarks"),

@@ -20,7 +20,7 @@ from fusionrec.everyone import Everyone, write_answers
 from fusionrec.feedback import Feedback
 from fusionrec.index import AnyOf, Between, ExactIndex, ManySearch, Without
 from fusionrec.ledger import Event, Ledger
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 

@@ -26,7 +26,7 @@ from fusionrec.data.schema import Field
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features import Encoder
 from fusionrec.index import ExactIndex
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.vocabularies import UNKNOWN, in_buckets, learn, words_of
 

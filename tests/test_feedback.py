@@ -12,7 +12,7 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.errors import UsageError
 from fusionrec.feedback import Feedback
 from fusionrec.ledger import Event, Ledger
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 from fusionrec.versions import load
 from swapping import exact
 

@@ -18,7 +18,7 @@ from fusionrec.index.layout import ID
 from fusionrec.indexing import activate, build_index, prune
 from fusionrec.ledger import Ledger
 from fusionrec.opening import open_version
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.versions import load, recent
 from swapping import exact, queries, second, short
 

@@ -18,7 +18,7 @@ from fusionrec.catalogue import current
 from fusionrec.config import Workspace
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import Ledger
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 

@@ -24,7 +24,7 @@ from fusionrec.evaluation.run import evaluate
 from fusionrec.feedback import Feedback
 from fusionrec.feedback_data import trained_with, with_feedback
 from fusionrec.ledger import Event, Ledger
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 from fusionrec.recipes import FUSION, RatingSettings
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.run import train

@@ -17,7 +17,7 @@ from fusionrec.index import MilvusStore, Only
 from fusionrec.indexing import activate, build_index
 from fusionrec.ledger import Ledger
 from fusionrec.live import Live
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 from swapping import eventually, exact, queries, second, short, swaps

@@ -20,7 +20,8 @@ from fusionrec.errors import UsageError
 from fusionrec.features import Encoder
 from fusionrec.histories import History
 from fusionrec.index import AnyOf, ExactIndex
-from fusionrec.people import KNOWN_COUNTS, People, Person, Query, Rated
+from fusionrec.people import KNOWN_COUNTS, People
+from fusionrec.query import Person, Query, Rated
 from fusionrec.recommender import NOBODY, Recommender
 from fusionrec.training.run import train
 

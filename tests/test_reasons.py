@@ -21,7 +21,7 @@ from fusionrec.data.movielens import MOVIELENS
 from fusionrec.histories import History
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import ItemChange
-from fusionrec.people import Person, Query, Rated
+from fusionrec.query import Person, Query, Rated
 from fusionrec.reasons import CROWD, Reason, Reasons, nouns, often
 from fusionrec.recommender import Recommender
 

@@ -22,7 +22,7 @@ from fusionrec.index import (
     Only,
     Without,
 )
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 from fusionrec.recommender import Recommender
 from fusionrec.words import Found, WordIndex
 

@@ -15,7 +15,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
 from fusionrec.index import AllOf, AnyOf, Between, ExactIndex, NoneOf, Only
 from fusionrec.near import alike, folded
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 from fusionrec.recommender import Recommender
 from fusionrec.remarks import NO_REASON, NONE_LEFT
 from fusionrec.training.run import train

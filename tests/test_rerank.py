@@ -18,7 +18,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
 from fusionrec.histories import History
 from fusionrec.index import ExactIndex, Hits
-from fusionrec.people import Person, Query, Rated
+from fusionrec.query import Person, Query, Rated
 from fusionrec.recommender import Recommender
 from fusionrec.rerank import FADE, NO_TASTE, POOL, Pool, Reranker, divergence, order, spread
 

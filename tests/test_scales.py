@@ -18,7 +18,7 @@ from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.histories import rating_levels
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 from fusionrec.recipes import RatingSettings
 from fusionrec.training.network import withhold
 from fusionrec.training.run import train

@@ -16,7 +16,7 @@ from fusionrec.data.movielens import MOVIELENS
 from fusionrec.index import AnyOf, Between
 from fusionrec.indexing import build_index
 from fusionrec.opening import open_recommender
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.training.run import train
 

@@ -29,7 +29,7 @@ from fusionrec.index import ExactIndex, MilvusStore
 from fusionrec.indexing import activate, build_index, prune
 from fusionrec.ledger import Ledger
 from fusionrec.opening import open_recommender
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.versions import load, versions
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fusionrec.people import PersonKind
+from fusionrec.query import PersonKind
 from fusionrec.reasons import Reason
 
 AnswerKind = PersonKind | Literal["similar", "search"]

@@ -17,7 +17,7 @@ import numpy as np
 from fusionrec.errors import UsageError
 from fusionrec.feedback import Feedback, add
 from fusionrec.index import ExactIndex, ManySearch
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender, predicted
 from fusionrec.scores import SCALE
 

@@ -15,7 +15,7 @@ from fusionrec.errors import UsageError
 from fusionrec.following import Following
 from fusionrec.ledger import Event, Ledger
 from fusionrec.opinions import opinions
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 
 _CROWD = 3  # users
 _LATELY = 30 * 86_400.0  # seconds

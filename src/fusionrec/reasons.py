@@ -13,7 +13,7 @@ import numpy as np
 from fusionrec.catalogue import Catalogue
 from fusionrec.categories import Categories, liked
 from fusionrec.data.schema import Schema
-from fusionrec.people import Person, Query
+from fusionrec.query import Person, Query
 
 ReasonKind = Literal["liked", "near", "shared", "popular", "new"]
 

@@ -16,7 +16,8 @@ from fusionrec.categories import Categories
 from fusionrec.errors import UsageError
 from fusionrec.finder import POOL, Finder
 from fusionrec.index import Condition, Hits, Index, Only
-from fusionrec.people import People, Person, Query, Rated
+from fusionrec.people import People
+from fusionrec.query import Person, Query, Rated
 from fusionrec.reasons import Reasons
 from fusionrec.remarks import NO_REASON, none_left, refuse_unknown, remarks, why_empty
 from fusionrec.rerank import Reranker, check

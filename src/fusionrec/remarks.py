@@ -9,7 +9,7 @@ import numpy as np
 from fusionrec.errors import UsageError
 from fusionrec.finder import Finder
 from fusionrec.index import Condition
-from fusionrec.people import Query
+from fusionrec.query import Query
 
 NONE_LEFT = "no item meets these conditions"
 NO_REASON = "no reason is known for any of these items"

@@ -15,7 +15,7 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.categories import Categories, liked
 from fusionrec.errors import UsageError
 from fusionrec.index import Hits
-from fusionrec.people import Person, Query
+from fusionrec.query import Person, Query
 
 FADE = 0.8  # what each time that an item was shown in vain leaves of its relevance
 SMOOTHING = 0.01  # share of the target in a list's mix, so that its divergence is finite

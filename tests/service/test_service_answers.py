@@ -16,7 +16,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.items import item_of
 from fusionrec.index import AnyOf
 from fusionrec.ledger import Ledger
-from fusionrec.people import Query, Rated
+from fusionrec.query import Query, Rated
 from fusionrec.versions import load
 from swapping import eventually, exact
 

@@ -13,7 +13,7 @@ from fusionrec import indexing
 from fusionrec.errors import StoreError, StoreUnavailableError
 from fusionrec.index import MilvusIndex
 from fusionrec.ledger import Ledger
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.service.state import State
 from fusionrec.versions import load
 from swapping import eventually, exact, second

@@ -21,7 +21,7 @@ from fusionrec.evaluation.baselines import Bias
 from fusionrec.evaluation.model import ModelRater
 from fusionrec.index.exact import ExactIndex
 from fusionrec.metrics import rmse
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recipes import FUSION, RatingSettings, Recipe
 from fusionrec.recommender import Recommender
 from fusionrec.scores import SCALE, ScoreMap

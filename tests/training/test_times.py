@@ -17,7 +17,8 @@ from fusionrec.evaluation.model import Fresh, ModelRanker
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import CLOCKED, evaluate
 from fusionrec.histories import History
-from fusionrec.people import People, Query, Rated
+from fusionrec.people import People
+from fusionrec.query import Query, Rated
 from fusionrec.recipes import SequenceRecipe
 from fusionrec.training.run import train
 

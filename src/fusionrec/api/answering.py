@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from fusionrec.answer import Answer
     from fusionrec.everyone import Everyone
     from fusionrec.index import Condition
-    from fusionrec.people import Query, Rated
+    from fusionrec.query import Query, Rated
 
     Where = str | Sequence[str | Condition]
 
@@ -177,7 +177,7 @@ class Recommender:
 
     def _everyone(self, k: int, where: Where, seen: bool) -> Everyone:
         from fusionrec.everyone import Everyone
-        from fusionrec.people import Query
+        from fusionrec.query import Query
 
         wished = Query(k=k, where=self._where(where), seen=seen)
         return Everyone(self._room, self._feedback, wished)
@@ -190,7 +190,7 @@ class Recommender:
         rated: Mapping[str, float] | None,
     ) -> Query:
         """For whom it is asked, with what they said since the training."""
-        from fusionrec.people import Query
+        from fusionrec.query import Query
 
         known = {name: str(value) for name, value in (profile or {}).items()}
         history = self._room.named(self._history(liked, rated or {}))
@@ -198,7 +198,7 @@ class Recommender:
         return self._feedback.enrich(query, self._room.catalogue)
 
     def _history(self, liked: Texts, rated: Mapping[str, float]) -> list[Rated]:
-        from fusionrec.people import Rated
+        from fusionrec.query import Rated
 
         like = self._room.artifact.schema.like
         named = [Rated(item, like, named=True) for item in _texts(liked)]

@@ -19,7 +19,7 @@ from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
     from fusionrec.index import Place
-    from fusionrec.people import Query
+    from fusionrec.query import Query
     from fusionrec.recommender import Recommender
 
 
@@ -144,7 +144,7 @@ def _recommend_all(
     from fusionrec.feedback import Feedback
     from fusionrec.ledger import Ledger
     from fusionrec.opening import open_exactly
-    from fusionrec.people import Query
+    from fusionrec.query import Query
 
     if file is None:
         raise UsageError("--all needs a file for the answers", "name one: -o recs.parquet")
@@ -234,7 +234,7 @@ def _query(
     """The query in a command's options, with what its user said since the training."""
     from fusionrec.feedback import Feedback
     from fusionrec.ledger import Ledger
-    from fusionrec.people import Query
+    from fusionrec.query import Query
 
     schema = opened.artifact.schema
     known = options.read_profile(given["profile"], given)

@@ -17,7 +17,7 @@ from fusionrec.recipes import RECIPES, AnyRecipe, recipe_named
 if TYPE_CHECKING:
     from fusionrec.data.schema import Schema
     from fusionrec.index import Condition, Place
-    from fusionrec.people import Rated
+    from fusionrec.query import Rated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -185,7 +185,7 @@ def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> 
     Raises:
         UsageError: a ``--rated`` is not an item and a number, or interactions are events.
     """
-    from fusionrec.people import Rated
+    from fusionrec.query import Rated
 
     if rated and schema.events:
         raise UsageError(

@@ -199,7 +199,7 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     artifact = _train(workspace, dataset, FUSION["quick"], resume)
     build_index(workspace, artifact, progress=IndexProgress(artifact.version))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
-    from fusionrec.people import Query
+    from fusionrec.query import Query
 
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
     say("five films for a female programmer of 25 to 34, of whom nothing else is known:")

@@ -12,17 +12,17 @@ from typing import Annotated, Any
 
 import orjson
 from anyio import to_thread
-from fastapi import APIRouter, Body, Query, Request
+from fastapi import APIRouter, Body, Request
+from fastapi import Query as Parameters
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from fusionrec import people
 from fusionrec.answer import Answer
 from fusionrec.feedback import Said
 from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
-from fusionrec.people import Rated
+from fusionrec.query import Query, Rated
 from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
 from fusionrec.service.meant import check_told
 from fusionrec.service.problems import NotFoundError, documented
@@ -59,7 +59,7 @@ router = APIRouter(tags=["answers"])
 
 
 @soon.get("/v1/recommendations", summary="What is next for a person", responses=_ANSWER)
-def recommend(request: Request, ask: Annotated[Ask, Query()], state: StateOf) -> Response:
+def recommend(request: Request, ask: Annotated[Ask, Parameters()], state: StateOf) -> Response:
     """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
     is the most popular items: `kind` says so.
     """
@@ -76,7 +76,7 @@ def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
 @router.get("/v1/items/{id:path}/similar", summary="Items that are like an item",
             responses=_ANSWER)  # fmt: skip
 def similar(
-    request: Request, id: Id, ask: Annotated[SimilarAsk, Query()], state: StateOf
+    request: Request, id: Id, ask: Annotated[SimilarAsk, Parameters()], state: StateOf
 ) -> Response:
     """Items whose vectors are nearest to the item's, itself left out."""
 
@@ -95,14 +95,14 @@ def similar(
 
 
 @router.get("/v1/search", summary="Items by words", responses=_ANSWER)
-def search(request: Request, ask: Annotated[SearchAsk, Query()], state: StateOf) -> Response:
+def search(request: Request, ask: Annotated[SearchAsk, Parameters()], state: StateOf) -> Response:
     """Items that hold one of the words or more, the best match first; for a user, those that match
     equally well in the order of their taste.
     """
 
     def made(view: View) -> Response:
         where = _conditions(view, ask.where)
-        query = people.Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
+        query = Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
         query, said = state.known(query, view)
         tag = _tag(view, said, ask.model_dump_json())
 
@@ -116,7 +116,7 @@ def search(request: Request, ask: Annotated[SearchAsk, Query()], state: StateOf)
 
 @router.get("/v1/map", summary="The best known items in two dimensions",
             responses=documented())  # fmt: skip
-def chart(ask: Annotated[MapAsk, Query()], state: StateOf) -> Response:
+def chart(ask: Annotated[MapAsk, Parameters()], state: StateOf) -> Response:
     """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
     shows; `you` is where the user is, if anything is known of them.
     """
@@ -211,7 +211,7 @@ def _charted(state: State, ask: Ask | None) -> Response:
     return state.answer(made)
 
 
-def _query(view: View, ask: Ask) -> people.Query:
+def _query(view: View, ask: Ask) -> Query:
     """The question as the version understands it, for one item more than is wanted: whether there
     is one is told.
     """
@@ -222,7 +222,7 @@ def _query(view: View, ask: Ask) -> people.Query:
         check_told(ask, view.artifact)
         history += [Rated(one.item, one.rating, one.time) for one in ask.history]
         profile = ask.profile
-    return people.Query(
+    return Query(
         ask.user,
         profile,
         history,
@@ -242,7 +242,7 @@ def _conditions(
     return read_conditions(view.artifact.schema, where, only, without)
 
 
-def _tag(view: View, said: Said, asked: str, query: people.Query | None = None) -> str:
+def _tag(view: View, said: Said, asked: str, query: Query | None = None) -> str:
     """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
     artifact = view.artifact
     parts: list[Any] = [artifact.version, view.index, view.failed, view.catalogue.number]

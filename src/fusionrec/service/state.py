@@ -20,7 +20,7 @@ from fusionrec.index import Condition, ExactIndex, Hits, Index, Place
 from fusionrec.indexing import place_of
 from fusionrec.ledger import Ledger
 from fusionrec.live import Live
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.service.chart import Chart, chart_of
 from fusionrec.service.choices import Choices

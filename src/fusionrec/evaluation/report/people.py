@@ -12,7 +12,7 @@ from fusionrec.data.schema import Field
 from fusionrec.evaluation.report.item_map import title_of
 from fusionrec.evaluation.report.scorer import label, telling_field, values_of
 from fusionrec.index import ExactIndex
-from fusionrec.people import Query
+from fusionrec.query import Query
 from fusionrec.recommender import Recommended, Recommender
 
 PEOPLE = 10
