@@ -52,6 +52,7 @@ KNOWN_IN = {
     "uvicorn": {"service"},
     "pydantic": {"service"},
     "anyio": {"service"},
+    "greenlet": {"index"},
     "orjson": {"service"},
     "prometheus_client": {"service"},
     "pandas": {"data"},

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from milvus_server import MilvusServer
+from serving import opened
 
 from fusionrec.config import Workspace
 from fusionrec.index import MilvusStore, Place
 from fusionrec.indexing import build_index
 from fusionrec.live import Live
+from fusionrec.query import Query
 from fusionrec.versions import load
 from swapping import Stores, eventually, exact, queries, short, swaps
 
@@ -53,3 +57,25 @@ def test_a_server_that_hangs_is_answered_exactly_and_comes_back(
     answer = live.answer(lambda recommender: recommender.recommend(query))
     assert (short(answer), answer.notes) == (wanted, ())
     live.close()
+
+
+def test_a_service_asked_by_many_at_once_answers_each_as_if_alone(
+    workspace: Workspace, database: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = load(workspace)
+    build_index(workspace, artifact, database)
+    users = artifact.users.ids[:40]
+    wanted = {user: exact(artifact).recommend(Query(user=user, k=7)) for user in users}
+    sizes: list[int] = []
+    search = MilvusStore.search
+
+    def counted(self: MilvusStore, name: str, vectors: Any, *args: Any, **options: Any) -> Any:
+        sizes.append(len(vectors))
+        return search(self, name, vectors, *args, **options)
+
+    with opened(workspace) as shop, ThreadPoolExecutor(8) as pool:
+        monkeypatch.setattr(MilvusStore, "search", counted)
+        found = pool.map(lambda user: shop.ids("/v1/recommendations", user=user, k=7), users)
+        for user, ids in zip(users, found, strict=True):
+            assert ids == [item.id for item in wanted[user].items]
+    assert max(sizes) > 1

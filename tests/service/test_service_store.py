@@ -11,7 +11,7 @@ from serving import Shop, opened
 
 from fusionrec import indexing
 from fusionrec.errors import StoreError, StoreUnavailableError
-from fusionrec.index import MilvusIndex
+from fusionrec.index import MilvusIndex, MilvusStore
 from fusionrec.ledger import Ledger
 from fusionrec.query import Query
 from fusionrec.service.state import State
@@ -303,7 +303,7 @@ def test_only_an_answer_that_waits_for_nothing_is_made_in_the_event_loop(
 
 def test_searches_of_an_embedded_store_take_turns(own, monkeypatch):
     users, inside, most = load(own.workspace).users.ids[5:25], [], []
-    search = MilvusIndex.search
+    search = MilvusStore.search
 
     def slow(self, *args, **options):
         inside.append(1)
@@ -313,7 +313,7 @@ def test_searches_of_an_embedded_store_take_turns(own, monkeypatch):
         inside.pop()
         return found
 
-    monkeypatch.setattr(MilvusIndex, "search", slow)
+    monkeypatch.setattr(MilvusStore, "search", slow)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda user: own.ids("/v1/recommendations", user=user), users))
     assert len(most) >= len(users)

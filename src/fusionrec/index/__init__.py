@@ -26,6 +26,7 @@ from fusionrec.index.overlaid import OverlaidIndex
 from fusionrec.index.parsing import parse, read_conditions
 from fusionrec.index.places import Place, place_from
 from fusionrec.index.stored import MilvusIndex
+from fusionrec.index.together import side_by_side
 
 __all__ = [
     "AllOf",
@@ -50,5 +51,6 @@ __all__ = [
     "parse",
     "place_from",
     "read_conditions",
+    "side_by_side",
     "wipe",
 ]

@@ -160,6 +160,17 @@ def margin(query: np.ndarray) -> float:
     return MARGIN * max(1.0, float(np.linalg.norm(query, axis=-1).max(initial=0.0)))
 
 
+def among(rows: np.ndarray, rising: np.ndarray) -> np.ndarray:
+    """Which of some rows, int [m], are among others, int [n] distinct and rising: bool [m]. For few
+    rows np.isin takes ten times as long.
+    """
+    if not len(rising):
+        return np.zeros(len(rows), dtype=bool)
+    places = np.searchsorted(rising, rows)
+    found: np.ndarray = rising[np.minimum(places, len(rising) - 1)] == rows
+    return found
+
+
 def nothing() -> Hits:
     """An answer without items."""
     return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))

@@ -9,7 +9,7 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.index.base import Index
-from fusionrec.index.exact import ExactIndex, Hits, check_rows, ranked
+from fusionrec.index.exact import ExactIndex, Hits, among, check_rows, ranked
 from fusionrec.index.filters import Condition
 
 
@@ -75,6 +75,6 @@ class OverlaidIndex:
         below = np.union1d(left_out[left_out < self._size], self._hidden)
         found = self._base.search(vector, k, where, below).rows
         if len(self._rows):
-            own = np.flatnonzero(np.isin(self._rows, left_out))
+            own = np.flatnonzero(among(self._rows, left_out))
             found = np.r_[found, self._rows[self._beside.search(vector, k, where, own).rows]]
         return ranked(np.asarray(vector, dtype=np.float32), self._vectors, found, k)

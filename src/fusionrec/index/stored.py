@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +18,7 @@ from fusionrec.index.differences import MAX_LIMIT
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
+    among,
     check_k,
     check_query,
     check_rows,
@@ -27,14 +30,14 @@ from fusionrec.index.kinds import KINDS, Kind, check_kind, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
 from fusionrec.index.milvus import MilvusStore
 from fusionrec.index.places import Place
-from fusionrec.index.together import Together
+from fusionrec.index.together import ask
 
 # Rows asked for beyond k, so that ties at the end are mostly seen at once; each costs time in Lite.
 SLACK = 4
 
-# Of the rows that someone has taken, seldom more than so many are among the best: of 6,040 users of
-# ml-1m 96 in 100 find ten others before. Where it is too few, more are asked for.
-PASSED = 0.2
+# Of n rows that someone has taken, seldom more than this times the root of n are among the best: of
+# 6,040 users of ml-1m 97 in 100 find ten others before. Where it is too few, more are asked for.
+PASSED = 3.0
 
 # How many times k an index with rounded vectors is asked for, to be scored again.
 _ROUNDED_MORE = 4
@@ -68,8 +71,10 @@ class MilvusIndex:
         self._stored = len(items)  # rows in Milvus, doubled ones too
         self._rows = np.arange(len(items))  # those that are meant to be there
         self._settled = True  # whether every search sees the last write without waiting
-        # Lite spends its time on each hit, of which searches that go together need more.
-        self._together = None if store.software.lite else Together(self._found)
+        # Searches of an embedded store fight for the interpreter: one after the other is sooner.
+        self._turn: AbstractContextManager[object] = (
+            nullcontext() if store.software.folder is None else threading.Lock()
+        )
 
     @classmethod
     def build(
@@ -243,16 +248,12 @@ class MilvusIndex:
         scores, and all that tie.
         """
         most, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
-        wanted = k + math.ceil(PASSED * len(passed))
+        wanted = k + math.ceil(PASSED * math.sqrt(len(passed)))
         limit = min(wanted * _ROUNDED_MORE if rounded else wanted + SLACK, most)
         while True:
-            if self._together is None:
-                [(rows, scores)] = self._found([query], limit, expression)
-            else:
-                rows, scores = self._together.ask(query, limit, expression)
+            rows, scores = ask(self._found, query, limit, expression)
             distinct, first = np.unique(rows, return_index=True)
-            kept = np.isin(distinct, passed, invert=True)
-            found = scores[first]
+            kept, found = ~among(distinct, passed), scores[first]
             best = np.sort(found[kept])[::-1]
             apart = 0.0 if rounded else 2 * margin(query)
             enough = len(best) >= k and found.min() < best[k - 1] - apart
@@ -264,9 +265,11 @@ class MilvusIndex:
         self, queries: Sequence[np.ndarray], limit: int, expression: str
     ) -> list[tuple[np.ndarray, np.ndarray]]:
         """Milvus' own answers, one for each query."""
-        return self.store.search(
-            self.name, queries, limit, expression, self.kind, len(self), settled=self._settled
-        )
+        n, settled = len(self), self._settled
+        with self._turn:
+            return self.store.search(
+                self.name, queries, limit, expression, self.kind, n, settled=settled
+            )
 
     def activate(self) -> None:
         """Points the alias for readers outside at this collection."""

@@ -1,87 +1,113 @@
-"""Searches of several threads as one request."""
+"""Answers made side by side in one thread, so that their searches go as one request."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+from greenlet import getcurrent, greenlet
+
+T = TypeVar("T")
 
 Found = tuple[np.ndarray, np.ndarray]  # rows and scores, best first
 Search = Callable[[Sequence[np.ndarray], int, str], list[Found]]
 
-_MOST = 32  # searches in a request
-
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A search that waits; it is told what was found, or None: that it is to go now."""
+    """A search that an answer waits for."""
 
+    search: Search
     query: np.ndarray
     limit: int
     expression: str
-    told: Future[Found | None] = field(default_factory=Future)
 
 
-class Together:
-    """Sends a search at once if none is under way; those that come meanwhile wait for its end, and
-    then go together. What a request costs beside the search itself is so shared by many callers,
-    and one alone waits for nobody.
+class _Answer(greenlet):  # type: ignore[misc]
+    """What makes an answer; it stops where it asks for a search, and goes on with what was found.
 
-    Args:
-        search: finds the best rows for several vectors, with a limit and an expression. Called by
-            one thread at a time.
+    Attributes:
+        ended: what came of it.
+        asked: what it waits for; None where it has not begun, or has ended.
     """
 
-    def __init__(self, search: Search) -> None:
-        self._search, self._lock = search, threading.Lock()
-        self._waiting: list[_Asked] = []
-        self._under_way = False
+    def __init__(self, make: Callable[[], Any]) -> None:
+        super().__init__(self._make)
+        self._what, self.ended = make, Future[Any]()
+        self.asked: _Asked | None = None
 
-    def ask(self, query: np.ndarray, limit: int, expression: str) -> Found:
-        """The best ``limit`` rows that meet an expression, and their scores.
-
-        Raises:
-            Exception: what ``search`` raised, for each that it was to find something for.
-        """
-        asked = _Asked(query, limit, expression)
-        with self._lock:
-            waits = self._under_way
-            self._under_way = True
-            if waits:
-                self._waiting.append(asked)
-        found = asked.told.result() if waits else None
-        if found is not None:
-            return found
+    def _make(self) -> None:
         try:
-            return self._send(asked)
-        finally:
-            self._hand_over()
-
-    def _send(self, first: _Asked) -> Found:
-        """Finds what is asked first, and what waits for the same expression."""
-        with self._lock:
-            same = [one for one in self._waiting if one.expression == first.expression]
-            others = same[: _MOST - 1]
-            self._waiting = [one for one in self._waiting if one not in others]
-        try:
-            limit = max(one.limit for one in (first, *others))
-            queries = [one.query for one in (first, *others)]
-            own, *found = self._search(queries, limit, first.expression)
+            self.ended.set_result(self._what())
         except BaseException as error:
-            for one in others:
-                one.told.set_exception(error)
-            raise
-        for one, (rows, scores) in zip(others, found, strict=True):
-            one.told.set_result((rows[: one.limit], scores[: one.limit]))
-        return own[0][: first.limit], own[1][: first.limit]
+            self.ended.set_exception(error)
 
-    def _hand_over(self) -> None:
-        """Calls who has waited longest, if anyone has."""
-        with self._lock:
-            if self._waiting:
-                self._waiting.pop(0).told.set_result(None)
-            else:
-                self._under_way = False
+    def go_on(self, resume: Callable[..., Any], *given: Any) -> None:
+        """Runs up to the next search, or to the end."""
+        self.asked = resume(*given)
+
+
+def ask(search: Search, query: np.ndarray, limit: int, expression: str) -> Found:
+    """The best ``limit`` rows that meet an expression, and their scores: in a request with what
+    others ask who are ``side_by_side``, else in one of its own.
+
+    Args:
+        search: finds the best rows for several vectors, with a limit and an expression.
+        query: float32 [d].
+        limit: how many rows.
+        expression: of Milvus.
+
+    Raises:
+        Exception: what ``search`` raised.
+    """
+    me = getcurrent()
+    if isinstance(me, _Answer):
+        assert me.parent is not None
+        found: Found = me.parent.switch(_Asked(search, query, limit, expression))
+        return found
+    [found] = search([query], limit, expression)
+    return found
+
+
+def side_by_side(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
+    """Makes several answers in this thread. Where one asks for a search, the others go on up to
+    theirs, and what they ask of one place in the same words goes as one request: what that costs
+    beside the search is shared by all.
+
+    Args:
+        calls: make an answer each.
+
+    Returns:
+        What came of each, all of them done.
+    """
+    answers = [_Answer(call) for call in calls]
+    for one in answers:
+        one.go_on(one.switch)
+    while waiting := [one for one in answers if one.asked is not None]:
+        first = waiting[0].asked
+        assert first is not None
+        _search(first, [one for one in waiting if _alike(one.asked, first)])
+    return [one.ended for one in answers]
+
+
+def _alike(asked: _Asked | None, other: _Asked) -> bool:
+    return (
+        asked is not None and asked.search == other.search and asked.expression == other.expression
+    )
+
+
+def _search(first: _Asked, answers: Sequence[_Answer]) -> None:
+    """One request for all who ask alike; what it raises, each of them is told."""
+    asked = [one.asked for one in answers if one.asked is not None]
+    try:
+        limit = max(one.limit for one in asked)
+        found = first.search([one.query for one in asked], limit, first.expression)
+    except BaseException as error:
+        for one in answers:
+            one.go_on(one.throw, error)
+        return
+    for one, rows_and_scores in zip(answers, found, strict=True):
+        one.go_on(one.switch, rows_and_scores)

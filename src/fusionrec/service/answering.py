@@ -11,7 +11,6 @@ from functools import partial
 from typing import Annotated, Any
 
 import orjson
-from anyio import to_thread
 from fastapi import APIRouter, Body, Request
 from fastapi import Query as Parameters
 from fastapi.routing import APIRoute
@@ -24,6 +23,7 @@ from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
 from fusionrec.query import Query, Rated
 from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
+from fusionrec.service.gathering import Gathering
 from fusionrec.service.meant import check_told
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State, View
@@ -44,10 +44,11 @@ class _Soon(APIRoute):
         async def handle(request: Request) -> Response:
             if ask := _plain_ask(request):
                 state: State = request.app.state.fusionrec
+                gathering: Gathering = request.app.state.gathering
                 made = partial(_recommended, request, state, ask)
                 answer = state.answer_at_once(partial(_timed, state, made))
                 if answer is None:
-                    answer = await to_thread.run_sync(_measured, state, made)
+                    answer = await gathering.answer(partial(_measured, state, made))
                 return answer
             return await usual(request)
 

@@ -15,6 +15,7 @@ from fusionrec import __version__
 from fusionrec.config import Workspace
 from fusionrec.index import Place
 from fusionrec.service import about, answering, items, users, versions
+from fusionrec.service.gathering import Gathering
 from fusionrec.service.guard import Guard
 from fusionrec.service.problems import handle
 from fusionrec.service.settings import ServiceSettings
@@ -68,6 +69,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.fusionrec = state
+    app.state.gathering = Gathering()
     routers = (answering.soon, *(one.router for one in (answering, users, items, versions, about)))
     for router in routers:
         app.include_router(router, dependencies=[Depends(once)])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -17,7 +18,6 @@ from fusionrec.config import Workspace
 from fusionrec.errors import LedgerError, StoreError
 from fusionrec.feedback import Feedback, Said, add
 from fusionrec.index import Condition, ExactIndex, Hits, Index, Place
-from fusionrec.indexing import place_of
 from fusionrec.ledger import Ledger
 from fusionrec.live import Live
 from fusionrec.query import Query
@@ -40,10 +40,8 @@ _QUICK = 50_000  # items that NumPy searches in half a millisecond
 class _Timed:
     """An index whose searches are measured."""
 
-    def __init__(
-        self, index: Index, metrics: Metrics, turn: AbstractContextManager[object]
-    ) -> None:
-        self._index, self._metrics, self._turn = index, metrics, turn
+    def __init__(self, index: Index, metrics: Metrics) -> None:
+        self._index, self._metrics = index, metrics
         self.place, self.name = index.place, index.name
 
     def search(
@@ -54,7 +52,7 @@ class _Timed:
         exclude: np.ndarray | Sequence[int] = (),
     ) -> Hits:
         """See ``Index.search``."""
-        with self._turn, self._metrics.stage("search"):
+        with self._metrics.stage("search"):
             return self._index.search(vector, k, where, exclude)
 
     def close(self) -> None:
@@ -68,18 +66,10 @@ class View:
     Args:
         recommender: of the version.
         metrics: what is counted.
-        turn: held while the store is searched.
         copied: whether a copy in memory answers in the store's place.
     """
 
-    def __init__(
-        self,
-        recommender: Recommender,
-        metrics: Metrics,
-        turn: AbstractContextManager[object],
-        *,
-        copied: bool,
-    ) -> None:
+    def __init__(self, recommender: Recommender, metrics: Metrics, *, copied: bool) -> None:
         self._metrics = metrics
         self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
         self.index = recommender.index.name
@@ -88,7 +78,7 @@ class View:
         if copied and index.name != "exact":
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory = isinstance(index, ExactIndex)
-        timed = _Timed(index, metrics, nullcontext() if self._in_memory else turn)
+        timed = _Timed(index, metrics)
         notes = [note_for_http(note) for note in recommender.notes]
         self._recommender = recommender.over(timed, notes)
 
@@ -106,7 +96,7 @@ class View:
     def _reserve(self) -> Recommender:
         index = self._exactly("exact")
         note = f"answered exactly from the artifact: {note_for_http(self.failed)}"
-        return self._recommender.over(_Timed(index, self._metrics, nullcontext()), (note,))
+        return self._recommender.over(_Timed(index, self._metrics), (note,))
 
     def _exactly(self, place: str) -> Index:
         now = self.catalogue
@@ -175,9 +165,6 @@ class State:
         self.recorder = Recorder(self.ledger, self.metrics, talk)
         self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
         self._lock = threading.Lock()
-        # Searches of an embedded store fight for the interpreter: one after the other is sooner.
-        embedded = not place_of(workspace, place).is_server
-        self._turn = threading.Lock() if embedded else nullcontext()
         self.answer(_warmed)
         self.feedback.heard()  # for which the first answer would wait
 
@@ -255,10 +242,20 @@ class State:
             view = self._views.get(recommender)
             if view is None:
                 copied = len(recommender.catalogue) <= self.settings.copy
-                view = View(recommender, self.metrics, self._turn, copied=copied)
+                view = View(recommender, self.metrics, copied=copied)
                 self._views[recommender] = view
                 self.metrics.answering(view.artifact.version, view.index)
+                _spare()
         return view
+
+
+def _spare() -> None:
+    """Spares what is held now from the search for garbage, which takes a tenth of a second for it,
+    every few seconds, in which nobody is answered. What of it has become garbage goes next time.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _warmed(view: View) -> None:
