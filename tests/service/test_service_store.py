@@ -7,7 +7,6 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from serving import Shop, opened
 
 from fusionrec import indexing
 from fusionrec.errors import StoreError, StoreUnavailableError
@@ -16,6 +15,7 @@ from fusionrec.ledger import Ledger
 from fusionrec.query import Query
 from fusionrec.service.state import State
 from fusionrec.versions import load
+from serving import Shop, opened
 from swapping import eventually, exact, second
 
 
@@ -148,6 +148,26 @@ def test_a_store_that_fails_is_stood_in_for_until_it_is_back(own, monkeypatch):
     assert ask()["index"] == healthy["index"]
     assert ask()["notes"] == []
     assert b"fusionrec_reserve_answers_total" in own.client.get("/metrics").content
+
+
+def test_all_who_wait_for_a_store_that_fails_are_answered(own, monkeypatch):
+    user, many = load(own.workspace).users.ids[11], 4
+    wanted = own.ids("/v1/recommendations", user=user, k=3)
+    inside = threading.Barrier(many, timeout=10)
+
+    def fail(*_: object, **__: object) -> None:
+        inside.wait()
+        raise StoreUnavailableError("the store is away", hint="start it")
+
+    monkeypatch.setattr(MilvusIndex, "search", fail)
+    own.state.live._retry = 60.0
+    told = {"user": user, "k": 3}  # each in a thread of its own
+    with ThreadPoolExecutor(many) as pool:
+        asked = [
+            pool.submit(own.client.post, "/v1/recommendations", json=told) for _ in range(many)
+        ]
+        for one in asked:
+            assert [item["id"] for item in one.result().json()["items"]] == wanted
 
 
 def test_a_hung_store_is_waited_for_once(own, monkeypatch):

@@ -184,15 +184,17 @@ class State:
             StoreError: this was closed.
         """
         while True:
-            view = None
+            view, stood_in = None, False
             try:
                 with self.live.answering() as recommender:
                     view = self._view(recommender)
-                    if view.failed:
+                    stood_in = bool(view.failed)
+                    if stood_in:
                         self.metrics.reserve()
                     return ask(view)
             except StoreError as error:
-                if view is None or view.failed:
+                # Not whether it has failed by now: others may have been told so before this one.
+                if view is None or stood_in:
                     raise
                 view.failed = str(error)
 
