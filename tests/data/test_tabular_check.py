@@ -140,3 +140,14 @@ def test_counts_are_shown_as_what_they_weigh(tmp_path, fusionrec):
     ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
     assert "weight 1\t" in ended.out
     assert "rating" not in ended.out
+
+
+def test_files_that_nobody_named_are_told(toml, tmp_path, fusionrec):
+    before = check_kept(kept(toml, tmp_path / "data")).findings
+    assert "file_unread" not in {one.name for one in before}
+    write(tmp_path / "rows-2.csv.gz", {"u": ["a"], "i": ["z"], "e": ["buy"], "t": ["2024-05-01"]})
+    (tmp_path / "notes.txt").write_text("no table")
+    ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
+    assert ended.code == 0
+    told = "note: files beside fusionrec.toml that it does not name: 1 (rows-2.csv.gz)"
+    assert told in ended.err.splitlines()

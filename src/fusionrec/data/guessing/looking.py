@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fusionrec.data.guessing.evidence import Facts
-from fusionrec.data.tabular.sources import Sample, open_source, sample
+from fusionrec.data.tabular.sources import Sample, names_table, open_source, sample
 from fusionrec.errors import DataError
 
 ROWS = 100_000  # rows of a file that are looked at
@@ -18,7 +18,6 @@ _PARTS = 5  # files of one pattern that are looked at
 _MOST_COLUMNS = 200
 _MOST_VALUES = 4_000_000  # of a file
 _MOST_FILES = 60
-_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 _PACKED = {"gzip": ", gzip", "zstd": ", Zstandard", "": ""}
 _FORMATS = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "parquet": "Parquet"}
 
@@ -78,7 +77,7 @@ def look(folder: Path, rows: int = ROWS) -> Folder:
     names = sorted(
         path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
     )
-    tables = [name for name in names if _plain(name).endswith(_ENDINGS)]
+    tables = [name for name in names if names_table(name)]
     files: list[File] = []
     refused: dict[str, str] = {}
     patterns = _patterns(tables)
@@ -89,10 +88,6 @@ def look(folder: Path, rows: int = ROWS) -> Folder:
         files += _read(folder, pattern, parts, rows, refused)
     ignored = tuple(name for name in names if name not in set(tables))
     return Folder(tuple(files), refused, ignored)
-
-
-def _plain(name: str) -> str:
-    return name.lower().removesuffix(".gz").removesuffix(".zst")
 
 
 def _patterns(names: Sequence[str]) -> dict[str, list[str]]:

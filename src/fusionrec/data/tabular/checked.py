@@ -14,9 +14,13 @@ import numpy as np
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Side
 from fusionrec.data.tabular.cache import Kept
+from fusionrec.data.tabular.convert import files_of
+from fusionrec.data.tabular.description import NAME
 from fusionrec.data.tabular.findings import Finding
 from fusionrec.data.tabular.reading import dataset_of
+from fusionrec.data.tabular.sources import names_table
 
+_SHOWN = 5  # names of files that nobody named
 _VALUES = 20  # distinct ratings that are counted each; of more, in ten steps
 _ONE_ITEM = "all events are of a single item, so that there is nothing to rank"
 _QUANTILES = {"least": 0.0, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75, "most": 1.0}
@@ -94,7 +98,21 @@ def check_kept(kept: Kept) -> Checked:
         kind: {"rows": count, "weight": weights.get(kind, 0.0 if weights else 1.0)}
         for kind, count in sorted(kept.kinds.items(), key=lambda one: -one[1])
     }
-    return _checked(dataset_of(kept), kept.rows, events, kept.findings)
+    return _checked(dataset_of(kept), kept.rows, events, (*kept.findings, *_unread(kept)))
+
+
+def _unread(kept: Kept) -> list[Finding]:
+    """Files that may have been meant, and were not named."""
+    folder = kept.described.folder
+    named = {path.resolve() for paths in files_of(kept.described).values() for path in paths}
+    beside = [path for path in folder.iterdir() if path.is_file() and names_table(path.name)]
+    unread = sorted(path.name for path in beside if path.resolve() not in named)
+    if not unread:
+        return []
+    shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
+    return [
+        Finding("file_unread", len(unread), f"files beside {NAME} that it does not name", shown)
+    ]
 
 
 def check_dataset(dataset: Dataset) -> Checked:

@@ -34,6 +34,7 @@ _OTHERS = {
     b"\xfe\xff": "UTF-16 text",
 }
 NO_HEADER = "it seems to have no header line: put one with the columns' names above the rows"
+_ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 _TAKEN = "CSV, TSV, JSON Lines (each also .gz or .zst) and Parquet are read, in UTF-8"
 
 
@@ -150,6 +151,11 @@ def sample(path: Path, rows: int = 1000) -> Sample:
         if more:
             break
     return Sample(source.format, source.compression, columns, source.types, read, not more)
+
+
+def names_table(name: str) -> bool:
+    """Whether a file of this name may hold a table that can be read."""
+    return name.lower().removesuffix(".gz").removesuffix(".zst").endswith(_ENDINGS)
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:
