@@ -36,6 +36,7 @@ RANKERS: dict[str, Callable[[], Ranker]] = {
     "popular": baselines.Popular,
     "recently popular": baselines.RecentlyPopular,
     "by group": baselines.PopularByGroup,
+    "taken before": baselines.TakenBefore,
     "item knn": baselines.ItemKNN,
     "ease": lambda: baselines.EASE(5.0),
     "ridge": lambda: baselines.ProfileRidge(1.0),

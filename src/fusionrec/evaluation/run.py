@@ -22,7 +22,7 @@ from fusionrec.evaluation.measured import Measured, Values, best_of
 from fusionrec.evaluation.model import Source
 from fusionrec.evaluation.part import training_command
 from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
-from fusionrec.evaluation.protocols.common import Make
+from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.searched import Searched, search
 
@@ -226,7 +226,9 @@ def _comparisons(
 
 def _notes(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
     notes = protocol.notes(dataset)
-    left_out = [b for b in protocol.known() if b not in protocol.baselines(dataset, 0)]
+    served = protocol.baselines(dataset, 0)
+    # Where nobody takes an item again there is nothing that the data lacks.
+    left_out = [b for b in protocol.known() if b not in served and b != TAKEN_BEFORE]
     if left_out and options.baselines is None:
         notes.append(f"{dataset.name} cannot serve the baselines {', '.join(left_out)}")
     if options.validation:

@@ -1,5 +1,6 @@
 """What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
 
+from fusionrec.evaluation.baselines.again import TakenBefore
 from fusionrec.evaluation.baselines.bias import Bias
 from fusionrec.evaluation.baselines.common import (
     Ranker,
@@ -31,6 +32,7 @@ __all__ = [
     "Ranker",
     "Rater",
     "RecentlyPopular",
+    "TakenBefore",
     "category_vectors",
     "item_sets",
     "popularity",

@@ -14,10 +14,13 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.data.split import Split
 from fusionrec.errors import UsageError
+from fusionrec.evaluation.baselines.again import TakenBefore
 from fusionrec.evaluation.baselines.linear import EASE_LIMIT
 from fusionrec.evaluation.measured import Values
 
 GROUP = 50  # users that a group of equal profiles has on average, at least
+
+TAKEN_BEFORE = "taken-before"  # the baseline of data in which people take items again
 
 Make = Callable[[], Any]
 
@@ -194,6 +197,11 @@ def group_fields(dataset: Dataset) -> list[str]:
 def small_enough(dataset: Dataset) -> bool:
     """Whether EASE can invert a matrix of the catalogue's size."""
     return len(dataset.items) <= EASE_LIMIT
+
+
+def again(dataset: Dataset) -> dict[str, Make]:
+    """The baseline of who took what before, where people take items again; else none."""
+    return {TAKEN_BEFORE: TakenBefore} if dataset.schema.repeats else {}
 
 
 def each_seed(options: Options, split: Callable[[int], Split]) -> list[Run]:

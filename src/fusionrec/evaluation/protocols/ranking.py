@@ -11,7 +11,7 @@ import numpy as np
 from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines import Ranker, category_vectors, takers
+from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, takers
 from fusionrec.evaluation.measured import Values
 from fusionrec.evaluation.model import ModelRanker
 from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run
@@ -84,10 +84,14 @@ class RankingProtocol(Protocol):
 
     def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:
         """See ``Protocol.measure_baseline``."""
-        tasks = self.tasks(dataset, run, options)
-        return joined(
-            [measure(dataset, run, task, make().fit(dataset, task.rows)) for task in tasks]
-        )
+        values = []
+        for task in self.tasks(dataset, run, options):
+            ranker = make()
+            # That one learns nothing of others: it is what is known of its user, as a history is.
+            told = isinstance(ranker, TakenBefore) and task.known is not None
+            rows = task.known if told else task.rows
+            values.append(measure(dataset, run, task, ranker.fit(dataset, rows)))
+        return joined(values)
 
     def measure_model(
         self, dataset: Dataset, run: Run, options: Options, artifact: Artifact

@@ -18,9 +18,11 @@ from fusionrec.evaluation.baselines import (
     item_sets,
 )
 from fusionrec.evaluation.protocols.common import (
+    TAKEN_BEFORE,
     Make,
     Options,
     Run,
+    again,
     each_seed,
     group_fields,
     pick_folds,
@@ -54,7 +56,7 @@ class NextItem(RankingProtocol):
 
     def known(self) -> tuple[str, ...]:
         """See ``Protocol.known``."""
-        return ("popular", "popular-by-group", "item-knn", "ease")
+        return ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
         """See ``Protocol.baselines``."""
@@ -62,6 +64,7 @@ class NextItem(RankingProtocol):
         fields = group_fields(dataset)
         if fields:
             found["popular-by-group"] = lambda: PopularByGroup(fields)
+        found |= again(dataset)
         found["item-knn"] = ItemKNN
         if small_enough(dataset):
             found["ease"] = EASE
@@ -129,13 +132,14 @@ class GlobalTime(RankingProtocol):
 
     def known(self) -> tuple[str, ...]:
         """See ``Protocol.known``."""
-        return ("popular", "recently-popular", "item-knn", "ease")
+        return ("popular", "recently-popular", TAKEN_BEFORE, "item-knn", "ease")
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
         """See ``Protocol.baselines``."""
         found: dict[str, Make] = {
             "popular": Popular,
             "recently-popular": RecentlyPopular,
+            **again(dataset),
             "item-knn": ItemKNN,
         }
         if small_enough(dataset):
