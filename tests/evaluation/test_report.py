@@ -17,7 +17,6 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens.sample import synthetic
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report import render
 from fusionrec.evaluation.report.held_out import HeldOut, held_out
 from fusionrec.evaluation.report.html import number
 from fusionrec.evaluation.report.measured import Measured, measure
@@ -26,6 +25,7 @@ from fusionrec.metrics import mae, rmse
 from fusionrec.recipes import RatingSettings, Recipe, SequenceRecipe
 from fusionrec.scores import SCALE
 from fusionrec.training.run import train
+from pages import words_of
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "col", "wbr", "path", "use", "rect", "circle"}
 
@@ -157,28 +157,6 @@ PREDICTED = (
     "rating head",
 )
 HEAD = RatingSettings(networks=1, width=8, epochs=3, batch=300, learning_rate=0.01)
-
-
-class Text(HTMLParser):
-    """Collects a page's words: text, alternative texts, no styles."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.words: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002
-        self.words += [value for name, value in attrs if name == "aria-label" and value]
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
-def words_of(artifact: Artifact, data: Dataset | None = None) -> str:
-    """All that a version's report says."""
-    text = Text()
-    text.feed(render(artifact, data))
-    text.close()
-    return " ".join(text.words)
 
 
 @pytest.fixture(scope="module")

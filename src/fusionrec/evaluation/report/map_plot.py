@@ -10,6 +10,7 @@ import numpy as np
 from fusionrec.evaluation.report.draw import COLOURS, FAINT, GREY, INK, MARKS, figure
 from fusionrec.evaluation.report.html import Markup, percent
 from fusionrec.evaluation.report.item_map import OTHER, ItemMap
+from fusionrec.evaluation.report.wording import Wording
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,7 @@ _SMALL = 8.5  # of the titles' letters, in points
 _LONGEST = 30  # characters of a title
 
 
-def plot(found: ItemMap) -> Markup:
+def plot(found: ItemMap, words: Wording) -> Markup:
     """The map as a figure."""
 
     def draw(canvas: Figure) -> None:
@@ -43,7 +44,7 @@ def plot(found: ItemMap) -> Markup:
         f"Scatter plot of {len(found.points):,} items in the plane of their vectors' first two "
         f"principal components{by}. Among the best known: {named}."
     )
-    caption = "Near each other: rated alike, or alike in content. The best known are named."
+    caption = f"Near each other: {words.alike}, or alike in content. The best known are named."
     return figure("map", alt, caption, _SIZE, draw, large=True)
 
 

@@ -17,28 +17,30 @@ from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.html import Markup, facts, join, number, percent, table, tag
 from fusionrec.evaluation.report.measured import K
 from fusionrec.evaluation.report.scorer import MOST_USERS, Scorer
+from fusionrec.evaluation.report.wording import again, wording
 
-# Of lists: its name among the metrics, its name for people, a factor, and how it is written.
+# Of lists: its name among the metrics, its name for people, which may need a word of the wording, a
+# factor, and how it is written.
 _OF_LISTS: tuple[tuple[str, str, float, Callable[[float], str]], ...] = (
     ("coverage", "Items shown to anyone", 1, percent),
     ("gini", "Gini index of exposure (0 all alike, 1 one item alone)", 1, number),
-    ("percentile", "Mean popularity percentile (100 the most rated)", 100, number),
+    ("percentile", "Mean popularity percentile (100 the most {done})", 100, number),
     ("novelty", "Novelty (bits; more is less expected)", 1, number),
 )
 
 
 def model(artifact: Artifact, held: HeldOut | None) -> Markup:
     """What the manifest says, in words and with units."""
-    m = artifact.manifest
+    m, words = artifact.manifest, wording(artifact.schema)
     rated = int((artifact.item_counts > 0).sum())
     reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
     if artifact.reading:
-        reads += f" (the newest {artifact.reading.length:,} ratings of it)"
+        reads += f" (the newest {artifact.reading.length:,} {words.many} of it)"
     pairs = [
         ("Data set", m["data"]),
-        ("Ratings given to training", f"{m['interactions']:,}{_parted(m, held)}"),
+        (f"{words.heading} given to training", f"{m['interactions']:,}{_parted(m, held)}"),
         ("Users", f"{m['users']:,}"),
-        ("Items", f"{m['items']:,}, {rated:,} of them rated"),
+        ("Items", f"{m['items']:,}, {rated:,} of them {words.done}"),
         ("Made", f"{m['created'].replace('T', ' ').removesuffix('Z')} UTC"),
         ("Made with", ", ".join(f"{name} {v}" for name, v in m.get("versions", {}).items())),
         ("Vectors", f"{m['dim']} numbers each, of length 1; compared by inner product"),
@@ -51,14 +53,16 @@ def model(artifact: Artifact, held: HeldOut | None) -> Markup:
     if m["data"].startswith("synthetic"):
         note = "These rows are synthetic: no figure here says anything of real people."
         parts.insert(0, tag("p", note, class_="note"))
-    return join([*parts, _recipe(m)])
+    return join([*parts, _recipe(artifact)])
 
 
 def _meaning(artifact: Artifact) -> str:
     """What a score says of a rating."""
     star = "A star is one point of the data set's rating scale."
     if artifact.schema.events:
-        return "It ranks: this version learned from what people did, not from ratings they gave."
+        return (
+            "It only ranks: this version learned from what people did, not from how they liked it."
+        )
     if not artifact.rates:
         return f"It ranks, and predicts no rating: this version was not taught any. {star}"
     low, high = artifact.schema.rating_range
@@ -95,8 +99,11 @@ def _settings(recipe: Mapping[str, Any], of: str = "") -> Iterator[list[str]]:
             yield [f"{of}{name}", str(value)]
 
 
-def _recipe(manifest: Mapping[str, Any]) -> Markup:
-    rows = list(_settings(manifest.get("recipe", {})))
+def _recipe(artifact: Artifact) -> Markup:
+    recipe = dict(artifact.manifest.get("recipe", {}))
+    if artifact.schema.events:
+        recipe.pop("rating", None)  # of the rating head, which events do not teach
+    rows = list(_settings(recipe))
     made = table("Every setting of the training", ["Setting", "Value"], rows)
     return tag("details", tag("summary", "Recipe"), made)
 
@@ -149,24 +156,25 @@ def _watched(judged: bool, measure: Mapping[str, Any]) -> str:
 
 def scores(scorer: Scorer, held: HeldOut | None) -> Markup:
     """How scores are spread over what was rated so or so, and what was not rated."""
-    found = showing.scored(scorer, held)
+    found, words = showing.scored(scorer, held), wording(scorer.artifact.schema)
     unseen = held is not None and len(held.rows) > 0
     said = (
-        f"Scores, which are cosines times 5, of rated pairs of user and item "
-        f"({_whose(scorer.artifact, unseen)}), by the rating given, and of pairs drawn at random "
-        "that nobody rated. The further the rows are apart, the more a score tells."
+        f"Scores, which are cosines times 5, of {words.done} pairs of user and item "
+        f"({_whose(scorer.artifact, unseen)}), {words.apart}, and of pairs drawn at random "
+        f"that nobody {words.did}. The further the rows are apart, the more a score tells."
     )
     if not scorer.artifact.rates:
-        said += " They rank; none of them stands for a rating."
+        said += f" They rank; none of them stands for a {words.value}."
     rows = [
         [s.label, f"{len(s.scores):,}"]
         + [number(float(np.quantile(s.scores, q)), 2) for q in (0.05, 0.5, 0.95)]
         + ([] if s.stars is None else [number(s.stars, 2)])
         for s in found
     ]
-    header = ["Rating", "Pairs", "Score, 5%", "Median", "95%"]
+    header = [words.one.capitalize(), "Pairs", "Score, 5%", "Median", "95%"]
     header += ["Mean stars by the score"] if scorer.artifact.rates else []
-    return join([tag("p", said), plots.scores(found), table("Scores by rating", header, rows)])
+    made = table(f"Scores by {words.one}", header, rows)
+    return join([tag("p", said), plots.scores(found), made])
 
 
 def _whose(artifact: Artifact, unseen: bool) -> str:
@@ -180,12 +188,12 @@ def _whose(artifact: Artifact, unseen: bool) -> str:
 
 def item_map(artifact: Artifact) -> Markup:
     """The items in a plane."""
-    found = maps.item_map(artifact)
+    found, words = maps.item_map(artifact), wording(artifact.schema)
     both = sum(found.kept)
     said = [
         f"The {artifact.manifest['dim']} numbers of each item's vector in two: the principal plane "
         f"keeps {percent(both)} of their variance, so that distances here are a hint, no proof. "
-        "Larger points were rated more often."
+        f"Larger points were {words.done} more often."
     ]
     if found.field:
         said.append(
@@ -193,36 +201,43 @@ def item_map(artifact: Artifact) -> Markup:
             f"of them. The {len(found.kinds)} shown are the most frequent."
         )
     if len(found.points) < found.items:
-        said.append(f" Shown are the {len(found.points):,} most rated of {found.items:,} items.")
-    return join([tag("p", "".join(said)), map_plot.plot(found)])
+        shown_are = f"the {len(found.points):,} most {words.done} of {found.items:,} items"
+        said.append(f" Shown are {shown_are}.")
+    return join([tag("p", "".join(said)), map_plot.plot(found, words)])
 
 
 def shown(scorer: Scorer) -> Markup:
     """How popular, varied and evenly spread the lists are."""
-    found = showing.shown(scorer)
+    schema = scorer.artifact.schema
+    found, words = showing.shown(scorer), wording(schema)
     everybody = len(scorer.artifact.users)
     whose = f"all {found.users:,} users"
     if found.users < everybody:
         whose = f"{found.users:,} of {everybody:,} users, at most {MOST_USERS:,}, drawn at random"
+    had = f"what they have {words.done}"
+    had = f"{had} included" if schema.repeats else f"without {had}"
     said = (
-        f"The {K} items that would be shown to each of {whose}, without what they have rated. Of "
-        "the same lists from popularity alone, everybody's hardly differ."
+        f"The {K} items that would be shown to each of {whose}, {had}. Of the same lists from "
+        f"popularity alone, everybody's hardly differ.{again(schema)}"
     )
     ours, theirs = found.model, found.popular
     rows = [  # of a catalogue without K items nothing is known of lists of as many
-        [name, *(write(scale * of.get(f"{key}@{K}", math.nan)) for of in (ours, theirs))]
+        [
+            name.format(done=words.done),
+            *(write(scale * of.get(f"{key}@{K}", math.nan)) for of in (ours, theirs)),
+        ]
         for key, name, scale, write in _OF_LISTS
     ]
     made = table(f"Lists of {K}", ["Figure", "Model", "Popularity"], rows)
-    return join([tag("p", said), plots.shown(found), made])
+    return join([tag("p", said), plots.shown(found, words), made])
 
 
 def people(artifact: Artifact) -> Markup:
     """Users with their history and their list."""
     found = examples.people(artifact)
     said = (
-        f"{len(found)} users drawn at random, the same ones every time: what they liked best, and "
-        "what they would be shown now."
+        f"{len(found)} users drawn at random, the same ones every time: "
+        f"{wording(artifact.schema).shown_first}, and what they would be shown now."
     )
     if artifact.rates and artifact.stars is not None:
         said += (
@@ -234,12 +249,12 @@ def people(artifact: Artifact) -> Markup:
 
 def _person(artifact: Artifact, person: examples.Person, opened: bool) -> Markup:
     rates, events = artifact.rates, artifact.schema.events
+    words = wording(artifact.schema)
     profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)
-    summary = (
-        f"User {person.id}" + (f" · {profile}" if profile else "") + f" · {person.rated:,} rated"
-    )
+    who = f"User {person.id}" + (f" · {profile}" if profile else "")
+    summary = f"{who} · {person.rated:,} {words.done}"
     history = table(
-        f"Some of what they rated ({len(person.history)} of {person.rated:,})",
+        f"Some of what they {words.did} ({len(person.history)} of {person.rated:,})",
         ["Item", "Category", "Weight" if events else "Given (stars)"],
         [[title, category, f"{rating:g}"] for title, category, rating in person.history],
         words=(0, 1),

@@ -27,7 +27,7 @@ class Person:
     Attributes:
         id: outside id.
         profile: attribute and value, as people read them.
-        rated: how many items they rated.
+        rated: how many items they rated; of what is taken again, how often they took any.
         history: title, category and rating of some of them, the best-liked first.
         answer: what they would be shown: the item and its category.
     """

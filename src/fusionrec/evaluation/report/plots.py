@@ -10,7 +10,8 @@ import numpy as np
 from fusionrec.evaluation.report.draw import FAINT, FIRST, GREY, SECOND, figure, legend
 from fusionrec.evaluation.report.html import Markup, number, percent
 from fusionrec.evaluation.report.measured import KS, ByK, Group, K, Stratum
-from fusionrec.evaluation.report.shown import BINS, NOT_RATED, NOT_TAKEN, Scored, Shown
+from fusionrec.evaluation.report.shown import BINS, Scored, Shown
+from fusionrec.evaluation.report.wording import Wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,11 +103,11 @@ def groups(name: str, found: Sequence[Group]) -> Markup:
     return figure(f"group-{name}", alt, f"By {name}. Wide intervals hold few users.", size, draw)
 
 
-def strata(found: Sequence[Stratum]) -> Markup:
+def strata(found: Sequence[Stratum], words: Wording) -> Markup:
     """Shares of catalogue, ratings and places in lists, by stratum."""
     bars = (
         ("items", GREY, "", [s.catalogue for s in found]),
-        ("ratings", SECOND, "//", [s.ratings for s in found]),
+        (words.many, SECOND, "//", [s.ratings for s in found]),
         ("places in lists", FIRST, "", [s.shown for s in found]),
     )
 
@@ -128,7 +129,7 @@ def strata(found: Sequence[Stratum]) -> Markup:
         legend(axes)
 
     alt = "Bar plot: " + "; ".join(
-        f"{s.name}: {percent(s.catalogue, 0)} of items, {percent(s.ratings, 0)} of ratings, "
+        f"{s.name}: {percent(s.catalogue, 0)} of items, {percent(s.ratings, 0)} of {words.many}, "
         f"{percent(s.shown, 0)} of places in lists"
         for s in found
     )
@@ -146,7 +147,7 @@ def scores(found: Sequence[Scored]) -> Markup:
         for row, kind in enumerate(reversed(found)):
             height = np.histogram(kind.scores, edges)[0].astype(float)
             height *= 0.85 / max(height.max(), 1)
-            colour = GREY if kind.label in (NOT_RATED, NOT_TAKEN) else FIRST
+            colour = GREY if kind.free else FIRST
             axes.fill_between(middle, row, row + height, color=colour, alpha=0.65, linewidth=0)
             axes.plot(middle, row + height, color=colour, linewidth=1)
             median = float(np.median(kind.scores))
@@ -162,7 +163,7 @@ def scores(found: Sequence[Scored]) -> Markup:
     return figure("scores", f"{alt}.", "Each row is scaled to its own height.", size, draw)
 
 
-def shown(found: Shown) -> Markup:
+def shown(found: Shown, words: Wording) -> Markup:
     """Where the lists' places and the ratings lie among the popularity percentiles."""
     edges = np.linspace(0, 100, BINS + 1)
 
@@ -170,18 +171,19 @@ def shown(found: Shown) -> Markup:
         axes = canvas.add_subplot()
         places, rated = 100 * found.places, 100 * found.rated
         axes.stairs(places, edges, color=FIRST, linewidth=1.8, label="places in lists")
-        axes.stairs(rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label="ratings")
+        axes.stairs(rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label=words.many)
         axes.axhline(100 / BINS, color=FAINT, linestyle=":", linewidth=1.2, label="all items alike")
-        axes.set_xlabel("popularity percentile of the item (100 is the most rated)")
+        axes.set_xlabel(f"popularity percentile of the item (100 is the most {words.done})")
         axes.set_ylabel(f"share per {100 // BINS} percentiles (%)")
         axes.set_ylim(bottom=0)
         legend(axes)
 
     alt = (
         f"Step plot: the {100 // BINS}% best-known items take {percent(found.places[-1])} of the "
-        f"places in lists and {percent(found.rated[-1])} of all ratings."
+        f"places in lists and {percent(found.rated[-1])} of all {words.many}."
     )
-    return figure("shown", alt, "Lists beside what people rated themselves.", (5.6, 3.2), draw)
+    caption = f"Lists beside what people {words.did} themselves."
+    return figure("shown", alt, caption, (5.6, 3.2), draw)
 
 
 def _short(text: str, length: int) -> str:

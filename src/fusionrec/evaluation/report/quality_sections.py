@@ -9,6 +9,7 @@ from fusionrec.evaluation.report import plots
 from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
 from fusionrec.evaluation.report.measured import KS, ByK, K, Measured, StarError
+from fusionrec.evaluation.report.wording import again, wording
 from fusionrec.feedback_data import without_feedback
 
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
@@ -16,17 +17,17 @@ _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
 def why_absent(artifact: Artifact, held: HeldOut | None) -> str:
     """Why there are no figures on held-out rows; empty if there are."""
+    share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)
+    if share == 0 or (held is not None and not len(held.rows)):
+        return (
+            "Not measured: this version was trained on every row it was given "
+            f"(training.validation={share:g}), so no row is left that it has not learnt from."
+        )
     if held is None:
         return (
             "Not measured: that needs rows that training did not learn from, and a version keeps "
             "no such rows. Make the report with the data set it was trained on: fusionrec report "
             f"--version {artifact.version} --data {without_feedback(artifact.manifest['data'])}"
-        )
-    if not len(held.rows):
-        share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)
-        return (
-            "Not measured: this version was trained on every row it was given "
-            f"(training.validation={share:g}), so no row is left that it has not learnt from."
         )
     return ""
 
@@ -35,11 +36,10 @@ def ranking(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     """HR, Recall and NDCG by K, for any rating and for high ones."""
     if measured is None:
         return _absent(why)
-    like = artifact.schema.like
+    schema, words = artifact.schema, wording(artifact.schema)
     said = (
-        f"Measured on {measured.rows:,} ratings held out of training: every item that a user had "
-        "not rated in the training rows is ranked, and the question is how high those held out "
-        f"come.{_asked_how(artifact)}"
+        f"Measured on {measured.rows:,} {words.many} held out of training: {_asked_of(artifact)} "
+        f"is ranked, and the question is how high those held out come.{_asked_how(artifact)}"
     )
     warned = (
         f"These validation rows chose the epoch, and {_drawn_how(artifact)} may have been trained "
@@ -49,18 +49,27 @@ def ranking(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     pictures = [plots.by_k(name, title, measured.any) for name, title in _METRICS]
     parts = [
         tag("p", said),
-        *_stars(measured),
+        *([] if schema.events else _stars(measured)),
         tag("p", warned, class_="note"),
         tag("div", *pictures, class_="row"),
-        _by_k("Any held-out rating is relevant", measured.any),
+        _by_k(f"Any held-out {words.one} is relevant", measured.any),
     ]
     if measured.liked.users:
-        parts.append(_by_k(f"Ratings of {like:g} stars or more are relevant", measured.liked))
-    words = (
+        liked = f"Ratings of {schema.like:g} stars or more are relevant"
+        parts.append(_by_k(liked, measured.liked))
+    metrics = (
         "HR@K: share of users with a relevant item among their first K. Recall@K: share of a "
         "user's relevant items among them. NDCG@K: the same with higher places counting more."
     )
-    return join([*parts, tag("p", words)])
+    return join([*parts, tag("p", metrics)])
+
+
+def _asked_of(artifact: Artifact) -> str:
+    """Which items are ranked."""
+    done = wording(artifact.schema).done
+    if artifact.schema.repeats:
+        return f"every item, also what a user had {done} in the training rows,"
+    return f"every item that a user had not {done} in the training rows"
 
 
 def _asked_how(artifact: Artifact) -> str:
@@ -75,9 +84,10 @@ def _asked_how(artifact: Artifact) -> str:
 
 def _drawn_how(artifact: Artifact) -> str:
     """How the validation rows are drawn, up to what may have been trained on after them."""
+    words = wording(artifact.schema)
     if artifact.reading:
-        return "each is its user's latest alone, so what others rated later"
-    return "they are drawn at random over time, so a user's later ratings"
+        return f"each is its user's latest alone, so what others {words.did} later"
+    return f"they are drawn at random over time, so a user's later {words.many}"
 
 
 def _stars(measured: Measured) -> list[Markup]:
@@ -132,16 +142,17 @@ def _by_k(what: str, found: ByK) -> Markup:
     return table(caption, header, rows)
 
 
-def groups(measured: Measured | None, why: str) -> Markup:
+def groups(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     """The same for groups of users."""
     if measured is None:
         return _absent(why)
     if not measured.groups:
         return tag("p", "Users have no attribute with few values, so there are no groups.")
+    words = wording(artifact.schema)
     said = (
-        "On the same held-out ratings, any of them relevant. An interval says how far the figure "
-        "may be off because few users stand behind it; where intervals overlap, a difference may "
-        "be chance."
+        f"On the same held-out {words.many}, any of them relevant. An interval says how far "
+        "the figure may be off because few users stand behind it; where intervals overlap, a "
+        "difference may be chance."
     )
     parts: list[Markup] = [tag("p", said)]
     for field, found in measured.groups:
@@ -158,20 +169,22 @@ def groups(measured: Measured | None, why: str) -> Markup:
             ]
             for g, error in zip(found, errors, strict=True)
         ]
-        header = [name, "Users", "Ratings", f"NDCG@{K} ± 95%", f"HR@{K}", *column]
+        header = [name, "Users", words.heading, f"NDCG@{K} ± 95%", f"HR@{K}", *column]
         made = table(f"Users by {name}{whose}", header, rows)
         parts.append(tag("h3", f"By {name}"))
         parts.append(tag("div", plots.groups(name, found), made, class_="pair"))
     return join(parts)
 
 
-def strata(measured: Measured | None, why: str) -> Markup:
+def strata(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     """The same for items that are rated about equally often."""
     if measured is None:
         return _absent(why)
+    words = wording(artifact.schema)
     said = (
-        "Items from the most rated on, cut where each third of the training ratings is reached: "
-        "head, middle, tail. A model that shows the head alone finds nothing of the tail."
+        f"Items from the most {words.done} on, cut where each third of the training {words.many} "
+        "is reached: head, middle, tail. A model that shows the head alone finds nothing of the "
+        f"tail.{again(artifact.schema)}"
     )
     column, errors, whose = _rmse(measured, [s.rmse for s in measured.strata])
     rows = [
@@ -190,15 +203,15 @@ def strata(measured: Measured | None, why: str) -> Markup:
     header = [
         "Stratum",
         "Items",
-        "Training ratings",
+        f"Training {words.many}",
         f"Places in lists of {K}",
         "Popularity's places",
-        "Held-out ratings",
+        f"Held-out {words.many}",
         f"Recall@{K}",
         *column,
     ]
     made = table(f"By popularity stratum{whose}", header, rows)
-    return join([tag("p", said), plots.strata(measured.strata), made])
+    return join([tag("p", said), plots.strata(measured.strata, words), made])
 
 
 def _absent(why: str) -> Markup:

@@ -10,6 +10,7 @@ import numpy as np
 from fusionrec.evaluation.report.held_out import HeldOut
 from fusionrec.evaluation.report.measured import K
 from fusionrec.evaluation.report.scorer import Scorer
+from fusionrec.evaluation.report.wording import wording
 from fusionrec.metrics import (
     Catalogue,
     ItemSets,
@@ -21,7 +22,6 @@ from fusionrec.metrics import (
 
 _SAMPLE = 20_000  # pairs of user and item whose scores are looked at
 BINS = 20  # of a histogram over popularity percentiles
-NOT_RATED, NOT_TAKEN = "not rated", "not taken"  # labels of the pairs that nobody rated or took
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Scored:
         label: such as ``4 stars``; of events ``taken``.
         scores: float32 [n].
         stars: mean rating that the scores predict; None where the version only ranks.
+        free: whether nobody rated them.
     """
 
     label: str
     scores: np.ndarray
     stars: float | None
+    free: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,12 +67,12 @@ def scored(scorer: Scorer, held: HeldOut | None) -> list[Scored]:
     rng = np.random.default_rng(1)
     user, item, rating = _rated(scorer, held, rng)
     scores = scorer.pairs(user, item)
-    events = scorer.artifact.schema.events
-    bands = _weights(rating) if events else _bands(rating)
+    schema = scorer.artifact.schema
+    bands = _weights(rating) if schema.events else _bands(rating)
     found = [_scored(scorer, name, scores[members]) for name, members in bands if members.any()]
     others = _unrated(scorer, rng)
     if len(others):
-        found.append(_scored(scorer, NOT_TAKEN if events else NOT_RATED, others))
+        found.append(_scored(scorer, f"not {wording(schema).done}", others, free=True))
     return found
 
 
@@ -140,10 +142,10 @@ def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
     return scorer.pairs(user[free], item[free])
 
 
-def _scored(scorer: Scorer, name: str, scores: np.ndarray) -> Scored:
+def _scored(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> Scored:
     artifact = scorer.artifact
     stars = float(np.mean(artifact.scores.rating(scores))) if artifact.rates else None
-    return Scored(name, scores, stars)
+    return Scored(name, scores, stars, free)
 
 
 def _exposure(ranked: Ranked, items: int) -> np.ndarray:
