@@ -284,3 +284,55 @@ def test_threads_may_search_while_items_change(index):
         thread.join()
     assert problems == []
     assert ids(index, "toy") == ["1"]
+
+
+def titled(*titles: str) -> WordIndex:
+    """An index of items 0, 1, … that have titles alone."""
+    return WordIndex(MOVIELENS, table({str(n): (t, (), math.nan) for n, t in enumerate(titles)}))
+
+
+@pytest.mark.parametrize(
+    ("title", "part"),
+    [
+        ("地剑心月", "地剑"),
+        ("地剑心月", "心月"),
+        ("ひらがな", "らが"),
+        ("ラーメン", "ーメ"),
+        ("สวัสดีชาวโลก", "ชาวโลก"),
+        ("ສະບາຍດີ", "ບາຍ"),
+        ("សួស្តីពិភពលោក", "ពិភព"),
+        ("မင်္ဂလာပါ", "လာပါ"),
+        ("新地剑心月abc 2", "abc"),
+    ],
+)
+def test_a_part_of_a_title_without_blanks_finds_it(title, part):
+    index = titled("Other", title)
+    assert ids(index, part) == ["1"]
+    assert index.matched(part, "1")
+    assert index.suggest(part) == ""
+    assert index.holding_all(part) == ["1"]
+
+
+def test_other_scripts_and_digits_are_not_cut():
+    for word in ("서울특별시", "წიგნი", "книга", "हिन्दी", "٣٤", "๒๕๖๐", "spiderman"):
+        assert len(search_words(word)) == 1
+        assert ids(titled("Other", word), word[:1]) == []
+    assert search_words("กี่ปี") == ["กี่", "ปี"]  # marks stay with their letters
+
+
+def test_characters_next_to_each_other_stand_before_those_apart():
+    long = "地剑" + "春夏秋冬东南西北" * 9
+    index = titled("剑地", "地心剑", "剑地剑剑", "Other", long, "剑与地", "More")
+    found = index.search("地剑")
+    assert [hit.id for hit in found][:2] == ["2", "4"]
+    assert {hit.id for hit in found} == {"0", "1", "2", "4", "5"}
+    scores = [hit.score for hit in found]
+    assert scores == sorted(scores, reverse=True)
+    assert index.search("地剑", limit=1) == found[:1]
+    assert index.matched("地剑", "4") != index.matched("地剑", "0")
+    assert sorted(index.holding_all("地剑")) == ["2", "4"]
+    assert index.nearness("地剑") == {"4": 0, "2": 1, "0": 2, "1": 2, "5": 2}
+
+
+def test_a_misspelt_word_beside_whole_ones_of_a_script_without_blanks_is_put_right():
+    assert titled("地剑心月 Story").suggest("地剑 stroy") == "地剑 story"

@@ -3,6 +3,8 @@
 The index is SQLite's FTS5 in memory, made from the item table when it is first asked, and changed
 item by item. Its ranking is BM25 with SQLite's constants (k1 = 1.2, b = .75; Robertson and
 Zaragoza, 2009), where words that stand in more than half of the items count next to nothing.
+Scripts without blanks between words are indexed by their characters; items that hold those of a
+search next to each other stand first.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import re
 import sqlite3
 import threading
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from fusionrec.data.dataset import Table
@@ -24,6 +28,14 @@ MAX_WORDS = 32  # words of one search; a whole page pasted in asks for no more
 _ACCENT = 200  # combining classes from here on stand above or below a letter and leave it itself
 _JOINED = re.compile(r"(?<=\w)['’ʼ‐‑-](?=\w)")
 _FIRST_YEAR, _LAST_YEAR = 1000, 2999
+# Letters of scripts without blanks between words: Thai, Lao, Myanmar, Khmer, Han, the Kanas.
+_UNBROKEN = (
+    "\u0e01-\u0e4f\u0e81-\u0ecf\u0edc-\u0edf"
+    "\u1000-\u103f\u1050-\u108f\u109a-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f\u1780-\u17dd"
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+    "\U00020000-\U000323af\u3041-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"
+)
+_PIECE = re.compile(f"[{_UNBROKEN}]|[^{_UNBROKEN}]+")
 
 
 class Found(NamedTuple):
@@ -31,7 +43,8 @@ class Found(NamedTuple):
 
     Attributes:
         id: outside item id.
-        score: BM25, above 0; higher is better.
+        score: BM25, above 0; higher is better. For each two characters of an unbroken script that
+            stand next to each other as in the search, the best BM25 is added to it.
     """
 
     id: str
@@ -47,13 +60,35 @@ def plain_words(text: str) -> list[str]:
 def search_words(text: str) -> list[str]:
     """The words of a text as they are indexed and looked for; some stand twice.
 
-    After its plain words come those that an apostrophe or a hyphen holds together, so that
-    ``spiderman`` and ``Spider-Man`` find each other.
+    A word of a script without blanks is cut into its characters: a part of it finds it. After all
+    plain words come those that an apostrophe or a hyphen holds together, so that ``spiderman`` and
+    ``Spider-Man`` find each other.
     """
-    plain = plain_words(text)
+    plain = _cut_words(text)
     if not _JOINED.search(text):
         return plain
-    return plain + [word for word in plain_words(_JOINED.sub("", text)) if word not in plain]
+    return plain + [word for word in _cut_words(_JOINED.sub("", text)) if word not in plain]
+
+
+def _cut_words(text: str) -> list[str]:
+    return [piece for word in plain_words(text) for piece in _pieces(word)]
+
+
+def _pieces(word: str) -> list[str]:
+    """A word as it is; of an unbroken script its characters, with the marks that stand on them."""
+    pieces: list[str] = []
+    for piece in _PIECE.findall(word):
+        if pieces and unicodedata.category(piece[0])[0] == "M":
+            pieces[-1] += piece
+        else:
+            pieces.append(piece)
+    return pieces
+
+
+def _pairs(text: str) -> list[str]:
+    """The pieces of a text's words that stand next to each other, two and two, each pair once."""
+    pairs = (pair for word in plain_words(text) for pair in pairwise(_pieces(word)))
+    return list(dict.fromkeys(" ".join(pair) for pair in pairs))[:MAX_WORDS]
 
 
 def _without_accents(word: str) -> str:
@@ -155,19 +190,34 @@ class WordIndex:
             limit: how many at most; all by default.
 
         Returns:
-            Items by falling BM25; of equal ones the one that was taken in first.
+            Items by falling score; of equal ones the one that was taken in first.
         """
         terms = _terms(text, prefix)
         if not terms:
             return []
         query = "SELECT rowid, -rank FROM held WHERE held MATCH ? ORDER BY rank, rowid LIMIT ?"
+        pairs = _pairs(text)
         with self._lock:
-            found = self._all(query, " OR ".join(terms), -1 if limit is None else limit)
-            return [Found(self._ids[row], score) for row, score in found]
+            found = self._all(query, " OR ".join(terms), -1 if limit is None or pairs else limit)
+            ranked = self._together_first(found, pairs)[:limit]
+            return [Found(self._ids[row], score) for row, score in ranked]
+
+    def _together_first(
+        self, found: list[tuple[int, float]], pairs: list[str]
+    ) -> list[tuple[int, float]]:
+        """Rows and scores: those that hold more of the pairs before those that hold fewer."""
+        if not (found and pairs):
+            return found
+        query = "SELECT rowid FROM held WHERE held MATCH ?"
+        held = Counter(row for pair in pairs for (row,) in self._all(query, _quoted(pair)))
+        best = found[0][1]
+        raised = [(row, score + best * held[row]) for row, score in found]
+        return sorted(raised, key=lambda one: -one[1])
 
     def holding_all(self, text: str) -> list[str]:
         """Ids of the items that hold every word, in no order of merit; none without a word."""
-        terms = [_quoted(word) for word in dict.fromkeys(plain_words(text))][:MAX_WORDS]
+        words = list(dict.fromkeys(plain_words(text)))[:MAX_WORDS]
+        terms = [_quoted(" ".join(_pieces(word)[:MAX_WORDS])) for word in words]
         if not terms:
             return []
         query = "SELECT rowid FROM held WHERE held MATCH ? ORDER BY rowid"
@@ -181,7 +231,7 @@ class WordIndex:
             Item id -> 0 where its words begin with these, 1 where it holds them one after the
             other, 2 where it holds all of them. Other items are not there.
         """
-        words = [_quoted(word) for word in plain_words(text)[:MAX_WORDS]]
+        words = [_quoted(word) for word in _cut_words(text)[:MAX_WORDS]]
         if not words:
             return {}
         phrase = " + ".join(words) + " *"
@@ -193,11 +243,13 @@ class WordIndex:
         return near
 
     def matched(self, text: str, id_: str, *, prefix: bool = False) -> frozenset[str]:
-        """Which of the words an item holds; none where there is no such item."""
+        """Which words and pairs of pieces an item holds; none where there is no such item."""
         found = self._all("SELECT words FROM held WHERE rowid = ?", self._rows.get(id_, -1))
-        held = set(found[0][0].split()) if found else set()
+        whole = f" {found[0][0]} " if found else ""
+        held = set(whole.split())
         last = _last_word(text) if prefix else None
-        return frozenset(
+        pairs = frozenset(pair for pair in _pairs(text) if f" {pair} " in whole)
+        return pairs | frozenset(
             word
             for word in distinct_words(text)
             if word in held or (word == last and any(one.startswith(word) for one in held))
@@ -208,13 +260,12 @@ class WordIndex:
         empty text.
         """
         words = plain_words(text)[:MAX_WORDS]
-        better = [word if self._knows(word) else self._like(word) for word in words]
+        better = ["".join(map(self._right, _pieces(word)[:MAX_WORDS])) for word in words]
         return " ".join(better) if better != words else ""
 
-    def _knows(self, word: str) -> bool:
-        return bool(self._all("SELECT 1 FROM known WHERE term = ?", word))
-
-    def _like(self, word: str) -> str:
+    def _right(self, word: str) -> str:
+        if self._all("SELECT 1 FROM known WHERE term = ?", word):
+            return word
         # Of a million terms only those with its first letter: few people mistype that one.
         query = "SELECT term, doc FROM known WHERE term >= ? AND term < ?"
         held = dict(self._all(query, word[0], chr(ord(word[0]) + 1)))
@@ -234,7 +285,7 @@ def distinct_words(text: str) -> list[str]:
 
 def _last_word(text: str) -> str | None:
     """The word that someone is still writing: the last one."""
-    return next(reversed(plain_words(text)), None)
+    return next(reversed(_cut_words(text)), None)
 
 
 def _terms(text: str, prefix: bool) -> list[str]:

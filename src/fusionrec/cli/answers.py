@@ -108,7 +108,7 @@ def recommend(
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         query = _query(workspace, opened, k, seen, given)
         wished = replace(query, explain=explain, diversity=diversity, calibration=calibration)
-        show_answer(opened.recommend(wished), as_json)
+        show_answer(opened.recommend(wished), as_json, opened.artifact.schema)
 
 
 _FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version")
@@ -192,7 +192,8 @@ def similar(
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         conditions = options.read_filters(opened.artifact.schema, where, given)
-        show_answer(opened.similar(_named(opened, item), k, conditions), as_json)
+        answer = opened.similar(_named(opened, item), k, conditions)
+        show_answer(answer, as_json, opened.artifact.schema)
 
 
 @click.command()
@@ -225,7 +226,7 @@ def search(
 
     with open_recommender(workspace, version=version, place=place, talk=say) as opened:
         query = _query(workspace, opened, k, not unseen, given)
-        show_answer(opened.search(" ".join(words), query), as_json)
+        show_answer(opened.search(" ".join(words), query), as_json, opened.artifact.schema)
 
 
 def _query(

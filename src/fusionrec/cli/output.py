@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from fusionrec.data.dataset import Dataset
+    from fusionrec.data.schema import Schema
     from fusionrec.recommender import Answer
     from fusionrec.training.progress import Epoch, Measure, Progress
 
@@ -43,15 +45,24 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
 
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
     for name in header:
-        numeric = name.lower() in ("rank", "score", "stars", "rows", "times rated")
+        numeric = name.lower() in ("rank", "score", "stars", "rows", "times rated", "times taken")
         table.add_column(name, justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a title is no markup
     Console().print(table)
 
 
-def show_answer(answer: Answer, as_json: bool) -> None:
-    """An answer; its notes go to stderr."""
+def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> None:
+    """An answer; its notes go to stderr.
+
+    Args:
+        answer: what to show.
+        as_json: whether as JSON, notes and all.
+        schema: of the items, for what the columns are called; without one, after their names.
+    """
+    # Notes name what one may ask for as everybody does; here it is an option.
+    notes = tuple(note.replace("`seen`", "`--seen`") for note in answer.notes)
+    answer = replace(answer, notes=notes)
     if as_json:
         show_json(answer.to_json())
         return
@@ -61,14 +72,10 @@ def show_answer(answer: Answer, as_json: bool) -> None:
     popular = answer.kind == "popular"
     digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
     content = list(answer.items[0].content) if answer.items else []
-    header = [
-        "Rank",
-        "Id",
-        "Title",
-        "Times rated" if popular else "Score",
-        *(["Stars"] if starred else []),
-    ]
-    header += [name.replace("_", " ").capitalize() for name in content]
+    counts = "Times taken" if schema and schema.events else "Times rated"
+    header = ["Rank", "Id", "Title", counts if popular else "Score"]
+    header += ["Stars"] if starred else []
+    header += _headings(content, schema)
     explained = any(item.reason is not None for item in answer.items)
     header += ["Why"] if explained else []
     rows = []
@@ -80,6 +87,12 @@ def show_answer(answer: Answer, as_json: bool) -> None:
         row += [cell(item.content[name]) for name in content]
         rows.append(row + ([item.reason.text if item.reason else ""] if explained else []))
     show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
+
+
+def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:
+    """What people read above the columns of some of the items' fields."""
+    labels = {field.name: field.label for field in schema.attributes("item")} if schema else {}
+    return [labels.get(name) or name.replace("_", " ").capitalize() for name in names]
 
 
 def near(place: str) -> str:

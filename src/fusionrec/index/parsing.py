@@ -47,10 +47,8 @@ def parse(schema: Schema, name: str, text: str, operator: Operator = "=") -> Fie
     fields = filter_fields(schema)
     field = next((f for f in fields if name in (f.name, f.flag)), None)
     if field is None:
-        flags = [f.flag for f in fields]
-        raise UsageError(
-            f"answers cannot be filtered by {name!r}", hint=hint(name, flags, "filters are")
-        )
+        near, _, _ = hint(name, [f.flag for f in fields], "filters are").partition("filters are")
+        raise UsageError(f"answers cannot be filtered by {name!r}", hint=near + _filters(fields))
     if field.kind != "number":
         return _KINDS[operator](field.name, (_choice(field, text),))
     if operator != "=":
@@ -98,13 +96,21 @@ def read_conditions(
 def _written(schema: Schema, text: str) -> FieldCondition:
     parts = _WRITTEN.fullmatch(text)
     if parts is None:
-        flags = ", ".join(f.flag for f in filter_fields(schema))
         raise UsageError(
             f"a condition is name=value, name+=value or name!=value, got {text!r}",
-            hint=f"filters are: {flags or 'none'}",
+            hint=_filters(filter_fields(schema)),
         )
     name, operator, value = parts.groups()
     return parse(schema, name.strip(), value.strip(), operator)  # type: ignore[arg-type]
+
+
+def _filters(fields: Sequence[Field]) -> str:
+    """What there is to filter by: each name, with the label where that says something else."""
+    named = [
+        f.flag + (f" ({f.label})" if f.label and f.label.casefold() != f.flag.casefold() else "")
+        for f in fields
+    ]
+    return f"filters are: {', '.join(named) or 'none'}"
 
 
 def _range(field: Field, text: str) -> Between:
