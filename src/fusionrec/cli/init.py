@@ -51,6 +51,8 @@ def _summary(guessed: Guess) -> None:
         for column, why in guessed.left.items():
             if has(column, RATING):
                 say(f"warning: {_plain(column)} is not taken for a rating: {_plain(why)}")
+    for doubt in guessed.doubts:
+        say(f"warning: {_plain(doubt)}")
     for side, table in (("users", guessed.users), ("items", guessed.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")

@@ -46,12 +46,14 @@ class Facts:
         values: one per row: a text, a list of texts, or None; empty texts are as good as None.
         stamped: whether the file's own type says that these are dates or times.
         complete: whether all rows of the file were read.
+        truths: whether the file's own type says that these are ``true`` and ``false``.
     """
 
     name: str
     values: Sequence[Any]
     stamped: bool = False
     complete: bool = True
+    truths: bool = False
 
     @cached_property
     def lists(self) -> int:

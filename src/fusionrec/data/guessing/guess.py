@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fusionrec.data.guessing import naming
 from fusionrec.data.guessing.attributes import Attribute, Attributes, guess_attribute
-from fusionrec.data.guessing.evidence import Facts, agreement, shown
-from fusionrec.data.guessing.looking import ROWS, File, Folder, look
+from fusionrec.data.guessing.evidence import Facts, agreement
+from fusionrec.data.guessing.leftovers import (
+    FOLLOWS,
+    account,
+    lost_indexes,
+    refused_marks,
+    unused,
+)
+from fusionrec.data.guessing.looking import ROWS, Folder, look
 from fusionrec.data.guessing.roles import Taken, Told, all_taken, both_tables
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.checks import LEAST
@@ -19,7 +26,6 @@ from fusionrec.errors import DataError
 
 _MOST_FIELDS = 40
 _NESTED = "objects within a row are not read"
-_FOLLOWS = 0.9  # an attribute's agreement with the id that it is of
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Guess:
         users, items: the other tables; None where nothing tells of them.
         unused: file -> why it is not used, of those that were read.
         refused: file -> why it could not be read.
+        doubts: what may be lost by that, in sentences for people.
     """
 
     name: str
@@ -64,6 +71,7 @@ class Guess:
     items: TableGuess | None
     unused: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
 
 
 def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
@@ -98,15 +106,17 @@ def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
     sides: dict[Side, TableGuess | None] = {}
     for side in ("item", "user"):  # of two columns of one name, the item's keeps it
         sides[side] = _table(taken, tables[side], side, names, left)
-    _account(taken, sides, left)
+    told = {side: table for side, table in sides.items() if table is not None}
+    account(taken, told.keys(), _said(taken, told.values()), left)
     return Guess(
         name or folder.resolve().name or "data",
         _interactions(taken, tables),
         left,
         sides["user"],
         sides["item"],
-        _unused(held, taken, candidates, tables),
+        unused(held, taken, candidates, tables),
         held.refused,
+        (*refused_marks(taken, left), *lost_indexes(held, taken, tables)),
     )
 
 
@@ -209,7 +219,7 @@ def _following(taken: Taken, side: Side) -> list[Facts]:
         if name in used or not facts.known:
             continue
         follows = agreement(facts, ours)
-        if follows < _FOLLOWS or agreement(facts, theirs) > follows:
+        if follows < FOLLOWS or agreement(facts, theirs) > follows:
             continue
         last = {str(key): v for key, v in zip(ours.values, facts.values, strict=True) if key and v}
         found.append(replace(facts, values=list(last.values())))
@@ -244,51 +254,7 @@ def _titled(facts: Facts) -> tuple[int, int, float]:
     return (2 * named - len(naming.words(facts.name)) * named, -int(facts.words > 12), facts.unique)
 
 
-def _account(taken: Taken, sides: Mapping[Side, TableGuess | None], left: dict[str, str]) -> None:
-    """Says of each column of the interactions that nothing was made of why that is."""
-    used = {taken.user, taken.item, *(mark.column for mark in taken.marks)}
-    for table in sides.values():
-        if table is not None and table.lines[0].value == taken.file.pattern:
-            used |= {a.source for a in table.attributes.kept} | table.attributes.left.keys()
-    for name, facts in taken.file.columns.items():
-        if name in used or name in left:
-            continue
-        told = [s for s in ("item", "user") if sides[s] is not None and _goes(facts, taken, s)]
-        left[name] = (
-            f"goes with the {told[0]}, of whom another file tells" if told
-            else "it is empty" if not facts.known
-            else "neither the user's nor the item's, and no rating, count, event or time"
-        )  # fmt: skip
-
-
-def _goes(facts: Facts, taken: Taken, side: Side) -> bool:
-    column = taken.user if side == "user" else taken.item
-    return agreement(facts, taken.file.columns[column]) >= _FOLLOWS
-
-
-def _unused(
-    held: Folder, taken: Taken, candidates: list[Taken], tables: Mapping[Side, Told | None]
-) -> dict[str, str]:
-    used = {id(taken.file), *(id(told.file) for told in tables.values() if told is not None)}
-    others = {id(one.file): one for one in candidates}
-    return {
-        file.pattern: _why_not(file, others.get(id(file)), taken, tables)
-        for file in held.files
-        if id(file) not in used
-    }
-
-
-def _why_not(
-    file: File, other: Taken | None, taken: Taken, tables: Mapping[Side, Told | None]
-) -> str:
-    if other is not None:
-        return (
-            f"it names users ({shown(other.user)}) and items ({shown(other.item)}) too, but "
-            f"{taken.file.pattern} says more of who took what"
-        )
-    for side, told in tables.items():
-        if told is not None and told.key in file.columns:
-            return (
-                f"it has {shown(told.key)}, too, but {told.file.pattern} tells more of the {side}s"
-            )
-    return "none of its columns names the users or items of " + taken.file.pattern
+def _said(taken: Taken, tables: Iterable[TableGuess]) -> set[str]:
+    """The columns of the interactions' own file that tables were made of, or say why not."""
+    own = [t.attributes for t in tables if t.lines[0].value == taken.file.pattern]
+    return {a.source for one in own for a in one.kept}.union(*(one.left for one in own))

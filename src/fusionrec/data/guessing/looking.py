@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -34,6 +35,7 @@ class File:
         nested: the names of columns that hold objects, which are not read.
         rows: how many rows were read.
         complete: whether these are all.
+        lost_index: the name of a data frame's index that was not written as a column; or empty.
     """
 
     pattern: str
@@ -43,6 +45,7 @@ class File:
     nested: tuple[str, ...]
     rows: int
     complete: bool
+    lost_index: str = ""
 
     @cached_property
     def seen(self) -> str:
@@ -127,7 +130,23 @@ def _read(
         singles = (_read(folder, name, [name], rows, refused) for name in names[:_MOST_FILES])
         return [file for single in singles for file in single]
     refused |= failed
-    return [_file(pattern, len(names), read)] if read else []
+    if not read:
+        return []
+    lost = _lost_index(folder / looked_at[0]) if read[0].format == "parquet" else ""
+    return [replace(_file(pattern, len(names), read), lost_index=lost)]
+
+
+def _lost_index(path: Path) -> str:
+    """The name of the index of a data frame that pandas wrote as a range, and not as a column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        said = json.loads((pq.read_schema(path).metadata or {})[b"pandas"])
+        names = [i["name"] for i in said["index_columns"] if isinstance(i, dict)]
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+        return ""
+    return next((name for name in names if isinstance(name, str)), "")
 
 
 def _sample(path: Path, rows: int) -> Sample:
@@ -145,6 +164,7 @@ def _file(pattern: str, parts: int, samples: list[Sample]) -> File:
             [value for found in samples for value in found.columns[name]],
             stamped=first.types.get(name, "").startswith(("timestamp", "date")),
             complete=complete,
+            truths=first.types.get(name, "") == "bool",
         )
         for name in list(first.columns)[:_MOST_COLUMNS]
     }

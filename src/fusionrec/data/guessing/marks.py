@@ -18,6 +18,7 @@ from fusionrec.data.guessing.evidence import (
     number,
     shown,
 )
+from fusionrec.data.guessing.refusals import refused_time
 from fusionrec.data.guessing.scales import SHORT, guess_scale
 from fusionrec.data.tabular.parsing import COMMA
 
@@ -93,7 +94,7 @@ def _time(facts: Facts) -> Mark | str | None:
         why = {"time": seen, "time_unit": ("dates as text, or of a type of their own",)}
         return Mark("time", facts.name, sure + 1, {"time_unit": "text"}, why)
     if mostly(facts, OTHER_TIME):
-        return (
+        return refused_time(facts) or (
             f"dates such as {facts.examples(1)} are not read: 2024-12-31 or 2024-12-31T23:59:59 are"
         )
     if not facts.whole or facts.numeric < 0.95:
@@ -112,8 +113,10 @@ def _time(facts: Facts) -> Mark | str | None:
 
 def guess_rating(facts: Facts) -> Mark | str | None:
     """The column as a rating, with its scale; why it is none although it is called so; or None."""
-    numbers = facts.numbers
     named = naming.has(facts.name, naming.RATING)
+    if facts.truths and named:
+        facts = _thumbs(facts)
+    numbers = facts.numbers
     if facts.numeric < 0.95 or not len(numbers):
         other = next((v for v in facts.some if v in facts.known and np.isnan(number(v))), "")
         says = f"called a rating, but {1 - facts.numeric:.0%} of its values are no numbers, such as"
@@ -134,6 +137,12 @@ def guess_rating(facts: Facts) -> Mark | str | None:
         doubt = (*doubt, f"in {commas:,} rows with a decimal comma, which is read as a point")
     why = {"rating": (f"{len(levels):,} distinct numbers", *doubt), "scale": said}
     return Mark("rating", facts.name, 2 if named else 1, {"scale": [low, high]}, why)
+
+
+def _thumbs(facts: Facts) -> Facts:
+    """True and false as 1 and 0, as which ratings of that type are read."""
+    values = [value and str(int(value == "true")) for value in facts.values]
+    return replace(facts, values=values, truths=False)
 
 
 def guess_count(facts: Facts) -> Mark | None:

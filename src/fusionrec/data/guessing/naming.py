@@ -66,6 +66,8 @@ TITLE = _all(
     """
     title name heading headline label caption titel titre título titolo nom nombre nome
     название имя 标题 名称 名前 題名 제목 이름 სათაური დასახელება
+    题名 书名 片名 曲名 歌名 品名 影片名 电影名 歌曲名 作品名 商品名 产品名 文章标题 新闻标题
+    商品标题 商品名称 产品名称 电影名称 影片名称 图书名称 书籍名称 歌曲名称 作品名称 書名 タイトル
     """
 )
 PEOPLE_NAME = _all(
