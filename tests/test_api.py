@@ -350,3 +350,10 @@ def test_the_programs_own_logging_stays(tmp_path):
         tmp_path,
     )
     assert said.splitlines() == ["[] 30"], "and nothing else is printed"
+
+
+@pytest.mark.parametrize("wrong", [{"fields": ["shelf"]}, {"weights": ["view"], "event": "rating"}])
+def test_what_must_be_a_dictionary_is_said_to_be_one(wrong):
+    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 2.0]})
+    with pytest.raises(ConfigError, match="must be a dictionary such as"):
+        fusionrec.read_frames(frame, user="user", item="item", **wrong)

@@ -83,6 +83,9 @@ def _toml_value(path: str, text: str) -> Any:
         raise ConfigError(f"{path}: {text!r} is not a number, word or list") from None
 
 
+_WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
 def _of_kind(path: str, value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
@@ -90,9 +93,15 @@ def _of_kind(path: str, value: Any, kind: Any) -> Any:
         inner = kind.__args__[0]
         return tuple(_of_kind(path, one, inner) for one in value)
     if getattr(kind, "__origin__", None) is tuple:
-        raise ConfigError(f"{path} must be a list such as [3, 5], got {value!r}")
-    if isinstance(kind, type) and type(value) is not kind:
-        raise ConfigError(f"{path} must be {kind.__name__}, got {value!r}")
+        example = '["a", "b"]' if kind.__args__[0] is str else "[3, 5]"
+        raise ConfigError(f"{path} must be a list such as {example}, got {value!r}")
+    plain = get_origin(kind) or kind
+    if not isinstance(plain, type):
+        return value
+    if issubclass(plain, Mapping | Settings):
+        check(isinstance(value, Mapping), f"{path} must be a table of its own, got {value!r}")
+    elif type(value) is not plain:
+        raise ConfigError(f"{path} must be {_WORDS.get(plain, plain.__name__)}, got {value!r}")
     return value
 
 

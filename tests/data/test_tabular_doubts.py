@@ -114,3 +114,36 @@ def test_a_table_without_those_who_are_named_is_told_first_of_all(
     else:
         assert not [note for note in notes if note.startswith("warning")]
     assert "fetching" not in ended.err
+
+
+@pytest.mark.parametrize("values", [[n % 5 for n in range(40)], [n % 3 + 0.5 for n in range(40)]])
+@pytest.mark.parametrize("kind", ["category", "categories", "text"])
+def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, values, kind):
+    users, items = [f"u{n % 9}" for n in range(90)], list(range(90))
+    write(tmp_path / "rows.csv", {"u": users, "i": items, "r": [n % 6 for n in range(90)]})
+    write(tmp_path / "items.parquet", {"id": list(range(40)), "code": values})
+    tables = f'[items]\nfiles = "items.parquet"\nid = "id"\n[items.fields.code]\nkind = "{kind}"'
+    described = read_description(describe(tmp_path, "rows.csv", tables=tables))
+    first = convert(described).items.columns["code"][0]
+    assert first == ((str(values[0]),) if kind == "categories" else str(values[0]))
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ("[items]\nfields = 3", "items.fields must be tables"),
+        ("[items]\nfields = [1]", "items.fields must be tables"),
+        ("[[items]]\nid = 'x'", "items must be a table of its own"),
+        ("[items]\nfiles = 'x'\nid = 3", "items.id must be text, got 3"),
+    ],
+)
+def test_a_toml_of_another_shape_is_told_the_right_one(tmp_path, tables, said):
+    with pytest.raises(ConfigError, match=said):
+        read_description(describe(tmp_path, "rows.csv", tables=tables))
+
+
+def test_weights_of_events_must_be_a_table(tmp_path):
+    toml = describe(tmp_path, "rows.csv", event="e")
+    toml.write_text(toml.read_text() + '\nevents = ["view", "buy"]\n')
+    with pytest.raises(ConfigError, match=r"interactions\.events must be a table of its own"):
+        read_description(toml)

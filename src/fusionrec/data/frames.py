@@ -26,7 +26,7 @@ from fusionrec.data.tabular.description import (
 from fusionrec.data.tabular.parsing import numbers
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
-from fusionrec.errors import DataError
+from fusionrec.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def read_frames(
         for n, frame in (("users", users), ("items", items))
         if frame is not None
     }
-    kinds = _Kinds(dict(fields or {}), title)
+    kinds = _Kinds(_mapping("fields", fields, '{"shelf": "category"}'), title)
     kinds.check(given)
     said = Interactions(
         files="interactions",
@@ -106,7 +106,7 @@ def read_frames(
         like=math.nan if like is None else like,
         count=count or "",
         event=event or "",
-        events=dict(weights or {}),
+        events=_mapping("weights", weights, '{"view": 0.2, "buy": 1.0}'),
         time=time or "",
         time_unit=time_unit or given["interactions"].unit(time),
         repeats=repeats,
@@ -205,6 +205,12 @@ def _frame(name: str, given: Any) -> Frame:
     if len(types) < table.num_columns:
         raise DataError(f"{name}: two columns have one name", "rename one of them")
     return Frame(Path(name), "frame", "", types, table=table)
+
+
+def _mapping(name: str, given: Any, example: str) -> dict[str, Any]:
+    if given is not None and not isinstance(given, Mapping):
+        raise ConfigError(f"{name} must be a dictionary such as {example}, got {given!r:.60}")
+    return dict(given or {})
 
 
 class _Kinds:

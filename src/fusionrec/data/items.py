@@ -271,7 +271,7 @@ def _choice(item: str, field: Field, text: str) -> str:
     code = codes.get(text.casefold())
     if code is None:
         near = difflib.get_close_matches(text.casefold(), codes, n=1)
-        guess = f"did you mean {near[0]!r}? " if near else ""
+        guess = f"did you mean {field.choices[codes[near[0]]]!r}? " if near else ""
         raise DataError(
             f"item {item}: {field.name} has no value {text!r}",
             hint=f"{guess}It is one of {', '.join(field.choices)}",

@@ -258,10 +258,11 @@ def description_of(tables: Mapping[str, Any]) -> Description:
     plain = {name: dict(t) if isinstance(t, Mapping) else t for name, t in tables.items()}
     for side in ("users", "items"):
         table = plain.get(side)
-        if isinstance(table, dict) and isinstance(table.get("fields"), Mapping):
+        if isinstance(table, dict) and "fields" in table:
+            given = table["fields"]
+            check(isinstance(given, Mapping), f"{side}.fields must be tables: [{side}.fields.NAME]")
             table["fields"] = {
-                name: _column(f"{side}.fields.{name}", value)
-                for name, value in table["fields"].items()
+                name: _column(f"{side}.fields.{name}", value) for name, value in given.items()
             }
     file = _File.from_dict(plain)
     title = file.items.title

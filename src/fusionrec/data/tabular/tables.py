@@ -148,7 +148,7 @@ class TableReader:
             self._count_commas(name, values, file)
             self._count_unread(name, values, np.isnan(found), missing, file)
             return _without(found, values, missing)
-        texts = values.to_pylist()
+        texts = as_text(values, f"{file}: {name}").to_pylist()
         clean: Callable[[str], str] = self._cleaner(name, field, file)
         if field.kind != "categories":
             cleaned = (clean(text or "") for text in texts)
