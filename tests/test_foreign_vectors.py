@@ -28,6 +28,7 @@ from fusionrec.foreign.columns import MOST_FILTERS, MOST_VALUES, field_name
 from fusionrec.foreign.reading import read_vectors
 from fusionrec.indexing import build_index
 from fusionrec.ledger import Ledger
+from fusionrec.people import DISLIKED
 from fusionrec.versions import load, versions
 
 Command = Callable[..., Ended]
@@ -184,7 +185,8 @@ def test_answers_come_from_the_vectors(both, fusionrec):
     assert found(fusionrec, both, "recommend", "--liked", "104", "-k", "1") == ["105"]
     liked = ["--liked", "Chair 4", "--rated", "110=1", "-k", "30"]
     vectors = load(both).item_vectors
-    order = np.argsort(-(vectors @ (0.5 * vectors[4] - vectors[10])), kind="stable")
+    # Of what is liked, here with a half, what is disliked takes away no more than a half.
+    order = np.argsort(-(vectors @ (vectors[4] - DISLIKED * vectors[10])), kind="stable")
     wanted = [str(100 + row) for row in order if row not in (4, 10)]
     assert found(fusionrec, both, "recommend", *liked) == wanted
     answer = json.loads(fusionrec(both, "recommend", "--liked", "104", "--json").out)

@@ -20,7 +20,7 @@ from fusionrec.errors import UsageError
 from fusionrec.features import Encoder
 from fusionrec.histories import History
 from fusionrec.index import AnyOf, ExactIndex
-from fusionrec.people import KNOWN_COUNTS, People
+from fusionrec.people import DISLIKED, KNOWN_COUNTS, People
 from fusionrec.query import Person, Query, Rated
 from fusionrec.recommender import NOBODY, Recommender
 from fusionrec.training.run import train
@@ -218,6 +218,24 @@ def test_of_the_fusion_model_the_vectors_of_what_is_told_are_added(published):
     assert told @ published.item_vectors[low] < known @ published.item_vectors[low]
 
 
+def test_what_someone_dislikes_takes_away_from_what_they_like_and_asks_for_nothing(published):
+    rows = positions(published, "7", "9")
+    only = find(published, history=[Rated("7", 1.0)])
+    assert (only.vector, only.kind) == (None, "popular")
+    assert only.rated.tolist() == [rows[0]]
+    assert only.notes[-1] == "the ratings given say nothing of what the person likes"
+    liked, disliked = published.item_vectors[rows]
+    for low in ([Rated("9", 1.0)], [Rated("9", 1.0), Rated("20", 1.0), Rated("12", 1.0)]):
+        found = find(published, history=[Rated("7", 5.0), *low]).vector
+        gone = published.item_vectors[positions(published, *(one.item for one in low))]
+        wanted = liked - DISLIKED * gone.mean(axis=0)
+        assert np.allclose(found, wanted / np.linalg.norm(wanted), atol=1e-6)
+    profile = find(published, profile=PROFILE).vector
+    with_low = find(published, profile=PROFILE, history=[Rated("9", 1.0)]).vector
+    assert with_low @ profile > 0.8
+    assert with_low @ disliked < profile @ disliked
+
+
 def test_a_long_history_that_is_told_is_its_newest_items(sequence):
     told = [Rated(str(n), float(n % 5 + 1)) for n in range(1, 41)]
     whole = find(sequence, history=told)
@@ -308,8 +326,8 @@ def test_the_ends_of_the_scale_are_ratings_and_each_says_something_else(sequence
 def test_the_scale_is_that_of_the_schema(published):
     schema = replace(published.schema, rating_range=(0.0, 10.0))
     artifact = replace(published, encoder=Encoder(schema, published.encoder.vocabularies))
-    for rating in (0.0, 10.0):
-        assert find(artifact, history=[Rated("7", rating)]).kind == "history"
+    for rating, kind in ((0.0, "popular"), (10.0, "history")):
+        assert find(artifact, history=[Rated("7", rating)]).kind == kind
     with pytest.raises(UsageError, match=r"a rating is 0 to 10 here, got 10\.5"):
         find(artifact, history=[Rated("7", 10.5)])
 

@@ -17,6 +17,10 @@ from fusionrec.query import Person, Query, Rated, weights
 # Items told that weigh as much as a history: one low rating must not turn the whole answer round.
 KNOWN_COUNTS = 5.0
 
+# Of what is known that a person likes, what they dislike takes away this share at most. More of it
+# would ask for whatever is unlike anything: the vectors of what is popular are alike.
+DISLIKED = 0.3
+
 
 class People:
     """Makes persons of queries, by one version's towers.
@@ -93,7 +97,7 @@ class People:
         now = time.time() if query.now is None else query.now
         vector = self._vector(position, profile, given, stored, now)
         if vector is None:
-            even = "the ratings given say neither what the person likes nor what not"
+            even = "the ratings given say nothing of what the person likes"
             return Person(None, "popular", rated, (*notes, even))
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
         rates = self.artifact.rates and not added
@@ -197,13 +201,15 @@ class People:
         if not len(given):
             return vector
         weight = weights(given.ratings, artifact.schema)
-        told = (weight[:, None] * self.catalogue.vectors[given.items]).mean(axis=0)
         # What was known before counts like so many items of those that were told now.
-        before = KNOWN_COUNTS if len(stored) else 1.0
-        added = before * vector + len(given) * told
+        before = (KNOWN_COUNTS if len(stored) else 1.0) * float(vector.any())
+        liked, disliked = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
+        most = DISLIKED * (before + float(liked.sum()))
+        disliked *= min(1.0, most / max(-float(disliked.sum()), 1e-9))
+        added = before * vector + (liked + disliked) @ self.catalogue.vectors[given.items]
         length = float(np.linalg.norm(added))
-        if length < 1e-6:  # rated in the very middle, and nothing else is known
-            return read(stored) if artifact.has_towers else None
+        if length < 1e-6:  # nothing is known of what the person likes
+            return None
         return np.asarray(added / length, dtype=np.float32)
 
     def _told(
