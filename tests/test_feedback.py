@@ -79,7 +79,7 @@ def test_the_request_wins_over_the_ledger(ledger, catalogue):
     assert list(query.history) == [Rated("4", 2.0, 101), Rated("3", 5.0)]
     assert query.hidden == {"9"}
     nobody = Query(history=[Rated("3", 5.0)])
-    assert Feedback(ledger).enrich(nobody, catalogue) is nobody
+    assert Feedback(ledger).enrich(nobody, catalogue) == nobody
 
 
 @pytest.mark.parametrize("kind", ["user", "history", "popular", "search"])
@@ -210,5 +210,10 @@ def test_what_is_popular_begins_with_what_was_taken_lately(ledger, catalogue, wo
     assert "the last 30 days" in answer.notes[-1]
     before = [i.id for i in exact(load(workspace)).recommend(Query(k=5)).items]
     assert [i.id for i in answer.items[2:]] == [id for id in before if id != "7"][:3]
+    # Who names only what nobody has, or only what they dislike, is nobody yet.
+    assert feedback.enrich(Query(history=[Rated("nothing")]), catalogue).lately == query.lately
+    asked = feedback.enrich(Query(k=5, history=[Rated("12", 1.0)]), catalogue)
+    disliked = [item.id for item in exact(load(workspace)).recommend(asked).items]
+    assert disliked[:4] == [item.id for item in answer.items if item.id != "12"][:4]
     # Someone of whom something is known is not asked to follow the crowd.
     assert feedback.enrich(Query(profile={"gender": "F"}), catalogue).lately == {}

@@ -138,12 +138,13 @@ class Feedback:
         return self.popular(query, catalogue)
 
     def popular(self, query: Query, catalogue: Catalogue) -> Query:
-        """A query for nobody with what was taken lately; any other as it is.
+        """A query of no user and no profile with what was taken lately, which counts where nothing
+        is known of what the person likes; any other as it is.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        if query.user is not None or query.profile or query.history:
+        if query.user is not None or query.profile:
             return query
         schema = catalogue.artifact.schema
         return replace(query, lately=self.lately(math.inf if schema.events else schema.like))

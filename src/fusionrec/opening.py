@@ -120,7 +120,8 @@ def open_version(
         if active is None or not ours:
             why = _no_index(artifact, at, error, Place.of(place).uri != "")
             return _exact(workspace, artifact, why, away=False)
-        talk(f"{error}; rebuilding it from {artifact.version}")
+        lost = f"{error}; rebuilding it from" if active.collection else f"{at.name}: indexing"
+        talk(f"{lost} {artifact.version}")
         problem: StoreError = error
     except StoreError as error:
         return _exact(workspace, artifact, str(error), away=True)

@@ -7,9 +7,9 @@ import math
 import shutil
 from dataclasses import replace
 
+import httpx
 import numpy as np
 import pytest
-from serving import Shop, opened
 
 from fusionrec.catalogue import current, put
 from fusionrec.config import Workspace
@@ -18,6 +18,7 @@ from fusionrec.index import AnyOf
 from fusionrec.ledger import Ledger
 from fusionrec.query import Query, Rated
 from fusionrec.versions import load
+from serving import Shop, opened
 from swapping import eventually, exact
 
 PROBLEM = "application/problem+json"
@@ -321,6 +322,21 @@ def test_faults_are_told_in_plain_words(shop, path, body, headers, told):
         assert errors[where].startswith(message)
     typed = "Content-Type: application/json" in answer.json().get("hint", "")
     assert typed == (not headers)
+
+
+def test_a_head_is_that_of_the_answer(shop):
+    for path in ("/healthz", "/v1/recommendations?user=30", "/v1/items/nothing"):
+        head, whole = httpx.head(shop.client.base_url.join(path)), shop.client.get(path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_a_plus_that_an_address_made_a_blank_is_not_taken_for_another_condition(shop):
+    lost = shop.client.get("/v1/recommendations?user=30&where=genre+=Drama")
+    assert lost.status_code == 400
+    assert "%2B" in lost.json()["hint"]
+    for meant in ("genre%2B=Drama", "genre%20=%20Drama"):
+        assert shop.client.get(f"/v1/recommendations?user=30&where={meant}").status_code == 200
 
 
 def test_faults_of_an_address_and_of_an_item_are_told_in_plain_words(shop):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from fusionrec.answer import Answer
+from fusionrec.errors import UsageError
 from fusionrec.feedback import Said
 from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
@@ -29,6 +31,7 @@ from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State, View
 from fusionrec.service.told import SEVERAL, StateOf, answered, as_json
 
+_PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
 
 
@@ -240,6 +243,11 @@ def _query(view: View, ask: Ask) -> Query:
 def _conditions(
     view: View, where: Sequence[str], only: Sequence[str] = (), without: Sequence[str] = ()
 ) -> list[Condition]:
+    for text in where:
+        if _PLUS_LOST.match(text):
+            raise UsageError(
+                f"{text!r}: expected no blank before the sign alone", "in an address + is %2B"
+            )
     return read_conditions(view.artifact.schema, where, only, without)
 
 

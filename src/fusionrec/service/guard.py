@@ -72,6 +72,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        if scope["method"] == "HEAD":  # answered as GET; the server sends the head alone
+            scope = {**scope, "method": "GET"}
         began, status = time.perf_counter(), 499  # the client went away before there was any
 
         async def noted(message: Message) -> None:

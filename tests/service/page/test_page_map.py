@@ -28,6 +28,18 @@ def test_more_like_this(visit):
     assert tab.page.locator(".chips").inner_text().startswith(first)
 
 
+def test_going_back_closes_what_lies_above_the_page(visit):
+    tab = visit()
+    tab.open("?where=year=1950..")
+    tab.page.get_by_role("button", name="Clear filters").click()
+    tab.page.wait_for_function("!location.search.includes('1950')")
+    tab.page.get_by_role("button", name="Map").click()
+    tab.page.wait_for_selector("dialog[open]")
+    tab.page.go_back()
+    tab.page.wait_for_selector("dialog[open]", state="detached")
+    assert "1950" in tab.page.url
+
+
 # How many pixels of the map are a point's, and how many the ring's.
 _PIXELS = """() => {
   const c = document.querySelector('canvas');

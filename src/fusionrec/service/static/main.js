@@ -209,7 +209,10 @@ $("more").addEventListener("click", more);
 $("open-map").addEventListener("click", () => {
   if (page.schema) openMap(whole(), page.schema, { open: similar, failed });
 });
-addEventListener("popstate", () => page.schema && turn(read()));
+addEventListener("popstate", () => {
+  for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+  if (page.schema) turn(read());
+});
 addEventListener("online", () => notice.retry());
 page.cards.wait(FIRST);
 start();
