@@ -231,6 +231,27 @@ def test_a_popular_answer_says_so_and_nothing_of_the_person():
     assert why(reasons, nobody, row=0) is None
 
 
+def test_what_many_took_lately_is_said_to_be_so_to_nobody_alone():
+    nobody = replace(person({1: 9.0}), vector=None, kind="popular")
+    reasons = reasons_of(crowds(CROWD))
+    item = reasons.catalogue.items.ids[0]
+    lately = Reason("popular", "taken by many in the last 30 days")
+    assert why(reasons, nobody, lately={item: 4}) == lately
+    assert why(reasons, person({1: 9.0}), lately={item: 4}) != lately
+
+
+def test_what_people_take_again_is_said_to_have_been_taken():
+    artifact = planted()
+    again = replace(artifact.schema, repeats=True)
+    reasons = reasons_of(SimpleNamespace(**vars(artifact) | {"schema": again}))
+    history = History.of([3, 5, 3], [9.0, 9.0, 9.0])
+    who = Person(np.eye(DIM)[0], "user", history.items, history=history, read=3)
+    assert why(reasons, who, row=3) == Reason("again", "you rated it 2 times")
+    assert why(reasons, who, row=5) == Reason("again", "you rated it")
+    assert why(reasons, replace(who, named=frozenset([3])), row=3) is None
+    assert why(reasons_of(artifact), who, row=3) is None  # nobody takes anything again there
+
+
 def test_often_is_the_most_rated_twentieth_of_what_was_rated():
     counts = np.r_[np.zeros(50), np.arange(1, 101)].astype(np.int64)
     assert np.flatnonzero(often(counts)).tolist() == [145, 146, 147, 148, 149]

@@ -15,7 +15,7 @@ from fusionrec.categories import Categories, liked
 from fusionrec.data.schema import Schema
 from fusionrec.query import Person, Query
 
-ReasonKind = Literal["liked", "near", "shared", "popular", "new"]
+ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
 
 NAMED = 2  # items or categories that one reason names at most
 PAIRS, PERCENTILE = 20_000, 99  # of pairs of items; see ``Reasons.bar``
@@ -33,9 +33,10 @@ class Reason:
     """Why an item is in an answer.
 
     Attributes:
-        kind: ``liked``: it is near to items that the person's vector was made of. ``near``: it is
-            near to others that they rated. ``shared``: it is of categories that they like.
-            ``popular``: many have rated it. ``new``: nobody has yet.
+        kind: ``again``: they took it before, of what people take again. ``liked``: it is near to
+            items that the person's vector was made of. ``near``: it is near to others that they
+            rated. ``shared``: it is of categories that they like. ``popular``: many have rated it,
+            or took it lately. ``new``: nobody has yet.
         text: the same for people. Titles stand in it as they are, control characters too.
         items: id and title of the items that it names.
     """
@@ -80,9 +81,21 @@ class Reasons:
             self._shared(rows, person.history.items[taste]) if person.vector is not None else {}
         )
         return [
-            near.get(row) or shared.get(row) or self._popular(row, person) or self._new(row)
+            self._again(row, person)
+            or near.get(row)
+            or shared.get(row)
+            or self._popular(row, person, query)
+            or self._new(row)
             for row in map(int, rows)
         ]
+
+    def _again(self, row: int, person: Person) -> Reason | None:
+        """A reason by what the person took before, where people take items again."""
+        if not self.artifact.schema.repeats or person.vector is None:
+            return None
+        times = np.count_nonzero(person.history.items == row) if row not in person.named else 0
+        often = "" if times == 1 else f" {times} times"
+        return Reason("again", f"you {self._did} it{often}") if times else None
 
     @cached_property
     def bar(self) -> float:
@@ -163,10 +176,12 @@ class Reasons:
                 found[row] = Reason("shared", f"{names}: like many of your {self._many}")
         return found
 
-    def _popular(self, row: int, person: Person) -> Reason | None:
+    def _popular(self, row: int, person: Person, query: Query) -> Reason | None:
         """A reason by how many have rated it, where the answer was made of that or of a profile."""
         if person.vector is not None and not person.profile:
             return None
+        if person.vector is None and self.catalogue.items.ids[row] in query.lately:
+            return Reason("popular", "taken by many in the last 30 days")
         if person.profile and self._crowds.often_by(person.profile, row):
             said = self._crowds.described(person.profile)
             return Reason("popular", f"often {self._done} by people of your profile ({said})")

@@ -193,6 +193,12 @@ def test_dates_far_ahead_have_no_unit_to_be_mistaken(tmp_path):
     assert found(made, "time_future").count == 2
 
 
+def test_seconds_that_are_read_as_milliseconds_are_told(tmp_path):
+    columns = {"u": ["a", "b"], "i": ["x", "y"], "r": [1, 2], "t": ["1600000000", "1700000000"]}
+    made = converted(tmp_path, columns, **RATED, time_unit="ms")
+    assert found(made, "time_1970").count == 2
+
+
 def test_odd_times_are_counted_and_unreadable_ones_left_out(tmp_path):
     times = ["", "soon", "-5", str(NOW + 86_401), str(NOW), "9" * 30]
     columns = {"u": list("abcdef"), "i": ["x"] * 6, "r": ["1", "2", "3"] * 2, "t": times}

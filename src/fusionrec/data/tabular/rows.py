@@ -146,6 +146,7 @@ class RowReader:
         for name, odd, says in (
             ("time_future", time > self._now + 86_400, "times in the future"),
             ("time_early", time < 0, "times before 1970"),
+            ("time_1970", (time >= 0) & (time < 366 * 86_400), "times in 1970, of a wrong unit?"),
         ):
             self._findings.add(name, int(odd.sum()), says)
 
