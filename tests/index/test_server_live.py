@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from milvus_server import MilvusServer
-from serving import opened
 
 from fusionrec.config import Workspace
 from fusionrec.index import MilvusStore, Place
@@ -16,6 +15,7 @@ from fusionrec.indexing import build_index
 from fusionrec.live import Live
 from fusionrec.query import Query
 from fusionrec.versions import load
+from serving import opened
 from swapping import Stores, eventually, exact, queries, short, swaps
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from serving import Server, Shop, opened
 from wares import bazaar, puzzles
 
 from builders import recipe
@@ -16,6 +15,7 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.indexing import build_index
 from fusionrec.versions import load
+from serving import Server, Shop, opened
 
 
 @pytest.fixture(scope="session")

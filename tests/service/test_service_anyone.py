@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from serving import opened
 from wares import KINDS, ware
 
 from fusionrec.catalogue import Catalogue
@@ -20,6 +19,7 @@ from fusionrec.service import chart
 from fusionrec.service.form import step_of
 from fusionrec.service.wording import hint_for_http, note_for_http
 from fusionrec.versions import load
+from serving import opened
 
 VISITOR = "επισκέπτης 7"
 

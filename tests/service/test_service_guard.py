@@ -8,7 +8,6 @@ import socket
 import time
 
 import pytest
-from serving import Shop, opened
 
 from fusionrec.errors import ConfigError, LedgerError
 from fusionrec.ledger import Ledger
@@ -16,6 +15,7 @@ from fusionrec.service.app import create_app
 from fusionrec.service.guard import scope_of
 from fusionrec.service.limits import Buckets
 from fusionrec.service.settings import ServiceSettings
+from serving import Shop, opened
 
 
 def bearing(secret: str) -> dict[str, str]:

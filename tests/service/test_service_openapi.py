@@ -6,6 +6,7 @@ import warnings
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
+
 from serving import opened
 
 with warnings.catch_warnings():

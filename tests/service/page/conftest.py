@@ -11,10 +11,10 @@ import httpx
 import pytest
 from browsing import Tab, browser, tab_of
 from playwright.sync_api import Browser
-from serving import Server
 
 from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
+from serving import Server
 
 HOSTILE = (
     "Zanzibar <img src=x onerror=\"document.title='run'\"><script>document.title='run'</script>"

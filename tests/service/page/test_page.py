@@ -11,11 +11,11 @@ import httpx
 import pytest
 from browsing import CHROMIUM, PHONE
 from playwright.sync_api import Route
-from serving import Server
 
 from builders import library, recipe
 from fusionrec.config import Workspace
 from fusionrec.service.about import STATIC
+from serving import Server
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")

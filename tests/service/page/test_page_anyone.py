@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from browsing import CHROMIUM, PHONE, Tab
 from playwright.sync_api import Route
-from serving import Shop, opened
 from wares import ware
 
 from fusionrec.config import Workspace
+from serving import Shop, opened
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")
 
