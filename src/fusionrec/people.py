@@ -17,8 +17,9 @@ from fusionrec.query import Person, Query, Rated, weights
 # Items told that weigh as much as a history: one low rating must not turn the whole answer round.
 KNOWN_COUNTS = 5.0
 
-# Of what is known that a person likes, what they dislike takes away this share at most. More of it
-# would ask for whatever is unlike anything: the vectors of what is popular are alike.
+# Of what is known that a person likes, what they dislike takes away this share at most, about what
+# is usual in Rocchio's relevance feedback (.25 of .75). More of it would ask for whatever is unlike
+# anything: the vectors of what is popular are alike.
 DISLIKED = 0.3
 
 
