@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from builders import python, tree
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger, Pulse
 from fusionrec.ledger.places import WAIT
+from fusionrec.ledger.turns import write_ahead
 
 EVENT = Event("1", "u", "i", "view")
 
@@ -370,3 +372,24 @@ def test_the_pulse_notices_every_writer_and_another_file(tmp_path):
     for file in list(tmp_path.glob("b.sqlite*")):
         file.rename(tmp_path / file.name.replace("b.", "a."))
     assert (ledger.pulse().event, ledger.pulse().profile >= 0) == (0, True)
+
+
+def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
+    """As SQLite refuses a second maker: at once, whatever it is told to wait."""
+    file = tmp_path / "ledger.sqlite"
+    options = {"isolation_level": None, "check_same_thread": False, "timeout": 0}
+    with (
+        closing(sqlite3.connect(file, **options)) as maker,
+        closing(sqlite3.connect(file, **options)) as other,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        maker.execute("BEGIN EXCLUSIVE")
+        maker.execute("CREATE TABLE made (a)")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            write_ahead(other, 0.05)
+        waiting = pool.submit(write_ahead, other, 10)
+        with pytest.raises(TimeoutError):
+            waiting.result(0.1)
+        maker.execute("COMMIT")
+        waiting.result(10)
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)

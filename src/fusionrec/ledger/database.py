@@ -15,7 +15,7 @@ from fusionrec.ledger import forks
 from fusionrec.ledger.faults import ledger_error
 from fusionrec.ledger.places import WAIT, Place, is_settled, settled_engine
 from fusionrec.ledger.tables import SCHEMA, migrate, schema_number
-from fusionrec.ledger.turns import begin, turns_at
+from fusionrec.ledger.turns import begin, turns_at, write_ahead
 from fusionrec.ledger.watch import Watch
 
 T = TypeVar("T")
@@ -164,7 +164,7 @@ def _lock(connection: Connection) -> bool:
 def _write_ahead(connection: Connection) -> None:
     """Lets readers go on while someone writes; said once to a connection, kept by the file."""
     if not connection.info.get("writes"):
-        _driver(connection).execute("PRAGMA journal_mode=WAL")
+        write_ahead(_driver(connection), WAIT)
         connection.info["writes"] = True
 
 

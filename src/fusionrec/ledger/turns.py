@@ -73,16 +73,32 @@ def begin(connection: sqlite3.Connection, wait: float) -> None:
     Raises:
         sqlite3.OperationalError: another one was for ``wait`` seconds.
     """
-    end = time.monotonic() + wait
     [[usual]] = connection.execute("PRAGMA busy_timeout")
     connection.execute(f"PRAGMA busy_timeout={_GLANCE}")
     try:
-        while True:
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                return
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
-                    raise
+        _insist(connection, "BEGIN IMMEDIATE", wait)
     finally:
         connection.execute(f"PRAGMA busy_timeout={usual}")
+
+
+def write_ahead(connection: sqlite3.Connection, wait: float) -> None:
+    """Lets readers go on while someone writes. Where several make a file at the same moment, SQLite
+    refuses this at once, however long it is told to wait.
+
+    Raises:
+        sqlite3.OperationalError: it was refused for ``wait`` seconds.
+    """
+    _insist(connection, "PRAGMA journal_mode=WAL", wait, rest=_GLANCE / 1000)
+
+
+def _insist(connection: sqlite3.Connection, statement: str, wait: float, rest: float = 0.0) -> None:
+    """Says a statement until nobody else has the file, or ``wait`` seconds are over."""
+    end = time.monotonic() + wait
+    while True:
+        try:
+            connection.execute(statement)
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(rest)
