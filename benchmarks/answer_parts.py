@@ -5,13 +5,15 @@
 On the active version and its store, which nothing else may use meanwhile: the store's own search
 for one vector, at once again and with rests, and for four in one request, as the index asks it; the
 whole answer to a known user; the ledger asked for news by a question, and by SQLite's count of
-commits; and for how many users the index's first request is deep enough. Milliseconds by the clock
-and of this process's processor time, medians. Prints one JSON object.
+commits; Python's search for garbage over all that is held; and for how many users the index's first
+request is deep enough. Milliseconds by the clock and of this process's processor time, medians.
+Prints one JSON object.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import math
 import statistics
@@ -100,6 +102,7 @@ def main() -> None:
         question = taken(lambda: ledger._database.read(pulse, Pulse()), given.runs)
         found["ledger, a question"] = question
         found["ledger, nothing new"] = taken(ledger.pulse, given.runs)
+        found["search for garbage"] = taken(gc.collect, 5)
         found["first request deep enough"] = deep_enough(recommender)
     print(json.dumps(found, indent=1))
 

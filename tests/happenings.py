@@ -8,6 +8,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import EVENTS, Field, Schema
+from fusionrec.ledger import Event, Ledger
 
 WEEK = 7 * 86_400
 
@@ -52,3 +53,12 @@ def baskets(users: int = 40, weeks: int = 16, items: int = 30) -> Dataset:
         rows += [(user, item, week * WEEK) for week, item in enumerate(bought)]
     user, item, time = np.array(rows).T
     return data_set(schema(repeats=True), user, item, time=time.astype(np.int64))
+
+
+def tell(ledger: Ledger, user: str, *said: tuple, since: float = 100.0) -> None:
+    """Events of a user: item and kind, and the rating where there is one; a second apart."""
+    number = ledger.last_event()
+    ledger.record(
+        Event(f"{user}-{number + n}", user, item, kind, *more, time=since + number + n)
+        for n, (item, kind, *more) in enumerate(said)
+    )

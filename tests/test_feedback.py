@@ -14,6 +14,7 @@ from fusionrec.feedback import Feedback
 from fusionrec.ledger import Event, Ledger
 from fusionrec.query import Query, Rated
 from fusionrec.versions import load
+from happenings import tell
 from swapping import exact
 
 
@@ -25,15 +26,6 @@ def catalogue(workspace):
 @pytest.fixture
 def ledger(workspace):
     return Ledger(workspace.ledger)
-
-
-def tell(ledger: Ledger, user: str, *said: tuple) -> None:
-    """Events of a user: item and kind, and the rating where there is one."""
-    number = ledger.last_event()
-    ledger.record(
-        Event(f"{user}-{number + n}", user, item, kind, *more, time=100.0 + number + n)
-        for n, (item, kind, *more) in enumerate(said)
-    )
 
 
 def test_each_kind_says_what_it_says(ledger, catalogue):

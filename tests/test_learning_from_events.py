@@ -23,12 +23,12 @@ from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.feedback import Feedback
 from fusionrec.feedback_data import trained_with, with_feedback
-from fusionrec.ledger import Event, Ledger
+from fusionrec.ledger import Ledger
 from fusionrec.query import Query, Rated
 from fusionrec.recipes import FUSION, RatingSettings
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.run import train
-from happenings import baskets, data_set, groups, schema
+from happenings import baskets, data_set, groups, schema, tell
 from swapping import exact
 
 
@@ -256,14 +256,6 @@ def ledger(tmp_path):
     return Ledger(tmp_path / "ledger.sqlite")
 
 
-def tell(ledger: Ledger, user: str, *said: tuple) -> None:
-    number = ledger.last_event()
-    ledger.record(
-        Event(f"{user}-{number + n}", user, item, kind, *more, time=2e9 + number + n)
-        for n, (item, kind, *more) in enumerate(said)
-    )
-
-
 def test_what_feedback_says_of_events(taken, ledger):
     catalogue = Catalogue.of(taken)
     tell(ledger, "v", ("i3", "rating", 1.0), ("i4", "like"), ("i5", "like"), ("i5", "dislike"),
@@ -272,7 +264,7 @@ def test_what_feedback_says_of_events(taken, ledger):
     assert [(one.item, one.rating) for one in said.history] == [("i4", 1.0), ("i6", 1.0)]
     assert said.hidden == {"i5", "i7"}
     for user in "abc":
-        tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"))
+        tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=2e9)
     asked = Feedback(ledger).enrich(Query(), catalogue)
     assert asked.lately == {"i10": 3}
 

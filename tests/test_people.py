@@ -223,7 +223,7 @@ def test_what_someone_dislikes_takes_away_from_what_they_like_and_asks_for_nothi
     only = find(published, history=[Rated("7", 1.0)])
     assert (only.vector, only.kind) == (None, "popular")
     assert only.rated.tolist() == [rows[0]]
-    assert only.notes[-1] == "the ratings given say nothing of what the person likes"
+    assert only.notes == ("the ratings given say nothing of what the person likes",)
     liked, disliked = published.item_vectors[rows]
     for low in ([Rated("9", 1.0)], [Rated("9", 1.0), Rated("20", 1.0), Rated("12", 1.0)]):
         found = find(published, history=[Rated("7", 5.0), *low]).vector

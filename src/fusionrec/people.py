@@ -92,14 +92,14 @@ class People:
             )
         if not kinds and position is None:
             return Person(None, "popular", rated, notes)
-        added = len(given) > 0 and not self.artifact.reading
-        if added:
-            notes += (self._added(),)
         now = time.time() if query.now is None else query.now
         vector = self._vector(position, profile, given, stored, now)
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
             return Person(None, "popular", rated, (*notes, even))
+        added = len(given) > 0 and not self.artifact.reading
+        if added:
+            notes += (self._added(),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
         rates = self.artifact.rates and not added
         return Person(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
@@ -183,7 +183,7 @@ class People:
         stored: History,
         now: float,
     ) -> np.ndarray | None:
-        """The person's vector; None where no tower makes one of what says nothing."""
+        """The person's vector; None where nothing is known of what they like."""
         artifact = self.artifact
 
         def read(history: History) -> np.ndarray:
