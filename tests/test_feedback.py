@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from fusionrec.catalogue import Catalogue
+from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.feedback import Feedback
-from fusionrec.ledger import Event, Ledger
+from fusionrec.feedback_data import with_feedback
+from fusionrec.ledger import Event, Ledger, Recent
 from fusionrec.query import Query, Rated
+from fusionrec.recommender import Recommender
 from fusionrec.versions import load
 from happenings import tell
 from swapping import exact
@@ -32,7 +37,8 @@ def test_each_kind_says_what_it_says(ledger, catalogue):
     tell(ledger, "v", ("3", "rating", 2.0), ("4", "like"), ("5", "dislike"), ("6", "view"),
          ("7", "hide"))  # fmt: skip
     said = Feedback(ledger).said("v", catalogue)
-    assert said.history == (Rated("3", 2.0, 100), Rated("4", None, 101), Rated("5", 1.0, 102))
+    liked = Rated("4", MOVIELENS.like, 101, named=True)
+    assert said.history == (Rated("3", 2.0, 100), liked, Rated("5", 1.0, 102))
     assert said.hidden == {"7"}
     assert said.events == (5, 5)
     assert Feedback(ledger).said("w", catalogue).history == ()
@@ -41,7 +47,7 @@ def test_each_kind_says_what_it_says(ledger, catalogue):
 def test_the_last_opinion_of_an_item_counts(ledger, catalogue):
     tell(ledger, "v", ("3", "rating", 5.0), ("4", "like"), ("3", "dislike"), ("3", "view"))
     said = Feedback(ledger).said("v", catalogue)
-    assert [(one.item, one.rating) for one in said.history] == [("4", None), ("3", 1.0)]
+    assert [(one.item, one.rating) for one in said.history] == [("4", 4.0), ("3", 1.0)]
 
 
 def test_a_hidden_item_is_back_once_something_is_said_of_it(ledger, catalogue):
@@ -90,8 +96,6 @@ def test_what_is_hidden_is_in_no_answer(workspace, catalogue, kind, seen):
         search = kind == "search"
         answer = recommender.search(word, query) if search else recommender.recommend(query)
         return [item.id for item in answer.items]
-
-    from dataclasses import replace
 
     first = ids(asked)[0]
     assert ids(replace(asked, hidden=[first, "nowhere"])) == ids(asked)[1:]
@@ -178,34 +182,131 @@ def test_the_version_still_refuses_what_the_request_says_wrongly(ledger, catalog
         exact(catalogue.artifact).recommend(query)
 
 
-def test_what_is_popular_begins_with_what_was_taken_lately(ledger, catalogue, workspace):
-    now, never = time.time(), catalogue.items.ids[0]  # no rating of it in the training data
+def test_of_two_opinions_the_later_one_counts_by_its_own_time(ledger, catalogue):
     ledger.record(
         [
-            Event("1", "a", never, "like", time=now),
-            Event("2", "b", never, "view", time=now - 86_400),
-            Event("3", "b", never, "view", time=now),  # one person counts once
-            Event("4", "a", "7", "rating", 5.0, time=now),
-            *(Event(f"4{who}", who, "7", "like", time=now) for who in "cd"),
-            *(Event(f"3{who}", who, never, "like", time=now) for who in "cd"),
-            *(Event(f"8{who}", who, "11", "like", time=now) for who in "cd"),  # too few
-            Event("5", "a", "8", "rating", 2.0, time=now),
-            Event("6", "a", "9", "like", time=now - 40 * 86_400),
-            Event("7", "a", "10", "hide", time=now),
+            Event("a", "v", "3", "rating", 5.0, time=200),
+            Event("b", "v", "3", "rating", 1.0, time=100),  # reported late
+            Event("c", "v", "4", "hide", time=200),
+            Event("d", "v", "4", "like", time=100),
+            Event("e", "v", "5", "like", time=100),
+            Event("f", "v", "5", "dislike", time=100),  # at the same moment: arrival decides
+        ]
+    )
+    said = Feedback(ledger).said("v", catalogue)
+    assert [(one.item, one.rating) for one in said.history] == [("4", 4.0), ("5", 1.0), ("3", 5.0)]
+    assert said.hidden == {"4"}
+
+
+def test_what_training_saw_later_counts_before_what_was_said_earlier(ledger, catalogue):
+    artifact = catalogue.artifact
+    position = 20
+    user, stored = artifact.users.ids[position], artifact.histories.of(position)
+    item, then = artifact.items.ids[stored.items[0]], float(stored.times[0])
+    ledger.record([Event("a", user, item, "rating", 1.0, time=then - 1)])
+    ledger.record([Event("b", user, item, "hide", time=then - 1)])
+    said = Feedback(ledger).said(user, catalogue)
+    assert (said.history, said.hidden) == ((), frozenset())
+    ledger.record([Event("c", user, item, "rating", 2.0, time=then)])
+    assert Feedback(ledger).said(user, catalogue).history == (Rated(item, 2.0, then),)
+    ledger.record([Event("d", user, item, "hide", time=then)])
+    assert Feedback(ledger).said(user, catalogue).hidden == {item}
+
+
+def test_a_like_weighs_the_same_on_every_road(ledger, catalogue, dataset):
+    """As feedback, as named in a request, as known without a rating, and in training."""
+    tell(ledger, "v", ("4", "like"))
+    schema = catalogue.artifact.schema
+    recommender = exact(catalogue.artifact)
+    said = Feedback(ledger).enrich(Query("v"), catalogue)
+    roads = (
+        said,
+        Query(history=[Rated("4", schema.like, named=True)]),
+        Query(history=[Rated("4", schema.like)]),
+        Query(history=[Rated("4")]),
+    )
+    profile = {"gender": "F"}  # beside which the weight tells
+    vectors = [
+        recommender.people.find(replace(q, user=None, profile=profile)).vector for q in roads
+    ]
+    for vector in vectors[1:]:
+        assert np.allclose(vector, vectors[0], atol=1e-7)
+    trained = with_feedback(dataset, ledger)
+    assert trained.rating[-1] == schema.like == said.history[0].rating
+
+
+def popular(catalogue: Catalogue, query: Query) -> list[str]:
+    return [item.id for item in exact(catalogue.artifact).recommend(query).items]
+
+
+def likes(item: str, users: int, time: float) -> list[Event]:
+    return [Event(f"{item}-{n}", f"{item}-{n}", item, "like", time=time) for n in range(users)]
+
+
+def test_what_is_popular_counts_what_was_taken_recently(ledger, catalogue):
+    now, never = time.time(), catalogue.items.ids[1]  # no rating of it in the training data
+    ledger.record(
+        [
+            *likes(never, 4, now),
+            Event("1", f"{never}-0", never, "rating", 5.0, time=now),  # one person counts once
+            *(Event(f"7{who}", who, "7", "rating", 4.0, time=now) for who in "cde"),
+            *likes("11", 2, now),  # too few
+            *likes("8", 3, now - 40 * 86_400),
+            *(Event(f"9{who}", who, "9", "view", time=now) for who in "cde"),
+            *(Event(f"low{who}", who, "12", "rating", 2.0, time=now) for who in "cde"),
+            *likes("13", 3, now - 60),
+            Event("back", "13-0", "13", "dislike", time=now),  # taken back
         ]
     )
     feedback = Feedback(ledger)
-    assert feedback.lately(4.0) == {never: 4, "7": 3}
-    query = feedback.enrich(Query(k=5), catalogue)
-    answer = exact(load(workspace)).recommend(query)
-    assert [item.id for item in answer.items[:2]] == [never, "7"]
-    assert "the last 30 days" in answer.notes[-1]
-    before = [i.id for i in exact(load(workspace)).recommend(Query(k=5)).items]
-    assert [i.id for i in answer.items[2:]] == [id for id in before if id != "7"][:3]
+    recent = feedback.recent(4.0)
+    assert recent.takers == {never: 4, "7": 3}
+    assert recent.users == 4 + 3 + 2 + 2
+    query = feedback.enrich(Query(k=40), catalogue)
+    before, after = popular(catalogue, Query(k=40)), popular(catalogue, query)
+    assert after.index("7") <= before.index("7")
+    assert after.index(never) < before.index(never)
+    assert after[0] != never, "four newcomers do not lift an item above all that were rated"
+    answer = exact(catalogue.artifact).recommend(query)
+    assert answer.notes[-1].endswith("what people took in the last 30 days counts for 5%")
     # Who names only what nobody has, or only what they dislike, is nobody yet.
-    assert feedback.enrich(Query(history=[Rated("nothing")]), catalogue).lately == query.lately
-    asked = feedback.enrich(Query(k=5, history=[Rated("12", 1.0)]), catalogue)
-    disliked = [item.id for item in exact(load(workspace)).recommend(asked).items]
-    assert disliked[:4] == [item.id for item in answer.items if item.id != "12"][:4]
+    assert feedback.enrich(Query(history=[Rated("nothing")]), catalogue).recent == query.recent
+    asked = feedback.enrich(Query(k=40, history=[Rated("12", 1.0)]), catalogue)
+    assert popular(catalogue, asked) == [item for item in after if item != "12"]
     # Someone of whom something is known is not asked to follow the crowd.
-    assert feedback.enrich(Query(profile={"gender": "F"}), catalogue).lately == {}
+    assert feedback.enrich(Query(profile={"gender": "F"}), catalogue).recent == Recent()
+
+
+def test_many_recent_takers_come_first(ledger, catalogue):
+    never = catalogue.items.ids[0]
+    ledger.record(likes(never, 1_000, time.time()))
+    asked = Feedback(ledger).enrich(Query(k=3), catalogue)
+    assert popular(catalogue, asked)[0] == never
+
+
+def test_a_few_newcomers_do_not_lift_an_item_above_one_that_hundreds_took(catalogue):
+    counts = np.zeros(len(catalogue), dtype=np.int64)
+    counts[[0, 1, 2]] = 5, 366, 3_000
+    vars(catalogue)["counts"] = counts
+    ids = catalogue.items.ids
+    for newcomers in (0, 3, 10, 20):
+        takers = Recent(newcomers, {ids[0]: newcomers} if newcomers else {})
+        recommender = Recommender(catalogue, exact(catalogue.artifact).index)
+        answer = recommender.recommend(Query(k=3, recent=takers))
+        assert [item.id for item in answer.items] == [ids[2], ids[1], ids[0]], newcomers
+
+
+def test_times_to_come_are_not_recent(ledger, catalogue):
+    now = time.time()
+    ledger.record([*likes("8", 3, now + 3_600), *likes("9", 3, 3_999_999_999.0)])
+    assert Feedback(ledger).recent(4.0) == Recent()
+    ledger.record(likes("7", 3, now + 60))  # a clock that is a little ahead
+    assert Feedback(ledger).recent(4.0) == Recent(3, {"7": 3})
+
+
+def test_views_count_only_where_nobody_liked_anything(ledger):
+    now = time.time()
+    ledger.record([Event(who, who, "9", "view", time=now) for who in "abc"])
+    assert Feedback(ledger).recent(4.0) == Recent(3, {"9": 3})
+    ledger.record([Event("d", "d", "8", "rating", 2.0, time=now)])
+    assert Feedback(ledger).recent(4.0) == Recent()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.feedback import Feedback
 from fusionrec.feedback_data import trained_with, with_feedback
-from fusionrec.ledger import Ledger
+from fusionrec.ledger import Ledger, Recent
 from fusionrec.query import Query, Rated
 from fusionrec.recipes import FUSION, RatingSettings
 from fusionrec.training.fusion import FusionTrainer
@@ -264,9 +265,9 @@ def test_what_feedback_says_of_events(taken, ledger):
     assert [(one.item, one.rating) for one in said.history] == [("i4", 1.0), ("i6", 1.0)]
     assert said.hidden == {"i5", "i7"}
     for user in "abc":
-        tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=2e9)
+        tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=time.time() - 60)
     asked = Feedback(ledger).enrich(Query(), catalogue)
-    assert asked.lately == {"i10": 3}
+    assert asked.recent == Recent(3, {"i10": 3})
 
 
 def pairs(data) -> list[tuple[str, str]]:
@@ -296,7 +297,7 @@ def test_likes_of_what_is_taken_again_are_so_many_events(ledger):
     tell(ledger, "u1", ("i1", "like"), ("i1", "like"))
     made = with_feedback(data, ledger)
     assert len(made) == len(data) + 2
-    tell(ledger, "u1", ("i1", "dislike"))
+    tell(ledger, "u1", ("i1", "dislike"), since=1e8)
     assert ("u1", "i1") not in pairs(with_feedback(data, ledger))
     assert len(with_feedback(data, ledger, until=1)) == len(data) + 1
 

@@ -28,7 +28,7 @@ from fusionrec.training.run import train
 LENGTH = 12
 KNOWN, UNTRAINED = "10", "2"  # users; the latter has no row that training saw
 PROFILE = {"gender": "F", "age": "25"}
-HISTORY = (Rated("7", 5.0), Rated("9", 2.0), Rated("20"))
+HISTORY = (Rated("7", 5.0), Rated("9", 2.2), Rated("20"))
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +163,7 @@ def test_of_the_sequence_model_what_is_told_is_read_behind_what_is_stored(sequen
 
 
 def test_of_the_sequence_model_a_history_and_a_profile_alone(sequence):
-    items, ratings = positions(sequence, "7", "9", "20"), np.array([5.0, 2.0, np.nan])
+    items, ratings = positions(sequence, "7", "9", "20"), np.array([5.0, 2.2, np.nan])
     wanted = read(sequence, {}, items, ratings)
     assert np.allclose(find(sequence, history=HISTORY).vector, wanted, atol=1e-6)
     nobody = find(sequence, user="nobody", history=HISTORY).vector
@@ -193,7 +193,8 @@ def test_an_item_that_is_stored_and_told_again_counts_as_told(sequence):
 
 def test_of_the_fusion_model_the_vectors_of_what_is_told_are_added(published):
     rows = positions(published, "7", "9", "20")
-    weights = [1.0 if r.rating is None else (r.rating - 3) / 2 for r in HISTORY]
+    liked = published.schema.like
+    weights = [((liked if r.rating is None else r.rating) - 3) / 2 for r in HISTORY]
     mean = (np.array(weights)[:, None] * published.item_vectors[rows]).mean(axis=0)
 
     def with_mean(vector: np.ndarray, counts: float) -> np.ndarray:

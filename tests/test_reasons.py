@@ -20,7 +20,7 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.histories import History
 from fusionrec.index import ExactIndex
-from fusionrec.ledger import ItemChange
+from fusionrec.ledger import ItemChange, Recent
 from fusionrec.query import Person, Query, Rated
 from fusionrec.reasons import CROWD, Reason, Reasons, nouns, often
 from fusionrec.recommender import Recommender
@@ -101,9 +101,9 @@ def test_the_two_nearest_liked_items_are_named_the_nearest_first():
 @pytest.mark.parametrize(
     ("rated", "named", "text"),
     [
-        ({1: np.nan}, (), "because you named title 1"),
-        ({1: 7.0}, (1,), "because you named title 1"),
-        ({1: 7.0, 2: 9.0}, (1,), "because you named title 1 and rated title 2"),
+        ({1: np.nan}, (), "because you liked title 1"),
+        ({1: 7.0}, (1,), "because you liked title 1"),
+        ({1: 7.0, 2: 9.0}, (1,), "because you liked title 1 and rated title 2"),
         ({2: 9.0}, (1,), "because you rated title 2"),
     ],
 )
@@ -231,13 +231,13 @@ def test_a_popular_answer_says_so_and_nothing_of_the_person():
     assert why(reasons, nobody, row=0) is None
 
 
-def test_what_many_took_lately_is_said_to_be_so_to_nobody_alone():
+def test_what_people_took_recently_is_said_to_nobody_alone():
     nobody = replace(person({1: 9.0}), vector=None, kind="popular")
     reasons = reasons_of(crowds(CROWD))
     item = reasons.catalogue.items.ids[0]
-    lately = Reason("popular", "taken by many in the last 30 days")
-    assert why(reasons, nobody, lately={item: 4}) == lately
-    assert why(reasons, person({1: 9.0}), lately={item: 4}) != lately
+    taken = Reason("popular", "taken by 4 people in the last 30 days")
+    assert why(reasons, nobody, recent=Recent(9, {item: 4})) == taken
+    assert why(reasons, person({1: 9.0}), recent=Recent(9, {item: 4})) != taken
 
 
 def test_what_people_take_again_is_said_to_have_been_taken():
@@ -310,7 +310,7 @@ def test_what_is_told_is_read_by_every_model(published, sequence):
         told = reasons_in(recommender, Query(history=every, k=10, explain=True))
         because = [one for one in told if one["kind"] == "liked"]
         assert because
-        assert all(one["text"].startswith("because you named ") for one in because)
+        assert all(one["text"].startswith("because you liked ") for one in because)
         assert {item["id"] for one in because for item in one["items"]} <= {r.item for r in every}
 
 

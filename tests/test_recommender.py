@@ -22,9 +22,11 @@ from fusionrec.index import (
     Only,
     Without,
 )
+from fusionrec.ledger import ItemChange
 from fusionrec.query import Query, Rated
 from fusionrec.recommender import Recommender
 from fusionrec.words import Found, WordIndex
+from swapping import exact
 
 
 @pytest.fixture(scope="module", params=["milvus", "exact"])
@@ -132,8 +134,24 @@ def test_of_whom_nothing_is_known_gets_what_is_popular(recommender, published):
     assert isinstance(shown["ratings"], int)
 
 
-def test_a_film_that_nobody_rated_is_not_popular(recommender):
-    assert not {"1", "2"} & set(ids(recommender.recommend(Query(k=100))))
+def test_what_nobody_rated_comes_at_the_end_of_what_is_popular(recommender, published):
+    answer = recommender.recommend(Query(k=100))
+    assert ids(answer)[-2:] == ["1", "2"]
+    assert [item.ratings for item in answer.items[-2:]] == [0, 0]
+    assert set(ids(answer)) == set(published.items.ids)
+
+
+def test_an_item_that_was_added_is_shown_to_strangers(published):
+    added = {"title": "New", "genres": ["Drama"], "year": 2026}
+    changes = [ItemChange(1, "x1", added), ItemChange(2, "x2", added | {"year": 2027})]
+    recommender = exact(published, Catalogue.of(published, changes))
+    answer = recommender.recommend(Query(k=100, explain=True))
+    assert ids(answer)[-4:] == ["x2", "x1", "1", "2"], "the newest of what nobody rated first"
+    assert answer.items[-4].reason.kind == "new"
+    for where in ([Only(("x1",))], [Between("year", 2026, 2026)]):
+        alone = recommender.recommend(Query(where=where))
+        assert (ids(alone), alone.kind) == (["x1"], "popular")
+        assert not any("no item" in note for note in alone.notes)
 
 
 @pytest.mark.parametrize("query", [{"user": "10"}, {"profile": {"gender": "M"}}, {}])
@@ -211,7 +229,7 @@ def test_ids_in_conditions_are_kept_to_and_unknown_ones_told(recommender):
     assert set(ids(without)) == {str(n) for n in range(1, 41)} - {"7", "8", "9"}
     assert without.notes == ("no item of v1 has the id x",)
     popular = recommender.recommend(Query(k=40, where=[Only(("7", "1", "y"))]))
-    assert ids(popular) == ["7"]  # nobody rated item 1
+    assert ids(popular) == ["7", "1"]  # which nobody rated
     assert "no item of v1 has the id y" in popular.notes
 
 

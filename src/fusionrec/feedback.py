@@ -13,12 +13,14 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.following import Following
-from fusionrec.ledger import Event, Ledger
-from fusionrec.opinions import opinions
+from fusionrec.histories import History
+from fusionrec.ledger import Event, Ledger, Recent
+from fusionrec.opinions import opinions, worth
 from fusionrec.query import Query, Rated
 
 _CROWD = 3  # users
-_LATELY = 30 * 86_400.0  # seconds
+_WINDOW = 30 * 86_400.0  # seconds
+CLOCK_ERROR = 300.0  # seconds that a clock elsewhere may be ahead
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,9 @@ class Said:
     """What the ledger holds of a user, as far as a version can read it.
 
     Attributes:
-        history: the items that they gave an opinion of (see ``opinions``): a rating as it is, held
-            within the version's scale; a ``like`` without a rating, where interactions are events
-            as one that weighs 1; a ``dislike`` with the lowest rating. The newest is last. What the
-            version was trained with, and so has among what it stores of the user, is left out.
+        history: the items that they gave an opinion of (see ``opinions`` and ``worth``), the
+            newest last. What the version was trained with, and so has among what it stores of the
+            user, is left out, and so is an opinion that is older than what it stores.
         hidden: the items that they do not want to see.
         profile: user attribute -> value.
         forgotten: whether what training knows of them is not to be used.
@@ -56,7 +57,7 @@ class Feedback:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._users = ledger, Following(ledger)
-        self._lately: tuple[Any, Mapping[str, int]] = (None, {})
+        self._recent: tuple[Any, Recent] = (None, Recent())
 
     def events(self, user: str) -> list[Event]:
         """Everything that a user said or did, the oldest first.
@@ -78,16 +79,24 @@ class Feedback:
             return _NOTHING
         items, artifact = catalogue.positions, catalogue.artifact
         found = opinions(held, artifact.schema)
-        known = set() if forgotten else _trained_with(artifact, user, held)
+        stored = History.of() if forgotten else _stored(artifact, user)
+        known = set(stored.items.tolist()) if _trained_with(artifact, held) else set()
+        newest = _newest(stored) if not artifact.schema.repeats else {}
         history = [
             _rated(event, artifact.schema)
             for number, event in found.told
             if event.item in items
             and (number > artifact.feedback or items[event.item] not in known)
+            and event.time >= newest.get(items[event.item], 0.0)
+        ]
+        hidden = [
+            item
+            for (_, item), at in found.refused.items()
+            if item in items and at >= newest.get(items[item], 0.0)
         ]
         return Said(
             tuple(history),
-            frozenset(item for _, item in found.refused if item in items),
+            frozenset(hidden),
             _readable(told.profile, artifact),
             forgotten,
             (len(held), held[-1][0] if held else 0),
@@ -109,26 +118,26 @@ class Feedback:
         """
         return self._ledger.forgotten(users)
 
-    def lately(self, like: float) -> Mapping[str, int]:
-        """Outside item id -> how many users took it in the last 30 days: liked it, viewed it, or
-        rated it ``like`` or more. Three at least, so that no one makes everybody's list alone, or
-        is seen in it. Counted anew every ten seconds.
+    def recent(self, like: float) -> Recent:
+        """What users took in the last 30 days: liked, or rated ``like`` or more. Of the items those
+        that three users took, so that no one is seen in everybody's list. Counted anew every ten
+        seconds.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
         now = time.time()
         key = (self._ledger.pulse().gone, int(now // 10), like)
-        held = self._lately
+        held = self._recent
         if held[0] != key:
-            taken = self._ledger.taken(max(now - _LATELY, 0.0), like, _CROWD)
-            held = self._lately = (key, taken)
+            between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
+            held = self._recent = (key, self._ledger.recent(*between, like, _CROWD))
         return held[1]
 
     def enrich(self, query: Query, catalogue: Catalogue) -> Query:
         """The query with what its user said before: what the query itself says wins over that, and
         comes after it. A user who was forgotten is nobody to the version. Where nothing is known of
-        anybody, it says what was taken lately.
+        anybody, it says what was taken recently.
 
         Raises:
             LedgerError: the ledger cannot be read.
@@ -138,8 +147,8 @@ class Feedback:
         return self.popular(query, catalogue)
 
     def popular(self, query: Query, catalogue: Catalogue) -> Query:
-        """A query of no user and no profile with what was taken lately, which counts where nothing
-        is known of what the person likes; any other as it is.
+        """A query of no user and no profile with what was taken recently, which counts where
+        nothing is known of what the person likes; any other as it is.
 
         Raises:
             LedgerError: the ledger cannot be read.
@@ -147,7 +156,7 @@ class Feedback:
         if query.user is not None or query.profile:
             return query
         schema = catalogue.artifact.schema
-        return replace(query, lately=self.lately(math.inf if schema.events else schema.like))
+        return replace(query, recent=self.recent(math.inf if schema.events else schema.like))
 
 
 def add(query: Query, said: Said) -> Query:
@@ -164,22 +173,26 @@ def add(query: Query, said: Said) -> Query:
     )
 
 
-def _trained_with(artifact: Artifact, user: str, held: Sequence[tuple[int, Event]]) -> set[int]:
-    """Positions of the items that a version stores of a user, if it was trained with any of what
-    the user said.
-    """
+def _stored(artifact: Artifact, user: str) -> History:
+    """What a version stores of a user."""
     position = artifact.user_positions.get(user)
-    if position is None or not held or held[0][0] > artifact.feedback:
-        return set()
-    return set(artifact.histories.of(position).items.tolist())
+    return History.of() if position is None else artifact.histories.of(position)
+
+
+def _trained_with(artifact: Artifact, held: Sequence[tuple[int, Event]]) -> bool:
+    """Whether a version was trained with any of a user's events."""
+    return bool(held) and held[0][0] <= artifact.feedback
+
+
+def _newest(stored: History) -> dict[int, float]:
+    """Position of an item -> when it was last taken, as far as times are known and can be true."""
+    timed = stored.take(stored.times <= time.time() + CLOCK_ERROR)
+    return dict(zip(timed.items.tolist(), timed.times.tolist(), strict=True))
 
 
 def _rated(event: Event, schema: Schema) -> Rated:
-    low, high = schema.rating_range
-    if event.kind == "like":
-        return Rated(event.item, high if schema.events else None, event.time)
-    rating = low if event.rating is None else min(max(event.rating, low), high)
-    return Rated(event.item, rating, event.time)
+    named = event.kind == "like" and not schema.events
+    return Rated(event.item, worth(event, schema), event.time, named=named)
 
 
 def _readable(profile: Mapping[str, str], artifact: Artifact) -> dict[str, str]:

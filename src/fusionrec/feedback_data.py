@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.items import item_of
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
-from fusionrec.ledger import Event, Ledger
-from fusionrec.opinions import Pair, opinions
+from fusionrec.ledger import Ledger
+from fusionrec.opinions import Pair, opinions, worth
 
 _UNKNOWN: dict[str, Any] = {"number": math.nan, "categories": (), "category": "", "text": ""}
 
@@ -70,7 +70,8 @@ def other_data(dataset: Dataset, trained_on: str) -> str:
 
 def with_feedback(dataset: Dataset, ledger: Ledger, until: int | None = None) -> Dataset:
     """A data set with what the ledger holds: ratings, likes as the lowest rating that counts as
-    liking, dislikes as the lowest rating, the last one of a user and item alone; users with their
+    liking, dislikes as the lowest rating, the latest one of a user and item alone, by the times of
+    data and events; users with their
     profiles; items that were added or changed. Views and hides are no interactions. What users who
     were forgotten rated before is left out.
 
@@ -142,7 +143,7 @@ def _made(
     newcomers = [user for user in dict.fromkeys(e.user for e in told) if user not in known]
     users = _users(rows.users, newcomers, schema, ledger)
     user_at = users.positions()
-    own = _wanted(rows, found.refused if schema.events else frozenset(), user_at, item_at)
+    own = _wanted(rows, found.refused if schema.events else {}, user_at, item_at)
     user = np.r_[own.user, np.array([user_at[e.user] for e in told], dtype=np.int32)]
     item = np.r_[own.item, np.array([item_at[e.item] for e in told], dtype=np.int32)]
     rating = np.r_[own.rating, np.array([worth(e, schema) for e in told], dtype=np.float32)]
@@ -150,8 +151,8 @@ def _made(
     if own.time is not None:
         time = np.r_[own.time, np.array([int(e.time) for e in told], dtype=np.int64)]
     kept = np.arange(len(user))
-    if not schema.repeats:  # by their order: what was said since counts, whatever the clocks say
-        kept, _ = keep_last_of_pairs(user, item, None)
+    if not schema.repeats:  # of equal times the feedback's, which stands behind the data's
+        kept, _ = keep_last_of_pairs(user, item, time)
     columns = user[kept], item[kept], rating[kept], None if time is None else time[kept]
     missing = skipped | {event.item for _, event in found.told if event.item not in item_at}
     notes = _notes(schema, len(told), len(newcomers), len(rows.user) - len(own.user), missing)
@@ -175,25 +176,25 @@ def _notes(
 
 
 def _wanted(
-    rows: _Rows, refused: Collection[Pair], users: Mapping[str, int], items: Mapping[str, int]
+    rows: _Rows, refused: Mapping[Pair, float], users: Mapping[str, int], items: Mapping[str, int]
 ) -> _Rows:
-    """The rows without those of pairs that are refused."""
-    gone = [users[u] * len(items) + items[i] for u, i in refused if u in users and i in items]
-    if not gone:
+    """The rows without those of pairs that were refused since."""
+    since = {
+        users[user] * len(items) + items[item]: at
+        for (user, item), at in refused.items()
+        if user in users and item in items
+    }
+    if not since:
         return rows
-    stays = ~np.isin(rows.user.astype(np.int64) * len(items) + rows.item, gone)
+    pairs = rows.user.astype(np.int64) * len(items) + rows.item
+    gone = np.isin(pairs, list(since))
+    if rows.time is not None:
+        gone[gone] = rows.time[gone] <= [since[pair] for pair in pairs[gone].tolist()]
+    stays = ~gone
     time = None if rows.time is None else rows.time[stays]
     return replace(
         rows, user=rows.user[stays], item=rows.item[stays], rating=rows.rating[stays], time=time
     )
-
-
-def worth(event: Event, schema: Schema) -> float:
-    """The rating, or the weight, that an opinion stands for."""
-    low, high = schema.rating_range
-    if event.kind == "like":
-        return high if schema.events else schema.like
-    return low if event.rating is None else min(max(event.rating, low), high)
 
 
 def _items(own: Table, schema: Schema, ledger: Ledger) -> tuple[Table, set[str]]:

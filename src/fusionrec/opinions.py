@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from fusionrec.data.schema import Schema
@@ -17,33 +17,37 @@ class Opinions:
 
     Attributes:
         told: the events that are opinions and still count, with their numbers, the oldest first.
-        refused: pairs of users and the items that they do not want to see.
+        refused: pairs of users and the items that they do not want to see -> since when, in seconds
+            since 1970.
         meaningless: how many events the schema has no meaning for: ratings among events.
     """
 
     told: tuple[tuple[int, Event], ...]
-    refused: frozenset[Pair]
+    refused: Mapping[Pair, float]
     meaningless: int = 0
 
 
 def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> Opinions:
     """The opinions among some events.
 
-    A rating, a like and a dislike are opinions of an item, of which the last one counts, or, where
-    people take items again, all of them. A hide refuses an item until an opinion of it follows.
+    A rating, a like and a dislike are opinions of an item, of which the latest one counts, or,
+    where people take items again, all of them. A hide refuses an item until an opinion of it
+    follows. Which one is later is told by the events' own times: an app that was without a network
+    may report late. Of equal times the one that arrived last is the later one.
+
     Where interactions are events, a like alone is an opinion: it is one more event. Whoever
     dislikes or hides an item there takes back what they said of it and refuses it; ratings mean
     nothing. A dislike also refuses where people take items again, for nothing else would keep the
     item out of their answers. A view is no opinion anywhere: who has looked may still want it.
 
     Args:
-        events: with their numbers, the oldest first.
+        events: with their numbers, in any order.
         schema: of the items.
     """
     told: dict[Pair, list[tuple[int, Event]]] = {}
-    refused: set[Pair] = set()
+    refused: dict[Pair, float] = {}
     meaningless = 0
-    for number, event in events:
+    for number, event in sorted(events, key=_by_time):
         pair = (event.user, event.item)
         if event.kind == "view":
             continue
@@ -52,14 +56,30 @@ def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> Opinions:
             continue
         no = event.kind in ("hide", "dislike")
         if event.kind == "hide" or (no and (schema.events or schema.repeats)):
-            refused.add(pair)
+            refused[pair] = event.time
         else:
-            refused.discard(pair)
+            refused.pop(pair, None)
         if no and schema.events:
             told.pop(pair, None)
         elif event.kind != "hide":
             if not schema.repeats:
                 told.pop(pair, None)
             told.setdefault(pair, []).append((number, event))
-    kept = sorted((one for held in told.values() for one in held), key=lambda one: one[0])
-    return Opinions(tuple(kept), frozenset(refused), meaningless)
+    kept = sorted((one for held in told.values() for one in held), key=_by_time)
+    return Opinions(tuple(kept), refused, meaningless)
+
+
+def worth(event: Event, schema: Schema) -> float:
+    """The rating, or among events the weight, that an opinion stands for: a like is the lowest
+    rating that the schema counts as liking, or one more event; a dislike is the lowest rating; a
+    rating is held within the scale.
+    """
+    low, high = schema.rating_range
+    if event.kind == "like":
+        return high if schema.events else schema.like
+    return low if event.rating is None else min(max(event.rating, low), high)
+
+
+def _by_time(one: tuple[int, Event]) -> tuple[float, int]:
+    number, event = one
+    return event.time, number

@@ -11,6 +11,7 @@ import numpy as np
 from fusionrec.data.schema import Schema
 from fusionrec.histories import History
 from fusionrec.index import Condition
+from fusionrec.ledger import Recent
 
 PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
 
@@ -54,8 +55,8 @@ class Query:
         calibration: 0..1, how much the items' categories shall mix as in what the person likes.
         fresh: outside id -> how often the item was shown to the person in vain; each time it
             counts a fifth less.
-        lately: outside id -> how many people have taken it in the last days: what is popular is
-            ordered by that first.
+        recent: what people took in the last days, of which what is popular is made, beside the
+            training data.
         now: when it is asked, in seconds since 1970; the present where None. Only a model that
             reads the clock looks at it.
     """
@@ -73,7 +74,7 @@ class Query:
     diversity: float = 0.0
     calibration: float = 0.0
     fresh: Mapping[str, int] | None = None
-    lately: Mapping[str, int] = field(default_factory=dict)
+    recent: Recent = field(default_factory=Recent)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ class Person:
 
 def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:
     """What rated items weigh in a person's vector, float [n]: from −1 for the lowest rating to 1
-    for the highest, events their own weight, and 1 what is only known to be liked.
+    for the highest, events their own weight. What is only known to be liked weighs as the lowest
+    rating that means so (``Schema.like``), or as one event.
 
     Args:
         ratings: float [n]; NaN where not known.
@@ -117,4 +119,5 @@ def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:
     """
     low, high = schema.rating_range
     share = ratings if schema.events else 2 * (ratings - low) / (high - low) - 1
-    return np.where(np.isnan(ratings), 1.0, share)
+    like = high if schema.events else 2 * (schema.like - low) / (high - low) - 1
+    return np.where(np.isnan(ratings), like, share)

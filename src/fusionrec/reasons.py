@@ -151,7 +151,7 @@ class Reasons:
         parts: dict[str, list[str]] = {}
         for row, place, (_, title) in zip(rows, places, items, strict=True):
             named = row in person.named or np.isnan(person.history.ratings[place])
-            parts.setdefault("named" if named else self._did, []).append(title)
+            parts.setdefault("liked" if named else self._did, []).append(title)
         said = " and ".join(f"{verb} {_listed(titles)}" for verb, titles in parts.items())
         return Reason("liked", f"because you {said}", items)
 
@@ -180,8 +180,9 @@ class Reasons:
         """A reason by how many have rated it, where the answer was made of that or of a profile."""
         if person.vector is not None and not person.profile:
             return None
-        if person.vector is None and self.catalogue.items.ids[row] in query.lately:
-            return Reason("popular", "taken by many in the last 30 days")
+        takers = query.recent.takers.get(self.catalogue.items.ids[row])
+        if person.vector is None and takers:
+            return Reason("popular", f"taken by {takers} people in the last 30 days")
         if person.profile and self._crowds.often_by(person.profile, row):
             said = self._crowds.described(person.profile)
             return Reason("popular", f"often {self._done} by people of your profile ({said})")

@@ -27,10 +27,13 @@ from fusionrec.words import Found
 __all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
 
 NOBODY = "nothing is known of the person: these are the items rated most often"
-LATELY = (
-    "nothing is known of the person: first the items that most people took in the last 30 days, "
-    "then those rated most often"
+RECENT = (
+    "nothing is known of the person: these are the items rated most often, where what people took "
+    "in the last 30 days counts for {share:.0%}"
 )
+# People who took something lately until that counts as much as all that was rated in training: a
+# few, who may be invented, move little.
+EVIDENCE = 200
 NO_COUNTS = (
     "nothing is known of the person, and there are no ratings by which to order the items: "
     "say what the person likes"
@@ -209,22 +212,23 @@ class Recommender:
         return query.seen or self.artifact.schema.repeats
 
     def _popular(self, query: Query, person: Person, depth: int) -> Answer:
-        """What most people took lately, then the most often rated items: all that can be said to
-        someone of whom nothing is known. In vectors alone nothing is rated: an order by anything
-        else would pass for a recommendation.
+        """The most popular items, then those that nobody has taken yet, what was added last first:
+        all that can be said to someone of whom nothing is known. In vectors alone nothing is rated,
+        and an order by anything else would pass for a recommendation.
         """
-        counts, lately = self.catalogue.counts, self._lately(query)
+        counts, popularity = self.catalogue.counts, self._popularity(query)
         allowed = self.finder.mask(query.where) & self.catalogue.available
         allowed[self._barred(person, query)] = False
-        rows = np.flatnonzero(allowed & (counts + lately > 0))
-        best = rows[np.lexsort((rows, -counts[rows], -lately[rows]))][:depth]
-        worth = lately[best] + counts[best] / (1.0 + counts.max(initial=0))
-        page = self.reranker.page(Hits(best, worth.astype(np.float32)), person, query)
+        rows = np.flatnonzero(allowed & ((popularity > 0) | self.artifact.has_towers))
+        turn = np.where(rows < len(self.artifact.items), rows, -rows)
+        best = rows[np.lexsort((turn, -popularity[rows]))][:depth]
+        page = self.reranker.page(Hits(best, popularity[best]), person, query)
         items = [
             replace(self._item(rank, row, None, None), ratings=int(counts[row]))
             for rank, row in _ranked(page.rows, query.offset)
         ]
-        why: tuple[str, ...] = (LATELY if lately[best].any() else NOBODY,)
+        share = _share(query.recent.users) if query.recent.takers else 0.0
+        why: tuple[str, ...] = (RECENT.format(share=share) if share else NOBODY,)
         if self.artifact.schema.events:
             why = (why[0].replace("rated", "taken"),)
         if not len(best):
@@ -234,13 +238,19 @@ class Recommender:
         notes = (*notes, *self.reranker.notes(person, query), *why)
         return Answer(items, "popular", self.artifact.version, "counts", notes)
 
-    def _lately(self, query: Query) -> np.ndarray:
-        """How many people took each item in the last days: int64 [n]."""
-        taken, rows = np.zeros(len(self.catalogue), dtype=np.int64), self.finder.rows
-        for item, people in query.lately.items():
+    def _popularity(self, query: Query) -> np.ndarray:
+        """How popular each item is, float32 [n] in 0..1: how often it was rated in training, as a
+        share of the item rated most, mixed with how many took it in the last days, as a share of
+        the item taken most.
+        """
+        takers, rows = np.zeros(len(self.catalogue)), self.finder.rows
+        for item, users in query.recent.takers.items():
             if item in rows:
-                taken[rows[item]] = people
-        return taken
+                takers[rows[item]] = users
+        share, counts = _share(query.recent.users), self.catalogue.counts
+        mixed = (1 - share) * counts / max(counts.max(initial=0), 1)
+        mixed += share * takers / max(takers.max(initial=0), 1)
+        return np.asarray(mixed, dtype=np.float32)
 
     def _answer(
         self,
@@ -291,6 +301,11 @@ def predicted(
     if users is None or head is None:
         return by_score
     return head.rating(users, items, by_score, *artifact.schema.rating_range)
+
+
+def _share(users: int) -> float:
+    """How much what these users took counts against what was rated in training: 0..1."""
+    return users / (users + EVIDENCE)
 
 
 def _ranked(rows: np.ndarray, offset: int) -> list[tuple[int, int]]:

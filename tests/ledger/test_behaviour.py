@@ -8,7 +8,7 @@ import pytest
 
 from builders import python
 from fusionrec.errors import LedgerError, UsageError
-from fusionrec.ledger import Event, Impression, Ledger
+from fusionrec.ledger import Event, Impression, Ledger, Recent
 
 ODD = ["ბ", "x\n\"'; DROP TABLE events; --", "%s :user ?1 \\", "\U0001f600", " ", "a" * 500]
 BAD = ["", "a" * 501, "a" * 10_000, "\ud800", "ok\udfff", "a\0b"]
@@ -174,7 +174,7 @@ def test_what_is_kept_of_a_user(ledger):
     assert (told.events, told.profile, told.forgotten) == ((), {}, True)
 
 
-def test_what_several_users_took_lately(ledger):
+def test_what_several_users_took_recently(ledger):
     def event(user, item, kind, rating=None, time=100.0):
         return Event(f"{user}{item}{kind}{time}", user, item, kind, rating, time)
 
@@ -188,13 +188,38 @@ def test_what_several_users_took_lately(ledger):
             event("u", "j", "dislike"),
             event("v", "j", "hide"),
             event("u", "k", "view"),
+            event("u", "l", "like", time=150.0),
         ]
     )
-    assert ledger.taken(100.0, 4.0, 1) == {"i": 2, "k": 1}
-    assert ledger.taken(100.0, 4.0, 2) == {"i": 2}
-    assert ledger.taken(99.0, 3.0, 2) == {"i": 4}
-    assert ledger.taken(99.0, float("inf"), 2) == {"i": 2}
-    assert ledger.taken(101.0, 0.0, 1) == {}
+    assert ledger.recent(100.0, 100.0, 4.0, 1) == Recent(2, {"i": 2})
+    assert ledger.recent(100.0, 200.0, 4.0, 1) == Recent(2, {"i": 2, "l": 1})
+    assert ledger.recent(100.0, 200.0, 4.0, 2) == Recent(2, {"i": 2})
+    assert ledger.recent(99.0, 100.0, 3.0, 2) == Recent(3, {"i": 3})
+    assert ledger.recent(99.0, 100.0, float("inf"), 1) == Recent(1, {"i": 1})
+    assert ledger.recent(99.0, 99.0, 4.0, 1) == Recent(1, {"i": 1}), "of views alone, views"
+    assert ledger.recent(201.0, 300.0, 0.0, 1) == Recent()
+
+
+def test_what_users_took_back_is_not_counted(ledger):
+    def said(user, *kinds):
+        return [
+            Event(f"{user}{n}", user, "i", kind, 1.0 if kind == "rating" else None, time)
+            for n, (kind, time) in enumerate(kinds)
+        ]
+
+    ledger.record(
+        [
+            *said("a", ("like", 10), ("dislike", 11)),
+            *said("b", ("dislike", 11), ("like", 12)),
+            *said("c", ("like", 11), ("hide", 10)),
+            *said("d", ("like", 11), ("rating", 11)),  # at once: what arrived last counts
+            *said("e", ("like", 11), ("view", 12)),
+            *said("f", ("like", 11), ("dislike", 999)),  # of a time that is still to come
+        ]
+    )
+    assert ledger.recent(0.0, 100.0, 4.0, 1) == Recent(4, {"i": 4})
+    # Where ratings mean nothing, none takes a like back.
+    assert ledger.recent(0.0, 100.0, float("inf"), 1) == Recent(5, {"i": 5})
 
 
 def test_who_is_forgotten_leaves_a_hash(ledger):

@@ -11,6 +11,7 @@ from fusionrec.ledger.records import (
     Key,
     Outcome,
     Pulse,
+    Recent,
     Told,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "Ledger",
     "Outcome",
     "Pulse",
+    "Recent",
     "Told",
 ]

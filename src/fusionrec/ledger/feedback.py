@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, distinct, func, or_, select
+from sqlalchemy import Connection, Row, and_, bindparam, distinct, func, or_, select
 
-from fusionrec.ledger.records import Event, Impression, Outcome
+from fusionrec.ledger.records import Event, Impression, Outcome, Recent
 from fusionrec.ledger.tables import events, impressions, in_parts
 
 # Made once: making them takes as long as SQLite's answer.
@@ -62,12 +63,29 @@ def events_of(connection: Connection, user: str) -> tuple[tuple[int, Event], ...
     return tuple((row.number, _event(row)) for row in connection.execute(wanted))
 
 
-def taken(connection: Connection, since: float, like: float, least: int) -> dict[str, int]:
-    table, people = events.c, func.count(distinct(events.c.user))
-    took = or_(table.kind.in_(("like", "view")), table.rating >= like)
-    wanted = select(table.item, people).where(table.time >= since, took)
-    found = connection.execute(wanted.group_by(table.item).having(people >= least))
-    return {item: int(count) for item, count in found}
+def recent(connection: Connection, since: float, until: float, like: float, least: int) -> Recent:
+    table, later = events.c, events.alias().c
+    within = table.time.between(since, until)
+    kinds = ("like", "rating") if math.isfinite(like) else ("like",)
+    said = select(table.number).where(within, table.kind.in_(kinds)).limit(1)
+    if connection.execute(said).first() is None:
+        took = and_(within, table.kind == "view")
+    else:
+        again = or_(later.time > table.time,
+                    and_(later.time == table.time, later.number > table.number))  # fmt: skip
+        taken_back = select(later.number).where(
+            later.user == table.user,
+            later.item == table.item,
+            later.kind.in_((*kinds, "dislike", "hide")),
+            later.time <= until,
+            again,
+        )
+        liked = or_(table.kind == "like", table.rating >= like)
+        took = and_(within, liked, ~taken_back.exists())
+    users = func.count(distinct(table.user))
+    by_item = select(table.item, users).where(took).group_by(table.item).having(users >= least)
+    takers = {item: int(count) for item, count in connection.execute(by_item)}
+    return Recent(int(connection.execute(select(users).where(took)).scalar_one()), takers)
 
 
 def _event(row: Row[*tuple[Any, ...]]) -> Event:

@@ -17,6 +17,7 @@ from fusionrec.ledger.records import (
     Key,
     Outcome,
     Pulse,
+    Recent,
     Told,
     check_id,
     check_scopes,
@@ -183,11 +184,16 @@ class Ledger:
         check_id("user", user)
         return self._database.read(lambda c: users.told_by(c, user), Told())
 
-    def taken(self, since: float, like: float, least: int) -> dict[str, int]:
-        """Outside item id -> how many users liked it, viewed it, or rated it ``like`` or more, at
-        ``since`` (seconds since 1970, UTC) or later; items that ``least`` users or more took.
+    def recent(self, since: float, until: float, like: float, least: int) -> Recent:
+        """What users took from ``since`` to ``until`` (seconds since 1970, UTC): liked, or rated
+        ``like`` or more (infinite: ratings mean nothing), and did not take back by a later
+        opinion. A view tells little and costs
+        nothing to invent: views count only where nobody rated or liked anything in that time. Of
+        the items, those that ``least`` users or more took.
         """
-        return self._database.read(lambda c: feedback.taken(c, since, like, least), {})
+        return self._database.read(
+            lambda c: feedback.recent(c, since, until, like, least), Recent()
+        )
 
     def forget(self, user: str) -> int:
         """Deletes a user's events, impressions and profile, and keeps a salted hash of the id: who

@@ -79,6 +79,19 @@ class Told:
     forgotten: bool = False
 
 
+@dataclass(frozen=True)
+class Recent:
+    """What users took within some time.
+
+    Attributes:
+        users: how many users took anything.
+        takers: outside item id -> how many users took it.
+    """
+
+    users: int = 0
+    takers: Mapping[str, int] = field(default_factory=dict)
+
+
 class Pulse(NamedTuple):
     """Numbers by which who follows the ledger notices that something of a user is new or gone.
 

@@ -257,7 +257,7 @@ def _tag(view: View, said: Said, asked: str, query: Query | None = None) -> str:
     parts: list[Any] = [artifact.version, view.index, view.failed, view.catalogue.number]
     parts += [said.events, dict(said.profile), said.forgotten, asked]
     if query is not None:
-        parts += [dict(query.fresh or {}), dict(query.lately)]
+        parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
     if artifact.reads_clock:
         parts.append(int(time.time() / 60))
     return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
