@@ -6,6 +6,7 @@ import ast
 import errno
 import hashlib
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from safetensors.numpy import load_file
 
 import fusionrec
 from builders import recipe, tree
-from fusionrec.artifact import Artifact, model, publish, saving, tables, version_numbers
+from fusionrec.artifact import Artifact, model, publish, tables, version_numbers
 from fusionrec.artifact.weights import write_weights
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
@@ -189,7 +190,7 @@ POINTS = {
     "a tower": (publish, "write_weights"),
     "the manifest": (publish, "write_manifest"),
     "the move": (Path, "rename"),
-    "the flush": (saving.os, "fsync"),
+    "the flush": (os, "fsync"),
 }
 
 

@@ -6,6 +6,7 @@ import datetime
 import errno
 import json
 import math
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import Ended, library, python, tree
-from fusionrec.artifact import Artifact, saving, tables
+from fusionrec.artifact import Artifact, tables
 from fusionrec.catalogue import current
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
@@ -539,7 +540,7 @@ def test_a_file_that_is_none_is_said(workspace, fusionrec, file, tmp_path):
     assert [v.name for v in versions(workspace)] == ["v1"]
 
 
-@pytest.mark.parametrize("point", [(tables.np, "save"), (Path, "rename"), (saving.os, "fsync")])
+@pytest.mark.parametrize("point", [(tables.np, "save"), (Path, "rename"), (os, "fsync")])
 def test_a_full_disk_leaves_what_was_there(both, file, monkeypatch, point):
     before = tree(both.models)
 

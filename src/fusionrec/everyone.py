@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from fusionrec.durable import move_in
 from fusionrec.errors import UsageError
 from fusionrec.feedback import Feedback, add
 from fusionrec.index import ExactIndex, ManySearch
@@ -260,9 +261,7 @@ def write_answers(path: Path, everyone: Everyone, report: Report = lambda *_: No
                 writer.write_table(table(lists, recommender).cast(schema))
                 rows += len(lists)
                 report(done, len(everyone))
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
+        move_in(beside, path)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror or error}",

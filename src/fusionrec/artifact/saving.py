@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -15,6 +14,7 @@ import numpy as np
 
 from fusionrec import __version__
 from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.durable import move_in
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
 from fusionrec.scores import ScoreMap
@@ -79,15 +79,11 @@ def write_manifest(folder: Path, encoder: Encoder, about: Mapping[str, Any]) -> 
 
 
 def _move_in(fresh: Path, models: Path) -> Path:
-    for path in [*fresh.iterdir(), fresh]:
-        descriptor = os.open(path, os.O_RDONLY)
-        os.fsync(descriptor)
-        os.close(descriptor)
     fresh.chmod(0o755)
     while True:
         target = models / f"v{max(version_numbers(models), default=0) + 1}"
         try:
-            fresh.rename(target)
+            move_in(fresh, target)
         except OSError:
             if not target.exists():
                 raise

@@ -11,6 +11,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
+from fusionrec.durable import move_in
 from fusionrec.errors import ArtifactError
 from fusionrec.histories import History
 
@@ -111,7 +112,7 @@ def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray)
     beside = path.with_name(f".{path.name}.new")
     try:
         pq.write_table(table, beside)
-        beside.replace(path)
+        move_in(beside, path)
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path} cannot be written: {error}") from error
     finally:

@@ -9,6 +9,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.output import loading, say
 from fusionrec.config import Workspace
+from fusionrec.durable import move_in
 from fusionrec.errors import UsageError
 
 
@@ -64,7 +65,7 @@ def _write(path: Path, page: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh.write_text(page, encoding="utf-8")
-        fresh.replace(path)
+        move_in(fresh, path)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise UsageError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
+from fusionrec.durable import move_in
 from fusionrec.errors import DataError
 
 ABOUT = "dataset.json"  # by which such a folder is known
@@ -41,7 +41,7 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
         _write(beside, dataset)
         beside.chmod(0o755)
-        beside.rename(folder)
+        move_in(beside, folder)
     except OSError as error:
         raise DataError(f"{folder} cannot be written: {error}") from error
     finally:
@@ -65,9 +65,6 @@ def _write(folder: Path, dataset: Dataset) -> None:
     if dataset.time is not None:
         rows["time"] = dataset.time
     pq.write_table(pa.table(rows), folder / _ROWS)
-    for path in folder.iterdir():
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
 
 
 def is_saved(path: Path) -> bool:

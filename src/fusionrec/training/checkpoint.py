@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from fusionrec.durable import move_in
 from fusionrec.errors import TrainingError
 
 
@@ -44,9 +44,7 @@ class Checkpoint:
         arrays = {name: np.ascontiguousarray(value) for name, value in self.arrays.items()}
         try:
             save_file(arrays, fresh, metadata=note)
-            with fresh.open("rb") as file:
-                os.fsync(file.fileno())
-            fresh.replace(folder / "state.safetensors")
+            move_in(fresh, folder / "state.safetensors")
         except (OSError, SafetensorError) as error:
             fresh.unlink(missing_ok=True)
             raise TrainingError(

@@ -12,6 +12,7 @@ from fusionrec.data.guessing.attributes import Attribute, Attributes
 from fusionrec.data.guessing.evidence import shown
 from fusionrec.data.guessing.guess import Guess, Line, TableGuess
 from fusionrec.data.tabular.description import Column
+from fusionrec.durable import move_in
 from fusionrec.errors import DataError
 
 _WIDTH = 100
@@ -131,6 +132,6 @@ def write_new(file: Path, text: str) -> None:
     beside = file.with_name(f".{file.name}.new")
     try:
         beside.write_text(text, encoding="utf-8")
-        beside.replace(file)
+        move_in(beside, file)
     except OSError as error:
         raise DataError(f"{file} cannot be written: {error}") from error
