@@ -242,8 +242,8 @@ def test_filters_of_one_category_are_ored_and_combined_with_others(indexed, fusi
     items = json.loads(ended.out)["items"]
     assert items
     for item in items:
-        assert {"Drama", "Comedy"} & set(item["genres"])
-        assert 1960 <= item["year"] <= 1990
+        assert {"Drama", "Comedy"} & set(item["content"]["genres"])
+        assert 1960 <= item["content"]["year"] <= 1990
     ended = fusionrec(indexed, "recommend", "--user", "10", "--year", "3000")
     assert ended.code == 0
     assert "no item meets these conditions" in ended.err

@@ -570,15 +570,16 @@ def test_it_is_no_version_to_measure(both):
         Published(load(both))
 
 
-def test_names_of_an_answers_own_words_are_changed(workspace, fusionrec, tmp_path):
+def test_columns_called_like_an_answers_own_words_keep_their_names(workspace, fusionrec, tmp_path):
     path = tmp_path / "words.parquet"
     columns = {"id": ["a", "b"], "vector": [[1.0, 0.0], [0.8, 0.6]]}
     columns |= {"Score": [3.0, 4.0], "rank": ["x", "y"]}
     pq.write_table(pa.table(columns), path)
     ended = done(fusionrec(workspace, "index", "--vectors", str(path)))
-    assert "guessed: 'Score', here Score_ is number, a filter" in ended.err
+    assert "guessed: Score is number, a filter" in ended.err
     [item] = json.loads(fusionrec(workspace, "similar", "a", "-k", "1", "--json").out)["items"]
-    assert (item["rank"], item["rank_"], item["Score_"]) == (1, "y", 4)
+    assert item["rank"] == 1
+    assert item["content"] == {"Score": 4, "rank": "y"}
     told = json.loads(fusionrec(workspace, "recommend", "--liked", "a", "--explain", "--json").out)[
         "items"
     ]

@@ -217,8 +217,8 @@ def test_an_answer_as_json(recommender):
     shown = recommender.recommend(Query(user="10", k=2)).to_json()
     assert list(shown) == ["items", "kind", "version", "place"]
     assert list(shown["items"][0])[:5] == ["rank", "id", "title", "score", "stars"]
-    assert isinstance(shown["items"][0]["genres"], list)
-    assert isinstance(shown["items"][0]["year"], int)
+    assert isinstance(shown["items"][0]["content"]["genres"], list)
+    assert isinstance(shown["items"][0]["content"]["year"], int)
 
 
 def test_ids_in_conditions_are_kept_to_and_unknown_ones_told(recommender):

@@ -140,8 +140,8 @@ def test_the_command_line_knows_its_fields(home, fusionrec: Callable[..., Ended]
     assert answer["kind"] == "profile"
     assert answer["items"]
     for place, item in enumerate(answer["items"], start=1):
-        assert "ზღვა" in item["topics"]
-        assert item["pages"] <= 300
+        assert "ზღვა" in item["content"]["topics"]
+        assert item["content"]["pages"] <= 300
         assert item["rank"] == place, "an attribute called rank does not hide the answer's own"
     ended = fusionrec(home, "similar", data.items.ids[0], "-k", "2")
     assert ended.code == 0

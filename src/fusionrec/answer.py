@@ -11,6 +11,8 @@ from fusionrec.reasons import Reason
 
 AnswerKind = PersonKind | Literal["similar", "search"]
 
+_EXACT = 2.0**53  # below it a float holds every whole number
+
 
 @dataclass(frozen=True)
 class Recommended:
@@ -59,7 +61,11 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as plain JSON values; what is not known is left out."""
+        """The answer as plain JSON values; what is not known is left out.
+
+        An item's own attributes stand under ``content``, so that no name of theirs can meet one of
+        the answer's.
+        """
         items = []
         for item in self.items:
             shown: dict[str, Any] = {"rank": item.rank, "id": item.id, "title": item.title}
@@ -71,9 +77,8 @@ class Answer:
                 shown["stars"] = round(item.stars, 3)
             if item.reason is not None:
                 shown["reason"] = item.reason.to_json()
-            known = {n: v for n, v in item.content.items() if _is_known(v)}
-            # An attribute that is called like one of an answer's own words does not replace it.
-            items.append(shown | {n: whole(v) for n, v in known.items() if n not in shown})
+            known = {n: whole(v) for n, v in item.content.items() if _is_known(v)}
+            items.append(shown | {"content": known})
         notes = {"notes": list(self.notes)} if self.notes else {}
         about = {"kind": self.kind, "version": self.version, "place": self.place}
         return {"items": items} | about | notes
@@ -84,5 +89,8 @@ def _is_known(value: Any) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """A whole number without a fraction; any other value as it is."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    """A whole number without a fraction; any other value as it is, and so are numbers of 2^53 and
+    more, of which a float does not hold every whole one.
+    """
+    exact = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    return int(value) if exact else value

@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from wares import bazaar, puzzles
 
+import colliding
 from builders import recipe
 from fusionrec.artifact import Artifact
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
+from fusionrec.data.fetch import load as load_data
 from fusionrec.indexing import build_index
 from fusionrec.versions import load
 from serving import Server, Shop, opened
@@ -74,6 +76,15 @@ def market(
 def riddles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     """A service over puzzles, which have an id and ratings from 1 to 10, and nothing else."""
     with opened(_made(puzzles(), tmp_path_factory.mktemp("puzzles") / "home")) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def worded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """A service over items whose attributes are called like the words of an answer."""
+    base = tmp_path_factory.mktemp("worded")
+    colliding.words(base / "data")
+    with opened(_made(load_data(str(base / "data"), base), base / "home")) as made:
         yield made
 
 

@@ -135,7 +135,7 @@ def test_an_item_and_those_like_it(shop):
     assert item["id"] == id
     assert item["title"] == artifact.items.columns["title"][4]
     assert item["available"] is True
-    assert set(item["attributes"]) == {f.name for f in artifact.schema.attributes("item")}
+    assert set(item["content"]) == {f.name for f in artifact.schema.attributes("item")}
     like = shop.client.get(f"/v1/items/{id}/similar", params={"k": 4, "offset": 1}).json()
     found = exact(artifact).similar(id, 5)
     assert [i["id"] for i in like["items"]] == [i.id for i in found.items[1:]]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from wares import KINDS, ware
 
+from colliding import content, title
 from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.service import chart
@@ -130,7 +131,7 @@ def test_conditions_of_every_kind_hold(market, where, holds):
     asked = {"user": VISITOR, "k": 100, "where": where, "seen": True}
     items = market.client.get("/v1/recommendations", params=asked).json()["items"]
     assert items
-    assert all(map(holds, items))
+    assert all(holds(item["content"]) for item in items)
 
 
 @pytest.mark.parametrize(
@@ -297,3 +298,37 @@ def test_commands_are_not_told():
     note = "v1 has no index in x.db (fusionrec index --milvus x.db --version v1)"
     assert note_for_http(note) == "v1 has no index in x.db"
     assert note_for_http("like A (1999)") == "like A (1999)"
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/v1/recommendations", {"user": "c3", "explain": True}),
+        ("/v1/recommendations", {"explain": True}),
+        ("/v1/items/s3/similar", {}),
+        ("/v1/search", {"q": "amber", "user": "c3"}),
+    ],
+)
+def test_attributes_called_like_words_of_an_answer_stand_apart(worded, path, asked):
+    answer = worded.client.get(path, params=asked | {"where": "score=2..", "k": 3}).json()
+    assert [item["rank"] for item in answer["items"]] == [1, 2, 3]
+    for item in answer["items"]:
+        number = int(item["id"].removeprefix("s"))
+        assert item["title"] == title(number)
+        assert item["content"] == content(number)
+        assert set(item) <= {
+            "rank",
+            "id",
+            "title",
+            "score",
+            "stars",
+            "ratings",
+            "reason",
+            "content",
+        }
+
+
+def test_one_item_has_its_attributes_under_the_same_name(worded):
+    found = worded.client.get("/v1/items/s3").json()
+    known = content(3) | {"id": title(3)}
+    assert found == {"id": "s3", "title": title(3), "available": True, "content": known}

@@ -31,7 +31,7 @@ def test_an_item_is_added_changed_withdrawn_and_brought_back(own):
     assert '"year":1999,' in made.text.replace("}", ",")  # as answers have it: not 1999.0
     assert found()
     changed = client.put("/v1/items/new", json={"year": 2001}, headers=admin).json()
-    assert (changed["title"], changed["attributes"]["year"]) == ("Zyzzyva", 2001)
+    assert (changed["title"], changed["content"]["year"]) == ("Zyzzyva", 2001)
     gone = client.delete("/v1/items/new", headers=admin)
     assert gone.json()["available"] is False
     assert not found()

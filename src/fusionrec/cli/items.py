@@ -67,9 +67,9 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     """Add items from a file, or change those that are there.
 
     FILE is JSON Lines (.jsonl, .json: one object a line) or CSV or TSV with a first line of names:
-    the id under the schema's name, "id" or that of --id, and the item's attributes; several
-    categories as a list or with | between, or with ; or , where they are known. What is left out is
-    not known of a new item, and stays as it is of another.
+    the id under the schema's name, "id" (where no attribute is called so) or that of --id, and the
+    item's attributes; several categories as a list or with | between, or with ; or , where they
+    are known. What is left out is not known of a new item, and stays as it is of another.
     Nothing is taken if a line is wrong.
     """
     from fusionrec.catalogue import check_takes, put

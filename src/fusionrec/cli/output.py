@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from fusionrec.data.schema import Schema
     from fusionrec.recommender import Answer
     from fusionrec.training.progress import Epoch, Measure, Progress
+
+
+# The headings of an answer's own columns.
+_ITEM = ("Rank", "Id", "Title")
+_SCORE, _STARS, _RATED, _TAKEN, _WHY = "Score", "Stars", "Times rated", "Times taken", "Why"
+_OWN = (*_ITEM, _SCORE, _STARS, _RATED, _TAKEN, _WHY)
+_NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
 
 
 def say(text: str) -> None:
@@ -45,8 +53,7 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
 
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
     for name in header:
-        numeric = name.lower() in ("rank", "score", "stars", "rows", "times rated", "times taken")
-        table.add_column(name, justify="right" if numeric else "left")
+        table.add_column(name, justify="right" if name in _NUMERIC else "left")
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a title is no markup
     Console().print(table)
@@ -72,12 +79,12 @@ def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> 
     popular = answer.kind == "popular"
     digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
     content = list(answer.items[0].content) if answer.items else []
-    counts = "Times taken" if schema and schema.events else "Times rated"
-    header = ["Rank", "Id", "Title", counts if popular else "Score"]
-    header += ["Stars"] if starred else []
+    counts = _TAKEN if schema and schema.events else _RATED
+    header = [*_ITEM, counts if popular else _SCORE]
+    header += [_STARS] if starred else []
     header += _headings(content, schema)
     explained = any(item.reason is not None for item in answer.items)
-    header += ["Why"] if explained else []
+    header += [_WHY] if explained else []
     rows = []
     for item in answer.items:
         row = [str(item.rank), item.id, item.title]
@@ -90,9 +97,17 @@ def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> 
 
 
 def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:
-    """What people read above the columns of some of the items' fields."""
+    """What people read above the columns of some of the items' fields: no two alike, and none like
+    a heading of the answer's own, whether it is shown or not. What would be is called as in JSON,
+    ``content.NAME``.
+    """
     labels = {field.name: field.label for field in schema.attributes("item")} if schema else {}
-    return [labels.get(name) or name.replace("_", " ").capitalize() for name in names]
+    said = [labels.get(name) or name.replace("_", " ").capitalize() for name in names]
+    counts = Counter(heading.casefold() for heading in (*_OWN, *said))
+    return [
+        f"content.{name}" if counts[heading.casefold()] > 1 else heading
+        for name, heading in zip(names, said, strict=True)
+    ]
 
 
 def near(place: str) -> str:

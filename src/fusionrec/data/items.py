@@ -85,7 +85,8 @@ def read_items(
     Args:
         path: the file.
         schema: of the items.
-        id_column: where the id stands; else under the name of the schema's item id or ``id``.
+        id_column: where the id stands; else under the name of the schema's item id, or ``id``
+            where no attribute is called so.
         held: the categories that are known. Where a text of several categories is none of them, and
             cut at ``;`` or ``,`` some of it is, it is cut there.
 
@@ -146,13 +147,14 @@ def unheard(schema: Schema, items: Sequence[Item], held: Held) -> dict[str, int]
 
 def _id_column(line: str, schema: Schema, given: Mapping[str, Any], wanted: str | None) -> str:
     """The name that the id stands under."""
-    name = schema.id("item").name
-    key = next((one for one in ([wanted] if wanted else [name, "id"]) if one in given), None)
+    attributes = {f.name for f in schema.attributes("item")}
+    usual = [n for n in dict.fromkeys([schema.id("item").name, "id"]) if n not in attributes]
+    key = next((one for one in ([wanted] if wanted else usual) if one in given), None)
     if key is not None:
         return key
-    others = [one for one in given if one not in {f.name for f in schema.attributes("item")}]
+    others = [one for one in given if one not in attributes]
     likely = next((one for one in others if "id" in one.lower()), others[0] if others else "COLUMN")
-    names = " or ".join(dict.fromkeys([name, "id"]))
+    names = " or ".join(usual)
     there = ", ".join([str(one)[:50] for one in given][:_NAMES]) or "nothing"
     raise DataError(
         f"{line}: no {wanted!r}; it has {there}" if wanted else f"{line}: no id; it has {there}",

@@ -24,7 +24,6 @@ MOST_VALUES = 1_000  # of a column of texts that answers are filtered by
 LONGEST_VALUE = 1_000  # characters of such a value; what is longer is prose
 MOST_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
 _TITLES = ("title", "name")
-_ANSWERS = frozenset(["rank", "score", "stars", "ratings", "reason"])  # an answer's own words
 _FORMS: dict[Kind, Form] = {
     "category": "text", "text": "text", "categories": "texts", "number": "number",
 }  # fmt: skip
@@ -177,7 +176,7 @@ def field_name(name: str, taken: Collection[str]) -> str:
         letters = "".join(c for c in apart if not unicodedata.combining(c))
         name = re.sub(r"\W+", "_", letters, flags=re.ASCII).strip("_") or "column"
         name = name if name.isidentifier() else f"_{name}"
-    return _free(f"{name}_" if name.casefold() in _ANSWERS else name, taken)
+    return _free(name, taken)
 
 
 def _free(name: str, taken: Collection[str]) -> str:

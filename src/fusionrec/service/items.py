@@ -31,7 +31,7 @@ Attributes = Annotated[
         examples=[{}],
     ),
 ]
-_EXAMPLE = {"id": "318", "title": "A title", "available": True, "attributes": {}}
+_EXAMPLE = {"id": "318", "title": "A title", "available": True, "content": {}}
 _ITEM = {**documented(), **given("The item", _EXAMPLE)}
 
 
@@ -86,5 +86,5 @@ def _shown(now: Catalogue, row: int) -> dict[str, Any]:
         "id": now.items.ids[row],
         "title": (title and content[title]) or now.items.ids[row],
         "available": bool(now.available[row]),
-        "attributes": content,
+        "content": content,
     }

@@ -44,7 +44,7 @@ def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = N
 _TEXT, _WHOLE = {"type": "string"}, {"type": "integer"}
 _ITEM = {
     "type": "object",
-    "required": ["rank", "id", "title"],
+    "required": ["rank", "id", "title", "content"],
     "properties": {
         "rank": _WHOLE,
         "id": _TEXT,
@@ -61,6 +61,10 @@ _ITEM = {
         "reason": {
             "type": "object",
             "description": "Where it was asked for: `kind`, `text`, `items`.",
+        },
+        "content": {
+            "type": "object",
+            "description": "What else is known of the item, by the names of `/v1/schema`.",
         },
     },
 }
@@ -83,7 +87,16 @@ _ANSWER = {
 }
 _EXAMPLE = {
     "answer": "6f1c0b6d9b4f4a3f8f0e1d2c3b4a5968",
-    "items": [{"rank": 1, "id": "318", "title": "A title", "score": 4.31, "stars": 4.65}],
+    "items": [
+        {
+            "rank": 1,
+            "id": "318",
+            "title": "A title",
+            "score": 4.31,
+            "stars": 4.65,
+            "content": {"year": 1994},
+        }
+    ],
     "kind": "user",
     "version": "v1",
     "place": "/srv/shop/milvus.db",

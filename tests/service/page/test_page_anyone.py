@@ -10,6 +10,7 @@ from browsing import CHROMIUM, PHONE, Tab
 from playwright.sync_api import Route
 from wares import ware
 
+from colliding import NUMBERS, content, title
 from fusionrec.config import Workspace
 from serving import Shop, opened
 
@@ -107,6 +108,20 @@ def test_a_card_shows_all_that_is_known_under_its_heading(bazaar):
     text = card.locator(".text")
     assert text.inner_text().startswith("A Φανάρι for every day.")
     assert text.bounding_box()["height"] < 50  # a long text is cut
+
+
+def test_attributes_called_like_words_of_an_answer_are_shown(visit, worded: Shop):
+    tab = visit("?user=c3", url_of(worded))
+    card = tab.cards.first
+    number = int(tab.ids[0].removeprefix("s"))
+    known = content(number)
+    assert card.locator("h3").inner_text() == title(number)
+    numbers = card.locator(".numbers").inner_text()
+    assert numbers == " · ".join(f"{name.capitalize()} {known[name]:g}" for name in NUMBERS)
+    assert known["reason"] in card.locator(".categories").inner_text()
+    assert 1 <= float(card.locator(".figure b").inner_text()) <= 5
+    tab.page.get_by_role("button", name=f"More like {title(number)}", exact=True).click()
+    tab.page.locator("dialog small", has_text="Score").first.wait_for()
 
 
 def test_a_profile_of_every_kind(bazaar):

@@ -6,7 +6,6 @@ import { figure, isThumbs, within } from "./scale.js";
 import { labelOf, many } from "./words.js";
 
 const MOST = 6; // categories shown
-const OWN = new Set(["rank", "id", "title", "score", "stars", "ratings", "reason"]);
 
 /**
  * Attributes of an item, by the schema's order.
@@ -15,9 +14,8 @@ const OWN = new Set(["rank", "id", "title", "score", "stars", "ratings", "reason
 export function facts(item, schema) {
   const found = { numbers: [], categories: [], texts: [] };
   for (const field of schema.item) {
-    const value = item[field.name];
-    // What is called like one of an answer's own words cannot be told from it.
-    if (value === undefined || value === null || OWN.has(field.name)) continue;
+    const value = item.content[field.name];
+    if (value === undefined || value === null) continue;
     if (field.kind === "number") found.numbers.push(`${field.label} ${number(value)}`);
     else if (field.kind === "text") found.texts.push(value);
     else found.categories.push(...[value].flat().map((one) => labelOf(field, one)));
@@ -33,19 +31,14 @@ export function factLine(item, schema) {
   return [...numbers, ...shown].join(" · ");
 }
 
-/** One of an answer's own figures of an item; undefined where an attribute is called like it. */
-function own(item, name, schema) {
-  return schema.item.some((field) => field.name === name) ? undefined : item[name];
-}
-
 /**
  * The rating predicted, as a text and as a bar; or how many took it, or nothing.
  * @returns {Node[]} what fills the card's line for it
  */
 export function predicted(item, schema) {
-  const rating = schema.rating && own(item, "stars", schema);
+  const rating = schema.rating && item.stars;
   if (rating === undefined || rating === null) {
-    const count = own(item, "ratings", schema);
+    const count = item.ratings;
     const text = schema.events ? `taken ${many(count, "time")}` : many(count, "rating");
     return count === undefined ? [] : [el("span", { class: "counted" }, text)];
   }
