@@ -456,7 +456,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "a null id": ({"id": ["a", "b", None, "d"], "vector": GOOD}, r"row 2 .* has no id"),
     "an empty id": ({"id": ["a", " ", "c", "d"], "vector": GOOD}, r"got ' ' in row 1"),
     "a control id": ({"id": ["a", "b", "c", "d\n"], "vector": GOOD}, r"got 'd\\n' in row 3"),
-    "a long id": ({"id": ["a", "b", "c", "d" * 501], "vector": GOOD}, "1 to 500 printable"),
+    "a long id": ({"id": ["a", "b", "c", "d" * 501], "vector": GOOD}, "1 to 500 characters"),
     "a repeated id": (
         {"id": ["a", "b", "c", "b"], "vector": GOOD},
         r"'b' in row 3 .* stands in row 1 already",

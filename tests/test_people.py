@@ -445,7 +445,7 @@ def test_the_command_takes_what_is_liked_and_rated(home, artifact, fusionrec: Ru
     ("arguments", "words"),
     [
         (["--rated", "7"], "--rated is item=rating, got '7'"),
-        (["--rated", "7=good"], "--rated is item=rating, got 7=good"),
+        (["--rated", "7=good"], "--rated is item=rating, got '7=good'"),
         (["--rated", "7=9"], "item 7: a rating is 1 to 5 here, got 9"),
         (["--rated", "7=nan"], "item 7: a rating is 1 to 5 here, got nan"),
         (["--user", "nobody"], "--liked ITEM"),

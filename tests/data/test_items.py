@@ -13,6 +13,7 @@ from builders import LIBRARY
 from fusionrec.data.dataset import Table
 from fusionrec.data.items import MOST_TEXT, held_categories, item_of, read_items, unheard
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.texts import is_id
 from fusionrec.errors import DataError
 
 FILM = {"title": "Dune", "genres": ["Sci-Fi", "drama"], "year": 2021}
@@ -22,7 +23,32 @@ def test_a_film_as_it_is_given():
     item = item_of(MOVIELENS, 4001, FILM)
     assert item.id == "4001"
     assert item.content == {"title": "Dune", "genres": ("Sci-Fi", "Drama"), "year": 2021.0}
-    assert item_of(MOVIELENS, " 4001 ", {**FILM, "genres": "Sci-Fi|Drama|Drama"}) == item
+    assert item_of(MOVIELENS, "4001", {**FILM, "genres": "Sci-Fi|Drama|Drama"}) == item
+
+
+@pytest.mark.parametrize(
+    "id",
+    [" i1", "i1 ", "\u00a0i1", "i1\u3000", "I1", "İ1", "e\u0301", "\u00e9", "=i1", "👩\u200d🚀"],
+)
+def test_an_id_is_taken_exactly_as_it_is_given(tmp_path, id):
+    assert item_of(MOVIELENS, id, {}).id == id
+    assert is_id(id)
+    lines = write(tmp_path / "a.jsonl", json.dumps({"id": "i1"}) + "\n" + json.dumps({"id": id}))
+    rows = write(tmp_path / "a.csv", f"id,title\ni1,x\n{id},y\n")
+    for file in (lines, rows):
+        assert [item.id for item in read_items(file, MOVIELENS)] == ["i1", id]
+
+
+def test_texts_are_cleaned_as_those_of_data_files():
+    given = {
+        "shelf": " up\x1b[31m ",
+        "topics": ["a\tb", " c\x9bd "],
+        "heading": "\x1b]0;owned\x07Red\u2028tea\n",
+    }
+    content = item_of(LIBRARY, "x", given).content
+    assert content["shelf"] == "up [31m"
+    assert content["topics"] == ("a b", "c d")
+    assert content["heading"] == "]0;owned Red tea"
 
 
 def test_what_is_left_out_is_not_known():
@@ -40,6 +66,12 @@ def test_what_is_left_out_is_not_known():
         (None, {}, "id must be"),
         (True, {}, "id must be"),
         ("a\nb", {}, "id must be"),
+        ("a\tb", {}, "id must be"),
+        ("\x1b[31m", {}, "id must be"),
+        ("a\x9b", {}, "id must be"),
+        ("a\u2028", {}, "id must be"),
+        ("\ud800", {}, "id must be"),
+        (" \u00a0", {}, "id must be"),
         ("x" * 501, {}, "id must be"),
         ("1", {"genre": "Drama"}, "no 'genre'"),
         ("1", {"genres": "Dramaa"}, "no value 'Dramaa'"),

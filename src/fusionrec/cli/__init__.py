@@ -13,6 +13,7 @@ import click
 
 from fusionrec import __version__
 from fusionrec.cli import answers, data, evaluation, init, items, report, serving, training, upkeep
+from fusionrec.cli.output import say
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
 
@@ -81,9 +82,9 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
         click.echo("interrupted", err=True)
         return 130
     except FusionrecError as error:
-        click.echo(f"error: {error.message}", err=True)
+        say(f"error: {error.message}")
         if error.hint:
-            click.echo(f"hint: {error.hint}", err=True)
+            say(f"hint: {error.hint}")
         return error.exit_code
     except (BrokenPipeError, SystemExit) as error:
         # Click makes a SystemExit of a broken pipe, after it put something in stdout's place.
@@ -95,7 +96,7 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
     except Exception as error:
         if os.environ.get("FUSIONREC_DEBUG"):
             raise
-        click.echo(f"error: {type(error).__name__}: {error}", err=True)
-        click.echo("hint: this is a defect; FUSIONREC_DEBUG=1 shows where it happened", err=True)
+        say(f"error: {type(error).__name__}: {error}")
+        say("hint: this is a defect; FUSIONREC_DEBUG=1 shows where it happened")
         return 1
     return 0

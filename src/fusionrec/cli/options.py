@@ -194,11 +194,14 @@ def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> 
         )
     like = 1.0 if schema.events else schema.like
     history = [Rated(item, like, named=True) for item in liked]
-    for item, text in _pairs("--rated", rated, "item=rating"):
+    for given in rated:
+        item, _, rating = given.rpartition("=")  # an id is taken as it is, "=" and spaces too
         try:
-            history.append(Rated(item, float(text)))
+            history.append(Rated(item, float(rating)))
         except ValueError:
-            raise UsageError(f"--rated is item=rating, got {item}={text}") from None
+            item = ""
+        if not item:
+            raise UsageError(f"--rated is item=rating, got {given!r}")
     return history
 
 
@@ -220,14 +223,12 @@ def read_recipe(
     return recipe_named(model, profile).change({**read_settings(settings), **seeded})
 
 
-def _pairs(
-    option: str, given: Sequence[str], form: str = "name=value", *, shown: bool = True
-) -> list[tuple[str, str]]:
+def _pairs(option: str, given: Sequence[str], *, shown: bool = True) -> list[tuple[str, str]]:
     pairs = []
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
             came = f", got {text!r}" if shown else ""  # not where it may be a password
-            raise UsageError(f"{option} is {form}{came}")
+            raise UsageError(f"{option} is name=value{came}")
         pairs.append((name.strip(), value.strip()))
     return pairs

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fusionrec.data.texts import CONTROL
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
@@ -32,19 +34,28 @@ _NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
 
 def say(text: str) -> None:
     """Talk, to stderr."""
-    click.echo(text, err=True)
+    click.echo("\n".join(map(_shown, text.split("\n"))), err=True)
 
 
 def show_json(value: Any) -> None:
     """One JSON value, to stdout."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    # JSON leaves DEL and the controls above it as they are, and a terminal obeys them.
+    lines = (CONTROL.sub(lambda c: f"\\u{ord(c[0]):04x}", line) for line in text.split("\n"))
+    click.echo("\n".join(lines))
+
+
+def _shown(text: str) -> str:
+    """A text in one line, with a space for each character that a terminal would obey."""
+    return CONTROL.sub(" ", text)
 
 
 def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """A table on a terminal; else tab-separated lines under a header line."""
+    header, *rows = [[_shown(cell) for cell in row] for row in (header, *rows)]
     if not sys.stdout.isatty():
         for row in (header, *rows):
-            click.echo("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+            click.echo("\t".join(row))
         return
     from rich.box import SIMPLE_HEAD
     from rich.console import Console

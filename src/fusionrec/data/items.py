@@ -14,12 +14,13 @@ from typing import Any
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
+from fusionrec.data.texts import ID_RULE, clean_text, is_id
 from fusionrec.errors import DataError
 
 MOST_TEXT = 10_000  # characters of one value
 MOST_CATEGORIES = 100  # of one item
-_ID_LENGTH = 500
 _NAMES = 20  # columns that a message tells
+_SHOWN = 80  # characters of a value in a message
 
 Held = Mapping[str, Collection[str]]  # field of categories -> values that items have
 
@@ -53,16 +54,17 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
 
     Args:
         schema: whose item attributes may be given; what is left out is not known.
-        id: outside id; a whole number becomes its digits.
+        id: outside id, taken exactly as it is given; a whole number becomes its digits.
         given: attribute -> value: a text, a number, or for several categories a list or one text
-            with ``|`` between. The choices' labels stand for their codes, in any letter case.
+            with ``|`` between. The choices' labels stand for their codes, in any letter case. Texts
+            are cleaned as those of data files are; see ``texts.clean_text``.
 
     Raises:
         DataError: there is no such attribute, or a value is none of its kind.
     """
-    name = str(id).strip() if isinstance(id, str | int) and not isinstance(id, bool) else ""
-    if not name or len(name) > _ID_LENGTH or not name.isprintable():
-        raise DataError(f"an item's id must be 1 to {_ID_LENGTH} printable characters, got {id!r}")
+    name = str(id) if isinstance(id, str | int) and not isinstance(id, bool) else ""
+    if not is_id(name):
+        raise DataError(f"an item's id must be {ID_RULE}, got {_shortened(id)}")
     fields = {field.name: field for field in schema.attributes("item")}
     for key in given:
         if key not in fields:
@@ -230,12 +232,12 @@ def _value(item: str, field: Field, given: Any) -> Any:
             return ()
         if not isinstance(parts, list | tuple) or len(parts) > MOST_CATEGORIES:
             raise DataError(f"item {item}: {field.name} must be a list, at most {MOST_CATEGORIES}")
-        named = (_text(item, field, part).strip() for part in parts)
+        named = (_text(item, field, part) for part in parts)
         return tuple(dict.fromkeys(_choice(item, field, part) for part in named if part))
     if given is None:
         return ""
     text = _text(item, field, given)
-    return _choice(item, field, text.strip()) if field.kind == "category" and text else text
+    return _choice(item, field, text) if field.kind == "category" and text else text
 
 
 def _number(item: str, field: Field, given: Any) -> float:
@@ -261,7 +263,7 @@ def _text(item: str, field: Field, given: Any) -> str:
         given.encode()
     except UnicodeEncodeError as error:
         raise DataError(f"item {item}: {field.name} holds half a surrogate pair") from error
-    return given
+    return clean_text(given)
 
 
 def _choice(item: str, field: Field, text: str) -> str:
@@ -279,6 +281,12 @@ def _choice(item: str, field: Field, text: str) -> str:
             hint=f"{guess}It is one of {', '.join(field.choices)}",
         )
     return code
+
+
+def _shortened(value: Any) -> str:
+    """A value for a message; of a long one the beginning."""
+    shown = repr(value)
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
 def _plain(value: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from fusionrec.artifact.tables import SCHEMA, items_alone
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
+from fusionrec.data.texts import ID_RULE, is_id
 from fusionrec.errors import DataError
 from fusionrec.foreign.columns import columns_of, is_list, is_text, plain, plain_type, schema_of
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 LONGEST_VECTOR = 32_768  # numbers, what Milvus holds
-_LONGEST_ID = 500
 _ROWS = 1_024  # of one batch
 _STREAM = 1 << 20  # bytes read at a time, so that no row group stands in memory whole
 _SAME_LENGTH = 1.01
@@ -143,10 +143,10 @@ class _Ids:
             if id is None:
                 raise DataError(f"{self._path}: row {row} (counted from 0) has no id")
             text = str(id)
-            if not text.strip() or len(text) > _LONGEST_ID or not text.isprintable():
+            if not is_id(text):
                 raise DataError(
-                    f"{self._path}: an id must be 1 to {_LONGEST_ID} printable characters, got "
-                    f"{text[:50]!r} in row {row} (counted from 0)"
+                    f"{self._path}: an id must be {ID_RULE}, got {text[:50]!r} in row "
+                    f"{row} (counted from 0)"
                 )
         known = [str(id) for id in ids]
         self.values += known

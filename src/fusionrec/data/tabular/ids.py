@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.tabular.values import as_text
+from fusionrec.data.texts import is_id
 from fusionrec.errors import DataError
 
-LONGEST = 500  # characters of an id
 NEW, EMPTY, UNFIT = -1, -2, -3  # what a text is that has no position
 
 
@@ -35,7 +35,7 @@ class Ids:
 
     def look_up(self, texts: Sequence[str | None]) -> np.ndarray:
         """Positions of texts, int32 [n]; of those without ``NEW``, ``EMPTY`` where there is no
-        text, and ``UNFIT`` for what is too long or holds characters that cannot be printed.
+        text, and ``UNFIT`` for what is no id; see ``texts.is_id``.
         """
         known: dict[Any, int] = self._positions
         found = np.fromiter(map(known.get, texts, repeat(NEW)), np.int32, len(texts))
@@ -103,4 +103,4 @@ def coded(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
 def _judged(text: str | None) -> int:
     if text is None or not text.strip():
         return EMPTY
-    return NEW if len(text) <= LONGEST and text.isprintable() else UNFIT
+    return NEW if is_id(text) else UNFIT

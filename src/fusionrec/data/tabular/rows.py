@@ -10,11 +10,12 @@ import numpy as np
 
 from fusionrec.data.tabular.description import Interactions
 from fusionrec.data.tabular.findings import SHOWN, Findings
-from fusionrec.data.tabular.ids import EMPTY, LONGEST, UNFIT, Ids, coded
+from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
 from fusionrec.data.tabular.parsing import commas, numbers, seconds
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
 from fusionrec.data.tabular.values import as_text
+from fusionrec.data.texts import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
 _TOO_LATE = 4_102_444_800  # the year 2100
@@ -77,7 +78,7 @@ class RowReader:
             found = ids.look_up(texts)
             judged = found[codes]
             kept.leave_out(f"{side}_empty", judged == EMPTY, f"no {side} id")
-            says = f"a {side} id of over {LONGEST} characters, or some that cannot be printed"
+            says = f"a {side} id of over {LONGEST_ID} characters, or with a control character"
             kept.leave_out(f"{side}_unfit", judged == UNFIT, says, batch.column(column))
             named.append((ids, texts, found, codes))
         # Only now are ids given positions: nobody is known by rows that are left out.

@@ -12,11 +12,12 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.description import Column, People
 from fusionrec.data.tabular.findings import SHOWN, Findings
-from fusionrec.data.tabular.ids import EMPTY, LONGEST, NEW, UNFIT, Ids, coded
+from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, coded
 from fusionrec.data.tabular.parsing import commas, numbers
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
 from fusionrec.data.tabular.values import as_text
+from fusionrec.data.texts import LONGEST_ID, clean_text
 
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000
@@ -116,14 +117,14 @@ class TableReader:
         self, judged: np.ndarray, texts: list[str | None], codes: np.ndarray, file: str, first: int
     ) -> None:
         side = self._side
-        for kind, why in ((EMPTY, "no id"), (UNFIT, f"an id of over {LONGEST} characters, or")):
+        for kind, why in ((EMPTY, "no id"), (UNFIT, f"an id of over {LONGEST_ID} characters, or")):
             if len(rows := np.flatnonzero(judged == kind)):
                 unfit = kind == UNFIT
                 self._findings.add(
                     f"{side}s_{'unfit' if unfit else 'empty'}",
                     len(rows),
                     f"rows of the {side}s' table left out for {why}"
-                    + (" some that cannot be printed" if unfit else ""),
+                    + (" with a control character" if unfit else ""),
                     f"{file}, row {first + rows[0]}"
                     + (f", {texts[codes[rows[0]]]!r:.{SHOWN}}" if unfit else ""),
                 )
@@ -182,9 +183,7 @@ class TableReader:
         longest = LONGEST_TEXT if field.kind == "text" else LONGEST_VALUE
 
         def clean(text: str) -> str:
-            text = text.strip()
-            if not text.isprintable():
-                text = "".join(c if c.isprintable() else " " for c in text).strip()
+            text = clean_text(text)
             if len(text) <= longest:
                 return text
             says = f"values of {name} longer than {longest:,} characters, which "
