@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import FileResponse, Response
 
@@ -18,7 +18,9 @@ from fusionrec.service.told import StateOf, as_json, given
 STATIC = Path(__file__).parent / "static"
 router = APIRouter(tags=["service"])
 
-_FORM = given("The form", {"name": "shop", "user": [], "filters": [], "version": "v1"})
+_FORM = given(
+    "The form", {"name": "shop", "user": [], "filters": [], "version": "v1", "open": ["read"]}
+)
 _CHOICE = {"value": "acme", "label": "Acme", "count": 12}
 _CHOICES = given("The values", {"choices": [_CHOICE], "more": False})
 _READY = {
@@ -32,9 +34,10 @@ _METRICS: dict[int | str, dict[str, Any]] = {
 
 @router.get("/v1/schema", summary="What can be said of a person and asked of an answer",
             responses={**documented(), **_FORM})  # fmt: skip
-def form(state: StateOf) -> Response:
-    """All that a page needs to draw its forms."""
-    return as_json(state.answer(lambda view: view.form))
+def form(request: Request, state: StateOf) -> Response:
+    """All that a page needs to draw its forms; `open` lists the scopes that the caller may use."""
+    held = state.answer(lambda view: view.form)
+    return as_json({**held, "open": sorted(request.state.open)})
 
 
 @router.get("/v1/choices", summary="The values that a field holds",

@@ -24,6 +24,7 @@ from fusionrec.feedback import Said
 from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
 from fusionrec.query import Query, Rated
+from fusionrec.service.access import check_open, is_open
 from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
 from fusionrec.service.gathering import Gathering
 from fusionrec.service.meant import check_told
@@ -33,6 +34,8 @@ from fusionrec.service.told import SEVERAL, StateOf, answered, as_json
 
 _PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
+_FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
+_RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
 
 
 class _Soon(APIRoute):
@@ -46,6 +49,7 @@ class _Soon(APIRoute):
 
         async def handle(request: Request) -> Response:
             if ask := _plain_ask(request):
+                check_open(request, ask)
                 state: State = request.app.state.fusionrec
                 gathering: Gathering = request.app.state.gathering
                 made = partial(_recommended, request, state, ask)
@@ -62,18 +66,20 @@ soon = APIRouter(tags=["answers"], route_class=_Soon)
 router = APIRouter(tags=["answers"])
 
 
-@soon.get("/v1/recommendations", summary="What is next for a person", responses=_ANSWER)
+@soon.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
 def recommend(request: Request, ask: Annotated[Ask, Parameters()], state: StateOf) -> Response:
     """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
     is the most popular items: `kind` says so.
     """
+    check_open(request, ask)
     return _measured(state, partial(_recommended, request, state, ask))
 
 
 @router.post("/v1/recommendations", summary="The same, with a profile and a history",
-             responses=_ANSWER)  # fmt: skip
+             responses=_RECOMMENDED)  # fmt: skip
 def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
     """What is said here wins over what is stored of the user, and comes after it."""
+    check_open(request, ask)
     return _measured(state, partial(_recommended, request, state, ask))
 
 
@@ -101,14 +107,17 @@ def similar(
 @router.get("/v1/search", summary="Items by words", responses=_ANSWER)
 def search(request: Request, ask: Annotated[SearchAsk, Parameters()], state: StateOf) -> Response:
     """Items that hold one of the words or more, the best match first; for a user, those that match
-    equally well in the order of their taste.
+    equally well in the order of their taste. What the user has hidden is left out where the key
+    opens `feedback`: to others, what is missing would tell it.
     """
 
     def made(view: View) -> Response:
         where = _conditions(view, ask.where)
         query = Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
         query, said = state.known(query, view)
-        tag = _tag(view, said, ask.model_dump_json())
+        if not is_open(request, "feedback"):
+            query = replace(query, hidden=())
+        tag = _tag(view, said, f"{sorted(query.hidden)}\n{ask.model_dump_json()}")
 
         def asked() -> Answer:
             return view.recommender.search(ask.q, query, prefix=ask.prefix)

@@ -82,18 +82,24 @@ class SimilarAsk(_Question):
     """What to leave out of the items that are like an item."""
 
 
+_GUARDED = "With `user` this needs a key that opens `feedback`."
+
+
 class Ask(_Question):
     """Whom to recommend to, and what."""
 
     user: Id | None = Field(default=None, description="Of the training data, or a visitor's.")
-    only: Ids = Field(default=[], description="Ids of the only items wanted.")
+    only: Ids = Field(default=[], description=f"Ids of the only items wanted. {_GUARDED}")
     without: Ids = Field(default=[], description="Ids of items not wanted.")
     liked: Ids = Field(default=[], description="Ids of items that the person likes.")
     seen: bool = Field(
-        default=False, description="Whether items that they rated may be in the answer."
+        default=False,
+        description=f"Whether items that they rated may be in the answer. {_GUARDED}",
     )
 
-    explain: bool = Field(default=False, description="Whether each item bears the reason why.")
+    explain: bool = Field(
+        default=False, description=f"Whether each item bears the reason why. {_GUARDED}"
+    )
     diversity: Share = Field(
         default=0.0, description="How much unlike each other the items shall be."
     )
@@ -103,7 +109,8 @@ class Ask(_Question):
     )
     fresh: bool = Field(
         default=False,
-        description="Whether items that the user was shown lately, in vain, shall step back.",
+        description="Whether items that the user was shown lately, in vain, shall step back. "
+        + _GUARDED,
     )
 
 

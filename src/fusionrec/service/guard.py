@@ -32,6 +32,7 @@ _SECURITY = {
 _HARDENED = [(name.encode(), value.encode()) for name, value in _SECURITY.items()]
 _NAMES = frozenset(name for name, _ in _HARDENED)
 PROBES = ("/healthz", "/readyz")  # asked by who has no key, and never too often
+_WITHOUT_KEY = frozenset(("read", "feedback"))  # open to programs of the same machine
 _ASKING = ("/v1/recommendations", "/v1/map")  # asked by POST, and change nothing
 
 _log = logging.getLogger("fusionrec.service")
@@ -50,6 +51,7 @@ def scope_of(method: str, path: str) -> str | None:
 
 class Guard:
     """ASGI middleware that lets a request through to the app, with its body whole, or answers it.
+    The app finds the scopes that are open to the caller in the request's state, as ``open``.
 
     Args:
         app: what is guarded.
@@ -141,22 +143,29 @@ class Guard:
             after = {"Retry-After": str(math.ceil(wait))}
             hint = "[service] rate and burst in settings.toml set the limit"
             return problem(429, f"more than {self._settings.rate:g} requests/s", hint, (), after)
-        return self._refused_scope(needed, secret, key) if needed else None
-
-    def _refused_scope(self, needed: str, secret: str | None, key: Key | None) -> Response | None:
-        """The refusal of who has no key, or one for something else. A key adds to what is open
-        without one; one that is not known is told so all the same.
-        """
-        if self._settings.loopback and needed != "admin" and (secret is None or key is not None):
+        # Routes read it; see ``access``.
+        found = scope.setdefault("state", {})["open"] = self._open(secret, key)
+        if needed is None or needed in found:
             return None
+        return self._refused_scope(needed, secret, key)
+
+    def _open(self, secret: str | None, key: Key | None) -> frozenset[str]:
+        """The scopes that are open to a caller. A key adds to what is open without one; one that
+        is not known opens nothing.
+        """
+        if secret is not None and key is None:
+            return frozenset()
+        without = _WITHOUT_KEY if self._settings.loopback else frozenset()
+        return without | (key.scopes if key else frozenset())
+
+    def _refused_scope(self, needed: str, secret: str | None, key: Key | None) -> Response:
+        """The refusal of who has no key, one that is not known, or one for something else."""
         if key is None:
             said = "this key is not known" if secret else f"this needs a key that opens {needed!r}"
             hint = f"whoever runs the service makes one with the scope {needed!r}; "
             hint += "send it as Authorization: Bearer frk_..."
             return problem(401, said, hint, (), {"WWW-Authenticate": "Bearer"})
-        if needed not in key.scopes:
-            return problem(403, f"the key {key.name!r} does not open {needed!r}")
-        return None
+        return problem(403, f"the key {key.name!r} does not open {needed!r}")
 
     async def _whole(
         self, headers: Headers, receive: Receive

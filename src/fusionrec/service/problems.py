@@ -29,6 +29,10 @@ class NotFoundError(UsageError):
     """A thing that a request names is not there."""
 
 
+class ForbiddenError(UsageError):
+    """A request asks for what is not open to the caller."""
+
+
 class UnfitError(UsageError):
     """A request is well formed, but not for the interactions of the version that answers.
 
@@ -57,6 +61,7 @@ class ConflictError(UsageError):
 
 # The first that fits. A request can be wrong (4xx), or the service cannot answer now (5xx).
 _STATUS: tuple[tuple[type[FusionrecError], int], ...] = (
+    (ForbiddenError, 403),
     (NotFoundError, 404),
     (ConflictError, 409),
     (UnfitError, 422),

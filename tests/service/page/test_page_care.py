@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from browsing import CHROMIUM, PHONE
+from browsing import CHROMIUM, PHONE, tab_of
+
+from fusionrec.ledger import Ledger
+from fusionrec.versions import load
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")
 
@@ -164,6 +167,41 @@ def test_a_key_is_asked_for_and_kept_for_the_tab_alone(visit, server):
     assert set(bearing[1:]) == {f"Bearer {server.key}"}
     assert tab.look("[localStorage.length, sessionStorage.length]") == [0, 1]
     tab.forgive(FAILED)
+
+
+def test_a_key_for_reading_alone_shows_answers_without_reasons(chromium, indexed, serve):
+    ledger, user = Ledger(indexed.ledger), load(indexed).users.ids[4]
+    reader, both = ledger.add_key("reader", ["read"]), ledger.add_key("both", ["read", "feedback"])
+    url = serve(indexed, "--host", "0.0.0.0").url.replace("0.0.0.0", "127.0.0.1")
+    context, tab = tab_of(chromium, url)
+
+    def reasons() -> str:
+        return "".join(tab.page.locator("#lead, .card .reason").all_text_contents())
+
+    def give(key: str) -> None:
+        tab.page.get_by_label("Key").fill(key)
+        tab.page.get_by_role("button", name="Use it").click()
+
+    tab.page.goto(f"{url}/?user={user}")
+    give(reader)
+    tab.settled()
+    tab.forgive(FAILED)
+    assert tab.headline == f"For user {user}"
+    assert tab.cards.count() == 12
+    assert reasons() == ""
+    tab.page.get_by_text("The key in use does not open what is kept of people.").wait_for()
+    assert tab.complaints == []  # nothing was asked that this key does not open
+    # What it does not open is said, and another key opens it.
+    before = tab.ids
+    tab.cards.first.get_by_role("button", name="Hide").click()
+    tab.page.get_by_text("the key 'reader' does not open 'feedback'").wait_for()
+    give(both)
+    tab.changed(before)
+    tab.forgive(FAILED)
+    assert reasons() != ""
+    tab.page.get_by_text(f"User {user} is known here").wait_for()
+    assert tab.complaints == []
+    context.close()
 
 
 def test_what_the_service_refuses_is_told_as_text(visit):

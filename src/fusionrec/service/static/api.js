@@ -83,11 +83,12 @@ export const choicesOf = (field, q, signal) => get("v1/choices", { field, q, k: 
 /**
  * Items for whoever is asked for, or by words where there are any.
  * @param {object} asked `user`, `profile`, `liked`, `where`, `q`
+ * @param {object} how `explain`: whether with reasons, which of a user need a key for feedback
  */
-export function answer(asked, { offset = 0, k = PAGE, signal } = {}) {
+export function answer(asked, { offset = 0, k = PAGE, explain, signal } = {}) {
   const { q, where } = asked;
   if (q) return get("v1/search", { q, where, k, offset, user: asked.user }, signal);
-  const body = { ...told(asked), where, k, offset, explain: true };
+  const body = { ...told(asked), where, k, offset, explain };
   return call("POST", "v1/recommendations", { body, signal });
 }
 

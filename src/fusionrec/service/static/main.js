@@ -17,7 +17,7 @@ const MOST_OFFSET = 1000;
 const READING = 12_000; // milliseconds
 
 const $ = (id) => document.getElementById(id);
-const notice = new Notice($("notice"));
+const notice = new Notice($("notice"), rekeyed);
 const failed = (error, again) => {
   if (error.name !== "AbortError") tellStatus("");
   notice.tell(error, again);
@@ -43,6 +43,20 @@ function tellStatus(text) {
 /** What is asked, by whom it is: the user who was named, else this browser's visitor. */
 function whole() {
   return { ...page.asked, user: page.asked.user || visitor() };
+}
+
+/** Whether what is kept of people is open to the key in use. */
+const opensFeedback = () => page.schema.open.includes("feedback");
+
+/** An answer, with reasons where the key in use opens them. */
+function answer(how) {
+  const asked = whole();
+  return api.answer(asked, { ...how, explain: !asked.user || opensFeedback() });
+}
+
+/** Learns what another key opens; where that fails, so does what is tried again, and says why. */
+async function rekeyed() {
+  if (page.schema) page.schema.open = (await api.schema().catch(() => page.schema)).open;
 }
 
 async function start() {
@@ -87,10 +101,10 @@ async function ask(k = FIRST, done = null) {
   const before = page.cards.items;
   $("cards").ariaBusy = "true";
   try {
-    const answer = await api.answer(whole(), { k, signal: question.signal });
+    const found = await answer({ k, signal: question.signal });
     notice.clear();
-    show(answer, answer.items);
-    if (done) tellStatus(done(before, answer.items));
+    show(found, found.items);
+    if (done) tellStatus(done(before, found.items));
   } catch (error) {
     if (error.name === "AbortError") return;
     if (!page.cards.items.length) unanswered();
@@ -135,11 +149,11 @@ async function more() {
   const shown = page.cards.items;
   const asked = page.asked;
   try {
-    const answer = await api.answer(whole(), { k: FIRST, offset: shown.length });
+    const found = await answer({ k: FIRST, offset: shown.length });
     if (asked !== page.asked || shown !== page.cards.items) return;
     const held = new Set(shown.map((item) => item.id));
-    const next = answer.items.filter((item) => !held.has(item.id));
-    show(answer, [...shown, ...next]);
+    const next = found.items.filter((item) => !held.has(item.id));
+    show(found, [...shown, ...next]);
     tellStatus(`${words.many(next.length, words.things(page.schema, 1))} more.`);
     $("cards").children[shown.length]?.querySelector("h3").focus({ preventScroll: true });
   } catch (error) {
@@ -179,6 +193,10 @@ async function tell(item, event) {
 /** Tells the panel what is kept of whoever is asked for. */
 async function learn() {
   const { user } = whole();
+  if (user && !opensFeedback()) {
+    page.you.close();
+    return;
+  }
   try {
     const about = user ? await api.userOf(user) : null;
     if (user === whole().user) page.you.tell(about);

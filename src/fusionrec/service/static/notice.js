@@ -6,9 +6,12 @@ import { trouble } from "./words.js";
 
 /** The place where troubles are told. */
 export class Notice {
-  /** @param {HTMLElement} node is filled */
-  constructor(node) {
-    this.node = node;
+  /**
+   * @param {HTMLElement} node is filled
+   * @param {() => Promise<void>} rekeyed is called when another key was given
+   */
+  constructor(node, rekeyed) {
+    Object.assign(this, { node, rekeyed });
     node.addEventListener("keydown", (event) => event.key === "Escape" && this.clear());
   }
 
@@ -58,9 +61,10 @@ export class Notice {
     });
     const save = el("button", { type: "submit" }, "Use it");
     const form = el("form", { class: "key" }, el("label", { for: "key" }, "Key"), input, save, close);
-    form.addEventListener("submit", (event) => {
+    form.addEventListener("submit", async (event) => {
       event.preventDefault();
       useKey(input.value.trim());
+      await this.rekeyed();
       this.retry();
     });
     return form;

@@ -67,6 +67,11 @@ export class You {
     this.forget.disabled = !visitor();
   }
 
+  /** Says that the key in use does not open what is kept of people. */
+  close() {
+    this.kept.textContent = "The key in use does not open what is kept of people.";
+  }
+
   #showChips() {
     this.chips.replaceChildren(...this.asked.liked.map((id) => this.#chip(id)));
   }
