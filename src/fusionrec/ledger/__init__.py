@@ -2,6 +2,7 @@
 what users said and did, who may ask.
 """
 
+from fusionrec.ledger.keys import is_secret
 from fusionrec.ledger.ledger import Ledger
 from fusionrec.ledger.records import (
     Activation,
@@ -26,4 +27,5 @@ __all__ = [
     "Pulse",
     "Recent",
     "Told",
+    "is_secret",
 ]

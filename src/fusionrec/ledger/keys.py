@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -14,6 +15,13 @@ from fusionrec.ledger.records import Key
 from fusionrec.ledger.tables import keys, now
 
 _PREFIX = "frk_"  # so that a secret that lies around is known for what it is
+
+_SECRET = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")  # 32 bytes as token_urlsafe writes them
+
+
+def is_secret(text: str) -> bool:
+    """Whether a text has the form of a key's secret; no other is of any key."""
+    return _SECRET.fullmatch(text) is not None
 
 
 def add_key(connection: Connection, name: str, scopes: Iterable[str]) -> str:

@@ -15,8 +15,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Key
-from fusionrec.service.limits import Buckets
+from fusionrec.ledger import Key, is_secret
+from fusionrec.service.limits import Buckets, Verified
 from fusionrec.service.problems import problem
 from fusionrec.service.settings import ServiceSettings, is_loopback
 from fusionrec.service.wording import hint_for_http
@@ -56,7 +56,7 @@ class Guard:
     Args:
         app: what is guarded.
         settings: the limits.
-        key_of: the key with a secret; may block.
+        key_of: the key with a secret; may block. Asked only for secrets of the form that keys have.
         seen: told of every request: its scope, the status, and the seconds it took.
     """
 
@@ -69,6 +69,7 @@ class Guard:
     ) -> None:
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
         self._buckets = Buckets(settings.rate, settings.burst)
+        self._verified = Verified()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -128,17 +129,17 @@ class Guard:
     async def _refused_key(self, scope: Scope, headers: Headers) -> Response | None:
         """The refusal of who may not ask this, or not so often."""
         client = scope.get("client")
-        who = f"address {client[0] if client else ''}"
+        address = client[0] if client else ""
         needed = scope_of(scope["method"], scope["path"])
-        secret = _secret(headers)
-        key = None
+        secret = _secret(headers) if needed else None  # elsewhere no key is asked for
+        key, wait = None, 0.0
         if secret is not None:
             try:
-                key = await to_thread.run_sync(self._key_of, secret)
+                key, wait = await self._known(secret, address)
             except LedgerError as error:
                 return problem(503, error.message, hint_for_http(error.hint))
-        probe = scope["path"] in PROBES
-        wait = 0.0 if probe else self._buckets.take(f"key {key.name}" if key else who)
+        elif scope["path"] not in PROBES:
+            wait = self._buckets.take(f"address {address}")
         if wait:
             after = {"Retry-After": str(math.ceil(wait))}
             hint = "[service] rate and burst in settings.toml set the limit"
@@ -148,6 +149,29 @@ class Guard:
         if needed is None or needed in found:
             return None
         return self._refused_scope(needed, secret, key)
+
+    async def _known(self, secret: str, address: str) -> tuple[Key | None, float]:
+        """The key of a secret, None where there is none, and after how many seconds it may be sent
+        again: above 0 where it was sent too often.
+
+        A secret that is new to this process costs a token of its address's attempts before the
+        ledger is asked, which a known key gets back. One that was known lately costs a token of its
+        key's at once, so that nobody behind the same address can use up its attempts; the ledger is
+        asked all the same, whether the key still is.
+        """
+        bucket = self._verified.bucket(secret) or f"attempts of address {address}"
+        if wait := self._buckets.take(bucket):
+            return None, wait
+        key = await to_thread.run_sync(self._key_of, secret) if is_secret(secret) else None
+        if key is None:
+            self._verified.drop(secret)
+            return None, 0.0
+        own = f"key {key.name}"
+        self._verified.keep(secret, own)
+        if own == bucket:
+            return key, 0.0
+        self._buckets.give_back(bucket)
+        return key, self._buckets.take(own)
 
     def _open(self, secret: str | None, key: Key | None) -> frozenset[str]:
         """The scopes that are open to a caller. A key adds to what is open without one; one that

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 
 _MOST = 10_000  # buckets held; the one that was asked longest ago goes first
+_MOST_VERIFIED = 1_000  # secrets; the one that was seen longest ago goes first
 
 
 class Buckets:
@@ -36,3 +38,38 @@ class Buckets:
         if len(self._held) > _MOST:
             self._held.popitem(last=False)
         return wait
+
+    def give_back(self, who: str) -> None:
+        """Gives back a token that was taken."""
+        if who in self._held:
+            tokens, then = self._held[who]
+            self._held[who] = (min(self._burst, tokens + 1.0), then)
+
+
+class Verified:
+    """Secrets of keys that were verified lately, as their SHA-256, and which bucket each takes
+    tokens of. For one thread.
+    """
+
+    def __init__(self) -> None:
+        self._held: OrderedDict[bytes, str] = OrderedDict()
+
+    def bucket(self, secret: str) -> str | None:
+        """The bucket of a secret; None where it was not verified lately."""
+        return self._held.get(_digest(secret))
+
+    def keep(self, secret: str, bucket: str) -> None:
+        """Notes that a secret was verified."""
+        digest = _digest(secret)
+        self._held[digest] = bucket
+        self._held.move_to_end(digest)
+        if len(self._held) > _MOST_VERIFIED:
+            self._held.popitem(last=False)
+
+    def drop(self, secret: str) -> None:
+        """Notes that a secret is of no key, or of none any more."""
+        self._held.pop(_digest(secret), None)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
