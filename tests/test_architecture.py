@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A room imports rooms that stand in a line above its own. Rooms in one line do not know each other.
 ORDER = (
     ("errors",),
-    ("config", "durable"),
+    ("config", "durable", "streams"),
     ("data", "scores", "metrics", "histories"),
     ("vocabularies", "ledger", "recipes"),
     ("features",),

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fusionrec import live as live_module
 from fusionrec import opening
 from fusionrec.answer import Answer
 from fusionrec.catalogue import Catalogue, current, put, withdraw
@@ -237,3 +238,61 @@ def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(index
 def test_without_a_version_there_is_nothing_to_keep_open(tmp_path):
     with pytest.raises(ArtifactError, match="no model yet"):
         Live(Workspace(tmp_path))
+
+
+class SpeechlessError(Exception):
+    """One that cannot even be told."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    "error", [LedgerError("away"), SystemExit(1), SpeechlessError()], ids=lambda e: type(e).__name__
+)
+@pytest.mark.parametrize("call", ["stamp", "open_version", "with_changes", "close"])
+def test_whatever_is_raised_the_ledger_is_followed_afterwards(indexed, monkeypatch, call, error):
+    gone = load(indexed).items.ids[3]
+    where = {"stamp": Ledger, "close": opening.Opened}.get(call, live_module)
+    raised = threading.Event()
+
+    def fail(*_args: object, **_options: object) -> None:
+        raised.set()
+        raise error
+
+    def talk(_: str) -> None:
+        raise error
+
+    with Live(indexed, talk=talk, look=0.02, retry=0.05) as live:
+        with monkeypatch.context() as patched:
+            patched.setattr(where, call, fail)
+            withdraw(Ledger(indexed.ledger), Catalogue.of(load(indexed)), [gone])
+            Ledger(indexed.ledger).activate("v1", "")
+            assert raised.wait(20)
+        assert live._watcher.is_alive()
+        assert live.refresh(20)
+        eventually(lambda: live.answer(lambda r: not r.catalogue.available[3]))
+        assert not live.trouble
+
+
+def test_a_look_that_does_not_succeed_is_a_trouble(indexed, monkeypatch):
+    waiting, go_on = threading.Event(), threading.Event()
+    with Live(indexed, look=0.02) as live:
+        assert not live.trouble
+        real = Ledger.stamp
+
+        def stamp(ledger: Ledger) -> tuple[int, int]:
+            waiting.set()
+            assert go_on.wait(20)
+            return real(ledger)
+
+        monkeypatch.setattr(Ledger, "stamp", stamp)
+        assert waiting.wait(20)
+        assert not live.refresh(0.05)  # and does not wait for ever
+        monkeypatch.setattr(live_module, "STALLED", 0.01)
+        assert "have not been followed for" in live.trouble
+        go_on.set()
+        monkeypatch.setattr(live_module, "STALLED", 60.0)
+        assert live.refresh(20)
+        assert not live.trouble
+    assert "has ended" in live.trouble

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
@@ -15,12 +15,13 @@ from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.opening import Opened, open_exactly, open_version, with_changes
 from fusionrec.recommender import Recommender
+from fusionrec.streams import Talk, unfailing
 
-Talk = Callable[[str], None]
 T = TypeVar("T")
 
 LOOK = 0.2  # seconds between two looks at the ledger
 RETRY = 5.0  # seconds between two attempts to open what could not be opened
+STALLED = 60.0  # seconds without a look at the ledger that succeeds
 
 
 @dataclass(eq=False)
@@ -72,16 +73,19 @@ class Live:
         retry: float = RETRY,
         exact: bool = False,
     ) -> None:
-        self._workspace, self._place, self._talk = workspace, place, talk
+        self._workspace, self._place, self._talk = workspace, place, unfailing(talk)
         self._look, self._retry, self._exact = look, retry, exact
         self._ledger = Ledger(workspace.ledger)
-        self._lock, self._refreshing = threading.Lock(), threading.Lock()
-        self._ended = threading.Event()
+        self._lock, self._wake = threading.Lock(), threading.Condition()
+        # Looks that were asked for, those of them that were made, and those that succeeded.
+        self._asked = self._looked = self._followed = 0
+        self._ended = False
         self._said = ""
         stamp = self._ledger.stamp()
         self._current = _Lease(self._open(), stamp)
         # When a version was last opened, or should have been, and by which activation.
         self._tried, self._wanted = time.monotonic(), stamp[0]
+        self._well = time.monotonic()  # when a look last succeeded
         self._watcher = threading.Thread(target=self._watch, name="fusionrec-live", daemon=True)
         self._watcher.start()
 
@@ -135,7 +139,7 @@ class Live:
                 if asked is None:
                     raise
                 self.refresh()
-                if self._ended.is_set() or self._current.opened.recommender is asked:
+                if self._ended or self._current.opened.recommender is asked:
                     raise
 
     @property
@@ -146,29 +150,45 @@ class Live:
             return lease.failed
         return lease.opened.recommender.notes[0]
 
-    def refresh(self) -> None:
-        """Looks at the ledger now and switches if it says so; after it, answers are of what was
-        active and changed before. Tells what goes wrong; what answered so far then still does.
+    @property
+    def trouble(self) -> str:
+        """Why answers may lack what was changed or made active; empty where they do not."""
+        if not self._watcher.is_alive():
+            return "the thread that follows the ledger has ended"
+        ago = time.monotonic() - self._well
+        if ago > STALLED:
+            return f"changes of items and versions have not been followed for {ago:.0f} s: " + (
+                self._said or "the thread that does it is waiting"
+            )
+        return ""
+
+    def refresh(self, seconds: float | None = None) -> bool:
+        """Has the ledger looked at now, and waits until that is done; after it, answers are of what
+        was active and changed before. Where it fails, what answered so far still does.
+
+        Args:
+            seconds: to wait at most; without an end by default.
+
+        Returns:
+            Whether it succeeded in that time.
         """
-        with self._refreshing:
-            if self._ended.is_set():
-                return
-            try:
-                fresh = self._fresh(self._ledger.stamp())
-                if fresh is not None:
-                    self._switch(fresh)
-            except Exception as error:
-                self._tell(error)
+        with self._wake:
+            self._asked += 1
+            mine = self._asked
+            self._wake.notify_all()
+            self._wake.wait_for(lambda: self._looked >= mine or self._ended, seconds)
+            return self._followed >= mine
 
     def close(self) -> None:
         """Lets go of the version, as soon as the last answer under way has ended; closing twice
         does nothing.
         """
-        self._ended.set()
-        with self._refreshing:
-            self._switch(None)
+        with self._wake:
+            self._ended = True
+            self._wake.notify_all()
         if self._watcher is not threading.current_thread():
-            self._watcher.join()
+            self._watcher.join(STALLED)
+        self._switch(None)
 
     def _open(self) -> Opened:
         if self._exact:
@@ -176,8 +196,27 @@ class Live:
         return open_version(self._workspace, place=self._place, talk=self._talk)
 
     def _watch(self) -> None:
-        while not self._ended.wait(self._look):
-            self.refresh()
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._ended or self._asked > self._looked, self._look)
+                if self._ended:
+                    return
+                asked = self._asked
+            try:
+                self._follow()
+                self._followed, self._well = asked, time.monotonic()
+            except BaseException as error:  # whatever it is, the next look may succeed
+                with suppress(Exception):
+                    self._tell(error)
+            with self._wake:
+                self._looked = asked
+                self._wake.notify_all()
+
+    def _follow(self) -> None:
+        """Takes in what the ledger says."""
+        fresh = self._fresh(self._ledger.stamp())
+        if fresh is not None:
+            self._switch(fresh)
 
     def _fresh(self, stamp: tuple[int, int]) -> _Lease | None:
         """What should answer in place of the current one; None where that is as it should be."""
@@ -202,11 +241,13 @@ class Live:
     def _switch(self, fresh: _Lease | None) -> None:
         with self._lock:
             before = self._current
-            done = not before.retired and before.users == 0
+            closed, done = before.retired, before.users == 0
             before.retired = True
-            if fresh is not None:
+            if fresh is not None and not closed:
                 self._current = fresh
-        if done:
+        if fresh is not None and closed:  # meanwhile
+            self._let_go(fresh.opened)
+        if done and not closed:
             self._let_go(before.opened)
 
     def _let_go(self, opened: Opened) -> None:
@@ -216,7 +257,7 @@ class Live:
         except Exception as error:
             self._talk(f"{opened.version} could not be closed: {error}")
 
-    def _tell(self, error: Exception) -> None:
+    def _tell(self, error: BaseException) -> None:
         """Says what is wrong, once."""
         text = f"still answering from {self._current.opened.version}: {error}"
         if text != self._said:

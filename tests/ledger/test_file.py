@@ -176,14 +176,13 @@ def test_a_writer_that_holds_the_file_does_not_hold_up_readers(tmp_path):
     assert [a.version for a in Ledger(path).activations()] == ["v1", "v2"]
 
 
-def test_a_writer_that_never_ends_is_a_ledger_error(tmp_path, monkeypatch):
-    monkeypatch.setattr("fusionrec.ledger.database.WAIT", 0.05)
+def test_a_writer_that_never_ends_is_a_ledger_error(tmp_path):
     path = tmp_path / "ledger.sqlite"
     Ledger(path).activate("v1", "here")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerError, match="locked") as caught:
-            Ledger(path).activate("v2", "here")
+            Ledger(path, wait=0.05).activate("v2", "here")
     assert "try again" in caught.value.hint
     Ledger(path).activate("v2", "here")
 

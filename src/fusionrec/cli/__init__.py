@@ -16,6 +16,7 @@ from fusionrec.cli import answers, data, evaluation, init, items, report, servin
 from fusionrec.cli.output import say
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
+from fusionrec.streams import check_stdout, keep_stderr
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -58,10 +59,12 @@ def entry() -> None:
     """What the command ``fusionrec`` runs: ``main``, without the half second that Paddle's and
     gRPC's threads take to end. Nothing is left to do by then: stores are closed, files flushed.
     """
+    keep_stderr()
+    check_stdout()
     code = run(lambda: cli.main(standalone_mode=False))
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(Exception):  # it was said before
         sys.stdout.flush()
-        sys.stderr.flush()
+    sys.stderr.flush()
     os._exit(code)
 
 
@@ -73,6 +76,7 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
     stdout = sys.stdout
     try:
         command()
+        sys.stdout.flush()  # while it can still be said that it failed
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:

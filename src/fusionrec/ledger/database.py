@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,18 +27,19 @@ class Database:
 
     Args:
         place: the file, or a URL as SQLAlchemy reads it. Nothing is opened yet.
+        wait: seconds for a lock that another writer holds, and for a server's first word.
 
     Raises:
         LedgerError: the URL is of no known form, or its driver is not installed.
     """
 
-    def __init__(self, place: Path | str) -> None:
-        self._place = Place.of(place)
+    def __init__(self, place: Path | str, wait: float = WAIT) -> None:
+        self._place, self._wait = Place.of(place), wait
         with self._translated():
-            self._engine = self._place.engine()
+            self._engine = self._place.engine(wait)
         file = self._place.file
         self._turns = None if file is None else turns_at(file)
-        self._watch = None if file is None else Watch(file)
+        self._watch = None if file is None else Watch(file, wait)
         forks.watch(self._engine)
         weakref.finalize(self, self._engine.dispose)
 
@@ -87,13 +89,14 @@ class Database:
         Raises:
             LedgerError: the database cannot be used, or is a newer program's; nothing was written.
         """
+        end = time.monotonic() + self._wait  # for all that may have to be waited for
         with self._translated(), forks.passed(), self._turn():
             self._place.make()
             with self._engine.connect() as connection:
                 if self._place.file is not None:
-                    _write_ahead(connection)
+                    _write_ahead(connection, end - time.monotonic())
                 with connection.begin():
-                    locked = _lock(connection)
+                    locked = _lock(connection, end - time.monotonic())
                     if schema_number(connection, lock=not locked) < SCHEMA:
                         migrate(connection)
                     return do(connection)
@@ -113,7 +116,7 @@ class Database:
                 self._watch.dispose()
 
     def _turn(self) -> AbstractContextManager[None]:
-        return self._turns.mine(WAIT) if self._turns is not None else nullcontext()
+        return self._turns.mine(self._wait) if self._turns is not None else nullcontext()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -146,25 +149,26 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _lock(connection: Connection) -> bool:
+def _lock(connection: Connection, wait: float) -> bool:
     """One writer at a time, on a server too: so numbers become visible in rising order, and what a
     writer has looked up is still so when it writes. False for a database that is neither SQLite nor
     PostgreSQL: there the schema's row has to do.
     """
     if connection.dialect.name == "sqlite":
-        begin(_driver(connection), WAIT)
+        begin(_driver(connection), wait)
     elif connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{WAIT}s'")
+        milliseconds = max(round(1000 * wait), 1)  # 0 would be no limit
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds}ms'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7089071923301224556)")
     else:
         return False
     return True
 
 
-def _write_ahead(connection: Connection) -> None:
+def _write_ahead(connection: Connection, wait: float) -> None:
     """Lets readers go on while someone writes; said once to a connection, kept by the file."""
     if not connection.info.get("writes"):
-        write_ahead(_driver(connection), WAIT)
+        write_ahead(_driver(connection), wait)
         connection.info["writes"] = True
 
 

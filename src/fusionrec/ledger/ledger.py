@@ -9,6 +9,7 @@ from typing import Any
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
 from fusionrec.ledger.database import Database
+from fusionrec.ledger.places import WAIT
 from fusionrec.ledger.records import (
     Activation,
     Event,
@@ -36,13 +37,14 @@ class Ledger:
 
     Args:
         place: the SQLite file, or a URL as SQLAlchemy reads it.
+        wait: seconds that a call waits for another writer at most, or for a server's first word.
 
     Raises:
         LedgerError: the URL is of no known form, or its driver is not installed.
     """
 
-    def __init__(self, place: Path | str) -> None:
-        self._database = Database(place)
+    def __init__(self, place: Path | str, wait: float = WAIT) -> None:
+        self._database = Database(place, wait)
         self._pulse: tuple[tuple[int, int] | None, Pulse] = (None, Pulse())
 
     def close(self) -> None:
@@ -63,14 +65,24 @@ class Ledger:
         """
         self._database.write(lambda _: None)
 
+    def check(self) -> None:
+        """Writes through to the disk what changes nothing.
+
+        Raises:
+            LedgerError: nothing can be written.
+        """
+        self._database.write(users.write_nothing)
+
     def pulse(self) -> Pulse:
         """What moves with every event, profile and forgotten user, in one question, or none where
         nothing was written since the last one.
         """
         mark = self._database.mark()  # first: what is written meanwhile counts next time
-        if mark is None or mark != self._pulse[0]:
-            self._pulse = mark, self._database.read(users.pulse, Pulse())
-        return self._pulse[1]
+        before, pulse = self._pulse
+        if mark is None or mark != before:
+            pulse = self._database.read(users.pulse, Pulse())
+            self._pulse = mark, pulse
+        return pulse  # not the one that is held: another thread may have put an older one there
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Makes a version the active one; the arguments are those of ``Activation``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from sqlalchemy.engine import URL, make_url
 
 from fusionrec.errors import LedgerError
 
-WAIT = 30  # seconds for a lock, for a connection of the pool, for a server's first word
+WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
 _KEPT = 8  # connections that stay open
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
 
@@ -66,25 +67,28 @@ class Place:
             )
         return cls(path, Path(path).absolute(), None)
 
-    def engine(self) -> Engine:
+    def engine(self, wait: float) -> Engine:
         """Connections to the place, for any number of threads; none is opened yet.
+
+        Args:
+            wait: seconds for a lock, for a connection of the pool, for a server's first word.
 
         Raises:
             ImportError: the driver is not installed.
         """
         if self.file is not None:
-            return _file_engine(self.file)
+            return _file_engine(self.file, wait)
         assert self.url is not None
         options: dict[str, Any] = {}
         if self.url.get_backend_name() == "postgresql":
             # A snapshot of before the lock would not show what was written meanwhile.
             options["isolation_level"] = "READ COMMITTED"
             if self.url.get_driver_name().startswith("psycopg"):
-                options["connect_args"] = {"connect_timeout": WAIT}
+                options["connect_args"] = {"connect_timeout": math.ceil(wait)}
         return create_engine(
             self.url,
             pool_size=_KEPT,
-            pool_timeout=WAIT,
+            pool_timeout=wait,
             pool_pre_ping=True,  # a server may have been restarted
             hide_parameters=True,
             **options,
@@ -95,7 +99,7 @@ class Place:
         if self.file is not None and not self.file.exists():
             self.file.parent.mkdir(parents=True, exist_ok=True)
             # By SQLite itself: who closes a file loses all locks that the process has on it.
-            connection(self.file, "rwc").close()
+            connection(self.file, "rwc", WAIT).close()
 
 
 def _check_driver(url: URL) -> None:
@@ -107,10 +111,10 @@ def _check_driver(url: URL) -> None:
         raise LedgerError(f"the driver {url.drivername!r} is an asynchronous one", hint=_FORMS)
 
 
-def _file_engine(file: Path) -> Engine:
+def _file_engine(file: Path, wait: float) -> Engine:
     engine = create_engine(
         "sqlite://",
-        creator=lambda: connection(file, "rw"),
+        creator=lambda: connection(file, "rw", wait),
         poolclass=QueuePool,
         pool_size=_KEPT,
         max_overflow=-1,
@@ -145,16 +149,17 @@ def settled_engine(file: Path) -> Engine:
     return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
 
-def connection(file: Path, mode: str) -> sqlite3.Connection:
+def connection(file: Path, mode: str, wait: float) -> sqlite3.Connection:
     """A connection that begins no transaction of itself.
 
     Args:
         file: of the database.
         mode: ``rw``, or ``rwc`` to make the file where it is missing.
+        wait: seconds for a lock.
     """
     uri = f"{file.as_uri()}?mode={mode}"
     made = sqlite3.connect(
-        uri, uri=True, timeout=WAIT, isolation_level=None, check_same_thread=False
+        uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
     )
     try:
         made.execute("PRAGMA synchronous=FULL")

@@ -27,6 +27,11 @@ def pulse(connection: Connection) -> Pulse:
     return Pulse(int(gone), event, profile)
 
 
+def write_nothing(connection: Connection) -> None:
+    """A write like any other, after which all is as it was."""
+    connection.execute(update(schema).values(removals=schema.c.removals))
+
+
 def set_profile(connection: Connection, user: str, profile: Mapping[str, str] | None) -> None:
     last = connection.execute(select(func.coalesce(func.max(profiles.c.number), 0))).scalar_one()
     held = connection.execute(delete(profiles).where(profiles.c.user == user)).rowcount

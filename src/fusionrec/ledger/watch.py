@@ -19,10 +19,11 @@ class Watch:
 
     Args:
         file: of the database; it may be missing, and another may take its place.
+        wait: seconds for a lock.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file, self._lock = file, threading.Lock()
+    def __init__(self, file: Path, wait: float) -> None:
+        self._file, self._wait, self._lock = file, wait, threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._held: Any = None  # which file the connection is of
         self._opened = 0
@@ -38,7 +39,7 @@ class Watch:
                     return None
                 if self._connection is None or here != self._held:
                     _close(vars(self))
-                    self._connection, self._held = connection(self._file, "rw"), here
+                    self._connection, self._held = connection(self._file, "rw", self._wait), here
                     self._opened += 1
                 [number] = self._connection.execute("PRAGMA data_version").fetchone()
             except sqlite3.Error:  # a file that cannot be read: whoever asks it will say so

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
 
+_PATIENCE = 2.0  # seconds in which it must be known whether the service is ready
 STATIC = Path(__file__).parent / "static"
 router = APIRouter(tags=["service"])
 
@@ -58,11 +60,16 @@ async def alive() -> Response:
 
 @router.get("/readyz", summary="Whether the service should be asked",
             responses={**documented(), **_READY})  # fmt: skip
-def ready(state: StateOf) -> Response:
+async def ready(state: StateOf) -> Response:
     """503 where the store or the ledger fails, to programs of the same machine with the reasons;
     answers may still come, exactly from the version's own vectors.
     """
-    reasons = state.troubles()
+    try:
+        # In none of the threads that answer: all of these may be waiting for the ledger.
+        found = asyncio.to_thread(state.troubles)
+        reasons = await asyncio.wait_for(found, _PATIENCE)
+    except TimeoutError:
+        reasons = [f"the ledger has not been read within {_PATIENCE:g} s"]
     told = reasons if state.settings.loopback else []  # they may name folders, and need no key
     return as_json({"ready": not reasons, "reasons": told}, 503 if reasons else 200)
 

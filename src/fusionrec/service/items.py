@@ -49,7 +49,8 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
         "the vector of a new or changed item is not known",
         "an item and its vector come with the file of vectors, which whoever runs the service has",
     )
-    catalogue.put(state.ledger, now, [item_of(now.artifact.schema, id, content)])
+    told = item_of(now.artifact.schema, id, content)
+    state.recorder.perform(lambda: catalogue.put(state.ledger, now, [told]))
     return _changed(state, id)
 
 
@@ -57,7 +58,8 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
 def withdraw(id: Id, state: StateOf) -> Response:
     """The item is in no answer any more, until it is brought back."""
     state.answer(lambda view: check_item(view, id))
-    catalogue.withdraw(state.ledger, _now(state), [id])
+    now = _now(state)
+    state.recorder.perform(lambda: catalogue.withdraw(state.ledger, now, [id]))
     return _changed(state, id)
 
 
@@ -65,7 +67,8 @@ def withdraw(id: Id, state: StateOf) -> Response:
 def restore(id: Id, state: StateOf) -> Response:
     """The item is as it was before it was withdrawn."""
     state.answer(lambda view: check_item(view, id))
-    catalogue.restore(state.ledger, _now(state), [id])
+    now = _now(state)
+    state.recorder.perform(lambda: catalogue.restore(state.ledger, now, [id]))
     return _changed(state, id)
 
 
@@ -75,7 +78,7 @@ def _now(state: State) -> Catalogue:
 
 
 def _changed(state: State, id: str) -> Response:
-    state.live.refresh()
+    state.follow()
     return as_json(state.answer(lambda view: _shown(view.catalogue, check_item(view, id))))
 
 

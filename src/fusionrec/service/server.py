@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,9 +32,8 @@ from fusionrec.service.metrics import SHARED
 from fusionrec.service.protocol import PatientConfig, Protocol
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import State
+from fusionrec.streams import Talk, keep_stderr
 from fusionrec.versions import load
-
-Talk = Callable[[str], None]
 
 _BACKLOG = 2_048
 _held: list[Any] = []  # the file whose lock this process has until it ends
@@ -111,6 +110,7 @@ def _worker(
     """The application in one of several processes. An embedded Milvus serves one of them, the first
     to come; the others search the same vectors exactly.
     """
+    keep_stderr()
     _log()
     _end_with_parent()
     _bury(folder / "metrics")

@@ -31,6 +31,7 @@ class ServiceSettings(Settings):
         body: bytes of a request's body.
         body_seconds, head_seconds: that a body, and a request's head, may take to arrive.
         idle_seconds: that a connection stays open without a request.
+        write_seconds: that a request waits until what it tells is on disk; then it is refused.
         stop_seconds: that requests under way have to end when the service is stopped.
 
     Raises:
@@ -52,6 +53,7 @@ class ServiceSettings(Settings):
     body_seconds: float = 10.0
     head_seconds: float = 10.0
     idle_seconds: int = 5
+    write_seconds: float = 10.0
     stop_seconds: int = 10
 
     def __post_init__(self) -> None:
@@ -60,7 +62,7 @@ class ServiceSettings(Settings):
         for name in ("workers", "connections", "threads", "burst", "body", "idle_seconds"):
             value = getattr(self, name)
             check(value >= 1, f"{name} must be 1 or more, got {value}")
-        for name in ("body_seconds", "head_seconds"):
+        for name in ("body_seconds", "head_seconds", "write_seconds"):
             value = getattr(self, name)
             check(0 < value < math.inf, f"{name} must be seconds above 0, got {value}")
         check(0 <= self.rate < math.inf, f"rate must be 0 or more, got {self.rate}")

@@ -30,9 +30,9 @@ from fusionrec.service.recorder import Recorder
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.shown import Shown
 from fusionrec.service.wording import note_for_http
+from fusionrec.streams import Talk
 
 T = TypeVar("T")
-Talk = Callable[[str], None]
 
 _QUICK = 50_000  # items that NumPy searches in half a millisecond
 
@@ -151,7 +151,7 @@ class State:
     ) -> None:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
-        self.ledger = Ledger(workspace.ledger)
+        self.ledger = Ledger(workspace.ledger, settings.write_seconds)
         if not settings.loopback and not self.ledger.keys():
             raise LedgerError(
                 f"at {settings.host} others can reach the service, and the ledger holds no key",
@@ -162,7 +162,7 @@ class State:
         self.live = Live(workspace, place, talk, exact=exact)
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
-        self.recorder = Recorder(self.ledger, self.metrics, talk)
+        self.recorder = Recorder(self.ledger, self.metrics, talk, settings.write_seconds)
         self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
         self._lock = threading.Lock()
         self.answer(_warmed)
@@ -232,12 +232,25 @@ class State:
 
     def troubles(self) -> list[str]:
         """Why this should not be asked now; empty where it can be."""
-        found = [self.live.lacking] if self.live.lacking else []
+        known = (self.live.lacking, self.live.trouble, self.recorder.trouble)
+        found = [trouble for trouble in known if trouble]
         try:
             self.ledger.last_event()
         except LedgerError as error:
             found.append(error.message)
         return found
+
+    def follow(self) -> None:
+        """Has the answers follow what was just written to the ledger.
+
+        Raises:
+            LedgerError: they do not yet; it is written all the same.
+        """
+        if not self.live.refresh(self.settings.write_seconds):
+            raise LedgerError(
+                "this is written, but the answers do not follow it yet",
+                hint="ask again in a moment; doing it twice changes nothing",
+            )
 
     def _view(self, recommender: Recommender) -> View:
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
 from collections import Counter
@@ -57,7 +56,7 @@ async def feedback(told: Told, state: StateOf) -> Response:
     given = told.events if isinstance(told, ToldEvents) else [told]
     check_events(given, schema)
     events = [_event(one, schema) for one in given]
-    outcomes = await asyncio.wrap_future(state.recorder.record(events))
+    outcomes = await state.recorder.written(events)
     others = [
         {"where": f"events.{number}.id", "message": f"{event.id!r} was used for something else"}
         for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
@@ -108,7 +107,7 @@ def set_profile(
 ) -> Response:
     """The body is the profile itself; it takes the place of the one before."""
     state.answer(lambda view: view.artifact.encoder.profile(profile))
-    state.ledger.set_profile(id, profile)
+    state.recorder.perform(lambda: state.ledger.set_profile(id, profile))
     return user(id, state)
 
 
@@ -118,8 +117,7 @@ def forget(id: Id, state: StateOf) -> Response:
     """Events, what was shown, and the profile are deleted; what training knows of the user is not
     used any more.
     """
-    state.recorder.flush()
-    state.ledger.forget(id)
+    state.recorder.perform(lambda: state.ledger.forget(id))
     state.shown.forget(id)
     return Response(status_code=204)
 

@@ -51,9 +51,10 @@ def activate(name: Id, state: StateOf) -> Response:
 
 
 def _activated(state: State, name: str) -> Response:
+    state.recorder.perform(state.ledger.check)  # before an index is built in vain
     if state.reserve:
         place = indexing.hand_over(state.workspace, name)
     else:
         place = indexing.activate(state.workspace, name, state.place)
-    state.live.refresh()
+    state.live.refresh(state.settings.write_seconds)  # where that takes longer, it follows
     return as_json({"version": name, "place": place})

@@ -1,0 +1,143 @@
+"""A ledger that cannot be written, a stderr that cannot be: it is said in time, and passes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+
+import httpx
+import pytest
+
+from builders import command
+from fusionrec.catalogue import current, restore, withdraw
+from fusionrec.config import Workspace
+from fusionrec.ledger import Ledger
+from fusionrec.versions import load
+from serving import free_port, opened
+from swapping import eventually
+
+
+@contextmanager
+def locked(workspace: Workspace) -> Iterator[None]:
+    """Another writer holds the ledger."""
+    with closing(sqlite3.connect(workspace.ledger, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("COMMIT")
+
+
+@pytest.fixture
+def hasty(indexed):
+    with opened(indexed, write_seconds=0.5, threads=2) as shop:
+        yield shop
+
+
+WRITES = [
+    ("POST", "/v1/feedback", {"user": "u", "item": "3", "kind": "like", "id": "a"}),
+    ("PUT", "/v1/users/u", {"age": "25"}),
+    ("DELETE", "/v1/users/u", None),
+    ("PUT", "/v1/items/3", {"title": "Another"}),
+    ("DELETE", "/v1/items/3", None),
+    ("POST", "/v1/items/3/restore", None),
+    ("POST", "/v1/versions/v1/activate", None),
+]
+
+
+def test_what_cannot_be_written_in_time_is_refused_and_the_service_is_not_ready(hasty):
+    def ask(method: str, path: str, body: object) -> httpx.Response:
+        return hasty.client.request(method, path, json=body, headers=hasty.admin)
+
+    assert ask("DELETE", "/v1/items/3", None).status_code == 200  # so that restore has to write
+    with locked(hasty.workspace):
+        for method, path, body in WRITES:
+            if path == "/v1/items/3" and method == "DELETE":
+                path = "/v1/items/4"
+            began = time.monotonic()
+            answer = ask(method, path, body)
+            assert answer.status_code == 503, (path, answer.text)
+            assert time.monotonic() - began < 5
+            assert answer.headers["content-type"] == "application/problem+json"
+            assert answer.headers["retry-after"]
+            assert "again" in answer.json()["hint"]
+            if path == "/v1/feedback":
+                assert "with the same id" in answer.json()["hint"]
+        ready = hasty.client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["reasons"]
+    eventually(lambda: hasty.client.get("/readyz").status_code == 200)
+    for method, path, body in WRITES:
+        assert ask(method, path, body).status_code < 300, path
+
+
+def test_probes_answer_while_every_thread_waits_for_the_ledger(hasty):
+    hasty.state.recorder._seconds = 20  # they wait until this test lets them go on
+    hasty.ledger._database._wait = 20
+    with locked(hasty.workspace), ThreadPoolExecutor(4) as pool:
+        asked = [
+            pool.submit(hasty.client.put, f"/v1/users/{n}", json={"age": "25"}, timeout=30)
+            for n in range(4)
+        ]
+        eventually(lambda: hasty.state.recorder._begun is not None)
+        eventually(lambda: len(hasty.state.recorder._calls) == 1)  # two threads, and no more
+        for path in ("/healthz", "/readyz"):
+            for headers in ({}, hasty.admin):
+                answer = hasty.client.get(path, headers=headers, timeout=5)
+                assert answer.status_code == 200, answer.text
+        hasty.state.recorder._seconds = 0.01
+        assert hasty.client.get("/readyz", timeout=5).status_code == 503
+        hasty.state.recorder._seconds = 20
+        assert not any(one.done() for one in asked)
+    assert all(one.result().status_code == 200 for one in asked)
+
+
+@pytest.mark.parametrize("how", ["full", "closed pipe"])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_stderr_that_cannot_be_written_wedges_nothing(indexed, how, workers):
+    read, pipe = os.pipe()
+    os.close(read)
+    stderr = os.open("/dev/full", os.O_WRONLY) if how == "full" else pipe
+    (indexed.home / "settings.toml").write_text("[service]\nwrite_seconds = 0.5\n")
+    port = free_port()
+    arguments = ("serve", "--port", str(port), "--workers", workers)
+    process = subprocess.Popen(command(indexed, *arguments), stderr=stderr, start_new_session=True)
+    ledger, artifact = Ledger(indexed.ledger), load(indexed)
+    gone = artifact.items.ids[3]
+
+    def shown() -> set[str]:
+        answer = client.get("/v1/recommendations", params={"k": 100})
+        return {item["id"] for item in answer.json()["items"]}
+
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            eventually(lambda: is_ready(client), 60)
+            event = {"user": "u", "item": "3", "kind": "view", "id": "a"}
+            with locked(indexed):  # of which the service talks
+                assert client.post("/v1/feedback", json=event).status_code == 503
+            ledger.activate("no-such-version", "")  # and of this
+            withdraw(ledger, current(artifact, ledger), [gone])
+            eventually(lambda: gone not in shown())
+            eventually(lambda: client.post("/v1/feedback", json=event).status_code == 201)
+            restore(ledger, current(artifact, ledger), [gone])
+            eventually(lambda: gone in shown())
+            eventually(lambda: is_ready(client))
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        os.close(stderr)
+    assert [event.id for _, event in ledger.events()] == ["a"]
+
+
+def is_ready(client: httpx.Client) -> bool:
+    try:
+        return client.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
