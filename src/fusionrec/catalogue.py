@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Table
 from fusionrec.data.items import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
+from fusionrec.index import FilterColumns
 from fusionrec.ledger import ItemChange, Ledger
 
 _NO_VECTOR = "its vector is not known; put it into the file and index that again"
@@ -35,6 +36,7 @@ class Catalogue:
         changed: position -> number of the last change.
         skipped: item -> why a change of it is not in here: its content does not fit the version's
             schema, or the version, of vectors alone, has none for it.
+        told: position -> content that takes the place of the version's own; of all that were added.
     """
 
     artifact: Artifact
@@ -44,6 +46,7 @@ class Catalogue:
     available: np.ndarray
     changed: dict[int, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
+    told: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
@@ -53,38 +56,57 @@ class Catalogue:
         so are all of a version without towers, which has no item but its own.
         """
         own = artifact.items
+        here = np.ones(len(own), dtype=bool)
+        return cls(artifact, 0, own, artifact.item_vectors, here).after(changes)
+
+    def after(self, changes: Sequence[ItemChange]) -> Self:
+        """The catalogue after some more changes: what all changes together would have made of the
+        version's items. Only the items that changed are looked at, and this one stays as it is.
+        """
         if not changes:
-            return cls(artifact, 0, own, artifact.item_vectors, np.ones(len(own), dtype=bool))
-        ids, rows = list(own.ids), own.positions()
+            return self
+        artifact, positions = self.artifact, self.positions
+        taken, skipped = self._taken(changes)
+        added: dict[str, int] = {}
         latest: dict[int, ItemChange] = {}
-        told: dict[int, ItemChange] = {}  # the latest with a content, which a withdrawal keeps
-        taken, skipped = _taken(artifact, rows, changes)
+        contents: dict[int, ItemChange] = {}  # the latest with a content, which a withdrawal keeps
         for change in taken:
-            if change.item not in rows:
+            row = positions.get(change.item, added.get(change.item))
+            if row is None:
                 if change.content is None:
                     continue  # it was never here
-                rows[change.item] = len(ids)
-                ids.append(change.item)
-            latest[rows[change.item]] = change
+                row = added[change.item] = len(self) + len(added)
+            latest[row] = change
             if change.content is not None:
-                told[rows[change.item]] = change
-        available = np.ones(len(ids), dtype=bool)
-        fresh: dict[int, Item] = {}
+                contents[row] = change
+        told, fresh = self._read(contents, skipped)
+        available = np.append(self.available, np.ones(len(added), dtype=bool))
         for row, change in latest.items():
-            available[row] = change.content is not None
-            content = told[row].content if row in told else None
-            if content is None:
-                continue
-            try:
-                fresh[row] = item_of(artifact.schema, change.item, content)
-            except DataError as error:  # written under another schema
-                if artifact.has_towers:  # else it stands as its file has it
-                    available[row] = False
-                skipped[change.item] = error.message
-        items = _with(own, ids, fresh, artifact)
-        vectors = _vectors(artifact, len(ids), fresh)
-        changed = {row: change.number for row, change in latest.items()}
-        return cls(artifact, changes[-1].number, items, vectors, available, changed, skipped)
+            # Without towers, what cannot be read stands as the file of vectors has it.
+            readable = change.item not in skipped or not artifact.has_towers
+            available[row] = change.content is not None and readable
+        made = type(self)(
+            artifact,
+            changes[-1].number,
+            _table(artifact.items, [*self.items.ids, *added] if added else self.items.ids, told),
+            self._vectors(len(available), contents, fresh),
+            available,
+            self.changed | {row: change.number for row, change in latest.items()},
+            skipped,
+            told,
+        )
+        return self._handed_on(made, positions | added if added else positions, sorted(contents))
+
+    def _handed_on(self, made: Self, positions: dict[str, int], changed: Sequence[int]) -> Self:
+        """The catalogue that was made of this one, with what is made ready of the items."""
+        vars(made)["positions"] = positions
+        if "columns" in vars(self):
+            vars(made)["columns"] = self.columns.after(made.items, positions, changed)
+        return made
+
+    def until_now(self, ledger: Ledger) -> Self:
+        """The catalogue after all changes that have followed by now."""
+        return self.after(ledger.item_changes(self.number))
 
     def __len__(self) -> int:
         return len(self.items)
@@ -95,6 +117,11 @@ class Catalogue:
         return self.items.positions()
 
     @cached_property
+    def columns(self) -> FilterColumns:
+        """Which items hold which values."""
+        return FilterColumns(self.artifact.schema, self.items, self.positions)
+
+    @cached_property
     def counts(self) -> np.ndarray:
         """int64 [n]: how often each item was rated in the training data."""
         own = self.artifact.item_counts
@@ -103,49 +130,97 @@ class Catalogue:
 
     def changed_since(self, number: int) -> np.ndarray:
         """Positions, int64 [m] rising, of the items that were changed behind a change."""
-        rows = sorted(row for row, last in self.changed.items() if last > number)
-        return np.array(rows, dtype=np.int64)
+        rows = [row for row, last in self.changed.items() if last > number]
+        return np.sort(np.array(rows, dtype=np.int64))
+
+    def _taken(self, changes: Sequence[ItemChange]) -> tuple[Sequence[ItemChange], dict[str, str]]:
+        """The changes that the version can take in, and why which items are skipped so far."""
+        skipped, artifact = dict(self.skipped), self.artifact
+        if artifact.has_towers:
+            return changes, skipped
+        for change in changes:
+            if change.item not in self.positions:
+                skipped.pop(change.item, None)
+                if change.content is not None:
+                    skipped[change.item] = _NO_VECTOR
+        return [change for change in changes if change.item in self.positions], skipped
+
+    def _read(
+        self, contents: Mapping[int, ItemChange], skipped: dict[str, str]
+    ) -> tuple[dict[int, Mapping[str, Any]], dict[int, Item]]:
+        """What was told until now, by position, and the items that can be read of new contents;
+        why others cannot be goes into ``skipped``.
+        """
+        told, fresh, schema = dict(self.told), dict[int, Item](), self.artifact.schema
+        for row, change in contents.items():
+            try:
+                fresh[row] = item_of(schema, change.item, change.content or {})
+                told[row] = fresh[row].content
+                skipped.pop(change.item, None)
+            except DataError as error:  # written under another schema
+                skipped[change.item] = error.message
+                told.pop(row, None)
+                if row >= len(self.artifact.items):
+                    told[row] = item_of(schema, "x", {}).content
+        return told, fresh
+
+    def _vectors(
+        self, n: int, contents: Mapping[int, ItemChange], fresh: Mapping[int, Item]
+    ) -> np.ndarray:
+        """The vectors of n items, of which some have other contents, that can be read or not."""
+        artifact = self.artifact
+        if not contents or not artifact.has_towers:
+            return self.vectors
+        own = artifact.item_vectors
+        vectors = np.concatenate([self.vectors, np.zeros((n - len(self), own.shape[1]), own.dtype)])
+        for row in contents.keys() - fresh.keys():
+            # One that was added is never searched, and of length 1 as every index wants it.
+            vectors[row] = own[row] if row < len(own) else np.eye(1, own.shape[1])[0]
+        if fresh:
+            items = list(fresh.values())
+            columns = {name: [item.content[name] for item in items] for name in items[0].content}
+            features = artifact.encoder.encode("item", [item.id for item in items], columns)
+            vectors[list(fresh)] = artifact.item_tower.vectors(features)
+        return vectors
 
 
-def _taken(
-    artifact: Artifact, rows: Mapping[str, int], changes: Sequence[ItemChange]
-) -> tuple[Sequence[ItemChange], dict[str, str]]:
-    """The changes that a version can take in, and why the other items are skipped."""
-    if artifact.has_towers:
-        return changes, {}
-    last = {change.item: change.content for change in changes if change.item not in rows}
-    skipped = {item: _NO_VECTOR for item, content in last.items() if content is not None}
-    return [change for change in changes if change.item in rows], skipped
+class _Column(Sequence[Any]):
+    """An attribute of n items: the version's own values, with those that were told in their place
+    and behind them.
+    """
+
+    def __init__(
+        self, own: Sequence[Any], told: Mapping[int, Mapping[str, Any]], name: str, n: int
+    ) -> None:
+        self._own, self._told, self._name, self._n = own, told, name, n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, row: Any) -> Any:
+        """One value; of a slice, a list of them."""
+        place = range(self._n)[row]
+        if isinstance(place, range):
+            return [self[one] for one in place]
+        content = self._told.get(place)
+        return self._own[place] if content is None else content[self._name]
+
+    def __iter__(self) -> Iterator[Any]:
+        values = [*self._own, *([None] * (self._n - len(self._own)))]
+        for row, content in self._told.items():
+            values[row] = content[self._name]
+        return iter(values)
 
 
-def _with(own: Table, ids: list[str], fresh: dict[int, Item], artifact: Artifact) -> Table:
+def _table(own: Table, ids: Sequence[str], told: Mapping[int, Mapping[str, Any]]) -> Table:
     """The version's items, some with other content, and behind them those that were added."""
-    nothing = item_of(artifact.schema, "x", {}).content
-    columns = {}
-    for name, column in own.columns.items():
-        values = [*column, *([nothing[name]] * (len(ids) - len(own)))]
-        for row, item in fresh.items():
-            values[row] = item.content[name]
-        columns[name] = values
+    columns = {name: _Column(column, told, name, len(ids)) for name, column in own.columns.items()}
     return Table(ids, columns)
-
-
-def _vectors(artifact: Artifact, n: int, fresh: dict[int, Item]) -> np.ndarray:
-    own = artifact.item_vectors
-    vectors = np.concatenate([own, np.zeros((n - len(own), own.shape[1]), dtype=own.dtype)])
-    # Never searched, and of length 1 as every index wants its vectors.
-    vectors[len(own) :, 0] = 1.0
-    if fresh and artifact.has_towers:
-        items = list(fresh.values())
-        columns = {name: [item.content[name] for item in items] for name in items[0].content}
-        features = artifact.encoder.encode("item", [item.id for item in items], columns)
-        vectors[list(fresh)] = artifact.item_tower.vectors(features)
-    return vectors
 
 
 def current(artifact: Artifact, ledger: Ledger) -> Catalogue:
     """The catalogue of a version as of now."""
-    return Catalogue.of(artifact, ledger.item_changes())
+    return Catalogue.of(artifact).until_now(ledger)
 
 
 def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:

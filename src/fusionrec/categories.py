@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+import heapq
 from functools import cached_property
 
 import numpy as np
 
 from fusionrec.catalogue import Catalogue
 from fusionrec.histories import History
+from fusionrec.index.columns import Rows
 
-MOST = 64  # categories that are looked at: the most frequent of an open field
+MOST = 64  # categories that are looked at: the most frequent ones
 
 
 class Categories:
@@ -28,14 +28,13 @@ class Categories:
         self._field = next((field for field in fields if field.kind == "categories"), None)
 
     @cached_property
-    def _values(self) -> list[str]:
-        count = Counter(one for held in self._column for one in held or ())
-        return [value for value, _ in count.most_common(MOST)]
+    def _rows(self) -> Rows:
+        """Category -> rows of the items that have it."""
+        return self._catalogue.columns.rows(self._field) if self._field else {}
 
-    @property
-    def _column(self) -> Sequence[Sequence[str] | None]:
-        """Each item's categories."""
-        return self._catalogue.items.columns[self._field.name] if self._field else ()
+    @cached_property
+    def _values(self) -> list[str]:
+        return heapq.nsmallest(MOST, self._rows, key=lambda one: (-len(self._rows[one]), one))
 
     @cached_property
     def labels(self) -> list[str]:
@@ -47,14 +46,8 @@ class Categories:
     def members(self) -> np.ndarray:
         """Which items are of which categories: bool [n, c]."""
         members = np.zeros((len(self._catalogue), len(self._values)), dtype=bool)
-        places = {value: place for place, value in enumerate(self._values)}
-        found = [
-            (row, places[one])
-            for row, held in enumerate(self._column)
-            for one in held or ()
-            if one in places
-        ]
-        members[tuple(np.array(found, dtype=np.int64).reshape(-1, 2).T)] = True
+        for place, value in enumerate(self._values):
+            members[self._rows[value], place] = True
         return members
 
     @cached_property

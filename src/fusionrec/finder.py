@@ -12,7 +12,7 @@ import numpy as np
 from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Field
 from fusionrec.errors import UsageError
-from fusionrec.index import AllOf, AnyOf, Condition, FilterColumns, Only, Without
+from fusionrec.index import AllOf, AnyOf, Condition, Only, Without
 from fusionrec.near import MOST_NAMES, alike, folded, guess
 from fusionrec.words import MAX_WORDS, Found, WordIndex, plain_words, search_words
 
@@ -25,7 +25,9 @@ _BEHIND = 0.05  # of it, that a second guess may lack to the best one
 
 
 class Finder:
-    """Finds items of one version; its word index is made when it is first needed.
+    """Finds items of one version. What it is told by, an index of words above all, is made when it
+    is first needed, and shared from then on with the finders of the version's later catalogues: it
+    may be ahead of this one's, whose items alone are found.
 
     Args:
         catalogue: the version's items.
@@ -33,25 +35,57 @@ class Finder:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue, self.artifact = catalogue, catalogue.artifact
+        self._in_step = 0  # how often the words had been changed when they were this catalogue's
+
+    def after(self, catalogue: Catalogue) -> Finder:
+        """The finder of the same version after some changes of items, which alone are looked at."""
+        made = Finder(catalogue)
+        changed = catalogue.changed_since(self.catalogue.number).tolist()
+        ids, here = catalogue.items.ids, catalogue.available
+        if "words" in vars(self):
+            held = {ids[row]: catalogue.items.row(row) if here[row] else None for row in changed}
+            self.words.change(held)
+            made.words, made._in_step = self.words, self.words.changes
+        if "_folded" in vars(self) and len(catalogue) <= MOST_NAMES:
+            self._folded.update((folded(id_), id_) for id_ in ids[len(self.catalogue) :])
+            made._folded = self._folded
+        return made
+
+    def prepare(self) -> None:
+        """Makes all for which the first search or question would wait."""
+        self.catalogue.columns.prepare()
+        assert self.words is not None
+        assert self._folded is not None
 
     @cached_property
     def words(self) -> WordIndex:
-        """The word index of the version's items."""
-        here = np.flatnonzero(self.catalogue.available)
-        return WordIndex(self.artifact.schema, self.catalogue.items.take(here))
+        """The word index of the version's items, or of later ones; see the class."""
+        now = self.catalogue
+        return WordIndex(self.artifact.schema, now.items, now.available)
 
-    @cached_property
+    @property
     def rows(self) -> dict[str, int]:
         """Outside id -> position in the item table."""
         return self.catalogue.positions
 
-    @cached_property
-    def _columns(self) -> FilterColumns:
-        return FilterColumns(self.artifact.schema, self.catalogue.items)
-
     def mask(self, where: Sequence[Condition]) -> np.ndarray:
         """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
-        return self._columns.mask(where)
+        return self.catalogue.columns.mask(where)
+
+    def _here(self, id_: str) -> bool:
+        """Whether an item that the words know is one of this catalogue, and may be found."""
+        row = self.rows.get(id_)
+        return row is not None and bool(self.catalogue.available[row])
+
+    def _search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Found]:
+        """As of ``WordIndex.search``, of this catalogue's items."""
+        found = self.words.search(text, prefix=prefix, limit=limit)
+        if self.words.changes == self._in_step:
+            return found
+        known = [hit for hit in found if self._here(hit.id)]
+        if len(known) == len(found) or limit is None or len(found) < limit:
+            return known
+        return self._search(text, prefix=prefix)[:limit]
 
     def unknown(self, where: Sequence[Condition]) -> tuple[str, ...]:
         """A note on the ids in conditions that no item has; nothing where there are none."""
@@ -68,7 +102,7 @@ class Finder:
         notes = []
         for condition in where:
             if isinstance(condition, AnyOf | AllOf):
-                held = self._columns.values(condition.field)
+                held = self.catalogue.columns.values(condition.field)
                 lacking = [value for value in condition.values if value not in held]
                 notes += [_lacks(fields[condition.field], value, held) for value in lacking]
         return tuple(notes[:_SHOWN])
@@ -84,9 +118,9 @@ class Finder:
         shares most of its letters.
         """
         same = self._folded.get(folded(text))
-        if same is not None:
+        if same in self.rows:
             return [same]
-        found = self.words.search(self.words.suggest(text) or text, limit=_COMPARED)
+        found = self._search(self.words.suggest(text) or text, limit=_COMPARED)
         asked = " ".join(plain_words(text))
         ratio = {
             hit.id: difflib.SequenceMatcher(
@@ -124,7 +158,8 @@ class Finder:
         if text in self.rows:
             return text
         asked = set(plain_words(text))
-        titles = {id_: set(plain_words(self.title(id_))) for id_ in self.words.holding_all(text)}
+        found = filter(self._here, self.words.holding_all(text))
+        titles = {id_: set(plain_words(self.title(id_))) for id_ in found}
         near = [id_ for id_, title in titles.items() if title & asked]
         meant = [id_ for id_ in near if titles[id_] <= asked] or near
         if len(meant) > 1:
@@ -179,10 +214,10 @@ class Finder:
                 hint="write words of a title, a category, a year or a decade such as 1970s",
             )
         if not (where or len(barred) or prefix):
-            return self.words.search(text, limit=limit)
+            return self._search(text, limit=limit)
         allowed = self.mask(where)
         allowed[barred] = False
-        found = self._begun(text) if prefix else self.words.search(text)
+        found = self._begun(text) if prefix else self._search(text)
         return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
 
     def _begun(self, text: str) -> list[Found]:
@@ -196,7 +231,7 @@ class Finder:
             place = near.get(hit.id)
             return (3, 0) if place is None else (place, -int(counts[self.rows[hit.id]]))
 
-        return sorted(self.words.search(text, prefix=True), key=order)
+        return sorted(self._search(text, prefix=True), key=order)
 
     def advice(self, text: str, *, empty: bool, prefix: bool) -> tuple[str, ...]:
         """What to say of a search, in sentences: why it is empty, which words nobody knows."""
@@ -206,7 +241,7 @@ class Finder:
             guess = f"only the first {MAX_WORDS} words count"
         if not empty:
             return (guess,) if guess else ()
-        if self.words.search(text, prefix=prefix, limit=1):
+        if self._search(text, prefix=prefix, limit=1):
             return ("items hold these words, but none of them meets the conditions",)
         return (f"no item holds a word of {text[:80]!r}; {guess or 'try other or fewer words'}",)
 

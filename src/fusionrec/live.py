@@ -13,13 +13,15 @@ from fusionrec.config import Workspace
 from fusionrec.errors import StoreError
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
-from fusionrec.opening import Opened, open_exactly, open_version, with_changes
+from fusionrec.opening import Opened, open_exactly, open_version, sharing, with_changes
 from fusionrec.recommender import Recommender
 from fusionrec.streams import Talk, unfailing
 
+Prepare = Callable[[Recommender, Recommender | None], None]
 T = TypeVar("T")
 
-LOOK = 0.2  # seconds between two looks at the ledger
+LOOK = 0.05  # seconds between two looks at the ledger's file, each of which takes microseconds
+LOOK_AT_SERVER = 0.2  # the same where each look is a question to a server
 RETRY = 5.0  # seconds between two attempts to open what could not be opened
 STALLED = 60.0  # seconds without a look at the ledger that succeeds
 
@@ -55,9 +57,11 @@ class Live:
         workspace: the workspace.
         place: the store, or its URI; the one that the version was indexed in by default.
         talk: told, in that thread, what goes wrong and what takes long.
-        look: seconds between two looks at the ledger.
+        look: seconds between two looks at the ledger; as often as it costs little by default.
         retry: seconds between two attempts to reach a store that is away, or to open a version.
         exact: leave the store to another process; see ``open_exactly``.
+        prepare: called with each recommender before it answers, and the one before it, or None for
+            the first: makes what no answer should wait for.
 
     Raises:
         ArtifactError: there is no version to begin with.
@@ -69,20 +73,23 @@ class Live:
         place: Place | str = "",
         talk: Talk = lambda _: None,
         *,
-        look: float = LOOK,
+        look: float | None = None,
         retry: float = RETRY,
         exact: bool = False,
+        prepare: Prepare = lambda *_: None,
     ) -> None:
         self._workspace, self._place, self._talk = workspace, place, unfailing(talk)
-        self._look, self._retry, self._exact = look, retry, exact
         self._ledger = Ledger(workspace.ledger)
+        usual = LOOK if self._ledger.is_file else LOOK_AT_SERVER
+        self._look = usual if look is None else look
+        self._retry, self._exact, self._prepare = retry, exact, prepare
         self._lock, self._wake = threading.Lock(), threading.Condition()
         # Looks that were asked for, those of them that were made, and those that succeeded.
         self._asked = self._looked = self._followed = 0
         self._ended = False
         self._said = ""
         stamp = self._ledger.stamp()
-        self._current = _Lease(self._open(), stamp)
+        self._current = _Lease(self._prepared(self._open(), None), stamp)
         # When a version was last opened, or should have been, and by which activation.
         self._tried, self._wanted = time.monotonic(), stamp[0]
         self._well = time.monotonic()  # when a look last succeeded
@@ -195,6 +202,17 @@ class Live:
             return open_exactly(self._workspace)
         return open_version(self._workspace, place=self._place, talk=self._talk)
 
+    def _prepared(self, opened: Opened, before: Opened | None) -> Opened:
+        """What was opened, ready to answer in the place of another one; closed where it cannot be
+        made ready.
+        """
+        try:
+            self._prepare(opened.recommender, None if before is None else before.recommender)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
     def _watch(self) -> None:
         while True:
             with self._wake:
@@ -225,9 +243,10 @@ class Live:
         due = time.monotonic() - self._tried > self._retry
         if stamp[0] != self._wanted or (lacking and due):
             try:
-                opened = self._open()
+                opened = sharing(self._open(), held.opened, self._ledger)
+                lease = _Lease(self._prepared(opened, held.opened), stamp)
                 self._said = ""
-                return _Lease(opened, stamp)
+                return lease
             except Exception as error:
                 self._tell(error)
             finally:
@@ -235,7 +254,8 @@ class Live:
         if stamp[1] == held.stamp[1]:
             return None
         # Changes of items reach the answers also while a newer version cannot be opened.
-        changed = with_changes(held.opened, self._workspace)
+        changed = with_changes(held.opened, self._ledger)
+        self._prepared(changed, held.opened)
         return _Lease(changed, (held.stamp[0], stamp[1]), failed=held.failed)
 
     def _switch(self, fresh: _Lease | None) -> None:

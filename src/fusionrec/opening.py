@@ -39,13 +39,31 @@ class Base:
     _holders: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def opened(self, workspace: Workspace, notes: tuple[str, ...], *, away: bool) -> Opened:
-        """Its version with all changes of items until now; one more that holds this."""
+    def opened(
+        self,
+        ledger: Ledger,
+        notes: tuple[str, ...],
+        *,
+        away: bool,
+        before: Recommender | None = None,
+    ) -> Opened:
+        """Its version with all changes of items until now; one more that holds this.
+
+        Args:
+            ledger: holds the changes.
+            notes: of the recommender.
+            away: see ``Opened``.
+            before: of the same version, with some of the changes; what it has made of the items is
+                updated for the others, instead of being made anew.
+        """
         with self._lock:
             self._holders += 1
         try:
-            now = current(self.catalogue.artifact, Ledger(workspace.ledger))
-            return Opened(Recommender(now, _laid_over(self, now), notes), self, away)
+            now = (self if before is None else before).catalogue.until_now(ledger)
+            index = _laid_over(self, now)
+            if before is None:
+                return Opened(Recommender(now, index, notes), self, away)
+            return Opened(before.after(now).over(index, notes), self, away)
         except BaseException:
             self.release()
             raise
@@ -153,11 +171,26 @@ def open_recommender(
     return open_version(workspace, version=version, place=place, talk=talk).recommender
 
 
-def with_changes(opened: Opened, workspace: Workspace) -> Opened:
+def with_changes(opened: Opened, ledger: Ledger) -> Opened:
     """The same version over the same index, with the changes of items until now. Both are to be
     closed; the one given must not have been.
     """
-    return opened.base.opened(workspace, opened.recommender.notes, away=opened.away)
+    before = opened.recommender
+    return opened.base.opened(ledger, before.notes, away=opened.away, before=before)
+
+
+def sharing(opened: Opened, before: Opened, ledger: Ledger) -> Opened:
+    """What was opened, in the place of which one is given that shares what an earlier one has made
+    of the same version's items; of another version, itself.
+    """
+    recommender = before.recommender
+    if opened.recommender.artifact.manifest != recommender.artifact.manifest:
+        return opened
+    try:
+        notes = opened.recommender.notes
+        return opened.base.opened(ledger, notes, away=opened.away, before=recommender)
+    finally:
+        opened.close()
 
 
 def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
@@ -168,7 +201,7 @@ def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
     if built is None:
         raise StoreMissingError(f"{artifact.version} was never indexed", "fusionrec index")
     index, then = open_built(artifact, ledger, built, place)
-    return Base(index, then).opened(workspace, (), away=False)
+    return Base(index, then).opened(ledger, (), away=False)
 
 
 def _laid_over(base: Base, now: Catalogue) -> Index:
@@ -179,8 +212,7 @@ def _laid_over(base: Base, now: Catalogue) -> Index:
     return OverlaidIndex(
         base.index,
         len(base.catalogue),
-        now.artifact.schema,
-        now.items,
+        now.columns,
         now.vectors,
         now.available,
         changed,
@@ -189,9 +221,11 @@ def _laid_over(base: Base, now: Catalogue) -> Index:
 
 def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> Opened:
     now = current(artifact, Ledger(workspace.ledger))
-    index = ExactIndex(artifact.schema, now.items, now.vectors, "exact", now.available)
+    index = ExactIndex(
+        artifact.schema, now.items, now.vectors, "exact", now.available, columns=now.columns
+    )
     notes = (f"answered exactly from the artifact: {why}",) if why else ()
-    return Base(index, now).opened(workspace, notes, away=away)
+    return Base(index, now).opened(Ledger(workspace.ledger), notes, away=away)
 
 
 def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:

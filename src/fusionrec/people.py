@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Self
 
 import numpy as np
 
@@ -37,6 +39,12 @@ class People:
         self._again = artifact.schema.repeats
         who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
         self._trained = frozenset(who.values)
+
+    def over(self, catalogue: Catalogue) -> Self:
+        """The same of the version's items after some changes; shares all else."""
+        made = copy.copy(self)
+        made.catalogue, made._items = catalogue, catalogue.positions
+        return made
 
     def knows(self, user: str) -> bool:
         """Whether the version holds a user with this outside id."""

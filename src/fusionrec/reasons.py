@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
+from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
 from fusionrec.categories import Categories, liked
 from fusionrec.data.schema import Schema
@@ -62,10 +64,16 @@ class Reasons:
     def __init__(self, catalogue: Catalogue, categories: Categories) -> None:
         self.catalogue, self.artifact = catalogue, catalogue.artifact
         self._categories = categories
-        self._crowds, self._many = Crowds(catalogue), nouns(self.artifact.schema)
+        self._crowds, self._many = Crowds(self.artifact), nouns(self.artifact.schema)
         # What people did to an item: "you took it", "it is often taken".
         events = self.artifact.schema.events
         self._did, self._done = ("took", "taken") if events else ("rated", "rated")
+
+    def over(self, catalogue: Catalogue, categories: Categories) -> Self:
+        """The same of the version's items after some changes; shares what is the version's own."""
+        made = copy.copy(self)
+        made.catalogue, made._categories = catalogue, categories
+        return made
 
     def of(self, rows: np.ndarray, person: Person, query: Query) -> list[Reason | None]:
         """The first true reason of each item, by the order of the kinds; None where none is true.
@@ -186,7 +194,7 @@ class Reasons:
         if person.profile and self._crowds.often_by(person.profile, row):
             said = self._crowds.described(person.profile)
             return Reason("popular", f"often {self._done} by people of your profile ({said})")
-        return Reason("popular", f"often {self._done}") if self._crowds.often[row] else None
+        return Reason("popular", f"often {self._done}") if self._crowds.often(row) else None
 
     def _new(self, row: int) -> Reason | None:
         """A reason for an item that nobody has rated, in a version that has ratings."""
@@ -205,22 +213,26 @@ class Reasons:
 
 
 class Crowds:
-    """What many people have rated: everybody, or those of a profile.
+    """What many people have rated: everybody, or those of a profile. Nobody has rated an item that
+    was added to the version's own.
 
     Args:
-        catalogue: n items, of a version whose first m are its own.
+        artifact: the version.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue, self.artifact = catalogue, catalogue.artifact
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
         fields = self.artifact.schema.attributes("user")
         self._fields = {field.name: field for field in fields if field.kind == "category"}
         self._often_by: dict[Profile, np.ndarray] = {}
 
     @cached_property
-    def often(self) -> np.ndarray:
-        """What is often rated: bool [n]."""
-        return often(self.catalogue.counts)
+    def _often(self) -> np.ndarray:
+        return often(self.artifact.item_counts)
+
+    def often(self, row: int) -> bool:
+        """Whether people often rate an item."""
+        return row < len(self._often) and bool(self._often[row])
 
     def often_by(self, profile: Mapping[str, object], row: int) -> bool:
         """Whether people who share all categories of a profile often rate an item. False where

@@ -64,6 +64,18 @@ class Recommender:
         made.index, made.notes = index, tuple(notes)
         return made
 
+    def after(self, catalogue: Catalogue) -> Self:
+        """The same version after some changes of its items; what is made of them is updated for
+        those that changed, and shared. Its index is still the one of before.
+        """
+        made = copy.copy(self)
+        made.catalogue = catalogue
+        made.people, made.finder = self.people.over(catalogue), self.finder.after(catalogue)
+        categories = Categories(catalogue)
+        made.reasons = self.reasons.over(catalogue, categories)
+        made.reranker = Reranker(catalogue, categories)
+        return made
+
     def close(self) -> None:
         """Lets go of the index, and of an embedded store's lock with it."""
         self.index.close()

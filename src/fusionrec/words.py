@@ -1,10 +1,10 @@
 """Items by words: one BM25 index over what items are called and belong to, the same on every place.
 
-The index is SQLite's FTS5 in memory, made from the item table when it is first asked, and changed
-item by item. Its ranking is BM25 with SQLite's constants (k1 = 1.2, b = .75; Robertson and
-Zaragoza, 2009), where words that stand in more than half of the items count next to nothing.
-Scripts without blanks between words are indexed by their characters; items that hold those of a
-search next to each other stand first.
+The index is SQLite's FTS5 in memory, made from the item table once, and changed item by item. Its
+ranking is BM25 with SQLite's constants (k1 = 1.2, b = .75; Robertson and Zaragoza, 2009), where
+words that stand in more than half of the items count next to nothing. Scripts without blanks
+between words are indexed by their characters; items that hold those of a search next to each other
+stand first.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import sqlite3
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
@@ -35,6 +37,7 @@ _UNBROKEN = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U000323af\u3041-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"
 )
+_INSERT = "INSERT INTO held(rowid, words) VALUES (?, ?)"
 _PIECE = re.compile(f"[{_UNBROKEN}]|[^{_UNBROKEN}]+")
 
 
@@ -132,54 +135,63 @@ def _year_words(value: Any) -> list[str]:
 class WordIndex:
     """Finds items by words, best first. Several threads may use one.
 
+    Items keep their places, the order of equally good ones: that of the table, behind which those
+    that come later stand.
+
     Args:
         schema: of the items.
         items: the n items to begin with.
+        available: bool [n], which of them may be found; all by default. The others keep a place.
+
+    Attributes:
+        changes: how often it was changed since it was made.
     """
 
-    def __init__(self, schema: Schema, items: Table) -> None:
+    def __init__(self, schema: Schema, items: Table, available: np.ndarray | None = None) -> None:
         self._schema = schema
         self._lock = threading.RLock()
-        self._rows: dict[str, int] = {}
-        self._ids: dict[int, str] = {}
-        self._next = 0
+        self.changes = 0
+        self._ids = list(items.ids)
+        self._rows = items.positions()
         self._db = sqlite3.connect(":memory:", check_same_thread=False)
         # ``search_words`` cuts the words; this tokenizer only splits them at spaces again, since
         # every character outside ASCII is part of a word to it.
         self._db.execute("CREATE VIRTUAL TABLE held USING fts5(words, tokenize='ascii')")
         self._db.execute("CREATE VIRTUAL TABLE known USING fts5vocab(held, 'row')")
-        self._insert((id_, items.row(row)) for row, id_ in enumerate(items.ids))
+        here = range(len(items)) if available is None else np.flatnonzero(available).tolist()
+        texts = ((row, self._text(items.row(row))) for row in here)
+        with self._db:
+            self._db.executemany(_INSERT, texts)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        [(count,)] = self._all("SELECT count(*) FROM held")
+        return int(count)
 
     def add(self, id_: str, content: Mapping[str, Any]) -> None:
         """Takes an item in, or its new content; ``content`` as of ``item_words``."""
-        with self._lock:
-            self._delete(id_)
-            self._insert([(id_, content)])
+        self.change({id_: content})
 
     def remove(self, id_: str) -> None:
-        """Forgets an item; one that is not there is forgotten already."""
-        with self._lock:
-            self._delete(id_)
+        """Forgets an item, but for its place; one that is not there is forgotten already."""
+        self.change({id_: None})
 
-    def _insert(self, items: Iterable[tuple[str, Mapping[str, Any]]]) -> None:
-        def rows() -> Iterator[tuple[int, str]]:
-            for id_, content in items:
-                row, self._next = self._next, self._next + 1
-                self._rows[id_], self._ids[row] = row, id_
-                yield row, " ".join(item_words(self._schema, content))
-
-        with self._db:
-            self._db.executemany("INSERT INTO held(rowid, words) VALUES (?, ?)", rows())
-
-    def _delete(self, id_: str) -> None:
-        row = self._rows.pop(id_, None)
-        if row is not None:
-            del self._ids[row]
-            with self._db:
+    def change(self, contents: Mapping[str, Mapping[str, Any] | None]) -> None:
+        """Takes in several items as of ``add``, or as of ``remove`` those without a content. Any
+        search finds all of it or nothing.
+        """
+        texts = {id_: None if one is None else self._text(one) for id_, one in contents.items()}
+        with self._lock, self._db:
+            self.changes += 1
+            for id_, text in texts.items():
+                row = self._rows.setdefault(id_, len(self._ids))
+                if row == len(self._ids):
+                    self._ids.append(id_)
                 self._db.execute("DELETE FROM held WHERE rowid = ?", (row,))
+                if text is not None:
+                    self._db.execute(_INSERT, (row, text))
+
+    def _text(self, content: Mapping[str, Any]) -> str:
+        return " ".join(item_words(self._schema, content))
 
     def search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Found]:
         """Every item that holds one of the words or more, the best first.
@@ -190,7 +202,7 @@ class WordIndex:
             limit: how many at most; all by default.
 
         Returns:
-            Items by falling score; of equal ones the one that was taken in first.
+            Items by falling score; of equal ones the one whose place is before the other's.
         """
         terms = _terms(text, prefix)
         if not terms:

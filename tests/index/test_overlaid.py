@@ -10,7 +10,7 @@ from shop import shop, unit
 
 from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
-from fusionrec.index import AnyOf, Between, ExactIndex, OverlaidIndex
+from fusionrec.index import AnyOf, Between, ExactIndex, FilterColumns, OverlaidIndex
 
 SCHEMA, ITEMS, VECTORS = shop(60)
 SIZE = 40
@@ -18,7 +18,7 @@ BASE = ExactIndex(SCHEMA, ITEMS.take(np.arange(SIZE)), VECTORS[:SIZE], "below")
 
 
 def over(available: np.ndarray, changed: np.ndarray, vectors: np.ndarray = VECTORS):
-    return OverlaidIndex(BASE, SIZE, SCHEMA, ITEMS, vectors, available, changed)
+    return OverlaidIndex(BASE, SIZE, FilterColumns(SCHEMA, ITEMS), vectors, available, changed)
 
 
 @settings(deadline=None, max_examples=60)
@@ -53,8 +53,7 @@ def test_nothing_changed_is_the_index_below():
     laid = OverlaidIndex(
         BASE,
         SIZE,
-        SCHEMA,
-        ITEMS.take(np.arange(SIZE)),
+        FilterColumns(SCHEMA, ITEMS.take(np.arange(SIZE))),
         VECTORS[:SIZE],
         np.ones(SIZE, dtype=bool),
         np.zeros(0, dtype=np.int64),
@@ -92,5 +91,6 @@ def test_closing_closes_what_is_below():
     below = Below()
     nothing = np.zeros(0, dtype=np.int64)
     table = Table([], {name: [] for name in ITEMS.columns})
-    OverlaidIndex(below, 0, SCHEMA, table, VECTORS[:0], nothing.astype(bool), nothing).close()
+    columns = FilterColumns(SCHEMA, table)
+    OverlaidIndex(below, 0, columns, VECTORS[:0], nothing.astype(bool), nothing).close()
     assert below.closed == 1

@@ -6,6 +6,7 @@ Importing this package loads no Milvus client; that happens when a store is open
 from __future__ import annotations
 
 from fusionrec.index.base import Index
+from fusionrec.index.columns import FilterColumns, mask
 from fusionrec.index.differences import collection_name
 from fusionrec.index.exact import ExactIndex, Hits
 from fusionrec.index.filters import (
@@ -13,11 +14,9 @@ from fusionrec.index.filters import (
     AnyOf,
     Between,
     Condition,
-    FilterColumns,
     NoneOf,
     Only,
     Without,
-    mask,
 )
 from fusionrec.index.lite import wipe
 from fusionrec.index.many import ManySearch

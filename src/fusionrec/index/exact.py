@@ -10,7 +10,8 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError, UsageError
-from fusionrec.index.filters import Condition, FilterColumns
+from fusionrec.index.columns import FilterColumns
+from fusionrec.index.filters import Condition
 
 # Scores closer than this are settled in double precision: several times the error of a float32
 # inner product of normalised vectors.
@@ -44,6 +45,8 @@ class ExactIndex:
         vectors: float32 [n, d], L2-normalised; may be memory-mapped.
         place: what answers call this index.
         available: bool [n], which may be found; all by default.
+        columns: of these items, where they are at hand.
+        checked: whether another index of these vectors has been made before.
 
     Raises:
         StoreDamagedError: the vectors are not normalised, hold a NaN, or do not fit the items.
@@ -56,11 +59,15 @@ class ExactIndex:
         vectors: np.ndarray,
         place: str = "exact",
         available: np.ndarray | None = None,
+        *,
+        columns: FilterColumns | None = None,
+        checked: bool = False,
     ) -> None:
-        check_vectors(vectors, len(items))
+        if not checked:
+            check_vectors(vectors, len(items))
         self.place, self.name = place, "exact"
         self.vectors, self._available = vectors, available
-        self._columns = FilterColumns(schema, items)
+        self._columns = columns or FilterColumns(schema, items)
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -92,12 +99,7 @@ class ExactIndex:
         check_k(k)
         allowed = self.allowed(where)
         allowed[left_out] = False
-        k = min(k, int(allowed.sum()))
-        if k == 0:
-            return nothing()
-        scores = np.where(allowed, self.vectors @ query, -np.inf)
-        _, rows = contenders(scores[None], k, margin(query))
-        return ranked(query, self.vectors, rows, k)
+        return ranked(query, self.vectors, nearest(query, self.vectors, allowed, k), k)
 
     def allowed(self, where: Sequence[Condition] = ()) -> np.ndarray:
         """Which items may be found under these conditions: bool [n].
@@ -107,6 +109,23 @@ class ExactIndex:
         """
         allowed = self._columns.mask(where)
         return allowed if self._available is None else allowed & self._available
+
+
+def nearest(query: np.ndarray, vectors: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
+    """The rows that may be among the k best of those allowed, when they are scored again: int64 [c]
+    rising.
+
+    Args:
+        query: float32 [d].
+        vectors: float32 [n, d].
+        allowed: bool [n].
+        k: 1 or more.
+    """
+    k = min(k, int(allowed.sum()))
+    if k == 0:
+        return np.empty(0, dtype=np.int64)
+    scores = np.where(allowed, vectors @ query, -np.inf)
+    return contenders(scores[None], k, margin(query))[1]
 
 
 def contenders(scores: np.ndarray, k: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
@@ -169,11 +188,6 @@ def among(rows: np.ndarray, rising: np.ndarray) -> np.ndarray:
     places = np.searchsorted(rising, rows)
     found: np.ndarray = rising[np.minimum(places, len(rising) - 1)] == rows
     return found
-
-
-def nothing() -> Hits:
-    """An answer without items."""
-    return Hits(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
 def check_vectors(vectors: np.ndarray, n: int) -> None:

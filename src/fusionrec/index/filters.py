@@ -1,16 +1,12 @@
-"""Conditions on items: from one typed language to a mask, or to a Milvus expression."""
+"""Conditions on items: one typed language, and the same as a Milvus expression."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
-import numpy as np
-
-from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import UsageError
 from fusionrec.index.layout import ID, ROW, Layout, filter_fields
@@ -112,7 +108,7 @@ def hint(given: str, allowed: Sequence[str], words: str) -> str:
     return f"{guess}{words}: {', '.join(allowed) or 'none'}"
 
 
-def _field(schema: Schema, condition: FieldCondition) -> Field:
+def field_of(schema: Schema, condition: FieldCondition) -> Field:
     """The field that a condition is about, checked to be one the condition can be asked of."""
     field = next((f for f in filter_fields(schema) if f.name == condition.field), None)
     if field is None:
@@ -124,84 +120,6 @@ def _field(schema: Schema, condition: FieldCondition) -> Field:
     if isinstance(condition, Between) != (field.kind == "number"):
         raise UsageError(f"{field.name} is a {field.kind}, {condition!r} does not apply to it")
     return field
-
-
-class FilterColumns:
-    """The filterable columns of a table, made ready once, field by field as they are asked for."""
-
-    def __init__(self, schema: Schema, items: Table) -> None:
-        self._schema, self._items = schema, items
-        self._numbers: dict[str, np.ndarray] = {}
-        self._rows: dict[str, dict[str, np.ndarray]] = {}
-
-    def mask(self, conditions: Iterable[Condition]) -> np.ndarray:
-        """Which items meet every condition.
-
-        Returns:
-            bool [n]; all True without conditions.
-
-        Raises:
-            UsageError: a condition does not fit the schema.
-        """
-        kept = np.ones(len(self._items), dtype=bool)
-        for condition in conditions:
-            kept &= self._meeting(condition)
-        return kept
-
-    def _meeting(self, condition: Condition) -> np.ndarray:
-        if isinstance(condition, Only | Without):
-            listed = self._holding([self._positions.get(id_) for id_ in condition.ids])
-            return listed if isinstance(condition, Only) else ~listed
-        field = _field(self._schema, condition)
-        if isinstance(condition, Between):
-            number = self._number(field)
-            # Comparisons with NaN are False, so an unknown number is in no range.
-            above = number >= (-math.inf if condition.low is None else condition.low)
-            below = number <= (math.inf if condition.high is None else condition.high)
-            return np.asarray(above & below)
-        rows = self._rows_of(field)
-        held = [self._holding(rows.get(value)) for value in condition.values]
-        if isinstance(condition, AllOf):
-            return np.asarray(np.all(held, axis=0))
-        some: np.ndarray = np.any(held, axis=0)
-        return ~some if isinstance(condition, NoneOf) else some
-
-    def values(self, name: str) -> Collection[str]:
-        """The values that items hold in a category field, each once."""
-        field = next(f for f in filter_fields(self._schema) if f.name == name)
-        return self._rows_of(field).keys()
-
-    def _holding(self, rows: np.ndarray | Sequence[int | None] | None) -> np.ndarray:
-        """True in these rows: bool [n]; what is None has no row."""
-        held = np.zeros(len(self._items), dtype=bool)
-        if rows is not None:
-            held[[row for row in rows if row is not None]] = True
-        return held
-
-    @cached_property
-    def _positions(self) -> dict[str, int]:
-        return self._items.positions()
-
-    def _number(self, field: Field) -> np.ndarray:
-        if field.name not in self._numbers:
-            column = self._items.columns[field.name]
-            number = np.array([math.nan if v is None else v for v in column], dtype=np.float64)
-            self._numbers[field.name] = np.where(np.isfinite(number), number, np.nan)
-        return self._numbers[field.name]
-
-    def _rows_of(self, field: Field) -> dict[str, np.ndarray]:
-        if field.name not in self._rows:
-            rows: dict[str, list[int]] = {}
-            for row, value in enumerate(self._items.columns[field.name]):
-                for one in (value or "",) if field.kind == "category" else value or ():
-                    rows.setdefault(one, []).append(row)
-            self._rows[field.name] = {v: np.array(r, dtype=np.int64) for v, r in rows.items()}
-        return self._rows[field.name]
-
-
-def mask(conditions: Iterable[Condition], items: Table, schema: Schema) -> np.ndarray:
-    """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
-    return FilterColumns(schema, items).mask(conditions)
 
 
 def expression(conditions: Iterable[Condition], exclude_rows: Iterable[int], layout: Layout) -> str:
@@ -233,7 +151,7 @@ def _term(condition: Condition, layout: Layout) -> str:
     if isinstance(condition, Only | Without):
         ids = ", ".join(literal(id_) for id_ in dict.fromkeys(condition.ids))
         return f"{ID} {'in' if isinstance(condition, Only) else 'not in'} [{ids}]"
-    field = _field(layout.schema, condition)
+    field = field_of(layout.schema, condition)
     column = layout.column(field.name)
     if isinstance(condition, Between):
         known = layout.column(field.name, "known")

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusionrec.data.dataset import Table
-from fusionrec.data.schema import Schema
 from fusionrec.index.base import Index
-from fusionrec.index.exact import ExactIndex, Hits, among, check_rows, ranked
+from fusionrec.index.columns import FilterColumns
+from fusionrec.index.exact import Hits, among, check_rows, check_vectors, nearest, ranked
 from fusionrec.index.filters import Condition
 
 
@@ -24,27 +23,29 @@ class OverlaidIndex:
     Args:
         base: the index of the rows ``0`` to ``size`` − 1 as they were when it was built.
         size: how many these are.
-        schema: whose filterable item fields conditions may name.
-        items: the n items as they are now, n ≥ ``size``.
+        columns: of the n items as they are now, n ≥ ``size``.
         vectors: float32 [n, d], L2-normalised.
         available: bool [n], which may be found.
         changed: int64 [m], distinct rows whose item is not what ``base`` holds.
+
+    Raises:
+        StoreDamagedError: a changed item's vector is not normalised.
     """
 
     def __init__(
         self,
         base: Index,
         size: int,
-        schema: Schema,
-        items: Table,
+        columns: FilterColumns,
         vectors: np.ndarray,
         available: np.ndarray,
         changed: np.ndarray,
     ) -> None:
-        self._base, self._size, self._vectors = base, size, vectors
+        self._base, self._size, self._columns, self._vectors = base, size, columns, vectors
         self._hidden = changed[changed < size]
         self._rows = changed[available[changed]]
-        self._beside = ExactIndex(schema, items.take(self._rows), vectors[self._rows])
+        self._beside = vectors[self._rows]
+        check_vectors(self._beside, len(self._rows))
 
     @property
     def place(self) -> str:
@@ -73,8 +74,9 @@ class OverlaidIndex:
         """The k items with the highest inner product; see ``ExactIndex.search``."""
         left_out = check_rows(exclude, len(self))
         below = np.union1d(left_out[left_out < self._size], self._hidden)
-        found = self._base.search(vector, k, where, below).rows
+        query = np.asarray(vector, dtype=np.float32)
+        found = self._base.search(query, k, where, below).rows  # which refuses what is no question
         if len(self._rows):
-            own = np.flatnonzero(among(self._rows, left_out))
-            found = np.r_[found, self._rows[self._beside.search(vector, k, where, own).rows]]
-        return ranked(np.asarray(vector, dtype=np.float32), self._vectors, found, k)
+            allowed = self._columns.mask(where)[self._rows] & ~among(self._rows, left_out)
+            found = np.r_[found, self._rows[nearest(query, self._beside, allowed, k)]]
+        return ranked(query, self._vectors, found, k)

@@ -46,6 +46,7 @@ class Ledger:
     def __init__(self, place: Path | str, wait: float = WAIT) -> None:
         self._database = Database(place, wait)
         self._pulse: tuple[tuple[int, int] | None, Pulse] = (None, Pulse())
+        self._stamp: tuple[tuple[int, int] | None, tuple[int, int]] = (None, (0, 0))
 
     def close(self) -> None:
         """Closes the connections, as the end of the object does; the next use opens them again."""
@@ -97,8 +98,13 @@ class Ledger:
         return self._database.read(items.all_activations, [])
 
     def stamp(self) -> tuple[int, int]:
-        """Numbers of the last activation and the last change: they move when an answer may."""
-        return self._database.read(items.stamp, (0, 0))
+        """Numbers of the last activation and the last change: they move when an answer may. Asked
+        for only where anything was written since the last time.
+        """
+        mark = self._database.mark()  # first: what is written meanwhile counts next time
+        if mark is None or mark != self._stamp[0]:
+            self._stamp = mark, self._database.read(items.stamp, (0, 0))
+        return self._stamp[1]
 
     def change_items(self, contents: Mapping[str, Mapping[str, Any] | None]) -> int:
         """Writes changes of items, all or none of them; what changes nothing is left out.

@@ -25,6 +25,8 @@ class Chart:
         shares: how much of the vectors' variance each axis shows, in [0, 1].
         middle: float64 [dim].
         axes: float64 [2, dim], of length 1.
+        rows: int64 [m], positions of the items.
+        number: of the last change that it knows.
     """
 
     points: list[list[Any]]
@@ -32,6 +34,16 @@ class Chart:
     shares: list[float]
     middle: np.ndarray
     axes: np.ndarray
+    rows: np.ndarray
+    number: int
+
+    def after(self, catalogue: Catalogue) -> Chart:
+        """The map of the same version's items after some changes; this one where they leave the
+        items on it as they are.
+        """
+        rows = _best_known(catalogue)
+        touched = np.intersect1d(catalogue.changed_since(self.number), rows)
+        return self if np.array_equal(rows, self.rows) and not len(touched) else chart_of(catalogue)
 
     def place(self, vector: np.ndarray) -> list[float]:
         """Where a vector, float [dim], is on the map: x, y."""
@@ -45,8 +57,7 @@ class Chart:
 
 def chart_of(catalogue: Catalogue) -> Chart:
     """The map of a version's items: the principal components of the best known ones' vectors."""
-    here = np.flatnonzero(catalogue.available)
-    rows = here[np.lexsort((here, -catalogue.counts[here]))][:MOST]
+    rows = _best_known(catalogue)
     vectors = catalogue.vectors[rows].astype(np.float64)
     middle = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1])
     spread = vectors - middle
@@ -66,7 +77,14 @@ def chart_of(catalogue: Catalogue) -> Chart:
         [ids[row], (name and catalogue.items.columns[name][row]) or ids[row], x, y, group]
         for row, (x, y), group in zip(rows, places, of_item, strict=True)
     ]
-    return Chart(points, groups, shares, middle, axes)
+    return Chart(points, groups, shares, middle, axes, rows, catalogue.number)
+
+
+def _best_known(catalogue: Catalogue) -> np.ndarray:
+    """Positions of the items that are rated most often: int64 [m]."""
+    here = np.flatnonzero(catalogue.available)
+    best: np.ndarray = here[np.lexsort((here, -catalogue.counts[here]))][:MOST]
+    return best
 
 
 def _groups(catalogue: Catalogue, rows: np.ndarray) -> tuple[list[str], list[int | None]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, insort
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,21 +63,60 @@ class Choices:
                 within.append(one)
         return begun + within
 
+    def after(self, catalogue: Catalogue) -> Choices:
+        """The values of the same version's items after some changes; what is ready is counted anew
+        for the items that changed.
+        """
+        made = Choices(catalogue)
+        changed = catalogue.changed_since(self._catalogue.number).tolist()
+        for field in self._catalogue.artifact.schema.fields:
+            if field.name in self._held:
+                held = self._held[field.name]
+                item = field.side == "item" and field.kind in ("category", "categories")
+                made._held[field.name] = self._moved(field, held, made, changed) if item else held
+        return made
+
+    def _moved(
+        self, field: Field, held: list[Choice], made: Choices, changed: Sequence[int]
+    ) -> list[Choice]:
+        """The values of an item field, with the counts of those that changed items hold or held."""
+        if field.choices:
+            return made._found(field)
+        moved = held.copy()
+        old, new = (one._catalogue.columns.rows(field) for one in (self, made))
+        columns = [one._catalogue.items.columns[field.name] for one in (self, made)]
+        rows = [column[row] for column in columns for row in changed if row < len(column)]
+        for value in sorted({one for several in values(field, rows) for one in several}):
+            before, now = len(old.get(value, ())), len(new.get(value, ()))
+            if before:
+                del moved[bisect_left(moved, (-before, value), key=_order)]
+            if now:
+                insort(moved, Choice(value, value, now), key=_order)
+        return moved
+
     def _found(self, field: Field) -> list[Choice]:
         if field.kind not in ("category", "categories"):
             return []
-        counts = Counter(one for held in values(field, self._column(field)) for one in held)
+        counts = self._counts(field)
         if field.choices:
-            return [Choice(value, label, counts[value]) for value, label in field.choices.items()]
+            return [Choice(v, label, counts.get(v, 0)) for v, label in field.choices.items()]
         least = _CROWD if field.side == "user" else 1
-        told = [(value, count) for value, count in counts.items() if count >= least]
-        told.sort(key=lambda one: (-one[1], one[0]))
-        return [Choice(value, value, count) for value, count in told]
+        told = [Choice(value, value, n) for value, n in counts.items() if n >= least]
+        return sorted(told, key=_order)
 
-    def _column(self, field: Field) -> Sequence[Any]:
+    def _counts(self, field: Field) -> Mapping[str, int]:
+        """How many items or users hold each value."""
         if field.side == "item":
-            return self._catalogue.items.columns[field.name]
-        return self._catalogue.artifact.users.columns[field.name]
+            rows = self._catalogue.columns.rows(field)
+            empty = field.kind == "category"
+            return {value: len(held) for value, held in rows.items() if value or not empty}
+        column = self._catalogue.artifact.users.columns[field.name]
+        return Counter(one for held in values(field, column) for one in held)
+
+
+def _order(choice: Choice) -> tuple[int, str]:
+    """Those that most hold first, of these in the order of the alphabet."""
+    return -choice.count, choice.value
 
 
 def values(field: Field, column: Iterable[Any]) -> list[tuple[str, ...]]:

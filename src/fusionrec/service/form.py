@@ -19,12 +19,15 @@ _WIDE, _STEPS = (10.0, 5.0), (1.0, 0.5, 0.25, 0.2, 0.1)
 _PARTS = 100  # of a range without natural steps
 
 
-def form_of(catalogue: Catalogue, choices: Choices) -> dict[str, Any]:
+def form_of(
+    catalogue: Catalogue, choices: Choices, scale: dict[str, float] | None
+) -> dict[str, Any]:
     """The form of a version's questions, as plain JSON values.
 
     Args:
         catalogue: the version's items.
         choices: of its fields.
+        scale: the ratings that can be given, as of ``scale_of``; None where there are none.
     """
     artifact = catalogue.artifact
     schema = artifact.schema
@@ -37,7 +40,7 @@ def form_of(catalogue: Catalogue, choices: Choices) -> dict[str, Any]:
         "title_field": schema.title,
         "events": schema.events,
         "repeats": schema.repeats,
-        "rating": None if schema.events else _scale(artifact),
+        "rating": scale,
         "user": [_about(catalogue, choices, field) for field in user],
         "item": [about for about in item if about["name"] != schema.title],
         "filters": [about for about in item if about["name"] in filters],
@@ -66,7 +69,8 @@ def step_of(ratings: np.ndarray, low: float, high: float) -> float:
     return span / _PARTS
 
 
-def _scale(artifact: Artifact) -> dict[str, float]:
+def scale_of(artifact: Artifact) -> dict[str, float]:
+    """The ratings that can be given in a version: the ends, what is liked, and the step."""
     low, high = artifact.schema.rating_range
     ratings = np.asarray(artifact.histories.rating[:_LOOKED_AT], dtype=np.float64)
     step = step_of(ratings, low, high)
@@ -94,8 +98,7 @@ def _range(catalogue: Catalogue, field: Field) -> dict[str, float | None]:
     nothing: dict[str, float | None] = {"low": None, "high": None, "step": None}
     if field.kind != "number" or field.side == "user":
         return nothing
-    column = catalogue.items.columns[field.name]
-    numbers = np.array([np.nan if v is None else v for v in column], dtype=np.float64)
+    numbers = catalogue.columns.numbers(field)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return nothing

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from fusionrec import catalogue
 from fusionrec.answer import whole
-from fusionrec.catalogue import Catalogue, current
+from fusionrec.catalogue import Catalogue
 from fusionrec.data.items import item_of, plain_content
 from fusionrec.service.answering import check_item
 from fusionrec.service.asks import Id, Name, Text
@@ -74,7 +74,7 @@ def restore(id: Id, state: StateOf) -> Response:
 
 def _now(state: State) -> Catalogue:
     """The items as the ledger has them at this moment, whatever answers so far."""
-    return current(state.answer(lambda view: view.artifact), state.ledger)
+    return state.answer(lambda view: view.catalogue).until_now(state.ledger)
 
 
 def _changed(state: State, id: str) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +23,7 @@ from fusionrec.query import Query
 from fusionrec.recommender import Recommender
 from fusionrec.service.chart import Chart, chart_of
 from fusionrec.service.choices import Choices
-from fusionrec.service.form import form_of
+from fusionrec.service.form import form_of, scale_of
 from fusionrec.service.metrics import Metrics
 from fusionrec.service.recorder import Recorder
 from fusionrec.service.settings import ServiceSettings
@@ -67,9 +66,18 @@ class View:
         recommender: of the version.
         metrics: what is counted.
         copied: whether a copy in memory answers in the store's place.
+        before: of the same version, with fewer changes of items; what was made of it at requests is
+            made of this one at once, as far as it is another.
     """
 
-    def __init__(self, recommender: Recommender, metrics: Metrics, *, copied: bool) -> None:
+    def __init__(
+        self,
+        recommender: Recommender,
+        metrics: Metrics,
+        *,
+        copied: bool,
+        before: View | None = None,
+    ) -> None:
         self._metrics = metrics
         self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
         self.index = recommender.index.name
@@ -81,6 +89,17 @@ class View:
         timed = _Timed(index, metrics)
         notes = [note_for_http(note) for note in recommender.notes]
         self._recommender = recommender.over(timed, notes)
+        if before is not None:
+            self._take_over(before)
+
+    def _take_over(self, before: View) -> None:
+        if "choices" in vars(before):
+            self.choices = before.choices.after(self.catalogue)
+        if "form" in vars(before):
+            self.scale = before.scale
+            self.form = form_of(self.catalogue, self.choices, self.scale)
+        if "chart" in vars(before):
+            self.chart = before.chart.after(self.catalogue)
 
     @property
     def is_quick(self) -> bool:
@@ -99,13 +118,26 @@ class View:
         return self._recommender.over(_Timed(index, self._metrics), (note,))
 
     def _exactly(self, place: str) -> Index:
-        now = self.catalogue
-        return ExactIndex(self.artifact.schema, now.items, now.vectors, place, now.available)
+        now, schema = self.catalogue, self.artifact.schema
+        return ExactIndex(
+            schema,
+            now.items,
+            now.vectors,
+            place,
+            now.available,
+            columns=now.columns,
+            checked=True,  # by the index that was opened
+        )
 
     @cached_property
     def form(self) -> dict[str, Any]:
         """What the page draws its forms from; see ``form_of``."""
-        return form_of(self.catalogue, self.choices)
+        return form_of(self.catalogue, self.choices, self.scale)
+
+    @cached_property
+    def scale(self) -> dict[str, float] | None:
+        """The ratings that can be given; None where interactions are events."""
+        return None if self.artifact.schema.events else scale_of(self.artifact)
 
     @cached_property
     def choices(self) -> Choices:
@@ -159,13 +191,11 @@ class State:
             )
         self.metrics = Metrics()
         self.feedback, self.shown = Feedback(self.ledger), Shown(self.ledger)
-        self.live = Live(workspace, place, talk, exact=exact)
+        self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
+        self.live = Live(workspace, place, talk, exact=exact, prepare=self._prepare)
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
         self.recorder = Recorder(self.ledger, self.metrics, talk, settings.write_seconds)
-        self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
-        self._lock = threading.Lock()
-        self.answer(_warmed)
         self.feedback.heard()  # for which the first answer would wait
 
     def close(self) -> None:
@@ -187,7 +217,7 @@ class State:
             view, stood_in = None, False
             try:
                 with self.live.answering() as recommender:
-                    view = self._view(recommender)
+                    view = self._views[recommender]
                     stood_in = bool(view.failed)
                     if stood_in:
                         self.metrics.reserve()
@@ -211,8 +241,8 @@ class State:
         if not self.ledger.is_file:
             return None
         with self.live.answering() as recommender:
-            view = self._views.get(recommender)  # one that is new is made in a thread
-            return ask(view) if view is not None and view.is_quick else None
+            view = self._views[recommender]
+            return ask(view) if view.is_quick else None
 
     def known(self, query: Query, view: View) -> tuple[Query, Said]:
         """The query with what the ledger holds of its user. A user whom the version does not know
@@ -252,30 +282,36 @@ class State:
                 hint="ask again in a moment; doing it twice changes nothing",
             )
 
-    def _view(self, recommender: Recommender) -> View:
-        with self._lock:
-            view = self._views.get(recommender)
-            if view is None:
-                copied = len(recommender.catalogue) <= self.settings.copy
-                view = View(recommender, self.metrics, copied=copied)
-                self._views[recommender] = view
-                self.metrics.answering(view.artifact.version, view.index)
-                _spare()
-        return view
+    def _prepare(self, recommender: Recommender, before: Recommender | None) -> None:
+        """Makes the view of what is to answer next, in the thread that follows the ledger: of a
+        version that is new all that first answers would wait for, of changed items only these.
+        """
+        held = None if before is None else self._views[before]
+        if held is not None and held.artifact is not recommender.artifact:
+            held = None
+        copied = len(recommender.catalogue) <= self.settings.copy
+        view = View(recommender, self.metrics, copied=copied, before=held)
+        if held is None:
+            _warm(view)
+            _spare()
+        self._views[recommender] = view
+        self.metrics.answering(view.artifact.version, view.index)
 
 
 def _spare() -> None:
     """Spares what is held now from the search for garbage, which takes a tenth of a second for it,
-    every few seconds, in which nobody is answered. What of it has become garbage goes next time.
+    every few seconds, in which nobody is answered. What of it has become garbage goes with the next
+    version; what was held of items that are changed is freed without a search.
     """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
 
 
-def _warmed(view: View) -> None:
-    """Reads what the first answers would have to wait for."""
-    if view.artifact.has_towers and len(view.artifact.users):
-        view.recommend(Query(user=view.artifact.users.ids[0], k=1))
-    view.recommend(Query(k=1))
-    assert view.recommender.finder.words is not None
+def _warm(view: View) -> None:
+    """Makes what the first answers would have to wait for."""
+    view.recommender.finder.prepare()
+    with suppress(StoreError):  # the first answer that meets it says so
+        if view.artifact.has_towers and len(view.artifact.users):
+            view.recommend(Query(user=view.artifact.users.ids[0], k=1))
+        view.recommend(Query(k=1))
