@@ -139,7 +139,7 @@ def measured(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     artifact, ledger = load(Workspace(home)), Ledger(Workspace(home).ledger)
     users, titles = list(artifact.users.ids), artifact.items.columns["title"]
     secret = ledger.add_key(f"benchmark-{time.time_ns()}", ["read", "feedback", "admin"])
-    service = Service(home, "--copy", "1000000", "--rate", "0")
+    service = Service(home, "--copy", "1000000")
     try:
         loaded = Load(service.port)
 

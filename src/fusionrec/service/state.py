@@ -83,7 +83,9 @@ class View:
         self.index = recommender.index.name
         self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
         index = recommender.index
-        if copied and index.name != "exact":
+        if index.name == "exact":
+            index = self._exactly(index.place)  # changes, too, in one index
+        elif copied:
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory = isinstance(index, ExactIndex)
         timed = _Timed(index, metrics)
