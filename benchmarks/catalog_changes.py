@@ -89,14 +89,16 @@ def publish(home: Path, items: int, *, indexed: bool) -> None:
     )  # fmt: skip
     rows = np.arange(len(dataset))
     encoder, settings = Encoder.fit(dataset, rows), FusionSettings(dim=64)
-    training = {"trained_rows": "", "best_epoch": None, "measure": {}, "epochs": []}
+    training: dict[str, Any] = {"trained_rows": "", "best_epoch": None, "measure": {}, "epochs": []}
     recipe = Recipe(settings, TrainingSettings())
     about = {"model": recipe.name, "recipe": recipe.to_dict(), "training": training}
-    towers = {side: Tower(encoder, side, settings) for side in ("user", "item")}
-    for tower in towers.values():
-        tower.eval()
+    user_tower, item_tower = Tower(encoder, "user", settings), Tower(encoder, "item", settings)
+    user_tower.eval()
+    item_tower.eval()
     models = Workspace(home).models
-    artifact = publishing.publish(models, dataset, rows, encoder, towers, about)
+    artifact = publishing.publish(
+        models, dataset, rows, encoder, {"user": user_tower, "item": item_tower}, about
+    )
     if indexed:
         build_index(Workspace(home), artifact)
 

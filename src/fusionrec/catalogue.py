@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -10,10 +10,12 @@ from typing import Any, Self
 import numpy as np
 
 from fusionrec.artifact import Artifact
+from fusionrec.data.changed import Told, changed_table
 from fusionrec.data.dataset import Table
 from fusionrec.data.items import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
 from fusionrec.index import FilterColumns
+from fusionrec.index.memory import Memory
 from fusionrec.ledger import ItemChange, Ledger
 
 _NO_VECTOR = "its vector is not known; put it into the file and index that again"
@@ -46,7 +48,7 @@ class Catalogue:
     available: np.ndarray
     changed: dict[int, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    told: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    told: Told = field(default_factory=dict)
 
     @classmethod
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
@@ -88,7 +90,9 @@ class Catalogue:
         made = type(self)(
             artifact,
             changes[-1].number,
-            _table(artifact.items, [*self.items.ids, *added] if added else self.items.ids, told),
+            changed_table(
+                artifact.items, [*self.items.ids, *added] if added else self.items.ids, told
+            ),
             self._vectors(len(available), contents, fresh),
             available,
             self.changed | {row: change.number for row, change in latest.items()},
@@ -99,7 +103,7 @@ class Catalogue:
 
     def _handed_on(self, made: Self, positions: dict[str, int], changed: Sequence[int]) -> Self:
         """The catalogue that was made of this one, with what is made ready of the items."""
-        vars(made)["positions"] = positions
+        vars(made)["positions"], vars(made)["_memory"] = positions, self._memory
         if "columns" in vars(self):
             vars(made)["columns"] = self.columns.after(made.items, positions, changed)
         return made
@@ -132,6 +136,10 @@ class Catalogue:
         """Positions, int64 [m] rising, of the items that were changed behind a change."""
         rows = [row for row, last in self.changed.items() if last > number]
         return np.sort(np.array(rows, dtype=np.int64))
+
+    @cached_property
+    def _memory(self) -> Memory:
+        return Memory()
 
     def _taken(self, changes: Sequence[ItemChange]) -> tuple[Sequence[ItemChange], dict[str, str]]:
         """The changes that the version can take in, and why which items are skipped so far."""
@@ -172,7 +180,7 @@ class Catalogue:
         if not contents or not artifact.has_towers:
             return self.vectors
         own = artifact.item_vectors
-        vectors = np.concatenate([self.vectors, np.zeros((n - len(self), own.shape[1]), own.dtype)])
+        vectors = self._memory.copied(self.vectors, n)
         for row in contents.keys() - fresh.keys():
             # One that was added is never searched, and of length 1 as every index wants it.
             vectors[row] = own[row] if row < len(own) else np.eye(1, own.shape[1])[0]
@@ -182,40 +190,6 @@ class Catalogue:
             features = artifact.encoder.encode("item", [item.id for item in items], columns)
             vectors[list(fresh)] = artifact.item_tower.vectors(features)
         return vectors
-
-
-class _Column(Sequence[Any]):
-    """An attribute of n items: the version's own values, with those that were told in their place
-    and behind them.
-    """
-
-    def __init__(
-        self, own: Sequence[Any], told: Mapping[int, Mapping[str, Any]], name: str, n: int
-    ) -> None:
-        self._own, self._told, self._name, self._n = own, told, name, n
-
-    def __len__(self) -> int:
-        return self._n
-
-    def __getitem__(self, row: Any) -> Any:
-        """One value; of a slice, a list of them."""
-        place = range(self._n)[row]
-        if isinstance(place, range):
-            return [self[one] for one in place]
-        content = self._told.get(place)
-        return self._own[place] if content is None else content[self._name]
-
-    def __iter__(self) -> Iterator[Any]:
-        values = [*self._own, *([None] * (self._n - len(self._own)))]
-        for row, content in self._told.items():
-            values[row] = content[self._name]
-        return iter(values)
-
-
-def _table(own: Table, ids: Sequence[str], told: Mapping[int, Mapping[str, Any]]) -> Table:
-    """The version's items, some with other content, and behind them those that were added."""
-    columns = {name: _Column(column, told, name, len(ids)) for name, column in own.columns.items()}
-    return Table(ids, columns)
 
 
 def current(artifact: Artifact, ledger: Ledger) -> Catalogue:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from fusionrec.catalogue import _Column, current, put
+from fusionrec.catalogue import current, put
+from fusionrec.data.changed import ChangedColumn
 from fusionrec.data.dataset import Table
 from fusionrec.data.items import item_of
 from fusionrec.indexing import build_index
@@ -46,7 +47,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noting(WordIndex, "__init__")
     noting(Table, "positions")
     noting(Table, "take")
-    noting(_Column, "__iter__")
+    noting(ChangedColumn, "__iter__")
     noting(holding, "_spare")
     noting(gc, "collect")
     return made
