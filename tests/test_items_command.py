@@ -102,7 +102,7 @@ def test_what_is_withdrawn_is_in_no_answer(workspace, fusionrec, films):
         ):
             assert not set(gone) & set(found(fusionrec, workspace, *arguments)), arguments
     assert "0 items are withdrawn" in done(fusionrec(workspace, "items", "withdraw", *gone))
-    done(fusionrec(workspace, "items", "add", str(films)))
+    done(fusionrec(workspace, "items", "restore", "new1"))
     assert found(fusionrec, workspace, "search", "zebrafish") == ["new1"]
 
 

@@ -86,7 +86,7 @@ class Catalogue:
         for row, change in latest.items():
             # Without towers, what cannot be read stands as the file of vectors has it.
             readable = change.item not in skipped or not artifact.has_towers
-            available[row] = change.content is not None and readable
+            available[row] = readable and not change.withdrawn
         made = type(self)(
             artifact,
             changes[-1].number,
@@ -149,7 +149,7 @@ class Catalogue:
         for change in changes:
             if change.item not in self.positions:
                 skipped.pop(change.item, None)
-                if change.content is not None:
+                if not change.withdrawn:
                     skipped[change.item] = _NO_VECTOR
         return [change for change in changes if change.item in self.positions], skipped
 
@@ -200,7 +200,8 @@ def current(artifact: Artifact, ledger: Ledger) -> Catalogue:
 def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:
     """Adds items, or changes those that are there; all or none. Doing it again changes nothing.
 
-    What is not told of an item that is there, or was before it was withdrawn, stays as it was.
+    What is not told of an item that is there, or was before it was withdrawn, stays as it was. A
+    withdrawn item is changed, and stays withdrawn until it is restored.
 
     Returns:
         How many were new or other than before.
@@ -210,12 +211,12 @@ def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:
         LedgerError: they could not be written.
     """
     check_takes(catalogue)
-    contents = {}
+    contents, given = {}, {item.id: item.given for item in items}
     for item in items:
         row, told = catalogue.positions.get(item.id), item.to_json()
         before = {} if row is None else plain_content(catalogue.items.row(row))
         contents[item.id] = told | {n: v for n, v in before.items() if n not in item.given}
-    return ledger.change_items(contents)
+    return ledger.change_items(contents, given=given, since=catalogue.number)
 
 
 def check_takes(catalogue: Catalogue) -> None:
@@ -231,7 +232,8 @@ def check_takes(catalogue: Catalogue) -> None:
 
 
 def restore(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
-    """Brings withdrawn items back as they were; all or none. Doing it again changes nothing.
+    """Brings withdrawn items back with the content that they were last given; all or none. Doing it
+    again changes nothing.
 
     Returns:
         How many were withdrawn.
@@ -243,7 +245,7 @@ def restore(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
     rows = {id: catalogue.positions[id] for id in _known(catalogue, ids)}
     gone = {id: row for id, row in rows.items() if not catalogue.available[row]}
     content = {id: plain_content(catalogue.items.row(row)) for id, row in gone.items()}
-    return ledger.change_items(content)
+    return ledger.change_items(content, since=catalogue.number, restore=True)
 
 
 def withdraw(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:

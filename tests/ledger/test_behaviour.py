@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
@@ -65,7 +66,8 @@ def test_a_change_that_changes_nothing_is_not_written(ledger):
     for wanted in (2, 0):
         assert ledger.change_items({"a": {"x": 1, "y": 2}, "b": None}) == wanted
     assert ledger.change_items({"a": {"y": 2, "x": 1}, "b": {}}) == 1
-    assert ledger.change_items({"b": None}) == 1, "it is compared with the last change"
+    assert ledger.change_items({"b": None}) == 0, "it is withdrawn still"
+    assert ledger.change_items({"a": None}) == 1, "it is compared with the last change"
     assert len(ledger.item_changes()) == 4
 
 
@@ -337,3 +339,68 @@ def test_it_can_be_used_after_it_was_closed(ledger):
     assert ledger.active().version == "v1"
     ledger.activate("v2", "")
     assert len(ledger.activations()) == 2
+
+
+def test_an_item_that_is_withdrawn_stays_so_until_it_is_restored(ledger):
+    def last() -> tuple:
+        change = ledger.item_changes()[-1]
+        return change.content, change.withdrawn
+
+    ledger.change_items({"a": {"x": 1}, "b": {"x": 1}})
+    assert ledger.withdrawn(["a", "b", "c"]) == frozenset()
+    assert ledger.change_items({"a": None}) == 1
+    assert ledger.withdrawn(["a", "b", "c"]) == {"a"}
+    assert ledger.change_items({"a": {"x": 1}}) == 0, "its content is that already"
+    assert ledger.change_items({"a": {"x": 2}, "b": {"x": 2}}) == 2
+    assert [c.withdrawn for c in ledger.item_changes()[-2:]] == [True, False]
+    assert ledger.change_items({"a": {"x": 2}}) == ledger.change_items({"a": None}) == 0
+    assert ledger.change_items({"a": {"x": 3}}) == 1
+    assert last() == ({"x": 3}, True)
+    assert ledger.change_items({"a": {"x": 3}}, restore=True) == 1
+    assert last() == ({"x": 3}, False)
+    assert ledger.change_items({"a": {"x": 3}}, restore=True) == 0
+    assert ledger.change_items({"a": {"x": 4}}) == 1
+    assert last() == ({"x": 4}, False)
+    assert ledger.change_items({"a": None, "b": None}) == 2
+    assert ledger.withdrawn(["a", "b"]) == {"a", "b"}
+
+
+def test_a_change_leaves_alone_what_it_is_not_about(ledger):
+    """Whatever was written between the reading of an item and its change."""
+    start = {"x": 0, "y": 0, "z": 0}
+    ledger.change_items({"a": start})
+    since = ledger.stamp()[1]
+    about = {"a": frozenset(["x"])}
+    assert ledger.change_items({"a": start | {"x": 1}}, given=about, since=since) == 1
+    about = {"a": frozenset(["y"])}
+    assert ledger.change_items({"a": start | {"y": 2}}, given=about, since=since) == 1
+    assert ledger.item_changes()[-1].content == {"x": 1, "y": 2, "z": 0}
+    ledger.change_items({"a": None})
+    # Restored by who saw it withdrawn before someone gave it other content.
+    seen = ledger.stamp()[1]
+    ledger.change_items({"a": {"x": 5, "y": 5, "z": 5, "of another schema": 1}})
+    assert ledger.change_items({"a": start}, since=seen, restore=True) == 1
+    change = ledger.item_changes()[-1]
+    assert (change.content, change.withdrawn) == ({"x": 5, "y": 5, "z": 5}, False)
+
+
+def test_processes_that_change_and_withdraw_one_item_agree(place):
+    """Whichever comes first: what is withdrawn is withdrawn in the end, and no change is lost."""
+    ledger = Ledger(place)
+    names = [f"n{n}" for n in range(4)]
+    ledger.change_items({"a": dict.fromkeys(names, 0)})
+    since = ledger.stamp()[1]
+
+    def change(name: str) -> None:
+        if name:
+            content = dict.fromkeys(names, 0) | {name: 1}
+            Ledger(place).change_items({"a": content}, given={"a": frozenset([name])}, since=since)
+        else:
+            Ledger(place).change_items({"a": None})
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(change, [*names[:2], "", *names[2:]]))
+    changes = ledger.item_changes()
+    assert changes[-1].withdrawn
+    contents = [change.content for change in changes if change.content is not None]
+    assert contents[-1] == dict.fromkeys(names, 1)

@@ -271,11 +271,16 @@ def test_a_ledger_without_a_number_of_its_schema_goes_on(tmp_path):
     ledger = Ledger(path)
     for _ in range(2):
         assert ledger.active().collection == "c"
-        assert [c.content for c in ledger.item_changes()] == [{"x": 1}, None]
+        changes = [(c.content, c.withdrawn) for c in ledger.item_changes()]
+        assert changes == [({"x": 1}, False), (None, True)]
+        assert ledger.withdrawn(["a"]) == {"a"}
         assert ledger.stamp()[0] == 1
         assert ledger.change_items({"a": None}) == 0, "compared with what was there"
     assert ledger.change_items({"a": {"x": 2}}) == 1
-    assert ledger.stamp() == (1, 3)
+    assert ledger.item_changes()[-1].withdrawn, "it was withdrawn under the older program"
+    assert ledger.change_items({"a": {"x": 2}}, restore=True) == 1
+    assert not ledger.item_changes()[-1].withdrawn
+    assert ledger.stamp() == (1, 4)
 
 
 def test_a_migration_that_fails_leaves_the_old_ledger(tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +13,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.output import describe, say, show_json, show_rows
 from fusionrec.config import Workspace
+from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
     from fusionrec.catalogue import Catalogue
@@ -69,7 +72,8 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     FILE is JSON Lines (.jsonl, .json: one object a line) or CSV or TSV with a first line of names:
     the id under the schema's name, "id" (where no attribute is called so) or that of --id, and the
     item's attributes; several categories as a list or with | between, or with ; or , where they
-    are known. What is left out is not known of a new item, and stays as it is of another.
+    are known. What is left out is not known of a new item, and stays as it is of another. A
+    withdrawn item is changed too, and stays withdrawn until `items restore`.
     Nothing is taken if a line is wrong.
     """
     from fusionrec.catalogue import check_takes, put
@@ -82,8 +86,17 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     if new := unheard(schema, found, held):
         say(f"note: categories that no other item has: {_told(new)}")
     written = put(ledger, now, found)
-    same = f"; {len(found) - written} were so already" if written < len(found) else ""
-    say(f"{_items(written)} new or changed{same}; every answer knows of that from now on")
+    said = f"{_items(written)} new or changed"
+    if written < len(found):
+        said += f"; {len(found) - written} were so already"
+    if gone := ledger.withdrawn([item.id for item in found]):
+        named = shlex.quote(min(gone)) if len(gone) == 1 else "ID..."
+        stay = "stays" if len(gone) == 1 else "stay"
+        say(
+            f"{said}; {len(gone):,} of them {stay} withdrawn until: fusionrec items restore {named}"
+        )
+        return
+    say(f"{said}; every answer knows of that from now on")
 
 
 @items.command()
@@ -105,18 +118,24 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Bring withdrawn items, by id or title, back as they were."""
+    """Bring withdrawn items, by id or title, back with the content that they were last given."""
     from fusionrec import catalogue
 
     ledger, now = _now(workspace)
     name = now.artifact.schema.title
-    titles = now.items.columns[name] if name else now.items.ids
-    gone = {
-        str(titles[row]).casefold(): now.items.ids[row]
-        for row in now.changed
-        if not now.available[row]
-    }
-    named = [id if id in now.positions else gone.get(id.casefold(), id) for id in ids]
+    gone = defaultdict(list)  # title -> ids
+    for row in now.changed:
+        if name and not now.available[row]:
+            gone[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
+    named = []
+    for id in ids:
+        meant = [id] if id in now.positions else gone[id.casefold()] or [id]
+        if len(meant) > 1:
+            raise UsageError(
+                f"{id!r} may be any of {len(meant)} withdrawn items: say which by its id",
+                hint=", ".join(meant[:_SHOWN]) + (", …" if len(meant) > _SHOWN else ""),
+            )
+        named += meant
     written = catalogue.restore(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} back in every answer")
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from fusionrec.ledger.records import Activation, ItemChange
 from fusionrec.ledger.tables import activations, in_parts, item_changes, now
+
+Content = Mapping[str, Any] | None  # of an item, as JSON values; None to withdraw it
 
 
 def activate(connection: Connection, version: str, place: str, changes: int, name: str) -> None:
@@ -45,42 +47,95 @@ def stamp(connection: Connection) -> tuple[int, int]:
     return first, second
 
 
-def change_items(connection: Connection, contents: Mapping[str, str | None]) -> int:
-    """Writes the changes that change something; gives how many."""
+class _Held(NamedTuple):
+    """What the ledger has of an item.
+
+    Attributes:
+        withdrawn: whether it is withdrawn.
+        content: as it was last given; None where it never was.
+        number: of the change that gave it.
+    """
+
+    withdrawn: bool = False
+    content: str | None = None
+    number: int = 0
+
+
+def change_items(
+    connection: Connection,
+    contents: Mapping[str, Content],
+    given: Mapping[str, frozenset[str]],
+    since: int | None,
+    *,
+    restore: bool,
+) -> int:
+    """Writes the changes that change something; gives how many. See ``Ledger.change_items``."""
     held = _held(connection, list(contents))
-    at = now()
-    rows = [
-        {"item": item, "content": content, "at": at}
-        for item, content in contents.items()
-        if item not in held or held[item] != content
-    ]
+    rows, at = [], now()
+    for item, content in contents.items():
+        was = held.get(item, _Held())
+        text = None
+        if content is not None:
+            newer = was.content if since is not None and was.number > since else None
+            merged = _merged(content, newer, given.get(item, frozenset()))
+            text = json.dumps(merged, sort_keys=True)  # equal contents are equal texts
+        withdrawn = text is None or (was.withdrawn and not restore)
+        same = was.withdrawn == withdrawn and text in (None, was.content)
+        if item not in held or not same:
+            rows.append({"item": item, "content": text, "at": at, "withdrawn": int(withdrawn)})
     if rows:
         connection.execute(item_changes.insert(), rows)
     return len(rows)
 
 
-def _held(connection: Connection, items: list[str]) -> dict[str, str | None]:
-    """The last content of each item that was ever changed."""
+def _merged(
+    content: Mapping[str, Any], newer: str | None, given: frozenset[str]
+) -> Mapping[str, Any]:
+    """A content with the values of a newer one, if there is one, for attributes that are not
+    given.
+    """
+    values = json.loads(newer) if newer else {}
+    return {name: content[name] if name in given else values.get(name, content[name])
+            for name in content}  # fmt: skip
+
+
+def withdrawn(connection: Connection, items: Sequence[str]) -> frozenset[str]:
+    """Those of some items that are withdrawn."""
+    return frozenset(item for item, held in _held(connection, items).items() if held.withdrawn)
+
+
+def _held(connection: Connection, items: Sequence[str]) -> dict[str, _Held]:
+    """What the ledger has of each item that was ever changed."""
     table = item_changes.c
-    found: dict[str, str | None] = {}
+    found: dict[str, _Held] = {}
     for part in in_parts(items):
-        last = select(func.max(table.number)).where(table.item.in_(part)).group_by(table.item)
-        wanted = select(table.item, table.content).where(table.number.in_(last))
-        for item, content in connection.execute(wanted):
-            found[item] = content
+        given = {row.item: row for row in _last(connection, part, table.content.is_not(None))}
+        for last in _last(connection, part):
+            gone = last.content is None or bool(last.withdrawn)
+            row = given.get(last.item)
+            found[last.item] = _Held(gone, row.content, row.number) if row else _Held(gone)
     return found
+
+
+def _last(
+    connection: Connection, items: Sequence[str], *conditions: ColumnElement[bool]
+) -> Sequence[Any]:
+    """The last change of each item, of those that meet conditions."""
+    table = item_changes.c
+    numbers = select(func.max(table.number)).where(table.item.in_(items), *conditions)
+    wanted = select(table.number, table.item, table.content, table.withdrawn)
+    found = wanted.where(table.number.in_(numbers.group_by(table.item)))
+    return connection.execute(found).all()
 
 
 def changes_after(connection: Connection, after: int) -> list[ItemChange]:
     table = item_changes.c
     rows = connection.execute(
-        select(table.number, table.item, table.content)
+        select(table.number, table.item, table.content, table.withdrawn)
         .where(table.number > after)
         .order_by(table.number)
     )
-    return [ItemChange(n, item, json.loads(text) if text else None) for n, item, text in rows]
-
-
-def as_text(content: Mapping[str, Any] | None) -> str | None:
-    """Content as the ledger keeps it: equal contents are equal texts."""
-    return None if content is None else json.dumps(content, sort_keys=True)
+    return [
+        ItemChange(number, item, json.loads(text) if text else None, bool(withdrawn))
+        for number, item, text, withdrawn in rows
+    ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
@@ -106,11 +105,25 @@ class Ledger:
             self._stamp = mark, self._database.read(items.stamp, (0, 0))
         return self._stamp[1]
 
-    def change_items(self, contents: Mapping[str, Mapping[str, Any] | None]) -> int:
-        """Writes changes of items, all or none of them; what changes nothing is left out.
+    def change_items(
+        self,
+        contents: Mapping[str, items.Content],
+        *,
+        given: Mapping[str, frozenset[str]] | None = None,
+        since: int | None = None,
+        restore: bool = False,
+    ) -> int:
+        """Writes changes of items, all or none of them; what changes nothing is left out. An item
+        that is withdrawn stays so, whatever content it is given, until it is restored.
 
         Args:
             contents: outside item id -> its content as JSON values, or None to withdraw it.
+            given: outside item id -> the attributes that this change is about; the others are as
+                they were at ``since``. Without an entry, it is about none.
+            since: number of the last change that ``contents`` was made from. Where an item was
+                given content behind it, that content's values stand in for all attributes that
+                this change is not about. None: contents are written as they are.
+            restore: whether the items are not withdrawn any more.
 
         Returns:
             How many changes were written.
@@ -120,8 +133,14 @@ class Ledger:
         """
         for item in contents:
             check_id("item", item)
-        texts = {item: items.as_text(content) for item, content in contents.items()}
-        return self._database.write(lambda c: items.change_items(c, texts))
+        about = given or {}
+        return self._database.write(
+            lambda c: items.change_items(c, contents, about, since, restore=restore)
+        )
+
+    def withdrawn(self, ids: Sequence[str]) -> frozenset[str]:
+        """Those of some items, by outside id, that are withdrawn."""
+        return self._database.read(lambda c: items.withdrawn(c, ids), frozenset())
 
     def item_changes(self, after: int = 0) -> list[ItemChange]:
         """The changes of items behind a number, in their order."""

@@ -108,17 +108,23 @@ class Pulse(NamedTuple):
 
 @dataclass(frozen=True)
 class ItemChange:
-    """That an item was added or changed, or withdrawn.
+    """That an item was added, changed, withdrawn or restored.
 
     Attributes:
         number: its place among all changes, rising.
         item: outside item id.
-        content: attribute -> plain JSON value; None where the item was withdrawn.
+        content: attribute -> plain JSON value; None where the item was withdrawn, which leaves its
+            content as it was.
+        withdrawn: whether the item is withdrawn after this change; always so without content.
     """
 
     number: int
     item: str
     content: Mapping[str, Any] | None
+    withdrawn: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "withdrawn", self.withdrawn or self.content is None)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ _PART = 500  # values in one condition; every database takes so many
 
 # 1: activations and item_changes alone, without a number of the schema. Tables and columns that are
 # added need a new number here and nothing else; any other change needs its own lines in `migrate`.
-SCHEMA = 4
+SCHEMA = 5
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up an INTEGER alone
 _Id = String(LONGEST)
@@ -71,8 +71,10 @@ item_changes = _table(
     "item_changes",
     _number(),
     _text("item"),
-    Column("content", Text),
+    Column("content", Text),  # NULL: withdrawn, with the content given before
     _text("at", Text()),
+    # 1: content given to an item that stays withdrawn.
+    Column("withdrawn", Integer, nullable=False, server_default="0"),
     Index("item_changes_item", "item", "number"),
 )
 events = _table(
