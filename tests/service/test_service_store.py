@@ -237,9 +237,9 @@ def test_what_was_refused_is_counted_by_its_route(own: Shop):
     own.client.get("/nowhere", headers={"Authorization": "Bearer frk_wrong"})
     text = own.client.get("/metrics").text
     for method, route in (
-        ("POST", "/v1/items/{id:path}/restore"),
-        ("PUT", "/v1/items/{id:path}"),
-        ("GET", "/v1/items/{id:path}/similar"),
+        ("POST", "/v1/items/{id}/restore"),
+        ("PUT", "/v1/items/{id}"),
+        ("GET", "/v1/items/{id}/similar"),
         ("GET", "none"),
     ):
         assert f'_requests_total{{method="{method}",route="{route}",status="401"}} 1.0' in text

@@ -28,6 +28,7 @@ from fusionrec.service.access import check_open, is_open
 from fusionrec.service.asks import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
 from fusionrec.service.gathering import Gathering
 from fusionrec.service.meant import check_told
+from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State, View
 from fusionrec.service.told import SEVERAL, StateOf, answered, as_json
@@ -83,7 +84,7 @@ def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
     return _measured(state, partial(_recommended, request, state, ask))
 
 
-@router.get("/v1/items/{id:path}/similar", summary="Items that are like an item",
+@router.get(f"{ITEM}/similar", summary="Items that are like an item",
             responses=_ANSWER)  # fmt: skip
 def similar(
     request: Request, id: Id, ask: Annotated[SimilarAsk, Parameters()], state: StateOf

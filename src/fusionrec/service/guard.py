@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Key, is_secret
 from fusionrec.service.limits import Buckets, Verified
+from fusionrec.service.paths import route_path
 from fusionrec.service.problems import problem
 from fusionrec.service.settings import ServiceSettings, is_loopback
 from fusionrec.service.wording import hint_for_http
@@ -41,7 +42,12 @@ Seen = Callable[[Scope, int, float], None]
 
 
 def scope_of(method: str, path: str) -> str | None:
-    """What a key must open for a request; None where everyone may ask."""
+    """What a key must open for a request; None where everyone may ask.
+
+    Args:
+        method: of HTTP.
+        path: as of ``route_path``.
+    """
     if path == "/" or path.startswith("/static/") or path in PROBES:
         return None
     if path.startswith(("/v1/users", "/v1/feedback")):
@@ -77,6 +83,8 @@ class Guard:
             return
         if scope["method"] == "HEAD":  # answered as GET; the server sends the head alone
             scope = {**scope, "method": "GET"}
+        # The router reads the same path as the check of the key.
+        scope = {**scope, "path": route_path(scope["raw_path"])}
         began, status = time.perf_counter(), 499  # the client went away before there was any
 
         async def noted(message: Message) -> None:
@@ -98,6 +106,8 @@ class Guard:
     async def _checked(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
         refused = self._refused_origin(headers) or await self._refused_key(scope, headers)
+        if refused is None and not scope["path"]:
+            refused = problem(400, "the path is not UTF-8", "percent-encode ids as UTF-8")
         body: Receive | None = receive
         if refused is None:
             body, refused = await self._whole(headers, receive)

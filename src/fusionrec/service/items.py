@@ -14,6 +14,7 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.data.items import item_of, plain_content
 from fusionrec.service.answering import check_item
 from fusionrec.service.asks import Id, Name, Text
+from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
 from fusionrec.service.state import State
 from fusionrec.service.told import StateOf, as_json, given
@@ -35,15 +36,17 @@ _EXAMPLE = {"id": "318", "title": "A title", "available": True, "content": {}}
 _ITEM = {**documented(), **given("The item", _EXAMPLE)}
 
 
-@router.get("/v1/items/{id:path}", summary="One item", responses=_ITEM)
+@router.get(ITEM, summary="One item", responses=_ITEM)
 def item(id: Id, state: StateOf) -> Response:
     """What is known of an item; one that was withdrawn is not `available`."""
     return as_json(state.answer(lambda view: _shown(view.catalogue, check_item(view, id))))
 
 
-@router.put("/v1/items/{id:path}", summary="Add an item, or change it", responses=_ITEM)
+@router.put(ITEM, summary="Add an item, or change it", responses=_ITEM)
 def put(id: Id, content: Attributes, state: StateOf) -> Response:
-    """The item is in the next answer, placed by its content."""
+    """The item is in the next answer, placed by its content. One that is withdrawn is changed, and
+    stays withdrawn until it is brought back.
+    """
     now = _now(state)
     now.artifact.need_towers(
         "the vector of a new or changed item is not known",
@@ -51,25 +54,25 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
     )
     told = item_of(now.artifact.schema, id, content)
     state.recorder.perform(lambda: catalogue.put(state.ledger, now, [told]))
-    return _changed(state, id)
+    return _changed(state, now, id)
 
 
-@router.delete("/v1/items/{id:path}", summary="Withdraw an item", responses=_ITEM)
+@router.delete(ITEM, summary="Withdraw an item", responses=_ITEM)
 def withdraw(id: Id, state: StateOf) -> Response:
     """The item is in no answer any more, until it is brought back."""
     state.answer(lambda view: check_item(view, id))
     now = _now(state)
     state.recorder.perform(lambda: catalogue.withdraw(state.ledger, now, [id]))
-    return _changed(state, id)
+    return _changed(state, now, id)
 
 
-@router.post("/v1/items/{id:path}/restore", summary="Bring an item back", responses=_ITEM)
+@router.post(f"{ITEM}/restore", summary="Bring an item back", responses=_ITEM)
 def restore(id: Id, state: StateOf) -> Response:
-    """The item is as it was before it was withdrawn."""
+    """The item is in the next answer, with the content that it was last given."""
     state.answer(lambda view: check_item(view, id))
     now = _now(state)
     state.recorder.perform(lambda: catalogue.restore(state.ledger, now, [id]))
-    return _changed(state, id)
+    return _changed(state, now, id)
 
 
 def _now(state: State) -> Catalogue:
@@ -77,9 +80,13 @@ def _now(state: State) -> Catalogue:
     return state.answer(lambda view: view.catalogue).until_now(state.ledger)
 
 
-def _changed(state: State, id: str) -> Response:
+def _changed(state: State, before: Catalogue, id: str) -> Response:
+    """The item after a change, which was written: so this is never a 404."""
     state.follow()
-    return as_json(state.answer(lambda view: _shown(view.catalogue, check_item(view, id))))
+    now = state.answer(lambda view: view.catalogue)
+    if id not in now.positions:  # another version answers by now
+        now = before.until_now(state.ledger)
+    return as_json(_shown(now, now.positions[id]))
 
 
 def _shown(now: Catalogue, row: int) -> dict[str, Any]:

@@ -132,7 +132,8 @@ def _route(scope: Scope) -> str:
         # A route of the method before one of the path alone.
         best = [one for fit in (Match.FULL, Match.PARTIAL) for f, one in fits if f == fit]
         route = best[0] if best else None
-    return getattr(route, "path", None) or "none"
+    # Without the kinds of ids, as in the description; what is mounted has no such path.
+    return getattr(route, "path_format", None) or getattr(route, "path", None) or "none"
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:

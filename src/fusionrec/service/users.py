@@ -16,8 +16,9 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
-from fusionrec.service.asks import Count, Id, Offset, Profile, Told, ToldEvent, ToldEvents
+from fusionrec.service.asks import Count, HeldId, Id, Offset, Profile, Told, ToldEvent, ToldEvents
 from fusionrec.service.meant import check_events
+from fusionrec.service.paths import USER
 from fusionrec.service.problems import ConflictError, documented
 from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
@@ -76,9 +77,9 @@ async def feedback(told: Told, state: StateOf) -> Response:
     return as_json({"events": said}, 201)
 
 
-@router.get("/v1/users/{id:path}/feedback", summary="What a user said and did",
+@router.get(f"{USER}/feedback", summary="What a user said and did",
             responses={**documented(), **_EVENTS})  # fmt: skip
-def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+def events(id: HeldId, page: Annotated[_Page, Query()], state: StateOf) -> Response:
     """The events since the training, the newest first."""
     held = state.feedback.events(id)[::-1]
     end = page.offset + page.k
@@ -87,9 +88,9 @@ def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
     return as_json({"events": listed, "offset": page.offset, "more": len(held) > end})
 
 
-@router.get("/v1/users/{id:path}", summary="A user's profile, and how much they said",
+@router.get(USER, summary="A user's profile, and how much they said",
             responses={**documented(), **_USER})  # fmt: skip
-def user(id: Id, state: StateOf) -> Response:
+def user(id: HeldId, state: StateOf) -> Response:
     """What was told of a user since the training; `known` is whether training knows them."""
     kinds = Counter(event.kind for event in state.feedback.events(id))
     known = state.answer(lambda view: view.recommender.people.knows(id))
@@ -98,7 +99,7 @@ def user(id: Id, state: StateOf) -> Response:
     return as_json(about | {"events": dict(kinds), "known": known and not forgotten})
 
 
-@router.put("/v1/users/{id:path}", summary="Set a user's profile",
+@router.put(USER, summary="Set a user's profile",
             responses={**documented(), **_USER})  # fmt: skip
 def set_profile(
     id: Id,
@@ -111,9 +112,9 @@ def set_profile(
     return user(id, state)
 
 
-@router.delete("/v1/users/{id:path}", summary="Forget a user", status_code=204,
+@router.delete(USER, summary="Forget a user", status_code=204,
                responses={**documented(), 204: {"description": "Nothing is left"}})  # fmt: skip
-def forget(id: Id, state: StateOf) -> Response:
+def forget(id: HeldId, state: StateOf) -> Response:
     """Events, what was shown, and the profile are deleted; what training knows of the user is not
     used any more.
     """

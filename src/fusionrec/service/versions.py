@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from fusionrec import indexing
 from fusionrec.service.asks import Id
+from fusionrec.service.paths import VERSION
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.state import State
 from fusionrec.service.told import StateOf, as_json, given
@@ -40,7 +41,7 @@ def rollback(state: StateOf) -> Response:
     return _activated(state, others[0])
 
 
-@router.post("/v1/versions/{name}/activate", summary="Make a version the one that answers",
+@router.post(f"{VERSION}/activate", summary="Make a version the one that answers",
              responses={**documented(), **_ACTIVE})  # fmt: skip
 def activate(name: Id, state: StateOf) -> Response:
     """At once where its index is still there, else as soon as it is built."""
