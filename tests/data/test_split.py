@@ -207,6 +207,8 @@ def test_only_the_fingerprint_of_the_splits_own_rows_is_accepted() -> None:
     split = leave_last_out(SAMPLE, short="train")
     for accepted in (split.train, split.before_test, split.train[::-1]):
         check_fingerprint(SAMPLE, split, SAMPLE.fingerprint(accepted))
+        former = SAMPLE.fingerprints(accepted)[1]  # of a version that 0.1.0 trained
+        check_fingerprint(SAMPLE, split, former)
     with pytest.raises(UsageError, match=r"all 1500 rows, all \d+ test rows among them"):
         check_fingerprint(SAMPLE, split, SAMPLE.fingerprint())
     other = random_split(SAMPLE, 0.1, 0).train

@@ -20,7 +20,12 @@ from safetensors import safe_open
 
 from fusionrec import catalogue
 from fusionrec.api.answering import Recommender
+from fusionrec.api.training import read_data
 from fusionrec.config import Workspace
+from fusionrec.data.overlap import check_fingerprint
+from fusionrec.data.split import leave_last_out
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.report.held_out import held_out
 from fusionrec.indexing import activate
 from fusionrec.ledger import Event, Ledger
 from fusionrec.ledger.tables import SCHEMA
@@ -147,6 +152,18 @@ def test_the_stopped_training_goes_on(home, expected, fusionrec):
     epochs = load(workspace, "v3").manifest["training"]["epochs"]
     assert [epoch["number"] for epoch in epochs] == [1, 2, 3]
     assert epochs[: len(trained)] == trained != []
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_its_versions_know_the_rows_that_they_were_trained_on(home, version):
+    workspace = Workspace(home)
+    data = read_data(home.parent / "data", home)
+    artifact = load(workspace, version)
+    parted = held_out(artifact, data)
+    assert 0 < len(parted.rows) < len(parted.trained) < len(data)
+    split = leave_last_out(data)
+    with pytest.raises(UsageError, match="on all 330 rows"):
+        check_fingerprint(data, split, artifact.manifest["rows"])
 
 
 def older(file: Path, schema: int) -> dict[str, list[dict[str, Any]]]:

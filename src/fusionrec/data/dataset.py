@@ -119,21 +119,38 @@ class Dataset:
         return self.name.startswith("synthetic")
 
     def fingerprint(self, rows: np.ndarray | None = None) -> str:
-        """SHA-256 of both tables and the given interactions (all by default): what a model saw.
+        """SHA-256 of both tables and the given interactions (all by default), with their times:
+        what a model saw.
 
         Args:
             rows: int [m], places in the interaction columns; their order does not matter.
         """
+        return self.fingerprints(rows)[0]
+
+    def fingerprints(self, rows: np.ndarray | None = None) -> tuple[str, str]:
+        """The fingerprint, and the one by which fusionrec 0.1.0 knew the same rows: it left times
+        out, and did not tell where a column ends. Versions and checkpoints of then bear it.
+        """
         rows = None if rows is None else np.sort(rows)
         count = len(self) if rows is None else len(rows)
-        digest = hashlib.sha256(f"{self.schema.name}:{count}:".encode())
+        digest, sizes = hashlib.sha256(f"{self.schema.name}:{count}:".encode()), []
         for table in (self.users, self.items):
             for values in (table.ids, *(table.columns[name] for name in sorted(table.columns))):
-                digest.update("\x1f".join(map(str, values)).encode())
+                written = "\x1f".join(map(str, values)).encode()
+                digest.update(written)
+                sizes.append(len(written))
         for column, kind in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4")):
-            taken = column if rows is None else column[rows]
-            digest.update(np.ascontiguousarray(taken, dtype=kind).data)
-        return digest.hexdigest()
+            digest.update(_bytes(column, rows, kind))
+        former = digest.hexdigest()
+        digest.update(f"{sizes}:{'no times' if self.time is None else 'times'}:".encode())
+        if self.time is not None:
+            digest.update(_bytes(self.time, rows, "<i8"))
+        return digest.hexdigest(), former
+
+
+def _bytes(column: np.ndarray, rows: np.ndarray | None, kind: str) -> memoryview:
+    taken = column if rows is None else column[rows]
+    return np.ascontiguousarray(taken, dtype=kind).data
 
 
 def keep_last_of_pairs(

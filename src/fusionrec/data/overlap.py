@@ -59,9 +59,9 @@ def check_fingerprint(
     Raises:
         UsageError: the fingerprint is another; names the overlap as far as it can be known.
     """
-    if fingerprint in (dataset.fingerprint(split.train), dataset.fingerprint(split.before_test)):
+    if any(fingerprint in dataset.fingerprints(part) for part in (split.train, split.before_test)):
         return
-    if fingerprint == dataset.fingerprint():
+    if fingerprint in dataset.fingerprints():
         what = f"on all {len(dataset)} rows, all {len(split.test)} test rows among them"
     elif history is not None and not dataset.schema.repeats:  # where pairs tell rows apart
         seen = known_pairs(dataset, split.test, *history)

@@ -40,8 +40,8 @@ def held_out(artifact: Artifact, dataset: Dataset) -> HeldOut:
     rows = _given(artifact, dataset)
     trained, held = _drawn_again(artifact, dataset, rows)
     wanted = artifact.manifest["training"]["trained_rows"]
-    found = dataset.fingerprint(trained)
-    if found != wanted:
+    found, former = dataset.fingerprints(trained)
+    if wanted not in (found, former):
         raise UsageError(
             f"the rows that {artifact.version} was trained on have the fingerprint "
             f"{wanted[:SHOWN]}, those drawn again from {dataset.name} {found[:SHOWN]}",
@@ -67,8 +67,8 @@ def _drawn_again(
 def _given(artifact: Artifact, dataset: Dataset) -> np.ndarray:
     """The rows that training was given, int64 [n]: all, or those in the version's histories."""
     wanted = artifact.manifest["rows"]
-    whole = dataset.fingerprint()
-    if whole == wanted:
+    whole, former = dataset.fingerprints()
+    if wanted in (whole, former):
         return np.arange(len(dataset))
     sizes = (len(dataset.users), len(dataset.items))
     if sizes == (len(artifact.users), len(artifact.items)):
@@ -76,7 +76,7 @@ def _given(artifact: Artifact, dataset: Dataset) -> np.ndarray:
         user = np.repeat(np.arange(sizes[0]), np.diff(histories.offsets))
         pairs = user * sizes[1] + histories.item
         rows = np.flatnonzero(np.isin(dataset.user * np.int64(sizes[1]) + dataset.item, pairs))
-        if dataset.fingerprint(rows) == wanted:
+        if wanted in dataset.fingerprints(rows):
             return rows
     data = artifact.manifest["data"]
     raise UsageError(
