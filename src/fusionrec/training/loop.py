@@ -88,7 +88,10 @@ class Trainer(ABC):
                 f"{dataset.name} has a single item that anybody took: there is nothing to rank",
                 "data with two items or more is needed",
             )
-        self.run = {"recipe": recipe.to_dict(), "rows": dataset.fingerprint(rows)}
+        now, former = dataset.fingerprints(rows)
+        settings, schema = recipe.to_dict(), dataset.schema.to_json()
+        self.run = {"recipe": settings, "schema": schema, "rows": now}
+        self._former_run = {"recipe": settings, "rows": former}  # as 0.1.0 wrote it
         prepare_process(self.settings.threads)
         self.team = Team.join()
         paddle.seed(self.settings.seed)
@@ -149,7 +152,7 @@ class Trainer(ABC):
             KeyboardInterrupt: as it came, after a checkpoint was kept.
         """
         if resume and self.folder:
-            self._restore(Checkpoint.load(self.folder, self.run))
+            self._restore(Checkpoint.load(self.folder, self.run, self._former_run))
         # The optimizer names its state when it first steps: the same names in every process.
         with interrupts_held() as pause, paddle.utils.unique_name.guard():
             try:

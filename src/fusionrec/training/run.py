@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.recipes import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.claim import claimed, kept, names
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.loop import Trained, Trainer
 from fusionrec.training.progress import Report
@@ -48,18 +51,18 @@ def train(
         part: what the manifest tells of ``rows`` where they are a split's.
         resume: go on from a checkpoint of the same recipe and rows, if there is one. The checkpoint
             is of the towers; a rating head is fitted anew.
-        talk: told how far the rating head is, if there is one.
+        talk: told how far the rating head is, if there is one, and that the same training is
+            running elsewhere; then this one keeps its checkpoints apart.
 
     Raises:
         UsageError: the workspace cannot be written, or the recipe does not suit the schema.
         TrainingError: there is nothing to learn, the training went astray, or the checkpoint does
-            not fit.
+            not fit or is of a process that still runs.
         ArtifactError: the version could not be saved; the checkpoint is kept.
         KeyboardInterrupt: as it came, after a checkpoint was kept.
     """
     rows = np.arange(len(dataset)) if rows is None else rows
     recipe = recipe.for_schema(dataset.schema, len(rows))
-    folder = checkpoint_folder(workspace, dataset, rows, recipe)
     try:  # before the work, not after it
         workspace.checkpoints.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -67,22 +70,40 @@ def train(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             "choose another with --home or FUSIONREC_HOME",
         ) from error
-    trainer = trainer_of(recipe)(dataset, rows, recipe, folder)
-    trained = trainer.fit(report, resume=resume)
-    about = _about(trainer, trained, recipe, part)
-    if not trainer.team.leads:
-        return _published_by_the_first(trainer.team, workspace)
-    stars = None
-    if isinstance(recipe, Recipe) and recipe.rating.networks:
-        network = trainer.network
-        vectors = network.vectors("user"), network.vectors("item")
-        stars = fit_stars(dataset, rows, recipe, vectors, talk)
-        network.eval()
-    towers = trained.towers
-    artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
-    Checkpoint.remove(folder)
+    trainer = trainer_of(recipe)(dataset, rows, recipe)
+    with _checkpoints(trainer, workspace, rows, resume=resume, talk=talk) as trainer.folder:
+        trained = trainer.fit(report, resume=resume)
+        about = _about(trainer, trained, recipe, part)
+        if not trainer.team.leads:
+            return _published_by_the_first(trainer.team, workspace)
+        stars = None
+        if isinstance(recipe, Recipe) and recipe.rating.networks:
+            network = trainer.network
+            vectors = network.vectors("user"), network.vectors("item")
+            stars = fit_stars(dataset, rows, recipe, vectors, talk)
+            network.eval()
+        towers = trained.towers
+        artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
+        Checkpoint.remove(trainer.folder)
     trainer.team.total(float(artifact.version.removeprefix("v")))  # tells the others
     return artifact
+
+
+@contextmanager
+def _checkpoints(
+    trainer: Trainer, workspace: Workspace, rows: np.ndarray, *, resume: bool, talk: Talk
+) -> Iterator[Path]:
+    """Where a training's checkpoints go; the first of a team chooses, and tells the others."""
+    now, former = _folders(workspace, trainer.dataset, rows, trainer.recipe)
+    if not trainer.team.leads:
+        [number] = trainer.team.total(0.0)
+        yield next(islice(names(now), int(number), None))
+        return
+    if resume and not now.exists() and kept(former):
+        former.rename(now)
+    with claimed(now, resume=resume, talk=talk) as folder:
+        trainer.team.total(float(next(n for n, one in enumerate(names(now)) if one == folder)))
+        yield folder
 
 
 def _about(
@@ -121,16 +142,17 @@ def trainer_of(recipe: AnyRecipe) -> type[Trainer]:
 def has_checkpoint(
     workspace: Workspace, dataset: Dataset, recipe: AnyRecipe, rows: np.ndarray | None = None
 ) -> bool:
-    """Whether a training of some of a data set's rows, all by default, can be resumed."""
+    """Whether there is a checkpoint of a training on some of a data set's rows, all by default."""
     rows = np.arange(len(dataset)) if rows is None else rows
-    folder = checkpoint_folder(workspace, dataset, rows, recipe)
-    return any(folder.glob("*.safetensors"))
+    now, former = _folders(workspace, dataset, rows, recipe)
+    return bool(kept(former) or kept(now))  # in this order: it is moved from there to here
 
 
-def checkpoint_folder(
+def _folders(
     workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe
-) -> Path:
-    """Where the checkpoint of a training lies: one folder for each recipe and set of rows."""
-    recipe = recipe.for_schema(dataset.schema, len(rows))
-    run = json.dumps([recipe.to_dict(), dataset.fingerprint(rows)], sort_keys=True)
-    return workspace.checkpoints / hashlib.sha256(run.encode()).hexdigest()[:16]
+) -> tuple[Path, Path]:
+    """Where checkpoints of a training lie, by its recipe and rows: now, and as 0.1.0 named it."""
+    settings = recipe.for_schema(dataset.schema, len(rows)).to_dict()
+    runs = [json.dumps([settings, one], sort_keys=True) for one in dataset.fingerprints(rows)]
+    now, former = (hashlib.sha256(run.encode()).hexdigest()[:16] for run in runs)
+    return workspace.checkpoints / now, workspace.checkpoints / former
