@@ -404,3 +404,22 @@ def test_processes_that_change_and_withdraw_one_item_agree(place):
     assert changes[-1].withdrawn
     contents = [change.content for change in changes if change.content is not None]
     assert contents[-1] == dict.fromkeys(names, 1)
+
+
+def test_what_was_shown_before_a_user_was_forgotten_is_not_written_after_it(place, monkeypatch):
+    """Another process held it back meanwhile."""
+    here, there = Ledger(place), Ledger(place)
+    clock = 1_000.0
+    monkeypatch.setattr("fusionrec.ledger.users.time.time", lambda: clock)
+
+    def shown(user: str, time: float) -> Impression:
+        return Impression(f"{user}{time:.0f}", user, "popular", "v1", ("i",), time)
+
+    for clock, again in ((1_000.0, 0), (2_000.0, 1)):
+        here.forget("u")
+        others = [shown(f"v{n}", clock - 1) for n in range(600)]
+        there.show([shown("u", clock - 1), *others, shown("u", clock), shown("u", clock + 1)])
+        there.show([shown("u", clock - 1)])
+        kept = [one for _, one in here.impressions()][again * 600 :]
+        assert [one.user for one in kept] == [*(f"v{n}" for n in range(600)), "u"]
+        assert here.shown_counts("u") == {"i": 1}, "what is shown from then on counts"

@@ -397,3 +397,26 @@ def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
         maker.execute("COMMIT")
         waiting.result(10)
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_no_thread_is_given_an_older_pulse_than_it_has_read(tmp_path):
+    class Interleaved(Ledger):
+        """One in which a slower thread keeps what it read before, right after another has kept."""
+
+        late: object = None
+
+        @property
+        def _pulse(self):
+            return vars(self)["held"]
+
+        @_pulse.setter
+        def _pulse(self, read):
+            vars(self)["held"] = self.late or read
+
+    ledger = Interleaved(tmp_path / "ledger.sqlite")
+    ledger.record([Event("1", "u", "i", "view")])
+    assert ledger.pulse().event == 1
+    ledger.late = ledger._pulse
+    Ledger(tmp_path / "ledger.sqlite").record([Event("2", "u", "i", "view")])
+    for _ in range(2):
+        assert ledger.pulse().event == 2

@@ -93,6 +93,8 @@ def _event(row: Row[*tuple[Any, ...]]) -> Event:
 
 
 def show(connection: Connection, given: Sequence[Impression]) -> None:
+    if not given:
+        return
     rows = [vars(one) | {"items": json.dumps(one.items)} for one in given]
     connection.execute(impressions.insert(), rows)
 

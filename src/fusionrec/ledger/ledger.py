@@ -174,10 +174,12 @@ class Ledger:
         return self._database.read(feedback.event_count, 0)
 
     def show(self, impressions: Iterable[Impression]) -> None:
-        """Writes what was shown, all or nothing."""
+        """Writes what was shown, all or nothing, but for users who were forgotten after it was:
+        another process may have held it back until then.
+        """
         given = list(impressions)
         if given:
-            self._database.write(lambda c: feedback.show(c, given))
+            self._database.write(lambda c: feedback.show(c, users.not_forgotten_since(c, given)))
 
     def impressions(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Impression]]:
         """What was shown, with numbers as those of ``events``."""
@@ -233,8 +235,8 @@ class Ledger:
         )
 
     def forget(self, user: str) -> int:
-        """Deletes a user's events, impressions and profile, and keeps a salted hash of the id: who
-        holds the ledger can still try whether an id is among the forgotten ones.
+        """Deletes a user's events, impressions and profile, and keeps a salted hash of the id, and
+        when this was: who holds the ledger can still try whether an id is among the forgotten ones.
 
         Returns:
             How many rows went.

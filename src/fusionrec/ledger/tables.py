@@ -114,6 +114,8 @@ forgotten = Table(
     _METADATA,
     _text("hash", primary_key=True),
     Column("times", Integer, nullable=False),
+    # Of the last time, in seconds since 1970, UTC; 0 where an older program forgot the user.
+    Column("at", Double, nullable=False, server_default="0"),
 )
 keys = Table(
     "keys",

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
 from fusionrec.ledger.feedback import events_of
-from fusionrec.ledger.records import Pulse, Told
-from fusionrec.ledger.tables import events, forgotten, impressions, profiles, schema
+from fusionrec.ledger.records import Impression, Pulse, Told
+from fusionrec.ledger.tables import (
+    events,
+    forgotten,
+    impressions,
+    in_parts,
+    profiles,
+    schema,
+)
 
 # Asked at every answer, and so in the words that every database knows.
 _PULSE = """
@@ -72,13 +80,26 @@ def forget(connection: Connection, user: str) -> int:
     gone = 0
     for table in (events, impressions, profiles):
         gone += connection.execute(delete(table).where(table.c.user == user)).rowcount
-    mark = _hash(_salt(connection), user)
-    again = update(forgotten).where(forgotten.c.hash == mark)
+    mark, now = _hash(_salt(connection), user), time.time()
     if not _is_marked(connection, mark):
-        connection.execute(forgotten.insert().values(hash=mark, times=1))
-    elif gone:
-        connection.execute(again.values(times=forgotten.c.times + 1))
+        connection.execute(forgotten.insert().values(hash=mark, times=1, at=now))
+    else:
+        again = update(forgotten).where(forgotten.c.hash == mark)
+        connection.execute(again.values(times=forgotten.c.times + int(gone > 0), at=now))
     return gone
+
+
+def not_forgotten_since(
+    connection: Connection, given: Sequence[Impression]
+) -> Sequence[Impression]:
+    """The impressions but those of users who were forgotten after them."""
+    salt = _salt(connection)
+    marks = {one.user: _hash(salt, one.user) for one in given}
+    at: dict[str, float] = {}
+    for part in in_parts(list(marks.values())):
+        wanted = select(forgotten.c.hash, forgotten.c.at).where(forgotten.c.hash.in_(part))
+        at |= {row.hash: row.at for row in connection.execute(wanted)}
+    return [one for one in given if one.time > at.get(marks[one.user], -1.0)]
 
 
 def is_forgotten(connection: Connection, user: str) -> bool:
