@@ -493,3 +493,29 @@ def test_what_can_be_meant_once_is_not_given_twice(shop):
     assert "'user' is given 2 times" in answer.json()["detail"]
     several = "/v1/recommendations?user=10&without=1&without=2"
     assert shop.client.get(several).status_code == 200
+
+
+def test_an_answer_that_the_client_still_has_is_shown_once_more(own):
+    asked = {"user": "returning", "k": 3}
+
+    def ask(tag: str = "") -> httpx.Response:
+        headers = {"If-None-Match": tag} if tag else {}
+        return own.client.get("/v1/recommendations", params=asked, headers=headers)
+
+    first = ask()
+    ids = [item["id"] for item in first.json()["items"]]
+    for count in (2, 3):
+        assert ask(first.headers["etag"]).status_code == 304
+        own.state.recorder.perform(lambda: None)
+        assert own.ledger.shown_counts("returning") == dict.fromkeys(ids, count)
+    answers = {one.answer for _, one in own.ledger.impressions()}
+    assert answers == {first.json()["answer"]}
+    # A process that does not know any more what is in it makes it anew.
+    own.state.shown._answers.clear()
+    anew = ask(first.headers["etag"])
+    assert (anew.status_code, anew.headers["etag"]) == (200, first.headers["etag"])
+    own.state.recorder.perform(lambda: None)
+    assert own.ledger.shown_counts("returning") == dict.fromkeys(ids, 4)
+    assert own.client.delete("/v1/users/returning").status_code == 204
+    assert not own.state.shown._answers
+    assert own.ledger.shown_counts("returning") == {}

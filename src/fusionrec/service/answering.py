@@ -185,13 +185,19 @@ def _recommended(request: Request, state: State, ask: Ask, view: View) -> Respon
         query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
     tag = _tag(view, said, ask.model_dump_json(), query)
     asked = partial(view.recommend, query)
-    response, answer, id = _response(request, view, ask, tag, asked)
+    # An answer that the client still has is shown once more: it must be known what is in it.
+    again = None if ask.user is None else state.shown.again(tag)
+    known = ask.user is None or again is not None
+    response, answer, id = _response(request, view, ask, tag, asked, known=known)
     if answer is not None:
         state.metrics.answer(answer.kind)
         if ask.user is not None:
             items = tuple(item.id for item in answer.items)
             about = (answer.kind, answer.version, items, time.time())
-            state.recorder.show(Impression(id, ask.user, *about))
+            again = Impression(id, ask.user, *about)
+            state.shown.keep(tag, again)
+    if again is not None:
+        state.recorder.show(again)
     return response
 
 
@@ -279,6 +285,8 @@ def _response(
     ask: Ask | SimilarAsk | SearchAsk,
     tag: str,
     asked: Callable[[], Answer],
+    *,
+    known: bool = True,
 ) -> tuple[Response, Answer | None, str]:
     """The answer as it is sent; with it what is in it and its id, unless the client has it.
 
@@ -288,11 +296,14 @@ def _response(
         ask: what is wanted.
         tag: of the answer.
         asked: gives the answer, with one item more than is wanted where there is one.
+        known: whether it need not be made where the client has it.
     """
     headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
     headers |= {"Fusionrec-Version": view.artifact.version}
     headers |= {"Fusionrec-Index": "exact" if view.failed else view.index}
-    if tag in [one.strip() for one in request.headers.get("if-none-match", "").split(",")]:
+    if known and tag in [
+        one.strip() for one in request.headers.get("if-none-match", "").split(",")
+    ]:
         return Response(status_code=304, headers=headers), None, ""
     found = asked()
     answer = replace(found, items=found.items[: ask.k])

@@ -1,15 +1,16 @@
-"""What users were shown lately, so that it can step back."""
+"""What users were shown lately, so that it can step back, and what is in answers they have."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import OrderedDict
+from dataclasses import replace
 
-from fusionrec.ledger import Ledger
+from fusionrec.ledger import Impression, Ledger
 
 _LATELY = 30 * 86_400.0  # seconds that what was shown is remembered
-_MOST = 10_000  # users whose counts are held
+_MOST = 10_000  # users whose counts are held, and answers
 
 
 class Shown:
@@ -23,6 +24,7 @@ class Shown:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._lock = ledger, threading.Lock()
         self._held: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._answers: OrderedDict[str, Impression] = OrderedDict()  # by their tags
 
     def counts(self, user: str, offset: int) -> dict[str, int]:
         """Outside item id -> how often; for a later page as they were at the first one, if this
@@ -47,3 +49,19 @@ class Shown:
         """Forgets what a user was shown."""
         with self._lock:
             self._held.pop(user, None)
+            for tag in [tag for tag, one in self._answers.items() if one.user == user]:
+                del self._answers[tag]
+
+    def keep(self, tag: str, answer: Impression) -> None:
+        """Keeps what is in an answer, as long as few others come after it."""
+        with self._lock:
+            self._answers[tag] = answer
+            self._answers.move_to_end(tag)
+            if len(self._answers) > _MOST:
+                self._answers.popitem(last=False)
+
+    def again(self, tag: str) -> Impression | None:
+        """The answer with a tag as it is shown once more, now; None where it is not kept."""
+        with self._lock:
+            held = self._answers.get(tag)
+        return None if held is None else replace(held, time=time.time())
