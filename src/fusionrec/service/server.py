@@ -5,12 +5,9 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import signal
 import socket
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +26,7 @@ from fusionrec.index import Place
 from fusionrec.indexing import place_of
 from fusionrec.service.app import create_app
 from fusionrec.service.metrics import SHARED
+from fusionrec.service.parent import tie_workers
 from fusionrec.service.protocol import PatientConfig, Protocol
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import State
@@ -75,6 +73,7 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, t
             os.environ[SHARED] = str(Path(folder, "metrics"))
             address = _address(listening)
             made = partial(_worker, workspace, place, settings, Path(folder), address)
+            tie_workers()
             Multiprocess(_config(made, settings, factory=True), [listening]).run()
 
 
@@ -112,7 +111,6 @@ def _worker(
     """
     keep_stderr()
     _log()
-    _end_with_parent()
     _bury(folder / "metrics")
     first = _is_first(folder / "first")
 
@@ -130,20 +128,6 @@ def _worker(
         if error.hint:
             talk(f"hint: {error.hint}")
         sys.exit(STARTUP_FAILURE)
-
-
-def _end_with_parent() -> None:
-    """Ends this process in order when the one that started it is gone, killed say: else it would
-    keep the address and the store for ever.
-    """
-    parent = os.getppid()
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, name="fusionrec-parent", daemon=True).start()
 
 
 def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
