@@ -29,7 +29,6 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fusionrec.catalogue import current, put
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.items import item_of
@@ -188,8 +187,7 @@ def change(
     content = {"title": f"The {word}", "genres": ["Drama"], "year": 1999}
     connection = http.client.HTTPConnection("127.0.0.1", port)
     if number % 2:
-        now = current(artifact, ledger)
-        put(ledger, now, [item_of(MOVIELENS, id_, content)])
+        ledger.change_items({id_: item_of(MOVIELENS, id_, content).to_json()})
         way, began = "by another process", time.perf_counter()
     else:
         way, began = "by PUT", time.perf_counter()
