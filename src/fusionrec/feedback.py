@@ -10,6 +10,7 @@ from typing import Any
 
 from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
+from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.following import Following
@@ -20,7 +21,6 @@ from fusionrec.query import Query, Rated
 
 _CROWD = 3  # users
 _WINDOW = 30 * 86_400.0  # seconds
-CLOCK_ERROR = 300.0  # seconds that a clock elsewhere may be ahead
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,49 @@ def test_an_event_that_is_none_is_refused_and_so_are_those_beside_it(shop, chang
     assert shop.state.feedback.events("visitor-c") == []
 
 
+@pytest.fixture
+def noon(monkeypatch):
+    """The present, which stays."""
+    at = 1_700_000_000.0
+    monkeypatch.setattr("time.time", lambda: at)
+    return at
+
+
+def test_feedback_of_the_future_is_refused(shop, noon):
+    good = {"user": "visitor-late", "item": "3", "kind": "like", "id": "late1"}
+    for late in (noon + 300.5, noon + 86_400, 4e9, 1e300, 10**400):
+        bad = good | {"time": late}
+        for body in (bad, {"events": [good, bad]}):
+            answer = shop.client.post("/v1/feedback", json=body)
+            assert answer.status_code == 422, answer.text
+            (fault,) = answer.json()["errors"]
+            assert fault["where"].endswith(".time")
+            assert late > 1e308 or "not later than 5 minutes from now" in fault["message"]
+    assert shop.state.feedback.events("visitor-late") == []
+    assert shop.client.post("/v1/feedback", json=good | {"time": noon + 300}).status_code == 201
+    told = shop.tell("visitor-late", "4", "view")
+    assert told.status_code == 201
+    times = [event.time for event in shop.state.feedback.events("visitor-late")]
+    assert times == [noon + 300, noon]
+
+
+@pytest.mark.parametrize("path", ["/v1/recommendations", "/v1/map"])
+def test_a_history_of_the_future_is_refused(shop, noon, path):
+    for ahead, status in ((300, 200), (301, 422)):
+        told = [{"item": "3", "rating": 4, "time": 5}, {"item": "4", "time": noon + ahead}]
+        answer = shop.client.post(path, json={"history": told})
+        assert answer.status_code == status
+    (fault,) = answer.json()["errors"]
+    assert fault["where"] == "body.history.1.time"
+    assert "not later than 5 minutes from now" in fault["message"]
+
+
+def test_how_late_a_time_may_be_is_documented(shop):
+    schemas = shop.client.get("/v1/openapi.json").json()["components"]["schemas"]
+    for name in ("ToldEvent", "RatedItem"):
+        assert "not later than 5 minutes from now" in str(schemas[name]["properties"]["time"])
+
+
 def test_too_many_events_or_none(shop):
     event = {"user": "visitor-d", "item": "3", "kind": "view"}
     for events in ([], [event] * 1001):

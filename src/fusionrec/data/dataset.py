@@ -12,6 +12,8 @@ import numpy as np
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import DataError
 
+CLOCK_ERROR = 300  # seconds that a time may lie ahead of this machine's clock
+
 
 @dataclass(frozen=True)
 class Table:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -14,6 +16,9 @@ from pydantic import (
     StringConstraints,
     Tag,
 )
+from pydantic_core import PydanticCustomError
+
+from fusionrec.data.dataset import CLOCK_ERROR
 
 MOST_ITEMS = 100  # of one answer
 MOST_OFFSET = 1_000
@@ -37,7 +42,6 @@ EventId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PLAIN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PLAIN)]
 Rating = Annotated[float, Field(ge=-1e9, le=1e9, allow_inf_nan=False)]
-Time = Annotated[float, Field(ge=0, le=4e9, allow_inf_nan=False)]  # seconds since 1970, to 2096
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=MOST_ITEMS, description="Items wanted.")]
 Offset = Annotated[int, Field(ge=0, le=MOST_OFFSET, description="Items passed over before.")]
@@ -51,6 +55,20 @@ Where = Annotated[
     ),
 ]
 Ids = Annotated[list[Id], Field(max_length=MOST_NAMED)]
+
+
+def _not_ahead(given: float) -> float:
+    """A time as it is. What had not happened yet would count as new until that time has come."""
+    if given > time.time() + CLOCK_ERROR:
+        said = "time must be in seconds since 1970, and not later than 5 minutes from now"
+        raise PydanticCustomError("time_ahead", said)
+    return given
+
+
+_WHEN = "Seconds since 1970, UTC; not later than 5 minutes from now by the service's clock."
+Time = Annotated[
+    float, Field(ge=0, allow_inf_nan=False, description=_WHEN), AfterValidator(_not_ahead)
+]
 
 
 def _number_as_text(value: Any) -> Any:
@@ -201,7 +219,7 @@ class ToldEvent(BaseModel):
         description="Of kind `rating` alone, and always there; where `/v1/schema` has no `rating`, "
         "that kind is refused.",
     )
-    time: Time | None = Field(default=None, description="Seconds since 1970, UTC. Default: now.")
+    time: Time | None = Field(default=None, description=f"{_WHEN} Default: now.")
     id: EventId | None = Field(
         None,
         description="Made by the client: telling it again changes nothing. Default: a new one.",

@@ -92,6 +92,8 @@ export function answer(asked, { offset = 0, k = PAGE, explain, signal } = {}) {
   return call("POST", "v1/recommendations", { body, signal });
 }
 
-/** Tells what a user said of an item; telling the same `id` again changes nothing. */
-export const feedback = (event) =>
-  call("POST", "v1/feedback", { body: { ...event, time: Date.now() / 1000 } });
+/**
+ * Tells what a user said of an item; telling the same `id` again changes nothing. When it was, the
+ * service says: this machine's clock may be wrong.
+ */
+export const feedback = (event) => call("POST", "v1/feedback", { body: event });
