@@ -188,6 +188,17 @@ def test_a_repeated_pair_keeps_the_latest_and_says_so(files, caplog):
     assert "ratings.dat: 2 of 4" in caplog.text
 
 
+def test_ratings_of_the_future_are_left_out_and_said(files, caplog, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1e9)
+    lines = "1::1::3::1000000300\n2::1::4::1000000301\n1::5::5::4000000000\n"
+    with caplog.at_level(logging.WARNING, "fusionrec"):
+        dataset = read(files.folder(ratings_dat=lines))
+    assert dataset.time.tolist() == [1_000_000_300]
+    said = "2 of 3 ratings left out: their time is in the future"
+    assert dataset.repairs == (said,)
+    assert f"ratings.dat: {said}" in caplog.text
+
+
 @settings(
     max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

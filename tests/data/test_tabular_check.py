@@ -28,6 +28,18 @@ kind = "number"
 """
 
 
+def test_rows_of_the_future_are_reported_with_a_reason(tmp_path):
+    columns = {"u": ["a", "a", "b"], "i": ["x", "y", "x"], "e": ["view", "buy", "view"],
+               "t": ["2024-05-01", "2024-05-03", "2999-01-01"]}  # fmt: skip
+    write(tmp_path / "rows.csv", columns)
+    toml = describe(tmp_path, "rows.csv", **EVENTS)
+    found = check_kept(kept(toml, tmp_path / "data"))
+    told = next(one for one in found.findings if one.name == "time_future")
+    assert (told.count, told.left_out, found.interactions) == (1, True, 2)
+    assert "row 3" in told.example
+    assert found.last.startswith("2024-05-03")
+
+
 @pytest.fixture
 def toml(tmp_path):
     columns = {

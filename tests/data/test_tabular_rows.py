@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -188,9 +188,36 @@ def test_times_of_another_unit_are_refused_with_it(tmp_path, unit, finer):
 
 
 def test_dates_far_ahead_have_no_unit_to_be_mistaken(tmp_path):
-    columns = {"u": ["a", "b"], "i": ["x", "y"], "r": [1, 2], "t": [datetime(2999, 1, 1)] * 2}
+    times = [datetime(2020, 1, 1), datetime(2999, 1, 1), datetime(2999, 1, 1)]
+    columns = {"u": ["a", "b", "c"], "i": ["x", "y", "y"], "r": [1, 2, 2], "t": times}
     made = converted(tmp_path, columns, "rows.parquet", **RATED)
     assert found(made, "time_future").count == 2
+    assert made.users.ids == ["a"]
+
+
+def test_times_of_the_future_are_left_out_whatever_they_are_written_as(tmp_path):
+    there, later = NOW + 300, NOW + 301
+    as_text = [datetime.fromtimestamp(t, UTC).isoformat() for t in (there, later)]
+    for name, times, unit in (
+        ("s", [str(there), str(later)], "s"),
+        ("ms", [f"{there}999", f"{later}000"], "ms"),
+        ("text", as_text, "text"),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        columns = {"u": ["a", "b"], "i": ["x", "y"], "r": ["1", "2"], "t": times}
+        made = converted(folder, columns, **RATED, time_unit=unit)
+        assert made.time.tolist() == [there]
+        one = found(made, "time_future")
+        assert (one.count, one.left_out) == (1, True)
+        assert times[1] in one.example
+        assert ("UTC" in one.says) is (unit == "text")
+
+
+def test_where_all_times_are_of_the_future_it_says_so(tmp_path):
+    columns = {"u": ["a"], "i": ["x"], "r": ["1"], "t": [str(NOW + 1_000)]}
+    with pytest.raises(DataError, match=r"none of 1 interactions .* a time in the future"):
+        converted(tmp_path, columns, **RATED)
 
 
 def test_seconds_that_are_read_as_milliseconds_are_told(tmp_path):
@@ -200,10 +227,10 @@ def test_seconds_that_are_read_as_milliseconds_are_told(tmp_path):
 
 
 def test_odd_times_are_counted_and_unreadable_ones_left_out(tmp_path):
-    times = ["", "soon", "-5", str(NOW + 86_401), str(NOW), "9" * 30]
+    times = ["", "soon", "-5", str(NOW + 301), str(NOW), "9" * 30]
     columns = {"u": list("abcdef"), "i": ["x"] * 6, "r": ["1", "2", "3"] * 2, "t": times}
     made = converted(tmp_path, columns, **RATED)
-    assert made.time.tolist() == [-5, NOW + 86_401, NOW]
+    assert made.time.tolist() == [-5, NOW]
     counts = {one.name: one.count for one in made.findings if one.name.startswith("time")}
     assert counts == {"time_empty": 1, "time_unfit": 2, "time_future": 1, "time_early": 1}
 

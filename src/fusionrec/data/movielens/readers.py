@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
+import time as clock
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
+from fusionrec.data.dataset import CLOCK_ERROR, Dataset, Table, keep_last_of_pairs
 from fusionrec.data.movielens.files import Bundle, bundles, single
 from fusionrec.data.movielens.layouts import LAYOUTS, BadValueError, File, Layout
 from fusionrec.data.movielens.schema import MOVIELENS
@@ -21,6 +22,8 @@ log = logging.getLogger("fusionrec")
 
 # Seven digits: positions are looked up in an array as long as the largest id.
 _ID = re.compile("[1-9][0-9]{0,6}")
+_FUTURE = "their time is in the future"
+_AGAIN = "the same user rated the same movie again, and the latest rating stays"
 
 
 def read(path: Path, name: str | None = None) -> Dataset:
@@ -34,8 +37,9 @@ def read(path: Path, name: str | None = None) -> Dataset:
         name: the Dataset's name; by default the layout's, ``ml-1m`` or ``ml-100k``.
 
     Returns:
-        The Dataset under the schema MOVIELENS, ratings in the order of the file. Of ratings of the
-        same user and movie only the latest stays; their number is in ``repairs``, and logged.
+        The Dataset under the schema MOVIELENS, ratings in the order of the file. Ratings of the
+        future are left out, and of the same user and movie only the latest stays; how many were
+        left out is in ``repairs``, and logged.
 
     Raises:
         DataError: no such layout, a file is missing or damaged, or a line is not what it should
@@ -45,17 +49,19 @@ def read(path: Path, name: str | None = None) -> Dataset:
     users = _table(bundle, layout.users, "user")
     items = _table(bundle, layout.items, "item")
     user, item, rating, time = _ratings(bundle, layout.ratings, users, items)
-    kept, left_out = keep_last_of_pairs(user, item, time)
-    repairs: tuple[str, ...] = ()
-    if left_out:
-        user, item, rating, time = (column[kept] for column in (user, item, rating, time))
-        repairs = (
-            f"{left_out} of {len(kept) + left_out} ratings left out: the same user rated the same "
-            "movie again, and the latest rating stays",
-        )
-        log.warning("%s/%s: %s", bundle.place, layout.ratings.name, repairs[0])
+    there = np.flatnonzero(time <= clock.time() + CLOCK_ERROR)
+    last, again = keep_last_of_pairs(user[there], item[there], time[there])
+    repairs = [
+        f"{left_out} of {len(user)} ratings left out: {why}"
+        for left_out, why in ((len(user) - len(there), _FUTURE), (again, _AGAIN))
+        if left_out
+    ]
+    for repair in repairs:
+        log.warning("%s/%s: %s", bundle.place, layout.ratings.name, repair)
+    if repairs:
+        user, item, rating, time = (one[there[last]] for one in (user, item, rating, time))
     name = name or layout.name
-    return Dataset(MOVIELENS, name, users, items, user, item, rating, time, repairs)
+    return Dataset(MOVIELENS, name, users, items, user, item, rating, time, tuple(repairs))
 
 
 def read_films(path: Path) -> Table:

@@ -22,7 +22,7 @@ from fusionrec.data.tabular.description import NAME, Description, read_descripti
 from fusionrec.data.tabular.findings import from_json, to_json
 from fusionrec.errors import DataError
 
-FORMAT = 2  # of the folder, and of what reading makes of files: another one is read anew
+FORMAT = 3  # of the folder, and of what reading makes of files: another one is read anew
 _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
 _FORGOTTEN = 86_400  # seconds after which a folder that was never moved in belongs to nobody

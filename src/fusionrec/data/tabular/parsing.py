@@ -12,7 +12,7 @@ from fusionrec.data.tabular.values import as_text
 # One or two digits behind a comma: three might be thousands.
 COMMA = r"\s*[+-]?[0-9]+,[0-9]{1,2}\s*"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
-_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 # Of the years 1 and 9999, which is all that dates are written in.
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 
@@ -81,7 +81,7 @@ def seconds(values: Any, unit: str, where: str) -> tuple[np.ndarray, np.ndarray]
         return _of_stamps(values)
     if unit == "text":
         return _of_dates(as_text(values, where))
-    found = np.floor(numbers(values, where) / _PER_SECOND[unit])
+    found = np.floor(numbers(values, where) / PER_SECOND[unit])
     known = (found >= EARLIEST) & (found <= LATEST)
     return np.where(known, found, 0).astype(np.int64), known
 
@@ -95,7 +95,7 @@ def _of_stamps(values: Any) -> tuple[np.ndarray, np.ndarray]:
         values = values.cast(pa.timestamp("s"))
     known = pc.is_valid(values).to_numpy(zero_copy_only=False)
     whole = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-    found = whole // _PER_SECOND[unit]
+    found = whole // PER_SECOND[unit]
     known &= (found >= EARLIEST) & (found <= LATEST)
     return np.where(known, found, 0), known
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.tabular.description import Interactions
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
-from fusionrec.data.tabular.parsing import commas, numbers, seconds
+from fusionrec.data.tabular.parsing import PER_SECOND, commas, numbers, seconds
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
 from fusionrec.data.tabular.values import as_text
@@ -28,7 +29,8 @@ class RowReader:
         described: what the ``fusionrec.toml`` says of them.
         users, items: the ids; those that they lack are added.
         findings: are told of what is left out.
-        now: seconds since 1970; what is more than a day later lies in the future.
+        now: seconds since 1970; rows of a later time are left out. Clocks may differ by some
+            minutes.
     """
 
     def __init__(
@@ -141,11 +143,13 @@ class RowReader:
         kept.leave_out("time_empty", empty, f"no time; {stays}")
         says = f"a time that is none in {_unit(said)}; {stays}"
         kept.leave_out("time_unfit", ~known, says, column)
+        zone = "" if said.time_unit in PER_SECOND else " (without a zone a time is UTC)"
+        says = f"a time in the future{zone}; {stays}"
+        kept.leave_out("time_future", found > self._now + CLOCK_ERROR, says, column)
         return found
 
     def _look_at_times(self, time: np.ndarray) -> None:
         for name, odd, says in (
-            ("time_future", time > self._now + 86_400, "times in the future"),
             ("time_early", time < 0, "times before 1970"),
             ("time_1970", (time >= 0) & (time < 366 * 86_400), "times in 1970, of a wrong unit?"),
         ):
