@@ -26,18 +26,11 @@ MOST_NAMED = 1_000  # items that one request names
 MOST_EVENTS = 1_000
 
 
-# Not every database holds a NUL.
-_PLAIN = r"^[^\x00]*$"
-_LINE = r"^[^\x00\n]+$"
-# As ``data.texts.is_id`` has it, in the words of JSON Schema.
-_CONTROL = r"\x00-\x1f\x7f-\x9f\u2028\u2029"
-_ID = rf"^[^{_CONTROL}]*[^{_CONTROL}\s][^{_CONTROL}]*$"
+# Not every database holds a NUL. An id is of one line, so that it can stand in a path.
+_LINE, _PLAIN = r"^[^\x00\n]+$", r"^[^\x00]*$"
 
-# Outside id of a user or an item, exactly as it is given.
-Id = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_ID)]
-# Of a user who may have come when control characters were still taken: they can be looked at, and
-# forgotten.
-HeldId = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_LINE)]
+# Outside id of a user or an item.
+Id = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_LINE)]
 EventId = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_LINE)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=_PLAIN)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_PLAIN)]

@@ -21,8 +21,7 @@ _SAID = {
     "string_unicode": "must be a text of whole Unicode characters",
     "string_too_short": "must have {min_length} characters or more",
     "string_too_long": "must have {max_length} characters at most",
-    "string_pattern_mismatch": "must not hold a NUL; an id must not be blank, nor hold control "
-    "characters such as a tab or a line break",
+    "string_pattern_mismatch": "must not hold a NUL, nor an id a line break",
     "too_short": "must have {min_length} entries or more",
     "too_long": "must have {max_length} entries at most",
     "int_type": "must be a whole number",

@@ -16,7 +16,7 @@ from fusionrec.catalogue import Catalogue
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
-from fusionrec.service.asks import Count, HeldId, Id, Offset, Profile, Told, ToldEvent, ToldEvents
+from fusionrec.service.asks import Count, Id, Offset, Profile, Told, ToldEvent, ToldEvents
 from fusionrec.service.meant import check_events
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import ConflictError, documented
@@ -79,7 +79,7 @@ async def feedback(told: Told, state: StateOf) -> Response:
 
 @router.get(f"{USER}/feedback", summary="What a user said and did",
             responses={**documented(), **_EVENTS})  # fmt: skip
-def events(id: HeldId, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
     """The events since the training, the newest first."""
     held = state.feedback.events(id)[::-1]
     end = page.offset + page.k
@@ -90,7 +90,7 @@ def events(id: HeldId, page: Annotated[_Page, Query()], state: StateOf) -> Respo
 
 @router.get(USER, summary="A user's profile, and how much they said",
             responses={**documented(), **_USER})  # fmt: skip
-def user(id: HeldId, state: StateOf) -> Response:
+def user(id: Id, state: StateOf) -> Response:
     """What was told of a user since the training; `known` is whether training knows them."""
     kinds = Counter(event.kind for event in state.feedback.events(id))
     known = state.answer(lambda view: view.recommender.people.knows(id))
@@ -114,7 +114,7 @@ def set_profile(
 
 @router.delete(USER, summary="Forget a user", status_code=204,
                responses={**documented(), 204: {"description": "Nothing is left"}})  # fmt: skip
-def forget(id: HeldId, state: StateOf) -> Response:
+def forget(id: Id, state: StateOf) -> Response:
     """Events, what was shown, and the profile are deleted; what training knows of the user is not
     used any more.
     """
