@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from builders import recipe, sequence_recipe
+from fusionrec.api.answering import Recommender
 from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue
 from fusionrec.cli.options import read_history
@@ -45,6 +46,17 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A model of ``baskets`` that reads histories."""
     asked = sequence_recipe(epochs=2, validation=0.2)
     return train(baskets(), asked, Workspace(tmp_path_factory.mktemp("baskets")))
+
+
+@pytest.mark.parametrize("ask", ["recommend", "search"])
+@pytest.mark.parametrize("rated", [{"i1": 5}, {"i1": 0.5}, {"no such item": 1.0}])
+def test_ratings_in_a_question_are_refused_in_python_too(taken, ask, rated):
+    words = ("i1",) if ask == "search" else ()
+    with Recommender(taken.folder.parent.parent, version=taken.version) as recommender:
+        with pytest.raises(UsageError, match="ratings mean nothing here") as caught:
+            getattr(recommender, ask)(*words, rated=rated)
+        assert "liked=" in caught.value.hint
+        assert getattr(recommender, ask)(*words, liked=["i1"], rated={}).version == taken.version
 
 
 def share_of(group: int, answer) -> float:
@@ -175,7 +187,7 @@ def test_the_report_has_no_stars(taken):
 def test_a_history_on_the_command_line():
     [one] = read_history(schema(), ["i1"], [])
     assert (one.rating, one.named) == (1.0, True)
-    with pytest.raises(UsageError, match="--rated means nothing here"):
+    with pytest.raises(UsageError, match="ratings mean nothing here"):
         read_history(schema(), [], ["i1=4"])
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
 from fusionrec.histories import History
 from fusionrec.index import Condition
 from fusionrec.ledger import Recent
@@ -106,6 +107,25 @@ class Person:
     read: int = 0
     named: frozenset[int] = frozenset()
     profile: Mapping[str, object] = field(default_factory=dict)
+
+
+def check_rated(rated: Collection[object], schema: Schema, instead: str) -> None:
+    """Refuses ratings in a question where interactions are events.
+
+    Args:
+        rated: what came with a rating.
+        schema: of the version that answers.
+        instead: how items are named without one, for the hint.
+
+    Raises:
+        UsageError: something was rated, and ratings mean nothing to the version.
+    """
+    if rated and schema.events:
+        raise UsageError(
+            f"ratings mean nothing here: {schema.name} knows what people took, not how they rated "
+            "it",
+            f"name what the person likes or has taken: {instead}",
+        )
 
 
 def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:

@@ -95,7 +95,8 @@ class Recommender:
             user: an id of the training data or of feedback; a number becomes its digits.
             profile: what is known of the person; it wins over what is stored.
             liked: items that the person likes, by id or title.
-            rated: item, by id or title -> the person's rating of it.
+            rated: item, by id or title -> the person's rating of it; not for a version whose
+                interactions are events.
             k: items wanted.
             where: conditions that every item must meet, such as ``year=1980..1989``, or typed ones
                 such as ``index.Only``.
@@ -198,9 +199,11 @@ class Recommender:
         return self._feedback.enrich(query, self._room.catalogue)
 
     def _history(self, liked: Texts, rated: Mapping[str, float]) -> list[Rated]:
-        from fusionrec.query import Rated
+        from fusionrec.query import Rated, check_rated
 
-        like = self._room.artifact.schema.like
+        schema = self._room.artifact.schema
+        check_rated(rated, schema, "liked=[ITEM]")
+        like = schema.like
         named = [Rated(item, like, named=True) for item in _texts(liked)]
         return [*named, *(Rated(str(item), float(rating)) for item, rating in rated.items())]
 

@@ -185,13 +185,9 @@ def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> 
     Raises:
         UsageError: a ``--rated`` is not an item and a number, or interactions are events.
     """
-    from fusionrec.query import Rated
+    from fusionrec.query import Rated, check_rated
 
-    if rated and schema.events:
-        raise UsageError(
-            "--rated means nothing here: this version learned from events, not from ratings",
-            "name what the person likes or has taken: --liked ITEM",
-        )
+    check_rated(rated, schema, "--liked ITEM")
     like = 1.0 if schema.events else schema.like
     history = [Rated(item, like, named=True) for item in liked]
     for given in rated:
