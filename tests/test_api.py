@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from fusionrec.cli import main
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, DataError, UsageError
-from fusionrec.index import Only
+from fusionrec.index import Between, Only
 from fusionrec.ledger import Event, Ledger
 
 ROOT = Path(__file__).parent.parent
@@ -284,6 +285,47 @@ def test_answers_are_the_commands_own(home, fusionrec_command):
     assert shown["items"] == similar.to_json()["items"]
     shown = fusionrec_command("search", "teapot", "-k", "3", "--liked", "Red lamp")
     assert shown["items"] == found.to_json()["items"]
+
+
+HUGE = 10**400  # no float holds it
+TOO_LONG = 10**5_000  # more digits than Python writes
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"user": HUGE},
+        {"user": TOO_LONG},
+        {"profile": {"age": HUGE}},
+        {"profile": {"age": TOO_LONG}},
+        {"rated": {"p1": HUGE}},
+        {"rated": {"p1": TOO_LONG}},
+        {"rated": {"p1": "many"}},
+        {"rated": {"p1": None}},
+        {"user": "c7", "diversity": HUGE},
+        {"user": "c7", "where": f"price=..{HUGE}"},
+        {"user": "c7", "where": "price=1e400.."},
+    ],
+)
+def test_numbers_that_nothing_holds_are_refused(home, asked):
+    with fusionrec.Recommender(home) as recommender, pytest.raises(UsageError):
+        recommender.recommend(**asked)
+
+
+def test_a_typed_range_that_ends_beyond_all_numbers_is_refused():
+    for bounds in ((0, HUGE), (-HUGE, None), (0, math.inf), (math.nan, 1)):
+        with pytest.raises(UsageError, match="must be finite numbers"):
+            Between("price", *bounds)
+
+
+def test_more_items_than_there_can_be_are_all(home):
+    with fusionrec.Recommender(home) as recommender:
+        assert len(recommender.recommend(k=10**30).items) == 24
+        assert len(recommender.recommend("c7", k=10**30, seen=True).items) == 24
+        assert len(recommender.similar("p1", k=10**30).items) == 23
+        assert len(recommender.search("teapot", k=10**30).items) == 12
+        assert len(recommender.search("teapot", user="c7", k=10**30).items) == 12
+        assert len(recommender.recommend_all(k=10**30, seen=True)) > 24
 
 
 def test_what_was_learned_is_told(home):

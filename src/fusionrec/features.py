@@ -194,7 +194,7 @@ def _given(field: Field, text: str) -> Any:
         except ValueError:
             number = math.nan
         if not math.isfinite(number):
-            raise UsageError(f"{field.name} must be a number, got {text!r}")
+            raise UsageError(f"{field.name} must be a number, got {text!r:.80}")
         return number
     several = field.kind == "categories"
     values = [one.strip() for one in text.split(",")] if several else [text]

@@ -20,6 +20,7 @@ BUCKETS = 16  # that a number falls in, at most
 LEAST_IN_BUCKET = 4  # training values, on average
 MOST_CATEGORIES = 1_000  # of which one user or item may hold several: each is a column
 MOST_WORDS = 50_000
+_SQUARED = 1e150  # the square of what is larger may be no float
 
 
 def words_of(text: str) -> list[str]:
@@ -74,7 +75,7 @@ def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -
         known = held[np.isfinite(held)]
         if field.buckets or not len(known):
             return Vocabulary(edges=_edges(known))
-        return Vocabulary(mean=float(np.mean(known)), std=float(np.std(known)) or 1.0)
+        return _spread(known)
     if field.kind == "text":
         texts = [words_of(text or "") for text in column]
         counts = Counter(word for words in texts for word in set(words))
@@ -100,6 +101,14 @@ def numbers(values: Sequence[Any]) -> np.ndarray:
     return np.array([math.nan if v is None else float(v) for v in values], dtype=np.float64)
 
 
+def _spread(known: np.ndarray) -> Vocabulary:
+    """Mean and deviation of some numbers, float64 [n]."""
+    largest = float(np.abs(known).max())
+    unit = largest if largest > _SQUARED else 1.0  # sums and squares stay finite
+    mean, std = unit * float(np.mean(known / unit)), unit * float(np.std(known / unit))
+    return Vocabulary(mean=mean, std=std or 1.0)
+
+
 def _edges(known: np.ndarray) -> tuple[float, ...]:
     """The lowest values of buckets that hold about equally many of some numbers, float64 [n]."""
     values: np.ndarray = np.unique(known)
@@ -120,7 +129,8 @@ def standardised(number: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """Each number in deviations from the mean, and whether it is known: float32 [n, 2]."""
     known = np.isfinite(number)
     # Held within five deviations: a mistyped year must not blow up a vector.
-    scaled = np.clip((number - vocabulary.mean) / vocabulary.std, -5.0, 5.0)
+    with np.errstate(over="ignore"):  # beyond all floats is beyond five deviations
+        scaled = np.clip((number - vocabulary.mean) / vocabulary.std, -5.0, 5.0)
     return np.stack([np.where(known, scaled, 0.0), known], axis=1).astype(np.float32)
 
 

@@ -210,7 +210,8 @@ class WordIndex:
         query = "SELECT rowid, -rank FROM held WHERE held MATCH ? ORDER BY rank, rowid LIMIT ?"
         pairs = _pairs(text)
         with self._lock:
-            found = self._all(query, " OR ".join(terms), -1 if limit is None or pairs else limit)
+            most = len(self) if limit is None or pairs else min(limit, len(self))
+            found = self._all(query, " OR ".join(terms), most)
             ranked = self._together_first(found, pairs)[:limit]
             return [Found(self._ids[row], score) for row, score in ranked]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fusionrec.api.places import Home, place_in
 from fusionrec.config import Workspace
+from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
     from fusionrec.answer import Answer
@@ -193,9 +194,9 @@ class Recommender:
         """For whom it is asked, with what they said since the training."""
         from fusionrec.query import Query
 
-        known = {name: str(value) for name, value in (profile or {}).items()}
+        known = {name: _text(name, value) for name, value in (profile or {}).items()}
         history = self._room.named(self._history(liked, rated or {}))
-        query = Query(None if user is None else str(user), known, history)
+        query = Query(None if user is None else _text("user", user), known, history)
         return self._feedback.enrich(query, self._room.catalogue)
 
     def _history(self, liked: Texts, rated: Mapping[str, float]) -> list[Rated]:
@@ -205,7 +206,8 @@ class Recommender:
         check_rated(rated, schema, "liked=[ITEM]")
         like = schema.like
         named = [Rated(item, like, named=True) for item in _texts(liked)]
-        return [*named, *(Rated(str(item), float(rating)) for item, rating in rated.items())]
+        given = {str(item): _rating(item, rating) for item, rating in rated.items()}
+        return [*named, *(Rated(item, rating) for item, rating in given.items())]
 
     def _where(self, where: Where) -> list[Condition]:
         from fusionrec.index import read_conditions
@@ -218,3 +220,28 @@ class Recommender:
 
 def _texts(given: Texts) -> list[str]:
     return [given] if isinstance(given, str) else [str(one) for one in given]
+
+
+def _text(name: str, value: object) -> str:
+    """A value as text.
+
+    Raises:
+        UsageError: it is a whole number of more digits than Python writes.
+    """
+    try:
+        return str(value)
+    except ValueError as error:
+        raise UsageError(f"{name} has too many digits: {error}") from error
+
+
+def _rating(item: object, rating: object) -> float:
+    """The rating of an item.
+
+    Raises:
+        UsageError: it is no number that a float holds.
+    """
+    try:
+        return float(rating)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        said = f"rated: the rating of {item} must be a number, got a {type(rating).__name__}"
+        raise UsageError(f"{said} that is none ({error})") from error

@@ -17,6 +17,7 @@ from fusionrec.data.schema import Side
 from fusionrec.data.tabular.convert import convert_sources
 from fusionrec.data.tabular.delimited import Noticed
 from fusionrec.data.tabular.description import (
+    LARGEST,
     Column,
     Description,
     Interactions,
@@ -157,14 +158,14 @@ class Frame(Source):
             yield batch
 
     def span(self, rating: str) -> tuple[float, float]:
-        """The lowest and the highest rating there is.
+        """The lowest and the highest rating there is, those beyond ``LARGEST`` left out.
 
         Raises:
             DataError: there is no such column, or no two ratings differ.
         """
         self.require(rating, "rating")
         found = numbers(self.table[rating].combine_chunks(), rating)
-        known = found[np.isfinite(found)]
+        known = found[np.abs(found) <= LARGEST]
         low, high = (known.min(), known.max()) if len(known) else (math.nan, math.nan)
         if not low < high:
             raise DataError(
@@ -196,7 +197,7 @@ def _frame(name: str, given: Any) -> Frame:
             table = pa.Table.from_pandas(given, preserve_index=False)
         else:
             table = pa.table(given)
-    except (pa.ArrowException, TypeError, ValueError, AttributeError) as error:
+    except (pa.ArrowException, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{name} cannot be read as a data frame: {str(error)[:300]}",
             "give a pandas or polars DataFrame or a pyarrow Table; each column of one kind",

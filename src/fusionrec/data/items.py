@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.data.dataset import Table
+from fusionrec.data.finite import finite
 from fusionrec.data.schema import Field, Schema
 from fusionrec.data.texts import ID_RULE, clean_text, is_id
 from fusionrec.errors import DataError
@@ -62,8 +63,9 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
     Raises:
         DataError: there is no such attribute, or a value is none of its kind.
     """
-    name = str(id) if isinstance(id, str | int) and not isinstance(id, bool) else ""
-    if not is_id(name):
+    # A number of thousands of digits has no text, and is no id.
+    name = str(id) if isinstance(id, str) or (isinstance(id, int) and finite(id)) else ""
+    if isinstance(id, bool) or not is_id(name):
         raise DataError(f"an item's id must be {ID_RULE}, got {_shortened(id)}")
     fields = {field.name: field for field in schema.attributes("item")}
     for key in given:
@@ -248,15 +250,15 @@ def _number(item: str, field: Field, given: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise DataError(f"item {item}: {field.name} must be a number, got {given!r}")
+        raise DataError(f"item {item}: {field.name} must be a number, got {_shortened(given)}")
     return number
 
 
 def _text(item: str, field: Field, given: Any) -> str:
-    if isinstance(given, int | float) and not isinstance(given, bool):
+    if isinstance(given, int | float) and not isinstance(given, bool) and finite(given):
         given = f"{given:g}" if isinstance(given, float) else str(given)
     if not isinstance(given, str):
-        raise DataError(f"item {item}: {field.name} must be a text, got {given!r}")
+        raise DataError(f"item {item}: {field.name} must be a text, got {_shortened(given)}")
     if len(given) > MOST_TEXT:
         raise DataError(f"item {item}: {field.name} has {len(given)} characters, over {MOST_TEXT}")
     try:
@@ -285,6 +287,8 @@ def _choice(item: str, field: Field, text: str) -> str:
 
 def _shortened(value: Any) -> str:
     """A value for a message; of a long one the beginning."""
+    if isinstance(value, int) and not finite(value):
+        return "a number of hundreds of digits"
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from fusionrec.data.finite import finite
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import UsageError
 from fusionrec.index.layout import ID, ROW, Layout, filter_fields
@@ -87,7 +88,7 @@ class Between:
         bounds = [b for b in (self.low, self.high) if b is not None]
         if not bounds:
             raise UsageError(f"{self.field}: a range needs a lowest or a highest number")
-        if not all(math.isfinite(b) for b in bounds):
+        if not all(map(finite, bounds)):
             raise UsageError(f"{self.field}: the ends of a range must be finite numbers")
         if len(bounds) == 2 and bounds[0] > bounds[1]:
             raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Annotated, Any, Literal
 
@@ -16,9 +15,10 @@ from pydantic import (
     StringConstraints,
     Tag,
 )
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from fusionrec.data.dataset import CLOCK_ERROR
+from fusionrec.data.finite import finite
 
 MOST_ITEMS = 100  # of one answer
 MOST_OFFSET = 1_000
@@ -65,9 +65,15 @@ Time = Annotated[
 
 
 def _number_as_text(value: Any) -> Any:
-    """A number as people write it, 25 and 25.0 alike; anything else as it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A number as people write it, 25 and 25.0 alike; anything else as it is.
+
+    Raises:
+        PydanticKnownError: the number is not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return value
+    if not finite(value):
+        raise PydanticKnownError("finite_number")
     return str(int(value)) if value == int(value) else str(value)
 
 

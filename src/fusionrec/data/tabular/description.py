@@ -23,6 +23,7 @@ from fusionrec.errors import ConfigError, DataError
 NAME = "fusionrec.toml"
 TIME_UNITS = ("s", "ms", "us", "ns", "text")
 REPEATS = ("last", "first", "keep")
+LARGEST = 1e38  # rating and count: they are kept as float32
 _KINDS = tuple(kind for kind in get_args(Kind) if kind != "id")
 
 
@@ -116,8 +117,9 @@ class Interactions(Settings):
         check_scale(self.scale)
         low, high = self.scale if len(self.scale) == 2 else (math.nan, math.nan)
         check(
-            math.isfinite(low) and math.isfinite(high) and low < high,
-            f"interactions.scale must be [lowest, highest], got {list(self.scale)}",
+            -LARGEST <= low < high <= LARGEST,
+            f"interactions.scale must be [lowest, highest], each of {-LARGEST:g} to {LARGEST:g}, "
+            f"got {list(self.scale)}",
         )
         check(
             math.isnan(self.like) or low < self.like <= high,

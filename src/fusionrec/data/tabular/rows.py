@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.data.tabular.description import Interactions
+from fusionrec.data.tabular.description import LARGEST, Interactions
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
 from fusionrec.data.tabular.parsing import PER_SECOND, commas, numbers, seconds
@@ -109,7 +109,8 @@ class RowReader:
             bad = ~((found >= low) & (found <= high))
             says = f"a rating that is no number of {low:g} to {high:g}"
         else:
-            bad, says = ~(found > 0), "a count that is no number above 0"
+            bad = ~((found > 0) & (found <= LARGEST))
+            says = f"a count that is no number above 0 up to {LARGEST:g}"
         kept.leave_out("rating_unfit", bad, says, column)
         return found
 
