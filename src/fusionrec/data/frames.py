@@ -27,6 +27,7 @@ from fusionrec.data.tabular.description import (
 from fusionrec.data.tabular.parsing import numbers
 from fusionrec.data.tabular.sources import Source
 from fusionrec.data.tabular.streams import Told
+from fusionrec.data.tabular.values import as_text, is_uuid
 from fusionrec.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -289,8 +290,11 @@ class _Kinds:
             return "category"
         if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
             return "number"
-        if not is_text(str(kind)):
+        codes = is_uuid(kind)
+        if not (codes or is_text(str(kind))):
             return None
         known = len(values) - values.null_count
-        distinct = pc.count_distinct(values.cast(pa.string())).as_py()
-        return "text" if distinct > max(_MANY, known / 2) else "category"
+        distinct = pc.count_distinct(as_text(values.combine_chunks(), name)).as_py()
+        if distinct <= max(_MANY, known / 2):
+            return "category"
+        return None if codes else "text"

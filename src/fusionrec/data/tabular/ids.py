@@ -94,8 +94,12 @@ def coded(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
         raise DataError(f"{where}: expected one value in each row, got {values.type}")
     if pa.types.is_dictionary(values.type):  # whose values may stand in any order
         values = values.cast(values.type.value_type)
-    encoded = values.dictionary_encode()
-    texts = as_text(encoded.dictionary, where).to_pylist()
+    kind, extended = values.type, isinstance(values, pa.ExtensionArray)  # such as UUIDs
+    encoded = (values.storage if extended else values).dictionary_encode()
+    distinct = encoded.dictionary
+    if extended:
+        distinct = pa.ExtensionArray.from_storage(kind, distinct)
+    texts = as_text(distinct, where).to_pylist()
     codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
     return [*texts, None], codes.astype(np.int32, copy=False)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -15,7 +16,8 @@ def as_text(values: Any, where: str) -> Any:
     """A column as strings; of a column of lists, lists of strings.
 
     Whole numbers become digits, also those of a float column (``1.0`` is ``1``), and a NaN becomes
-    null. Strings stay as they are.
+    null. A UUID becomes its 32 digits with dashes, in groups of 8-4-4-4-12. Strings stay as they
+    are.
 
     Args:
         values: a pyarrow Array.
@@ -30,6 +32,8 @@ def as_text(values: Any, where: str) -> Any:
     kind = values.type
     if pa.types.is_string(kind):
         return values
+    if isinstance(kind, pa.BaseExtensionType):
+        return _of_uuids(values) if is_uuid(kind) else as_text(values.storage, where)
     if pa.types.is_dictionary(kind):
         return as_text(values.cast(kind.value_type), where)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -48,6 +52,18 @@ def as_text(values: Any, where: str) -> Any:
         return values.cast(pa.string())
     except pa.ArrowException as error:
         raise DataError(f"{where}: {kind} cannot be read as text: {error}") from error
+
+
+def is_uuid(kind: Any) -> bool:
+    """Whether values of a pyarrow type are UUIDs."""
+    return getattr(kind, "extension_name", "") == "arrow.uuid"
+
+
+def _of_uuids(values: Any) -> Any:
+    import pyarrow as pa
+
+    held = values.storage.to_pylist()
+    return pa.array([one and str(UUID(bytes=one)) for one in held], pa.string())
 
 
 def _of_floats(values: Any) -> Any:
