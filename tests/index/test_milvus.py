@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import logging
 import shutil
@@ -400,6 +401,30 @@ def _rpc_error(status: grpc.StatusCode) -> Exception:
 def test_no_error_of_the_client_leaks(error: Exception, place: str) -> None:
     with pytest.raises(StoreError), translated(place):
         raise error
+
+
+_REFUSED_BY_THE_SYSTEM = (
+    OSError(errno.EROFS, "Read-only file system"),
+    OSError(errno.EACCES, "Permission denied"),
+    OSError(errno.EPERM, "Operation not permitted"),
+    OSError(errno.EMFILE, "Too many open files"),
+    OSError(errno.ENOMEM, "Cannot allocate memory"),
+    OSError(errno.EBUSY, "Device or resource busy"),
+    MemoryError(),
+    pymilvus.exceptions.MilvusException(message="[Errno 30] Read-only file system: 'x'"),
+)
+
+
+@pytest.mark.parametrize("error", _REFUSED_BY_THE_SYSTEM, ids=str)
+@pytest.mark.parametrize("caused", [False, True])
+def test_what_the_system_refuses_is_no_damage(error: Exception, caused: bool) -> None:
+    raised = error
+    if caused:
+        raised = pymilvus.exceptions.MilvusException(message="it did not start")
+        raised.__cause__ = error
+    with pytest.raises(StoreUnavailableError) as caught, translated("/a/milvus.db"):
+        raise raised
+    assert "fusionrec index" not in (caught.value.hint or "")
 
 
 METHODS: dict[str, Callable[[MilvusIndex], object]] = {

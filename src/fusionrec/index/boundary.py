@@ -34,6 +34,11 @@ _AWAY = (
 )
 _REFUSED = ("unauthenticated", "auth check", "permission_denied", "permissiondenied")
 _ENCRYPTION = ("certificate", "ssl_", "handshake", "verification check", "tsi_")
+_READ_ONLY = "read-only file system"
+# What the system refuses says nothing of what is in the store.
+_HELD_BACK = frozenset(
+    [errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EBUSY, errno.ENOLCK]
+)
 _FULL = ("no space left", "disk quota exceeded")
 
 # Threads that are inside ``translated``; what pymilvus logs there is raised as well.
@@ -100,7 +105,9 @@ def _mapped(
         mapped = StoreError(f"{place} refuses the token: {said}", hint=hint)
     elif (
         any(words in low for words in _AWAY)
-        or isinstance(error, (PermissionError, TimeoutError))
+        or any(isinstance(link, (PermissionError, TimeoutError, MemoryError)) for link in links)
+        or any(getattr(link, "errno", None) in _HELD_BACK for link in links)
+        or _READ_ONLY in low
         or (_is_server(place) and code in _NOT_YET)
     ):
         mapped = _away(place, said)
@@ -122,6 +129,11 @@ def _said(error: Exception, secrets: tuple[str, ...]) -> str:
 def _away(place: str, said: str) -> StoreUnavailableError:
     if _is_server(place):
         hint = "is the server running, and ready? With no server, a local path uses Milvus Lite"
+    elif _READ_ONLY in said.casefold():
+        hint = (
+            "an embedded Milvus writes to its folder when it is opened: put the workspace on a "
+            "file system that can be written, or index into a server: --milvus http://HOST:19530"
+        )
     else:
         hint = "check that this user may write there, or try again"
     return StoreUnavailableError(f"{place} cannot be reached ({said})", hint=hint)
