@@ -231,13 +231,16 @@ def test_scales(tmp_path: Path, values, scale):
     ("made", "unit"),
     [
         (lambda n: 1_700_000_000 + n, "s"),
+        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "s"),
         (lambda n: 1_700_000_000_000 + n, "ms"),
+        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "ms"),
         (lambda n: 1_700_000_000_000_000 + n, "us"),
         (lambda n: 1_700_000_000_000_000_000 + n, "ns"),
         (lambda n: f"2024-01-{1 + n % 28:02d}", "text"),
         (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "text"),
         (lambda n: f"{1 + n % 28:02d}/12/2024", None),
         (lambda n: n + 20_240_000, None),
+        (lambda n: f"{n}e300", None),
     ],
 )
 def test_times(tmp_path: Path, made, unit):
@@ -249,6 +252,13 @@ def test_times(tmp_path: Path, made, unit):
         assert '"date": ' in text, "why it is not used is said"
     else:
         assert (found.interactions.time, found.interactions.time_unit) == ("date", unit)
+
+
+def test_numbers_with_a_fraction_that_are_not_called_a_time_are_none(tmp_path: Path):
+    rows = [(u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(folders.pairs())]
+    folders.write_csv(tmp_path / "r.csv", ["user", "item", "worth"], rows)
+    found, _ = described(tmp_path)
+    assert found.interactions.time == ""
 
 
 @pytest.mark.parametrize("separator", ["|", ";", ",", "/"])

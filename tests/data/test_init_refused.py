@@ -88,7 +88,7 @@ ZONED = ["2024-04-15 10:00:00 +08:00"] + [f"2024-04-{n} 10:00:00" for n in range
         ("date", ZONED, "the time: 100 of its 600 values are no dates"),
         ("noted", ZONED, 'such as "2024-04-15 10:00:00 +08:00"'),
         ("date", ["15.04.2024", "16.04.2024"], "the time: dates such as"),
-        ("ts", [1.7e9 + 0.5, 1.7e9], "no whole numbers"),
+        ("ts", ["soon", *[1.7e9 + n / 2 for n in range(9)]], 'no numbers, such as "soon"'),
     ],
 )
 def test_why_a_column_is_no_count_or_time_is_told(tmp_path, fusionrec, name, values, why):

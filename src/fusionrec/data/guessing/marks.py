@@ -20,7 +20,7 @@ from fusionrec.data.guessing.evidence import (
 )
 from fusionrec.data.guessing.refusals import refused_time
 from fusionrec.data.guessing.scales import SHORT, guess_scale
-from fusionrec.data.tabular.parsing import COMMA
+from fusionrec.data.tabular.parsing import COMMA, LATEST
 
 # What kinds of events weigh, by words in their names: looked at first, then wanted, then taken.
 _WEIGHTS = {
@@ -97,12 +97,14 @@ def _time(facts: Facts) -> Mark | str | None:
         return refused_time(facts) or (
             f"dates such as {facts.examples(1)} are not read: 2024-12-31 or 2024-12-31T23:59:59 are"
         )
-    if not facts.whole or facts.numeric < 0.95:
-        return None
+    if not len(facts.numbers) or facts.numeric < 0.95 or not (facts.whole or sure == 2):
+        return None  # numbers with a fraction are times only where they are called so
     middle = float(np.median(facts.numbers))
     unit = max(
         (u for u, least in _UNITS.items() if middle >= least), default="", key=_UNITS.__getitem__
     )
+    if unit and middle / _UNITS[unit] * _UNITS["s"] > LATEST:
+        unit = ""
     if not unit or (sure == 1 and facts.distinct < 10):
         wrong = f"numbers such as {facts.examples(1)} are no time since 1970"
         return wrong if sure == 2 and middle > 3000 else None

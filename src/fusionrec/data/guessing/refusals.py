@@ -43,7 +43,7 @@ def refused_time(facts: Facts) -> str:
     named = naming.has(facts.name, naming.TIME)
     if not named or facts.numeric < _MOST or np.median(facts.numbers) < _EARLY:
         return ""
-    return _but(facts, "whole numbers", _whole)
+    return _but(facts, "numbers", lambda value: not np.isnan(number(value)))
 
 
 def _whole(value: str) -> bool:
