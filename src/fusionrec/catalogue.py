@@ -15,7 +15,6 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.items import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
 from fusionrec.index import FilterColumns
-from fusionrec.index.memory import Memory
 from fusionrec.ledger import ItemChange, Ledger
 
 _NO_VECTOR = "its vector is not known; put it into the file and index that again"
@@ -103,7 +102,7 @@ class Catalogue:
 
     def _handed_on(self, made: Self, positions: dict[str, int], changed: Sequence[int]) -> Self:
         """The catalogue that was made of this one, with what is made ready of the items."""
-        vars(made)["positions"], vars(made)["_memory"] = positions, self._memory
+        vars(made)["positions"] = positions
         if "columns" in vars(self):
             vars(made)["columns"] = self.columns.after(made.items, positions, changed)
         return made
@@ -136,10 +135,6 @@ class Catalogue:
         """Positions, int64 [m] rising, of the items that were changed behind a change."""
         rows = [row for row, last in self.changed.items() if last > number]
         return np.sort(np.array(rows, dtype=np.int64))
-
-    @cached_property
-    def _memory(self) -> Memory:
-        return Memory()
 
     def _taken(self, changes: Sequence[ItemChange]) -> tuple[Sequence[ItemChange], dict[str, str]]:
         """The changes that the version can take in, and why which items are skipped so far."""
@@ -180,7 +175,7 @@ class Catalogue:
         if not contents or not artifact.has_towers:
             return self.vectors
         own = artifact.item_vectors
-        vectors = self._memory.copied(self.vectors, n)
+        vectors = np.concatenate([self.vectors, np.empty((n - len(self), own.shape[1]), own.dtype)])
         for row in contents.keys() - fresh.keys():
             # One that was added is never searched, and of length 1 as every index wants it.
             vectors[row] = own[row] if row < len(own) else np.eye(1, own.shape[1])[0]
