@@ -51,7 +51,7 @@ WRITES = [
 
 def test_what_cannot_be_written_in_time_is_refused_and_the_service_is_not_ready(hasty):
     def ask(method: str, path: str, body: object) -> httpx.Response:
-        return hasty.client.request(method, path, json=body, headers=hasty.admin)
+        return hasty.client.request(method, path, json=body, headers=hasty.admin, timeout=60)
 
     assert ask("DELETE", "/v1/items/3", None).status_code == 200  # so that restore has to write
     with locked(hasty.workspace):
@@ -59,7 +59,7 @@ def test_what_cannot_be_written_in_time_is_refused_and_the_service_is_not_ready(
             began = time.monotonic()
             answer = ask(method, path, body)
             assert answer.status_code == 503, (path, answer.text)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 20  # a writer waits for 30 s where it may
             assert answer.headers["content-type"] == "application/problem+json"
             assert answer.headers["retry-after"]
             assert "again" in answer.json()["hint"]
