@@ -22,6 +22,20 @@ def move_in(fresh: Path, target: Path) -> None:
     _flush(target.parent)  # which holds the name
 
 
+def make_folder(folder: Path) -> None:
+    """Makes a folder of a workspace, and those above it that are missing, for its owner alone: what
+    people did is in there. The mode of a folder that is there stays.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    whole = folder.absolute()
+    missing = [one for one in (whole, *whole.parents) if not one.is_dir()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+        _flush(one.parent)
+
+
 def _flush(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from fusionrec.artifact import Artifact
 from fusionrec.catalogue import Catalogue, current
 from fusionrec.config import Workspace
+from fusionrec.durable import make_folder
 from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
 from fusionrec.index.kinds import Kind
@@ -122,7 +123,7 @@ def _build(
 def _alone(workspace: Workspace) -> Iterator[None]:
     """Keeps other builds of the workspace out; the system lets go of it when a process dies."""
     try:
-        workspace.home.mkdir(parents=True, exist_ok=True)
+        make_folder(workspace.home)
         file = (workspace.home / "index.lock").open("w")
     except OSError as error:
         raise StoreUnavailableError(

@@ -420,3 +420,54 @@ def test_no_thread_is_given_an_older_pulse_than_it_has_read(tmp_path):
     Ledger(tmp_path / "ledger.sqlite").record([Event("2", "u", "i", "view")])
     for _ in range(2):
         assert ledger.pulse().event == 2
+
+
+_MODES = """
+import os, pathlib, sys
+from fusionrec.ledger import Event, Ledger
+os.umask(int(sys.argv[2], 8))
+ledger = Ledger(pathlib.Path(sys.argv[1]))
+ledger.record([Event("1", "u", "i", "view")])
+for folder, _, names in os.walk(ledger.file.parent):
+    for name in names:
+        print(name, oct(os.stat(os.path.join(folder, name)).st_mode & 0o777))
+"""
+
+
+@pytest.mark.parametrize("umask", ["0000", "0022", "0077"])
+def test_a_new_ledger_is_its_owners_alone(tmp_path, umask):
+    file = tmp_path / "new" / "home" / "ledger.sqlite"
+    said = dict(line.split() for line in python(_MODES, file, umask).splitlines())
+    assert set(said) == {"ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"}
+    assert set(said.values()) == {"0o600"}
+    for folder in (file.parent, file.parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_modes_of_what_is_there_stay(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o755)
+    Ledger(home / "ledger.sqlite").record([EVENT])
+    assert home.stat().st_mode & 0o777 == 0o755
+    (home / "ledger.sqlite").chmod(0o640)
+    Ledger(home / "ledger.sqlite").record([Event("2", "u", "i", "view")])
+    assert (home / "ledger.sqlite").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_link_leads_to_a_ledger_that_is_made(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "disk" / "ledger.sqlite")
+    Ledger(tmp_path / "link").record([EVENT])
+    assert Ledger(tmp_path / "disk" / "ledger.sqlite").event_count() == 1
+    assert [path.name for path in (tmp_path / "disk").iterdir() if path.name[0] == "."] == []
+
+
+def test_a_disk_without_links_takes_a_ledger_too(tmp_path, monkeypatch):
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refused)
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.record([EVENT])
+    ledger.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["ledger.sqlite"]

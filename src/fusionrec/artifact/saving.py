@@ -14,7 +14,7 @@ import numpy as np
 
 from fusionrec import __version__
 from fusionrec.artifact.model import FORMAT, MANIFEST, Artifact, sha256, version_numbers
-from fusionrec.durable import move_in
+from fusionrec.durable import make_folder, move_in
 from fusionrec.errors import ArtifactError
 from fusionrec.features import Encoder
 from fusionrec.scores import ScoreMap
@@ -35,7 +35,7 @@ def save_version(models: Path, write: Callable[[Path], None], again: str) -> Art
         ArtifactError: it could not be written (a full disk, say); the versions there are untouched.
     """
     try:
-        models.mkdir(parents=True, exist_ok=True)
+        make_folder(models)
         fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
     except OSError as error:
         raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from fusionrec.durable import make_folder
 from fusionrec.errors import DownloadError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
     part = target.with_name(target.name + ".part")
     timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         # Everything under the lock, so that no second process writes into a file already checked.
         with (
             part.open("ab") as sink,

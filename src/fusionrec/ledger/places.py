@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
+from fusionrec.durable import make_folder
 from fusionrec.errors import LedgerError
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
@@ -95,11 +98,24 @@ class Place:
         )
 
     def make(self) -> None:
-        """Makes an empty file, and its folder, where there is none."""
+        """Makes an empty file, and its folder, where there is none, for their owner alone: SQLite
+        gives its log the file's mode.
+        """
         if self.file is not None and not self.file.exists():
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            # By SQLite itself: who closes a file loses all locks that the process has on it.
-            connection(self.file, "rwc", WAIT).close()
+            file = self.file.resolve()  # of a link, what it leads to
+            make_folder(file.parent)
+            # Opened under another name: who closes a file loses all locks that the process has on
+            # it.
+            descriptor, fresh = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+            os.close(descriptor)
+            try:
+                os.link(fresh, file)
+            except FileExistsError:
+                pass  # somebody else has just made it
+            except OSError:  # a disk without links, and mostly without modes
+                connection(file, "rwc", WAIT).close()
+            finally:
+                Path(fresh).unlink()
 
 
 def _check_driver(url: URL) -> None:

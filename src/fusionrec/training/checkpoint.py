@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from fusionrec.durable import move_in
+from fusionrec.durable import make_folder, move_in
 from fusionrec.errors import TrainingError
 
 STATE = "state.safetensors"  # the file in a checkpoint's folder
@@ -39,7 +39,7 @@ class Checkpoint:
         Raises:
             TrainingError: it could not be written (a full disk, say).
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         fresh = folder / f"{STATE}.new"
         # run and progress travel inside the one file that is moved in, so they cannot disagree.
         note = {"run": json.dumps(self.run), "progress": json.dumps(self.progress)}

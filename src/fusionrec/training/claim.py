@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+from fusionrec.durable import make_folder
 from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import STATE
 
@@ -89,7 +90,7 @@ def _lock(folder: Path) -> IO[str] | None:
     """The lock of a folder, which is made where it is not; None where another process has it."""
     while True:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             lock = (folder / _LOCK).open("a+")
         except FileNotFoundError:
             continue  # its process has just removed it

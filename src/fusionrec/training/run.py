@@ -17,6 +17,7 @@ from fusionrec.artifact import Artifact
 from fusionrec.artifact.publish import publish
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
+from fusionrec.durable import make_folder
 from fusionrec.errors import UsageError
 from fusionrec.recipes import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.training.checkpoint import Checkpoint
@@ -64,7 +65,7 @@ def train(
     rows = np.arange(len(dataset)) if rows is None else rows
     recipe = recipe.for_schema(dataset.schema, len(rows))
     try:  # before the work, not after it
-        workspace.checkpoints.mkdir(parents=True, exist_ok=True)
+        make_folder(workspace.checkpoints)
     except OSError as error:
         raise UsageError(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",

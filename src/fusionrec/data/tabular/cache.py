@@ -20,6 +20,7 @@ from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, files_of
 from fusionrec.data.tabular.description import NAME, Description, read_description
 from fusionrec.data.tabular.findings import from_json, to_json
+from fusionrec.durable import make_folder
 from fusionrec.errors import DataError
 
 FORMAT = 3  # of the folder, and of what reading makes of files: another one is read anew
@@ -134,7 +135,7 @@ def _write(
     """Writes a folder beside its place and moves it in; then those go that it stands for."""
     beside = None
     try:
-        tables.mkdir(parents=True, exist_ok=True)
+        make_folder(tables)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tables))
         _fill(beside, key, toml, described, converted)
         beside.chmod(0o755)
