@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+import sqlalchemy.exc
 
 from fusionrec.config import Workspace
 from fusionrec.doctor import ERROR, OK, WARNING, Finding, examine
+from fusionrec.errors import LedgerError
 from fusionrec.indexing import build_index
+from fusionrec.ledger import Event, Ledger, database
 from fusionrec.versions import load
 
 
@@ -92,3 +97,84 @@ def test_a_damaged_collection_beside_the_active_one_is_named(workspace):
     [finding] = [f for f in findings(workspace, WARNING) if "fusionrec_v9" in f.text]
     assert "damaged" in finding.text
     assert finding.hint
+
+
+def _filled(path: Path) -> None:
+    """A ledger of many pages."""
+    ledger = Ledger(path)
+    ledger.activate("v1", "")
+    ledger.record([Event(f"{n}", f"user {n % 7}" * 20, "i", "view") for n in range(2000)])
+    ledger.close()
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.8])
+@pytest.mark.parametrize("pages", [1, 4])
+def test_a_ledger_that_is_damaged_in_the_middle_is_an_error(workspace, share, pages):
+    _filled(workspace.ledger)
+    size = workspace.ledger.stat().st_size
+    assert size > 90 * 4096
+    with workspace.ledger.open("r+b") as file:
+        file.seek(int(size * share) // 4096 * 4096)
+        file.write(b"\xa5" * 4096 * pages)
+    assert Ledger(workspace.ledger).active().version == "v1", "its first pages are whole"
+    content = workspace.ledger.read_bytes()
+    [finding] = findings(workspace, ERROR)
+    assert "malformed" in finding.text
+    assert "copy from before" in finding.hint
+    assert workspace.ledger.read_bytes() == content
+
+
+def test_a_damaged_ledger_on_a_read_only_disk_is_an_error(workspace, monkeypatch):
+    """As SQLite says where it may not write its log beside the file."""
+    _filled(workspace.ledger)
+    refused = sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("readonly"))
+    examine_it, asked = database._examine, []
+
+    def once(engine, file):
+        asked.append(engine)
+        if len(asked) == 1:
+            raise refused
+        examine_it(engine, file)
+
+    monkeypatch.setattr(database, "_examine", once)
+    Ledger(workspace.ledger).check()
+    assert len(asked) == 2
+    with workspace.ledger.open("r+b") as file:
+        file.seek(60 * 4096)
+        file.write(b"\xa5" * 4096 * 4)
+    asked.clear()
+    with pytest.raises(LedgerError, match="malformed"):
+        Ledger(workspace.ledger).check()
+
+
+def test_another_programs_database_is_told_as_such(workspace):
+    with closing(sqlite3.connect(workspace.ledger)) as connection:
+        connection.executescript("CREATE TABLE orders (x); CREATE TABLE prices (y);")
+    [finding] = findings(workspace, ERROR)
+    assert "no ledger of fusionrec: it holds the tables orders, prices" in finding.text
+    assert "FUSIONREC_LEDGER" in finding.hint
+
+
+def test_a_file_that_is_no_database_is_told_as_such(workspace):
+    workspace.ledger.write_bytes(b"some text of a person\n" * 300)
+    [finding] = findings(workspace, ERROR)
+    assert "not a database" in finding.text
+    assert "move it away" in finding.hint
+
+
+def test_an_empty_file_and_no_ledger_are_in_order(workspace):
+    assert not findings(workspace, ERROR)
+    workspace.ledger.touch()
+    assert not findings(workspace, ERROR)
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o604, 0o777])
+def test_a_ledger_that_others_may_read_is_a_warning(workspace, mode):
+    build_index(workspace, load(workspace))
+    workspace.ledger.chmod(mode)
+    [finding] = findings(workspace, WARNING)
+    assert f"(mode {mode:o})" in finding.text
+    assert finding.hint.startswith(f"chmod 600 {workspace.ledger}")
+    assert workspace.ledger.stat().st_mode & 0o777 == mode
+    workspace.ledger.chmod(0o600)
+    assert not findings(workspace, WARNING)

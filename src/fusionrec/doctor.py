@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import shlex
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,10 +98,13 @@ def _versions(workspace: Workspace) -> Iterator[Finding]:
 
 def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Finding]:
     try:
-        active = Ledger(workspace.ledger).active()
+        ledger = Ledger(workspace.ledger)
+        ledger.check()
+        active = ledger.active()
     except FusionrecError as error:
         yield Finding(ERROR, error.message, error.hint or "")
         return
+    yield from _open_to_others(ledger)
     if active is None:
         yield Finding(WARNING, "no version is active", "fusionrec index")
     else:
@@ -107,6 +112,18 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
         yield Finding(OK, f"{active.version} is active, in {where}, since {active.at}")
         yield from _answers(workspace, version, place)
     yield from _store(place.at((active.place if active else "") or workspace.milvus))
+
+
+def _open_to_others(ledger: Ledger) -> Iterator[Finding]:
+    """The ledger's files that other users of the machine may read or write."""
+    names = () if ledger.file is None else ("", "-wal", "-shm")
+    files = [Path(f"{ledger.file}{end}") for end in names]
+    there = [file for file in files if file.exists()]
+    wide = [file for file in there if stat.S_IMODE(file.stat().st_mode) & 0o077]
+    if wide:
+        mode = stat.S_IMODE(wide[0].stat().st_mode)
+        text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
+        yield Finding(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
 
 
 def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Finding]:

@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, exc
+from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, inspect
 
+from fusionrec.errors import LedgerError
 from fusionrec.ledger import forks
 from fusionrec.ledger.faults import ledger_error
 from fusionrec.ledger.places import WAIT, Place, is_settled, settled_engine
@@ -20,6 +21,8 @@ from fusionrec.ledger.turns import begin, turns_at, write_ahead
 from fusionrec.ledger.watch import Watch
 
 T = TypeVar("T")
+
+_NAMED = 5  # tables that a message names
 
 
 class Database:
@@ -48,6 +51,11 @@ class Database:
         """Whether it is a SQLite file."""
         return self._place.file is not None
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, absolute; None for a server."""
+        return self._place.file
+
     def mark(self) -> tuple[int, int] | None:
         """What has changed if anyone, here or elsewhere, has written since; None where only a
         question can tell.
@@ -65,13 +73,7 @@ class Database:
             if file is not None and not file.exists():
                 return otherwise
             if file is not None:
-                try:
-                    return _found(engine, ask, otherwise)
-                except exc.OperationalError:
-                    # SQLite writes a little even to read, which a full or read-only disk forbids.
-                    if not is_settled(file):
-                        raise
-                    return _found(settled_engine(file), ask, otherwise)
+                return _looked(engine, file, lambda where: _found(where, ask, otherwise))
             engine = engine.execution_options(isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
                 held = _schema(connection)
@@ -101,6 +103,18 @@ class Database:
                         migrate(connection)
                     return do(connection)
 
+    def check(self) -> None:
+        """Looks through all of a SQLite file, and writes nothing; there is nothing to look for on a
+        server.
+
+        Raises:
+            LedgerError: it cannot be read, is damaged, or is no ledger but another database.
+        """
+        file = self._place.file
+        with self._translated(), forks.passed():
+            if file is not None and file.exists():
+                _looked(self._engine, file, lambda where: _examine(where, file))
+
     def clear(self) -> None:
         """Takes what was deleted out of SQLite's log too, as far as no reader holds it."""
         with self._translated(), forks.passed():
@@ -126,6 +140,33 @@ class Database:
             # With a password in the URL, it may be in the cause's own words.
             cause = error if self._place.url is None else None
             raise ledger_error(error, self._place.name, self._place.url) from cause
+
+
+def _looked(engine: Engine, file: Path, look: Callable[[Engine], T]) -> T:
+    """What is found in a SQLite file, wherever it is."""
+    try:
+        return look(engine)
+    except exc.OperationalError:
+        # SQLite writes a little even to read, which a full or read-only disk forbids.
+        if not is_settled(file):
+            raise
+        return look(settled_engine(file))
+
+
+def _examine(engine: Engine, file: Path) -> None:
+    with engine.connect() as connection:
+        tables = inspect(connection).get_table_names()
+        if tables and not schema_number(connection):
+            more = ", …" if len(tables) > _NAMED else ""
+            raise LedgerError(
+                f"{file} is a database, but no ledger of fusionrec: it holds the tables "
+                f"{', '.join(tables[:_NAMED])}{more}",
+                hint="name another file, by FUSIONREC_LEDGER or [ledger] url in settings.toml, or "
+                "move this one away",
+            )
+        [first, *_] = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars()
+        if first != "ok":
+            raise sqlite3.DatabaseError(f"database disk image is malformed: {first}")
 
 
 def _found(file: Engine, ask: Callable[[Connection], T], otherwise: T) -> T:

@@ -56,6 +56,19 @@ class Ledger:
         """Whether it is a file, which is read in microseconds, and not a server's."""
         return self._database.is_file
 
+    @property
+    def file(self) -> Path | None:
+        """The SQLite file, absolute; None where it is a server's."""
+        return self._database.file
+
+    def check(self) -> None:
+        """Looks through all of a file for damage, and writes nothing.
+
+        Raises:
+            LedgerError: it is damaged, or no ledger.
+        """
+        self._database.check()
+
     def upgrade(self) -> None:
         """Brings an older program's ledger up to date, which any write does too; until then every
         read takes a copy of it.
