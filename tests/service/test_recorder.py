@@ -52,8 +52,8 @@ class Parts:
         self._call("show")
         self.written += [one.answer for one in impressions]
 
-    def check(self) -> None:
-        self._call("check")
+    def check_writable(self) -> None:
+        self._call("check_writable")
 
     def events(self, *_: object) -> None:
         self._call("events")
@@ -133,7 +133,7 @@ def test_whatever_is_raised_everyone_is_answered_and_it_goes_on(parts, made, nam
 
 def test_a_ledger_that_fails_is_a_trouble_until_it_can_be_written(parts, made):
     recorder = made()
-    parts.failing = {"record": LedgerError("locked"), "check": LedgerError("locked")}
+    parts.failing = {"record": LedgerError("locked"), "check_writable": LedgerError("locked")}
     with pytest.raises(LedgerError, match="locked"):
         recorder.record([event("a")]).result(10)
     eventually(lambda: recorder.trouble == "locked")

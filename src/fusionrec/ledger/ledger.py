@@ -78,7 +78,7 @@ class Ledger:
         """
         self._database.write(lambda _: None)
 
-    def check(self) -> None:
+    def check_writable(self) -> None:
         """Writes through to the disk what changes nothing.
 
         Raises:
@@ -114,9 +114,11 @@ class Ledger:
         for only where anything was written since the last time.
         """
         mark = self._database.mark()  # first: what is written meanwhile counts next time
-        if mark is None or mark != self._stamp[0]:
-            self._stamp = mark, self._database.read(items.stamp, (0, 0))
-        return self._stamp[1]
+        before, stamp = self._stamp
+        if mark is None or mark != before:
+            stamp = self._database.read(items.stamp, (0, 0))
+            self._stamp = mark, stamp
+        return stamp
 
     def change_items(
         self,
@@ -239,9 +241,8 @@ class Ledger:
     def recent(self, since: float, until: float, like: float, least: int) -> Recent:
         """What users took from ``since`` to ``until`` (seconds since 1970, UTC): liked, or rated
         ``like`` or more (infinite: ratings mean nothing), and did not take back by a later
-        opinion. A view tells little and costs
-        nothing to invent: views count only where nobody rated or liked anything in that time. Of
-        the items, those that ``least`` users or more took.
+        opinion. A view costs nothing to invent: views count only where nobody rated or liked
+        anything in that time. Of the items, those that ``least`` users or more took.
         """
         return self._database.read(
             lambda c: feedback.recent(c, since, until, like, least), Recent()

@@ -271,7 +271,7 @@ class Recorder:
     def _look(self) -> None:
         """Finds out whether a ledger that could not be written can be by now."""
         try:
-            self._ledger.check()
+            self._ledger.check_writable()
         except LedgerError as error:
             self._failing(error)
         else:
