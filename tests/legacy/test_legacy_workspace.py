@@ -111,7 +111,8 @@ def test_items_are_withdrawn_and_brought_back(home, expected):
         with Recommender(home) as recommender:
             ids = [item.id for item in recommender.recommend("v0").items]
             assert (wanted[0] in ids, "new1" in ids) == (shown, shown)
-            assert (ids == wanted) == shown
+            # Not their order: the two new items have one score, but for its last bits.
+            assert (set(ids) == set(wanted)) == shown
     assert catalogue.restore(ledger, catalogue.current(version, ledger), ["f9"]) == 1
 
 

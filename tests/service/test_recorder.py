@@ -100,7 +100,7 @@ def impression(id: str) -> Impression:
 @pytest.mark.parametrize(
     "names",
     [["record"], ["show"], ["events"], ["shown"], ["record", "talk"], ["show", "shown", "talk"],
-     ["record", "show", "check", "talk", "events", "shown", "call"]],
+     ["record", "show", "check_writable", "talk", "events", "shown", "call"]],
     ids="+".join,
 )  # fmt: skip
 def test_whatever_is_raised_everyone_is_answered_and_it_goes_on(parts, made, names, error):
