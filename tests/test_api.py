@@ -333,7 +333,7 @@ def test_what_was_learned_is_told(home):
         answer = recommender.recommend(liked=["Blue teapot"], k=5)
         assert [item.content["kind"] for item in answer.items].count("teapot") >= 4
         assert all(item.stars is None for item in answer.items), "events teach no stars"
-        numbered = recommender.recommend(rated={"p4": 1}, explain=True, diversity=0.3, k=3)
+        numbered = recommender.recommend(liked=["p4"], explain=True, diversity=0.3, k=3)
         assert len(numbered.items) == 3
 
 

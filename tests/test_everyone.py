@@ -91,7 +91,7 @@ def test_however_they_are_dealt_into_blocks(artifact, ledger, threads, monkeypat
 
 def test_what_was_said_since_counts(artifact, ledger):
     ledger.record(
-        Event(str(n), user, item, kind, rating, time=100.0 + n)
+        Event(str(n), user, item, kind, rating, time=1.7e9 + n)
         for n, (user, item, kind, rating) in enumerate(
             [("5", "7", "rating", 5.0), ("9", "8", "hide", None), ("11", "9", "view", None),
              ("12", "4", "rating", 1.0), ("unknown", "4", "like", None)]

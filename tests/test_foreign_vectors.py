@@ -583,4 +583,4 @@ def test_columns_called_like_an_answers_own_words_keep_their_names(workspace, fu
     told = json.loads(fusionrec(workspace, "recommend", "--liked", "a", "--explain", "--json").out)[
         "items"
     ]
-    assert all("named a" in one.get("reason", {"text": "named a"})["text"] for one in told)
+    assert all("liked a" in one.get("reason", {"text": "liked a"})["text"] for one in told)

@@ -196,7 +196,7 @@ def test_texts_of_a_changed_item_are_cleaned(shelf):
     body = {"title": " \x1b]0;owned\x07Zebra\x9b\n", "genres": ["Drama\t"]}
     _, made = ask(shelf, "PUT", "/v1/items/esc", body)
     assert made["title"] == "]0;owned Zebra"
-    assert made["attributes"]["genres"] == ["Drama"]
+    assert made["content"]["genres"] == ["Drama"]
 
 
 def test_a_user_with_any_character_can_be_forgotten(shelf):

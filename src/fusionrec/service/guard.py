@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from anyio import to_thread
 from starlette.datastructures import Headers
@@ -83,8 +83,9 @@ class Guard:
             return
         if scope["method"] == "HEAD":  # answered as GET; the server sends the head alone
             scope = {**scope, "method": "GET"}
-        # The router reads the same path as the check of the key.
-        scope = {**scope, "path": route_path(scope["raw_path"])}
+        # The router reads the same path as the check of the key. ASGI lets raw_path be missing.
+        raw = scope.get("raw_path") or quote(scope["path"]).encode()
+        scope = {**scope, "path": route_path(raw)}
         began, status = time.perf_counter(), 499  # the client went away before there was any
 
         async def noted(message: Message) -> None:

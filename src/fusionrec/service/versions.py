@@ -52,7 +52,7 @@ def activate(name: Id, state: StateOf) -> Response:
 
 
 def _activated(state: State, name: str) -> Response:
-    state.recorder.perform(state.ledger.check)  # before an index is built in vain
+    state.recorder.perform(state.ledger.check_writable)  # before an index is built in vain
     if state.reserve:
         place = indexing.hand_over(state.workspace, name)
     else:
