@@ -47,6 +47,21 @@ def test_what_a_request_needs(method, path, needed):
     assert scope_of(method, path) == needed
 
 
+def test_behind_a_proxy_everyone_needs_a_key(indexed):
+    """At a loopback address too: whoever comes through the proxy is from elsewhere."""
+    settings = ServiceSettings(port=0, proxies=("127.0.0.1",))
+    with pytest.raises(LedgerError, match="others can reach the service through a proxy"):
+        create_app(indexed, settings=settings)
+    with opened(indexed, proxies=("127.0.0.1",), hosts=("shop.example",)) as shop:
+        far = {"Host": "shop.example", "X-Forwarded-For": "203.0.113.5"}
+        event = {"user": "g", "item": "3", "kind": "like"}
+        for headers in (far, {"Host": "shop.example"}):
+            asked = shop.client.get("/v1/recommendations?user=10&explain=true", headers=headers)
+            told = shop.client.post("/v1/feedback", json=event, headers=headers)
+            assert (asked.status_code, told.status_code) == (401, 401)
+        assert shop.client.get("/v1/schema", headers=far | shop.admin).status_code == 200
+
+
 def test_on_loopback_only_admin_needs_a_key(shop):
     assert shop.client.get("/v1/schema").status_code == 200
     assert shop.tell("g", "3", "view").status_code == 201

@@ -14,8 +14,8 @@ class ServiceSettings(Settings):
     """Where the service listens, who may ask, and how much.
 
     Attributes:
-        host: the address that it listens at. Only at a loopback address reading and feedback need
-            no key.
+        host: the address that it listens at. Only at a loopback address, and without ``proxies``,
+            reading and feedback need no key.
         port: 0 to 65,535; 0 takes a free one.
         workers: processes that answer.
         hosts: names by which it may be asked (the header ``Host``, without a port), beside those
@@ -83,8 +83,8 @@ class ServiceSettings(Settings):
 
     @property
     def loopback(self) -> bool:
-        """Whether only programs on this machine can reach it."""
-        return is_loopback(self.host)
+        """Whether only programs on this machine can reach it: a proxy brings others to it."""
+        return is_loopback(self.host) and not self.proxies
 
 
 def is_loopback(host: str) -> bool:

@@ -188,8 +188,9 @@ class State:
         self.ledger = Ledger(workspace.ledger, settings.write_seconds)
         if not settings.loopback and not self.ledger.keys():
             raise LedgerError(
-                f"at {settings.host} others can reach the service, and the ledger holds no key",
-                hint="make one: fusionrec keys add NAME; or listen at 127.0.0.1",
+                f"at {settings.host} others can reach the service"
+                f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
+                hint="make one: fusionrec keys add NAME; or listen at 127.0.0.1 without 'proxies'",
             )
         self.metrics = Metrics()
         self.feedback, self.shown = Feedback(self.ledger), Shown(self.ledger)
