@@ -129,7 +129,9 @@ def _event(told: ToldEvent, schema: Schema) -> Event:
         raise UsageError(
             f"item {told.item}: a rating is {low:g} to {high:g} here, got {told.rating:g}"
         )
-    when = time.time() if told.time is None else told.time
+    now = time.time()
+    # One of a clock that is ahead is of now: else it would win over what is said in a moment.
+    when = now if told.time is None else min(told.time, now)
     id = told.id or uuid.uuid4().hex
     return Event(id, told.user, told.item, told.kind, told.rating, when)
 
