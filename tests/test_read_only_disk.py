@@ -28,6 +28,7 @@ for words in (
     ["search", "the", "-k", "1"],
     ["index"],
     ["models", "activate", "v1"],
+    ["train", "--data", "synthetic", "--profile", "quick"],
 ):
     command = [sys.executable, "-m", "fusionrec", "--home", mount, *words]
     run = subprocess.run(command, capture_output=True, text=True)
@@ -48,6 +49,7 @@ def test_a_read_only_workspace_answers_and_nothing_is_called_damaged(
     ledger.record([Event("1", "10", "3", "hide")])
     ledger.close()
     (tmp_path / "mount").mkdir()
+    workspace.checkpoints.mkdir()
     script = tmp_path / "commands.py"
     script.write_text(COMMANDS)
     command = [*unshare, sys.executable, script, tmp_path / "mount", workspace.home]
@@ -65,5 +67,5 @@ def test_a_read_only_workspace_answers_and_nothing_is_called_damaged(
     assert "Read-only file system" in answer["notes"][0]
     assert "fusionrec index" not in ended["doctor"][1]
     assert "file system that can be written" in " ".join(ended["doctor"][1].split())
-    for name in ("index", "models"):
+    for name in ("index", "models", "train"):
         assert "cannot be written: Read-only file system" in ended[name][2]

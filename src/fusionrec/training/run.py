@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -66,6 +67,7 @@ def train(
     recipe = recipe.for_schema(dataset.schema, len(rows))
     try:  # before the work, not after it
         make_folder(workspace.checkpoints)
+        tempfile.TemporaryFile(dir=workspace.checkpoints).close()
     except OSError as error:
         raise UsageError(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
