@@ -276,6 +276,8 @@ def test_what_feedback_says_of_events(taken, ledger):
     said = Feedback(ledger).said("v", catalogue)
     assert [(one.item, one.rating) for one in said.history] == [("i4", 1.0), ("i6", 1.0)]
     assert said.hidden == {"i5", "i7"}
+    person = exact(taken, catalogue).people.find(Query(history=said.history))
+    assert person.named == {catalogue.positions[item] for item in ("i4", "i6")}, "not taken"
     for user in "abc":
         tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=time.time() - 60)
     asked = Feedback(ledger).enrich(Query(), catalogue)

@@ -191,7 +191,7 @@ def _newest(stored: History) -> dict[int, float]:
 
 
 def _rated(event: Event, schema: Schema) -> Rated:
-    named = event.kind == "like" and not schema.events
+    named = event.kind == "like" and not schema.repeats
     return Rated(event.item, worth(event, schema), event.time, named=named)
 
 
