@@ -16,7 +16,7 @@ from fusionrec.indexing import build_index
 from fusionrec.ledger import Ledger
 from fusionrec.live import Live
 from fusionrec.service import state as holding
-from fusionrec.service.state import View
+from fusionrec.service.view import View
 from fusionrec.versions import load
 from fusionrec.words import WordIndex
 from serving import Shop, opened
@@ -48,7 +48,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     noting(Table, "positions")
     noting(Table, "take")
     noting(ChangedColumn, "__iter__")
-    noting(holding, "_spare")
+    noting(holding, "_freeze_for_gc")
     noting(gc, "collect")
     return made
 
@@ -111,7 +111,7 @@ def test_garbage_is_searched_for_when_a_version_is_opened(indexed, passes):
         passes.clear()
         build_index(indexed, second(indexed))
         shop.state.live.refresh()
-        assert passes.count("_spare") == 1
+        assert passes.count("_freeze_for_gc") == 1
         assert shop.state.answer(lambda view: view.artifact.version) == "v2"
 
 
@@ -121,7 +121,7 @@ def test_the_same_version_opened_again_keeps_its_words(indexed, passes):
         build_index(indexed, load(indexed))
         shop.state.live.refresh()
         assert "__init__" not in passes
-        assert "_spare" not in passes
+        assert "_freeze_for_gc" not in passes
 
 
 def test_what_cannot_be_made_ready_leaves_what_answers(indexed, stores):

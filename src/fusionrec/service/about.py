@@ -13,8 +13,8 @@ from starlette.responses import FileResponse, Response
 
 from fusionrec.service.asks import ChoicesAsk
 from fusionrec.service.problems import NotFoundError, documented
-from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
+from fusionrec.service.view import View
 
 _PATIENCE = 2.0  # seconds in which it must be known whether the service is ready
 STATIC = Path(__file__).parent / "static"

@@ -30,8 +30,9 @@ from fusionrec.service.gathering import Gathering
 from fusionrec.service.meant import check_told
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import NotFoundError, documented
-from fusionrec.service.state import State, View
+from fusionrec.service.state import State
 from fusionrec.service.told import SEVERAL, StateOf, answered, as_json
+from fusionrec.service.view import View
 
 _PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}

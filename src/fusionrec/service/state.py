@@ -3,160 +3,28 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-import numpy as np
-
-from fusionrec.answer import Answer
 from fusionrec.config import Workspace
 from fusionrec.errors import LedgerError, StoreError
 from fusionrec.feedback import Feedback, Said, add
-from fusionrec.index import Condition, ExactIndex, Hits, Index, Place
+from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.live import Live
 from fusionrec.query import Query
 from fusionrec.recommender import Recommender
-from fusionrec.service.chart import Chart, chart_of
-from fusionrec.service.choices import Choices
-from fusionrec.service.form import form_of, scale_of
 from fusionrec.service.metrics import Metrics
 from fusionrec.service.recorder import Recorder
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.shown import Shown
-from fusionrec.service.wording import note_for_http
+from fusionrec.service.view import View
 from fusionrec.streams import Talk
 
 T = TypeVar("T")
-
-_QUICK = 50_000  # items that NumPy searches in half a millisecond
-
-
-class _Timed:
-    """An index whose searches are measured."""
-
-    def __init__(self, index: Index, metrics: Metrics) -> None:
-        self._index, self._metrics = index, metrics
-        self.place, self.name = index.place, index.name
-
-    def search(
-        self,
-        vector: np.ndarray,
-        k: int,
-        where: Sequence[Condition] = (),
-        exclude: np.ndarray | Sequence[int] = (),
-    ) -> Hits:
-        """See ``Index.search``."""
-        with self._metrics.stage("search"):
-            return self._index.search(vector, k, where, exclude)
-
-    def close(self) -> None:
-        """See ``Index.close``."""
-        self._index.close()
-
-
-class View:
-    """One version with its items as they are at a time, and what is made of it once.
-
-    Args:
-        recommender: of the version.
-        metrics: what is counted.
-        copied: whether a copy in memory answers in the store's place.
-        before: of the same version, with fewer changes of items; what was made of it at requests is
-            made of this one at once, as far as it is another.
-    """
-
-    def __init__(
-        self,
-        recommender: Recommender,
-        metrics: Metrics,
-        *,
-        copied: bool,
-        before: View | None = None,
-    ) -> None:
-        self._metrics = metrics
-        self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
-        self.index = recommender.index.name
-        self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
-        index = recommender.index
-        if index.name == "exact":
-            index = self._exactly(index.place)  # changes, too, in one index
-        elif copied:
-            index = self._exactly(f"exact copy of {index.place}")
-        self._in_memory = isinstance(index, ExactIndex)
-        timed = _Timed(index, metrics)
-        notes = [note_for_http(note) for note in recommender.notes]
-        self._recommender = recommender.over(timed, notes)
-        if before is not None:
-            self._take_over(before)
-
-    def _take_over(self, before: View) -> None:
-        if "choices" in vars(before):
-            self.choices = before.choices.after(self.catalogue)
-        if "form" in vars(before):
-            self.scale = before.scale
-            self.form = form_of(self.catalogue, self.choices, self.scale)
-        if "chart" in vars(before):
-            self.chart = before.chart.after(self.catalogue)
-
-    @property
-    def is_quick(self) -> bool:
-        """Whether a search takes well below a millisecond, and waits for nothing."""
-        return self._in_memory and not self.failed and len(self.catalogue) <= _QUICK
-
-    @property
-    def recommender(self) -> Recommender:
-        """Answers from the store, or exactly since that has failed."""
-        return self._reserve if self.failed else self._recommender
-
-    @cached_property
-    def _reserve(self) -> Recommender:
-        index = self._exactly("exact")
-        note = f"answered exactly from the artifact: {note_for_http(self.failed)}"
-        return self._recommender.over(_Timed(index, self._metrics), (note,))
-
-    def _exactly(self, place: str) -> Index:
-        now, schema = self.catalogue, self.artifact.schema
-        return ExactIndex(
-            schema,
-            now.items,
-            now.vectors,
-            place,
-            now.available,
-            columns=now.columns,
-            checked=True,  # by the index that was opened
-        )
-
-    @cached_property
-    def form(self) -> dict[str, Any]:
-        """What the page draws its forms from; see ``form_of``."""
-        return form_of(self.catalogue, self.choices, self.scale)
-
-    @cached_property
-    def scale(self) -> dict[str, float] | None:
-        """The ratings that can be given; None where interactions are events."""
-        return None if self.artifact.schema.events else scale_of(self.artifact)
-
-    @cached_property
-    def choices(self) -> Choices:
-        """The values that its fields hold."""
-        return Choices(self.catalogue)
-
-    @cached_property
-    def chart(self) -> Chart:
-        """The map of the best known items."""
-        return chart_of(self.catalogue)
-
-    def recommend(self, query: Query) -> Answer:
-        """See ``Recommender.recommend``."""
-        recommender = self.recommender
-        with self._metrics.stage("person"):
-            person = recommender.people.find(query)
-        return recommender.recommend_to(person, query)
 
 
 class State:
@@ -295,26 +163,17 @@ class State:
         copied = len(recommender.catalogue) <= self.settings.copy
         view = View(recommender, self.metrics, copied=copied, before=held)
         if held is None:
-            _warm(view)
-            _spare()
+            view.warm()
+            _freeze_for_gc()
         self._views[recommender] = view
         self.metrics.answering(view.artifact.version, view.index)
 
 
-def _spare() -> None:
-    """Spares what is held now from the search for garbage, which takes a tenth of a second for it,
-    every few seconds, in which nobody is answered. What of it has become garbage goes with the next
-    version; what was held of items that are changed is freed without a search.
+def _freeze_for_gc() -> None:
+    """Freezes live objects, so that the cyclic garbage collector does not search the model again: a
+    pause of 100 ms every few seconds. What of it has become garbage goes with the next version;
+    what was held of items that are changed is freed without a search.
     """
     gc.unfreeze()
     gc.collect()
     gc.freeze()
-
-
-def _warm(view: View) -> None:
-    """Makes what the first answers would have to wait for."""
-    view.recommender.finder.prepare()
-    with suppress(StoreError):  # the first answer that meets it says so
-        if view.artifact.has_towers and len(view.artifact.users):
-            view.recommend(Query(user=view.artifact.users.ids[0], k=1))
-        view.recommend(Query(k=1))

@@ -20,8 +20,8 @@ from fusionrec.service.asks import Count, Id, Offset, Profile, Told, ToldEvent, 
 from fusionrec.service.meant import check_events
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import ConflictError, documented
-from fusionrec.service.state import View
 from fusionrec.service.told import StateOf, as_json, given
+from fusionrec.service.view import View
 
 router = APIRouter(tags=["users"])
 
