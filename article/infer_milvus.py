@@ -25,9 +25,6 @@ from films import (
     read_numbered,
 )
 
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.model import sha256
-from fusionrec.artifact.tables import read_array, read_table, write_table
 from fusionrec.cli import run
 from fusionrec.cli.output import IndexProgress, say, show_rows
 from fusionrec.data.dataset import Table
@@ -41,8 +38,11 @@ from fusionrec.errors import (
     StoreMissingError,
     StoreUnavailableError,
 )
+from fusionrec.features.score_scale import SCALE
 from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, wipe
-from fusionrec.scores import SCALE
+from fusionrec.registry import Artifact
+from fusionrec.registry.artifact import sha256
+from fusionrec.registry.tables import read_array, read_table, write_table
 
 GENDERS = {"M": "male", "F": "female"}  # the article's 0 and 1
 INSERT = "insert them with: python infer_milvus.py -i"

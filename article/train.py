@@ -19,10 +19,10 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
-from fusionrec.recipes import FUSION, Recipe
+from fusionrec.models.presets import FUSION, Recipe
 
 if TYPE_CHECKING:
-    from fusionrec.artifact import Artifact
+    from fusionrec.registry import Artifact
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -52,8 +52,8 @@ def main(data: str | None, profile: str, settings: tuple[str, ...], resume: bool
 
 def load(data: str | None, workspace: Workspace) -> Dataset:
     """The data set asked for, or the first that can be had; says which."""
-    from fusionrec.data.fetch import first_available
-    from fusionrec.data.fetch import load as by_name
+    from fusionrec.data.catalog import first_available
+    from fusionrec.data.catalog import load as by_name
 
     progress = ByteProgress("downloading")
     if data is None:
@@ -73,7 +73,7 @@ def load(data: str | None, workspace: Workspace) -> Dataset:
 def train(dataset: Dataset, recipe: Recipe, workspace: Workspace, resume: bool) -> Artifact:
     """Trains, and shows how far it is."""
     say("starting PaddlePaddle")
-    from fusionrec.training.run import train as run_training
+    from fusionrec.training.train import train as run_training
 
     try:
         with TrainingProgress(recipe.training.epochs) as report:

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 
 from fusionrec.config import Workspace
+from fusionrec.deploy.open import open_recommender
 from fusionrec.index import MilvusIndex, OverlaidIndex
-from fusionrec.index.stored import PASSED, SLACK
+from fusionrec.index.milvus_index import PASSED, SLACK
 from fusionrec.ledger import Ledger, Pulse
 from fusionrec.ledger.users import pulse
-from fusionrec.opening import open_recommender
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
 
 K = 11  # as the service asks for ten, to know whether there are more
 

@@ -15,13 +15,13 @@ import tempfile
 from pathlib import Path
 
 from fusionrec.config import Workspace
-from fusionrec.data.fetch import load
+from fusionrec.data.catalog import load
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.measured import Measured
-from fusionrec.evaluation.model import Fresh
+from fusionrec.evaluation.candidates import Fresh
+from fusionrec.evaluation.metrics_table import Measured
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.recipes import SEQUENCE
+from fusionrec.models.presets import SEQUENCE
 
 VARIANTS = {
     "neither": {},

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load
 from fusionrec.data.schema import EVENTS
-from fusionrec.evaluation.model import Fresh
+from fusionrec.evaluation.candidates import Fresh
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.recipes import FUSION, Recipe
+from fusionrec.models.presets import FUSION, Recipe
 
 ALONE = {f"training.{term}": "0" for term in ("squared", "ranking", "exposure", "choice")}
 VARIANTS: dict[str, dict[str, str]] = {

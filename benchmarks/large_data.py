@@ -93,7 +93,7 @@ def step(arguments: argparse.Namespace) -> dict[str, float]:
 
 def read(folder: Path) -> dict[str, float]:
     """Reads the data set, from its files or from what was kept of them."""
-    from fusionrec.data.readers import read as read_data
+    from fusionrec.data.load import read as read_data
 
     dataset = read_data(folder, workspace_data=folder / "home")
     return {
@@ -105,8 +105,8 @@ def read(folder: Path) -> dict[str, float]:
 
 def train(folder: Path, steps: int, threads: int) -> dict[str, float]:
     """Trains for some steps."""
-    from fusionrec.data.readers import read as read_data
-    from fusionrec.recipes import FUSION
+    from fusionrec.data.load import read as read_data
+    from fusionrec.models.presets import FUSION
     from fusionrec.training.fusion import FusionTrainer
 
     dataset = read_data(folder, workspace_data=folder / "home")

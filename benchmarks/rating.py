@@ -20,13 +20,13 @@ import numpy as np
 
 from fusionrec import metrics
 from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load
-from fusionrec.data.split import Split, random_split
+from fusionrec.data.splits import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
-from fusionrec.recipes import FUSION, Recipe
+from fusionrec.features.vocabulary import UNKNOWN
+from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion import FusionTrainer, predict
-from fusionrec.vocabularies import UNKNOWN
 
 
 def main() -> None:

@@ -22,16 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.catalogue import current
 from fusionrec.config import Workspace
-from fusionrec.everyone import Everyone, write_answers
-from fusionrec.feedback import Feedback
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import Ledger
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.versions import load
+from fusionrec.recommend.batch import Everyone, write_answers
+from fusionrec.recommend.catalog import current
+from fusionrec.recommend.feedback import Feedback
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import load
 
 
 def main() -> None:

@@ -24,20 +24,20 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
-from fusionrec.categories import Categories, liked
 from fusionrec.config import Workspace
+from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load as load_data
-from fusionrec.data.split import Split, leave_last_out
-from fusionrec.evaluation.model import Published
+from fusionrec.data.splits import Split, leave_last_out
+from fusionrec.evaluation.candidates import Published
 from fusionrec.index import ExactIndex
 from fusionrec.metrics import coverage, diversity, exposure, mean
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.rerank import divergence
-from fusionrec.versions import load
+from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.categories import Categories, liked
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.recommend.rerank import divergence
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import load
 
 K = 10
 STEPS = (0.1, 0.3, 0.5)

@@ -25,7 +25,7 @@ from fusionrec.cli.output import IndexProgress
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, MilvusIndex
-from fusionrec.index.measured import K, measured
+from fusionrec.index.benchmark import K, measured
 
 INTRINSIC = 32
 NOISE = 0.1  # of each coordinate, where the signal's is 1

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.fetch import load
 from fusionrec.data.schema import Side
-from fusionrec.evaluation.model import Fresh
+from fusionrec.evaluation.candidates import Fresh
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.recipes import SequenceRecipe
+from fusionrec.models.presets import SequenceRecipe
 
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},

@@ -42,7 +42,7 @@ import numpy as np
 
 from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 
 _THREADS = 32  # of the open loop
 

@@ -31,9 +31,9 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.index import AnyOf, Between, Condition, MilvusIndex, Place
-from fusionrec.index.client import connect
 from fusionrec.index.filters import expression
 from fusionrec.index.layout import ROW, VECTOR, layout_of
+from fusionrec.index.milvus_client import connect
 
 CASES: dict[str, tuple[list[Condition], int]] = {
     "no filter": ([], 0),

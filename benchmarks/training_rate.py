@@ -23,8 +23,8 @@ import numpy as np
 
 if TYPE_CHECKING:  # Paddle reads the number of threads when it is imported
     from fusionrec.data.dataset import Dataset
-    from fusionrec.data.split import Split
-    from fusionrec.recipes import Recipe
+    from fusionrec.data.splits import Split
+    from fusionrec.models.presets import Recipe
     from fusionrec.training.fusion import FusionTrainer
 
     Steps = Callable[[FusionTrainer], Iterator[int]]
@@ -48,9 +48,9 @@ def main() -> None:
 def measure(arguments: argparse.Namespace) -> None:
     """Prints one JSON line for each loop, and one with the ratios."""
     from fusionrec.config import Workspace
-    from fusionrec.data.fetch import load
-    from fusionrec.data.split import random_split
-    from fusionrec.recipes import FUSION
+    from fusionrec.data.catalog import load
+    from fusionrec.data.splits import random_split
+    from fusionrec.models.presets import FUSION
 
     with tempfile.TemporaryDirectory() as home:
         dataset = load(arguments.data, Workspace(Path(home)).data)
@@ -121,7 +121,7 @@ def plain_steps(trainer: FusionTrainer) -> Iterator[int]:
     """Uniform minibatches, each pair through both towers: squared error alone, Adam."""
     import paddle
 
-    from fusionrec.scores import SCALE
+    from fusionrec.features.score_scale import SCALE
     from fusionrec.training.losses import squared_error
 
     settings, dataset, rows = trainer.settings, trainer.dataset, trainer.rows

@@ -13,12 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.model import sha256
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
-from fusionrec.recipes import (
+from fusionrec.models.presets import (
     AnyRecipe,
     FusionSettings,
     Recipe,
@@ -27,6 +25,8 @@ from fusionrec.recipes import (
     SequenceTraining,
     TrainingSettings,
 )
+from fusionrec.registry import Artifact
+from fusionrec.registry.artifact import sha256
 from fusionrec.training.progress import Progress
 
 SMALL = FusionSettings(

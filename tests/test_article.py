@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.movielens.readers import read_films
-from fusionrec.features import Encoder
+from fusionrec.features.encoder import Encoder
 from fusionrec.index import MilvusStore
+from fusionrec.registry import Artifact
 
 ARTICLE = Path(__file__).parent.parent / "article"
 MODEL = "recommender_system.inference.model"

@@ -9,7 +9,7 @@ import pytest
 
 from fusionrec.config import Workspace
 from fusionrec.errors import ConfigError
-from fusionrec.recipes import FUSION, FusionSettings, Recipe, TrainingSettings
+from fusionrec.models.presets import FUSION, FusionSettings, Recipe, TrainingSettings
 
 
 @pytest.mark.parametrize(

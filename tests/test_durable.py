@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 from builders import checkerboard, recipe
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.tables import write_vectors
 from fusionrec.cli import report
 from fusionrec.config import Workspace
-from fusionrec.data.guessing.writing import write_new
-from fusionrec.data.saved import save_dataset
-from fusionrec.everyone import Everyone, write_answers
-from fusionrec.feedback import Feedback
-from fusionrec.foreign import publish_vectors
+from fusionrec.data.inference.toml_writer import write_new
+from fusionrec.data.parquet_dataset import save_dataset
+from fusionrec.deploy.open import open_recommender
 from fusionrec.ledger import Ledger
-from fusionrec.opening import open_recommender
-from fusionrec.query import Query
+from fusionrec.recommend.batch import Everyone, write_answers
+from fusionrec.recommend.feedback import Feedback
+from fusionrec.recommend.query import Query
+from fusionrec.registry import Artifact
+from fusionrec.registry.tables import write_vectors
+from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.run import train
+from fusionrec.training.train import train
 
 Calls = list[tuple[str, Path, Path]]
 

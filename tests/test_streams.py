@@ -11,8 +11,8 @@ import pytest
 
 from builders import as_options, command, python, recipe
 from fusionrec.config import Workspace
+from fusionrec.registry.versions import versions
 from fusionrec.streams import unfailing
-from fusionrec.versions import versions
 
 BROKEN = ["full", "closed pipe", "closed"]
 

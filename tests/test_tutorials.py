@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
+import folders
 import pytest
 
-import folders
 from builders import Ended, as_options, sequence_recipe
 from fusionrec.config import Workspace
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fusionrec.api.answering import Recommender
     from fusionrec.api.training import Model, evaluate, read_data, train
+    from fusionrec.data.dataframes import read_frames
     from fusionrec.data.dataset import Dataset
-    from fusionrec.data.frames import read_frames
     from fusionrec.errors import FusionrecError
 
 __version__ = "0.1.0"

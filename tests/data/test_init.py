@@ -7,16 +7,16 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
+import folders
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import folders
 from builders import Ended
 from fusionrec.config import Workspace
-from fusionrec.data.guessing.guess import guess
-from fusionrec.data.guessing.writing import toml_text
-from fusionrec.data.tabular.description import Description, read_description
+from fusionrec.data.inference.infer import guess
+from fusionrec.data.inference.toml_writer import toml_text
+from fusionrec.data.tabular.spec import Description, read_description
 from fusionrec.errors import DataError
 
 

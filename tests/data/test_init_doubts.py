@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import folders
 import numpy as np
 import pytest
 
-import folders
 from fusionrec.config import Workspace
-from fusionrec.data.guessing.guess import Guess, guess
-from fusionrec.data.guessing.scales import guess_scale
-from fusionrec.data.guessing.writing import toml_text
+from fusionrec.data.inference.infer import Guess, guess
+from fusionrec.data.inference.rating_scale import guess_scale
+from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import DataError
 
 FEW = [0.0] * 11 + [11.0] * 14

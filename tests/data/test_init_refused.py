@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from fusionrec.config import Workspace
-from fusionrec.data.guessing.attributes import Attribute, guess_attribute
-from fusionrec.data.guessing.evidence import Facts
-from fusionrec.data.guessing.guess import Guess, guess
-from fusionrec.data.guessing.writing import toml_text
+from fusionrec.data.inference.attributes import Attribute, guess_attribute
+from fusionrec.data.inference.column_stats import Facts
+from fusionrec.data.inference.infer import Guess, guess
+from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.spec import read_description
 
 ROWS = 600
 

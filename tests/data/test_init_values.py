@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusionrec.data.guessing import naming
-from fusionrec.data.guessing.attributes import Attribute, guess_attribute
-from fusionrec.data.guessing.evidence import Facts, agreement, shown
-from fusionrec.data.guessing.marks import guess_event
-from fusionrec.data.guessing.writing import quoted, value_text
+from fusionrec.data.inference import name_hints
+from fusionrec.data.inference.attributes import Attribute, guess_attribute
+from fusionrec.data.inference.column_stats import Facts, agreement, shown
+from fusionrec.data.inference.interaction_columns import guess_event
+from fusionrec.data.inference.toml_writer import quoted, value_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -35,7 +35,7 @@ def test_any_name_may_be_a_key(weights):
 def test_fields_have_names_that_are_identifiers_and_distinct(columns):
     taken = {"user_id", "item_id"}
     for number, column in enumerate(columns, start=1):
-        name = naming.identifier(column, number, taken, "item")
+        name = name_hints.identifier(column, number, taken, "item")
         assert name.isidentifier()
         assert name.isascii()
         assert name not in taken
@@ -55,26 +55,26 @@ def test_fields_have_names_that_are_identifiers_and_distinct(columns):
     ],
 )
 def test_names_of_fields(column, name):
-    assert naming.identifier(column, 3, {"user_id", "item_id"}, "item") == name
+    assert name_hints.identifier(column, 3, {"user_id", "item_id"}, "item") == name
 
 
 @pytest.mark.parametrize(
     ("name", "known", "how"),
     [
-        ("userId", naming.USER, 3),
-        ("user_id", naming.USER, 3),
-        ("visitorid", naming.USER, 3),
-        ("Customer", naming.USER, 2),
-        ("anonymous_user_id", naming.USER, 1),
-        ("user_agent", naming.USER, 0),
-        ("isbn", naming.ITEM, 2),
-        ("PRODUCT_NO", naming.ITEM, 3),
-        ("product title", naming.ITEM, 0),
-        ("transactionid", naming.ITEM, 0),
+        ("userId", name_hints.USER, 3),
+        ("user_id", name_hints.USER, 3),
+        ("visitorid", name_hints.USER, 3),
+        ("Customer", name_hints.USER, 2),
+        ("anonymous_user_id", name_hints.USER, 1),
+        ("user_agent", name_hints.USER, 0),
+        ("isbn", name_hints.ITEM, 2),
+        ("PRODUCT_NO", name_hints.ITEM, 3),
+        ("product title", name_hints.ITEM, 0),
+        ("transactionid", name_hints.ITEM, 0),
     ],
 )
 def test_names_of_ids(name, known, how):
-    assert naming.role(name, known) == how
+    assert name_hints.role(name, known) == how
 
 
 def found(name, values, side="item"):

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from export_folders import write_csv, write_lines
 
-from folders import write_csv, write_lines
-from fusionrec.data.fetch import load
-from fusionrec.data.frames import read_frames
+from fusionrec.data.catalog import load
+from fusionrec.data.dataframes import read_frames
 from fusionrec.data.schema import Field
 from fusionrec.errors import ConfigError, DataError
-from fusionrec.vocabularies import learn, standardised
+from fusionrec.features.vocabulary import learn, standardised
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from tabular_files import RATED, describe, write
 
-from fusionrec.data.fetch import load
-from fusionrec.data.readers import read
+from fusionrec.data.catalog import load
+from fusionrec.data.load import read
 from fusionrec.data.tabular import cache
 from fusionrec.data.tabular.cache import kept
-from fusionrec.data.tabular.reading import read_described
+from fusionrec.data.tabular.load import read_described
 from fusionrec.errors import ConfigError, DataError
 
 COLUMNS = {
@@ -193,7 +193,7 @@ def test_progress_ends_at_the_whole(toml, data):
 
 
 def test_a_path_is_read_by_whoever_wrote_it(toml, data, tmp_path, monkeypatch):
-    from fusionrec.data.saved import save_dataset
+    from fusionrec.data.parquet_dataset import save_dataset
 
     described = read(toml, workspace_data=data)
     assert read(toml.parent, workspace_data=data).fingerprint() == described.fingerprint()

@@ -8,10 +8,10 @@ from tabular_files import describe, write
 
 from builders import recipe
 from fusionrec.config import Workspace
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.tabular.cache import kept
-from fusionrec.data.tabular.checked import check_dataset, check_kept
-from fusionrec.data.tabular.reading import read_described
+from fusionrec.data.tabular.load import read_described
+from fusionrec.data.tabular.report import check_dataset, check_kept
 
 EVENTS = {"user": "u", "item": "i", "event": "e", "time": "t", "time_unit": "text"}
 ITEMS = """
@@ -136,7 +136,7 @@ def test_the_command_refuses_what_cannot_be_trained_on(toml, fusionrec, tmp_path
     [("aaaa", "wxyz", "1234"), ("abcd", "xxxx", "1234"), ("abcd", "wxyz", "3333"), ("a", "x", "3")],
 )
 def test_little_data_can_be_trained_on(tmp_path, users, items, ratings):
-    from fusionrec.training.run import train
+    from fusionrec.training.train import train
 
     write(tmp_path / "rows.csv", {"u": users, "i": items, "r": ratings})
     dataset = read_described(describe(tmp_path, "rows.csv"), tmp_path / "data")

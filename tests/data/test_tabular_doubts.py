@@ -8,10 +8,10 @@ import pytest
 from tabular_files import describe, write
 
 from fusionrec.config import Workspace
-from fusionrec.data.readers import read
+from fusionrec.data.load import read
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
-from fusionrec.data.tabular.sources import sample
+from fusionrec.data.tabular.readers.files import sample
+from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import ConfigError, DataError
 
 TAKEN = '[interactions]\nfiles = "r.csv"\nuser = "u"\nitem = "i"\n'

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tabular_files import describe
 
-from fusionrec.data.guessing.guess import guess
-from fusionrec.data.tabular import delimited
+from fusionrec.data.inference.infer import guess
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
-from fusionrec.data.tabular.sources import open_source, sample
+from fusionrec.data.tabular.readers import delimited
+from fusionrec.data.tabular.readers.files import open_source, sample
+from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import DataError
 
 

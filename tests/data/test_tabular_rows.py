@@ -8,8 +8,8 @@ import pytest
 from tabular_files import FILES, RATED, describe, write
 
 from fusionrec.data.tabular.convert import convert, count_weights
-from fusionrec.data.tabular.description import read_description
 from fusionrec.data.tabular.parsing import numbers, seconds
+from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import DataError
 
 NOW = 1_700_000_000

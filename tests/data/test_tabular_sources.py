@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from tabular_files import FILES, write
 
-from fusionrec.data.tabular import delimited, jsonlines
-from fusionrec.data.tabular.sources import find_files, open_source, sample
-from fusionrec.data.tabular.values import as_text
+from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.tabular.readers import delimited, jsonlines
+from fusionrec.data.tabular.readers.files import find_files, open_source, sample
 from fusionrec.errors import DataError
 
 AWKWARD = {

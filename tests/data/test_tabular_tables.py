@@ -6,7 +6,7 @@ import pytest
 from tabular_files import FILES, describe, write
 
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import DataError
 
 ROWS = {"u": ["a", "b"], "i": ["x", "new"], "r": ["1", "2"]}
@@ -89,7 +89,7 @@ def test_repeated_ids_are_one_and_the_last_known_value_counts(tmp_path):
 
 
 def test_rows_are_folded_across_batches_and_files(tmp_path, monkeypatch):
-    from fusionrec.data.tabular import delimited
+    from fusionrec.data.tabular.readers import delimited
 
     monkeypatch.setattr(delimited, "BLOCK", 200)
     ids = [f"i{n % 7}" for n in range(500)]

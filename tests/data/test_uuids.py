@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from fusionrec.config import Workspace
-from fusionrec.data.fetch import load
-from fusionrec.data.frames import read_frames
+from fusionrec.data.catalog import load
+from fusionrec.data.dataframes import read_frames
 
 NUMBERS = [(u, i) for u in range(12) for i in range(10) if (u + i) % 3]
 

@@ -12,9 +12,9 @@ import pytest
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens.readers import read
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
-from fusionrec.data.split import item_split, leave_last_out, random_split, user_folds
+from fusionrec.data.splits import item_split, leave_last_out, random_split, user_folds
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import baselines
 from fusionrec.evaluation.baselines import Ranker, item_sets

@@ -14,9 +14,9 @@ import pytest
 
 from builders import Ended, as_options, recipe
 from fusionrec.config import Workspace
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.data.split import leave_last_out
-from fusionrec.training.run import train
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.data.splits import leave_last_out
+from fusionrec.training.train import train
 
 Run = Callable[..., Ended]
 SMALL = as_options(recipe(epochs=1, batch=3000))
@@ -216,7 +216,7 @@ def test_a_split_that_is_not_there_is_no_training(
 def test_bad_input_is_said_before_any_work(
     given: list[str], says: str, fusionrec: Run, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("fusionrec.training.run.train", None)  # whoever trains, fails
+    monkeypatch.setattr("fusionrec.training.train.train", None)  # whoever trains, fails
     data = [] if "--data" in given else SYNTHETIC
     began = time.monotonic()
     ended = fusionrec(Workspace(tmp_path), "evaluate", *given, *data)

@@ -14,25 +14,25 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.artifact import Artifact
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.data.split import leave_last_out, random_split
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS, bootstrap
-from fusionrec.evaluation.anchors import ANCHORS
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.measured import Measured, Values
-from fusionrec.evaluation.model import Fresh, Published
+from fusionrec.evaluation.candidates import Fresh, Published
+from fusionrec.evaluation.metrics_table import Measured, Values
 from fusionrec.evaluation.protocols import ALL, Options, Run, named
 from fusionrec.evaluation.protocols.common import group_fields
+from fusionrec.evaluation.published_results import ANCHORS
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.run import evaluate
-from fusionrec.evaluation.tables import tables
+from fusionrec.evaluation.text_tables import tables
 from fusionrec.metrics import mae, rmse
-from fusionrec.recipes import SequenceRecipe
-from fusionrec.training.run import train
+from fusionrec.models.presets import SequenceRecipe
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
 
 SAMPLE = synthetic(seed=1, users=120, items=60, interactions=3000)
 ONE_FOLD = {"new-user": (0,), "global-time": (0,)}
@@ -156,16 +156,16 @@ def test_new_user_reads_nothing_of_the_users_it_tests() -> None:
 
 def _spy(dataset: Dataset, seen: list[np.ndarray]) -> None:
     """Evaluates new-user and keeps the scores that the model gave."""
-    from fusionrec.evaluation import model
+    from fusionrec.evaluation import candidates
 
-    original = model.ModelRanker.scores
+    original = candidates.ModelRanker.scores
 
     def scores(self: Any, users: np.ndarray, history: Any = None) -> np.ndarray:
         seen.append(original(self, users, history))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model.ModelRanker, "scores", scores)
+        patch.setattr(candidates.ModelRanker, "scores", scores)
         evaluate(dataset, named("new-user"), asked("new-user"), fresh(), through_index=0)
 
 

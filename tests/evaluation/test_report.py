@@ -9,23 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import words_of
 
 from builders import carousel, library, recipe, sequence_recipe
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.tables import Histories
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report.held_out import HeldOut, held_out
+from fusionrec.evaluation.report.holdout import HeldOut, held_out
 from fusionrec.evaluation.report.html import number
-from fusionrec.evaluation.report.measured import Measured, measure
-from fusionrec.evaluation.report.scorer import Scorer
+from fusionrec.evaluation.report.quality import Measured, measure
+from fusionrec.evaluation.report.scoring import Scorer
+from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import mae, rmse
-from fusionrec.recipes import RatingSettings, Recipe, SequenceRecipe
-from fusionrec.scores import SCALE
-from fusionrec.training.run import train
-from pages import words_of
+from fusionrec.models.presets import RatingSettings, Recipe, SequenceRecipe
+from fusionrec.registry import Artifact
+from fusionrec.registry.tables import Histories
+from fusionrec.training.train import train
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "col", "wbr", "path", "use", "rect", "circle"}
 
@@ -118,9 +118,9 @@ def test_other_data_is_refused(fusionrec, workspace):
 
 
 def test_titles_are_no_markup(fusionrec, published, tmp_path):
-    from fusionrec.artifact.model import sha256
-    from fusionrec.artifact.tables import write_table
     from fusionrec.data.dataset import Table
+    from fusionrec.registry.artifact import sha256
+    from fusionrec.registry.tables import write_table
 
     workspace = Workspace(tmp_path / "hostile")
     folder = workspace.models / "v1"

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pages import words_of
 
 from builders import recipe, sequence_recipe
-from fusionrec.artifact import Artifact
+from event_data import baskets, data_set, groups, schema
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field
-from fusionrec.training.run import train
-from happenings import baskets, data_set, groups, schema
-from pages import words_of
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
 
 # What only a rating is called. Settings keep their names, such as training.rating_dropout.
 OF_RATINGS = re.compile(r"\b(?:un)?(?:rat(?:ed|es?|ings?)|stars?)\b", re.IGNORECASE)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from builders import checkerboard
+from event_data import baskets, data_set, schema
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import Popular, TakenBefore
 from fusionrec.evaluation.protocols import ALL, Options, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.metrics import top
-from happenings import baskets, data_set, schema
 
 ANEW = ("next-item", "global-time")  # known users are asked about items that others know
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_data import BRANDS, SHOP, films, shop
 from milvus_lite.search.filter.tokens import TokenKind, tokenize
-from shop import BRANDS, SHOP, films, shop
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS

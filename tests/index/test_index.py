@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from shop import BRANDS, LONG, films, shop
+from index_data import BRANDS, LONG, films, shop
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES

@@ -20,7 +20,7 @@ import grpc
 import numpy as np
 import pymilvus.exceptions
 import pytest
-from shop import films, shop
+from index_data import films, shop
 
 from fusionrec.errors import (
     DataError,
@@ -32,7 +32,7 @@ from fusionrec.errors import (
     UsageError,
 )
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.boundary import quiet, translated
+from fusionrec.index.error_mapping import quiet, translated
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films()
@@ -214,7 +214,7 @@ def test_a_killed_build_is_noticed_and_built_again(path: Path) -> None:
     code = f"""
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from shop import films
+        from index_data import films
         from fusionrec.index import MilvusIndex
         name = {collection_name(2, B)!r}
         MilvusIndex.build(

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from index_data import films, shop
 from milvus_server import CannotStartError, MilvusServer
-from shop import films, shop
 
 from fusionrec.errors import (
     StoreDamagedError,
@@ -31,9 +31,9 @@ from fusionrec.index import (
     Place,
     collection_name,
 )
-from fusionrec.index.kinds import Kind
+from fusionrec.index.benchmark import measured
+from fusionrec.index.index_types import Kind
 from fusionrec.index.layout import layout_of
-from fusionrec.index.measured import measured
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films(200, seed=5)
@@ -394,8 +394,8 @@ def test_an_index_that_is_never_built_is_given_up(
     place: Place, store: MilvusStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server takes DISKANN, and has no node that builds it."""
-    monkeypatch.setattr("fusionrec.index.milvus._STALL", 0.5)
-    monkeypatch.setattr("fusionrec.index.milvus._ROW_STALL", 0.0)
+    monkeypatch.setattr("fusionrec.index.milvus_store._STALL", 0.5)
+    monkeypatch.setattr("fusionrec.index.milvus_store._ROW_STALL", 0.0)
     place, name = replace(place, timeout=30.0), collection_name("disk", B)
     with pytest.raises(StoreUnavailableError, match="0 of 3000 rows in the index") as raised:
         MilvusIndex.build(place, *films(3_000, seed=8), name, B, kind="DISKANN")

@@ -10,13 +10,13 @@ import pytest
 from milvus_server import MilvusServer
 
 from fusionrec.config import Workspace
+from fusionrec.deploy.build import build_index
+from fusionrec.deploy.hot_reload import Live
 from fusionrec.index import MilvusStore, Place
-from fusionrec.indexing import build_index
-from fusionrec.live import Live
-from fusionrec.query import Query
-from fusionrec.versions import load
+from fusionrec.recommend.query import Query
+from fusionrec.registry.versions import load
 from serving import opened
-from swapping import Stores, eventually, exact, queries, short, swaps
+from swap_stress import Stores, eventually, exact, queries, short, swaps
 
 
 @pytest.fixture

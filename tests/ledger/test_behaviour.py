@@ -316,7 +316,7 @@ def test_what_not_every_database_can_hold_is_no_id(tmp_path, id):
 def test_a_newer_programs_ledger_is_refused(place):
     from sqlalchemy import update
 
-    from fusionrec.ledger.tables import schema
+    from fusionrec.ledger.schema import schema
 
     ledger = Ledger(place)
     ledger.record([Event("1", "u", "i", "view")])

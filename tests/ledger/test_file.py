@@ -16,8 +16,8 @@ import pytest
 from builders import python, tree
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger, Pulse
-from fusionrec.ledger.places import WAIT
-from fusionrec.ledger.turns import write_ahead
+from fusionrec.ledger.location import WAIT
+from fusionrec.ledger.write_lock import write_ahead
 
 EVENT = Event("1", "u", "i", "view")
 

@@ -18,19 +18,19 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from fusionrec import catalogue
 from fusionrec.api.answering import Recommender
 from fusionrec.api.training import read_data
 from fusionrec.config import Workspace
-from fusionrec.data.overlap import check_fingerprint
-from fusionrec.data.split import leave_last_out
+from fusionrec.data.leakage import check_fingerprint
+from fusionrec.data.splits import leave_last_out
+from fusionrec.deploy.build import activate
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report.held_out import held_out
-from fusionrec.indexing import activate
+from fusionrec.evaluation.report.holdout import held_out
 from fusionrec.ledger import Event, Ledger
-from fusionrec.ledger.tables import SCHEMA
-from fusionrec.versions import load
-from legacy.make_workspace import ASKED, PACKED, rows
+from fusionrec.ledger.schema import SCHEMA
+from fusionrec.recommend import catalog
+from fusionrec.registry.versions import load
+from legacy.contents import ASKED, PACKED, rows
 
 MOST = 307_200  # bytes that the packed workspace may take
 
@@ -106,14 +106,14 @@ def test_it_takes_feedback_which_counts(home, expected):
 def test_items_are_withdrawn_and_brought_back(home, expected):
     wanted = expected["answers"]["v2"]["known user"]["ids"]
     ledger, version = Ledger(home / "ledger.sqlite"), load(Workspace(home))
-    for change, shown in ((catalogue.withdraw, False), (catalogue.restore, True)):
-        assert change(ledger, catalogue.current(version, ledger), [wanted[0], "new1"]) == 2
+    for change, shown in ((catalog.withdraw, False), (catalog.restore, True)):
+        assert change(ledger, catalog.current(version, ledger), [wanted[0], "new1"]) == 2
         with Recommender(home) as recommender:
             ids = [item.id for item in recommender.recommend("v0").items]
             assert (wanted[0] in ids, "new1" in ids) == (shown, shown)
             # Not their order: the two new items have one score, but for its last bits.
             assert (set(ids) == set(wanted)) == shown
-    assert catalogue.restore(ledger, catalogue.current(version, ledger), ["f9"]) == 1
+    assert catalog.restore(ledger, catalog.current(version, ledger), ["f9"]) == 1
 
 
 def test_the_version_before_is_activated_with_its_index(home, expected):

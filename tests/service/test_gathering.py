@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fusionrec.index.together import ask
-from fusionrec.service.gathering import _THREADS, Gathering
+from fusionrec.index.coalescing import ask
+from fusionrec.service.coalescing import _THREADS, Gathering
 
 
 class Slow:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 from serving import opened
-from swapping import eventually
+from swap_stress import eventually
 
 TELLING = ("explain", "only", "seen", "fresh")
 

@@ -11,15 +11,15 @@ import httpx
 import numpy as np
 import pytest
 
-from fusionrec.catalogue import current, put
 from fusionrec.config import Workspace
-from fusionrec.data.items import item_of
+from fusionrec.data.item_files import item_of
 from fusionrec.index import AnyOf
 from fusionrec.ledger import Ledger
-from fusionrec.query import Query, Rated
-from fusionrec.versions import load
+from fusionrec.recommend.catalog import current, put
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.registry.versions import load
 from serving import Shop, opened
-from swapping import eventually, exact
+from swap_stress import eventually, exact
 
 PROBLEM = "application/problem+json"
 
@@ -412,9 +412,9 @@ def test_ids_may_hold_slashes(own):
 
 def test_vectors_of_another_model_answer_whoever_asks(built, tmp_path):
     """Such a version knows no users; a visitor's feedback still counts."""
-    from fusionrec.artifact.tables import write_vectors
-    from fusionrec.foreign import publish_vectors
-    from fusionrec.indexing import build_index
+    from fusionrec.deploy.build import build_index
+    from fusionrec.registry.tables import write_vectors
+    from fusionrec.registry.vector_import import publish_vectors
 
     workspace = Workspace(tmp_path / "home")
     shutil.copytree(built.home, workspace.home)

@@ -11,15 +11,15 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from wares import KINDS, ware
-
 from colliding import content, title
-from fusionrec.catalogue import Catalogue
+from shop_data import KINDS, ware
+
 from fusionrec.config import Workspace
-from fusionrec.service import chart
-from fusionrec.service.form import step_of
+from fusionrec.recommend.catalog import Catalogue
+from fusionrec.registry.versions import load
+from fusionrec.service.ui import projection
+from fusionrec.service.ui.form import step_of
 from fusionrec.service.wording import hint_for_http, note_for_http
-from fusionrec.versions import load
 from serving import opened
 
 VISITOR = "επισκέπτης 7"
@@ -261,17 +261,17 @@ def test_who_is_not_known_and_names_what_is_not_there_hears_of_both(market, ridd
 
 
 def test_the_map_has_as_many_groups_as_colours(market, monkeypatch):
-    monkeypatch.setattr(chart, "_MOST_GROUPS", 2)
-    found = chart.chart_of(Catalogue.of(load(market.workspace)))
+    monkeypatch.setattr(projection, "_MOST_GROUPS", 2)
+    found = projection.chart_of(Catalogue.of(load(market.workspace)))
     assert len(found.groups) == 2
     groups = {point[4] for point in found.points}
     assert groups == {0, 1, None}
 
 
 def test_vectors_alone_say_over_http_what_they_lack(built, tmp_path):
-    from fusionrec.artifact.tables import write_vectors
-    from fusionrec.foreign import publish_vectors
-    from fusionrec.indexing import build_index
+    from fusionrec.deploy.build import build_index
+    from fusionrec.registry.tables import write_vectors
+    from fusionrec.registry.vector_import import publish_vectors
 
     workspace = Workspace(tmp_path / "home")
     shutil.copytree(built.home, workspace.home)

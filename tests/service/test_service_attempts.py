@@ -8,8 +8,8 @@ import string
 import pytest
 
 from fusionrec.ledger import Key
-from fusionrec.service.guard import Guard
-from fusionrec.service.limits import Buckets, Verified
+from fusionrec.service.middleware import Guard
+from fusionrec.service.rate_limits import Buckets, Verified
 from fusionrec.service.settings import ServiceSettings
 
 BURST = 3

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fusionrec.catalogue import current
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.versions import load
-from fusionrec.words import WordIndex, plain_words
+from fusionrec.recommend.catalog import current
+from fusionrec.recommend.fulltext import WordIndex, plain_words
+from fusionrec.registry.versions import load
 
 
 def test_how_near_items_come_to_what_is_half_written():

@@ -8,19 +8,19 @@ from typing import Any
 
 import pytest
 
-from fusionrec.catalogue import current, put
-from fusionrec.data.changed import ChangedColumn
+from fusionrec.data.changed_items import ChangedColumn
 from fusionrec.data.dataset import Table
-from fusionrec.data.items import item_of
-from fusionrec.indexing import build_index
+from fusionrec.data.item_files import item_of
+from fusionrec.deploy.build import build_index
+from fusionrec.deploy.hot_reload import Live
 from fusionrec.ledger import Ledger
-from fusionrec.live import Live
+from fusionrec.recommend.catalog import current, put
+from fusionrec.recommend.fulltext import WordIndex
+from fusionrec.registry.versions import load
 from fusionrec.service import state as holding
 from fusionrec.service.view import View
-from fusionrec.versions import load
-from fusionrec.words import WordIndex
 from serving import Shop, opened
-from swapping import eventually, second
+from swap_stress import eventually, second
 
 
 @pytest.fixture(params=[0, 1_000], ids=["store", "copy"])

@@ -12,8 +12,8 @@ import pytest
 from fusionrec.errors import ConfigError, LedgerError
 from fusionrec.ledger import Ledger
 from fusionrec.service.app import create_app
-from fusionrec.service.guard import scope_of
-from fusionrec.service.limits import Buckets
+from fusionrec.service.middleware import scope_of
+from fusionrec.service.rate_limits import Buckets
 from fusionrec.service.settings import ServiceSettings
 from serving import Shop, opened
 

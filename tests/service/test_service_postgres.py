@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from fusionrec.config import Workspace
-from fusionrec.indexing import build_index
+from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ import pytest
 
 from builders import python
 from fusionrec.ledger import Event, Ledger
-from fusionrec.versions import load
-from swapping import eventually, second
+from fusionrec.registry.versions import load
+from swap_stress import eventually, second
 
 
 def test_it_says_where_it_answers_and_ends_in_order(indexed, serve):

@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fusionrec import indexing
+from fusionrec.deploy import build
 from fusionrec.errors import StoreError, StoreUnavailableError
 from fusionrec.index import MilvusIndex, MilvusStore
 from fusionrec.ledger import Ledger
-from fusionrec.query import Query
+from fusionrec.recommend.query import Query
+from fusionrec.registry.versions import load
 from fusionrec.service.state import State
-from fusionrec.versions import load
 from serving import Shop, opened
-from swapping import eventually, exact, second
+from swap_stress import eventually, exact, second
 
 
 def test_an_item_is_added_changed_withdrawn_and_brought_back(own):
@@ -106,7 +106,7 @@ def test_a_swap_under_requests_fails_none(own):
         running = [pool.submit(ask, number) for number in range(4)]
         try:
             for version in ("v2", "v1", "v2"):
-                indexing.activate(workspace, version)
+                build.activate(workspace, version)
                 eventually(lambda version=version: seen[-1:] == [version])
         finally:
             ended.set()
@@ -282,7 +282,7 @@ def test_a_copy_in_memory_answers_as_the_store_does(indexed):
 def test_a_process_without_the_store_hands_an_activation_over(own):
     second(own.workspace)
     for version in ("v2", "v1"):
-        indexing.activate(own.workspace, version)
+        build.activate(own.workspace, version)
     eventually(lambda: own.client.get("/v1/schema").json()["version"] == "v1")
     other = State(own.workspace, "", own.state.settings, lambda _: None, exact=True)
     try:

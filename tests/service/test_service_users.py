@@ -9,10 +9,10 @@ import pytest
 
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Impression
+from fusionrec.registry.versions import load
+from fusionrec.service.event_writer import Recorder
 from fusionrec.service.metrics import Metrics
-from fusionrec.service.recorder import Recorder
-from fusionrec.versions import load
-from swapping import eventually
+from swap_stress import eventually
 
 
 def test_feedback_changes_the_next_answer(shop):

@@ -14,8 +14,8 @@ from builders import as_options, command, python, recipe, stop_at
 from fusionrec.config import Workspace
 from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.claim import claimed
-from fusionrec.training.run import has_checkpoint, train
+from fusionrec.training.checkpoint_lock import claimed
+from fusionrec.training.train import has_checkpoint, train
 
 MADE = recipe(epochs=3)
 

@@ -8,7 +8,7 @@ import pytest
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens.readers import read
 from fusionrec.metrics import rmse
-from fusionrec.recipes import Recipe, TrainingSettings
+from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.fusion import FusionTrainer, hold_out, predict
 
 

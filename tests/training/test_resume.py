@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 
 from builders import as_options, command, recipe, stop_at
 from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load
 from fusionrec.errors import TrainingError
-from fusionrec.recipes import Recipe
+from fusionrec.models.presets import Recipe
 from fusionrec.training import checkpoint
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.progress import Progress
-from fusionrec.training.run import train
+from fusionrec.training.train import train
 
 MADE = recipe(epochs=3)
 

@@ -10,24 +10,24 @@ import paddle
 import pytest
 
 from builders import SMALL, carousel, checkerboard, library, sequence_recipe, stop_at
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.publish import publish
-from fusionrec.artifact.tables import Histories
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.split import leave_last_out
+from fusionrec.data.splits import leave_last_out
 from fusionrec.errors import ConfigError, TrainingError
-from fusionrec.evaluation.model import Fresh, ModelRanker
+from fusionrec.evaluation.candidates import Fresh, ModelRanker
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.features import Encoder
-from fusionrec.histories import RATINGS, History, Reading
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import RATINGS, History, Reading
+from fusionrec.models.presets import SequenceRecipe, SequenceSettings, SequenceTraining
 from fusionrec.models.sequence import Dropout, HistoryTower
-from fusionrec.recipes import SequenceRecipe, SequenceSettings, SequenceTraining
+from fusionrec.registry import Artifact
+from fusionrec.registry.publish import publish
+from fusionrec.registry.tables import Histories
 from fusionrec.training.loop import weights
 from fusionrec.training.progress import Progress
-from fusionrec.training.run import train
 from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
+from fusionrec.training.train import train
 
 LENGTH = 12
 DIM = SMALL.dim

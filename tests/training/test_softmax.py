@@ -175,7 +175,7 @@ def test_the_lowest_temperature_stays_in_range(sign):
 
 def test_a_training_temperature_below_that_is_refused():
     from fusionrec.errors import ConfigError
-    from fusionrec.recipes import SequenceTraining
+    from fusionrec.models.presets import SequenceTraining
 
     assert SequenceTraining(temperature=0.02).temperature == 0.02
     for temperature in (0.019, 0.0, -1.0, float("inf"), float("nan")):

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from builders import carousel, library, sequence_recipe
-from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
-from fusionrec.evaluation.model import Fresh, ModelRanker
+from fusionrec.evaluation.candidates import Fresh, ModelRanker
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import CLOCKED, evaluate
-from fusionrec.histories import History
-from fusionrec.people import People
-from fusionrec.query import Query, Rated
-from fusionrec.recipes import SequenceRecipe
-from fusionrec.training.run import train
+from fusionrec.features.history import History
+from fusionrec.models.presets import SequenceRecipe
+from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.user_vector import People
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
 
 LENGTH = 10
 SEASON = 1_000_000  # seconds

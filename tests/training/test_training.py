@@ -10,11 +10,11 @@ from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.recipes import FUSION, Recipe
+from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion import FusionTrainer, hold_out
 from fusionrec.training.loop import Trained
 from fusionrec.training.progress import Progress, learning_rate
-from fusionrec.training.run import train
+from fusionrec.training.train import train
 
 
 def fit(dataset: Dataset, made: Recipe, report=lambda _: None) -> Trained:

@@ -12,10 +12,10 @@ from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.answer import Answer
-    from fusionrec.everyone import Everyone
     from fusionrec.index import Condition
-    from fusionrec.query import Query, Rated
+    from fusionrec.recommend.answer import Answer
+    from fusionrec.recommend.batch import Everyone
+    from fusionrec.recommend.query import Query, Rated
 
     Where = str | Sequence[str | Condition]
 
@@ -51,9 +51,9 @@ class Recommender:
         milvus: str = "",
         talk: Talk = _silent,
     ) -> None:
-        from fusionrec.feedback import Feedback
+        from fusionrec.deploy.open import open_recommender
         from fusionrec.ledger import Ledger
-        from fusionrec.opening import open_recommender
+        from fusionrec.recommend.feedback import Feedback
 
         workspace = Workspace.find(home)
         place = place_in(workspace, milvus)
@@ -159,7 +159,7 @@ class Recommender:
         Raises:
             UsageError: a condition is none.
         """
-        from fusionrec.everyone import Lists, table
+        from fusionrec.recommend.batch import Lists, table
 
         everyone = self._everyone(k, where, seen)
         lists = Lists.joined([Lists.none(), *(lists for lists, _ in everyone.lists())])
@@ -173,13 +173,13 @@ class Recommender:
         Raises:
             UsageError: a condition is none, or the file cannot be written.
         """
-        from fusionrec.everyone import write_answers
+        from fusionrec.recommend.batch import write_answers
 
         return write_answers(Path(file), self._everyone(k, where, seen))
 
     def _everyone(self, k: int, where: Where, seen: bool) -> Everyone:
-        from fusionrec.everyone import Everyone
-        from fusionrec.query import Query
+        from fusionrec.recommend.batch import Everyone
+        from fusionrec.recommend.query import Query
 
         wished = Query(k=k, where=self._where(where), seen=seen)
         return Everyone(self._room, self._feedback, wished)
@@ -192,7 +192,7 @@ class Recommender:
         rated: Mapping[str, float] | None,
     ) -> Query:
         """For whom it is asked, with what they said since the training."""
-        from fusionrec.query import Query
+        from fusionrec.recommend.query import Query
 
         known = {name: _text(name, value) for name, value in (profile or {}).items()}
         history = self._room.named(self._history(liked, rated or {}))
@@ -200,7 +200,7 @@ class Recommender:
         return self._feedback.enrich(query, self._room.catalogue)
 
     def _history(self, liked: Texts, rated: Mapping[str, float]) -> list[Rated]:
-        from fusionrec.query import Rated, check_rated
+        from fusionrec.recommend.query import Rated, check_rated
 
         schema = self._room.artifact.schema
         check_rated(rated, schema, "liked=[ITEM]")

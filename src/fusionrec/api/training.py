@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 from fusionrec.api.places import Home, place_in
 from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.recipes import AnyRecipe, recipe_named
+from fusionrec.models.presets import AnyRecipe, recipe_named
 
 if TYPE_CHECKING:
-    from fusionrec.artifact import Artifact
     from fusionrec.evaluation.result import Result
+    from fusionrec.registry import Artifact
     from fusionrec.training.progress import Progress
 
 Talk = Callable[[str], None]
@@ -39,7 +39,7 @@ def read_data(name_or_path: str | Path, home: Home = None) -> Dataset:
         UsageError: neither a known name nor an existing path.
         DataError: the files are missing or damaged.
     """
-    from fusionrec.data.fetch import load
+    from fusionrec.data.catalog import load
 
     return load(str(name_or_path), Workspace.find(home).data)
 
@@ -74,7 +74,7 @@ class Model:
         Raises:
             StoreError: the store cannot be reached or written.
         """
-        from fusionrec.indexing import build_index
+        from fusionrec.deploy.build import build_index
 
         return build_index(self.workspace, self.artifact, place_in(self.workspace, milvus))
 
@@ -105,7 +105,7 @@ def train(
     """
     recipe = _recipe(model, profile, settings)
     with _own_log():
-        from fusionrec.training.run import train as run
+        from fusionrec.training.train import train as run
 
     workspace = Workspace.find(home)
     return Model(workspace, run(dataset, recipe, workspace, _Epochs(talk), talk=talk))
@@ -140,7 +140,7 @@ def evaluate(
         UsageError: the data set, an option or the model does not suit the protocol, or the model
             may have seen the test.
     """
-    from fusionrec.evaluation.model import Fresh, Published
+    from fusionrec.evaluation.candidates import Fresh, Published
     from fusionrec.evaluation.protocols import Options, named
     from fusionrec.evaluation.run import evaluate as run
 

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from fusionrec import __version__
-from fusionrec.cli import answers, data, evaluation, init, items, report, serving, training, upkeep
+from fusionrec.cli import data, evaluate, init, items, models, recommend, report, serve, train
 from fusionrec.cli.output import say
 from fusionrec.config import Workspace
 from fusionrec.errors import FusionrecError
@@ -39,13 +39,13 @@ def cli(context: click.Context, home: str | None) -> None:
 for command in (
     *init.COMMANDS,
     *data.COMMANDS,
-    *training.COMMANDS,
-    *answers.COMMANDS,
-    *evaluation.COMMANDS,
+    *train.COMMANDS,
+    *recommend.COMMANDS,
+    *evaluate.COMMANDS,
     *report.COMMANDS,
     *items.COMMANDS,
-    *upkeep.COMMANDS,
-    *serving.COMMANDS,
+    *models.COMMANDS,
+    *serve.COMMANDS,
 ):
     cli.add_command(command)
 

@@ -12,7 +12,7 @@ from fusionrec.config import Workspace
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
-    from fusionrec.data.tabular.checked import Checked, FieldFacts
+    from fusionrec.data.tabular.report import Checked, FieldFacts
 
 _KINDS = 20  # of events that are listed
 
@@ -27,10 +27,10 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     PATH is a fusionrec.toml or the folder that it lies in, or anything else that --data takes. Ends
     with 0 when it can be trained on.
     """
-    from fusionrec.data.fetch import load
+    from fusionrec.data.catalog import load
     from fusionrec.data.tabular.cache import kept
-    from fusionrec.data.tabular.checked import check_dataset, check_kept
-    from fusionrec.data.tabular.reading import is_described
+    from fusionrec.data.tabular.load import is_described
+    from fusionrec.data.tabular.report import check_dataset, check_kept
 
     path, progress = Path(data).expanduser(), loading(data)
     if is_described(path):

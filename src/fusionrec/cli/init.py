@@ -11,7 +11,7 @@ from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.data.guessing.guess import Guess
+    from fusionrec.data.inference.infer import Guess
 
 
 @click.command()
@@ -24,9 +24,9 @@ def init(folder: Path, force: bool, name: str) -> None:
     CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
     stands in the file with its reason; change what is wrong.
     """
-    from fusionrec.data.guessing.guess import guess
-    from fusionrec.data.guessing.writing import toml_text, write_new
-    from fusionrec.data.tabular.description import NAME, read_description
+    from fusionrec.data.inference.infer import guess
+    from fusionrec.data.inference.toml_writer import toml_text, write_new
+    from fusionrec.data.tabular.spec import NAME, read_description
 
     file = folder / NAME
     if file.exists() and not force:
@@ -41,7 +41,7 @@ def init(folder: Path, force: bool, name: str) -> None:
 
 def _summary(guessed: Guess) -> None:
     """What was found, a line for each table, on stderr."""
-    from fusionrec.data.guessing.naming import RATING, has
+    from fusionrec.data.inference.name_hints import RATING, has
 
     told = {line.key: str(line.value) for line in guessed.interactions}
     beside = [key for key in ("rating", "count", "event", "time") if key in told]
@@ -82,7 +82,7 @@ def sample(folder: Path, seed: int) -> None:
     For trying out how files of one's own are read. The tastes in them are planted, so no figure on
     them says anything of people.
     """
-    from fusionrec.data.shop import write_shop
+    from fusionrec.data.samples.shop import write_shop
 
     write_shop(folder, seed)
     say(f"a made-up shop is in {folder}; see what init makes of it: fusionrec init {folder}")

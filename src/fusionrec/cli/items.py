@@ -16,8 +16,8 @@ from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.catalogue import Catalogue
     from fusionrec.ledger import Ledger
+    from fusionrec.recommend.catalog import Catalogue
 
 
 _SHOWN = 5  # categories that one note tells
@@ -34,7 +34,7 @@ def items(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand is not None:
         return
-    from fusionrec.data.items import plain_content
+    from fusionrec.data.item_files import plain_content
 
     _, catalogue = _now(context.obj)
     artifact = catalogue.artifact
@@ -76,8 +76,8 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     withdrawn item is changed too, and stays withdrawn until `items restore`.
     Nothing is taken if a line is wrong.
     """
-    from fusionrec.catalogue import check_takes, put
-    from fusionrec.data.items import held_categories, read_items, unheard
+    from fusionrec.data.item_files import held_categories, read_items, unheard
+    from fusionrec.recommend.catalog import check_takes, put
 
     ledger, now = _now(workspace)
     check_takes(now)
@@ -104,13 +104,13 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
 @click.pass_obj
 def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     """Take items, by id or title, out of every answer; `items restore` brings them back."""
-    from fusionrec import catalogue
-    from fusionrec.finder import Finder
+    from fusionrec.recommend import catalog
+    from fusionrec.recommend.item_search import Finder
 
     ledger, now = _now(workspace)
     finder = Finder(now)
     named = [id if id in now.positions else finder.item(id) or id for id in ids]
-    written = catalogue.withdraw(ledger, now, list(dict.fromkeys(named)))
+    written = catalog.withdraw(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} withdrawn; no answer shows that from now on")
 
 
@@ -119,7 +119,7 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
 @click.pass_obj
 def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     """Bring withdrawn items, by id or title, back with the content that they were last given."""
-    from fusionrec import catalogue
+    from fusionrec.recommend import catalog
 
     ledger, now = _now(workspace)
     name = now.artifact.schema.title
@@ -136,7 +136,7 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
                 hint=", ".join(meant[:_SHOWN]) + (", …" if len(meant) > _SHOWN else ""),
             )
         named += meant
-    written = catalogue.restore(ledger, now, list(dict.fromkeys(named)))
+    written = catalog.restore(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} back in every answer")
 
 
@@ -157,7 +157,7 @@ def vectors(workspace: Workspace, file: Path) -> None:
     """
     import numpy as np
 
-    from fusionrec.artifact.tables import write_vectors
+    from fusionrec.registry.tables import write_vectors
 
     _, now = _now(workspace)
     here = np.flatnonzero(now.available)
@@ -177,10 +177,10 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     Ratings, likes and dislikes, with the profiles of those who gave them and the items as they are
     now; alone, or with --data as part of that data set.
     """
-    from fusionrec.data.fetch import load as load_data
-    from fusionrec.data.saved import save_dataset
-    from fusionrec.feedback_data import feedback_alone, other_data, with_feedback
-    from fusionrec.versions import trained_on
+    from fusionrec.data.catalog import load as load_data
+    from fusionrec.data.parquet_dataset import save_dataset
+    from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
+    from fusionrec.registry.versions import trained_on
 
     ledger, now = _now(workspace)
     if data is None:
@@ -197,9 +197,9 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
 
 def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:
     """The ledger, and the active version's items with all changes in it."""
-    from fusionrec.catalogue import current
     from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
+    from fusionrec.recommend.catalog import current
+    from fusionrec.registry.versions import load
 
     ledger = Ledger(workspace.ledger)
     return ledger, current(load(workspace), ledger)

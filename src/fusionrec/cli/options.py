@@ -12,12 +12,12 @@ from fusionrec.config import Workspace
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
-from fusionrec.recipes import RECIPES, AnyRecipe, recipe_named
+from fusionrec.models.presets import RECIPES, AnyRecipe, recipe_named
 
 if TYPE_CHECKING:
     from fusionrec.data.schema import Schema
     from fusionrec.index import Condition, Place
-    from fusionrec.query import Rated
+    from fusionrec.recommend.query import Rated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +38,7 @@ share = click.option(
 
 
 def place(command: F) -> F:
-    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.places``."""
+    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.connection``."""
 
     @functools.wraps(command)
     def with_place(*args: Any, uri: str, token: str, connect: Sequence[str], **given: Any) -> Any:
@@ -185,7 +185,7 @@ def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> 
     Raises:
         UsageError: a ``--rated`` is not an item and a number, or interactions are events.
     """
-    from fusionrec.query import Rated, check_rated
+    from fusionrec.recommend.query import Rated, check_rated
 
     check_rated(rated, schema, "--liked ITEM")
     like = 1.0 if schema.events else schema.like

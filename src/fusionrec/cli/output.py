@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.schema import Schema
-    from fusionrec.recommender import Answer
+    from fusionrec.recommend.recommender import Answer
     from fusionrec.training.progress import Epoch, Measure, Progress
 
 

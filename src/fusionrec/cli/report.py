@@ -31,11 +31,11 @@ def report(
 
     Prints the file's path.
     """
-    from fusionrec.data.fetch import load as load_data
+    from fusionrec.data.catalog import load as load_data
     from fusionrec.evaluation.report import render
-    from fusionrec.feedback_data import trained_with, without_feedback
     from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
+    from fusionrec.recommend.feedback_dataset import trained_with, without_feedback
+    from fusionrec.registry.versions import load
 
     artifact = load(workspace, version)
     artifact.need_towers(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.measured import (
+from fusionrec.evaluation.metrics_table import (
     LOWER_IS_BETTER,
     POWER,
     Measured,

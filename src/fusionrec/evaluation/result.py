@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.anchors import Anchor
 from fusionrec.evaluation.bootstrap import Comparison
-from fusionrec.evaluation.measured import Measured
-from fusionrec.evaluation.searched import Searched
+from fusionrec.evaluation.index_check import Searched
+from fusionrec.evaluation.metrics_table import Measured
+from fusionrec.evaluation.published_results import Anchor
 
 
 @dataclass(frozen=True)

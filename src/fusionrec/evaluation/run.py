@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.anchors import INTERPOLATED, anchors
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
-from fusionrec.evaluation.measured import Measured, Values, best_of
-from fusionrec.evaluation.model import Source
-from fusionrec.evaluation.part import training_command
+from fusionrec.evaluation.candidates import Source
+from fusionrec.evaluation.index_check import Searched, search
+from fusionrec.evaluation.metrics_table import Measured, Values, best_of
 from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
 from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
+from fusionrec.evaluation.published_results import INTERPOLATED, anchors
 from fusionrec.evaluation.result import Result
-from fusionrec.evaluation.searched import Searched, search
+from fusionrec.evaluation.training_split import training_command
+from fusionrec.registry import Artifact
 
 SAMPLE = 200  # users who are also asked through the index, by default
 

@@ -6,9 +6,13 @@ Importing this package loads no Milvus client; that happens when a store is open
 from __future__ import annotations
 
 from fusionrec.index.base import Index
-from fusionrec.index.columns import FilterColumns, mask
-from fusionrec.index.differences import collection_name
+from fusionrec.index.batch import ManySearch
+from fusionrec.index.coalescing import side_by_side
+from fusionrec.index.connection import Place, place_from
+from fusionrec.index.dialect import collection_name
 from fusionrec.index.exact import ExactIndex, Hits
+from fusionrec.index.filter_columns import FilterColumns, mask
+from fusionrec.index.filter_parser import parse, read_conditions
 from fusionrec.index.filters import (
     AllOf,
     AnyOf,
@@ -18,14 +22,10 @@ from fusionrec.index.filters import (
     Only,
     Without,
 )
-from fusionrec.index.lite import wipe
-from fusionrec.index.many import ManySearch
-from fusionrec.index.milvus import CollectionInfo, MilvusStore
-from fusionrec.index.overlaid import OverlaidIndex
-from fusionrec.index.parsing import parse, read_conditions
-from fusionrec.index.places import Place, place_from
-from fusionrec.index.stored import MilvusIndex
-from fusionrec.index.together import side_by_side
+from fusionrec.index.milvus_index import MilvusIndex
+from fusionrec.index.milvus_lite import wipe
+from fusionrec.index.milvus_store import CollectionInfo, MilvusStore
+from fusionrec.index.overlay import OverlaidIndex
 
 __all__ = [
     "AllOf",

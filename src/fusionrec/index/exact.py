@@ -10,7 +10,7 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError, UsageError
-from fusionrec.index.columns import FilterColumns
+from fusionrec.index.filter_columns import FilterColumns
 from fusionrec.index.filters import Condition
 
 # Scores closer than this are settled in double precision: several times the error of a float32

@@ -13,12 +13,12 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, inspect
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import forks
-from fusionrec.ledger.faults import ledger_error
-from fusionrec.ledger.places import WAIT, Place, is_settled, settled_engine
-from fusionrec.ledger.tables import SCHEMA, migrate, schema_number
-from fusionrec.ledger.turns import begin, turns_at, write_ahead
-from fusionrec.ledger.watch import Watch
+from fusionrec.ledger import fork_safety
+from fusionrec.ledger.change_detector import Watch
+from fusionrec.ledger.errors import ledger_error
+from fusionrec.ledger.location import WAIT, Place, is_settled, settled_engine
+from fusionrec.ledger.schema import SCHEMA, migrate, schema_number
+from fusionrec.ledger.write_lock import begin, turns_at, write_ahead
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Database:
         file = self._place.file
         self._turns = None if file is None else turns_at(file)
         self._watch = None if file is None else Watch(file, wait)
-        forks.watch(self._engine)
+        fork_safety.watch(self._engine)
         weakref.finalize(self, self._engine.dispose)
 
     @property
@@ -68,7 +68,7 @@ class Database:
         Raises:
             LedgerError: the database cannot be used, or is a newer program's.
         """
-        with self._translated(), forks.passed():
+        with self._translated(), fork_safety.passed():
             file, engine = self._place.file, self._engine
             if file is not None and not file.exists():
                 return otherwise
@@ -92,7 +92,7 @@ class Database:
             LedgerError: the database cannot be used, or is a newer program's; nothing was written.
         """
         end = time.monotonic() + self._wait  # for all that may have to be waited for
-        with self._translated(), forks.passed(), self._turn():
+        with self._translated(), fork_safety.passed(), self._turn():
             self._place.make()
             with self._engine.connect() as connection:
                 if self._place.file is not None:
@@ -111,20 +111,20 @@ class Database:
             LedgerError: it cannot be read, is damaged, or is no ledger but another database.
         """
         file = self._place.file
-        with self._translated(), forks.passed():
+        with self._translated(), fork_safety.passed():
             if file is not None and file.exists():
                 _looked(self._engine, file, lambda where: _examine(where, file))
 
     def clear(self) -> None:
         """Takes what was deleted out of SQLite's log too, as far as no reader holds it."""
-        with self._translated(), forks.passed():
+        with self._translated(), fork_safety.passed():
             if self._place.file is not None:
                 with self._engine.connect() as connection:
                     _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes the connections; the next use opens them again."""
-        with self._translated(), forks.passed():
+        with self._translated(), fork_safety.passed():
             self._engine.dispose()
             if self._watch is not None:
                 self._watch.dispose()

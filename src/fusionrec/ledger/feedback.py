@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, distinct, func, or_, select
 
 from fusionrec.ledger.records import Event, Impression, Outcome, Recent
-from fusionrec.ledger.tables import events, impressions, in_parts
+from fusionrec.ledger.schema import events, impressions, in_parts
 
 # Made once: making them takes as long as SQLite's answer.
 _HELD = select(events).where(events.c.id.in_(bindparam("ids", expanding=True)))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from fusionrec.ledger.records import Activation, ItemChange
-from fusionrec.ledger.tables import activations, in_parts, item_changes, now
+from fusionrec.ledger.schema import activations, in_parts, item_changes, now
 
 Content = Mapping[str, Any] | None  # of an item, as JSON values; None to withdraw it
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, delete, select
 
 from fusionrec.errors import UsageError
 from fusionrec.ledger.records import Key
-from fusionrec.ledger.tables import keys, now
+from fusionrec.ledger.schema import keys, now
 
 _PREFIX = "frk_"  # so that a secret that lies around is known for what it is
 

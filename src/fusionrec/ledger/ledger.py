@@ -8,7 +8,7 @@ from pathlib import Path
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
 from fusionrec.ledger.database import Database
-from fusionrec.ledger.places import WAIT
+from fusionrec.ledger.location import WAIT
 from fusionrec.ledger.records import (
     Activation,
     Event,

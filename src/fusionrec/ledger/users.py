@@ -12,14 +12,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from fusionrec.ledger.feedback import events_of
 from fusionrec.ledger.records import Impression, Pulse, Told
-from fusionrec.ledger.tables import (
-    events,
-    forgotten,
-    impressions,
-    in_parts,
-    profiles,
-    schema,
-)
+from fusionrec.ledger.schema import events, forgotten, impressions, in_parts, profiles, schema
 
 # Asked at every answer, and so in the words that every database knows.
 _PULSE = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.metrics.ranked import Ranked
-from fusionrec.metrics.sets import ItemSets
+from fusionrec.metrics.accuracy import Ranked
+from fusionrec.metrics.item_sets import ItemSets
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:

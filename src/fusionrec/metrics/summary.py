@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.metrics import lists
-from fusionrec.metrics.ranked import Ranked
+from fusionrec.metrics import beyond_accuracy
+from fusionrec.metrics.accuracy import Ranked
 
 T = TypeVar("T")
 
@@ -120,16 +120,16 @@ def mean(values: np.ndarray) -> float:
 
 def _of_lists(best: np.ndarray, catalogue: Catalogue, k: int) -> dict[str, float]:
     count, members = catalogue.count, catalogue.members
-    shown = lists.exposure(best, len(count))
+    shown = beyond_accuracy.exposure(best, len(count))
     if len(shown) > len(count):
         raise UsageError(f"lists hold an item beyond the catalogue of {len(count)}")
     shown = shown if members is None else shown[members]
     found = {
-        f"coverage@{k}": lists.coverage(shown),
-        f"gini@{k}": lists.gini(shown),
-        f"percentile@{k}": mean(lists.shown_percentile(best, count)),
-        f"novelty@{k}": mean(lists.novelty(best, count, catalogue.users)),
+        f"coverage@{k}": beyond_accuracy.coverage(shown),
+        f"gini@{k}": beyond_accuracy.gini(shown),
+        f"percentile@{k}": mean(beyond_accuracy.shown_percentile(best, count)),
+        f"novelty@{k}": mean(beyond_accuracy.novelty(best, count, catalogue.users)),
     }
     if catalogue.vectors is not None:
-        found[f"diversity@{k}"] = mean(lists.diversity(best, catalogue.vectors))
+        found[f"diversity@{k}"] = mean(beyond_accuracy.diversity(best, catalogue.vectors))
     return found

@@ -9,8 +9,8 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from fusionrec.data.schema import Field, Side
-from fusionrec.features import Encoder
-from fusionrec.recipes import FusionSettings
+from fusionrec.features.encoder import Encoder
+from fusionrec.models.presets import FusionSettings
 
 _ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
@@ -20,7 +20,7 @@ class Fields(nn.Layer):
 
     Takes the arrays that ``Encoder.encode`` makes, in the order of the fields. Row 0 of every
     embedding stands for "not known". Answers come from the same forward pass in NumPy
-    (``artifact/plain.py``), to which the weights travel by the names that they have here.
+    (``registry/inference/fields.py``), which reads the weights by the names that they have here.
     """
 
     def __init__(self, encoder: Encoder, fields: Sequence[Field], settings: FusionSettings) -> None:

@@ -10,10 +10,10 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from fusionrec.features import Encoder
-from fusionrec.histories import DATES, GAPS, RATINGS, Reading
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import DATES, GAPS, RATINGS, Reading
 from fusionrec.models.fusion import Fields
-from fusionrec.recipes import SequenceSettings
+from fusionrec.models.presets import SequenceSettings
 
 
 class HistoryTower(nn.Layer):
@@ -23,7 +23,7 @@ class HistoryTower(nn.Layer):
     McAuley, SASRec, 2018) over one token for the profile and one for each item of the history, the
     oldest first. A history's items come as their *vectors*, the ones that the index holds: so the
     tower knows no item by number, and an item that came after training can stand in a history.
-    Answers come from the same forward pass in NumPy (``artifact/attention.py``).
+    Answers come from the same forward pass in NumPy (``registry/inference/transformer.py``).
 
     Args:
         encoder: fitted on the training rows.

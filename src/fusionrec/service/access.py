@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from fusionrec.service.asks import Ask
 from fusionrec.service.problems import ForbiddenError
+from fusionrec.service.schemas import Ask
 
 # Each names items of a stored person's history, or tells of them by what is missing or moved: a
 # reason names liked items; `only` leaves out what was rated; `seen` and `fresh` differ from the

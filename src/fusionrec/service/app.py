@@ -14,13 +14,13 @@ from starlette.staticfiles import StaticFiles
 from fusionrec import __version__
 from fusionrec.config import Workspace
 from fusionrec.index import Place
-from fusionrec.service import about, answering, items, users, versions
-from fusionrec.service.gathering import Gathering
-from fusionrec.service.guard import Guard
+from fusionrec.service.coalescing import Gathering
+from fusionrec.service.middleware import Guard
 from fusionrec.service.problems import handle
+from fusionrec.service.responses import once
+from fusionrec.service.routes import items, meta, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import State
-from fusionrec.service.told import once
 
 _ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
 _METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -70,10 +70,13 @@ def create_app(
     )
     app.state.fusionrec = state
     app.state.gathering = Gathering()
-    routers = (answering.soon, *(one.router for one in (answering, users, items, versions, about)))
+    routers = (
+        recommendations.soon,
+        *(one.router for one in (recommendations, users, items, versions, meta)),
+    )
     for router in routers:
         app.include_router(router, dependencies=[Depends(once)])
-    app.mount("/static", StaticFiles(directory=about.STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
     handle(app)
     app.add_middleware(
         Guard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request

@@ -10,17 +10,17 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from fusionrec.config import Workspace
+from fusionrec.deploy.hot_reload import Live
 from fusionrec.errors import LedgerError, StoreError
-from fusionrec.feedback import Feedback, Said, add
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
-from fusionrec.live import Live
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
+from fusionrec.recommend.feedback import Feedback, Said, add
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.service.event_writer import Recorder
+from fusionrec.service.impressions import Shown
 from fusionrec.service.metrics import Metrics
-from fusionrec.service.recorder import Recorder
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.shown import Shown
 from fusionrec.service.view import View
 from fusionrec.streams import Talk
 

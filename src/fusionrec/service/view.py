@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.answer import Answer
 from fusionrec.errors import StoreError
 from fusionrec.index import Condition, ExactIndex, Hits, Index
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.service.chart import Chart, chart_of
-from fusionrec.service.choices import Choices
-from fusionrec.service.form import form_of, scale_of
+from fusionrec.recommend.answer import Answer
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
 from fusionrec.service.metrics import Metrics
+from fusionrec.service.ui.facets import Choices
+from fusionrec.service.ui.form import form_of, scale_of
+from fusionrec.service.ui.projection import Chart, chart_of
 from fusionrec.service.wording import note_for_http
 
 _QUICK = 50_000  # items that NumPy searches in half a millisecond

@@ -13,13 +13,13 @@ from paddle import nn
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features import Encoder
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.metrics import rmse
-from fusionrec.recipes import Recipe, TrainingSettings
-from fusionrec.scores import SCALE, ScoreMap
+from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
+from fusionrec.training.fusion_network import Network
 from fusionrec.training.loop import LOWER, Trainer
-from fusionrec.training.network import Network
 from fusionrec.training.progress import Measure
 
 

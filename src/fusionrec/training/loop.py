@@ -16,9 +16,10 @@ import paddle
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features import Encoder
-from fusionrec.recipes import AnyRecipe
+from fusionrec.features.encoder import Encoder
+from fusionrec.models.presets import AnyRecipe
 from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.distributed import Team
 from fusionrec.training.process import interrupts_held, prepare_process
 from fusionrec.training.progress import (
     Epoch,
@@ -28,7 +29,6 @@ from fusionrec.training.progress import (
     Schedule,
     learning_rate,
 )
-from fusionrec.training.team import Team
 
 LOWER = "a lower training.learning_rate usually helps"
 

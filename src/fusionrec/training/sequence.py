@@ -9,21 +9,21 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from fusionrec.artifact.tables import Histories
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features import Encoder, Features
-from fusionrec.histories import Clock, Reading, rating_levels
+from fusionrec.features.encoder import Encoder, Features
+from fusionrec.features.history import Clock, Reading, rating_levels
 from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
+from fusionrec.models.presets import SequenceRecipe, SequenceTraining
 from fusionrec.models.sequence import HistoryTower
-from fusionrec.recipes import SequenceRecipe, SequenceTraining
+from fusionrec.registry.tables import Histories
+from fusionrec.training.fusion_network import withhold
 from fusionrec.training.loop import LOWER, Trainer
-from fusionrec.training.network import withhold
 from fusionrec.training.progress import Measure
-from fusionrec.training.sequences import SequenceBatch, Windows
 from fusionrec.training.softmax import softmax_loss
+from fusionrec.training.windows import SequenceBatch, Windows
 
 CLIP = 5.0  # largest norm of a step's gradient
 JUDGED = 64  # users whose histories pass the tower together outside training

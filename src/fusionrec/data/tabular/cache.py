@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.download import Progress
-from fusionrec.data.saved import read_table, write_table
+from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, files_of
-from fusionrec.data.tabular.description import NAME, Description, read_description
 from fusionrec.data.tabular.findings import from_json, to_json
+from fusionrec.data.tabular.spec import NAME, Description, read_description
 from fusionrec.durable import make_folder
 from fusionrec.errors import DataError
 

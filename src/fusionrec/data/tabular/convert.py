@@ -12,12 +12,12 @@ import numpy as np
 from fusionrec.data.dataset import Table, keep_last_of_pairs
 from fusionrec.data.download import Progress
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.description import Description, Interactions, People
+from fusionrec.data.tabular.entities import TableReader
 from fusionrec.data.tabular.findings import Finding, Findings
-from fusionrec.data.tabular.rows import RowReader
-from fusionrec.data.tabular.sources import Source, find_files, open_source
-from fusionrec.data.tabular.streams import Told
-from fusionrec.data.tabular.tables import TableReader
+from fusionrec.data.tabular.interactions import RowReader
+from fusionrec.data.tabular.readers.compression import Told
+from fusionrec.data.tabular.readers.files import Source, find_files, open_source
+from fusionrec.data.tabular.spec import Description, Interactions, People
 from fusionrec.errors import DataError
 
 Opened = tuple[Source, Told]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.tabular.values import as_text
+from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.texts import is_id
 from fusionrec.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.tabular.values import as_text
+from fusionrec.data.tabular.casting import as_text
 
 # One or two digits behind a comma: three might be thousands.
 COMMA = r"\s*[+-]?[0-9]+,[0-9]{1,2}\s*"

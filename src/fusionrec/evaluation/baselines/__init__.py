@@ -1,7 +1,7 @@
 """What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
 
-from fusionrec.evaluation.baselines.again import TakenBefore
 from fusionrec.evaluation.baselines.bias import Bias
+from fusionrec.evaluation.baselines.cold_start import CategoryKNN, Chance, Newest
 from fusionrec.evaluation.baselines.common import (
     Ranker,
     Rater,
@@ -9,15 +9,15 @@ from fusionrec.evaluation.baselines.common import (
     item_sets,
     takers,
 )
-from fusionrec.evaluation.baselines.fresh import CategoryKNN, Chance, Newest
+from fusionrec.evaluation.baselines.item_knn import ItemKNN
 from fusionrec.evaluation.baselines.linear import EASE, ProfileRidge
-from fusionrec.evaluation.baselines.neighbours import ItemKNN
 from fusionrec.evaluation.baselines.popular import (
     Popular,
     PopularByGroup,
     RecentlyPopular,
     popularity,
 )
+from fusionrec.evaluation.baselines.repeat import TakenBefore
 
 __all__ = [
     "EASE",

@@ -10,7 +10,7 @@ from scipy import sparse
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import UsageError
-from fusionrec.features import Encoder
+from fusionrec.features.encoder import Encoder
 from fusionrec.metrics import ItemSets, top
 
 

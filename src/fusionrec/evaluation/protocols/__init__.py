@@ -2,11 +2,11 @@
 
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.protocols.common import Options, Protocol, Run
-from fusionrec.evaluation.protocols.people import NewUser
+from fusionrec.evaluation.protocols.global_time import GlobalTime, NextItem
+from fusionrec.evaluation.protocols.new_item import NewItem
+from fusionrec.evaluation.protocols.new_user import NewUser
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task
 from fusionrec.evaluation.protocols.rating import Rating
-from fusionrec.evaluation.protocols.things import NewItem
-from fusionrec.evaluation.protocols.timed import GlobalTime, NextItem
 
 ALL: dict[str, Protocol] = {
     protocol.name: protocol

@@ -9,14 +9,14 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
-from fusionrec.data.split import Split
+from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.again import TakenBefore
 from fusionrec.evaluation.baselines.linear import EASE_LIMIT
-from fusionrec.evaluation.measured import Values
+from fusionrec.evaluation.baselines.repeat import TakenBefore
+from fusionrec.evaluation.metrics_table import Values
+from fusionrec.registry import Artifact
 
 GROUP = 50  # users that a group of equal profiles has on average, at least
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, takers
-from fusionrec.evaluation.measured import Values
-from fusionrec.evaluation.model import ModelRanker
+from fusionrec.evaluation.candidates import ModelRanker
+from fusionrec.evaluation.metrics_table import Values
 from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run
 from fusionrec.metrics import (
     ItemSets,
@@ -27,6 +26,7 @@ from fusionrec.metrics import (
     novelty,
     shown_percentile,
 )
+from fusionrec.registry import Artifact
 
 SCORES = 4_000_000  # scores held at a time
 NDCG_CUT = 100  # beyond, a place says next to nothing; HR is what a candidate list is judged by

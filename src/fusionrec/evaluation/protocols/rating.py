@@ -8,12 +8,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.split import random_split
+from fusionrec.data.splits import random_split
 from fusionrec.evaluation.baselines import Bias, Rater
-from fusionrec.evaluation.measured import Values
-from fusionrec.evaluation.model import ModelRater
+from fusionrec.evaluation.candidates import ModelRater
+from fusionrec.evaluation.metrics_table import Values
 from fusionrec.evaluation.protocols.common import (
     Make,
     Options,
@@ -22,6 +21,7 @@ from fusionrec.evaluation.protocols.common import (
     each_seed,
     refuse,
 )
+from fusionrec.registry import Artifact
 
 
 class Rating(Protocol):

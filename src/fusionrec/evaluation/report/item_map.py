@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.evaluation.report.scorer import label, telling_field, values_of
+from fusionrec.evaluation.report.scoring import label, telling_field, values_of
+from fusionrec.registry import Artifact
 
 MOST_ITEMS = 5_000  # points; beyond, the most rated are shown
 COLOURS = 11  # categories that have their own; the rest are "other"

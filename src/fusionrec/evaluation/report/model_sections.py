@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
+from fusionrec.evaluation.report import example_users as examples
+from fusionrec.evaluation.report import exposure as showing
 from fusionrec.evaluation.report import item_map as maps
-from fusionrec.evaluation.report import map_plot, plots
-from fusionrec.evaluation.report import people as examples
-from fusionrec.evaluation.report import shown as showing
-from fusionrec.evaluation.report.held_out import HeldOut
+from fusionrec.evaluation.report import item_map_plot, plots
+from fusionrec.evaluation.report.holdout import HeldOut
 from fusionrec.evaluation.report.html import Markup, facts, join, number, percent, table, tag
-from fusionrec.evaluation.report.measured import K
-from fusionrec.evaluation.report.scorer import MOST_USERS, Scorer
-from fusionrec.evaluation.report.wording import again, wording
+from fusionrec.evaluation.report.quality import K
+from fusionrec.evaluation.report.scoring import MOST_USERS, Scorer
+from fusionrec.evaluation.report.terms import again, wording
+from fusionrec.registry import Artifact
 
 # Of lists: its name among the metrics, its name for people, which may need a word of the wording, a
 # factor, and how it is written.
@@ -203,7 +203,7 @@ def item_map(artifact: Artifact) -> Markup:
     if len(found.points) < found.items:
         shown_are = f"the {len(found.points):,} most {words.done} of {found.items:,} items"
         said.append(f" Shown are {shown_are}.")
-    return join([tag("p", "".join(said)), map_plot.plot(found, words)])
+    return join([tag("p", "".join(said)), item_map_plot.plot(found, words)])
 
 
 def shown(scorer: Scorer) -> Markup:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from fusionrec import __version__
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.evaluation.report import model_sections, quality_sections
-from fusionrec.evaluation.report.held_out import held_out
+from fusionrec.evaluation.report.holdout import held_out
 from fusionrec.evaluation.report.html import Markup, join, tag
-from fusionrec.evaluation.report.measured import measure
-from fusionrec.evaluation.report.scorer import Scorer
+from fusionrec.evaluation.report.quality import measure
+from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.style import CSS
+from fusionrec.registry import Artifact
 
 SECTIONS = {
     "model": "What this model is",

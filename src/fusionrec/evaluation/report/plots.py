@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.evaluation.report.draw import FAINT, FIRST, GREY, SECOND, figure, legend
+from fusionrec.evaluation.report.exposure import BINS, Scored, Shown
 from fusionrec.evaluation.report.html import Markup, number, percent
-from fusionrec.evaluation.report.measured import KS, ByK, Group, K, Stratum
-from fusionrec.evaluation.report.shown import BINS, Scored, Shown
-from fusionrec.evaluation.report.wording import Wording
+from fusionrec.evaluation.report.quality import KS, ByK, Group, K, Stratum
+from fusionrec.evaluation.report.svg import FAINT, FIRST, GREY, SECOND, figure, legend
+from fusionrec.evaluation.report.terms import Wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

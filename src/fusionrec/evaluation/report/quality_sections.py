@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fusionrec.artifact import Artifact
 from fusionrec.evaluation.report import plots
-from fusionrec.evaluation.report.held_out import HeldOut
+from fusionrec.evaluation.report.holdout import HeldOut
 from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
-from fusionrec.evaluation.report.measured import KS, ByK, K, Measured, StarError
-from fusionrec.evaluation.report.wording import again, wording
-from fusionrec.feedback_data import without_feedback
+from fusionrec.evaluation.report.quality import KS, ByK, K, Measured, StarError
+from fusionrec.evaluation.report.terms import again, wording
+from fusionrec.recommend.feedback_dataset import without_feedback
+from fusionrec.registry import Artifact
 
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 

@@ -1,6 +1,6 @@
 // Filters by categories (any of those chosen) and by ranges of numbers, in the language of `where`.
 
-import { Picker, Pills, areFew } from "./choosing.js";
+import { Picker, Pills, areFew } from "./picker.js";
 import { el, newId } from "./dom.js";
 
 /** A condition in two parts, as `=` and ranges have it; others, from an address, are kept as they are. */

@@ -1,15 +1,15 @@
 // The page: what is asked, the answer to it, and what happens when something is said of an item.
 
 import * as api from "./api.js";
-import { NOTHING, keepVisitor, read, visitor, write } from "./asked.js";
+import { NOTHING, keepVisitor, read, visitor, write } from "./state.js";
 import { Cards } from "./cards.js";
 import { el } from "./dom.js";
 import { Filters } from "./filters.js";
 import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
 import { openSimilar } from "./similar.js";
-import * as words from "./words.js";
-import { You } from "./you.js";
+import * as words from "./text.js";
+import { You } from "./person.js";
 
 const FIRST = 12; // items of an answer
 const MOST = 100; // that one question may ask for

@@ -3,7 +3,7 @@
 import { map as askMap } from "./api.js";
 import { dialog, el } from "./dom.js";
 import { colours, paint, placed } from "./plot.js";
-import { things } from "./words.js";
+import { things } from "./text.js";
 
 const NEAR = 14; // pixels from a point at which the pointer finds it
 const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };

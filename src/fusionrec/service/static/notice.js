@@ -2,7 +2,7 @@
 
 import { useKey } from "./api.js";
 import { el } from "./dom.js";
-import { trouble } from "./words.js";
+import { trouble } from "./text.js";
 
 /** The place where troubles are told. */
 export class Notice {

@@ -1,6 +1,6 @@
 // What someone says of themselves: a control for each of the schema's user attributes.
 
-import { Picker, Pills, areFew } from "./choosing.js";
+import { Picker, Pills, areFew } from "./picker.js";
 import { el, newId } from "./dom.js";
 
 const HINT = { categories: "several, with commas", category: "one word or more", number: "a number", text: "words" };

@@ -1,0 +1,213 @@
+"""Commands that bring data in and make models: fetch, train, quickstart."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.output import (
+    ByteProgress,
+    IndexProgress,
+    TrainingProgress,
+    describe,
+    loading,
+    say,
+    show_answer,
+)
+from fusionrec.config import Workspace
+from fusionrec.errors import UsageError
+from fusionrec.models.presets import FUSION, AnyRecipe
+
+if TYPE_CHECKING:
+    from fusionrec.data.dataset import Dataset
+    from fusionrec.evaluation.protocols import Options, Protocol
+    from fusionrec.evaluation.training_split import Part
+    from fusionrec.registry import Artifact
+
+
+@click.command()
+@click.argument("name")
+@click.pass_obj
+def fetch(workspace: Workspace, name: str) -> None:
+    """Find or download a data set (ml-1m, ml-100k, or a path), and check it."""
+    from fusionrec.data.catalog import find
+    from fusionrec.data.load import read
+
+    found = find(name, workspace.data, ByteProgress(f"downloading {name}"))
+    dataset = read(found.path, workspace_data=workspace.data)
+    describe(dataset, found.source)
+    click.echo(found.path)
+
+
+@click.command()
+@options.data
+@options.recipe
+@click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
+@options.protocol(required=False)
+@click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
+@options.share
+@click.option("--with-feedback", is_flag=True,
+              help="With what users said since, and the items as they are now.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
+@click.pass_obj
+def train(
+    workspace: Workspace,
+    data: str,
+    model: str,
+    profile: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    protocol: str | None,
+    fold: int | None,
+    share: float | None,
+    with_feedback: bool,
+    resume: bool,
+) -> None:
+    """Train a model and save it as a new version.
+
+    With --protocol it sees the training rows of that protocol's split alone, so that
+    `fusionrec evaluate --protocol P --version vN` may measure it.
+    """
+    from fusionrec.data.catalog import load
+
+    recipe = options.read_recipe(model, profile, settings, seed)
+    asked = _asked(protocol, fold, share, seed)
+    dataset = load(data, workspace.data, loading(data))
+    if with_feedback:
+        from fusionrec.ledger import Ledger
+        from fusionrec.recommend import feedback_dataset
+        from fusionrec.registry import versions
+
+        if warning := feedback_dataset.other_data(dataset, versions.trained_on(workspace)):
+            say(f"note: {warning}")
+        dataset = feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
+    describe(dataset)
+    part = None
+    if asked is not None:
+        from fusionrec.evaluation.training_split import training_part
+
+        part = training_part(dataset, *asked)
+        say(f"training on {len(part.rows):,} ratings of them: {protocol}, {part.about['split']}")
+    artifact = _train(workspace, dataset, recipe, resume, part)
+    if part is None:
+        say("put it into Milvus with: fusionrec index")
+    else:
+        where = shlex.join(["--data", data])
+        say(f"measure it with: {part.command} {where} --version {artifact.version}")
+    click.echo(artifact.version)
+
+
+def _asked(
+    protocol: str | None, fold: int | None, share: float | None, seed: int | None
+) -> tuple[Protocol, Options] | None:
+    """The protocol whose split is trained on, and which split; None for all rows."""
+    if protocol is None:
+        for name, value in (("--fold", fold), ("--share", share)):
+            if value is not None:
+                raise UsageError(f"{name} chooses a protocol's split", "name it with --protocol")
+        return None
+    from fusionrec.evaluation.protocols import Options, named
+
+    folds = None if fold is None else (fold,)
+    asked = Options(seeds=(seed or 0,), folds=folds, share=share)
+    named(protocol).check_options(asked)
+    return named(protocol), asked
+
+
+def _train(
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: AnyRecipe,
+    resume: bool,
+    part: Part | None = None,
+) -> Artifact:
+    say("starting PaddlePaddle")
+    with _unbroken():
+        from fusionrec.training.train import has_checkpoint
+        from fusionrec.training.train import train as run
+
+    rows, about = (part.rows, part.about) if part else (None, None)
+    dataset = part.dataset if part else dataset
+    if resume and not has_checkpoint(workspace, dataset, recipe, rows):
+        raise UsageError(
+            "there is no checkpoint of a training on this data with these settings",
+            hint="give the options it was begun with, or leave out --resume to start afresh",
+        )
+    if resume:
+        say("going on from the checkpoint; the epochs before it are shown again")
+    started = time.monotonic()
+    try:
+        with TrainingProgress(recipe.training.epochs) as report:
+            artifact = run(
+                dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, talk=say
+            )
+    except KeyboardInterrupt:
+        if has_checkpoint(workspace, dataset, recipe, rows):
+            say(f"stopped; a checkpoint is kept. To go on: {_again()}")
+        else:
+            say("stopped before the first minibatch: there is nothing to go on from")
+        raise
+    trained = artifact.manifest["training"]
+    epochs, best = len(trained["epochs"]), trained["best_epoch"]
+    judged = trained["epochs"] and trained["epochs"][0]["validation"] is not None
+    of = f"best of {epochs} epochs: {best}" if judged else f"{epochs} epochs, nothing held out"
+    say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s ({of})")
+    return artifact
+
+
+@contextmanager
+def _unbroken() -> Iterator[None]:
+    """Puts Ctrl-C off to the end: Paddle's import takes an interruption for a fault of its own."""
+    asked: list[int] = []
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda *_: asked.append(1)) if mine else None
+    try:
+        yield
+    finally:
+        if mine:
+            signal.signal(signal.SIGINT, before)
+    if asked:
+        raise KeyboardInterrupt
+
+
+def _again() -> str:
+
+    arguments = [a for a in sys.argv[1:] if a != "--resume"]
+    return shlex.join(["fusionrec", *arguments, "--resume"])
+
+
+@click.command()
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
+@click.pass_obj
+def quickstart(workspace: Workspace, resume: bool) -> None:
+    """Fetch, train, index, and print five films for a sample viewer."""
+    from fusionrec.data.catalog import first_available
+    from fusionrec.deploy.build import build_index
+    from fusionrec.deploy.open import open_recommender
+
+    dataset, why = first_available(workspace.data, ByteProgress("downloading"))
+    say(why)
+    describe(dataset)
+    artifact = _train(workspace, dataset, FUSION["quick"], resume)
+    build_index(workspace, artifact, progress=IndexProgress(artifact.version))
+    say(f"{artifact.version} is in the embedded Milvus and answers from now on")
+    from fusionrec.recommend.query import Query
+
+    viewer = {"gender": "F", "age": "25", "occupation": "12"}
+    say("five films for a female programmer of 25 to 34, of whom nothing else is known:")
+    with open_recommender(workspace, talk=say) as recommender:
+        show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
+    user = artifact.users.ids[0]
+    say(f"now ask for yourself, such as: fusionrec recommend --user {user}")
+
+
+COMMANDS = (quickstart, fetch, train)

@@ -1,0 +1,174 @@
+"""The files of a folder that may hold tables, and their first rows."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+
+from fusionrec.data.inference.column_stats import Facts
+from fusionrec.data.tabular.readers.files import Sample, names_table, open_source, sample
+from fusionrec.errors import DataError
+
+ROWS = 100_000  # rows of a file that are looked at
+_PARTS = 5  # files of one pattern that are looked at
+_MOST_COLUMNS = 200
+_MOST_VALUES = 4_000_000  # of a file
+_MOST_FILES = 60
+_PACKED = {"gzip": ", gzip", "zstd": ", Zstandard", "": ""}
+_FORMATS = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "parquet": "Parquet"}
+
+
+@dataclass(frozen=True)
+class File:
+    """A file, or several of one pattern that hold one table.
+
+    Attributes:
+        pattern: the name, or a pattern that only these files fit.
+        parts: how many files these are.
+        form: format and compression, for people.
+        columns: name -> what its values look like, in the file's order.
+        nested: the names of columns that hold objects, which are not read.
+        rows: how many rows were read.
+        complete: whether these are all.
+        lost_index: the name of a data frame's index that was not written as a column; or empty.
+    """
+
+    pattern: str
+    parts: int
+    form: str
+    columns: dict[str, Facts]
+    nested: tuple[str, ...]
+    rows: int
+    complete: bool
+    lost_index: str = ""
+
+    @cached_property
+    def seen(self) -> str:
+        """How much of it was looked at, for people."""
+        of = f"all {self.rows:,} rows" if self.complete else f"the first {self.rows:,} rows"
+        files = f"{self.parts:,} files, " if self.parts > 1 else ""
+        return f"{files}{self.form}; {of} were looked at"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """What a folder holds.
+
+    Attributes:
+        files: those that were read, by name.
+        refused: name -> why it could not be read.
+        ignored: names of files of other kinds.
+    """
+
+    files: tuple[File, ...]
+    refused: dict[str, str]
+    ignored: tuple[str, ...]
+
+
+def look(folder: Path, rows: int = ROWS) -> Folder:
+    """The first rows of all files in a folder that may hold tables; folders in it do not count.
+
+    Args:
+        folder: must be there.
+        rows: of each file.
+    """
+    names = sorted(
+        path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
+    )
+    tables = [name for name in names if names_table(name)]
+    files: list[File] = []
+    refused: dict[str, str] = {}
+    patterns = _patterns(tables)
+    for number, (pattern, parts) in enumerate(patterns.items()):
+        if number == _MOST_FILES:
+            refused[pattern] = f"not looked at, as all that follow: over {_MOST_FILES} files"
+            break
+        files += _read(folder, pattern, parts, rows, refused)
+    ignored = tuple(name for name in names if name not in set(tables))
+    return Folder(tuple(files), refused, ignored)
+
+
+def _patterns(names: Sequence[str]) -> dict[str, list[str]]:
+    """Names that differ in their digits alone as one pattern; all others by themselves."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        magic = any(sign in name for sign in "*?[")  # would be a pattern of its own
+        groups.setdefault(name if magic else re.sub(r"\d+([-_.]?\d+)*", "*", name), []).append(name)
+    found: dict[str, list[str]] = {}
+    for pattern, group in groups.items():
+        fitting = [name for name in names if fnmatchcase(name, pattern)]
+        alone = len(group) == 1 or fitting != group
+        found |= {name: [name] for name in group} if alone else {pattern: group}
+    return found
+
+
+def _read(
+    folder: Path, pattern: str, names: list[str], rows: int, refused: dict[str, str]
+) -> list[File]:
+    """A pattern's files as one, if the first of them hold the same columns; else each by itself."""
+    looked_at = names[:_PARTS]
+    read: list[Sample] = []
+    failed: dict[str, str] = {}
+    for name in looked_at:
+        try:
+            found = _sample(folder / name, -(-rows // len(looked_at)))
+        except DataError as error:
+            said = error.message.removeprefix(f"{folder / name}").lstrip(":, ")
+            failed[name] = f"{said} ({error.hint})" if error.hint else said
+            continue
+        if found.rows_read:
+            read.append(found)
+        else:
+            failed[name] = "it has a header and no rows"
+    alike = not failed and len({tuple(found.columns) for found in read}) == 1
+    if len(names) > 1 and not alike:
+        singles = (_read(folder, name, [name], rows, refused) for name in names[:_MOST_FILES])
+        return [file for single in singles for file in single]
+    refused |= failed
+    if not read:
+        return []
+    lost = _lost_index(folder / looked_at[0]) if read[0].format == "parquet" else ""
+    return [replace(_file(pattern, len(names), read), lost_index=lost)]
+
+
+def _lost_index(path: Path) -> str:
+    """The name of the index of a data frame that pandas wrote as a range, and not as a column."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        said = json.loads((pq.read_schema(path).metadata or {})[b"pandas"])
+        names = [i["name"] for i in said["index_columns"] if isinstance(i, dict)]
+    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
+        return ""
+    return next((name for name in names if isinstance(name, str)), "")
+
+
+def _sample(path: Path, rows: int) -> Sample:
+    """The first rows of a file; fewer of one with many columns, so that memory is bounded."""
+    columns = len(open_source(path).types)
+    return sample(path, min(rows, max(1000, _MOST_VALUES // max(1, columns))))
+
+
+def _file(pattern: str, parts: int, samples: list[Sample]) -> File:
+    first = samples[0]
+    complete = all(found.complete for found in samples) and parts == len(samples)
+    columns = {
+        name: Facts(
+            name,
+            [value for found in samples for value in found.columns[name]],
+            stamped=first.types.get(name, "").startswith(("timestamp", "date")),
+            complete=complete,
+            truths=first.types.get(name, "") == "bool",
+        )
+        for name in list(first.columns)[:_MOST_COLUMNS]
+    }
+    form = _FORMATS.get(first.format, first.format) + _PACKED.get(first.compression, "")
+    rows = sum(found.rows_read for found in samples)
+    nested = tuple(name for name in first.types if name not in first.columns)
+    return File(pattern, parts, form, columns, nested, rows, complete)

@@ -1,0 +1,66 @@
+"""A data set at a path, whoever wrote it: this program, anyone with a fusionrec.toml, MovieLens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.download import Progress
+from fusionrec.data.parquet_dataset import is_saved, read_saved
+from fusionrec.data.tabular.load import is_described, read_described
+from fusionrec.data.tabular.spec import NAME
+from fusionrec.data.tabular.spec_checks import LEAST
+from fusionrec.errors import DataError
+
+_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
+
+
+def read(
+    path: Path,
+    name: str | None = None,
+    workspace_data: Path | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """The data set at a path.
+
+    Args:
+        path: a folder that ``save_dataset`` wrote; a ``fusionrec.toml`` or a folder that holds one;
+            or a zip or folder in one of MovieLens' layouts.
+        name: the Dataset's name, of MovieLens' layouts; by default the layout's own.
+        workspace_data: where is kept what was read of tables; by default in the workspace that
+            ``Workspace.find`` finds.
+        progress: told of the bytes that were read of tables, and of all.
+
+    Raises:
+        ConfigError: a ``fusionrec.toml`` is not what it should be.
+        DataError: there is none of these, or a file is missing or damaged.
+    """
+    if is_saved(path):
+        return read_saved(path)
+    if is_described(path):
+        told = progress or (lambda *_: None)
+        return read_described(path, workspace_data or Workspace.find().data, told)
+    from fusionrec.data.movielens import readers as movielens
+
+    if _has_tables(path) and (path.is_file() or not movielens.is_laid_out(path)):
+        folder = path.parent if path.is_file() else path
+        raise DataError(
+            f"{path}: tables whose columns nobody has described",
+            f"run fusionrec init {folder} first: it writes {NAME}, which says what they mean; "
+            f"where it cannot, {LEAST}",
+        )
+    if path.is_dir() and not movielens.is_laid_out(path):
+        raise DataError(
+            f"{path} holds neither {NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
+            "MovieLens' files (such as ratings.dat) there or one folder deeper",
+            f"put your files there and run fusionrec init {path}; or give the folder or archive "
+            "that holds them",
+        )
+    return movielens.read(path, name)
+
+
+def _has_tables(path: Path) -> bool:
+    files = path.iterdir() if path.is_dir() else [path]
+    plain = (file.name.lower().removesuffix(".gz").removesuffix(".zst") for file in files)
+    return any(one.endswith(_TABLES) for one in plain)

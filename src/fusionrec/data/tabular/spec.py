@@ -1,0 +1,285 @@
+"""``fusionrec.toml``: which files hold interactions, users and items, and what columns mean."""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from fusionrec.config import Settings, check
+from fusionrec.data.schema import EVENTS, Field, Kind, Schema, Side
+from fusionrec.data.tabular.spec_checks import (
+    check_kind,
+    check_names,
+    check_scale,
+    check_tables,
+    check_title,
+)
+from fusionrec.errors import ConfigError, DataError
+
+NAME = "fusionrec.toml"
+TIME_UNITS = ("s", "ms", "us", "ns", "text")
+REPEATS = ("last", "first", "keep")
+LARGEST = 1e38  # rating and count: they are kept as float32
+_KINDS = tuple(kind for kind in get_args(Kind) if kind != "id")
+
+
+@dataclass(frozen=True)
+class Column(Settings):
+    """One attribute: the table ``[users.fields.NAME]`` or ``[items.fields.NAME]``.
+
+    Attributes:
+        kind: ``category``, ``categories``, ``text`` or ``number``.
+        column: the file's name for it; empty: the field's own name.
+        separator: between several categories.
+        missing: values that mean "not known", beside the empty one.
+        buckets: whether a number is read by the bucket that it falls in.
+        filter: whether answers may be filtered by it; items only.
+        label: what people read; empty: made of the name.
+    """
+
+    kind: str = "category"
+    column: str = ""
+    separator: str = "|"
+    missing: tuple[str, ...] = ()
+    buckets: bool = False
+    filter: bool = False
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        check_kind(self.kind, _KINDS)
+        check(bool(self.separator), "separator must not be empty")
+        check(not self.buckets or self.kind == "number", "buckets are of numbers only")
+
+
+@dataclass(frozen=True)
+class Interactions(Settings):
+    """The table ``[interactions]``: who took what.
+
+    Attributes:
+        files: one file, or a pattern such as ``events-*.csv.gz``, beside the ``fusionrec.toml``.
+        user, item: the columns of the ids.
+        rating: the column of a rating that people gave; empty where there is none.
+        scale: lowest and highest rating that can be given; needed with ``rating``.
+        like: the lowest rating that counts as liking; by default three quarters up the scale.
+        count: the column of how often someone took the item, such as plays; not with ``rating``.
+        event: the column of what someone did; not with ``rating``. Without rating, count and event
+            every row is an event that weighs 1.
+        events: what each kind of event weighs, above 0 up to 1; other kinds are left out.
+        time: the column of when it was; empty where there is none.
+        time_unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970; ``text`` for dates.
+        repeats: of a user's interactions with one item ``last`` or ``first`` stays; ``keep`` keeps
+            all, and items may be recommended to who has taken them.
+    """
+
+    files: str = ""
+    user: str = ""
+    item: str = ""
+    rating: str = ""
+    scale: tuple[float, ...] = ()
+    like: float = math.nan
+    count: str = ""
+    event: str = ""
+    events: dict[str, float] = field(default_factory=dict)
+    time: str = ""
+    time_unit: str = "s"
+    repeats: str = "last"
+
+    def __post_init__(self) -> None:
+        for name in ("files", "user", "item"):
+            check(bool(getattr(self, name)), f"interactions.{name} is needed")
+        check(
+            self.user != self.item,
+            f"interactions.user and interactions.item are the same column, {self.item!r}; "
+            "expected one of who took something and one of what was taken",
+        )
+        said = [name for name in ("rating", "count", "event") if getattr(self, name)]
+        check(len(said) < 2, f"interactions: only one of {' and '.join(said)} can be given")
+        check(
+            self.time_unit in TIME_UNITS,
+            f"interactions.time_unit must be one of {', '.join(TIME_UNITS)}, "
+            f"got {self.time_unit!r}",
+        )
+        check(
+            self.repeats in REPEATS,
+            f"interactions.repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}",
+        )
+        self._check_rating()
+        self._check_events()
+
+    def _check_rating(self) -> None:
+        if not self.rating:
+            check(not self.scale and math.isnan(self.like), "scale and like go with a rating")
+            return
+        check_scale(self.scale)
+        low, high = self.scale if len(self.scale) == 2 else (math.nan, math.nan)
+        check(
+            -LARGEST <= low < high <= LARGEST,
+            f"interactions.scale must be [lowest, highest], each of {-LARGEST:g} to {LARGEST:g}, "
+            f"got {list(self.scale)}",
+        )
+        check(
+            math.isnan(self.like) or low < self.like <= high,
+            f"interactions.like must lie above {low:g} up to {high:g}, got {self.like}",
+        )
+
+    def _check_events(self) -> None:
+        check(not self.events or bool(self.event), "interactions.events needs the column event")
+        for name, weight in self.events.items():
+            right = isinstance(weight, int | float) and not isinstance(weight, bool)
+            check(
+                right and 0 < weight <= 1,
+                f"interactions.events.{name} must be a number above 0 up to 1, got {weight!r}",
+            )
+
+
+@dataclass(frozen=True)
+class People(Settings):
+    """The table ``[users]``; left out, users have an id alone.
+
+    Attributes:
+        files: as in ``Interactions``.
+        id: the column of the id.
+        fields: name -> attribute.
+    """
+
+    files: str = ""
+    id: str = ""
+    fields: dict[str, Column] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check(bool(self.files) == bool(self.id), "files and id go together")
+        check(bool(self.files) or not self.fields, "fields need files that hold them")
+
+
+@dataclass(frozen=True)
+class Things(People):
+    """The table ``[items]``; left out, items have an id alone.
+
+    Attributes:
+        title: the text field that people know an item by; empty where there is none.
+    """
+
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a ``fusionrec.toml`` says.
+
+    Attributes:
+        name: what the data set is called.
+        interactions, users, items: the tables.
+        folder: beside which files are looked for.
+    """
+
+    name: str
+    interactions: Interactions
+    users: People = field(default_factory=People)
+    items: Things = field(default_factory=Things)
+    folder: Path = Path()
+
+    @property
+    def schema(self) -> Schema:
+        """The fields of the data set and the scale of its ratings.
+
+        Raises:
+            DataError: a field has a name that is none, or has the name of another.
+        """
+        rated = self.interactions
+        low, high = rated.scale if rated.rating else EVENTS
+        like = low + 0.75 * (high - low) if math.isnan(rated.like) else rated.like
+        users, items = _side("user", self.users), _side("item", self.items)
+        return Schema(
+            name=self.name,
+            fields=(*users, *items),
+            rating_range=(low, high),
+            title=self.items.title,
+            like=like if rated.rating else 0.0,
+            events=not rated.rating,
+            repeats=rated.repeats == "keep",
+        )
+
+
+def _side(side: Side, table: People) -> tuple[Field, ...]:
+    named = (_field(side, name, column) for name, column in table.fields.items())
+    return (Field(f"{side}_id", side, "id"), *named)
+
+
+def _field(side: Side, name: str, column: Column) -> Field:
+    kind: Any = column.kind
+    return Field(name, side, kind, column.filter, label=column.label, buckets=column.buckets)
+
+
+def read_description(path: Path) -> Description:
+    """What a ``fusionrec.toml`` says.
+
+    Args:
+        path: the file, or the folder that it lies in.
+
+    Raises:
+        ConfigError: it cannot be read or is no TOML, a key or table is unknown (the nearest known
+            one is the hint), or a value is not what it should be.
+    """
+    file = path / NAME if path.is_dir() else path
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as TOML: {error}",
+            "mend that line, or write a new file: fusionrec init DIR --force",
+        ) from error
+    try:
+        described = description_of(tables)
+        described.schema  # noqa: B018 (its errors are the file's)
+    except (ConfigError, DataError) as error:
+        raise ConfigError(f"{file}: {error.message}", error.hint) from error
+    return replace(described, folder=file.parent)
+
+
+@dataclass(frozen=True)
+class _File(Settings):
+    """The whole file, for its known keys."""
+
+    name: str = "data"
+    interactions: Interactions = field(default_factory=Interactions)
+    users: People = field(default_factory=People)
+    items: Things = field(default_factory=Things)
+
+
+def description_of(tables: Mapping[str, Any]) -> Description:
+    """A description from the plain values of its TOML.
+
+    Raises:
+        ConfigError: as ``read_description``.
+    """
+    check_tables(tables)
+    plain = {name: dict(t) if isinstance(t, Mapping) else t for name, t in tables.items()}
+    for side in ("users", "items"):
+        table = plain.get(side)
+        if isinstance(table, dict) and "fields" in table:
+            given = table["fields"]
+            check(isinstance(given, Mapping), f"{side}.fields must be tables: [{side}.fields.NAME]")
+            table["fields"] = {
+                name: _column(f"{side}.fields.{name}", value) for name, value in given.items()
+            }
+    file = _File.from_dict(plain)
+    title = file.items.title
+    check_title(title, [n for n, column in file.items.fields.items() if column.kind == "text"])
+    check_names(file.users.fields, file.items.fields)
+    filters = [name for name, column in file.users.fields.items() if column.filter]
+    check(not filters, f"users.fields.{(filters or [''])[0]}: only items are filtered")
+    return Description(file.name, file.interactions, file.users, file.items)
+
+
+def _column(where: str, value: Any) -> Column:
+    check(isinstance(value, Mapping), f"{where} must be a table: [{where}]")
+    try:
+        return Column.from_dict(value, f"{where}.")
+    except ConfigError as error:
+        said = error.message
+        known = where in said
+        raise ConfigError(said if known else f"{where}: {said}", error.hint) from error

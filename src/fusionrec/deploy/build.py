@@ -1,0 +1,280 @@
+"""A version's index: built beside the one that answers, made active, opened, cleaned up."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fusionrec.config import Workspace
+from fusionrec.durable import make_folder
+from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
+from fusionrec.index.benchmark import Measured, measured, sample
+from fusionrec.index.index_types import Kind
+from fusionrec.ledger import Activation, Ledger
+from fusionrec.recommend.catalog import Catalogue, current
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import checksums, load, recent
+
+Progress = Callable[[str, int, int], None]
+
+
+def build_index(
+    workspace: Workspace,
+    artifact: Artifact,
+    place: Place | str = "",
+    *,
+    kind: Kind | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Puts a version's items into Milvus, verifies them, and makes the version active.
+
+    The collection is a new one, with all changes of items in it; the one that answers is not
+    touched, and stays for going back. Older ones, and what builds that were killed left, are
+    dropped at the end. A damaged embedded store is moved aside first, never deleted.
+
+    Args:
+        workspace: whose ledger keeps the active version.
+        artifact: the version.
+        place: the store, or its URI; see ``place_of`` where there is no URI.
+        kind: of the index in Milvus; what suits place and number of items by default.
+        progress: see ``MilvusIndex.build``.
+
+    Returns:
+        The place, without secrets.
+
+    Raises:
+        StoreError: the store cannot be reached or written, or another process is building; the
+            version active before still is.
+    """
+    at = place_of(workspace, place)
+    with _alone(workspace):
+        return _build_alone(workspace, artifact, at, kind, progress)
+
+
+def place_of(workspace: Workspace, place: Place | str) -> Place:
+    """A place as it is; where it has no URI, the one that the active version was indexed in, before
+    the first activation the workspace's embedded Milvus.
+    """
+    active = Ledger(workspace.ledger).active()
+    return Place.of(place).at((active.place if active else "") or workspace.milvus)
+
+
+def rebuild(workspace: Workspace, artifact: Artifact, place: Place, lost: Activation) -> None:
+    """Builds the active version's index again, unless another activation has followed the lost one.
+
+    Raises:
+        StoreError: as of ``build_index``.
+    """
+    with _alone(workspace):
+        if Ledger(workspace.ledger).active() == lost:
+            _build_alone(workspace, artifact, place, None, None)
+
+
+def _build_alone(
+    workspace: Workspace,
+    artifact: Artifact,
+    at: Place,
+    kind: Kind | None,
+    progress: Progress | None,
+) -> str:
+    ledger = Ledger(workspace.ledger)
+    catalogue = current(artifact, ledger)
+    # Vectors that no index may hold are the artifact's fault: found before a store is touched.
+    ExactIndex(artifact.schema, catalogue.items, catalogue.vectors)
+    name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
+    try:
+        index = _build(catalogue, at, name, kind, progress)
+    except StoreDamagedError:
+        if at.is_server or wipe(at) is None:
+            raise
+        index = _build(catalogue, at, name, kind, progress)
+    with index:
+        # The ledger decides which version answers; the alias follows for readers outside.
+        where = "" if at.uri == Place(workspace.milvus).uri else index.place
+        ledger.activate(artifact.version, where, catalogue.number, name)
+        index.activate()
+        drop_old(workspace, index.store)
+        return index.place
+
+
+def _build(
+    catalogue: Catalogue, place: Place, name: str, kind: Kind | None, progress: Progress | None
+) -> MilvusIndex:
+    artifact = catalogue.artifact
+    return MilvusIndex.build(
+        place,
+        artifact.schema,
+        catalogue.items,
+        catalogue.vectors,
+        name,
+        artifact.checksum,
+        available=catalogue.available,
+        kind=kind,
+        progress=progress,
+    )
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Keeps other builds of the workspace out; the system lets go of it when a process dies."""
+    try:
+        make_folder(workspace.home)
+        file = (workspace.home / "index.lock").open("w")
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the workspace {workspace.home} cannot be written: {error.strerror}",
+            hint="choose another with --home or FUSIONREC_HOME",
+        ) from error
+    with file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"another process is building an index of {workspace.home}",
+                hint="wait for it to end, then index again if need be",
+            ) from error
+        yield
+
+
+def drop_old(workspace: Workspace, store: MilvusStore) -> None:
+    """Drops this workspace's collections but those of ``recent``."""
+    kept = {activation.collection for activation in recent(workspace)}
+    # Of models that have gone, too.
+    once = {activation.collection for activation in Ledger(workspace.ledger).activations()}
+    there = {found.name for found in store.collections()}
+    for name in sorted({*_ours(store, checksums(workspace)), *(once & there)}):
+        if name not in kept and name != store.active():
+            store.drop(name)
+
+
+def _ours(store: MilvusStore, versions: Mapping[str, str]) -> list[str]:
+    """The collections of some versions, by their checksums; those of killed builds too."""
+    stems = tuple(
+        collection_name(name, checksum) for name, checksum in versions.items() if checksum
+    )
+    return [found.name for found in store.collections() if found.name.startswith(stems)]
+
+
+def activate(workspace: Workspace, version: str, place: Place | str = "") -> str:
+    """Makes a version active, forward or back: at once where its collection is still there and
+    whole, else as ``build_index``.
+    """
+    artifact, ledger = load(workspace, version), Ledger(workspace.ledger)
+    at = place_of(workspace, place)
+    built = built_at(workspace, version, at)
+    with _alone(workspace):
+        if built is not None:
+            with suppress(StoreError), open_built(artifact, ledger, built, at)[0] as index:
+                ledger.activate(version, built.place, built.changes, built.collection)
+                index.activate()
+                return index.place
+        return _build_alone(workspace, artifact, at, None, None)
+
+
+def hand_over(workspace: Workspace, version: str) -> str:
+    """Makes a version active without opening the store: for a process that leaves an embedded one
+    to another, which follows the ledger, verifies what it opens, and builds what is not there.
+
+    Returns:
+        The place, without secrets.
+
+    Raises:
+        UsageError: there is no such version.
+        StoreError: another process is building an index.
+    """
+    load(workspace, version)
+    at, ledger = place_of(workspace, ""), Ledger(workspace.ledger)
+    with _alone(workspace):
+        built = built_at(workspace, version, at)
+        where = "" if at.uri == Place(workspace.milvus).uri else at.name
+        held = (built.place, built.changes, built.collection) if built else (where, 0, "")
+        ledger.activate(version, *held)
+    return at.name
+
+
+def built_at(workspace: Workspace, version: str, place: Place) -> Activation | None:
+    """The last activation of a version with an index in some place."""
+    for built in reversed(Ledger(workspace.ledger).activations()):
+        there = Place.of(built.place or workspace.milvus).name
+        if built.version == version and there == place.name:
+            return built
+    return None
+
+
+def open_built(
+    artifact: Artifact, ledger: Ledger, built: Activation, place: Place
+) -> tuple[MilvusIndex, Catalogue]:
+    """A collection that was built before, verified, and the items that it was built from.
+
+    Raises:
+        StoreError: as of ``MilvusIndex.open``.
+    """
+    changes = [c for c in ledger.item_changes() if c.number <= built.changes]
+    then = Catalogue.of(artifact, changes)
+    index = MilvusIndex.open(
+        place,
+        artifact.schema,
+        then.items,
+        then.vectors,
+        built.collection,
+        artifact.checksum,
+        available=then.available,
+    )
+    return index, then
+
+
+def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[Kind, Measured]:
+    """The active version's index measured against an exact one: its type, and what it came to.
+
+    The queries are users' vectors, of a version without users items'.
+
+    Raises:
+        UsageError: no version is active in that place.
+        StoreError: as of ``MilvusIndex.open`` and ``search``.
+    """
+    artifact, ledger = load(workspace), Ledger(workspace.ledger)
+    at = place_of(workspace, place)
+    built = built_at(workspace, artifact.version, at)
+    if built is None:
+        raise UsageError(f"{artifact.version} has no index in {at.name}", hint="fusionrec index")
+    index, then = open_built(artifact, ledger, built, at)
+    with index:
+        exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
+        queries = sample(artifact.user_vectors, then.vectors[then.available])
+        return index.kind, measured(index, exact, queries)
+
+
+def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:
+    """Deletes all but the newest versions; the active one and the one before it always stay.
+
+    Args:
+        workspace: the workspace.
+        keep: how many of the newest versions stay, 1 or more.
+        place: whose collections of the versions go too; the active version's where there is no URI.
+
+    Returns:
+        The versions deleted.
+
+    Raises:
+        UsageError: ``keep`` is below 1.
+    """
+    if keep < 1:
+        raise UsageError(f"keep must be 1 or more, got {keep}")
+    names, used = checksums(workspace), {a.version for a in recent(workspace)}
+    doomed = [name for name in list(names)[:-keep] if name not in used]
+    at = place_of(workspace, place)
+    with suppress(StoreError), MilvusStore(at, create=False) as store:
+        for name in _ours(store, {version: names[version] for version in doomed}):
+            if name != store.active():
+                store.drop(name)
+    for name in doomed:
+        folder = workspace.models / name
+        # Renamed first, so that a version is either whole or gone.
+        gone = folder.rename(Path(f"{folder.parent}/.gone-{name}"))
+        shutil.rmtree(gone, ignore_errors=True)
+    return doomed

@@ -1,0 +1,229 @@
+"""The model under test: trained on a split's training rows, or a published version that was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.leakage import check_disjoint, check_fingerprint
+from fusionrec.data.splits import Split
+from fusionrec.errors import UsageError
+from fusionrec.features.score_scale import SCALE
+from fusionrec.metrics import ItemSets
+from fusionrec.models.presets import AnyRecipe
+from fusionrec.registry import Artifact
+from fusionrec.registry.tables import Histories
+
+if TYPE_CHECKING:
+    from fusionrec.training.progress import Report
+
+    Show = Callable[[], AbstractContextManager[Report]]
+
+
+class Source(Protocol):
+    """Where the model that a split is tested on comes from.
+
+    Attributes:
+        name: of the model, for the table.
+        rates: whether it predicts ratings; else it only ranks.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rates(self) -> bool: ...
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """Refuses a model that may have seen the split's test; quick.
+
+        Raises:
+            UsageError: it may have; names the overlap.
+        """
+        ...
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """The model.
+
+        Args:
+            dataset, split: what it is tested on.
+            seed: of the run.
+            home: a folder for what is made on the way.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Trains on the split's training rows alone and publishes into a workspace that is thrown away,
+    so that what is tested is what would answer.
+
+    Attributes:
+        recipe: all settings.
+        seeded: whether the run's seed replaces that of the recipe.
+        show: opens a progress display for one training.
+        talk: told how far a rating head is.
+    """
+
+    recipe: AnyRecipe
+    seeded: bool = True
+    show: Show = lambda: nullcontext(lambda _: None)
+    talk: Callable[[str], None] = lambda _: None
+
+    @property
+    def name(self) -> str:
+        """See ``Source``."""
+        return self.recipe.name
+
+    @property
+    def rates(self) -> bool:
+        """See ``Source``."""
+        return self.recipe.rates
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """See ``Source.check``; a recipe that does not suit the schema is refused too."""
+        self.recipe.for_schema(dataset.schema, len(split.train))
+        check_disjoint(dataset, split, split.train)
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """See ``Source.get``; takes as long as a training does."""
+        from fusionrec.training.train import train  # paddle takes a second to import
+
+        recipe = self.recipe
+        if self.seeded:
+            recipe = recipe.change({"training.seed": str(seed)})
+        with self.show() as report:
+            artifact = train(
+                dataset, recipe, Workspace(home), report, rows=split.train, talk=self.talk
+            )
+        check_fingerprint(dataset, split, artifact.manifest["rows"])
+        return artifact
+
+
+@dataclass(frozen=True)
+class Published:
+    """A version that was trained before.
+
+    Attributes:
+        artifact: the version.
+
+    Raises:
+        UsageError: it was not trained: its vectors came in a file.
+    """
+
+    artifact: Artifact
+
+    def __post_init__(self) -> None:
+        self.artifact.need_towers(
+            "there is no training to measure", "name a trained version: fusionrec models"
+        )
+
+    @property
+    def name(self) -> str:
+        """The model's name and the version's."""
+        return f"{self.artifact.manifest['model']} {self.artifact.version}"
+
+    @property
+    def rates(self) -> bool:
+        """See ``Source``."""
+        return self.artifact.rates
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """See ``Source.check``; a version of another data set is refused too."""
+        known, histories = self.artifact, self.artifact.histories
+        if known.manifest["data"] != dataset.name:
+            raise UsageError(
+                f"{known.version} was trained on {known.manifest['data']}, this is {dataset.name}",
+                "give as --data what it was trained on",
+            )
+        same = list(known.users.ids) == list(dataset.users.ids)
+        same = same and list(known.items.ids) == list(dataset.items.ids)
+        user = np.repeat(np.arange(len(known.users)), np.diff(histories.offsets))
+        history = (user, histories.item) if same else None
+        check_fingerprint(dataset, split, known.manifest.get("rows", ""), history)
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
+        """See ``Source.get``; at once."""
+        self.check(dataset, split)
+        return self.artifact
+
+
+class ModelRanker:
+    """A published model as a ``Ranker``: scores are the cosines that its index is searched by.
+
+    Args:
+        artifact: the model; its items are the data set's.
+        dataset: whose users are asked about.
+        profile_only: withhold the users' ids, as of people nobody has seen.
+        known: int [n], the rows that a model which reads histories is told of; none by default.
+        now: float64 [users], when each user is asked about, in seconds since 1970, for a model that
+            reads the clock; not known by default.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        dataset: Dataset,
+        profile_only: bool = False,
+        known: np.ndarray | None = None,
+        now: np.ndarray | None = None,
+    ) -> None:
+        self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
+        self._now = now
+        self._histories = None
+        if artifact.reading and known is not None:
+            self._histories = Histories.build(dataset, known)
+        self._items = artifact.item_vectors.astype(np.float64)
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
+        """See ``Ranker.fit``; it is trained already."""
+        return self
+
+    def vectors(self, users: np.ndarray) -> np.ndarray:
+        """The vectors of some users, int [b] positions: float32 [b, dim]."""
+        people = self.dataset.users.take(users)
+        ids: list[str | None] = [None] * len(people) if self.profile_only else list(people.ids)
+        known = None
+        if self._histories is not None:
+            known = [self._histories.of(int(user)) for user in users]
+        now = None if self._now is None else self._now[users]
+        return self.artifact.vectors_of(ids, people.columns, known, now)
+
+    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
+        """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""
+        exact: Any = self.vectors(users).astype(np.float64) @ self._items.T
+        return np.asarray(exact, dtype=np.float32)
+
+
+class ModelRater:
+    """A published model as a ``Rater``: ratings from its head, if it has one, else from its scores.
+
+    Args:
+        artifact: the model; its items are the data set's.
+        dataset: whose users are asked about.
+    """
+
+    def __init__(self, artifact: Artifact, dataset: Dataset) -> None:
+        self._artifact = artifact
+        self._users = ModelRanker(artifact, dataset).vectors(np.arange(len(dataset.users)))
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
+        """See ``Rater.fit``; it is trained already."""
+        return self
+
+    def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """See ``Rater.predict``."""
+        items = self._artifact.item_vectors
+        cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
+        predicted = self._artifact.scores.rating(SCALE * cosine.astype(np.float64))
+        head = self._artifact.stars
+        if head is None:
+            return predicted
+        return head.rating(user, item, predicted, *self._artifact.schema.rating_range)

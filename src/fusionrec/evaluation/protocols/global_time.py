@@ -1,0 +1,182 @@
+"""Protocols in which time decides: each user's order (``next-item``) or the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.splits import leave_any_out, leave_last_out, time_splits
+from fusionrec.evaluation.baselines import (
+    EASE,
+    ItemKNN,
+    Popular,
+    PopularByGroup,
+    RecentlyPopular,
+    item_sets,
+)
+from fusionrec.evaluation.protocols.common import (
+    TAKEN_BEFORE,
+    Make,
+    Options,
+    Run,
+    again,
+    each_seed,
+    group_fields,
+    pick_folds,
+    refuse,
+    small_enough,
+)
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, rated
+
+QUANTILES = (0.8, 0.9, 1.0)
+RANDOM = (
+    "no times: what is asked for is one item of each user at random, not the next one; such "
+    "figures are mostly higher, and cannot be compared with those of the next one"
+)
+
+
+class NextItem(RankingProtocol):
+    """Each user's latest rating is the test, the one before it validation, the rest training.
+    Where the data set has no times, both are drawn at random, anew for every seed.
+
+    All rated items are ranked; what the user rated before is left out, unless people take items
+    again. Nothing is chosen by the test: training stops by training rows it holds out itself, and
+    the test is scored once, with the validation item in the history. With ``Options.validation``
+    the validation item is asked for instead and the test is not looked at: for choosing settings.
+    """
+
+    name: ClassVar[str] = "next-item"
+    asks: ClassVar[str] = "which item does a user rate next, of all?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
+    takes: ClassVar[frozenset[str]] = frozenset({"k", "validation"})
+    clocked: ClassVar[bool] = True
+
+    def known(self) -> tuple[str, ...]:
+        """See ``Protocol.known``."""
+        return ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        found: dict[str, Make] = {"popular": Popular}
+        fields = group_fields(dataset)
+        if fields:
+            found["popular-by-group"] = lambda: PopularByGroup(fields)
+        found |= again(dataset)
+        found["item-knn"] = ItemKNN
+        if small_enough(dataset):
+            found["ease"] = EASE
+        return found
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        counts = np.bincount(dataset.user, minlength=len(dataset.users))
+        few = int(((counts > 0) & (counts < 3)).sum())
+        done = "interactions" if dataset.schema.events else "ratings"
+        who = "1 user" if few == 1 else f"{few:,} users"
+        short = [f"trained on and not tested: {who} with fewer than 3 {done}"]
+        return [
+            *([RANDOM] if dataset.time is None else []),
+            f"all {int(rated(dataset).sum()):,} rated items are ranked",
+            *(short if few else []),
+        ]
+
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
+        if dataset.time is None:
+            return each_seed(options, lambda seed: leave_any_out(dataset, seed))
+        split = leave_last_out(dataset, short="train")
+        return [Run(split, seed) for seed in options.seeds]
+
+    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        split = run.split
+        wanted, known = split.test, split.before_test
+        if options.validation:
+            wanted, known = split.validation, split.train
+        before = item_sets(dataset, known)
+        task = Task(
+            relevant=item_sets(dataset, wanted),
+            candidates=rated(dataset),
+            rows=run.split.train,
+            known=known,
+            now=None if dataset.time is None else first_times(dataset, wanted),
+            history=before,
+            exclude=None if dataset.schema.repeats else before,
+            cuts=tuple(dict.fromkeys((options.k, 50, 200))),
+        )
+        return [task]
+
+
+class GlobalTime(RankingProtocol):
+    """Trained on all before an instant, tested on what the users known by then rate in a window.
+
+    Windows lie between quantiles of all times. What the user rated before is left out, unless
+    people take items again.
+    """
+
+    name: ClassVar[str] = "global-time"
+    asks: ClassVar[str] = "what do known users rate after an instant, with nothing known of later?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
+    takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
+    timed: ClassVar[bool] = True
+    clocked: ClassVar[bool] = True
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; it must have times."""
+        if dataset.time is None:
+            refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
+        return dataset
+
+    def known(self) -> tuple[str, ...]:
+        """See ``Protocol.known``."""
+        return ("popular", "recently-popular", TAKEN_BEFORE, "item-knn", "ease")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        found: dict[str, Make] = {
+            "popular": Popular,
+            "recently-popular": RecentlyPopular,
+            **again(dataset),
+            "item-knn": ItemKNN,
+        }
+        if small_enough(dataset):
+            found["ease"] = EASE
+        return found
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        return [f"all {int(rated(dataset).sum()):,} rated items are ranked, later ones too"]
+
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """See ``Protocol.runs``; one per window and seed."""
+        windows = pick_folds(time_splits(dataset, QUANTILES), options, "windows")
+        return [Run(split, seed, fold) for seed in options.seeds for fold, split in windows]
+
+    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        before = item_sets(dataset, run.split.train)
+        task = Task(
+            relevant=item_sets(dataset, run.split.test),
+            candidates=rated(dataset),
+            rows=run.split.train,
+            known=run.split.train,
+            now=np.full(len(dataset.users), first_times(dataset, run.split.test).min()),
+            history=before,
+            exclude=None if dataset.schema.repeats else before,
+            cuts=(options.k,),
+        )
+        return [task]
+
+
+def first_times(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """When each user first rates one of some rows, float64 [users]; infinite for those who do not.
+
+    A model that reads the clock is told this and no later time.
+    """
+    times = np.full(len(dataset.users), np.inf)
+    if dataset.time is not None:
+        np.minimum.at(times, dataset.user[rows], dataset.time[rows].astype(np.float64))
+    return times

@@ -1,0 +1,74 @@
+"""Protocol ``new-item``: to whom does an item belong that nobody has rated?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.splits import item_split
+from fusionrec.evaluation.baselines import CategoryKNN, Chance, Newest, item_sets
+from fusionrec.evaluation.protocols.common import Make, Options, Run, each_seed, has, refuse
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked
+
+
+class NewItem(RankingProtocol):
+    """A share of the items is hidden from training altogether and then ranked alone.
+
+    Each user who liked one of them is asked; nothing but its content is known of an item. Equal
+    scores are put in an order drawn from the seed: low row numbers may be old and well known.
+    """
+
+    name: ClassVar[str] = "new-item"
+    asks: ClassVar[str] = "which of the items that nobody has rated does a user like?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}")
+    takes: ClassVar[frozenset[str]] = frozenset({"share", "k"})
+
+    def known(self) -> tuple[str, ...]:
+        """See ``Protocol.known``."""
+        return ("chance", "newest", "category-knn")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
+        """See ``Protocol.baselines``."""
+        found: dict[str, Make] = {"chance": lambda: Chance(seed)}
+        if has(dataset, "item", "number"):
+            found["newest"] = Newest
+        if has(dataset, "item", "category", "categories"):
+            found["category-knn"] = CategoryKNN
+        return found
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; its items must have content."""
+        if not dataset.schema.attributes("item"):
+            lacks = "says nothing of its items, and protocol new-item knows nothing else of one"
+            refuse(dataset, lacks)
+        return dataset
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        order = "equal scores are put in an order drawn from each run's seed"
+        if dataset.schema.events:
+            return [order]
+        return [order, f"liked: a rating of {dataset.schema.like:g} or more"]
+
+    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+        """See ``Protocol.runs``; one per seed."""
+        share = 0.1 if options.share is None else options.share
+        return each_seed(options, lambda seed: item_split(dataset, share, seed))
+
+    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        hidden = np.zeros(len(dataset.items), dtype=bool)
+        hidden[dataset.item[run.split.test]] = True
+        task = Task(
+            relevant=item_sets(dataset, liked(dataset, run.split.test)),
+            candidates=hidden,
+            rows=run.split.train,
+            known=run.split.train,
+            tie_order=np.random.default_rng(run.seed).permutation(len(dataset.items)),
+            cuts=(options.k,),
+            lists=False,
+        )
+        return [task]

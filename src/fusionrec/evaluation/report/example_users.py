@@ -1,0 +1,86 @@
+"""Example users: who they are, what they rated, and what they would be shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusionrec.data.schema import Field
+from fusionrec.evaluation.report.item_map import title_of
+from fusionrec.evaluation.report.scoring import label, telling_field, values_of
+from fusionrec.index import ExactIndex
+from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommended, Recommender
+from fusionrec.registry import Artifact
+
+PEOPLE = 10
+HISTORY = 8  # ratings shown of each
+LIST = 10
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user, as the report shows one.
+
+    Attributes:
+        id: outside id.
+        profile: attribute and value, as people read them.
+        rated: how many items they rated; of what is taken again, how often they took any.
+        history: title, category and rating of some of them, the best-liked first.
+        answer: what they would be shown: the item and its category.
+    """
+
+    id: str
+    profile: list[tuple[str, str]]
+    rated: int
+    history: list[tuple[str, str, float]]
+    answer: list[tuple[Recommended, str]]
+
+
+def people(artifact: Artifact, seed: int = 0) -> list[Person]:
+    """Users drawn at random among those with a history, in the order of the table."""
+    known = np.flatnonzero(np.diff(artifact.histories.offsets) > 0)
+    drawn = np.random.default_rng(seed).permutation(known)[:PEOPLE]
+    index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
+    with Recommender(Catalogue.of(artifact), index) as recommender:
+        return [_person(recommender, int(position)) for position in np.sort(drawn)]
+
+
+def readable(field: Field, value: object) -> str:
+    """An attribute's value as people read it; empty where it is not known."""
+    if field.kind in ("category", "categories"):
+        return ", ".join(label(field, one) for one in values_of(field, value))
+    if isinstance(value, float):
+        return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
+    return "" if value is None else str(value)
+
+
+def _person(recommender: Recommender, position: int) -> Person:
+    artifact = recommender.artifact
+    user = artifact.users.ids[position]
+    stored = artifact.users.row(position)
+    profile = [
+        (field.name.replace("_", " "), readable(field, stored[field.name]))
+        for field in artifact.schema.attributes("user")
+    ]
+    read = artifact.histories.of(position)
+    items, ratings = read.items, read.ratings
+    # The best-liked first, of equals the latest: histories are in the order of time.
+    best = np.lexsort((-np.arange(len(items)), -ratings))[:HISTORY]
+    history = [
+        (title_of(artifact, int(items[b])), _category(artifact, int(items[b])), float(ratings[b]))
+        for b in best
+    ]
+    rows = artifact.items.positions()
+    answer = [
+        (item, _category(artifact, rows[item.id]))
+        for item in recommender.recommend(Query(user=user, k=LIST)).items
+    ]
+    return Person(user, profile, len(items), history, answer)
+
+
+def _category(artifact: Artifact, item: int) -> str:
+    field = telling_field(artifact)
+    return readable(field, artifact.items.columns[field.name][item]) if field else ""

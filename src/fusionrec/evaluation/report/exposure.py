@@ -1,0 +1,159 @@
+"""What the model's scores and lists are like, whether or not anything was held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.quality import K
+from fusionrec.evaluation.report.scoring import Scorer
+from fusionrec.evaluation.report.terms import wording
+from fusionrec.metrics import (
+    Catalogue,
+    ItemSets,
+    Ranked,
+    Ranking,
+    figures,
+    popularity_percentile,
+)
+
+_SAMPLE = 20_000  # pairs of user and item whose scores are looked at
+BINS = 20  # of a histogram over popularity percentiles
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of pairs of one kind: those rated alike, or those not rated.
+
+    Attributes:
+        label: such as ``4 stars``; of events ``taken``.
+        scores: float32 [n].
+        stars: mean rating that the scores predict; None where the version only ranks.
+        free: whether nobody rated them.
+    """
+
+    label: str
+    scores: np.ndarray
+    stars: float | None
+    free: bool = False
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What everybody's lists hold.
+
+    Attributes:
+        users: whose lists were made.
+        model, popular: ``coverage@10``, ``gini@10``, ``percentile@10``, ``novelty@10``.
+        places, rated: float64 [BINS], shares of the lists' places, and of all ratings, by the
+            item's popularity percentile.
+    """
+
+    users: int
+    model: Mapping[str, float]
+    popular: Mapping[str, float]
+    places: np.ndarray
+    rated: np.ndarray
+
+
+def scored(scorer: Scorer, held: HeldOut | None) -> list[Scored]:
+    """The scores of pairs by their rating, lowest first, and of pairs not rated, last.
+
+    Ratings are the held-out ones where there are some, else those trained on.
+    """
+    rng = np.random.default_rng(1)
+    user, item, rating = _rated(scorer, held, rng)
+    scores = scorer.pairs(user, item)
+    schema = scorer.artifact.schema
+    bands = _weights(rating) if schema.events else _bands(rating)
+    found = [_scored(scorer, name, scores[members]) for name, members in bands if members.any()]
+    others = _unrated(scorer, rng)
+    if len(others):
+        found.append(_scored(scorer, f"not {wording(schema).done}", others, free=True))
+    return found
+
+
+def shown(scorer: Scorer) -> Shown:
+    """The lists of everybody that the report looks at, and popularity's for the same people."""
+    seen = scorer.seen
+    count = np.bincount(seen.items, minlength=len(scorer.artifact.items))
+    nothing = ItemSets.of(np.empty(0, int), np.empty(0, int), len(seen))
+    barred = None if scorer.artifact.schema.repeats else seen
+    model, popular = (Ranking(nothing, len(count), K, exclude=barred) for _ in range(2))
+    for users, scores in scorer.blocks(scorer.people):
+        model.add(users, scores)
+        popular.add(users, np.broadcast_to(count.astype(float), scores.shape))
+    catalogue = Catalogue(count, int((seen.counts > 0).sum()))
+    ranked = model.result()
+    return Shown(
+        len(scorer.people),
+        figures(ranked, catalogue, (K,)),
+        figures(popular.result(), catalogue, (K,)),
+        _by_percentile(count, _exposure(ranked, len(count))),
+        _by_percentile(count, count),
+    )
+
+
+def _rated(
+    scorer: Scorer, held: HeldOut | None, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Users, items and ratings, [n] each, of the users that the report looks at."""
+    if held is not None and len(held.rows):
+        data, rows = held.dataset, held.rows
+        user, item, rating = data.user[rows], data.item[rows], data.rating[rows]
+    else:
+        histories = scorer.artifact.histories
+        user = np.repeat(np.arange(len(scorer.seen)), np.diff(histories.offsets))
+        item, rating = histories.item, histories.rating
+    chosen = np.flatnonzero(np.isin(user, scorer.people))
+    if len(chosen) > _SAMPLE:
+        chosen = np.sort(rng.choice(chosen, _SAMPLE, replace=False))
+    return user[chosen], item[chosen], rating[chosen]
+
+
+def _bands(rating: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Names and members, bool [n], of ratings that are alike: each value, or fifths of many."""
+    values = np.unique(rating)
+    if len(values) <= 11:
+        return [(f"{v:g} star{'' if v == 1 else 's'}", rating == v) for v in values]
+    edges = np.linspace(values[0], values[-1], 6)
+    band = np.clip(np.searchsorted(edges, rating, side="right") - 1, 0, 4)
+    return [(f"{edges[b]:.3g} to {edges[b + 1]:.3g} stars", band == b) for b in range(5)]
+
+
+def _weights(weight: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Names and members, bool [n], of events that weigh alike: each weight, or all of many."""
+    values = np.unique(weight)
+    if not 1 < len(values) <= 11:
+        return [("taken", np.ones(len(weight), dtype=bool))]
+    return [(f"taken, weight {v:.3g}", weight == v) for v in values]
+
+
+def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
+    """Scores of pairs drawn at random that nobody rated, float32 [n]."""
+    items = len(scorer.artifact.items)
+    user = rng.choice(scorer.people, _SAMPLE // 2)
+    item = rng.integers(items, size=len(user))
+    owner, held = scorer.seen.pairs()
+    free = ~np.isin(user * np.int64(items) + item, owner * np.int64(items) + held)
+    return scorer.pairs(user[free], item[free])
+
+
+def _scored(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> Scored:
+    artifact = scorer.artifact
+    stars = float(np.mean(artifact.scores.rating(scores))) if artifact.rates else None
+    return Scored(name, scores, stars, free)
+
+
+def _exposure(ranked: Ranked, items: int) -> np.ndarray:
+    return np.bincount(ranked.best[ranked.best >= 0], minlength=items)
+
+
+def _by_percentile(count: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Shares of a weight per item, in bins of the items' popularity percentile."""
+    bins = np.minimum((popularity_percentile(count) * BINS).astype(int), BINS - 1)
+    total = np.bincount(bins, weight, BINS)
+    return np.asarray(total / max(total.sum(), 1))

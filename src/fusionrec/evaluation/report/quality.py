@@ -1,0 +1,257 @@
+"""How good the lists and the predicted ratings are on what training held out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusionrec.data.schema import Field
+from fusionrec.evaluation.baselines import Popular, item_sets, takers
+from fusionrec.evaluation.candidates import ModelRater
+from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.scoring import Scorer, label
+from fusionrec.metrics import (
+    Catalogue,
+    Ranked,
+    Ranking,
+    by_group,
+    by_stratum,
+    figures,
+    mae,
+    mean,
+    popularity_strata,
+    rmse,
+)
+
+KS = (1, 5, 10, 20, 50, 100)
+K = 10  # of the figures that are given for one K
+STRATA = ("head", "middle", "tail")
+MOST_GROUPS = 25  # an attribute with more values makes no groups
+
+
+@dataclass(frozen=True)
+class ByK:
+    """Metrics of the model and of popularity by their names in ``metrics.figures``.
+
+    Attributes:
+        users: to whom anything is relevant.
+        targets: relevant items of all users.
+        model, popular: metric@K -> mean over those users.
+    """
+
+    users: int
+    targets: int
+    model: Mapping[str, float]
+    popular: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class StarError:
+    """How far predicted ratings are from those given, in stars."""
+
+    rmse: float
+    mae: float
+
+
+@dataclass(frozen=True)
+class Group:
+    """One value of a user attribute; ``margin`` is half the width of NDCG@10's 95% interval, and
+    ``rmse`` is that of the scores, NaN where the version only ranks.
+    """
+
+    label: str
+    users: int
+    targets: int
+    ndcg: float
+    margin: float
+    hit_rate: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """Items that were rated about equally often: shares of the catalogue, of ratings, of places in
+    the lists of the model and of popularity, and how well those held out are found; ``rmse`` is as
+    in ``Group``.
+    """
+
+    name: str
+    items: int
+    catalogue: float
+    ratings: float
+    shown: float
+    shown_popular: float
+    targets: int
+    recall: float
+    rmse: float
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones,
+    of events none.
+
+    ``by_score`` is of the ratings that scores predict, None where the version only ranks;
+    ``by_head`` of those that its rating head predicts, None where it has none. The head was fitted
+    on the held-out rows, too, and reads them.
+    """
+
+    rows: int
+    by_score: StarError | None
+    by_head: StarError | None
+    any: ByK
+    liked: ByK
+    groups: list[tuple[Field, list[Group]]]
+    strata: list[Stratum]
+
+
+def measure(scorer: Scorer, held: HeldOut) -> Measured:
+    """Measures a version on the rows held out; there must be some.
+
+    Popularity, histories and strata come from the rows trained on alone, and so do the vectors of
+    a model that reads histories.
+
+    Args:
+        scorer: the version's scores, without the rows held out.
+        held: these rows.
+    """
+    data = held.dataset
+    rows = held.rows[np.isin(data.user[held.rows], scorer.people)]
+    user, item, actual = data.user[rows], data.item[rows], data.rating[rows]
+    artifact = scorer.artifact
+    predicted: np.ndarray | None = None
+    by_head: StarError | None = None
+    if artifact.rates:
+        predicted = artifact.scores.rating(scorer.pairs(user, item))
+        if artifact.stars is not None:
+            by_head = _error(ModelRater(artifact, data).predict(user, item), actual)
+    model, popular = _rankings(scorer, held, rows)
+    liked = rows[data.rating[rows] >= data.schema.like]
+    if data.schema.events:  # each of them is a like
+        liked = liked[:0]
+    return Measured(
+        len(rows),
+        None if predicted is None else _error(predicted, actual),
+        by_head,
+        _by_k(model, popular),
+        _by_k(*_rankings(scorer, held, liked)) if len(liked) else ByK(0, 0, {}, {}),
+        _groups(held, rows, predicted, model),
+        _strata(held, rows, predicted, model, popular),
+    )
+
+
+def _rankings(scorer: Scorer, held: HeldOut, rows: np.ndarray) -> tuple[Ranked, Ranked]:
+    """What the model and popularity make of some held-out rows."""
+    data = held.dataset
+    baseline = Popular().fit(data, held.trained)
+    relevant, seen = item_sets(data, rows), None
+    if not data.schema.repeats:
+        seen = item_sets(data, held.trained)
+    model, popular = (Ranking(relevant, len(data.items), K, exclude=seen) for _ in range(2))
+    for users, scores in scorer.blocks(np.unique(data.user[rows])):
+        model.add(users, scores)
+        popular.add(users, baseline.scores(users))
+    return model.result(), popular.result()
+
+
+def _error(predicted: np.ndarray, actual: np.ndarray) -> StarError:
+    return StarError(rmse(predicted, actual), mae(predicted, actual))
+
+
+def _rmse(predicted: np.ndarray | None, actual: np.ndarray, some: np.ndarray) -> float:
+    """RMSE of some of the pairs; NaN if they are none, or nothing is predicted."""
+    if predicted is None or not len(actual[some]):
+        return float("nan")
+    return rmse(predicted[some], actual[some])
+
+
+def _by_k(model: Ranked, popular: Ranked) -> ByK:
+    return ByK(len(model), len(model.target), figures(model, ks=KS), figures(popular, ks=KS))
+
+
+def _groups(
+    held: HeldOut, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
+) -> list[tuple[Field, list[Group]]]:
+    """The groups of every user attribute with few values, in the order of the field's choices."""
+    data = held.dataset
+    ndcg, hit = ranked.ndcg(K), ranked.hit_rate(K)
+    found = []
+    for field in data.schema.attributes("user"):
+        if field.kind not in ("category", "number"):
+            continue
+        column = np.array([_said(value) for value in data.users.columns[field.name]])
+        if not 2 <= len(np.unique(column)) <= MOST_GROUPS:
+            continue
+        errors = by_group(
+            column[data.user[rows]],
+            lambda some: (len(some), _rmse(predicted, data.rating[rows], some)),
+        )
+        lists = by_group(column[ranked.users], lambda some: some)
+        order = [*field.choices, *(name for name in lists if name not in field.choices)]
+        groups = [
+            Group(
+                label(field, name) or "not known",
+                len(lists[name]),
+                errors[name][0],
+                mean(ndcg[lists[name]]),
+                _margin(ndcg[lists[name]]),
+                mean(hit[lists[name]]),
+                errors[name][1],
+            )
+            for name in order
+            if name in lists
+        ]
+        found.append((field, groups))
+    return found
+
+
+def _said(value: object) -> str:
+    """A value as the name of a group."""
+    if isinstance(value, float):
+        return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
+    return str(value)
+
+
+def _margin(values: np.ndarray) -> float:
+    """Half the width of the 95% interval of the values' mean, by the normal approximation."""
+    if len(values) < 2:
+        return float("nan")
+    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
+
+
+def _strata(
+    held: HeldOut,
+    rows: np.ndarray,
+    predicted: np.ndarray | None,
+    model: Ranked,
+    popular: Ranked,
+) -> list[Stratum]:
+    data = held.dataset
+    count = takers(data, held.trained)
+    stratum = popularity_strata(count, len(STRATA))
+    catalogue = Catalogue(count, len(data.users))
+    ours = by_stratum(model, catalogue, stratum, (K,))
+    theirs = by_stratum(popular, catalogue, stratum, (K,))
+    found = []
+    for number, name in enumerate(STRATA):
+        members = stratum == number
+        if not members.any():
+            continue
+        of_stratum = members[data.item[rows]]
+        found.append(
+            Stratum(
+                name,
+                int(members.sum()),
+                float(members.mean()),
+                float(count[members].sum() / count.sum()),
+                ours[number].get(f"share@{K}", math.nan),  # none where there are no K items
+                theirs[number].get(f"share@{K}", math.nan),
+                int(of_stratum.sum()),
+                ours[number][f"recall@{K}"],
+                _rmse(predicted, data.rating[rows], of_stratum),
+            )
+        )
+    return found

@@ -1,0 +1,99 @@
+"""A result as tables of text, for a terminal or a pipe."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from fusionrec.evaluation.metrics_table import Measured
+from fusionrec.evaluation.result import Result
+
+WIDEST = 6  # metrics that stand in one table
+
+
+@dataclass(frozen=True)
+class Block:
+    """One table."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+def tables(result: Result) -> list[Block]:
+    """The figures of all rows, the lists', the comparisons, and figures from elsewhere."""
+    first = result.rows[0].runs[0]
+    found = []
+    title = f"{result.protocol} · {result.data} · {_splits(result)} · {result.users:,} users"
+    for number, names in enumerate(_cut(list(first.values))):
+        found.append(_figures(result, names, title, with_marks=number == 0))
+    if first.lists:
+        found.append(_figures(result, list(first.lists), "the lists", with_marks=False))
+    if result.comparisons:
+        found.append(_compared(result))
+    if result.anchors:
+        found.append(_elsewhere(result))
+    return found
+
+
+def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: bool) -> Block:
+    header = ["name", *metrics]
+    rows = [[row.name, *(number(row.figure(m)) for m in metrics)] for row in result.rows]
+    if with_marks and result.comparisons:
+        header.append("against the best baseline")
+        for row, line in zip(result.rows, rows, strict=True):
+            line.append(_marks(result, row))
+    if with_marks and result.anchors:
+        header.append("known figure")
+        for row, line in zip(result.rows, rows, strict=True):
+            line.append(_anchor(result, row))
+    return Block(title, header, rows)
+
+
+def _marks(result: Result, row: Measured) -> str:
+    own = [c for c in result.comparisons if c.model == row.name]
+    return "; ".join(f"{c.metric} {c.mark}" for c in own)
+
+
+def _anchor(result: Result, row: Measured) -> str:
+    own = [a for a in result.anchors if a.row == row.name]
+    return "; ".join(f"{m} {v:.3f}" for a in own for m, v in a.figures.items())
+
+
+def _compared(result: Result) -> Block:
+    rows = [
+        [
+            c.metric,
+            f"{c.model} − {c.baseline}",
+            f"{c.difference:+.4f}",
+            f"{c.low:+.4f}",
+            f"{c.high:+.4f}",
+            c.mark,
+        ]
+        for c in result.comparisons
+    ]
+    header = ["metric", "difference", "value", "95% from", "to", "mark"]
+    return Block("the model against the best baseline, paired over users", header, rows)
+
+
+def _elsewhere(result: Result) -> Block:
+    metrics = list(dict.fromkeys(m for a in result.anchors for m in a.figures))
+    rows = [
+        [a.name, *(number(a.figures.get(m, math.nan), 3) for m in metrics), a.source, a.note]
+        for a in result.anchors
+    ]
+    return Block(f"known figures of {result.data}", ["model", *metrics, "source", "differs"], rows)
+
+
+def _cut(names: list[str]) -> list[list[str]]:
+    return [names[start : start + WIDEST] for start in range(0, len(names), WIDEST)]
+
+
+def _splits(result: Result) -> str:
+    return result.runs[0] if len(result.runs) == 1 else f"mean of {len(result.runs)} runs"
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A figure for people; nothing where there is none."""
+    return "" if math.isnan(value) else f"{value:.{digits}f}"

@@ -1,0 +1,207 @@
+"""What users said and did since the training, as part of what is asked for them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fusionrec.data.dataset import CLOCK_ERROR
+from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
+from fusionrec.features.history import History
+from fusionrec.ledger import Event, Ledger, Recent
+from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.event_semantics import opinions, worth
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.user_state_cache import Following
+from fusionrec.registry import Artifact
+
+_CROWD = 3  # users
+_WINDOW = 30 * 86_400.0  # seconds
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the ledger holds of a user, as far as a version can read it.
+
+    Attributes:
+        history: the items that they gave an opinion of (see ``opinions`` and ``worth``), the
+            newest last. What the version was trained with, and so has among what it stores of the
+            user, is left out, and so is an opinion that is older than what it stores.
+        hidden: the items that they do not want to see.
+        profile: user attribute -> value.
+        forgotten: whether what training knows of them is not to be used.
+        events: how many events there are, and the number of the last one: it moves when one comes.
+    """
+
+    history: tuple[Rated, ...] = ()
+    hidden: frozenset[str] = frozenset()
+    profile: Mapping[str, str] = field(default_factory=dict)
+    forgotten: bool = False
+    events: tuple[int, int] = (0, 0)
+
+
+_NOTHING = Said()
+
+
+class Feedback:
+    """The ledger's events and profiles, by user, as they are at each question. Several threads may
+    use one.
+
+    Args:
+        ledger: whose events and profiles count, whoever writes them.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger, self._users = ledger, Following(ledger)
+        self._recent: tuple[Any, Recent] = (None, Recent())
+
+    def events(self, user: str) -> list[Event]:
+        """Everything that a user said or did, the oldest first.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        return [event for _, event in self._users.of(user).events]
+
+    def said(self, user: str, catalogue: Catalogue) -> Said:
+        """What a user said, as far as the version and its items know of it.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        told = self._users.of(user)
+        held, forgotten = told.events, told.forgotten
+        if not (held or told.profile or forgotten):
+            return _NOTHING
+        items, artifact = catalogue.positions, catalogue.artifact
+        found = opinions(held, artifact.schema)
+        stored = History.of() if forgotten else _stored(artifact, user)
+        known = set(stored.items.tolist()) if _trained_with(artifact, held) else set()
+        newest = _newest(stored) if not artifact.schema.repeats else {}
+        history = [
+            _rated(event, artifact.schema)
+            for number, event in found.told
+            if event.item in items
+            and (number > artifact.feedback or items[event.item] not in known)
+            and event.time >= newest.get(items[event.item], 0.0)
+        ]
+        hidden = [
+            item
+            for (_, item), at in found.refused.items()
+            if item in items and at >= newest.get(items[item], 0.0)
+        ]
+        return Said(
+            tuple(history),
+            frozenset(hidden),
+            _readable(told.profile, artifact),
+            forgotten,
+            (len(held), held[-1][0] if held else 0),
+        )
+
+    def heard(self) -> frozenset[str]:
+        """Who said or did something, or has a profile.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        return self._users.heard()
+
+    def forgotten(self, users: Iterable[str]) -> frozenset[str]:
+        """Those of some users who are to be forgotten.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        return self._ledger.forgotten(users)
+
+    def recent(self, like: float) -> Recent:
+        """What users took in the last 30 days: liked, or rated ``like`` or more. Of the items those
+        that three users took, so that no one is seen in everybody's list. Counted anew every ten
+        seconds.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        now = time.time()
+        key = (self._ledger.pulse().gone, int(now // 10), like)
+        held = self._recent
+        if held[0] != key:
+            between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
+            held = self._recent = (key, self._ledger.recent(*between, like, _CROWD))
+        return held[1]
+
+    def enrich(self, query: Query, catalogue: Catalogue) -> Query:
+        """The query with what its user said before: what the query itself says wins over that, and
+        comes after it. A user who was forgotten is nobody to the version. Where nothing is known of
+        anybody, it says what was taken recently.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        if query.user is not None:
+            query = add(query, self.said(query.user, catalogue))
+        return self.popular(query, catalogue)
+
+    def popular(self, query: Query, catalogue: Catalogue) -> Query:
+        """A query of no user and no profile with what was taken recently, which counts where
+        nothing is known of what the person likes; any other as it is.
+
+        Raises:
+            LedgerError: the ledger cannot be read.
+        """
+        if query.user is not None or query.profile:
+            return query
+        schema = catalogue.artifact.schema
+        return replace(query, recent=self.recent(math.inf if schema.events else schema.like))
+
+
+def add(query: Query, said: Said) -> Query:
+    """A query with what its user said before; see ``Feedback.enrich``."""
+    if said is _NOTHING:
+        return query
+    told = {one.item for one in query.history}
+    return replace(
+        query,
+        user=None if said.forgotten else query.user,
+        profile={**said.profile, **query.profile},
+        history=[*(one for one in said.history if one.item not in told), *query.history],
+        hidden=said.hidden.union(query.hidden),
+    )
+
+
+def _stored(artifact: Artifact, user: str) -> History:
+    """What a version stores of a user."""
+    position = artifact.user_positions.get(user)
+    return History.of() if position is None else artifact.histories.of(position)
+
+
+def _trained_with(artifact: Artifact, held: Sequence[tuple[int, Event]]) -> bool:
+    """Whether a version was trained with any of a user's events."""
+    return bool(held) and held[0][0] <= artifact.feedback
+
+
+def _newest(stored: History) -> dict[int, float]:
+    """Position of an item -> when it was last taken, as far as times are known and can be true."""
+    timed = stored.take(stored.times <= time.time() + CLOCK_ERROR)
+    return dict(zip(timed.items.tolist(), timed.times.tolist(), strict=True))
+
+
+def _rated(event: Event, schema: Schema) -> Rated:
+    named = event.kind == "like" and not schema.repeats
+    return Rated(event.item, worth(event, schema), event.time, named=named)
+
+
+def _readable(profile: Mapping[str, str], artifact: Artifact) -> dict[str, str]:
+    """What the version can read of a profile, which may have been given for another one."""
+    kept = {}
+    for name, value in profile.items() if artifact.has_towers else ():
+        try:
+            artifact.encoder.profile({name: value})
+        except UsageError:
+            continue
+        kept[name] = value
+    return kept

@@ -1,0 +1,268 @@
+"""A published model: opened, checked, and read part by part when a part is asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Schema
+from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import History, Reading
+from fusionrec.features.score_scale import ScoreMap
+from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
+from fusionrec.registry.rating_head import Stars, read_stars
+from fusionrec.registry.tables import (
+    REINDEX,
+    RETRAIN,
+    Histories,
+    read_array,
+    read_histories,
+    read_table,
+)
+from fusionrec.registry.weights import weights_file
+
+FORMAT = 3
+MANIFEST = "manifest.json"
+VECTORS = "vectors"  # the model of a version whose vectors came in a file, without towers
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published model.
+
+    Attributes:
+        folder: where it lies.
+        manifest: what it says of itself (see ``docs/architecture.md``).
+        encoder: turns users and items into the towers' inputs.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    encoder: Encoder
+
+    @property
+    def version(self) -> str:
+        """The version's name, which is also its folder's."""
+        return self.folder.name
+
+    @property
+    def schema(self) -> Schema:
+        """The fields of users and items."""
+        return self.encoder.schema
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the item vectors' file: which vectors an index must hold."""
+        checksum: str = self.manifest["files"]["item_vectors.npy"]
+        return checksum
+
+    @property
+    def scores(self) -> ScoreMap:
+        """What a score means."""
+        return ScoreMap(*self.schema.rating_range)
+
+    @cached_property
+    def items(self) -> Table:
+        """Every item's id and content."""
+        return read_table(self.folder / "items.parquet", self.schema, "item")
+
+    @cached_property
+    def users(self) -> Table:
+        """Every known user's id and profile."""
+        return read_table(self.folder / "users.parquet", self.schema, "user")
+
+    @cached_property
+    def user_positions(self) -> dict[str, int]:
+        """Outside user id -> position in ``users``."""
+        return self.users.positions()
+
+    @property
+    def feedback(self) -> int:
+        """Number of the last event of the ledger that training took in; 0 where it took in none."""
+        number: int = self.manifest.get("feedback", 0)
+        return number
+
+    @cached_property
+    def item_vectors(self) -> np.ndarray:
+        """float32 [items, dim], of length 1, in the order of ``items``."""
+        return read_array(self.folder / "item_vectors.npy")
+
+    @cached_property
+    def user_vectors(self) -> np.ndarray:
+        """float32 [users, dim], of length 1, in the order of ``users``: from all that is stored."""
+        return read_array(self.folder / "user_vectors.npy")
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """int64 [items]: how often each item was rated in the training data."""
+        return np.bincount(self.histories.item, minlength=len(self.item_vectors))
+
+    @cached_property
+    def histories(self) -> Histories:
+        """What each known user rated, as far as training saw it."""
+        return read_histories(self.folder)
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the user tower reads of a user's history; None for a tower that reads none."""
+        history = self.manifest.get("history")
+        return Reading.from_json(history, self.schema.rating_range) if history else None
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether a user's vector depends on when it is asked for."""
+        return self.reading is not None and self.reading.clock is not None
+
+    @cached_property
+    def stars(self) -> Stars | None:
+        """The ratings that the version's rating head predicts; None where it has no head."""
+        return read_stars(self.folder, self.manifest)
+
+    @property
+    def rates(self) -> bool:
+        """Whether scores predict ratings; else they only rank."""
+        kind: str = self.manifest["score"]["kind"]
+        return kind == "rating"
+
+    @property
+    def has_towers(self) -> bool:
+        """Whether it can give a vector to someone or something new; False where the item vectors
+        came from another program, without towers, users and histories.
+        """
+        return bool(self.manifest["model"] != VECTORS)
+
+    def need_towers(self, lacking: str, hint: str) -> None:
+        """Refuses what only a trained version can do.
+
+        Args:
+            lacking: what cannot be done without, as the end of a sentence.
+            hint: what to do instead.
+
+        Raises:
+            UsageError: it has no towers.
+        """
+        if not self.has_towers:
+            raise UsageError(
+                f"{self.version} holds vectors without the model that made them: {lacking}", hint
+            )
+
+    def vectors_of(
+        self,
+        ids: Sequence[str | None],
+        columns: Mapping[str, Sequence[Any]],
+        histories: Sequence[History] | None = None,
+        now: np.ndarray | None = None,
+        items: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Vectors of n users, float32 [n, dim], each of length 1.
+
+        Args:
+            ids: outside ids; None where there is none. A tower that reads histories reads no id.
+            columns: attribute name -> n values; None, or a missing name, where not known.
+            histories: what each user rated. None: nothing is known of anybody.
+            now: float64 [n], when each is asked about, in seconds since 1970; None where that is
+                not known. Only a tower that reads the clock looks at it.
+            items: float32 [m, dim], the vectors of the items that the histories' positions name;
+                the version's own by default.
+        """
+        features = self.encoder.encode("user", ids, columns)
+        tower = self.user_tower
+        if isinstance(tower, TowerRunner):
+            return tower.vectors(features)
+        known = [History.of()] * len(ids) if histories is None else histories
+        return tower.vectors_after(features, known, now, items)
+
+    @cached_property
+    def user_tower(self) -> TowerRunner | HistoryRunner:
+        """The user tower; a ``HistoryRunner`` where it reads histories."""
+        if self.reading:
+            read = self.item_vectors, self.reading
+            return HistoryRunner(self.folder, self.encoder, self.manifest, *read)
+        return TowerRunner(self.folder, "user", self.encoder, self.manifest)
+
+    @cached_property
+    def item_tower(self) -> TowerRunner:
+        """The item tower."""
+        return TowerRunner(self.folder, "item", self.encoder, self.manifest)
+
+    @classmethod
+    def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
+        """Opens an artifact and checks its manifest.
+
+        Args:
+            folder: the artifact.
+            thorough: compare every file's SHA-256 too, not only its presence.
+
+        Raises:
+            ArtifactError: what is wrong with it: missing, half there, foreign, older or damaged.
+        """
+        manifest = read_manifest(folder)
+        mend = REINDEX if manifest["model"] == VECTORS else RETRAIN
+        for name, checksum in manifest["files"].items():
+            path = folder / name
+            if not path.is_file():
+                raise ArtifactError(f"{folder} is incomplete: {name} is missing", mend)
+            if thorough and sha256(path) != checksum:
+                raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", mend)
+        encoder = Encoder.load(folder / "encoder.json")
+        return cls(folder, manifest, encoder)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """An artifact's manifest, checked for its format and its parts.
+
+    Raises:
+        ArtifactError: there is none, or it is not one of this format.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(f"{folder} holds no model: {MANIFEST} is missing", RETRAIN)
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        kind, form = manifest["kind"], manifest["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is not a manifest of fusionrec: {error!r}", RETRAIN) from error
+    if kind != "fusionrec" or not isinstance(form, int):
+        raise ArtifactError(f"{path} is of {kind!r}, not of fusionrec", RETRAIN)
+    if form != FORMAT:
+        age = "an older" if form < FORMAT else "a newer"
+        raise ArtifactError(
+            f"{folder} was written by {age} fusionrec (format {form}; this one reads {FORMAT})",
+            RETRAIN,
+        )
+    towers = manifest.get("model") != VECTORS
+    said = {"files", "created", "model", "dim", "score", "user_inputs"}
+    missing = (said | ({"recipe"} if towers else set())) - manifest.keys()
+    if missing:
+        raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
+    files = manifest["files"]
+    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
+    if towers:
+        needed |= {weights_file(folder, "user").name, weights_file(folder, "item").name}
+    if not isinstance(files, dict) or not needed <= files.keys():
+        raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def version_numbers(models: Path) -> list[int]:
+    """The numbers of the versions in a folder of models, ascending."""
+    if not models.is_dir():
+        return []
+    found = (re.fullmatch(r"v(\d+)", path.name) for path in models.iterdir())
+    return sorted(int(match[1]) for match in found if match)

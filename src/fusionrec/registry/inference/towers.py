@@ -1,0 +1,170 @@
+"""Saved towers as an artifact asks them: inputs checked, as many at a time as is fast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.schema import Side
+from fusionrec.errors import ArtifactError, ConfigError
+from fusionrec.features.encoder import Encoder, Features
+from fusionrec.features.history import History, Reading
+from fusionrec.models.presets import FusionSettings, SequenceSettings
+from fusionrec.registry.inference.fields import FieldTower
+from fusionrec.registry.inference.transformer import HistoryTower
+from fusionrec.registry.tables import RETRAIN
+from fusionrec.registry.weights import Weights
+
+BATCH = 4096  # users or items that pass a tower at once
+TOKENS = 1024  # of histories that do: what they become then stays in a processor's cache
+
+
+class TowerRunner:
+    """A saved tower that reads fields alone.
+
+    Args:
+        folder: the artifact.
+        side: whose tower.
+        encoder: the artifact's encoder, which knows every input's range.
+        said: the manifest, or what it will tell of model and recipe.
+
+    Raises:
+        ArtifactError: the weights cannot be read, or are not those of such a tower.
+    """
+
+    def __init__(self, folder: Path, side: Side, encoder: Encoder, said: Mapping[str, Any]) -> None:
+        settings = settings_of(said)
+        if isinstance(settings, SequenceSettings):
+            settings = settings.tower
+        self._side: Side = side
+        self._encoder = encoder
+        self._tower = FieldTower(Weights(folder, side), encoder, side, settings)
+
+    def vectors(self, features: Features) -> np.ndarray:
+        """Vectors of n encoded users or items.
+
+        Args:
+            features: as ``Encoder.encode`` makes them.
+
+        Returns:
+            float32 [n, dim], each of length 1.
+
+        Raises:
+            ArtifactError: a row number lies outside its embedding.
+        """
+        check_rows(features, self._side, self._encoder)
+        count = len(next(iter(features.values())))
+        parts = [
+            self._tower.vectors([x[begin : begin + BATCH] for x in features.values()])
+            for begin in range(0, max(count, 1), BATCH)
+        ]
+        return np.concatenate(parts)
+
+
+class HistoryRunner:
+    """A saved user tower that reads histories.
+
+    Args:
+        folder: the artifact.
+        encoder: the artifact's encoder.
+        said: the manifest, or what it will tell of model and recipe.
+        items: float32 [items, dim], every item's vector.
+        reading: what it reads of a history.
+
+    Raises:
+        ArtifactError: the weights cannot be read, or are not those of such a tower.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        encoder: Encoder,
+        said: Mapping[str, Any],
+        items: np.ndarray,
+        reading: Reading,
+    ) -> None:
+        settings = settings_of(said)
+        if not isinstance(settings, SequenceSettings) or items.shape[1:] != (settings.dim,):
+            raise ArtifactError(
+                f"{folder}: its recipe is not of a tower that reads histories of these items",
+                RETRAIN,
+            )
+        self._encoder, self._items, self._reading = encoder, items, reading
+        self._tower = HistoryTower(Weights(folder, "user"), encoder, settings, reading)
+
+    def vectors_after(
+        self,
+        features: Features,
+        histories: Sequence[History],
+        now: np.ndarray | None = None,
+        items: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Vectors of n users, float32 [n, dim], each of length 1.
+
+        Args:
+            features: as ``Encoder.encode`` makes them; the id is not read.
+            histories: what each of them rated.
+            now: float64 [n], when each is asked about; None where that is not known.
+            items: float32 [m, dim], in the place of the runner's own item vectors.
+
+        Raises:
+            ArtifactError: a row number lies outside its embedding.
+        """
+        profile = {n: x for n, x in features.items() if n != self._encoder.schema.id("user").name}
+        check_rows(profile, "user", self._encoder)
+        items = self._items if items is None else items
+        vectors = np.zeros((len(histories), items.shape[1]), dtype=np.float32)
+        for part in self._groups([len(history) for history in histories]):
+            asked = None if now is None else now[part]
+            read = self._reading.pack([histories[n] for n in part], items, asked)
+            vectors[part] = self._tower.vectors([x[part] for x in profile.values()], read)
+        return vectors
+
+    def _groups(self, lengths: Sequence[int]) -> Iterator[np.ndarray]:
+        """Who passes the tower together, int64 [n]: histories of about one length."""
+        tokens = np.minimum(lengths, self._reading.length) + 1
+        order = np.argsort(tokens, kind="stable")
+        begin = 0
+        for end in range(1, len(order) + 1):
+            # The next one would be the longest, to whose length all are padded.
+            if end == len(order) or (end + 1 - begin) * tokens[order[end]] > TOKENS:
+                yield order[begin:end]
+                begin = end
+
+
+def settings_of(said: Mapping[str, Any]) -> FusionSettings | SequenceSettings:
+    """The widths that a manifest tells of.
+
+    Raises:
+        ArtifactError: they are not of a model of this fusionrec.
+    """
+    kinds: dict[str, type[FusionSettings | SequenceSettings]]
+    kinds = {"fusion": FusionSettings, "sequence": SequenceSettings}
+    try:
+        return kinds[said["model"]].from_dict(said["recipe"]["model"])
+    except (KeyError, TypeError, AttributeError, ConfigError) as error:
+        raise ArtifactError(
+            f"the manifest's recipe is not of a model of this fusionrec: {error}", RETRAIN
+        ) from error
+
+
+def check_rows(features: Features, side: Side, encoder: Encoder) -> None:
+    """Makes sure that every row stands in its embedding (a negative one would count from behind).
+
+    Raises:
+        ArtifactError: one does not.
+    """
+    for field in encoder.schema.side(side):
+        if field.name not in features:
+            continue  # a tower that reads histories knows nobody by id
+        values, size = features[field.name], encoder.width(field)
+        if values.dtype == np.int64 and (
+            values.min(initial=0) < 0 or values.max(initial=0) >= size
+        ):
+            raise ArtifactError(
+                f"{field.name}: a row number lies outside 0..{size - 1}; "
+                "the encoder and the tower do not belong together"
+            )

@@ -1,0 +1,61 @@
+"""Publishes the items and vectors of a file as a version that has no towers and knows no users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.features.encoder import Encoder
+from fusionrec.index.layout import layout_of
+from fusionrec.registry import VECTORS, Artifact
+from fusionrec.registry.tables import Histories, write_histories, write_table
+from fusionrec.registry.vector_import.reading import Items, read_vectors
+from fusionrec.registry.writer import save_version, write_manifest
+
+Talk = Callable[[str], None]
+
+_AGAIN = "index the file again"
+
+
+def publish_vectors(models: Path, file: Path, talk: Talk = lambda _: None) -> Artifact:
+    """Saves a file's items and vectors as the next version.
+
+    Args:
+        models: the folder of all versions.
+        file: as of ``read_vectors``.
+        talk: told what was guessed of the columns, and what was left out.
+
+    Returns:
+        The new version, read back and checked.
+
+    Raises:
+        DataError: the file cannot be read, or holds what cannot be indexed.
+        ArtifactError: the version could not be written; those that are there are untouched.
+    """
+    items = read_vectors(file)
+    for note in items.notes:
+        talk(note)
+    layout_of(items.schema, items.table)  # what no index can hold makes no version
+    encoder = Encoder.of_nothing(items.schema)
+
+    def write(folder: Path) -> None:
+        _write(folder, items, encoder)
+        about = {"model": VECTORS, "data": file.name, "users": 0, "interactions": 0}
+        write_manifest(folder, encoder, about | {"score": {"kind": "ranking"}, "user_inputs": []})
+
+    return save_version(models, write, _AGAIN)
+
+
+def _write(folder: Path, items: Items, encoder: Encoder) -> None:
+    encoder.save(folder / "encoder.json")
+    write_table(folder / "items.parquet", items.table)
+    write_table(folder / "users.parquet", Table([], {}))
+    none = np.empty(0, dtype=np.int32)
+    nobody = Histories(np.zeros(1, dtype=np.int64), none, none.astype(np.float32))
+    write_histories(folder, nobody)
+    np.save(folder / "item_vectors.npy", items.vectors, allow_pickle=False)
+    users = np.empty((0, items.vectors.shape[1]), dtype=np.float32)
+    np.save(folder / "user_vectors.npy", users, allow_pickle=False)

@@ -1,0 +1,91 @@
+"""Writes a version beside its place and moves it in: nobody sees a half-written one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec import __version__
+from fusionrec.durable import make_folder, move_in
+from fusionrec.errors import ArtifactError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.score_scale import ScoreMap
+from fusionrec.registry.artifact import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+
+
+def save_version(models: Path, write: Callable[[Path], None], again: str) -> Artifact:
+    """Saves what a function writes as the next version.
+
+    Args:
+        models: the folder of all versions; made where it is not there.
+        write: writes every file of the version, the manifest last, into the folder it is given.
+        again: what to do once there is room on the disk, for the error's hint.
+
+    Returns:
+        The new version, read back and checked.
+
+    Raises:
+        ArtifactError: it could not be written (a full disk, say); the versions there are untouched.
+    """
+    try:
+        make_folder(models)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
+    try:
+        write(fresh)
+        return Artifact.load(_move_in(fresh, models))
+    except OSError as error:
+        raise ArtifactError(
+            f"the model could not be saved in {models}: {error.strerror or error}",
+            f"make room there and {again}; the versions saved before are as they were",
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_manifest(folder: Path, encoder: Encoder, about: Mapping[str, Any]) -> None:
+    """Writes the manifest of a version whose other files are all there.
+
+    Args:
+        folder: of the version.
+        encoder: the version's.
+        about: what the manifest tells beside what is known here; wins over that.
+    """
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape
+    manifest = {
+        "kind": "fusionrec",
+        "format": FORMAT,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {"fusionrec": __version__},
+        "items": shape[0],
+        "vocabularies": files["encoder.json"],
+        "dim": shape[1],
+        "metric": "IP",
+        "score": {"kind": "rating", **ScoreMap(*encoder.schema.rating_range).to_json()},
+        "user_inputs": [field.name for field in encoder.schema.side("user")],
+        **about,
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _move_in(fresh: Path, models: Path) -> Path:
+    fresh.chmod(0o755)
+    while True:
+        target = models / f"v{max(version_numbers(models), default=0) + 1}"
+        try:
+            move_in(fresh, target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue  # another training took this number meanwhile
+        return target

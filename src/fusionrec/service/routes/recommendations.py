@@ -1,0 +1,315 @@
+"""Routes that answer: recommendations, items like an item, search, the map."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Body, Request
+from fastapi import Query as Parameters
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from fusionrec.errors import UsageError
+from fusionrec.index import Condition, read_conditions
+from fusionrec.ledger import Impression
+from fusionrec.recommend.answer import Answer
+from fusionrec.recommend.feedback import Said
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.service.access import check_open, is_open
+from fusionrec.service.coalescing import Gathering
+from fusionrec.service.paths import ITEM
+from fusionrec.service.problems import NotFoundError, documented
+from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json
+from fusionrec.service.schemas import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
+from fusionrec.service.state import State
+from fusionrec.service.validation import check_told
+from fusionrec.service.view import View
+
+_PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
+_ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
+_FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
+_RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
+
+
+class _Soon(APIRoute):
+    """A plain question, of which most are: read without FastAPI's general way, and answered in the
+    event loop where nothing has to be waited for. Either takes longer than the answer.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See ``APIRoute``."""
+        usual = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if ask := _plain_ask(request):
+                check_open(request, ask)
+                state: State = request.app.state.fusionrec
+                gathering: Gathering = request.app.state.gathering
+                made = partial(_recommended, request, state, ask)
+                answer = state.answer_at_once(partial(_timed, state, made))
+                if answer is None:
+                    answer = await gathering.answer(partial(_measured, state, made))
+                return answer
+            return await usual(request)
+
+        return handle
+
+
+soon = APIRouter(tags=["answers"], route_class=_Soon)
+router = APIRouter(tags=["answers"])
+
+
+@soon.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
+def recommend(request: Request, ask: Annotated[Ask, Parameters()], state: StateOf) -> Response:
+    """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
+    is the most popular items: `kind` says so.
+    """
+    check_open(request, ask)
+    return _measured(state, partial(_recommended, request, state, ask))
+
+
+@router.post("/v1/recommendations", summary="The same, with a profile and a history",
+             responses=_RECOMMENDED)  # fmt: skip
+def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
+    """What is said here wins over what is stored of the user, and comes after it."""
+    check_open(request, ask)
+    return _measured(state, partial(_recommended, request, state, ask))
+
+
+@router.get(f"{ITEM}/similar", summary="Items that are like an item",
+            responses=_ANSWER)  # fmt: skip
+def similar(
+    request: Request, id: Id, ask: Annotated[SimilarAsk, Parameters()], state: StateOf
+) -> Response:
+    """Items whose vectors are nearest to the item's, itself left out."""
+
+    def made(view: View) -> Response:
+        check_item(view, id)
+        where = _conditions(view, ask.where)
+        tag = _tag(view, Said(), f"{id}\n{ask.model_dump_json()}")
+
+        def asked() -> Answer:
+            found = view.recommender.similar(id, ask.offset + ask.k + 1, where)
+            return replace(found, items=found.items[ask.offset :])
+
+        return _response(request, view, ask, tag, asked)[0]
+
+    return _measured(state, made)
+
+
+@router.get("/v1/search", summary="Items by words", responses=_ANSWER)
+def search(request: Request, ask: Annotated[SearchAsk, Parameters()], state: StateOf) -> Response:
+    """Items that hold one of the words or more, the best match first; for a user, those that match
+    equally well in the order of their taste. What the user has hidden is left out where the key
+    opens `feedback`: to others, what is missing would tell it.
+    """
+
+    def made(view: View) -> Response:
+        where = _conditions(view, ask.where)
+        query = Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
+        query, said = state.known(query, view)
+        if not is_open(request, "feedback"):
+            query = replace(query, hidden=())
+        tag = _tag(view, said, f"{sorted(query.hidden)}\n{ask.model_dump_json()}")
+
+        def asked() -> Answer:
+            return view.recommender.search(ask.q, query, prefix=ask.prefix)
+
+        return _response(request, view, ask, tag, asked)[0]
+
+    return _measured(state, made)
+
+
+@router.get("/v1/map", summary="The best known items in two dimensions",
+            responses=documented())  # fmt: skip
+def chart(ask: Annotated[MapAsk, Parameters()], state: StateOf) -> Response:
+    """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
+    shows; `you` is where the user is, if anything is known of them.
+    """
+    return _charted(state, Ask(user=ask.user) if ask.user else None)
+
+
+@router.post("/v1/map", summary="The same, with someone on it", responses=documented())
+def chart_told(ask: Annotated[ToldAsk, Body()], state: StateOf) -> Response:
+    """The person is told of as in `POST /v1/recommendations`."""
+    return _charted(state, ask)
+
+
+def check_item(view: View, id: str) -> int:
+    """The position of an item.
+
+    Raises:
+        NotFoundError: there is no such item.
+    """
+    row = view.catalogue.positions.get(id)
+    if row is None:
+        count, version = len(view.catalogue), view.artifact.version
+        raise NotFoundError(
+            f"item {id!r} is not among the {count} items of {version}",
+            hint="find its id: /v1/search?q=WORDS",
+        )
+    return row
+
+
+def _plain_ask(request: Request) -> Ask | None:
+    """The question of a request that wishes nothing but the best for a user; None for any other,
+    and for what is no question.
+    """
+    told: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in SEVERAL:
+            told.setdefault(name, []).append(value)
+        elif name in told:
+            return None
+        else:
+            told[name] = value
+    try:
+        ask = Ask.model_validate(told)
+    except ValidationError:  # FastAPI tells what is wrong
+        return None
+    extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
+    return ask if ask.user is not None and not extra else None
+
+
+def _recommended(request: Request, state: State, ask: Ask, view: View) -> Response:
+    query, said = state.known(_query(view, ask), view)
+    if ask.fresh and ask.user is not None:
+        query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
+    tag = _tag(view, said, ask.model_dump_json(), query)
+    asked = partial(view.recommend, query)
+    # An answer that the client still has is shown once more: it must be known what is in it.
+    again = None if ask.user is None else state.shown.again(tag)
+    known = ask.user is None or again is not None
+    response, answer, id = _response(request, view, ask, tag, asked, known=known)
+    if answer is not None:
+        state.metrics.answer(answer.kind)
+        if ask.user is not None:
+            items = tuple(item.id for item in answer.items)
+            about = (answer.kind, answer.version, items, time.time())
+            again = Impression(id, ask.user, *about)
+            state.shown.keep(tag, again)
+    if again is not None:
+        state.recorder.show(again)
+    return response
+
+
+def _in_vain(state: State, user: str, offset: int) -> dict[str, int]:
+    """How often a user was shown items of which they never said or did anything."""
+    taken = {event.item for event in state.feedback.events(user)}
+    shown = state.shown.counts(user, offset)
+    return {item: count for item, count in shown.items() if item not in taken}
+
+
+def _timed(state: State, made: Callable[[View], Response], view: View) -> Response:
+    with state.metrics.stage("answer"):
+        return made(view)
+
+
+def _measured(state: State, made: Callable[[View], Response]) -> Response:
+    with state.metrics.stage("answer"):
+        return state.answer(made)
+
+
+def _charted(state: State, ask: Ask | None) -> Response:
+    def made(view: View) -> Response:
+        found = view.chart.to_json()
+        if ask is not None:
+            query, _ = state.known(_query(view, ask), view)
+            vector = view.recommender.people.find(query).vector
+            if vector is not None:
+                found |= {"you": view.chart.place(vector)}
+        return as_json(found)
+
+    return state.answer(made)
+
+
+def _query(view: View, ask: Ask) -> Query:
+    """The question as the version understands it, for one item more than is wanted: whether there
+    is one is told.
+    """
+    like = view.artifact.schema.like
+    history = [Rated(item, like, named=True) for item in ask.liked]
+    profile = {}
+    if isinstance(ask, ToldAsk):
+        check_told(ask, view.artifact)
+        history += [Rated(one.item, one.rating, one.time) for one in ask.history]
+        profile = ask.profile
+    return Query(
+        ask.user,
+        profile,
+        history,
+        k=ask.k + 1,
+        offset=ask.offset,
+        where=_conditions(view, ask.where, ask.only, ask.without),
+        seen=ask.seen,
+        explain=ask.explain,
+        diversity=ask.diversity,
+        calibration=ask.calibration,
+    )
+
+
+def _conditions(
+    view: View, where: Sequence[str], only: Sequence[str] = (), without: Sequence[str] = ()
+) -> list[Condition]:
+    for text in where:
+        if _PLUS_LOST.match(text):
+            raise UsageError(
+                f"{text!r}: expected no blank before the sign alone", "in an address + is %2B"
+            )
+    return read_conditions(view.artifact.schema, where, only, without)
+
+
+def _tag(view: View, said: Said, asked: str, query: Query | None = None) -> str:
+    """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
+    artifact = view.artifact
+    parts: list[Any] = [artifact.version, view.index, view.failed, view.catalogue.number]
+    parts += [said.events, dict(said.profile), said.forgotten, asked]
+    if query is not None:
+        parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
+    if artifact.reads_clock:
+        parts.append(int(time.time() / 60))
+    return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
+
+
+def _response(
+    request: Request,
+    view: View,
+    ask: Ask | SimilarAsk | SearchAsk,
+    tag: str,
+    asked: Callable[[], Answer],
+    *,
+    known: bool = True,
+) -> tuple[Response, Answer | None, str]:
+    """The answer as it is sent; with it what is in it and its id, unless the client has it.
+
+    Args:
+        request: whose client may have an answer.
+        view: that answers.
+        ask: what is wanted.
+        tag: of the answer.
+        asked: gives the answer, with one item more than is wanted where there is one.
+        known: whether it need not be made where the client has it.
+    """
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers |= {"Fusionrec-Version": view.artifact.version}
+    headers |= {"Fusionrec-Index": "exact" if view.failed else view.index}
+    if known and tag in [
+        one.strip() for one in request.headers.get("if-none-match", "").split(",")
+    ]:
+        return Response(status_code=304, headers=headers), None, ""
+    found = asked()
+    answer = replace(found, items=found.items[: ask.k])
+    id = uuid.uuid4().hex
+    page = {"offset": ask.offset, "more": len(found.items) > ask.k}
+    body = {"answer": id, "notes": [], **answer.to_json(), **page}
+    headers["Fusionrec-Kind"] = answer.kind
+    return as_json(body, headers=headers), answer, id

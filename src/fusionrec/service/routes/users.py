@@ -1,0 +1,151 @@
+"""Routes of users: what they say and did, their profile, and forgetting them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+
+from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
+from fusionrec.ledger import Event
+from fusionrec.recommend.catalog import Catalogue
+from fusionrec.service.paths import USER
+from fusionrec.service.problems import ConflictError, documented
+from fusionrec.service.responses import StateOf, as_json, given
+from fusionrec.service.schemas import Count, Id, Offset, Profile, Told, ToldEvent, ToldEvents
+from fusionrec.service.validation import check_events
+from fusionrec.service.view import View
+
+router = APIRouter(tags=["users"])
+
+_USER = given("The user", {"id": "7", "profile": {}, "events": {"like": 2}, "known": True})
+_RECORDED = given("They are on disk", {"events": [{"id": "a1", "outcome": "new"}]}, 201)
+_EVENT = {"id": "a1", "item": "318", "title": "A title", "kind": "like", "time": 1.7e9}
+_EVENTS = given("Their events", {"events": [_EVENT], "offset": 0, "more": False})
+
+
+def _itself(given: Any) -> Any:
+    if isinstance(given, dict) and isinstance(given.get("profile"), dict):
+        hint = 'the body is the profile itself, such as {"age": "25"}, without "profile" around it'
+        raise PydanticCustomError("profile_around", "profile is not known here", {"hint": hint})
+    return given
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    k: Count = 10
+    offset: Offset = 0
+
+
+@router.post("/v1/feedback", summary="Tell what a user said or did", status_code=201,
+             responses={**documented(409), **_RECORDED})  # fmt: skip
+async def feedback(told: Told, state: StateOf) -> Response:
+    """One event, or several. They are on disk when the answer comes, and count from the next
+    question on. An `id` that was told before changes nothing (`known`), so telling again is safe.
+    An event on an item that is not there, or not yet, is kept all the same; its `note` says so.
+    """
+    catalogue = state.answer(lambda view: view.catalogue)
+    schema = catalogue.artifact.schema
+    given = told.events if isinstance(told, ToldEvents) else [told]
+    check_events(given, schema)
+    events = [_event(one, schema) for one in given]
+    outcomes = await state.recorder.written(events)
+    others = [
+        {"where": f"events.{number}.id", "message": f"{event.id!r} was used for something else"}
+        for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        if outcome == "other"
+    ]
+    if others:
+        raise ConflictError(
+            f"{len(others)} of {len(events)} events have an id that was used for something else; "
+            "the others were taken",
+            "an id that is new each time, such as a UUID, is never used twice",
+            others[:20],
+        )
+    said = [
+        {"id": event.id, "outcome": outcome, **_noted(event, catalogue)}
+        for event, outcome in zip(events, outcomes, strict=True)
+    ]
+    return as_json({"events": said}, 201)
+
+
+@router.get(f"{USER}/feedback", summary="What a user said and did",
+            responses={**documented(), **_EVENTS})  # fmt: skip
+def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+    """The events since the training, the newest first."""
+    held = state.feedback.events(id)[::-1]
+    end = page.offset + page.k
+    shown = held[page.offset : end]
+    listed = state.answer(lambda view: [_listed(event, view) for event in shown])
+    return as_json({"events": listed, "offset": page.offset, "more": len(held) > end})
+
+
+@router.get(USER, summary="A user's profile, and how much they said",
+            responses={**documented(), **_USER})  # fmt: skip
+def user(id: Id, state: StateOf) -> Response:
+    """What was told of a user since the training; `known` is whether training knows them."""
+    kinds = Counter(event.kind for event in state.feedback.events(id))
+    known = state.answer(lambda view: view.recommender.people.knows(id))
+    about: dict[str, Any] = {"id": id, "profile": state.ledger.profile(id) or {}}
+    forgotten = state.ledger.is_forgotten(id)
+    return as_json(about | {"events": dict(kinds), "known": known and not forgotten})
+
+
+@router.put(USER, summary="Set a user's profile",
+            responses={**documented(), **_USER})  # fmt: skip
+def set_profile(
+    id: Id,
+    profile: Annotated[Profile, BeforeValidator(_itself), Body(examples=[{}])],
+    state: StateOf,
+) -> Response:
+    """The body is the profile itself; it takes the place of the one before."""
+    state.answer(lambda view: view.artifact.encoder.profile(profile))
+    state.recorder.perform(lambda: state.ledger.set_profile(id, profile))
+    return user(id, state)
+
+
+@router.delete(USER, summary="Forget a user", status_code=204,
+               responses={**documented(), 204: {"description": "Nothing is left"}})  # fmt: skip
+def forget(id: Id, state: StateOf) -> Response:
+    """Events, what was shown, and the profile are deleted; what training knows of the user is not
+    used any more.
+    """
+    state.recorder.perform(lambda: state.ledger.forget(id))
+    state.shown.forget(id)
+    return Response(status_code=204)
+
+
+def _event(told: ToldEvent, schema: Schema) -> Event:
+    low, high = schema.rating_range
+    if told.rating is not None and not low <= told.rating <= high:
+        raise UsageError(
+            f"item {told.item}: a rating is {low:g} to {high:g} here, got {told.rating:g}"
+        )
+    now = time.time()
+    # One of a clock that is ahead is of now: else it would win over what is said in a moment.
+    when = now if told.time is None else min(told.time, now)
+    id = told.id or uuid.uuid4().hex
+    return Event(id, told.user, told.item, told.kind, told.rating, when)
+
+
+def _noted(event: Event, catalogue: Catalogue) -> dict[str, str]:
+    """What to say of an event on an item that the version does not have."""
+    if event.item in catalogue.positions:
+        return {}
+    return {"note": f"no item of {catalogue.artifact.version} has this id"}
+
+
+def _listed(event: Event, view: View) -> dict[str, Any]:
+    name, row = view.artifact.schema.title, view.catalogue.positions.get(event.item)
+    held = view.catalogue.items.columns[name][row] if name and row is not None else ""
+    about = {"id": event.id, "item": event.item, "title": held or event.item}
+    rating = {} if event.rating is None else {"rating": event.rating}
+    return {**about, "kind": event.kind, **rating, "time": event.time}
