@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.movielens.files import single
@@ -20,6 +19,7 @@ from fusionrec.errors import ArtifactError, DataError, FusionrecError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
+from fusionrec.workspace import Workspace
 
 MODEL = Path("recommender_system.inference.model")
 ORIGIN = Path("movies_origin.txt")

@@ -15,11 +15,11 @@ from films import MODEL, ORIGIN, move_in, write_lines
 
 from fusionrec.cli import options, run
 from fusionrec.cli.output import ByteProgress, TrainingProgress, describe, say
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.registry import Artifact

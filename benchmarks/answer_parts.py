@@ -24,7 +24,6 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.open import open_recommender
 from fusionrec.index import MilvusIndex, OverlaidIndex
 from fusionrec.index.milvus_index import PASSED, SLACK
@@ -32,6 +31,7 @@ from fusionrec.ledger import Ledger, Pulse
 from fusionrec.ledger.users import pulse
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
+from fusionrec.workspace import Workspace
 
 K = 11  # as the service asks for ten, to know whether there are more
 

@@ -29,12 +29,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.item_files import item_of
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.ledger import Ledger
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from scale import catalogue
 from service_load import Service
 

@@ -14,7 +14,6 @@ import json
 import tempfile
 from pathlib import Path
 
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.evaluation.bootstrap import compare
 from fusionrec.evaluation.candidates import Fresh
@@ -22,6 +21,7 @@ from fusionrec.evaluation.metrics_table import Measured
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SEQUENCE
+from fusionrec.workspace import Workspace
 
 VARIANTS = {
     "neither": {},

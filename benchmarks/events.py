@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import EVENTS
@@ -26,6 +25,7 @@ from fusionrec.evaluation.candidates import Fresh
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.workspace import Workspace
 
 ALONE = {f"training.{term}": "0" for term in ("squared", "ranking", "exposure", "choice")}
 VARIANTS: dict[str, dict[str, str]] = {

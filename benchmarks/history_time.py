@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.features.history import History
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 RUNS = 40
 

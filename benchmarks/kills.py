@@ -32,8 +32,8 @@ from pathlib import Path
 
 import httpx
 
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
+from fusionrec.workspace import Workspace
 
 _MARK = "FUSIONREC_KILLS"  # of the environment: by it a process is known that was left behind
 _READY = 180.0  # seconds in which it must answer after a start, on a busy machine too

@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from fusionrec import metrics
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, random_split
@@ -27,6 +26,7 @@ from fusionrec.evaluation.baselines import Bias, item_sets, popularity
 from fusionrec.features.vocabulary import UNKNOWN
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion import FusionTrainer, predict
+from fusionrec.workspace import Workspace
 
 
 def main() -> None:

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.batch import Everyone, write_answers
@@ -32,6 +31,7 @@ from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 
 def main() -> None:

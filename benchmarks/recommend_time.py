@@ -20,7 +20,7 @@ import json, sys, time
 marks = [("", time.perf_counter())]
 mark = lambda name: marks.append((name, time.perf_counter()))
 from fusionrec.cli import cli
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 mark("command line")
 from fusionrec.index import Place
 from fusionrec.opening import open_version

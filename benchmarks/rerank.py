@@ -24,7 +24,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, leave_last_out
@@ -38,6 +37,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.recommend.rerank import divergence
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 K = 10
 STEPS = (0.1, 0.3, 0.5)

@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
@@ -23,6 +22,7 @@ from fusionrec.evaluation.candidates import Fresh
 from fusionrec.evaluation.protocols import Options, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SequenceRecipe
+from fusionrec.workspace import Workspace
 
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},

@@ -47,10 +47,10 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Prints one JSON line for each loop, and one with the ratios."""
-    from fusionrec.config import Workspace
     from fusionrec.data.catalog import load
     from fusionrec.data.splits import random_split
     from fusionrec.models.presets import FUSION
+    from fusionrec.workspace import Workspace
 
     with tempfile.TemporaryDirectory() as home:
         dataset = load(arguments.data, Workspace(Path(home)).data)

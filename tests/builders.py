@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.models.presets import (
@@ -28,6 +27,7 @@ from fusionrec.models.presets import (
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
 from fusionrec.training.progress import Progress
+from fusionrec.workspace import Workspace
 
 SMALL = FusionSettings(
     id_width=16,

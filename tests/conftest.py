@@ -11,11 +11,11 @@ import pytest
 
 from builders import Ended, recipe
 from fusionrec.cli import main
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.index import MilvusStore
 from fusionrec.registry import Artifact
+from fusionrec.workspace import Workspace
 from postgres import CannotStartError, Postgres
 from swap_stress import Stores
 

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.build import activate, build_index
 from fusionrec.deploy.hot_reload import Live
 from fusionrec.index import ExactIndex, MilvusStore, Place
@@ -25,6 +24,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 
 def second(workspace: Workspace) -> Artifact:

@@ -17,11 +17,11 @@ import fusionrec
 from builders import python
 from fusionrec import _FROM
 from fusionrec.cli import main
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, DataError, UsageError
 from fusionrec.index import Between, Only
 from fusionrec.ledger import Event, Ledger
+from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 

@@ -26,9 +26,9 @@ ORDER = (
     ("features",),
     ("data",),
     ("ledger", "metrics"),
-    ("durable", "streams"),
+    ("workspace",),
     ("config",),
-    ("errors",),
+    ("errors", "_version"),
 )
 LINE = {room: number for number, rooms in enumerate(reversed(ORDER)) for room in rooms}
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from builders import LIBRARY, TOPICS, Ended, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.deploy.build import build_index
@@ -19,6 +18,7 @@ from fusionrec.index import AnyOf, Between
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import folders
 import pytest
 
 from builders import Ended, as_options, sequence_recipe
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 
 DOCS = Path(__file__).parent.parent / "docs"
 

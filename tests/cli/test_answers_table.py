@@ -10,10 +10,10 @@ import pytest
 
 from builders import Ended, recipe
 from event_data import data_set, schema
-from fusionrec.config import Workspace
 from fusionrec.data.schema import Field
 from fusionrec.deploy.build import build_index
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 Run = Callable[..., Ended]
 

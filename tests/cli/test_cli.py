@@ -20,7 +20,6 @@ import pytest
 
 from builders import Ended, as_options, command, python, recipe, sequence_recipe
 from fusionrec.cli import cli, run
-from fusionrec.config import Workspace
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
 from fusionrec.deploy.build import build_index
@@ -30,6 +29,7 @@ from fusionrec.registry.artifact import sha256
 from fusionrec.registry.tables import read_table, write_table
 from fusionrec.registry.versions import load
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 Run = Callable[..., Ended]
 

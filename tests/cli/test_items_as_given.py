@@ -14,10 +14,10 @@ import pytest
 
 from builders import Ended
 from fusionrec import Recommender
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
 CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # but tabs and line ends

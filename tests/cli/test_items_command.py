@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from builders import Ended
-from fusionrec.config import Workspace
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
@@ -21,6 +20,7 @@ from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry.rating_head import Stars
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
 FILMS = [

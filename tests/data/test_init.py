@@ -13,11 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import Ended
-from fusionrec.config import Workspace
 from fusionrec.data.inference.infer import guess
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.spec import Description, read_description
 from fusionrec.errors import DataError
+from fusionrec.workspace import Workspace
 
 
 def described(folder: Path, rows: int = 100_000) -> tuple[Description, str]:

@@ -8,13 +8,13 @@ import folders
 import numpy as np
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.data.inference.infer import Guess, guess
 from fusionrec.data.inference.rating_scale import guess_scale
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import DataError
+from fusionrec.workspace import Workspace
 
 FEW = [0.0] * 11 + [11.0] * 14
 

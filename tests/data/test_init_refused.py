@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.data.inference.attributes import Attribute, guess_attribute
 from fusionrec.data.inference.column_stats import Facts
 from fusionrec.data.inference.infer import Guess, guess
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.spec import read_description
+from fusionrec.workspace import Workspace
 
 ROWS = 600
 

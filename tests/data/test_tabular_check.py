@@ -7,11 +7,11 @@ import pytest
 from tabular_files import describe, write
 
 from builders import recipe
-from fusionrec.config import Workspace
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.tabular.cache import kept
 from fusionrec.data.tabular.load import read_described
 from fusionrec.data.tabular.report import check_dataset, check_kept
+from fusionrec.workspace import Workspace
 
 EVENTS = {"user": "u", "item": "i", "event": "e", "time": "t", "time_unit": "text"}
 ITEMS = """

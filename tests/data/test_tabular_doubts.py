@@ -7,12 +7,12 @@ import gzip
 import pytest
 from tabular_files import describe, write
 
-from fusionrec.config import Workspace
 from fusionrec.data.load import read
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.readers.files import sample
 from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import ConfigError, DataError
+from fusionrec.workspace import Workspace
 
 TAKEN = '[interactions]\nfiles = "r.csv"\nuser = "u"\nitem = "i"\n'
 ITEMS = '[items]\nfiles = "i.csv"\nid = "id"\n'

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.data.dataframes import read_frames
+from fusionrec.workspace import Workspace
 
 NUMBERS = [(u, i) for u in range(12) for i in range(10) if (u + i) % 3]
 

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.data.item_files import item_of
 from fusionrec.deploy.build import activate, build_index, prune
 from fusionrec.deploy.open import open_version
@@ -20,6 +19,7 @@ from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current, put, withdraw
 from fusionrec.recommend.query import Query
 from fusionrec.registry.versions import load, recent
+from fusionrec.workspace import Workspace
 from swap_stress import exact, queries, second, short
 
 DUNE = {"title": "Dune", "genres": ["Sci-Fi"], "year": 2021.0}
@@ -104,7 +104,7 @@ def test_whichever_write_fails_one_version_answers_and_the_next_build_tidies(ind
 KILL = """
 import os, sys
 from pathlib import Path
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 from fusionrec.index import MilvusIndex
 from fusionrec.indexing import build_index
 from fusionrec.ledger import Ledger

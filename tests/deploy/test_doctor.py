@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy.exc
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.doctor import ERROR, OK, WARNING, Finding, examine
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger, database
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 
 def findings(workspace: Workspace, level: int) -> list[Finding]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 
 SIZE = 24_000_000  # bytes of the disk
 COMMANDS = """

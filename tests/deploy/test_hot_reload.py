@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.data.item_files import item_of
 from fusionrec.deploy import hot_reload as live_module
 from fusionrec.deploy import open as opening
@@ -21,6 +20,7 @@ from fusionrec.recommend.catalog import Catalogue, current, put, withdraw
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from swap_stress import eventually, exact, queries, second, short, swaps
 
 DUNE = {"title": "Dune", "genres": ["Sci-Fi"], "year": 2021.0}

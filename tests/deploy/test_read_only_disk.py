@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Event, Ledger
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 COMMANDS = """
 import json, subprocess, sys

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import Ended, as_options, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 Run = Callable[..., Ended]
 SMALL = as_options(recipe(epochs=1, batch=3000))

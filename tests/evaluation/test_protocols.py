@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out, random_split
@@ -33,6 +32,7 @@ from fusionrec.metrics import mae, rmse
 from fusionrec.models.presets import SequenceRecipe
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 SAMPLE = synthetic(seed=1, users=120, items=60, interactions=3000)
 ONE_FOLD = {"new-user": (0,), "global-time": (0,)}

@@ -12,7 +12,6 @@ import pytest
 from pages import words_of
 
 from builders import carousel, library, recipe, sequence_recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
@@ -26,6 +25,7 @@ from fusionrec.models.presets import RatingSettings, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "col", "wbr", "path", "use", "rect", "circle"}
 

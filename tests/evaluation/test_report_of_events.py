@@ -11,11 +11,11 @@ from pages import words_of
 
 from builders import recipe, sequence_recipe
 from event_data import baskets, data_set, groups, schema
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 # What only a rating is called. Settings keep their names, such as training.rating_dropout.
 OF_RATINGS = re.compile(r"\b(?:un)?(?:rat(?:ed|es?|ings?)|stars?)\b", re.IGNORECASE)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fusionrec.workspace import Workspace
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,6 +28,7 @@ from fusionrec.recommend.catalog import Catalogue
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
+from fusionrec.workspace import Workspace
 
 
 def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:

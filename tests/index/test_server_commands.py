@@ -11,9 +11,9 @@ import pytest
 from milvus_server import MilvusServer
 
 from builders import Ended
-from fusionrec.config import Workspace
 from fusionrec.index import MilvusStore, Place
 from fusionrec.ledger import Ledger
+from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from milvus_server import MilvusServer
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.hot_reload import Live
 from fusionrec.index import MilvusStore, Place
 from fusionrec.recommend.query import Query
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import opened
 from swap_stress import Stores, eventually, exact, queries, short, swaps
 

@@ -7,9 +7,9 @@ import threading
 
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.errors import ConfigError, LedgerError
 from fusionrec.ledger import Event, Ledger
+from fusionrec.workspace import Workspace
 
 SECRET = "hunter2"
 EVENT = Event("1", "u", "i", "view")

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 from contents import ASKED, PACKED, rows
+from fusionrec.api.answering import Recommender
 from fusionrec.catalogue import current, put, restore, withdraw
 from fusionrec.data.fetch import load
 from fusionrec.data.items import read_items
@@ -38,7 +39,6 @@ from fusionrec.training.run import train
 
 import fusionrec
 from builders import as_options, recipe, sequence_recipe, stop_at
-from fusionrec.api.answering import Recommender
 from fusionrec.config import Workspace
 from fusionrec.ledger import Event, Impression, Ledger
 from fusionrec.ledger import items as ledger_items

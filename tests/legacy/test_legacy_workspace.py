@@ -18,9 +18,7 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from fusionrec.api.answering import Recommender
-from fusionrec.api.training import read_data
-from fusionrec.config import Workspace
+from fusionrec.api import Recommender, read_data
 from fusionrec.data.leakage import check_fingerprint
 from fusionrec.data.splits import leave_last_out
 from fusionrec.deploy.build import activate
@@ -30,6 +28,7 @@ from fusionrec.ledger import Event, Ledger
 from fusionrec.ledger.schema import SCHEMA
 from fusionrec.recommend import catalog
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from legacy.contents import ASKED, PACKED, rows
 
 MOST = 307_200  # bytes that the packed workspace may take

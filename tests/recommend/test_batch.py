@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import carousel, rewrite, sequence_recipe
-from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 from fusionrec.index import AnyOf, Between, ExactIndex, ManySearch, Without
 from fusionrec.ledger import Event, Ledger
@@ -23,6 +22,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.rating_head import Stars
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 
 @pytest.fixture

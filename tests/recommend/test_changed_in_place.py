@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from builders import LIBRARY, TOPICS, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, NoneOf, Only
 from fusionrec.ledger import ItemChange
@@ -22,6 +21,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.service.ui.facets import Choices
 from fusionrec.service.ui.projection import chart_of
+from fusionrec.workspace import Workspace
 
 SHELVES = ("მარცხენა", "მარჯვენა", "ახალი თარო", "")
 WORDS = ("წიგნი", "ზღვა", "ბაღი", "ახალი", "toy", "story")

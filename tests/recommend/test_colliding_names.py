@@ -17,10 +17,10 @@ from colliding import ITEMS, WORDS, content, title
 
 import fusionrec as package
 from builders import Ended, as_options, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.deploy.build import build_index
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 Run = Callable[..., Ended]
 OWN = {"rank", "id", "title", "score", "stars", "ratings", "reason", "content"}

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from builders import LIBRARY, sequence_recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.features.history import History
@@ -24,6 +23,7 @@ from fusionrec.recommend.query import Person, Query, Rated
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
+from fusionrec.workspace import Workspace
 
 ITEMS, DIM = 200, 16
 NEAR = {1: 0.99, 2: 0.95, 3: 0.9}  # cosines with item 0; no other is near to it

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from builders import as_options, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.load import read
 from fusionrec.data.movielens import MOVIELENS
@@ -20,6 +19,7 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
 from fusionrec.registry.versions import trained_on
+from fusionrec.workspace import Workspace
 
 
 @pytest.fixture

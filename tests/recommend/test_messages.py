@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from builders import library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
 from fusionrec.index import AllOf, AnyOf, Between, ExactIndex, NoneOf, Only
@@ -19,6 +18,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 SHELVES = ("Rock", "Café", "true", "1999", "2003")
 

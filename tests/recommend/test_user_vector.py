@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from builders import Ended, checkerboard, recipe, sequence_recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.features.encoder import Encoder
@@ -24,6 +23,7 @@ from fusionrec.recommend.recommender import NOBODY, Recommender
 from fusionrec.recommend.user_vector import DISLIKED, KNOWN_COUNTS, People
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 LENGTH = 12
 KNOWN, UNTRAINED = "10", "2"  # users; the latter has no row that training saw

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from builders import Ended
-from fusionrec.config import Workspace
 from fusionrec.data.item_files import item_of, plain_content
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.open import open_recommender
@@ -20,6 +19,7 @@ from fusionrec.recommend.catalog import Catalogue, current, put, restore, withdr
 from fusionrec.registry.tables import write_vectors
 from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import Shop, opened
 
 Command = Callable[..., Ended]

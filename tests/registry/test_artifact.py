@@ -17,7 +17,6 @@ from safetensors.numpy import load_file
 
 import fusionrec
 from builders import recipe, tree
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ArtifactError
@@ -29,6 +28,7 @@ from fusionrec.registry import artifact as model
 from fusionrec.registry.weights import write_weights
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 
 @pytest.fixture

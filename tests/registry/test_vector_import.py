@@ -17,7 +17,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import Ended, library, python, tree
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.deploy.build import build_index
@@ -31,6 +30,7 @@ from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.registry.vector_import.columns import MOST_FILTERS, MOST_VALUES, field_name
 from fusionrec.registry.vector_import.reading import read_vectors
 from fusionrec.registry.versions import load, versions
+from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.deploy import build as module
 from fusionrec.deploy.build import activate, build_index, prune
 from fusionrec.deploy.open import open_recommender
@@ -32,6 +31,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
 from fusionrec.registry.versions import load, versions
+from fusionrec.workspace import Workspace
 
 QUERY = Query(user="10", k=5)
 

@@ -11,12 +11,12 @@ import pytest
 from shop_data import bazaar, puzzles
 
 from builders import recipe
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset
 from fusionrec.deploy.build import build_index
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import Server, Shop, opened
 
 

@@ -16,7 +16,7 @@ def town(built, tmp_path_factory):
     """A service that others can reach, with a key for each scope; each test has its own users."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("town") / "shop"
     shutil.copytree(built.home, home)

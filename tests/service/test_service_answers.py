@@ -11,13 +11,13 @@ import httpx
 import numpy as np
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.data.item_files import item_of
 from fusionrec.index import AnyOf
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current, put
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import Shop, opened
 from swap_stress import eventually, exact
 

@@ -14,12 +14,12 @@ import pytest
 from colliding import content, title
 from shop_data import KINDS, ware
 
-from fusionrec.config import Workspace
 from fusionrec.recommend.catalog import Catalogue
 from fusionrec.registry.versions import load
 from fusionrec.service.ui import projection
 from fusionrec.service.ui.form import step_of
 from fusionrec.service.wording import hint_for_http, note_for_http
+from fusionrec.workspace import Workspace
 from serving import opened
 
 VISITOR = "επισκέπτης 7"

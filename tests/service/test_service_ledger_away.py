@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from builders import command
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current, restore, withdraw
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import free_port, opened
 from swap_stress import eventually
 

@@ -33,7 +33,7 @@ def shelf(built, tmp_path_factory):
     """A service whose items may be changed."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("paths") / "shop"
     shutil.copytree(built.home, home)
@@ -212,7 +212,7 @@ def public(built, tmp_path_factory):
     """A service that others can reach, as far as it knows."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("public") / "shop"
     shutil.copytree(built.home, home)

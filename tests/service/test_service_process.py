@@ -166,7 +166,7 @@ def test_an_address_that_is_none_is_told(indexed, fusionrec, host):
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_without_a_model_it_says_what_to_do(tmp_path, fusionrec, workers):
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     empty = Workspace(tmp_path / "empty")
     ended = fusionrec(empty, "serve", "--port", "0", "--workers", workers)

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from builders import as_options, command, python, recipe, stop_at
-from fusionrec.config import Workspace
 from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.checkpoint_lock import claimed
 from fusionrec.training.train import has_checkpoint, train
+from fusionrec.workspace import Workspace
 
 MADE = recipe(epochs=3)
 
@@ -72,7 +72,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from builders import recipe
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 from fusionrec.data.movielens.sample import synthetic
 from fusionrec.training.run import train
 

@@ -18,7 +18,7 @@ WORKER = """
 import hashlib, sys
 from pathlib import Path
 from builders import carousel, sequence_recipe
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 from fusionrec.training.loop import weights
 from fusionrec.training.run import train, trainer_of
 from fusionrec.training.sequence import SequenceTrainer

@@ -11,9 +11,8 @@ import pytest
 
 from builders import recipe, sequence_recipe
 from event_data import baskets, data_set, groups, schema, tell
-from fusionrec.api.answering import Recommender
+from fusionrec.api import Recommender
 from fusionrec.cli.options import read_history
-from fusionrec.config import Workspace
 from fusionrec.data.leakage import check_disjoint
 from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
@@ -31,6 +30,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 from swap_stress import exact
 
 

@@ -10,7 +10,6 @@ import paddle
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import random_split
 from fusionrec.errors import ArtifactError, ConfigError, TrainingError
@@ -28,6 +27,7 @@ from fusionrec.registry.rating_head import Stars
 from fusionrec.training.batches import Batch
 from fusionrec.training.rating_head import Bags, RatingTask, average, with_towers
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 HEAD = RatingSettings(networks=2, width=8, epochs=3, batch=300, learning_rate=0.01)
 

@@ -10,7 +10,6 @@ import pytest
 
 from builders import LIBRARY, checkerboard, library, recipe, sequence_recipe
 from event_data import data_set, schema
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import TrainingError
@@ -23,6 +22,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training.fusion_network import withhold
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 from swap_stress import exact
 
 SCALES = {

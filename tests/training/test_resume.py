@@ -14,7 +14,6 @@ import pytest
 from safetensors import SafetensorError
 
 from builders import as_options, command, recipe, stop_at
-from fusionrec.config import Workspace
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
@@ -23,6 +22,7 @@ from fusionrec.training import checkpoint
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.progress import Progress
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 MADE = recipe(epochs=3)
 

@@ -10,7 +10,6 @@ import paddle
 import pytest
 
 from builders import SMALL, carousel, checkerboard, library, sequence_recipe, stop_at
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_last_out
 from fusionrec.errors import ConfigError, TrainingError
@@ -28,6 +27,7 @@ from fusionrec.training.loop import weights
 from fusionrec.training.progress import Progress
 from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 LENGTH = 12
 DIM = SMALL.dim

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from builders import carousel, library, sequence_recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.evaluation.candidates import Fresh, ModelRanker
@@ -21,6 +20,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.user_vector import People
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 LENGTH = 10
 SEASON = 1_000_000  # seconds

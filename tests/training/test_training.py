@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
@@ -15,6 +14,7 @@ from fusionrec.training.fusion import FusionTrainer, hold_out
 from fusionrec.training.loop import Trained
 from fusionrec.training.progress import Progress, learning_rate
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 
 def fit(dataset: Dataset, made: Recipe, report=lambda _: None) -> Trained:

@@ -11,12 +11,11 @@ from typing import Any
 
 import click
 
-from fusionrec import __version__
+from fusionrec._version import __version__
 from fusionrec.cli import data, evaluate, init, items, models, recommend, report, serve, train
 from fusionrec.cli.output import say
-from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError
-from fusionrec.streams import check_stdout, keep_stderr
+from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
+from fusionrec.workspace import Workspace
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli.output import loading, say, show_json, show_rows
-from fusionrec.config import Workspace
 from fusionrec.errors import DataError
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.data.tabular.report import Checked, FieldFacts

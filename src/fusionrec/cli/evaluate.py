@@ -13,8 +13,8 @@ from click.core import ParameterSource
 
 from fusionrec.cli import options
 from fusionrec.cli.output import TrainingProgress, describe, loading, say, show_json, show_rows
-from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.evaluation.candidates import Source

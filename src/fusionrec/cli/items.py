@@ -12,8 +12,8 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import describe, say, show_json, show_rows
-from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.ledger import Ledger

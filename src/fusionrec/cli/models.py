@@ -11,8 +11,8 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import IndexProgress, say, show_json, show_rows
-from fusionrec.config import Workspace
 from fusionrec.errors import ArtifactError, FusionrecError, StoreInUseError, UsageError
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.index import Place

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
-from fusionrec.config import Workspace
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
 from fusionrec.models.presets import RECIPES, AnyRecipe, recipe_named
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.data.schema import Schema

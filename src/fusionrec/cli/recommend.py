@@ -14,8 +14,8 @@ from click.core import ParameterSource
 from fusionrec.cli import options
 from fusionrec.cli.output import ByteProgress, say, show_answer
 from fusionrec.cli.serve import one_thread
-from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.index import Place

@@ -8,9 +8,8 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import loading, say
-from fusionrec.config import Workspace
-from fusionrec.durable import move_in
 from fusionrec.errors import UsageError
+from fusionrec.workspace import Workspace, move_in
 
 
 @click.command()

@@ -11,7 +11,7 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import say, show_json, show_rows
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.index import Place

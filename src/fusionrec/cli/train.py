@@ -23,9 +23,9 @@ from fusionrec.cli.output import (
     say,
     show_answer,
 )
-from fusionrec.config import Workspace
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import FUSION, AnyRecipe
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.data.dataset import Dataset

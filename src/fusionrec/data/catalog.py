@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.download import Progress, download_file
-from fusionrec.durable import make_folder
 from fusionrec.errors import DataError, DownloadError, UsageError
+from fusionrec.workspace import make_folder
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 # MD5 because that is what GroupLens publishes beside its archives.

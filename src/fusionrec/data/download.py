@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fusionrec.durable import make_folder
 from fusionrec.errors import DownloadError
+from fusionrec.workspace import make_folder
 
 if TYPE_CHECKING:
     import httpx

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.download import Progress
 from fusionrec.data.parquet_dataset import is_saved, read_saved
@@ -12,6 +11,7 @@ from fusionrec.data.tabular.load import is_described, read_described
 from fusionrec.data.tabular.spec import NAME
 from fusionrec.data.tabular.spec_checks import LEAST
 from fusionrec.errors import DataError
+from fusionrec.workspace import Workspace
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
-from fusionrec.durable import move_in
 from fusionrec.errors import DataError
+from fusionrec.workspace import move_in
 
 ABOUT = "dataset.json"  # by which such a folder is known
 _KIND = "fusionrec-dataset"

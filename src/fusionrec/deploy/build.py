@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fusionrec.config import Workspace
-from fusionrec.durable import make_folder
 from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
 from fusionrec.index.benchmark import Measured, measured, sample
@@ -19,6 +17,7 @@ from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import Catalogue, current
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import checksums, load, recent
+from fusionrec.workspace import Workspace, make_folder
 
 Progress = Callable[[str, int, int], None]
 

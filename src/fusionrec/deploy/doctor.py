@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.open import open_recommender
 from fusionrec.errors import FusionrecError, StoreMissingError
 from fusionrec.index import CollectionInfo, MilvusStore, Place
 from fusionrec.index.dialect import ALIAS
 from fusionrec.ledger import Ledger
 from fusionrec.registry import Artifact, version_numbers
+from fusionrec.workspace import Workspace
 
 OK, WARNING, ERROR = 0, 1, 2
 _PACKAGES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy")

@@ -9,13 +9,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.open import Opened, open_exactly, open_version, sharing, with_changes
-from fusionrec.errors import StoreError
+from fusionrec.errors import StoreError, Talk, unfailing
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.streams import Talk, unfailing
+from fusionrec.workspace import Workspace
 
 Prepare = Callable[[Recommender, Recommender | None], None]
 T = TypeVar("T")

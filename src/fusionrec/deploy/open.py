@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.build import built_at, open_built, place_of, rebuild
 from fusionrec.errors import (
     DataError,
@@ -21,6 +20,7 @@ from fusionrec.recommend.catalog import Catalogue, current
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 Talk = Callable[[str], None]
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.leakage import check_disjoint, check_fingerprint
 from fusionrec.data.splits import Split
@@ -20,6 +19,7 @@ from fusionrec.metrics import ItemSets
 from fusionrec.models.presets import AnyRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.training.progress import Report

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.evaluation.candidates import ModelRanker
 from fusionrec.evaluation.protocols import Task
 from fusionrec.evaluation.protocols.ranking import blocks
 from fusionrec.index import MilvusIndex, collection_name
 from fusionrec.metrics import Ranked, Ranking, mean
+from fusionrec.workspace import Workspace
 
 
 @dataclass(frozen=True)

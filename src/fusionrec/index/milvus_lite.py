@@ -9,10 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fusionrec.durable import make_folder
 from fusionrec.errors import StoreMissingError, StoreUnavailableError, UsageError
 from fusionrec.index.connection import Place
 from fusionrec.index.error_mapping import damaged, translated
+from fusionrec.workspace import make_folder
 
 # Clients of one store share it within a process; the last one to let go of it frees its lock.
 _open_paths: Counter[Path] = Counter()

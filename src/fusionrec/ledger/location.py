@@ -13,8 +13,8 @@ from typing import Any
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
-from fusionrec.durable import make_folder
 from fusionrec.errors import LedgerError
+from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
 _KEPT = 8  # connections that stay open

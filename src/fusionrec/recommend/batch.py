@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fusionrec.durable import move_in
 from fusionrec.errors import UsageError
 from fusionrec.features.score_scale import SCALE
 from fusionrec.index import ExactIndex, ManySearch
 from fusionrec.recommend.feedback import Feedback, add
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender, predicted
+from fusionrec.workspace import move_in
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec import __version__
+from fusionrec._version import __version__
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError

@@ -11,9 +11,9 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
-from fusionrec.durable import move_in
 from fusionrec.errors import ArtifactError
 from fusionrec.features.history import History
+from fusionrec.workspace import move_in
 
 RETRAIN = "train again, or go back to another version: fusionrec models"
 REINDEX = "index its file again (fusionrec index --vectors FILE), or go back: fusionrec models"

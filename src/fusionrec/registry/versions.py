@@ -7,13 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from fusionrec.config import Workspace
 from fusionrec.errors import (
     ArtifactError,
     UsageError,
 )
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.registry import VECTORS, Artifact, read_manifest, version_numbers
+from fusionrec.workspace import Workspace
 
 Progress = Callable[[int, int], None]
 Talk = Callable[[str], None]

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec import __version__
-from fusionrec.durable import make_folder, move_in
+from fusionrec._version import __version__
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.score_scale import ScoreMap
 from fusionrec.registry.artifact import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.workspace import make_folder, move_in
 
 
 def save_version(models: Path, write: Callable[[Path], None], again: str) -> Artifact:

@@ -11,8 +11,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
-from fusionrec import __version__
-from fusionrec.config import Workspace
+from fusionrec._version import __version__
 from fusionrec.index import Place
 from fusionrec.service.coalescing import Gathering
 from fusionrec.service.middleware import Guard
@@ -21,6 +20,7 @@ from fusionrec.service.responses import once
 from fusionrec.service.routes import items, meta, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import State
+from fusionrec.workspace import Workspace
 
 _ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
 _METHODS = ("GET", "POST", "PUT", "DELETE")

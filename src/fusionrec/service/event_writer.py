@@ -13,10 +13,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from fusionrec.errors import FusionrecError, LedgerError
+from fusionrec.errors import FusionrecError, LedgerError, Talk, unfailing
 from fusionrec.ledger import Event, Impression, Ledger, Outcome
 from fusionrec.service.metrics import Metrics
-from fusionrec.streams import Talk, unfailing
 
 _MOST_EVENTS = 20_000  # that wait
 _MOST_IMPRESSIONS = 5_000

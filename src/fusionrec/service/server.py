@@ -20,9 +20,8 @@ from uvicorn import Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.build import place_of
-from fusionrec.errors import FusionrecError, UsageError
+from fusionrec.errors import FusionrecError, Talk, UsageError, keep_stderr
 from fusionrec.index import Place
 from fusionrec.registry.versions import load
 from fusionrec.service.app import create_app
@@ -31,7 +30,7 @@ from fusionrec.service.parent_watch import tie_workers
 from fusionrec.service.protocol import PatientConfig, Protocol
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import State
-from fusionrec.streams import Talk, keep_stderr
+from fusionrec.workspace import Workspace
 
 _BACKLOG = 2_048
 _held: list[Any] = []  # the file whose lock this process has until it ends

@@ -6,7 +6,8 @@ import ipaddress
 import math
 from dataclasses import dataclass
 
-from fusionrec.config import Settings, Workspace, check, settings_table
+from fusionrec.config import Settings, check, settings_table
+from fusionrec.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,8 @@ from dataclasses import replace
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from fusionrec.config import Workspace
 from fusionrec.deploy.hot_reload import Live
-from fusionrec.errors import LedgerError, StoreError
+from fusionrec.errors import LedgerError, StoreError, Talk
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.feedback import Feedback, Said, add
@@ -22,7 +21,7 @@ from fusionrec.service.impressions import Shown
 from fusionrec.service.metrics import Metrics
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.view import View
-from fusionrec.streams import Talk
+from fusionrec.workspace import Workspace
 
 T = TypeVar("T")
 

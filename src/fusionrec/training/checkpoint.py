@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from fusionrec.durable import make_folder, move_in
 from fusionrec.errors import TrainingError
+from fusionrec.workspace import make_folder, move_in
 
 STATE = "state.safetensors"  # the file in a checkpoint's folder
 

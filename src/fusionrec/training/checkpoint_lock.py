@@ -11,9 +11,9 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
-from fusionrec.durable import make_folder
 from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import STATE
+from fusionrec.workspace import make_folder
 
 _LOCK = "lock"  # held while its training runs; the system lets go of it when a process dies
 

@@ -14,9 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.durable import make_folder
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
@@ -29,6 +27,7 @@ from fusionrec.training.loop import Trained, Trainer
 from fusionrec.training.progress import Report
 from fusionrec.training.rating_head import Talk, fit_stars
 from fusionrec.training.sequence import SequenceTrainer
+from fusionrec.workspace import Workspace, make_folder
 
 
 def train(

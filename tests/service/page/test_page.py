@@ -13,8 +13,8 @@ from browsing import CHROMIUM, PHONE
 from playwright.sync_api import Route
 
 from builders import library, recipe
-from fusionrec.config import Workspace
 from fusionrec.service.routes.meta import STATIC
+from fusionrec.workspace import Workspace
 from serving import Server
 
 ROOT = Path(__file__).parents[3]

@@ -11,7 +11,7 @@ from colliding import NUMBERS, content, title
 from playwright.sync_api import Route
 from shop_data import ware
 
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 from serving import Shop, opened
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")

@@ -12,8 +12,8 @@ from fusionrec.data.inference.attributes import Attribute, Attributes
 from fusionrec.data.inference.column_stats import shown
 from fusionrec.data.inference.infer import Guess, Line, TableGuess
 from fusionrec.data.tabular.spec import Column
-from fusionrec.durable import move_in
 from fusionrec.errors import DataError
+from fusionrec.workspace import move_in
 
 _WIDTH = 100
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}

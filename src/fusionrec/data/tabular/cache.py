@@ -20,8 +20,8 @@ from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, files_of
 from fusionrec.data.tabular.findings import from_json, to_json
 from fusionrec.data.tabular.spec import NAME, Description, read_description
-from fusionrec.durable import make_folder
 from fusionrec.errors import DataError
+from fusionrec.workspace import make_folder
 
 FORMAT = 3  # of the folder, and of what reading makes of files: another one is read anew
 _ABOUT = "about.json"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fusionrec import __version__
+from fusionrec._version import __version__
 from fusionrec.data.dataset import Dataset
 from fusionrec.evaluation.report import model_sections, quality_sections
 from fusionrec.evaluation.report.holdout import held_out

@@ -11,7 +11,6 @@ import pytest
 
 from builders import checkerboard, recipe
 from fusionrec.cli import report
-from fusionrec.config import Workspace
 from fusionrec.data.inference.toml_writer import write_new
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.deploy.open import open_recommender
@@ -24,6 +23,7 @@ from fusionrec.registry.tables import write_vectors
 from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 Calls = list[tuple[str, Path, Path]]
 
