@@ -26,7 +26,7 @@ from films import (
 )
 
 from fusionrec.cli import run
-from fusionrec.cli.output import IndexProgress, say, show_rows
+from fusionrec.cli.output import ProgressLines, say, show_rows
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import AGES, MOVIELENS, OCCUPATIONS
 from fusionrec.data.movielens.readers import read_films
@@ -159,7 +159,7 @@ def insert_films(artifact: Artifact) -> None:
 
 def build(inserted: Inserted) -> None:
     """Makes these films the only ones in the scripts' own Milvus."""
-    progress = IndexProgress("the films")
+    progress = ProgressLines("the films", "items")
     name = collection_name("article", inserted.checksum)
     arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
     with MilvusIndex.build(milvus(), *arguments, progress=progress) as index:

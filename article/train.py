@@ -14,7 +14,7 @@ import click
 from films import MODEL, ORIGIN, move_in, write_lines
 
 from fusionrec.cli import options, run
-from fusionrec.cli.output import ByteProgress, TrainingProgress, describe, say
+from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
@@ -55,7 +55,7 @@ def load(data: str | None, workspace: Workspace) -> Dataset:
     from fusionrec.data.catalog import first_available
     from fusionrec.data.catalog import load as by_name
 
-    progress = ByteProgress("downloading")
+    progress = ProgressLines("data")
     if data is None:
         dataset, why = first_available(workspace.data, progress)
         say(why)

@@ -27,8 +27,8 @@ import numpy as np
 from fusionrec.deploy.open import open_recommender
 from fusionrec.index import MilvusIndex, OverlaidIndex
 from fusionrec.index.milvus_index import PASSED, SLACK
-from fusionrec.ledger import Ledger, Pulse
-from fusionrec.ledger.users import pulse
+from fusionrec.ledger import Ledger, Revision
+from fusionrec.ledger.users import revision
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.workspace import Workspace
@@ -94,14 +94,14 @@ def main() -> None:
         users = iter(np.resize(recommender.artifact.users.ids, given.runs + 1).tolist())
         found: dict[str, Any] = {
             "place": recommender.index.place,
-            "items": len(recommender.catalogue),
+            "items": len(recommender.catalog),
         }
         found |= searches(recommender, given.runs)
         answer = taken(lambda: recommender.recommend(Query(user=next(users), k=K)), given.runs)
         found["answer"] = answer
-        question = taken(lambda: ledger._database.read(pulse, Pulse()), given.runs)
+        question = taken(lambda: ledger._database.read(revision, Revision()), given.runs)
         found["ledger, a question"] = question
-        found["ledger, nothing new"] = taken(ledger.pulse, given.runs)
+        found["ledger, nothing new"] = taken(ledger.revision, given.runs)
         found["search for garbage"] = taken(gc.collect, 5)
         found["first request deep enough"] = deep_enough(recommender)
     print(json.dumps(found, indent=1))

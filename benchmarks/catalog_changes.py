@@ -35,7 +35,7 @@ from fusionrec.data.movielens import MOVIELENS
 from fusionrec.ledger import Ledger
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
-from scale import catalogue
+from scale import catalog
 from service_load import Service
 
 NEAR = 0.5  # seconds after a change in which an answer counts as beside it
@@ -69,7 +69,7 @@ def publish(home: Path, items: int, *, indexed: bool) -> None:
     from fusionrec.models.presets import FusionSettings, Recipe, TrainingSettings
     from fusionrec.registry import publish as publishing
 
-    random, table = np.random.default_rng(0), catalogue(items)
+    random, table = np.random.default_rng(0), catalog(items)
     words = [f"{a}{b}{c}" for a in "bdfgklmnprstvz" for b in "aeiou" for c in "bdklmnrstx"]
     words = [a + b for a, b in zip(random.permutation(words * 3), words * 3, strict=True)][:WORDS]
     titles = [

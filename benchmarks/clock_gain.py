@@ -16,9 +16,9 @@ from pathlib import Path
 
 from fusionrec.data.catalog import load
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.candidates import Fresh
-from fusionrec.evaluation.metrics_table import Measured
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.candidates import TrainOnSplit
+from fusionrec.evaluation.metrics_table import MetricsRow
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SEQUENCE
 from fusionrec.workspace import Workspace
@@ -45,13 +45,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         dataset = load(arguments.data, Workspace(Path(home)).data)
     common = dict(text.split("=", 1) for text in arguments.set)
-    options = Options(
+    options = ProtocolOptions(
         seeds=tuple(arguments.seeds), validation=arguments.validation, baselines=("popular",)
     )
-    first: Measured | None = None
+    first: MetricsRow | None = None
     for name in arguments.only:
         recipe = SEQUENCE[arguments.profile].change({**common, **VARIANTS[name]})
-        result = evaluate(dataset, named("next-item"), options, Fresh(recipe), through_index=0)
+        result = evaluate(
+            dataset, named("next-item"), options, TrainOnSplit(recipe), through_index=0
+        )
         row = result.row(recipe.name)
         found: dict[str, object] = {"variant": name, "seconds": round(row.seconds)}
         for metric in METRICS:

@@ -21,8 +21,8 @@ import numpy as np
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import EVENTS
-from fusionrec.evaluation.candidates import Fresh
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.candidates import TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.workspace import Workspace
@@ -72,8 +72,8 @@ def as_events(dataset: Dataset) -> Dataset:
 
 def run(dataset: Dataset, recipe: Recipe, *, test: bool) -> dict[str, Any]:
     """Trains one variant and asks for the next items, beside the baselines where it is the test."""
-    asked = Options(validation=not test, baselines=None if test else ("popular",))
-    result = evaluate(dataset, named("next-item"), asked, Fresh(recipe), through_index=0)
+    asked = ProtocolOptions(validation=not test, baselines=None if test else ("popular",))
+    result = evaluate(dataset, named("next-item"), asked, TrainOnSplit(recipe), through_index=0)
     metrics = ("hr@10", "ndcg@10", "coverage@10")
     found: dict[str, Any] = {
         row.name: {metric: round(row.figure(metric), 4) for metric in metrics}

@@ -18,8 +18,8 @@ from typing import Any
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
-from fusionrec.evaluation.candidates import Fresh
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.candidates import TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SequenceRecipe
 from fusionrec.workspace import Workspace
@@ -77,8 +77,8 @@ def main() -> None:
 
 def run(dataset: Dataset, recipe: SequenceRecipe) -> dict[str, Any]:
     """Trains one variant and asks for the validation items."""
-    asked = Options(validation=True, baselines=("popular",))
-    result = evaluate(dataset, named("next-item"), asked, Fresh(recipe), through_index=0)
+    asked = ProtocolOptions(validation=True, baselines=("popular",))
+    result = evaluate(dataset, named("next-item"), asked, TrainOnSplit(recipe), through_index=0)
     row = result.row(recipe.name)
     figures = {metric: round(row.figure(metric), 4) for metric in ("hr@10", "ndcg@10")}
     return {**figures, "seconds": round(row.seconds)}

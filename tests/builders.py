@@ -26,7 +26,7 @@ from fusionrec.models.presets import (
 )
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
-from fusionrec.training.progress import Progress
+from fusionrec.training.progress import TrainingState
 from fusionrec.workspace import Workspace
 
 SMALL = FusionSettings(
@@ -223,10 +223,10 @@ def library(readers: int = 30, volumes: int = 24, seed: int = 0) -> Dataset:
     )
 
 
-def stop_at(epoch: int, step: int) -> Callable[[Progress], None]:
+def stop_at(epoch: int, step: int) -> Callable[[TrainingState], None]:
     """A report that presses Ctrl-C there."""
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingState) -> None:
         if (progress.epoch, progress.step) == (epoch, step):
             raise KeyboardInterrupt
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.deploy.build import activate, build_index
-from fusionrec.deploy.hot_reload import Live
+from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.index import ExactIndex, MilvusStore, Place
 from fusionrec.recommend.answer import Answer
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -42,9 +42,9 @@ def queries(artifact: Artifact) -> list[Query]:
     return [Query(user=user, k=7) for user in artifact.users.ids[5:25]]
 
 
-def exact(artifact: Artifact, catalogue: Catalogue | None = None) -> Recommender:
+def exact(artifact: Artifact, catalog: Catalog | None = None) -> Recommender:
     """What every answer is measured by: the same version, searched with NumPy."""
-    now = catalogue or Catalogue.of(artifact)
+    now = catalog or Catalog.of(artifact)
     return Recommender(now, ExactIndex(artifact.schema, now.items, now.vectors, "", now.available))
 
 
@@ -66,7 +66,9 @@ class Stores:
 
 
 @contextmanager
-def readers(live: Live, wanted: dict[str, list[list[tuple[str, float]]]]) -> Iterator[list[str]]:
+def readers(
+    live: LiveRecommender, wanted: dict[str, list[list[tuple[str, float]]]]
+) -> Iterator[list[str]]:
     """Four threads that ask all the while, and compare what they are told with NumPy's answer of
     the version that it names; gives the versions of the answers.
     """
@@ -107,7 +109,7 @@ def swaps(workspace: Workspace, place: Place | str, stores: Stores, times: int) 
     assert wanted["v1"] != wanted["v2"]
     build_index(workspace, both["v1"], place)
     said: list[str] = []
-    with Live(workspace, talk=said.append, look=0.05) as live:
+    with LiveRecommender(workspace, log=said.append, look=0.05) as live:
         with readers(live, wanted) as seen:
             for turn in range(times):
                 name = ("v2", "v1")[turn % 2]

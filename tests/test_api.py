@@ -78,7 +78,7 @@ def home(frames, tmp_path_factory) -> Path:
     )
     told: list[str] = []
     model = fusionrec.train(
-        data, home=home, settings={"training.epochs": 12, "training.threads": 1}, talk=told.append
+        data, home=home, settings={"training.epochs": 12, "training.threads": 1}, log=told.append
     )
     assert (model.version, len(told)) == ("v1", 12)
     assert model.index() == str(home / "milvus.db")
@@ -376,7 +376,7 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
 def test_figures_of_baselines_and_of_a_version(frames, tmp_path):
     data = fusionrec.read_data("synthetic", home=tmp_path)
     told: list[str] = []
-    result = fusionrec.evaluate(data, model=None, baselines=["popular"], k=5, talk=told.append)
+    result = fusionrec.evaluate(data, model=None, baselines=["popular"], k=5, log=told.append)
     assert [row.name for row in result.rows] == ["popular"]
     assert 0 < result.row("popular").figure("ndcg@5") < 1
     assert told

@@ -15,7 +15,7 @@ from fusionrec.data.inference.toml_writer import write_new
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.deploy.open import open_recommender
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.batch import Everyone, write_answers
+from fusionrec.recommend.batch import BatchRecommender, write_answers
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.query import Query
 from fusionrec.registry import Artifact
@@ -77,7 +77,7 @@ def answers_of_everyone(published: Artifact, folder: Path) -> Path:
     workspace.models.mkdir(parents=True)
     (workspace.models / "v1").symlink_to(published.folder)
     with open_recommender(workspace) as recommender:
-        everyone = Everyone(recommender, Feedback(Ledger(workspace.ledger)), Query(k=2))
+        everyone = BatchRecommender(recommender, Feedback(Ledger(workspace.ledger)), Query(k=2))
         write_answers(folder / "answers.parquet", everyone)
     return folder / "answers.parquet"
 

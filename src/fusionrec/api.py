@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import UsageError
+from fusionrec.errors import Log, UsageError
 from fusionrec.models.presets import AnyRecipe, recipe_named
 from fusionrec.workspace import Workspace
 
@@ -27,15 +27,14 @@ if TYPE_CHECKING:
     from fusionrec.evaluation.result import Result
     from fusionrec.index import Condition, Place
     from fusionrec.recommend.answer import Answer
-    from fusionrec.recommend.batch import Everyone
+    from fusionrec.recommend.batch import BatchRecommender
     from fusionrec.recommend.query import Query, Rated
     from fusionrec.registry import Artifact
-    from fusionrec.training.progress import Progress
+    from fusionrec.training.progress import TrainingState
 
     Where = str | Sequence[str | Condition]
 
 Home = str | Path | None
-Talk = Callable[[str], None]
 Texts = str | Sequence[object]
 
 
@@ -102,7 +101,7 @@ def train(
     *,
     home: Home = None,
     settings: Mapping[str, Any] | None = None,
-    talk: Talk = _silent,
+    log: Log = _silent,
 ) -> Model:
     """Trains a model and saves it as the workspace's next version.
 
@@ -124,7 +123,7 @@ def train(
         from fusionrec.training.train import train as run
 
     workspace = Workspace.find(home)
-    return Model(workspace, run(dataset, recipe, workspace, _Epochs(talk), talk=talk))
+    return Model(workspace, run(dataset, recipe, workspace, _Epochs(log), log=log))
 
 
 def evaluate(
@@ -137,7 +136,7 @@ def evaluate(
     k: int = 10,
     seeds: Sequence[int] = (0,),
     baselines: Sequence[str] | None = None,
-    talk: Talk = _silent,
+    log: Log = _silent,
 ) -> Result:
     """Measures a model beside baselines, on the same splits; see ``docs/evaluation.md``.
 
@@ -156,18 +155,18 @@ def evaluate(
         UsageError: the data set, an option or the model does not suit the protocol, or the model
             may have seen the test.
     """
-    from fusionrec.evaluation.candidates import Fresh, Published
-    from fusionrec.evaluation.protocols import Options, named
+    from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
+    from fusionrec.evaluation.protocols import ProtocolOptions, named
     from fusionrec.evaluation.run import evaluate as run
 
     chosen = None if baselines is None else tuple(baselines)
-    asked = Options(seeds=tuple(seeds), k=k, baselines=chosen)
+    asked = ProtocolOptions(seeds=tuple(seeds), k=k, baselines=chosen)
     if isinstance(model, Model):
-        source: Fresh | Published | None = Published(model.artifact)
+        source: TrainOnSplit | TrainedVersion | None = TrainedVersion(model.artifact)
     else:
-        source = Fresh(_recipe(model, profile, settings)) if model is not None else None
+        source = TrainOnSplit(_recipe(model, profile, settings)) if model is not None else None
     with _own_log():
-        return run(dataset, named(protocol), asked, source, talk=talk)
+        return run(dataset, named(protocol), asked, source, log=log)
 
 
 class Recommender:
@@ -192,7 +191,7 @@ class Recommender:
         *,
         version: str | None = None,
         milvus: str = "",
-        talk: Talk = _silent,
+        log: Log = _silent,
     ) -> None:
         from fusionrec.deploy.open import open_recommender
         from fusionrec.ledger import Ledger
@@ -200,7 +199,7 @@ class Recommender:
 
         workspace = Workspace.find(home)
         place = _place_in(workspace, milvus)
-        self._room = open_recommender(workspace, version=version, place=place, talk=talk)
+        self._room = open_recommender(workspace, version=version, place=place, log=log)
         self._feedback = Feedback(Ledger(workspace.ledger))
 
     def __enter__(self) -> Self:
@@ -320,12 +319,12 @@ class Recommender:
 
         return write_answers(Path(file), self._everyone(k, where, seen))
 
-    def _everyone(self, k: int, where: Where, seen: bool) -> Everyone:
-        from fusionrec.recommend.batch import Everyone
+    def _everyone(self, k: int, where: Where, seen: bool) -> BatchRecommender:
+        from fusionrec.recommend.batch import BatchRecommender
         from fusionrec.recommend.query import Query
 
         wished = Query(k=k, where=self._where(where), seen=seen)
-        return Everyone(self._room, self._feedback, wished)
+        return BatchRecommender(self._room, self._feedback, wished)
 
     def _query(
         self,
@@ -340,7 +339,7 @@ class Recommender:
         known = {name: _text(name, value) for name, value in (profile or {}).items()}
         history = self._room.named(self._history(liked, rated or {}))
         query = Query(None if user is None else _text("user", user), known, history)
-        return self._feedback.enrich(query, self._room.catalogue)
+        return self._feedback.enrich(query, self._room.catalog)
 
     def _history(self, liked: Texts, rated: Mapping[str, float]) -> list[Rated]:
         from fusionrec.recommend.query import Rated, check_rated
@@ -393,15 +392,15 @@ def _rating(item: object, rating: object) -> float:
 class _Epochs:
     """Tells of each epoch when it has ended."""
 
-    def __init__(self, talk: Talk) -> None:
-        self._talk, self._told = talk, 0
+    def __init__(self, log: Log) -> None:
+        self._log, self._told = log, 0
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: TrainingState) -> None:
         for epoch in progress.epochs[self._told :]:
             held_out = (
                 f", validation {epoch.validation:.4f}" if epoch.validation is not None else ""
             )
-            self._talk(f"epoch {epoch.number}: train {epoch.train:.4f}{held_out}")
+            self._log(f"epoch {epoch.number}: train {epoch.train:.4f}{held_out}")
         self._told = len(progress.epochs)
 
 

@@ -81,15 +81,17 @@ class LedgerError(FusionrecError):
     """The ledger cannot be opened or written."""
 
 
-Talk = Callable[[str], None]
+Log = Callable[[str], None]  # takes a message for the user, a line
+# Takes what is being done, such as ``writing``, how much of it is done, and of how much if known.
+Progress = Callable[[str, int, int | None], None]
 
 
-def unfailing(talk: Talk) -> Talk:
+def unfailing(log: Log) -> Log:
     """A talk that raises nothing but Ctrl-C, whatever becomes of the message."""
 
     def told(text: str) -> None:
         try:
-            talk(text)
+            log(text)
         except KeyboardInterrupt:
             raise
         except BaseException:

@@ -18,7 +18,7 @@ from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.registry.rating_head import Stars
+from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
@@ -234,7 +234,7 @@ def test_a_new_film_has_no_rating_of_the_head_and_is_answered(workspace, fusionr
     index = ExactIndex(artifact.schema, now.items, now.vectors)
     query = Query(user=user, k=50, seen=True)
     plain = {i.id: i.stars for i in Recommender(now, index).recommend(query).items}
-    vars(artifact)["stars"] = Stars(*ones)
+    vars(artifact)["stars"] = RatingHead(*ones)
     headed = {i.id: i.stars for i in Recommender(now, index).recommend(query).items}
     assert headed["new1"] == pytest.approx(plain["new1"])
     assert headed["9001"] == pytest.approx(plain["9001"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fusionrec.data import catalog, download
-from fusionrec.data.catalog import Found, find, first_available, load
+from fusionrec.data.catalog import DatasetFiles, find, first_available, load
 from fusionrec.data.download import download_file
 from fusionrec.errors import DataError, DownloadError, UsageError
 
@@ -163,9 +163,9 @@ def test_order_of_sources(files, server, tmp_path, monkeypatch):
     monkeypatch.setitem(catalog.ARCHIVES, "ml-1m", md5(archive))
 
     downloaded = find("ml-1m", workspace, base_url=server.url)
-    assert downloaded == Found(workspace / "ml-1m.zip", f"a download from {server.url}")
+    assert downloaded == DatasetFiles(workspace / "ml-1m.zip", f"a download from {server.url}")
     again = find("ml-1m", workspace, base_url=server.url)
-    assert again == Found(workspace / "ml-1m.zip", f"the workspace ({workspace})")
+    assert again == DatasetFiles(workspace / "ml-1m.zip", f"the workspace ({workspace})")
     assert len(server.ranges) == 1
 
     monkeypatch.setenv("FUSIONREC_DATA", str(given))
@@ -174,12 +174,12 @@ def test_order_of_sources(files, server, tmp_path, monkeypatch):
     given.mkdir()
     assert find("ml-1m", workspace).path == workspace / "ml-1m.zip"
     folder = files.folder(at="given/ml-1m")
-    assert find("ml-1m", workspace) == Found(folder, f"FUSIONREC_DATA ({given})")
+    assert find("ml-1m", workspace) == DatasetFiles(folder, f"FUSIONREC_DATA ({given})")
     zipped = files.zip(at="given/ml-1m.zip")
     assert find("ml-1m", workspace).path == zipped
 
     path = str(files.zip(at="mine.zip"))
-    assert find(path, workspace) == Found(Path(path), path)
+    assert find(path, workspace) == DatasetFiles(Path(path), path)
 
 
 def test_no_download_where_it_is_not_allowed(server, tmp_path):

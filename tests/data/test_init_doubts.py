@@ -8,7 +8,7 @@ import folders
 import numpy as np
 import pytest
 
-from fusionrec.data.inference.infer import Guess, guess
+from fusionrec.data.inference.infer import InferredSpec, guess
 from fusionrec.data.inference.rating_scale import guess_scale
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
@@ -19,7 +19,7 @@ from fusionrec.workspace import Workspace
 FEW = [0.0] * 11 + [11.0] * 14
 
 
-def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> Guess:
+def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> InferredSpec:
     """A guess of a file of users, items and what else is given."""
     draw = np.random.default_rng(3)
     taken = {"user": draw.integers(40, size=rows), "item": draw.integers(30, size=rows)}
@@ -28,11 +28,11 @@ def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> Guess:
     return guess(folder)
 
 
-def line(guessed: Guess, key: str):
+def line(guessed: InferredSpec, key: str):
     return next(one for one in guessed.interactions if one.key == key)
 
 
-def keys(guessed: Guess) -> set[str]:
+def keys(guessed: InferredSpec) -> set[str]:
     return {one.key for one in guessed.interactions}
 
 

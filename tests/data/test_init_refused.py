@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from fusionrec.data.inference.attributes import Attribute, guess_attribute
-from fusionrec.data.inference.column_stats import Facts
-from fusionrec.data.inference.infer import Guess, guess
+from fusionrec.data.inference.column_stats import ColumnStats
+from fusionrec.data.inference.infer import InferredSpec, guess
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.spec import read_description
@@ -19,7 +19,7 @@ from fusionrec.workspace import Workspace
 ROWS = 600
 
 
-def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> Guess:
+def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> InferredSpec:
     """A guess of a file of users, items and what else is given."""
     draw = np.random.default_rng(3)
     frame = pd.DataFrame(
@@ -35,7 +35,7 @@ def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> Guess:
     return guess(folder)
 
 
-def said(guessed: Guess) -> dict:
+def said(guessed: InferredSpec) -> dict:
     return {line.key: line.value for line in guessed.interactions}
 
 
@@ -66,7 +66,7 @@ def test_true_and_false_of_what_was_done_is_an_event(tmp_path):
 )
 def test_titles_of_one_word_each_are_titles(name):
     found = guess_attribute(
-        Facts(name, [f"百年孤独{'甲乙丙丁'[n % 4]}{n}" for n in range(60)]), "item"
+        ColumnStats(name, [f"百年孤独{'甲乙丙丁'[n % 4]}{n}" for n in range(60)]), "item"
     )
     assert isinstance(found, Attribute)
     assert found.column.kind == "text"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fusionrec.data.inference import name_hints
 from fusionrec.data.inference.attributes import Attribute, guess_attribute
-from fusionrec.data.inference.column_stats import Facts, agreement, shown
+from fusionrec.data.inference.column_stats import ColumnStats, agreement, shown
 from fusionrec.data.inference.interaction_columns import guess_event
 from fusionrec.data.inference.toml_writer import quoted, value_text
 
@@ -78,7 +78,7 @@ def test_names_of_ids(name, known, how):
 
 
 def found(name, values, side="item"):
-    return guess_attribute(Facts(name, values), side)
+    return guess_attribute(ColumnStats(name, values), side)
 
 
 def kind(name, values, side="item"):
@@ -130,19 +130,20 @@ def test_words_for_not_known():
 
 def test_what_speaks_against_an_item_is_no_event():
     kinds = ["click", "purchase", "remove_from_cart", "refund"]
-    mark = guess_event(Facts("action", [kinds[i % 4] for i in range(40)]))
+    mark = guess_event(ColumnStats("action", [kinds[i % 4] for i in range(40)]))
     assert mark is not None
     assert mark.settings["events"] == {"click": 0.2, "purchase": 1.0}
 
 
 def test_one_column_follows_from_another():
-    key = Facts("key", [str(i % 7) for i in range(70)])
-    alone = Facts("alone", [str(i) for i in range(70)])
-    assert agreement(Facts("name", [f"name {k}" for k in key.values]), key) == 1
+    key = ColumnStats("key", [str(i % 7) for i in range(70)])
+    alone = ColumnStats("alone", [str(i) for i in range(70)])
+    assert agreement(ColumnStats("name", [f"name {k}" for k in key.values]), key) == 1
     assert (
-        agreement(Facts("gaps", [k if n % 3 else "" for n, k in enumerate(key.values)]), key) == 1
+        agreement(ColumnStats("gaps", [k if n % 3 else "" for n, k in enumerate(key.values)]), key)
+        == 1
     )
-    assert agreement(Facts("other", [str(i % 5) for i in range(70)]), key) < 0.3
+    assert agreement(ColumnStats("other", [str(i % 5) for i in range(70)]), key) < 0.3
     assert agreement(alone, alone) == 0
 
 

@@ -39,7 +39,7 @@ def collections(workspace: Workspace) -> set[str]:
 def check(workspace: Workspace, version: str) -> None:
     """That version answers, from Milvus, what NumPy does, without anything having been rebuilt."""
     artifact, said = load(workspace, version), []
-    opened = open_version(workspace, talk=said.append)
+    opened = open_version(workspace, log=said.append)
     try:
         wanted = exact(artifact, current(artifact, Ledger(workspace.ledger)))
         for query in queries(artifact)[:4]:
@@ -241,7 +241,7 @@ def test_a_collection_holds_what_artifact_and_ledger_say(indexed):
         store._call("delete", active.collection, filter=f'{ID} == "c"')
         store._call("flush", active.collection)
     said: list[str] = []
-    open_version(indexed, talk=said.append).close()
+    open_version(indexed, log=said.append).close()
     assert "rebuilding it from v1" in said[0]
     check(indexed, "v1")
 

@@ -11,14 +11,14 @@ import pytest
 import sqlalchemy.exc
 
 from fusionrec.deploy.build import build_index
-from fusionrec.deploy.doctor import ERROR, OK, WARNING, Finding, examine
+from fusionrec.deploy.doctor import ERROR, OK, WARNING, Check, examine
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger, database
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
 
-def findings(workspace: Workspace, level: int) -> list[Finding]:
+def findings(workspace: Workspace, level: int) -> list[Check]:
     return [finding for finding in examine(workspace) if finding.level == level]
 
 

@@ -11,12 +11,12 @@ from fusionrec.data.item_files import item_of
 from fusionrec.deploy import hot_reload as live_module
 from fusionrec.deploy import open as opening
 from fusionrec.deploy.build import activate, build_index
-from fusionrec.deploy.hot_reload import Live
+from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.errors import ArtifactError, LedgerError, StoreError, StoreUnavailableError
 from fusionrec.index import MilvusStore, Only
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.answer import Answer
-from fusionrec.recommend.catalog import Catalogue, current, put, withdraw
+from fusionrec.recommend.catalog import Catalog, current, put, withdraw
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry.versions import load
@@ -44,7 +44,7 @@ def test_ten_swaps_under_four_readers(workspace, stores):
 def test_a_swap_that_drops_what_an_answer_uses_has_it_made_anew(indexed):
     artifact = load(indexed)
     query = queries(artifact)[0]
-    with Live(indexed, look=60) as live:
+    with LiveRecommender(indexed, look=60) as live:
         first = live._current.opened.base.index.name
         asked: list[str] = []
 
@@ -67,11 +67,11 @@ def test_changes_of_items_show_while_answers_go_on(indexed, stores):
     row, gone = 7, artifact.items.ids[3]
     everything = Query(user=artifact.users.ids[row], k=100, seen=True)
 
-    def ids(live: Live) -> set[str]:
+    def ids(live: LiveRecommender) -> set[str]:
         answer = live.answer(lambda recommender: recommender.recommend(everything))
         return {item.id for item in answer.items}
 
-    with Live(indexed, look=0.05) as live, ThreadPoolExecutor(4) as pool:
+    with LiveRecommender(indexed, look=0.05) as live, ThreadPoolExecutor(4) as pool:
         ended = threading.Event()
 
         def read() -> None:
@@ -100,7 +100,7 @@ def test_changes_of_items_show_while_answers_go_on(indexed, stores):
 
 def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexed, stores):
     query = queries(load(indexed))[0]
-    live = Live(indexed, look=60)
+    live = LiveRecommender(indexed, look=60)
     base = live._current.opened.base
     with live.answering() as before:
         for number in range(5):
@@ -108,7 +108,7 @@ def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexe
             live.refresh()
         assert live._current.opened.base is base
         with live.answering() as after:
-            assert len(after.catalogue) == len(before.catalogue) + 5
+            assert len(after.catalog) == len(before.catalog) + 5
         live.close()
         live.close()
         assert stores.open() == 1
@@ -121,14 +121,14 @@ def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexe
 
 
 def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monkeypatch):
-    live = Live(indexed, talk=lambda _: None, look=60)
+    live = LiveRecommender(indexed, log=lambda _: None, look=60)
     add_dune(indexed)
     with monkeypatch.context() as patched:
         patched.setattr(opening, "_laid_over", lambda *_: 1 / 0)
         live.refresh()
-    assert len(live._current.opened.recommender.catalogue) == 40
+    assert len(live._current.opened.recommender.catalog) == 40
     live.refresh()
-    assert len(live._current.opened.recommender.catalogue) == 41
+    assert len(live._current.opened.recommender.catalog) == 41
     live.close()
     assert stores.open() == 0
 
@@ -151,7 +151,7 @@ def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, monkey
 
     with monkeypatch.context() as patched:
         patched.setattr(opening, "open_built", away)
-        live = Live(indexed, look=0.02, retry=0.1)
+        live = LiveRecommender(indexed, look=0.02, retry=0.1)
         answer = live.answer(lambda recommender: recommender.recommend(query))
         assert (answer.place, short(answer)) == ("exact", wanted)
         assert "the store is away" in answer.notes[0]
@@ -168,7 +168,7 @@ def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, monkey
 
 def test_a_store_that_fails_in_an_answer_is_opened_again(indexed, monkeypatch):
     query, said = queries(load(indexed))[0], []
-    with Live(indexed, talk=said.append, look=0.02, retry=0.05) as live:
+    with LiveRecommender(indexed, log=said.append, look=0.02, retry=0.05) as live:
         with MilvusStore(indexed.milvus) as store:
             store._call("drop_alias", "fusionrec")
             store._call("drop_collection", store.collections()[0].name)
@@ -189,12 +189,12 @@ def test_a_version_that_cannot_be_opened_leaves_the_one_before(indexed, monkeypa
     (indexed.models / "v2" / "manifest.json").rename(indexed.home / "kept")
     first = opening.load
     monkeypatch.setattr(opening, "load", lambda *a: tried.append(1) or first(*a))
-    with Live(indexed, talk=said.append, look=0.02, retry=0.1) as live:
+    with LiveRecommender(indexed, log=said.append, look=0.02, retry=0.1) as live:
         Ledger(indexed.ledger).activate("v2", "", 0, "fusionrec_v2_gone")
         eventually(lambda: bool(said))
         answer = live.answer(lambda recommender: recommender.recommend(query))
         assert (answer.version, short(answer)) == ("v1", wanted)
-        withdraw(Ledger(indexed.ledger), Catalogue.of(artifact), [wanted[0][0]])
+        withdraw(Ledger(indexed.ledger), Catalog.of(artifact), [wanted[0][0]])
         eventually(lambda: live.answer(lambda r: short(r.recommend(query)))[:6] == wanted[1:], 5)
         count = len(tried)
         eventually(lambda: len(tried) > count)
@@ -207,7 +207,7 @@ def test_a_version_that_cannot_be_opened_leaves_the_one_before(indexed, monkeypa
 def test_a_ledger_that_cannot_be_read_leaves_the_one_before(indexed, monkeypatch):
     query = queries(load(indexed))[0]
     said: list[str] = []
-    with Live(indexed, talk=said.append, look=0.02) as live:
+    with LiveRecommender(indexed, log=said.append, look=0.02) as live:
         with monkeypatch.context() as patched:
             patched.setattr(Ledger, "stamp", lambda _: (_ for _ in ()).throw(LedgerError("away")))
             eventually(lambda: bool(said))
@@ -237,7 +237,7 @@ def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(index
 
 def test_without_a_version_there_is_nothing_to_keep_open(tmp_path):
     with pytest.raises(ArtifactError, match="no model yet"):
-        Live(Workspace(tmp_path))
+        LiveRecommender(Workspace(tmp_path))
 
 
 class SpeechlessError(Exception):
@@ -253,32 +253,32 @@ class SpeechlessError(Exception):
 @pytest.mark.parametrize("call", ["stamp", "open_version", "with_changes", "close"])
 def test_whatever_is_raised_the_ledger_is_followed_afterwards(indexed, monkeypatch, call, error):
     gone = load(indexed).items.ids[3]
-    where = {"stamp": Ledger, "close": opening.Opened}.get(call, live_module)
+    where = {"stamp": Ledger, "close": opening.OpenVersion}.get(call, live_module)
     raised = threading.Event()
 
     def fail(*_args: object, **_options: object) -> None:
         raised.set()
         raise error
 
-    def talk(_: str) -> None:
+    def log(_: str) -> None:
         raise error
 
-    with Live(indexed, talk=talk, look=0.02, retry=0.05) as live:
+    with LiveRecommender(indexed, log=log, look=0.02, retry=0.05) as live:
         with monkeypatch.context() as patched:
             patched.setattr(where, call, fail)
-            withdraw(Ledger(indexed.ledger), Catalogue.of(load(indexed)), [gone])
+            withdraw(Ledger(indexed.ledger), Catalog.of(load(indexed)), [gone])
             if call != "with_changes":  # an opening takes all changes in
                 Ledger(indexed.ledger).activate("v1", "")
             assert raised.wait(20)
         assert live._watcher.is_alive()
         assert live.refresh(20)
-        eventually(lambda: live.answer(lambda r: not r.catalogue.available[3]))
+        eventually(lambda: live.answer(lambda r: not r.catalog.available[3]))
         assert not live.trouble
 
 
 def test_a_look_that_does_not_succeed_is_a_trouble(indexed, monkeypatch):
     waiting, go_on = threading.Event(), threading.Event()
-    with Live(indexed, look=0.02) as live:
+    with LiveRecommender(indexed, look=0.02) as live:
         assert not live.trouble
         real = Ledger.stamp
 

@@ -42,7 +42,7 @@ RANKERS: dict[str, Callable[[], Ranker]] = {
     "ridge": lambda: baselines.ProfileRidge(1.0),
     "category knn": baselines.CategoryKNN,
     "newest": baselines.Newest,
-    "chance": baselines.Chance,
+    "chance": baselines.RandomOrder,
 }
 
 
@@ -203,7 +203,7 @@ def test_a_data_set_without_profiles_or_contents_is_said() -> None:
             RANKERS[name]().fit(dataset, EVERYTHING)
 
 
-def test_ease_refuses_a_catalogue_it_cannot_invert(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ease_refuses_a_catalog_it_cannot_invert(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines.linear, "EASE_LIMIT", 29)
     with pytest.raises(UsageError, match="at most 29, got 30 items"):
         baselines.EASE().fit(SHOPPING, EVERYTHING)

@@ -24,7 +24,7 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.vocabulary import UNKNOWN, in_buckets, learn, words_of
 from fusionrec.index import ExactIndex
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -279,7 +279,7 @@ def test_answers_are_encoded_by_the_file_that_training_wrote(published, tmp_path
 
     def vector(artifact: Artifact, **profile: str) -> np.ndarray:
         index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-        return Recommender(Catalogue.of(artifact), index).people.find(Query(profile=profile)).vector
+        return Recommender(Catalog.of(artifact), index).people.find(Query(profile=profile)).vector
 
     def swap(value):
         values = value["vocabularies"]["gender"]["values"]

@@ -16,7 +16,7 @@ from fusionrec.features.history import (
     UNKNOWN,
     Clock,
     History,
-    Reading,
+    HistoryFeatures,
     gap_levels,
     rating_levels,
 )
@@ -67,13 +67,13 @@ def test_the_clock_is_fitted_on_what_follows_within_one_user():
 
 def test_a_reading_is_told_and_read_back():
     for gaps, clock in ((False, None), (True, None), (True, CLOCK)):
-        reading = Reading(7, SCALE, gaps, clock)
-        assert Reading.from_json(reading.to_json(), SCALE) == reading
-    assert Reading.from_json({"length": 7}, SCALE) == Reading(7, SCALE)
+        reading = HistoryFeatures(7, SCALE, gaps, clock)
+        assert HistoryFeatures.from_json(reading.to_json(), SCALE) == reading
+    assert HistoryFeatures.from_json({"length": 7}, SCALE) == HistoryFeatures(7, SCALE)
 
 
 def test_histories_are_packed_newest_last():
-    reading = Reading(2, SCALE, gaps=True, clock=CLOCK)
+    reading = HistoryFeatures(2, SCALE, gaps=True, clock=CLOCK)
     long = History.of([0, 1, 2], [1, 5, 3], [1000, 2000, 2008])
     short = History.of([3], None, [3000])
     read, levels, count, gaps, since, date = reading.pack(
@@ -97,14 +97,14 @@ def test_histories_are_packed_newest_last():
 
 
 def test_without_a_time_of_the_request_the_newest_token_has_none():
-    reading = Reading(3, SCALE, clock=CLOCK)
+    reading = HistoryFeatures(3, SCALE, clock=CLOCK)
     *_, since, date = reading.pack([History.of([0, 1], None, [1000, 2000])], VECTORS)
     assert since.tolist() == [[0, gap_levels(np.array([1000.0]))[0], 0]]
     assert date.tolist() == [[0, CLOCK.dates(np.array([2000.0]))[0], 0]]
 
 
 def test_what_reads_no_time_is_given_none():
-    packed = Reading(3, SCALE).pack([History.of([0])], VECTORS, np.array([5.0]))
+    packed = HistoryFeatures(3, SCALE).pack([History.of([0])], VECTORS, np.array([5.0]))
     assert len(packed) == 3
 
 

@@ -12,10 +12,10 @@ from milvus_server import MilvusServer
 
 from fusionrec.errors import StoreError, UsageError
 from fusionrec.index import MilvusIndex, MilvusStore, Place, collection_name
-from fusionrec.index.dialect import MAX_LIMIT, Software
+from fusionrec.index.dialect import MAX_LIMIT, ServerInfo
 from fusionrec.index.index_types import build_params, check_kind, kind_for, search_params
 
-LITE, SERVER = Software("milvus_lite-3.2.2"), Software("v2.3.5-lite")
+LITE, SERVER = ServerInfo("milvus_lite-3.2.2"), ServerInfo("v2.3.5-lite")
 FILMS = films(64, seed=3)
 
 

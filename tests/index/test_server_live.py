@@ -10,7 +10,7 @@ import pytest
 from milvus_server import MilvusServer
 
 from fusionrec.deploy.build import build_index
-from fusionrec.deploy.hot_reload import Live
+from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.index import MilvusStore, Place
 from fusionrec.recommend.query import Query
 from fusionrec.registry.versions import load
@@ -49,7 +49,7 @@ def test_a_server_that_hangs_is_answered_exactly_and_comes_back(
     build_index(workspace, artifact, database)
     brief = replace(database, timeout=1.0)
     with server.hung():
-        live = Live(workspace, brief, look=0.05, retry=0.2)
+        live = LiveRecommender(workspace, brief, look=0.05, retry=0.2)
         answer = live.answer(lambda recommender: recommender.recommend(query))
         assert (answer.place, short(answer)) == ("exact", wanted)
         assert database.name in answer.notes[0]

@@ -25,7 +25,7 @@ def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp
     assert ledger.activations() == ledger.item_changes() == ledger.events() == ledger.keys() == []
     assert ledger.impressions() == []
     assert ledger.stamp() == (0, 0)
-    assert ledger.last_event() == ledger.event_count() == ledger.pulse().gone == 0
+    assert ledger.last_event() == ledger.event_count() == ledger.revision().gone == 0
     assert ledger.shown_counts("u") == ledger.profiles() == {}
     assert ledger.profile("u") is None
     assert ledger.key_of("frk_") is None
@@ -140,27 +140,27 @@ def test_a_pulse_moves_with_every_write_that_a_follower_needs(ledger):
         lambda: ledger.forget("v"),
         lambda: ledger.forget("u"),
     ]
-    pulses = [ledger.pulse()]
+    pulses = [ledger.revision()]
     for write in writes:
         write()
-        pulses.append(ledger.pulse())
+        pulses.append(ledger.revision())
     assert len(set(pulses)) == len(pulses)
     for do_nothing in (lambda: ledger.set_profile("w", None), lambda: ledger.forget("u")):
         do_nothing()
-        assert ledger.pulse() == pulses[-1]
+        assert ledger.revision() == pulses[-1]
 
 
 def test_of_whom_there_is_something_behind_a_number(ledger):
     assert ledger.heard() == frozenset()
     ledger.set_profile("u", {"age": "25"})
     ledger.record([Event("1", "v", "i", "like")])
-    before = ledger.pulse()
+    before = ledger.revision()
     assert ledger.heard() == {"u", "v"}
     assert ledger.heard(before.event, before.profile) == frozenset()
     ledger.record([Event("2", "w", "i", "like")])
     ledger.set_profile("u", {"age": "35"})
     assert ledger.heard(before.event, before.profile) == {"u", "w"}
-    assert ledger.heard(before.event, ledger.pulse().profile) == {"w"}
+    assert ledger.heard(before.event, ledger.revision().profile) == {"w"}
 
 
 def test_what_is_kept_of_a_user(ledger):
@@ -230,19 +230,21 @@ def test_who_is_forgotten_leaves_a_hash(ledger):
     ledger.show([Impression("a", "u", "k", "v1", ("i",), 1.0)])
     ledger.set_profile("u", {"age": "25"})
     last = ledger.last_event()
-    assert (ledger.forget("u"), ledger.pulse().gone) == (4, 1)
+    assert (ledger.forget("u"), ledger.revision().gone) == (4, 1)
     assert [event.user for _, event in ledger.events()] == ["other"]
     assert ledger.impressions() == []
     assert ledger.profile("u") is None
     assert ledger.is_forgotten("u")
     assert not ledger.is_forgotten("other")
-    assert (ledger.forget("u"), ledger.pulse().gone) == (0, 1), "a repetition changes nothing"
-    assert (ledger.forget("nobody"), ledger.pulse().gone) == (0, 2)
+    assert (ledger.forget("u"), ledger.revision().gone) == (0, 1), "a repetition changes nothing"
+    assert (ledger.forget("nobody"), ledger.revision().gone) == (0, 2)
 
     assert ledger.record([Event("1", "u", "i", "view")]) == ["new"]
     assert ledger.last_event() > last, "no number is given twice"
     assert ledger.is_forgotten("u"), "it is about what was trained before"
-    assert (ledger.forget("u"), ledger.pulse().gone) == (1, 3), "followers see that something went"
+    assert (ledger.forget("u"), ledger.revision().gone) == (1, 3), (
+        "followers see that something went"
+    )
 
 
 def test_a_key_is_found_by_its_secret_alone(ledger):

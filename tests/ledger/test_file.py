@@ -15,7 +15,7 @@ import pytest
 
 from builders import python, tree
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Ledger, Pulse
+from fusionrec.ledger import Event, Ledger, Revision
 from fusionrec.ledger.location import WAIT
 from fusionrec.ledger.write_lock import write_ahead
 
@@ -241,14 +241,14 @@ def test_once_brought_up_to_date_it_is_read_in_place(tmp_path, monkeypatch):
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(_BEFORE)
     ledger = Ledger(path)
-    assert ledger.pulse() == (0, 0, -1)
+    assert ledger.revision() == (0, 0, -1)
     ledger.set_profile("u", {})
 
     def fail(*_: object) -> None:
         raise AssertionError("it was copied")
 
     monkeypatch.setattr("fusionrec.ledger.database._in_a_copy", fail)
-    assert ledger.pulse() == (0, 0, 1)
+    assert ledger.revision() == (0, 0, 1)
 
 
 # What the program before the schema had a number wrote.
@@ -361,21 +361,21 @@ def test_the_command_line_does_without_sqlalchemy():
 
 def test_the_pulse_notices_every_writer_and_another_file(tmp_path):
     ledger, other = Ledger(tmp_path / "a.sqlite"), Ledger(tmp_path / "a.sqlite")
-    assert ledger.pulse() == Pulse()
+    assert ledger.revision() == Revision()
     other.record([EVENT])
-    before = ledger.pulse()
+    before = ledger.revision()
     assert before.event == 1
-    assert ledger.pulse() is before  # nothing was written, nothing is asked
+    assert ledger.revision() is before  # nothing was written, nothing is asked
     ledger.record([Event("2", "u", "i", "hide")])
-    assert ledger.pulse().event == 2
+    assert ledger.revision().event == 2
     Ledger(tmp_path / "b.sqlite").set_profile("u", {"age": "25"})
     ledger.close()
     for file in tmp_path.glob("a.sqlite*"):
         file.unlink()
-    assert ledger.pulse() == Pulse()
+    assert ledger.revision() == Revision()
     for file in list(tmp_path.glob("b.sqlite*")):
         file.rename(tmp_path / file.name.replace("b.", "a."))
-    assert (ledger.pulse().event, ledger.pulse().profile >= 0) == (0, True)
+    assert (ledger.revision().event, ledger.revision().profile >= 0) == (0, True)
 
 
 def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
@@ -415,11 +415,11 @@ def test_no_thread_is_given_an_older_pulse_than_it_has_read(tmp_path):
 
     ledger = Interleaved(tmp_path / "ledger.sqlite")
     ledger.record([Event("1", "u", "i", "view")])
-    assert ledger.pulse().event == 1
+    assert ledger.revision().event == 1
     ledger.late = ledger._pulse
     Ledger(tmp_path / "ledger.sqlite").record([Event("2", "u", "i", "view")])
     for _ in range(2):
-        assert ledger.pulse().event == 2
+        assert ledger.revision().event == 2
 
 
 _MODES = """

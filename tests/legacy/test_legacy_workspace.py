@@ -80,7 +80,7 @@ def test_it_answers_as_it_did(home, expected, version):
 
 def test_the_index_is_used_as_it_was_left(home, expected):
     said: list[str] = []
-    with Recommender(home, talk=said.append) as recommender:
+    with Recommender(home, log=said.append) as recommender:
         answer = recommender.recommend("v0")
         assert recommender.version == "v2"
     assert said == []

@@ -13,9 +13,9 @@ from ir_measures import AP, RR, R, Success, nDCG
 
 from fusionrec import metrics
 from fusionrec.errors import UsageError
-from fusionrec.metrics import Catalogue, ItemSets, Ranked, Ranking
+from fusionrec.metrics import CatalogStats, ItemSets, Ranked, Ranking
 
-KS = (1, 3, 10, 60)  # the last is beyond every catalogue here
+KS = (1, 3, 10, 60)  # the last is beyond every catalog here
 
 
 def random_case(seed: int, users: int = 30, items: int = 40, levels: int | None = None) -> Any:
@@ -145,12 +145,12 @@ def test_worked_example() -> None:
 def test_a_constant_scorer_scores_as_chance_does() -> None:
     rng = np.random.default_rng(0)
     users, items, k = 4000, 50, 10
-    # The catalogue's order has to do with relevance: the first items are wanted most.
+    # The catalog's order has to do with relevance: the first items are wanted most.
     target = np.minimum(rng.geometric(0.1, users) - 1, items - 1)
     relevant = ItemSets.of(np.arange(users), target, users)
     flat = np.zeros((users, items))
     in_order = rank(flat, relevant, k=k)
-    assert in_order.ranks.tolist() == (target + 1).tolist()  # its place in the catalogue, no better
+    assert in_order.ranks.tolist() == (target + 1).tolist()  # its place in the catalog, no better
     hits = []
     for seed in range(40):
         order = np.random.default_rng(seed).permutation(items)
@@ -163,7 +163,7 @@ def test_a_constant_scorer_scores_as_chance_does() -> None:
     )
 
 
-def test_a_tie_order_is_what_a_shuffled_catalogue_gives() -> None:
+def test_a_tie_order_is_what_a_shuffled_catalog_gives() -> None:
     scores, relevant, seen = random_case(7, levels=4)
     order = np.random.default_rng(0).permutation(40)
     column = np.argsort(order)
@@ -250,19 +250,19 @@ def test_strata_share_the_ratings_and_groups_share_the_users() -> None:
     assert stratum.tolist() == [2, 0, 2, 1, 2, 2, 2]
     scores, relevant, _ = random_case(2, items=7)
     ranked = rank(scores, relevant, k=3)
-    catalogue = Catalogue(count, 60, vectors=np.eye(7))
-    found = metrics.by_stratum(ranked, catalogue, stratum, ks=(3,))
+    catalog = CatalogStats(count, 60, vectors=np.eye(7))
+    found = metrics.by_stratum(ranked, catalog, stratum, ks=(3,))
     assert sum(part["share@3"] for part in found.values()) == pytest.approx(1)
     held = np.zeros((30, 7), dtype=bool)
     held[relevant.pairs()] = True
     tail = rank(scores, as_sets(held & (stratum == 2)), k=3)
     assert found[2]["ndcg@3"] == pytest.approx(metrics.mean(tail.ndcg(3)))
     labels = np.arange(30) % 2
-    groups = metrics.by_group(labels, lambda rows: metrics.figures(ranked.take(rows), catalogue))
+    groups = metrics.by_group(labels, lambda rows: metrics.figures(ranked.take(rows), catalog))
     odd = rank(scores[1::2], as_sets(held[1::2]), k=3)
     assert list(groups) == ["0", "1"]
     assert groups["1"]["mrr"] == pytest.approx(metrics.mean(odd.reciprocal_rank()))
-    everybody = metrics.figures(ranked, catalogue, ks=(3,))
+    everybody = metrics.figures(ranked, catalog, ks=(3,))
     lists = ("coverage", "gini", "percentile", "novelty", "diversity")
     assert set(everybody) == {f"{n}@3" for n in ("hr", "recall", "ndcg", "map", *lists)} | {"mrr"}
     assert everybody["diversity@3"] == 1

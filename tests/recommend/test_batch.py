@@ -11,16 +11,16 @@ import pytest
 
 from builders import carousel, rewrite, sequence_recipe
 from fusionrec.errors import UsageError
-from fusionrec.index import AnyOf, Between, ExactIndex, ManySearch, Without
+from fusionrec.index import AnyOf, BatchSearch, Between, ExactIndex, Without
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend import batch as room
-from fusionrec.recommend.batch import Everyone, write_answers
+from fusionrec.recommend.batch import BatchRecommender, write_answers
 from fusionrec.recommend.catalog import current, withdraw
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
-from fusionrec.registry.rating_head import Stars
+from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
@@ -44,15 +44,15 @@ def opened(artifact: Artifact, ledger: Ledger) -> Recommender:
 def alone(recommender: Recommender, ledger: Ledger, wished: Query, user: str) -> list[tuple]:
     """What one user is answered: items, ranks, scores, stars."""
     query = Query(user=user, k=wished.k, where=wished.where, seen=wished.seen, now=wished.now)
-    answer = recommender.recommend(Feedback(ledger).enrich(query, recommender.catalogue))
+    answer = recommender.recommend(Feedback(ledger).enrich(query, recommender.catalog))
     return [(i.id, i.rank, i.score, i.stars) for i in answer.items]
 
 
 def together(recommender: Recommender, ledger: Ledger, wished: Query, threads: int = 1) -> dict:
     """What every user is answered, in the same words."""
     found: dict[str, list[tuple]] = {user: [] for user in recommender.artifact.users.ids}
-    users, items = recommender.artifact.users.ids, recommender.catalogue.items.ids
-    for lists, _ in Everyone(recommender, Feedback(ledger), wished, threads).lists():
+    users, items = recommender.artifact.users.ids, recommender.catalog.items.ids
+    for lists, _ in BatchRecommender(recommender, Feedback(ledger), wished, threads).lists():
         for user, *rest in zip(*vars(lists).values(), strict=True):
             item, rank, score, stars = rest
             known = [None if np.isnan(value) else float(value) for value in (score, stars)]
@@ -84,7 +84,7 @@ def test_however_they_are_dealt_into_blocks(artifact, ledger, threads, monkeypat
     monkeypatch.setattr(room, "_SCORES", 0)
     monkeypatch.setattr(room, "_LEAST", 4)
     monkeypatch.setattr(room, "_GROUP", 10)
-    ends = [done for _, done in Everyone(recommender, Feedback(ledger), Query()).lists()]
+    ends = [done for _, done in BatchRecommender(recommender, Feedback(ledger), Query()).lists()]
     assert ends == [8, 16, 24, 32, 40, 48, 56, 60]
     assert together(recommender, ledger, Query(), threads) == whole
 
@@ -101,7 +101,7 @@ def test_what_was_said_since_counts(artifact, ledger):
     withdraw(ledger, current(artifact, ledger), ["2", "6"])
     before = together(opened(artifact, Ledger(Path("nowhere"))), Ledger(Path("nowhere")), Query())
     recommender = opened(artifact, ledger)
-    everyone = Everyone(recommender, Feedback(ledger), Query())
+    everyone = BatchRecommender(recommender, Feedback(ledger), Query())
     assert everyone.heard == 4
     found = together(recommender, ledger, Query())
     assert found == {user: alone(recommender, ledger, Query(), user) for user in found}
@@ -113,7 +113,7 @@ def test_who_is_to_be_forgotten_is_left_out(artifact, ledger):
     ledger.record([Event("1", "5", "7", "like", time=1.0)])
     ledger.forget("5")
     ledger.forget("6")
-    everyone = Everyone(opened(artifact, ledger), Feedback(ledger), Query())
+    everyone = BatchRecommender(opened(artifact, ledger), Feedback(ledger), Query())
     assert (everyone.forgotten, everyone.heard) == (2, 0)
     found = together(everyone.recommender, ledger, Query())
     assert {user for user, answer in found.items() if not answer} == {"5", "6"}
@@ -124,7 +124,7 @@ def test_stars_are_those_of_the_rating_head(artifact, ledger):
     sides = [rng.normal(1, 1, (n, 4)).astype(np.float32) for n in (60, 40)]
     sides[0][:, -1], sides[1][:, -2] = rng.random(60) < 0.7, rng.random(40) < 0.7
     sides[0][:3] = 0.0  # training saw nothing of them
-    vars(artifact)["stars"] = Stars(*sides)
+    vars(artifact)["stars"] = RatingHead(*sides)
     recommender = opened(artifact, ledger)
     found = together(recommender, ledger, Query())
     assert found == {user: alone(recommender, ledger, Query(), user) for user in found}
@@ -172,7 +172,7 @@ def test_equal_vectors_rank_by_position_whatever_block_they_are_in():
     allowed = rng.random(700) < 0.8
     barred = rng.integers(0, 50, 900), rng.integers(0, 700, 900)
     for k in (1, 10, 200, 700):
-        rows, scores = ManySearch(vectors, allowed).search(queries, k, barred)
+        rows, scores = BatchSearch(vectors, allowed).search(queries, k, barred)
         exact = (vectors.astype(np.float64) @ queries.T.astype(np.float64)).astype(np.float32).T
         exact[:, ~allowed] = -np.inf
         exact[barred] = -np.inf
@@ -184,7 +184,7 @@ def test_equal_vectors_rank_by_position_whatever_block_they_are_in():
 
 
 def test_queries_that_are_no_vectors_are_refused():
-    search = ManySearch(np.eye(3, dtype=np.float32), np.ones(3, dtype=bool))
+    search = BatchSearch(np.eye(3, dtype=np.float32), np.ones(3, dtype=bool))
     with pytest.raises(UsageError, match="finite"):
         search.search(np.full((2, 3), np.nan, dtype=np.float32), 1)
     with pytest.raises(UsageError, match="k of at least 1"):
@@ -194,7 +194,7 @@ def test_queries_that_are_no_vectors_are_refused():
 def test_what_is_wished_of_one_person_is_refused(artifact, ledger):
     for query in (Query(user="5"), Query(explain=True), Query(diversity=0.5), Query(offset=3)):
         with pytest.raises(UsageError, match="for everybody"):
-            Everyone(opened(artifact, ledger), Feedback(ledger), query)
+            BatchRecommender(opened(artifact, ledger), Feedback(ledger), query)
 
 
 def test_the_file_holds_the_same(artifact, ledger, tmp_path, monkeypatch):
@@ -205,7 +205,9 @@ def test_the_file_holds_the_same(artifact, ledger, tmp_path, monkeypatch):
     file.write_text("an older one")
     seen: list[tuple[int, int]] = []
     rows = write_answers(
-        file, Everyone(recommender, Feedback(ledger), Query(k=4)), lambda *done: seen.append(done)
+        file,
+        BatchRecommender(recommender, Feedback(ledger), Query(k=4)),
+        lambda *done: seen.append(done),
     )
     table = pq.read_table(file)
     assert seen == [(16, 60), (32, 60), (48, 60), (60, 60)]
@@ -225,13 +227,13 @@ def test_a_version_that_only_ranks_predicts_no_stars(workspace, ledger, tmp_path
     ranking = load(workspace)
     vars(ranking)["manifest"] = {**ranking.manifest, "score": {"kind": "ranking"}}
     write_answers(
-        tmp_path / "r.parquet", Everyone(opened(ranking, ledger), Feedback(ledger), Query())
+        tmp_path / "r.parquet", BatchRecommender(opened(ranking, ledger), Feedback(ledger), Query())
     )
     assert "stars" not in pq.read_schema(tmp_path / "r.parquet").names
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(artifact, ledger, tmp_path):
-    everyone = Everyone(opened(artifact, ledger), Feedback(ledger), Query())
+    everyone = BatchRecommender(opened(artifact, ledger), Feedback(ledger), Query())
     with pytest.raises(UsageError, match="cannot be written"):
         write_answers(tmp_path / "missing" / "recs.parquet", everyone)
 

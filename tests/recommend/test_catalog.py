@@ -8,39 +8,39 @@ import pytest
 from fusionrec.data.item_files import item_of, plain_content
 from fusionrec.errors import UsageError
 from fusionrec.ledger import ItemChange, Ledger
-from fusionrec.recommend.catalog import Catalogue, current, put, restore, withdraw
+from fusionrec.recommend.catalog import Catalog, current, put, restore, withdraw
 from fusionrec.registry import Artifact
 
 DUNE = {"title": "Dune", "genres": ["Sci-Fi", "Adventure"], "year": 2021.0}
 
 
-def after(artifact: Artifact, *changes: tuple[str, dict | None]) -> Catalogue:
+def after(artifact: Artifact, *changes: tuple[str, dict | None]) -> Catalog:
     numbered = [ItemChange(n, item, content) for n, (item, content) in enumerate(changes, 1)]
-    return Catalogue.of(artifact, numbered)
+    return Catalog.of(artifact, numbered)
 
 
 def test_without_changes_it_is_the_versions_own(published):
-    catalogue = Catalogue.of(published)
-    assert list(catalogue.items.ids) == list(published.items.ids)
-    assert catalogue.vectors is published.item_vectors
-    assert catalogue.available.all()
-    assert catalogue.number == 0
-    assert not len(catalogue.changed_since(0))
+    catalog = Catalog.of(published)
+    assert list(catalog.items.ids) == list(published.items.ids)
+    assert catalog.vectors is published.item_vectors
+    assert catalog.available.all()
+    assert catalog.number == 0
+    assert not len(catalog.changed_since(0))
 
 
 def test_an_added_item_stands_behind_with_the_vector_of_its_content(published):
-    catalogue = after(published, ("new", DUNE))
+    catalog = after(published, ("new", DUNE))
     n = len(published.items)
-    assert catalogue.positions["new"] == n
-    assert catalogue.items.row(n) == {**DUNE, "genres": ("Sci-Fi", "Adventure")}
-    assert catalogue.items.row(7) == published.items.row(7)
+    assert catalog.positions["new"] == n
+    assert catalog.items.row(n) == {**DUNE, "genres": ("Sci-Fi", "Adventure")}
+    assert catalog.items.row(7) == published.items.row(7)
     features = published.encoder.encode(
         "item", [None], {"title": ["Dune"], "genres": [("Sci-Fi", "Adventure")], "year": [2021.0]}
     )
     wanted = published.item_tower.vectors(features)[0]
-    assert catalogue.vectors[n] == pytest.approx(wanted, abs=1e-6)
-    assert np.array_equal(catalogue.vectors[:n], published.item_vectors)
-    assert catalogue.counts[n] == 0
+    assert catalog.vectors[n] == pytest.approx(wanted, abs=1e-6)
+    assert np.array_equal(catalog.vectors[:n], published.item_vectors)
+    assert catalog.counts[n] == 0
     assert len(published.items) == n, "the version itself is as it was"
 
 
@@ -48,13 +48,13 @@ def test_changed_content_moves_the_vector_of_that_item_alone(published):
     id = published.items.ids[5]
     content = published.items.row(5)
     other = {**content, "genres": ["War"], "year": 1950.0}
-    catalogue = after(published, (id, other))
-    assert len(catalogue) == len(published.items)
-    assert catalogue.items.row(5)["genres"] == ("War",)
-    assert np.abs(catalogue.vectors[5] - published.item_vectors[5]).max() > 1e-3
-    assert np.linalg.norm(catalogue.vectors[5]) == pytest.approx(1.0, abs=1e-4)
-    rest = np.arange(len(catalogue)) != 5
-    assert np.array_equal(catalogue.vectors[rest], published.item_vectors[rest])
+    catalog = after(published, (id, other))
+    assert len(catalog) == len(published.items)
+    assert catalog.items.row(5)["genres"] == ("War",)
+    assert np.abs(catalog.vectors[5] - published.item_vectors[5]).max() > 1e-3
+    assert np.linalg.norm(catalog.vectors[5]) == pytest.approx(1.0, abs=1e-4)
+    rest = np.arange(len(catalog)) != 5
+    assert np.array_equal(catalog.vectors[rest], published.item_vectors[rest])
     # Back to what it was: the tower gives what it gave when the version was published.
     same = after(published, (id, other), (id, {**content, "genres": list(content["genres"])}))
     assert same.vectors[5] == pytest.approx(published.item_vectors[5], abs=1e-5)
@@ -72,9 +72,9 @@ def test_a_withdrawn_item_keeps_its_position_and_comes_back_there(published):
 
 
 def test_what_was_never_here_is_not_withdrawn(published):
-    catalogue = after(published, ("nobody's", None))
-    assert len(catalogue) == len(published.items)
-    assert catalogue.available.all()
+    catalog = after(published, ("nobody's", None))
+    assert len(catalog) == len(published.items)
+    assert catalog.available.all()
 
 
 def test_a_later_change_never_moves_an_earlier_position(published):
@@ -82,26 +82,26 @@ def test_a_later_change_never_moves_an_earlier_position(published):
     changes = [("a", DUNE), ("b", DUNE), ("a", None), ("c", DUNE), (published.items.ids[0], None)]
     n = len(published.items)
     for count in range(1, len(changes) + 1):
-        catalogue = after(published, *changes[:count])
+        catalog = after(published, *changes[:count])
         for place, id in enumerate(["a", "b", "c"]):
-            assert catalogue.positions.get(id, n + place) == n + place
+            assert catalog.positions.get(id, n + place) == n + place
 
 
 def test_what_was_changed_since_is_known(published):
     first = published.items.ids[0]
-    catalogue = after(published, ("a", DUNE), (first, None), ("b", DUNE), ("a", None))
+    catalog = after(published, ("a", DUNE), (first, None), ("b", DUNE), ("a", None))
     n = len(published.items)
-    assert catalogue.changed_since(0).tolist() == [0, n, n + 1]
-    assert catalogue.changed_since(2).tolist() == [n, n + 1]
-    assert catalogue.changed_since(3).tolist() == [n]
-    assert catalogue.changed_since(4).tolist() == []
+    assert catalog.changed_since(0).tolist() == [0, n, n + 1]
+    assert catalog.changed_since(2).tolist() == [n, n + 1]
+    assert catalog.changed_since(3).tolist() == [n]
+    assert catalog.changed_since(4).tolist() == []
 
 
 def test_content_of_another_schema_is_left_out_and_said(published):
-    catalogue = after(published, ("a", {"colour": "red"}), ("b", DUNE))
-    assert "colour" in catalogue.skipped["a"]
+    catalog = after(published, ("a", {"colour": "red"}), ("b", DUNE))
+    assert "colour" in catalog.skipped["a"]
     n = len(published.items)
-    assert catalogue.available[n:].tolist() == [False, True]
+    assert catalog.available[n:].tolist() == [False, True]
 
 
 def test_what_is_not_told_of_an_item_stays_and_a_withdrawn_one_comes_back_as_it_was(
@@ -111,7 +111,7 @@ def test_what_is_not_told_of_an_item_stays_and_a_withdrawn_one_comes_back_as_it_
     id = published.items.ids[5]
     own = published.items.row(5)
 
-    def now() -> Catalogue:
+    def now() -> Catalog:
         return current(published, ledger)
 
     assert put(ledger, now(), [item_of(published.schema, id, {"year": 1950})]) == 1

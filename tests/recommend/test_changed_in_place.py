@@ -15,11 +15,11 @@ from fusionrec.data.dataset import Table
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, NoneOf, Only
 from fusionrec.ledger import ItemChange
 from fusionrec.recommend.answer import Answer
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
-from fusionrec.service.ui.facets import Choices
+from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.projection import chart_of
 from fusionrec.workspace import Workspace
 
@@ -35,19 +35,19 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     return train(library(), recipe(epochs=1), Workspace(tmp_path_factory.mktemp("books")))
 
 
-def over(catalogue: Catalogue) -> Recommender:
+def over(catalog: Catalog) -> Recommender:
     index = ExactIndex(
-        catalogue.artifact.schema,
-        catalogue.items,
-        catalogue.vectors,
-        available=catalogue.available,
+        catalog.artifact.schema,
+        catalog.items,
+        catalog.vectors,
+        available=catalog.available,
     )
-    return Recommender(catalogue, index)
+    return Recommender(catalog, index)
 
 
 def followed(before: Recommender, changes: list[ItemChange]) -> Recommender:
     """The recommender after some changes, by way of what was made before."""
-    now = before.catalogue.after(changes)
+    now = before.catalog.after(changes)
     index = ExactIndex(
         now.artifact.schema,
         now.items,
@@ -96,7 +96,7 @@ def short(answer: Answer) -> list[Any]:
 
 def alike(one: Recommender, other: Recommender) -> None:
     """Both answer the same, and hold the same of their items."""
-    here, there = one.catalogue, other.catalogue
+    here, there = one.catalog, other.catalog
     assert plain(here.items) == plain(there.items)
     assert np.allclose(here.vectors, there.vectors, atol=1e-5)
     assert here.available.tolist() == there.available.tolist()
@@ -119,7 +119,7 @@ def alike(one: Recommender, other: Recommender) -> None:
         assert short(one.recommend(query)) == short(other.recommend(query))
     for field in LIBRARY.attributes("item"):
         if field.kind in ("category", "categories"):
-            assert Choices(here).all(field) == Choices(there).all(field)
+            assert Facets(here).all(field) == Facets(there).all(field)
 
 
 @settings(
@@ -128,22 +128,22 @@ def alike(one: Recommender, other: Recommender) -> None:
 @given(told=st.lists(told, min_size=1, max_size=14), cuts=st.sets(st.integers(1, 13)))
 def test_change_by_change_it_is_what_all_changes_make_of_the_version(books, told, cuts):
     changes = numbered(told)
-    now = over(Catalogue.of(books))
+    now = over(Catalog.of(books))
     now.finder.prepare()
-    choices, chart = Choices(now.catalogue), chart_of(now.catalogue)
+    choices, chart = Facets(now.catalog), chart_of(now.catalog)
     fields = [f for f in LIBRARY.fields if f.kind in ("category", "categories")]
     ends = [*sorted(cut for cut in cuts if cut < len(changes)), len(changes)]
     for begin, end in zip([0, *ends], ends, strict=False):
         for field in fields:
             choices.all(field)
         now = followed(now, changes[begin:end])
-        choices, chart = choices.after(now.catalogue), chart.after(now.catalogue)
-    anew = over(Catalogue.of(books, changes))
+        choices, chart = choices.after(now.catalog), chart.after(now.catalog)
+    anew = over(Catalog.of(books, changes))
     alike(now, anew)
     assert [choices.all(field) for field in fields] == [
-        Choices(anew.catalogue).all(field) for field in fields
+        Facets(anew.catalog).all(field) for field in fields
     ]
-    wanted = chart_of(anew.catalogue)
+    wanted = chart_of(anew.catalog)
     assert [point[:2] for point in chart.points] == [point[:2] for point in wanted.points]
     assert np.allclose(chart.middle, wanted.middle, atol=1e-5)
 
@@ -152,17 +152,17 @@ def test_change_by_change_it_is_what_all_changes_make_of_the_version(books, told
 @given(told=st.lists(told, min_size=1, max_size=8), later=st.lists(told, min_size=1, max_size=8))
 def test_what_was_before_stays_as_it_was(books, told, later):
     changes = numbered([*told, *later])
-    old = over(Catalogue.of(books, changes[: len(told)]))
+    old = over(Catalog.of(books, changes[: len(told)]))
     old.finder.prepare()
-    kept = over(Catalogue.of(books, changes[: len(told)]))
+    kept = over(Catalog.of(books, changes[: len(told)]))
     now = followed(old, changes[len(told) :])
-    assert plain(old.catalogue.items) == plain(kept.catalogue.items)
+    assert plain(old.catalog.items) == plain(kept.catalog.items)
     for where in WHERE:
         query = Query(books.users.ids[3], where=where, k=40, seen=True)
         assert short(old.recommend(query)) == short(kept.recommend(query))
     for word in WORDS:
         for recommender in (old, now):
-            rows, here = recommender.finder.rows, recommender.catalogue.available
+            rows, here = recommender.finder.rows, recommender.catalog.available
             found = recommender.search(word, Query(k=100))
             assert all(here[rows[item.id]] for item in found.items)
             recommender.finder.near(word)
@@ -170,9 +170,9 @@ def test_what_was_before_stays_as_it_was(books, told, later):
 
 
 def test_more_is_looked_for_where_the_words_are_ahead(books):
-    """A limit counts the items that are shown, not those that another catalogue alone has."""
+    """A limit counts the items that are shown, not those that another catalog alone has."""
     changes = numbered([(f"new {n}", {"heading": "წიგნი"}) for n in range(5)])
-    old = over(Catalogue.of(books))
+    old = over(Catalog.of(books))
     old.finder.prepare()
     wanted = [item.id for item in old.search("წიგნი", Query(k=3)).items]
     now = followed(old, changes)
@@ -181,15 +181,15 @@ def test_more_is_looked_for_where_the_words_are_ahead(books):
 
 
 def test_searches_go_on_while_items_change(books):
-    """Whichever catalogue a search is of, it shows none but its own items that are there."""
-    live, ended, problems = [over(Catalogue.of(books))], threading.Event(), []
+    """Whichever catalog a search is of, it shows none but its own items that are there."""
+    live, ended, problems = [over(Catalog.of(books))], threading.Event(), []
     live[0].finder.prepare()
 
     def search() -> None:
         try:
             while not ended.is_set():
                 recommender = live[-1]
-                rows, here = recommender.finder.rows, recommender.catalogue.available
+                rows, here = recommender.finder.rows, recommender.catalog.available
                 for options in ({}, {"prefix": True}):
                     answer = recommender.search("toy სთორი წიგნი", Query(k=50), **options)
                     assert all(here[rows[item.id]] for item in answer.items)
@@ -209,4 +209,4 @@ def test_searches_go_on_while_items_change(books):
     for thread in threads:
         thread.join()
     assert problems == []
-    alike(live[-1], over(live[-1].catalogue))
+    alike(live[-1], over(live[-1].catalog))

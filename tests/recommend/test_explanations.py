@@ -16,10 +16,10 @@ from fusionrec.data.movielens import MOVIELENS
 from fusionrec.features.history import History
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import ItemChange, Recent
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
-from fusionrec.recommend.explanations import CROWD, Reason, Reasons, nouns, often
-from fusionrec.recommend.query import Person, Query, Rated
+from fusionrec.recommend.explanations import CROWD, Explainer, Reason, nouns, often
+from fusionrec.recommend.query import Query, Rated, UserVector
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
@@ -61,23 +61,23 @@ def planted(
     )
 
 
-def reasons_of(artifact: Any, available: np.ndarray | None = None) -> Reasons:
+def reasons_of(artifact: Any, available: np.ndarray | None = None) -> Explainer:
     here = np.ones(ITEMS, dtype=bool) if available is None else available
-    catalogue = Catalogue(artifact, 0, artifact.items, artifact.item_vectors, here)
-    return Reasons(catalogue, Categories(catalogue))
+    catalog = Catalog(artifact, 0, artifact.items, artifact.item_vectors, here)
+    return Explainer(catalog, Categories(catalog))
 
 
 def person(
     rated: dict[int, float], read: int | None = None, named: tuple[int, ...] = (), **known: Any
-) -> Person:
+) -> UserVector:
     """Someone with a history; their vector was made of the last ``read`` items, all by default."""
     history = History.of(list(rated), list(rated.values()))
     read = len(history) if read is None else read
     about = {"history": history, "read": read, "named": frozenset(named)} | known
-    return Person(np.eye(DIM)[0], "user", history.items, **about)
+    return UserVector(np.eye(DIM)[0], "user", history.items, **about)
 
 
-def why(reasons: Reasons, who: Person, row: int = 0, **asked: Any) -> Reason | None:
+def why(reasons: Explainer, who: UserVector, row: int = 0, **asked: Any) -> Reason | None:
     return reasons.of(np.array([row]), who, Query(**asked))[0]
 
 
@@ -176,14 +176,14 @@ TOPICS = [("sea",) if n % 10 == 0 else ("garden", "sea") if n % 10 == 1 else ("g
           for n in range(ITEMS)]  # fmt: skip
 
 
-def test_categories_are_shared_where_a_history_has_more_of_them_than_the_catalogue():
+def test_categories_are_shared_where_a_history_has_more_of_them_than_the_catalog():
     reasons = reasons_of(planted(TOPICS))
     sailor = person(dict.fromkeys(range(100, ITEMS, 10), 9.0))
     found = why(reasons, sailor)
     assert found == Reason("shared", "sea: like many of your items")
     assert why(reasons, sailor, row=5) is None  # a garden
     assert why(reasons, person(dict.fromkeys((100, 110), 9.0))) is None  # two may be chance
-    assert why(reasons, person(dict.fromkeys(range(4, ITEMS), 9.0))) is None  # as the catalogue
+    assert why(reasons, person(dict.fromkeys(range(4, ITEMS), 9.0))) is None  # as the catalog
     assert why(reasons, person(dict.fromkeys(range(100, ITEMS, 10), 1.0))) is None  # disliked
     somewhat = [*range(100, 170, 10), *(n for n in range(102, 140) if n % 10 > 1)][:30]
     assert why(reasons, person(dict.fromkeys(somewhat, 9.0))) is None  # 7 of 30, chance gives 6
@@ -234,7 +234,7 @@ def test_a_popular_answer_says_so_and_nothing_of_the_person():
 def test_what_people_took_recently_is_said_to_nobody_alone():
     nobody = replace(person({1: 9.0}), vector=None, kind="popular")
     reasons = reasons_of(crowds(CROWD))
-    item = reasons.catalogue.items.ids[0]
+    item = reasons.catalog.items.ids[0]
     taken = Reason("popular", "taken by 4 people in the last 30 days")
     assert why(reasons, nobody, recent=Recent(9, {item: 4})) == taken
     assert why(reasons, person({1: 9.0}), recent=Recent(9, {item: 4})) != taken
@@ -245,7 +245,7 @@ def test_what_people_take_again_is_said_to_have_been_taken():
     again = replace(artifact.schema, repeats=True)
     reasons = reasons_of(SimpleNamespace(**vars(artifact) | {"schema": again}))
     history = History.of([3, 5, 3], [9.0, 9.0, 9.0])
-    who = Person(np.eye(DIM)[0], "user", history.items, history=history, read=3)
+    who = UserVector(np.eye(DIM)[0], "user", history.items, history=history, read=3)
     assert why(reasons, who, row=3) == Reason("again", "you rated it 2 times")
     assert why(reasons, who, row=5) == Reason("again", "you rated it")
     assert why(reasons, replace(who, named=frozenset([3])), row=3) is None
@@ -261,10 +261,10 @@ def test_often_is_the_most_rated_twentieth_of_what_was_rated():
 
 def test_new_items_are_placed_by_what_is_known_of_them(published):
     content = {"title": "Iron Harbour", "genres": ["War"]}
-    catalogue = Catalogue.of(published, [ItemChange(1, "new", content)])
-    reasons = Reasons(catalogue, Categories(catalogue))
+    catalog = Catalog.of(published, [ItemChange(1, "new", content)])
+    reasons = Explainer(catalog, Categories(catalog))
     nobody = replace(person({}), kind="history")
-    rows = np.array([catalogue.positions["new"], catalogue.positions["1"], 9])
+    rows = np.array([catalog.positions["new"], catalog.positions["1"], 9])
     added, unrated, known = reasons.of(rows, nobody, Query())
     assert added == Reason("new", "new here, placed by its Genres and Title")
     assert unrated == Reason("new", "not rated yet, placed by its Genres, Title and Year")
@@ -287,7 +287,7 @@ def sequence(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Arti
 
 def recommender_of(artifact: Artifact) -> Recommender:
     exact = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    return Recommender(Catalogue.of(artifact), exact)
+    return Recommender(Catalog.of(artifact), exact)
 
 
 def reasons_in(recommender: Recommender, query: Query) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from event_data import tell
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event, Ledger, Recent
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.feedback_dataset import with_feedback
 from fusionrec.recommend.query import Query, Rated
@@ -24,8 +24,8 @@ from swap_stress import exact
 
 
 @pytest.fixture
-def catalogue(workspace):
-    return Catalogue.of(load(workspace))
+def catalog(workspace):
+    return Catalog.of(load(workspace))
 
 
 @pytest.fixture
@@ -33,66 +33,66 @@ def ledger(workspace):
     return Ledger(workspace.ledger)
 
 
-def test_each_kind_says_what_it_says(ledger, catalogue):
+def test_each_kind_says_what_it_says(ledger, catalog):
     tell(ledger, "v", ("3", "rating", 2.0), ("4", "like"), ("5", "dislike"), ("6", "view"),
          ("7", "hide"))  # fmt: skip
-    said = Feedback(ledger).said("v", catalogue)
+    said = Feedback(ledger).said("v", catalog)
     liked = Rated("4", MOVIELENS.like, 101, named=True)
     assert said.history == (Rated("3", 2.0, 100), liked, Rated("5", 1.0, 102))
     assert said.hidden == {"7"}
     assert said.events == (5, 5)
-    assert Feedback(ledger).said("w", catalogue).history == ()
+    assert Feedback(ledger).said("w", catalog).history == ()
 
 
-def test_the_last_opinion_of_an_item_counts(ledger, catalogue):
+def test_the_last_opinion_of_an_item_counts(ledger, catalog):
     tell(ledger, "v", ("3", "rating", 5.0), ("4", "like"), ("3", "dislike"), ("3", "view"))
-    said = Feedback(ledger).said("v", catalogue)
+    said = Feedback(ledger).said("v", catalog)
     assert [(one.item, one.rating) for one in said.history] == [("4", 4.0), ("3", 1.0)]
 
 
-def test_a_hidden_item_is_back_once_something_is_said_of_it(ledger, catalogue):
+def test_a_hidden_item_is_back_once_something_is_said_of_it(ledger, catalog):
     feedback = Feedback(ledger)
     tell(ledger, "v", ("3", "rating", 5.0), ("3", "hide"), ("4", "hide"))
-    assert feedback.said("v", catalogue).hidden == {"3", "4"}
-    assert [one.item for one in feedback.said("v", catalogue).history] == ["3"]
+    assert feedback.said("v", catalog).hidden == {"3", "4"}
+    assert [one.item for one in feedback.said("v", catalog).history] == ["3"]
     tell(ledger, "v", ("3", "view"), ("4", "like"))
-    assert feedback.said("v", catalogue).hidden == {"3"}
+    assert feedback.said("v", catalog).hidden == {"3"}
 
 
-def test_what_the_version_cannot_read_is_left_out(ledger, catalogue):
+def test_what_the_version_cannot_read_is_left_out(ledger, catalog):
     tell(ledger, "v", ("nowhere", "like"), ("nowhere", "hide"), ("3", "rating", 99.0))
     ledger.set_profile("v", {"age": "25", "shoe": "44"})
-    said = Feedback(ledger).said("v", catalogue)
+    said = Feedback(ledger).said("v", catalog)
     assert said.history == (Rated("3", 5.0, 102),)
     assert said.hidden == frozenset()
     assert said.profile == {"age": "25"}
 
 
-def test_the_request_wins_over_the_ledger(ledger, catalogue):
+def test_the_request_wins_over_the_ledger(ledger, catalog):
     tell(ledger, "v", ("3", "rating", 1.0), ("4", "rating", 2.0))
     ledger.set_profile("v", {"age": "25", "gender": "F"})
     asked = Query("v", {"age": "56"}, [Rated("3", 5.0)], hidden=["9"])
-    query = Feedback(ledger).enrich(asked, catalogue)
+    query = Feedback(ledger).enrich(asked, catalog)
     assert query.profile == {"age": "56", "gender": "F"}
     assert list(query.history) == [Rated("4", 2.0, 101), Rated("3", 5.0)]
     assert query.hidden == {"9"}
     nobody = Query(history=[Rated("3", 5.0)])
-    assert Feedback(ledger).enrich(nobody, catalogue) == nobody
+    assert Feedback(ledger).enrich(nobody, catalog) == nobody
 
 
 @pytest.mark.parametrize("kind", ["user", "history", "popular", "search"])
 @pytest.mark.parametrize("seen", [False, True])
-def test_what_is_hidden_is_in_no_answer(workspace, catalogue, kind, seen):
-    recommender = exact(catalogue.artifact)
+def test_what_is_hidden_is_in_no_answer(workspace, catalog, kind, seen):
+    recommender = exact(catalog.artifact)
     asked = {
-        "user": Query(user=catalogue.artifact.users.ids[9], k=40, seen=seen),
+        "user": Query(user=catalog.artifact.users.ids[9], k=40, seen=seen),
         "history": Query(history=[Rated("5", 5.0)], k=40, seen=seen),
         "popular": Query(k=40, seen=seen),
-        "search": Query(user=catalogue.artifact.users.ids[9], k=40, seen=True),
+        "search": Query(user=catalog.artifact.users.ids[9], k=40, seen=True),
     }[kind]
 
     def ids(query: Query) -> list[str]:
-        word = catalogue.artifact.items.columns["title"][3].split()[0]
+        word = catalog.artifact.items.columns["title"][3].split()[0]
         search = kind == "search"
         answer = recommender.search(word, query) if search else recommender.recommend(query)
         return [item.id for item in answer.items]
@@ -101,28 +101,28 @@ def test_what_is_hidden_is_in_no_answer(workspace, catalogue, kind, seen):
     assert ids(replace(asked, hidden=[first, "nowhere"])) == ids(asked)[1:]
 
 
-def test_it_follows_what_other_processes_write(ledger, catalogue, workspace):
+def test_it_follows_what_other_processes_write(ledger, catalog, workspace):
     feedback, other = Feedback(ledger), Ledger(workspace.ledger)
-    assert feedback.said("v", catalogue).events == (0, 0)
+    assert feedback.said("v", catalog).events == (0, 0)
     for number in range(3):
         tell(other, "v", (str(number + 3), "like"))
-        assert len(feedback.said("v", catalogue).history) == number + 1
+        assert len(feedback.said("v", catalog).history) == number + 1
         assert len(feedback.events("v")) == number + 1
 
 
-def test_it_follows_the_profiles_that_other_processes_write(ledger, catalogue, workspace):
+def test_it_follows_the_profiles_that_other_processes_write(ledger, catalog, workspace):
     feedback, other = Feedback(ledger), Ledger(workspace.ledger)
     for profile in ({"age": "25"}, {"age": "56"}, None, {"gender": "F"}):
         other.set_profile("v", profile)
-        assert feedback.said("v", catalogue).profile == (profile or {})
+        assert feedback.said("v", catalog).profile == (profile or {})
     other.set_profile("w", {"age": "25"})
-    assert feedback.said("v", catalogue).profile == {"gender": "F"}
+    assert feedback.said("v", catalog).profile == {"gender": "F"}
     other.forget("v")
-    assert feedback.said("v", catalogue).profile == {}
-    assert feedback.said("w", catalogue).profile == {"age": "25"}
+    assert feedback.said("v", catalog).profile == {}
+    assert feedback.said("w", catalog).profile == {"age": "25"}
 
 
-def test_eight_threads_see_all_that_was_written_before_they_asked(ledger, catalogue):
+def test_eight_threads_see_all_that_was_written_before_they_asked(ledger, catalog):
     feedback = Feedback(ledger)
 
     def work(number: int) -> None:
@@ -140,17 +140,17 @@ def test_eight_threads_see_all_that_was_written_before_they_asked(ledger, catalo
             one.result()
 
 
-def test_who_is_forgotten_is_nobody_to_the_version(ledger, catalogue, workspace):
-    user = catalogue.artifact.users.ids[20]
+def test_who_is_forgotten_is_nobody_to_the_version(ledger, catalog, workspace):
+    user = catalog.artifact.users.ids[20]
     feedback = Feedback(ledger)
     tell(ledger, user, ("3", "like"))
-    assert feedback.enrich(Query(user=user), catalogue).user == user
+    assert feedback.enrich(Query(user=user), catalog).user == user
     Ledger(workspace.ledger).forget(user)
-    forgotten = feedback.enrich(Query(user=user), catalogue)
+    forgotten = feedback.enrich(Query(user=user), catalog)
     assert forgotten == Query(user=None, history=[], hidden=frozenset())
-    assert exact(catalogue.artifact).recommend(forgotten).kind == "popular"
+    assert exact(catalog.artifact).recommend(forgotten).kind == "popular"
     tell(ledger, user, ("5", "like"))
-    again = feedback.enrich(Query(user=user), catalogue)
+    again = feedback.enrich(Query(user=user), catalog)
     assert again.user is None
     assert [one.item for one in again.history] == ["5"]
 
@@ -176,13 +176,13 @@ def test_recommend_and_search_of_the_command_line_know_of_it(fusionrec, workspac
     assert "5" not in [item["id"] for item in json.loads(ended.out)["items"]]
 
 
-def test_the_version_still_refuses_what_the_request_says_wrongly(ledger, catalogue):
-    query = Feedback(ledger).enrich(Query("v", {"age": "ancient"}), catalogue)
+def test_the_version_still_refuses_what_the_request_says_wrongly(ledger, catalog):
+    query = Feedback(ledger).enrich(Query("v", {"age": "ancient"}), catalog)
     with pytest.raises(UsageError):
-        exact(catalogue.artifact).recommend(query)
+        exact(catalog.artifact).recommend(query)
 
 
-def test_of_two_opinions_the_later_one_counts_by_its_own_time(ledger, catalogue):
+def test_of_two_opinions_the_later_one_counts_by_its_own_time(ledger, catalog):
     ledger.record(
         [
             Event("a", "v", "3", "rating", 5.0, time=200),
@@ -193,32 +193,32 @@ def test_of_two_opinions_the_later_one_counts_by_its_own_time(ledger, catalogue)
             Event("f", "v", "5", "dislike", time=100),  # at the same moment: arrival decides
         ]
     )
-    said = Feedback(ledger).said("v", catalogue)
+    said = Feedback(ledger).said("v", catalog)
     assert [(one.item, one.rating) for one in said.history] == [("4", 4.0), ("5", 1.0), ("3", 5.0)]
     assert said.hidden == {"4"}
 
 
-def test_what_training_saw_later_counts_before_what_was_said_earlier(ledger, catalogue):
-    artifact = catalogue.artifact
+def test_what_training_saw_later_counts_before_what_was_said_earlier(ledger, catalog):
+    artifact = catalog.artifact
     position = 20
     user, stored = artifact.users.ids[position], artifact.histories.of(position)
     item, then = artifact.items.ids[stored.items[0]], float(stored.times[0])
     ledger.record([Event("a", user, item, "rating", 1.0, time=then - 1)])
     ledger.record([Event("b", user, item, "hide", time=then - 1)])
-    said = Feedback(ledger).said(user, catalogue)
+    said = Feedback(ledger).said(user, catalog)
     assert (said.history, said.hidden) == ((), frozenset())
     ledger.record([Event("c", user, item, "rating", 2.0, time=then)])
-    assert Feedback(ledger).said(user, catalogue).history == (Rated(item, 2.0, then),)
+    assert Feedback(ledger).said(user, catalog).history == (Rated(item, 2.0, then),)
     ledger.record([Event("d", user, item, "hide", time=then)])
-    assert Feedback(ledger).said(user, catalogue).hidden == {item}
+    assert Feedback(ledger).said(user, catalog).hidden == {item}
 
 
-def test_a_like_weighs_the_same_on_every_road(ledger, catalogue, dataset):
+def test_a_like_weighs_the_same_on_every_road(ledger, catalog, dataset):
     """As feedback, as named in a request, as known without a rating, and in training."""
     tell(ledger, "v", ("4", "like"))
-    schema = catalogue.artifact.schema
-    recommender = exact(catalogue.artifact)
-    said = Feedback(ledger).enrich(Query("v"), catalogue)
+    schema = catalog.artifact.schema
+    recommender = exact(catalog.artifact)
+    said = Feedback(ledger).enrich(Query("v"), catalog)
     roads = (
         said,
         Query(history=[Rated("4", schema.like, named=True)]),
@@ -235,16 +235,16 @@ def test_a_like_weighs_the_same_on_every_road(ledger, catalogue, dataset):
     assert trained.rating[-1] == schema.like == said.history[0].rating
 
 
-def popular(catalogue: Catalogue, query: Query) -> list[str]:
-    return [item.id for item in exact(catalogue.artifact).recommend(query).items]
+def popular(catalog: Catalog, query: Query) -> list[str]:
+    return [item.id for item in exact(catalog.artifact).recommend(query).items]
 
 
 def likes(item: str, users: int, time: float) -> list[Event]:
     return [Event(f"{item}-{n}", f"{item}-{n}", item, "like", time=time) for n in range(users)]
 
 
-def test_what_is_popular_counts_what_was_taken_recently(ledger, catalogue):
-    now, never = time.time(), catalogue.items.ids[1]  # no rating of it in the training data
+def test_what_is_popular_counts_what_was_taken_recently(ledger, catalog):
+    now, never = time.time(), catalog.items.ids[1]  # no rating of it in the training data
     ledger.record(
         [
             *likes(never, 4, now),
@@ -262,41 +262,41 @@ def test_what_is_popular_counts_what_was_taken_recently(ledger, catalogue):
     recent = feedback.recent(4.0)
     assert recent.takers == {never: 4, "7": 3}
     assert recent.users == 4 + 3 + 2 + 2
-    query = feedback.enrich(Query(k=40), catalogue)
-    before, after = popular(catalogue, Query(k=40)), popular(catalogue, query)
+    query = feedback.enrich(Query(k=40), catalog)
+    before, after = popular(catalog, Query(k=40)), popular(catalog, query)
     assert after.index("7") <= before.index("7")
     assert after.index(never) < before.index(never)
     assert after[0] != never, "four newcomers do not lift an item above all that were rated"
-    answer = exact(catalogue.artifact).recommend(query)
+    answer = exact(catalog.artifact).recommend(query)
     assert answer.notes[-1].endswith("what people took in the last 30 days counts for 5%")
     # Who names only what nobody has, or only what they dislike, is nobody yet.
-    assert feedback.enrich(Query(history=[Rated("nothing")]), catalogue).recent == query.recent
-    asked = feedback.enrich(Query(k=40, history=[Rated("12", 1.0)]), catalogue)
-    assert popular(catalogue, asked) == [item for item in after if item != "12"]
+    assert feedback.enrich(Query(history=[Rated("nothing")]), catalog).recent == query.recent
+    asked = feedback.enrich(Query(k=40, history=[Rated("12", 1.0)]), catalog)
+    assert popular(catalog, asked) == [item for item in after if item != "12"]
     # Someone of whom something is known is not asked to follow the crowd.
-    assert feedback.enrich(Query(profile={"gender": "F"}), catalogue).recent == Recent()
+    assert feedback.enrich(Query(profile={"gender": "F"}), catalog).recent == Recent()
 
 
-def test_many_recent_takers_come_first(ledger, catalogue):
-    never = catalogue.items.ids[0]
+def test_many_recent_takers_come_first(ledger, catalog):
+    never = catalog.items.ids[0]
     ledger.record(likes(never, 1_000, time.time()))
-    asked = Feedback(ledger).enrich(Query(k=3), catalogue)
-    assert popular(catalogue, asked)[0] == never
+    asked = Feedback(ledger).enrich(Query(k=3), catalog)
+    assert popular(catalog, asked)[0] == never
 
 
-def test_a_few_newcomers_do_not_lift_an_item_above_one_that_hundreds_took(catalogue):
-    counts = np.zeros(len(catalogue), dtype=np.int64)
+def test_a_few_newcomers_do_not_lift_an_item_above_one_that_hundreds_took(catalog):
+    counts = np.zeros(len(catalog), dtype=np.int64)
     counts[[0, 1, 2]] = 5, 366, 3_000
-    vars(catalogue)["counts"] = counts
-    ids = catalogue.items.ids
+    vars(catalog)["counts"] = counts
+    ids = catalog.items.ids
     for newcomers in (0, 3, 10, 20):
         takers = Recent(newcomers, {ids[0]: newcomers} if newcomers else {})
-        recommender = Recommender(catalogue, exact(catalogue.artifact).index)
+        recommender = Recommender(catalog, exact(catalog.artifact).index)
         answer = recommender.recommend(Query(k=3, recent=takers))
         assert [item.id for item in answer.items] == [ids[2], ids[1], ids[0]], newcomers
 
 
-def test_times_to_come_are_not_recent(ledger, catalogue):
+def test_times_to_come_are_not_recent(ledger, catalog):
     now = time.time()
     ledger.record([*likes("8", 3, now + 3_600), *likes("9", 3, 3_999_999_999.0)])
     assert Feedback(ledger).recent(4.0) == Recent()

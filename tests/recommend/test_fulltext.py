@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from builders import LIBRARY, library
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.recommend.fulltext import MAX_WORDS, WordIndex, item_words, search_words
+from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, item_words, search_words
 
 FILMS: dict[str, tuple[str, tuple[str, ...], float]] = {
     "1": ("Toy Story", ("Animation", "Children's", "Comedy"), 1995.0),
@@ -41,11 +41,11 @@ def content(id_: str) -> dict[str, object]:
 
 
 @pytest.fixture
-def index() -> WordIndex:
-    return WordIndex(MOVIELENS, table())
+def index() -> FulltextIndex:
+    return FulltextIndex(MOVIELENS, table())
 
 
-def ids(index: WordIndex, text: str, **options: object) -> list[str]:
+def ids(index: FulltextIndex, text: str, **options: object) -> list[str]:
     return [hit.id for hit in index.search(text, **options)]
 
 
@@ -99,7 +99,7 @@ def test_years_and_decades_are_words_and_other_numbers_are_not():
 
 def test_a_field_that_filters_nothing_adds_no_numbers():
     data = library()
-    index = WordIndex(LIBRARY, data.items)
+    index = FulltextIndex(LIBRARY, data.items)
     assert ids(index, "ზღვა") == [data.items.ids[n] for n in range(1, 24, 3)]
     assert ids(index, "წიგნი 7")[0] == data.items.ids[7]
     assert len(ids(index, "მარჯვენა")) == 12
@@ -120,7 +120,7 @@ def test_labels_of_categories_are_words_too():
         ),
         (0.0, 1.0),
     )
-    index = WordIndex(schema, Table(["1", "2"], {"kind": ["b", "d"]}))
+    index = FulltextIndex(schema, Table(["1", "2"], {"kind": ["b", "d"]}))
     assert (ids(index, "disc"), ids(index, "b")) == (["2"], ["1"])
 
 
@@ -162,7 +162,7 @@ def test_a_word_that_nobody_holds_is_put_right(index, text, better):
 
 def test_of_words_equally_near_the_commoner_is_meant():
     films = {str(n): (("Space", "Spice")[n == 2], (), math.nan) for n in range(4)}
-    assert WordIndex(MOVIELENS, table(films)).suggest("spce") == "space"
+    assert FulltextIndex(MOVIELENS, table(films)).suggest("spce") == "space"
 
 
 def test_items_are_added_changed_and_removed(index):
@@ -180,12 +180,12 @@ def test_items_are_added_changed_and_removed(index):
 
 
 def test_changed_item_by_item_it_answers_like_one_that_is_made_anew():
-    grown = WordIndex(MOVIELENS, table({"1": FILMS["1"]}))
+    grown = FulltextIndex(MOVIELENS, table({"1": FILMS["1"]}))
     for id_ in ("5", "6", *FILMS):
         grown.add(id_, content(id_))
     grown.add("gone", content("5"))
     grown.remove("gone")
-    new = WordIndex(MOVIELENS, table())
+    new = FulltextIndex(MOVIELENS, table())
     for text in ("comedy", "drama space 1970s", "the", "action 2002 spiderman"):
         assert grown.search(text) == new.search(text)
 
@@ -236,7 +236,7 @@ def test_no_text_breaks_the_search_or_means_more_than_its_words(text, prefix):
     assert set(HELD.holding_all(text)) <= found or prefix or len(words) == MAX_WORDS
 
 
-HELD = WordIndex(MOVIELENS, table())
+HELD = FulltextIndex(MOVIELENS, table())
 HELD_WORDS = {id_: set(item_words(MOVIELENS, content(id_))) for id_ in FILMS}
 
 
@@ -244,7 +244,7 @@ HELD_WORDS = {id_: set(item_words(MOVIELENS, content(id_))) for id_ in FILMS}
 @given(TEXT.filter(lambda text: bool(search_words(text))), TEXT)
 def test_a_title_is_found_by_itself(title, other):
     films = {"it": (title, (), math.nan), "other": (other, ("War",), 1990.0)}
-    assert "it" in ids(WordIndex(MOVIELENS, table(films)), title)
+    assert "it" in ids(FulltextIndex(MOVIELENS, table(films)), title)
 
 
 def test_all_words_up_to_a_number_count(index):
@@ -286,9 +286,11 @@ def test_threads_may_search_while_items_change(index):
     assert ids(index, "toy") == ["1"]
 
 
-def titled(*titles: str) -> WordIndex:
+def titled(*titles: str) -> FulltextIndex:
     """An index of items 0, 1, … that have titles alone."""
-    return WordIndex(MOVIELENS, table({str(n): (t, (), math.nan) for n, t in enumerate(titles)}))
+    return FulltextIndex(
+        MOVIELENS, table({str(n): (t, (), math.nan) for n, t in enumerate(titles)})
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from builders import library, recipe
 from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
 from fusionrec.index import AllOf, AnyOf, Between, ExactIndex, NoneOf, Only
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import alike, folded
 from fusionrec.recommend.messages import NO_REASON, NONE_LEFT
 from fusionrec.recommend.query import Query, Rated
@@ -48,8 +48,8 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 @pytest.fixture(scope="module")
 def recommender(artifact: Artifact) -> Recommender:
-    catalogue = Catalogue.of(artifact)
-    return Recommender(catalogue, ExactIndex(artifact.schema, catalogue.items, catalogue.vectors))
+    catalog = Catalog.of(artifact)
+    return Recommender(catalog, ExactIndex(artifact.schema, catalog.items, catalog.vectors))
 
 
 @pytest.mark.parametrize(

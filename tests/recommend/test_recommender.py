@@ -20,9 +20,9 @@ from fusionrec.index import (
     Without,
 )
 from fusionrec.ledger import ItemChange
-from fusionrec.recommend.catalog import Catalogue
-from fusionrec.recommend.fulltext import Found, WordIndex
-from fusionrec.recommend.item_search import Finder, ranks
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.fulltext import FulltextIndex, Match
+from fusionrec.recommend.item_search import ItemSearch, ranks
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -37,11 +37,11 @@ def recommender(
 ) -> Iterator[Recommender]:
     parts = (published.schema, published.items, published.item_vectors)
     if request.param == "exact":
-        yield Recommender(Catalogue.of(published), ExactIndex(*parts))
+        yield Recommender(Catalog.of(published), ExactIndex(*parts))
         return
     uri = str(tmp_path_factory.mktemp("store") / "milvus.db")
     with MilvusIndex.build(uri, *parts, published.version, published.checksum) as index:
-        yield Recommender(Catalogue.of(published), index)
+        yield Recommender(Catalog.of(published), index)
 
 
 def ids(answer) -> list[str]:
@@ -144,7 +144,7 @@ def test_what_nobody_rated_comes_at_the_end_of_what_is_popular(recommender, publ
 def test_an_item_that_was_added_is_shown_to_strangers(published):
     added = {"title": "New", "genres": ["Drama"], "year": 2026}
     changes = [ItemChange(1, "x1", added), ItemChange(2, "x2", added | {"year": 2027})]
-    recommender = exact(published, Catalogue.of(published, changes))
+    recommender = exact(published, Catalog.of(published, changes))
     answer = recommender.recommend(Query(k=100, explain=True))
     assert ids(answer)[-4:] == ["x2", "x1", "1", "2"], "the newest of what nobody rated first"
     assert answer.items[-4].reason.kind == "new"
@@ -206,7 +206,7 @@ def test_similar_to_what_there_is_not(recommender):
 
 def test_milvus_and_numpy_answer_alike(recommender, published):
     parts = (published.schema, published.items, published.item_vectors)
-    exact = Recommender(Catalogue.of(published), ExactIndex(*parts))
+    exact = Recommender(Catalog.of(published), ExactIndex(*parts))
     for user in ("5", "20", "44"):
         query = Query(user=user, k=10, where=[Between("year", None, 1985)])
         got, wanted = recommender.recommend(query), exact.recommend(query)
@@ -256,7 +256,9 @@ def test_a_search_by_words_alone(recommender):
     assert (answer.kind, answer.place, answer.notes) == ("search", "words", ())
     assert ids(answer)[:2] == ["22", "28"]
     assert set(ids(answer)[2:]) == {"14", "23", "30"}
-    found = WordIndex(recommender.artifact.schema, recommender.artifact.items).search("iron island")
+    found = FulltextIndex(recommender.artifact.schema, recommender.artifact.items).search(
+        "iron island"
+    )
     assert [(i.id, i.score) for i in answer.items] == [(f.id, f.score) for f in found]
     assert all(item.stars is None for item in answer.items)
     assert [item.rank for item in answer.items] == [1, 2, 3, 4, 5]
@@ -339,12 +341,12 @@ def test_a_search_for_someone_unknown(recommender):
 
 def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
     """By hand: words rank a, then c and d equal, then b; taste ranks d, c, b, a; e is weak."""
-    finder = Finder(Catalogue.of(published))
+    finder = ItemSearch(Catalog.of(published))
 
     held = {"a": "x", "b": "y", "c": "z", "d": "z", "e": "w"}
     # A stand-in, in the place where the finder keeps its word index.
     finder.__dict__["words"] = SimpleNamespace(matched=lambda _text, id_, **_: frozenset(held[id_]))
-    hits = [Found("a", 9.0), Found("c", 7.0), Found("b", 6.5), Found("d", 6.0), Found("e", 4.0)]
+    hits = [Match("a", 9.0), Match("c", 7.0), Match("b", 6.5), Match("d", 6.0), Match("e", 4.0)]
     liking = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4, "e": 0.9}
     joined = finder.by_taste("", hits, lambda i: np.array([liking[x] for x in i]), prefix=False)
     wanted = {
@@ -362,7 +364,7 @@ def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
 
 def test_very_many_hits_keep_their_order_below_those_that_taste_reorders(published, monkeypatch):
     monkeypatch.setattr("fusionrec.recommend.item_search.POOL", 3)
-    finder = Finder(Catalogue.of(published))
+    finder = ItemSearch(Catalog.of(published))
     hits = finder.words.search("animation drama")
     assert len(hits) > 6
     asked: list[str] = []

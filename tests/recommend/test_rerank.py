@@ -16,9 +16,9 @@ from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
 from fusionrec.features.history import History
 from fusionrec.index import ExactIndex, Hits
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
-from fusionrec.recommend.query import Person, Query, Rated
+from fusionrec.recommend.query import Query, Rated, UserVector
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.recommend.rerank import (
     FADE,
@@ -174,12 +174,12 @@ class Fixed:
         topics = [(odd if n % 2 else "garden",) for n in range(COUNT)]
         artifact = planted(topics, clusters())
         here = np.ones(COUNT, dtype=bool)
-        catalogue = Catalogue(artifact, 0, artifact.items, artifact.item_vectors, here)
+        catalog = Catalog(artifact, 0, artifact.items, artifact.item_vectors, here)
         self.index = ExactIndex(LIBRARY, artifact.items, artifact.item_vectors)
-        self.reranker = Reranker(catalogue, Categories(catalogue))
+        self.reranker = Reranker(catalog, Categories(catalog))
         rated = history or {}
         held = History.of(list(rated), list(rated.values()))
-        self.person = Person(PERSON, "user", held.items, history=held)
+        self.person = UserVector(PERSON, "user", held.items, history=held)
 
     def ask(self, query: Query) -> Hits:
         depth = self.reranker.depth(query)
@@ -262,7 +262,7 @@ def test_pages_follow_each_other_without_gap_or_overlap(k, diversity, calibratio
 )  # fmt: skip
 def test_what_cannot_be_is_refused(published, wish):
     exact = ExactIndex(published.schema, published.items, published.item_vectors)
-    recommender = Recommender(Catalogue.of(published), exact)
+    recommender = Recommender(Catalog.of(published), exact)
     for query in (Query("10", **wish), Query(**wish)):
         with pytest.raises(UsageError, match=f"{next(iter(wish))} must be"):
             recommender.recommend(query)
@@ -274,7 +274,7 @@ def test_what_cannot_be_is_refused(published, wish):
 @pytest.mark.parametrize("who", [{"user": "10"}, {"history": [Rated("7", 5.0)]}, {}])
 def test_pages_of_an_answer_continue_its_ranks(published, who, wish):
     exact = ExactIndex(published.schema, published.items, published.item_vectors)
-    recommender = Recommender(Catalogue.of(published), exact)
+    recommender = Recommender(Catalog.of(published), exact)
     pages = [
         recommender.recommend(Query(**who, **wish, k=7, offset=n)).items for n in range(0, 49, 7)
     ]
@@ -292,7 +292,7 @@ def test_pages_of_an_answer_continue_its_ranks(published, who, wish):
 
 def test_pages_of_a_search(published):
     exact = ExactIndex(published.schema, published.items, published.item_vectors)
-    recommender = Recommender(Catalogue.of(published), exact)
+    recommender = Recommender(Catalog.of(published), exact)
     for who in ({}, {"user": "10"}):
         whole = recommender.search("drama comedy", Query(**who, k=40, seen=True)).items
         pages = [recommender.search("drama comedy", Query(**who, k=3, offset=n, seen=True)).items

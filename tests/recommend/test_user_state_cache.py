@@ -6,7 +6,7 @@ import pytest
 
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend import user_state_cache
-from fusionrec.recommend.user_state_cache import Following
+from fusionrec.recommend.user_state_cache import UserStateCache
 
 
 @pytest.fixture
@@ -28,12 +28,12 @@ def asked(monkeypatch) -> list[str]:
     return users
 
 
-def kinds(follower: Following, user: str) -> list[str]:
+def kinds(follower: UserStateCache, user: str) -> list[str]:
     return [event.kind for _, event in follower.of(user).events]
 
 
 def test_writes_of_anyone_count_at_the_next_question(ledger, asked):
-    follower = Following(ledger)
+    follower = UserStateCache(ledger)
     other = Ledger(ledger._database._place.file)
     assert kinds(follower, "u") == []
     other.record([Event("1", "u", "i", "like")])
@@ -48,7 +48,7 @@ def test_writes_of_anyone_count_at_the_next_question(ledger, asked):
 
 
 def test_nobody_is_asked_for_twice_or_in_vain(ledger, asked):
-    follower = Following(ledger)
+    follower = UserStateCache(ledger)
     ledger.record([Event("1", "u", "i", "like"), Event("2", "v", "i", "like")])
     for _ in range(3):
         kinds(follower, "u")
@@ -60,7 +60,7 @@ def test_nobody_is_asked_for_twice_or_in_vain(ledger, asked):
 
 
 def test_who_is_forgotten_is_so_though_nothing_is_kept(ledger):
-    follower = Following(ledger)
+    follower = UserStateCache(ledger)
     ledger.record([Event("1", "u", "i", "like")])
     assert kinds(follower, "u") == ["like"]
     ledger.forget("u")
@@ -71,7 +71,7 @@ def test_who_is_forgotten_is_so_though_nothing_is_kept(ledger):
 
 def test_only_so_many_are_held(ledger, asked, monkeypatch):
     monkeypatch.setattr(user_state_cache, "_MOST", 2)
-    follower = Following(ledger)
+    follower = UserStateCache(ledger)
     ledger.record([Event(user, user, "i", "like") for user in "abc"])
     for user in "abca":
         assert kinds(follower, user) == ["like"]
@@ -79,7 +79,7 @@ def test_only_so_many_are_held(ledger, asked, monkeypatch):
 
 
 def test_what_is_told_while_it_is_read_is_not_missed(ledger, monkeypatch):
-    follower = Following(ledger)
+    follower = UserStateCache(ledger)
     ledger.record([Event("1", "u", "i", "like")])
     real = Ledger.told_by
 

@@ -17,10 +17,10 @@ from fusionrec.errors import UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History
 from fusionrec.index import AnyOf, ExactIndex
-from fusionrec.recommend.catalog import Catalogue
-from fusionrec.recommend.query import Person, Query, Rated
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.query import Query, Rated, UserVector
 from fusionrec.recommend.recommender import NOBODY, Recommender
-from fusionrec.recommend.user_vector import DISLIKED, KNOWN_COUNTS, People
+from fusionrec.recommend.user_vector import DISLIKED, KNOWN_COUNTS, UserVectors
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
@@ -46,8 +46,8 @@ def artifact(request: pytest.FixtureRequest, published: Artifact) -> Artifact:
     return published if request.param == "fusion" else request.getfixturevalue("sequence")
 
 
-def find(artifact: Artifact, **query: object) -> Person:
-    return People(Catalogue.of(artifact)).find(Query(**query))
+def find(artifact: Artifact, **query: object) -> UserVector:
+    return UserVectors(Catalog.of(artifact)).find(Query(**query))
 
 
 def positions(artifact: Artifact, *items: str) -> np.ndarray:
@@ -339,7 +339,7 @@ def test_the_scale_is_that_of_the_schema(published):
 @pytest.fixture
 def recommender(artifact: Artifact) -> Recommender:
     parts = (artifact.schema, artifact.items, artifact.item_vectors)
-    return Recommender(Catalogue.of(artifact), ExactIndex(*parts))
+    return Recommender(Catalog.of(artifact), ExactIndex(*parts))
 
 
 @pytest.mark.parametrize(

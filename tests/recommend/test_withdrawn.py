@@ -15,7 +15,7 @@ from fusionrec.data.item_files import item_of, plain_content
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.open import open_recommender
 from fusionrec.ledger import ItemChange, Ledger
-from fusionrec.recommend.catalog import Catalogue, current, put, restore, withdraw
+from fusionrec.recommend.catalog import Catalog, current, put, restore, withdraw
 from fusionrec.registry.tables import write_vectors
 from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.registry.versions import load
@@ -120,16 +120,16 @@ def test_content_of_a_withdrawn_item_moves_its_vector(published):
     id = published.items.ids[5]
     content = {**published.items.row(5), "genres": ["War"], "year": 1950.0}
     changes = [ItemChange(1, id, None), ItemChange(2, id, content, withdrawn=True)]
-    gone = Catalogue.of(published, changes)
+    gone = Catalog.of(published, changes)
     assert not gone.available[5]
     assert gone.changed_since(1).tolist() == [5]
     assert gone.items.row(5)["genres"] == ("War",)
-    back = Catalogue.of(published, [*changes, ItemChange(3, id, content)])
+    back = Catalog.of(published, [*changes, ItemChange(3, id, content)])
     assert back.available.all()
     assert np.array_equal(back.vectors, gone.vectors)
 
 
-def test_a_restore_keeps_what_came_since_the_catalogue_was_read(published, tmp_path):
+def test_a_restore_keeps_what_came_since_the_catalog_was_read(published, tmp_path):
     ledger = Ledger(tmp_path / "ledger.sqlite")
     id = published.items.ids[5]
     withdraw(ledger, current(published, ledger), [id])
@@ -159,7 +159,7 @@ def test_a_version_of_vectors_alone_keeps_withdrawn_what_the_ledger_says(workspa
     assert np.flatnonzero(~now.available).tolist() == [0, 1]
     build_index(workspace, made)
     for gone in ({first, second}, {second}):
-        with open_recommender(workspace, talk=lambda _: None) as recommender:
+        with open_recommender(workspace, log=lambda _: None) as recommender:
             ids = {item.id for item in recommender.similar(old.items.ids[7], 60).items}
             assert set(old.items.ids) - ids == gone | {old.items.ids[7]}
         restore(ledger, current(made, ledger), [first])

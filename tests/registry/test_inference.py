@@ -18,7 +18,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder, Features
-from fusionrec.features.history import Clock, History, Reading
+from fusionrec.features.history import Clock, History, HistoryFeatures
 from fusionrec.models.export import answer, arrays
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import FusionSettings, Recipe, SequenceRecipe
@@ -129,7 +129,7 @@ class Case:
         self.recipe = replace(recipe, model=replace(recipe.model, **model))
         settings = self.recipe.model
         self.encoder, self.folder = encoder_of(data), folder
-        self.reading = Reading(
+        self.reading = HistoryFeatures(
             settings.history,
             data.schema.rating_range,
             settings.gaps,
@@ -242,7 +242,7 @@ def test_memory_that_is_not_kept_serves_as_well(tmp_path, monkeypatch):
 
 
 def test_kept_memory_is_a_threads_own_and_grows():
-    kept = buffers.Scratch()
+    kept = buffers.Buffers()
     first = kept.take("a", 2, 3)
     assert (first.shape, first.dtype) == ((2, 3), np.float32)
     assert np.shares_memory(first, kept.take("a", 3))

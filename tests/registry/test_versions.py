@@ -25,7 +25,7 @@ from fusionrec.errors import (
 )
 from fusionrec.index import ExactIndex, MilvusStore
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -207,12 +207,12 @@ def test_a_damaged_or_missing_index_is_rebuilt_and_answers_as_before(indexed, da
         wanted = recommender.recommend(QUERY).items
     damage(Path(indexed.milvus))
     said: list[str] = []
-    with opened(indexed, talk=said.append) as recommender:
+    with opened(indexed, log=said.append) as recommender:
         answer = recommender.recommend(QUERY)
     assert answer.items == wanted
     assert answer.place != "exact"
     assert "rebuilding it from v1" in said[0]
-    with opened(indexed, talk=said.append) as recommender:
+    with opened(indexed, log=said.append) as recommender:
         assert recommender.recommend(QUERY).items == wanted
     assert len(said) == 1, "it was rebuilt once"
 
@@ -281,11 +281,11 @@ def test_a_model_under_the_same_name_with_other_vectors_does_not_answer_from_the
     shutil.rmtree(indexed.models / "v1")
     (indexed.models / "v2").rename(indexed.models / "v1")
     said: list[str] = []
-    with opened(indexed, talk=said.append) as recommender:
+    with opened(indexed, log=said.append) as recommender:
         got = recommender.recommend(QUERY).items
     artifact = load(indexed)
     exact = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    assert got == Recommender(Catalogue.of(artifact), exact).recommend(QUERY).items
+    assert got == Recommender(Catalog.of(artifact), exact).recommend(QUERY).items
     assert "checksum" in said[0]
     assert "rebuilding" in said[0]
 
@@ -331,7 +331,7 @@ def test_a_place_beside_the_active_ones_is_read_and_never_written(indexed, tmp_p
             pass
     before = Ledger(indexed.ledger).activations()
     said: list[str] = []
-    with opened(indexed, place=str(beside), talk=said.append) as recommender:
+    with opened(indexed, place=str(beside), log=said.append) as recommender:
         answer = recommender.recommend(QUERY)
     assert answer.place == "exact"
     assert len(answer.items) == 5

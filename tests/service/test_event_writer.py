@@ -12,7 +12,7 @@ import pytest
 from fusionrec.errors import FusionrecError, LedgerError, UsageError
 from fusionrec.ledger import Event, Impression
 from fusionrec.service import event_writer as module
-from fusionrec.service.event_writer import Recorder
+from fusionrec.service.event_writer import EventWriter
 from swap_stress import eventually
 
 
@@ -61,7 +61,7 @@ class Parts:
     def shown(self, *_: object) -> None:
         self._call("shown")
 
-    def talk(self, text: str) -> None:
+    def log(self, text: str) -> None:
         self.told.append(text)
         self._call("talk")
 
@@ -73,12 +73,12 @@ def parts(monkeypatch) -> Parts:
 
 
 @pytest.fixture
-def made(parts) -> Iterator[Callable[..., Recorder]]:
-    started: list[Recorder] = []
+def made(parts) -> Iterator[Callable[..., EventWriter]]:
+    started: list[EventWriter] = []
 
-    def make(seconds: float = 10.0) -> Recorder:
+    def make(seconds: float = 10.0) -> EventWriter:
         ledger: Any = parts
-        started.append(Recorder(ledger, ledger, parts.talk, seconds))
+        started.append(EventWriter(ledger, ledger, parts.log, seconds))
         return started[-1]
 
     yield make

@@ -14,7 +14,7 @@ import pytest
 from colliding import content, title
 from shop_data import KINDS, ware
 
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.registry.versions import load
 from fusionrec.service.ui import projection
 from fusionrec.service.ui.form import step_of
@@ -262,7 +262,7 @@ def test_who_is_not_known_and_names_what_is_not_there_hears_of_both(market, ridd
 
 def test_the_map_has_as_many_groups_as_colours(market, monkeypatch):
     monkeypatch.setattr(projection, "_MOST_GROUPS", 2)
-    found = projection.chart_of(Catalogue.of(load(market.workspace)))
+    found = projection.chart_of(Catalog.of(load(market.workspace)))
     assert len(found.groups) == 2
     groups = {point[4] for point in found.points}
     assert groups == {0, 1, None}

@@ -10,7 +10,7 @@ import pytest
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Impression
 from fusionrec.registry.versions import load
-from fusionrec.service.event_writer import Recorder
+from fusionrec.service.event_writer import EventWriter
 from fusionrec.service.metrics import Metrics
 from swap_stress import eventually
 
@@ -240,7 +240,7 @@ def slow():
 
 @pytest.fixture
 def recorder(slow):
-    made = Recorder(slow, Metrics(), lambda _: None)
+    made = EventWriter(slow, Metrics(), lambda _: None)
     yield made
     made.close()
 

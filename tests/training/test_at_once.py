@@ -40,7 +40,7 @@ def test_a_second_one_keeps_its_checkpoints_apart_and_leaves_those_of_the_first(
     def second():
         [own] = states(workspace)
         before = own.read_bytes()
-        assert train(dataset, MADE, workspace, talk=said.append).version == "v1"
+        assert train(dataset, MADE, workspace, log=said.append).version == "v1"
         assert states(workspace) == [own]
         assert own.read_bytes() == before
         assert len(list(workspace.checkpoints.iterdir())) == 1
@@ -174,7 +174,7 @@ def test_a_claim_survives_folders_that_go_while_they_are_taken(tmp_path, monkeyp
         return file
 
     monkeypatch.setattr(Path, "open", opened)
-    with claimed(folder, resume=False, talk=print) as found:
+    with claimed(folder, resume=False, log=print) as found:
         monkeypatch.undo()
         assert found == folder
         Checkpoint({}, {}, {"x": np.zeros(2)}).save(found)

@@ -12,7 +12,7 @@ import paddle
 import pytest
 
 from fusionrec.errors import TrainingError
-from fusionrec.training.distributed import Team
+from fusionrec.training.distributed import ProcessGroup
 
 WORKER = """
 import hashlib, sys
@@ -42,8 +42,8 @@ Path(sys.argv[1], f"said-{trainer.team.rank}").write_text(
 
 def test_a_process_by_itself_is_a_team_of_one(monkeypatch):
     monkeypatch.delenv("PADDLE_TRAINERS_NUM", raising=False)
-    alone = Team.join()
-    assert alone == Team(1, 0)
+    alone = ProcessGroup.join()
+    assert alone == ProcessGroup(1, 0)
     assert alone.leads
     assert list(alone.share(iter(range(5)), 5)) == list(range(5))
     assert alone.total(2.5, 1.0) == [2.5, 1.0]
@@ -52,7 +52,7 @@ def test_a_process_by_itself_is_a_team_of_one(monkeypatch):
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("minibatches", [3, 7, 12])
 def test_every_minibatch_but_a_rest_is_taken_by_one(size, minibatches):
-    team = [Team(size, rank) for rank in range(size)]
+    team = [ProcessGroup(size, rank) for rank in range(size)]
     steps = team[0].steps(minibatches)
     shares = [list(one.share(iter(range(minibatches)), steps)) for one in team]
     assert {len(share) for share in shares} == {steps}
@@ -62,7 +62,7 @@ def test_every_minibatch_but_a_rest_is_taken_by_one(size, minibatches):
 
 def test_too_few_minibatches_are_said():
     with pytest.raises(TrainingError, match="3 processes cannot share 2 minibatches"):
-        Team(3, 0).steps(2)
+        ProcessGroup(3, 0).steps(2)
 
 
 def test_gradients_are_averaged_one_by_one(monkeypatch):
@@ -72,8 +72,8 @@ def test_gradients_are_averaged_one_by_one(monkeypatch):
     both = paddle.nn.LayerList([network, unused])
     network(paddle.rand([5, 3])).sum().backward()
     own = [p.grad.numpy().copy() for p in network.parameters()]
-    monkeypatch.setattr(Team, "_sum", lambda _, values: values.scale_(4.0))
-    Team(2, 0).average(both)
+    monkeypatch.setattr(ProcessGroup, "_sum", lambda _, values: values.scale_(4.0))
+    ProcessGroup(2, 0).average(both)
     for p, before in zip(network.parameters(), own, strict=True):
         assert p.grad.shape == p.shape
         assert p.grad.numpy() == pytest.approx(2 * before)
@@ -86,7 +86,7 @@ def test_a_lost_process_is_an_error_that_says_what_to_do(monkeypatch):
 
     monkeypatch.setattr(paddle.distributed, "all_reduce", lost)
     with pytest.raises(TrainingError, match="another process") as caught:
-        Team(2, 0).total(1.0)
+        ProcessGroup(2, 0).total(1.0)
     assert "--resume" in caught.value.hint
 
 

@@ -18,12 +18,12 @@ from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
 from fusionrec.errors import TrainingError, UsageError
 from fusionrec.evaluation.candidates import Fresh, Published
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.ledger import Ledger, Recent
 from fusionrec.models.presets import FUSION, RatingSettings
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.feedback_dataset import trained_with, with_feedback
 from fusionrec.recommend.query import Query, Rated
@@ -95,7 +95,7 @@ def test_stars_are_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(UsageError, match="learns from ratings"):
         train(groups(), headed, Workspace(tmp_path))
     with pytest.raises(UsageError, match="learns from ratings"):
-        evaluate(groups(times=True), named("next-item"), Options(), Fresh(headed))
+        evaluate(groups(times=True), named("next-item"), ProtocolOptions(), Fresh(headed))
 
 
 def test_people_get_more_of_what_they_take(taken):
@@ -154,7 +154,7 @@ def test_protocols_that_do_not_suit_name_those_that_do():
         ("new-item", timed, "it can be asked by protocol next-item or global-time"),
     ):
         with pytest.raises(UsageError, match=r"^doings (holds|has|says)") as refused:
-            evaluate(data, named(name), Options(), None)
+            evaluate(data, named(name), ProtocolOptions(), None)
         assert refused.value.hint == hint
 
 
@@ -170,7 +170,7 @@ def test_every_protocol_that_ranks_measures_events(protocol):
     )  # fmt: skip
     folds = (0,) if "folds" in named(protocol).takes else None
     source = Fresh(recipe(epochs=15, batch=100, user_id_dropout=0.5, item_id_dropout=0.5))
-    result = evaluate(data, named(protocol), Options(folds=folds), source, through_index=0)
+    result = evaluate(data, named(protocol), ProtocolOptions(folds=folds), source, through_index=0)
     assert result.row("fusion").figure("ndcg@10") > 0.2
     assert not any("liked" in metric for row in result.rows for metric in row.metrics)
     assert not any("liked" in note for note in result.notes)
@@ -209,13 +209,13 @@ def test_what_is_taken_again_may_be_tested_on(tmp_path):
         Split("copy", split.train, split.test).check(
             replace(data, schema=replace(data.schema, repeats=False))
         )
-    asked = Options(baselines=("popular",))
+    asked = ProtocolOptions(baselines=("popular",))
     source = Fresh(sequence_recipe(epochs=12, batch=200))
     result = evaluate(data, named("next-item"), asked, source, through_index=20)
     assert result.row("sequence").figure("hr@10") > 0.6
     assert result.row("sequence").figure("ndcg@10") > 0.5
     assert result.searched.differ == 0
-    late = evaluate(data, named("global-time"), Options(folds=(0,)), None)
+    late = evaluate(data, named("global-time"), ProtocolOptions(folds=(0,)), None)
     assert late.row("popular").figure("hr@10") > 0.5
 
 
@@ -270,17 +270,17 @@ def ledger(tmp_path):
 
 
 def test_what_feedback_says_of_events(taken, ledger):
-    catalogue = Catalogue.of(taken)
+    catalog = Catalog.of(taken)
     tell(ledger, "v", ("i3", "rating", 1.0), ("i4", "like"), ("i5", "like"), ("i5", "dislike"),
          ("i6", "dislike"), ("i6", "like"), ("i7", "hide"), ("i8", "view"))  # fmt: skip
-    said = Feedback(ledger).said("v", catalogue)
+    said = Feedback(ledger).said("v", catalog)
     assert [(one.item, one.rating) for one in said.history] == [("i4", 1.0), ("i6", 1.0)]
     assert said.hidden == {"i5", "i7"}
-    person = exact(taken, catalogue).people.find(Query(history=said.history))
-    assert person.named == {catalogue.positions[item] for item in ("i4", "i6")}, "not taken"
+    person = exact(taken, catalog).people.find(Query(history=said.history))
+    assert person.named == {catalog.positions[item] for item in ("i4", "i6")}, "not taken"
     for user in "abc":
         tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=time.time() - 60)
-    asked = Feedback(ledger).enrich(Query(), catalogue)
+    asked = Feedback(ledger).enrich(Query(), catalog)
     assert asked.recent == Recent(3, {"i10": 3})
 
 
@@ -325,16 +325,16 @@ def test_feedback_that_was_trained_with_does_not_count_again(ledger, tmp_path):
     assert artifact.feedback == json.loads((artifact.folder / "manifest.json").read_text())[
         "feedback"
     ] == 3  # fmt: skip
-    catalogue = Catalogue.of(artifact)
-    said = Feedback(ledger).said("u0", catalogue)
+    catalog = Catalog.of(artifact)
+    said = Feedback(ledger).said("u0", catalog)
     assert said.history == ()
     assert said.hidden == {"i2", "i4"}
     with exact(artifact) as opened:
-        asked = Feedback(ledger).enrich(Query(user="u0"), catalogue)
+        asked = Feedback(ledger).enrich(Query(user="u0"), catalog)
         answer = opened.recommend(asked)
         assert answer.kind == "user"
         assert not {"i2", "i4", fresh} & {item.id for item in answer.items}
     tell(ledger, "u0", ("i6", "like"))
-    assert [one.item for one in Feedback(ledger).said("u0", catalogue).history] == ["i6"]
+    assert [one.item for one in Feedback(ledger).said("u0", catalog).history] == ["i6"]
     # The data set is found again, as it was then.
     assert trained_with(data, ledger, artifact).fingerprint() == artifact.manifest["rows"]

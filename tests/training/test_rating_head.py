@@ -19,11 +19,11 @@ from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.index.exact import ExactIndex
 from fusionrec.metrics import rmse
 from fusionrec.models.presets import FUSION, RatingSettings, Recipe
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
-from fusionrec.registry.rating_head import Stars
+from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch
 from fusionrec.training.rating_head import Bags, RatingTask, average, with_towers
 from fusionrec.training.train import train
@@ -178,7 +178,7 @@ def test_an_error_that_is_not_finite_is_told(dataset):
 def test_a_version_keeps_its_head(starred, dataset):
     assert starred.manifest["recipe"]["rating"]["networks"] == 2
     stars = starred.stars
-    assert isinstance(stars, Stars)
+    assert isinstance(stars, RatingHead)
     width = starred.manifest["stars"]["width"]
     assert stars.users.shape == (len(dataset.users), width)
     assert stars.items.shape == (len(dataset.items), width)
@@ -217,7 +217,7 @@ def test_known_pairs_are_rated_by_the_head_and_others_by_the_score(starred, publ
 
 def test_answers_rank_by_cosine_and_show_the_heads_stars(starred, dataset):
     index = ExactIndex(starred.schema, starred.items, starred.item_vectors)
-    recommender = Recommender(Catalogue.of(starred), index)
+    recommender = Recommender(Catalog.of(starred), index)
     answer = recommender.recommend(Query(user="10", k=100))
     assert [i.score for i in answer.items] == sorted((i.score for i in answer.items), reverse=True)
     rows = np.array([int(i.id) - 1 for i in answer.items])
@@ -236,7 +236,7 @@ def test_a_training_that_is_stopped_in_the_head_goes_on(dataset, tmp_path, starr
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(dataset, headed(), Workspace(tmp_path), rows=rows, talk=stop)
+        train(dataset, headed(), Workspace(tmp_path), rows=rows, log=stop)
     assert not list(Workspace(tmp_path).models.glob("v*"))
     steps: list[int] = []
     resumed = train(

@@ -13,7 +13,7 @@ from event_data import data_set, schema
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import TrainingError
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.history import rating_levels
@@ -72,7 +72,7 @@ def test_levels_of_ratings_of_any_scale():
 @pytest.mark.parametrize("scale", [(-1.0, 1.0), (0.5, 5.0)])
 def test_protocol_rating_in_the_unit_of_the_scale(scale):
     low, high = scale
-    result = evaluate(of_scale(low, high), named("rating"), Options(), None)
+    result = evaluate(of_scale(low, high), named("rating"), ProtocolOptions(), None)
     # Nothing tells the groups from biases, so the best guess is the middle.
     assert result.row("bias").figure("rmse") == pytest.approx((high - low) / 2, rel=0.15)
 

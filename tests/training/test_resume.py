@@ -20,7 +20,7 @@ from fusionrec.errors import TrainingError
 from fusionrec.models.presets import Recipe
 from fusionrec.training import checkpoint
 from fusionrec.training.fusion import FusionTrainer
-from fusionrec.training.progress import Progress
+from fusionrec.training.progress import TrainingState
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
@@ -173,7 +173,7 @@ def test_a_checkpoint_is_kept_while_the_training_runs(dataset, tmp_path):
     made: Recipe = recipe(checkpoint_seconds=1e-6)
     seen = []
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingState) -> None:
         seen.append(bool(list(Workspace(tmp_path).checkpoints.glob("*/state.safetensors"))))
 
     train(dataset, made, Workspace(tmp_path), report)

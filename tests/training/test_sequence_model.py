@@ -14,17 +14,17 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_last_out
 from fusionrec.errors import ConfigError, TrainingError
 from fusionrec.evaluation.candidates import Fresh, ModelRanker
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.history import RATINGS, History, Reading
+from fusionrec.features.history import RATINGS, History, HistoryFeatures
 from fusionrec.models.presets import SequenceRecipe, SequenceSettings, SequenceTraining
 from fusionrec.models.sequence import Dropout, HistoryTower
 from fusionrec.registry import Artifact
 from fusionrec.registry.publish import publish
 from fusionrec.registry.tables import Histories
 from fusionrec.training.loop import weights
-from fusionrec.training.progress import Progress
+from fusionrec.training.progress import TrainingState
 from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
@@ -70,7 +70,7 @@ def tower() -> tuple[HistoryTower, list[np.ndarray], Dataset]:
     data = library()
     encoder = Encoder.fit(data, everything(data))
     paddle.seed(0)
-    reading = Reading(LENGTH, data.schema.rating_range)
+    reading = HistoryFeatures(LENGTH, data.schema.rating_range)
     made = HistoryTower(encoder, sequence_recipe(LENGTH).model, reading)
     rng = np.random.default_rng(0)
     for name, parameter in made.named_parameters():
@@ -366,7 +366,7 @@ def test_it_is_far_above_popularity_and_known_rows_are_used(tmp_path):
     result = evaluate(
         data,
         named("next-item"),
-        Options(baselines=("popular",)),
+        ProtocolOptions(baselines=("popular",)),
         Fresh(made),
         through_index=10,
         resamples=1000,
@@ -575,7 +575,7 @@ def unbroken(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Arti
 
 
 @pytest.fixture(scope="module")
-def ended(dataset: Dataset) -> tuple[dict[str, np.ndarray], Progress]:
+def ended(dataset: Dataset) -> tuple[dict[str, np.ndarray], TrainingState]:
     """Its weights and progress."""
     trainer = fit(dataset, RESUMED)
     return weights(trainer.network), trainer.progress
@@ -653,7 +653,7 @@ def test_the_manifest_says_what_it_is(read_back, dataset, unbroken):
     data, _, artifact = read_back
     assert artifact.manifest["model"] == "sequence"
     assert artifact.manifest["score"]["kind"] == "ranking"
-    assert artifact.reading == Reading(LENGTH, data.schema.rating_range)
+    assert artifact.reading == HistoryFeatures(LENGTH, data.schema.rating_range)
     assert not artifact.rates
     assert unbroken.manifest["model"] == "sequence"
     assert unbroken.manifest["score"]["kind"] == "ranking"
@@ -822,11 +822,11 @@ def test_a_ranker_is_told_of_known_rows_alone(unbroken, dataset):
 
 def test_next_item_tells_the_model_of_the_validation_item(dataset):
     split = leave_last_out(dataset, short="train")
-    protocol, options = named("next-item"), Options()
+    protocol, options = named("next-item"), ProtocolOptions()
     [run] = protocol.runs(dataset, options)
     [task] = protocol.tasks(dataset, run, options)
     assert np.array_equal(np.sort(task.known), np.sort(split.before_test))
-    [task] = protocol.tasks(dataset, run, Options(validation=True))
+    [task] = protocol.tasks(dataset, run, ProtocolOptions(validation=True))
     assert np.array_equal(np.sort(task.known), np.sort(split.train))
 
 

@@ -1,4 +1,4 @@
-"""The softmax over a catalogue against the same formula written out, values and gradients."""
+"""The softmax over a catalog against the same formula written out, values and gradients."""
 
 from __future__ import annotations
 

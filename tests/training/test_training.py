@@ -12,7 +12,7 @@ from fusionrec.errors import TrainingError
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion import FusionTrainer, hold_out
 from fusionrec.training.loop import Trained
-from fusionrec.training.progress import Progress, learning_rate
+from fusionrec.training.progress import TrainingState, learning_rate
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
@@ -111,7 +111,7 @@ def test_early_stopping_keeps_the_best_epochs_weights():
     made = recipe(epochs=40, batch=100, patience=2, learning_rate=0.03, validation=0.3, ranking=0)
     trainer = FusionTrainer(data, np.arange(len(data)), made)
 
-    def report(progress: Progress) -> None:
+    def report(progress: TrainingState) -> None:
         if len(progress.epochs) > len(seen):
             seen.append((trainer.network.vectors("user"), trainer.network.vectors("item")))
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionrec.cli.output import loading, say, show_json, show_rows
+from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.data.tabular.report import Checked, FieldFacts
+    from fusionrec.data.tabular.report import DatasetReport, FieldStats
 
 _KINDS = 20  # of events that are listed
 
@@ -32,7 +32,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     from fusionrec.data.tabular.load import is_described
     from fusionrec.data.tabular.report import check_dataset, check_kept
 
-    path, progress = Path(data).expanduser(), loading(data)
+    path, progress = Path(data).expanduser(), ProgressLines(data)
     if is_described(path):
         found = check_kept(kept(path, workspace.data, progress))
     else:
@@ -46,7 +46,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     say(f"train on it with: fusionrec train --data {data}")
 
 
-def _show(found: Checked) -> None:
+def _show(found: DatasetReport) -> None:
     show_rows(("What", "Value"), _facts(found), found.name)
     if found.fields:
         header = ("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often")
@@ -56,7 +56,7 @@ def _show(found: Checked) -> None:
         say(f"{word}: {finding if found.rows is not None else finding.says}")
 
 
-def _facts(found: Checked) -> list[tuple[str, str]]:
+def _facts(found: DatasetReport) -> list[tuple[str, str]]:
     left = "" if found.rows is None else f" of {found.rows:,} rows"
     facts = [
         ("interactions", f"{found.interactions:,}{left}"),
@@ -90,7 +90,7 @@ def _spread(quantiles: dict[str, float]) -> str:
     return ", ".join(f"{name.replace('_', ' ')} {n:g}" for name, n in quantiles.items())
 
 
-def _field(field: FieldFacts) -> tuple[str, ...]:
+def _field(field: FieldStats) -> tuple[str, ...]:
     often = ", ".join(f"{value[:40]} {count:g}" for value, count in field.often.items())
     counts = (f"{count:,}" for count in (field.known, field.missing, field.distinct))
     return (field.name, field.side, field.kind, *counts, often)

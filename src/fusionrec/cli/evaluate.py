@@ -12,13 +12,20 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
-from fusionrec.cli.output import TrainingProgress, describe, loading, say, show_json, show_rows
+from fusionrec.cli.output import (
+    ProgressLines,
+    TrainingProgress,
+    describe,
+    say,
+    show_json,
+    show_rows,
+)
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.evaluation.candidates import Source
-    from fusionrec.evaluation.protocols import Options
+    from fusionrec.evaluation.candidates import Candidate
+    from fusionrec.evaluation.protocols import ProtocolOptions
     from fusionrec.evaluation.result import Result
 
 
@@ -72,22 +79,22 @@ def evaluate(
     users = _users(through_index)
     _check_place(save)
     source = _source(workspace, context, given)
-    dataset = load(data, workspace.data, loading(data))
+    dataset = load(data, workspace.data, ProgressLines(data))
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 
-    result = run(dataset, chosen, asked, source, talk=say, through_index=users)
+    result = run(dataset, chosen, asked, source, log=say, through_index=users)
     _show(replace(result, command=_command(context)), save, as_json)
 
 
-def _asked(given: Mapping[str, Any]) -> Options:
+def _asked(given: Mapping[str, Any]) -> ProtocolOptions:
     """How the question is asked, from the command's options."""
-    from fusionrec.evaluation.protocols import Options
+    from fusionrec.evaluation.protocols import ProtocolOptions
 
     seed, seeds, folds = given["seed"], given["seeds"], given["folds"]
     if seed is not None and seeds is not None:
         raise UsageError("give --seed or --seeds, not both")
-    return Options(
+    return ProtocolOptions(
         seeds=_numbers("--seeds", seeds) if seeds is not None else (seed or 0,),
         folds=_numbers("--folds", folds) if folds is not None else None,
         share=given["share"],
@@ -99,9 +106,9 @@ def _asked(given: Mapping[str, Any]) -> Options:
 
 def _source(
     workspace: Workspace, context: click.Context, given: Mapping[str, Any]
-) -> Source | None:
+) -> Candidate | None:
     """The model that is measured, from the command's options; None for baselines alone."""
-    from fusionrec.evaluation.candidates import Fresh, Published
+    from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
 
     version, settings = given["version"], given["settings"]
     if given["baselines_only"]:
@@ -110,18 +117,18 @@ def _source(
         return None
     recipe = options.read_recipe(given["model"], given["profile"], settings)
     if version is None:
-        return Fresh(
+        return TrainOnSplit(
             recipe,
             seeded="training.seed" not in options.read_settings(settings),
             show=lambda: TrainingProgress(recipe.training.epochs),
-            talk=say,
+            log=say,
         )
     for name, option in (("model", "--model"), ("profile", "--profile"), ("settings", "--set")):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{version} is trained already; {option} says how to train")
     from fusionrec.registry.versions import load
 
-    return Published(load(workspace, version))
+    return TrainedVersion(load(workspace, version))
 
 
 def _show(result: Result, save: Path | None, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.data.inference.infer import Guess
+    from fusionrec.data.inference.infer import InferredSpec
 
 
 @click.command()
@@ -39,7 +39,7 @@ def init(folder: Path, force: bool, name: str) -> None:
     click.echo(file)
 
 
-def _summary(guessed: Guess) -> None:
+def _summary(guessed: InferredSpec) -> None:
     """What was found, a line for each table, on stderr."""
     from fusionrec.data.inference.name_hints import RATING, has
 

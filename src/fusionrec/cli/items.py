@@ -17,7 +17,7 @@ from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.ledger import Ledger
-    from fusionrec.recommend.catalog import Catalogue
+    from fusionrec.recommend.catalog import Catalog
 
 
 _SHOWN = 5  # categories that one note tells
@@ -36,26 +36,26 @@ def items(context: click.Context, as_json: bool) -> None:
         return
     from fusionrec.data.item_files import plain_content
 
-    _, catalogue = _now(context.obj)
-    artifact = catalogue.artifact
+    _, catalog = _now(context.obj)
+    artifact = catalog.artifact
     own = len(artifact.items)
     rows = []
-    for row in sorted(catalogue.changed, key=lambda row: catalogue.changed[row]):
-        if not catalogue.available[row]:
+    for row in sorted(catalog.changed, key=lambda row: catalog.changed[row]):
+        if not catalog.available[row]:
             state = "withdrawn"
         elif row >= own:
             state = "added"
-        elif plain_content(catalogue.items.row(row)) == plain_content(artifact.items.row(row)):
+        elif plain_content(catalog.items.row(row)) == plain_content(artifact.items.row(row)):
             continue  # it was withdrawn, and brought back
         else:
             state = "changed"
         name = artifact.schema.title
-        title = str(catalogue.items.columns[name][row]) if name else ""
-        rows.append({"id": catalogue.items.ids[row], "title": title, "state": state})
+        title = str(catalog.items.columns[name][row]) if name else ""
+        rows.append({"id": catalog.items.ids[row], "title": title, "state": state})
     if as_json:
         show_json(rows)
         return
-    for item, why in catalogue.skipped.items():
+    for item, why in catalog.skipped.items():
         say(f"note: item {item} does not fit {artifact.version}: {why}")
     if not rows:
         say(f"no item was changed since {artifact.version} was made")
@@ -105,10 +105,10 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
 def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     """Take items, by id or title, out of every answer; `items restore` brings them back."""
     from fusionrec.recommend import catalog
-    from fusionrec.recommend.item_search import Finder
+    from fusionrec.recommend.item_search import ItemSearch
 
     ledger, now = _now(workspace)
-    finder = Finder(now)
+    finder = ItemSearch(now)
     named = [id if id in now.positions else finder.item(id) or id for id in ids]
     written = catalog.withdraw(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} withdrawn; no answer shows that from now on")
@@ -195,7 +195,7 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     click.echo(folder)
 
 
-def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:
+def _now(workspace: Workspace) -> tuple[Ledger, Catalog]:
     """The ledger, and the active version's items with all changes in it."""
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import IndexProgress, say, show_json, show_rows
+from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import ArtifactError, FusionrecError, StoreInUseError, UsageError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.index import Place
-    from fusionrec.index.index_types import Kind
+    from fusionrec.index.index_types import IndexType
     from fusionrec.registry import Artifact
 
 
@@ -47,7 +47,7 @@ def index(
     version: str | None,
     vectors: Path | None,
     place: Place,
-    kind: Kind | None,
+    kind: IndexType | None,
     measure: bool,
 ) -> None:
     """Put a version's item vectors into Milvus and make it the one that answers."""
@@ -59,7 +59,7 @@ def index(
     artifact = _indexed(workspace, version, vectors)
     if before and before.version != artifact.version and version is None and vectors is None:
         say(f"note: {before.version} was active; {artifact.version} is the newest version")
-    progress = IndexProgress(artifact.version)
+    progress = ProgressLines(artifact.version, "items")
     try:
         name = build_index(workspace, artifact, place, kind=kind, progress=progress)
     except StoreInUseError as error:

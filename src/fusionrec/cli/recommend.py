@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
-from fusionrec.cli.output import ByteProgress, say, show_answer
+from fusionrec.cli.output import ProgressLines, say, show_answer
 from fusionrec.cli.serve import one_thread
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
@@ -105,7 +105,7 @@ def recommend(
         return
     if file is not None:
         raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
-    with open_recommender(workspace, version=version, place=place, talk=say) as opened:
+    with open_recommender(workspace, version=version, place=place, log=say) as opened:
         query = _query(workspace, opened, k, seen, given)
         wished = replace(query, explain=explain, diversity=diversity, calibration=calibration)
         show_answer(opened.recommend(wished), as_json, opened.artifact.schema)
@@ -142,7 +142,7 @@ def _recommend_all(
     """Answers for all users, into a file whose path is printed."""
     from fusionrec.deploy.open import open_exactly
     from fusionrec.ledger import Ledger
-    from fusionrec.recommend.batch import Everyone, write_answers
+    from fusionrec.recommend.batch import BatchRecommender, write_answers
     from fusionrec.recommend.feedback import Feedback
     from fusionrec.recommend.query import Query
 
@@ -152,12 +152,12 @@ def _recommend_all(
     where = options.read_filters(recommender.artifact.schema, given["where"], given)
     wished = Query(k=k, where=where, seen=seen)
     feedback = Feedback(Ledger(workspace.ledger))
-    everyone = Everyone(recommender, feedback, wished, threads=os.cpu_count() or 1)
+    everyone = BatchRecommender(recommender, feedback, wished, threads=os.cpu_count() or 1)
     finder = recommender.finder
     for note in (*finder.unknown(where), *finder.missed(where)):
         say(f"note: {note}")
     started = time.monotonic()
-    rows = write_answers(file, everyone, ByteProgress("answering", "users"))
+    rows = write_answers(file, everyone, ProgressLines("everybody", "users"))
     took = time.monotonic() - started
     say(
         f"{rows:,} rows for {len(everyone):,} users of {recommender.artifact.version}, {took:.1f} s"
@@ -190,7 +190,7 @@ def similar(
     """Items whose vectors are nearest to the vector of ITEM, an item's id or title."""
     from fusionrec.deploy.open import open_recommender
 
-    with open_recommender(workspace, version=version, place=place, talk=say) as opened:
+    with open_recommender(workspace, version=version, place=place, log=say) as opened:
         conditions = options.read_filters(opened.artifact.schema, where, given)
         answer = opened.similar(_named(opened, item), k, conditions)
         show_answer(answer, as_json, opened.artifact.schema)
@@ -224,7 +224,7 @@ def search(
     """
     from fusionrec.deploy.open import open_recommender
 
-    with open_recommender(workspace, version=version, place=place, talk=say) as opened:
+    with open_recommender(workspace, version=version, place=place, log=say) as opened:
         query = _query(workspace, opened, k, not unseen, given)
         show_answer(opened.search(" ".join(words), query), as_json, opened.artifact.schema)
 
@@ -242,7 +242,7 @@ def _query(
     conditions = options.read_filters(schema, given["where"], given)
     history = opened.named(options.read_history(schema, given["liked"], given["rated"]))
     query = Query(given["user"], known, history, k=k, where=conditions, seen=seen)
-    return Feedback(Ledger(workspace.ledger)).enrich(query, opened.catalogue)
+    return Feedback(Ledger(workspace.ledger)).enrich(query, opened.catalog)
 
 
 def _named(opened: Recommender, text: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import loading, say
+from fusionrec.cli.output import ProgressLines, say
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace, move_in
 
@@ -47,7 +47,7 @@ def report(
             f"it was trained on --data {without_feedback(artifact.manifest['data'])}"
         )
     else:
-        dataset = load_data(data, workspace.data, loading(data))
+        dataset = load_data(data, workspace.data, ProgressLines(data))
         dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)

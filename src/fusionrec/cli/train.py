@@ -15,11 +15,9 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.output import (
-    ByteProgress,
-    IndexProgress,
+    ProgressLines,
     TrainingProgress,
     describe,
-    loading,
     say,
     show_answer,
 )
@@ -29,8 +27,8 @@ from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.data.dataset import Dataset
-    from fusionrec.evaluation.protocols import Options, Protocol
-    from fusionrec.evaluation.training_split import Part
+    from fusionrec.evaluation.protocols import Protocol, ProtocolOptions
+    from fusionrec.evaluation.training_split import TrainingSplit
     from fusionrec.registry import Artifact
 
 
@@ -42,7 +40,7 @@ def fetch(workspace: Workspace, name: str) -> None:
     from fusionrec.data.catalog import find
     from fusionrec.data.load import read
 
-    found = find(name, workspace.data, ByteProgress(f"downloading {name}"))
+    found = find(name, workspace.data, ProgressLines(name))
     dataset = read(found.path, workspace_data=workspace.data)
     describe(dataset, found.source)
     click.echo(found.path)
@@ -81,7 +79,7 @@ def train(
 
     recipe = options.read_recipe(model, profile, settings, seed)
     asked = _asked(protocol, fold, share, seed)
-    dataset = load(data, workspace.data, loading(data))
+    dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
         from fusionrec.ledger import Ledger
         from fusionrec.recommend import feedback_dataset
@@ -108,17 +106,17 @@ def train(
 
 def _asked(
     protocol: str | None, fold: int | None, share: float | None, seed: int | None
-) -> tuple[Protocol, Options] | None:
+) -> tuple[Protocol, ProtocolOptions] | None:
     """The protocol whose split is trained on, and which split; None for all rows."""
     if protocol is None:
         for name, value in (("--fold", fold), ("--share", share)):
             if value is not None:
                 raise UsageError(f"{name} chooses a protocol's split", "name it with --protocol")
         return None
-    from fusionrec.evaluation.protocols import Options, named
+    from fusionrec.evaluation.protocols import ProtocolOptions, named
 
     folds = None if fold is None else (fold,)
-    asked = Options(seeds=(seed or 0,), folds=folds, share=share)
+    asked = ProtocolOptions(seeds=(seed or 0,), folds=folds, share=share)
     named(protocol).check_options(asked)
     return named(protocol), asked
 
@@ -128,7 +126,7 @@ def _train(
     dataset: Dataset,
     recipe: AnyRecipe,
     resume: bool,
-    part: Part | None = None,
+    part: TrainingSplit | None = None,
 ) -> Artifact:
     say("starting PaddlePaddle")
     with _unbroken():
@@ -148,7 +146,7 @@ def _train(
     try:
         with TrainingProgress(recipe.training.epochs) as report:
             artifact = run(
-                dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, talk=say
+                dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, log=say
             )
     except KeyboardInterrupt:
         if has_checkpoint(workspace, dataset, recipe, rows):
@@ -194,17 +192,17 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     from fusionrec.deploy.build import build_index
     from fusionrec.deploy.open import open_recommender
 
-    dataset, why = first_available(workspace.data, ByteProgress("downloading"))
+    dataset, why = first_available(workspace.data, ProgressLines("data"))
     say(why)
     describe(dataset)
     artifact = _train(workspace, dataset, FUSION["quick"], resume)
-    build_index(workspace, artifact, progress=IndexProgress(artifact.version))
+    build_index(workspace, artifact, progress=ProgressLines(artifact.version, "items"))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
     from fusionrec.recommend.query import Query
 
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
     say("five films for a female programmer of 25 to 34, of whom nothing else is known:")
-    with open_recommender(workspace, talk=say) as recommender:
+    with open_recommender(workspace, log=say) as recommender:
         show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
     user = artifact.users.ids[0]
     say(f"now ask for yourself, such as: fusionrec recommend --user {user}")

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.download import Progress, download_file
-from fusionrec.errors import DataError, DownloadError, UsageError
+from fusionrec.data.download import download_file
+from fusionrec.errors import DataError, DownloadError, Progress, UsageError
 from fusionrec.workspace import make_folder
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
@@ -41,7 +41,7 @@ _ELSEWHERE = (
 
 
 @dataclass(frozen=True)
-class Found:
+class DatasetFiles:
     """A data set's files.
 
     Attributes:
@@ -59,7 +59,7 @@ def find(
     progress: Progress | None = None,
     download: bool = True,
     base_url: str = GROUPLENS,
-) -> Found:
+) -> DatasetFiles:
     """The files of a data set, from the first place that has them; downloaded where none does.
 
     Args:
@@ -83,21 +83,21 @@ def find(
     target = workspace_data / f"{name}.zip"
     try:
         download_file(f"{base_url}/{name}.zip", target, ARCHIVES[name], progress)
-        return Found(target, f"a download from {base_url}")
+        return DatasetFiles(target, f"a download from {base_url}")
     except DownloadError as error:
         if name != "ml-100k":
             raise
         first = error
     try:
-        return Found(_mirror(_mirror_path(workspace_data)), f"the package {MIRROR_PACKAGE}")
+        return DatasetFiles(_mirror(_mirror_path(workspace_data)), f"the package {MIRROR_PACKAGE}")
     except DownloadError as second:
         raise DownloadError(f"{first.message}; and {second.message}", _ELSEWHERE) from second
 
 
-def _given(path_text: str) -> Found:
+def _given(path_text: str) -> DatasetFiles:
     path = Path(path_text).expanduser()
     if path_text and path.exists():
-        return Found(path, str(path))
+        return DatasetFiles(path, str(path))
     raise UsageError(
         f"{path_text!r} is no data set by name ({', '.join(KNOWN)}), and no such file or folder",
         "give a known name, or the path of a zip or a folder laid out as ml-1m or ml-100k, or of "
@@ -105,7 +105,7 @@ def _given(path_text: str) -> Found:
     )
 
 
-def _local(name: str, workspace_data: Path) -> Found | None:
+def _local(name: str, workspace_data: Path) -> DatasetFiles | None:
     places = [(workspace_data, f"the workspace ({workspace_data})")]
     if given := os.environ.get("FUSIONREC_DATA"):
         folder = Path(given).expanduser()
@@ -117,10 +117,10 @@ def _local(name: str, workspace_data: Path) -> Found | None:
     for folder, source in places:
         for path in (folder / f"{name}.zip", folder / name):
             if path.exists():
-                return Found(path, source)
+                return DatasetFiles(path, source)
     mirror = _mirror_path(workspace_data)
     if name == "ml-100k" and mirror.exists():
-        return Found(mirror, f"the workspace ({workspace_data})")
+        return DatasetFiles(mirror, f"the workspace ({workspace_data})")
     return None
 
 

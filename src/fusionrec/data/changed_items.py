@@ -7,7 +7,7 @@ from typing import Any
 
 from fusionrec.data.dataset import Table
 
-Told = Mapping[int, Mapping[str, Any]]  # position -> attribute -> value
+Changes = Mapping[int, Mapping[str, Any]]  # position -> attribute -> value
 
 
 class ChangedColumn(Sequence[Any]):
@@ -20,7 +20,7 @@ class ChangedColumn(Sequence[Any]):
         n: how many there are.
     """
 
-    def __init__(self, own: Sequence[Any], told: Told, name: str, n: int) -> None:
+    def __init__(self, own: Sequence[Any], told: Changes, name: str, n: int) -> None:
         self._own, self._told, self._name, self._n = own, told, name, n
 
     def __len__(self) -> int:
@@ -41,7 +41,7 @@ class ChangedColumn(Sequence[Any]):
         return iter(values)
 
 
-def changed_table(own: Table, ids: Sequence[str], told: Told) -> Table:
+def changed_table(own: Table, ids: Sequence[str], told: Changes) -> Table:
     """A table with other values in some rows, and behind them those that were added.
 
     Args:

@@ -17,10 +17,17 @@ from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import as_text, is_uuid
 from fusionrec.data.tabular.convert import convert_sources
 from fusionrec.data.tabular.parsing import numbers
-from fusionrec.data.tabular.readers.compression import Told
+from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.delimited import Noticed
-from fusionrec.data.tabular.readers.files import Source
-from fusionrec.data.tabular.spec import LARGEST, Column, Description, Interactions, People, Things
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.spec import (
+    LARGEST,
+    FieldSpec,
+    InteractionsSpec,
+    ItemsSpec,
+    Spec,
+    UsersSpec,
+)
 from fusionrec.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -92,7 +99,7 @@ def read_frames(
     }
     kinds = _Kinds(_mapping("fields", fields, '{"shelf": "category"}'), title)
     kinds.check(given)
-    said = Interactions(
+    said = InteractionsSpec(
         files="interactions",
         user=user,
         item=item,
@@ -108,13 +115,11 @@ def read_frames(
     )
     people = kinds.side("user", given.get("users"), user)
     things = kinds.side("item", given.get("items"), item)
-    described = Description(name, said, People(**people), Things(**things, title=kinds.called))
+    described = Spec(name, said, UsersSpec(**people), ItemsSpec(**things, title=kinds.called))
     return _dataset(described, given, kinds.left_out)
 
 
-def _dataset(
-    described: Description, given: Mapping[str, Frame], left_out: Sequence[str]
-) -> Dataset:
+def _dataset(described: Spec, given: Mapping[str, Frame], left_out: Sequence[str]) -> Dataset:
     def told(_: int) -> None:
         """Nobody waits for a frame that is in memory."""
 
@@ -128,7 +133,7 @@ def _dataset(
 
 
 @dataclass(frozen=True)
-class Frame(Source):
+class Frame(SourceFile):
     """A data frame as a source of tables.
 
     Attributes:
@@ -140,10 +145,10 @@ class Frame(Source):
     def batches(
         self,
         columns: Sequence[str] | None = None,
-        told: Told = lambda _: None,
+        told: OnBytes = lambda _: None,
         noticed: Noticed = lambda *_: None,  # noqa: ARG002 (a frame has no lines)
     ) -> Iterator[pa.RecordBatch]:
-        """See ``Source.batches``."""
+        """See ``SourceFile.batches``."""
         wanted = list(self.types if columns is None else columns)
         for name in wanted:
             self.require(name)
@@ -241,7 +246,7 @@ class _Kinds:
             given["items"].require(self._title, "title")
 
     def side(self, side: Side, frame: Frame | None, id_: str) -> dict[str, Any]:
-        """The settings of ``People`` or ``Things`` for a frame.
+        """The settings of ``UsersSpec`` or ``ItemsSpec`` for a frame.
 
         Raises:
             DataError: it has no column of ids.
@@ -265,7 +270,7 @@ class _Kinds:
             self._taken.add(field)
             filtered = side == "item" and kind != "text"
             label = "" if field == name else name
-            fields[field] = Column(kind=kind, column=name, filter=filtered, label=label)
+            fields[field] = FieldSpec(kind=kind, column=name, filter=filtered, label=label)
             if is_title and kind == "text":
                 self.called = field
         return {"files": str(frame.path), "id": column_of_ids, "fields": fields}

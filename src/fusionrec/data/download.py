@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fusionrec.errors import DownloadError
+from fusionrec.errors import DownloadError, Progress
 from fusionrec.workspace import make_folder
 
 if TYPE_CHECKING:
     import httpx
 
 # Called with the bytes done and the bytes in all (None if not known).
-Progress = Callable[[int, int | None], None]
 
 # Seconds. A closed network must be told from a slow one soon.
 CONNECT_TIMEOUT = 5.0
@@ -148,7 +146,7 @@ def _copy(
                 f"{response.url}: expected at most {LARGEST:,} bytes, and more came", _ELSEWHERE
             )
         if progress:
-            progress(sink.tell(), total)
+            progress("downloading", sink.tell(), total)
 
 
 def _check(part: Path, md5: str, url: str) -> None:

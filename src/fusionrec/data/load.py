@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.download import Progress
 from fusionrec.data.parquet_dataset import is_saved, read_saved
 from fusionrec.data.tabular.load import is_described, read_described
 from fusionrec.data.tabular.spec import NAME
 from fusionrec.data.tabular.spec_checks import LEAST
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import Workspace
 
 _TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")

@@ -11,7 +11,7 @@ from fusionrec.errors import DataError
 
 Side = Literal["user", "item"]
 EVENTS = (0.0, 1.0)  # the rating range of events
-Kind = Literal["id", "category", "categories", "text", "number"]
+FieldKind = Literal["id", "category", "categories", "text", "number"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Field:
 
     name: str
     side: Side
-    kind: Kind
+    kind: FieldKind
     filterable: bool = False
     choices: dict[str, str] = field(default_factory=dict)
     option: str = ""
@@ -46,7 +46,7 @@ class Field:
             raise DataError(
                 f"a field's name must be letters, digits and underscores, got {self.name!r}"
             )
-        if self.kind not in get_args(Kind) or self.side not in get_args(Side):
+        if self.kind not in get_args(FieldKind) or self.side not in get_args(Side):
             raise DataError(f"field {self.name}: unknown kind {self.kind!r} or side {self.side!r}")
         if self.buckets and self.kind != "number":
             raise DataError(f"field {self.name}: only numbers fall in buckets, not {self.kind}")

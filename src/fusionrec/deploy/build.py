@@ -5,21 +5,25 @@ from __future__ import annotations
 import fcntl
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fusionrec.errors import StoreDamagedError, StoreError, StoreUnavailableError, UsageError
+from fusionrec.errors import (
+    Progress,
+    StoreDamagedError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.benchmark import Measured, measured, sample
-from fusionrec.index.index_types import Kind
+from fusionrec.index.benchmark import SearchTimes, measured, sample
+from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Activation, Ledger
-from fusionrec.recommend.catalog import Catalogue, current
+from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import checksums, load, recent
 from fusionrec.workspace import Workspace, make_folder
-
-Progress = Callable[[str, int, int], None]
 
 
 def build_index(
@@ -27,7 +31,7 @@ def build_index(
     artifact: Artifact,
     place: Place | str = "",
     *,
-    kind: Kind | None = None,
+    kind: IndexType | None = None,
     progress: Progress | None = None,
 ) -> str:
     """Puts a version's items into Milvus, verifies them, and makes the version active.
@@ -78,41 +82,41 @@ def _build_alone(
     workspace: Workspace,
     artifact: Artifact,
     at: Place,
-    kind: Kind | None,
+    kind: IndexType | None,
     progress: Progress | None,
 ) -> str:
     ledger = Ledger(workspace.ledger)
-    catalogue = current(artifact, ledger)
+    catalog = current(artifact, ledger)
     # Vectors that no index may hold are the artifact's fault: found before a store is touched.
-    ExactIndex(artifact.schema, catalogue.items, catalogue.vectors)
+    ExactIndex(artifact.schema, catalog.items, catalog.vectors)
     name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
     try:
-        index = _build(catalogue, at, name, kind, progress)
+        index = _build(catalog, at, name, kind, progress)
     except StoreDamagedError:
         if at.is_server or wipe(at) is None:
             raise
-        index = _build(catalogue, at, name, kind, progress)
+        index = _build(catalog, at, name, kind, progress)
     with index:
         # The ledger decides which version answers; the alias follows for readers outside.
         where = "" if at.uri == Place(workspace.milvus).uri else index.place
-        ledger.activate(artifact.version, where, catalogue.number, name)
+        ledger.activate(artifact.version, where, catalog.number, name)
         index.activate()
         drop_old(workspace, index.store)
         return index.place
 
 
 def _build(
-    catalogue: Catalogue, place: Place, name: str, kind: Kind | None, progress: Progress | None
+    catalog: Catalog, place: Place, name: str, kind: IndexType | None, progress: Progress | None
 ) -> MilvusIndex:
-    artifact = catalogue.artifact
+    artifact = catalog.artifact
     return MilvusIndex.build(
         place,
         artifact.schema,
-        catalogue.items,
-        catalogue.vectors,
+        catalog.items,
+        catalog.vectors,
         name,
         artifact.checksum,
-        available=catalogue.available,
+        available=catalog.available,
         kind=kind,
         progress=progress,
     )
@@ -207,14 +211,14 @@ def built_at(workspace: Workspace, version: str, place: Place) -> Activation | N
 
 def open_built(
     artifact: Artifact, ledger: Ledger, built: Activation, place: Place
-) -> tuple[MilvusIndex, Catalogue]:
+) -> tuple[MilvusIndex, Catalog]:
     """A collection that was built before, verified, and the items that it was built from.
 
     Raises:
         StoreError: as of ``MilvusIndex.open``.
     """
     changes = [c for c in ledger.item_changes() if c.number <= built.changes]
-    then = Catalogue.of(artifact, changes)
+    then = Catalog.of(artifact, changes)
     index = MilvusIndex.open(
         place,
         artifact.schema,
@@ -227,7 +231,7 @@ def open_built(
     return index, then
 
 
-def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[Kind, Measured]:
+def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexType, SearchTimes]:
     """The active version's index measured against an exact one: its type, and what it came to.
 
     The queries are users' vectors, of a version without users items'.

@@ -27,7 +27,7 @@ _ROOM = 500_000_000  # bytes: a download, a checkpoint and an artifact of ml-1m,
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One thing that was looked at.
 
     Attributes:
@@ -43,7 +43,7 @@ class Finding:
 
 def examine(
     workspace: Workspace, *, version: str | None = None, place: Place | str = ""
-) -> Iterator[Finding]:
+) -> Iterator[Check]:
     """Looks at machine, workspace, versions, ledger and index, in that order.
 
     The active version's index is rebuilt from its artifact on the way if it is damaged, as any
@@ -55,66 +55,66 @@ def examine(
         place: the store to try, or its URI; the active version's where there is no URI.
     """
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
-    yield Finding(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
+    yield Check(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
     yield _room(workspace)
     yield _data()
     yield from _versions(workspace)
     yield from _index(workspace, version, Place.of(place))
 
 
-def _room(workspace: Workspace) -> Finding:
+def _room(workspace: Workspace) -> Check:
     home = workspace.home.absolute()
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
     if not os.access(nearest, os.W_OK):
         hint = "choose another with --home or FUSIONREC_HOME"
-        return Finding(ERROR, f"the workspace {workspace.home} cannot be written", hint)
+        return Check(ERROR, f"the workspace {workspace.home} cannot be written", hint)
     free = shutil.disk_usage(nearest).free
     text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
-    return Finding(OK, text) if free > _ROOM else Finding(WARNING, text, "make room there")
+    return Check(OK, text) if free > _ROOM else Check(WARNING, text, "make room there")
 
 
-def _data() -> Finding:
+def _data() -> Check:
     folder = os.environ.get("FUSIONREC_DATA")
     if not folder:
-        return Finding(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
+        return Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
     if not Path(folder).is_dir():
-        return Finding(ERROR, f"FUSIONREC_DATA names no folder: {folder}", "correct or unset it")
-    return Finding(OK, f"FUSIONREC_DATA is {folder}")
+        return Check(ERROR, f"FUSIONREC_DATA names no folder: {folder}", "correct or unset it")
+    return Check(OK, f"FUSIONREC_DATA is {folder}")
 
 
-def _versions(workspace: Workspace) -> Iterator[Finding]:
+def _versions(workspace: Workspace) -> Iterator[Check]:
     numbers = version_numbers(workspace.models)
     if not numbers:
-        yield Finding(WARNING, "no model yet", "fusionrec quickstart, or fusionrec train")
+        yield Check(WARNING, "no model yet", "fusionrec quickstart, or fusionrec train")
     for number in numbers:
         try:
             artifact = Artifact.load(workspace.models / f"v{number}")
-            yield Finding(OK, f"v{number} is whole: {len(artifact.items):,} items")
+            yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items")
         except FusionrecError as error:
-            yield Finding(ERROR, error.message, error.hint or "")
+            yield Check(ERROR, error.message, error.hint or "")
     for half in sorted(workspace.models.glob(".new-*")) if numbers else []:
-        yield Finding(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
+        yield Check(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
 
 
-def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Finding]:
+def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
     try:
         ledger = Ledger(workspace.ledger)
         ledger.check()
         active = ledger.active()
     except FusionrecError as error:
-        yield Finding(ERROR, error.message, error.hint or "")
+        yield Check(ERROR, error.message, error.hint or "")
         return
     yield from _open_to_others(ledger)
     if active is None:
-        yield Finding(WARNING, "no version is active", "fusionrec index")
+        yield Check(WARNING, "no version is active", "fusionrec index")
     else:
         where = active.place or "the workspace's own Milvus"
-        yield Finding(OK, f"{active.version} is active, in {where}, since {active.at}")
+        yield Check(OK, f"{active.version} is active, in {where}, since {active.at}")
         yield from _answers(workspace, version, place)
     yield from _store(place.at((active.place if active else "") or workspace.milvus))
 
 
-def _open_to_others(ledger: Ledger) -> Iterator[Finding]:
+def _open_to_others(ledger: Ledger) -> Iterator[Check]:
     """The ledger's files that other users of the machine may read or write."""
     names = () if ledger.file is None else ("", "-wal", "-shm")
     files = [Path(f"{ledger.file}{end}") for end in names]
@@ -123,37 +123,37 @@ def _open_to_others(ledger: Ledger) -> Iterator[Finding]:
     if wide:
         mode = stat.S_IMODE(wide[0].stat().st_mode)
         text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
-        yield Finding(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
+        yield Check(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
 
 
-def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Finding]:
+def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
     said: list[str] = []
     try:
-        recommender = open_recommender(workspace, version=version, place=place, talk=said.append)
+        recommender = open_recommender(workspace, version=version, place=place, log=said.append)
     except FusionrecError as error:
-        yield Finding(ERROR, error.message, error.hint or "")
+        yield Check(ERROR, error.message, error.hint or "")
         return
     for text in said:
-        yield Finding(WARNING, text)
+        yield Check(WARNING, text)
     for note in recommender.notes:
-        yield Finding(WARNING, note)
+        yield Check(WARNING, note)
     recommender.close()
-    yield Finding(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
+    yield Check(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
 
 
-def _store(place: Place) -> Iterator[Finding]:
+def _store(place: Place) -> Iterator[Check]:
     """What is at a place, and what it cannot do."""
     try:
         with MilvusStore(place, create=False) as store:
-            yield Finding(OK, f"{store.place} is {store.software.title}, with {_alias(store)}")
+            yield Check(OK, f"{store.place} is {store.software.title}, with {_alias(store)}")
             for limit in store.software.cannot:
-                yield Finding(OK, f"{store.software.title}: {limit}")
+                yield Check(OK, f"{store.software.title}: {limit}")
             for collection in store.collections():
                 yield _collection(store, collection)
     except StoreMissingError:
         return  # nothing was built there yet
     except FusionrecError as error:
-        yield Finding(WARNING, error.message, error.hint or "")
+        yield Check(WARNING, error.message, error.hint or "")
 
 
 def _alias(store: MilvusStore) -> str:
@@ -161,12 +161,12 @@ def _alias(store: MilvusStore) -> str:
     return f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
 
 
-def _collection(store: MilvusStore, collection: CollectionInfo) -> Finding:
+def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
     name = collection.name
     if collection.damaged:
-        return Finding(WARNING, f"{name} is damaged", "fusionrec index builds it anew")
+        return Check(WARNING, f"{name} is damaged", "fusionrec index builds it anew")
     kind = store.index_type(name) or "no index"
     embedded = store.software.folder is not None  # which nothing stays loaded in
     state = "loaded when it is opened" if embedded else store.state(name)
     text = f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}"
-    return Finding(OK, text)
+    return Check(OK, text)

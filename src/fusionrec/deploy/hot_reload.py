@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from fusionrec.deploy.open import Opened, open_exactly, open_version, sharing, with_changes
-from fusionrec.errors import StoreError, Talk, unfailing
+from fusionrec.deploy.open import OpenVersion, open_exactly, open_version, sharing, with_changes
+from fusionrec.errors import Log, StoreError, unfailing
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.recommender import Recommender
@@ -37,14 +37,14 @@ class _Lease:
         retired: whether another one has taken its place.
     """
 
-    opened: Opened
+    opened: OpenVersion
     stamp: tuple[int, int]
     users: int = 0
     failed: str = ""
     retired: bool = False
 
 
-class Live:
+class LiveRecommender:
     """Answers from whatever version the ledger says is active, with all changes of items.
 
     Towers and collection are switched together, as one object: an answer that began with a version
@@ -70,14 +70,14 @@ class Live:
         self,
         workspace: Workspace,
         place: Place | str = "",
-        talk: Talk = lambda _: None,
+        log: Log = lambda _: None,
         *,
         look: float | None = None,
         retry: float = RETRY,
         exact: bool = False,
         prepare: Prepare = lambda *_: None,
     ) -> None:
-        self._workspace, self._place, self._talk = workspace, place, unfailing(talk)
+        self._workspace, self._place, self._log = workspace, place, unfailing(log)
         self._ledger = Ledger(workspace.ledger)
         usual = LOOK if self._ledger.is_file else LOOK_AT_SERVER
         self._look = usual if look is None else look
@@ -196,12 +196,12 @@ class Live:
             self._watcher.join(STALLED)
         self._switch(None)
 
-    def _open(self) -> Opened:
+    def _open(self) -> OpenVersion:
         if self._exact:
             return open_exactly(self._workspace)
-        return open_version(self._workspace, place=self._place, talk=self._talk)
+        return open_version(self._workspace, place=self._place, log=self._log)
 
-    def _prepared(self, opened: Opened, before: Opened | None) -> Opened:
+    def _prepared(self, opened: OpenVersion, before: OpenVersion | None) -> OpenVersion:
         """What was opened, ready to answer in the place of another one; closed where it cannot be
         made ready.
         """
@@ -269,16 +269,16 @@ class Live:
         if done and not closed:
             self._let_go(before.opened)
 
-    def _let_go(self, opened: Opened) -> None:
+    def _let_go(self, opened: OpenVersion) -> None:
         """Closes what no answer needs any more; no answer fails of it."""
         try:
             opened.close()
         except Exception as error:
-            self._talk(f"{opened.version} could not be closed: {error}")
+            self._log(f"{opened.version} could not be closed: {error}")
 
     def _tell(self, error: BaseException) -> None:
         """Says what is wrong, once."""
         text = f"still answering from {self._current.opened.version}: {error}"
         if text != self._said:
             self._said = text
-            self._talk(text)
+            self._log(text)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from fusionrec.deploy.build import built_at, open_built, place_of, rebuild
 from fusionrec.errors import (
     DataError,
+    Log,
     StoreDamagedError,
     StoreError,
     StoreMissingError,
@@ -16,26 +16,24 @@ from fusionrec.errors import (
 )
 from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.catalog import Catalogue, current
+from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
-Talk = Callable[[str], None]
-
 
 @dataclass(eq=False)
-class Base:
+class SharedIndex:
     """An open index, and what it was built from; closed when the last one lets go of it.
 
     Attributes:
         index: Milvus', or an exact one in its place.
-        catalogue: the items as they were when it was built.
+        catalog: the items as they were when it was built.
     """
 
     index: Index
-    catalogue: Catalogue
+    catalog: Catalog
     _holders: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -46,24 +44,24 @@ class Base:
         *,
         away: bool,
         before: Recommender | None = None,
-    ) -> Opened:
+    ) -> OpenVersion:
         """Its version with all changes of items until now; one more that holds this.
 
         Args:
             ledger: holds the changes.
             notes: of the recommender.
-            away: see ``Opened``.
+            away: see ``OpenVersion``.
             before: of the same version, with some of the changes; what it has made of the items is
                 updated for the others, instead of being made anew.
         """
         with self._lock:
             self._holders += 1
         try:
-            now = (self if before is None else before).catalogue.until_now(ledger)
+            now = (self if before is None else before).catalog.until_now(ledger)
             index = _laid_over(self, now)
             if before is None:
-                return Opened(Recommender(now, index, notes), self, away)
-            return Opened(before.after(now).over(index, notes), self, away)
+                return OpenVersion(Recommender(now, index, notes), self, away)
+            return OpenVersion(before.after(now).over(index, notes), self, away)
         except BaseException:
             self.release()
             raise
@@ -78,7 +76,7 @@ class Base:
 
 
 @dataclass(frozen=True, eq=False)
-class Opened:
+class OpenVersion:
     """A version that is open for answering.
 
     Attributes:
@@ -88,7 +86,7 @@ class Opened:
     """
 
     recommender: Recommender
-    base: Base
+    base: SharedIndex
     away: bool = False
 
     @property
@@ -106,8 +104,8 @@ def open_version(
     *,
     version: str | None = None,
     place: Place | str = "",
-    talk: Talk = lambda _: None,
-) -> Opened:
+    log: Log = lambda _: None,
+) -> OpenVersion:
     """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
 
     The store that the active version was indexed in is rebuilt from the artifact where it is
@@ -133,13 +131,13 @@ def open_version(
     except (StoreDamagedError, StoreMissingError) as error:
         if ledger.active() != active:
             # It was dropped while it was opened, since others took over.
-            return open_version(workspace, version=version, place=place, talk=talk)
+            return open_version(workspace, version=version, place=place, log=log)
         ours = is_active and at.name == place_of(workspace, "").name
         if active is None or not ours:
             why = _no_index(artifact, at, error, Place.of(place).uri != "")
             return _exact(workspace, artifact, why, away=False)
         lost = f"{error}; rebuilding it from" if active.collection else f"{at.name}: indexing"
-        talk(f"{lost} {artifact.version}")
+        log(f"{lost} {artifact.version}")
         problem: StoreError = error
     except StoreError as error:
         return _exact(workspace, artifact, str(error), away=True)
@@ -150,7 +148,7 @@ def open_version(
         return _exact(workspace, artifact, f"{problem}; {error}", away=True)
 
 
-def open_exactly(workspace: Workspace, version: str | None = None) -> Opened:
+def open_exactly(workspace: Workspace, version: str | None = None) -> OpenVersion:
     """A version, the active one by default, answering from the artifact: for a process that leaves
     the store to another one on purpose, or needs none.
 
@@ -165,13 +163,13 @@ def open_recommender(
     *,
     version: str | None = None,
     place: Place | str = "",
-    talk: Talk = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Recommender:
     """A version's recommender, which closes its index itself; see ``open_version``."""
-    return open_version(workspace, version=version, place=place, talk=talk).recommender
+    return open_version(workspace, version=version, place=place, log=log).recommender
 
 
-def with_changes(opened: Opened, ledger: Ledger) -> Opened:
+def with_changes(opened: OpenVersion, ledger: Ledger) -> OpenVersion:
     """The same version over the same index, with the changes of items until now. Both are to be
     closed; the one given must not have been.
     """
@@ -179,7 +177,7 @@ def with_changes(opened: Opened, ledger: Ledger) -> Opened:
     return opened.base.opened(ledger, before.notes, away=opened.away, before=before)
 
 
-def sharing(opened: Opened, before: Opened, ledger: Ledger) -> Opened:
+def sharing(opened: OpenVersion, before: OpenVersion, ledger: Ledger) -> OpenVersion:
     """What was opened, in the place of which one is given that shares what an earlier one has made
     of the same version's items; of another version, itself.
     """
@@ -193,7 +191,7 @@ def sharing(opened: Opened, before: Opened, ledger: Ledger) -> Opened:
         opened.close()
 
 
-def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
+def _open(workspace: Workspace, artifact: Artifact, place: Place) -> OpenVersion:
     ledger = Ledger(workspace.ledger)
     # One that was built elsewhere is not there, but whether the place is whole is seen.
     mine = [a for a in ledger.activations() if a.version == artifact.version]
@@ -201,17 +199,17 @@ def _open(workspace: Workspace, artifact: Artifact, place: Place) -> Opened:
     if built is None:
         raise StoreMissingError(f"{artifact.version} was never indexed", "fusionrec index")
     index, then = open_built(artifact, ledger, built, place)
-    return Base(index, then).opened(ledger, (), away=False)
+    return SharedIndex(index, then).opened(ledger, (), away=False)
 
 
-def _laid_over(base: Base, now: Catalogue) -> Index:
-    """The index of a catalogue's items as they are now."""
-    changed = now.changed_since(base.catalogue.number)
+def _laid_over(base: SharedIndex, now: Catalog) -> Index:
+    """The index of a catalog's items as they are now."""
+    changed = now.changed_since(base.catalog.number)
     if not len(changed):
         return base.index
     return OverlaidIndex(
         base.index,
-        len(base.catalogue),
+        len(base.catalog),
         now.columns,
         now.vectors,
         now.available,
@@ -219,13 +217,13 @@ def _laid_over(base: Base, now: Catalogue) -> Index:
     )
 
 
-def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> Opened:
+def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> OpenVersion:
     now = current(artifact, Ledger(workspace.ledger))
     index = ExactIndex(
         artifact.schema, now.items, now.vectors, "exact", now.available, columns=now.columns
     )
     notes = (f"answered exactly from the artifact: {why}",) if why else ()
-    return Base(index, now).opened(Ledger(workspace.ledger), notes, away=away)
+    return SharedIndex(index, now).opened(Ledger(workspace.ledger), notes, away=away)
 
 
 def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:

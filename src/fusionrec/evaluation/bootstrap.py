@@ -10,7 +10,7 @@ from fusionrec.errors import UsageError
 from fusionrec.evaluation.metrics_table import (
     LOWER_IS_BETTER,
     POWER,
-    Measured,
+    MetricsRow,
     check_paired,
     tested,
 )
@@ -55,7 +55,7 @@ class Comparison:
 
 
 def compare(
-    model: Measured, baseline: Measured, metric: str, resamples: int = RESAMPLES, seed: int = 0
+    model: MetricsRow, baseline: MetricsRow, metric: str, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
     """The paired percentile bootstrap of a difference (Efron and Tibshirani, 1993, chapter 13).
 

@@ -22,12 +22,12 @@ from fusionrec.registry.tables import Histories
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.training.progress import Report
+    from fusionrec.training.progress import OnProgress
 
-    Show = Callable[[], AbstractContextManager[Report]]
+    Show = Callable[[], AbstractContextManager[OnProgress]]
 
 
-class Source(Protocol):
+class Candidate(Protocol):
     """Where the model that a split is tested on comes from.
 
     Attributes:
@@ -61,7 +61,7 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True)
-class Fresh:
+class TrainOnSplit:
     """Trains on the split's training rows alone and publishes into a workspace that is thrown away,
     so that what is tested is what would answer.
 
@@ -75,25 +75,25 @@ class Fresh:
     recipe: AnyRecipe
     seeded: bool = True
     show: Show = lambda: nullcontext(lambda _: None)
-    talk: Callable[[str], None] = lambda _: None
+    log: Callable[[str], None] = lambda _: None
 
     @property
     def name(self) -> str:
-        """See ``Source``."""
+        """See ``Candidate``."""
         return self.recipe.name
 
     @property
     def rates(self) -> bool:
-        """See ``Source``."""
+        """See ``Candidate``."""
         return self.recipe.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``Source.check``; a recipe that does not suit the schema is refused too."""
+        """See ``Candidate.check``; a recipe that does not suit the schema is refused too."""
         self.recipe.for_schema(dataset.schema, len(split.train))
         check_disjoint(dataset, split, split.train)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
-        """See ``Source.get``; takes as long as a training does."""
+        """See ``Candidate.get``; takes as long as a training does."""
         from fusionrec.training.train import train  # paddle takes a second to import
 
         recipe = self.recipe
@@ -101,14 +101,14 @@ class Fresh:
             recipe = recipe.change({"training.seed": str(seed)})
         with self.show() as report:
             artifact = train(
-                dataset, recipe, Workspace(home), report, rows=split.train, talk=self.talk
+                dataset, recipe, Workspace(home), report, rows=split.train, log=self.log
             )
         check_fingerprint(dataset, split, artifact.manifest["rows"])
         return artifact
 
 
 @dataclass(frozen=True)
-class Published:
+class TrainedVersion:
     """A version that was trained before.
 
     Attributes:
@@ -132,11 +132,11 @@ class Published:
 
     @property
     def rates(self) -> bool:
-        """See ``Source``."""
+        """See ``Candidate``."""
         return self.artifact.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``Source.check``; a version of another data set is refused too."""
+        """See ``Candidate.check``; a version of another data set is refused too."""
         known, histories = self.artifact, self.artifact.histories
         if known.manifest["data"] != dataset.name:
             raise UsageError(
@@ -150,7 +150,7 @@ class Published:
         check_fingerprint(dataset, split, known.manifest.get("rows", ""), history)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
-        """See ``Source.get``; at once."""
+        """See ``Candidate.get``; at once."""
         self.check(dataset, split)
         return self.artifact
 

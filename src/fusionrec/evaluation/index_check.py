@@ -17,7 +17,7 @@ from fusionrec.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Searched:
+class IndexCheck:
     """How the index's lists differ from the exact ones.
 
     Attributes:
@@ -47,7 +47,7 @@ class Searched:
 
 def search(
     dataset: Dataset, task: Task, ranker: ModelRanker, home: Path, most: int | None, seed: int
-) -> Searched:
+) -> IndexCheck:
     """Puts the model's items into an embedded Milvus and asks it for the lists of a task.
 
     Equal scores come by row in both answers, whatever the task's order is: the index knows no
@@ -78,7 +78,7 @@ def search(
     index.add_lists(users, _lists(task, ranker, users, k, home))
     one, other = exact.result(), index.result()
     differ = int((one.best != other.best).any(axis=1).sum())
-    return Searched(len(users), k, differ, _figures(one, k), _figures(other, k))
+    return IndexCheck(len(users), k, differ, _figures(one, k), _figures(other, k))
 
 
 def _figures(ranked: Ranked, k: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ POWER = {"rmse": 2.0}  # a run's RMSE is the root of the users' mean squares; of
 
 
 @dataclass(frozen=True)
-class Values:
+class RunMetrics:
     """What one run says of one model or baseline.
 
     Attributes:
@@ -31,7 +31,7 @@ class Values:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MetricsRow:
     """A model or a baseline in all runs: a line of the table.
 
     Attributes:
@@ -43,7 +43,7 @@ class Measured:
 
     name: str
     is_model: bool
-    runs: Sequence[Values]
+    runs: Sequence[RunMetrics]
     seconds: float
 
     @property
@@ -80,19 +80,19 @@ class Measured:
         return top, bottom
 
 
-def best_of(baselines: Sequence[Measured], metric: str) -> Measured | None:
+def best_of(baselines: Sequence[MetricsRow], metric: str) -> MetricsRow | None:
     """The baseline with the best figure in a metric; the first of equal ones, None of none."""
     known = [b for b in baselines if not np.isnan(b.figure(metric))]
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     return max(known, key=lambda b: sign * b.figure(metric), default=None)
 
 
-def tested(measured: Measured) -> np.ndarray:
+def tested(measured: MetricsRow) -> np.ndarray:
     """All users tested in any run, int64 [u], each once, rising."""
     return np.unique(np.concatenate([run.users for run in measured.runs]))
 
 
-def check_paired(one: Measured, other: Measured) -> None:
+def check_paired(one: MetricsRow, other: MetricsRow) -> None:
     """Refuses two that were not measured on the same users in the same runs.
 
     Raises:
@@ -105,7 +105,7 @@ def check_paired(one: Measured, other: Measured) -> None:
         raise UsageError(f"{one.name} and {other.name} were not measured on the same users")
 
 
-def _figure(run: Values, metric: str) -> float:
+def _figure(run: RunMetrics, metric: str) -> float:
     if metric in run.lists:
         return run.lists[metric]
     value = run.values[metric]

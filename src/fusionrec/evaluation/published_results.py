@@ -11,7 +11,7 @@ INTERPOLATED = ("ml-1m",)  # data sets of which copies are about with times that
 
 
 @dataclass(frozen=True)
-class Anchor:
+class PublishedResult:
     """One figure from elsewhere.
 
     Attributes:
@@ -46,57 +46,63 @@ def _people(ndcg: float, liked: float, hr: float, hr_liked: float) -> dict[str, 
 
 
 ANCHORS = (
-    Anchor("next-item", "popularity", _next(0.037, 0.018), _OWN, row="popular"),
-    Anchor("next-item", "EASE, whole history", _next(0.096, 0.047), _OWN, row="ease"),
-    Anchor(
+    PublishedResult("next-item", "popularity", _next(0.037, 0.018), _OWN, row="popular"),
+    PublishedResult("next-item", "EASE, whole history", _next(0.096, 0.047), _OWN, row="ease"),
+    PublishedResult(
         "next-item",
         "SASRec, 1 negative, BCE",
         _next(0.250, 0.134),
         "antklen/sasrec-bert4rec-recsys23",
         _FILMS,
     ),
-    Anchor("next-item", "BERT4Rec", _next(0.292, 0.162), "blondered/bert4rec_repro", _FILMS),
-    Anchor("next-item", "gSASRec", _next(0.300, 0.173), "asash/gSASRec-pytorch", _FILMS),
-    Anchor("next-item", "eSASRec", _next(0.313, 0.177), "blondered/transformer_benchmark", _FILMS),
-    Anchor(
+    PublishedResult(
+        "next-item", "BERT4Rec", _next(0.292, 0.162), "blondered/bert4rec_repro", _FILMS
+    ),
+    PublishedResult("next-item", "gSASRec", _next(0.300, 0.173), "asash/gSASRec-pytorch", _FILMS),
+    PublishedResult(
+        "next-item", "eSASRec", _next(0.313, 0.177), "blondered/transformer_benchmark", _FILMS
+    ),
+    PublishedResult(
         "next-item",
         "SASRec, 3,000 negatives",
         _next(0.316, 0.186),
         "antklen/sasrec-bert4rec-recsys23",
         _FILMS,
     ),
-    Anchor(
+    PublishedResult(
         "next-item",
         "HSTU-large",
         _next(0.364, 0.216),
         "RecTools, HSTU tutorial",
         "reads the time of the target: not comparable",
     ),
-    Anchor("rating", "global, user and item bias", {"rmse": 0.907}, _OWN, row="bias"),
-    Anchor("rating", "kNN-baseline", {"rmse": 0.895}, "Surprise", "5 folds"),
-    Anchor("rating", "SVD", {"rmse": 0.873}, "Surprise", "5 folds"),
-    Anchor("rating", "SVD++", {"rmse": 0.862}, "Surprise", "5 folds"),
-    Anchor("rating", "GC-MC", {"rmse": 0.832}, "GC-MC", _REPORTED),
-    Anchor("rating", "I-AutoRec", {"rmse": 0.831}, "AutoRec", _REPORTED),
-    Anchor("rating", "GHRS", {"rmse": 0.833}, "GHRS", _REPORTED),
-    Anchor("rating", "SparseFC", {"rmse": 0.824}, "SparseFC", _REPORTED),
-    Anchor("rating", "GLocal-K", {"rmse": 0.823}, "GLocal-K", _REPORTED),
-    Anchor(
+    PublishedResult("rating", "global, user and item bias", {"rmse": 0.907}, _OWN, row="bias"),
+    PublishedResult("rating", "kNN-baseline", {"rmse": 0.895}, "Surprise", "5 folds"),
+    PublishedResult("rating", "SVD", {"rmse": 0.873}, "Surprise", "5 folds"),
+    PublishedResult("rating", "SVD++", {"rmse": 0.862}, "Surprise", "5 folds"),
+    PublishedResult("rating", "GC-MC", {"rmse": 0.832}, "GC-MC", _REPORTED),
+    PublishedResult("rating", "I-AutoRec", {"rmse": 0.831}, "AutoRec", _REPORTED),
+    PublishedResult("rating", "GHRS", {"rmse": 0.833}, "GHRS", _REPORTED),
+    PublishedResult("rating", "SparseFC", {"rmse": 0.824}, "SparseFC", _REPORTED),
+    PublishedResult("rating", "GLocal-K", {"rmse": 0.823}, "GLocal-K", _REPORTED),
+    PublishedResult(
         "rating",
         "SVD++ flipped, ordered probit",
         {"rmse": 0.814},
         "myFM",
         "also reads the day: not comparable",
     ),
-    Anchor("new-user", "most popular", _people(0.482, 0.403, 0.935, 0.898), _OWN, row="popular"),
-    Anchor(
+    PublishedResult(
+        "new-user", "most popular", _people(0.482, 0.403, 0.935, 0.898), _OWN, row="popular"
+    ),
+    PublishedResult(
         "new-user",
         "most popular of the profile's group",
         _people(0.498, 0.419, 0.0, 0.0),
         _OWN,
         row="popular-by-group",
     ),
-    Anchor(
+    PublishedResult(
         "new-user",
         "ridge on the profile",
         _people(0.501, 0.424, 0.944, 0.909),
@@ -106,6 +112,6 @@ ANCHORS = (
 )
 
 
-def anchors(protocol: str, data: str) -> list[Anchor]:
+def anchors(protocol: str, data: str) -> list[PublishedResult]:
     """What is known from elsewhere of a protocol on a data set; nothing on most."""
     return [a for a in ANCHORS if a.protocol == protocol] if data == "ml-1m" else []

@@ -12,9 +12,9 @@ import numpy as np
 
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.bootstrap import Comparison
-from fusionrec.evaluation.index_check import Searched
-from fusionrec.evaluation.metrics_table import Measured
-from fusionrec.evaluation.published_results import Anchor
+from fusionrec.evaluation.index_check import IndexCheck
+from fusionrec.evaluation.metrics_table import MetricsRow
+from fusionrec.evaluation.published_results import PublishedResult
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ class Result:
     ids: Sequence[str]
     runs: Sequence[str]
     seeds: Sequence[int]
-    rows: Sequence[Measured]
+    rows: Sequence[MetricsRow]
     comparisons: Sequence[Comparison]
-    searched: Searched | None
-    anchors: Sequence[Anchor]
+    searched: IndexCheck | None
+    anchors: Sequence[PublishedResult]
     notes: Sequence[str]
     seconds: float
     machine: str
@@ -57,7 +57,7 @@ class Result:
         """How many users were tested, those of every run counted."""
         return sum(len(run.users) for run in self.rows[0].runs)
 
-    def row(self, name: str) -> Measured:
+    def row(self, name: str) -> MetricsRow:
         """The line of a name.
 
         Raises:

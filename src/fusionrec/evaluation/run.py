@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import UsageError
+from fusionrec.errors import Log, UsageError
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
-from fusionrec.evaluation.candidates import Source
-from fusionrec.evaluation.index_check import Searched, search
-from fusionrec.evaluation.metrics_table import Measured, Values, best_of
-from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
+from fusionrec.evaluation.candidates import Candidate
+from fusionrec.evaluation.index_check import IndexCheck, search
+from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics, best_of
+from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingProtocol, SplitRun
 from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
 from fusionrec.evaluation.published_results import INTERPOLATED, anchors
 from fusionrec.evaluation.result import Result
@@ -30,16 +30,14 @@ SAMPLE = 200  # users who are also asked through the index, by default
 
 CLOCKED = "the model was told the time of what is asked for: compare it with others that were"
 
-Talk = Callable[[str], None]
-
 
 def evaluate(
     dataset: Dataset,
     protocol: Protocol,
-    options: Options,
-    source: Source | None = None,
+    options: ProtocolOptions,
+    source: Candidate | None = None,
     *,
-    talk: Talk = lambda _: None,
+    log: Log = lambda _: None,
     through_index: int | None = SAMPLE,
     resamples: int = RESAMPLES,
 ) -> Result:
@@ -62,17 +60,17 @@ def evaluate(
     """
     started = time.monotonic()
     dataset, runs, names = _checked(dataset, protocol, options, source)
-    work = _Work(dataset, protocol, options, source, talk, through_index)
+    work = _Work(dataset, protocol, options, source, log, through_index)
     with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as home:
         for number, run in enumerate(runs, start=1):
-            talk(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
+            log(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
             work.run(run, names, Path(home) / str(number))
     return _result(work, runs, resamples, started)
 
 
 def _checked(
-    dataset: Dataset, protocol: Protocol, options: Options, source: Source | None
-) -> tuple[Dataset, list[Run], list[str]]:
+    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, source: Candidate | None
+) -> tuple[Dataset, list[SplitRun], list[str]]:
     """The data set as the protocol sees it, the splits, and the baselines' names: all quick."""
     protocol.check_options(options)
     dataset = protocol.prepare(dataset)
@@ -92,7 +90,7 @@ def _checked(
 
 
 def _check_unseen(
-    dataset: Dataset, protocol: Protocol, options: Options, run: Run, source: Source
+    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, run: SplitRun, source: Candidate
 ) -> None:
     """Refuses a model that may have seen the test, and names the command that trains one."""
     split = run.split
@@ -115,23 +113,23 @@ class _Work:
         self,
         dataset: Dataset,
         protocol: Protocol,
-        options: Options,
-        source: Source | None,
-        talk: Talk,
+        options: ProtocolOptions,
+        source: Candidate | None,
+        log: Log,
         through_index: int | None,
     ) -> None:
         self.dataset, self.protocol, self.options = dataset, protocol, options
-        self.source, self.talk, self.through_index = source, talk, through_index
-        self.values: dict[str, list[Values]] = {source.name: []} if source else {}
+        self.source, self.log, self.through_index = source, log, through_index
+        self.values: dict[str, list[RunMetrics]] = {source.name: []} if source else {}
         self.seconds: dict[str, float] = {}
-        self.searched: Searched | None = None
+        self.searched: IndexCheck | None = None
         self.clocked = False  # whether the model was told the time of what is asked for
 
-    def run(self, run: Run, names: Sequence[str], home: Path) -> None:
+    def run(self, run: SplitRun, names: Sequence[str], home: Path) -> None:
         """One split: baselines first, which are quick, then the model."""
         makers: Mapping[str, Make] = self.protocol.baselines(self.dataset, run.seed)
         for name in names:
-            self.talk(f"  {name}")
+            self.log(f"  {name}")
             self._timed(
                 name,
                 lambda make: self.protocol.measure_baseline(self.dataset, run, self.options, make),
@@ -141,7 +139,7 @@ class _Work:
             return
         what = "interactions" if self.dataset.schema.events else "ratings"
         rows = f"{len(run.split.train):,} {what} before the test"
-        self.talk(f"  {self.source.name}: {rows}")
+        self.log(f"  {self.source.name}: {rows}")
         began = time.monotonic()
         artifact = self.source.get(self.dataset, run.split, run.seed, home)
         name = self.source.name
@@ -154,32 +152,32 @@ class _Work:
         )
         self._search(run, artifact, home)
 
-    def _timed(self, name: str, measure: Callable[[Any], Values], of: Any) -> None:
+    def _timed(self, name: str, measure: Callable[[Any], RunMetrics], of: Any) -> None:
         began = time.monotonic()
         self.values.setdefault(name, []).append(measure(of))
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
 
-    def _search(self, run: Run, artifact: Artifact, home: Path) -> None:
+    def _search(self, run: SplitRun, artifact: Artifact, home: Path) -> None:
         if self.searched or self.through_index == 0:
             return
         if not isinstance(self.protocol, RankingProtocol):
             return  # the index makes lists, and there are none
-        self.talk("  asking the same through Milvus")
+        self.log("  asking the same through Milvus")
         task = self.protocol.tasks(self.dataset, run, self.options)[0]
         home.mkdir(parents=True, exist_ok=True)
         ranker = task.ranker(artifact, self.dataset)
         self.searched = search(self.dataset, task, ranker, home, self.through_index, run.seed)
 
-    def rows(self) -> list[Measured]:
+    def rows(self) -> list[MetricsRow]:
         """A line per model and baseline, the model first."""
         model = self.source.name if self.source else None
         return [
-            Measured(name, name == model, runs, self.seconds[name])
+            MetricsRow(name, name == model, runs, self.seconds[name])
             for name, runs in self.values.items()
         ]
 
 
-def _result(work: _Work, runs: Sequence[Run], resamples: int, started: float) -> Result:
+def _result(work: _Work, runs: Sequence[SplitRun], resamples: int, started: float) -> Result:
     """What was measured, compared and annotated."""
     dataset, protocol, options, rows = work.dataset, work.protocol, work.options, work.rows()
     return Result(
@@ -199,7 +197,7 @@ def _result(work: _Work, runs: Sequence[Run], resamples: int, started: float) ->
     )
 
 
-def _chosen(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
+def _chosen(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> list[str]:
     """The names of the baselines, those asked for or all that fit."""
     fitting = protocol.baselines(dataset, 0)
     for name in options.baselines or ():
@@ -209,7 +207,7 @@ def _chosen(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]
 
 
 def _comparisons(
-    protocol: Protocol, options: Options, rows: Sequence[Measured], resamples: int
+    protocol: Protocol, options: ProtocolOptions, rows: Sequence[MetricsRow], resamples: int
 ) -> list[Comparison]:
     found = []
     baselines = [row for row in rows if not row.is_model]
@@ -224,7 +222,7 @@ def _comparisons(
     return found
 
 
-def _notes(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
+def _notes(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> list[str]:
     notes = protocol.notes(dataset)
     served = protocol.baselines(dataset, 0)
     # Where nobody takes an item again there is nothing that the data lacks.

@@ -6,14 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusionrec.evaluation.metrics_table import Measured
+from fusionrec.evaluation.metrics_table import MetricsRow
 from fusionrec.evaluation.result import Result
 
 WIDEST = 6  # metrics that stand in one table
 
 
 @dataclass(frozen=True)
-class Block:
+class TextTable:
     """One table."""
 
     title: str
@@ -21,7 +21,7 @@ class Block:
     rows: Sequence[Sequence[str]]
 
 
-def tables(result: Result) -> list[Block]:
+def tables(result: Result) -> list[TextTable]:
     """The figures of all rows, the lists', the comparisons, and figures from elsewhere."""
     first = result.rows[0].runs[0]
     found = []
@@ -37,7 +37,7 @@ def tables(result: Result) -> list[Block]:
     return found
 
 
-def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: bool) -> Block:
+def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: bool) -> TextTable:
     header = ["name", *metrics]
     rows = [[row.name, *(number(row.figure(m)) for m in metrics)] for row in result.rows]
     if with_marks and result.comparisons:
@@ -48,20 +48,20 @@ def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: boo
         header.append("known figure")
         for row, line in zip(result.rows, rows, strict=True):
             line.append(_anchor(result, row))
-    return Block(title, header, rows)
+    return TextTable(title, header, rows)
 
 
-def _marks(result: Result, row: Measured) -> str:
+def _marks(result: Result, row: MetricsRow) -> str:
     own = [c for c in result.comparisons if c.model == row.name]
     return "; ".join(f"{c.metric} {c.mark}" for c in own)
 
 
-def _anchor(result: Result, row: Measured) -> str:
+def _anchor(result: Result, row: MetricsRow) -> str:
     own = [a for a in result.anchors if a.row == row.name]
     return "; ".join(f"{m} {v:.3f}" for a in own for m, v in a.figures.items())
 
 
-def _compared(result: Result) -> Block:
+def _compared(result: Result) -> TextTable:
     rows = [
         [
             c.metric,
@@ -74,16 +74,18 @@ def _compared(result: Result) -> Block:
         for c in result.comparisons
     ]
     header = ["metric", "difference", "value", "95% from", "to", "mark"]
-    return Block("the model against the best baseline, paired over users", header, rows)
+    return TextTable("the model against the best baseline, paired over users", header, rows)
 
 
-def _elsewhere(result: Result) -> Block:
+def _elsewhere(result: Result) -> TextTable:
     metrics = list(dict.fromkeys(m for a in result.anchors for m in a.figures))
     rows = [
         [a.name, *(number(a.figures.get(m, math.nan), 3) for m in metrics), a.source, a.note]
         for a in result.anchors
     ]
-    return Block(f"known figures of {result.data}", ["model", *metrics, "source", "differs"], rows)
+    return TextTable(
+        f"known figures of {result.data}", ["model", *metrics, "source", "differs"], rows
+    )
 
 
 def _cut(names: list[str]) -> list[list[str]]:

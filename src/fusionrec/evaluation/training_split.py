@@ -10,11 +10,11 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.protocols import Options, Protocol, Run
+from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, SplitRun
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainingSplit:
     """What a version that a protocol measures is trained on.
 
     Attributes:
@@ -31,7 +31,7 @@ class Part:
     about: Mapping[str, Any]
 
 
-def training_part(dataset: Dataset, protocol: Protocol, options: Options) -> Part:
+def training_part(dataset: Dataset, protocol: Protocol, options: ProtocolOptions) -> TrainingSplit:
     """The training rows of the one split that some options leave.
 
     Args:
@@ -58,15 +58,17 @@ def training_part(dataset: Dataset, protocol: Protocol, options: Options) -> Par
     if options.share is not None:
         about["share"] = options.share
     command = _command("evaluate", "--folds", protocol, options, run)
-    return Part(dataset, run.split.train, command, about)
+    return TrainingSplit(dataset, run.split.train, command, about)
 
 
-def training_command(protocol: Protocol, options: Options, run: Run) -> str:
+def training_command(protocol: Protocol, options: ProtocolOptions, run: SplitRun) -> str:
     """The command that trains a version for one of a protocol's runs, but data and settings."""
     return _command("train", "--fold", protocol, options, run)
 
 
-def _command(verb: str, fold: str, protocol: Protocol, options: Options, run: Run) -> str:
+def _command(
+    verb: str, fold: str, protocol: Protocol, options: ProtocolOptions, run: SplitRun
+) -> str:
     words = [f"fusionrec {verb} --protocol", protocol.name]
     if run.fold is not None:
         words += [fold, str(run.fold)]

@@ -99,7 +99,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Reading:
+class HistoryFeatures:
     """What a user tower reads of a history, beside the items and their ratings.
 
     Attributes:

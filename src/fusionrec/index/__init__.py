@@ -6,7 +6,7 @@ Importing this package loads no Milvus client; that happens when a store is open
 from __future__ import annotations
 
 from fusionrec.index.base import Index
-from fusionrec.index.batch import ManySearch
+from fusionrec.index.batch import BatchSearch
 from fusionrec.index.coalescing import side_by_side
 from fusionrec.index.connection import Place, place_from
 from fusionrec.index.dialect import collection_name
@@ -30,6 +30,7 @@ from fusionrec.index.overlay import OverlaidIndex
 __all__ = [
     "AllOf",
     "AnyOf",
+    "BatchSearch",
     "Between",
     "CollectionInfo",
     "Condition",
@@ -37,7 +38,6 @@ __all__ = [
     "FilterColumns",
     "Hits",
     "Index",
-    "ManySearch",
     "MilvusIndex",
     "MilvusStore",
     "NoneOf",

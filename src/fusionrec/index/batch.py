@@ -12,7 +12,7 @@ _AT_ONCE = (
 )
 
 
-class ManySearch:
+class BatchSearch:
     """Answers for blocks of vectors over the same items, each as ``ExactIndex.search`` gives it.
 
     Args:

@@ -14,7 +14,7 @@ QUERIES = 1_000
 
 
 @dataclass(frozen=True)
-class Measured:
+class SearchTimes:
     """What searches for ten items came to.
 
     Attributes:
@@ -30,7 +30,7 @@ class Measured:
     p99_ms: float
 
 
-def measured(index: Index, oracle: Index, queries: np.ndarray) -> Measured:
+def measured(index: Index, oracle: Index, queries: np.ndarray) -> SearchTimes:
     """Searches one by one, each compared with an exact index.
 
     Args:
@@ -50,7 +50,7 @@ def measured(index: Index, oracle: Index, queries: np.ndarray) -> Measured:
         found += len(np.intersect1d(rows, right))
         wanted += len(right)
     p50, p99 = np.percentile(spans, [50, 99])
-    return Measured(len(queries), found / wanted, float(p50), float(p99))
+    return SearchTimes(len(queries), found / wanted, float(p50), float(p99))
 
 
 def sample(*tables: np.ndarray) -> np.ndarray:

@@ -12,12 +12,12 @@ from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
 
-Found = tuple[np.ndarray, np.ndarray]  # rows and scores, best first
-Search = Callable[[Sequence[np.ndarray], int, str], list[Found]]
+RowsAndScores = tuple[np.ndarray, np.ndarray]  # rows and scores, best first
+Search = Callable[[Sequence[np.ndarray], int, str], list[RowsAndScores]]
 
 
 @dataclass(frozen=True, eq=False)
-class _Asked:
+class _PendingSearch:
     """A search that an answer waits for."""
 
     search: Search
@@ -37,7 +37,7 @@ class _Answer(greenlet):  # type: ignore[misc]
     def __init__(self, make: Callable[[], Any]) -> None:
         super().__init__(self._make)
         self._what, self.ended = make, Future[Any]()
-        self.asked: _Asked | None = None
+        self.asked: _PendingSearch | None = None
 
     def _make(self) -> None:
         try:
@@ -50,7 +50,7 @@ class _Answer(greenlet):  # type: ignore[misc]
         self.asked = resume(*given)
 
 
-def ask(search: Search, query: np.ndarray, limit: int, expression: str) -> Found:
+def ask(search: Search, query: np.ndarray, limit: int, expression: str) -> RowsAndScores:
     """The best ``limit`` rows that meet an expression, and their scores: in a request with what
     others ask who are ``side_by_side``, else in one of its own.
 
@@ -66,7 +66,7 @@ def ask(search: Search, query: np.ndarray, limit: int, expression: str) -> Found
     me = getcurrent()
     if isinstance(me, _Answer):
         assert me.parent is not None
-        found: Found = me.parent.switch(_Asked(search, query, limit, expression))
+        found: RowsAndScores = me.parent.switch(_PendingSearch(search, query, limit, expression))
         return found
     [found] = search([query], limit, expression)
     return found
@@ -93,13 +93,13 @@ def side_by_side(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     return [one.ended for one in answers]
 
 
-def _alike(asked: _Asked | None, other: _Asked) -> bool:
+def _alike(asked: _PendingSearch | None, other: _PendingSearch) -> bool:
     return (
         asked is not None and asked.search == other.search and asked.expression == other.expression
     )
 
 
-def _search(first: _Asked, answers: Sequence[_Answer]) -> None:
+def _search(first: _PendingSearch, answers: Sequence[_Answer]) -> None:
     """One request for all who ask alike; what it raises, each of them is told."""
     asked = [one.asked for one in answers if one.asked is not None]
     try:

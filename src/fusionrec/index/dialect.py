@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.errors import StoreMissingError, UsageError
-from fusionrec.index.index_types import Kind, kind_for, search_params
+from fusionrec.index.index_types import IndexType, kind_for, search_params
 from fusionrec.index.layout import ROW
 
 Call = Callable[..., Any]
@@ -20,7 +20,7 @@ ALIAS = "fusionrec"
 PREFIX = "fusionrec_v"
 MAX_LIMIT = 16_384  # answers of one search or query; a server refuses more, Lite is kept to it
 _NOTE = "fusionrec"  # the property that holds the note where descriptions are not kept
-_LITE_KINDS: tuple[Kind, ...] = ("FLAT", "HNSW")
+_LITE_KINDS: tuple[IndexType, ...] = ("FLAT", "HNSW")
 
 
 def collection_name(version: str | int, checksum: str) -> str:
@@ -43,7 +43,7 @@ def collection_name(version: str | int, checksum: str) -> str:
 
 
 @dataclass(frozen=True)
-class Software:
+class ServerInfo:
     """What answers at a place.
 
     Attributes:
@@ -119,7 +119,7 @@ class Software:
         # Lite has built it when it has answered, and counts nothing.
         return sys.maxsize if self.lite else int(described["indexed_rows"])
 
-    def kind(self, wanted: Kind | None, n: int) -> Kind:
+    def kind(self, wanted: IndexType | None, n: int) -> IndexType:
         """The type of index for n items: the one that is wanted, else what suits them.
 
         Lite compares all items whatever the index, so that there the exact one costs nothing.
@@ -136,7 +136,7 @@ class Software:
             )
         return wanted
 
-    def reading(self, kind: Kind, limit: int, n: int, *, settled: bool) -> dict[str, Any]:
+    def reading(self, kind: IndexType, limit: int, n: int, *, settled: bool) -> dict[str, Any]:
         """Options of a search for ``limit`` of n rows; not ``settled``, it sees our last write."""
         params = search_params(kind, limit, n)
         options: dict[str, Any] = {"search_params": {"metric_type": "IP", "params": params}}

@@ -11,8 +11,8 @@ from typing import Any, Literal, get_args
 
 from fusionrec.errors import UsageError
 
-Kind = Literal["FLAT", "HNSW", "IVF_SQ8", "DISKANN"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+IndexType = Literal["FLAT", "HNSW", "IVF_SQ8", "DISKANN"]
+KINDS: tuple[IndexType, ...] = get_args(IndexType)
 
 _FLAT_TO = 50_000  # items up to which a server compares all of them about as fast
 _HNSW_TO = 10_000_000  # above, graph and vectors (0.8 kB an item of 128 numbers) outgrow a machine
@@ -20,7 +20,7 @@ _MAX_EF = 32_768  # a server's limit
 _SEGMENT = 1_000_000  # items of which a server makes one index, about: 512 MB of 128 numbers each
 
 
-def kind_for(n: int) -> Kind:
+def kind_for(n: int) -> IndexType:
     """The index that suits n items on a server: exact while that is cheap, then a graph, then
     vectors of one byte a number.
     """
@@ -31,32 +31,32 @@ def check_kind(kind: str) -> None:
     """Refuses what is no type of an index, before anything is written.
 
     Raises:
-        UsageError: it is not one of ``Kind``.
+        UsageError: it is not one of ``IndexType``.
     """
     if kind not in KINDS:
         raise UsageError(f"an index is {', '.join(KINDS)}, got {kind!r}")
 
 
-def is_exact(kind: Kind) -> bool:
+def is_exact(kind: IndexType) -> bool:
     """Whether it finds the nearest items always."""
     return kind == "FLAT"
 
 
-def is_rounded(kind: Kind) -> bool:
+def is_rounded(kind: IndexType) -> bool:
     """Whether its scores may be those of vectors that were rounded, so that more are asked for and
     scored again.
     """
     return kind in ("IVF_SQ8", "DISKANN")
 
 
-def build_params(kind: Kind, n: int) -> dict[str, int]:
+def build_params(kind: IndexType, n: int) -> dict[str, int]:
     """How an index of n items is built."""
     if kind == "HNSW":
         return {"M": 32, "efConstruction": 200}
     return {"nlist": _lists(n)} if kind == "IVF_SQ8" else {}
 
 
-def search_params(kind: Kind, limit: int, n: int) -> dict[str, Any]:
+def search_params(kind: IndexType, limit: int, n: int) -> dict[str, Any]:
     """How much of an index of n items is looked at for ``limit`` of them."""
     if kind == "HNSW":
         return {"ef": min(max(128, 2 * limit), _MAX_EF)}  # a server refuses one below the limit

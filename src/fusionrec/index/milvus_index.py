@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Self
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
-from fusionrec.errors import StoreMissingError, UsageError
+from fusionrec.errors import Progress, StoreMissingError, UsageError
 from fusionrec.index import verify
 from fusionrec.index.coalescing import ask
 from fusionrec.index.connection import Place
@@ -28,7 +28,7 @@ from fusionrec.index.exact import (
     ranked,
 )
 from fusionrec.index.filters import Condition, expression
-from fusionrec.index.index_types import KINDS, Kind, check_kind, is_exact, is_rounded
+from fusionrec.index.index_types import KINDS, IndexType, check_kind, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
 from fusionrec.index.milvus_store import MilvusStore
 
@@ -41,8 +41,6 @@ PASSED = 3.0
 
 # How many times k an index with rounded vectors is asked for, to be scored again.
 _ROUNDED_MORE = 4
-
-Progress = Callable[[str, int, int], None]
 
 
 def _written(items: Table, available: np.ndarray | None) -> np.ndarray:
@@ -64,7 +62,7 @@ class MilvusIndex:
     ) -> None:
         self.store = store
         self.name = name
-        self.kind: Kind = "FLAT"
+        self.kind: IndexType = "FLAT"
         self._items = items
         self._exact = exact
         self._layout = layout
@@ -87,7 +85,7 @@ class MilvusIndex:
         checksum: str,
         *,
         available: np.ndarray | None = None,
-        kind: Kind | None = None,
+        kind: IndexType | None = None,
         progress: Progress | None = None,
     ) -> Self:
         """Writes a collection from scratch, and verifies it before it is used.

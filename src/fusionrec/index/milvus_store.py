@@ -15,9 +15,9 @@ import numpy as np
 from fusionrec.errors import StoreError, StoreMissingError, StoreUnavailableError, UsageError
 from fusionrec.index import milvus_lite
 from fusionrec.index.connection import Place
-from fusionrec.index.dialect import ALIAS, MAX_LIMIT, PREFIX, Software
+from fusionrec.index.dialect import ALIAS, MAX_LIMIT, PREFIX, ServerInfo
 from fusionrec.index.error_mapping import damaged, translated
-from fusionrec.index.index_types import Kind, build_params
+from fusionrec.index.index_types import IndexType, build_params
 from fusionrec.index.layout import VECTOR, Layout
 from fusionrec.index.milvus_client import collection_schema, connect
 
@@ -76,7 +76,7 @@ class MilvusStore:
             else:
                 self._client = connect(at)
         try:
-            self.software = Software(str(self._call("get_server_version")), self._folder)
+            self.software = ServerInfo(str(self._call("get_server_version")), self._folder)
         except BaseException:
             self.close()
             raise
@@ -206,7 +206,7 @@ class MilvusStore:
         if taken != len(records):
             raise StoreError(f"{self.place} took {taken} of {len(records)} rows")
 
-    def add_index(self, name: str, kind: Kind, n: int) -> None:
+    def add_index(self, name: str, kind: IndexType, n: int) -> None:
         """Says how an empty collection, which is to have n rows, will be searched by inner product.
 
         Raises:
@@ -297,7 +297,7 @@ class MilvusStore:
         vectors: Sequence[np.ndarray],
         limit: int,
         expression: str,
-        kind: Kind,
+        kind: IndexType,
         n: int,
         *,
         settled: bool = True,

@@ -11,9 +11,9 @@ from fusionrec.ledger.records import (
     ItemChange,
     Key,
     Outcome,
-    Pulse,
     Recent,
-    Told,
+    Revision,
+    UserState,
 )
 
 __all__ = [
@@ -24,8 +24,8 @@ __all__ = [
     "Key",
     "Ledger",
     "Outcome",
-    "Pulse",
     "Recent",
-    "Told",
+    "Revision",
+    "UserState",
     "is_secret",
 ]

@@ -12,7 +12,7 @@ from fusionrec.ledger import fork_safety
 from fusionrec.ledger.location import connection, identity
 
 
-class Watch:
+class ChangeDetector:
     """Looks at SQLite's own count of others' commits, on a connection that never writes.
 
     https://www.sqlite.org/pragma.html#pragma_data_version

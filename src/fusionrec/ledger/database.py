@@ -14,9 +14,9 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, inspect
 
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import fork_safety
-from fusionrec.ledger.change_detector import Watch
+from fusionrec.ledger.change_detector import ChangeDetector
 from fusionrec.ledger.errors import ledger_error
-from fusionrec.ledger.location import WAIT, Place, is_settled, settled_engine
+from fusionrec.ledger.location import WAIT, Location, is_settled, settled_engine
 from fusionrec.ledger.schema import SCHEMA, migrate, schema_number
 from fusionrec.ledger.write_lock import begin, turns_at, write_ahead
 
@@ -37,12 +37,12 @@ class Database:
     """
 
     def __init__(self, place: Path | str, wait: float = WAIT) -> None:
-        self._place, self._wait = Place.of(place), wait
+        self._place, self._wait = Location.of(place), wait
         with self._translated():
             self._engine = self._place.engine(wait)
         file = self._place.file
         self._turns = None if file is None else turns_at(file)
-        self._watch = None if file is None else Watch(file, wait)
+        self._watch = None if file is None else ChangeDetector(file, wait)
         fork_safety.watch(self._engine)
         weakref.finalize(self, self._engine.dispose)
 

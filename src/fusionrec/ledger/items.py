@@ -47,7 +47,7 @@ def stamp(connection: Connection) -> tuple[int, int]:
     return first, second
 
 
-class _Held(NamedTuple):
+class _StoredItem(NamedTuple):
     """What the ledger has of an item.
 
     Attributes:
@@ -73,7 +73,7 @@ def change_items(
     held = _held(connection, list(contents))
     rows, at = [], now()
     for item, content in contents.items():
-        was = held.get(item, _Held())
+        was = held.get(item, _StoredItem())
         text = None
         if content is not None:
             newer = was.content if since is not None and was.number > since else None
@@ -104,16 +104,18 @@ def withdrawn(connection: Connection, items: Sequence[str]) -> frozenset[str]:
     return frozenset(item for item, held in _held(connection, items).items() if held.withdrawn)
 
 
-def _held(connection: Connection, items: Sequence[str]) -> dict[str, _Held]:
+def _held(connection: Connection, items: Sequence[str]) -> dict[str, _StoredItem]:
     """What the ledger has of each item that was ever changed."""
     table = item_changes.c
-    found: dict[str, _Held] = {}
+    found: dict[str, _StoredItem] = {}
     for part in in_parts(items):
         given = {row.item: row for row in _last(connection, part, table.content.is_not(None))}
         for last in _last(connection, part):
             gone = last.content is None or bool(last.withdrawn)
             row = given.get(last.item)
-            found[last.item] = _Held(gone, row.content, row.number) if row else _Held(gone)
+            found[last.item] = (
+                _StoredItem(gone, row.content, row.number) if row else _StoredItem(gone)
+            )
     return found
 
 

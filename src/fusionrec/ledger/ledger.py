@@ -16,9 +16,9 @@ from fusionrec.ledger.records import (
     ItemChange,
     Key,
     Outcome,
-    Pulse,
     Recent,
-    Told,
+    Revision,
+    UserState,
     check_id,
     check_scopes,
 )
@@ -44,7 +44,7 @@ class Ledger:
 
     def __init__(self, place: Path | str, wait: float = WAIT) -> None:
         self._database = Database(place, wait)
-        self._pulse: tuple[tuple[int, int] | None, Pulse] = (None, Pulse())
+        self._pulse: tuple[tuple[int, int] | None, Revision] = (None, Revision())
         self._stamp: tuple[tuple[int, int] | None, tuple[int, int]] = (None, (0, 0))
 
     def close(self) -> None:
@@ -86,16 +86,16 @@ class Ledger:
         """
         self._database.write(users.write_nothing)
 
-    def pulse(self) -> Pulse:
+    def revision(self) -> Revision:
         """What moves with every event, profile and forgotten user, in one question, or none where
         nothing was written since the last one.
         """
         mark = self._database.mark()  # first: what is written meanwhile counts next time
-        before, pulse = self._pulse
+        before, revision = self._pulse
         if mark is None or mark != before:
-            pulse = self._database.read(users.pulse, Pulse())
-            self._pulse = mark, pulse
-        return pulse  # not the one that is held: another thread may have put an older one there
+            revision = self._database.read(users.revision, Revision())
+            self._pulse = mark, revision
+        return revision  # not the one that is held: another thread may have put an older one there
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Makes a version the active one; the arguments are those of ``Activation``."""
@@ -233,10 +233,10 @@ class Ledger:
         """Users of whom there is an event behind one number, or a profile behind another."""
         return self._database.read(lambda c: users.heard(c, event, profile), frozenset())
 
-    def told_by(self, user: str) -> Told:
+    def told_by(self, user: str) -> UserState:
         """What is kept of a user."""
         check_id("user", user)
-        return self._database.read(lambda c: users.told_by(c, user), Told())
+        return self._database.read(lambda c: users.told_by(c, user), UserState())
 
     def recent(self, since: float, until: float, like: float, least: int) -> Recent:
         """What users took from ``since`` to ``until`` (seconds since 1970, UTC): liked, or rated

@@ -22,7 +22,7 @@ _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/datab
 
 
 @dataclass(frozen=True, repr=False)
-class Place:
+class Location:
     """A SQLite file or a server's database.
 
     Attributes:
@@ -36,7 +36,7 @@ class Place:
     url: URL | None
 
     @classmethod
-    def of(cls, given: Path | str) -> Place:
+    def of(cls, given: Path | str) -> Location:
         """The place at a path, or at a URL as SQLAlchemy reads it.
 
         Raises:
@@ -60,7 +60,7 @@ class Place:
         return cls(f"at {shown.render_as_string(hide_password=True)}", None, url)
 
     @classmethod
-    def _file_of(cls, url: URL) -> Place:
+    def _file_of(cls, url: URL) -> Location:
         path = url.database or ""
         plain = url.drivername in ("sqlite", "sqlite+pysqlite") and not (url.query or url.host)
         if not plain or path in ("", ":memory:") or path.startswith("file:"):

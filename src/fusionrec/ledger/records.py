@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from fusionrec.errors import UsageError
 
-Kind = Literal["rating", "like", "dislike", "view", "hide"]
+EventKind = Literal["rating", "like", "dislike", "view", "hide"]
 Outcome = Literal["new", "known", "other"]  # other: the id was used before for something else
 Scope = Literal["read", "feedback", "admin"]
 
@@ -65,7 +65,7 @@ class Activation:
 
 
 @dataclass(frozen=True)
-class Told:
+class UserState:
     """What is kept of a user.
 
     Attributes:
@@ -92,7 +92,7 @@ class Recent:
     takers: Mapping[str, int] = field(default_factory=dict)
 
 
-class Pulse(NamedTuple):
+class Revision(NamedTuple):
     """Numbers by which who follows the ledger notices that something of a user is new or gone.
 
     Attributes:
@@ -146,7 +146,7 @@ class Event:
     id: str
     user: str
     item: str
-    kind: Kind
+    kind: EventKind
     rating: float | None = None
     time: float = 0.0
 
@@ -154,8 +154,8 @@ class Event:
         check_id("an event's id", self.id, _LONGEST_EVENT_ID)
         check_id("user", self.user)
         check_id("item", self.item)
-        if self.kind not in get_args(Kind):
-            known = ", ".join(get_args(Kind))
+        if self.kind not in get_args(EventKind):
+            known = ", ".join(get_args(EventKind))
             raise UsageError(f"an event's kind must be one of {known}, got {self.kind!r}")
         _check_time(self.time)
         if (self.rating is None) == (self.kind == "rating"):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import Connection, delete, func, select, update
 
 from fusionrec.ledger.feedback import events_of
-from fusionrec.ledger.records import Impression, Pulse, Told
+from fusionrec.ledger.records import Impression, Revision, UserState
 from fusionrec.ledger.schema import events, forgotten, impressions, in_parts, profiles, schema
 
 # Asked at every answer, and so in the words that every database knows.
@@ -23,9 +23,9 @@ SELECT (SELECT COALESCE(SUM(times), 0) FROM forgotten)
 """
 
 
-def pulse(connection: Connection) -> Pulse:
+def revision(connection: Connection) -> Revision:
     gone, event, profile = connection.exec_driver_sql(_PULSE).one()
-    return Pulse(int(gone), event, profile)
+    return Revision(int(gone), event, profile)
 
 
 def write_nothing(connection: Connection) -> None:
@@ -62,8 +62,8 @@ def heard(connection: Connection, event: int, profile: int) -> frozenset[str]:
     return frozenset(connection.execute(wanted).scalars())
 
 
-def told_by(connection: Connection, user: str) -> Told:
-    return Told(
+def told_by(connection: Connection, user: str) -> UserState:
+    return UserState(
         events_of(connection, user), profile(connection, user) or {}, is_forgotten(connection, user)
     )
 

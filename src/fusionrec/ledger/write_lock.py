@@ -16,7 +16,7 @@ from pathlib import Path
 _GLANCE = 3
 
 
-class Turns:
+class WriteLock:
     """The writers of one process to one file, served in the order of their coming."""
 
     def __init__(self) -> None:
@@ -57,14 +57,14 @@ class Turns:
                 raise sqlite3.OperationalError("database is locked")
 
 
-_turns: weakref.WeakValueDictionary[Path, Turns] = weakref.WeakValueDictionary()
+_turns: weakref.WeakValueDictionary[Path, WriteLock] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def turns_at(file: Path) -> Turns:
+def turns_at(file: Path) -> WriteLock:
     """The turns at a file, the same for all who hold them in this process."""
     with _lock:
-        return _turns.setdefault(file, Turns())
+        return _turns.setdefault(file, WriteLock())
 
 
 def begin(connection: sqlite3.Connection, wait: float) -> None:

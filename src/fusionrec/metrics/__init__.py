@@ -21,10 +21,10 @@ from fusionrec.metrics.beyond_accuracy import (
 from fusionrec.metrics.item_sets import ItemSets
 from fusionrec.metrics.ranking import Ranking, top
 from fusionrec.metrics.rating import mae, rmse
-from fusionrec.metrics.summary import Catalogue, by_group, by_stratum, figures, mean
+from fusionrec.metrics.summary import CatalogStats, by_group, by_stratum, figures, mean
 
 __all__ = [
-    "Catalogue",
+    "CatalogStats",
     "ItemSets",
     "Ranked",
     "Ranking",

@@ -17,7 +17,7 @@ class Ranked:
 
     Every metric is an array, float64 [n], one value in 0..1 per user, NaN for a user to whom
     nothing is relevant: ``mean`` leaves those out. k may be any number from 1, also beyond the
-    length of ``best`` and of the catalogue; below 1 it is a UsageError. Relevance is 0 or 1.
+    length of ``best`` and of the catalog; below 1 it is a UsageError. Relevance is 0 or 1.
 
     Attributes:
         users: int64 [n], positions.

@@ -17,7 +17,7 @@ def exposure(best: np.ndarray, items: int) -> np.ndarray:
 
 
 def coverage(shown: np.ndarray) -> float:
-    """Catalogue coverage: the share of items that are shown to anyone, 0..1; NaN of no items.
+    """Catalog coverage: the share of items that are shown to anyone, 0..1; NaN of no items.
 
     Ge, Delgado-Battenfeld and Jannach, Beyond accuracy, RecSys 2010.
 
@@ -63,7 +63,7 @@ def shown_percentile(best: np.ndarray, count: np.ndarray) -> np.ndarray:
 
     The average recommendation popularity of Abdollahpouri, Burke and Mobasher, Managing
     popularity bias, FLAIRS 2019, with percentiles for counts, so that it reads alike on every
-    catalogue.
+    catalog.
 
     Args:
         best: the lists.
@@ -121,7 +121,7 @@ def diversity(best: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def popularity_strata(count: np.ndarray, strata: int = 3) -> np.ndarray:
-    """Cuts the catalogue into strata that were rated about equally often, int64 [items].
+    """Cuts the catalog into strata that were rated about equally often, int64 [items].
 
     Items from the most rated on (equal ones by row), cut where each next ``1 / strata`` of all
     ratings is reached: head, middle, tail (the short head of Celma and Cano, From hits to niches?,

@@ -33,23 +33,23 @@ class Ranking:
     """Collects blocks of scores into a ``Ranked``, in memory of a block and of the results.
 
     An item's rank is 1 + the items scored above it + those scored the same that stand before it
-    in the catalogue. So a target gains nothing from a tie, and a scorer that gives every item the
-    same score scores as the catalogue's own order does: chance, unless the catalogue's order has to
+    in the catalog. So a target gains nothing from a tie, and a scorer that gives every item the
+    same score scores as the catalog's own order does: chance, unless the catalog's order has to
     do with relevance, as where old and well-known items come first. Then ``tie_order``, a shuffled
     one, makes it chance again (McSherry and Najork, Computing Information Retrieval Performance
     Measures Efficiently in the Presence of Tied Scores, ECIR 2008).
 
     Args:
         relevant: what each user should be shown; users may have none.
-        items: how many items the catalogue has.
+        items: how many items the catalog has.
         k: length of the lists that are kept; ranks are kept whatever k is.
         exclude: what each user must not be shown, such as what was seen in training.
         candidates: bool [items], what may be shown at all; everything by default.
         tie_order: int [items], every item position once; of items scored the same, those that
-            stand before others here come first. By default the catalogue's order.
+            stand before others here come first. By default the catalog's order.
 
     Raises:
-        UsageError: k is below 1, a set or the candidates do not fit the catalogue, or a relevant
+        UsageError: k is below 1, a set or the candidates do not fit the catalog, or a relevant
             item is no candidate and so could never be found, or the order is no permutation.
     """
 

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class CatalogStats:
     """What the metrics of lists need to know of the items.
 
     Attributes:
@@ -34,13 +34,13 @@ class Catalogue:
 
 
 def figures(
-    ranked: Ranked, catalogue: Catalogue | None = None, ks: Sequence[int] = (10, 50)
+    ranked: Ranked, catalog: CatalogStats | None = None, ks: Sequence[int] = (10, 50)
 ) -> dict[str, float]:
     """Every metric, each the mean over the users that have one.
 
     Args:
         ranked: the ranks and lists.
-        catalogue: of the items; without it accuracy alone.
+        catalog: of the items; without it accuracy alone.
         ks: cuts for accuracy. Those up to the lists' length serve the metrics of lists too.
 
     Returns:
@@ -57,10 +57,10 @@ def figures(
         found[f"ndcg@{k}"] = mean(ranked.ndcg(k))
         found[f"map@{k}"] = mean(ranked.average_precision(k))
     found["mrr"] = mean(ranked.reciprocal_rank())
-    if catalogue is not None:
+    if catalog is not None:
         for k in ks:
             if k <= ranked.best.shape[1]:
-                found |= _of_lists(ranked.best[:, :k], catalogue, k)
+                found |= _of_lists(ranked.best[:, :k], catalog, k)
     return found
 
 
@@ -84,7 +84,7 @@ def by_group(
 
 
 def by_stratum(
-    ranked: Ranked, catalogue: Catalogue, stratum: np.ndarray, ks: Sequence[int] = (10, 50)
+    ranked: Ranked, catalog: CatalogStats, stratum: np.ndarray, ks: Sequence[int] = (10, 50)
 ) -> dict[int, dict[str, float]]:
     """``figures`` for each stratum of items: how well those of it that are relevant are found.
 
@@ -94,16 +94,16 @@ def by_stratum(
 
     Args:
         ranked: the ranks and lists.
-        catalogue: of the items.
+        catalog: of the items.
         stratum: int [items], as ``popularity_strata`` gives it.
         ks: as for ``figures``.
     """
     found = {}
     for s in np.unique(stratum):
         members = stratum == s
-        within = members if catalogue.members is None else members & catalogue.members
+        within = members if catalog.members is None else members & catalog.members
         part = ranked.only(within)
-        found[int(s)] = figures(part, replace(catalogue, members=within), ks)
+        found[int(s)] = figures(part, replace(catalog, members=within), ks)
         for k in ks:
             if k <= ranked.best.shape[1]:
                 places = int((ranked.best[:, :k] >= 0).sum())
@@ -118,18 +118,18 @@ def mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _of_lists(best: np.ndarray, catalogue: Catalogue, k: int) -> dict[str, float]:
-    count, members = catalogue.count, catalogue.members
+def _of_lists(best: np.ndarray, catalog: CatalogStats, k: int) -> dict[str, float]:
+    count, members = catalog.count, catalog.members
     shown = beyond_accuracy.exposure(best, len(count))
     if len(shown) > len(count):
-        raise UsageError(f"lists hold an item beyond the catalogue of {len(count)}")
+        raise UsageError(f"lists hold an item beyond the catalog of {len(count)}")
     shown = shown if members is None else shown[members]
     found = {
         f"coverage@{k}": beyond_accuracy.coverage(shown),
         f"gini@{k}": beyond_accuracy.gini(shown),
         f"percentile@{k}": mean(beyond_accuracy.shown_percentile(best, count)),
-        f"novelty@{k}": mean(beyond_accuracy.novelty(best, count, catalogue.users)),
+        f"novelty@{k}": mean(beyond_accuracy.novelty(best, count, catalog.users)),
     }
-    if catalogue.vectors is not None:
-        found[f"diversity@{k}"] = mean(beyond_accuracy.diversity(best, catalogue.vectors))
+    if catalog.vectors is not None:
+        found[f"diversity@{k}"] = mean(beyond_accuracy.diversity(best, catalog.vectors))
     return found

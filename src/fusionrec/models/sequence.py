@@ -11,7 +11,7 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.history import DATES, GAPS, RATINGS, Reading
+from fusionrec.features.history import DATES, GAPS, RATINGS, HistoryFeatures
 from fusionrec.models.fusion import Fields
 from fusionrec.models.presets import SequenceSettings
 
@@ -31,7 +31,9 @@ class HistoryTower(nn.Layer):
         reading: what is read of a history; its length is the settings'.
     """
 
-    def __init__(self, encoder: Encoder, settings: SequenceSettings, reading: Reading) -> None:
+    def __init__(
+        self, encoder: Encoder, settings: SequenceSettings, reading: HistoryFeatures
+    ) -> None:
         super().__init__()
         dim = settings.dim
         self.settings, self.reading = settings, reading
@@ -59,7 +61,7 @@ class HistoryTower(nn.Layer):
             inputs: the profile's arrays as ``Encoder.encode`` makes them, without the id; then
                 the history's item vectors, float32 [n, length, dim], its rating levels, int64
                 [n, length] (0: not known), how many of its items are there, int64 [n, 1], and the
-                arrays of ``Reading.read_times``. What lies behind a history is not read.
+                arrays of ``HistoryFeatures.read_times``. What lies behind a history is not read.
         """
         fields = len(self.profile.branches) if self.profile else 0
         items, levels, count, *times = inputs[fields:]

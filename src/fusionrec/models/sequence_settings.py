@@ -64,7 +64,7 @@ class SequenceTraining(Settings):
         batch: items of histories in a minibatch, at most (padding included).
         learning_rate: of Adam at its highest; it rises and falls as the fusion model's does.
         temperature: of the softmax over cosines, 0.02 or more.
-        negatives: items that a minibatch draws by popularity to stand for the whole catalogue in
+        negatives: items that a minibatch draws by popularity to stand for the whole catalog in
             the softmax; 0 ranks each target against every item.
         id_dropout: share of items whose id is withheld in each minibatch, so that a new item's
             content alone has a sound vector.

@@ -48,7 +48,7 @@ class Answer:
 
     Attributes:
         items: what is recommended.
-        kind: as of ``Person``, ``similar`` (items like an item) or ``search`` (by words).
+        kind: as of ``UserVector``, ``similar`` (items like an item) or ``search`` (by words).
         version: of the model.
         place: where the vectors were searched.
         notes: what the person who asked should know, in sentences.

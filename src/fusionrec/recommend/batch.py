@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from fusionrec.errors import UsageError
+from fusionrec.errors import Progress, UsageError
 from fusionrec.features.score_scale import SCALE
-from fusionrec.index import ExactIndex, ManySearch
+from fusionrec.index import BatchSearch, ExactIndex
 from fusionrec.recommend.feedback import Feedback, add
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender, predicted
@@ -31,8 +31,6 @@ _GROUP = 16_384  # users at most whose answers are written together
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl")
 
-Report = Callable[[int, int], None]
-
 
 @dataclass(frozen=True)
 class Lists:
@@ -41,7 +39,7 @@ class Lists:
 
     Attributes:
         user: int64 [n], positions among the version's users.
-        item: int64 [n], positions in the catalogue.
+        item: int64 [n], positions in the catalog.
         rank: int32 [n], from 1.
         score: float64 [n], ``5·cos``; NaN where a popular item stands in for an answer.
         stars: float64 [n], the rating predicted; NaN where the score predicts none.
@@ -75,7 +73,7 @@ class Lists:
         return Lists(*(column[rows] for column in vars(self).values()))
 
 
-class Everyone:
+class BatchRecommender:
     """Answers every user of a version as ``recommend`` answers each of them.
 
     Those of whom the ledger knows more than the training are asked one by one. Those who are to be
@@ -96,16 +94,16 @@ class Everyone:
     def __init__(
         self, recommender: Recommender, feedback: Feedback, query: Query, threads: int = 1
     ) -> None:
-        catalogue, artifact = recommender.catalogue, recommender.artifact
+        catalog, artifact = recommender.catalog, recommender.artifact
         artifact.need_towers("it knows no users", "ask a trained version: --version vN")
         if query != Query(k=query.k, where=query.where, seen=query.seen, now=query.now):
             raise UsageError("for everybody there are k, where and seen, and nothing else")
-        parts = (artifact.schema, catalogue.items, catalogue.vectors)
-        index = ExactIndex(*parts, available=catalogue.available)
+        parts = (artifact.schema, catalog.items, catalog.vectors)
+        index = ExactIndex(*parts, available=catalog.available)
         self.recommender = recommender.over(index, ())
         self.query = replace(query, now=time.time() if query.now is None else query.now)
-        self._catalogue, self._artifact, self._threads = catalogue, artifact, threads
-        self._search = ManySearch(catalogue.vectors, index.allowed(query.where))
+        self._catalog, self._artifact, self._threads = catalog, artifact, threads
+        self._search = BatchSearch(catalog.vectors, index.allowed(query.where))
         self._forgotten, self._asked = self._heard(feedback)
 
     def __len__(self) -> int:
@@ -133,7 +131,7 @@ class Everyone:
             position = positions.get(user)
             if position is None or gone[position]:
                 continue
-            said = feedback.said(user, self._catalogue)
+            said = feedback.said(user, self._catalog)
             if said.history or said.hidden or said.profile:
                 asked[position] = add(replace(self.query, user=user), said)
         return gone, asked
@@ -144,7 +142,7 @@ class Everyone:
         Raises:
             UsageError: k is below 1.
         """
-        block = min(max(_LEAST, _SCORES // len(self._catalogue)), _MOST)
+        block = min(max(_LEAST, _SCORES // len(self._catalog)), _MOST)
         group = _GROUP // block * block
         one_by_one = self._forgotten.copy()
         one_by_one[list(self._asked)] = True
@@ -161,7 +159,7 @@ class Everyone:
     def _one(self, position: int) -> Lists:
         """The answer to one user, from all that is known of them."""
         items = self.recommender.recommend(self._asked[position]).items
-        rows = self._catalogue.positions
+        rows = self._catalog.positions
         known = [(np.nan if i.score is None else i.score) for i in items]
         stars = [(np.nan if i.stars is None else i.stars) for i in items]
         return Lists(
@@ -199,7 +197,7 @@ class Everyone:
         columns = {name: column[begin:end] for name, column in artifact.users.columns.items()}
         histories = [artifact.histories.of(position) for position in range(begin, end)]
         now = np.full(len(ids), self.query.now)
-        return artifact.vectors_of(ids, columns, histories, now, self._catalogue.vectors)
+        return artifact.vectors_of(ids, columns, histories, now, self._catalog.vectors)
 
 
 def table(lists: Lists, recommender: Recommender) -> pa.Table:
@@ -208,7 +206,7 @@ def table(lists: Lists, recommender: Recommender) -> pa.Table:
     """
     import pyarrow as pa
 
-    users, items = recommender.artifact.users.ids, recommender.catalogue.items.ids
+    users, items = recommender.artifact.users.ids, recommender.catalog.items.ids
     columns = {
         "user": _named(lists.user, users),
         "item": _named(lists.item, items),
@@ -229,14 +227,16 @@ def _named(positions: np.ndarray, ids: Sequence[str]) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), names)
 
 
-def write_answers(path: Path, everyone: Everyone, report: Report = lambda *_: None) -> int:
+def write_answers(
+    path: Path, everyone: BatchRecommender, progress: Progress = lambda *_: None
+) -> int:
     """Writes everybody's answers as Parquet, a row for each user and item; see ``table``. The
     file's metadata say, as ``fusionrec``, which version they are of.
 
     Args:
         path: the file; replaced whole, or left as it was.
         everyone: who is answered.
-        report: told after each group how many users are done, and of how many.
+        progress: called after each group with the users that are done, and all.
 
     Returns:
         How many rows there are.
@@ -260,7 +260,7 @@ def write_answers(path: Path, everyone: Everyone, report: Report = lambda *_: No
             for lists, done in everyone.lists():
                 writer.write_table(table(lists, recommender).cast(schema))
                 rows += len(lists)
-                report(done, len(everyone))
+                progress("answering", done, len(everyone))
         move_in(beside, path)
     except OSError as error:
         raise UsageError(

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fusionrec.data.changed_items import Told, changed_table
+from fusionrec.data.changed_items import Changes, changed_table
 from fusionrec.data.dataset import Table
 from fusionrec.data.item_files import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
@@ -21,7 +21,7 @@ _NO_VECTOR = "its vector is not known; put it into the file and index that again
 
 
 @dataclass(frozen=True)
-class Catalogue:
+class Catalog:
     """A version's items with all changes up to one of them.
 
     The version's own items keep their positions; items that were added stand behind them in the
@@ -47,11 +47,11 @@ class Catalogue:
     available: np.ndarray
     changed: dict[int, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    told: Told = field(default_factory=dict)
+    told: Changes = field(default_factory=dict)
 
     @classmethod
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
-        """The catalogue of a version after some changes, each with a number above the one before.
+        """The catalog of a version after some changes, each with a number above the one before.
 
         The vectors of changed items are the item tower's; those of all others are as published, and
         so are all of a version without towers, which has no item but its own.
@@ -61,7 +61,7 @@ class Catalogue:
         return cls(artifact, 0, own, artifact.item_vectors, here).after(changes)
 
     def after(self, changes: Sequence[ItemChange]) -> Self:
-        """The catalogue after some more changes: what all changes together would have made of the
+        """The catalog after some more changes: what all changes together would have made of the
         version's items. Only the items that changed are looked at, and this one stays as it is.
         """
         if not changes:
@@ -101,14 +101,14 @@ class Catalogue:
         return self._handed_on(made, positions | added if added else positions, sorted(contents))
 
     def _handed_on(self, made: Self, positions: dict[str, int], changed: Sequence[int]) -> Self:
-        """The catalogue that was made of this one, with what is made ready of the items."""
+        """The catalog that was made of this one, with what is made ready of the items."""
         vars(made)["positions"] = positions
         if "columns" in vars(self):
             vars(made)["columns"] = self.columns.after(made.items, positions, changed)
         return made
 
     def until_now(self, ledger: Ledger) -> Self:
-        """The catalogue after all changes that have followed by now."""
+        """The catalog after all changes that have followed by now."""
         return self.after(ledger.item_changes(self.number))
 
     def __len__(self) -> int:
@@ -187,12 +187,12 @@ class Catalogue:
         return vectors
 
 
-def current(artifact: Artifact, ledger: Ledger) -> Catalogue:
-    """The catalogue of a version as of now."""
-    return Catalogue.of(artifact).until_now(ledger)
+def current(artifact: Artifact, ledger: Ledger) -> Catalog:
+    """The catalog of a version as of now."""
+    return Catalog.of(artifact).until_now(ledger)
 
 
-def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:
+def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
     """Adds items, or changes those that are there; all or none. Doing it again changes nothing.
 
     What is not told of an item that is there, or was before it was withdrawn, stays as it was. A
@@ -205,28 +205,28 @@ def put(ledger: Ledger, catalogue: Catalogue, items: Sequence[Item]) -> int:
         UsageError: the version has no towers.
         LedgerError: they could not be written.
     """
-    check_takes(catalogue)
+    check_takes(catalog)
     contents, given = {}, {item.id: item.given for item in items}
     for item in items:
-        row, told = catalogue.positions.get(item.id), item.to_json()
-        before = {} if row is None else plain_content(catalogue.items.row(row))
+        row, told = catalog.positions.get(item.id), item.to_json()
+        before = {} if row is None else plain_content(catalog.items.row(row))
         contents[item.id] = told | {n: v for n, v in before.items() if n not in item.given}
-    return ledger.change_items(contents, given=given, since=catalogue.number)
+    return ledger.change_items(contents, given=given, since=catalog.number)
 
 
-def check_takes(catalogue: Catalogue) -> None:
+def check_takes(catalog: Catalog) -> None:
     """Makes sure that items can be added and changed.
 
     Raises:
         UsageError: the version has no towers.
     """
-    catalogue.artifact.need_towers(
+    catalog.artifact.need_towers(
         "the vector of a new or changed item is not known",
         "put the item and its vector into the file, then: fusionrec index --vectors FILE",
     )
 
 
-def restore(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
+def restore(ledger: Ledger, catalog: Catalog, ids: Sequence[str]) -> int:
     """Brings withdrawn items back with the content that they were last given; all or none. Doing it
     again changes nothing.
 
@@ -234,33 +234,33 @@ def restore(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
         How many were withdrawn.
 
     Raises:
-        UsageError: one is not in the catalogue.
+        UsageError: one is not in the catalog.
         LedgerError: it could not be written.
     """
-    rows = {id: catalogue.positions[id] for id in _known(catalogue, ids)}
-    gone = {id: row for id, row in rows.items() if not catalogue.available[row]}
-    content = {id: plain_content(catalogue.items.row(row)) for id, row in gone.items()}
-    return ledger.change_items(content, since=catalogue.number, restore=True)
+    rows = {id: catalog.positions[id] for id in _known(catalog, ids)}
+    gone = {id: row for id, row in rows.items() if not catalog.available[row]}
+    content = {id: plain_content(catalog.items.row(row)) for id, row in gone.items()}
+    return ledger.change_items(content, since=catalog.number, restore=True)
 
 
-def withdraw(ledger: Ledger, catalogue: Catalogue, ids: Sequence[str]) -> int:
+def withdraw(ledger: Ledger, catalog: Catalog, ids: Sequence[str]) -> int:
     """Takes items out of every answer; all or none. Doing it again changes nothing.
 
     Returns:
         How many were there.
 
     Raises:
-        UsageError: one is not in the catalogue.
+        UsageError: one is not in the catalog.
         LedgerError: it could not be written.
     """
-    return ledger.change_items(dict.fromkeys(_known(catalogue, ids)))
+    return ledger.change_items(dict.fromkeys(_known(catalog, ids)))
 
 
-def _known(catalogue: Catalogue, ids: Sequence[str]) -> Sequence[str]:
-    unknown = [id for id in ids if id not in catalogue.positions]
+def _known(catalog: Catalog, ids: Sequence[str]) -> Sequence[str]:
+    unknown = [id for id in ids if id not in catalog.positions]
     if unknown:
         raise UsageError(
-            f"no item of {catalogue.artifact.version} has the id {', '.join(unknown[:5])}",
+            f"no item of {catalog.artifact.version} has the id {', '.join(unknown[:5])}",
             hint="find its id with: fusionrec search WORDS; withdrawn ones: fusionrec items",
         )
     return ids

@@ -9,28 +9,28 @@ import numpy as np
 
 from fusionrec.features.history import History
 from fusionrec.index.filter_columns import Rows
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 
 MOST = 64  # categories that are looked at: the most frequent ones
 
 
 class Categories:
-    """The categories of a catalogue's n items: those of the schema's first field of kind
+    """The categories of a catalog's n items: those of the schema's first field of kind
     ``categories``; of a schema without one, none.
 
     Args:
-        catalogue: the items.
+        catalog: the items.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        fields = catalogue.artifact.schema.attributes("item")
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        fields = catalog.artifact.schema.attributes("item")
         self._field = next((field for field in fields if field.kind == "categories"), None)
 
     @cached_property
     def _rows(self) -> Rows:
         """Category -> rows of the items that have it."""
-        return self._catalogue.columns.rows(self._field) if self._field else {}
+        return self._catalog.columns.rows(self._field) if self._field else {}
 
     @cached_property
     def _values(self) -> list[str]:
@@ -45,7 +45,7 @@ class Categories:
     @cached_property
     def members(self) -> np.ndarray:
         """Which items are of which categories: bool [n, c]."""
-        members = np.zeros((len(self._catalogue), len(self._values)), dtype=bool)
+        members = np.zeros((len(self._catalog), len(self._values)), dtype=bool)
         for place, value in enumerate(self._values):
             members[self._rows[value], place] = True
         return members
@@ -53,7 +53,7 @@ class Categories:
     @cached_property
     def base(self) -> np.ndarray:
         """The share of each category in the items that can be recommended: float64 [c]."""
-        here = self.members[self._catalogue.available]
+        here = self.members[self._catalog.available]
         return here.mean(axis=0) if len(here) else np.zeros(len(self._values))
 
     def parts(self, rows: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ Pair = tuple[str, str]  # outside ids of a user and an item
 
 
 @dataclass(frozen=True)
-class Opinions:
+class CurrentEvents:
     """What events come to under a schema.
 
     Attributes:
@@ -27,7 +27,7 @@ class Opinions:
     meaningless: int = 0
 
 
-def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> Opinions:
+def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> CurrentEvents:
     """The opinions among some events.
 
     A rating, a like and a dislike are opinions of an item, of which the latest one counts, or,
@@ -66,7 +66,7 @@ def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> Opinions:
                 told.pop(pair, None)
             told.setdefault(pair, []).append((number, event))
     kept = sorted((one for held in told.values() for one in held), key=_by_time)
-    return Opinions(tuple(kept), refused, meaningless)
+    return CurrentEvents(tuple(kept), refused, meaningless)
 
 
 def worth(event: Event, schema: Schema) -> float:

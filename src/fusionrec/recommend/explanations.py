@@ -12,15 +12,15 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from fusionrec.data.schema import Schema
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
-from fusionrec.recommend.query import Person, Query
+from fusionrec.recommend.query import Query, UserVector
 from fusionrec.registry import Artifact
 
 ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
 
 NAMED = 2  # items or categories that one reason names at most
-PAIRS, PERCENTILE = 20_000, 99  # of pairs of items; see ``Reasons.bar``
+PAIRS, PERCENTILE = 20_000, 99  # of pairs of items; see ``Explainer.bar``
 STANDARD_ERRORS = 2.0  # above chance, from which a share of a history is a taste
 LEAST_LIKED = 3  # items of a category that someone must like for it
 OFTEN, LEAST_RATED = 0.05, 5  # share of the items that is rated often, and ratings at least
@@ -53,29 +53,29 @@ class Reason:
         return {"kind": self.kind, "text": self.text, "items": items}
 
 
-class Reasons:
+class Explainer:
     """Tells why, for the answers of one version.
 
     Args:
-        catalogue: the version's items.
+        catalog: the version's items.
         categories: of these items.
     """
 
-    def __init__(self, catalogue: Catalogue, categories: Categories) -> None:
-        self.catalogue, self.artifact = catalogue, catalogue.artifact
+    def __init__(self, catalog: Catalog, categories: Categories) -> None:
+        self.catalog, self.artifact = catalog, catalog.artifact
         self._categories = categories
-        self._crowds, self._many = Crowds(self.artifact), nouns(self.artifact.schema)
+        self._crowds, self._many = GroupPopularity(self.artifact), nouns(self.artifact.schema)
         # What people did to an item: "you took it", "it is often taken".
         events = self.artifact.schema.events
         self._did, self._done = ("took", "taken") if events else ("rated", "rated")
 
-    def over(self, catalogue: Catalogue, categories: Categories) -> Self:
+    def over(self, catalog: Catalog, categories: Categories) -> Self:
         """The same of the version's items after some changes; shares what is the version's own."""
         made = copy.copy(self)
-        made.catalogue, made._categories = catalogue, categories
+        made.catalog, made._categories = catalog, categories
         return made
 
-    def of(self, rows: np.ndarray, person: Person, query: Query) -> list[Reason | None]:
+    def of(self, rows: np.ndarray, person: UserVector, query: Query) -> list[Reason | None]:
         """The first true reason of each item, by the order of the kinds; None where none is true.
 
         Args:
@@ -97,7 +97,7 @@ class Reasons:
             for row in map(int, rows)
         ]
 
-    def _again(self, row: int, person: Person) -> Reason | None:
+    def _again(self, row: int, person: UserVector) -> Reason | None:
         """A reason by what the person took before, where people take items again."""
         if not self.artifact.schema.repeats or person.vector is None:
             return None
@@ -119,24 +119,24 @@ class Reasons:
         cosines = np.einsum("nd,nd->n", vectors[one], vectors[other])
         return float(np.percentile(cosines, PERCENTILE))
 
-    def _taste(self, person: Person, query: Query) -> np.ndarray:
+    def _taste(self, person: UserVector, query: Query) -> np.ndarray:
         """Which items of the person's history may be named, int [c] rising: those that they like,
         that are not hidden and not withdrawn; of an item that was taken again the last place.
         """
-        history, rows = person.history, self.catalogue.positions
+        history, rows = person.history, self.catalog.positions
         hidden = [rows[item] for item in query.hidden if item in rows]
-        may = liked(history, self.artifact.schema.like) & self.catalogue.available[history.items]
+        may = liked(history, self.artifact.schema.like) & self.catalog.available[history.items]
         places = np.flatnonzero(may & ~np.isin(history.items, hidden))
         _, from_end = np.unique(history.items[places][::-1], return_index=True)
         return np.sort(places[::-1][from_end])
 
-    def _near(self, rows: np.ndarray, person: Person, taste: np.ndarray) -> dict[int, Reason]:
+    def _near(self, rows: np.ndarray, person: UserVector, taste: np.ndarray) -> dict[int, Reason]:
         """Reasons by the nearest items that the person likes. "Because" is said only of those that
         their vector was made of.
         """
         if not len(taste):
             return {}
-        vectors, held = self.catalogue.vectors, person.history.items[taste]
+        vectors, held = self.catalog.vectors, person.history.items[taste]
         cosines = vectors[rows] @ vectors[held].T
         # The item itself, where what was rated is shown too, is no reason for itself.
         cosines[(cosines < self.bar) | (rows[:, None] == held)] = -np.inf
@@ -150,9 +150,9 @@ class Reasons:
                 found[row] = self._naming(person, taste[best], because=bool(because.any()))
         return found
 
-    def _naming(self, person: Person, places: np.ndarray, *, because: bool) -> Reason:
+    def _naming(self, person: UserVector, places: np.ndarray, *, because: bool) -> Reason:
         rows = [int(row) for row in person.history.items[places]]
-        items = tuple((self.catalogue.items.ids[row], self._title(row)) for row in rows)
+        items = tuple((self.catalog.items.ids[row], self._title(row)) for row in rows)
         if not because:
             text = f"like {self._many} you {self._did}: {_listed([title for _, title in items])}"
             return Reason("near", text, items)
@@ -164,7 +164,7 @@ class Reasons:
         return Reason("liked", f"because you {said}", items)
 
     def _shared(self, rows: np.ndarray, held: np.ndarray) -> dict[int, Reason]:
-        """Reasons by categories whose share of what the person likes is above the catalogue's by
+        """Reasons by categories whose share of what the person likes is above the catalog's by
         more than chance, as far as two standard errors tell.
         """
         members, base = self._categories.members, self._categories.base
@@ -184,11 +184,11 @@ class Reasons:
                 found[row] = Reason("shared", f"{names}: like many of your {self._many}")
         return found
 
-    def _popular(self, row: int, person: Person, query: Query) -> Reason | None:
+    def _popular(self, row: int, person: UserVector, query: Query) -> Reason | None:
         """A reason by how many have rated it, where the answer was made of that or of a profile."""
         if person.vector is not None and not person.profile:
             return None
-        takers = query.recent.takers.get(self.catalogue.items.ids[row])
+        takers = query.recent.takers.get(self.catalog.items.ids[row])
         if person.vector is None and takers:
             return Reason("popular", f"taken by {takers} people in the last 30 days")
         if person.profile and self._crowds.often_by(person.profile, row):
@@ -198,21 +198,21 @@ class Reasons:
 
     def _new(self, row: int) -> Reason | None:
         """A reason for an item that nobody has rated, in a version that has ratings."""
-        if self.catalogue.counts[row] or not self.artifact.has_towers:
+        if self.catalog.counts[row] or not self.artifact.has_towers:
             return None
         added = row >= len(self.artifact.items)
-        content = self.catalogue.items.row(row)
+        content = self.catalog.items.row(row)
         fields = [f.name for f in self.artifact.schema.attributes("item") if known(content[f.name])]
         names = _listed([name.replace("_", " ").capitalize() for name in fields])
         by = f", placed by its {names}" if names else ""
         return Reason("new", ("new here" if added else f"not {self._done} yet") + by)
 
     def _title(self, row: int) -> str:
-        name, table = self.artifact.schema.title, self.catalogue.items
+        name, table = self.artifact.schema.title, self.catalog.items
         return str((name and table.columns[name][row]) or table.ids[row])
 
 
-class Crowds:
+class GroupPopularity:
     """What many people have rated: everybody, or those of a profile. Nobody has rated an item that
     was added to the version's own.
 

@@ -13,10 +13,10 @@ from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.features.history import History
 from fusionrec.ledger import Event, Ledger, Recent
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.event_semantics import opinions, worth
 from fusionrec.recommend.query import Query, Rated
-from fusionrec.recommend.user_state_cache import Following
+from fusionrec.recommend.user_state_cache import UserStateCache
 from fusionrec.registry import Artifact
 
 _CROWD = 3  # users
@@ -24,7 +24,7 @@ _WINDOW = 30 * 86_400.0  # seconds
 
 
 @dataclass(frozen=True)
-class Said:
+class UserFeedback:
     """What the ledger holds of a user, as far as a version can read it.
 
     Attributes:
@@ -44,7 +44,7 @@ class Said:
     events: tuple[int, int] = (0, 0)
 
 
-_NOTHING = Said()
+_NOTHING = UserFeedback()
 
 
 class Feedback:
@@ -56,7 +56,7 @@ class Feedback:
     """
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._users = ledger, Following(ledger)
+        self._ledger, self._users = ledger, UserStateCache(ledger)
         self._recent: tuple[Any, Recent] = (None, Recent())
 
     def events(self, user: str) -> list[Event]:
@@ -67,7 +67,7 @@ class Feedback:
         """
         return [event for _, event in self._users.of(user).events]
 
-    def said(self, user: str, catalogue: Catalogue) -> Said:
+    def said(self, user: str, catalog: Catalog) -> UserFeedback:
         """What a user said, as far as the version and its items know of it.
 
         Raises:
@@ -77,7 +77,7 @@ class Feedback:
         held, forgotten = told.events, told.forgotten
         if not (held or told.profile or forgotten):
             return _NOTHING
-        items, artifact = catalogue.positions, catalogue.artifact
+        items, artifact = catalog.positions, catalog.artifact
         found = opinions(held, artifact.schema)
         stored = History.of() if forgotten else _stored(artifact, user)
         known = set(stored.items.tolist()) if _trained_with(artifact, held) else set()
@@ -94,7 +94,7 @@ class Feedback:
             for (_, item), at in found.refused.items()
             if item in items and at >= newest.get(items[item], 0.0)
         ]
-        return Said(
+        return UserFeedback(
             tuple(history),
             frozenset(hidden),
             _readable(told.profile, artifact),
@@ -127,14 +127,14 @@ class Feedback:
             LedgerError: the ledger cannot be read.
         """
         now = time.time()
-        key = (self._ledger.pulse().gone, int(now // 10), like)
+        key = (self._ledger.revision().gone, int(now // 10), like)
         held = self._recent
         if held[0] != key:
             between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
             held = self._recent = (key, self._ledger.recent(*between, like, _CROWD))
         return held[1]
 
-    def enrich(self, query: Query, catalogue: Catalogue) -> Query:
+    def enrich(self, query: Query, catalog: Catalog) -> Query:
         """The query with what its user said before: what the query itself says wins over that, and
         comes after it. A user who was forgotten is nobody to the version. Where nothing is known of
         anybody, it says what was taken recently.
@@ -143,10 +143,10 @@ class Feedback:
             LedgerError: the ledger cannot be read.
         """
         if query.user is not None:
-            query = add(query, self.said(query.user, catalogue))
-        return self.popular(query, catalogue)
+            query = add(query, self.said(query.user, catalog))
+        return self.popular(query, catalog)
 
-    def popular(self, query: Query, catalogue: Catalogue) -> Query:
+    def popular(self, query: Query, catalog: Catalog) -> Query:
         """A query of no user and no profile with what was taken recently, which counts where
         nothing is known of what the person likes; any other as it is.
 
@@ -155,11 +155,11 @@ class Feedback:
         """
         if query.user is not None or query.profile:
             return query
-        schema = catalogue.artifact.schema
+        schema = catalog.artifact.schema
         return replace(query, recent=self.recent(math.inf if schema.events else schema.like))
 
 
-def add(query: Query, said: Said) -> Query:
+def add(query: Query, said: UserFeedback) -> Query:
     """A query with what its user said before; see ``Feedback.enrich``."""
     if said is _NOTHING:
         return query

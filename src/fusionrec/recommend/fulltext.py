@@ -41,7 +41,7 @@ _INSERT = "INSERT INTO held(rowid, words) VALUES (?, ?)"
 _PIECE = re.compile(f"[{_UNBROKEN}]|[^{_UNBROKEN}]+")
 
 
-class Found(NamedTuple):
+class Match(NamedTuple):
     """An item that holds some of the words.
 
     Attributes:
@@ -132,7 +132,7 @@ def _year_words(value: Any) -> list[str]:
     return [str(int(value)), f"{decade}s", f"{decade % 100:02}s"]
 
 
-class WordIndex:
+class FulltextIndex:
     """Finds items by words, best first. Several threads may use one.
 
     Items keep their places, the order of equally good ones: that of the table, behind which those
@@ -193,7 +193,7 @@ class WordIndex:
     def _text(self, content: Mapping[str, Any]) -> str:
         return " ".join(item_words(self._schema, content))
 
-    def search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Found]:
+    def search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Match]:
         """Every item that holds one of the words or more, the best first.
 
         Args:
@@ -213,7 +213,7 @@ class WordIndex:
             most = len(self) if limit is None or pairs else min(limit, len(self))
             found = self._all(query, " OR ".join(terms), most)
             ranked = self._together_first(found, pairs)[:limit]
-            return [Found(self._ids[row], score) for row, score in ranked]
+            return [Match(self._ids[row], score) for row, score in ranked]
 
     def _together_first(
         self, found: list[tuple[int, float]], pairs: list[str]

@@ -12,8 +12,8 @@ import numpy as np
 from fusionrec.data.schema import Field
 from fusionrec.errors import UsageError
 from fusionrec.index import AllOf, AnyOf, Condition, Only, Without
-from fusionrec.recommend.catalog import Catalogue
-from fusionrec.recommend.fulltext import MAX_WORDS, Found, WordIndex, plain_words, search_words
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, Match, plain_words, search_words
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, folded, guess
 
 RANK_CONSTANT = 60  # of reciprocal rank fusion, as in Cormack, Clarke and Buettcher (SIGIR 2009)
@@ -24,61 +24,61 @@ _ALIKE = 0.6  # share of letters from which a title is like a name
 _BEHIND = 0.05  # of it, that a second guess may lack to the best one
 
 
-class Finder:
+class ItemSearch:
     """Finds items of one version. What it is told by, an index of words above all, is made when it
-    is first needed, and shared from then on with the finders of the version's later catalogues: it
+    is first needed, and shared from then on with the finders of the version's later catalogs: it
     may be ahead of this one's, whose items alone are found.
 
     Args:
-        catalogue: the version's items.
+        catalog: the version's items.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue, self.artifact = catalogue, catalogue.artifact
-        self._in_step = 0  # how often the words had been changed when they were this catalogue's
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog, self.artifact = catalog, catalog.artifact
+        self._in_step = 0  # how often the words had been changed when they were this catalog's
 
-    def after(self, catalogue: Catalogue) -> Finder:
+    def after(self, catalog: Catalog) -> ItemSearch:
         """The finder of the same version after some changes of items, which alone are looked at."""
-        made = Finder(catalogue)
-        changed = catalogue.changed_since(self.catalogue.number).tolist()
-        ids, here = catalogue.items.ids, catalogue.available
+        made = ItemSearch(catalog)
+        changed = catalog.changed_since(self.catalog.number).tolist()
+        ids, here = catalog.items.ids, catalog.available
         if "words" in vars(self):
-            held = {ids[row]: catalogue.items.row(row) if here[row] else None for row in changed}
+            held = {ids[row]: catalog.items.row(row) if here[row] else None for row in changed}
             self.words.change(held)
             made.words, made._in_step = self.words, self.words.changes
-        if "_folded" in vars(self) and len(catalogue) <= MOST_NAMES:
-            self._folded.update((folded(id_), id_) for id_ in ids[len(self.catalogue) :])
+        if "_folded" in vars(self) and len(catalog) <= MOST_NAMES:
+            self._folded.update((folded(id_), id_) for id_ in ids[len(self.catalog) :])
             made._folded = self._folded
         return made
 
     def prepare(self) -> None:
         """Makes all for which the first search or question would wait."""
-        self.catalogue.columns.prepare()
+        self.catalog.columns.prepare()
         assert self.words is not None
         assert self._folded is not None
 
     @cached_property
-    def words(self) -> WordIndex:
+    def words(self) -> FulltextIndex:
         """The word index of the version's items, or of later ones; see the class."""
-        now = self.catalogue
-        return WordIndex(self.artifact.schema, now.items, now.available)
+        now = self.catalog
+        return FulltextIndex(self.artifact.schema, now.items, now.available)
 
     @property
     def rows(self) -> dict[str, int]:
         """Outside id -> position in the item table."""
-        return self.catalogue.positions
+        return self.catalog.positions
 
     def mask(self, where: Sequence[Condition]) -> np.ndarray:
         """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
-        return self.catalogue.columns.mask(where)
+        return self.catalog.columns.mask(where)
 
     def _here(self, id_: str) -> bool:
-        """Whether an item that the words know is one of this catalogue, and may be found."""
+        """Whether an item that the words know is one of this catalog, and may be found."""
         row = self.rows.get(id_)
-        return row is not None and bool(self.catalogue.available[row])
+        return row is not None and bool(self.catalog.available[row])
 
-    def _search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Found]:
-        """As of ``WordIndex.search``, of this catalogue's items."""
+    def _search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Match]:
+        """As of ``FulltextIndex.search``, of this catalog's items."""
         found = self.words.search(text, prefix=prefix, limit=limit)
         if self.words.changes == self._in_step:
             return found
@@ -102,7 +102,7 @@ class Finder:
         notes = []
         for condition in where:
             if isinstance(condition, AnyOf | AllOf):
-                held = self.catalogue.columns.values(condition.field)
+                held = self.catalog.columns.values(condition.field)
                 lacking = [value for value in condition.values if value not in held]
                 notes += [_lacks(fields[condition.field], value, held) for value in lacking]
         return tuple(notes[:_SHOWN])
@@ -139,7 +139,7 @@ class Finder:
 
     def example(self) -> str:
         """What ids and titles look like here."""
-        ids = self.catalogue.items.ids
+        ids = self.catalog.items.ids
         by = "its id or title" if self.artifact.schema.title else "its id"
         return f"an item is named by {by}, such as {ids[0]}" if ids else ""
 
@@ -163,7 +163,7 @@ class Finder:
         near = [id_ for id_, title in titles.items() if title & asked]
         meant = [id_ for id_ in near if titles[id_] <= asked] or near
         if len(meant) > 1:
-            counts = self.catalogue.counts
+            counts = self.catalog.counts
             meant.sort(key=lambda id_: -int(counts[self.rows[id_]]))
             shown = [f"{id_} = {self._described(id_)}" for id_ in meant[:_SHOWN]]
             raise UsageError(
@@ -175,11 +175,11 @@ class Finder:
     def title(self, id_: str) -> str:
         """What people know an item by; empty where items have no titles."""
         name = self.artifact.schema.title
-        return str(self.catalogue.items.columns[name][self.rows[id_]] or "") if name else ""
+        return str(self.catalog.items.columns[name][self.rows[id_]] or "") if name else ""
 
     def _described(self, id_: str) -> str:
         """A title with its numbers, which tell apart those of one name: ``Sabrina (year 1954)``."""
-        content = self.catalogue.items.row(self.rows[id_])
+        content = self.catalog.items.row(self.rows[id_])
         numbers = [
             f"{field.flag} {_whole(content[field.name])}"
             for field in self.artifact.schema.filters()
@@ -195,14 +195,14 @@ class Finder:
         *,
         prefix: bool,
         limit: int,
-    ) -> list[Found]:
+    ) -> list[Match]:
         """Items that hold one of the words and meet every condition, by falling BM25.
 
         Args:
             text: the words.
             where: the conditions.
             barred: int [n], rows of items that must not be found.
-            prefix: see ``WordIndex.search``; the order is then that of ``_begun``.
+            prefix: see ``FulltextIndex.search``; the order is then that of ``_begun``.
             limit: how many at most.
 
         Raises:
@@ -220,14 +220,14 @@ class Finder:
         found = self._begun(text) if prefix else self._search(text)
         return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
 
-    def _begun(self, text: str) -> list[Found]:
+    def _begun(self, text: str) -> list[Match]:
         """Items by words of which the last may be half written: those whose title begins with
         these, then those that hold them in order, then those that hold all, each with the most
         rated first; then the others, by falling BM25.
         """
-        near, counts = self.words.nearness(text), self.catalogue.counts
+        near, counts = self.words.nearness(text), self.catalog.counts
 
-        def order(hit: Found) -> tuple[int, int]:
+        def order(hit: Match) -> tuple[int, int]:
             place = near.get(hit.id)
             return (3, 0) if place is None else (place, -int(counts[self.rows[hit.id]]))
 
@@ -248,11 +248,11 @@ class Finder:
     def by_taste(
         self,
         text: str,
-        hits: Sequence[Found],
+        hits: Sequence[Match],
         taste: Callable[[list[str]], np.ndarray],
         *,
         prefix: bool,
-    ) -> list[Found]:
+    ) -> list[Match]:
         """The hits in the order of words and taste together: reciprocal rank fusion.
 
         Every hit still holds some of the words. Those that hold the same words are equal to the
@@ -265,7 +265,7 @@ class Finder:
             text: the words.
             hits: the best first.
             taste: the ids of m hits -> float [m], the person's scores of them.
-            prefix: see ``WordIndex.search``.
+            prefix: see ``FulltextIndex.search``.
 
         Returns:
             The hits with the sums of their reciprocal ranks, ``1 / (60 + rank)``, as scores.
@@ -280,8 +280,8 @@ class Finder:
         sums[:pool] += 1 / (RANK_CONSTANT + ranks(tasted[:pool]))
         rest = 1 / (RANK_CONSTANT + len(ranked) + 1 + np.arange(max(len(hits) - POOL, 0)))
         fused = np.argsort(-sums, kind="stable")
-        best = [Found(ranked[place].id, float(sums[place])) for place in fused]
-        return best + [Found(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
+        best = [Match(ranked[place].id, float(sums[place])) for place in fused]
+        return best + [Match(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
 
 
 def _lacks(field: Field, value: str, held: Collection[str]) -> str:
@@ -309,7 +309,9 @@ def _whole(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else f"{number:g}"
 
 
-def _same_words(words: WordIndex, text: str, hits: Sequence[Found], *, prefix: bool) -> np.ndarray:
+def _same_words(
+    words: FulltextIndex, text: str, hits: Sequence[Match], *, prefix: bool
+) -> np.ndarray:
     """Each hit's worth, float [m]: the best BM25 of those that hold the same words."""
     best: dict[frozenset[str], float] = {}
     held = [words.matched(text, hit.id, prefix=prefix) for hit in hits]

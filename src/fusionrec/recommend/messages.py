@@ -8,7 +8,7 @@ import numpy as np
 
 from fusionrec.errors import UsageError
 from fusionrec.index import Condition
-from fusionrec.recommend.item_search import Finder
+from fusionrec.recommend.item_search import ItemSearch
 from fusionrec.recommend.query import Query
 
 NONE_LEFT = "no item meets these conditions"
@@ -16,7 +16,7 @@ NO_REASON = "no reason is known for any of these items"
 _SHOWN = 5  # names that one message tells
 
 
-def remarks(finder: Finder, query: Query) -> tuple[str, ...]:
+def remarks(finder: ItemSearch, query: Query) -> tuple[str, ...]:
     """Notes on a query's items: those that no item is, those that were rated twice."""
     ratings: dict[str, set[float | None]] = {}
     for one in query.history:
@@ -31,7 +31,7 @@ def remarks(finder: Finder, query: Query) -> tuple[str, ...]:
     return (*twice, *guessed, *finder.unknown(query.where))
 
 
-def refuse_unknown(finder: Finder, query: Query) -> None:
+def refuse_unknown(finder: ItemSearch, query: Query) -> None:
     """Refuses a question of whose items the version has none, when nothing else is told in it.
 
     Raises:
@@ -52,7 +52,7 @@ def refuse_unknown(finder: Finder, query: Query) -> None:
     )
 
 
-def why_empty(finder: Finder, query: Query, barred: np.ndarray) -> tuple[str, ...]:
+def why_empty(finder: ItemSearch, query: Query, barred: np.ndarray) -> tuple[str, ...]:
     """Notes on why no item is in an answer.
 
     Args:
@@ -62,7 +62,7 @@ def why_empty(finder: Finder, query: Query, barred: np.ndarray) -> tuple[str, ..
     """
     if query.offset:
         return ("there are no more items",)
-    left = finder.mask(query.where) & finder.catalogue.available
+    left = finder.mask(query.where) & finder.catalog.available
     if not left.any():
         return none_left(finder, query.where)
     left[barred] = False
@@ -74,6 +74,6 @@ def why_empty(finder: Finder, query: Query, barred: np.ndarray) -> tuple[str, ..
     return (f"the person has {did}{hidden} all {which} already: `seen` shows what was {did}",)
 
 
-def none_left(finder: Finder, where: Sequence[Condition]) -> tuple[str, ...]:
+def none_left(finder: ItemSearch, where: Sequence[Condition]) -> tuple[str, ...]:
     """Notes that no item meets some conditions, with what may be meant by them."""
     return (NONE_LEFT, *finder.missed(where))

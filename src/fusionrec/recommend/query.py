@@ -79,7 +79,7 @@ class Query:
 
 
 @dataclass(frozen=True)
-class Person:
+class UserVector:
     """What a query comes to.
 
     Attributes:

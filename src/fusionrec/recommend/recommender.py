@@ -13,15 +13,15 @@ from fusionrec.errors import UsageError
 from fusionrec.features.score_scale import SCALE
 from fusionrec.index import Condition, Hits, Index, Only
 from fusionrec.recommend.answer import Answer, AnswerKind, Recommended
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
-from fusionrec.recommend.explanations import Reasons
-from fusionrec.recommend.fulltext import Found
-from fusionrec.recommend.item_search import POOL, Finder
+from fusionrec.recommend.explanations import Explainer
+from fusionrec.recommend.fulltext import Match
+from fusionrec.recommend.item_search import POOL, ItemSearch
 from fusionrec.recommend.messages import NO_REASON, none_left, refuse_unknown, remarks, why_empty
-from fusionrec.recommend.query import Person, Query, Rated
+from fusionrec.recommend.query import Query, Rated, UserVector
 from fusionrec.recommend.rerank import Reranker, check
-from fusionrec.recommend.user_vector import People
+from fusionrec.recommend.user_vector import UserVectors
 from fusionrec.registry import Artifact
 
 __all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
@@ -38,25 +38,25 @@ NO_COUNTS = (
     "nothing is known of the person, and there are no ratings by which to order the items: "
     "say what the person likes"
 )
-NO_ONE = Person(None, "popular", np.empty(0, dtype=np.int64))
+NO_ONE = UserVector(None, "popular", np.empty(0, dtype=np.int64))
 
 
 class Recommender:
     """Answers from one version's towers and the index of that version.
 
     Args:
-        catalogue: the version's items as they are now.
+        catalog: the version's items as they are now.
         index: holds their vectors.
         notes: go with every answer, such as why the answer does not come from Milvus.
     """
 
-    def __init__(self, catalogue: Catalogue, index: Index, notes: Sequence[str] = ()) -> None:
-        self.catalogue, self.artifact = catalogue, catalogue.artifact
+    def __init__(self, catalog: Catalog, index: Index, notes: Sequence[str] = ()) -> None:
+        self.catalog, self.artifact = catalog, catalog.artifact
         self.index, self.notes = index, tuple(notes)
-        self.people, self.finder = People(catalogue), Finder(catalogue)
-        categories = Categories(catalogue)
-        self.reasons = Reasons(catalogue, categories)
-        self.reranker = Reranker(catalogue, categories)
+        self.people, self.finder = UserVectors(catalog), ItemSearch(catalog)
+        categories = Categories(catalog)
+        self.reasons = Explainer(catalog, categories)
+        self.reranker = Reranker(catalog, categories)
 
     def over(self, index: Index, notes: Sequence[str]) -> Self:
         """The same version and items, searched in another index of them; shares all else."""
@@ -64,16 +64,16 @@ class Recommender:
         made.index, made.notes = index, tuple(notes)
         return made
 
-    def after(self, catalogue: Catalogue) -> Self:
+    def after(self, catalog: Catalog) -> Self:
         """The same version after some changes of its items; what is made of them is updated for
         those that changed, and shared. Its index is still the one of before.
         """
         made = copy.copy(self)
-        made.catalogue = catalogue
-        made.people, made.finder = self.people.over(catalogue), self.finder.after(catalogue)
-        categories = Categories(catalogue)
-        made.reasons = self.reasons.over(catalogue, categories)
-        made.reranker = Reranker(catalogue, categories)
+        made.catalog = catalog
+        made.people, made.finder = self.people.over(catalog), self.finder.after(catalog)
+        categories = Categories(catalog)
+        made.reasons = self.reasons.over(catalog, categories)
+        made.reranker = Reranker(catalog, categories)
         return made
 
     def close(self) -> None:
@@ -91,14 +91,14 @@ class Recommender:
         known.
 
         Raises:
-            UsageError: as of ``People.find`` and ``rerank.check``; or there is none of the items
-                that are named, and nothing else is known.
+            UsageError: as of ``UserVectors.find`` and ``rerank.check``; or there is none of the
+                items that are named, and nothing else is known.
             StoreError: the store failed.
         """
         refuse_unknown(self.finder, query)
         return self.recommend_to(self.people.find(query), query)
 
-    def recommend_to(self, person: Person, query: Query) -> Answer:
+    def recommend_to(self, person: UserVector, query: Query) -> Answer:
         """The answer to a query whose person was found before; see ``recommend``."""
         depth = self.reranker.depth(query)
         if person.vector is None:
@@ -115,7 +115,7 @@ class Recommender:
         )
         return self._explained(answer, person, query)
 
-    def _explained(self, answer: Answer, person: Person, query: Query) -> Answer:
+    def _explained(self, answer: Answer, person: UserVector, query: Query) -> Answer:
         """The answer with the reasons of its items, if they are asked for."""
         if not query.explain:
             return answer
@@ -140,8 +140,8 @@ class Recommender:
                 f"{self.artifact.version}",
                 hint=" ".join(filter(None, [self.finder.guess(item), self.finder.example()])),
             )
-        hits = self.index.search(self.catalogue.vectors[row], k, where, [row])
-        gone = () if self.catalogue.available[row] else (f"item {item} itself is withdrawn",)
+        hits = self.index.search(self.catalog.vectors[row], k, where, [row])
+        gone = () if self.catalog.available[row] else (f"item {item} itself is withdrawn",)
         notes = (*gone, *self.finder.unknown(where))
         if not len(hits.rows):
             notes += none_left(self.finder, where)
@@ -152,8 +152,8 @@ class Recommender:
 
         Args:
             text: the words; an item is found that holds one or more of them.
-            query: how many, under which conditions, and for whom; see ``Finder.by_taste`` for what
-                their taste does. Without a person the order is BM25's.
+            query: how many, under which conditions, and for whom; see ``ItemSearch.by_taste`` for
+                what their taste does. Without a person the order is BM25's.
             prefix: whether the last word may be the beginning of one.
 
         Raises:
@@ -184,8 +184,8 @@ class Recommender:
         return Answer(items, "search", self.artifact.version, place, notes)
 
     def _by_taste(
-        self, text: str, found: list[Found], query: Query, person: Person, *, prefix: bool
-    ) -> tuple[list[Found], dict[str, float]]:
+        self, text: str, found: list[Match], query: Query, person: UserVector, *, prefix: bool
+    ) -> tuple[list[Match], dict[str, float]]:
         """The hits in the order of words and taste, and the stars predicted of some."""
         assert person.vector is not None
         vector, user = person.vector, query.user if person.kind == "user" else None
@@ -195,7 +195,7 @@ class Recommender:
             if not ids:
                 return np.empty(0)
             hits = self.index.search(vector, len(ids), [Only(tuple(ids))])
-            held = [self.catalogue.items.ids[row] for row in hits.rows]
+            held = [self.catalog.items.ids[row] for row in hits.rows]
             if person.rates:
                 stars.update(zip(held, map(float, self._stars(hits, user)), strict=True))
             scores = dict(zip(held, map(float, hits.scores), strict=True))
@@ -211,7 +211,7 @@ class Recommender:
         """
         return [replace(one, item=self.finder.item(one.item) or one.item) for one in history]
 
-    def _barred(self, person: Person, query: Query) -> np.ndarray:
+    def _barred(self, person: UserVector, query: Query) -> np.ndarray:
         """Rows that must not be in the answer: int64 [m]."""
         rows = self.finder.rows
         hidden = np.array([rows[id_] for id_ in query.hidden if id_ in rows], dtype=np.int64)
@@ -223,13 +223,13 @@ class Recommender:
         """Whether what someone has rated or taken may be recommended to them."""
         return query.seen or self.artifact.schema.repeats
 
-    def _popular(self, query: Query, person: Person, depth: int) -> Answer:
+    def _popular(self, query: Query, person: UserVector, depth: int) -> Answer:
         """The most popular items, then those that nobody has taken yet, what was added last first:
         all that can be said to someone of whom nothing is known. In vectors alone nothing is rated,
         and an order by anything else would pass for a recommendation.
         """
-        counts, popularity = self.catalogue.counts, self._popularity(query)
-        allowed = self.finder.mask(query.where) & self.catalogue.available
+        counts, popularity = self.catalog.counts, self._popularity(query)
+        allowed = self.finder.mask(query.where) & self.catalog.available
         allowed[self._barred(person, query)] = False
         rows = np.flatnonzero(allowed & ((popularity > 0) | self.artifact.has_towers))
         turn = np.where(rows < len(self.artifact.items), rows, -rows)
@@ -255,11 +255,11 @@ class Recommender:
         share of the item rated most, mixed with how many took it in the last days, as a share of
         the item taken most.
         """
-        takers, rows = np.zeros(len(self.catalogue)), self.finder.rows
+        takers, rows = np.zeros(len(self.catalog)), self.finder.rows
         for item, users in query.recent.takers.items():
             if item in rows:
                 takers[rows[item]] = users
-        share, counts = _share(query.recent.users), self.catalogue.counts
+        share, counts = _share(query.recent.users), self.catalog.counts
         mixed = (1 - share) * counts / max(counts.max(initial=0), 1)
         mixed += share * takers / max(takers.max(initial=0), 1)
         return np.asarray(mixed, dtype=np.float32)
@@ -291,7 +291,7 @@ class Recommender:
         return predicted(self.artifact, users, hits.rows, hits.scores)
 
     def _item(self, rank: int, row: int, score: float | None, stars: float | None) -> Recommended:
-        table, title = self.catalogue.items, self.artifact.schema.title
+        table, title = self.catalog.items, self.artifact.schema.title
         content = table.row(row)
         name = content.pop(title, "") if title else ""
         return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)
@@ -305,7 +305,7 @@ def predicted(
     Args:
         artifact: a version whose scores predict ratings.
         users: int [n], positions; None where they are of no known user.
-        items: int [n], positions in the catalogue.
+        items: int [n], positions in the catalog.
         cosines: float [n], of the users' and items' vectors.
     """
     by_score = artifact.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))

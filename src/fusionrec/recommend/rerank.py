@@ -13,9 +13,9 @@ import numpy as np
 
 from fusionrec.errors import UsageError
 from fusionrec.index import Hits
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
-from fusionrec.recommend.query import Person, Query
+from fusionrec.recommend.query import Query, UserVector
 
 FADE = 0.8  # what each time that an item was shown in vain leaves of its relevance
 SMOOTHING = 0.01  # share of the target in a list's mix, so that its divergence is finite
@@ -44,12 +44,12 @@ class Reranker:
     """Orders the hits of a version's searches as queries wish.
 
     Args:
-        catalogue: the version's items.
+        catalog: the version's items.
         categories: of these items.
     """
 
-    def __init__(self, catalogue: Catalogue, categories: Categories) -> None:
-        self._catalogue, self._categories = catalogue, categories
+    def __init__(self, catalog: Catalog, categories: Categories) -> None:
+        self._catalog, self._categories = catalog, categories
 
     def depth(self, query: Query) -> int:
         """How many hits the query's page is cut from.
@@ -61,7 +61,7 @@ class Reranker:
         end = query.offset + query.k
         return max(end, _pool(query.k)) if _wishes(query) else end
 
-    def page(self, hits: Hits, person: Person, query: Query) -> Hits:
+    def page(self, hits: Hits, person: UserVector, query: Query) -> Hits:
         """The query's page of ``depth`` hits, with the scores that they came with."""
         if _wishes(query):
             pool = _pool(query.k)
@@ -77,22 +77,22 @@ class Reranker:
         part = slice(query.offset, query.offset + query.k)
         return Hits(hits.rows[part], hits.scores[part])
 
-    def notes(self, person: Person, query: Query) -> tuple[str, ...]:
+    def notes(self, person: UserVector, query: Query) -> tuple[str, ...]:
         """What to say of wishes that could not be met, in sentences."""
         off = query.calibration > 0 and self._target(person, query) is None
         return (NO_TASTE,) if off else ()
 
-    def _filled(self, hits: Hits, person: Person, query: Query) -> Pool:
+    def _filled(self, hits: Hits, person: UserVector, query: Query) -> Pool:
         target = self._target(person, query) if query.calibration else None
         parts = self._categories.parts(hits.rows) if target is not None else np.empty((0, 0))
-        ids, shown = self._catalogue.items.ids, query.fresh or {}
+        ids, shown = self._catalog.items.ids, query.fresh or {}
         times = np.array([shown.get(ids[row], 0) for row in hits.rows], dtype=np.float64)
         value = spread(hits.scores) * FADE ** np.maximum(times, 0)
-        return Pool(value, self._catalogue.vectors[hits.rows], parts, target)
+        return Pool(value, self._catalog.vectors[hits.rows], parts, target)
 
-    def _target(self, person: Person, query: Query) -> np.ndarray | None:
+    def _target(self, person: UserVector, query: Query) -> np.ndarray | None:
         """How the categories mix in what the person likes; None where that is not known."""
-        like, rows = self._catalogue.artifact.schema.like, self._catalogue.positions
+        like, rows = self._catalog.artifact.schema.like, self._catalog.positions
         held = person.history.items[liked(person.history, like)]
         hidden = [rows[item] for item in query.hidden if item in rows]
         return self._categories.mix(held[~np.isin(held, hidden)])

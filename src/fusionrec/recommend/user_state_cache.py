@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from fusionrec.ledger import Ledger, Pulse, Told
+from fusionrec.ledger import Ledger, Revision, UserState
 
 _MOST = 20_000  # users whose events are held
-_NOTHING = Told()
+_NOTHING = UserState()
 
 
-class Following:
+class UserStateCache:
     """Holds which users there is anything of, and all of those who were asked for lately. Several
     threads may use one.
 
@@ -22,11 +22,11 @@ class Following:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._lock = threading.Lock()
-        self._seen: Pulse | None = None
+        self._seen: Revision | None = None
         self._heard: set[str] = set()
-        self._held: OrderedDict[str, Told] = OrderedDict()
+        self._held: OrderedDict[str, UserState] = OrderedDict()
 
-    def of(self, user: str) -> Told:
+    def of(self, user: str) -> UserState:
         """What is kept of a user now.
 
         Raises:
@@ -57,14 +57,14 @@ class Following:
         with self._lock:
             return frozenset(self._heard)
 
-    def _follow(self) -> Pulse:
+    def _follow(self) -> Revision:
         """Takes in of whom there is something new; begins anew where someone was forgotten."""
-        now, seen = self._ledger.pulse(), self._seen
+        now, seen = self._ledger.revision(), self._seen
         if now == seen:
             return now
         with self._lock:
             # Asked again: another thread may have been here, and later than that question.
-            now, seen = self._ledger.pulse(), self._seen
+            now, seen = self._ledger.revision(), self._seen
             if seen is None or now.gone != seen.gone:
                 self._heard, self._held = set(self._ledger.heard()), OrderedDict()
             elif now != seen:

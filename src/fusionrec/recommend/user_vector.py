@@ -12,9 +12,9 @@ import numpy as np
 
 from fusionrec.errors import UsageError
 from fusionrec.features.history import History
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
-from fusionrec.recommend.query import Person, Query, Rated, weights
+from fusionrec.recommend.query import Query, Rated, UserVector, weights
 
 # Items told that weigh as much as a history: one low rating must not turn the whole answer round.
 KNOWN_COUNTS = 5.0
@@ -25,32 +25,32 @@ KNOWN_COUNTS = 5.0
 DISLIKED = 0.3
 
 
-class People:
+class UserVectors:
     """Makes persons of queries, by one version's towers.
 
     Args:
-        catalogue: the version's items.
+        catalog: the version's items.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue, self.artifact = catalogue, catalogue.artifact
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog, self.artifact = catalog, catalog.artifact
         artifact = self.artifact
-        self._users, self._items = artifact.user_positions, catalogue.positions
+        self._users, self._items = artifact.user_positions, catalog.positions
         self._again = artifact.schema.repeats
         who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
         self._trained = frozenset(who.values)
 
-    def over(self, catalogue: Catalogue) -> Self:
+    def over(self, catalog: Catalog) -> Self:
         """The same of the version's items after some changes; shares all else."""
         made = copy.copy(self)
-        made.catalogue, made._items = catalogue, catalogue.positions
+        made.catalog, made._items = catalog, catalog.positions
         return made
 
     def knows(self, user: str) -> bool:
         """Whether the version holds a user with this outside id."""
         return user in self._users
 
-    def find(self, query: Query) -> Person:
+    def find(self, query: Query) -> UserVector:
         """The person of a query.
 
         Raises:
@@ -86,7 +86,7 @@ class People:
         profile: Mapping[str, object],
         given: History,
         stored: History,
-    ) -> Person:
+    ) -> UserVector:
         """The person's vector, and what it was made from."""
         rated = np.union1d(stored.items, given.items)
         notes: tuple[str, ...] = ()
@@ -99,18 +99,18 @@ class People:
                 f"user {query.user} is not in {self.artifact.version}: answered from the {told_of}",
             )
         if not kinds and position is None:
-            return Person(None, "popular", rated, notes)
+            return UserVector(None, "popular", rated, notes)
         now = time.time() if query.now is None else query.now
         vector = self._vector(position, profile, given, stored, now)
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
-            return Person(None, "popular", rated, (*notes, even))
+            return UserVector(None, "popular", rated, (*notes, even))
         added = len(given) > 0 and not self.artifact.reading
         if added:
             notes += (self._added(),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
         rates = self.artifact.rates and not added
-        return Person(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
+        return UserVector(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
 
     def _added(self) -> str:
         """What became of the items that were named, where no tower reads them."""
@@ -196,7 +196,7 @@ class People:
 
         def read(history: History) -> np.ndarray:
             told = self._told(position, profile)
-            read = artifact.vectors_of(*told, [history], np.array([now]), self.catalogue.vectors)
+            read = artifact.vectors_of(*told, [history], np.array([now]), self.catalog.vectors)
             vector: np.ndarray = read[0]
             return vector
 
@@ -215,7 +215,7 @@ class People:
         liked, disliked = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
         most = DISLIKED * (before + float(liked.sum()))
         disliked *= min(1.0, most / max(-float(disliked.sum()), 1e-9))
-        added = before * vector + (liked + disliked) @ self.catalogue.vectors[given.items]
+        added = before * vector + (liked + disliked) @ self.catalog.vectors[given.items]
         length = float(np.linalg.norm(added))
         if length < 1e-6:  # nothing is known of what the person likes
             return None

@@ -17,10 +17,10 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.history import History, Reading
+from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import ScoreMap
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
-from fusionrec.registry.rating_head import Stars, read_stars
+from fusionrec.registry.rating_head import RatingHead, read_stars
 from fusionrec.registry.tables import (
     REINDEX,
     RETRAIN,
@@ -113,10 +113,10 @@ class Artifact:
         return read_histories(self.folder)
 
     @property
-    def reading(self) -> Reading | None:
+    def reading(self) -> HistoryFeatures | None:
         """What the user tower reads of a user's history; None for a tower that reads none."""
         history = self.manifest.get("history")
-        return Reading.from_json(history, self.schema.rating_range) if history else None
+        return HistoryFeatures.from_json(history, self.schema.rating_range) if history else None
 
     @property
     def reads_clock(self) -> bool:
@@ -124,7 +124,7 @@ class Artifact:
         return self.reading is not None and self.reading.clock is not None
 
     @cached_property
-    def stars(self) -> Stars | None:
+    def stars(self) -> RatingHead | None:
         """The ratings that the version's rating head predicts; None where it has no head."""
         return read_stars(self.folder, self.manifest)
 

@@ -20,7 +20,7 @@ from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
-from fusionrec.registry.rating_head import Stars
+from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest
@@ -38,7 +38,7 @@ def publish(
     encoder: Encoder,
     towers: Towers,
     about: Mapping[str, Any],
-    stars: Stars | None = None,
+    stars: RatingHead | None = None,
 ) -> Artifact:
     """Saves a trained model as the next version.
 

@@ -14,7 +14,7 @@ from fusionrec.registry.tables import read_array
 
 
 @dataclass(frozen=True)
-class Stars:
+class RatingHead:
     """What a rating head makes of every user and item: the inner product of two rows is a rating.
 
     Attributes:
@@ -49,7 +49,7 @@ class Stars:
             np.save(folder / f"star_{side}.npy", getattr(self, side), allow_pickle=False)
 
 
-def read_stars(folder: Path, manifest: Mapping[str, Any]) -> Stars | None:
+def read_stars(folder: Path, manifest: Mapping[str, Any]) -> RatingHead | None:
     """The ratings that a version's head predicts; None where the version has no head.
 
     Raises:
@@ -57,7 +57,7 @@ def read_stars(folder: Path, manifest: Mapping[str, Any]) -> Stars | None:
     """
     if "stars" not in manifest:
         return None
-    stars = Stars(*(read_array(folder / f"star_{side}.npy") for side in _SIDES))
+    stars = RatingHead(*(read_array(folder / f"star_{side}.npy") for side in _SIDES))
     wanted = [(manifest[side], manifest["stars"]["width"]) for side in _SIDES]
     found = [getattr(stars, side).shape for side in _SIDES]
     if found != wanted:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +14,6 @@ from fusionrec.errors import (
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.registry import VECTORS, Artifact, read_manifest, version_numbers
 from fusionrec.workspace import Workspace
-
-Progress = Callable[[int, int], None]
-Talk = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from fusionrec.service.problems import ForbiddenError
-from fusionrec.service.schemas import Ask
+from fusionrec.service.schemas import RecommendRequest
 
 # Each names items of a stored person's history, or tells of them by what is missing or moved: a
 # reason names liked items; `only` leaves out what was rated; `seen` and `fresh` differ from the
@@ -14,11 +14,11 @@ _TELLING = ("explain", "only", "seen", "fresh")
 
 
 def is_open(request: Request, scope: str) -> bool:
-    """Whether a scope, such as ``feedback``, is open to the caller; see ``Guard``."""
+    """Whether a scope, such as ``feedback``, is open to the caller; see ``RequestGuard``."""
     return scope in request.state.open
 
 
-def check_open(request: Request, ask: Ask) -> None:
+def check_open(request: Request, ask: RecommendRequest) -> None:
     """Refuses to tell a stored person's history to a caller to whom feedback is not open. What the
     request itself says of a person is the caller's own.
 

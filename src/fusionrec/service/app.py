@@ -13,13 +13,13 @@ from starlette.staticfiles import StaticFiles
 
 from fusionrec._version import __version__
 from fusionrec.index import Place
-from fusionrec.service.coalescing import Gathering
-from fusionrec.service.middleware import Guard
+from fusionrec.service.coalescing import Coalescer
+from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import handle
 from fusionrec.service.responses import once
 from fusionrec.service.routes import items, meta, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.state import State
+from fusionrec.service.state import ServiceState
 from fusionrec.workspace import Workspace
 
 _ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
@@ -31,7 +31,7 @@ def create_app(
     workspace: Workspace,
     place: Place | str = "",
     settings: ServiceSettings | None = None,
-    talk: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
     *,
     exact: bool = False,
 ) -> FastAPI:
@@ -46,10 +46,10 @@ def create_app(
         exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
-        FusionrecError: as of ``State``.
+        FusionrecError: as of ``ServiceState``.
     """
     settings = settings or ServiceSettings.of(workspace)
-    state = State(workspace, place, settings, talk, exact=exact)
+    state = ServiceState(workspace, place, settings, log, exact=exact)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,7 +69,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.fusionrec = state
-    app.state.gathering = Gathering()
+    app.state.gathering = Coalescer()
     routers = (
         recommendations.soon,
         *(one.router for one in (recommendations, users, items, versions, meta)),
@@ -79,7 +79,7 @@ def create_app(
     app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
     handle(app)
     app.add_middleware(
-        Guard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request
+        RequestGuard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request
     )
     if settings.origins:
         app.add_middleware(

@@ -19,7 +19,7 @@ _MOST = 32  # answers that a thread makes side by side
 _LINGER = 0.0005  # seconds, in which those who were just answered ask again
 
 
-class Gathering:
+class Coalescer:
     """Makes an answer at once where nothing is under way. While one thread works, the other gathers
     what comes within half a millisecond, and what comes while both do is made side by side when one
     is free: so many share what a request to the store costs, and one alone waits for nobody.

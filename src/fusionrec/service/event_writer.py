@@ -13,7 +13,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
-from fusionrec.errors import FusionrecError, LedgerError, Talk, unfailing
+from fusionrec.errors import FusionrecError, LedgerError, Log, unfailing
 from fusionrec.ledger import Event, Impression, Ledger, Outcome
 from fusionrec.service.metrics import Metrics
 
@@ -41,7 +41,7 @@ class _Batch(NamedTuple):
         return [done for _, done in (*self.jobs, *self.calls)]
 
 
-class Recorder:
+class EventWriter:
     """Writes to the ledger in a thread of its own. Whatever is raised there, the thread goes on and
     whoever waits is answered.
 
@@ -52,8 +52,8 @@ class Recorder:
         seconds: that one waits for a write at most.
     """
 
-    def __init__(self, ledger: Ledger, metrics: Metrics, talk: Talk, seconds: float = 10.0) -> None:
-        self._ledger, self._metrics, self._talk = ledger, metrics, unfailing(talk)
+    def __init__(self, ledger: Ledger, metrics: Metrics, log: Log, seconds: float = 10.0) -> None:
+        self._ledger, self._metrics, self._log = ledger, metrics, unfailing(log)
         self._seconds = seconds
         self._wake = threading.Condition()
         self._jobs: list[_Job] = []
@@ -183,7 +183,7 @@ class Recorder:
                     step()
                 except BaseException as error:
                     said = "".join(traceback.format_exception_only(error)).strip()
-                    self._talk(f"the writer to the ledger goes on after {said}")
+                    self._log(f"the writer to the ledger goes on after {said}")
         finally:
             for done in batch.futures():
                 _refuse(done, _unknown())
@@ -279,12 +279,12 @@ class Recorder:
     def _failing(self, error: LedgerError) -> None:
         said, self._failed = self._failed, error.message
         if said != self._failed:
-            self._talk(f"the ledger cannot be written: {error}")
+            self._log(f"the ledger cannot be written: {error}")
 
     def _worked(self) -> None:
         if self._failed:
             self._failed = ""
-            self._talk("the ledger can be written again")
+            self._log("the ledger can be written again")
 
     def _count(self, outcomes: list[Outcome]) -> None:
         for outcome, count in Counter(outcomes).items():

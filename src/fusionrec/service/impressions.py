@@ -13,7 +13,7 @@ _LATELY = 30 * 86_400.0  # seconds that what was shown is remembered
 _MOST = 10_000  # users whose counts are held, and answers
 
 
-class Shown:
+class ImpressionCounts:
     """How often users were shown items in the last 30 days, the same for all pages of one answer:
     else the second page would follow another order than the first, which was shown by then.
 

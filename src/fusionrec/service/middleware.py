@@ -18,7 +18,7 @@ from fusionrec.errors import LedgerError
 from fusionrec.ledger import Key, is_secret
 from fusionrec.service.paths import route_path
 from fusionrec.service.problems import problem
-from fusionrec.service.rate_limits import Buckets, Verified
+from fusionrec.service.rate_limits import TokenBuckets, VerifiedKeys
 from fusionrec.service.settings import ServiceSettings, is_loopback
 from fusionrec.service.wording import hint_for_http
 
@@ -55,7 +55,7 @@ def scope_of(method: str, path: str) -> str | None:
     return "read" if method in ("GET", "HEAD") or path in _ASKING else "admin"
 
 
-class Guard:
+class RequestGuard:
     """ASGI middleware that lets a request through to the app, with its body whole, or answers it.
     The app finds the scopes that are open to the caller in the request's state, as ``open``.
 
@@ -74,8 +74,8 @@ class Guard:
         seen: Seen,
     ) -> None:
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
-        self._buckets = Buckets(settings.rate, settings.burst)
-        self._verified = Verified()
+        self._buckets = TokenBuckets(settings.rate, settings.burst)
+        self._verified = VerifiedKeys()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -21,7 +21,7 @@ _LOOK = 0.5  # seconds
 _PATIENCE = 20.0  # seconds in which a worker must have ended in order
 
 
-class _Tie:
+class _ParentWatch:
     """In a new process, ties it to the one that made this."""
 
     def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
@@ -33,7 +33,7 @@ def tie_workers() -> None:
     the thread that will start them, since Linux takes the end of that thread for the parent's.
     """
     # A new process inherits this, and unpickles it before what else it is given.
-    multiprocessing.current_process()._config["fusionrec"] = _Tie()  # type: ignore[attr-defined]
+    multiprocessing.current_process()._config["fusionrec"] = _ParentWatch()  # type: ignore[attr-defined]
 
 
 def tie_to(parent: int) -> None:

@@ -11,7 +11,7 @@ _MOST = 10_000  # buckets held; the one that was asked longest ago goes first
 _MOST_VERIFIED = 1_000  # secrets; the one that was seen longest ago goes first
 
 
-class Buckets:
+class TokenBuckets:
     """A token bucket for everyone who asks. For one thread.
 
     Args:
@@ -46,7 +46,7 @@ class Buckets:
             self._held[who] = (min(self._burst, tokens + 1.0), then)
 
 
-class Verified:
+class VerifiedKeys:
     """Secrets of keys that were verified lately, as their SHA-256, and which bucket each takes
     tokens of. For one thread.
     """

@@ -11,15 +11,15 @@ from fastapi import Depends, Request
 from starlette.responses import Response
 
 from fusionrec.errors import UsageError
-from fusionrec.service.state import State
+from fusionrec.service.state import ServiceState
 
 
-async def _state(request: Request) -> State:
-    state: State = request.app.state.fusionrec
+async def _state(request: Request) -> ServiceState:
+    state: ServiceState = request.app.state.fusionrec
     return state
 
 
-StateOf = Annotated[State, Depends(_state)]
+StateOf = Annotated[ServiceState, Depends(_state)]
 SEVERAL = frozenset({"where", "only", "without", "liked"})  # parameters that may come again
 
 

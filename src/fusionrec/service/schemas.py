@@ -94,7 +94,7 @@ Profile = Annotated[
 ]
 
 
-class _Question(BaseModel):
+class _ListRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     k: Count = 10
@@ -102,14 +102,14 @@ class _Question(BaseModel):
     where: Where = []
 
 
-class SimilarAsk(_Question):
+class SimilarRequest(_ListRequest):
     """What to leave out of the items that are like an item."""
 
 
 _GUARDED = "With `user` this needs a key that opens `feedback`."
 
 
-class Ask(_Question):
+class RecommendRequest(_ListRequest):
     """Whom to recommend to, and what."""
 
     user: Id | None = Field(default=None, description="Of the training data, or a visitor's.")
@@ -138,7 +138,7 @@ class Ask(_Question):
     )
 
 
-class SearchAsk(_Question):
+class SearchRequest(_ListRequest):
     """Which words to look for, and for whom."""
 
     q: Text = Field(description="Words of titles, other texts and categories, in any order.")
@@ -148,7 +148,7 @@ class SearchAsk(_Question):
     prefix: bool = Field(default=False, description="Whether the last word may be a beginning.")
 
 
-class MapAsk(BaseModel):
+class MapRequest(BaseModel):
     """Who is to be put on the map."""
 
     model_config = ConfigDict(extra="forbid")
@@ -156,7 +156,7 @@ class MapAsk(BaseModel):
     user: Id | None = None
 
 
-class ChoicesAsk(BaseModel):
+class FacetsRequest(BaseModel):
     """Which values of a category are wanted."""
 
     model_config = ConfigDict(extra="forbid")
@@ -181,7 +181,7 @@ class RatedItem(BaseModel):
     time: Time | None = None
 
 
-class ToldAsk(Ask):
+class PersonRequest(RecommendRequest):
     """The same, with all that is known of the person."""
 
     model_config = ConfigDict(
@@ -199,7 +199,7 @@ class ToldAsk(Ask):
     history: list[RatedItem] = Field(default=[], max_length=MOST_NAMED)
 
 
-class ToldEvent(BaseModel):
+class EventRequest(BaseModel):
     """What a user said or did."""
 
     model_config = ConfigDict(
@@ -225,12 +225,12 @@ class ToldEvent(BaseModel):
     )
 
 
-class ToldEvents(BaseModel):
+class EventsRequest(BaseModel):
     """Several events at once."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    events: list[ToldEvent] = Field(min_length=1, max_length=MOST_EVENTS)
+    events: list[EventRequest] = Field(min_length=1, max_length=MOST_EVENTS)
 
 
 def _one_or_several(told: Any) -> str:
@@ -239,6 +239,6 @@ def _one_or_several(told: Any) -> str:
 
 # What is wrong is told of the form that was meant, not of both.
 Told = Annotated[
-    Annotated[ToldEvent, Tag("one")] | Annotated[ToldEvents, Tag("several")],
+    Annotated[EventRequest, Tag("one")] | Annotated[EventsRequest, Tag("several")],
     Discriminator(_one_or_several),
 ]

@@ -21,15 +21,15 @@ from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
 from fusionrec.deploy.build import place_of
-from fusionrec.errors import FusionrecError, Talk, UsageError, keep_stderr
+from fusionrec.errors import FusionrecError, Log, UsageError, keep_stderr
 from fusionrec.index import Place
 from fusionrec.registry.versions import load
 from fusionrec.service.app import create_app
 from fusionrec.service.metrics import SHARED
 from fusionrec.service.parent_watch import tie_workers
-from fusionrec.service.protocol import PatientConfig, Protocol
+from fusionrec.service.protocol import Protocol, TimeoutConfig
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.state import State
+from fusionrec.service.state import ServiceState
 from fusionrec.workspace import Workspace
 
 _BACKLOG = 2_048
@@ -46,7 +46,7 @@ class _Server(Server):
             self._captured_signals.clear()
 
 
-def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, talk: Talk) -> None:
+def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, log: Log) -> None:
     """Answers until it is told to end, by SIGTERM or Ctrl-C; requests under way are answered.
 
     Args:
@@ -61,9 +61,9 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, t
     """
     with _bound(settings) as listening:
         if settings.workers == 1:
-            app = create_app(workspace, place, settings, talk)
+            app = create_app(workspace, place, settings, log)
             _log()
-            talk(_told(app, settings, _address(listening)))
+            log(_told(app, settings, _address(listening)))
             _Server(_config(app, settings)).run([listening])
             return
         load(workspace)  # what is wrong with it is said once, not by every process
@@ -76,8 +76,8 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, t
             Multiprocess(_config(made, settings, factory=True), [listening]).run()
 
 
-def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> PatientConfig:
-    return PatientConfig(
+def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> TimeoutConfig:
+    return TimeoutConfig(
         app,
         factory=factory,
         head_seconds=settings.head_seconds,
@@ -113,24 +113,24 @@ def _worker(
     _bury(folder / "metrics")
     first = _is_first(folder / "first")
 
-    def talk(text: str) -> None:
+    def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     try:
         exact = not (first or place_of(workspace, place).is_server)
-        app = create_app(workspace, place, settings, talk, exact=exact)
+        app = create_app(workspace, place, settings, log, exact=exact)
         if first:
-            talk(_told(app, settings, address))
+            log(_told(app, settings, address))
         return app
     except FusionrecError as error:
-        talk(f"error: {error.message}")
+        log(f"error: {error.message}")
         if error.hint:
-            talk(f"hint: {error.hint}")
+            log(f"hint: {error.hint}")
         sys.exit(STARTUP_FAILURE)
 
 
 def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
-    state: State = app.state.fusionrec
+    state: ServiceState = app.state.fusionrec
     with state.live.answering() as recommender:
         version, where = recommender.artifact.version, recommender.index.place
     text = f"{version} answers at {address}, from {where}"

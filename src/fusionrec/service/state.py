@@ -9,24 +9,24 @@ from dataclasses import replace
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from fusionrec.deploy.hot_reload import Live
-from fusionrec.errors import LedgerError, StoreError, Talk
+from fusionrec.deploy.hot_reload import LiveRecommender
+from fusionrec.errors import LedgerError, Log, StoreError
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.feedback import Feedback, Said, add
+from fusionrec.recommend.feedback import Feedback, UserFeedback, add
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.service.event_writer import Recorder
-from fusionrec.service.impressions import Shown
+from fusionrec.service.event_writer import EventWriter
+from fusionrec.service.impressions import ImpressionCounts
 from fusionrec.service.metrics import Metrics
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.view import View
+from fusionrec.service.view import VersionView
 from fusionrec.workspace import Workspace
 
 T = TypeVar("T")
 
 
-class State:
+class ServiceState:
     """Opens a workspace for answering; to be closed.
 
     Args:
@@ -46,7 +46,7 @@ class State:
         workspace: Workspace,
         place: Place | str,
         settings: ServiceSettings,
-        talk: Talk,
+        log: Log,
         *,
         exact: bool = False,
     ) -> None:
@@ -60,12 +60,12 @@ class State:
                 hint="make one: fusionrec keys add NAME; or listen at 127.0.0.1 without 'proxies'",
             )
         self.metrics = Metrics()
-        self.feedback, self.shown = Feedback(self.ledger), Shown(self.ledger)
-        self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
-        self.live = Live(workspace, place, talk, exact=exact, prepare=self._prepare)
+        self.feedback, self.shown = Feedback(self.ledger), ImpressionCounts(self.ledger)
+        self._views: WeakKeyDictionary[Recommender, VersionView] = WeakKeyDictionary()
+        self.live = LiveRecommender(workspace, place, log, exact=exact, prepare=self._prepare)
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
-        self.recorder = Recorder(self.ledger, self.metrics, talk, settings.write_seconds)
+        self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
         self.feedback.heard()  # for which the first answer would wait
 
     def close(self) -> None:
@@ -73,7 +73,7 @@ class State:
         self.recorder.close()
         self.live.close()
 
-    def answer(self, ask: Callable[[View], T]) -> T:
+    def answer(self, ask: Callable[[VersionView], T]) -> T:
         """One answer. Where its store fails it, it is made anew: from the version that has taken
         over, else exactly from the same one's vectors.
 
@@ -98,7 +98,7 @@ class State:
                     raise
                 view.failed = str(error)
 
-    def answer_at_once(self, ask: Callable[[View], T]) -> T | None:
+    def answer_at_once(self, ask: Callable[[VersionView], T]) -> T | None:
         """One answer, where it waits for nothing but the ledger's file, so that the event loop can
         make it: handing it to a thread takes longer than the answer. None where it may wait.
 
@@ -114,21 +114,21 @@ class State:
             view = self._views[recommender]
             return ask(view) if view.is_quick else None
 
-    def known(self, query: Query, view: View) -> tuple[Query, Said]:
+    def known(self, query: Query, view: VersionView) -> tuple[Query, UserFeedback]:
         """The query with what the ledger holds of its user. A user whom the version does not know
         is nobody to it: their feedback and profile count, and without these the popular items.
         Where the ledger knows nothing of them either, but the query says more than the user, the
         user stays in it, so that the answer says that they are not known.
         """
-        said = Said()
+        said = UserFeedback()
         if query.user is not None:
-            said = self.feedback.said(query.user, view.catalogue)
+            said = self.feedback.said(query.user, view.catalog)
             query = add(query, said)
         if query.user is not None and not view.recommender.people.knows(query.user):
             told = bool(query.profile or query.history) and view.artifact.has_towers
-            if said != Said() or not told:
+            if said != UserFeedback() or not told:
                 query = replace(query, user=None)
-        return self.feedback.popular(query, view.catalogue), said
+        return self.feedback.popular(query, view.catalog), said
 
     def troubles(self) -> list[str]:
         """Why this should not be asked now; empty where it can be."""
@@ -159,8 +159,8 @@ class State:
         held = None if before is None else self._views[before]
         if held is not None and held.artifact is not recommender.artifact:
             held = None
-        copied = len(recommender.catalogue) <= self.settings.copy
-        view = View(recommender, self.metrics, copied=copied, before=held)
+        copied = len(recommender.catalog) <= self.settings.copy
+        view = VersionView(recommender, self.metrics, copied=copied, before=held)
         if held is None:
             view.warm()
             _freeze_for_gc()

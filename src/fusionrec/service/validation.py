@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fusionrec.data.schema import Schema
 from fusionrec.registry import Artifact
 from fusionrec.service.problems import UnfitError
-from fusionrec.service.schemas import ToldAsk, ToldEvent
+from fusionrec.service.schemas import EventRequest, PersonRequest
 
 _SHOWN = 20  # faults of one request that are told
 _SAID = (
@@ -16,7 +16,7 @@ _SAID = (
 )
 
 
-def check_told(ask: ToldAsk, artifact: Artifact) -> None:
+def check_told(ask: PersonRequest, artifact: Artifact) -> None:
     """Refuses to read of a person what the version has no meaning for.
 
     Raises:
@@ -35,7 +35,7 @@ def check_told(ask: ToldAsk, artifact: Artifact) -> None:
         )
 
 
-def check_events(told: Sequence[ToldEvent], schema: Schema) -> None:
+def check_events(told: Sequence[EventRequest], schema: Schema) -> None:
     """Refuses ratings where interactions are events: nobody would ever read them.
 
     Raises:

@@ -32,7 +32,7 @@ def kept(folder: Path) -> list[Path]:
 
 
 @contextmanager
-def claimed(folder: Path, *, resume: bool, talk: Callable[[str], None]) -> Iterator[Path]:
+def claimed(folder: Path, *, resume: bool, log: Callable[[str], None]) -> Iterator[Path]:
     """Gives a training a folder that no other process uses meanwhile. Afterwards it is gone, unless
     a checkpoint is in it.
 
@@ -48,7 +48,7 @@ def claimed(folder: Path, *, resume: bool, talk: Callable[[str], None]) -> Itera
     held = _resumed(folder) if resume else None
     taken, lock = held or _free(folder)
     if taken != folder and held is None:
-        talk(
+        log(
             f"note: the same training is running already{_process(folder)}; this one begins anew, "
             f"beside it, and keeps its checkpoints in {taken}"
         )

@@ -20,7 +20,7 @@ from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.fusion_network import Network
 from fusionrec.training.loop import LOWER, Trainer
-from fusionrec.training.progress import Measure
+from fusionrec.training.progress import MetricInfo
 
 
 class FusionTrainer(Trainer):
@@ -34,7 +34,7 @@ class FusionTrainer(Trainer):
         """See ``Trainer.build``."""
         told = "error in stars" if self.recipe.rates else "loss"
         unit = "events" if self.dataset.schema.events else "ratings"
-        self.measure = Measure(told, told, rising=False, unit=unit)
+        self.measure = MetricInfo(told, told, rising=False, unit=unit)
         self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
         self.network = Network(self.dataset, self.encoder, self.recipe)

@@ -19,14 +19,14 @@ from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.presets import AnyRecipe
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.distributed import Team
+from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.process import interrupts_held, prepare_process
 from fusionrec.training.progress import (
     Epoch,
-    Measure,
-    Progress,
-    Report,
+    MetricInfo,
+    OnProgress,
     Schedule,
+    TrainingState,
     learning_rate,
 )
 
@@ -39,7 +39,7 @@ class Trained:
 
     encoder: Encoder
     towers: dict[Side, paddle.nn.Layer]
-    progress: Progress
+    progress: TrainingState
 
 
 class Trainer(ABC):
@@ -66,7 +66,7 @@ class Trainer(ABC):
         best_weights: of the best epoch so far.
     """
 
-    measure: Measure
+    measure: MetricInfo
     settings: Schedule
     rows: np.ndarray
     held_out: np.ndarray
@@ -93,11 +93,11 @@ class Trainer(ABC):
         self.run = {"recipe": settings, "schema": schema, "rows": now}
         self._former_run = {"recipe": settings, "rows": former}  # as 0.1.0 wrote it
         prepare_process(self.settings.threads)
-        self.team = Team.join()
+        self.team = ProcessGroup.join()
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # the same parameter names in every process
             self.build(rows)
-        self.progress = Progress(measure=self.measure, steps=self.team.steps(self.steps()))
+        self.progress = TrainingState(measure=self.measure, steps=self.team.steps(self.steps()))
         self.best_weights: dict[str, np.ndarray] = {}
 
     @abstractmethod
@@ -140,7 +140,7 @@ class Trainer(ABC):
     def towers(self) -> dict[Side, paddle.nn.Layer]:
         """Both towers, by side."""
 
-    def fit(self, report: Report, *, resume: bool = False) -> Trained:
+    def fit(self, report: OnProgress, *, resume: bool = False) -> Trained:
         """Trains to the end; the network then has the best epoch's weights.
 
         Args:
@@ -173,7 +173,7 @@ class Trainer(ABC):
             return False
         return len(self.progress.epochs) - best.number >= settings.patience
 
-    def _epoch(self, report: Report, pause: Callable[[], None]) -> None:
+    def _epoch(self, report: OnProgress, pause: Callable[[], None]) -> None:
         p, kept = self.progress, time.monotonic()
         began = time.monotonic()
         batches = self.batches(p.epoch, p.step * self.team.size)
@@ -256,7 +256,7 @@ class Trainer(ABC):
             {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}
         )
         epochs = [Epoch(**e) for e in found.progress.pop("epochs")]
-        self.progress = Progress(self.measure, **found.progress, epochs=epochs)
+        self.progress = TrainingState(self.measure, **found.progress, epochs=epochs)
         self.progress.count_here, self.progress.seconds_here = 0, 0.0
 
 

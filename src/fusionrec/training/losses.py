@@ -24,7 +24,7 @@ def ranking_loss(
 ) -> paddle.Tensor:
     """Softmax cross-entropy of liked items against every item of the block.
 
-    The block's items are a uniform sample of the catalogue, so no correction for the sampling is
+    The block's items are a uniform sample of the catalog, so no correction for the sampling is
     needed (Bengio and Senécal, Adaptive importance sampling, 2008, for the general case).
 
     Args:

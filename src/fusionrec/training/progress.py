@@ -26,7 +26,7 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Measure:
+class MetricInfo:
     """What an epoch is told by.
 
     Attributes:
@@ -48,7 +48,7 @@ class Epoch:
 
     Attributes:
         number: from 1.
-        train, validation: figures of the task's ``Measure``; None where nothing is held out.
+        train, validation: figures of the task's ``MetricInfo``; None where nothing is held out.
         seconds: without validation.
         rate: trained on each second.
     """
@@ -61,7 +61,7 @@ class Epoch:
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """How far a training is: what a progress bar shows and what a checkpoint keeps.
 
     Attributes:
@@ -74,7 +74,7 @@ class Progress:
         epochs: those that ended.
     """
 
-    measure: Measure
+    measure: MetricInfo
     epoch: int = 1
     step: int = 0
     steps: int = 0
@@ -100,7 +100,7 @@ class Progress:
         return min(judged, key=lambda e: sign * (e.validation or 0.0))
 
 
-Report = Callable[[Progress], None]
+OnProgress = Callable[[TrainingState], None]
 
 
 def learning_rate(settings: Schedule, done: float) -> float:

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import paddle
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import TrainingError
+from fusionrec.errors import Log, TrainingError
 from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.models.presets import RatingSettings, Recipe, TrainingSettings
 from fusionrec.models.rating_head import BagTower, RatingNetwork
-from fusionrec.registry.rating_head import Stars
+from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.process import prepare_process
 from fusionrec.training.progress import learning_rate
 
 FEWEST_GROUPS = 4  # of users and of items, so that a block hides a quarter of a bag at most
 AT_ONCE = 1024  # users or items that pass a network together outside training
-
-Talk = Callable[[str], None]
 
 
 class Bags:
@@ -128,8 +125,8 @@ class RatingTask:
             apply_decay_param_fun=decayed.__contains__,
         )
 
-    def fit(self, talk: Talk) -> None:
-        """Trains to the end; ``talk`` is told of every epoch.
+    def fit(self, log: Log) -> None:
+        """Trains to the end; ``log`` is told of every epoch.
 
         Raises:
             TrainingError: the error is not finite.
@@ -151,7 +148,7 @@ class RatingTask:
                     f"the rating head's error is {error} in epoch {epoch}",
                     "a lower rating.learning_rate usually helps",
                 )
-            talk(
+            log(
                 f"epoch {epoch:>2}/{self.settings.epochs}   error in stars: train {error:.4f}   "
                 f"{time.monotonic() - began:.1f} s"
             )
@@ -208,8 +205,8 @@ def fit_stars(
     rows: np.ndarray,
     recipe: Recipe,
     towers: tuple[np.ndarray, np.ndarray],
-    talk: Talk = lambda _: None,
-) -> Stars:
+    log: Log = lambda _: None,
+) -> RatingHead:
     """Fits the head: networks that differ in their seed alone, averaged, and the towers beside.
 
     Args:
@@ -226,30 +223,30 @@ def fit_stars(
     prepare_process(recipe.training.threads)
     found = []
     for number in range(settings.networks):
-        talk(
+        log(
             f"rating head: network {number + 1} of {settings.networks} "
             f"(rating.epochs={settings.epochs})"
         )
         task = RatingTask(dataset, rows, settings, recipe.training.seed * 1009 + number)
-        task.fit(talk)
+        task.fit(log)
         found.append(task.vectors())
     scores = ScoreMap(*dataset.schema.rating_range)
     return with_towers(average(found), towers, settings.towers, scores)
 
 
-def average(found: list[tuple[np.ndarray, np.ndarray]]) -> Stars:
+def average(found: list[tuple[np.ndarray, np.ndarray]]) -> RatingHead:
     """Stars whose ratings are the means of those of several networks, as vectors side by side."""
     vectors = [users[:, :-2] / len(found) for users, _ in found]
     biases = sum(users[:, -2:] for users, _ in found) / len(found)
     users = np.hstack([*vectors, biases])
     vectors = [items[:, :-2] for _, items in found]
     biases = sum(items[:, -2:] for _, items in found) / len(found)
-    return Stars(users, np.hstack([*vectors, biases]))
+    return RatingHead(users, np.hstack([*vectors, biases]))
 
 
 def with_towers(
-    stars: Stars, towers: tuple[np.ndarray, np.ndarray], weight: float, scores: ScoreMap
-) -> Stars:
+    stars: RatingHead, towers: tuple[np.ndarray, np.ndarray], weight: float, scores: ScoreMap
+) -> RatingHead:
     """Stars whose ratings are weighted means with those that the towers' cosine predicts.
 
     Args:
@@ -263,4 +260,4 @@ def with_towers(
     users[:, -1], items[:, -1] = 1.0, (1.0 - weight) * items[:, -1]
     of_users = np.hstack([weight * SCALE * scores.unit * towers[0], users])
     of_items = np.hstack([towers[1], items])
-    return Stars(of_users * stars.users[:, -1:], of_items * stars.items[:, -2:-1])
+    return RatingHead(of_users * stars.users[:, -1:], of_items * stars.items[:, -2:-1])

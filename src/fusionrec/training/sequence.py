@@ -1,4 +1,4 @@
-"""What the sequence model learns by: which item of the whole catalogue comes next."""
+"""What the sequence model learns by: which item of the whole catalog comes next."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder, Features
-from fusionrec.features.history import Clock, Reading, rating_levels
+from fusionrec.features.history import Clock, HistoryFeatures, rating_levels
 from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import SequenceRecipe, SequenceTraining
@@ -21,7 +21,7 @@ from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.tables import Histories
 from fusionrec.training.fusion_network import withhold
 from fusionrec.training.loop import LOWER, Trainer
-from fusionrec.training.progress import Measure
+from fusionrec.training.progress import MetricInfo
 from fusionrec.training.softmax import softmax_loss
 from fusionrec.training.windows import SequenceBatch, Windows
 
@@ -32,7 +32,7 @@ JUDGED = 64  # users whose histories pass the tower together outside training
 class SequenceTrainer(Trainer):
     """Teaches both towers to rank each item of a history above all others, from those before."""
 
-    measure = Measure("loss", "NDCG@10", rising=True, unit="items")
+    measure = MetricInfo("loss", "NDCG@10", rising=True, unit="items")
     settings: SequenceTraining
     recipe: SequenceRecipe
     network: SequenceNetwork
@@ -85,7 +85,7 @@ class SequenceTrainer(Trainer):
             "user_inputs": [*profile, "history"],
         }
 
-    def _reading(self) -> Reading:
+    def _reading(self) -> HistoryFeatures:
         """What the tower reads of a history, from settings and training rows."""
         model, held, clock = self.recipe.model, self.histories, None
         if (model.clock or model.gaps) and held.time is None:
@@ -96,7 +96,7 @@ class SequenceTrainer(Trainer):
         if model.clock and held.time is not None:
             owner = np.repeat(np.arange(len(held.offsets) - 1), np.diff(held.offsets))
             clock = Clock.fit(owner, held.time)
-        return Reading(model.history, self.dataset.schema.rating_range, model.gaps, clock)
+        return HistoryFeatures(model.history, self.dataset.schema.rating_range, model.gaps, clock)
 
     def loss(
         self, batch: SequenceBatch, rng: np.random.Generator
@@ -106,7 +106,7 @@ class SequenceTrainer(Trainer):
         places, target = _asked(batch)
         negatives, drawn = self._negatives(rng)
         known = self._trained
-        if negatives is not None:  # a large catalogue: only what is asked passes the tower
+        if negatives is not None:  # a large catalog: only what is asked passes the tower
             known = np.unique(np.concatenate([batch.items.ravel(), batch.drawn.ravel(), negatives]))
             negatives = np.searchsorted(known, negatives)
         vectors = self.network.item_vectors(known, s.id_dropout, rng)
@@ -190,7 +190,7 @@ class SequenceNetwork(nn.Layer):
     """
 
     def __init__(
-        self, dataset: Dataset, encoder: Encoder, recipe: SequenceRecipe, reading: Reading
+        self, dataset: Dataset, encoder: Encoder, recipe: SequenceRecipe, reading: HistoryFeatures
     ) -> None:
         super().__init__()
         self.settings = recipe.training

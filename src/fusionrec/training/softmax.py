@@ -1,4 +1,4 @@
-"""Softmax cross-entropy over a whole catalogue, without ever holding all its scores at once."""
+"""Softmax cross-entropy over a whole catalog, without ever holding all its scores at once."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def softmax_loss(
     negatives: np.ndarray | None = None,
     drawn: np.ndarray | None = None,
 ) -> paddle.Tensor:
-    """Mean cross-entropy of each user vector's target item against the catalogue.
+    """Mean cross-entropy of each user vector's target item against the catalog.
 
-    With ``negatives`` these stand for the catalogue. Each counts as many items as its chance of
+    With ``negatives`` these stand for the catalog. Each counts as many items as its chance of
     being drawn says (log-q correction: Bengio and Senécal, Adaptive importance sampling, 2008; Yi
     et al., Sampling-bias-corrected neural modeling, RecSys 2019), and the target counts once.
 
@@ -52,7 +52,7 @@ class _CrossEntropy(PyLayer):  # type: ignore[misc]
     """``mean(log(Σ_j count_j·exp(s_ij) + own_i·exp(s_it)) − s_it)``, ``s`` the scaled cosines.
 
     All gradients are made on the way forward, block by block, so that each block's scores are
-    exponentiated once and forgotten: memory is bounded by ``ROWS`` times the catalogue.
+    exponentiated once and forgotten: memory is bounded by ``ROWS`` times the catalog.
     """
 
     @staticmethod

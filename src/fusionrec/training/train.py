@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import UsageError
+from fusionrec.errors import Log, UsageError
 from fusionrec.models.presets import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.publish import publish
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.checkpoint_lock import claimed, kept, names
-from fusionrec.training.distributed import Team
+from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.fusion import FusionTrainer
 from fusionrec.training.loop import Trained, Trainer
-from fusionrec.training.progress import Report
-from fusionrec.training.rating_head import Talk, fit_stars
+from fusionrec.training.progress import OnProgress
+from fusionrec.training.rating_head import fit_stars
 from fusionrec.training.sequence import SequenceTrainer
 from fusionrec.workspace import Workspace, make_folder
 
@@ -34,12 +34,12 @@ def train(
     dataset: Dataset,
     recipe: AnyRecipe,
     workspace: Workspace,
-    report: Report = lambda _: None,
+    report: OnProgress = lambda _: None,
     *,
     rows: np.ndarray | None = None,
     part: Mapping[str, Any] | None = None,
     resume: bool = False,
-    talk: Talk = lambda _: None,
+    log: Log = lambda _: None,
 ) -> Artifact:
     """Trains a model and publishes it as the workspace's next version.
 
@@ -73,7 +73,7 @@ def train(
             "choose another with --home or FUSIONREC_HOME",
         ) from error
     trainer = trainer_of(recipe)(dataset, rows, recipe)
-    with _checkpoints(trainer, workspace, rows, resume=resume, talk=talk) as trainer.folder:
+    with _checkpoints(trainer, workspace, rows, resume=resume, log=log) as trainer.folder:
         trained = trainer.fit(report, resume=resume)
         about = _about(trainer, trained, recipe, part)
         if not trainer.team.leads:
@@ -82,7 +82,7 @@ def train(
         if isinstance(recipe, Recipe) and recipe.rating.networks:
             network = trainer.network
             vectors = network.vectors("user"), network.vectors("item")
-            stars = fit_stars(dataset, rows, recipe, vectors, talk)
+            stars = fit_stars(dataset, rows, recipe, vectors, log)
             network.eval()
         towers = trained.towers
         artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, about, stars)
@@ -93,7 +93,7 @@ def train(
 
 @contextmanager
 def _checkpoints(
-    trainer: Trainer, workspace: Workspace, rows: np.ndarray, *, resume: bool, talk: Talk
+    trainer: Trainer, workspace: Workspace, rows: np.ndarray, *, resume: bool, log: Log
 ) -> Iterator[Path]:
     """Where a training's checkpoints go; the first of a team chooses, and tells the others."""
     now, former = _folders(workspace, trainer.dataset, rows, trainer.recipe)
@@ -103,7 +103,7 @@ def _checkpoints(
         return
     if resume and not now.exists() and kept(former):
         former.rename(now)
-    with claimed(now, resume=resume, talk=talk) as folder:
+    with claimed(now, resume=resume, log=log) as folder:
         trainer.team.total(float(next(n for n, one in enumerate(names(now)) if one == folder)))
         yield folder
 
@@ -131,7 +131,7 @@ def _about(
     return about
 
 
-def _published_by_the_first(team: Team, workspace: Workspace) -> Artifact:
+def _published_by_the_first(team: ProcessGroup, workspace: Workspace) -> Artifact:
     [number] = team.total(0.0)
     return Artifact.load(workspace.models / f"v{number:.0f}")
 

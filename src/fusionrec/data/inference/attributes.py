@@ -18,12 +18,12 @@ from fusionrec.data.inference.column_stats import (
     OTHER_TIME,
     PHONE,
     URL,
-    Facts,
+    ColumnStats,
     mostly,
     shown,
 )
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.spec import Column
+from fusionrec.data.tabular.spec import FieldSpec
 
 _SEPARATORS = ("|", ";", ",", "/")
 _MOST_MISSING = 5  # words for "not known" that are written down
@@ -45,7 +45,7 @@ class Attribute:
     """
 
     source: str
-    column: Column
+    column: FieldSpec
     why: tuple[str, ...]
     name: str = ""
 
@@ -65,7 +65,7 @@ class Attributes:
     title: str = ""
 
 
-def guess_attribute(facts: Facts, side: Side) -> Attribute | str:
+def guess_attribute(facts: ColumnStats, side: Side) -> Attribute | str:
     """What a column says, or why it should be left out.
 
     Args:
@@ -89,7 +89,7 @@ def guess_attribute(facts: Facts, side: Side) -> Attribute | str:
     )
 
 
-def _useless(facts: Facts) -> str:
+def _useless(facts: ColumnStats) -> str:
     if not facts.known:
         return "it is empty"
     if len(facts.known) == 1 and facts.filled == facts.rows:
@@ -97,7 +97,7 @@ def _useless(facts: Facts) -> str:
     return ""
 
 
-def _personal(facts: Facts, side: Side) -> str:
+def _personal(facts: ColumnStats, side: Side) -> str:
     """Why a column is about persons so closely that it stays out; values are not shown."""
     own = name_hints.has(facts.name, name_hints.PERSONAL)
     named = name_hints.has(facts.name, name_hints.PEOPLE_NAME) and not name_hints.is_id(facts.name)
@@ -118,7 +118,7 @@ def _personal(facts: Facts, side: Side) -> str:
     return f"personal data: {why}" if why else ""
 
 
-def _unreadable(facts: Facts) -> str:
+def _unreadable(facts: ColumnStats) -> str:
     if mostly(facts, URL):
         return "addresses of pages or pictures say nothing by themselves"
     if facts.stamped or mostly(facts, ISO_TIME) or mostly(facts, OTHER_TIME):
@@ -135,11 +135,11 @@ def _unreadable(facts: Facts) -> str:
     return ""
 
 
-def _several(facts: Facts) -> Attribute | None:
+def _several(facts: ColumnStats) -> Attribute | None:
     """Several categories: lists, or words with a separator between that come again and again."""
     if facts.lists:
         of = f"lists, of {len(facts.known):,} distinct values such as {facts.examples()}"
-        return Attribute(facts.name, Column(kind="categories"), (of,))
+        return Attribute(facts.name, FieldSpec(kind="categories"), (of,))
     for separator in _SEPARATORS:
         parts: Counter[str] = Counter()
         split = 0
@@ -150,11 +150,11 @@ def _several(facts: Facts) -> Attribute | None:
         if _is_list(facts, parts, split, separator) and not _names(facts, separator):
             most = ", ".join(shown(part) for part, _ in parts.most_common(3))
             why = f'{len(parts):,} distinct values with "{separator}" between, such as {most}'
-            return Attribute(facts.name, Column(kind="categories", separator=separator), (why,))
+            return Attribute(facts.name, FieldSpec(kind="categories", separator=separator), (why,))
     return None
 
 
-def _names(facts: Facts, separator: str) -> bool:
+def _names(facts: ColumnStats, separator: str) -> bool:
     """Whether a comma stands within names of people, such as ``Woolf, B.``: what stands before it
     never stands behind it.
     """
@@ -167,7 +167,7 @@ def _names(facts: Facts, separator: str) -> bool:
     return initials or (pairs and len(before & behind) < 0.05 * len(before | behind))
 
 
-def _is_list(facts: Facts, parts: Counter[str], split: int, separator: str) -> bool:
+def _is_list(facts: ColumnStats, parts: Counter[str], split: int, separator: str) -> bool:
     """Whether values that a separator splits are lists: short parts, each in several values."""
     if split < max(2, 0.1 * len(facts.some)) or mostly(facts, ISO_TIME):
         return False
@@ -182,7 +182,7 @@ def _is_list(facts: Facts, parts: Counter[str], split: int, separator: str) -> b
     return enough and short > 0.95 and numbers < 0.5
 
 
-def _number(facts: Facts) -> Attribute | str | None:
+def _number(facts: ColumnStats) -> Attribute | str | None:
     numbers = facts.numbers
     if facts.numeric < 0.95:
         return None
@@ -190,7 +190,7 @@ def _number(facts: Facts) -> Attribute | str | None:
     coded = not set(name_hints.words(facts.name)).isdisjoint(_CODED)
     if facts.whole and len(facts.known) <= _MOST_CODES and (coded or len(facts.known) == 2):
         why = f"{len(facts.known)} distinct numbers, {facts.examples()}: codes, it seems"
-        return Attribute(facts.name, Column(), (why,))
+        return Attribute(facts.name, FieldSpec(), (why,))
     if facts.whole and name_hints.is_id(facts.name):
         return _codes(facts)
     if facts.whole and low >= 1e8 and name_hints.has(facts.name, name_hints.TIME):
@@ -205,7 +205,7 @@ def _number(facts: Facts) -> Attribute | str | None:
         uneven = "tastes do not rise or fall evenly with age"
     if uneven:
         why += f"; {uneven}, so it is read by buckets"
-    return Attribute(facts.name, Column(kind="number", buckets=bool(uneven)), (why,))
+    return Attribute(facts.name, FieldSpec(kind="number", buckets=bool(uneven)), (why,))
 
 
 def _skewness(numbers: np.ndarray) -> bool:
@@ -216,21 +216,21 @@ def _skewness(numbers: np.ndarray) -> bool:
     return bool(abs(np.mean(((numbers - numbers.mean()) / deviation) ** 3)) > 2)
 
 
-def _codes(facts: Facts) -> Attribute | str:
+def _codes(facts: ColumnStats) -> Attribute | str:
     """Numbers or words that stand for something: a category where they come again."""
     if facts.unique > 0.5:
         return "nearly every row has another value: a code, it seems"
     why = f"{len(facts.known):,} distinct codes such as {facts.examples()}"
-    return Attribute(facts.name, Column(), (why,))
+    return Attribute(facts.name, FieldSpec(), (why,))
 
 
-def _worded(facts: Facts) -> Attribute | str:
+def _worded(facts: ColumnStats) -> Attribute | str:
     few = len(facts.known)
     if facts.unique <= 0.5 and (facts.words < 6 or few <= 50):
         why = f"{few:,} distinct values such as {facts.examples()}"
         if few == facts.distinct == facts.filled:  # too few rows to tell
             why += "; too few rows to be sure"
-        return Attribute(facts.name, Column(), (why,))
+        return Attribute(facts.name, FieldSpec(), (why,))
     titled = name_hints.has(facts.name, name_hints.TITLE) and not name_hints.is_id(facts.name)
     if name_hints.is_id(facts.name) or (mostly(facts, CODE) and not titled):
         return _codes(facts)
@@ -238,8 +238,8 @@ def _worded(facts: Facts) -> Attribute | str:
         if facts.unique > 0.8:
             return "nearly every row has another word: nothing that two rows could share"
         why = f"{few:,} distinct values such as {facts.examples()}; could also be left out"
-        return Attribute(facts.name, Column(), (why,))
+        return Attribute(facts.name, FieldSpec(), (why,))
     why = f"{few:,} distinct texts such as {facts.examples(2)}"
     if facts.unique <= 0.8 and facts.words < 4:
         why += '; could also be a "category", since many come again'
-    return Attribute(facts.name, Column(kind="text"), (why,))
+    return Attribute(facts.name, FieldSpec(kind="text"), (why,))

@@ -38,7 +38,7 @@ UNKNOWN = frozenset(_UNKNOWN.split())
 
 
 @dataclass(frozen=True)
-class Facts:
+class ColumnStats:
     """A column, as far as it was read.
 
     Attributes:
@@ -178,7 +178,7 @@ def shown(value: str) -> str:
     return f'"{plain}"'
 
 
-def agreement(of: Facts, by: Facts) -> float:
+def agreement(of: ColumnStats, by: ColumnStats) -> float:
     """How far one column of a file follows from another: 0 as in any order, 1 if it always does.
 
     Rows with an empty value do not count, nor do those whose value of ``by`` stands there once.
@@ -196,12 +196,12 @@ def agreement(of: Facts, by: Facts) -> float:
     return (share - base) / (1 - base) if base < 1 else 0.0
 
 
-def overlap(ids: Facts, key: Facts) -> float:
+def overlap(ids: ColumnStats, key: ColumnStats) -> float:
     """The share of rows whose id another file's column has, 0 to 1."""
     there = sum(count for value, count in ids.counts.items() if value in key.counts)
     return there / max(1, ids.counts.total())
 
 
-def mostly(facts: Facts, pattern: re.Pattern[str]) -> bool:
+def mostly(facts: ColumnStats, pattern: re.Pattern[str]) -> bool:
     """Whether nearly all distinct values fit a pattern."""
     return facts.distinct > 0 and facts.share(pattern) > 0.9

@@ -9,8 +9,8 @@ from typing import Any
 
 from fusionrec.data.inference import name_hints
 from fusionrec.data.inference.attributes import Attribute, Attributes, guess_attribute
-from fusionrec.data.inference.column_stats import Facts, agreement
-from fusionrec.data.inference.roles import Taken, Told, all_taken, both_tables
+from fusionrec.data.inference.column_stats import ColumnStats, agreement
+from fusionrec.data.inference.roles import EntityFile, InteractionFile, all_taken, both_tables
 from fusionrec.data.inference.scan import ROWS, Folder, look
 from fusionrec.data.inference.unused import FOLLOWS, account, lost_indexes, refused_marks, unused
 from fusionrec.data.schema import Side
@@ -23,7 +23,7 @@ _NESTED = "objects within a row are not read"
 
 
 @dataclass(frozen=True)
-class Line:
+class InferredKey:
     """One key of the file: its value, and why it is so."""
 
     key: str
@@ -32,7 +32,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class TableGuess:
+class InferredTable:
     """Users or items.
 
     Attributes:
@@ -40,12 +40,12 @@ class TableGuess:
         attributes: what was made of its columns.
     """
 
-    lines: tuple[Line, ...]
+    lines: tuple[InferredKey, ...]
     attributes: Attributes
 
 
 @dataclass(frozen=True)
-class Guess:
+class InferredSpec:
     """What a folder's files seem to hold.
 
     Attributes:
@@ -59,16 +59,16 @@ class Guess:
     """
 
     name: str
-    interactions: tuple[Line, ...]
+    interactions: tuple[InferredKey, ...]
     left: dict[str, str]
-    users: TableGuess | None
-    items: TableGuess | None
+    users: InferredTable | None
+    items: InferredTable | None
     unused: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
 
 
-def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
+def guess(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
     """What the CSV, TSV, JSON Lines and Parquet files of a folder seem to hold.
 
     Args:
@@ -97,12 +97,12 @@ def guess(folder: Path, name: str = "", rows: int = ROWS) -> Guess:
     tables = both_tables(taken, held.files)
     left = taken.left | dict.fromkeys(taken.file.nested, _NESTED)
     names = {"user_id", "item_id"}
-    sides: dict[Side, TableGuess | None] = {}
+    sides: dict[Side, InferredTable | None] = {}
     for side in ("item", "user"):  # of two columns of one name, the item's keeps it
         sides[side] = _table(taken, tables[side], side, names, left)
     told = {side: table for side, table in sides.items() if table is not None}
     account(taken, told.keys(), _said(taken, told.values()), left)
-    return Guess(
+    return InferredSpec(
         name or folder.resolve().name or "data",
         _interactions(taken, tables),
         left,
@@ -133,9 +133,11 @@ def _nothing_taken(folder: Path, held: Folder) -> str:
     )
 
 
-def _interactions(taken: Taken, tables: Mapping[Side, Told | None]) -> tuple[Line, ...]:
+def _interactions(
+    taken: InteractionFile, tables: Mapping[Side, EntityFile | None]
+) -> tuple[InferredKey, ...]:
     file = taken.file
-    lines = [Line("files", file.pattern, (file.seen,))]
+    lines = [InferredKey("files", file.pattern, (file.seen,))]
     for side, name in (("user", taken.user), ("item", taken.item)):
         facts = file.columns[name]
         why = [_id_facts(facts)]
@@ -144,21 +146,23 @@ def _interactions(taken: Taken, tables: Mapping[Side, Told | None]) -> tuple[Lin
             why.append(f"{told.share:.0%} of the rows name one that {told.file.pattern} has{part}")
         if not name_hints.role(name, name_hints.USER if side == "user" else name_hints.ITEM):
             why.append("its name does not say so: look whether that is right")
-        lines.append(Line(side, name, tuple(why)))
+        lines.append(InferredKey(side, name, tuple(why)))
     for mark in taken.marks:
-        lines.append(Line(mark.key, mark.column, mark.why.get(mark.key, ())))
-        lines += [Line(key, value, mark.why.get(key, ())) for key, value in mark.settings.items()]
+        lines.append(InferredKey(mark.key, mark.column, mark.why.get(mark.key, ())))
+        lines += [
+            InferredKey(key, value, mark.why.get(key, ())) for key, value in mark.settings.items()
+        ]
     lines.append(_repeats(taken))
     return tuple(lines)
 
 
-def _id_facts(facts: Facts) -> str:
+def _id_facts(facts: ColumnStats) -> str:
     personal = any("@" in value for value in facts.some[:100])
     examples = "" if personal else f" such as {facts.examples()}"
     return f"{facts.distinct:,} distinct ids{examples}"
 
 
-def _repeats(taken: Taken) -> Line:
+def _repeats(taken: InteractionFile) -> InferredKey:
     users, items = (taken.file.columns[name].values for name in (taken.user, taken.item))
     pairs = len(set(zip(users, items, strict=True)))
     again = 1 - pairs / max(1, taken.file.rows)
@@ -166,12 +170,16 @@ def _repeats(taken: Taken) -> Line:
     why = [said if again else "no pair of user and item stands there twice"]
     if again > 0.05:
         why.append('"keep" if people take things again, as food, and may be told of them again')
-    return Line("repeats", "last", tuple(why))
+    return InferredKey("repeats", "last", tuple(why))
 
 
 def _table(
-    taken: Taken, told: Told | None, side: Side, names: set[str], left: dict[str, str]
-) -> TableGuess | None:
+    taken: InteractionFile,
+    told: EntityFile | None,
+    side: Side,
+    names: set[str],
+    left: dict[str, str],
+) -> InferredTable | None:
     """The table of users or items: a file of its own, else columns of the interactions. Where there
     is none, columns that were looked at in vain are added to ``left``.
     """
@@ -195,13 +203,13 @@ def _table(
     if not attributes.kept:
         left |= attributes.left
         return None
-    lines = [Line("files", files, (seen,)), Line("id", key, why)]
+    lines = [InferredKey("files", files, (seen,)), InferredKey("id", key, why)]
     if side == "item" and attributes.title:
-        lines.append(Line("title", attributes.title, ("what people know an item by",)))
-    return TableGuess(tuple(lines), attributes)
+        lines.append(InferredKey("title", attributes.title, ("what people know an item by",)))
+    return InferredTable(tuple(lines), attributes)
 
 
-def _following(taken: Taken, side: Side) -> list[Facts]:
+def _following(taken: InteractionFile, side: Side) -> list[ColumnStats]:
     """The columns of the interactions that say something of each user or item, by row of these."""
     file = taken.file
     used = {taken.user, taken.item, *(mark.column for mark in taken.marks), *taken.left}
@@ -220,7 +228,7 @@ def _following(taken: Taken, side: Side) -> list[Facts]:
     return found
 
 
-def _attributes(columns: Collection[Facts], side: Side, names: set[str]) -> Attributes:
+def _attributes(columns: Collection[ColumnStats], side: Side, names: set[str]) -> Attributes:
     kept: list[Attribute] = []
     left: dict[str, str] = {}
     for number, facts in enumerate(columns, start=1):
@@ -242,7 +250,7 @@ def _attributes(columns: Collection[Facts], side: Side, names: set[str]) -> Attr
     return Attributes(tuple(kept), left, title)
 
 
-def _titled(facts: Facts) -> tuple[int, int, float]:
+def _titled(facts: ColumnStats) -> tuple[int, int, float]:
     """How far a text seems to be what items are known by: by its name, and short and of its own."""
     named = name_hints.has(facts.name, name_hints.TITLE)
     return (
@@ -252,7 +260,7 @@ def _titled(facts: Facts) -> tuple[int, int, float]:
     )
 
 
-def _said(taken: Taken, tables: Iterable[TableGuess]) -> set[str]:
+def _said(taken: InteractionFile, tables: Iterable[InferredTable]) -> set[str]:
     """The columns of the interactions' own file that tables were made of, or say why not."""
     own = [t.attributes for t in tables if t.lines[0].value == taken.file.pattern]
     return {a.source for one in own for a in one.kept}.union(*(one.left for one in own))

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.column_stats import ISO_TIME, OTHER_TIME, Facts, mostly, number, shown
+from fusionrec.data.inference.column_stats import (
+    ISO_TIME,
+    OTHER_TIME,
+    ColumnStats,
+    mostly,
+    number,
+    shown,
+)
 from fusionrec.data.inference.rating_scale import SHORT, guess_scale
 from fusionrec.data.inference.unused_refusals import refused_time
 from fusionrec.data.tabular.parsing import COMMA, LATEST
@@ -45,7 +52,7 @@ _LACKING = 0.1  # of the rows: where more have no time, times cost more than the
 
 
 @dataclass(frozen=True)
-class Mark:
+class InteractionColumn:
     """A column of interactions and how it is read.
 
     Attributes:
@@ -63,11 +70,11 @@ class Mark:
     why: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def guess_time(facts: Facts) -> Mark | str | None:
+def guess_time(facts: ColumnStats) -> InteractionColumn | str | None:
     """The column as a time; why it should not be read as the time that it seems to be; or None."""
     found = _time(facts)
     lacking = facts.rows - (facts.filled if facts.lists else facts.known.total())
-    if not isinstance(found, Mark) or not lacking:
+    if not isinstance(found, InteractionColumn) or not lacking:
         return found
     says = f"{lacking:,} of the {facts.rows:,} rows read have none"
     if lacking > _LACKING * facts.rows:
@@ -80,12 +87,12 @@ def guess_time(facts: Facts) -> Mark | str | None:
     return replace(found, why=why)
 
 
-def _time(facts: Facts) -> Mark | str | None:
+def _time(facts: ColumnStats) -> InteractionColumn | str | None:
     sure = 2 if name_hints.has(facts.name, name_hints.TIME) else 1
     seen = (f"such as {facts.examples(1)}",)
     if facts.stamped or mostly(facts, ISO_TIME):
         why = {"time": seen, "time_unit": ("dates as text, or of a type of their own",)}
-        return Mark("time", facts.name, sure + 1, {"time_unit": "text"}, why)
+        return InteractionColumn("time", facts.name, sure + 1, {"time_unit": "text"}, why)
     if mostly(facts, OTHER_TIME):
         return refused_time(facts) or (
             f"dates such as {facts.examples(1)} are not read: 2024-12-31 or 2024-12-31T23:59:59 are"
@@ -103,10 +110,10 @@ def _time(facts: Facts) -> Mark | str | None:
         return wrong if sure == 2 and middle > 3000 else None
     first = np.datetime64(int(middle / _UNITS[unit] * _UNITS["s"]), "s").astype("datetime64[D]")
     why = {"time": seen, "time_unit": (f"the middle one is then in {str(first)[:7]}",)}
-    return Mark("time", facts.name, sure, {"time_unit": unit}, why)
+    return InteractionColumn("time", facts.name, sure, {"time_unit": unit}, why)
 
 
-def guess_rating(facts: Facts) -> Mark | str | None:
+def guess_rating(facts: ColumnStats) -> InteractionColumn | str | None:
     """The column as a rating, with its scale; why it is none although it is called so; or None."""
     named = name_hints.has(facts.name, name_hints.RATING)
     if facts.truths and named:
@@ -131,26 +138,26 @@ def guess_rating(facts: Facts) -> Mark | str | None:
     if commas:
         doubt = (*doubt, f"in {commas:,} rows with a decimal comma, which is read as a point")
     why = {"rating": (f"{len(levels):,} distinct numbers", *doubt), "scale": said}
-    return Mark("rating", facts.name, 2 if named else 1, {"scale": [low, high]}, why)
+    return InteractionColumn("rating", facts.name, 2 if named else 1, {"scale": [low, high]}, why)
 
 
-def _thumbs(facts: Facts) -> Facts:
+def _thumbs(facts: ColumnStats) -> ColumnStats:
     """True and false as 1 and 0, as which ratings of that type are read."""
     values = [value and str(int(value == "true")) for value in facts.values]
     return replace(facts, values=values, truths=False)
 
 
-def guess_count(facts: Facts) -> Mark | None:
+def guess_count(facts: ColumnStats) -> InteractionColumn | None:
     """The column as a count, by its name and whole numbers."""
     if not name_hints.has(facts.name, name_hints.COUNT) or facts.numeric < 0.95 or not facts.whole:
         return None
     if facts.numbers.min() < 0 or facts.numbers.max() <= 1:
         return None
     why = (f"whole numbers from {facts.numbers.min():g} to {facts.numbers.max():g}",)
-    return Mark("count", facts.name, 2, {}, {"count": why})
+    return InteractionColumn("count", facts.name, 2, {}, {"count": why})
 
 
-def guess_event(facts: Facts) -> Mark | None:
+def guess_event(facts: ColumnStats) -> InteractionColumn | None:
     """The column as a kind of event, with weights for the kinds that are known by their names."""
     if facts.lists or not 1 <= len(facts.known) <= _MOST_KINDS or facts.words > 4:
         return None
@@ -177,7 +184,7 @@ def guess_event(facts: Facts) -> Mark | None:
         said.append(f"left out, since not listed: {', '.join(map(shown, left))}")
     distinct = f"{len(facts.known)} distinct values"
     why = {"event": (distinct,), "events": tuple(said)}
-    return Mark("event", facts.name, 1 + named, {"events": kept}, why)
+    return InteractionColumn("event", facts.name, 1 + named, {"events": kept}, why)
 
 
 def _weight(kind: str) -> float | None:
@@ -188,7 +195,7 @@ def _weight(kind: str) -> float | None:
     return max((w for w, names in _WEIGHTS.items() if found & set(names.split())), default=None)
 
 
-def guess_marks(columns: Sequence[Facts]) -> tuple[list[Mark], dict[str, str]]:
+def guess_marks(columns: Sequence[ColumnStats]) -> tuple[list[InteractionColumn], dict[str, str]]:
     """What the columns of interactions, without those of the ids, are.
 
     Returns:
@@ -200,7 +207,7 @@ def guess_marks(columns: Sequence[Facts]) -> tuple[list[Mark], dict[str, str]]:
     columns = [facts for facts in columns if not facts.lists]
     for facts in columns:
         found = guess_time(facts)
-        if isinstance(found, Mark):
+        if isinstance(found, InteractionColumn):
             times.append(found)
         elif found:
             left[facts.name] = found
@@ -210,7 +217,7 @@ def guess_marks(columns: Sequence[Facts]) -> tuple[list[Mark], dict[str, str]]:
         if facts.name in timed:
             continue
         tried = (guess_rating(facts), guess_event(facts), guess_count(facts))
-        marks = [one for one in tried if isinstance(one, Mark)]
+        marks = [one for one in tried if isinstance(one, InteractionColumn)]
         values += marks
         why = [one for one in tried if isinstance(one, str)]
         if why and not marks:

@@ -9,8 +9,8 @@ from itertools import product
 
 from fusionrec.data.inference import name_hints
 from fusionrec.data.inference.attributes import guess_attribute
-from fusionrec.data.inference.column_stats import ISO_TIME, Facts, agreement, mostly, overlap
-from fusionrec.data.inference.interaction_columns import Mark, guess_marks
+from fusionrec.data.inference.column_stats import ISO_TIME, ColumnStats, agreement, mostly, overlap
+from fusionrec.data.inference.interaction_columns import InteractionColumn, guess_marks
 from fusionrec.data.inference.scan import File
 from fusionrec.data.schema import Side
 
@@ -22,7 +22,7 @@ _ENOUGH = 3.0  # of a table's score, so that it is taken
 
 
 @dataclass(frozen=True)
-class Taken:
+class InteractionFile:
     """A file that says who took what.
 
     Attributes:
@@ -36,13 +36,13 @@ class Taken:
     file: File
     user: str
     item: str
-    marks: tuple[Mark, ...]
+    marks: tuple[InteractionColumn, ...]
     left: dict[str, str]
     score: float
 
 
 @dataclass(frozen=True)
-class Told:
+class EntityFile:
     """A file that tells of users or of items.
 
     Attributes:
@@ -58,7 +58,7 @@ class Told:
     score: float
 
 
-def _ids(file: File) -> Iterator[Facts]:
+def _ids(file: File) -> Iterator[ColumnStats]:
     """The columns that may hold ids."""
     for facts in file.columns.values():
         known = max(name_hints.role(facts.name, words) for words in _WORDS.values())
@@ -80,18 +80,18 @@ def _named(file: File, key: str, side: Side) -> float:
     return float(ours) - float(theirs)
 
 
-def _keys(file: File) -> list[Facts]:
+def _keys(file: File) -> list[ColumnStats]:
     """The columns that may name the rows of a table."""
     return [f for f in _ids(file) if f.unique >= 0.5 and f.filled >= 0.95 * f.rows]
 
 
-def _share(ids: Facts, table: File, key: Facts) -> float:
+def _share(ids: ColumnStats, table: File, key: ColumnStats) -> float:
     share = overlap(ids, key)
     # Of tables that were read in part, a small share of the ids is as good a sign.
     return share if table.complete or share < 0.02 else max(share, 0.6)
 
 
-def _fit(ids: Facts, side: Side, others: Sequence[File]) -> float:
+def _fit(ids: ColumnStats, side: Side, others: Sequence[File]) -> float:
     """How far a column seems to hold the ids of that side."""
     joined = max(
         (
@@ -105,14 +105,14 @@ def _fit(ids: Facts, side: Side, others: Sequence[File]) -> float:
     return ours - 0.75 * theirs + max(0.0, joined)
 
 
-def _crossed(user: Facts, item: Facts) -> bool:
+def _crossed(user: ColumnStats, item: ColumnStats) -> bool:
     """Whether both ids come again and neither follows from the other: as who takes what does."""
     if min(1 - user.unique, 1 - item.unique) < 0.1:
         return False
     return max(agreement(item, user), agreement(user, item)) < 0.9
 
 
-def all_taken(files: Sequence[File]) -> list[Taken]:
+def all_taken(files: Sequence[File]) -> list[InteractionFile]:
     """The files that may say who took what, each with its likeliest columns; the best first."""
     found = []
     for file in files:
@@ -133,16 +133,18 @@ def all_taken(files: Sequence[File]) -> list[Taken]:
     return sorted(found, key=lambda one: -one.score)
 
 
-def _taken(file: File, score: float, user: str, item: str) -> Taken:
+def _taken(file: File, score: float, user: str, item: str) -> InteractionFile:
     rest = [f for name, f in file.columns.items() if name not in (user, item)]
     marks, left = guess_marks(rest)
     score += sum(_VALUE[mark.key] for mark in marks)
     score += float(name_hints.has(file.pattern.split(".")[0], name_hints.TAKEN))
     score += 0.5 * math.log10(max(1, file.rows)) + 0.5 * (not file.complete)
-    return Taken(file, user, item, tuple(marks), left, score)
+    return InteractionFile(file, user, item, tuple(marks), left, score)
 
 
-def tables_of(ids: Facts, side: Side, taken: Taken, files: Sequence[File]) -> list[Told]:
+def tables_of(
+    ids: ColumnStats, side: Side, taken: InteractionFile, files: Sequence[File]
+) -> list[EntityFile]:
     """The files that may tell of the users or the items that interactions name; the best first."""
     found = []
     for file in files:
@@ -154,11 +156,13 @@ def tables_of(ids: Facts, side: Side, taken: Taken, files: Sequence[File]) -> li
             score = 4 * share + 1.5 * named + key.unique + 0.5 * float(key.name == ids.name)
             score -= 1.5 * float(named < 0) + 3 * float(_of_others(ids, key, side))
             if share >= 0.3 and score >= _ENOUGH and (says := _attributes(file, key, side)):
-                found.append(Told(file, key.name, overlap(ids, key), score + 0.3 * min(8, says)))
+                found.append(
+                    EntityFile(file, key.name, overlap(ids, key), score + 0.3 * min(8, says))
+                )
     return sorted(found, key=lambda one: -one.score)
 
 
-def _of_others(ids: Facts, key: Facts, side: Side) -> bool:
+def _of_others(ids: ColumnStats, key: ColumnStats, side: Side) -> bool:
     """Whether a key of numbers is called the id of something else. Numbers from 1 on are shared by
     all that is numbered so, whatever it is.
     """
@@ -167,20 +171,20 @@ def _of_others(ids: Facts, key: Facts, side: Side) -> bool:
     return key.numeric > 0.9 and other and bool(named)
 
 
-def _attributes(file: File, key: Facts, side: Side) -> int:
+def _attributes(file: File, key: ColumnStats, side: Side) -> int:
     """How many of a table's columns say something."""
     rest = [facts for facts in file.columns.values() if facts is not key]
     return sum(not isinstance(guess_attribute(facts, side), str) for facts in rest)
 
 
-def both_tables(taken: Taken, files: Sequence[File]) -> dict[Side, Told | None]:
+def both_tables(taken: InteractionFile, files: Sequence[File]) -> dict[Side, EntityFile | None]:
     """The tables of users and of items that fit best together; no file is both."""
     sides: tuple[Side, Side] = ("user", "item")
-    options: list[list[Told | None]] = [
+    options: list[list[EntityFile | None]] = [
         [*tables_of(taken.file.columns[name], side, taken, files), None]
         for side, name in zip(sides, (taken.user, taken.item), strict=True)
     ]
-    best: tuple[float, Told | None, Told | None] = (-1.0, None, None)
+    best: tuple[float, EntityFile | None, EntityFile | None] = (-1.0, None, None)
     for user, item in product(*options):
         if user and item and user.file is item.file:
             continue

@@ -10,8 +10,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from fusionrec.data.inference.column_stats import Facts
-from fusionrec.data.tabular.readers.files import Sample, names_table, open_source, sample
+from fusionrec.data.inference.column_stats import ColumnStats
+from fusionrec.data.tabular.readers.files import SampledRows, names_table, open_source, sample
 from fusionrec.errors import DataError
 
 ROWS = 100_000  # rows of a file that are looked at
@@ -41,7 +41,7 @@ class File:
     pattern: str
     parts: int
     form: str
-    columns: dict[str, Facts]
+    columns: dict[str, ColumnStats]
     nested: tuple[str, ...]
     rows: int
     complete: bool
@@ -112,7 +112,7 @@ def _read(
 ) -> list[File]:
     """A pattern's files as one, if the first of them hold the same columns; else each by itself."""
     looked_at = names[:_PARTS]
-    read: list[Sample] = []
+    read: list[SampledRows] = []
     failed: dict[str, str] = {}
     for name in looked_at:
         try:
@@ -149,17 +149,17 @@ def _lost_index(path: Path) -> str:
     return next((name for name in names if isinstance(name, str)), "")
 
 
-def _sample(path: Path, rows: int) -> Sample:
+def _sample(path: Path, rows: int) -> SampledRows:
     """The first rows of a file; fewer of one with many columns, so that memory is bounded."""
     columns = len(open_source(path).types)
     return sample(path, min(rows, max(1000, _MOST_VALUES // max(1, columns))))
 
 
-def _file(pattern: str, parts: int, samples: list[Sample]) -> File:
+def _file(pattern: str, parts: int, samples: list[SampledRows]) -> File:
     first = samples[0]
     complete = all(found.complete for found in samples) and parts == len(samples)
     columns = {
-        name: Facts(
+        name: ColumnStats(
             name,
             [value for found in samples for value in found.columns[name]],
             stamped=first.types.get(name, "").startswith(("timestamp", "date")),

@@ -10,8 +10,8 @@ from typing import Any
 
 from fusionrec.data.inference.attributes import Attribute, Attributes
 from fusionrec.data.inference.column_stats import shown
-from fusionrec.data.inference.infer import Guess, Line, TableGuess
-from fusionrec.data.tabular.spec import Column
+from fusionrec.data.inference.infer import InferredKey, InferredSpec, InferredTable
+from fusionrec.data.tabular.spec import FieldSpec
 from fusionrec.errors import DataError
 from fusionrec.workspace import move_in
 
@@ -61,7 +61,7 @@ def _key(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else quoted(text)
 
 
-def toml_text(guess: Guess) -> str:
+def toml_text(guess: InferredSpec) -> str:
     """The whole file; ``read_description`` reads it back."""
     lines = [*_comment(_HEAD), "", f"name = {quoted(guess.name)}", "", "[interactions]"]
     for line in guess.interactions:
@@ -84,7 +84,7 @@ def _comment(text: str, begin: str = "# ") -> list[str]:
     )
 
 
-def _line(line: Line) -> Iterator[str]:
+def _line(line: InferredKey) -> Iterator[str]:
     if line.why:
         yield from _comment("; ".join(line.why))
     yield f"{line.key} = {value_text(line.value)}"
@@ -97,7 +97,7 @@ def _left(left: dict[str, str]) -> Iterator[str]:
         yield from _comment(f"{shown(column)}: {why}", "#   ")
 
 
-def _table(name: str, table: TableGuess) -> Iterator[str]:
+def _table(name: str, table: InferredTable) -> Iterator[str]:
     yield f"[{name}]"
     for line in table.lines:
         yield from _line(line)
@@ -116,7 +116,7 @@ def _fields(name: str, attributes: Attributes) -> Iterator[str]:
 
 def _settings(attribute: Attribute) -> Iterator[tuple[str, Any]]:
     """What differs from what is so by itself; the kind in any case."""
-    column, usual = attribute.column, Column()
+    column, usual = attribute.column, FieldSpec()
     yield "kind", column.kind
     for key, value in column.to_dict().items():
         if key != "kind" and value != getattr(usual, key):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from fusionrec.data.inference.column_stats import Facts, agreement, shown
+from fusionrec.data.inference.column_stats import ColumnStats, agreement, shown
 from fusionrec.data.inference.interaction_columns import guess_time
-from fusionrec.data.inference.roles import Taken, Told
+from fusionrec.data.inference.roles import EntityFile, InteractionFile
 from fusionrec.data.inference.scan import File, Folder
 from fusionrec.data.inference.unused_refusals import refused_count, refused_time
 from fusionrec.data.schema import Side
@@ -16,7 +16,7 @@ _CALLED = {"count": "a count", "time": "the time"}
 
 
 def account(
-    taken: Taken, sides: Collection[Side], used: Collection[str], left: dict[str, str]
+    taken: InteractionFile, sides: Collection[Side], used: Collection[str], left: dict[str, str]
 ) -> None:
     """Says of each column of the interactions that nothing was made of why that is.
 
@@ -39,13 +39,16 @@ def account(
         )  # fmt: skip
 
 
-def _goes(facts: Facts, taken: Taken, side: Side) -> bool:
+def _goes(facts: ColumnStats, taken: InteractionFile, side: Side) -> bool:
     column = taken.user if side == "user" else taken.item
     return agreement(facts, taken.file.columns[column]) >= FOLLOWS
 
 
 def unused(
-    held: Folder, taken: Taken, candidates: list[Taken], tables: Mapping[Side, Told | None]
+    held: Folder,
+    taken: InteractionFile,
+    candidates: list[InteractionFile],
+    tables: Mapping[Side, EntityFile | None],
 ) -> dict[str, str]:
     """The files that are not used -> why."""
     used = {id(taken.file), *(id(told.file) for told in tables.values() if told is not None)}
@@ -58,7 +61,10 @@ def unused(
 
 
 def _why_not(
-    file: File, other: Taken | None, taken: Taken, tables: Mapping[Side, Told | None]
+    file: File,
+    other: InteractionFile | None,
+    taken: InteractionFile,
+    tables: Mapping[Side, EntityFile | None],
 ) -> str:
     if other is not None:
         return (
@@ -84,7 +90,9 @@ def _lost(file: File) -> str:
     )
 
 
-def lost_indexes(held: Folder, taken: Taken, tables: Mapping[Side, Told | None]) -> tuple[str, ...]:
+def lost_indexes(
+    held: Folder, taken: InteractionFile, tables: Mapping[Side, EntityFile | None]
+) -> tuple[str, ...]:
     """Of the files that are not used, those whose ids may have been lost in writing."""
     used = {id(taken.file), *(id(told.file) for told in tables.values() if told is not None)}
     return tuple(
@@ -94,7 +102,7 @@ def lost_indexes(held: Folder, taken: Taken, tables: Mapping[Side, Told | None])
     )
 
 
-def refused_marks(taken: Taken, left: Mapping[str, str]) -> tuple[str, ...]:
+def refused_marks(taken: InteractionFile, left: Mapping[str, str]) -> tuple[str, ...]:
     """Of the columns that are left out, those that seem to be a count or the time, where no other
     is taken for it.
     """
@@ -110,7 +118,7 @@ def refused_marks(taken: Taken, left: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _refused(facts: Facts) -> tuple[str, str]:
+def _refused(facts: ColumnStats) -> tuple[str, str]:
     """What a column seems to be, ``time`` or ``count``, and why it is not; or nothing."""
     for key, why in (("time", refused_time(facts)), ("count", refused_count(facts))):
         if why:

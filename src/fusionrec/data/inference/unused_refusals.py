@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 
 from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.column_stats import ISO_TIME, Facts, number, shown
+from fusionrec.data.inference.column_stats import ISO_TIME, ColumnStats, number, shown
 
 _MOST = 0.5  # of the values, so that a column looks like what they are
 _EARLY = 1e8  # as seconds since 1970, what is below is hardly meant
 
 
-def refused_count(facts: Facts) -> str:
+def refused_count(facts: ColumnStats) -> str:
     """Why a column that is called a count was not taken for one; empty where it does not seem so.
 
     Args:
@@ -27,12 +27,12 @@ def refused_count(facts: Facts) -> str:
     return _but(facts, fits, lambda value: _whole(value) and number(value) >= 0)
 
 
-def _flags(facts: Facts) -> bool:
+def _flags(facts: ColumnStats) -> bool:
     """Whether no number is above 1: of such counts none would tell anything."""
     return bool(facts.numbers.max() <= 1)
 
 
-def refused_time(facts: Facts) -> str:
+def refused_time(facts: ColumnStats) -> str:
     """Why a column that looks like times was not taken for them; empty where it does not.
 
     Args:
@@ -54,7 +54,7 @@ def _dated(text: str) -> bool:
     return bool(ISO_TIME.fullmatch(text.strip()))
 
 
-def _but(facts: Facts, fits: str, test: Callable[[str], bool]) -> str:
+def _but(facts: ColumnStats, fits: str, test: Callable[[str], bool]) -> str:
     """Says how many values are not as they should be; empty where all are.
 
     Args:

@@ -14,13 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.download import Progress
 from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, files_of
 from fusionrec.data.tabular.findings import from_json, to_json
-from fusionrec.data.tabular.spec import NAME, Description, read_description
-from fusionrec.errors import DataError
+from fusionrec.data.tabular.spec import NAME, Spec, read_description
+from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
 
 FORMAT = 3  # of the folder, and of what reading makes of files: another one is read anew
@@ -30,17 +29,17 @@ _FORGOTTEN = 86_400  # seconds after which a folder that was never moved in belo
 
 
 @dataclass(frozen=True)
-class Kept(Converted):
+class CachedTables(Converted):
     """What was converted, as it is kept: the columns of interactions are mapped, not read.
 
     Attributes:
         described: the ``fusionrec.toml``.
     """
 
-    described: Description
+    described: Spec
 
 
-def kept(toml: Path, workspace_data: Path, progress: Progress = lambda *_: None) -> Kept:
+def kept(toml: Path, workspace_data: Path, progress: Progress = lambda *_: None) -> CachedTables:
     """What a ``fusionrec.toml`` describes: from the folder ``tables/HASH`` in ``workspace_data``,
     after the files were read and written there if they have changed since, or never were. What was
     kept of an earlier state of the same ``fusionrec.toml`` is then removed.
@@ -95,7 +94,7 @@ def _sum(path: Path) -> str:
         return hashlib.file_digest(file, hashlib.blake2b).hexdigest()
 
 
-def _read(folder: Path, described: Description) -> Kept | None:
+def _read(folder: Path, described: Spec) -> CachedTables | None:
     """What a folder keeps; None if it is not there, or not as it was written."""
     import pyarrow as pa
 
@@ -113,7 +112,7 @@ def _read(folder: Path, described: Description) -> Kept | None:
             if f"{name}.npy" in about["sums"]
         }
         schema = Schema.from_json(about["schema"])
-        return Kept(
+        return CachedTables(
             read_table(folder / "users.parquet", schema, "user"),
             read_table(folder / "items.parquet", schema, "item"),
             mapped["user"],
@@ -129,9 +128,7 @@ def _read(folder: Path, described: Description) -> Kept | None:
         return None
 
 
-def _write(
-    tables: Path, key: str, toml: Path, described: Description, converted: Converted
-) -> None:
+def _write(tables: Path, key: str, toml: Path, described: Spec, converted: Converted) -> None:
     """Writes a folder beside its place and moves it in; then those go that it stands for."""
     beside = None
     try:
@@ -156,7 +153,7 @@ def _write(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fill(folder: Path, key: str, toml: Path, described: Description, converted: Converted) -> None:
+def _fill(folder: Path, key: str, toml: Path, described: Spec, converted: Converted) -> None:
     for name in _COLUMNS:
         column = getattr(converted, name)
         if column is not None:

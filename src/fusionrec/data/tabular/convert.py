@@ -10,17 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.data.dataset import Table, keep_last_of_pairs
-from fusionrec.data.download import Progress
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.entities import TableReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import RowReader
-from fusionrec.data.tabular.readers.compression import Told
-from fusionrec.data.tabular.readers.files import Source, find_files, open_source
-from fusionrec.data.tabular.spec import Description, Interactions, People
-from fusionrec.errors import DataError
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile, find_files, open_source
+from fusionrec.data.tabular.spec import InteractionsSpec, Spec, UsersSpec
+from fusionrec.errors import DataError, Progress
 
-Opened = tuple[Source, Told]
+OpenVersion = tuple[SourceFile, OnBytes]
 _MATCHED = 0.1  # of the users or items: where a table has fewer of them, its ids may be others
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
@@ -49,7 +48,7 @@ class Converted:
     findings: tuple[Finding, ...]
 
 
-def files_of(described: Description) -> dict[str, list[Path]]:
+def files_of(described: Spec) -> dict[str, list[Path]]:
     """The files of ``interactions``, ``users`` and ``items``; none where there is no such table.
 
     Raises:
@@ -65,7 +64,7 @@ def files_of(described: Description) -> dict[str, list[Path]]:
 
 
 def convert(
-    described: Description,
+    described: Spec,
     progress: Progress = lambda *_: None,
     now: int | None = None,
 ) -> Converted:
@@ -91,7 +90,7 @@ def convert(
 
 
 def convert_sources(
-    described: Description, opened: Mapping[str, Sequence[Opened]], now: int | None = None
+    described: Spec, opened: Mapping[str, Sequence[OpenVersion]], now: int | None = None
 ) -> Converted:
     """``convert`` of tables wherever they are.
 
@@ -156,20 +155,20 @@ class _Done:
         self._total = sum(path.stat().st_size for paths in files.values() for path in paths)
         self._last, self._told, self._progress = 0, -1, progress
 
-    def file(self, path: Path) -> Told:
+    def file(self, path: Path) -> OnBytes:
         """What is told of the next file, by the bytes that were read of it."""
         before, self._last = self._last, self._last + path.stat().st_size
 
         def told(read: int) -> None:
             if before + read != self._told:
                 self._told = before + read
-                self._progress(self._told, self._total)
+                self._progress("reading", self._told, self._total)
 
         return told
 
 
 def _table(
-    side: Side, described: People, opened: Sequence[Opened], findings: Findings
+    side: Side, described: UsersSpec, opened: Sequence[OpenVersion], findings: Findings
 ) -> TableReader:
     reader = TableReader(side, described, findings)
     for source, told in opened:
@@ -178,7 +177,7 @@ def _table(
 
 
 def _once(
-    said: Interactions,
+    said: InteractionsSpec,
     user: np.ndarray,
     item: np.ndarray,
     rating: np.ndarray,
@@ -224,7 +223,7 @@ def _strongest(
     return strongest
 
 
-def _check_unit(described: Description, rows: RowReader) -> None:
+def _check_unit(described: Spec, rows: RowReader) -> None:
     unit = described.interactions.time_unit
     if rows.dates * 2 > rows.rows:
         raise DataError(
@@ -240,7 +239,7 @@ def _check_unit(described: Description, rows: RowReader) -> None:
         )
 
 
-def _nothing_left(described: Description, rows: RowReader, findings: Findings) -> DataError:
+def _nothing_left(described: Spec, rows: RowReader, findings: Findings) -> DataError:
     why = findings.left_out or "the files hold a header alone"
     hint = "do the columns and the scale of [interactions] say what the files hold?"
     return DataError(
@@ -250,7 +249,7 @@ def _nothing_left(described: Description, rows: RowReader, findings: Findings) -
 
 
 def _tell_of_little(
-    described: Description,
+    described: Spec,
     user: np.ndarray,
     item: np.ndarray,
     rating: np.ndarray,
@@ -267,7 +266,7 @@ def _tell_of_little(
 
 
 def _tell_of_strangers(
-    side: Side, described: People, known: int, positions: np.ndarray, findings: Findings
+    side: Side, described: UsersSpec, known: int, positions: np.ndarray, findings: Findings
 ) -> None:
     """Tells of a table that hardly has any of those whom the interactions name.
 

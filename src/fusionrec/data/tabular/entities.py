@@ -14,9 +14,9 @@ from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, coded
 from fusionrec.data.tabular.parsing import commas, numbers
-from fusionrec.data.tabular.readers.compression import Told
-from fusionrec.data.tabular.readers.files import Source
-from fusionrec.data.tabular.spec import Column, People
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.spec import FieldSpec, UsersSpec
 from fusionrec.data.texts import LONGEST_ID, clean_text
 
 LONGEST_VALUE = 1_000  # characters of a category
@@ -42,18 +42,18 @@ class TableReader:
         findings: are told of what is left out or repeated.
     """
 
-    def __init__(self, side: Side, described: People, findings: Findings) -> None:
+    def __init__(self, side: Side, described: UsersSpec, findings: Findings) -> None:
         self._side, self._described, self._findings = side, described, findings
         self._columns: dict[str, list[Any]] = {name: [] for name in described.fields}
         self._ids = Ids()
         self._changed: set[int] = set()
         self._folded = 0
 
-    def read(self, source: Source, told: Told) -> None:
+    def read(self, source: SourceFile, told: OnBytes) -> None:
         """Takes in a file.
 
         Raises:
-            DataError: a column is missing, or as ``Source.batches``.
+            DataError: a column is missing, or as ``SourceFile.batches``.
         """
         side, fields = self._side, self._described.fields
         source.require(self._described.id, f"{side}s.id")
@@ -129,7 +129,7 @@ class TableReader:
                     + (f", {texts[codes[rows[0]]]!r:.{SHOWN}}" if unfit else ""),
                 )
 
-    def _set(self, name: str, field: Column, positions: np.ndarray, values: list[Any]) -> None:
+    def _set(self, name: str, field: FieldSpec, positions: np.ndarray, values: list[Any]) -> None:
         column, unknown = self._columns[name], _NOT_KNOWN[field.kind]
         column.extend([unknown] * (len(self._ids) - len(column)))
         number = field.kind == "number"
@@ -141,7 +141,7 @@ class TableReader:
                     self._changed.add(position)
                 column[position] = value
 
-    def _parsed(self, name: str, field: Column, values: Any, file: str) -> list[Any]:
+    def _parsed(self, name: str, field: FieldSpec, values: Any, file: str) -> list[Any]:
         """A column's values as a Table holds them."""
         missing = frozenset(field.missing)
         if field.kind == "number":
@@ -179,7 +179,7 @@ class TableReader:
             f"{file}, {bad[0]!r:.{SHOWN}}" if bad else "",
         )
 
-    def _cleaner(self, name: str, field: Column, file: str) -> Callable[[str], str]:
+    def _cleaner(self, name: str, field: FieldSpec, file: str) -> Callable[[str], str]:
         longest = LONGEST_TEXT if field.kind == "text" else LONGEST_VALUE
 
         def clean(text: str) -> str:

@@ -13,9 +13,9 @@ from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
 from fusionrec.data.tabular.parsing import PER_SECOND, commas, numbers, seconds
-from fusionrec.data.tabular.readers.compression import Told
-from fusionrec.data.tabular.readers.files import Source
-from fusionrec.data.tabular.spec import LARGEST, Interactions
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
 from fusionrec.data.texts import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
@@ -34,7 +34,7 @@ class RowReader:
     """
 
     def __init__(
-        self, described: Interactions, users: Ids, items: Ids, findings: Findings, now: int
+        self, described: InteractionsSpec, users: Ids, items: Ids, findings: Findings, now: int
     ) -> None:
         self._described, self._findings, self._now = described, findings, now
         self._ids = (("user", described.user, users), ("item", described.item, items))
@@ -44,11 +44,11 @@ class RowReader:
         self.too_late = 0  # of those with a time
         self.dates = 0  # of those whose time should be a number and is none
 
-    def read(self, source: Source, told: Told) -> None:
+    def read(self, source: SourceFile, told: OnBytes) -> None:
         """Takes in a file.
 
         Raises:
-            DataError: a column is missing, or as ``Source.batches``.
+            DataError: a column is missing, or as ``SourceFile.batches``.
         """
         said = self._described
         names = ("user", "item", "rating", "count", "event", "time")
@@ -71,7 +71,7 @@ class RowReader:
         return tuple(joined)
 
     def _take(self, batch: Any, file: str, first: int) -> None:
-        kept = _Kept(len(batch), file, first, self._findings)
+        kept = _KeptRows(len(batch), file, first, self._findings)
         rating = self._rating(batch, kept)
         time = self._time(batch, kept)
         named = []
@@ -93,7 +93,7 @@ class RowReader:
         for gathered, part in zip(self._parts, parts, strict=True):
             gathered.append(part)
 
-    def _rating(self, batch: Any, kept: _Kept) -> np.ndarray:
+    def _rating(self, batch: Any, kept: _KeptRows) -> np.ndarray:
         said = self._described
         if said.event:
             return self._weights(batch.column(said.event), kept)
@@ -114,7 +114,7 @@ class RowReader:
         kept.leave_out("rating_unfit", bad, says, column)
         return found
 
-    def _weights(self, column: Any, kept: _Kept) -> np.ndarray:
+    def _weights(self, column: Any, kept: _KeptRows) -> np.ndarray:
         weights = self._described.events
         texts, codes = coded(column, f"{kept.file}: {self._described.event}")
         counts = np.bincount(codes, minlength=len(texts)).tolist()
@@ -130,7 +130,7 @@ class RowReader:
         kept.leave_out("event_other", weight == 0, says, column)
         return weight
 
-    def _time(self, batch: Any, kept: _Kept) -> np.ndarray | None:
+    def _time(self, batch: Any, kept: _KeptRows) -> np.ndarray | None:
         said = self._described
         if not said.time:
             return None
@@ -157,7 +157,7 @@ class RowReader:
             self._findings.add(name, int(odd.sum()), says)
 
 
-class _Kept:
+class _KeptRows:
     """Which rows of a batch stay; each that does not is counted for the first reason alone.
 
     Args:
@@ -219,11 +219,11 @@ def _empty(column: Any, found: np.ndarray) -> np.ndarray:
     return unread
 
 
-def _what(said: Interactions) -> str:
+def _what(said: InteractionsSpec) -> str:
     return "rating" if said.rating else "count"
 
 
-def _unit(said: Interactions) -> str:
+def _unit(said: InteractionsSpec) -> str:
     if said.time_unit == "text":
         return "ISO 8601, such as 2024-05-01 12:30:00"
     return f"{said.time_unit} since 1970"

@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.download import Progress
-from fusionrec.data.tabular.cache import Kept, kept
+from fusionrec.data.tabular.cache import CachedTables, kept
 from fusionrec.data.tabular.spec import NAME
+from fusionrec.errors import Progress
 
 log = logging.getLogger("fusionrec")
 
@@ -40,7 +40,7 @@ def read_described(
     return dataset
 
 
-def dataset_of(found: Kept) -> Dataset:
+def dataset_of(found: CachedTables) -> Dataset:
     """A Dataset of what was kept; each finding is one of its repairs."""
     return Dataset(
         found.described.schema,

@@ -13,7 +13,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Side
-from fusionrec.data.tabular.cache import Kept
+from fusionrec.data.tabular.cache import CachedTables
 from fusionrec.data.tabular.convert import files_of
 from fusionrec.data.tabular.findings import Finding
 from fusionrec.data.tabular.load import dataset_of
@@ -27,7 +27,7 @@ _QUANTILES = {"least": 0.0, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75
 
 
 @dataclass(frozen=True)
-class FieldFacts:
+class FieldStats:
     """What is known of one attribute.
 
     Attributes:
@@ -47,7 +47,7 @@ class FieldFacts:
 
 
 @dataclass(frozen=True)
-class Checked:
+class DatasetReport:
     """What a data set holds.
 
     Attributes:
@@ -82,7 +82,7 @@ class Checked:
     events: dict[str, dict[str, float]]
     first: str
     last: str
-    fields: tuple[FieldFacts, ...]
+    fields: tuple[FieldStats, ...]
     findings: tuple[Finding, ...]
     obstacle: str
 
@@ -91,7 +91,7 @@ class Checked:
         return asdict(self)
 
 
-def check_kept(kept: Kept) -> Checked:
+def check_kept(kept: CachedTables) -> DatasetReport:
     """What the files hold that a ``fusionrec.toml`` describes."""
     weights = kept.described.interactions.events
     events = {
@@ -101,7 +101,7 @@ def check_kept(kept: Kept) -> Checked:
     return _checked(dataset_of(kept), kept.rows, events, (*kept.findings, *_unread(kept)))
 
 
-def _unread(kept: Kept) -> list[Finding]:
+def _unread(kept: CachedTables) -> list[Finding]:
     """Files that may have been meant, and were not named."""
     folder = kept.described.folder
     named = {path.resolve() for paths in files_of(kept.described).values() for path in paths}
@@ -115,7 +115,7 @@ def _unread(kept: Kept) -> list[Finding]:
     ]
 
 
-def check_dataset(dataset: Dataset) -> Checked:
+def check_dataset(dataset: Dataset) -> DatasetReport:
     """What any data set holds."""
     findings = tuple(Finding("repair", 1, repair) for repair in dataset.repairs)
     return _checked(dataset, None, {}, findings)
@@ -126,11 +126,11 @@ def _checked(
     rows: int | None,
     events: dict[str, dict[str, float]],
     findings: tuple[Finding, ...],
-) -> Checked:
+) -> DatasetReport:
     per_user = np.bincount(dataset.user, minlength=len(dataset.users))
     per_item = np.bincount(dataset.item, minlength=len(dataset.items))
     sides: tuple[tuple[Side, Table], ...] = (("user", dataset.users), ("item", dataset.items))
-    return Checked(
+    return DatasetReport(
         name=dataset.name,
         rows=rows,
         interactions=len(dataset),
@@ -174,7 +174,7 @@ def _date(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _field(field: Field, column: Sequence[Any]) -> FieldFacts:
+def _field(field: Field, column: Sequence[Any]) -> FieldStats:
     often: Mapping[str, float]
     if field.kind == "number":
         known = sorted(value for value in column if value is not None and not math.isnan(value))
@@ -188,6 +188,6 @@ def _field(field: Field, column: Sequence[Any]) -> FieldFacts:
         often = {} if field.kind == "text" else dict(counts.most_common(5))
         distinct = len(counts)
     missing = len(column) - len(known)
-    return FieldFacts(
+    return FieldStats(
         field.name, field.side, field.kind, len(known), missing, distinct, dict(often)
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from fusionrec.config import Settings, check
-from fusionrec.data.schema import EVENTS, Field, Kind, Schema, Side
+from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
 from fusionrec.data.tabular.spec_checks import (
     check_kind,
     check_names,
@@ -24,11 +24,11 @@ NAME = "fusionrec.toml"
 TIME_UNITS = ("s", "ms", "us", "ns", "text")
 REPEATS = ("last", "first", "keep")
 LARGEST = 1e38  # rating and count: they are kept as float32
-_KINDS = tuple(kind for kind in get_args(Kind) if kind != "id")
+_KINDS = tuple(kind for kind in get_args(FieldKind) if kind != "id")
 
 
 @dataclass(frozen=True)
-class Column(Settings):
+class FieldSpec(Settings):
     """One attribute: the table ``[users.fields.NAME]`` or ``[items.fields.NAME]``.
 
     Attributes:
@@ -56,7 +56,7 @@ class Column(Settings):
 
 
 @dataclass(frozen=True)
-class Interactions(Settings):
+class InteractionsSpec(Settings):
     """The table ``[interactions]``: who took what.
 
     Attributes:
@@ -137,18 +137,18 @@ class Interactions(Settings):
 
 
 @dataclass(frozen=True)
-class People(Settings):
+class UsersSpec(Settings):
     """The table ``[users]``; left out, users have an id alone.
 
     Attributes:
-        files: as in ``Interactions``.
+        files: as in ``InteractionsSpec``.
         id: the column of the id.
         fields: name -> attribute.
     """
 
     files: str = ""
     id: str = ""
-    fields: dict[str, Column] = field(default_factory=dict)
+    fields: dict[str, FieldSpec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check(bool(self.files) == bool(self.id), "files and id go together")
@@ -156,7 +156,7 @@ class People(Settings):
 
 
 @dataclass(frozen=True)
-class Things(People):
+class ItemsSpec(UsersSpec):
     """The table ``[items]``; left out, items have an id alone.
 
     Attributes:
@@ -167,7 +167,7 @@ class Things(People):
 
 
 @dataclass(frozen=True)
-class Description:
+class Spec:
     """What a ``fusionrec.toml`` says.
 
     Attributes:
@@ -177,9 +177,9 @@ class Description:
     """
 
     name: str
-    interactions: Interactions
-    users: People = field(default_factory=People)
-    items: Things = field(default_factory=Things)
+    interactions: InteractionsSpec
+    users: UsersSpec = field(default_factory=UsersSpec)
+    items: ItemsSpec = field(default_factory=ItemsSpec)
     folder: Path = Path()
 
     @property
@@ -204,17 +204,17 @@ class Description:
         )
 
 
-def _side(side: Side, table: People) -> tuple[Field, ...]:
+def _side(side: Side, table: UsersSpec) -> tuple[Field, ...]:
     named = (_field(side, name, column) for name, column in table.fields.items())
     return (Field(f"{side}_id", side, "id"), *named)
 
 
-def _field(side: Side, name: str, column: Column) -> Field:
+def _field(side: Side, name: str, column: FieldSpec) -> Field:
     kind: Any = column.kind
     return Field(name, side, kind, column.filter, label=column.label, buckets=column.buckets)
 
 
-def read_description(path: Path) -> Description:
+def read_description(path: Path) -> Spec:
     """What a ``fusionrec.toml`` says.
 
     Args:
@@ -245,12 +245,12 @@ class _File(Settings):
     """The whole file, for its known keys."""
 
     name: str = "data"
-    interactions: Interactions = field(default_factory=Interactions)
-    users: People = field(default_factory=People)
-    items: Things = field(default_factory=Things)
+    interactions: InteractionsSpec = field(default_factory=InteractionsSpec)
+    users: UsersSpec = field(default_factory=UsersSpec)
+    items: ItemsSpec = field(default_factory=ItemsSpec)
 
 
-def description_of(tables: Mapping[str, Any]) -> Description:
+def description_of(tables: Mapping[str, Any]) -> Spec:
     """A description from the plain values of its TOML.
 
     Raises:
@@ -272,13 +272,13 @@ def description_of(tables: Mapping[str, Any]) -> Description:
     check_names(file.users.fields, file.items.fields)
     filters = [name for name, column in file.users.fields.items() if column.filter]
     check(not filters, f"users.fields.{(filters or [''])[0]}: only items are filtered")
-    return Description(file.name, file.interactions, file.users, file.items)
+    return Spec(file.name, file.interactions, file.users, file.items)
 
 
-def _column(where: str, value: Any) -> Column:
+def _column(where: str, value: Any) -> FieldSpec:
     check(isinstance(value, Mapping), f"{where} must be a table: [{where}]")
     try:
-        return Column.from_dict(value, f"{where}.")
+        return FieldSpec.from_dict(value, f"{where}.")
     except ConfigError as error:
         said = error.message
         known = where in said

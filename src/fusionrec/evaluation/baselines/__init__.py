@@ -1,7 +1,7 @@
 """What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
 
 from fusionrec.evaluation.baselines.bias import Bias
-from fusionrec.evaluation.baselines.cold_start import CategoryKNN, Chance, Newest
+from fusionrec.evaluation.baselines.cold_start import CategoryKNN, Newest, RandomOrder
 from fusionrec.evaluation.baselines.common import (
     Ranker,
     Rater,
@@ -23,12 +23,12 @@ __all__ = [
     "EASE",
     "Bias",
     "CategoryKNN",
-    "Chance",
     "ItemKNN",
     "Newest",
     "Popular",
     "PopularByGroup",
     "ProfileRidge",
+    "RandomOrder",
     "Ranker",
     "Rater",
     "RecentlyPopular",

@@ -14,7 +14,7 @@ from fusionrec.evaluation.baselines.popular import popularity
 from fusionrec.metrics import ItemSets
 
 
-class Chance:
+class RandomOrder:
     """Another random order for each user, the same however users are cut into blocks.
 
     Args:

@@ -15,7 +15,7 @@ from fusionrec.metrics import ItemSets, top
 
 
 class Ranker(Protocol):
-    """Orders the whole catalogue for users.
+    """Orders the whole catalog for users.
 
     Which rows it is fitted on says what its scores mean: on all of them that a user rates an item
     at all, on those with a high rating alone that they like it.

@@ -1,7 +1,7 @@
 """The protocols: which rows are hidden, who is asked, what is relevant, what stands beside."""
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.protocols.common import Options, Protocol, Run
+from fusionrec.evaluation.protocols.common import Protocol, ProtocolOptions, SplitRun
 from fusionrec.evaluation.protocols.global_time import GlobalTime, NextItem
 from fusionrec.evaluation.protocols.new_item import NewItem
 from fusionrec.evaluation.protocols.new_user import NewUser
@@ -25,4 +25,4 @@ def named(name: str) -> Protocol:
     return ALL[name]
 
 
-__all__ = ["ALL", "Options", "Protocol", "RankingProtocol", "Run", "Task", "named"]
+__all__ = ["ALL", "Protocol", "ProtocolOptions", "RankingProtocol", "SplitRun", "Task", "named"]

@@ -15,7 +15,7 @@ from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines.linear import EASE_LIMIT
 from fusionrec.evaluation.baselines.repeat import TakenBefore
-from fusionrec.evaluation.metrics_table import Values
+from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.registry import Artifact
 
 GROUP = 50  # users that a group of equal profiles has on average, at least
@@ -26,7 +26,7 @@ Make = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Options:
+class ProtocolOptions:
     """What a protocol may be told.
 
     Attributes:
@@ -60,7 +60,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Run:
+class SplitRun:
     """One split, the seed of what is random beside it, and which fold or window it is, from 0."""
 
     split: Split
@@ -90,7 +90,7 @@ class Protocol(ABC):
     clocked: ClassVar[bool] = False
     rates: ClassVar[bool] = False
 
-    def check_options(self, options: Options) -> None:
+    def check_options(self, options: ProtocolOptions) -> None:
         """Refuses options that mean nothing here.
 
         Raises:
@@ -99,7 +99,7 @@ class Protocol(ABC):
         for name, value, default in (
             ("folds", options.folds, None),
             ("share", options.share, None),
-            ("k", options.k, Options.k),
+            ("k", options.k, ProtocolOptions.k),
             ("validation", options.validation, False),
         ):
             if value != default and name not in self.takes:
@@ -132,7 +132,7 @@ class Protocol(ABC):
         return []
 
     @abstractmethod
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """The splits.
 
         Raises:
@@ -140,13 +140,15 @@ class Protocol(ABC):
         """
 
     @abstractmethod
-    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:
+    def measure_baseline(
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
+    ) -> RunMetrics:
         """Fits a baseline on the run's training rows and measures it."""
 
     @abstractmethod
     def measure_model(
-        self, dataset: Dataset, run: Run, options: Options, artifact: Artifact
-    ) -> Values:
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
+    ) -> RunMetrics:
         """Measures a model that was trained on the run's training rows."""
 
 
@@ -195,7 +197,7 @@ def group_fields(dataset: Dataset) -> list[str]:
 
 
 def small_enough(dataset: Dataset) -> bool:
-    """Whether EASE can invert a matrix of the catalogue's size."""
+    """Whether EASE can invert a matrix of the catalog's size."""
     return len(dataset.items) <= EASE_LIMIT
 
 
@@ -204,12 +206,14 @@ def again(dataset: Dataset) -> dict[str, Make]:
     return {TAKEN_BEFORE: TakenBefore} if dataset.schema.repeats else {}
 
 
-def each_seed(options: Options, split: Callable[[int], Split]) -> list[Run]:
+def each_seed(options: ProtocolOptions, split: Callable[[int], Split]) -> list[SplitRun]:
     """A run for every seed."""
-    return [Run(split(seed), seed) for seed in options.seeds]
+    return [SplitRun(split(seed), seed) for seed in options.seeds]
 
 
-def pick_folds(splits: tuple[Split, ...], options: Options, word: str) -> list[tuple[int, Split]]:
+def pick_folds(
+    splits: tuple[Split, ...], options: ProtocolOptions, word: str
+) -> list[tuple[int, Split]]:
     """The splits that were chosen, all by default, and their numbers.
 
     Raises:

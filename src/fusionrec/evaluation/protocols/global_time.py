@@ -20,8 +20,8 @@ from fusionrec.evaluation.baselines import (
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
     Make,
-    Options,
-    Run,
+    ProtocolOptions,
+    SplitRun,
     again,
     each_seed,
     group_fields,
@@ -44,8 +44,9 @@ class NextItem(RankingProtocol):
 
     All rated items are ranked; what the user rated before is left out, unless people take items
     again. Nothing is chosen by the test: training stops by training rows it holds out itself, and
-    the test is scored once, with the validation item in the history. With ``Options.validation``
-    the validation item is asked for instead and the test is not looked at: for choosing settings.
+    the test is scored once, with the validation item in the history. With
+    ``ProtocolOptions.validation`` the validation item is asked for instead and the test is not
+    looked at: for choosing settings.
     """
 
     name: ClassVar[str] = "next-item"
@@ -83,14 +84,14 @@ class NextItem(RankingProtocol):
             *(short if few else []),
         ]
 
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
         if dataset.time is None:
             return each_seed(options, lambda seed: leave_any_out(dataset, seed))
         split = leave_last_out(dataset, short="train")
-        return [Run(split, seed) for seed in options.seeds]
+        return [SplitRun(split, seed) for seed in options.seeds]
 
-    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
         split = run.split
         wanted, known = split.test, split.before_test
@@ -150,12 +151,12 @@ class GlobalTime(RankingProtocol):
         """See ``Protocol.notes``."""
         return [f"all {int(rated(dataset).sum()):,} rated items are ranked, later ones too"]
 
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per window and seed."""
         windows = pick_folds(time_splits(dataset, QUANTILES), options, "windows")
-        return [Run(split, seed, fold) for seed in options.seeds for fold, split in windows]
+        return [SplitRun(split, seed, fold) for seed in options.seeds for fold, split in windows]
 
-    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
         before = item_sets(dataset, run.split.train)
         task = Task(

@@ -9,8 +9,15 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import item_split
-from fusionrec.evaluation.baselines import CategoryKNN, Chance, Newest, item_sets
-from fusionrec.evaluation.protocols.common import Make, Options, Run, each_seed, has, refuse
+from fusionrec.evaluation.baselines import CategoryKNN, Newest, RandomOrder, item_sets
+from fusionrec.evaluation.protocols.common import (
+    Make,
+    ProtocolOptions,
+    SplitRun,
+    each_seed,
+    has,
+    refuse,
+)
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked
 
 
@@ -32,7 +39,7 @@ class NewItem(RankingProtocol):
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
         """See ``Protocol.baselines``."""
-        found: dict[str, Make] = {"chance": lambda: Chance(seed)}
+        found: dict[str, Make] = {"chance": lambda: RandomOrder(seed)}
         if has(dataset, "item", "number"):
             found["newest"] = Newest
         if has(dataset, "item", "category", "categories"):
@@ -53,12 +60,12 @@ class NewItem(RankingProtocol):
             return [order]
         return [order, f"liked: a rating of {dataset.schema.like:g} or more"]
 
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed."""
         share = 0.1 if options.share is None else options.share
         return each_seed(options, lambda seed: item_split(dataset, share, seed))
 
-    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
         hidden = np.zeros(len(dataset.items), dtype=bool)
         hidden[dataset.item[run.split.test]] = True

@@ -10,8 +10,8 @@ from fusionrec.data.splits import user_folds
 from fusionrec.evaluation.baselines import Popular, PopularByGroup, ProfileRidge, item_sets
 from fusionrec.evaluation.protocols.common import (
     Make,
-    Options,
-    Run,
+    ProtocolOptions,
+    SplitRun,
     group_fields,
     has,
     pick_folds,
@@ -71,15 +71,15 @@ class NewUser(RankingProtocol):
             *groups,
         ]
 
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per fold and seed."""
         return [
-            Run(split, seed, fold)
+            SplitRun(split, seed, fold)
             for seed in options.seeds
             for fold, split in pick_folds(user_folds(dataset, FOLDS, seed), options, "folds")
         ]
 
-    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
         found = []
         for suffix in ("",) if dataset.schema.events else ("", " liked"):

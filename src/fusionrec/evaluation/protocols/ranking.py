@@ -12,8 +12,8 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, takers
 from fusionrec.evaluation.candidates import ModelRanker
-from fusionrec.evaluation.metrics_table import Values
-from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run
+from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun
 from fusionrec.metrics import (
     ItemSets,
     Ranked,
@@ -79,10 +79,12 @@ class RankingProtocol(Protocol):
     """A protocol whose runs are made of rankings."""
 
     @abstractmethod
-    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """The rankings of a run; the first one is also asked through the index."""
 
-    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:
+    def measure_baseline(
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
+    ) -> RunMetrics:
         """See ``Protocol.measure_baseline``."""
         values = []
         for task in self.tasks(dataset, run, options):
@@ -94,15 +96,15 @@ class RankingProtocol(Protocol):
         return joined(values)
 
     def measure_model(
-        self, dataset: Dataset, run: Run, options: Options, artifact: Artifact
-    ) -> Values:
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
+    ) -> RunMetrics:
         """See ``Protocol.measure_model``."""
         tasks = self.tasks(dataset, run, options)
         rankers = [task.ranker(artifact, dataset) for task in tasks]
         return joined([measure(dataset, run, *both) for both in zip(tasks, rankers, strict=True)])
 
 
-def measure(dataset: Dataset, run: Run, task: Task, ranker: Ranker) -> Values:
+def measure(dataset: Dataset, run: SplitRun, task: Task, ranker: Ranker) -> RunMetrics:
     """Ranks all candidates for all who are asked, and reads every metric."""
     ranking = Ranking(
         task.relevant,
@@ -125,10 +127,10 @@ def measure(dataset: Dataset, run: Run, task: Task, ranker: Ranker) -> Values:
     lists: dict[str, float] = {}
     if task.lists:
         lists = of_lists(dataset, run, task, ranked)
-    return Values(ranked.users, np.ones(len(ranked)), values, lists)
+    return RunMetrics(ranked.users, np.ones(len(ranked)), values, lists)
 
 
-def of_lists(dataset: Dataset, run: Run, task: Task, ranked: Ranked) -> dict[str, float]:
+def of_lists(dataset: Dataset, run: SplitRun, task: Task, ranked: Ranked) -> dict[str, float]:
     """Coverage, Gini, popularity percentile, novelty and diversity of the lists."""
     k, best, count = task.cuts[0], ranked.best, takers(dataset, run.split.train)
     shown = exposure(best, len(count))[task.candidates]
@@ -146,7 +148,7 @@ def of_lists(dataset: Dataset, run: Run, task: Task, ranked: Ranked) -> dict[str
     return found | {f"diversity@{k}": mean(diversity(best, vectors))}
 
 
-def joined(parts: list[Values]) -> Values:
+def joined(parts: list[RunMetrics]) -> RunMetrics:
     """Several tasks' values side by side, NaN for users whom a task does not ask."""
     users = np.unique(np.concatenate([part.users for part in parts]))
     values: dict[str, np.ndarray] = {}
@@ -157,7 +159,7 @@ def joined(parts: list[Values]) -> Values:
             values[name] = np.full(len(users), np.nan)
             values[name][place] = value
         lists |= part.lists
-    return Values(users, np.ones(len(users)), values, lists)
+    return RunMetrics(users, np.ones(len(users)), values, lists)
 
 
 def blocks(users: np.ndarray, items: int) -> Iterator[np.ndarray]:

@@ -12,12 +12,12 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import random_split
 from fusionrec.evaluation.baselines import Bias, Rater
 from fusionrec.evaluation.candidates import ModelRater
-from fusionrec.evaluation.metrics_table import Values
+from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.evaluation.protocols.common import (
     Make,
-    Options,
     Protocol,
-    Run,
+    ProtocolOptions,
+    SplitRun,
     each_seed,
     refuse,
 )
@@ -62,27 +62,33 @@ class Rating(Protocol):
         """See ``Protocol.notes``."""
         return ["times and the order of ratings were dropped before the split"]
 
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed."""
         share = 0.1 if options.share is None else options.share
         return each_seed(options, lambda seed: random_split(dataset, share, seed))
 
-    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:  # noqa: ARG002
+    def measure_baseline(
+        self,
+        dataset: Dataset,
+        run: SplitRun,
+        options: ProtocolOptions,  # noqa: ARG002
+        make: Make,
+    ) -> RunMetrics:
         """See ``Protocol.measure_baseline``."""
         return errors(dataset, run, make().fit(dataset, run.split.train))
 
     def measure_model(
         self,
         dataset: Dataset,
-        run: Run,
-        options: Options,  # noqa: ARG002
+        run: SplitRun,
+        options: ProtocolOptions,  # noqa: ARG002
         artifact: Artifact,
-    ) -> Values:
+    ) -> RunMetrics:
         """See ``Protocol.measure_model``."""
         return errors(dataset, run, ModelRater(artifact, dataset))
 
 
-def errors(dataset: Dataset, run: Run, rater: Rater) -> Values:
+def errors(dataset: Dataset, run: SplitRun, rater: Rater) -> RunMetrics:
     """Each user's RMSE and MAE over their hidden ratings, weighted by how many these are."""
     rows = run.split.test
     user, actual = dataset.user[rows], dataset.rating[rows].astype(np.float64)
@@ -91,4 +97,4 @@ def errors(dataset: Dataset, run: Run, rater: Rater) -> Values:
     squares = np.bincount(place, error**2) / count
     absolute = np.bincount(place, np.abs(error)) / count
     values = {"rmse": np.sqrt(squares), "mae": absolute}
-    return Values(users.astype(np.int64), count.astype(np.float64), values)
+    return RunMetrics(users.astype(np.int64), count.astype(np.float64), values)

@@ -10,7 +10,7 @@ from fusionrec.data.schema import Field
 from fusionrec.evaluation.report.item_map import title_of
 from fusionrec.evaluation.report.scoring import label, telling_field, values_of
 from fusionrec.index import ExactIndex
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommended, Recommender
 from fusionrec.registry import Artifact
@@ -21,7 +21,7 @@ LIST = 10
 
 
 @dataclass(frozen=True)
-class Person:
+class ExampleUser:
     """A user, as the report shows one.
 
     Attributes:
@@ -39,12 +39,12 @@ class Person:
     answer: list[tuple[Recommended, str]]
 
 
-def people(artifact: Artifact, seed: int = 0) -> list[Person]:
+def people(artifact: Artifact, seed: int = 0) -> list[ExampleUser]:
     """Users drawn at random among those with a history, in the order of the table."""
     known = np.flatnonzero(np.diff(artifact.histories.offsets) > 0)
     drawn = np.random.default_rng(seed).permutation(known)[:PEOPLE]
     index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    with Recommender(Catalogue.of(artifact), index) as recommender:
+    with Recommender(Catalog.of(artifact), index) as recommender:
         return [_person(recommender, int(position)) for position in np.sort(drawn)]
 
 
@@ -57,7 +57,7 @@ def readable(field: Field, value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _person(recommender: Recommender, position: int) -> Person:
+def _person(recommender: Recommender, position: int) -> ExampleUser:
     artifact = recommender.artifact
     user = artifact.users.ids[position]
     stored = artifact.users.row(position)
@@ -78,7 +78,7 @@ def _person(recommender: Recommender, position: int) -> Person:
         (item, _category(artifact, rows[item.id]))
         for item in recommender.recommend(Query(user=user, k=LIST)).items
     ]
-    return Person(user, profile, len(items), history, answer)
+    return ExampleUser(user, profile, len(items), history, answer)
 
 
 def _category(artifact: Artifact, item: int) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.quality import K
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.terms import wording
 from fusionrec.metrics import (
-    Catalogue,
+    CatalogStats,
     ItemSets,
     Ranked,
     Ranking,
@@ -25,7 +25,7 @@ BINS = 20  # of a histogram over popularity percentiles
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoreSample:
     """Scores of pairs of one kind: those rated alike, or those not rated.
 
     Attributes:
@@ -42,7 +42,7 @@ class Scored:
 
 
 @dataclass(frozen=True)
-class Shown:
+class Exposure:
     """What everybody's lists hold.
 
     Attributes:
@@ -59,7 +59,7 @@ class Shown:
     rated: np.ndarray
 
 
-def scored(scorer: Scorer, held: HeldOut | None) -> list[Scored]:
+def scored(scorer: Scorer, held: Holdout | None) -> list[ScoreSample]:
     """The scores of pairs by their rating, lowest first, and of pairs not rated, last.
 
     Ratings are the held-out ones where there are some, else those trained on.
@@ -76,7 +76,7 @@ def scored(scorer: Scorer, held: HeldOut | None) -> list[Scored]:
     return found
 
 
-def shown(scorer: Scorer) -> Shown:
+def shown(scorer: Scorer) -> Exposure:
     """The lists of everybody that the report looks at, and popularity's for the same people."""
     seen = scorer.seen
     count = np.bincount(seen.items, minlength=len(scorer.artifact.items))
@@ -86,19 +86,19 @@ def shown(scorer: Scorer) -> Shown:
     for users, scores in scorer.blocks(scorer.people):
         model.add(users, scores)
         popular.add(users, np.broadcast_to(count.astype(float), scores.shape))
-    catalogue = Catalogue(count, int((seen.counts > 0).sum()))
+    catalog = CatalogStats(count, int((seen.counts > 0).sum()))
     ranked = model.result()
-    return Shown(
+    return Exposure(
         len(scorer.people),
-        figures(ranked, catalogue, (K,)),
-        figures(popular.result(), catalogue, (K,)),
+        figures(ranked, catalog, (K,)),
+        figures(popular.result(), catalog, (K,)),
         _by_percentile(count, _exposure(ranked, len(count))),
         _by_percentile(count, count),
     )
 
 
 def _rated(
-    scorer: Scorer, held: HeldOut | None, rng: np.random.Generator
+    scorer: Scorer, held: Holdout | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Users, items and ratings, [n] each, of the users that the report looks at."""
     if held is not None and len(held.rows):
@@ -142,10 +142,10 @@ def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
     return scorer.pairs(user[free], item[free])
 
 
-def _scored(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> Scored:
+def _scored(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> ScoreSample:
     artifact = scorer.artifact
     stars = float(np.mean(artifact.scores.rating(scores))) if artifact.rates else None
-    return Scored(name, scores, stars, free)
+    return ScoreSample(name, scores, stars, free)
 
 
 def _exposure(ranked: Ranked, items: int) -> np.ndarray:

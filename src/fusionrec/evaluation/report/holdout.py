@@ -14,7 +14,7 @@ SHOWN = 12  # characters of a fingerprint that people are shown
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Holdout:
     """What a version was trained on, and what it was not.
 
     Attributes:
@@ -30,7 +30,7 @@ class HeldOut:
     beyond: int
 
 
-def held_out(artifact: Artifact, dataset: Dataset) -> HeldOut:
+def held_out(artifact: Artifact, dataset: Dataset) -> Holdout:
     """Parts a data set as the training of a version did.
 
     Raises:
@@ -47,7 +47,7 @@ def held_out(artifact: Artifact, dataset: Dataset) -> HeldOut:
             f"{wanted[:SHOWN]}, those drawn again from {dataset.name} {found[:SHOWN]}",
             "make the report without --data",
         )
-    return HeldOut(dataset, trained, held, len(dataset) - len(rows))
+    return Holdout(dataset, trained, held, len(dataset) - len(rows))
 
 
 def _drawn_again(

@@ -10,7 +10,7 @@ import numpy as np
 from fusionrec.evaluation.report.html import Markup, percent
 from fusionrec.evaluation.report.item_map import OTHER, ItemMap
 from fusionrec.evaluation.report.svg import COLOURS, FAINT, GREY, INK, MARKS, figure
-from fusionrec.evaluation.report.terms import Wording
+from fusionrec.evaluation.report.terms import Terms
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ _SMALL = 8.5  # of the titles' letters, in points
 _LONGEST = 30  # characters of a title
 
 
-def plot(found: ItemMap, words: Wording) -> Markup:
+def plot(found: ItemMap, words: Terms) -> Markup:
     """The map as a figure."""
 
     def draw(canvas: Figure) -> None:

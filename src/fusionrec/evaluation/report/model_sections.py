@@ -12,7 +12,7 @@ from fusionrec.evaluation.report import example_users as examples
 from fusionrec.evaluation.report import exposure as showing
 from fusionrec.evaluation.report import item_map as maps
 from fusionrec.evaluation.report import item_map_plot, plots
-from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.html import Markup, facts, join, number, percent, table, tag
 from fusionrec.evaluation.report.quality import K
 from fusionrec.evaluation.report.scoring import MOST_USERS, Scorer
@@ -29,7 +29,7 @@ _OF_LISTS: tuple[tuple[str, str, float, Callable[[float], str]], ...] = (
 )
 
 
-def model(artifact: Artifact, held: HeldOut | None) -> Markup:
+def model(artifact: Artifact, held: Holdout | None) -> Markup:
     """What the manifest says, in words and with units."""
     m, words = artifact.manifest, wording(artifact.schema)
     rated = int((artifact.item_counts > 0).sum())
@@ -79,7 +79,7 @@ def _meaning(artifact: Artifact) -> str:
     )
 
 
-def _parted(manifest: Mapping[str, Any], held: HeldOut | None) -> str:
+def _parted(manifest: Mapping[str, Any], held: Holdout | None) -> str:
     if held is not None:
         return f" ({len(held.trained):,} trained on, {len(held.rows):,} held out for validation)"
     share = manifest.get("recipe", {}).get("training", {}).get("validation", 0)
@@ -154,7 +154,7 @@ def _watched(judged: bool, measure: Mapping[str, Any]) -> str:
     )
 
 
-def scores(scorer: Scorer, held: HeldOut | None) -> Markup:
+def scores(scorer: Scorer, held: Holdout | None) -> Markup:
     """How scores are spread over what was rated so or so, and what was not rated."""
     found, words = showing.scored(scorer, held), wording(scorer.artifact.schema)
     unseen = held is not None and len(held.rows) > 0
@@ -221,7 +221,7 @@ def shown(scorer: Scorer) -> Markup:
         f"popularity alone, everybody's hardly differ.{again(schema)}"
     )
     ours, theirs = found.model, found.popular
-    rows = [  # of a catalogue without K items nothing is known of lists of as many
+    rows = [  # of a catalog without K items nothing is known of lists of as many
         [
             name.format(done=words.done),
             *(write(scale * of.get(f"{key}@{K}", math.nan)) for of in (ours, theirs)),
@@ -247,7 +247,7 @@ def people(artifact: Artifact) -> Markup:
     return join([tag("p", said), *(_person(artifact, p, n < 2) for n, p in enumerate(found))])
 
 
-def _person(artifact: Artifact, person: examples.Person, opened: bool) -> Markup:
+def _person(artifact: Artifact, person: examples.ExampleUser, opened: bool) -> Markup:
     rates, events = artifact.rates, artifact.schema.events
     words = wording(artifact.schema)
     profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.evaluation.report.exposure import BINS, Scored, Shown
+from fusionrec.evaluation.report.exposure import BINS, Exposure, ScoreSample
 from fusionrec.evaluation.report.html import Markup, number, percent
-from fusionrec.evaluation.report.quality import KS, ByK, Group, K, Stratum
+from fusionrec.evaluation.report.quality import KS, K, MetricsByK, PopularityBand, UserGroup
 from fusionrec.evaluation.report.svg import FAINT, FIRST, GREY, SECOND, figure, legend
-from fusionrec.evaluation.report.terms import Wording
+from fusionrec.evaluation.report.terms import Terms
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +51,7 @@ def learning(
     return figure("learning", alt, caption, (5.6 if plots == 1 else 8.0, 3.2), draw)
 
 
-def by_k(name: str, title: str, measured: ByK) -> Markup:
+def by_k(name: str, title: str, measured: MetricsByK) -> Markup:
     """One metric of the model and of popularity over K; ``name`` is as in ``metrics.figures``."""
     ours, theirs = ([f[f"{name}@{k}"] for k in KS] for f in (measured.model, measured.popular))
 
@@ -75,7 +75,7 @@ def by_k(name: str, title: str, measured: ByK) -> Markup:
     return figure(f"by-k-{name}", alt, f"{title} at K, higher is better.", (4.0, 3.0), draw)
 
 
-def groups(name: str, found: Sequence[Group]) -> Markup:
+def groups(name: str, found: Sequence[UserGroup]) -> Markup:
     """NDCG of each group of users, with its interval."""
 
     def draw(canvas: Figure) -> None:
@@ -103,10 +103,10 @@ def groups(name: str, found: Sequence[Group]) -> Markup:
     return figure(f"group-{name}", alt, f"By {name}. Wide intervals hold few users.", size, draw)
 
 
-def strata(found: Sequence[Stratum], words: Wording) -> Markup:
-    """Shares of catalogue, ratings and places in lists, by stratum."""
+def strata(found: Sequence[PopularityBand], words: Terms) -> Markup:
+    """Shares of catalog, ratings and places in lists, by stratum."""
     bars = (
-        ("items", GREY, "", [s.catalogue for s in found]),
+        ("items", GREY, "", [s.catalog for s in found]),
         (words.many, SECOND, "//", [s.ratings for s in found]),
         ("places in lists", FIRST, "", [s.shown for s in found]),
     )
@@ -129,14 +129,14 @@ def strata(found: Sequence[Stratum], words: Wording) -> Markup:
         legend(axes)
 
     alt = "Bar plot: " + "; ".join(
-        f"{s.name}: {percent(s.catalogue, 0)} of items, {percent(s.ratings, 0)} of {words.many}, "
+        f"{s.name}: {percent(s.catalog, 0)} of items, {percent(s.ratings, 0)} of {words.many}, "
         f"{percent(s.shown, 0)} of places in lists"
         for s in found
     )
     return figure("strata", f"{alt}.", "What each stratum takes.", (5.6, 3.2), draw)
 
 
-def scores(found: Sequence[Scored]) -> Markup:
+def scores(found: Sequence[ScoreSample]) -> Markup:
     """A histogram of scores for each kind of pair, one above the other."""
     everything = np.concatenate([s.scores for s in found])
     edges = np.linspace(everything.min() - 1e-6, everything.max() + 1e-6, 61)
@@ -163,7 +163,7 @@ def scores(found: Sequence[Scored]) -> Markup:
     return figure("scores", f"{alt}.", "Each row is scaled to its own height.", size, draw)
 
 
-def shown(found: Shown, words: Wording) -> Markup:
+def shown(found: Exposure, words: Terms) -> Markup:
     """Where the lists' places and the ratings lie among the popularity percentiles."""
     edges = np.linspace(0, 100, BINS + 1)
 

@@ -11,10 +11,10 @@ import numpy as np
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.baselines import Popular, item_sets, takers
 from fusionrec.evaluation.candidates import ModelRater
-from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.scoring import Scorer, label
 from fusionrec.metrics import (
-    Catalogue,
+    CatalogStats,
     Ranked,
     Ranking,
     by_group,
@@ -33,7 +33,7 @@ MOST_GROUPS = 25  # an attribute with more values makes no groups
 
 
 @dataclass(frozen=True)
-class ByK:
+class MetricsByK:
     """Metrics of the model and of popularity by their names in ``metrics.figures``.
 
     Attributes:
@@ -57,7 +57,7 @@ class StarError:
 
 
 @dataclass(frozen=True)
-class Group:
+class UserGroup:
     """One value of a user attribute; ``margin`` is half the width of NDCG@10's 95% interval, and
     ``rmse`` is that of the scores, NaN where the version only ranks.
     """
@@ -72,15 +72,15 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Stratum:
-    """Items that were rated about equally often: shares of the catalogue, of ratings, of places in
+class PopularityBand:
+    """Items that were rated about equally often: shares of the catalog, of ratings, of places in
     the lists of the model and of popularity, and how well those held out are found; ``rmse`` is as
-    in ``Group``.
+    in ``UserGroup``.
     """
 
     name: str
     items: int
-    catalogue: float
+    catalog: float
     ratings: float
     shown: float
     shown_popular: float
@@ -90,7 +90,7 @@ class Stratum:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Quality:
     """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones,
     of events none.
 
@@ -102,13 +102,13 @@ class Measured:
     rows: int
     by_score: StarError | None
     by_head: StarError | None
-    any: ByK
-    liked: ByK
-    groups: list[tuple[Field, list[Group]]]
-    strata: list[Stratum]
+    any: MetricsByK
+    liked: MetricsByK
+    groups: list[tuple[Field, list[UserGroup]]]
+    strata: list[PopularityBand]
 
 
-def measure(scorer: Scorer, held: HeldOut) -> Measured:
+def measure(scorer: Scorer, held: Holdout) -> Quality:
     """Measures a version on the rows held out; there must be some.
 
     Popularity, histories and strata come from the rows trained on alone, and so do the vectors of
@@ -132,18 +132,18 @@ def measure(scorer: Scorer, held: HeldOut) -> Measured:
     liked = rows[data.rating[rows] >= data.schema.like]
     if data.schema.events:  # each of them is a like
         liked = liked[:0]
-    return Measured(
+    return Quality(
         len(rows),
         None if predicted is None else _error(predicted, actual),
         by_head,
         _by_k(model, popular),
-        _by_k(*_rankings(scorer, held, liked)) if len(liked) else ByK(0, 0, {}, {}),
+        _by_k(*_rankings(scorer, held, liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
         _groups(held, rows, predicted, model),
         _strata(held, rows, predicted, model, popular),
     )
 
 
-def _rankings(scorer: Scorer, held: HeldOut, rows: np.ndarray) -> tuple[Ranked, Ranked]:
+def _rankings(scorer: Scorer, held: Holdout, rows: np.ndarray) -> tuple[Ranked, Ranked]:
     """What the model and popularity make of some held-out rows."""
     data = held.dataset
     baseline = Popular().fit(data, held.trained)
@@ -168,13 +168,13 @@ def _rmse(predicted: np.ndarray | None, actual: np.ndarray, some: np.ndarray) ->
     return rmse(predicted[some], actual[some])
 
 
-def _by_k(model: Ranked, popular: Ranked) -> ByK:
-    return ByK(len(model), len(model.target), figures(model, ks=KS), figures(popular, ks=KS))
+def _by_k(model: Ranked, popular: Ranked) -> MetricsByK:
+    return MetricsByK(len(model), len(model.target), figures(model, ks=KS), figures(popular, ks=KS))
 
 
 def _groups(
-    held: HeldOut, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
-) -> list[tuple[Field, list[Group]]]:
+    held: Holdout, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
+) -> list[tuple[Field, list[UserGroup]]]:
     """The groups of every user attribute with few values, in the order of the field's choices."""
     data = held.dataset
     ndcg, hit = ranked.ndcg(K), ranked.hit_rate(K)
@@ -192,7 +192,7 @@ def _groups(
         lists = by_group(column[ranked.users], lambda some: some)
         order = [*field.choices, *(name for name in lists if name not in field.choices)]
         groups = [
-            Group(
+            UserGroup(
                 label(field, name) or "not known",
                 len(lists[name]),
                 errors[name][0],
@@ -223,18 +223,18 @@ def _margin(values: np.ndarray) -> float:
 
 
 def _strata(
-    held: HeldOut,
+    held: Holdout,
     rows: np.ndarray,
     predicted: np.ndarray | None,
     model: Ranked,
     popular: Ranked,
-) -> list[Stratum]:
+) -> list[PopularityBand]:
     data = held.dataset
     count = takers(data, held.trained)
     stratum = popularity_strata(count, len(STRATA))
-    catalogue = Catalogue(count, len(data.users))
-    ours = by_stratum(model, catalogue, stratum, (K,))
-    theirs = by_stratum(popular, catalogue, stratum, (K,))
+    catalog = CatalogStats(count, len(data.users))
+    ours = by_stratum(model, catalog, stratum, (K,))
+    theirs = by_stratum(popular, catalog, stratum, (K,))
     found = []
     for number, name in enumerate(STRATA):
         members = stratum == number
@@ -242,7 +242,7 @@ def _strata(
             continue
         of_stratum = members[data.item[rows]]
         found.append(
-            Stratum(
+            PopularityBand(
                 name,
                 int(members.sum()),
                 float(members.mean()),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fusionrec.evaluation.report import plots
-from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.html import Markup, join, number, percent, table, tag
-from fusionrec.evaluation.report.quality import KS, ByK, K, Measured, StarError
+from fusionrec.evaluation.report.quality import KS, K, MetricsByK, Quality, StarError
 from fusionrec.evaluation.report.terms import again, wording
 from fusionrec.recommend.feedback_dataset import without_feedback
 from fusionrec.registry import Artifact
@@ -15,7 +15,7 @@ from fusionrec.registry import Artifact
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
 
-def why_absent(artifact: Artifact, held: HeldOut | None) -> str:
+def why_absent(artifact: Artifact, held: Holdout | None) -> str:
     """Why there are no figures on held-out rows; empty if there are."""
     share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)
     if share == 0 or (held is not None and not len(held.rows)):
@@ -32,7 +32,7 @@ def why_absent(artifact: Artifact, held: HeldOut | None) -> str:
     return ""
 
 
-def ranking(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
+def ranking(artifact: Artifact, measured: Quality | None, why: str) -> Markup:
     """HR, Recall and NDCG by K, for any rating and for high ones."""
     if measured is None:
         return _absent(why)
@@ -90,7 +90,7 @@ def _drawn_how(artifact: Artifact) -> str:
     return f"they are drawn at random over time, so a user's later {words.many}"
 
 
-def _stars(measured: Measured) -> list[Markup]:
+def _stars(measured: Quality) -> list[Markup]:
     """The error of predicted ratings: the scores', and the rating head's; none if it only ranks."""
     score, head = measured.by_score, measured.by_head
     if score is None:
@@ -116,7 +116,7 @@ def _error(error: StarError) -> str:
     return f"{number(error.rmse, 4)} stars (RMSE), {number(error.mae, 4)} stars (MAE)"
 
 
-def _rmse(measured: Measured, values: Sequence[float]) -> tuple[list[str], list[list[str]], str]:
+def _rmse(measured: Quality, values: Sequence[float]) -> tuple[list[str], list[list[str]], str]:
     """The header and the cells of a table's column of errors, and what its caption says of them.
 
     There is no such column where the version only ranks.
@@ -127,7 +127,7 @@ def _rmse(measured: Measured, values: Sequence[float]) -> tuple[list[str], list[
     return ["RMSE (stars)"], [[number(value)] for value in values], whose
 
 
-def _by_k(what: str, found: ByK) -> Markup:
+def _by_k(what: str, found: MetricsByK) -> Markup:
     rows = [
         [str(k)]
         + [
@@ -142,7 +142,7 @@ def _by_k(what: str, found: ByK) -> Markup:
     return table(caption, header, rows)
 
 
-def groups(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
+def groups(artifact: Artifact, measured: Quality | None, why: str) -> Markup:
     """The same for groups of users."""
     if measured is None:
         return _absent(why)
@@ -176,7 +176,7 @@ def groups(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     return join(parts)
 
 
-def strata(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
+def strata(artifact: Artifact, measured: Quality | None, why: str) -> Markup:
     """The same for items that are rated about equally often."""
     if measured is None:
         return _absent(why)
@@ -190,7 +190,7 @@ def strata(artifact: Artifact, measured: Measured | None, why: str) -> Markup:
     rows = [
         [
             s.name,
-            f"{s.items:,} ({percent(s.catalogue)})",
+            f"{s.items:,} ({percent(s.catalog)})",
             percent(s.ratings),
             percent(s.shown),
             percent(s.shown_popular),

@@ -9,7 +9,7 @@ import numpy as np
 
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.candidates import ModelRanker
-from fusionrec.evaluation.report.holdout import HeldOut
+from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import ItemSets
 from fusionrec.registry import Artifact
@@ -33,7 +33,7 @@ class Scorer:
         seen: what every user has rated, as far as the version knows.
     """
 
-    def __init__(self, artifact: Artifact, held: HeldOut | None = None) -> None:
+    def __init__(self, artifact: Artifact, held: Holdout | None = None) -> None:
         self.artifact, self._held = artifact, held
         users = len(artifact.users)
         self.people = np.arange(users)

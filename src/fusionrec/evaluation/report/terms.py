@@ -8,7 +8,7 @@ from fusionrec.data.schema import Schema
 
 
 @dataclass(frozen=True)
-class Wording:
+class Terms:
     """The words of a page for one kind of interactions.
 
     Attributes:
@@ -36,7 +36,7 @@ class Wording:
         return self.many.capitalize()
 
 
-RATINGS = Wording(
+RATINGS = Terms(
     one="rating",
     many="ratings",
     did="rated",
@@ -46,7 +46,7 @@ RATINGS = Wording(
     alike="rated alike",
     shown_first="what they liked best",
 )
-EVENTS = Wording(
+EVENTS = Terms(
     one="interaction",
     many="interactions",
     did="took",
@@ -58,7 +58,7 @@ EVENTS = Wording(
 )
 
 
-def wording(schema: Schema) -> Wording:
+def wording(schema: Schema) -> Terms:
     """The words for the interactions of a schema."""
     return EVENTS if schema.events else RATINGS
 

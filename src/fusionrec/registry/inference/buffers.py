@@ -10,7 +10,7 @@ import numpy as np
 KEPT = 1 << 20  # numbers in the largest array that is kept; 4 MiB
 
 
-class Scratch(threading.local):
+class Buffers(threading.local):
     """Arrays by their use; what is written there stands until the same use takes it again."""
 
     def __init__(self) -> None:

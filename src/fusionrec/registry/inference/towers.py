@@ -11,7 +11,7 @@ import numpy as np
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError, ConfigError
 from fusionrec.features.encoder import Encoder, Features
-from fusionrec.features.history import History, Reading
+from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.models.presets import FusionSettings, SequenceSettings
 from fusionrec.registry.inference.fields import FieldTower
 from fusionrec.registry.inference.transformer import HistoryTower
@@ -84,7 +84,7 @@ class HistoryRunner:
         encoder: Encoder,
         said: Mapping[str, Any],
         items: np.ndarray,
-        reading: Reading,
+        reading: HistoryFeatures,
     ) -> None:
         settings = settings_of(said)
         if not isinstance(settings, SequenceSettings) or items.shape[1:] != (settings.dim,):

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.history import DATES, GAPS, RATINGS, Reading
+from fusionrec.features.history import DATES, GAPS, RATINGS, HistoryFeatures
 from fusionrec.models.presets import SequenceSettings
-from fusionrec.registry.inference.buffers import Scratch
+from fusionrec.registry.inference.buffers import Buffers
 from fusionrec.registry.inference.fields import Fields, dense, unit
 from fusionrec.registry.weights import Weights
 
 LATER = np.float32(-1e9)  # added to attention to what comes later
 ASKED = 64  # tokens of a history whose attention is computed together, up to the last of them
 GELU = math.sqrt(2 / math.pi)
-_SCRATCH = Scratch()
+_SCRATCH = Buffers()
 
 
 class HistoryTower:
@@ -39,7 +39,11 @@ class HistoryTower:
     """
 
     def __init__(
-        self, weights: Weights, encoder: Encoder, settings: SequenceSettings, reading: Reading
+        self,
+        weights: Weights,
+        encoder: Encoder,
+        settings: SequenceSettings,
+        reading: HistoryFeatures,
     ) -> None:
         dim = settings.dim
         self._reading = reading
@@ -63,7 +67,7 @@ class HistoryTower:
 
         Args:
             profile: the profile's arrays as ``Encoder.encode`` makes them, without the id.
-            packed: the history's, as ``Reading.pack`` makes them.
+            packed: the history's, as ``HistoryFeatures.pack`` makes them.
         """
         items, levels, count, *times = packed
         tokens = self._enter(profile, items, levels, times)
@@ -108,7 +112,7 @@ class _Block:
     """
 
     def __init__(
-        self, weights: Weights, name: str, settings: SequenceSettings, reading: Reading
+        self, weights: Weights, name: str, settings: SequenceSettings, reading: HistoryFeatures
     ) -> None:
         dim, self._heads = settings.dim, settings.heads
         query, asked = dense(weights, f"{name}.query", dim, dim)
@@ -168,7 +172,7 @@ class _LastBlock(_Block):
     """
 
     def __init__(
-        self, weights: Weights, name: str, settings: SequenceSettings, reading: Reading
+        self, weights: Weights, name: str, settings: SequenceSettings, reading: HistoryFeatures
     ) -> None:
         super().__init__(weights, name, settings, reading)
         matrix, bias = self._asked

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from fusionrec.data.schema import Field, Kind, Schema
+from fusionrec.data.schema import Field, FieldKind, Schema
 from fusionrec.errors import DataError
 from fusionrec.index.layout import MAX_COLUMNS
 from fusionrec.registry.tables import column_names
@@ -24,7 +24,7 @@ MOST_VALUES = 1_000  # of a column of texts that answers are filtered by
 LONGEST_VALUE = 1_000  # characters of such a value; what is longer is prose
 MOST_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
 _TITLES = ("title", "name")
-_FORMS: dict[Kind, Form] = {
+_FORMS: dict[FieldKind, Form] = {
     "category": "text", "text": "text", "categories": "texts", "number": "number",
 }  # fmt: skip
 

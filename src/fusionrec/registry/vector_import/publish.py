@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from fusionrec.data.dataset import Table
+from fusionrec.errors import Log
 from fusionrec.features.encoder import Encoder
 from fusionrec.index.layout import layout_of
 from fusionrec.registry import VECTORS, Artifact
 from fusionrec.registry.tables import Histories, write_histories, write_table
-from fusionrec.registry.vector_import.reading import Items, read_vectors
+from fusionrec.registry.vector_import.reading import ImportedItems, read_vectors
 from fusionrec.registry.writer import save_version, write_manifest
-
-Talk = Callable[[str], None]
 
 _AGAIN = "index the file again"
 
 
-def publish_vectors(models: Path, file: Path, talk: Talk = lambda _: None) -> Artifact:
+def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Artifact:
     """Saves a file's items and vectors as the next version.
 
     Args:
@@ -37,7 +35,7 @@ def publish_vectors(models: Path, file: Path, talk: Talk = lambda _: None) -> Ar
     """
     items = read_vectors(file)
     for note in items.notes:
-        talk(note)
+        log(note)
     layout_of(items.schema, items.table)  # what no index can hold makes no version
     encoder = Encoder.of_nothing(items.schema)
 
@@ -49,7 +47,7 @@ def publish_vectors(models: Path, file: Path, talk: Talk = lambda _: None) -> Ar
     return save_version(models, write, _AGAIN)
 
 
-def _write(folder: Path, items: Items, encoder: Encoder) -> None:
+def _write(folder: Path, items: ImportedItems, encoder: Encoder) -> None:
     encoder.save(folder / "encoder.json")
     write_table(folder / "items.parquet", items.table)
     write_table(folder / "users.parquet", Table([], {}))

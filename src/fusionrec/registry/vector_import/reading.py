@@ -39,7 +39,7 @@ _COLUMNS = "it takes a column id, of texts or whole numbers, and a column vector
 
 
 @dataclass(frozen=True)
-class Items:
+class ImportedItems:
     """The items of a file.
 
     Attributes:
@@ -55,7 +55,7 @@ class Items:
     notes: tuple[str, ...]
 
 
-def read_vectors(path: Path) -> Items:
+def read_vectors(path: Path) -> ImportedItems:
     """The items of a Parquet file. A row is counted from 0.
 
     Its columns are ``id`` (texts or whole numbers), ``vector`` (lists of one length, 1 to 32,768,
@@ -81,7 +81,7 @@ def read_vectors(path: Path) -> Items:
     schema, guessed = schema_of(columns, told, path.stem)
     held = {column.field.name: column.values for column in columns if column.field}
     notes = [*guessed, *notes, *vectors.notes()]
-    return Items(schema, Table(ids.values, held), vectors.values, tuple(notes))
+    return ImportedItems(schema, Table(ids.values, held), vectors.values, tuple(notes))
 
 
 @contextmanager

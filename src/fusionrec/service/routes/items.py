@@ -11,13 +11,13 @@ from starlette.responses import Response
 from fusionrec.data.item_files import item_of, plain_content
 from fusionrec.recommend import catalog
 from fusionrec.recommend.answer import whole
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.routes.recommendations import check_item
 from fusionrec.service.schemas import Id, Name, Text
-from fusionrec.service.state import State
+from fusionrec.service.state import ServiceState
 
 router = APIRouter(tags=["items"])
 
@@ -39,7 +39,7 @@ _ITEM = {**documented(), **given("The item", _EXAMPLE)}
 @router.get(ITEM, summary="One item", responses=_ITEM)
 def item(id: Id, state: StateOf) -> Response:
     """What is known of an item; one that was withdrawn is not `available`."""
-    return as_json(state.answer(lambda view: _shown(view.catalogue, check_item(view, id))))
+    return as_json(state.answer(lambda view: _shown(view.catalog, check_item(view, id))))
 
 
 @router.put(ITEM, summary="Add an item, or change it", responses=_ITEM)
@@ -75,21 +75,21 @@ def restore(id: Id, state: StateOf) -> Response:
     return _changed(state, now, id)
 
 
-def _now(state: State) -> Catalogue:
+def _now(state: ServiceState) -> Catalog:
     """The items as the ledger has them at this moment, whatever answers so far."""
-    return state.answer(lambda view: view.catalogue).until_now(state.ledger)
+    return state.answer(lambda view: view.catalog).until_now(state.ledger)
 
 
-def _changed(state: State, before: Catalogue, id: str) -> Response:
+def _changed(state: ServiceState, before: Catalog, id: str) -> Response:
     """The item after a change, which was written: so this is never a 404."""
     state.follow()
-    now = state.answer(lambda view: view.catalogue)
+    now = state.answer(lambda view: view.catalog)
     if id not in now.positions:  # another version answers by now
         now = before.until_now(state.ledger)
     return as_json(_shown(now, now.positions[id]))
 
 
-def _shown(now: Catalogue, row: int) -> dict[str, Any]:
+def _shown(now: Catalog, row: int) -> dict[str, Any]:
     held, title = plain_content(now.items.row(row)), now.artifact.schema.title
     content = {name: whole(value) for name, value in held.items()}
     return {

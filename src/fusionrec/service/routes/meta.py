@@ -13,8 +13,8 @@ from starlette.responses import FileResponse, Response
 
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.responses import StateOf, as_json, given
-from fusionrec.service.schemas import ChoicesAsk
-from fusionrec.service.view import View
+from fusionrec.service.schemas import FacetsRequest
+from fusionrec.service.view import VersionView
 
 _PATIENCE = 2.0  # seconds in which it must be known whether the service is ready
 STATIC = Path(__file__).parent / "static"
@@ -44,7 +44,7 @@ def form(request: Request, state: StateOf) -> Response:
 
 @router.get("/v1/choices", summary="The values that a field holds",
             responses={**documented(), **_CHOICES})  # fmt: skip
-def choices(ask: Annotated[ChoicesAsk, Query()], state: StateOf) -> Response:
+def choices(ask: Annotated[FacetsRequest, Query()], state: StateOf) -> Response:
     """Of a category with many values those that hold a text: those that begin with it first, and
     of these the most frequent.
     """
@@ -87,7 +87,7 @@ async def page() -> Response:
     return FileResponse(STATIC / "index.html")
 
 
-def _chosen(view: View, ask: ChoicesAsk) -> dict[str, Any]:
+def _chosen(view: VersionView, ask: FacetsRequest) -> dict[str, Any]:
     schema = view.artifact.schema
     kinds = ("category", "categories")
     user = schema.attributes("user") if view.artifact.has_towers else ()

@@ -22,17 +22,24 @@ from fusionrec.errors import UsageError
 from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
 from fusionrec.recommend.answer import Answer
-from fusionrec.recommend.feedback import Said
+from fusionrec.recommend.feedback import UserFeedback
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.service.access import check_open, is_open
-from fusionrec.service.coalescing import Gathering
+from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json
-from fusionrec.service.schemas import Ask, Id, MapAsk, SearchAsk, SimilarAsk, ToldAsk
-from fusionrec.service.state import State
+from fusionrec.service.schemas import (
+    Id,
+    MapRequest,
+    PersonRequest,
+    RecommendRequest,
+    SearchRequest,
+    SimilarRequest,
+)
+from fusionrec.service.state import ServiceState
 from fusionrec.service.validation import check_told
-from fusionrec.service.view import View
+from fusionrec.service.view import VersionView
 
 _PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
@@ -40,7 +47,7 @@ _FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as 
 _RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
 
 
-class _Soon(APIRoute):
+class _FastPath(APIRoute):
     """A plain question, of which most are: read without FastAPI's general way, and answered in the
     event loop where nothing has to be waited for. Either takes longer than the answer.
     """
@@ -52,8 +59,8 @@ class _Soon(APIRoute):
         async def handle(request: Request) -> Response:
             if ask := _plain_ask(request):
                 check_open(request, ask)
-                state: State = request.app.state.fusionrec
-                gathering: Gathering = request.app.state.gathering
+                state: ServiceState = request.app.state.fusionrec
+                gathering: Coalescer = request.app.state.gathering
                 made = partial(_recommended, request, state, ask)
                 answer = state.answer_at_once(partial(_timed, state, made))
                 if answer is None:
@@ -64,12 +71,14 @@ class _Soon(APIRoute):
         return handle
 
 
-soon = APIRouter(tags=["answers"], route_class=_Soon)
+soon = APIRouter(tags=["answers"], route_class=_FastPath)
 router = APIRouter(tags=["answers"])
 
 
 @soon.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
-def recommend(request: Request, ask: Annotated[Ask, Parameters()], state: StateOf) -> Response:
+def recommend(
+    request: Request, ask: Annotated[RecommendRequest, Parameters()], state: StateOf
+) -> Response:
     """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
     is the most popular items: `kind` says so.
     """
@@ -79,7 +88,7 @@ def recommend(request: Request, ask: Annotated[Ask, Parameters()], state: StateO
 
 @router.post("/v1/recommendations", summary="The same, with a profile and a history",
              responses=_RECOMMENDED)  # fmt: skip
-def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
+def recommend_told(request: Request, ask: PersonRequest, state: StateOf) -> Response:
     """What is said here wins over what is stored of the user, and comes after it."""
     check_open(request, ask)
     return _measured(state, partial(_recommended, request, state, ask))
@@ -88,14 +97,14 @@ def recommend_told(request: Request, ask: ToldAsk, state: StateOf) -> Response:
 @router.get(f"{ITEM}/similar", summary="Items that are like an item",
             responses=_ANSWER)  # fmt: skip
 def similar(
-    request: Request, id: Id, ask: Annotated[SimilarAsk, Parameters()], state: StateOf
+    request: Request, id: Id, ask: Annotated[SimilarRequest, Parameters()], state: StateOf
 ) -> Response:
     """Items whose vectors are nearest to the item's, itself left out."""
 
-    def made(view: View) -> Response:
+    def made(view: VersionView) -> Response:
         check_item(view, id)
         where = _conditions(view, ask.where)
-        tag = _tag(view, Said(), f"{id}\n{ask.model_dump_json()}")
+        tag = _tag(view, UserFeedback(), f"{id}\n{ask.model_dump_json()}")
 
         def asked() -> Answer:
             found = view.recommender.similar(id, ask.offset + ask.k + 1, where)
@@ -107,13 +116,15 @@ def similar(
 
 
 @router.get("/v1/search", summary="Items by words", responses=_ANSWER)
-def search(request: Request, ask: Annotated[SearchAsk, Parameters()], state: StateOf) -> Response:
+def search(
+    request: Request, ask: Annotated[SearchRequest, Parameters()], state: StateOf
+) -> Response:
     """Items that hold one of the words or more, the best match first; for a user, those that match
     equally well in the order of their taste. What the user has hidden is left out where the key
     opens `feedback`: to others, what is missing would tell it.
     """
 
-    def made(view: View) -> Response:
+    def made(view: VersionView) -> Response:
         where = _conditions(view, ask.where)
         query = Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
         query, said = state.known(query, view)
@@ -131,28 +142,28 @@ def search(request: Request, ask: Annotated[SearchAsk, Parameters()], state: Sta
 
 @router.get("/v1/map", summary="The best known items in two dimensions",
             responses=documented())  # fmt: skip
-def chart(ask: Annotated[MapAsk, Parameters()], state: StateOf) -> Response:
+def chart(ask: Annotated[MapRequest, Parameters()], state: StateOf) -> Response:
     """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
     shows; `you` is where the user is, if anything is known of them.
     """
-    return _charted(state, Ask(user=ask.user) if ask.user else None)
+    return _charted(state, RecommendRequest(user=ask.user) if ask.user else None)
 
 
 @router.post("/v1/map", summary="The same, with someone on it", responses=documented())
-def chart_told(ask: Annotated[ToldAsk, Body()], state: StateOf) -> Response:
+def chart_told(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Response:
     """The person is told of as in `POST /v1/recommendations`."""
     return _charted(state, ask)
 
 
-def check_item(view: View, id: str) -> int:
+def check_item(view: VersionView, id: str) -> int:
     """The position of an item.
 
     Raises:
         NotFoundError: there is no such item.
     """
-    row = view.catalogue.positions.get(id)
+    row = view.catalog.positions.get(id)
     if row is None:
-        count, version = len(view.catalogue), view.artifact.version
+        count, version = len(view.catalog), view.artifact.version
         raise NotFoundError(
             f"item {id!r} is not among the {count} items of {version}",
             hint="find its id: /v1/search?q=WORDS",
@@ -160,7 +171,7 @@ def check_item(view: View, id: str) -> int:
     return row
 
 
-def _plain_ask(request: Request) -> Ask | None:
+def _plain_ask(request: Request) -> RecommendRequest | None:
     """The question of a request that wishes nothing but the best for a user; None for any other,
     and for what is no question.
     """
@@ -173,14 +184,16 @@ def _plain_ask(request: Request) -> Ask | None:
         else:
             told[name] = value
     try:
-        ask = Ask.model_validate(told)
+        ask = RecommendRequest.model_validate(told)
     except ValidationError:  # FastAPI tells what is wrong
         return None
     extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
     return ask if ask.user is not None and not extra else None
 
 
-def _recommended(request: Request, state: State, ask: Ask, view: View) -> Response:
+def _recommended(
+    request: Request, state: ServiceState, ask: RecommendRequest, view: VersionView
+) -> Response:
     query, said = state.known(_query(view, ask), view)
     if ask.fresh and ask.user is not None:
         query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
@@ -202,25 +215,27 @@ def _recommended(request: Request, state: State, ask: Ask, view: View) -> Respon
     return response
 
 
-def _in_vain(state: State, user: str, offset: int) -> dict[str, int]:
+def _in_vain(state: ServiceState, user: str, offset: int) -> dict[str, int]:
     """How often a user was shown items of which they never said or did anything."""
     taken = {event.item for event in state.feedback.events(user)}
     shown = state.shown.counts(user, offset)
     return {item: count for item, count in shown.items() if item not in taken}
 
 
-def _timed(state: State, made: Callable[[View], Response], view: View) -> Response:
+def _timed(
+    state: ServiceState, made: Callable[[VersionView], Response], view: VersionView
+) -> Response:
     with state.metrics.stage("answer"):
         return made(view)
 
 
-def _measured(state: State, made: Callable[[View], Response]) -> Response:
+def _measured(state: ServiceState, made: Callable[[VersionView], Response]) -> Response:
     with state.metrics.stage("answer"):
         return state.answer(made)
 
 
-def _charted(state: State, ask: Ask | None) -> Response:
-    def made(view: View) -> Response:
+def _charted(state: ServiceState, ask: RecommendRequest | None) -> Response:
+    def made(view: VersionView) -> Response:
         found = view.chart.to_json()
         if ask is not None:
             query, _ = state.known(_query(view, ask), view)
@@ -232,14 +247,14 @@ def _charted(state: State, ask: Ask | None) -> Response:
     return state.answer(made)
 
 
-def _query(view: View, ask: Ask) -> Query:
+def _query(view: VersionView, ask: RecommendRequest) -> Query:
     """The question as the version understands it, for one item more than is wanted: whether there
     is one is told.
     """
     like = view.artifact.schema.like
     history = [Rated(item, like, named=True) for item in ask.liked]
     profile = {}
-    if isinstance(ask, ToldAsk):
+    if isinstance(ask, PersonRequest):
         check_told(ask, view.artifact)
         history += [Rated(one.item, one.rating, one.time) for one in ask.history]
         profile = ask.profile
@@ -258,7 +273,7 @@ def _query(view: View, ask: Ask) -> Query:
 
 
 def _conditions(
-    view: View, where: Sequence[str], only: Sequence[str] = (), without: Sequence[str] = ()
+    view: VersionView, where: Sequence[str], only: Sequence[str] = (), without: Sequence[str] = ()
 ) -> list[Condition]:
     for text in where:
         if _PLUS_LOST.match(text):
@@ -268,10 +283,10 @@ def _conditions(
     return read_conditions(view.artifact.schema, where, only, without)
 
 
-def _tag(view: View, said: Said, asked: str, query: Query | None = None) -> str:
+def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None = None) -> str:
     """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
     artifact = view.artifact
-    parts: list[Any] = [artifact.version, view.index, view.failed, view.catalogue.number]
+    parts: list[Any] = [artifact.version, view.index, view.failed, view.catalog.number]
     parts += [said.events, dict(said.profile), said.forgotten, asked]
     if query is not None:
         parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
@@ -282,8 +297,8 @@ def _tag(view: View, said: Said, asked: str, query: Query | None = None) -> str:
 
 def _response(
     request: Request,
-    view: View,
-    ask: Ask | SimilarAsk | SearchAsk,
+    view: VersionView,
+    ask: RecommendRequest | SimilarRequest | SearchRequest,
     tag: str,
     asked: Callable[[], Answer],
     *,

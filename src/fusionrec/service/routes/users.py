@@ -15,13 +15,13 @@ from starlette.responses import Response
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import ConflictError, documented
 from fusionrec.service.responses import StateOf, as_json, given
-from fusionrec.service.schemas import Count, Id, Offset, Profile, Told, ToldEvent, ToldEvents
+from fusionrec.service.schemas import Count, EventRequest, EventsRequest, Id, Offset, Profile, Told
 from fusionrec.service.validation import check_events
-from fusionrec.service.view import View
+from fusionrec.service.view import VersionView
 
 router = APIRouter(tags=["users"])
 
@@ -52,9 +52,9 @@ async def feedback(told: Told, state: StateOf) -> Response:
     question on. An `id` that was told before changes nothing (`known`), so telling again is safe.
     An event on an item that is not there, or not yet, is kept all the same; its `note` says so.
     """
-    catalogue = state.answer(lambda view: view.catalogue)
-    schema = catalogue.artifact.schema
-    given = told.events if isinstance(told, ToldEvents) else [told]
+    catalog = state.answer(lambda view: view.catalog)
+    schema = catalog.artifact.schema
+    given = told.events if isinstance(told, EventsRequest) else [told]
     check_events(given, schema)
     events = [_event(one, schema) for one in given]
     outcomes = await state.recorder.written(events)
@@ -71,7 +71,7 @@ async def feedback(told: Told, state: StateOf) -> Response:
             others[:20],
         )
     said = [
-        {"id": event.id, "outcome": outcome, **_noted(event, catalogue)}
+        {"id": event.id, "outcome": outcome, **_noted(event, catalog)}
         for event, outcome in zip(events, outcomes, strict=True)
     ]
     return as_json({"events": said}, 201)
@@ -123,7 +123,7 @@ def forget(id: Id, state: StateOf) -> Response:
     return Response(status_code=204)
 
 
-def _event(told: ToldEvent, schema: Schema) -> Event:
+def _event(told: EventRequest, schema: Schema) -> Event:
     low, high = schema.rating_range
     if told.rating is not None and not low <= told.rating <= high:
         raise UsageError(
@@ -136,16 +136,16 @@ def _event(told: ToldEvent, schema: Schema) -> Event:
     return Event(id, told.user, told.item, told.kind, told.rating, when)
 
 
-def _noted(event: Event, catalogue: Catalogue) -> dict[str, str]:
+def _noted(event: Event, catalog: Catalog) -> dict[str, str]:
     """What to say of an event on an item that the version does not have."""
-    if event.item in catalogue.positions:
+    if event.item in catalog.positions:
         return {}
-    return {"note": f"no item of {catalogue.artifact.version} has this id"}
+    return {"note": f"no item of {catalog.artifact.version} has this id"}
 
 
-def _listed(event: Event, view: View) -> dict[str, Any]:
-    name, row = view.artifact.schema.title, view.catalogue.positions.get(event.item)
-    held = view.catalogue.items.columns[name][row] if name and row is not None else ""
+def _listed(event: Event, view: VersionView) -> dict[str, Any]:
+    name, row = view.artifact.schema.title, view.catalog.positions.get(event.item)
+    held = view.catalog.items.columns[name][row] if name and row is not None else ""
     about = {"id": event.id, "item": event.item, "title": held or event.item}
     rating = {} if event.rating is None else {"rating": event.rating}
     return {**about, "kind": event.kind, **rating, "time": event.time}

@@ -13,7 +13,7 @@ from fusionrec.service.paths import VERSION
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id
-from fusionrec.service.state import State
+from fusionrec.service.state import ServiceState
 
 router = APIRouter(tags=["versions"])
 
@@ -51,7 +51,7 @@ def activate(name: Id, state: StateOf) -> Response:
     return _activated(state, name)
 
 
-def _activated(state: State, name: str) -> Response:
+def _activated(state: ServiceState, name: str) -> Response:
     state.recorder.perform(state.ledger.check_writable)  # before an index is built in vain
     if state.reserve:
         place = build.hand_over(state.workspace, name)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fusionrec.data.schema import Field
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 
 _CROWD = 3  # users who share a value, without whom it is not told
 
 
 @dataclass(frozen=True)
-class Choice:
+class Facet:
     """A value of a category.
 
     Attributes:
@@ -29,19 +29,19 @@ class Choice:
     count: int
 
 
-class Choices:
-    """The values of the categories that a catalogue's items hold, and of those that its users can
+class Facets:
+    """The values of the categories that a catalog's items hold, and of those that its users can
     say of themselves; made when they are first asked for.
 
     Args:
-        catalogue: the items.
+        catalog: the items.
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._held: dict[str, list[Choice]] = {}
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._held: dict[str, list[Facet]] = {}
 
-    def all(self, field: Field) -> list[Choice]:
+    def all(self, field: Field) -> list[Facet]:
         """Every value of a field: in the schema's order where it lists them, else those that most
         hold first. Of users only what three of them share is told, lest it is the word of one.
         """
@@ -49,7 +49,7 @@ class Choices:
             self._held[field.name] = self._found(field)
         return self._held[field.name]
 
-    def holding(self, field: Field, text: str) -> list[Choice]:
+    def holding(self, field: Field, text: str) -> list[Facet]:
         """The values whose label, or they themselves, hold a text, in any letter case; those that
         begin with it first, and the most frequent ones before others.
         """
@@ -63,13 +63,13 @@ class Choices:
                 within.append(one)
         return begun + within
 
-    def after(self, catalogue: Catalogue) -> Choices:
+    def after(self, catalog: Catalog) -> Facets:
         """The values of the same version's items after some changes; what is ready is counted anew
         for the items that changed.
         """
-        made = Choices(catalogue)
-        changed = catalogue.changed_since(self._catalogue.number).tolist()
-        for field in self._catalogue.artifact.schema.fields:
+        made = Facets(catalog)
+        changed = catalog.changed_since(self._catalog.number).tolist()
+        for field in self._catalog.artifact.schema.fields:
             if field.name in self._held:
                 held = self._held[field.name]
                 item = field.side == "item" and field.kind in ("category", "categories")
@@ -77,44 +77,44 @@ class Choices:
         return made
 
     def _moved(
-        self, field: Field, held: list[Choice], made: Choices, changed: Sequence[int]
-    ) -> list[Choice]:
+        self, field: Field, held: list[Facet], made: Facets, changed: Sequence[int]
+    ) -> list[Facet]:
         """The values of an item field, with the counts of those that changed items hold or held."""
         if field.choices:
             return made._found(field)
         moved = held.copy()
-        old, new = (one._catalogue.columns.rows(field) for one in (self, made))
-        columns = [one._catalogue.items.columns[field.name] for one in (self, made)]
+        old, new = (one._catalog.columns.rows(field) for one in (self, made))
+        columns = [one._catalog.items.columns[field.name] for one in (self, made)]
         rows = [column[row] for column in columns for row in changed if row < len(column)]
         for value in sorted({one for several in values(field, rows) for one in several}):
             before, now = len(old.get(value, ())), len(new.get(value, ()))
             if before:
                 del moved[bisect_left(moved, (-before, value), key=_order)]
             if now:
-                insort(moved, Choice(value, value, now), key=_order)
+                insort(moved, Facet(value, value, now), key=_order)
         return moved
 
-    def _found(self, field: Field) -> list[Choice]:
+    def _found(self, field: Field) -> list[Facet]:
         if field.kind not in ("category", "categories"):
             return []
         counts = self._counts(field)
         if field.choices:
-            return [Choice(v, label, counts.get(v, 0)) for v, label in field.choices.items()]
+            return [Facet(v, label, counts.get(v, 0)) for v, label in field.choices.items()]
         least = _CROWD if field.side == "user" else 1
-        told = [Choice(value, value, n) for value, n in counts.items() if n >= least]
+        told = [Facet(value, value, n) for value, n in counts.items() if n >= least]
         return sorted(told, key=_order)
 
     def _counts(self, field: Field) -> Mapping[str, int]:
         """How many items or users hold each value."""
         if field.side == "item":
-            rows = self._catalogue.columns.rows(field)
+            rows = self._catalog.columns.rows(field)
             empty = field.kind == "category"
             return {value: len(held) for value, held in rows.items() if value or not empty}
-        column = self._catalogue.artifact.users.columns[field.name]
+        column = self._catalog.artifact.users.columns[field.name]
         return Counter(one for held in values(field, column) for one in held)
 
 
-def _order(choice: Choice) -> tuple[int, str]:
+def _order(choice: Facet) -> tuple[int, str]:
     """Those that most hold first, of these in the order of the alphabet."""
     return -choice.count, choice.value
 

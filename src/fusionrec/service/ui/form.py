@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.schema import Field
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.explanations import nouns
 from fusionrec.registry import Artifact
-from fusionrec.service.ui.facets import Choices
+from fusionrec.service.ui.facets import Facets
 
 _MOST_CHOICES = 200  # of a field whose values the schema does not list; others: /v1/choices
 _LOOKED_AT = 100_000  # ratings by which the steps of a scale are told
@@ -19,20 +19,18 @@ _WIDE, _STEPS = (10.0, 5.0), (1.0, 0.5, 0.25, 0.2, 0.1)
 _PARTS = 100  # of a range without natural steps
 
 
-def form_of(
-    catalogue: Catalogue, choices: Choices, scale: dict[str, float] | None
-) -> dict[str, Any]:
+def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -> dict[str, Any]:
     """The form of a version's questions, as plain JSON values.
 
     Args:
-        catalogue: the version's items.
+        catalog: the version's items.
         choices: of its fields.
         scale: the ratings that can be given, as of ``scale_of``; None where there are none.
     """
-    artifact = catalogue.artifact
+    artifact = catalog.artifact
     schema = artifact.schema
     user = schema.attributes("user") if artifact.has_towers else ()
-    item = [_about(catalogue, choices, field) for field in schema.attributes("item")]
+    item = [_about(catalog, choices, field) for field in schema.attributes("item")]
     filters = {field.name for field in schema.filters()}
     return {
         "name": schema.name,
@@ -41,7 +39,7 @@ def form_of(
         "events": schema.events,
         "repeats": schema.repeats,
         "rating": scale,
-        "user": [_about(catalogue, choices, field) for field in user],
+        "user": [_about(catalog, choices, field) for field in user],
         "item": [about for about in item if about["name"] != schema.title],
         "filters": [about for about in item if about["name"] in filters],
         "version": artifact.version,
@@ -77,7 +75,7 @@ def scale_of(artifact: Artifact) -> dict[str, float]:
     return {"low": low, "high": high, "like": artifact.schema.like, "step": step}
 
 
-def _about(catalogue: Catalogue, choices: Choices, field: Field) -> dict[str, Any]:
+def _about(catalog: Catalog, choices: Facets, field: Field) -> dict[str, Any]:
     held = choices.all(field)
     listed = held if field.choices else sorted(held[:_MOST_CHOICES], key=lambda one: one.value)
     return {
@@ -87,18 +85,18 @@ def _about(catalogue: Catalogue, choices: Choices, field: Field) -> dict[str, An
         "label": field.heading,
         "choices": [{"value": one.value, "label": one.label} for one in listed],
         "count": len(held),
-        **_range(catalogue, field),
+        **_range(catalog, field),
     }
 
 
-def _range(catalogue: Catalogue, field: Field) -> dict[str, float | None]:
+def _range(catalog: Catalog, field: Field) -> dict[str, float | None]:
     """Lowest and highest number of an item's field, and a step that suits them: 1, 2 or 5 of some
     power of ten. None where there is no number, and of users, whose lowest age is someone's.
     """
     nothing: dict[str, float | None] = {"low": None, "high": None, "step": None}
     if field.kind != "number" or field.side == "user":
         return nothing
-    numbers = catalogue.columns.numbers(field)
+    numbers = catalog.columns.numbers(field)
     numbers = numbers[np.isfinite(numbers)]
     if not len(numbers):
         return nothing

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.recommend.catalog import Catalogue
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.ui.facets import values
 
 MOST = 2_000  # items on the map
@@ -16,7 +16,7 @@ _MOST_GROUPS = 20  # colours that can be told apart, more or less
 
 
 @dataclass(frozen=True)
-class Chart:
+class Projection:
     """The best known items in two dimensions.
 
     Attributes:
@@ -37,13 +37,13 @@ class Chart:
     rows: np.ndarray
     number: int
 
-    def after(self, catalogue: Catalogue) -> Chart:
+    def after(self, catalog: Catalog) -> Projection:
         """The map of the same version's items after some changes; this one where they leave the
         items on it as they are.
         """
-        rows = _best_known(catalogue)
-        touched = np.intersect1d(catalogue.changed_since(self.number), rows)
-        return self if np.array_equal(rows, self.rows) and not len(touched) else chart_of(catalogue)
+        rows = _best_known(catalog)
+        touched = np.intersect1d(catalog.changed_since(self.number), rows)
+        return self if np.array_equal(rows, self.rows) and not len(touched) else chart_of(catalog)
 
     def place(self, vector: np.ndarray) -> list[float]:
         """Where a vector, float [dim], is on the map: x, y."""
@@ -55,10 +55,10 @@ class Chart:
         return {"points": self.points, "groups": self.groups, "axes": self.shares}
 
 
-def chart_of(catalogue: Catalogue) -> Chart:
+def chart_of(catalog: Catalog) -> Projection:
     """The map of a version's items: the principal components of the best known ones' vectors."""
-    rows = _best_known(catalogue)
-    vectors = catalogue.vectors[rows].astype(np.float64)
+    rows = _best_known(catalog)
+    vectors = catalog.vectors[rows].astype(np.float64)
     middle = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1])
     spread = vectors - middle
     variances, directions = np.linalg.eigh(spread.T @ spread)
@@ -70,32 +70,32 @@ def chart_of(catalogue: Catalogue) -> Chart:
     total = float(variances.sum())
     largest = [*variances[::-1][:2], 0.0][:2]
     shares = [round(float(v) / total, 4) if total > 0 else 0.0 for v in largest]
-    groups, of_item = _groups(catalogue, rows)
+    groups, of_item = _groups(catalog, rows)
     places = np.round(spread @ axes.T, 4).tolist()
-    name, ids = catalogue.artifact.schema.title, catalogue.items.ids
+    name, ids = catalog.artifact.schema.title, catalog.items.ids
     points = [
-        [ids[row], (name and catalogue.items.columns[name][row]) or ids[row], x, y, group]
+        [ids[row], (name and catalog.items.columns[name][row]) or ids[row], x, y, group]
         for row, (x, y), group in zip(rows, places, of_item, strict=True)
     ]
-    return Chart(points, groups, shares, middle, axes, rows, catalogue.number)
+    return Projection(points, groups, shares, middle, axes, rows, catalog.number)
 
 
-def _best_known(catalogue: Catalogue) -> np.ndarray:
+def _best_known(catalog: Catalog) -> np.ndarray:
     """Positions of the items that are rated most often: int64 [m]."""
-    here = np.flatnonzero(catalogue.available)
-    best: np.ndarray = here[np.lexsort((here, -catalogue.counts[here]))][:MOST]
+    here = np.flatnonzero(catalog.available)
+    best: np.ndarray = here[np.lexsort((here, -catalog.counts[here]))][:MOST]
     return best
 
 
-def _groups(catalogue: Catalogue, rows: np.ndarray) -> tuple[list[str], list[int | None]]:
+def _groups(catalog: Catalog, rows: np.ndarray) -> tuple[list[str], list[int | None]]:
     """Labels of the most frequent values of the first filterable category, and each row's first
     one as a number in these; None where it is not among them.
     """
-    fields = catalogue.artifact.schema.filters()
+    fields = catalog.artifact.schema.filters()
     field = next((f for f in fields if f.kind in ("category", "categories")), None)
     if field is None:
         return [], [None] * len(rows)
-    column = catalogue.items.columns[field.name]
+    column = catalog.items.columns[field.name]
     firsts = [next(iter(held), None) for held in values(field, [column[row] for row in rows])]
     common = Counter(one for one in firsts if one).most_common(_MOST_GROUPS)
     known = {value: n for n, value in enumerate(sorted(value for value, _ in common))}

@@ -9,7 +9,7 @@ from typing import Any
 
 from fusionrec.errors import DataError
 
-Told = Callable[[int], None]  # of how many bytes of a file were read by then
+OnBytes = Callable[[int], None]  # of how many bytes of a file were read by then
 
 BLOCK = 8 << 20  # bytes of text that are parsed at a time, and so the longest line
 

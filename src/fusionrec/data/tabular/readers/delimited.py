@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusionrec.data.tabular.readers.compression import BLOCK, Told, open_bytes, reading
+from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, reading
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def batches(
     delimiter: str,
     names: list[str],
     columns: list[str],
-    told: Told,
+    told: OnBytes,
     noticed: Noticed,
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file, all values strings, an empty one null.
@@ -42,7 +42,7 @@ def batches(
         path, compression, delimiter: the file.
         names: its header.
         columns: which of these are given.
-        told, noticed: as in ``Source.batches``.
+        told, noticed: as in ``SourceFile.batches``.
 
     Raises:
         DataError: a line has more or fewer values than the header, is longer than ``BLOCK`` bytes,

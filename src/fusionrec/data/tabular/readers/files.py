@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.readers import delimited, jsonlines
-from fusionrec.data.tabular.readers.compression import Told, open_bytes, reading
+from fusionrec.data.tabular.readers.compression import OnBytes, open_bytes, reading
 from fusionrec.data.tabular.readers.delimited import Noticed
 from fusionrec.errors import DataError
 
@@ -39,7 +39,7 @@ _TAKEN = "CSV, TSV, JSON Lines (each also .gz or .zst) and Parquet are read, in 
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """One file.
 
     Attributes:
@@ -59,7 +59,7 @@ class Source:
     def batches(
         self,
         columns: Sequence[str] | None = None,
-        told: Told = lambda _: None,
+        told: OnBytes = lambda _: None,
         noticed: Noticed = lambda *_: None,
     ) -> Iterator[pa.RecordBatch]:
         """The rows in the file's order, in batches that a few megabytes of the file fill.
@@ -113,11 +113,11 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampledRows:
     """The first rows of a file.
 
     Attributes:
-        format, compression, types: as in ``Source``.
+        format, compression, types: as in ``SourceFile``.
         columns: name -> one value per row: a string, a list of strings, or None where there is
             none.
         rows_read: how many rows these are.
@@ -132,11 +132,11 @@ class Sample:
     complete: bool
 
 
-def sample(path: Path, rows: int = 1000) -> Sample:
+def sample(path: Path, rows: int = 1000) -> SampledRows:
     """The first rows of a file, as strings; columns of bytes or of tables in tables are left out.
 
     Raises:
-        DataError: as ``open_source`` and ``Source.batches``.
+        DataError: as ``open_source`` and ``SourceFile.batches``.
     """
     source = open_source(path)
     readable = (name for name, kind in source.types.items() if not any(k in kind for k in _OTHER))
@@ -150,7 +150,7 @@ def sample(path: Path, rows: int = 1000) -> Sample:
         more = len(taken) < len(batch)
         if more:
             break
-    return Sample(source.format, source.compression, columns, source.types, read, not more)
+    return SampledRows(source.format, source.compression, columns, source.types, read, not more)
 
 
 def names_table(name: str) -> bool:
@@ -185,7 +185,7 @@ def find_files(folder: Path, pattern: str) -> list[Path]:
     )
 
 
-def open_source(path: Path) -> Source:
+def open_source(path: Path) -> SourceFile:
     """Recognises a file by its content, and by its name where the content leaves it open.
 
     Raises:
@@ -197,14 +197,14 @@ def open_source(path: Path) -> Source:
         if not magic:
             raise DataError(f"{path}: the file is empty", "a header with column names is expected")
         if magic.startswith(b"PAR1"):
-            return Source(path, "parquet", "", _parquet_types(path))
+            return SourceFile(path, "parquet", "", _parquet_types(path))
         packed = next((name for mark, name in _PACKED.items() if magic.startswith(mark)), "")
         with open_bytes(path, packed) as (stream, _):
             head = stream.read(_HEAD)
     _refuse_others(path, head)
     plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
     if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{":
-        return Source(path, "jsonl", packed, jsonlines.types_of(path, packed))
+        return SourceFile(path, "jsonl", packed, jsonlines.types_of(path, packed))
     if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[":
         raise DataError(
             f"{path}: expected one JSON object per line, got a list",
@@ -212,7 +212,7 @@ def open_source(path: Path) -> Source:
         )
     names, delimiter = _header(path, head, "\t" if plain.endswith((".tsv", ".tab")) else "")
     kind = "tsv" if delimiter == "\t" else "csv"
-    return Source(path, kind, packed, dict.fromkeys(names, "string"), delimiter)
+    return SourceFile(path, kind, packed, dict.fromkeys(names, "string"), delimiter)
 
 
 def _refuse_others(path: Path, head: bytes) -> None:
@@ -262,7 +262,7 @@ def _parquet_types(path: Path) -> dict[str, str]:
     return dict(names)
 
 
-def _parquet(path: Path, columns: list[str], told: Told) -> Iterator[pa.RecordBatch]:
+def _parquet(path: Path, columns: list[str], told: OnBytes) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
     with reading(path), pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.data.tabular.readers.compression import BLOCK, Told, open_bytes, reading
+from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, reading
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def types_of(path: Path, compression: str) -> dict[str, str]:
 
 
 def batches(
-    path: Path, compression: str, columns: Sequence[str], told: Told
+    path: Path, compression: str, columns: Sequence[str], told: OnBytes
 ) -> Iterator[pa.RecordBatch]:
     """The rows of a file; a column that a block never names is null in its batch.
 
@@ -54,7 +54,7 @@ def batches(
         yield pa.RecordBatch.from_arrays(held, names=list(columns))
 
 
-def _tables(path: Path, compression: str, told: Told) -> Iterator[pa.Table]:
+def _tables(path: Path, compression: str, told: OnBytes) -> Iterator[pa.Table]:
     """A table per block, with all columns that the block names."""
     import pyarrow as pa
 
