@@ -106,9 +106,9 @@ import os, sys
 from pathlib import Path
 from fusionrec.workspace import Workspace
 from fusionrec.index import MilvusIndex
-from fusionrec.indexing import build_index
+from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 
 workspace, moment = Workspace(Path(sys.argv[1])), sys.argv[2]
 

@@ -17,7 +17,7 @@ from fusionrec.service.schemas import FacetsRequest
 from fusionrec.service.view import VersionView
 
 _PATIENCE = 2.0  # seconds in which it must be known whether the service is ready
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parents[1] / "static"
 router = APIRouter(tags=["service"])
 
 _FORM = given(
