@@ -3,9 +3,9 @@
     python benchmarks/answer_path.py --home .fusionrec
     python benchmarks/answer_path.py --home .fusionrec --list
 
-Asks ``fusionrec recommend --user U`` in a process of its own, and ``GET /v1/recommendations?user=U``
-of a service in this process after the same question twice. A file counts when a function of it is
-called; what only runs at import does not. The workspace needs an indexed version.
+Asks ``fusionrec recommend --user U`` and ``GET /v1/recommendations?user=U``, each in a process of
+its own; the latter after the same question twice. A file counts when a function of it is called;
+what only runs at import does not. The workspace needs an indexed version.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class CallPath:
 
 def by_command(home: str, user: str) -> dict[str, Any]:
     """The path of the command, in this process, which must be a fresh one."""
-    from fusionrec.cli import run
     from fusionrec.cli import cli as command
+    from fusionrec.cli import run
 
     path = CallPath()
     path.counting = True

@@ -14,7 +14,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -24,11 +24,15 @@ from fusionrec.models.presets import AnyRecipe, recipe_named
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
+    from fusionrec.data.schema import Schema
+    from fusionrec.deploy.open import OpenVersion
+    from fusionrec.errors import StoreError
     from fusionrec.evaluation.result import Result
     from fusionrec.index import Condition, Place
     from fusionrec.recommend.answer import Answer
     from fusionrec.recommend.batch import BatchRecommender
-    from fusionrec.recommend.query import Query, Rated
+    from fusionrec.recommend.query import Query
+    from fusionrec.recommend.recommender import Recommender as Engine
     from fusionrec.registry import Artifact
     from fusionrec.training.progress import TrainingState
 
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
 
 Home = str | Path | None
 Texts = str | Sequence[object]
+Ratings = Mapping[str, float] | Sequence[tuple[str, float]]
 
 
 def _silent(_: str) -> None:
@@ -173,12 +178,14 @@ class Recommender:
     """Answers from a workspace's version, with all changes of items until it was opened, and with
     what users said until the moment they are answered. To be closed, or used with ``with``.
 
+    Milvus is opened when a question needs it first: what can be refused is refused before.
+
     Args:
-        home: the workspace's folder, as of ``read_data``.
+        home: the workspace or its folder, as of ``read_data``.
         version: such as ``v3``; the active one by default, else the newest.
         milvus: as of ``Model.index``; by default where the version was indexed. Where it was not,
             or that cannot be reached, the artifact's own vectors answer, and the answer says so.
-        talk: told what takes long.
+        log: takes messages on what takes long.
 
     Raises:
         ArtifactError: the workspace has no version, or it is damaged.
@@ -187,20 +194,24 @@ class Recommender:
 
     def __init__(
         self,
-        home: Home = None,
+        home: Home | Workspace = None,
         *,
         version: str | None = None,
-        milvus: str = "",
+        milvus: str | Place = "",
         log: Log = _silent,
     ) -> None:
-        from fusionrec.deploy.open import open_recommender
-        from fusionrec.ledger import Ledger
+        from fusionrec.deploy.deployment import resolve
+        from fusionrec.recommend.catalog import current
         from fusionrec.recommend.feedback import Feedback
+        from fusionrec.recommend.recommender import Recommender as Engine
 
-        workspace = Workspace.find(home)
-        place = _place_in(workspace, milvus)
-        self._room = open_recommender(workspace, version=version, place=place, log=log)
-        self._feedback = Feedback(Ledger(workspace.ledger))
+        workspace = home if isinstance(home, Workspace) else Workspace.find(home)
+        place = _place_in(workspace, milvus) if isinstance(milvus, str) else milvus
+        self._deployed, self._log = resolve(workspace, version, place), log
+        ledger = self._deployed.ledger
+        self._engine = Engine(current(self._deployed.artifact, ledger), None)
+        self._feedback = Feedback(ledger)
+        self._opened: OpenVersion | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -209,13 +220,24 @@ class Recommender:
         self.close()
 
     def close(self) -> None:
-        """Lets go of the store; closing twice does nothing."""
-        self._room.close()
+        """Closes the store; closing twice does nothing."""
+        if self._opened is not None:
+            self._opened.recommender.close()
 
     @property
     def version(self) -> str:
         """The name of the version that answers."""
-        return self._room.artifact.version
+        return self._deployed.artifact.version
+
+    @property
+    def schema(self) -> Schema:
+        """The fields of users and items."""
+        return self._deployed.artifact.schema
+
+    @property
+    def problem(self) -> StoreError | None:
+        """Why the artifact answered instead of Milvus; None where it did not."""
+        return None if self._opened is None else self._opened.problem
 
     def recommend(
         self,
@@ -223,9 +245,11 @@ class Recommender:
         *,
         profile: Mapping[str, object] | None = None,
         liked: Texts = (),
-        rated: Mapping[str, float] | None = None,
+        rated: Ratings | None = None,
         k: int = 10,
         where: Where = (),
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
         seen: bool = False,
         explain: bool = False,
         diversity: float = 0.0,
@@ -238,39 +262,60 @@ class Recommender:
             user: an id of the training data or of feedback; a number becomes its digits.
             profile: what is known of the person; it wins over what is stored.
             liked: items that the person likes, by id or title.
-            rated: item, by id or title -> the person's rating of it; not for a version whose
-                interactions are events.
+            rated: item, by id or title -> the person's rating of it, or pairs of these; not for a
+                version whose interactions are events.
             k: items wanted.
             where: conditions that every item must meet, such as ``year=1980..1989``, or typed ones
                 such as ``index.Only``.
-            seen, explain, diversity, calibration: as of ``people.Query``.
+            only, without: ids of the only items wanted, and of items not wanted.
+            seen, explain, diversity, calibration: as of ``recommend.query.Query``.
 
         Raises:
             UsageError: the user is unknown and nothing else was said, or a value is none that can
                 be used.
             StoreError: the store failed.
         """
-        query = self._query(user, profile, liked, rated)
-        wished = replace(
-            query,
+        query = self._query(
+            user,
+            profile,
+            liked,
+            rated,
             k=k,
-            where=self._where(where),
+            where=_conditions(where),
+            only=only,
+            without=without,
             seen=seen,
             explain=explain,
             diversity=diversity,
             calibration=calibration,
         )
-        return self._room.recommend(wished)
+        person = self._engine.person(query)
+        if person.vector is None:
+            return self._engine.recommend_to(person, query)
+        return self._with_index().recommend_to(person, query)
 
-    def similar(self, item: object, *, k: int = 10, where: Where = ()) -> Answer:
+    def similar(
+        self,
+        item: object,
+        *,
+        k: int = 10,
+        where: Where = (),
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+    ) -> Answer:
         """Items whose vectors are nearest to an item's, which is named by id or title.
 
         Raises:
             UsageError: there is no such item, or a condition is none.
             StoreError: the store failed.
         """
-        named = self._room.finder.item(str(item)) or str(item)
-        return self._room.similar(named, k, self._where(where))
+        from fusionrec.recommend.query_builder import QueryRequest, conditions
+
+        items = self._engine.finder
+        named = items.item(str(item)) or str(item)
+        items.row(named)
+        request = QueryRequest(where=_conditions(where), only=only, without=without)
+        return self._with_index().similar(named, k, conditions(request, items))
 
     def search(
         self,
@@ -279,9 +324,11 @@ class Recommender:
         user: object = None,
         profile: Mapping[str, object] | None = None,
         liked: Texts = (),
-        rated: Mapping[str, float] | None = None,
+        rated: Ratings | None = None,
         k: int = 10,
         where: Where = (),
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
         seen: bool = True,
     ) -> Answer:
         """Items by words of titles and categories, and where it is said for whom, by their taste as
@@ -291,21 +338,33 @@ class Recommender:
             UsageError: there is no word in the text; else as of ``recommend``.
             StoreError: the store failed.
         """
-        query = self._query(user, profile, liked, rated)
-        return self._room.search(words, replace(query, k=k, where=self._where(where), seen=seen))
+        query = self._query(
+            user,
+            profile,
+            liked,
+            rated,
+            k=k,
+            where=_conditions(where),
+            only=only,
+            without=without,
+            seen=seen,
+        )
+        by_taste = query.user is not None or query.profile or query.history
+        engine = self._with_index() if by_taste else self._engine
+        return engine.search(words, query)
 
     def recommend_all(self, *, k: int = 10, where: Where = (), seen: bool = False) -> Any:
         """The answers for all users of the version: a pandas DataFrame with a row for each user
-        and item; see ``everyone.table``.
+        and item; see ``recommend.batch.table``.
 
         Raises:
             UsageError: a condition is none.
         """
         from fusionrec.recommend.batch import Lists, table
 
-        everyone = self._everyone(k, where, seen)
-        lists = Lists.joined([Lists.none(), *(lists for lists, _ in everyone.lists())])
-        return table(lists, self._room).to_pandas()
+        batch = self.batch(k=k, where=where, seen=seen)
+        lists = Lists.joined([Lists.none(), *(lists for lists, _ in batch.lists())])
+        return table(lists, self._engine).to_pandas()
 
     def write_all(
         self, file: str | Path, *, k: int = 10, where: Where = (), seen: bool = False
@@ -317,51 +376,65 @@ class Recommender:
         """
         from fusionrec.recommend.batch import write_answers
 
-        return write_answers(Path(file), self._everyone(k, where, seen))
+        return write_answers(Path(file), self.batch(k=k, where=where, seen=seen))
 
-    def _everyone(self, k: int, where: Where, seen: bool) -> BatchRecommender:
+    def batch(
+        self,
+        *,
+        k: int = 10,
+        where: Where = (),
+        only: Sequence[str] = (),
+        without: Sequence[str] = (),
+        seen: bool = False,
+        threads: int = 1,
+    ) -> BatchRecommender:
+        """What answers all users of the version, block by block; the arguments are those of
+        ``recommend``.
+
+        Raises:
+            UsageError: a condition is none, or the version knows no users.
+        """
         from fusionrec.recommend.batch import BatchRecommender
         from fusionrec.recommend.query import Query
+        from fusionrec.recommend.query_builder import QueryRequest, conditions
 
-        wished = Query(k=k, where=self._where(where), seen=seen)
-        return BatchRecommender(self._room, self._feedback, wished)
+        request = QueryRequest(where=_conditions(where), only=only, without=without)
+        query = Query(k=k, where=conditions(request, self._engine.finder), seen=seen)
+        return BatchRecommender(self._engine, self._feedback, query, threads=threads)
 
     def _query(
         self,
         user: object,
         profile: Mapping[str, object] | None,
         liked: Texts,
-        rated: Mapping[str, float] | None,
+        rated: Ratings | None,
+        **wanted: Any,
     ) -> Query:
         """For whom it is asked, with what they said since the training."""
-        from fusionrec.recommend.query import Query
+        from fusionrec.recommend.query import Rated
+        from fusionrec.recommend.query_builder import QueryRequest, build_query
 
-        known = {name: _text(name, value) for name, value in (profile or {}).items()}
-        history = self._room.named(self._history(liked, rated or {}))
-        query = Query(None if user is None else _text("user", user), known, history)
-        return self._feedback.enrich(query, self._room.catalog)
+        pairs = rated.items() if isinstance(rated, Mapping) else rated or ()
+        request = QueryRequest(
+            None if user is None else _text("user", user),
+            {name: _text(name, value) for name, value in (profile or {}).items()},
+            [liked] if isinstance(liked, str) else [str(item) for item in liked],
+            [Rated(str(item), _rating(item, rating)) for item, rating in pairs],
+            **wanted,
+        )
+        return build_query(request, self._engine.finder, self._feedback)[0]
 
-    def _history(self, liked: Texts, rated: Mapping[str, float]) -> list[Rated]:
-        from fusionrec.recommend.query import Rated, check_rated
+    def _with_index(self) -> Engine:
+        """The recommender over its index, opened when it is first needed."""
+        from fusionrec.deploy.open import open_deployment
 
-        schema = self._room.artifact.schema
-        check_rated(rated, schema, "liked=[ITEM]")
-        like = schema.like
-        named = [Rated(item, like, named=True) for item in _texts(liked)]
-        given = {str(item): _rating(item, rating) for item, rating in rated.items()}
-        return [*named, *(Rated(item, rating) for item, rating in given.items())]
-
-    def _where(self, where: Where) -> list[Condition]:
-        from fusionrec.index import read_conditions
-
-        given = [where] if isinstance(where, str) else list(where)
-        written = [one for one in given if isinstance(one, str)]
-        typed = [one for one in given if not isinstance(one, str)]
-        return [*read_conditions(self._room.artifact.schema, written), *typed]
+        if self._opened is None:
+            self._opened = open_deployment(self._deployed, self._log, before=self._engine)
+        return self._opened.recommender
 
 
-def _texts(given: Texts) -> list[str]:
-    return [given] if isinstance(given, str) else [str(one) for one in given]
+def _conditions(where: Where) -> list[str | Condition]:
+    return [where] if isinstance(where, str) else list(where)
 
 
 def _text(name: str, value: object) -> str:
@@ -385,8 +458,10 @@ def _rating(item: object, rating: object) -> float:
     try:
         return float(rating)  # type: ignore[arg-type]
     except (TypeError, ValueError, OverflowError) as error:
-        said = f"rated: the rating of {item} must be a number, got a {type(rating).__name__}"
-        raise UsageError(f"{said} that is none ({error})") from error
+        name = type(rating).__name__
+        raise UsageError(
+            f"rated: the rating of {item} must be a number, got a {name} that is none ({error})"
+        ) from error
 
 
 class _Epochs:

@@ -20,65 +20,96 @@ class FusionrecError(Exception):
 
     Args:
         message: what was expected and what came, in one sentence.
-        hint: what to do next; printed on a line of its own by the command line.
+        hint: what to do next, in words that suit the command line, HTTP and Python alike. Where
+            these differ, each words it from ``code`` and ``details``.
+        code: what went wrong, for programs; the class's by default.
+        details: what a wording of the hint names.
     """
 
     exit_code = 1
+    code = "failed"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str | None = None, *, code: str = "", **details: Any
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code or type(self).code
+        self.details = details
 
 
 class UsageError(FusionrecError):
     """A value given by the caller is not one that can be used (exit code 2)."""
 
     exit_code = 2
+    code = "invalid_argument"
 
 
 class ConfigError(UsageError):
     """A setting is unknown, of the wrong type or out of its range."""
 
+    code = "invalid_setting"
+
 
 class DataError(FusionrecError):
     """A data set is missing, damaged or not what its schema says."""
+
+    code = "invalid_data"
 
 
 class DownloadError(DataError):
     """A data set could not be fetched from any place it is known to be at."""
 
+    code = "download_failed"
+
 
 class ArtifactError(FusionrecError):
     """A saved model is missing, incomplete, foreign or of another format."""
+
+    code = "invalid_artifact"
 
 
 class TrainingError(FusionrecError):
     """Training could not go on: the loss is not finite, or a checkpoint does not fit."""
 
+    code = "training_failed"
+
 
 class StoreError(FusionrecError):
     """The vector store failed; the message names the place."""
+
+    code = "store_failed"
 
 
 class StoreUnavailableError(StoreError):
     """The store cannot be reached or is locked by another process; it may be there later."""
 
+    code = "store_unavailable"
+
 
 class StoreInUseError(StoreUnavailableError):
     """An embedded store is open in another process, which alone may use it."""
+
+    code = "store_in_use"
 
 
 class StoreDamagedError(StoreError):
     """The store is there, but not what was written to it; rebuild it from the artifact."""
 
+    code = "store_damaged"
+
 
 class StoreMissingError(StoreError):
     """The store has nothing of this name; it has yet to be built from the artifact."""
 
+    code = "store_missing"
+
 
 class LedgerError(FusionrecError):
     """The ledger cannot be opened or written."""
+
+    code = "ledger_failed"
 
 
 Log = Callable[[str], None]  # takes a message for the user, a line

@@ -44,7 +44,7 @@ def opened(artifact: Artifact, ledger: Ledger) -> Recommender:
 def alone(recommender: Recommender, ledger: Ledger, wished: Query, user: str) -> list[tuple]:
     """What one user is answered: items, ranks, scores, stars."""
     query = Query(user=user, k=wished.k, where=wished.where, seen=wished.seen, now=wished.now)
-    answer = recommender.recommend(Feedback(ledger).enrich(query, recommender.catalog))
+    answer = recommender.recommend(Feedback(ledger).enrich(query, recommender.catalog)[0])
     return [(i.id, i.rank, i.score, i.stars) for i in answer.items]
 
 

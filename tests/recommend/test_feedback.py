@@ -36,33 +36,33 @@ def ledger(workspace):
 def test_each_kind_says_what_it_says(ledger, catalog):
     tell(ledger, "v", ("3", "rating", 2.0), ("4", "like"), ("5", "dislike"), ("6", "view"),
          ("7", "hide"))  # fmt: skip
-    said = Feedback(ledger).said("v", catalog)
+    said = Feedback(ledger).of("v", catalog)
     liked = Rated("4", MOVIELENS.like, 101, named=True)
     assert said.history == (Rated("3", 2.0, 100), liked, Rated("5", 1.0, 102))
     assert said.hidden == {"7"}
     assert said.events == (5, 5)
-    assert Feedback(ledger).said("w", catalog).history == ()
+    assert Feedback(ledger).of("w", catalog).history == ()
 
 
 def test_the_last_opinion_of_an_item_counts(ledger, catalog):
     tell(ledger, "v", ("3", "rating", 5.0), ("4", "like"), ("3", "dislike"), ("3", "view"))
-    said = Feedback(ledger).said("v", catalog)
+    said = Feedback(ledger).of("v", catalog)
     assert [(one.item, one.rating) for one in said.history] == [("4", 4.0), ("3", 1.0)]
 
 
 def test_a_hidden_item_is_back_once_something_is_said_of_it(ledger, catalog):
     feedback = Feedback(ledger)
     tell(ledger, "v", ("3", "rating", 5.0), ("3", "hide"), ("4", "hide"))
-    assert feedback.said("v", catalog).hidden == {"3", "4"}
-    assert [one.item for one in feedback.said("v", catalog).history] == ["3"]
+    assert feedback.of("v", catalog).hidden == {"3", "4"}
+    assert [one.item for one in feedback.of("v", catalog).history] == ["3"]
     tell(ledger, "v", ("3", "view"), ("4", "like"))
-    assert feedback.said("v", catalog).hidden == {"3"}
+    assert feedback.of("v", catalog).hidden == {"3"}
 
 
 def test_what_the_version_cannot_read_is_left_out(ledger, catalog):
     tell(ledger, "v", ("nowhere", "like"), ("nowhere", "hide"), ("3", "rating", 99.0))
     ledger.set_profile("v", {"age": "25", "shoe": "44"})
-    said = Feedback(ledger).said("v", catalog)
+    said = Feedback(ledger).of("v", catalog)
     assert said.history == (Rated("3", 5.0, 102),)
     assert said.hidden == frozenset()
     assert said.profile == {"age": "25"}
@@ -72,12 +72,12 @@ def test_the_request_wins_over_the_ledger(ledger, catalog):
     tell(ledger, "v", ("3", "rating", 1.0), ("4", "rating", 2.0))
     ledger.set_profile("v", {"age": "25", "gender": "F"})
     asked = Query("v", {"age": "56"}, [Rated("3", 5.0)], hidden=["9"])
-    query = Feedback(ledger).enrich(asked, catalog)
+    query = Feedback(ledger).enrich(asked, catalog)[0]
     assert query.profile == {"age": "56", "gender": "F"}
     assert list(query.history) == [Rated("4", 2.0, 101), Rated("3", 5.0)]
     assert query.hidden == {"9"}
     nobody = Query(history=[Rated("3", 5.0)])
-    assert Feedback(ledger).enrich(nobody, catalog) == nobody
+    assert Feedback(ledger).enrich(nobody, catalog)[0] == nobody
 
 
 @pytest.mark.parametrize("kind", ["user", "history", "popular", "search"])
@@ -103,10 +103,10 @@ def test_what_is_hidden_is_in_no_answer(workspace, catalog, kind, seen):
 
 def test_it_follows_what_other_processes_write(ledger, catalog, workspace):
     feedback, other = Feedback(ledger), Ledger(workspace.ledger)
-    assert feedback.said("v", catalog).events == (0, 0)
+    assert feedback.of("v", catalog).events == (0, 0)
     for number in range(3):
         tell(other, "v", (str(number + 3), "like"))
-        assert len(feedback.said("v", catalog).history) == number + 1
+        assert len(feedback.of("v", catalog).history) == number + 1
         assert len(feedback.events("v")) == number + 1
 
 
@@ -114,12 +114,12 @@ def test_it_follows_the_profiles_that_other_processes_write(ledger, catalog, wor
     feedback, other = Feedback(ledger), Ledger(workspace.ledger)
     for profile in ({"age": "25"}, {"age": "56"}, None, {"gender": "F"}):
         other.set_profile("v", profile)
-        assert feedback.said("v", catalog).profile == (profile or {})
+        assert feedback.of("v", catalog).profile == (profile or {})
     other.set_profile("w", {"age": "25"})
-    assert feedback.said("v", catalog).profile == {"gender": "F"}
+    assert feedback.of("v", catalog).profile == {"gender": "F"}
     other.forget("v")
-    assert feedback.said("v", catalog).profile == {}
-    assert feedback.said("w", catalog).profile == {"age": "25"}
+    assert feedback.of("v", catalog).profile == {}
+    assert feedback.of("w", catalog).profile == {"age": "25"}
 
 
 def test_eight_threads_see_all_that_was_written_before_they_asked(ledger, catalog):
@@ -144,13 +144,13 @@ def test_who_is_forgotten_is_nobody_to_the_version(ledger, catalog, workspace):
     user = catalog.artifact.users.ids[20]
     feedback = Feedback(ledger)
     tell(ledger, user, ("3", "like"))
-    assert feedback.enrich(Query(user=user), catalog).user == user
+    assert feedback.enrich(Query(user=user), catalog)[0].user == user
     Ledger(workspace.ledger).forget(user)
-    forgotten = feedback.enrich(Query(user=user), catalog)
+    forgotten = feedback.enrich(Query(user=user), catalog)[0]
     assert forgotten == Query(user=None, history=[], hidden=frozenset())
     assert exact(catalog.artifact).recommend(forgotten).kind == "popular"
     tell(ledger, user, ("5", "like"))
-    again = feedback.enrich(Query(user=user), catalog)
+    again = feedback.enrich(Query(user=user), catalog)[0]
     assert again.user is None
     assert [one.item for one in again.history] == ["5"]
 
@@ -177,7 +177,7 @@ def test_recommend_and_search_of_the_command_line_know_of_it(fusionrec, workspac
 
 
 def test_the_version_still_refuses_what_the_request_says_wrongly(ledger, catalog):
-    query = Feedback(ledger).enrich(Query("v", {"age": "ancient"}), catalog)
+    query = Feedback(ledger).enrich(Query("v", {"age": "ancient"}), catalog)[0]
     with pytest.raises(UsageError):
         exact(catalog.artifact).recommend(query)
 
@@ -193,7 +193,7 @@ def test_of_two_opinions_the_later_one_counts_by_its_own_time(ledger, catalog):
             Event("f", "v", "5", "dislike", time=100),  # at the same moment: arrival decides
         ]
     )
-    said = Feedback(ledger).said("v", catalog)
+    said = Feedback(ledger).of("v", catalog)
     assert [(one.item, one.rating) for one in said.history] == [("4", 4.0), ("5", 1.0), ("3", 5.0)]
     assert said.hidden == {"4"}
 
@@ -205,12 +205,12 @@ def test_what_training_saw_later_counts_before_what_was_said_earlier(ledger, cat
     item, then = artifact.items.ids[stored.items[0]], float(stored.times[0])
     ledger.record([Event("a", user, item, "rating", 1.0, time=then - 1)])
     ledger.record([Event("b", user, item, "hide", time=then - 1)])
-    said = Feedback(ledger).said(user, catalog)
+    said = Feedback(ledger).of(user, catalog)
     assert (said.history, said.hidden) == ((), frozenset())
     ledger.record([Event("c", user, item, "rating", 2.0, time=then)])
-    assert Feedback(ledger).said(user, catalog).history == (Rated(item, 2.0, then),)
+    assert Feedback(ledger).of(user, catalog).history == (Rated(item, 2.0, then),)
     ledger.record([Event("d", user, item, "hide", time=then)])
-    assert Feedback(ledger).said(user, catalog).hidden == {item}
+    assert Feedback(ledger).of(user, catalog).hidden == {item}
 
 
 def test_a_like_weighs_the_same_on_every_road(ledger, catalog, dataset):
@@ -218,7 +218,7 @@ def test_a_like_weighs_the_same_on_every_road(ledger, catalog, dataset):
     tell(ledger, "v", ("4", "like"))
     schema = catalog.artifact.schema
     recommender = exact(catalog.artifact)
-    said = Feedback(ledger).enrich(Query("v"), catalog)
+    said = Feedback(ledger).enrich(Query("v"), catalog)[0]
     roads = (
         said,
         Query(history=[Rated("4", schema.like, named=True)]),
@@ -262,7 +262,7 @@ def test_what_is_popular_counts_what_was_taken_recently(ledger, catalog):
     recent = feedback.recent(4.0)
     assert recent.takers == {never: 4, "7": 3}
     assert recent.users == 4 + 3 + 2 + 2
-    query = feedback.enrich(Query(k=40), catalog)
+    query = feedback.enrich(Query(k=40), catalog)[0]
     before, after = popular(catalog, Query(k=40)), popular(catalog, query)
     assert after.index("7") <= before.index("7")
     assert after.index(never) < before.index(never)
@@ -270,17 +270,17 @@ def test_what_is_popular_counts_what_was_taken_recently(ledger, catalog):
     answer = exact(catalog.artifact).recommend(query)
     assert answer.notes[-1].endswith("what people took in the last 30 days counts for 5%")
     # Who names only what nobody has, or only what they dislike, is nobody yet.
-    assert feedback.enrich(Query(history=[Rated("nothing")]), catalog).recent == query.recent
-    asked = feedback.enrich(Query(k=40, history=[Rated("12", 1.0)]), catalog)
+    assert feedback.enrich(Query(history=[Rated("nothing")]), catalog)[0].recent == query.recent
+    asked = feedback.enrich(Query(k=40, history=[Rated("12", 1.0)]), catalog)[0]
     assert popular(catalog, asked) == [item for item in after if item != "12"]
     # Someone of whom something is known is not asked to follow the crowd.
-    assert feedback.enrich(Query(profile={"gender": "F"}), catalog).recent == Recent()
+    assert feedback.enrich(Query(profile={"gender": "F"}), catalog)[0].recent == Recent()
 
 
 def test_many_recent_takers_come_first(ledger, catalog):
     never = catalog.items.ids[0]
     ledger.record(likes(never, 1_000, time.time()))
-    asked = Feedback(ledger).enrich(Query(k=3), catalog)
+    asked = Feedback(ledger).enrich(Query(k=3), catalog)[0]
     assert popular(catalog, asked)[0] == never
 
 

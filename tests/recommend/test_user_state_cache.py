@@ -42,7 +42,7 @@ def test_writes_of_anyone_count_at_the_next_question(ledger, asked):
     assert kinds(follower, "u") == ["like", "hide"]
     other.set_profile("u", {"age": "25"})
     assert follower.of("u").profile == {"age": "25"}
-    assert follower.heard() == {"u", "v"}
+    assert follower.users() == {"u", "v"}
     other.set_profile("u", None)
     assert follower.of("u").profile == {}
 
@@ -66,7 +66,7 @@ def test_who_is_forgotten_is_so_though_nothing_is_kept(ledger):
     ledger.forget("u")
     assert (kinds(follower, "u"), follower.of("u").forgotten) == ([], True)
     assert not follower.of("stranger").forgotten
-    assert follower.heard() == frozenset()
+    assert follower.users() == frozenset()
 
 
 def test_only_so_many_are_held(ledger, asked, monkeypatch):

@@ -12,13 +12,13 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from colliding import content, title
+from fusionrec.service.wording import hint_for_http, note_for_http
 from shop_data import KINDS, ware
 
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.registry.versions import load
 from fusionrec.service.ui import projection
 from fusionrec.service.ui.form import step_of
-from fusionrec.service.wording import hint_for_http, note_for_http
 from fusionrec.workspace import Workspace
 from serving import opened
 

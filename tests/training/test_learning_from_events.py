@@ -273,14 +273,14 @@ def test_what_feedback_says_of_events(taken, ledger):
     catalog = Catalog.of(taken)
     tell(ledger, "v", ("i3", "rating", 1.0), ("i4", "like"), ("i5", "like"), ("i5", "dislike"),
          ("i6", "dislike"), ("i6", "like"), ("i7", "hide"), ("i8", "view"))  # fmt: skip
-    said = Feedback(ledger).said("v", catalog)
+    said = Feedback(ledger).of("v", catalog)
     assert [(one.item, one.rating) for one in said.history] == [("i4", 1.0), ("i6", 1.0)]
     assert said.hidden == {"i5", "i7"}
     person = exact(taken, catalog).people.find(Query(history=said.history))
     assert person.named == {catalog.positions[item] for item in ("i4", "i6")}, "not taken"
     for user in "abc":
         tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=time.time() - 60)
-    asked = Feedback(ledger).enrich(Query(), catalog)
+    asked = Feedback(ledger).enrich(Query(), catalog)[0]
     assert asked.recent == Recent(3, {"i10": 3})
 
 
@@ -326,15 +326,15 @@ def test_feedback_that_was_trained_with_does_not_count_again(ledger, tmp_path):
         "feedback"
     ] == 3  # fmt: skip
     catalog = Catalog.of(artifact)
-    said = Feedback(ledger).said("u0", catalog)
+    said = Feedback(ledger).of("u0", catalog)
     assert said.history == ()
     assert said.hidden == {"i2", "i4"}
     with exact(artifact) as opened:
-        asked = Feedback(ledger).enrich(Query(user="u0"), catalog)
+        asked = Feedback(ledger).enrich(Query(user="u0"), catalog)[0]
         answer = opened.recommend(asked)
         assert answer.kind == "user"
         assert not {"i2", "i4", fresh} & {item.id for item in answer.items}
     tell(ledger, "u0", ("i6", "like"))
-    assert [one.item for one in Feedback(ledger).said("u0", catalog).history] == ["i6"]
+    assert [one.item for one in Feedback(ledger).of("u0", catalog).history] == ["i6"]
     # The data set is found again, as it was then.
     assert trained_with(data, ledger, artifact).fingerprint() == artifact.manifest["rows"]

@@ -13,6 +13,7 @@ import click
 
 from fusionrec._version import __version__
 from fusionrec.cli import data, evaluate, init, items, models, recommend, report, serve, train
+from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import say
 from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
 from fusionrec.workspace import Workspace
@@ -86,8 +87,8 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
         return 130
     except FusionrecError as error:
         say(f"error: {error.message}")
-        if error.hint:
-            say(f"hint: {error.hint}")
+        if hint := hint_of(error):
+            say(f"hint: {hint}")
         return error.exit_code
     except (BrokenPipeError, SystemExit) as error:
         # Click makes a SystemExit of a broken pipe, after it put something in stdout's place.

@@ -80,7 +80,8 @@ def _handed_over(workspace: Workspace, version: str, place: Place, error: StoreI
     Raises:
         StoreInUseError: another place was asked for than where the active version is.
     """
-    from fusionrec.deploy.build import hand_over, place_of
+    from fusionrec.deploy.build import hand_over
+    from fusionrec.deploy.deployment import place_of
 
     if place_of(workspace, place).name != place_of(workspace, "").name:
         raise error

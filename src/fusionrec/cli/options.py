@@ -15,9 +15,7 @@ from fusionrec.models.presets import RECIPES, AnyRecipe, recipe_named
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.data.schema import Schema
-    from fusionrec.index import Condition, Place
-    from fusionrec.recommend.query import Rated
+    from fusionrec.index import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -161,44 +159,31 @@ def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str
     return named
 
 
-def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) -> list[Condition]:
-    """The conditions in a command's options.
-
-    Raises:
-        UsageError: see ``read_conditions``.
-    """
-    from fusionrec.index import read_conditions
-
-    written = list(given)
+def read_filters(options: dict[str, Any]) -> dict[str, Any]:
+    """The conditions in a command's options: ``where``, ``only`` and ``without``."""
+    where = list(options["where"])
     for name, values in options.items():
         if name.startswith("where_"):
-            written += [f"{name.removeprefix('where_')}={value}" for value in values]
-    return read_conditions(schema, written, options.get("only", ()), options.get("without", ()))
+            where += [f"{name.removeprefix('where_')}={value}" for value in values]
+    return {"where": where, "only": options["only"], "without": options["without"]}
 
 
-def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> list[Rated]:
-    """The items in a command's ``--liked`` and ``--rated``, as if rated in this order.
-
-    An item that is liked counts as one with the lowest rating that means so; of events, as one that
-    was taken.
+def read_rated(given: Sequence[str]) -> list[tuple[str, float]]:
+    """The items and ratings in a command's ``--rated``, in this order.
 
     Raises:
-        UsageError: a ``--rated`` is not an item and a number, or interactions are events.
+        UsageError: one is not an item and a number.
     """
-    from fusionrec.recommend.query import Rated, check_rated
-
-    check_rated(rated, schema, "--liked ITEM")
-    like = 1.0 if schema.events else schema.like
-    history = [Rated(item, like, named=True) for item in liked]
-    for given in rated:
-        item, _, rating = given.rpartition("=")  # an id is taken as it is, "=" and spaces too
+    rated = []
+    for text in given:
+        item, _, rating = text.rpartition("=")  # an id is taken as it is, "=" and spaces too
         try:
-            history.append(Rated(item, float(rating)))
+            rated.append((item, float(rating)))
         except ValueError:
             item = ""
         if not item:
-            raise UsageError(f"--rated is item=rating, got {given!r}")
-    return history
+            raise UsageError(f"--rated is item=rating, got {text!r}")
+    return rated
 
 
 def read_settings(given: Sequence[str]) -> dict[str, str]:

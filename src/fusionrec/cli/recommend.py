@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,15 +11,16 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
+from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import ProgressLines, say, show_answer
 from fusionrec.cli.serve import one_thread
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
+    from fusionrec.api import Recommender
     from fusionrec.index import Place
-    from fusionrec.recommend.query import Query
-    from fusionrec.recommend.recommender import Recommender
+    from fusionrec.recommend.answer import Answer
 
 
 def person(command: options.F) -> options.F:
@@ -97,18 +97,18 @@ def recommend(
     With --all the answers for all users of the version go into one Parquet file: user, item, rank,
     score and, where the version predicts ratings, stars.
     """
-    from fusionrec.deploy.open import open_recommender
-
     if given.pop("everybody"):
         _refuse_with_all()
         _recommend_all(workspace, version, file, k, seen, given)
         return
     if file is not None:
         raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
-    with open_recommender(workspace, version=version, place=place, log=say) as opened:
-        query = _query(workspace, opened, k, seen, given)
-        wished = replace(query, explain=explain, diversity=diversity, calibration=calibration)
-        show_answer(opened.recommend(wished), as_json, opened.artifact.schema)
+    wanted: dict[str, Any] = {"explain": explain, "diversity": diversity}
+    with _recommender(workspace, version, place) as recommender:
+        answer = recommender.recommend(
+            k=k, seen=seen, calibration=calibration, **wanted, **_asked(given)
+        )
+        _show(answer, recommender, as_json)
 
 
 _FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version")
@@ -140,32 +140,24 @@ def _recommend_all(
     given: dict[str, Any],
 ) -> None:
     """Answers for all users, into a file whose path is printed."""
-    from fusionrec.deploy.open import open_exactly
-    from fusionrec.ledger import Ledger
-    from fusionrec.recommend.batch import BatchRecommender, write_answers
-    from fusionrec.recommend.feedback import Feedback
-    from fusionrec.recommend.query import Query
+    from fusionrec.api import Recommender
+    from fusionrec.recommend.batch import write_answers
 
     if file is None:
         raise UsageError("--all needs a file for the answers", "name one: -o recs.parquet")
-    recommender = open_exactly(workspace, version).recommender
-    where = options.read_filters(recommender.artifact.schema, given["where"], given)
-    wished = Query(k=k, where=where, seen=seen)
-    feedback = Feedback(Ledger(workspace.ledger))
-    everyone = BatchRecommender(recommender, feedback, wished, threads=os.cpu_count() or 1)
-    finder = recommender.finder
-    for note in (*finder.unknown(where), *finder.missed(where)):
+    batch = Recommender(workspace, version=version).batch(
+        k=k, seen=seen, threads=os.cpu_count() or 1, **options.read_filters(given)
+    )
+    for note in batch.notes:
         say(f"note: {note}")
     started = time.monotonic()
-    rows = write_answers(file, everyone, ProgressLines("everybody", "users"))
-    took = time.monotonic() - started
-    say(
-        f"{rows:,} rows for {len(everyone):,} users of {recommender.artifact.version}, {took:.1f} s"
-    )
-    if everyone.heard:
-        say(f"{everyone.heard:,} of them with what they said since the training")
-    if everyone.forgotten:
-        say(f"note: {everyone.forgotten:,} are to be forgotten, and were left out")
+    rows = write_answers(file, batch, ProgressLines("everybody", "users"))
+    took, version = time.monotonic() - started, batch.recommender.artifact.version
+    say(f"{rows:,} rows for {len(batch):,} users of {version}, {took:.1f} s")
+    if batch.heard:
+        say(f"{batch.heard:,} of them with what they said since the training")
+    if batch.forgotten:
+        say(f"note: {batch.forgotten:,} are to be forgotten, and were left out")
     click.echo(file)
 
 
@@ -180,7 +172,6 @@ def similar(
     workspace: Workspace,
     /,
     item: str,
-    where: tuple[str, ...],
     k: int,
     as_json: bool,
     version: str | None,
@@ -188,12 +179,8 @@ def similar(
     **given: Any,
 ) -> None:
     """Items whose vectors are nearest to the vector of ITEM, an item's id or title."""
-    from fusionrec.deploy.open import open_recommender
-
-    with open_recommender(workspace, version=version, place=place, log=say) as opened:
-        conditions = options.read_filters(opened.artifact.schema, where, given)
-        answer = opened.similar(_named(opened, item), k, conditions)
-        show_answer(answer, as_json, opened.artifact.schema)
+    with _recommender(workspace, version, place) as recommender:
+        _show(recommender.similar(item, k=k, **options.read_filters(given)), recommender, as_json)
 
 
 @click.command()
@@ -222,32 +209,32 @@ def search(
     of the words and that by the person's taste are joined by reciprocal ranks; an item that is only
     to their taste is not found.
     """
-    from fusionrec.deploy.open import open_recommender
-
-    with open_recommender(workspace, version=version, place=place, log=say) as opened:
-        query = _query(workspace, opened, k, not unseen, given)
-        show_answer(opened.search(" ".join(words), query), as_json, opened.artifact.schema)
+    with _recommender(workspace, version, place) as recommender:
+        answer = recommender.search(" ".join(words), k=k, seen=not unseen, **_asked(given))
+        _show(answer, recommender, as_json)
 
 
-def _query(
-    workspace: Workspace, opened: Recommender, k: int, seen: bool, given: dict[str, Any]
-) -> Query:
-    """The query in a command's options, with what its user said since the training."""
-    from fusionrec.ledger import Ledger
-    from fusionrec.recommend.feedback import Feedback
-    from fusionrec.recommend.query import Query
+def _recommender(workspace: Workspace, version: str | None, place: Place) -> Recommender:
+    from fusionrec.api import Recommender
 
-    schema = opened.artifact.schema
-    known = options.read_profile(given["profile"], given)
-    conditions = options.read_filters(schema, given["where"], given)
-    history = opened.named(options.read_history(schema, given["liked"], given["rated"]))
-    query = Query(given["user"], known, history, k=k, where=conditions, seen=seen)
-    return Feedback(Ledger(workspace.ledger)).enrich(query, opened.catalog)
+    return Recommender(workspace, version=version, milvus=place, log=say)
 
 
-def _named(opened: Recommender, text: str) -> str:
-    """The id of the item that is meant; what is neither an id nor a title stays what it is."""
-    return opened.finder.item(text) or text
+def _asked(given: dict[str, Any]) -> dict[str, Any]:
+    """For whom it is asked, and under which conditions, from a command's options."""
+    return {
+        "user": given["user"],
+        "profile": options.read_profile(given["profile"], given),
+        "liked": given["liked"],
+        "rated": options.read_rated(given["rated"]),
+        **options.read_filters(given),
+    }
+
+
+def _show(answer: Answer, recommender: Recommender, as_json: bool) -> None:
+    show_answer(answer, as_json, recommender.schema)
+    if recommender.problem is not None and (hint := hint_of(recommender.problem)):
+        say(f"hint: {hint}")
 
 
 COMMANDS = (recommend, similar, search)

@@ -188,9 +188,9 @@ def _again() -> str:
 @click.pass_obj
 def quickstart(workspace: Workspace, resume: bool) -> None:
     """Fetch, train, index, and print five films for a sample viewer."""
+    from fusionrec.api import Recommender
     from fusionrec.data.catalog import first_available
     from fusionrec.deploy.build import build_index
-    from fusionrec.deploy.open import open_recommender
 
     dataset, why = first_available(workspace.data, ProgressLines("data"))
     say(why)
@@ -198,12 +198,10 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     artifact = _train(workspace, dataset, FUSION["quick"], resume)
     build_index(workspace, artifact, progress=ProgressLines(artifact.version, "items"))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
-    from fusionrec.recommend.query import Query
-
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
     say("five films for a female programmer of 25 to 34, of whom nothing else is known:")
-    with open_recommender(workspace, log=say) as recommender:
-        show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
+    with Recommender(workspace, log=say) as recommender:
+        show_answer(recommender.recommend(profile=viewer, k=5), as_json=False)
     user = artifact.users.ids[0]
     say(f"now ask for yourself, such as: fusionrec recommend --user {user}")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
 from fusionrec.errors import (
     Progress,
     StoreDamagedError,
@@ -54,54 +55,43 @@ def build_index(
         StoreError: the store cannot be reached or written, or another process is building; the
             version active before still is.
     """
-    at = place_of(workspace, place)
+    deployed = deployment_of(workspace, artifact, place, Ledger(workspace.ledger))
     with _alone(workspace):
-        return _build_alone(workspace, artifact, at, kind, progress)
+        return _build_alone(deployed, kind, progress)
 
 
-def place_of(workspace: Workspace, place: Place | str) -> Place:
-    """A place as it is; where it has no URI, the one that the active version was indexed in, before
-    the first activation the workspace's embedded Milvus.
-    """
-    active = Ledger(workspace.ledger).active()
-    return Place.of(place).at((active.place if active else "") or workspace.milvus)
-
-
-def rebuild(workspace: Workspace, artifact: Artifact, place: Place, lost: Activation) -> None:
-    """Builds the active version's index again, unless another activation has followed the lost one.
+def rebuild(deployed: Deployment) -> None:
+    """Builds the active version's index again, unless another activation has followed.
 
     Raises:
         StoreError: as of ``build_index``.
     """
-    with _alone(workspace):
-        if Ledger(workspace.ledger).active() == lost:
-            _build_alone(workspace, artifact, place, None, None)
+    with _alone(deployed.workspace):
+        if deployed.ledger.active() == deployed.active:
+            _build_alone(deployed)
 
 
 def _build_alone(
-    workspace: Workspace,
-    artifact: Artifact,
-    at: Place,
-    kind: IndexType | None,
-    progress: Progress | None,
+    deployed: Deployment, kind: IndexType | None = None, progress: Progress | None = None
 ) -> str:
-    ledger = Ledger(workspace.ledger)
+    workspace, ledger, place = deployed.workspace, deployed.ledger, deployed.place
+    artifact = deployed.artifact
     catalog = current(artifact, ledger)
     # Vectors that no index may hold are the artifact's fault: found before a store is touched.
     ExactIndex(artifact.schema, catalog.items, catalog.vectors)
     name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
     try:
-        index = _build(catalog, at, name, kind, progress)
+        index = _build(catalog, place, name, kind, progress)
     except StoreDamagedError:
-        if at.is_server or wipe(at) is None:
+        if place.is_server or wipe(place) is None:
             raise
-        index = _build(catalog, at, name, kind, progress)
+        index = _build(catalog, place, name, kind, progress)
     with index:
         # The ledger decides which version answers; the alias follows for readers outside.
-        where = "" if at.uri == Place(workspace.milvus).uri else index.place
+        where = "" if place.uri == Place(workspace.milvus).uri else index.place
         ledger.activate(artifact.version, where, catalog.number, name)
         index.activate()
-        drop_old(workspace, index.store)
+        drop_old(workspace, index.store, ledger)
         return index.place
 
 
@@ -131,7 +121,7 @@ def _alone(workspace: Workspace) -> Iterator[None]:
     except OSError as error:
         raise StoreUnavailableError(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
-            hint="choose another with --home or FUSIONREC_HOME",
+            code="workspace_not_writable",
         ) from error
     with file as lock:
         try:
@@ -144,12 +134,13 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def drop_old(workspace: Workspace, store: MilvusStore) -> None:
+def drop_old(workspace: Workspace, store: MilvusStore, ledger: Ledger) -> None:
     """Drops this workspace's collections but those of ``recent``."""
-    kept = {activation.collection for activation in recent(workspace)}
+    activations = ledger.activations()
+    kept = {activation.collection for activation in recent(activations)}
     # Of models that have gone, too.
-    once = {activation.collection for activation in Ledger(workspace.ledger).activations()}
-    there = {found.name for found in store.collections()}
+    once = {activation.collection for activation in activations}
+    there = {collection.name for collection in store.collections()}
     for name in sorted({*_ours(store, checksums(workspace)), *(once & there)}):
         if name not in kept and name != store.active():
             store.drop(name)
@@ -167,16 +158,15 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
     """Makes a version active, forward or back: at once where its collection is still there and
     whole, else as ``build_index``.
     """
-    artifact, ledger = load(workspace, version), Ledger(workspace.ledger)
-    at = place_of(workspace, place)
-    built = built_at(workspace, version, at)
+    deployed = resolve(workspace, version, place)
+    built = deployed.built
     with _alone(workspace):
         if built is not None:
-            with suppress(StoreError), open_built(artifact, ledger, built, at)[0] as index:
-                ledger.activate(version, built.place, built.changes, built.collection)
+            with suppress(StoreError), open_built(deployed, built)[0] as index:
+                deployed.ledger.activate(version, built.place, built.changes, built.collection)
                 index.activate()
                 return index.place
-        return _build_alone(workspace, artifact, at, None, None)
+        return _build_alone(deployed)
 
 
 def hand_over(workspace: Workspace, version: str) -> str:
@@ -191,36 +181,26 @@ def hand_over(workspace: Workspace, version: str) -> str:
         StoreError: another process is building an index.
     """
     load(workspace, version)
-    at, ledger = place_of(workspace, ""), Ledger(workspace.ledger)
     with _alone(workspace):
-        built = built_at(workspace, version, at)
-        where = "" if at.uri == Place(workspace.milvus).uri else at.name
-        held = (built.place, built.changes, built.collection) if built else (where, 0, "")
-        ledger.activate(version, *held)
-    return at.name
+        deployed = resolve(workspace, version)
+        place, built = deployed.place, deployed.built
+        where = "" if place.uri == Place(workspace.milvus).uri else place.name
+        index = (built.place, built.changes, built.collection) if built else (where, 0, "")
+        deployed.ledger.activate(version, *index)
+    return place.name
 
 
-def built_at(workspace: Workspace, version: str, place: Place) -> Activation | None:
-    """The last activation of a version with an index in some place."""
-    for built in reversed(Ledger(workspace.ledger).activations()):
-        there = Place.of(built.place or workspace.milvus).name
-        if built.version == version and there == place.name:
-            return built
-    return None
-
-
-def open_built(
-    artifact: Artifact, ledger: Ledger, built: Activation, place: Place
-) -> tuple[MilvusIndex, Catalog]:
+def open_built(deployed: Deployment, built: Activation) -> tuple[MilvusIndex, Catalog]:
     """A collection that was built before, verified, and the items that it was built from.
 
     Raises:
         StoreError: as of ``MilvusIndex.open``.
     """
-    changes = [c for c in ledger.item_changes() if c.number <= built.changes]
+    artifact = deployed.artifact
+    changes = [c for c in deployed.ledger.item_changes() if c.number <= built.changes]
     then = Catalog.of(artifact, changes)
     index = MilvusIndex.open(
-        place,
+        deployed.place,
         artifact.schema,
         then.items,
         then.vectors,
@@ -232,7 +212,7 @@ def open_built(
 
 
 def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexType, SearchTimes]:
-    """The active version's index measured against an exact one: its type, and what it came to.
+    """The active version's index measured against an exact one: its type, and the search times.
 
     The queries are users' vectors, of a version without users items'.
 
@@ -240,12 +220,14 @@ def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexT
         UsageError: no version is active in that place.
         StoreError: as of ``MilvusIndex.open`` and ``search``.
     """
-    artifact, ledger = load(workspace), Ledger(workspace.ledger)
-    at = place_of(workspace, place)
-    built = built_at(workspace, artifact.version, at)
+    deployed = resolve(workspace, None, place)
+    artifact, built = deployed.artifact, deployed.built
     if built is None:
-        raise UsageError(f"{artifact.version} has no index in {at.name}", hint="fusionrec index")
-    index, then = open_built(artifact, ledger, built, at)
+        version, name = artifact.version, deployed.place.name
+        raise UsageError(
+            f"{version} has no index in {name}", code="not_indexed", version=version, place=name
+        )
+    index, then = open_built(deployed, built)
     with index:
         exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
         queries = sample(artifact.user_vectors, then.vectors[then.available])
@@ -268,7 +250,8 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
     """
     if keep < 1:
         raise UsageError(f"keep must be 1 or more, got {keep}")
-    names, used = checksums(workspace), {a.version for a in recent(workspace)}
+    activations = Ledger(workspace.ledger).activations()
+    names, used = checksums(workspace), {a.version for a in recent(activations)}
     doomed = [name for name in list(names)[:-keep] if name not in used]
     at = place_of(workspace, place)
     with suppress(StoreError), MilvusStore(at, create=False) as store:

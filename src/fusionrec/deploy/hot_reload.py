@@ -9,7 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Self, TypeVar
 
-from fusionrec.deploy.open import OpenVersion, open_exactly, open_version, sharing, with_changes
+from fusionrec.deploy.deployment import resolve
+from fusionrec.deploy.open import (
+    OpenVersion,
+    open_deployment,
+    open_exactly,
+    sharing,
+    with_changes,
+)
 from fusionrec.errors import Log, StoreError, unfailing
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
@@ -198,8 +205,9 @@ class LiveRecommender:
 
     def _open(self) -> OpenVersion:
         if self._exact:
-            return open_exactly(self._workspace)
-        return open_version(self._workspace, place=self._place, log=self._log)
+            return open_exactly(self._workspace, ledger=self._ledger)
+        deployed = resolve(self._workspace, None, self._place, self._ledger)
+        return open_deployment(deployed, self._log)
 
     def _prepared(self, opened: OpenVersion, before: OpenVersion | None) -> OpenVersion:
         """What was opened, ready to answer in the place of another one; closed where it cannot be

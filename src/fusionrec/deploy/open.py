@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from fusionrec.deploy.build import built_at, open_built, place_of, rebuild
+from fusionrec.deploy.build import open_built, rebuild
+from fusionrec.deploy.deployment import Deployment, resolve
 from fusionrec.errors import (
     DataError,
     Log,
@@ -18,14 +19,12 @@ from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.registry import Artifact
-from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
 
 @dataclass(eq=False)
 class SharedIndex:
-    """An open index, and what it was built from; closed when the last one lets go of it.
+    """An open index; reference-counted, closed on the last release.
 
     Attributes:
         index: Milvus', or an exact one in its place.
@@ -34,43 +33,51 @@ class SharedIndex:
 
     index: Index
     catalog: Catalog
-    _holders: int = 0
+    _references: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def opened(
         self,
         ledger: Ledger,
-        notes: tuple[str, ...],
         *,
-        away: bool,
+        problem: StoreError | None = None,
         before: Recommender | None = None,
     ) -> OpenVersion:
-        """Its version with all changes of items until now; one more that holds this.
+        """Its version with all changes of items until now; takes a reference.
 
         Args:
             ledger: holds the changes.
-            notes: of the recommender.
-            away: see ``OpenVersion``.
+            problem: see ``OpenVersion``.
             before: of the same version, with some of the changes; what it has made of the items is
                 updated for the others, instead of being made anew.
         """
         with self._lock:
-            self._holders += 1
+            self._references += 1
+        notes = (f"answered exactly from the artifact: {problem}",) if problem else ()
         try:
-            now = (self if before is None else before).catalog.until_now(ledger)
-            index = _laid_over(self, now)
             if before is None:
-                return OpenVersion(Recommender(now, index, notes), self, away)
-            return OpenVersion(before.after(now).over(index, notes), self, away)
+                recommender = Recommender(current(self.catalog.artifact, ledger), None, notes)
+            else:
+                recommender = before.after(before.catalog.until_now(ledger))
+            index = self._overlaid(recommender.catalog)
+            return OpenVersion(recommender.over(index, notes), self, problem)
         except BaseException:
             self.release()
             raise
 
+    def _overlaid(self, now: Catalog) -> Index:
+        """The index of the items as they are now."""
+        changed = now.changed_since(self.catalog.number)
+        if not len(changed):
+            return self.index
+        parts = (now.columns, now.vectors, now.available, changed)
+        return OverlaidIndex(self.index, len(self.catalog), *parts)
+
     def release(self) -> None:
-        """One less."""
+        """Gives a reference back."""
         with self._lock:
-            self._holders -= 1
-            last = self._holders == 0
+            self._references -= 1
+            last = self._references == 0
         if last:
             self.index.close()
 
@@ -82,20 +89,25 @@ class OpenVersion:
     Attributes:
         recommender: answers from it, with all changes of items.
         base: the index below.
-        away: whether its store could not be reached, and the artifact answers instead.
+        problem: why the artifact answers instead of the index; None where the index does.
     """
 
     recommender: Recommender
     base: SharedIndex
-    away: bool = False
+    problem: StoreError | None = None
 
     @property
     def version(self) -> str:
         """Its name."""
         return self.recommender.artifact.version
 
+    @property
+    def away(self) -> bool:
+        """Whether the index is there, but failed: it may be worth another try."""
+        return self.problem is not None and self.problem.code != "not_indexed"
+
     def close(self) -> None:
-        """Lets go of the index."""
+        """Releases the index."""
         self.base.release()
 
 
@@ -105,6 +117,14 @@ def open_version(
     version: str | None = None,
     place: Place | str = "",
     log: Log = lambda _: None,
+    ledger: Ledger | None = None,
+) -> OpenVersion:
+    """Opens a version for answering; see ``resolve`` and ``open_deployment``."""
+    return open_deployment(resolve(workspace, version, place, ledger), log)
+
+
+def open_deployment(
+    deployed: Deployment, log: Log = lambda _: None, before: Recommender | None = None
 ) -> OpenVersion:
     """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
 
@@ -112,50 +132,48 @@ def open_version(
     damaged or has lost that version's collection. Any other store is read and never written.
 
     Args:
-        workspace: the workspace.
-        version: its name; the active one by default.
-        place: the store, or its URI; the one that the active version was indexed in where there is
-            no URI.
-        talk: told what takes long.
-
-    Raises:
-        ArtifactError, UsageError: as in ``load``.
+        deployed: the version and where its index is.
+        log: takes messages on what takes long.
+        before: see ``SharedIndex.opened``.
     """
-    artifact = load(workspace, version)
-    ledger = Ledger(workspace.ledger)
-    active = ledger.active()
-    is_active = active is not None and active.version == artifact.version
-    at = place_of(workspace, place)
+    version = deployed.artifact.version
     try:
-        return _open(workspace, artifact, at)
+        return _open(deployed, before)
     except (StoreDamagedError, StoreMissingError) as error:
-        if ledger.active() != active:
-            # It was dropped while it was opened, since others took over.
-            return open_version(workspace, version=version, place=place, log=log)
-        ours = is_active and at.name == place_of(workspace, "").name
-        if active is None or not ours:
-            why = _no_index(artifact, at, error, Place.of(place).uri != "")
-            return _exact(workspace, artifact, why, away=False)
-        lost = f"{error}; rebuilding it from" if active.collection else f"{at.name}: indexing"
-        log(f"{lost} {artifact.version}")
+        if deployed.ledger.active() != deployed.active:
+            # Another version took over and dropped the collection while it was opened.
+            named = version if deployed.named else None
+            again = resolve(deployed.workspace, named, deployed.wanted, deployed.ledger)
+            return open_deployment(
+                again, log, before if again.artifact.version == version else None
+            )
+        if not deployed.is_own:
+            return _exact(deployed, _not_indexed(deployed, error), before)
+        lost = f"{error}; rebuilding it from"
+        if not (deployed.active and deployed.active.collection):
+            lost = f"{deployed.place.name}: indexing"
+        log(f"{lost} {version}")
         problem: StoreError = error
     except StoreError as error:
-        return _exact(workspace, artifact, str(error), away=True)
+        return _exact(deployed, error, before)
     try:
-        rebuild(workspace, artifact, at, active)
-        return _open(workspace, artifact, at)
+        rebuild(deployed)
+        again = resolve(deployed.workspace, version, deployed.wanted, deployed.ledger)
+        return _open(again, before)
     except (StoreError, DataError, UsageError) as error:
-        return _exact(workspace, artifact, f"{problem}; {error}", away=True)
+        return _exact(deployed, type(problem)(f"{problem}; {error}", code="store_failed"), before)
 
 
-def open_exactly(workspace: Workspace, version: str | None = None) -> OpenVersion:
+def open_exactly(
+    workspace: Workspace, version: str | None = None, ledger: Ledger | None = None
+) -> OpenVersion:
     """A version, the active one by default, answering from the artifact: for a process that leaves
     the store to another one on purpose, or needs none.
 
     Raises:
-        ArtifactError, UsageError: as in ``load``.
+        ArtifactError, UsageError: as of ``resolve``.
     """
-    return _exact(workspace, load(workspace, version), "", away=False)
+    return _exact(resolve(workspace, version, "", ledger), None, None)
 
 
 def open_recommender(
@@ -173,62 +191,55 @@ def with_changes(opened: OpenVersion, ledger: Ledger) -> OpenVersion:
     """The same version over the same index, with the changes of items until now. Both are to be
     closed; the one given must not have been.
     """
-    before = opened.recommender
-    return opened.base.opened(ledger, before.notes, away=opened.away, before=before)
+    return opened.base.opened(ledger, problem=opened.problem, before=opened.recommender)
 
 
 def sharing(opened: OpenVersion, before: OpenVersion, ledger: Ledger) -> OpenVersion:
-    """What was opened, in the place of which one is given that shares what an earlier one has made
-    of the same version's items; of another version, itself.
+    """The opened version, sharing what an earlier opening made of the items of the same version; of
+    another version, as it is.
     """
     recommender = before.recommender
     if opened.recommender.artifact.manifest != recommender.artifact.manifest:
         return opened
     try:
-        notes = opened.recommender.notes
-        return opened.base.opened(ledger, notes, away=opened.away, before=recommender)
+        return opened.base.opened(ledger, problem=opened.problem, before=recommender)
     finally:
         opened.close()
 
 
-def _open(workspace: Workspace, artifact: Artifact, place: Place) -> OpenVersion:
-    ledger = Ledger(workspace.ledger)
-    # One that was built elsewhere is not there, but whether the place is whole is seen.
-    mine = [a for a in ledger.activations() if a.version == artifact.version]
-    built = built_at(workspace, artifact.version, place) or (mine[-1] if mine else None)
+def _open(deployed: Deployment, before: Recommender | None) -> OpenVersion:
+    # A collection that was built elsewhere is not there, but whether the store is whole is seen.
+    built = deployed.built or deployed.last
     if built is None:
-        raise StoreMissingError(f"{artifact.version} was never indexed", "fusionrec index")
-    index, then = open_built(artifact, ledger, built, place)
-    return SharedIndex(index, then).opened(ledger, (), away=False)
+        raise StoreMissingError(
+            f"{deployed.artifact.version} was never indexed", code="not_indexed"
+        )
+    index, then = open_built(deployed, built)
+    return SharedIndex(index, then).opened(deployed.ledger, before=before)
 
 
-def _laid_over(base: SharedIndex, now: Catalog) -> Index:
-    """The index of a catalog's items as they are now."""
-    changed = now.changed_since(base.catalog.number)
-    if not len(changed):
-        return base.index
-    return OverlaidIndex(
-        base.index,
-        len(base.catalog),
-        now.columns,
-        now.vectors,
-        now.available,
-        changed,
-    )
-
-
-def _exact(workspace: Workspace, artifact: Artifact, why: str, *, away: bool) -> OpenVersion:
-    now = current(artifact, Ledger(workspace.ledger))
+def _exact(
+    deployed: Deployment, problem: StoreError | None, before: Recommender | None
+) -> OpenVersion:
+    now = current(deployed.artifact, deployed.ledger)
     index = ExactIndex(
-        artifact.schema, now.items, now.vectors, "exact", now.available, columns=now.columns
+        deployed.artifact.schema,
+        now.items,
+        now.vectors,
+        "exact",
+        now.available,
+        columns=now.columns,
     )
-    notes = (f"answered exactly from the artifact: {why}",) if why else ()
-    return SharedIndex(index, now).opened(Ledger(workspace.ledger), notes, away=away)
+    return SharedIndex(index, now).opened(deployed.ledger, problem=problem, before=before)
 
 
-def _no_index(artifact: Artifact, place: Place, error: StoreError, named: bool) -> str:
-    """Why a place that is not the active version's own has no answer, and how it would."""
-    there = f" --milvus {place.name}" if named else ""
-    hint = f"fusionrec index{there} --version {artifact.version}"
+def _not_indexed(deployed: Deployment, error: StoreError) -> StoreError:
+    """That a place which is not the active version's own has no index of the version."""
+    version, place = deployed.artifact.version, deployed.wanted.uri and deployed.place.name
     damage = f", {error}" if isinstance(error, StoreDamagedError) else ""
-    return f"{artifact.version} has no index{f' in {place.name}' if named else ''}{damage} ({hint})"
+    return StoreMissingError(
+        f"{version} has no index{f' in {place}' if place else ''}{damage}",
+        code="not_indexed",
+        version=version,
+        place=place,
+    )

@@ -95,7 +95,7 @@ class BatchRecommender:
         self, recommender: Recommender, feedback: Feedback, query: Query, threads: int = 1
     ) -> None:
         catalog, artifact = recommender.catalog, recommender.artifact
-        artifact.need_towers("it knows no users", "ask a trained version: --version vN")
+        artifact.need_towers("it knows no users", "needs_trained_version")
         if query != Query(k=query.k, where=query.where, seen=query.seen, now=query.now):
             raise UsageError("for everybody there are k, where and seen, and nothing else")
         parts = (artifact.schema, catalog.items, catalog.vectors)
@@ -108,6 +108,12 @@ class BatchRecommender:
 
     def __len__(self) -> int:
         return len(self._artifact.users)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say of the conditions, in sentences."""
+        items, where = self.recommender.finder, self.query.where
+        return (*items.unknown(where), *items.missed(where))
 
     @property
     def forgotten(self) -> int:
@@ -127,11 +133,11 @@ class BatchRecommender:
         gone = np.zeros(len(ids), dtype=bool)
         gone[[positions[user] for user in feedback.forgotten(ids)]] = True
         asked = {}
-        for user in feedback.heard():
+        for user in feedback.users():
             position = positions.get(user)
             if position is None or gone[position]:
                 continue
-            said = feedback.said(user, self._catalog)
+            said = feedback.of(user, self._catalog)
             if said.history or said.hidden or said.profile:
                 asked[position] = add(replace(self.query, user=user), said)
         return gone, asked

@@ -221,8 +221,7 @@ def check_takes(catalog: Catalog) -> None:
         UsageError: the version has no towers.
     """
     catalog.artifact.need_towers(
-        "the vector of a new or changed item is not known",
-        "put the item and its vector into the file, then: fusionrec index --vectors FILE",
+        "the vector of a new or changed item is not known", "no_item_towers"
     )
 
 
@@ -261,6 +260,6 @@ def _known(catalog: Catalog, ids: Sequence[str]) -> Sequence[str]:
     if unknown:
         raise UsageError(
             f"no item of {catalog.artifact.version} has the id {', '.join(unknown[:5])}",
-            hint="find its id with: fusionrec search WORDS; withdrawn ones: fusionrec items",
+            code="unknown_item",
         )
     return ids

@@ -1,4 +1,4 @@
-"""What someone's events come to: which of them are opinions that count, and what is refused."""
+"""What events mean: which of them are opinions that count, and which items a user refuses."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class CurrentEvents:
     """What events come to under a schema.
 
     Attributes:
-        told: the events that are opinions and still count, with their numbers, the oldest first.
+        opinions: the events that are opinions and still count, with their numbers, oldest first.
         refused: pairs of users and the items that they do not want to see -> since when, in seconds
             since 1970.
         meaningless: how many events the schema has no meaning for: ratings among events.
     """
 
-    told: tuple[tuple[int, Event], ...]
+    opinions: tuple[tuple[int, Event], ...]
     refused: Mapping[Pair, float]
     meaningless: int = 0
 
 
-def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> CurrentEvents:
-    """The opinions among some events.
+def current_events(events: Iterable[tuple[int, Event]], schema: Schema) -> CurrentEvents:
+    """The opinions among some events, and the refusals.
 
     A rating, a like and a dislike are opinions of an item, of which the latest one counts, or,
     where people take items again, all of them. A hide refuses an item until an opinion of it
@@ -44,7 +44,7 @@ def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> CurrentEven
         events: with their numbers, in any order.
         schema: of the items.
     """
-    told: dict[Pair, list[tuple[int, Event]]] = {}
+    by_pair: dict[Pair, list[tuple[int, Event]]] = {}
     refused: dict[Pair, float] = {}
     meaningless = 0
     for number, event in sorted(events, key=_by_time):
@@ -60,13 +60,13 @@ def opinions(events: Iterable[tuple[int, Event]], schema: Schema) -> CurrentEven
         else:
             refused.pop(pair, None)
         if no and schema.events:
-            told.pop(pair, None)
+            by_pair.pop(pair, None)
         elif event.kind != "hide":
             if not schema.repeats:
-                told.pop(pair, None)
-            told.setdefault(pair, []).append((number, event))
-    kept = sorted((one for held in told.values() for one in held), key=_by_time)
-    return CurrentEvents(tuple(kept), refused, meaningless)
+                by_pair.pop(pair, None)
+            by_pair.setdefault(pair, []).append((number, event))
+    opinions = sorted((event for events in by_pair.values() for event in events), key=_by_time)
+    return CurrentEvents(tuple(opinions), refused, meaningless)
 
 
 def worth(event: Event, schema: Schema) -> float:

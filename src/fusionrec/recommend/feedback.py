@@ -14,7 +14,7 @@ from fusionrec.errors import UsageError
 from fusionrec.features.history import History
 from fusionrec.ledger import Event, Ledger, Recent
 from fusionrec.recommend.catalog import Catalog
-from fusionrec.recommend.event_semantics import opinions, worth
+from fusionrec.recommend.event_semantics import current_events, worth
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.user_state_cache import UserStateCache
 from fusionrec.registry import Artifact
@@ -28,7 +28,7 @@ class UserFeedback:
     """What the ledger holds of a user, as far as a version can read it.
 
     Attributes:
-        history: the items that they gave an opinion of (see ``opinions`` and ``worth``), the
+        history: the items that they gave an opinion of (see ``current_events`` and ``worth``), the
             newest last. What the version was trained with, and so has among what it stores of the
             user, is left out, and so is an opinion that is older than what it stores.
         hidden: the items that they do not want to see.
@@ -67,48 +67,48 @@ class Feedback:
         """
         return [event for _, event in self._users.of(user).events]
 
-    def said(self, user: str, catalog: Catalog) -> UserFeedback:
+    def of(self, user: str, catalog: Catalog) -> UserFeedback:
         """What a user said, as far as the version and its items know of it.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        told = self._users.of(user)
-        held, forgotten = told.events, told.forgotten
-        if not (held or told.profile or forgotten):
+        state = self._users.of(user)
+        events, forgotten = state.events, state.forgotten
+        if not (events or state.profile or forgotten):
             return _NOTHING
-        items, artifact = catalog.positions, catalog.artifact
-        found = opinions(held, artifact.schema)
+        positions, artifact = catalog.positions, catalog.artifact
+        current = current_events(events, artifact.schema)
         stored = History.of() if forgotten else _stored(artifact, user)
-        known = set(stored.items.tolist()) if _trained_with(artifact, held) else set()
+        trained = set(stored.items.tolist()) if _trained_with(artifact, events) else set()
         newest = _newest(stored) if not artifact.schema.repeats else {}
         history = [
             _rated(event, artifact.schema)
-            for number, event in found.told
-            if event.item in items
-            and (number > artifact.feedback or items[event.item] not in known)
-            and event.time >= newest.get(items[event.item], 0.0)
+            for number, event in current.opinions
+            if event.item in positions
+            and (number > artifact.feedback or positions[event.item] not in trained)
+            and event.time >= newest.get(positions[event.item], 0.0)
         ]
         hidden = [
             item
-            for (_, item), at in found.refused.items()
-            if item in items and at >= newest.get(items[item], 0.0)
+            for (_, item), since in current.refused.items()
+            if item in positions and since >= newest.get(positions[item], 0.0)
         ]
         return UserFeedback(
             tuple(history),
             frozenset(hidden),
-            _readable(told.profile, artifact),
+            _readable(state.profile, artifact),
             forgotten,
-            (len(held), held[-1][0] if held else 0),
+            (len(events), events[-1][0] if events else 0),
         )
 
-    def heard(self) -> frozenset[str]:
+    def users(self) -> frozenset[str]:
         """Who said or did something, or has a profile.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        return self._users.heard()
+        return self._users.users()
 
     def forgotten(self, users: Iterable[str]) -> frozenset[str]:
         """Those of some users who are to be forgotten.
@@ -128,48 +128,56 @@ class Feedback:
         """
         now = time.time()
         key = (self._ledger.revision().gone, int(now // 10), like)
-        held = self._recent
-        if held[0] != key:
+        cached = self._recent
+        if cached[0] != key:
             between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
-            held = self._recent = (key, self._ledger.recent(*between, like, _CROWD))
-        return held[1]
+            cached = self._recent = (key, self._ledger.recent(*between, like, _CROWD))
+        return cached[1]
 
-    def enrich(self, query: Query, catalog: Catalog) -> Query:
-        """The query with what its user said before: what the query itself says wins over that, and
-        comes after it. A user who was forgotten is nobody to the version. Where nothing is known of
-        anybody, it says what was taken recently.
+    def enrich(
+        self, query: Query, catalog: Catalog, *, visitors: bool = False
+    ) -> tuple[Query, UserFeedback]:
+        """The query with what its user said before, and that. What the query itself says wins and
+        comes after it. A user who was forgotten is unknown to the version. A query of no user and
+        no profile also says what people took recently: popularity is made of it.
+
+        Args:
+            query: the query.
+            catalog: of the version that answers.
+            visitors: whether a user whom the version does not know is left out of the query: their
+                feedback and profile count, and without these the popular items. The user stays in
+                it where only the query itself says more, so that the answer says they are unknown.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
+        user_feedback = _NOTHING
         if query.user is not None:
-            query = add(query, self.said(query.user, catalog))
-        return self.popular(query, catalog)
-
-    def popular(self, query: Query, catalog: Catalog) -> Query:
-        """A query of no user and no profile with what was taken recently, which counts where
-        nothing is known of what the person likes; any other as it is.
-
-        Raises:
-            LedgerError: the ledger cannot be read.
-        """
-        if query.user is not None or query.profile:
-            return query
-        schema = catalog.artifact.schema
-        return replace(query, recent=self.recent(math.inf if schema.events else schema.like))
+            user_feedback = self.of(query.user, catalog)
+            query = add(query, user_feedback)
+        artifact = catalog.artifact
+        if visitors and query.user is not None and query.user not in artifact.user_positions:
+            says_more = bool(query.profile or query.history) and artifact.has_towers
+            if user_feedback != _NOTHING or not says_more:
+                query = replace(query, user=None)
+        if query.user is None and not query.profile:
+            like = math.inf if artifact.schema.events else artifact.schema.like
+            query = replace(query, recent=self.recent(like))
+        return query, user_feedback
 
 
-def add(query: Query, said: UserFeedback) -> Query:
+def add(query: Query, feedback: UserFeedback) -> Query:
     """A query with what its user said before; see ``Feedback.enrich``."""
-    if said is _NOTHING:
+    if feedback is _NOTHING:
         return query
-    told = {one.item for one in query.history}
+    named = {rated.item for rated in query.history}
+    before = [rated for rated in feedback.history if rated.item not in named]
     return replace(
         query,
-        user=None if said.forgotten else query.user,
-        profile={**said.profile, **query.profile},
-        history=[*(one for one in said.history if one.item not in told), *query.history],
-        hidden=said.hidden.union(query.hidden),
+        user=None if feedback.forgotten else query.user,
+        profile={**feedback.profile, **query.profile},
+        history=[*before, *query.history],
+        hidden=feedback.hidden.union(query.hidden),
     )
 
 
@@ -179,9 +187,9 @@ def _stored(artifact: Artifact, user: str) -> History:
     return History.of() if position is None else artifact.histories.of(position)
 
 
-def _trained_with(artifact: Artifact, held: Sequence[tuple[int, Event]]) -> bool:
+def _trained_with(artifact: Artifact, events: Sequence[tuple[int, Event]]) -> bool:
     """Whether a version was trained with any of a user's events."""
-    return bool(held) and held[0][0] <= artifact.feedback
+    return bool(events) and events[0][0] <= artifact.feedback
 
 
 def _newest(stored: History) -> dict[int, float]:

@@ -14,7 +14,7 @@ from fusionrec.data.item_files import item_of
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.event_semantics import Pair, opinions, worth
+from fusionrec.recommend.event_semantics import Pair, current_events, worth
 from fusionrec.registry import Artifact
 
 _UNKNOWN: dict[str, Any] = {"number": math.nan, "categories": (), "category": "", "text": ""}
@@ -77,7 +77,7 @@ def with_feedback(dataset: Dataset, ledger: Ledger, until: int | None = None) ->
 
     Where interactions are events, a like is one more event, which weighs 1; what a user dislikes or
     hides is left out of all that they took, and ratings are left out with a count. Where people
-    take items again, everything counts and not the last alone. See ``opinions``.
+    take items again, everything counts and not the last alone. See ``current_events``.
 
     Args:
         dataset: the data set.
@@ -137,13 +137,13 @@ def _made(
     items, skipped = _items(rows.items, schema, ledger)
     item_at = items.positions()
     events = [one for one in ledger.events() if until is None or one[0] <= until]
-    found = opinions(events, schema)
-    told = [event for _, event in found.told if event.item in item_at]
+    current = current_events(events, schema)
+    told = [event for _, event in current.opinions if event.item in item_at]
     known = set(rows.users.ids)
     newcomers = [user for user in dict.fromkeys(e.user for e in told) if user not in known]
     users = _users(rows.users, newcomers, schema, ledger)
     user_at = users.positions()
-    own = _wanted(rows, found.refused if schema.events else {}, user_at, item_at)
+    own = _wanted(rows, current.refused if schema.events else {}, user_at, item_at)
     user = np.r_[own.user, np.array([user_at[e.user] for e in told], dtype=np.int32)]
     item = np.r_[own.item, np.array([item_at[e.item] for e in told], dtype=np.int32)]
     rating = np.r_[own.rating, np.array([worth(e, schema) for e in told], dtype=np.float32)]
@@ -154,10 +154,10 @@ def _made(
     if not schema.repeats:  # of equal times the feedback's, which stands behind the data's
         kept, _ = keep_last_of_pairs(user, item, time)
     columns = user[kept], item[kept], rating[kept], None if time is None else time[kept]
-    missing = skipped | {event.item for _, event in found.told if event.item not in item_at}
+    missing = skipped | {event.item for _, event in current.opinions if event.item not in item_at}
     notes = _notes(schema, len(told), len(newcomers), len(rows.user) - len(own.user), missing)
-    if found.meaningless:
-        notes += (f"{found.meaningless:,} ratings left out: this data set is of events",)
+    if current.meaningless:
+        notes += (f"{current.meaningless:,} ratings left out: this data set is of events",)
     last = events[-1][0] if events else 0
     return Dataset(schema, name, users, items, *columns, notes, feedback=last)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice
 
@@ -15,6 +16,7 @@ from fusionrec.index import AllOf, AnyOf, Condition, Only, Without
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, Match, plain_words, search_words
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, folded, guess
+from fusionrec.recommend.query import Rated
 
 RANK_CONSTANT = 60  # of reciprocal rank fusion, as in Cormack, Clarke and Buettcher (SIGIR 2009)
 POOL = 1_000  # hits of a search that a person's taste may reorder
@@ -171,6 +173,34 @@ class ItemSearch:
                 hint="; ".join(shown) + ("; …" if len(meant) > _SHOWN else ""),
             )
         return meant[0] if meant else None
+
+    def named(self, history: Sequence[Rated]) -> list[Rated]:
+        """A history with ids where it has titles; what is neither an id nor a title stays.
+
+        Raises:
+            UsageError: a title may mean several items; the hint lists them.
+        """
+        return [replace(one, item=self.item(one.item) or one.item) for one in history]
+
+    def row(self, id_: str, *, guess: bool = True) -> int:
+        """The position of an item.
+
+        Args:
+            id_: outside item id.
+            guess: whether an error names items that may be meant, which takes a search.
+
+        Raises:
+            UsageError: there is no such item (code ``unknown_item``).
+        """
+        row = self.rows.get(id_)
+        if row is None:
+            count, version = len(self.rows), self.artifact.version
+            raise UsageError(
+                f"item {id_!r} is not among the {count} items of {version}",
+                " ".join(filter(None, [self.guess(id_), self.example()])) if guess else None,
+                code="unknown_item",
+            )
+        return row
 
     def title(self, id_: str) -> str:
         """What people know an item by; empty where items have no titles."""

@@ -9,7 +9,6 @@ from typing import Self
 
 import numpy as np
 
-from fusionrec.errors import UsageError
 from fusionrec.features.score_scale import SCALE
 from fusionrec.index import Condition, Hits, Index, Only
 from fusionrec.recommend.answer import Answer, AnswerKind, Recommended
@@ -19,7 +18,7 @@ from fusionrec.recommend.explanations import Explainer
 from fusionrec.recommend.fulltext import Match
 from fusionrec.recommend.item_search import POOL, ItemSearch
 from fusionrec.recommend.messages import NO_REASON, none_left, refuse_unknown, remarks, why_empty
-from fusionrec.recommend.query import Query, Rated, UserVector
+from fusionrec.recommend.query import Query, UserVector
 from fusionrec.recommend.rerank import Reranker, check
 from fusionrec.recommend.user_vector import UserVectors
 from fusionrec.registry import Artifact
@@ -46,22 +45,28 @@ class Recommender:
 
     Args:
         catalog: the version's items as they are now.
-        index: holds their vectors.
+        index: holds their vectors; None for what asks none, such as making queries.
         notes: go with every answer, such as why the answer does not come from Milvus.
     """
 
-    def __init__(self, catalog: Catalog, index: Index, notes: Sequence[str] = ()) -> None:
+    def __init__(self, catalog: Catalog, index: Index | None, notes: Sequence[str] = ()) -> None:
         self.catalog, self.artifact = catalog, catalog.artifact
-        self.index, self.notes = index, tuple(notes)
+        self._index, self.notes = index, tuple(notes)
         self.people, self.finder = UserVectors(catalog), ItemSearch(catalog)
         categories = Categories(catalog)
         self.reasons = Explainer(catalog, categories)
         self.reranker = Reranker(catalog, categories)
 
+    @property
+    def index(self) -> Index:
+        """What holds the items' vectors."""
+        assert self._index is not None, "this recommender was made without an index"
+        return self._index
+
     def over(self, index: Index, notes: Sequence[str]) -> Self:
         """The same version and items, searched in another index of them; shares all else."""
         made = copy.copy(self)
-        made.index, made.notes = index, tuple(notes)
+        made._index, made.notes = index, tuple(notes)
         return made
 
     def after(self, catalog: Catalog) -> Self:
@@ -95,11 +100,20 @@ class Recommender:
                 items that are named, and nothing else is known.
             StoreError: the store failed.
         """
+        return self.recommend_to(self.person(query), query)
+
+    def person(self, query: Query) -> UserVector:
+        """The person of a query, for ``recommend_to``; asks no index.
+
+        Raises:
+            UsageError: as of ``recommend``.
+        """
+        check(query)
         refuse_unknown(self.finder, query)
-        return self.recommend_to(self.people.find(query), query)
+        return self.people.find(query)
 
     def recommend_to(self, person: UserVector, query: Query) -> Answer:
-        """The answer to a query whose person was found before; see ``recommend``."""
+        """The answer to a query whose person is found already; see ``recommend``."""
         depth = self.reranker.depth(query)
         if person.vector is None:
             return self._explained(self._popular(query, person, depth), person, query)
@@ -133,13 +147,7 @@ class Recommender:
             UsageError: there is no such item, or k is below 1.
             StoreError: the store failed.
         """
-        row = self.finder.rows.get(item)
-        if row is None:
-            raise UsageError(
-                f"item {item!r} is not among the {len(self.finder.rows)} items of "
-                f"{self.artifact.version}",
-                hint=" ".join(filter(None, [self.finder.guess(item), self.finder.example()])),
-            )
+        row = self.finder.row(item)
         hits = self.index.search(self.catalog.vectors[row], k, where, [row])
         gone = () if self.catalog.available[row] else (f"item {item} itself is withdrawn",)
         notes = (*gone, *self.finder.unknown(where))
@@ -202,14 +210,6 @@ class Recommender:
             return np.array([scores.get(id_, -np.inf) for id_ in ids])
 
         return self.finder.by_taste(text, found, taste, prefix=prefix), stars
-
-    def named(self, history: Sequence[Rated]) -> list[Rated]:
-        """What someone rated, with ids where they gave titles; what is called by neither stays.
-
-        Raises:
-            UsageError: several items may be meant; the hint says which.
-        """
-        return [replace(one, item=self.finder.item(one.item) or one.item) for one in history]
 
     def _barred(self, person: UserVector, query: Query) -> np.ndarray:
         """Rows that must not be in the answer: int64 [m]."""

@@ -1,4 +1,4 @@
-"""What the ledger holds of users, as it is at each question, at the price of asking it seldom."""
+"""Events and profiles of users as the ledger has them now, read from it only when they change."""
 
 from __future__ import annotations
 
@@ -7,70 +7,70 @@ from collections import OrderedDict
 
 from fusionrec.ledger import Ledger, Revision, UserState
 
-_MOST = 20_000  # users whose events are held
+_MOST = 20_000  # users whose state is cached
 _NOTHING = UserState()
 
 
 class UserStateCache:
-    """Holds which users there is anything of, and all of those who were asked for lately. Several
-    threads may use one.
+    """Caches the ids of all users with an event or a profile, and the state of those asked for
+    last. Safe for several threads.
 
     Args:
-        ledger: what is followed, whoever writes it.
+        ledger: read again for the users that change, whichever process writes.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._lock = threading.Lock()
         self._seen: Revision | None = None
-        self._heard: set[str] = set()
-        self._held: OrderedDict[str, UserState] = OrderedDict()
+        self._users: set[str] = set()
+        self._states: OrderedDict[str, UserState] = OrderedDict()
 
     def of(self, user: str) -> UserState:
-        """What is kept of a user now.
+        """The state of a user now.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
         seen = self._follow()
         with self._lock:
-            if user not in self._heard and not seen.gone:  # else they may be a forgotten one
+            if user not in self._users and not seen.gone:  # else the user may be a forgotten one
                 return _NOTHING
-            if user in self._held:
-                self._held.move_to_end(user)
-                return self._held[user]
-        told = self._ledger.told_by(user)
+            if user in self._states:
+                self._states.move_to_end(user)
+                return self._states[user]
+        state = self._ledger.told_by(user)
         with self._lock:
-            if self._seen == seen:  # else it may be older than what was seen meanwhile
-                self._held[user] = told
-                if len(self._held) > _MOST:
-                    self._held.popitem(last=False)
-        return told
+            if self._seen == seen:  # else it may be older than the revision seen meanwhile
+                self._states[user] = state
+                if len(self._states) > _MOST:
+                    self._states.popitem(last=False)
+        return state
 
-    def heard(self) -> frozenset[str]:
-        """Who said or did something, or has a profile.
+    def users(self) -> frozenset[str]:
+        """Ids of users with an event or a profile.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
         self._follow()
         with self._lock:
-            return frozenset(self._heard)
+            return frozenset(self._users)
 
     def _follow(self) -> Revision:
-        """Takes in of whom there is something new; begins anew where someone was forgotten."""
+        """Drops the states that changed; all of them where a user was forgotten."""
         now, seen = self._ledger.revision(), self._seen
         if now == seen:
             return now
         with self._lock:
-            # Asked again: another thread may have been here, and later than that question.
+            # Read again: another thread may have come first, with a later revision.
             now, seen = self._ledger.revision(), self._seen
             if seen is None or now.gone != seen.gone:
-                self._heard, self._held = set(self._ledger.heard()), OrderedDict()
+                self._users, self._states = set(self._ledger.heard()), OrderedDict()
             elif now != seen:
-                fresh = self._ledger.heard(seen.event, seen.profile)
-                self._heard |= fresh
-                for user in fresh:
-                    self._held.pop(user, None)
+                changed = self._ledger.heard(seen.event, seen.profile)
+                self._users |= changed
+                for user in changed:
+                    self._states.pop(user, None)
             self._seen = now
             return now

@@ -46,10 +46,6 @@ class UserVectors:
         made.catalog, made._items = catalog, catalog.positions
         return made
 
-    def knows(self, user: str) -> bool:
-        """Whether the version holds a user with this outside id."""
-        return user in self._users
-
     def find(self, query: Query) -> UserVector:
         """The person of a query.
 
@@ -58,10 +54,7 @@ class UserVectors:
                 choice, or a rating is out of its range.
         """
         if query.user is not None or query.profile:
-            self.artifact.need_towers(
-                "it knows neither users nor profiles",
-                "say what the person likes: --liked ITEM; or ask a trained version: --version vN",
-            )
+            self.artifact.need_towers("it knows neither users nor profiles")
         position = self._position(query)
         profile = self.artifact.encoder.profile(query.profile)
         given, notes = self._given(query.history)
@@ -128,21 +121,15 @@ class UserVectors:
             return None
         position = self._users.get(query.user)
         if position is None and not query.profile and not query.history:
-            options = [
-                f"--profile {f.name}={next(iter(f.choices), 'VALUE')}"
-                for f in self.artifact.schema.attributes("user")
-            ]
+            version, count = self.artifact.version, len(self._users)
             raise UsageError(
-                f"user {query.user!r} is not among the {len(self._users)} users of "
-                f"{self.artifact.version}",
-                hint=" ".join(
-                    [
-                        *filter(None, [guess(alike(query.user, self._users, MOST_NAMES))]),
-                        "say what is known of them instead, such as",
-                        *options,
-                        "--liked ITEM",
-                    ]
-                ),
+                f"user {query.user!r} is not among the {count} users of {version}",
+                code="unknown_user",
+                similar=guess(alike(query.user, self._users, MOST_NAMES)),
+                profile={
+                    field.name: next(iter(field.choices), "VALUE")
+                    for field in self.artifact.schema.attributes("user")
+                },
             )
         return position
 

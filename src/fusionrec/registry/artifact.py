@@ -141,19 +141,20 @@ class Artifact:
         """
         return bool(self.manifest["model"] != VECTORS)
 
-    def need_towers(self, lacking: str, hint: str) -> None:
+    def need_towers(self, lacking: str, code: str = "no_towers") -> None:
         """Refuses what only a trained version can do.
 
         Args:
             lacking: what cannot be done without, as the end of a sentence.
-            hint: what to do instead.
+            code: of the error.
 
         Raises:
             UsageError: it has no towers.
         """
         if not self.has_towers:
             raise UsageError(
-                f"{self.version} holds vectors without the model that made them: {lacking}", hint
+                f"{self.version} holds vectors without the model that made them: {lacking}",
+                code=code,
             )
 
     def vectors_of(

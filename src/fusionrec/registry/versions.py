@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -68,8 +68,15 @@ def _validation(manifest: Mapping[str, Any]) -> tuple[float | None, str]:
     return (best[0] if best else None), trained["measure"]["validation"]
 
 
-def load(workspace: Workspace, version: str | None = None) -> Artifact:
+def load(
+    workspace: Workspace, version: str | None = None, ledger: Ledger | None = None
+) -> Artifact:
     """A version's artifact: the one named, else the active one, else the newest.
+
+    Args:
+        workspace: the workspace.
+        version: such as ``v3``.
+        ledger: the workspace's, where it is open.
 
     Raises:
         UsageError: there is no version of that name.
@@ -79,12 +86,12 @@ def load(workspace: Workspace, version: str | None = None) -> Artifact:
     if not names:
         raise ArtifactError(
             f"the workspace {workspace.home} has no model yet",
-            hint="train one: fusionrec train --data ml-1m, or fusionrec quickstart",
+            code="no_model",
         )
     if version is not None and version not in names:
         raise UsageError(f"there is no version {version!r}; there are {', '.join(names)}")
-    active = Ledger(workspace.ledger).active()
     if version is None:
+        active = (ledger or Ledger(workspace.ledger)).active()
         version = active.version if active and active.version in names else names[-1]
     return Artifact.load(workspace.models / version)
 
@@ -109,11 +116,14 @@ def checksums(workspace: Workspace) -> dict[str, str]:
     return found
 
 
-def recent(workspace: Workspace) -> list[Activation]:
+def recent(activations: Sequence[Activation]) -> list[Activation]:
     """The activations whose collections stay, the active one first: the last two, for answers under
     way, and the last of another version, for going back.
+
+    Args:
+        activations: of a ledger, the oldest first.
     """
-    activations = reversed(Ledger(workspace.ledger).activations())
-    distinct = list({(a.version, a.collection): a for a in activations}.values())
+    latest = reversed(activations)
+    distinct = list({(a.version, a.collection): a for a in latest}.values())
     others = [a for a in distinct if a.version != distinct[0].version]
     return list(dict.fromkeys([*distinct[:2], *others[:1]]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from fusionrec.service.problems import ForbiddenError
+from fusionrec.errors import UsageError
 from fusionrec.service.schemas import RecommendRequest
 
 # Each names items of a stored person's history, or tells of them by what is missing or moved: a
@@ -23,14 +23,16 @@ def check_open(request: Request, ask: RecommendRequest) -> None:
     request itself says of a person is the caller's own.
 
     Raises:
-        ForbiddenError: the question names a user and wishes what tells of their history.
+        UsageError: the request names a user and wishes what tells of their history (code
+            ``forbidden``).
     """
     if ask.user is None or is_open(request, "feedback"):
         return
     names = [f"{name!r}" for name in _TELLING if getattr(ask, name)]
     if names:
-        raise ForbiddenError(
+        raise UsageError(
             f"with 'user', {' and '.join(names)} would tell what that user rated, viewed or hid: "
             "this needs a key that opens 'feedback'",
             f"leave {' and '.join(names)} out, or send a key with the scope 'feedback'",
+            code="forbidden",
         )

@@ -17,10 +17,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Key, is_secret
 from fusionrec.service.paths import route_path
-from fusionrec.service.problems import problem
+from fusionrec.service.problems import problem, problem_of
 from fusionrec.service.rate_limits import TokenBuckets, VerifiedKeys
 from fusionrec.service.settings import ServiceSettings, is_loopback
-from fusionrec.service.wording import hint_for_http
 
 _SECURITY = {
     "content-security-policy": "default-src 'self'; base-uri 'none'; form-action 'self'; "
@@ -148,7 +147,7 @@ class RequestGuard:
             try:
                 key, wait = await self._known(secret, address)
             except LedgerError as error:
-                return problem(503, error.message, hint_for_http(error.hint))
+                return problem_of(error)
         elif scope["path"] not in PROBES:
             wait = self._buckets.take(f"address {address}")
         if wait:

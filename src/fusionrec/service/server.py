@@ -20,7 +20,7 @@ from uvicorn import Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from fusionrec.deploy.build import place_of
+from fusionrec.deploy.deployment import place_of
 from fusionrec.errors import FusionrecError, Log, UsageError, keep_stderr
 from fusionrec.index import Place
 from fusionrec.registry.versions import load
@@ -175,7 +175,7 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
     except OSError as error:
         raise UsageError(
             f"{host} is no address to listen at: {error.strerror}",
-            hint="--host 127.0.0.1 is this machine alone, --host 0.0.0.0 every network",
+            code="host_not_found",
         ) from error
     with listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -185,7 +185,7 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
         except OSError as error:
             raise UsageError(
                 f"nothing can listen at {host}, port {port}: {error.strerror}",
-                hint="--port 0 takes a free port",
+                code="port_taken",
             ) from error
         yield listening
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -13,8 +12,7 @@ from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.errors import LedgerError, Log, StoreError
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.feedback import Feedback, UserFeedback, add
-from fusionrec.recommend.query import Query
+from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.service.event_writer import EventWriter
 from fusionrec.service.impressions import ImpressionCounts
@@ -57,7 +55,7 @@ class ServiceState:
             raise LedgerError(
                 f"at {settings.host} others can reach the service"
                 f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
-                hint="make one: fusionrec keys add NAME; or listen at 127.0.0.1 without 'proxies'",
+                code="no_key",
             )
         self.metrics = Metrics()
         self.feedback, self.shown = Feedback(self.ledger), ImpressionCounts(self.ledger)
@@ -66,7 +64,7 @@ class ServiceState:
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
         self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
-        self.feedback.heard()  # for which the first answer would wait
+        self.feedback.users()  # read now: the first answer would wait for it
 
     def close(self) -> None:
         """Writes what waits and lets go of the version."""
@@ -113,22 +111,6 @@ class ServiceState:
         with self.live.answering() as recommender:
             view = self._views[recommender]
             return ask(view) if view.is_quick else None
-
-    def known(self, query: Query, view: VersionView) -> tuple[Query, UserFeedback]:
-        """The query with what the ledger holds of its user. A user whom the version does not know
-        is nobody to it: their feedback and profile count, and without these the popular items.
-        Where the ledger knows nothing of them either, but the query says more than the user, the
-        user stays in it, so that the answer says that they are not known.
-        """
-        said = UserFeedback()
-        if query.user is not None:
-            said = self.feedback.said(query.user, view.catalog)
-            query = add(query, said)
-        if query.user is not None and not view.recommender.people.knows(query.user):
-            told = bool(query.profile or query.history) and view.artifact.has_towers
-            if said != UserFeedback() or not told:
-                query = replace(query, user=None)
-        return self.feedback.popular(query, view.catalog), said
 
     def troubles(self) -> list[str]:
         """Why this should not be asked now; empty where it can be."""

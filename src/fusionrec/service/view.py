@@ -18,7 +18,6 @@ from fusionrec.service.metrics import Metrics
 from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.form import form_of, scale_of
 from fusionrec.service.ui.projection import Projection, chart_of
-from fusionrec.service.wording import note_for_http
 
 _QUICK = 50_000  # items that NumPy searches in half a millisecond
 
@@ -76,8 +75,7 @@ class VersionView:
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory = isinstance(index, ExactIndex)
         timed = _Timed(index, metrics)
-        notes = [note_for_http(note) for note in recommender.notes]
-        self._recommender = recommender.over(timed, notes)
+        self._recommender = recommender.over(timed, recommender.notes)
         if before is not None:
             self._take_over(before)
 
@@ -103,7 +101,7 @@ class VersionView:
     @cached_property
     def _reserve(self) -> Recommender:
         index = self._exactly("exact")
-        note = f"answered exactly from the artifact: {note_for_http(self.failed)}"
+        note = f"answered exactly from the artifact: {self.failed}"
         return self._recommender.over(_Timed(index, self._metrics), (note,))
 
     def _exactly(self, place: str) -> Index:
@@ -142,7 +140,7 @@ class VersionView:
         """See ``Recommender.recommend``."""
         recommender = self.recommender
         with self._metrics.stage("person"):
-            person = recommender.people.find(query)
+            person = recommender.person(query)
         return recommender.recommend_to(person, query)
 
     def warm(self) -> None:

@@ -15,9 +15,9 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
-from fusionrec.service.routes.recommendations import check_item
 from fusionrec.service.schemas import Id, Name, Text
 from fusionrec.service.state import ServiceState
+from fusionrec.service.view import VersionView
 
 router = APIRouter(tags=["items"])
 
@@ -39,7 +39,7 @@ _ITEM = {**documented(), **given("The item", _EXAMPLE)}
 @router.get(ITEM, summary="One item", responses=_ITEM)
 def item(id: Id, state: StateOf) -> Response:
     """What is known of an item; one that was withdrawn is not `available`."""
-    return as_json(state.answer(lambda view: _shown(view.catalog, check_item(view, id))))
+    return as_json(state.answer(lambda view: _shown(view.catalog, _row(view, id))))
 
 
 @router.put(ITEM, summary="Add an item, or change it", responses=_ITEM)
@@ -48,10 +48,7 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
     stays withdrawn until it is brought back.
     """
     now = _now(state)
-    now.artifact.need_towers(
-        "the vector of a new or changed item is not known",
-        "an item and its vector come with the file of vectors, which whoever runs the service has",
-    )
+    catalog.check_takes(now)
     told = item_of(now.artifact.schema, id, content)
     state.recorder.perform(lambda: catalog.put(state.ledger, now, [told]))
     return _changed(state, now, id)
@@ -60,7 +57,7 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
 @router.delete(ITEM, summary="Withdraw an item", responses=_ITEM)
 def withdraw(id: Id, state: StateOf) -> Response:
     """The item is in no answer any more, until it is brought back."""
-    state.answer(lambda view: check_item(view, id))
+    state.answer(lambda view: _row(view, id))
     now = _now(state)
     state.recorder.perform(lambda: catalog.withdraw(state.ledger, now, [id]))
     return _changed(state, now, id)
@@ -69,10 +66,14 @@ def withdraw(id: Id, state: StateOf) -> Response:
 @router.post(f"{ITEM}/restore", summary="Bring an item back", responses=_ITEM)
 def restore(id: Id, state: StateOf) -> Response:
     """The item is in the next answer, with the content that it was last given."""
-    state.answer(lambda view: check_item(view, id))
+    state.answer(lambda view: _row(view, id))
     now = _now(state)
     state.recorder.perform(lambda: catalog.restore(state.ledger, now, [id]))
     return _changed(state, now, id)
+
+
+def _row(view: VersionView, id: str) -> int:
+    return view.recommender.finder.row(id, guess=False)
 
 
 def _now(state: ServiceState) -> Catalog:

@@ -11,7 +11,8 @@ from fastapi import APIRouter, Query, Request
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import FileResponse, Response
 
-from fusionrec.service.problems import NotFoundError, documented
+from fusionrec.errors import UsageError
+from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import FacetsRequest
 from fusionrec.service.view import VersionView
@@ -95,7 +96,9 @@ def _chosen(view: VersionView, ask: FacetsRequest) -> dict[str, Any]:
     field = next((f for f in fields if f.name == ask.field), None)
     if field is None:
         names = ", ".join(f.name for f in fields) or "none"
-        raise NotFoundError(f"no category is called {ask.field!r}", hint=f"categories are: {names}")
+        raise UsageError(
+            f"no category is called {ask.field!r}", f"categories are: {names}", code="not_found"
+        )
     found = view.choices.holding(field, ask.q)
     shown = found[ask.offset : ask.offset + ask.k]
     return {"choices": [asdict(one) for one in shown], "more": len(found) > ask.offset + ask.k}

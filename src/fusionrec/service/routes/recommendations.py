@@ -6,8 +6,8 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Coroutine
+from dataclasses import fields, replace
 from functools import partial
 from typing import Annotated, Any
 
@@ -19,15 +19,15 @@ from pydantic import ValidationError
 from starlette.responses import Response
 
 from fusionrec.errors import UsageError
-from fusionrec.index import Condition, read_conditions
 from fusionrec.ledger import Impression
 from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.feedback import UserFeedback
 from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.query_builder import QueryRequest, build_query, conditions
 from fusionrec.service.access import check_open, is_open
 from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.paths import ITEM
-from fusionrec.service.problems import NotFoundError, documented
+from fusionrec.service.problems import documented
 from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json
 from fusionrec.service.schemas import (
     Id,
@@ -38,11 +38,13 @@ from fusionrec.service.schemas import (
     SimilarRequest,
 )
 from fusionrec.service.state import ServiceState
-from fusionrec.service.validation import check_told
 from fusionrec.service.view import VersionView
 
 _PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
+_SAME = frozenset(field.name for field in fields(QueryRequest)) - {
+    "rated"
+}  # in HTTP's words and ours
 _FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
 _RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
 
@@ -102,8 +104,8 @@ def similar(
     """Items whose vectors are nearest to the item's, itself left out."""
 
     def made(view: VersionView) -> Response:
-        check_item(view, id)
-        where = _conditions(view, ask.where)
+        view.recommender.finder.row(id, guess=False)
+        where = conditions(_asked(ask), view.recommender.finder)
         tag = _tag(view, UserFeedback(), f"{id}\n{ask.model_dump_json()}")
 
         def asked() -> Answer:
@@ -125,9 +127,8 @@ def search(
     """
 
     def made(view: VersionView) -> Response:
-        where = _conditions(view, ask.where)
-        query = Query(ask.user, k=ask.k + 1, offset=ask.offset, where=where, seen=True)
-        query, said = state.known(query, view)
+        wanted = replace(_asked(ask), seen=True)
+        query, said = build_query(wanted, view.recommender.finder, state.feedback)
         if not is_open(request, "feedback"):
             query = replace(query, hidden=())
         tag = _tag(view, said, f"{sorted(query.hidden)}\n{ask.model_dump_json()}")
@@ -155,22 +156,6 @@ def chart_told(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Respons
     return _charted(state, ask)
 
 
-def check_item(view: VersionView, id: str) -> int:
-    """The position of an item.
-
-    Raises:
-        NotFoundError: there is no such item.
-    """
-    row = view.catalog.positions.get(id)
-    if row is None:
-        count, version = len(view.catalog), view.artifact.version
-        raise NotFoundError(
-            f"item {id!r} is not among the {count} items of {version}",
-            hint="find its id: /v1/search?q=WORDS",
-        )
-    return row
-
-
 def _plain_ask(request: Request) -> RecommendRequest | None:
     """The question of a request that wishes nothing but the best for a user; None for any other,
     and for what is no question.
@@ -194,7 +179,7 @@ def _plain_ask(request: Request) -> RecommendRequest | None:
 def _recommended(
     request: Request, state: ServiceState, ask: RecommendRequest, view: VersionView
 ) -> Response:
-    query, said = state.known(_query(view, ask), view)
+    query, said = build_query(_asked(ask), view.recommender.finder, state.feedback)
     if ask.fresh and ask.user is not None:
         query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
     tag = _tag(view, said, ask.model_dump_json(), query)
@@ -238,7 +223,7 @@ def _charted(state: ServiceState, ask: RecommendRequest | None) -> Response:
     def made(view: VersionView) -> Response:
         found = view.chart.to_json()
         if ask is not None:
-            query, _ = state.known(_query(view, ask), view)
+            query, _ = build_query(_asked(ask), view.recommender.finder, state.feedback)
             vector = view.recommender.people.find(query).vector
             if vector is not None:
                 found |= {"you": view.chart.place(vector)}
@@ -247,40 +232,20 @@ def _charted(state: ServiceState, ask: RecommendRequest | None) -> Response:
     return state.answer(made)
 
 
-def _query(view: VersionView, ask: RecommendRequest) -> Query:
-    """The question as the version understands it, for one item more than is wanted: whether there
-    is one is told.
+def _asked(ask: RecommendRequest | SearchRequest | SimilarRequest) -> QueryRequest:
+    """A request of HTTP, for one item more than is wanted: whether there is one is told.
+
+    Raises:
+        UsageError: an address has made a blank of the plus in a condition.
     """
-    like = view.artifact.schema.like
-    history = [Rated(item, like, named=True) for item in ask.liked]
-    profile = {}
-    if isinstance(ask, PersonRequest):
-        check_told(ask, view.artifact)
-        history += [Rated(one.item, one.rating, one.time) for one in ask.history]
-        profile = ask.profile
-    return Query(
-        ask.user,
-        profile,
-        history,
-        k=ask.k + 1,
-        offset=ask.offset,
-        where=_conditions(view, ask.where, ask.only, ask.without),
-        seen=ask.seen,
-        explain=ask.explain,
-        diversity=ask.diversity,
-        calibration=ask.calibration,
-    )
-
-
-def _conditions(
-    view: VersionView, where: Sequence[str], only: Sequence[str] = (), without: Sequence[str] = ()
-) -> list[Condition]:
-    for text in where:
+    for text in ask.where:
         if _PLUS_LOST.match(text):
             raise UsageError(
                 f"{text!r}: expected no blank before the sign alone", "in an address + is %2B"
             )
-    return read_conditions(view.artifact.schema, where, only, without)
+    given = {name: value for name, value in ask if name in _SAME}
+    rated = [Rated(one.item, one.rating, one.time) for one in getattr(ask, "history", ())]
+    return QueryRequest(**given | {"k": ask.k + 1}, rated=rated, titles=False, visitors=True)
 
 
 def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None = None) -> str:

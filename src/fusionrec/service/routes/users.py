@@ -17,7 +17,7 @@ from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import USER
-from fusionrec.service.problems import ConflictError, documented
+from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Count, EventRequest, EventsRequest, Id, Offset, Profile, Told
 from fusionrec.service.validation import check_events
@@ -64,11 +64,12 @@ async def feedback(told: Told, state: StateOf) -> Response:
         if outcome == "other"
     ]
     if others:
-        raise ConflictError(
+        raise UsageError(
             f"{len(others)} of {len(events)} events have an id that was used for something else; "
             "the others were taken",
             "an id that is new each time, such as a UUID, is never used twice",
-            others[:20],
+            code="conflict",
+            errors=others,
         )
     said = [
         {"id": event.id, "outcome": outcome, **_noted(event, catalog)}
@@ -93,7 +94,7 @@ def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
 def user(id: Id, state: StateOf) -> Response:
     """What was told of a user since the training; `known` is whether training knows them."""
     kinds = Counter(event.kind for event in state.feedback.events(id))
-    known = state.answer(lambda view: view.recommender.people.knows(id))
+    known = state.answer(lambda view: id in view.artifact.user_positions)
     about: dict[str, Any] = {"id": id, "profile": state.ledger.profile(id) or {}}
     forgotten = state.ledger.is_forgotten(id)
     return as_json(about | {"events": dict(kinds), "known": known and not forgotten})

@@ -8,9 +8,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from fusionrec.deploy import build
+from fusionrec.errors import UsageError
 from fusionrec.registry.versions import recent, versions
 from fusionrec.service.paths import VERSION
-from fusionrec.service.problems import NotFoundError, documented
+from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id
 from fusionrec.service.state import ServiceState
@@ -34,10 +35,12 @@ def rollback(state: StateOf) -> Response:
     """The version that was active before this one answers again. Asked twice, the first one is
     back: each time these two change places. For an older one use `activate`.
     """
-    before = recent(state.workspace)
+    before = recent(state.ledger.activations())
     others = [a.version for a in before if a.version != before[0].version]
     if not others:
-        raise NotFoundError("no other version was active before", hint="list them: /v1/versions")
+        raise UsageError(
+            "no other version was active before", "list them: /v1/versions", code="not_found"
+        )
     return _activated(state, others[0])
 
 
@@ -47,7 +50,9 @@ def activate(name: Id, state: StateOf) -> Response:
     """At once where its index is still there, else as soon as it is built."""
     names = [one.name for one in versions(state.workspace)]
     if name not in names:
-        raise NotFoundError(f"there is no version {name!r}; there are {', '.join(names)}")
+        raise UsageError(
+            f"there is no version {name!r}; there are {', '.join(names)}", code="not_found"
+        )
     return _activated(state, name)
 
 
