@@ -116,7 +116,7 @@ def train(
         profile: named settings: ``quick`` is soon done, ``full`` the most accurate.
         home: the workspace's folder, as of ``read_data``.
         settings: others by name, such as ``{"training.epochs": 5}``.
-        talk: told what each epoch comes to; ``print``, say.
+        log: takes a message on each epoch, such as ``print``.
 
     Raises:
         UsageError: there is no such model or profile, or the workspace cannot be written.
@@ -154,7 +154,7 @@ def evaluate(
         k: length of the lists.
         seeds: of splits and trainings.
         baselines: their names; all that the data set can serve by default.
-        talk: told what is under way.
+        log: takes messages on what is under way.
 
     Raises:
         UsageError: the data set, an option or the model does not suit the protocol, or the model
@@ -468,15 +468,15 @@ class _Epochs:
     """Tells of each epoch when it has ended."""
 
     def __init__(self, log: Log) -> None:
-        self._log, self._told = log, 0
+        self._log, self._shown = log, 0
 
     def __call__(self, progress: TrainingState) -> None:
-        for epoch in progress.epochs[self._told :]:
-            held_out = (
+        for epoch in progress.epochs[self._shown :]:
+            validation = (
                 f", validation {epoch.validation:.4f}" if epoch.validation is not None else ""
             )
-            self._log(f"epoch {epoch.number}: train {epoch.train:.4f}{held_out}")
-        self._told = len(progress.epochs)
+            self._log(f"epoch {epoch.number}: train {epoch.train:.4f}{validation}")
+        self._shown = len(progress.epochs)
 
 
 @contextmanager

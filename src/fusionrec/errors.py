@@ -1,4 +1,4 @@
-"""What a user is told: one tree of errors, messages, and standard streams that survive.
+"""What users read: one tree of errors, messages, and standard streams that survive.
 
 An error says what was expected and what came; its hint says what to do next. A log on a full disk,
 or a pipe without a reader, makes every write to stderr fail: such messages are lost, and no work
@@ -120,7 +120,7 @@ Progress = Callable[[str, int, int | None], None]
 def unfailing(log: Log) -> Log:
     """A talk that raises nothing but Ctrl-C, whatever becomes of the message."""
 
-    def told(text: str) -> None:
+    def logged(text: str) -> None:
         try:
             log(text)
         except KeyboardInterrupt:
@@ -128,7 +128,7 @@ def unfailing(log: Log) -> Log:
         except BaseException:
             return
 
-    return told
+    return logged
 
 
 def keep_stderr() -> None:

@@ -154,8 +154,8 @@ def _recommend_all(
     rows = write_answers(file, batch, ProgressLines("everybody", "users"))
     took, version = time.monotonic() - started, batch.recommender.artifact.version
     say(f"{rows:,} rows for {len(batch):,} users of {version}, {took:.1f} s")
-    if batch.heard:
-        say(f"{batch.heard:,} of them with what they said since the training")
+    if batch.with_feedback:
+        say(f"{batch.with_feedback:,} of them with what they said since the training")
     if batch.forgotten:
         say(f"note: {batch.forgotten:,} are to be forgotten, and were left out")
     click.echo(file)

@@ -62,7 +62,7 @@ class LiveRecommender:
     Args:
         workspace: the workspace.
         place: the store, or its URI; the one that the version was indexed in by default.
-        talk: told, in that thread, what goes wrong and what takes long.
+        log: takes messages, in that thread, on what goes wrong and what takes long.
         look: seconds between two looks at the ledger; as often as it costs little by default.
         retry: seconds between two attempts to reach a store that is away, or to open a version.
         exact: leave the store to another process; see ``open_exactly``.
@@ -245,25 +245,25 @@ class LiveRecommender:
 
     def _fresh(self, stamp: tuple[int, int]) -> _Lease | None:
         """What should answer in place of the current one; None where that is as it should be."""
-        held = self._current
-        lacking = held.opened.away or held.failed or stamp[0] != held.stamp[0]
+        lease_now = self._current
+        lacking = lease_now.opened.away or lease_now.failed or stamp[0] != lease_now.stamp[0]
         due = time.monotonic() - self._tried > self._retry
         if stamp[0] != self._wanted or (lacking and due):
             try:
-                opened = sharing(self._open(), held.opened, self._ledger)
-                lease = _Lease(self._prepared(opened, held.opened), stamp)
+                opened = sharing(self._open(), lease_now.opened, self._ledger)
+                lease = _Lease(self._prepared(opened, lease_now.opened), stamp)
                 self._said = ""
                 return lease
             except Exception as error:
                 self._tell(error)
             finally:
                 self._tried, self._wanted = time.monotonic(), stamp[0]
-        if stamp[1] == held.stamp[1]:
+        if stamp[1] == lease_now.stamp[1]:
             return None
         # Changes of items reach the answers also while a newer version cannot be opened.
-        changed = with_changes(held.opened, self._ledger)
-        self._prepared(changed, held.opened)
-        return _Lease(changed, (held.stamp[0], stamp[1]), failed=held.failed)
+        changed = with_changes(lease_now.opened, self._ledger)
+        self._prepared(changed, lease_now.opened)
+        return _Lease(changed, (lease_now.stamp[0], stamp[1]), failed=lease_now.failed)
 
     def _switch(self, fresh: _Lease | None) -> None:
         with self._lock:

@@ -104,7 +104,7 @@ class BatchRecommender:
         self.query = replace(query, now=time.time() if query.now is None else query.now)
         self._catalog, self._artifact, self._threads = catalog, artifact, threads
         self._search = BatchSearch(catalog.vectors, index.allowed(query.where))
-        self._forgotten, self._asked = self._heard(feedback)
+        self._forgotten, self._queries = self._split_users(feedback)
 
     def __len__(self) -> int:
         return len(self._artifact.users)
@@ -121,11 +121,11 @@ class BatchRecommender:
         return int(self._forgotten.sum())
 
     @property
-    def heard(self) -> int:
+    def with_feedback(self) -> int:
         """How many are asked one by one."""
-        return len(self._asked)
+        return len(self._queries)
 
-    def _heard(self, feedback: Feedback) -> tuple[np.ndarray, dict[int, Query]]:
+    def _split_users(self, feedback: Feedback) -> tuple[np.ndarray, dict[int, Query]]:
         """Who is to be forgotten, bool [users]; and the queries of those, by position, who said
         something since the training that changes their answer.
         """
@@ -151,20 +151,20 @@ class BatchRecommender:
         block = min(max(_LEAST, _SCORES // len(self._catalog)), _MOST)
         group = _GROUP // block * block
         one_by_one = self._forgotten.copy()
-        one_by_one[list(self._asked)] = True
+        one_by_one[list(self._queries)] = True
         with ThreadPoolExecutor(self._threads) as pool:
             for begin in range(0, len(self), group):
                 end = min(begin + group, len(self))
                 lows = range(begin, end, block)
                 highs = (min(low + block, end) for low in lows)
                 found = Lists.joined(list(pool.map(self._block, lows, highs)))
-                ours = [position for position in self._asked if begin <= position < end]
+                ours = [position for position in self._queries if begin <= position < end]
                 own = [self._one(position) for position in ours]
                 yield Lists.joined([found.take(~one_by_one[found.user]), *own]), end
 
     def _one(self, position: int) -> Lists:
         """The answer to one user, from all that is known of them."""
-        items = self.recommender.recommend(self._asked[position]).items
+        items = self.recommender.recommend(self._queries[position]).items
         rows = self._catalog.positions
         known = [(np.nan if i.score is None else i.score) for i in items]
         stars = [(np.nan if i.stars is None else i.stars) for i in items]
@@ -189,10 +189,10 @@ class BatchRecommender:
 
     def _rated(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
         """The pairs of a block: each user's place in it with the items that they rated."""
-        held = self._artifact.histories
-        offsets = held.offsets[begin : end + 1]
+        histories = self._artifact.histories
+        offsets = histories.offsets[begin : end + 1]
         user = np.repeat(np.arange(end - begin), np.diff(offsets))
-        return user, held.item[offsets[0] : offsets[-1]]
+        return user, histories.item[offsets[0] : offsets[-1]]
 
     def _vectors(self, begin: int, end: int) -> np.ndarray:
         """The users' vectors: float32 [b, dim]; of a model that reads the clock, as of now."""
@@ -225,7 +225,7 @@ def table(lists: Lists, recommender: Recommender) -> pa.Table:
 
 
 def _named(positions: np.ndarray, ids: Sequence[str]) -> pa.DictionaryArray:
-    """Outside ids, each held once."""
+    """Outside ids, each stored once."""
     import pyarrow as pa
 
     distinct, place = np.unique(positions, return_inverse=True)

@@ -37,7 +37,7 @@ class Catalog:
         changed: position -> number of the last change.
         skipped: item -> why a change of it is not in here: its content does not fit the version's
             schema, or the version, of vectors alone, has none for it.
-        told: position -> content that takes the place of the version's own; of all that were added.
+        changed_content: position -> content in the place of the version's own; of all added items.
     """
 
     artifact: Artifact
@@ -47,7 +47,7 @@ class Catalog:
     available: np.ndarray
     changed: dict[int, int] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    told: Changes = field(default_factory=dict)
+    changed_content: Changes = field(default_factory=dict)
 
     @classmethod
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
@@ -80,7 +80,7 @@ class Catalog:
             latest[row] = change
             if change.content is not None:
                 contents[row] = change
-        told, fresh = self._read(contents, skipped)
+        changed_content, fresh = self._read(contents, skipped)
         available = np.append(self.available, np.ones(len(added), dtype=bool))
         for row, change in latest.items():
             # Without towers, what cannot be read stands as the file of vectors has it.
@@ -90,13 +90,15 @@ class Catalog:
             artifact,
             changes[-1].number,
             changed_table(
-                artifact.items, [*self.items.ids, *added] if added else self.items.ids, told
+                artifact.items,
+                [*self.items.ids, *added] if added else self.items.ids,
+                changed_content,
             ),
             self._vectors(len(available), contents, fresh),
             available,
             self.changed | {row: change.number for row, change in latest.items()},
             skipped,
-            told,
+            changed_content,
         )
         return self._handed_on(made, positions | added if added else positions, sorted(contents))
 
@@ -151,21 +153,22 @@ class Catalog:
     def _read(
         self, contents: Mapping[int, ItemChange], skipped: dict[str, str]
     ) -> tuple[dict[int, Mapping[str, Any]], dict[int, Item]]:
-        """What was told until now, by position, and the items that can be read of new contents;
+        """The contents given until now, by position, and the items that can be read of new ones;
         why others cannot be goes into ``skipped``.
         """
-        told, fresh, schema = dict(self.told), dict[int, Item](), self.artifact.schema
+        content, schema = dict(self.changed_content), self.artifact.schema
+        fresh: dict[int, Item] = {}
         for row, change in contents.items():
             try:
                 fresh[row] = item_of(schema, change.item, change.content or {})
-                told[row] = fresh[row].content
+                content[row] = fresh[row].content
                 skipped.pop(change.item, None)
             except DataError as error:  # written under another schema
                 skipped[change.item] = error.message
-                told.pop(row, None)
+                content.pop(row, None)
                 if row >= len(self.artifact.items):
-                    told[row] = item_of(schema, "x", {}).content
-        return told, fresh
+                    content[row] = item_of(schema, "x", {}).content
+        return content, fresh
 
     def _vectors(
         self, n: int, contents: Mapping[int, ItemChange], fresh: Mapping[int, Item]
@@ -195,7 +198,7 @@ def current(artifact: Artifact, ledger: Ledger) -> Catalog:
 def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
     """Adds items, or changes those that are there; all or none. Doing it again changes nothing.
 
-    What is not told of an item that is there, or was before it was withdrawn, stays as it was. A
+    What is not given of an item that is there, or was before it was withdrawn, stays as it was. A
     withdrawn item is changed, and stays withdrawn until it is restored.
 
     Returns:
@@ -208,9 +211,11 @@ def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
     check_takes(catalog)
     contents, given = {}, {item.id: item.given for item in items}
     for item in items:
-        row, told = catalog.positions.get(item.id), item.to_json()
+        row, changed_content = catalog.positions.get(item.id), item.to_json()
         before = {} if row is None else plain_content(catalog.items.row(row))
-        contents[item.id] = told | {n: v for n, v in before.items() if n not in item.given}
+        contents[item.id] = changed_content | {
+            n: v for n, v in before.items() if n not in item.given
+        }
     return ledger.change_items(contents, given=given, since=catalog.number)
 
 

@@ -60,8 +60,8 @@ class Categories:
         """What parts of items, int [m], are of each category: float64 [m, c], alike for all that
         an item has; the parts of an item add up to 1, or to 0 where it has none.
         """
-        held = self.members[rows]
-        return np.asarray(held / np.maximum(held.sum(axis=1, keepdims=True), 1))
+        rows_members = self.members[rows]
+        return np.asarray(rows_members / np.maximum(rows_members.sum(axis=1, keepdims=True), 1))
 
     def mix(self, rows: np.ndarray) -> np.ndarray | None:
         """How the categories mix in some items, float64 [c], adding up to 1; None where none of

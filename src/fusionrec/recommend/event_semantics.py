@@ -32,7 +32,7 @@ def current_events(events: Iterable[tuple[int, Event]], schema: Schema) -> Curre
 
     A rating, a like and a dislike are opinions of an item, of which the latest one counts, or,
     where people take items again, all of them. A hide refuses an item until an opinion of it
-    follows. Which one is later is told by the events' own times: an app that was without a network
+    follows. The events' own times decide which one is later: an app that was without a network
     may report late. Of equal times the one that arrived last is the later one.
 
     Where interactions are events, a like alone is an opinion: it is one more event. Whoever
@@ -72,7 +72,7 @@ def current_events(events: Iterable[tuple[int, Event]], schema: Schema) -> Curre
 def worth(event: Event, schema: Schema) -> float:
     """The rating, or among events the weight, that an opinion stands for: a like is the lowest
     rating that the schema counts as liking, or one more event; a dislike is the lowest rating; a
-    rating is held within the scale.
+    rating is clipped to the scale.
     """
     low, high = schema.rating_range
     if event.kind == "like":

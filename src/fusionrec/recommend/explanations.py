@@ -1,4 +1,4 @@
-"""Why an item is in an answer, told from what the answer was made of, or not told at all."""
+"""Why an item is in an answer: said from what the answer was made of, or not said at all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Reason:
         kind: ``again``: they took it before, of what people take again. ``liked``: it is near to
             items that the person's vector was made of. ``near``: it is near to others that they
             rated. ``shared``: it is of categories that they like. ``popular``: many have rated it,
-            or took it lately. ``new``: nobody has yet.
+            or took it recently. ``new``: nobody has yet.
         text: the same for people. Titles stand in it as they are, control characters too.
         items: id and title of the items that it names.
     """
@@ -136,10 +136,10 @@ class Explainer:
         """
         if not len(taste):
             return {}
-        vectors, held = self.catalog.vectors, person.history.items[taste]
-        cosines = vectors[rows] @ vectors[held].T
+        vectors, taste_rows = self.catalog.vectors, person.history.items[taste]
+        cosines = vectors[rows] @ vectors[taste_rows].T
         # The item itself, where what was rated is shown too, is no reason for itself.
-        cosines[(cosines < self.bar) | (rows[:, None] == held)] = -np.inf
+        cosines[(cosines < self.bar) | (rows[:, None] == taste_rows)] = -np.inf
         read = taste >= len(person.history) - person.read
         found = {}
         for row, cosine in zip(map(int, rows), cosines, strict=True):
@@ -163,16 +163,16 @@ class Explainer:
         said = " and ".join(f"{verb} {_listed(titles)}" for verb, titles in parts.items())
         return Reason("liked", f"because you {said}", items)
 
-    def _shared(self, rows: np.ndarray, held: np.ndarray) -> dict[int, Reason]:
+    def _shared(self, rows: np.ndarray, history_rows: np.ndarray) -> dict[int, Reason]:
         """Reasons by categories whose share of what the person likes is above the catalog's by
         more than chance, as far as two standard errors tell.
         """
         members, base = self._categories.members, self._categories.base
-        if not len(held) or not members.shape[1]:
+        if not len(history_rows) or not members.shape[1]:
             return {}
-        count = members[held].sum(axis=0)
-        error = np.sqrt(base * (1 - base) / len(held))
-        above = np.where(count >= LEAST_LIKED, count / len(held) - base, 0.0)
+        count = members[history_rows].sum(axis=0)
+        error = np.sqrt(base * (1 - base) / len(history_rows))
+        above = np.where(count >= LEAST_LIKED, count / len(history_rows) - base, 0.0)
         telling = above > STANDARD_ERRORS * error
         strength = np.where(telling, above / np.maximum(error, 1e-9), 0.0)
         found = {}
@@ -250,8 +250,8 @@ class GroupPopularity:
 
     def described(self, profile: Mapping[str, object]) -> str:
         """The categories of a profile as people read them."""
-        told = [(self._fields[name], value) for name, value in self._shared(profile)]
-        return ", ".join(f"{field.flag} {field.choices.get(v, v)}" for field, v in told)
+        fields = [(self._fields[name], value) for name, value in self._shared(profile)]
+        return ", ".join(f"{field.flag} {field.choices.get(v, v)}" for field, v in fields)
 
     def _shared(self, profile: Mapping[str, object]) -> Profile:
         return tuple((name, str(profile[name])) for name in self._fields if profile.get(name))

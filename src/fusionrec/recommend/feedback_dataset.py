@@ -138,24 +138,24 @@ def _made(
     item_at = items.positions()
     events = [one for one in ledger.events() if until is None or one[0] <= until]
     current = current_events(events, schema)
-    told = [event for _, event in current.opinions if event.item in item_at]
+    readable = [event for _, event in current.opinions if event.item in item_at]
     known = set(rows.users.ids)
-    newcomers = [user for user in dict.fromkeys(e.user for e in told) if user not in known]
+    newcomers = [user for user in dict.fromkeys(e.user for e in readable) if user not in known]
     users = _users(rows.users, newcomers, schema, ledger)
     user_at = users.positions()
     own = _wanted(rows, current.refused if schema.events else {}, user_at, item_at)
-    user = np.r_[own.user, np.array([user_at[e.user] for e in told], dtype=np.int32)]
-    item = np.r_[own.item, np.array([item_at[e.item] for e in told], dtype=np.int32)]
-    rating = np.r_[own.rating, np.array([worth(e, schema) for e in told], dtype=np.float32)]
+    user = np.r_[own.user, np.array([user_at[e.user] for e in readable], dtype=np.int32)]
+    item = np.r_[own.item, np.array([item_at[e.item] for e in readable], dtype=np.int32)]
+    rating = np.r_[own.rating, np.array([worth(e, schema) for e in readable], dtype=np.float32)]
     time = None
     if own.time is not None:
-        time = np.r_[own.time, np.array([int(e.time) for e in told], dtype=np.int64)]
+        time = np.r_[own.time, np.array([int(e.time) for e in readable], dtype=np.int64)]
     kept = np.arange(len(user))
     if not schema.repeats:  # of equal times the feedback's, which stands behind the data's
         kept, _ = keep_last_of_pairs(user, item, time)
     columns = user[kept], item[kept], rating[kept], None if time is None else time[kept]
     missing = skipped | {event.item for _, event in current.opinions if event.item not in item_at}
-    notes = _notes(schema, len(told), len(newcomers), len(rows.user) - len(own.user), missing)
+    notes = _notes(schema, len(readable), len(newcomers), len(rows.user) - len(own.user), missing)
     if current.meaningless:
         notes += (f"{current.meaningless:,} ratings left out: this data set is of events",)
     last = events[-1][0] if events else 0
@@ -223,8 +223,8 @@ def _users(own: Table, newcomers: list[str], schema: Schema, ledger: Ledger) -> 
     profiles = ledger.profiles()
     columns = {}
     for field in schema.attributes("user"):
-        told = [_value(field, profiles.get(user, {}).get(field.name)) for user in newcomers]
-        columns[field.name] = [*own.columns[field.name], *told]
+        values = [_value(field, profiles.get(user, {}).get(field.name)) for user in newcomers]
+        columns[field.name] = [*own.columns[field.name], *values]
     return Table([*own.ids, *newcomers], columns)
 
 

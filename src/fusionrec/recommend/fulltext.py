@@ -37,7 +37,7 @@ _UNBROKEN = (
     "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U000323af\u3041-\u30ff\u31f0-\u31ff\U0001aff0-\U0001b16f"
 )
-_INSERT = "INSERT INTO held(rowid, words) VALUES (?, ?)"
+_INSERT = "INSERT INTO items(rowid, words) VALUES (?, ?)"
 _PIECE = re.compile(f"[{_UNBROKEN}]|[^{_UNBROKEN}]+")
 
 
@@ -119,8 +119,8 @@ def item_words(schema: Schema, content: Mapping[str, Any]) -> list[str]:
 def _field_words(field: Field, value: Any) -> list[str]:
     if field.kind == "number":
         return _year_words(value) if field.filterable else []
-    held = value or () if field.kind == "categories" else (value or "",)
-    texts = [text for one in held for text in dict.fromkeys((one, field.choices.get(one, "")))]
+    values = value or () if field.kind == "categories" else (value or "",)
+    texts = [text for one in values for text in dict.fromkeys((one, field.choices.get(one, "")))]
     return [word for text in texts for word in search_words(text)]
 
 
@@ -156,15 +156,15 @@ class FulltextIndex:
         self._db = sqlite3.connect(":memory:", check_same_thread=False)
         # ``search_words`` cuts the words; this tokenizer only splits them at spaces again, since
         # every character outside ASCII is part of a word to it.
-        self._db.execute("CREATE VIRTUAL TABLE held USING fts5(words, tokenize='ascii')")
-        self._db.execute("CREATE VIRTUAL TABLE known USING fts5vocab(held, 'row')")
+        self._db.execute("CREATE VIRTUAL TABLE items USING fts5(words, tokenize='ascii')")
+        self._db.execute("CREATE VIRTUAL TABLE known USING fts5vocab(items, 'row')")
         here = range(len(items)) if available is None else np.flatnonzero(available).tolist()
         texts = ((row, self._text(items.row(row))) for row in here)
         with self._db:
             self._db.executemany(_INSERT, texts)
 
     def __len__(self) -> int:
-        [(count,)] = self._all("SELECT count(*) FROM held")
+        [(count,)] = self._all("SELECT count(*) FROM items")
         return int(count)
 
     def add(self, id_: str, content: Mapping[str, Any]) -> None:
@@ -186,7 +186,7 @@ class FulltextIndex:
                 row = self._rows.setdefault(id_, len(self._ids))
                 if row == len(self._ids):
                     self._ids.append(id_)
-                self._db.execute("DELETE FROM held WHERE rowid = ?", (row,))
+                self._db.execute("DELETE FROM items WHERE rowid = ?", (row,))
                 if text is not None:
                     self._db.execute(_INSERT, (row, text))
 
@@ -207,7 +207,7 @@ class FulltextIndex:
         terms = _terms(text, prefix)
         if not terms:
             return []
-        query = "SELECT rowid, -rank FROM held WHERE held MATCH ? ORDER BY rank, rowid LIMIT ?"
+        query = "SELECT rowid, -rank FROM items WHERE items MATCH ? ORDER BY rank, rowid LIMIT ?"
         pairs = _pairs(text)
         with self._lock:
             most = len(self) if limit is None or pairs else min(limit, len(self))
@@ -221,10 +221,10 @@ class FulltextIndex:
         """Rows and scores: those that hold more of the pairs before those that hold fewer."""
         if not (found and pairs):
             return found
-        query = "SELECT rowid FROM held WHERE held MATCH ?"
-        held = Counter(row for pair in pairs for (row,) in self._all(query, _quoted(pair)))
+        query = "SELECT rowid FROM items WHERE items MATCH ?"
+        counts = Counter(row for pair in pairs for (row,) in self._all(query, _quoted(pair)))
         best = found[0][1]
-        raised = [(row, score + best * held[row]) for row, score in found]
+        raised = [(row, score + best * counts[row]) for row, score in found]
         return sorted(raised, key=lambda one: -one[1])
 
     def holding_all(self, text: str) -> list[str]:
@@ -233,7 +233,7 @@ class FulltextIndex:
         terms = [_quoted(" ".join(_pieces(word)[:MAX_WORDS])) for word in words]
         if not terms:
             return []
-        query = "SELECT rowid FROM held WHERE held MATCH ? ORDER BY rowid"
+        query = "SELECT rowid FROM items WHERE items MATCH ? ORDER BY rowid"
         with self._lock:
             return [self._ids[row] for (row,) in self._all(query, " AND ".join(terms))]
 
@@ -251,21 +251,22 @@ class FulltextIndex:
         near: dict[str, int] = {}
         with self._lock:
             for rank, asked in enumerate((f"^ {phrase}", phrase, " AND ".join(words) + " *")):
-                for (row,) in self._all("SELECT rowid FROM held WHERE held MATCH ?", asked):
+                for (row,) in self._all("SELECT rowid FROM items WHERE items MATCH ?", asked):
                     near.setdefault(self._ids[row], rank)
         return near
 
     def matched(self, text: str, id_: str, *, prefix: bool = False) -> frozenset[str]:
         """Which words and pairs of pieces an item holds; none where there is no such item."""
-        found = self._all("SELECT words FROM held WHERE rowid = ?", self._rows.get(id_, -1))
+        found = self._all("SELECT words FROM items WHERE rowid = ?", self._rows.get(id_, -1))
         whole = f" {found[0][0]} " if found else ""
-        held = set(whole.split())
+        known_words = set(whole.split())
         last = _last_word(text) if prefix else None
         pairs = frozenset(pair for pair in _pairs(text) if f" {pair} " in whole)
         return pairs | frozenset(
             word
             for word in distinct_words(text)
-            if word in held or (word == last and any(one.startswith(word) for one in held))
+            if word in known_words
+            or (word == last and any(one.startswith(word) for one in known_words))
         )
 
     def suggest(self, text: str) -> str:
@@ -281,10 +282,10 @@ class FulltextIndex:
             return word
         # Of a million terms only those with its first letter: few people mistype that one.
         query = "SELECT term, doc FROM known WHERE term >= ? AND term < ?"
-        held = dict(self._all(query, word[0], chr(ord(word[0]) + 1)))
-        near = difflib.get_close_matches(word, held, n=5, cutoff=0.75)
+        counts = dict(self._all(query, word[0], chr(ord(word[0]) + 1)))
+        near = difflib.get_close_matches(word, counts, n=5, cutoff=0.75)
         alike = {one: difflib.SequenceMatcher(None, word, one).ratio() for one in near}
-        return max(near, key=lambda one: (alike[one], held[one]), default=word)
+        return max(near, key=lambda one: (alike[one], counts[one]), default=word)
 
     def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         with self._lock:

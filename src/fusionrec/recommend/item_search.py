@@ -27,8 +27,8 @@ _BEHIND = 0.05  # of it, that a second guess may lack to the best one
 
 
 class ItemSearch:
-    """Finds items of one version. What it is told by, an index of words above all, is made when it
-    is first needed, and shared from then on with the finders of the version's later catalogs: it
+    """Finds items of one version. Its word index is made when it is first
+    needed, and shared from then on with the finders of the version's later catalogs: it
     may be ahead of this one's, whose items alone are found.
 
     Args:
@@ -45,8 +45,8 @@ class ItemSearch:
         changed = catalog.changed_since(self.catalog.number).tolist()
         ids, here = catalog.items.ids, catalog.available
         if "words" in vars(self):
-            held = {ids[row]: catalog.items.row(row) if here[row] else None for row in changed}
-            self.words.change(held)
+            contents = {ids[row]: catalog.items.row(row) if here[row] else None for row in changed}
+            self.words.change(contents)
             made.words, made._in_step = self.words, self.words.changes
         if "_folded" in vars(self) and len(catalog) <= MOST_NAMES:
             self._folded.update((folded(id_), id_) for id_ in ids[len(self.catalog) :])
@@ -104,9 +104,9 @@ class ItemSearch:
         notes = []
         for condition in where:
             if isinstance(condition, AnyOf | AllOf):
-                held = self.catalog.columns.values(condition.field)
-                lacking = [value for value in condition.values if value not in held]
-                notes += [_lacks(fields[condition.field], value, held) for value in lacking]
+                known_values = self.catalog.columns.values(condition.field)
+                lacking = [value for value in condition.values if value not in known_values]
+                notes += [_lacks(fields[condition.field], value, known_values) for value in lacking]
         return tuple(notes[:_SHOWN])
 
     @cached_property
@@ -314,16 +314,16 @@ class ItemSearch:
         return best + [Match(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
 
 
-def _lacks(field: Field, value: str, held: Collection[str]) -> str:
+def _lacks(field: Field, value: str, known_values: Collection[str]) -> str:
     """That no item has a category, and what to write instead."""
     low, dots, high = value.partition("..")
     if dots and not field.choices:
         first, last = _number(low, -np.inf), _number(high, np.inf)
-        inside = [one for one in sorted(held) if first <= _number(one, np.nan) <= last]
+        inside = [one for one in sorted(known_values) if first <= _number(one, np.nan) <= last]
         each = " ".join(f"{field.flag}={one}" for one in inside[:_GUESSED] or ["VALUE"])
         return f"{field.flag} is a category and has no ranges: ask for each value, such as {each}"
     said = f"no item has the {field.flag} {field.choices.get(value, value)!r}"
-    return "; ".join(filter(None, [said, guess(alike(value, held))]))
+    return "; ".join(filter(None, [said, guess(alike(value, known_values))]))
 
 
 def _number(text: str, empty: float) -> float:
@@ -344,10 +344,10 @@ def _same_words(
 ) -> np.ndarray:
     """Each hit's worth, float [m]: the best BM25 of those that hold the same words."""
     best: dict[frozenset[str], float] = {}
-    held = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
-    for hit, matched in zip(hits, held, strict=True):
+    matches = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
+    for hit, matched in zip(hits, matches, strict=True):
         best[matched] = max(hit.score, best.get(matched, 0.0))
-    return np.array([best[matched] for matched in held])
+    return np.array([best[matched] for matched in matches])
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:

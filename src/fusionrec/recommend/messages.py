@@ -32,7 +32,7 @@ def remarks(finder: ItemSearch, query: Query) -> tuple[str, ...]:
 
 
 def refuse_unknown(finder: ItemSearch, query: Query) -> None:
-    """Refuses a question of whose items the version has none, when nothing else is told in it.
+    """Refuses a query of which no item is known, when it says nothing else.
 
     Raises:
         UsageError: so it is; the hint names items that may be meant.

@@ -91,7 +91,7 @@ class UserVector:
         rates: whether scores of the vector predict ratings. Those of a model that only ranks do
             not, nor does the cosine of items' vectors that were put in the person's.
         history: what is known of what they rated, each item once unless people take items again;
-            what they told last is last.
+            the newest last.
         read: how many of it, from the end, the vector was made of.
         named: positions of those that they named without rating them.
         profile: the user attributes that the vector was made of; empty where an id or a history

@@ -30,7 +30,7 @@ RECENT = (
     "nothing is known of the person: these are the items rated most often, where what people took "
     "in the last 30 days counts for {share:.0%}"
 )
-# People who took something lately until that counts as much as all that was rated in training: a
+# People who took something recently until that counts as much as all that was rated in training: a
 # few, who may be invented, move little.
 EVIDENCE = 200
 NO_COUNTS = (
@@ -135,10 +135,10 @@ class Recommender:
             return answer
         rows = np.array([self.finder.rows[item.id] for item in answer.items], dtype=np.int64)
         reasons = self.reasons.of(rows, person, query)
-        told = zip(answer.items, reasons, strict=True)
+        explained = zip(answer.items, reasons, strict=True)
         if answer.items and not any(reasons):
             answer = replace(answer, notes=(*answer.notes, NO_REASON))
-        return replace(answer, items=[replace(item, reason=reason) for item, reason in told])
+        return replace(answer, items=[replace(item, reason=reason) for item, reason in explained])
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
         """Items whose vectors are nearest to an item's, itself left out.
@@ -170,8 +170,8 @@ class Recommender:
         """
         query = query or Query()
         check(query)
-        told = query.user is not None or query.profile or query.history
-        person = self.people.find(query) if told else NO_ONE
+        has_person = query.user is not None or query.profile or query.history
+        person = self.people.find(query) if has_person else NO_ONE
         barred = self._barred(person, query)
         end = query.offset + query.k
         limit = end if person.vector is None else max(end, POOL)
@@ -203,10 +203,10 @@ class Recommender:
             if not ids:
                 return np.empty(0)
             hits = self.index.search(vector, len(ids), [Only(tuple(ids))])
-            held = [self.catalog.items.ids[row] for row in hits.rows]
+            ids_found = [self.catalog.items.ids[row] for row in hits.rows]
             if person.rates:
-                stars.update(zip(held, map(float, self._stars(hits, user)), strict=True))
-            scores = dict(zip(held, map(float, hits.scores), strict=True))
+                stars.update(zip(ids_found, map(float, self._stars(hits, user)), strict=True))
+            scores = dict(zip(ids_found, map(float, hits.scores), strict=True))
             return np.array([scores.get(id_, -np.inf) for id_ in ids])
 
         return self.finder.by_taste(text, found, taste, prefix=prefix), stars

@@ -93,9 +93,9 @@ class Reranker:
     def _target(self, person: UserVector, query: Query) -> np.ndarray | None:
         """How the categories mix in what the person likes; None where that is not known."""
         like, rows = self._catalog.artifact.schema.like, self._catalog.positions
-        held = person.history.items[liked(person.history, like)]
+        liked_rows = person.history.items[liked(person.history, like)]
         hidden = [rows[item] for item in query.hidden if item in rows]
-        return self._categories.mix(held[~np.isin(held, hidden)])
+        return self._categories.mix(liked_rows[~np.isin(liked_rows, hidden)])
 
 
 def check(query: Query) -> None:

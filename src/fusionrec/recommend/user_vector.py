@@ -16,7 +16,8 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
 
-# Items told that weigh as much as a history: one low rating must not turn the whole answer round.
+# What is stored weighs as much as this many items of a request: one low rating must not turn the
+# whole answer round.
 KNOWN_COUNTS = 5.0
 
 # Of what is known that a person likes, what they dislike takes away this share at most, about what
@@ -62,14 +63,14 @@ class UserVectors:
         person = self._person(query, position, profile, given, stored)
         history, reading = stored.then(given, again=self._again), self.artifact.reading
         by_profile = bool(profile) or person.kind == "profile"
-        told = self._told(position, profile)[1] if by_profile else {}
+        columns = self._user_columns(position, profile)[1] if by_profile else {}
         return replace(
             person,
             notes=notes + unseen(self.artifact.encoder, profile) + person.notes,
             history=history,
             read=min(len(history), reading.length) if reading else len(given),
             named=frozenset(self._items.get(one.item, -1) for one in query.history if one.named),
-            profile={name: value for name, (value,) in told.items()},
+            profile={name: value for name, (value,) in columns.items()},
         )
 
     def _person(
@@ -87,9 +88,9 @@ class UserVectors:
         sources = ("user", known), ("profile", bool(profile)), ("history", len(given) > 0)
         kinds = [name for name, here in sources if here]
         if query.user is not None and position is None:
-            told_of = " and the ".join(kinds) or "popularity"
+            source = " and the ".join(kinds) or "popularity"
             notes = (
-                f"user {query.user} is not in {self.artifact.version}: answered from the {told_of}",
+                f"user {query.user} is not in {self.artifact.version}: answered from the {source}",
             )
         if not kinds and position is None:
             return UserVector(None, "popular", rated, notes)
@@ -116,7 +117,7 @@ class UserVectors:
         return f"{model} does not read histories: what was named was added{subtracted}"
 
     def _position(self, query: Query) -> int | None:
-        """The stored user's position; None if none is named, or an unknown one with more told."""
+        """The stored user's position; None if none is named, or an unknown one with more said."""
         if query.user is None:
             return None
         position = self._users.get(query.user)
@@ -147,11 +148,11 @@ class UserVectors:
                 )
         if all(one.time is not None for one in history):
             history = sorted(history, key=lambda one: one.time or 0.0)
-        held = [one for one in history if one.item in self._items]
+        known = [one for one in history if one.item in self._items]
         missing = [one.item for one in history if one.item not in self._items]
-        if not self._again:  # rated again: the newer one counts, at its place
-            last = {one.item: place for place, one in enumerate(held)}
-            held = [one for place, one in enumerate(held) if last[one.item] == place]
+        if not self._again:  # rated again: the newer one counts, at its n
+            last = {one.item: n for n, one in enumerate(known)}
+            known = [one for n, one in enumerate(known) if last[one.item] == n]
         notes: tuple[str, ...] = ()
         if missing:
             shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
@@ -159,9 +160,9 @@ class UserVectors:
                 f"left out {len(missing)} of {len(history)} items that are not in "
                 f"{self.artifact.version}: {shown}",
             )
-        items = [self._items[one.item] for one in held]
-        ratings = [np.nan if one.rating is None else one.rating for one in held]
-        times = [np.nan if one.time is None else one.time for one in held]
+        items = [self._items[one.item] for one in known]
+        ratings = [np.nan if one.rating is None else one.rating for one in known]
+        times = [np.nan if one.time is None else one.time for one in known]
         return History.of(items, ratings, times), notes
 
     def _known(self, position: int, stored: History) -> bool:
@@ -182,8 +183,8 @@ class UserVectors:
         artifact = self.artifact
 
         def read(history: History) -> np.ndarray:
-            told = self._told(position, profile)
-            read = artifact.vectors_of(*told, [history], np.array([now]), self.catalog.vectors)
+            user = self._user_columns(position, profile)
+            read = artifact.vectors_of(*user, [history], np.array([now]), self.catalog.vectors)
             vector: np.ndarray = read[0]
             return vector
 
@@ -197,7 +198,7 @@ class UserVectors:
         if not len(given):
             return vector
         weight = weights(given.ratings, artifact.schema)
-        # What was known before counts like so many items of those that were told now.
+        # What was known before counts like so many items of the request.
         before = (KNOWN_COUNTS if len(stored) else 1.0) * float(vector.any())
         liked, disliked = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
         most = DISLIKED * (before + float(liked.sum()))
@@ -208,7 +209,7 @@ class UserVectors:
             return None
         return np.asarray(added / length, dtype=np.float32)
 
-    def _told(
+    def _user_columns(
         self, position: int | None, profile: Mapping[str, object]
     ) -> tuple[list[str | None], dict[str, list[object]]]:
         """Id and profile as the encoder takes them; what was said wins over what is stored."""

@@ -24,7 +24,7 @@ from fusionrec.workspace import Workspace
 
 _ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-_TOLD = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
+_EXPOSED = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
 
 
 def create_app(
@@ -42,7 +42,7 @@ def create_app(
         workspace: the workspace.
         place: the store, or its URI; the one that the version was indexed in by default.
         settings: of the service; the workspace's by default.
-        talk: told what goes wrong while it runs.
+        log: takes messages on what goes wrong while it runs.
         exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
@@ -87,7 +87,7 @@ def create_app(
             allow_origins=settings.origins,
             allow_methods=_METHODS,
             allow_headers=("Authorization", "Content-Type", "If-None-Match"),
-            expose_headers=_TOLD,
+            expose_headers=_EXPOSED,
         )
     _document(app)
     return app

@@ -33,14 +33,14 @@ class Coalescer:
 
     async def answer(self, make: Callable[[], T]) -> T:
         """What ``make`` returns, or raises."""
-        told: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((make, told))
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((make, result))
         if self._working < _THREADS:
             self._working += 1
             task = asyncio.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await told
+        return await result
 
     async def _work(self) -> None:
         try:
@@ -52,16 +52,16 @@ class Coalescer:
                 if not batch:  # the other thread was free first
                     continue
                 ended = await to_thread.run_sync(side_by_side, [make for make, _ in batch])
-                for (_, told), one in zip(batch, ended, strict=True):
-                    _tell(told, one)
+                for (_, result), one in zip(batch, ended, strict=True):
+                    _tell(result, one)
         finally:
             self._working -= 1
 
 
-def _tell(told: asyncio.Future[Any], ended: Future[Any]) -> None:
-    if told.cancelled():  # whoever asked has gone
+def _tell(result: asyncio.Future[Any], ended: Future[Any]) -> None:
+    if result.cancelled():  # whoever asked has gone
         return
     if (error := ended.exception()) is not None:
-        told.set_exception(error)
+        result.set_exception(error)
     else:
-        told.set_result(ended.result())
+        result.set_result(ended.result())

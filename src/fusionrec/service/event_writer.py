@@ -48,7 +48,7 @@ class EventWriter:
     Args:
         ledger: where to.
         metrics: what is counted.
-        talk: told, once until it works again, that the ledger fails.
+        log: takes a message, once until it works again, that the ledger fails.
         seconds: that one waits for a write at most.
     """
 
@@ -69,7 +69,7 @@ class EventWriter:
 
     @property
     def trouble(self) -> str:
-        """Why what is told may not be written now; empty where it is."""
+        """Why feedback may not be written now; empty where it is."""
         if not self._thread.is_alive():
             return "the thread that writes to the ledger has ended"
         came = self._begun or self._came

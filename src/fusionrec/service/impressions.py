@@ -1,4 +1,4 @@
-"""What users were shown lately, so that it can step back, and what is in answers they have."""
+"""Recent impressions by user, so that items can step back, and what is in answers they have."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import replace
 
 from fusionrec.ledger import Impression, Ledger
 
-_LATELY = 30 * 86_400.0  # seconds that what was shown is remembered
-_MOST = 10_000  # users whose counts are held, and answers
+_WINDOW = 30 * 86_400.0  # seconds that what was shown is remembered
+_MOST = 10_000  # users whose counts are cached, and answers
 
 
 class ImpressionCounts:
@@ -23,7 +23,7 @@ class ImpressionCounts:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._lock = ledger, threading.Lock()
-        self._held: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._counts: OrderedDict[str, dict[str, int]] = OrderedDict()
         self._answers: OrderedDict[str, Impression] = OrderedDict()  # by their tags
 
     def counts(self, user: str, offset: int) -> dict[str, int]:
@@ -34,21 +34,21 @@ class ImpressionCounts:
             LedgerError: the ledger cannot be read.
         """
         with self._lock:
-            held = self._held.get(user) if offset else None
-        if held is not None:
-            return held
-        found = self._ledger.shown_counts(user, max(time.time() - _LATELY, 0.0))
+            cached = self._counts.get(user) if offset else None
+        if cached is not None:
+            return cached
+        found = self._ledger.shown_counts(user, max(time.time() - _WINDOW, 0.0))
         with self._lock:
-            self._held[user] = found
-            self._held.move_to_end(user)
-            if len(self._held) > _MOST:
-                self._held.popitem(last=False)
+            self._counts[user] = found
+            self._counts.move_to_end(user)
+            if len(self._counts) > _MOST:
+                self._counts.popitem(last=False)
         return found
 
     def forget(self, user: str) -> None:
         """Forgets what a user was shown."""
         with self._lock:
-            self._held.pop(user, None)
+            self._counts.pop(user, None)
             for tag in [tag for tag, one in self._answers.items() if one.user == user]:
                 del self._answers[tag]
 
@@ -63,5 +63,5 @@ class ImpressionCounts:
     def again(self, tag: str) -> Impression | None:
         """The answer with a tag as it is shown once more, now; None where it is not kept."""
         with self._lock:
-            held = self._answers.get(tag)
-        return None if held is None else replace(held, time=time.time())
+            cached = self._answers.get(tag)
+        return None if cached is None else replace(cached, time=time.time())

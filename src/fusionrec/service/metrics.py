@@ -59,7 +59,7 @@ class Metrics:
             "Answers made exactly, since the store failed.",
             registry=own,
         )
-        self._told = Counter(
+        self._outcomes = Counter(
             "fusionrec_events", "Events by what became of them.", ("outcome",), registry=own
         )
         self._shown = Counter(
@@ -101,7 +101,7 @@ class Metrics:
 
     def events(self, outcome: str, count: int) -> None:
         """Counts events."""
-        self._told.labels(outcome).inc(count)
+        self._outcomes.labels(outcome).inc(count)
 
     def shown(self, count: int, outcome: Literal["kept", "lost"]) -> None:
         """Counts impressions."""

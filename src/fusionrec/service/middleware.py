@@ -62,7 +62,7 @@ class RequestGuard:
         app: what is guarded.
         settings: the limits.
         key_of: the key with a secret; may block. Asked only for secrets of the form that keys have.
-        seen: told of every request: its scope, the status, and the seconds it took.
+        seen: called for every request: its scope, the status, and the seconds it took.
     """
 
     def __init__(
@@ -165,8 +165,8 @@ class RequestGuard:
         again: above 0 where it was sent too often.
 
         A secret that is new to this process costs a token of its address's attempts before the
-        ledger is asked, which a known key gets back. One that was known lately costs a token of its
-        key's at once, so that nobody behind the same address can use up its attempts; the ledger is
+        ledger is asked, which a known key gets back. One that was known recently costs a token of
+        its key's at once, so that nobody behind the same address can use up its attempts; the ledger is
         asked all the same, whether the key still is.
         """
         bucket = self._verified.bucket(secret) or f"attempts of address {address}"
@@ -213,7 +213,7 @@ class RequestGuard:
         if not said.isdecimal() or int(said[:20]) > most:
             return None, too_large
         parts: list[bytes] = []
-        held = 0
+        size = 0
         try:
             async with asyncio.timeout(self._settings.body_seconds):
                 while True:
@@ -221,8 +221,8 @@ class RequestGuard:
                     if message["type"] == "http.disconnect":
                         return None, None
                     parts.append(message.get("body", b""))
-                    held += len(parts[-1])
-                    if held > most:
+                    size += len(parts[-1])
+                    if size > most:
                         return None, too_large
                     if not message.get("more_body"):
                         break
@@ -244,10 +244,10 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 def _harden(message: Message, path: str) -> None:
-    held = [header for header in message["headers"] if header[0] not in _NAMES]
-    if not any(name == b"cache-control" for name, _ in held):
-        held.append((b"cache-control", b"no-store" if path.startswith("/v1") else b"no-cache"))
-    message["headers"] = held + _HARDENED
+    headers = [header for header in message["headers"] if header[0] not in _NAMES]
+    if not any(name == b"cache-control" for name, _ in headers):
+        headers.append((b"cache-control", b"no-store" if path.startswith("/v1") else b"no-cache"))
+    message["headers"] = headers + _HARDENED
 
 
 def _name(host: str) -> str:

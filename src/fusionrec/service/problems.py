@@ -155,7 +155,9 @@ def _where(location: Sequence[str | int], kind: str) -> str:
     return ".".join(part for part in parts if not part.startswith(("list[", "constrained-")))
 
 
-_BRANCHES = frozenset(("one", "several", "[key]", "float"))  # of ``schemas.Told`` and of values
+_BRANCHES = frozenset(
+    ("one", "several", "[key]", "float")
+)  # of ``schemas.EventBody`` and of values
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -7,7 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-_MOST = 10_000  # buckets held; the one that was asked longest ago goes first
+_MOST = 10_000  # buckets kept; the one unused for longest goes first
 _MOST_VERIFIED = 1_000  # secrets; the one that was seen longest ago goes first
 
 
@@ -24,51 +24,51 @@ class TokenBuckets:
         self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._rate, self._burst, self._clock = rate, float(burst), clock
-        self._held: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, who: str) -> float:
         """Takes one token; gives 0, or after how many seconds there will be one."""
         if not self._rate:
             return 0.0
         now = self._clock()
-        tokens, then = self._held.pop(who, (self._burst, now))
+        tokens, then = self._buckets.pop(who, (self._burst, now))
         tokens = min(self._burst, tokens + (now - then) * self._rate)
         wait = max(0.0, (1.0 - tokens) / self._rate)
-        self._held[who] = (tokens if wait else tokens - 1.0, now)
-        if len(self._held) > _MOST:
-            self._held.popitem(last=False)
+        self._buckets[who] = (tokens if wait else tokens - 1.0, now)
+        if len(self._buckets) > _MOST:
+            self._buckets.popitem(last=False)
         return wait
 
     def give_back(self, who: str) -> None:
         """Gives back a token that was taken."""
-        if who in self._held:
-            tokens, then = self._held[who]
-            self._held[who] = (min(self._burst, tokens + 1.0), then)
+        if who in self._buckets:
+            tokens, then = self._buckets[who]
+            self._buckets[who] = (min(self._burst, tokens + 1.0), then)
 
 
 class VerifiedKeys:
-    """Secrets of keys that were verified lately, as their SHA-256, and which bucket each takes
+    """Secrets of keys that were verified recently, as their SHA-256, and which bucket each takes
     tokens of. For one thread.
     """
 
     def __init__(self) -> None:
-        self._held: OrderedDict[bytes, str] = OrderedDict()
+        self._bucket_by_digest: OrderedDict[bytes, str] = OrderedDict()
 
     def bucket(self, secret: str) -> str | None:
-        """The bucket of a secret; None where it was not verified lately."""
-        return self._held.get(_digest(secret))
+        """The bucket of a secret; None where it was not verified recently."""
+        return self._bucket_by_digest.get(_digest(secret))
 
     def keep(self, secret: str, bucket: str) -> None:
         """Notes that a secret was verified."""
         digest = _digest(secret)
-        self._held[digest] = bucket
-        self._held.move_to_end(digest)
-        if len(self._held) > _MOST_VERIFIED:
-            self._held.popitem(last=False)
+        self._bucket_by_digest[digest] = bucket
+        self._bucket_by_digest.move_to_end(digest)
+        if len(self._bucket_by_digest) > _MOST_VERIFIED:
+            self._bucket_by_digest.popitem(last=False)
 
     def drop(self, secret: str) -> None:
         """Notes that a secret is of no key, or of none any more."""
-        self._held.pop(_digest(secret), None)
+        self._bucket_by_digest.pop(_digest(secret), None)
 
 
 def _digest(secret: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What can be asked and told, checked before anything is done with it."""
+"""Requests over HTTP, checked before anything is done with them."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class RecommendRequest(_ListRequest):
     )
     fresh: bool = Field(
         default=False,
-        description="Whether items that the user was shown lately, in vain, shall step back. "
+        description="Whether items that the user was recently shown, in vain, shall step back. "
         + _GUARDED,
     )
 
@@ -233,12 +233,12 @@ class EventsRequest(BaseModel):
     events: list[EventRequest] = Field(min_length=1, max_length=MOST_EVENTS)
 
 
-def _one_or_several(told: Any) -> str:
-    return "several" if isinstance(told, dict) and "events" in told else "one"
+def _one_or_several(body: Any) -> str:
+    return "several" if isinstance(body, dict) and "events" in body else "one"
 
 
-# What is wrong is told of the form that was meant, not of both.
-Told = Annotated[
+# Errors are of the form that was meant, not of both.
+EventBody = Annotated[
     Annotated[EventRequest, Tag("one")] | Annotated[EventsRequest, Tag("several")],
     Discriminator(_one_or_several),
 ]

@@ -33,7 +33,7 @@ from fusionrec.service.state import ServiceState
 from fusionrec.workspace import Workspace
 
 _BACKLOG = 2_048
-_held: list[Any] = []  # the file whose lock this process has until it ends
+_locks: list[Any] = []  # the file whose lock this process has until it ends
 
 
 class _Server(Server):
@@ -47,13 +47,13 @@ class _Server(Server):
 
 
 def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, log: Log) -> None:
-    """Answers until it is told to end, by SIGTERM or Ctrl-C; requests under way are answered.
+    """Answers until it is stopped, by SIGTERM or Ctrl-C; requests under way are answered.
 
     Args:
         workspace: the workspace.
         place: the store, or its URI.
         settings: of the service.
-        talk: told the address when it answers, and what goes wrong later.
+        log: takes the address when it answers, and what goes wrong later.
 
     Raises:
         UsageError: nothing can listen at the address.
@@ -63,7 +63,7 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, l
         if settings.workers == 1:
             app = create_app(workspace, place, settings, log)
             _log()
-            log(_told(app, settings, _address(listening)))
+            log(_greeting(app, settings, _address(listening)))
             _Server(_config(app, settings)).run([listening])
             return
         load(workspace)  # what is wrong with it is said once, not by every process
@@ -120,7 +120,7 @@ def _worker(
         exact = not (first or place_of(workspace, place).is_server)
         app = create_app(workspace, place, settings, log, exact=exact)
         if first:
-            log(_told(app, settings, address))
+            log(_greeting(app, settings, address))
         return app
     except FusionrecError as error:
         log(f"error: {error.message}")
@@ -129,7 +129,7 @@ def _worker(
         sys.exit(STARTUP_FAILURE)
 
 
-def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
+def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:
     state: ServiceState = app.state.fusionrec
     with state.live.answering() as recommender:
         version, where = recommender.artifact.version, recommender.index.place
@@ -151,7 +151,7 @@ def _is_first(file: Path) -> bool:
     except OSError:
         lock.close()
         return False
-    _held.append(lock)
+    _locks.append(lock)
     return True
 
 

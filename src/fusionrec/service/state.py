@@ -31,7 +31,7 @@ class ServiceState:
         workspace: the workspace.
         place: the store, or its URI; the one that the version was indexed in by default.
         settings: of the service.
-        talk: told what goes wrong.
+        log: takes messages on what goes wrong.
         exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
@@ -91,7 +91,7 @@ class ServiceState:
                         self.metrics.reserve()
                     return ask(view)
             except StoreError as error:
-                # Not whether it has failed by now: others may have been told so before this one.
+                # Not whether it has failed by now: another answer may have noticed before this one.
                 if view is None or stood_in:
                     raise
                 view.failed = str(error)
@@ -138,12 +138,12 @@ class ServiceState:
         """Makes the view of what is to answer next, in the thread that follows the ledger: of a
         version that is new all that first answers would wait for, of changed items only these.
         """
-        held = None if before is None else self._views[before]
-        if held is not None and held.artifact is not recommender.artifact:
-            held = None
+        same_version = None if before is None else self._views[before]
+        if same_version is not None and same_version.artifact is not recommender.artifact:
+            same_version = None
         copied = len(recommender.catalog) <= self.settings.copy
-        view = VersionView(recommender, self.metrics, copied=copied, before=held)
-        if held is None:
+        view = VersionView(recommender, self.metrics, copied=copied, before=same_version)
+        if same_version is None:
             view.warm()
             _freeze_for_gc()
         self._views[recommender] = view
@@ -153,7 +153,7 @@ class ServiceState:
 def _freeze_for_gc() -> None:
     """Freezes live objects, so that the cyclic garbage collector does not search the model again: a
     pause of 100 ms every few seconds. What of it has become garbage goes with the next version;
-    what was held of items that are changed is freed without a search.
+    memory of changed items is freed without a search.
     """
     gc.unfreeze()
     gc.collect()

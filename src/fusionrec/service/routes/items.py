@@ -49,8 +49,8 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
     """
     now = _now(state)
     catalog.check_takes(now)
-    told = item_of(now.artifact.schema, id, content)
-    state.recorder.perform(lambda: catalog.put(state.ledger, now, [told]))
+    changed = item_of(now.artifact.schema, id, content)
+    state.recorder.perform(lambda: catalog.put(state.ledger, now, [changed]))
     return _changed(state, now, id)
 
 
@@ -91,8 +91,8 @@ def _changed(state: ServiceState, before: Catalog, id: str) -> Response:
 
 
 def _shown(now: Catalog, row: int) -> dict[str, Any]:
-    held, title = plain_content(now.items.row(row)), now.artifact.schema.title
-    content = {name: whole(value) for name, value in held.items()}
+    values, title = plain_content(now.items.row(row)), now.artifact.schema.title
+    content = {name: whole(value) for name, value in values.items()}
     return {
         "id": now.items.ids[row],
         "title": (title and content[title]) or now.items.ids[row],

@@ -39,8 +39,8 @@ _METRICS: dict[int | str, dict[str, Any]] = {
             responses={**documented(), **_FORM})  # fmt: skip
 def form(request: Request, state: StateOf) -> Response:
     """All that a page needs to draw its forms; `open` lists the scopes that the caller may use."""
-    held = state.answer(lambda view: view.form)
-    return as_json({**held, "open": sorted(request.state.open)})
+    form = state.answer(lambda view: view.form)
+    return as_json({**form, "open": sorted(request.state.open)})
 
 
 @router.get("/v1/choices", summary="The values that a field holds",
@@ -71,8 +71,8 @@ async def ready(state: StateOf) -> Response:
         reasons = await asyncio.wait_for(found, _PATIENCE)
     except TimeoutError:
         reasons = [f"the ledger has not been read within {_PATIENCE:g} s"]
-    told = reasons if state.settings.loopback else []  # they may name folders, and need no key
-    return as_json({"ready": not reasons, "reasons": told}, 503 if reasons else 200)
+    shown = reasons if state.settings.loopback else []  # they may name folders, and need no key
+    return as_json({"ready": not reasons, "reasons": shown}, 503 if reasons else 200)
 
 
 @router.get("/metrics", summary="Figures for Prometheus",

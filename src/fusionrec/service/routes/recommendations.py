@@ -90,7 +90,7 @@ def recommend(
 
 @router.post("/v1/recommendations", summary="The same, with a profile and a history",
              responses=_RECOMMENDED)  # fmt: skip
-def recommend_told(request: Request, ask: PersonRequest, state: StateOf) -> Response:
+def recommend_person(request: Request, ask: PersonRequest, state: StateOf) -> Response:
     """What is said here wins over what is stored of the user, and comes after it."""
     check_open(request, ask)
     return _measured(state, partial(_recommended, request, state, ask))
@@ -151,8 +151,8 @@ def chart(ask: Annotated[MapRequest, Parameters()], state: StateOf) -> Response:
 
 
 @router.post("/v1/map", summary="The same, with someone on it", responses=documented())
-def chart_told(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Response:
-    """The person is told of as in `POST /v1/recommendations`."""
+def chart_person(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Response:
+    """The person is described as in `POST /v1/recommendations`."""
     return _charted(state, ask)
 
 
@@ -160,16 +160,16 @@ def _plain_ask(request: Request) -> RecommendRequest | None:
     """The question of a request that wishes nothing but the best for a user; None for any other,
     and for what is no question.
     """
-    told: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in SEVERAL:
-            told.setdefault(name, []).append(value)
-        elif name in told:
+            given.setdefault(name, []).append(value)
+        elif name in given:
             return None
         else:
-            told[name] = value
+            given[name] = value
     try:
-        ask = RecommendRequest.model_validate(told)
+        ask = RecommendRequest.model_validate(given)
     except ValidationError:  # FastAPI tells what is wrong
         return None
     extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
@@ -233,7 +233,7 @@ def _charted(state: ServiceState, ask: RecommendRequest | None) -> Response:
 
 
 def _asked(ask: RecommendRequest | SearchRequest | SimilarRequest) -> QueryRequest:
-    """A request of HTTP, for one item more than is wanted: whether there is one is told.
+    """A request of HTTP, for one item more than is wanted: so that ``more`` is known.
 
     Raises:
         UsageError: an address has made a blank of the plus in a condition.

@@ -19,7 +19,15 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
-from fusionrec.service.schemas import Count, EventRequest, EventsRequest, Id, Offset, Profile, Told
+from fusionrec.service.schemas import (
+    Count,
+    EventBody,
+    EventRequest,
+    EventsRequest,
+    Id,
+    Offset,
+    Profile,
+)
 from fusionrec.service.validation import check_events
 from fusionrec.service.view import VersionView
 
@@ -47,14 +55,14 @@ class _Page(BaseModel):
 
 @router.post("/v1/feedback", summary="Tell what a user said or did", status_code=201,
              responses={**documented(409), **_RECORDED})  # fmt: skip
-async def feedback(told: Told, state: StateOf) -> Response:
+async def feedback(body: EventBody, state: StateOf) -> Response:
     """One event, or several. They are on disk when the answer comes, and count from the next
-    question on. An `id` that was told before changes nothing (`known`), so telling again is safe.
+    question on. An `id` that was sent before changes nothing (`known`), so sending again is safe.
     An event on an item that is not there, or not yet, is kept all the same; its `note` says so.
     """
     catalog = state.answer(lambda view: view.catalog)
     schema = catalog.artifact.schema
-    given = told.events if isinstance(told, EventsRequest) else [told]
+    given = body.events if isinstance(body, EventsRequest) else [body]
     check_events(given, schema)
     events = [_event(one, schema) for one in given]
     outcomes = await state.recorder.written(events)
@@ -80,19 +88,19 @@ async def feedback(told: Told, state: StateOf) -> Response:
 
 @router.get(f"{USER}/feedback", summary="What a user said and did",
             responses={**documented(), **_EVENTS})  # fmt: skip
-def events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+def list_events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
     """The events since the training, the newest first."""
-    held = state.feedback.events(id)[::-1]
+    events = state.feedback.events(id)[::-1]
     end = page.offset + page.k
-    shown = held[page.offset : end]
+    shown = events[page.offset : end]
     listed = state.answer(lambda view: [_listed(event, view) for event in shown])
-    return as_json({"events": listed, "offset": page.offset, "more": len(held) > end})
+    return as_json({"events": listed, "offset": page.offset, "more": len(events) > end})
 
 
 @router.get(USER, summary="A user's profile, and how much they said",
             responses={**documented(), **_USER})  # fmt: skip
 def user(id: Id, state: StateOf) -> Response:
-    """What was told of a user since the training; `known` is whether training knows them."""
+    """What is known of a user since the training; `known` is whether training knows them."""
     kinds = Counter(event.kind for event in state.feedback.events(id))
     known = state.answer(lambda view: id in view.artifact.user_positions)
     about: dict[str, Any] = {"id": id, "profile": state.ledger.profile(id) or {}}
@@ -124,17 +132,17 @@ def forget(id: Id, state: StateOf) -> Response:
     return Response(status_code=204)
 
 
-def _event(told: EventRequest, schema: Schema) -> Event:
+def _event(body: EventRequest, schema: Schema) -> Event:
     low, high = schema.rating_range
-    if told.rating is not None and not low <= told.rating <= high:
+    if body.rating is not None and not low <= body.rating <= high:
         raise UsageError(
-            f"item {told.item}: a rating is {low:g} to {high:g} here, got {told.rating:g}"
+            f"item {body.item}: a rating is {low:g} to {high:g} here, got {body.rating:g}"
         )
     now = time.time()
     # One of a clock that is ahead is of now: else it would win over what is said in a moment.
-    when = now if told.time is None else min(told.time, now)
-    id = told.id or uuid.uuid4().hex
-    return Event(id, told.user, told.item, told.kind, told.rating, when)
+    when = now if body.time is None else min(body.time, now)
+    id = body.id or uuid.uuid4().hex
+    return Event(id, body.user, body.item, body.kind, body.rating, when)
 
 
 def _noted(event: Event, catalog: Catalog) -> dict[str, str]:
@@ -146,7 +154,7 @@ def _noted(event: Event, catalog: Catalog) -> dict[str, str]:
 
 def _listed(event: Event, view: VersionView) -> dict[str, Any]:
     name, row = view.artifact.schema.title, view.catalog.positions.get(event.item)
-    held = view.catalog.items.columns[name][row] if name and row is not None else ""
-    about = {"id": event.id, "item": event.item, "title": held or event.item}
+    title = view.catalog.items.columns[name][row] if name and row is not None else ""
+    about = {"id": event.id, "item": event.item, "title": title or event.item}
     rating = {} if event.rating is None else {"rating": event.rating}
     return {**about, "kind": event.kind, **rating, "time": event.time}

@@ -113,11 +113,11 @@ export class Cards {
   }
 
   #places() {
-    const held = new Map();
+    const rectangles = new Map();
     for (const [id, { node }] of this.cards) {
-      if (node.isConnected && !node.inert) held.set(id, node.getBoundingClientRect());
+      if (node.isConnected && !node.inert) rectangles.set(id, node.getBoundingClientRect());
     }
-    return held;
+    return rectangles;
   }
 
   #move(before) {

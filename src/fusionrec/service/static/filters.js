@@ -14,7 +14,7 @@ export class Filters {
   /**
    * @param {HTMLElement} node is filled
    * @param {object} schema as of GET /v1/schema
-   * @param {(where: string[]) => void} change told the conditions that are asked now
+   * @param {(where: string[]) => void} change takes the current conditions
    * @param {(error: Error) => void} failed
    */
   constructor(node, schema, change, failed) {

@@ -43,13 +43,13 @@ export function predicted(item, schema) {
     return count === undefined ? [] : [el("span", { class: "counted" }, text)];
   }
   const { low, high } = schema.rating;
-  const held = Math.min(Math.max(rating, low), high);
-  const percent = Math.round((100 * (held - low)) / (high - low));
+  const clipped = Math.min(Math.max(rating, low), high);
+  const percent = Math.round((100 * (clipped - low)) / (high - low));
   const bar = el("span", { class: "filled" });
   bar.style.inlineSize = `${percent}%`;
   const text = isThumbs(schema.rating)
     ? el("span", { class: "figure" }, el("b", {}, `${percent}%`), " like")
-    : el("span", { class: "figure" }, el("b", {}, figure(held, schema.rating)), ` ${within(schema.rating)}`);
+    : el("span", { class: "figure" }, el("b", {}, figure(clipped, schema.rating)), ` ${within(schema.rating)}`);
   text.title = "The rating predicted for you";
   return [text, el("span", { class: "bar", "aria-hidden": "true" }, bar)];
 }

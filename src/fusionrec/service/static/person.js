@@ -54,13 +54,13 @@ export class You {
 
   /** Says what is kept of them; `about` as of GET /v1/users/{id}, null where nobody is kept. */
   tell(about) {
-    const held = kept(about, this.schema);
+    const attributes = kept(about, this.schema);
     if (this.asked.user) {
       const known = about?.known ? "User ID is known here" : "Nobody is known here as ID";
-      const since = held ? `; kept of them: ${held}` : "";
+      const since = attributes ? `; kept of them: ${attributes}` : "";
       this.kept.textContent = `${known.replace("ID", () => this.asked.user)}${since}.`;
     } else if (visitor()) {
-      this.kept.textContent = `Kept of you: ${held || "nothing yet"}. Only this browser knows your id.`;
+      this.kept.textContent = `Kept of you: ${attributes || "nothing yet"}. Only this browser knows your id.`;
     } else {
       this.kept.textContent = "Nothing is kept of you until you say something of an item.";
     }

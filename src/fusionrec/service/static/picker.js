@@ -16,7 +16,7 @@ export const areFew = (field, kind = field.kind) => field.count <= FEW[kind];
 export class Pills {
   /**
    * @param {object} field as of GET /v1/schema
-   * @param {(values: string[]) => void} change told what is chosen now
+   * @param {(values: string[]) => void} change takes the chosen values
    */
   constructor(field, change) {
     this.values = [];

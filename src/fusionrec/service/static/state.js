@@ -10,10 +10,10 @@ export const NOTHING = { user: "", profile: {}, liked: [], where: [], q: "" };
 /** What an address asks for. */
 export function read(search = location.search) {
   const params = new URLSearchParams(search);
-  const told = [...params].filter(([name, value]) => name.startsWith(PROFILE) && value);
+  const profile = [...params].filter(([name, value]) => name.startsWith(PROFILE) && value);
   return {
     user: params.get("user") ?? "",
-    profile: Object.fromEntries(told.map(([name, value]) => [name.slice(PROFILE.length), value])),
+    profile: Object.fromEntries(profile.map(([name, value]) => [name.slice(PROFILE.length), value])),
     liked: [...new Set(params.getAll("liked"))],
     where: params.getAll("where"),
     q: params.get("q") ?? "",

@@ -50,9 +50,9 @@ export function headline(kind, asked, schema, kept) {
   if (kind === "profile") return profile ? `For someone like you: ${profile}` : "For your profile";
   const did = schema.events ? "took" : "rated";
   const verbs = [kept && did, asked.liked.length && "like"].filter(Boolean);
-  const told = `by what ${asked.user ? "they" : "you"} ${verbs.join(" and ") || did}`;
+  const source = `by what ${asked.user ? "they" : "you"} ${verbs.join(" and ") || did}`;
   const whom = asked.user ? `For user ${asked.user}` : "For you";
-  return profile ? `${whom} (${profile}), ${told}` : `${whom}, ${told}`;
+  return profile ? `${whom} (${profile}), ${source}` : `${whom}, ${source}`;
 }
 
 /**
@@ -61,10 +61,10 @@ export function headline(kind, asked, schema, kept) {
  * @param {Array<{id, title}>} after those that stand there now
  */
 export function changes(before, after, schema) {
-  const held = new Map(before.map((item, place) => [item.id, place]));
-  const fresh = after.filter((item) => !held.has(item.id));
+  const positions = new Map(before.map((item, place) => [item.id, place]));
+  const fresh = after.filter((item) => !positions.has(item.id));
   const risen = after
-    .map((item, place) => ({ item, place, by: (held.get(item.id) ?? place) - place }))
+    .map((item, place) => ({ item, place, by: (positions.get(item.id) ?? place) - place }))
     .sort((one, other) => other.by - one.by)[0];
   const said = [];
   if (fresh.length) {

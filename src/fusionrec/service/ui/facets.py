@@ -11,7 +11,7 @@ from typing import Any
 from fusionrec.data.schema import Field
 from fusionrec.recommend.catalog import Catalog
 
-_CROWD = 3  # users who share a value, without whom it is not told
+_CROWD = 3  # users who must share a value
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Facets:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._held: dict[str, list[Facet]] = {}
+        self._facets: dict[str, list[Facet]] = {}
 
     def all(self, field: Field) -> list[Facet]:
         """Every value of a field: in the schema's order where it lists them, else those that most
-        hold first. Of users only what three of them share is told, lest it is the word of one.
+        hold first. User values appear only when at least three users share them.
         """
-        if field.name not in self._held:
-            self._held[field.name] = self._found(field)
-        return self._held[field.name]
+        if field.name not in self._facets:
+            self._facets[field.name] = self._found(field)
+        return self._facets[field.name]
 
     def holding(self, field: Field, text: str) -> list[Facet]:
         """The values whose label, or they themselves, hold a text, in any letter case; those that
@@ -70,26 +70,28 @@ class Facets:
         made = Facets(catalog)
         changed = catalog.changed_since(self._catalog.number).tolist()
         for field in self._catalog.artifact.schema.fields:
-            if field.name in self._held:
-                held = self._held[field.name]
+            if field.name in self._facets:
+                before = self._facets[field.name]
                 item = field.side == "item" and field.kind in ("category", "categories")
-                made._held[field.name] = self._moved(field, held, made, changed) if item else held
+                made._facets[field.name] = (
+                    self._moved(field, before, made, changed) if item else before
+                )
         return made
 
     def _moved(
-        self, field: Field, held: list[Facet], made: Facets, changed: Sequence[int]
+        self, field: Field, before: list[Facet], made: Facets, changed: Sequence[int]
     ) -> list[Facet]:
-        """The values of an item field, with the counts of those that changed items hold or held."""
+        """The values of an item field, with the counts of those that changed items have or had."""
         if field.choices:
             return made._found(field)
-        moved = held.copy()
+        moved = before.copy()
         old, new = (one._catalog.columns.rows(field) for one in (self, made))
         columns = [one._catalog.items.columns[field.name] for one in (self, made)]
         rows = [column[row] for column in columns for row in changed if row < len(column)]
         for value in sorted({one for several in values(field, rows) for one in several}):
-            before, now = len(old.get(value, ())), len(new.get(value, ()))
-            if before:
-                del moved[bisect_left(moved, (-before, value), key=_order)]
+            count, now = len(old.get(value, ())), len(new.get(value, ()))
+            if count:
+                del moved[bisect_left(moved, (-count, value), key=_order)]
             if now:
                 insort(moved, Facet(value, value, now), key=_order)
         return moved
@@ -101,17 +103,17 @@ class Facets:
         if field.choices:
             return [Facet(v, label, counts.get(v, 0)) for v, label in field.choices.items()]
         least = _CROWD if field.side == "user" else 1
-        told = [Facet(value, value, n) for value, n in counts.items() if n >= least]
-        return sorted(told, key=_order)
+        facets = [Facet(value, value, n) for value, n in counts.items() if n >= least]
+        return sorted(facets, key=_order)
 
     def _counts(self, field: Field) -> Mapping[str, int]:
         """How many items or users hold each value."""
         if field.side == "item":
             rows = self._catalog.columns.rows(field)
             empty = field.kind == "category"
-            return {value: len(held) for value, held in rows.items() if value or not empty}
+            return {value: len(items) for value, items in rows.items() if value or not empty}
         column = self._catalog.artifact.users.columns[field.name]
-        return Counter(one for held in values(field, column) for one in held)
+        return Counter(value for row in values(field, column) for value in row)
 
 
 def _order(choice: Facet) -> tuple[int, str]:

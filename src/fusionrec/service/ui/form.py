@@ -14,7 +14,7 @@ from fusionrec.registry import Artifact
 from fusionrec.service.ui.facets import Facets
 
 _MOST_CHOICES = 200  # of a field whose values the schema does not list; others: /v1/choices
-_LOOKED_AT = 100_000  # ratings by which the steps of a scale are told
+_LOOKED_AT = 100_000  # ratings from which the steps of a scale are found
 _WIDE, _STEPS = (10.0, 5.0), (1.0, 0.5, 0.25, 0.2, 0.1)
 _PARTS = 100  # of a range without natural steps
 
@@ -76,15 +76,15 @@ def scale_of(artifact: Artifact) -> dict[str, float]:
 
 
 def _about(catalog: Catalog, choices: Facets, field: Field) -> dict[str, Any]:
-    held = choices.all(field)
-    listed = held if field.choices else sorted(held[:_MOST_CHOICES], key=lambda one: one.value)
+    facets = choices.all(field)
+    listed = facets if field.choices else sorted(facets[:_MOST_CHOICES], key=lambda one: one.value)
     return {
         "name": field.name,
         "flag": field.flag,
         "kind": field.kind,
         "label": field.heading,
         "choices": [{"value": one.value, "label": one.label} for one in listed],
-        "count": len(held),
+        "count": len(facets),
         **_range(catalog, field),
     }
 

@@ -12,7 +12,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.ui.facets import values
 
 MOST = 2_000  # items on the map
-_MOST_GROUPS = 20  # colours that can be told apart, more or less
+_MOST_GROUPS = 20  # colours that people can tell apart, more or less
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def _groups(catalog: Catalog, rows: np.ndarray) -> tuple[list[str], list[int | N
     if field is None:
         return [], [None] * len(rows)
     column = catalog.items.columns[field.name]
-    firsts = [next(iter(held), None) for held in values(field, [column[row] for row in rows])]
+    firsts = [next(iter(row), None) for row in values(field, [column[row] for row in rows])]
     common = Counter(one for one in firsts if one).most_common(_MOST_GROUPS)
     known = {value: n for n, value in enumerate(sorted(value for value, _ in common))}
     labels = [field.choices.get(value, value) for value in known]
