@@ -23,6 +23,7 @@ from typing import Any
 import fusionrec
 
 _PACKAGE = str(Path(fusionrec.__file__).parent) + "/"
+_BESIDE = ("fusionrec-live", "fusionrec-recorder")  # threads that no answer waits for
 _FUNCTION = 1  # CO_OPTIMIZED: a function's code, not a module's or a class's
 # What should happen once or never in an answer: file and function, by its figure's name.
 _COUNTED = {
@@ -47,6 +48,8 @@ class CallPath:
         if event != "call" or not self.counting or not code.co_flags & _FUNCTION:
             return
         if not code.co_filename.startswith(_PACKAGE):
+            return
+        if threading.current_thread().name in _BESIDE:
             return
         file = code.co_filename.removeprefix(_PACKAGE)
         self.files[file] += 1

@@ -129,7 +129,7 @@ class Measure:
             items = self.recommender.recommend_to(person, query).items
             found = np.array([rows[item.id] for item in items])
             began = time.perf_counter()
-            reasons = self.recommender.reasons.of(found, person, query)
+            reasons = self.recommender.explainer.of(found, person, query)
             if 150 <= len(person.history) <= 250:
                 seconds.append(time.perf_counter() - began)
             kinds.update(reason.kind if reason else "none" for reason in reasons)

@@ -159,7 +159,7 @@ def test_an_unknown_user_is_guessed_by_case_and_zeros(recommender, asked):
 
 
 def test_an_explained_answer_without_a_reason_says_so(recommender, monkeypatch):
-    monkeypatch.setattr(recommender.reasons, "of", lambda rows, *_: [None] * len(rows))
+    monkeypatch.setattr(recommender.explainer, "of", lambda rows, *_: [None] * len(rows))
     assert NO_REASON in recommender.recommend(Query(user="0000x", explain=True)).notes
     assert NO_REASON not in recommender.recommend(Query(user="0000x")).notes
 

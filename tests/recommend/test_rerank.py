@@ -183,7 +183,10 @@ class Fixed:
 
     def ask(self, query: Query) -> Hits:
         depth = self.reranker.depth(query)
-        return self.reranker.page(self.index.search(PERSON, depth), self.person, query)
+        hits = self.index.search(PERSON, depth)
+        hits = self.reranker.order(hits, self.person, query) if query.reorders else hits
+        end = query.offset + query.k
+        return Hits(hits.rows[query.offset : end], hits.scores[query.offset : end])
 
 
 def test_two_clusters_are_both_shown_with_diversity():

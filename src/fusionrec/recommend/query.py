@@ -77,6 +77,25 @@ class Query:
     fresh: Mapping[str, int] | None = None
     recent: Recent = field(default_factory=Recent)
 
+    @property
+    def reorders(self) -> bool:
+        """Whether more than the scores decides the order; see ``rerank``."""
+        return bool(self.diversity or self.calibration or self.fresh)
+
+    def check(self) -> None:
+        """Refuses a page or an order that cannot be.
+
+        Raises:
+            UsageError: k, offset, diversity or calibration is out of its range.
+        """
+        if self.k < 1:
+            raise UsageError(f"k must be 1 or more, got {self.k}")
+        if self.offset < 0:
+            raise UsageError(f"offset must be 0 or more, got {self.offset}")
+        for name, share in (("diversity", self.diversity), ("calibration", self.calibration)):
+            if not 0 <= share <= 1:
+                raise UsageError(f"{name} must be 0 to 1, got {share}")
+
 
 @dataclass(frozen=True)
 class UserVector:
@@ -107,25 +126,6 @@ class UserVector:
     read: int = 0
     named: frozenset[int] = frozenset()
     profile: Mapping[str, object] = field(default_factory=dict)
-
-
-def check_rated(rated: Collection[object], schema: Schema, instead: str) -> None:
-    """Refuses ratings in a question where interactions are events.
-
-    Args:
-        rated: what came with a rating.
-        schema: of the version that answers.
-        instead: how items are named without one, for the hint.
-
-    Raises:
-        UsageError: something was rated, and ratings mean nothing to the version.
-    """
-    if rated and schema.events:
-        raise UsageError(
-            f"ratings mean nothing here: {schema.name} knows what people took, not how they rated "
-            "it",
-            f"name what the person likes or has taken: {instead}",
-        )
 
 
 def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:

@@ -94,5 +94,7 @@ def conditions(request: QueryRequest, items: ItemSearch) -> list[Condition]:
     """
     written = [text for text in request.where if isinstance(text, str)]
     typed = [one for one in request.where if not isinstance(one, str)]
+    if not (written or request.only or request.without):
+        return typed
     schema = items.artifact.schema
     return [*read_conditions(schema, written, request.only, request.without), *typed]

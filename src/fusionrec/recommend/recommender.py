@@ -19,7 +19,7 @@ from fusionrec.recommend.fulltext import Match
 from fusionrec.recommend.item_search import POOL, ItemSearch
 from fusionrec.recommend.messages import NO_REASON, none_left, refuse_unknown, remarks, why_empty
 from fusionrec.recommend.query import Query, UserVector
-from fusionrec.recommend.rerank import Reranker, check
+from fusionrec.recommend.rerank import Reranker
 from fusionrec.recommend.user_vector import UserVectors
 from fusionrec.registry import Artifact
 
@@ -54,8 +54,8 @@ class Recommender:
         self._index, self.notes = index, tuple(notes)
         self.people, self.finder = UserVectors(catalog), ItemSearch(catalog)
         categories = Categories(catalog)
-        self.reasons = Explainer(catalog, categories)
-        self.reranker = Reranker(catalog, categories)
+        self.explainer = Explainer(catalog, categories)
+        self._reranker = Reranker(catalog, categories)
 
     @property
     def index(self) -> Index:
@@ -77,8 +77,8 @@ class Recommender:
         made.catalog = catalog
         made.people, made.finder = self.people.over(catalog), self.finder.after(catalog)
         categories = Categories(catalog)
-        made.reasons = self.reasons.over(catalog, categories)
-        made.reranker = Reranker(catalog, categories)
+        made.explainer = self.explainer.over(catalog, categories)
+        made._reranker = Reranker(catalog, categories)
         return made
 
     def close(self) -> None:
@@ -108,33 +108,37 @@ class Recommender:
         Raises:
             UsageError: as of ``recommend``.
         """
-        check(query)
-        refuse_unknown(self.finder, query)
+        query.check()
+        if query.history:
+            refuse_unknown(self.finder, query)
         return self.people.find(query)
 
     def recommend_to(self, person: UserVector, query: Query) -> Answer:
         """The answer to a query whose person is found already; see ``recommend``."""
-        depth = self.reranker.depth(query)
-        if person.vector is None:
-            return self._explained(self._popular(query, person, depth), person, query)
+        end = query.offset + query.k
+        depth = self._reranker.depth(query) if query.reorders else end
         barred = self._barred(person, query)
-        hits = self.index.search(person.vector, depth, query.where, barred)
-        hits = self.reranker.page(hits, person, query)
+        if person.vector is None:
+            hits, why = self._popular(query, barred, depth)
+        else:
+            hits = self.index.search(person.vector, depth, query.where, barred)
+            why = () if len(hits.rows) > query.offset else why_empty(self.finder, query, barred)
+        notes = person.notes
+        if query.history or query.where:
+            notes += remarks(self.finder, query)
+        if query.reorders:
+            hits = self._reranker.order(hits, person, query)
+            notes += self._reranker.notes(person, query)
+        page = Hits(hits.rows[query.offset : end], hits.scores[query.offset : end])
         user = query.user if person.kind == "user" else None
-        notes = person.notes + remarks(self.finder, query) + self.reranker.notes(person, query)
-        if not len(hits.rows):
-            notes += why_empty(self.finder, query, barred)
-        answer = self._answer(
-            hits, person.kind, notes, user, rated=person.rates, offset=query.offset
-        )
-        return self._explained(answer, person, query)
+        stars = self._stars(page, user) if person.rates else None
+        answer = self._answer(page, person.kind, notes + why, query.offset, stars)
+        return self._explained(answer, person, query) if query.explain else answer
 
     def _explained(self, answer: Answer, person: UserVector, query: Query) -> Answer:
-        """The answer with the reasons of its items, if they are asked for."""
-        if not query.explain:
-            return answer
+        """The answer with the reasons of its items."""
         rows = np.array([self.finder.rows[item.id] for item in answer.items], dtype=np.int64)
-        reasons = self.reasons.of(rows, person, query)
+        reasons = self.explainer.of(rows, person, query)
         explained = zip(answer.items, reasons, strict=True)
         if answer.items and not any(reasons):
             answer = replace(answer, notes=(*answer.notes, NO_REASON))
@@ -153,7 +157,7 @@ class Recommender:
         notes = (*gone, *self.finder.unknown(where))
         if not len(hits.rows):
             notes += none_left(self.finder, where)
-        return self._answer(hits, "similar", notes, rated=False)
+        return self._answer(hits, "similar", notes)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
         """Items by words of their titles, categories and years; with a person, by taste as well.
@@ -169,7 +173,7 @@ class Recommender:
             StoreError: the store failed.
         """
         query = query or Query()
-        check(query)
+        query.check()
         has_person = query.user is not None or query.profile or query.history
         person = self.people.find(query) if has_person else NO_ONE
         barred = self._barred(person, query)
@@ -223,32 +227,27 @@ class Recommender:
         """Whether what someone has rated or taken may be recommended to them."""
         return query.seen or self.artifact.schema.repeats
 
-    def _popular(self, query: Query, person: UserVector, depth: int) -> Answer:
-        """The most popular items, then those that nobody has taken yet, what was added last first:
-        all that can be said to someone of whom nothing is known. In vectors alone nothing is rated,
-        and an order by anything else would pass for a recommendation.
+    def _popular(
+        self, query: Query, barred: np.ndarray, depth: int
+    ) -> tuple[Hits, tuple[str, ...]]:
+        """The most popular items, then those that nobody has taken yet, the last added first, all
+        with their popularity as scores; and what to say of that order. In vectors alone nothing is
+        rated, and an order by anything else would pass for a recommendation.
         """
-        counts, popularity = self.catalog.counts, self._popularity(query)
+        popularity = self._popularity(query)
         allowed = self.finder.mask(query.where) & self.catalog.available
-        allowed[self._barred(person, query)] = False
+        allowed[barred] = False
         rows = np.flatnonzero(allowed & ((popularity > 0) | self.artifact.has_towers))
         turn = np.where(rows < len(self.artifact.items), rows, -rows)
         best = rows[np.lexsort((turn, -popularity[rows]))][:depth]
-        page = self.reranker.page(Hits(best, popularity[best]), person, query)
-        items = [
-            replace(self._item(rank, row, None, None), ratings=int(counts[row]))
-            for rank, row in _ranked(page.rows, query.offset)
-        ]
-        share = _share(query.recent.users) if query.recent.takers else 0.0
-        why: tuple[str, ...] = (RECENT.format(share=share) if share else NOBODY,)
-        if self.artifact.schema.events:
-            why = (why[0].replace("rated", "taken"),)
         if not len(best):
-            empty = why_empty(self.finder, query, self._barred(person, query))
-            why = empty if self.artifact.has_towers else (NO_COUNTS,)
-        notes = (*self.notes, *person.notes, *remarks(self.finder, query))
-        notes = (*notes, *self.reranker.notes(person, query), *why)
-        return Answer(items, "popular", self.artifact.version, "counts", notes)
+            none = why_empty(self.finder, query, barred) if self.artifact.has_towers else ()
+            return Hits(best, popularity[best]), none or (NO_COUNTS,)
+        share = _share(query.recent.users) if query.recent.takers else 0.0
+        why = RECENT.format(share=share) if share else NOBODY
+        if self.artifact.schema.events:
+            why = why.replace("rated", "taken")
+        return Hits(best, popularity[best]), (why,)
 
     def _popularity(self, query: Query) -> np.ndarray:
         """How popular each item is, float32 [n] in 0..1: how often it was rated in training, as a
@@ -269,19 +268,23 @@ class Recommender:
         hits: Hits,
         kind: AnswerKind,
         notes: tuple[str, ...],
-        user: str | None = None,
-        *,
-        rated: bool,
         offset: int = 0,
+        stars: np.ndarray | None = None,
     ) -> Answer:
-        stars = self._stars(hits, user) if rated else None
+        """An answer of hits; of popular ones each item says by how many it was rated, instead of a
+        score.
+        """
         items = []
-        for rank, row in _ranked(hits.rows, offset):
-            place = rank - offset - 1
-            score = SCALE * float(hits.scores[place])
-            predicted = None if stars is None else float(stars[place])
-            items.append(self._item(rank, row, score, predicted))
-        return Answer(items, kind, self.artifact.version, self.index.place, self.notes + notes)
+        for n, row in enumerate(hits.rows.tolist()):
+            score = None if kind == "popular" else SCALE * float(hits.scores[n])
+            item = self._item(
+                offset + n + 1, row, score, None if stars is None else float(stars[n])
+            )
+            if kind == "popular":
+                item = replace(item, ratings=int(self.catalog.counts[row]))
+            items.append(item)
+        place = "counts" if kind == "popular" else self.index.place
+        return Answer(items, kind, self.artifact.version, place, self.notes + notes)
 
     def _stars(self, hits: Hits, user: str | None) -> np.ndarray:
         """Predicted ratings, float [n]: a known user's from the rating head, if there is one."""
@@ -318,7 +321,3 @@ def predicted(
 def _share(users: int) -> float:
     """How much what these users took counts against what was rated in training: 0..1."""
     return users / (users + EVIDENCE)
-
-
-def _ranked(rows: np.ndarray, offset: int) -> list[tuple[int, int]]:
-    return [(rank, int(row)) for rank, row in enumerate(rows, start=offset + 1)]

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.errors import UsageError
 from fusionrec.index import Hits
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
@@ -52,30 +51,21 @@ class Reranker:
         self._catalog, self._categories = catalog, categories
 
     def depth(self, query: Query) -> int:
-        """How many hits the query's page is cut from.
+        """How many hits the query's page is cut from, where it reorders them."""
+        return max(query.offset + query.k, _pool(query.k))
 
-        Raises:
-            UsageError: k, offset, diversity or calibration is out of its range.
-        """
-        check(query)
-        end = query.offset + query.k
-        return max(end, _pool(query.k)) if _wishes(query) else end
-
-    def page(self, hits: Hits, person: UserVector, query: Query) -> Hits:
-        """The query's page of ``depth`` hits, with the scores that they came with."""
-        if _wishes(query):
-            pool = _pool(query.k)
-            first = Hits(hits.rows[:pool], hits.scores[:pool])
-            places = order(
-                self._filled(first, person, query),
-                min(query.offset + query.k, len(first)),
-                diversity=query.diversity,
-                calibration=query.calibration,
-            )
-            places = np.concatenate([places, np.arange(len(first), len(hits))])
-            hits = Hits(hits.rows[places], hits.scores[places])
-        part = slice(query.offset, query.offset + query.k)
-        return Hits(hits.rows[part], hits.scores[part])
+    def order(self, hits: Hits, person: UserVector, query: Query) -> Hits:
+        """The first ``depth`` hits in the query's order, with the scores that they came with."""
+        pool = _pool(query.k)
+        first = Hits(hits.rows[:pool], hits.scores[:pool])
+        positions = order(
+            self._filled(first, person, query),
+            min(query.offset + query.k, len(first)),
+            diversity=query.diversity,
+            calibration=query.calibration,
+        )
+        positions = np.concatenate([positions, np.arange(len(first), len(hits))])
+        return Hits(hits.rows[positions], hits.scores[positions])
 
     def notes(self, person: UserVector, query: Query) -> tuple[str, ...]:
         """What to say of wishes that could not be met, in sentences."""
@@ -96,21 +86,6 @@ class Reranker:
         liked_rows = person.history.items[liked(person.history, like)]
         hidden = [rows[item] for item in query.hidden if item in rows]
         return self._categories.mix(liked_rows[~np.isin(liked_rows, hidden)])
-
-
-def check(query: Query) -> None:
-    """Refuses a page or an order that cannot be.
-
-    Raises:
-        UsageError: k, offset, diversity or calibration is out of its range.
-    """
-    if query.k < 1:
-        raise UsageError(f"k must be 1 or more, got {query.k}")
-    if query.offset < 0:
-        raise UsageError(f"offset must be 0 or more, got {query.offset}")
-    for name, share in (("diversity", query.diversity), ("calibration", query.calibration)):
-        if not 0 <= share <= 1:
-            raise UsageError(f"{name} must be 0 to 1, got {share}")
 
 
 def spread(values: np.ndarray) -> np.ndarray:
@@ -174,10 +149,6 @@ def divergence(target: np.ndarray, mixed: np.ndarray) -> np.ndarray:
     weight, whole = target[wanted], np.maximum(mixed.sum(axis=1, keepdims=True), 1e-12)
     found = mixed[:, wanted] * ((1 - SMOOTHING) / whole) + SMOOTHING * weight
     return np.asarray((np.log(weight) - np.log(found)) @ weight)
-
-
-def _wishes(query: Query) -> bool:
-    return bool(query.diversity or query.calibration or query.fresh)
 
 
 def _pool(k: int) -> int:

@@ -57,8 +57,10 @@ class UserVectors:
         if query.user is not None or query.profile:
             self.artifact.need_towers("it knows neither users nor profiles")
         position = self._position(query)
-        profile = self.artifact.encoder.profile(query.profile)
+        profile = self.artifact.encoder.profile(query.profile) if query.profile else {}
         given, notes = self._given(query.history)
+        if profile:
+            notes += unseen(self.artifact.encoder, profile)
         stored = History.of() if position is None else self.artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
         history, reading = stored.then(given, again=self._again), self.artifact.reading
@@ -66,7 +68,7 @@ class UserVectors:
         columns = self._user_columns(position, profile)[1] if by_profile else {}
         return replace(
             person,
-            notes=notes + unseen(self.artifact.encoder, profile) + person.notes,
+            notes=notes + person.notes,
             history=history,
             read=min(len(history), reading.length) if reading else len(given),
             named=frozenset(self._items.get(one.item, -1) for one in query.history if one.named),

@@ -166,8 +166,8 @@ class RequestGuard:
 
         A secret that is new to this process costs a token of its address's attempts before the
         ledger is asked, which a known key gets back. One that was known recently costs a token of
-        its key's at once, so that nobody behind the same address can use up its attempts; the ledger is
-        asked all the same, whether the key still is.
+        its key's at once, so that nobody behind the same address can use up its attempts; the
+        ledger is asked all the same, whether the key still is.
         """
         bucket = self._verified.bucket(secret) or f"attempts of address {address}"
         if wait := self._buckets.take(bucket):
