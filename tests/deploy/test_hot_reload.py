@@ -134,7 +134,7 @@ def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monke
 
 
 def test_an_opening_that_fails_at_the_end_keeps_no_store_open(indexed, stores, monkeypatch):
-    monkeypatch.setattr(opening, "_laid_over", lambda *_: 1 / 0)
+    monkeypatch.setattr(opening.SharedIndex, "_overlaid", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         opening.open_version(indexed)
     assert stores.open() == 0
@@ -225,7 +225,7 @@ def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(index
             seen.append(1)
             build_index(indexed, newer)
             with MilvusStore(indexed.milvus) as store:
-                store.drop(args[2].collection)
+                store.drop(args[1].collection)
         return first(*args)
 
     monkeypatch.setattr(opening, "open_built", late)
@@ -250,7 +250,7 @@ class SpeechlessError(Exception):
 @pytest.mark.parametrize(
     "error", [LedgerError("away"), SystemExit(1), SpeechlessError()], ids=lambda e: type(e).__name__
 )
-@pytest.mark.parametrize("call", ["stamp", "open_version", "with_changes", "close"])
+@pytest.mark.parametrize("call", ["stamp", "open_deployment", "with_changes", "close"])
 def test_whatever_is_raised_the_ledger_is_followed_afterwards(indexed, monkeypatch, call, error):
     gone = load(indexed).items.ids[3]
     where = {"stamp": Ledger, "close": opening.OpenVersion}.get(call, live_module)

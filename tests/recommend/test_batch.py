@@ -102,7 +102,7 @@ def test_what_was_said_since_counts(artifact, ledger):
     before = together(opened(artifact, Ledger(Path("nowhere"))), Ledger(Path("nowhere")), Query())
     recommender = opened(artifact, ledger)
     everyone = BatchRecommender(recommender, Feedback(ledger), Query())
-    assert everyone.heard == 4
+    assert everyone.with_feedback == 4
     found = together(recommender, ledger, Query())
     assert found == {user: alone(recommender, ledger, Query(), user) for user in found}
     assert found["5"] != before["5"]
@@ -114,7 +114,7 @@ def test_who_is_to_be_forgotten_is_left_out(artifact, ledger):
     ledger.forget("5")
     ledger.forget("6")
     everyone = BatchRecommender(opened(artifact, ledger), Feedback(ledger), Query())
-    assert (everyone.forgotten, everyone.heard) == (2, 0)
+    assert (everyone.forgotten, everyone.with_feedback) == (2, 0)
     found = together(everyone.recommender, ledger, Query())
     assert {user for user, answer in found.items() if not answer} == {"5", "6"}
 
@@ -207,7 +207,7 @@ def test_the_file_holds_the_same(artifact, ledger, tmp_path, monkeypatch):
     rows = write_answers(
         file,
         BatchRecommender(recommender, Feedback(ledger), Query(k=4)),
-        lambda *done: seen.append(done),
+        lambda _, *done: seen.append(done),
     )
     table = pq.read_table(file)
     assert seen == [(16, 60), (32, 60), (48, 60), (60, 60)]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from builders import library, recipe
+from fusionrec.cli.hints import hint_of
 from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
 from fusionrec.index import AllOf, AnyOf, Between, ExactIndex, NoneOf, Only
@@ -155,7 +156,7 @@ def test_items_that_nobody_has_are_noted_where_more_is_told(recommender):
 def test_an_unknown_user_is_guessed_by_case_and_zeros(recommender, asked):
     with pytest.raises(UsageError) as caught:
         recommender.recommend(Query(user=asked))
-    assert caught.value.hint.startswith("did you mean '0000x'?")
+    assert hint_of(caught.value).startswith("did you mean '0000x'?")
 
 
 def test_an_explained_answer_without_a_reason_says_so(recommender, monkeypatch):

@@ -102,7 +102,8 @@ def test_what_is_said_wins_over_what_is_stored(recommender, published):
 def test_an_unknown_user_is_an_error_that_names_the_profile(recommender):
     with pytest.raises(UsageError, match="'nobody' is not among the 60 users of v1") as caught:
         recommender.recommend(Query(user="nobody"))
-    assert "--profile gender=F --profile age=1 --profile occupation=0" in caught.value.hint
+    assert caught.value.code == "unknown_user"
+    assert caught.value.details["profile"] == {"gender": "F", "age": "1", "occupation": "0"}
 
 
 def test_an_unknown_user_with_a_profile_is_answered_from_it_with_a_note(recommender):
@@ -400,7 +401,7 @@ def test_very_many_hits_keep_their_order_below_those_that_taste_reorders(publish
 )
 def test_an_item_by_its_name(recommender, text, id_):
     assert recommender.finder.item(text) == id_
-    named = recommender.named([Rated(text, 4.0), Rated("8")])
+    named = recommender.finder.named([Rated(text, 4.0), Rated("8")])
     assert named == [Rated(id_ or text, 4.0), Rated("8")]
 
 

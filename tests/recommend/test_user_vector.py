@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from builders import Ended, checkerboard, recipe, sequence_recipe
+from fusionrec.cli.hints import hint_of
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.features.encoder import Encoder
@@ -119,8 +120,8 @@ def test_every_mixture(artifact, user, told, kind):
 def test_an_unknown_user_and_nothing_else_is_an_error(artifact):
     with pytest.raises(UsageError, match="'nobody' is not among the 60 users of v1") as caught:
         find(artifact, user="nobody")
-    assert "--profile gender=F" in caught.value.hint
-    assert "--liked ITEM" in caught.value.hint
+    assert "--profile gender=F" in hint_of(caught.value)
+    assert "--liked ITEM" in hint_of(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -403,7 +404,7 @@ def test_the_hint_for_users_without_attributes_names_items_alone(tmp_path):
     artifact = train(checkerboard(), recipe(epochs=1), Workspace(tmp_path))
     with pytest.raises(UsageError) as caught:
         find(artifact, user="nobody")
-    assert "such as --liked ITEM" in caught.value.hint
+    assert "such as --liked ITEM" in hint_of(caught.value)
 
 
 # --- the command ----------------------------------------------------------------------------------
