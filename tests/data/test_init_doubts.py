@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import folders
+import export_folders
 import numpy as np
 import pytest
 
@@ -24,7 +24,7 @@ def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> InferredSpe
     draw = np.random.default_rng(3)
     taken = {"user": draw.integers(40, size=rows), "item": draw.integers(30, size=rows)}
     columns = {name: [f"{name}{n}" for n in numbers] for name, numbers in taken.items()} | more
-    folders.write_csv(folder / "ratings.csv", list(columns), zip(*columns.values(), strict=True))
+    export_folders.write_csv(folder / "ratings.csv", list(columns), zip(*columns.values(), strict=True))
     return guess(folder)
 
 

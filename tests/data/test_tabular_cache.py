@@ -183,13 +183,10 @@ def test_what_is_wrong_with_the_toml_is_told(toml, data):
 
 
 def test_progress_ends_at_the_whole(toml, data):
-    told = []
-    kept(toml, data, lambda done, total: told.append((done, total)))
-    assert (
-        told[-1][0]
-        == told[-1][1]
-        == sum((toml.parent / name).stat().st_size for name in ("rows.csv", "items.csv"))
-    )
+    steps = []
+    kept(toml, data, lambda *step: steps.append(step))
+    total = sum((toml.parent / name).stat().st_size for name in ("rows.csv", "items.csv"))
+    assert steps[-1] == ("reading", total, total)
 
 
 def test_a_path_is_read_by_whoever_wrote_it(toml, data, tmp_path, monkeypatch):
@@ -204,11 +201,12 @@ def test_a_path_is_read_by_whoever_wrote_it(toml, data, tmp_path, monkeypatch):
     assert (tmp_path / "home" / "data" / "tables").is_dir()
 
 
-def test_a_path_to_tables_is_loaded_and_its_reading_told(toml, data):
-    told = []
-    dataset = load(str(toml.parent), data, lambda *done: told.append(done))
+def test_a_path_to_tables_is_loaded_and_reports_progress(toml, data):
+    steps = []
+    dataset = load(str(toml.parent), data, lambda *step: steps.append(step))
     assert dataset.name == "mine"
-    assert told[-1][0] == told[-1][1]
+    step, done, total = steps[-1]
+    assert (step, done) == ("reading", total)
     assert load(str(toml), data).fingerprint() == dataset.fingerprint()
 
 
