@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-import export_folders
 import pytest
 
+import export_folders
 from builders import Ended, as_options, sequence_recipe
 from fusionrec.workspace import Workspace
 

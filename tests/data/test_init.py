@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
-import export_folders
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import export_folders
 from builders import Ended
 from fusionrec.data.inference.infer import guess
 from fusionrec.data.inference.toml_writer import toml_text
@@ -255,7 +255,9 @@ def test_times(tmp_path: Path, made, unit):
 
 
 def test_numbers_with_a_fraction_that_are_not_called_a_time_are_none(tmp_path: Path):
-    rows = [(u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(export_folders.pairs())]
+    rows = [
+        (u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(export_folders.pairs())
+    ]
     export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "worth"], rows)
     found, _ = described(tmp_path)
     assert found.interactions.time == ""
@@ -352,7 +354,9 @@ def test_files_that_differ_in_digits_and_in_columns_stay_apart(tmp_path: Path):
 
 def test_files_called_by_numbers_alone(tmp_path: Path):
     for number in range(1, 4):
-        export_folders.write_csv(tmp_path / f"{number}.csv", ["user", "item"], export_folders.pairs(seed=number))
+        export_folders.write_csv(
+            tmp_path / f"{number}.csv", ["user", "item"], export_folders.pairs(seed=number)
+        )
     assert described(tmp_path)[0].interactions.files == "*.csv"
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import export_folders
 import numpy as np
 import pytest
 
+import export_folders
 from fusionrec.data.inference.infer import InferredSpec, guess
 from fusionrec.data.inference.rating_scale import guess_scale
 from fusionrec.data.inference.toml_writer import toml_text
@@ -24,7 +24,9 @@ def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> InferredSpe
     draw = np.random.default_rng(3)
     taken = {"user": draw.integers(40, size=rows), "item": draw.integers(30, size=rows)}
     columns = {name: [f"{name}{n}" for n in numbers] for name, numbers in taken.items()} | more
-    export_folders.write_csv(folder / "ratings.csv", list(columns), zip(*columns.values(), strict=True))
+    export_folders.write_csv(
+        folder / "ratings.csv", list(columns), zip(*columns.values(), strict=True)
+    )
     return guess(folder)
 
 
