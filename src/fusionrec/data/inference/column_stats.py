@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -205,3 +205,19 @@ def overlap(ids: ColumnStats, key: ColumnStats) -> float:
 def mostly(facts: ColumnStats, pattern: re.Pattern[str]) -> bool:
     """Whether nearly all distinct values fit a pattern."""
     return facts.distinct > 0 and facts.share(pattern) > 0.9
+
+
+def misfits(stats: ColumnStats, expected: str, fits: Callable[[str], bool]) -> str:
+    """How many known values do not fit, in words; empty where all do.
+
+    Args:
+        stats: the column.
+        expected: what the values should be.
+        fits: whether a value is that.
+    """
+    odd = {value: often for value, often in stats.known.items() if not fits(value)}
+    if not odd:
+        return ""
+    first = max(odd, key=odd.__getitem__)
+    of = f"{sum(odd.values()):,} of its {stats.known.total():,} values"
+    return f"{of} are no {expected}, such as {shown(first)}"

@@ -14,12 +14,12 @@ from fusionrec.data.inference.column_stats import (
     ISO_TIME,
     OTHER_TIME,
     ColumnStats,
+    misfits,
     mostly,
     number,
     shown,
 )
 from fusionrec.data.inference.rating_scale import SHORT, guess_scale
-from fusionrec.data.inference.unused_refusals import refused_time
 from fusionrec.data.tabular.parsing import COMMA, LATEST
 
 # What kinds of events weigh, by words in their names: looked at first, then wanted, then taken.
@@ -48,6 +48,8 @@ _AGAINST = """
 """
 _UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # the lowest number that is plausible
 _MOST_KINDS = 30  # of events
+MOST = 0.5  # share of values by which a column looks like what they are
+_EARLY = 1e8  # seconds since 1970; earlier times are hardly meant
 _LACKING = 0.1  # of the rows: where more have no time, times cost more than they tell
 
 
@@ -111,6 +113,21 @@ def _time(facts: ColumnStats) -> InteractionColumn | str | None:
     first = np.datetime64(int(middle / _UNITS[unit] * _UNITS["s"]), "s").astype("datetime64[D]")
     why = {"time": seen, "time_unit": (f"the middle one is then in {str(first)[:7]}",)}
     return InteractionColumn("time", facts.name, sure, {"time_unit": unit}, why)
+
+
+def refused_time(stats: ColumnStats) -> str:
+    """Why a column that looks like times was not taken for them; empty where it does not.
+
+    Args:
+        stats: a column that ``guess_time`` made nothing of.
+    """
+    if stats.share(ISO_TIME) >= MOST:
+        expected = "dates as they are read (2024-12-31T23:59:59+08:00 is)"
+        return misfits(stats, expected, lambda text: bool(ISO_TIME.fullmatch(text.strip())))
+    named = name_hints.has(stats.name, name_hints.TIME)
+    if not named or stats.numeric < MOST or np.median(stats.numbers) < _EARLY:
+        return ""
+    return misfits(stats, "numbers", lambda value: not np.isnan(number(value)))
 
 
 def guess_rating(facts: ColumnStats) -> InteractionColumn | str | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from fusionrec.data.inference.column_stats import ColumnStats, agreement, shown
-from fusionrec.data.inference.interaction_columns import guess_time
+import numpy as np
+
+from fusionrec.data.inference import name_hints
+from fusionrec.data.inference.column_stats import ColumnStats, agreement, misfits, number, shown
+from fusionrec.data.inference.interaction_columns import MOST, guess_time, refused_time
 from fusionrec.data.inference.roles import EntityFile, InteractionFile
 from fusionrec.data.inference.scan import File, Folder
-from fusionrec.data.inference.unused_refusals import refused_count, refused_time
 from fusionrec.data.schema import Side
 
 FOLLOWS = 0.9  # an attribute's agreement with the id that it is of
@@ -120,7 +122,25 @@ def refused_marks(taken: InteractionFile, left: Mapping[str, str]) -> tuple[str,
 
 def _refused(facts: ColumnStats) -> tuple[str, str]:
     """What a column seems to be, ``time`` or ``count``, and why it is not; or nothing."""
-    for key, why in (("time", refused_time(facts)), ("count", refused_count(facts))):
+    for key, why in (("time", refused_time(facts)), ("count", _refused_count(facts))):
         if why:
             return key, why
     return "", ""
+
+
+def _refused_count(stats: ColumnStats) -> str:
+    """Why a column that is called a count was not taken for one; empty where it does not seem so.
+
+    Args:
+        stats: a column that ``guess_count`` made nothing of.
+    """
+    if not name_hints.has(stats.name, name_hints.COUNT) or stats.numeric < MOST:
+        return ""
+    numbers = stats.numbers
+    if stats.numeric >= 0.95 and stats.whole and numbers.min() >= 0 and numbers.max() <= 1:
+        return ""  # flags: as counts they would say nothing
+    return misfits(
+        stats,
+        "whole numbers from 0 on",
+        lambda value: number(value) == np.rint(number(value)) and number(value) >= 0,
+    )
