@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from tabular_files import FILES, RATED, describe, write
 
+from fusionrec.data.tabular.casting import numbers, seconds
 from fusionrec.data.tabular.convert import convert, count_weights
-from fusionrec.data.tabular.parsing import numbers, seconds
 from fusionrec.data.tabular.spec import read_description
 from fusionrec.errors import DataError
 

@@ -14,9 +14,8 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.inference.name_hints import identifier
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.casting import as_text, is_uuid
+from fusionrec.data.tabular.casting import as_text, is_uuid, numbers
 from fusionrec.data.tabular.convert import convert_sources
-from fusionrec.data.tabular.parsing import numbers
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.delimited import Noticed
 from fusionrec.data.tabular.readers.files import SourceFile

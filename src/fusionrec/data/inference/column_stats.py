@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.tabular.parsing import COMMA
+from fusionrec.data.tabular.casting import COMMA
 
 _LOOKED_AT = 2000  # distinct values that a pattern is tried on
 _EMPTY: tuple[Any, ...] = (None, "", [])
@@ -160,7 +160,7 @@ class ColumnStats:
 
 
 def number(text: str) -> float:
-    """A number, or NaN, as ``parsing.numbers`` reads it: a decimal comma is a point, and Python's
+    """A number, or NaN, as ``casting.numbers`` reads it: a decimal comma is a point, and Python's
     own additions, such as ``1_000``, are no numbers.
     """
     if re.fullmatch(COMMA, text):

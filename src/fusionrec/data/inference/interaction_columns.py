@@ -20,7 +20,7 @@ from fusionrec.data.inference.column_stats import (
     shown,
 )
 from fusionrec.data.inference.rating_scale import SHORT, guess_scale
-from fusionrec.data.tabular.parsing import COMMA, LATEST
+from fusionrec.data.tabular.casting import COMMA, LATEST
 
 # What kinds of events weigh, by words in their names: looked at first, then wanted, then taken.
 _WEIGHTS = {

@@ -10,10 +10,9 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.tabular.casting import as_text, commas, numbers
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, coded
-from fusionrec.data.tabular.parsing import commas, numbers
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import FieldSpec, UsersSpec

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.tabular.casting import PER_SECOND, as_text, commas, numbers, seconds
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
-from fusionrec.data.tabular.parsing import PER_SECOND, commas, numbers, seconds
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
