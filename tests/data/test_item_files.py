@@ -13,7 +13,7 @@ from builders import LIBRARY
 from fusionrec.data.dataset import Table
 from fusionrec.data.item_files import MOST_TEXT, held_categories, item_of, read_items, unheard
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.data.texts import is_id
+from fusionrec.data.values import is_id
 from fusionrec.errors import DataError
 
 FILM = {"title": "Dune", "genres": ["Sci-Fi", "drama"], "year": 2021}

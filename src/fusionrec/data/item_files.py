@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.data.dataset import Table
-from fusionrec.data.finite import finite
 from fusionrec.data.schema import Field, Schema
-from fusionrec.data.texts import ID_RULE, clean_text, is_id
+from fusionrec.data.values import ID_RULE, clean_text, is_finite, is_id
 from fusionrec.errors import DataError
 
 MOST_TEXT = 10_000  # characters of one value
@@ -58,13 +57,13 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
         id: outside id, taken exactly as it is given; a whole number becomes its digits.
         given: attribute -> value: a text, a number, or for several categories a list or one text
             with ``|`` between. The choices' labels stand for their codes, in any letter case. Texts
-            are cleaned as those of data files are; see ``texts.clean_text``.
+            are cleaned as those of data files are; see ``values.clean_text``.
 
     Raises:
         DataError: there is no such attribute, or a value is none of its kind.
     """
     # A number of thousands of digits has no text, and is no id.
-    name = str(id) if isinstance(id, str) or (isinstance(id, int) and finite(id)) else ""
+    name = str(id) if isinstance(id, str) or (isinstance(id, int) and is_finite(id)) else ""
     if isinstance(id, bool) or not is_id(name):
         raise DataError(f"an item's id must be {ID_RULE}, got {_shortened(id)}")
     fields = {field.name: field for field in schema.attributes("item")}
@@ -255,7 +254,7 @@ def _number(item: str, field: Field, given: Any) -> float:
 
 
 def _text(item: str, field: Field, given: Any) -> str:
-    if isinstance(given, int | float) and not isinstance(given, bool) and finite(given):
+    if isinstance(given, int | float) and not isinstance(given, bool) and is_finite(given):
         given = f"{given:g}" if isinstance(given, float) else str(given)
     if not isinstance(given, str):
         raise DataError(f"item {item}: {field.name} must be a text, got {_shortened(given)}")
@@ -287,7 +286,7 @@ def _choice(item: str, field: Field, text: str) -> str:
 
 def _shortened(value: Any) -> str:
     """A value for a message; of a long one the beginning."""
-    if isinstance(value, int) and not finite(value):
+    if isinstance(value, int) and not is_finite(value):
         return "a number of hundreds of digits"
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

@@ -16,7 +16,7 @@ from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, coded
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import FieldSpec, UsersSpec
-from fusionrec.data.texts import LONGEST_ID, clean_text
+from fusionrec.data.values import LONGEST_ID, clean_text
 
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000

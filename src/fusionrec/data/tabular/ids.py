@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.tabular.casting import as_text
-from fusionrec.data.texts import is_id
+from fusionrec.data.values import is_id
 from fusionrec.errors import DataError
 
 NEW, EMPTY, UNFIT = -1, -2, -3  # what a text is that has no position
@@ -35,7 +35,7 @@ class Ids:
 
     def look_up(self, texts: Sequence[str | None]) -> np.ndarray:
         """Positions of texts, int32 [n]; of those without ``NEW``, ``EMPTY`` where there is no
-        text, and ``UNFIT`` for what is no id; see ``texts.is_id``.
+        text, and ``UNFIT`` for what is no id; see ``values.is_id``.
         """
         known: dict[Any, int] = self._positions
         found = np.fromiter(map(known.get, texts, repeat(NEW)), np.int32, len(texts))

@@ -15,7 +15,7 @@ from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
-from fusionrec.data.texts import LONGEST_ID
+from fusionrec.data.values import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
 _TOO_LATE = 4_102_444_800  # the year 2100
