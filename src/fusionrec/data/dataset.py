@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import DataError
+
+Changes = Mapping[int, Mapping[str, Any]]  # position -> attribute -> value
 
 CLOCK_ERROR = 300  # seconds that a time may lie ahead of this machine's clock
 
@@ -20,7 +22,7 @@ class Table:
     """The users or the items: outside ids and one column per attribute.
 
     Attributes:
-        ids: outside ids, distinct strings; a place in this sequence is a *position*.
+        ids: outside ids, distinct strings; an index into this sequence is a *position*.
         columns: attribute name -> one value per id. ``category`` and ``text``: str;
             ``categories``: tuple of str; ``number``: float, NaN where not known.
     """
@@ -46,9 +48,53 @@ class Table:
         return Table([self.ids[p] for p in picked], columns)
 
 
+class ChangedColumn(Sequence[Any]):
+    """One column of a table with changes laid over it; nothing is copied.
+
+    Args:
+        base: the column before the changes.
+        changes: of some positions, and of every position behind ``base``.
+        name: of the attribute.
+        n: length with the changes.
+    """
+
+    def __init__(self, base: Sequence[Any], changes: Changes, name: str, n: int) -> None:
+        self._base, self._changes, self._name, self._n = base, changes, name, n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, row: Any) -> Any:
+        """One value; of a slice, a list of them."""
+        position = range(self._n)[row]
+        if isinstance(position, range):
+            return [self[p] for p in position]
+        content = self._changes.get(position)
+        return self._base[position] if content is None else content[self._name]
+
+    def __iter__(self) -> Iterator[Any]:
+        values = [*self._base, *([None] * (self._n - len(self._base)))]
+        for position, content in self._changes.items():
+            values[position] = content[self._name]
+        return iter(values)
+
+
+def changed_table(base: Table, ids: Sequence[str], changes: Changes) -> Table:
+    """A table with changed rows, followed by new ones; the base is not copied.
+
+    Args:
+        base: the table before the changes; stays as it is.
+        ids: outside ids; those of ``base`` come first.
+        changes: as in ``ChangedColumn``; each names every attribute.
+    """
+    n = len(ids)
+    columns = {name: ChangedColumn(c, changes, name, n) for name, c in base.columns.items()}
+    return Table(ids, columns)
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Who rated what.
+    """Interactions between users and items.
 
     Attributes:
         schema: the fields of ``users`` and ``items``.
