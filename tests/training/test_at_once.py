@@ -73,7 +73,7 @@ import os, signal, sys
 from pathlib import Path
 from builders import recipe
 from fusionrec.workspace import Workspace
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.training.run import train
 
 def report(p):
