@@ -15,7 +15,7 @@ import export_folders
 from builders import Ended
 from fusionrec.data.inference.infer import guess
 from fusionrec.data.inference.toml_writer import toml_text
-from fusionrec.data.tabular.spec import Spec, read_description
+from fusionrec.data.tabular.spec import Spec, read_spec
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
 
@@ -24,7 +24,7 @@ def described(folder: Path, rows: int = 100_000) -> tuple[Spec, str]:
     """The description that is guessed of a folder, read back, and its text, comments unwrapped."""
     text = toml_text(guess(folder, rows=rows))
     (folder / "fusionrec.toml").write_text(text, encoding="utf-8")
-    return read_description(folder), text.replace("\n#   ", " ").replace("\n# ", " ")
+    return read_spec(folder), text.replace("\n#   ", " ").replace("\n# ", " ")
 
 
 def kinds(table) -> dict[str, str]:
@@ -321,7 +321,7 @@ def test_the_least_that_is_shown_is_enough(tmp_path: Path):
         guess(tmp_path)
     _, _, least = str(raised.value.hint).partition("\n")
     (tmp_path / "fusionrec.toml").write_text(least)
-    assert read_description(tmp_path).interactions.user == "user_id"
+    assert read_spec(tmp_path).interactions.user == "user_id"
 
 
 def test_the_command(tmp_path: Path, fusionrec: Callable[..., Ended]):
@@ -341,7 +341,7 @@ def test_the_command(tmp_path: Path, fusionrec: Callable[..., Ended]):
     assert "--force" in ended.err
     assert file.read_text() == "# mine"
     assert fusionrec(home, "init", str(tmp_path), "--force").code == 0
-    assert read_description(file).name == tmp_path.name
+    assert read_spec(file).name == tmp_path.name
 
 
 def test_files_that_differ_in_digits_and_in_columns_stay_apart(tmp_path: Path):

@@ -12,7 +12,7 @@ from fusionrec.data.inference.infer import InferredSpec, guess
 from fusionrec.data.inference.rating_scale import guess_scale
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.spec import read_description
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
 
@@ -92,7 +92,7 @@ def test_times_that_many_rows_lack_are_left_out(tmp_path, made, lacking, taken):
 def test_rows_without_a_time_are_kept_where_times_are_left_out(tmp_path):
     guessed = ratings(tmp_path, {"rating": [1, 2, 3, 4] * 100, "Date": ["", "2024-03-01"] * 200})
     (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
-    found = convert(read_description(tmp_path)).findings
+    found = convert(read_spec(tmp_path)).findings
     assert not [one for one in found if one.name == "time_empty"]
 
 
@@ -101,7 +101,7 @@ def test_decimal_commas_are_read_and_told(tmp_path):
     assert (line(guessed, "rating").value, line(guessed, "scale").value) == ("rating", [0.5, 5.0])
     assert "in 300 rows with a decimal comma" in " ".join(line(guessed, "rating").why)
     (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
-    found = convert(read_description(tmp_path))
+    found = convert(read_spec(tmp_path))
     assert set(found.rating.tolist()) <= {3.5, 4.0, 0.5, 5.0}
     told = {one.name: one for one in found.findings}
     assert (told["rating_comma"].count, told["rating_comma"].left_out) == (300, False)
@@ -127,5 +127,5 @@ def test_dates_that_are_said_to_be_numbers_hint_at_the_unit(tmp_path):
     said = 'files = "ratings.csv"\nuser = "user"\nitem = "item"\ntime = "Date"'
     (tmp_path / "fusionrec.toml").write_text(f"[interactions]\n{said}\n")
     with pytest.raises(DataError, match="400 of 400 times are dates") as error:
-        convert(read_description(tmp_path))
+        convert(read_spec(tmp_path))
     assert error.value.hint == 'set time_unit = "text"'

@@ -13,7 +13,7 @@ from fusionrec.data.inference.column_stats import ColumnStats
 from fusionrec.data.inference.infer import InferredSpec, guess
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.spec import read_description
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.workspace import Workspace
 
 ROWS = 600
@@ -51,7 +51,7 @@ def test_true_and_false_are_thumbs(tmp_path, form):
     assert (said(guessed)["rating"], said(guessed)["scale"]) == ("liked", [0.0, 1.0])
     assert "event" not in said(guessed)
     (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
-    found = convert(read_description(tmp_path))
+    found = convert(read_spec(tmp_path))
     assert set(found.rating.tolist()) == {0.0, 1.0}
 
 

@@ -9,7 +9,7 @@ from tabular_files import FILES, RATED, describe, write
 
 from fusionrec.data.tabular.casting import numbers, seconds
 from fusionrec.data.tabular.convert import convert, count_weights
-from fusionrec.data.tabular.spec import read_description
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 
 NOW = 1_700_000_000
@@ -18,7 +18,7 @@ UNRATED = {"user": "u", "item": "i"}
 
 def converted(folder, columns, name="rows.csv", **keys):
     write(folder / name, columns)
-    return convert(read_description(describe(folder, name, **keys)), now=NOW)
+    return convert(read_spec(describe(folder, name, **keys)), now=NOW)
 
 
 def found(made, name: str):
@@ -56,7 +56,7 @@ def test_several_files_are_one_table(tmp_path):
     write(tmp_path / "rows-2.jsonl", {"r": [4], "i": ["x"], "u": ["b"]})
     made = converted(tmp_path, {"u": ["a"], "i": ["x"], "r": ["5"]}, "rows-1.csv")
     assert made.rows == 1
-    made = convert(read_description(describe(tmp_path, "rows-*")))
+    made = convert(read_spec(describe(tmp_path, "rows-*")))
     assert (made.rows, made.users.ids, made.rating.tolist()) == (2, ["a", "b"], [5, 4])
 
 
@@ -123,7 +123,7 @@ def test_events_weigh_what_is_said_and_others_are_left_out(tmp_path):
     text = "events = {view = 0.25, buy = 1}"
     toml = describe(tmp_path, "rows.csv", **UNRATED, event="e")
     toml.write_text(toml.read_text().replace("[interactions]", f"[interactions]\n{text}"))
-    made = convert(read_description(toml))
+    made = convert(read_spec(toml))
     assert made.rating.tolist() == [0.25, 1, 0.25]
     assert made.kinds == {"view": 2, "buy": 1, "refund": 1}
     assert found(made, "event_other").count == found(made, "event_empty").count == 1

@@ -198,8 +198,8 @@ def test_a_column_that_is_missing_names_the_nearest(tmp_path):
 @pytest.mark.parametrize("name", FILES)
 def test_what_was_read_is_told_up_to_the_whole_file(tmp_path, name):
     path = write(tmp_path / f"t.{name}", {"n": [str(n) for n in range(5_000)]})
-    told: list[int] = []
-    for _ in open_source(path).batches(told=told.append):
+    on_bytes: list[int] = []
+    for _ in open_source(path).batches(on_bytes=on_bytes.append):
         pass
-    assert told == sorted(told)
-    assert told[-1] == path.stat().st_size
+    assert on_bytes == sorted(on_bytes)
+    assert on_bytes[-1] == path.stat().st_size

@@ -6,7 +6,7 @@ import pytest
 from tabular_files import FILES, describe, write
 
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.spec import read_description
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 
 ROWS = {"u": ["a", "b"], "i": ["x", "new"], "r": ["1", "2"]}
@@ -40,7 +40,7 @@ ITEMS = {
 def converted(folder, items, name="items.csv", tables=FIELDS):
     write(folder / "rows.csv", ROWS)
     write(folder / name, items)
-    return convert(read_description(describe(folder, "rows.csv", tables=tables)))
+    return convert(read_spec(describe(folder, "rows.csv", tables=tables)))
 
 
 def found(made, name: str):

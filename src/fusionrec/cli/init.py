@@ -26,14 +26,14 @@ def init(folder: Path, force: bool, name: str) -> None:
     """
     from fusionrec.data.inference.infer import guess
     from fusionrec.data.inference.toml_writer import toml_text, write_new
-    from fusionrec.data.tabular.spec import NAME, read_description
+    from fusionrec.data.tabular.spec import SPEC_NAME, read_spec
 
-    file = folder / NAME
+    file = folder / SPEC_NAME
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", "change it by hand, or write it anew: --force")
     guessed = guess(folder, name)
     write_new(file, toml_text(guessed))
-    read_description(file)
+    read_spec(file)
     _summary(guessed)
     say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")
     click.echo(file)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.parquet_dataset import is_saved, read_saved
-from fusionrec.data.tabular.load import is_described, read_described
-from fusionrec.data.tabular.spec import NAME
-from fusionrec.data.tabular.spec_checks import LEAST
+from fusionrec.data.parquet_dataset import is_saved, read_dataset
+from fusionrec.data.tabular.load import has_spec, read_from_spec
+from fusionrec.data.tabular.spec import SPEC_NAME
+from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import Workspace
 
@@ -36,22 +36,22 @@ def read(
         DataError: there is none of these, or a file is missing or damaged.
     """
     if is_saved(path):
-        return read_saved(path)
-    if is_described(path):
+        return read_dataset(path)
+    if has_spec(path):
         told = progress or (lambda *_: None)
-        return read_described(path, workspace_data or Workspace.find().data, told)
+        return read_from_spec(path, workspace_data or Workspace.find().data, told)
     from fusionrec.data.movielens import readers as movielens
 
     if _has_tables(path) and (path.is_file() or not movielens.is_laid_out(path)):
         folder = path.parent if path.is_file() else path
         raise DataError(
             f"{path}: tables whose columns nobody has described",
-            f"run fusionrec init {folder} first: it writes {NAME}, which says what they mean; "
-            f"where it cannot, {LEAST}",
+            f"run fusionrec init {folder} first: it writes {SPEC_NAME}, which says what they mean; "
+            f"where it cannot, {MINIMAL_SPEC}",
         )
     if path.is_dir() and not movielens.is_laid_out(path):
         raise DataError(
-            f"{path} holds neither {NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
+            f"{path} holds neither {SPEC_NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
             "MovieLens' files (such as ratings.dat) there or one folder deeper",
             f"put your files there and run fusionrec init {path}; or give the folder or archive "
             "that holds them",

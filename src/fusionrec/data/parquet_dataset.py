@@ -72,7 +72,7 @@ def is_saved(path: Path) -> bool:
     return (path / ABOUT).is_file()
 
 
-def read_saved(folder: Path) -> Dataset:
+def read_dataset(folder: Path) -> Dataset:
     """The data set in a folder that ``save_dataset`` wrote.
 
     Raises:

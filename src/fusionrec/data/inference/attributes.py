@@ -187,8 +187,8 @@ def _number(facts: ColumnStats) -> Attribute | str | None:
     if facts.numeric < 0.95:
         return None
     low, high = float(numbers.min()), float(numbers.max())
-    coded = not set(name_hints.words(facts.name)).isdisjoint(_CODED)
-    if facts.whole and len(facts.known) <= _MOST_CODES and (coded or len(facts.known) == 2):
+    factorize = not set(name_hints.words(facts.name)).isdisjoint(_CODED)
+    if facts.whole and len(facts.known) <= _MOST_CODES and (factorize or len(facts.known) == 2):
         why = f"{len(facts.known)} distinct numbers, {facts.examples()}: codes, it seems"
         return Attribute(facts.name, FieldSpec(), (why,))
     if facts.whole and name_hints.is_id(facts.name):

@@ -14,8 +14,8 @@ from fusionrec.data.inference.roles import EntityFile, InteractionFile, all_take
 from fusionrec.data.inference.scan import ROWS, Folder, look
 from fusionrec.data.inference.unused import FOLLOWS, account, lost_indexes, refused_marks, unused
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.readers.files import headless
-from fusionrec.data.tabular.spec_checks import LEAST
+from fusionrec.data.tabular.readers.files import lacks_header
+from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
 from fusionrec.errors import DataError
 
 _MOST_FIELDS = 40
@@ -92,7 +92,7 @@ def guess(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
         )
     candidates = all_taken(held.files)
     if not candidates:
-        raise DataError(_nothing_taken(folder, held), LEAST)
+        raise DataError(_nothing_taken(folder, held), MINIMAL_SPEC)
     taken = candidates[0]
     tables = both_tables(taken, held.files)
     left = taken.left | dict.fromkeys(taken.file.nested, _NESTED)
@@ -125,7 +125,7 @@ def _nothing_taken(folder: Path, held: Folder) -> str:
     seen = [
         f"{file.pattern} ({', '.join(list(file.columns)[:12])})" for file in held.files[:10]
     ] + [f"{name} ({why})" for name, why in list(held.refused.items())[:5]]
-    bare = [file.pattern for file in held.files if headless(file.columns)]
+    bare = [file.pattern for file in held.files if lacks_header(file.columns)]
     header = f"; {', '.join(bare)} seems to have no header line" if bare else ""
     return (
         f"no file in {folder} seems to say who took what: a column of users beside one of items. "

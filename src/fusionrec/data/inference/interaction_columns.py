@@ -183,8 +183,10 @@ def guess_event(facts: ColumnStats) -> InteractionColumn | None:
     known = sum(weight is not None for weight in weights.values())
     if known < max(1, len(weights) / 2) and not (named and facts.numeric < 0.5):
         return None
-    coded = name_hints.has(facts.name, name_hints.RATING | name_hints.EVENT) or _weight(facts.name)
-    if facts.numeric > 0.5 and not coded:
+    factorize = name_hints.has(facts.name, name_hints.RATING | name_hints.EVENT) or _weight(
+        facts.name
+    )
+    if facts.numeric > 0.5 and not factorize:
         return None
     ordered = sorted(weights.items(), key=lambda one: (one[1] or 0.0, one[0]))
     kept = {kind: weight for kind, weight in ordered if weight}

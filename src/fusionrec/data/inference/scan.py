@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 from fusionrec.data.inference.column_stats import ColumnStats
-from fusionrec.data.tabular.readers.files import SampledRows, names_table, open_source, sample
+from fusionrec.data.tabular.readers.files import SampledRows, is_table_name, open_source, sample
 from fusionrec.errors import DataError
 
 ROWS = 100_000  # rows of a file that are looked at
@@ -80,7 +80,7 @@ def look(folder: Path, rows: int = ROWS) -> Folder:
     names = sorted(
         path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
     )
-    tables = [name for name in names if names_table(name)]
+    tables = [name for name in names if is_table_name(name)]
     files: list[File] = []
     refused: dict[str, str] = {}
     patterns = _patterns(tables)

@@ -62,7 +62,7 @@ def _key(text: str) -> str:
 
 
 def toml_text(guess: InferredSpec) -> str:
-    """The whole file; ``read_description`` reads it back."""
+    """The whole file; ``read_spec`` reads it back."""
     lines = [*_comment(_HEAD), "", f"name = {quoted(guess.name)}", "", "[interactions]"]
     for line in guess.interactions:
         lines += _line(line)

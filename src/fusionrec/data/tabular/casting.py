@@ -15,23 +15,22 @@ _EXACT = float(2**53)  # floats cannot tell larger whole numbers apart
 COMMA = r"\s*[+-]?[0-9]+,[0-9]{1,2}\s*"
 _NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
-# Of the years 1 and 9999, which is all that dates are written in.
+# Seconds of the years 1 and 9999, the range of datetime.
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 
 
 def as_text(values: Any, where: str) -> Any:
-    """A column as strings; of a column of lists, lists of strings.
+    """A column as strings; a column of lists as lists of strings.
 
-    Whole numbers become digits, also those of a float column (``1.0`` is ``1``), and a NaN becomes
-    null. A UUID becomes its 32 digits with dashes, in groups of 8-4-4-4-12. Strings stay as they
-    are.
+    Whole numbers become digits, also in a float column (``1.0`` is ``1``); NaN becomes null. A UUID
+    becomes its 32 digits in groups of 8-4-4-4-12. Strings stay as they are.
 
     Args:
         values: a pyarrow Array.
         where: file and column, for messages.
 
     Raises:
-        DataError: its type has no text, such as a table within the table.
+        DataError: its type has no text form, such as a struct.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
@@ -40,7 +39,7 @@ def as_text(values: Any, where: str) -> Any:
     if pa.types.is_string(kind):
         return values
     if isinstance(kind, pa.BaseExtensionType):
-        return _of_uuids(values) if is_uuid(kind) else as_text(values.storage, where)
+        return _uuids_as_text(values) if is_uuid(kind) else as_text(values.storage, where)
     if pa.types.is_dictionary(kind):
         return as_text(values.cast(kind.value_type), where)
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
@@ -49,7 +48,7 @@ def as_text(values: Any, where: str) -> Any:
         inner = as_text(pc.list_flatten(values), where)
         return pa.ListArray.from_arrays(offsets, inner, mask=pc.is_null(values))
     if pa.types.is_floating(kind):
-        return _of_floats(values)
+        return _floats_as_text(values)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise DataError(
             f"{where}: expected text, numbers, dates or lists of them, got {kind}",
@@ -66,14 +65,14 @@ def is_uuid(kind: Any) -> bool:
     return getattr(kind, "extension_name", "") == "arrow.uuid"
 
 
-def _of_uuids(values: Any) -> Any:
+def _uuids_as_text(values: Any) -> Any:
     import pyarrow as pa
 
     stored = values.storage.to_pylist()
     return pa.array([value and str(UUID(bytes=value)) for value in stored], pa.string())
 
 
-def _of_floats(values: Any) -> Any:
+def _floats_as_text(values: Any) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -86,7 +85,7 @@ def _of_floats(values: Any) -> Any:
 
 
 def numbers(values: Any, where: str) -> np.ndarray:
-    """A column's numbers, float64 [n]; NaN where there is none that is finite.
+    """A column's numbers, float64 [n]; NaN where there is no finite number.
 
     Args:
         values: a pyarrow Array: numbers, or their text, with a decimal point or a decimal comma and
@@ -111,20 +110,20 @@ def numbers(values: Any, where: str) -> np.ndarray:
             good = pc.match_substring_regex(values, _NUMBER)
             trimmed = pc.utf8_trim_whitespace(pc.if_else(good, values, None))
             values = pc.replace_substring_regex(trimmed, r"^\+", "").cast(pa.float64())
-    found = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    finite: np.ndarray = np.where(np.isfinite(found), found, np.nan)
+    parsed = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    finite: np.ndarray = np.where(np.isfinite(parsed), parsed, np.nan)
     return finite
 
 
 def commas(values: Any) -> np.ndarray:
-    """Where ``numbers`` takes a comma for the decimal point, bool [n]."""
+    """Where ``numbers`` reads a comma as the decimal point, bool [n]."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if not pa.types.is_string(values.type):
         return np.zeros(len(values), dtype=bool)
-    found = pc.fill_null(pc.match_substring_regex(values, f"^{COMMA}$"), False)
-    where: np.ndarray = found.to_numpy(zero_copy_only=False)
+    matches = pc.fill_null(pc.match_substring_regex(values, f"^{COMMA}$"), False)
+    where: np.ndarray = matches.to_numpy(zero_copy_only=False)
     return where
 
 
@@ -139,22 +138,22 @@ def seconds(values: Any, unit: str, where: str) -> tuple[np.ndarray, np.ndarray]
         where: file and column, for messages.
 
     Returns:
-        int64 [n], whole seconds since 1970, and bool [n], whether there is a time; one beyond the
-        year 9999 is none.
+        int64 [n], whole seconds since 1970, and bool [n], whether there is a time; times beyond the
+        year 9999 do not count.
     """
     import pyarrow as pa
 
     kind = values.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _of_stamps(values)
+        return _stamps_as_seconds(values)
     if unit == "text":
-        return _of_dates(as_text(values, where))
-    found = np.floor(numbers(values, where) / PER_SECOND[unit])
-    known = (found >= EARLIEST) & (found <= LATEST)
-    return np.where(known, found, 0).astype(np.int64), known
+        return _dates_as_seconds(as_text(values, where))
+    time = np.floor(numbers(values, where) / PER_SECOND[unit])
+    known = (time >= EARLIEST) & (time <= LATEST)
+    return np.where(known, time, 0).astype(np.int64), known
 
 
-def _of_stamps(values: Any) -> tuple[np.ndarray, np.ndarray]:
+def _stamps_as_seconds(values: Any) -> tuple[np.ndarray, np.ndarray]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -163,25 +162,25 @@ def _of_stamps(values: Any) -> tuple[np.ndarray, np.ndarray]:
         values = values.cast(pa.timestamp("s"))
     known = pc.is_valid(values).to_numpy(zero_copy_only=False)
     whole = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
-    found = whole // PER_SECOND[unit]
-    known &= (found >= EARLIEST) & (found <= LATEST)
-    return np.where(known, found, 0), known
+    time = whole // PER_SECOND[unit]
+    known &= (time >= EARLIEST) & (time <= LATEST)
+    return np.where(known, time, 0), known
 
 
-def _of_dates(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """All with one form are read at once, a mixture one by one."""
+def _dates_as_seconds(values: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Dates of one form are cast at once, a mixture one by one."""
     import pyarrow as pa
 
     if pa.types.is_nested(values.type):
         return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
     for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         try:
-            return _of_stamps(values.cast(kind))
+            return _stamps_as_seconds(values.cast(kind))
         except pa.ArrowInvalid:
             continue
-    found = [_date(text) for text in values.to_pylist()]
-    known = np.array([one is not None for one in found], dtype=bool)
-    return np.array([one or 0 for one in found], dtype=np.int64), known
+    times = [_date(text) for text in values.to_pylist()]
+    known = np.array([time is not None for time in times], dtype=bool)
+    return np.array([time or 0 for time in times], dtype=np.int64), known
 
 
 def _date(text: str | None) -> int | None:
