@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import export_folders
 from builders import Ended
-from fusionrec.data.inference.infer import guess
+from fusionrec.data.inference.infer import infer_spec
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.spec import Spec, read_spec
 from fusionrec.errors import DataError
@@ -22,7 +22,7 @@ from fusionrec.workspace import Workspace
 
 def described(folder: Path, rows: int = 100_000) -> tuple[Spec, str]:
     """The description that is guessed of a folder, read back, and its text, comments unwrapped."""
-    text = toml_text(guess(folder, rows=rows))
+    text = toml_text(infer_spec(folder, rows=rows))
     (folder / "fusionrec.toml").write_text(text, encoding="utf-8")
     return read_spec(folder), text.replace("\n#   ", " ").replace("\n# ", " ")
 
@@ -318,7 +318,7 @@ def test_folders_of_which_nothing_can_be_made(tmp_path: Path, fusionrec, make, w
 def test_the_least_that_is_shown_is_enough(tmp_path: Path):
     items_alone(tmp_path)
     with pytest.raises(DataError) as raised:
-        guess(tmp_path)
+        infer_spec(tmp_path)
     _, _, least = str(raised.value.hint).partition("\n")
     (tmp_path / "fusionrec.toml").write_text(least)
     assert read_spec(tmp_path).interactions.user == "user_id"

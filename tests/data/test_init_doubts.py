@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import export_folders
-from fusionrec.data.inference.infer import InferredSpec, guess
+from fusionrec.data.inference.infer import InferredSpec, infer_spec
 from fusionrec.data.inference.rating_scale import guess_scale
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
@@ -27,7 +27,7 @@ def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> InferredSpe
     export_folders.write_csv(
         folder / "ratings.csv", list(columns), zip(*columns.values(), strict=True)
     )
-    return guess(folder)
+    return infer_spec(folder)
 
 
 def line(guessed: InferredSpec, key: str):
@@ -85,7 +85,7 @@ def test_times_that_many_rows_lack_are_left_out(tmp_path, made, lacking, taken):
     dates = ["" if n < lacking else made(n) for n in range(400)]
     guessed = ratings(tmp_path, {"rating": stars, "Date": dates})
     assert ("time" in keys(guessed)) == taken
-    says = " ".join(line(guessed, "time").why) if taken else guessed.left["Date"]
+    says = " ".join(line(guessed, "time").why) if taken else guessed.left_out["Date"]
     assert (f"{lacking} of the 400 rows read have none" in says) == (lacking > 0)
 
 
@@ -117,9 +117,9 @@ def test_decimal_commas_are_read_and_told(tmp_path):
 def test_why_a_column_of_that_name_is_no_rating_is_told(tmp_path, fusionrec, values, why):
     guessed = ratings(tmp_path, {"rating": (values * 400)[:400]})
     assert "rating" not in keys(guessed)
-    assert why in guessed.left["rating"]
+    assert why in guessed.left_out["rating"]
     ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
-    assert f"warning: rating is not taken for a rating: {guessed.left['rating']}" in ended.err
+    assert f"warning: rating is not taken for a rating: {guessed.left_out['rating']}" in ended.err
 
 
 def test_dates_that_are_said_to_be_numbers_hint_at_the_unit(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from fusionrec.data.inference.attributes import Attribute, guess_attribute
 from fusionrec.data.inference.column_stats import ColumnStats
-from fusionrec.data.inference.infer import InferredSpec, guess
+from fusionrec.data.inference.infer import InferredSpec, infer_spec
 from fusionrec.data.inference.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.spec import read_spec
@@ -32,7 +32,7 @@ def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> Inferre
         frame.to_json(folder / "taken.jsonl", orient="records", lines=True)
     else:
         frame.to_csv(folder / "taken.csv", index=False)
-    return guess(folder)
+    return infer_spec(folder)
 
 
 def said(guessed: InferredSpec) -> dict:
@@ -97,7 +97,7 @@ def test_why_a_column_is_no_count_or_time_is_told(tmp_path, fusionrec, name, val
     err = told(tmp_path, fusionrec)
     assert f"warning: {name} is not taken for " in err
     assert why in err
-    assert guessed.left[name] in err
+    assert guessed.left_out[name] in err
 
 
 @pytest.mark.parametrize(
