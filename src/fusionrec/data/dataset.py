@@ -1,4 +1,4 @@
-"""The one data noun: interactions, users and items, checked when it is made."""
+"""Dataset: interactions, users and items, validated when created."""
 
 from __future__ import annotations
 
@@ -98,13 +98,13 @@ class Dataset:
 
     Attributes:
         schema: the fields of ``users`` and ``items``.
-        name: for people, such as ``ml-1m``; begins with ``synthetic`` when the rows are made up.
+        name: for people, such as ``ml-1m``; begins with ``synthetic`` if the rows are made up.
         users, items: the two tables.
         user, item: int32 [n], each interaction's position in ``users`` and in ``items``.
         rating: float32 [n], within the schema's rating range.
-        time: int64 [n], seconds since 1970, or None where the data set has no times.
-        repairs: what was put right when it was made, each with its count.
-        feedback: number of the last event of a ledger that is in it; 0 where none is.
+        time: int64 [n], seconds since 1970, or None without times.
+        repairs: what was repaired while reading, each with its count.
+        feedback: number of the last ledger event in it; 0 if there is none.
 
     Raises:
         DataError: lengths differ, a position or rating is out of range, ids repeat, a column is
@@ -143,7 +143,7 @@ class Dataset:
                     f"{self.name}: an interaction names a {side} outside the table of {size}"
                 )
         low, high = self.schema.rating_range
-        # Written so that a NaN, which no comparison finds, is outside too.
+        # "not (...)", so that a NaN counts as outside.
         if not (self.rating.min() >= low and self.rating.max() <= high):
             raise DataError(f"{self.name}: ratings must lie in {low:g}..{high:g}")
 
@@ -163,21 +163,21 @@ class Dataset:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the rows are made up, so that no figure on them says anything of people."""
+        """Whether the rows are made up, so that metrics on them say nothing about people."""
         return self.name.startswith("synthetic")
 
     def fingerprint(self, rows: np.ndarray | None = None) -> str:
-        """SHA-256 of both tables and the given interactions (all by default), with their times:
-        what a model saw.
+        """SHA-256 of both tables and some interactions (all by default) with their times: the
+        identity of a training set.
 
         Args:
-            rows: int [m], places in the interaction columns; their order does not matter.
+            rows: int [m], indices into the interaction columns, in any order.
         """
         return self.fingerprints(rows)[0]
 
     def fingerprints(self, rows: np.ndarray | None = None) -> tuple[str, str]:
-        """The fingerprint, and the one by which fusionrec 0.1.0 knew the same rows: it left times
-        out, and did not tell where a column ends. Versions and checkpoints of then bear it.
+        """The fingerprint, and that of fusionrec 0.1.0, which old versions and checkpoints carry;
+        that one ignores times and where a column ends.
         """
         rows = None if rows is None else np.sort(rows)
         count = len(self) if rows is None else len(rows)
@@ -204,18 +204,18 @@ def _bytes(column: np.ndarray, rows: np.ndarray | None, kind: str) -> memoryview
 def keep_last_of_pairs(
     user: np.ndarray, item: np.ndarray, time: np.ndarray | None
 ) -> tuple[np.ndarray, int]:
-    """Leaves one interaction per user and item: the latest, of equal times the last in the file.
+    """Keeps one interaction per user and item: the latest, of equal times the last in the file.
 
     Args:
         user: int [n] positions.
         item: int [n] positions.
-        time: int64 [n] or None; then the file's order counts.
+        time: int64 [n], or None to use the file's order.
 
     Returns:
         int64 [m] the rows kept, in the file's order, and how many were left out.
     """
     pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
-    # Stable sorting profits from rows that stand by user; by time only repeated pairs are sorted.
+    # A stable sort is fast on rows grouped by user; only repeated pairs are sorted by time.
     order = np.argsort(pair, kind="stable")
     again = np.flatnonzero(pair[order[1:]] == pair[order[:-1]])
     if len(again) == 0:

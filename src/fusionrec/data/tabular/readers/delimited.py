@@ -42,7 +42,7 @@ def batches(
         path, compression, delimiter: the file.
         names: its header.
         columns: which of these to read.
-        told, noticed: as in ``SourceFile.batches``.
+        on_bytes, on_finding: as in ``SourceFile.batches``.
 
     Raises:
         DataError: a line has more or fewer values than the header, is longer than ``BLOCK`` bytes,

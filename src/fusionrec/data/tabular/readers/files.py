@@ -67,8 +67,8 @@ class SourceFile:
         Args:
             columns: which to read; all by default. In JSON Lines a column that a batch lacks
                 is null there.
-            told: called with each batch, with the bytes of the file read so far.
-            noticed: called with oddities after the last batch; see ``Findings.once``.
+            on_bytes: called with each batch, with the bytes of the file read so far.
+            on_finding: called with oddities after the last batch; see ``Findings.once``.
 
         Yields:
             Batches with these columns. Values of CSV and TSV are strings, empty ones null; others
