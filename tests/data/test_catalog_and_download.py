@@ -55,7 +55,7 @@ def complete(target: Path) -> bool:
     return target.read_bytes() == CONTENT and list(target.parent.iterdir()) == [target]
 
 
-def test_download_tells_its_progress(server, tmp_path):
+def test_download_reports_progress(server, tmp_path):
     server.contents["/x"] = CONTENT
     steps = []
     target = tmp_path / "new" / "x"

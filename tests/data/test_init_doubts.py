@@ -66,7 +66,7 @@ def test_a_few_stray_numbers_do_not_widen_the_scale(name, numbers, scale, outsid
     )
 
 
-def test_a_file_that_cannot_be_read_is_told_with_its_line(tmp_path, fusionrec):
+def test_an_unreadable_file_is_reported_with_its_line(tmp_path, fusionrec):
     ratings(tmp_path, {"rating": [n % 5 + 1 for n in range(400)]})
     rows = [f'{{"item": "item{n}", "title": "Song of {n}"}}' for n in range(30)]
     rows[7] = '{"item": "item7", "title": "Song'
@@ -96,15 +96,15 @@ def test_rows_without_a_time_are_kept_where_times_are_left_out(tmp_path):
     assert not [one for one in found if one.name == "time_empty"]
 
 
-def test_decimal_commas_are_read_and_told(tmp_path):
+def test_decimal_commas_are_read_and_reported(tmp_path):
     guessed = ratings(tmp_path, {"rating": ["3,5", "4", "0,5", "5,0"] * 100})
     assert (line(guessed, "rating").value, line(guessed, "scale").value) == ("rating", [0.5, 5.0])
     assert "in 300 rows with a decimal comma" in " ".join(line(guessed, "rating").why)
     (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
     found = convert(read_spec(tmp_path))
     assert set(found.rating.tolist()) <= {3.5, 4.0, 0.5, 5.0}
-    told = {one.name: one for one in found.findings}
-    assert (told["rating_comma"].count, told["rating_comma"].left_out) == (300, False)
+    findings = {one.name: one for one in found.findings}
+    assert (findings["rating_comma"].count, findings["rating_comma"].left_out) == (300, False)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_decimal_commas_are_read_and_told(tmp_path):
         (["4", "3", "2/5"], '33% of its values are no numbers, such as "2/5"'),
     ],
 )
-def test_why_a_column_of_that_name_is_no_rating_is_told(tmp_path, fusionrec, values, why):
+def test_init_says_why_a_column_of_that_name_is_no_rating(tmp_path, fusionrec, values, why):
     guessed = ratings(tmp_path, {"rating": (values * 400)[:400]})
     assert "rating" not in keys(guessed)
     assert why in guessed.left_out["rating"]

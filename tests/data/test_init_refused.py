@@ -39,7 +39,7 @@ def said(guessed: InferredSpec) -> dict:
     return {line.key: line.value for line in guessed.interactions}
 
 
-def told(folder: Path, fusionrec) -> str:
+def init_stderr(folder: Path, fusionrec) -> str:
     ended = fusionrec(Workspace(folder / "home"), "init", str(folder), "--force")
     assert ended.code == 0
     return ended.err
@@ -91,10 +91,10 @@ ZONED = ["2024-04-15 10:00:00 +08:00"] + [f"2024-04-{n} 10:00:00" for n in range
         ("ts", ["soon", *[1.7e9 + n / 2 for n in range(9)]], 'no numbers, such as "soon"'),
     ],
 )
-def test_why_a_column_is_no_count_or_time_is_told(tmp_path, fusionrec, name, values, why):
+def test_init_says_why_a_column_is_no_count_or_time(tmp_path, fusionrec, name, values, why):
     guessed = taken(tmp_path, {name: values}, "csv")
     assert said(guessed).keys() <= {"files", "user", "item", "repeats"}
-    err = told(tmp_path, fusionrec)
+    err = init_stderr(tmp_path, fusionrec)
     assert f"warning: {name} is not taken for " in err
     assert why in err
     assert guessed.left_out[name] in err
@@ -109,16 +109,16 @@ def test_why_a_column_is_no_count_or_time_is_told(tmp_path, fusionrec, name, val
         {"remark": ["a", "b", "c"]},
     ],
 )
-def test_nothing_is_told_where_nothing_is_lost(tmp_path, fusionrec, more):
+def test_no_warning_where_nothing_is_lost(tmp_path, fusionrec, more):
     taken(tmp_path, more, "csv")
-    assert "warning:" not in told(tmp_path, fusionrec)
+    assert "warning:" not in init_stderr(tmp_path, fusionrec)
 
 
 def items() -> pd.DataFrame:
     return pd.DataFrame({"item_id": range(1, 50), "genre": (["a", "b", "c"] * 49)[:49]})
 
 
-def test_an_index_that_was_not_written_is_told(tmp_path, fusionrec):
+def test_init_warns_of_an_index_that_was_not_written(tmp_path, fusionrec):
     made = items()
     made = made.set_index(pd.RangeIndex(1, 50, name="item_id")).drop(columns="item_id")
     made.to_parquet(tmp_path / "items.parquet")
@@ -126,7 +126,9 @@ def test_an_index_that_was_not_written_is_told(tmp_path, fusionrec):
     why = guessed.unused["items.parquet"]
     assert why.startswith("none of its columns names the users or items of taken.parquet; its")
     assert 'its index, "item_id", was not written as a column: call reset_index()' in why
-    assert 'warning: items.parquet is not used: its index, "item_id"' in told(tmp_path, fusionrec)
+    assert 'warning: items.parquet is not used: its index, "item_id"' in init_stderr(
+        tmp_path, fusionrec
+    )
 
 
 def test_an_index_that_was_written_is_read(tmp_path, fusionrec):
@@ -135,4 +137,4 @@ def test_an_index_that_was_written_is_read(tmp_path, fusionrec):
     made.to_parquet(tmp_path / "items.parquet")
     guessed = taken(tmp_path, {"rating": [1, 2, 3, 4, 5]})
     assert guessed.items is not None
-    assert "warning:" not in told(tmp_path, fusionrec)
+    assert "warning:" not in init_stderr(tmp_path, fusionrec)

@@ -167,14 +167,14 @@ def test_another_process_may_be_as_fast(toml, data, monkeypatch):
     assert len(list(folder.iterdir())) == 7
 
 
-def test_a_place_that_cannot_be_written_is_told(toml, tmp_path):
+def test_an_unwritable_cache_is_an_error(toml, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written") as error:
         read_from_spec(toml, tmp_path / "file")
     assert "--home" in error.value.hint
 
 
-def test_what_is_wrong_with_the_toml_is_told(toml, data):
+def test_a_wrong_toml_is_an_error(toml, data):
     toml.write_text(toml.read_text().replace("rating =", "ratings ="))
     with pytest.raises(ConfigError, match=r"unknown setting 'interactions\.ratings'"):
         read_from_spec(toml, data)

@@ -34,9 +34,9 @@ def test_rows_of_the_future_are_reported_with_a_reason(tmp_path):
     write(tmp_path / "rows.csv", columns)
     toml = describe(tmp_path, "rows.csv", **EVENTS)
     found = report_on_tables(cached_tables(toml, tmp_path / "data"))
-    told = next(one for one in found.findings if one.name == "time_future")
-    assert (told.count, told.left_out, found.interactions) == (1, True, 2)
-    assert "row 3" in told.example
+    finding = next(one for one in found.findings if one.name == "time_future")
+    assert (finding.count, finding.left_out, found.interactions) == (1, True, 2)
+    assert "row 3" in finding.example
     assert found.last.startswith("2024-05-03")
 
 
@@ -154,12 +154,12 @@ def test_counts_are_shown_as_what_they_weigh(tmp_path, fusionrec):
     assert "rating" not in ended.out
 
 
-def test_files_that_nobody_named_are_told(toml, tmp_path, fusionrec):
+def test_files_that_nobody_named_are_reported(toml, tmp_path, fusionrec):
     before = report_on_tables(cached_tables(toml, tmp_path / "data")).findings
     assert "file_unread" not in {one.name for one in before}
     write(tmp_path / "rows-2.csv.gz", {"u": ["a"], "i": ["z"], "e": ["buy"], "t": ["2024-05-01"]})
     (tmp_path / "notes.txt").write_text("no table")
     ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
     assert ended.code == 0
-    told = "note: files beside fusionrec.toml that it does not name: 1 (rows-2.csv.gz)"
-    assert told in ended.err.splitlines()
+    finding = "note: files beside fusionrec.toml that it does not name: 1 (rows-2.csv.gz)"
+    assert finding in ended.err.splitlines()

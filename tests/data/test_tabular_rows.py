@@ -60,7 +60,7 @@ def test_several_files_are_one_table(tmp_path):
     assert (made.rows, made.users.ids, made.rating.tolist()) == (2, ["a", "b"], [5, 4])
 
 
-def test_ids_stay_as_they_stand_and_near_ones_are_told(tmp_path):
+def test_ids_stay_as_they_are_and_near_duplicates_are_reported(tmp_path):
     ids = ["A1", "a1", " a1", "B", "1.0", "1", "ß"]
     made = converted(tmp_path, {"u": ids, "i": ["x"] * 7, "r": ["3"] * 6 + ["4"]})
     assert made.users.ids == ids
@@ -220,7 +220,7 @@ def test_where_all_times_are_of_the_future_it_says_so(tmp_path):
         converted(tmp_path, columns, **RATED)
 
 
-def test_seconds_that_are_read_as_milliseconds_are_told(tmp_path):
+def test_seconds_read_as_milliseconds_are_an_error(tmp_path):
     columns = {"u": ["a", "b"], "i": ["x", "y"], "r": [1, 2], "t": ["1600000000", "1700000000"]}
     made = converted(tmp_path, columns, **RATED, time_unit="ms")
     assert found(made, "time_1970").count == 2
@@ -283,7 +283,7 @@ def test_a_column_that_is_named_and_missing(tmp_path):
         converted(tmp_path, {"u": ["a"], "i": ["x"], "rate": ["1"]})
 
 
-def test_little_data_is_told_of(tmp_path):
+def test_little_data_is_reported(tmp_path):
     made = converted(tmp_path, {"u": ["a", "a"], "i": ["x", "x"], "r": ["3", "3"]})
     names = {one.name for one in made.findings}
     assert names == {"one_user", "one_item", "one_rating", "repeated"}

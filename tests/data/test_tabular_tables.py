@@ -117,7 +117,7 @@ def test_ids_that_are_none_are_left_out_of_the_table(tmp_path):
     assert found(made, "items_unfit").count == 1
 
 
-def test_long_values_are_held_short(tmp_path):
+def test_long_values_are_cut(tmp_path):
     items = {name: values[:1] for name, values in ITEMS.items()}
     items |= {"name": ["n" * 20_000], "maker": ["m" * 2_000]}
     made = converted(tmp_path, items)
