@@ -55,23 +55,24 @@ def complete(target: Path) -> bool:
     return target.read_bytes() == CONTENT and list(target.parent.iterdir()) == [target]
 
 
-def test_download_tells_its_progress(server, tmp_path):
+def test_download_reports_progress(server, tmp_path):
     server.contents["/x"] = CONTENT
-    told = []
+    steps = []
     target = tmp_path / "new" / "x"
-    download_file(server.url + "/x", target, md5(CONTENT), lambda *step: told.append(step))
+    download_file(server.url + "/x", target, md5(CONTENT), lambda *step: steps.append(step))
     assert complete(target)
-    assert told[-1] == (len(CONTENT), len(CONTENT))
-    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert steps[-1] == ("downloading", len(CONTENT), len(CONTENT))
+    assert [done for _, done, _ in steps] == sorted(done for _, done, _ in steps)
 
 
 def test_a_broken_off_download_is_resumed(server, interrupted):
-    told = []
-    download_file(server.url + "/x", interrupted, md5(CONTENT), lambda *step: told.append(step))
+    steps = []
+    download_file(server.url + "/x", interrupted, md5(CONTENT), lambda *step: steps.append(step))
     assert complete(interrupted)
     assert server.ranges == ["bytes=100000-"]
-    assert told[0][0] > 100_000
-    assert told[0][1] == len(CONTENT)
+    _, done, total = steps[0]
+    assert done > 100_000
+    assert total == len(CONTENT)
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_a_mirror_with_other_files_is_refused(mirror, closed_url, tmp_path, harm
         del mirror["ml-100k.user"]
     with pytest.raises(DownloadError) as caught:
         find("ml-100k", tmp_path / "workspace", base_url=closed_url)
-    assert closed_url in caught.value.message  # both failures are told
+    assert closed_url in caught.value.message  # both failures are named
     assert "ml-100k.user" in caught.value.message
     assert list((tmp_path / "workspace").iterdir()) == []
 

@@ -11,9 +11,15 @@ from hypothesis import strategies as st
 
 from builders import LIBRARY
 from fusionrec.data.dataset import Table
-from fusionrec.data.item_files import MOST_TEXT, held_categories, item_of, read_items, unheard
+from fusionrec.data.item_files import (
+    MOST_TEXT,
+    item_of,
+    known_categories,
+    new_categories,
+    read_items,
+)
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.data.texts import is_id
+from fusionrec.data.values import is_id
 from fusionrec.errors import DataError
 
 FILM = {"title": "Dune", "genres": ["Sci-Fi", "drama"], "year": 2021}
@@ -190,19 +196,19 @@ def test_a_file_without_an_id_says_what_it_has_and_how_to_name_it(tmp_path):
 )
 def test_a_cell_is_cut_where_that_makes_known_categories_of_it(tmp_path, cell, topics):
     shelves = Table(["1"], {"shelf": ["left"], "topics": [("poetry", "crime", "rhyme, metre")]})
-    held = held_categories(LIBRARY, shelves)
+    categories = known_categories(LIBRARY, shelves)
     file = write(tmp_path / "a.csv", f'id,shelf,topics\n1,left,"{cell}"\n2,right,poetry\n')
-    items = read_items(file, LIBRARY, held=held)
+    items = read_items(file, LIBRARY, categories=categories)
     assert items[0].content["topics"] == topics
-    new = [topic for topic in topics if topic not in held["topics"]]
-    assert unheard(LIBRARY, items, held) == {"right": 1} | dict.fromkeys(new, 1)
+    new = [topic for topic in topics if topic not in categories["topics"]]
+    assert new_categories(LIBRARY, items, categories) == {"right": 1} | dict.fromkeys(new, 1)
 
 
 def test_choices_are_known_categories(tmp_path):
     file = write(tmp_path / "a.csv", "id,genres\n1,Drama; sci-fi\n")
     [item] = read_items(file, MOVIELENS)
     assert item.content["genres"] == ("Drama", "Sci-Fi")
-    assert unheard(MOVIELENS, [item], held_categories(MOVIELENS, Table([], {}))) == {}
+    assert new_categories(MOVIELENS, [item], known_categories(MOVIELENS, Table([], {}))) == {}
 
 
 def test_a_file_that_is_none_is_an_error(tmp_path):

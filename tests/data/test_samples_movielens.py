@@ -48,18 +48,18 @@ def test_popularity_is_skewed():
 
 def _group_genre_error(dataset, groups):
     """RMSE on every fifth row: of the training mean, and of the means by group and genre."""
-    held_out = np.arange(len(dataset)) % 5 == 0
+    holdout = np.arange(len(dataset)) % 5 == 0
     names = sorted({genre for genres in dataset.items.columns["genres"] for genre in genres})
     member = np.array([[n in genres for n in names] for genres in dataset.items.columns["genres"]])
     group = np.unique(np.array(groups), return_inverse=True)[1][dataset.user]
-    mean = dataset.rating[~held_out].mean()
+    mean = dataset.rating[~holdout].mean()
     total, count = np.zeros((2, group.max() + 1, len(names)))
     rows = member[dataset.item]
-    np.add.at(total, group[~held_out], rows[~held_out] * (dataset.rating[~held_out, None] - mean))
-    np.add.at(count, group[~held_out], rows[~held_out])
+    np.add.at(total, group[~holdout], rows[~holdout] * (dataset.rating[~holdout, None] - mean))
+    np.add.at(count, group[~holdout], rows[~holdout])
     offset = (total / (count + 5))[group]
     guess = mean + (offset * rows).sum(1) / rows.sum(1)
-    error = [np.sqrt(((g - dataset.rating)[held_out] ** 2).mean()) for g in (mean, guess)]
+    error = [np.sqrt(((g - dataset.rating)[holdout] ** 2).mean()) for g in (mean, guess)]
     return error[0], error[1]
 
 

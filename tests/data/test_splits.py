@@ -59,9 +59,9 @@ def test_parts_are_sorted_apart_and_as_far_as_they_say(split: Split) -> None:
     assert len(np.unique(rows)) == len(rows)
     for side in ("user", "item"):
         column = getattr(SAMPLE, side)
-        if split.apart == side:
+        if split.disjoint_by == side:
             assert not set(column[split.train]) & set(column[split.test])
-    if split.apart == "time":
+    if split.disjoint_by == "time":
         assert SAMPLE.time is not None
         assert SAMPLE.time[split.train].max() < SAMPLE.time[split.test].min()
         assert set(SAMPLE.user[split.test]) <= set(SAMPLE.user[split.train])
@@ -178,9 +178,9 @@ def test_a_row_in_two_parts_is_refused() -> None:
 @pytest.mark.parametrize(
     ("split", "says"),
     [
-        (Split("bad", rows(0, 1), rows(4), apart="user"), "1 users are in both"),
-        (Split("bad", rows(0, 1), rows(3), apart="item"), "1 items are in both"),
-        (Split("bad", rows(0, 4), rows(3, 1), apart="time"), "2 test rows are not after"),
+        (Split("bad", rows(0, 1), rows(4), disjoint_by="user"), "1 users are in both"),
+        (Split("bad", rows(0, 1), rows(3), disjoint_by="item"), "1 items are in both"),
+        (Split("bad", rows(0, 4), rows(3, 1), disjoint_by="time"), "2 test rows are not after"),
         (Split("bad", rows(0, 1), rows(5)), "a user and an item that another part"),
         (Split("bad", rows(0, 1), rows(6)), "a row is not among the 6"),
     ],

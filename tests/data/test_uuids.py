@@ -19,8 +19,8 @@ NUMBERS = [(u, i) for u in range(12) for i in range(10) if (u + i) % 3]
 
 
 def uuids(numbers: list[int | None]) -> pa.Array:
-    held = [None if n is None else UUID(int=n).bytes for n in numbers]
-    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(held, pa.binary(16)))
+    stored = [None if n is None else UUID(int=n).bytes for n in numbers]
+    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(stored, pa.binary(16)))
 
 
 def text(number: int) -> str:

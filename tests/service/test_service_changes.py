@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from fusionrec.data.changed_items import ChangedColumn
-from fusionrec.data.dataset import Table
+from fusionrec.data.dataset import ChangedColumn, Table
 from fusionrec.data.item_files import item_of
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.hot_reload import LiveRecommender

@@ -28,15 +28,15 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     with 0 when it can be trained on.
     """
     from fusionrec.data.catalog import load
-    from fusionrec.data.tabular.cache import kept
-    from fusionrec.data.tabular.load import is_described
-    from fusionrec.data.tabular.report import check_dataset, check_kept
+    from fusionrec.data.tabular.cache import cached_tables
+    from fusionrec.data.tabular.load import has_spec
+    from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
 
     path, progress = Path(data).expanduser(), ProgressLines(data)
-    if is_described(path):
-        found = check_kept(kept(path, workspace.data, progress))
+    if has_spec(path):
+        found = report_on_tables(cached_tables(path, workspace.data, progress))
     else:
-        found = check_dataset(load(data, workspace.data, progress))
+        found = report_on_dataset(load(data, workspace.data, progress))
     if as_json:
         show_json(found.to_json())
     else:

@@ -24,46 +24,46 @@ def init(folder: Path, force: bool, name: str) -> None:
     CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
     stands in the file with its reason; change what is wrong.
     """
-    from fusionrec.data.inference.infer import guess
+    from fusionrec.data.inference.infer import infer_spec
     from fusionrec.data.inference.toml_writer import toml_text, write_new
-    from fusionrec.data.tabular.spec import NAME, read_description
+    from fusionrec.data.tabular.spec import SPEC_NAME, read_spec
 
-    file = folder / NAME
+    file = folder / SPEC_NAME
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", "change it by hand, or write it anew: --force")
-    guessed = guess(folder, name)
-    write_new(file, toml_text(guessed))
-    read_description(file)
-    _summary(guessed)
+    spec = infer_spec(folder, name)
+    write_new(file, toml_text(spec))
+    read_spec(file)
+    _summary(spec)
     say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")
     click.echo(file)
 
 
-def _summary(guessed: InferredSpec) -> None:
+def _summary(spec: InferredSpec) -> None:
     """What was found, a line for each table, on stderr."""
     from fusionrec.data.inference.name_hints import RATING, has
 
-    told = {line.key: str(line.value) for line in guessed.interactions}
+    told = {line.key: str(line.value) for line in spec.interactions}
     beside = [key for key in ("rating", "count", "event", "time") if key in told]
     says = "".join(f", {key} {told[key]}" for key in beside)
     say(f"who took what: {told['files']} (user {told['user']}, item {told['item']}{says})")
     if "rating" not in told:
-        for column, why in guessed.left.items():
+        for column, why in spec.left_out.items():
             if has(column, RATING):
                 say(f"warning: {_plain(column)} is not taken for a rating: {_plain(why)}")
-    for doubt in guessed.doubts:
+    for doubt in spec.doubts:
         say(f"warning: {_plain(doubt)}")
-    for side, table in (("users", guessed.users), ("items", guessed.items)):
+    for side, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
             continue
         names = ", ".join(f"{a.name} ({a.column.kind})" for a in table.attributes.kept)
-        say(f"{side}: {table.lines[0].value} by {table.lines[1].value}: {names or 'the id alone'}")
-        if left := list(table.attributes.left):
-            say(f"  left out: {', '.join(left)}")
-    if guessed.unused:
-        say(f"not used: {', '.join(guessed.unused)}")
-    for file, why in guessed.refused.items():
+        say(f"{side}: {table.keys[0].value} by {table.keys[1].value}: {names or 'the id alone'}")
+        if left_out := list(table.attributes.left_out):
+            say(f"  left out: {', '.join(left_out)}")
+    if spec.unused:
+        say(f"not used: {', '.join(spec.unused)}")
+    for file, why in spec.refused.items():
         says = f"{_plain(file)} is not used: {_plain(why)}"
         say(f"warning: {says}; when it is mended, run init with --force")
 

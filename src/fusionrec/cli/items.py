@@ -76,14 +76,14 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     withdrawn item is changed too, and stays withdrawn until `items restore`.
     Nothing is taken if a line is wrong.
     """
-    from fusionrec.data.item_files import held_categories, read_items, unheard
+    from fusionrec.data.item_files import known_categories, new_categories, read_items
     from fusionrec.recommend.catalog import check_takes, put
 
     ledger, now = _now(workspace)
     check_takes(now)
-    schema, held = now.artifact.schema, held_categories(now.artifact.schema, now.items)
-    found = read_items(file, schema, id_column, held)
-    if new := unheard(schema, found, held):
+    schema, categories = now.artifact.schema, known_categories(now.artifact.schema, now.items)
+    found = read_items(file, schema, id_column, categories)
+    if new := new_categories(schema, found, categories):
         say(f"note: categories that no other item has: {_told(new)}")
     written = put(ledger, now, found)
     said = f"{_items(written)} new or changed"

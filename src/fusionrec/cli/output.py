@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fusionrec.data.texts import CONTROL
+from fusionrec.data.values import CONTROL
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress

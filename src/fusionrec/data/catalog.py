@@ -1,4 +1,4 @@
-"""Where a named data set comes from: a path, FUSIONREC_DATA, the workspace, or a download."""
+"""Finds a data set by name or path: FUSIONREC_DATA, the workspace, or a download."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fusionrec.errors import DataError, DownloadError, Progress, UsageError
 from fusionrec.workspace import make_folder
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
-# MD5 because that is what GroupLens publishes beside its archives.
+# MD5, since that is what GroupLens publishes.
 ARCHIVES = {
     "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
     "ml-100k": "0e33842e24a9c977be4e0107933c0723",
@@ -25,8 +25,8 @@ ARCHIVES = {
 SYNTHETIC = "synthetic"
 KNOWN = (*ARCHIVES, SYNTHETIC)
 
-# The mirror of ml-100k: a wheel that carries the data set, of which only these files are read. It
-# reaches people whose network has a package index and nothing else.
+# A mirror of ml-100k, for networks that reach only a package index: a wheel that includes these
+# files; nothing else of it is read.
 MIRROR_PACKAGE = "recbole==1.2.1"
 MIRROR_FILES = {
     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
@@ -46,7 +46,7 @@ class DatasetFiles:
 
     Attributes:
         path: a zip, a folder or a ``fusionrec.toml``.
-        source: where it comes from, to be read after "from", such as ``FUSIONREC_DATA (/data)``.
+        source: where it comes from, to follow the word "from", such as ``FUSIONREC_DATA (/data)``.
     """
 
     path: Path
@@ -60,24 +60,24 @@ def find(
     download: bool = True,
     base_url: str = GROUPLENS,
 ) -> DatasetFiles:
-    """The files of a data set, from the first place that has them; downloaded where none does.
+    """The files of a data set, from the first source that has them; downloaded if none does.
 
     Args:
         name_or_path: ``ml-1m``, ``ml-100k``, or a path to a zip, a folder or a ``fusionrec.toml``
             (write ``./ml-1m`` for a folder of that name in the working directory).
-        workspace_data: the folder for downloads; made when something is downloaded.
-        progress: called with the bytes done and the bytes in all (None if not known).
+        workspace_data: the folder for downloads; created if needed.
+        progress: called with the bytes done and in all (None if unknown).
         download: whether the network may be used.
         base_url: where ``NAME.zip`` is downloaded from.
 
     Raises:
         UsageError: neither a known name nor an existing path; FUSIONREC_DATA is no folder.
-        DownloadError: the data set is nowhere here, and no source could give it.
+        DownloadError: the data set is not on this machine, and every download failed.
     """
     if (name := name_or_path) not in ARCHIVES:
-        return _given(name)
-    if found := _local(name, workspace_data):
-        return found
+        return _at_path(name)
+    if files := _local(name, workspace_data):
+        return files
     if not download:
         raise DownloadError(f"{name} is not here, and downloading was not allowed", _ELSEWHERE)
     target = workspace_data / f"{name}.zip"
@@ -94,7 +94,7 @@ def find(
         raise DownloadError(f"{first.message}; and {second.message}", _ELSEWHERE) from second
 
 
-def _given(path_text: str) -> DatasetFiles:
+def _at_path(path_text: str) -> DatasetFiles:
     path = Path(path_text).expanduser()
     if path_text and path.exists():
         return DatasetFiles(path, str(path))
@@ -106,15 +106,15 @@ def _given(path_text: str) -> DatasetFiles:
 
 
 def _local(name: str, workspace_data: Path) -> DatasetFiles | None:
-    places = [(workspace_data, f"the workspace ({workspace_data})")]
-    if given := os.environ.get("FUSIONREC_DATA"):
-        folder = Path(given).expanduser()
+    folders = [(workspace_data, f"the workspace ({workspace_data})")]
+    if value := os.environ.get("FUSIONREC_DATA"):
+        folder = Path(value).expanduser()
         if not folder.is_dir():
             raise UsageError(
-                f"FUSIONREC_DATA must name a folder, got {given!r}", "correct or unset it"
+                f"FUSIONREC_DATA must name a folder, got {value!r}", "correct or unset it"
             )
-        places.insert(0, (folder, f"FUSIONREC_DATA ({folder})"))
-    for folder, source in places:
+        folders.insert(0, (folder, f"FUSIONREC_DATA ({folder})"))
+    for folder, source in folders:
         for path in (folder / f"{name}.zip", folder / name):
             if path.exists():
                 return DatasetFiles(path, source)
@@ -129,28 +129,28 @@ def _mirror_path(workspace_data: Path) -> Path:
 
 
 def _mirror(target: Path) -> Path:
-    """Fetches the mirror's wheel and keeps its three data files as a zip.
+    """Downloads the mirror's wheel and saves its three data files as a zip.
 
     Raises:
-        DownloadError: the package cannot be had, or its files are not the expected ones.
+        DownloadError: the package cannot be downloaded, or its files are not as expected.
     """
     try:
         make_folder(target.parent)
-        # Beside its place, so that moving it in is one step on the same disk.
+        # In the target's folder, so that moving it is atomic.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".mirror-") as folder:
             wheel = _pip_download(Path(folder))
-            kept = Path(folder) / target.name
-            with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(kept, "w", 8) as sink:
+            archive = Path(folder) / target.name
+            with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(archive, "w", 8) as sink:
                 for file, expected in MIRROR_FILES.items():
                     content = source.read(f"{_MIRROR_FOLDER}/{file}")
-                    came = hashlib.sha256(content).hexdigest()
-                    if came != expected:
+                    got = hashlib.sha256(content).hexdigest()
+                    if got != expected:
                         raise DownloadError(
-                            f"{file} of {MIRROR_PACKAGE}: expected SHA-256 {expected}, got {came}",
+                            f"{file} of {MIRROR_PACKAGE}: expected SHA-256 {expected}, got {got}",
                             _ELSEWHERE,
                         )
                     sink.writestr(f"ml-100k/{file}", content)
-            kept.replace(target)
+            archive.replace(target)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise DownloadError(
             f"ml-100k's files could not be taken from {MIRROR_PACKAGE}: {error}", _ELSEWHERE
@@ -159,7 +159,7 @@ def _mirror(target: Path) -> Path:
 
 
 def _pip_download(folder: Path) -> Path:
-    """The mirror's wheel, fetched by pip as it is configured here; nothing is installed or run."""
+    """The mirror's wheel, downloaded by pip with its own configuration; nothing is installed."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     command += ["download", "--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=10"]
     try:
@@ -174,8 +174,8 @@ def _pip_download(folder: Path) -> Path:
         raise DownloadError(f"pip took longer than 300 s for {MIRROR_PACKAGE}") from error
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
-        said = (done.stderr.strip() or "no wheel came").splitlines()[-1]
-        raise DownloadError(f"pip could not download {MIRROR_PACKAGE}: {said}", _ELSEWHERE)
+        why = (done.stderr.strip() or "no wheel came").splitlines()[-1]
+        raise DownloadError(f"pip could not download {MIRROR_PACKAGE}: {why}", _ELSEWHERE)
     return wheels[0]
 
 
@@ -188,11 +188,11 @@ def load(
 ) -> Dataset:
     """A data set by name or path, read and checked; ``synthetic`` gives the made-up sample.
 
-    The arguments are those of ``find``; ``progress`` is also told how far tables are read.
+    The arguments are those of ``find``; ``progress`` also follows the reading of tables.
 
     Raises:
         UsageError, DownloadError: as ``find``.
-        DataError: the files are damaged, or are another data set than the one named.
+        DataError: the files are damaged, or not those of the named data set.
     """
     return _load(name_or_path, workspace_data, progress, download, base_url)[0]
 
@@ -204,21 +204,21 @@ def _load(
     download: bool,
     base_url: str,
 ) -> tuple[Dataset, str]:
-    """The data set, and where it comes from."""
+    """The data set, and its source."""
     if name_or_path == SYNTHETIC:
         from fusionrec.data.samples.movielens import synthetic
 
         return synthetic(), "made up here"
     from fusionrec.data.load import read
 
-    found = find(name_or_path, workspace_data, progress, download, base_url)
-    dataset = read(found.path, None, workspace_data, progress)
+    files = find(name_or_path, workspace_data, progress, download, base_url)
+    dataset = read(files.path, None, workspace_data, progress)
     if name_or_path in ARCHIVES and dataset.name != name_or_path:
         raise DataError(
-            f"{found.path}: expected {name_or_path}, got the files of {dataset.name}",
+            f"{files.path}: expected {name_or_path}, got the files of {dataset.name}",
             "rename or remove it",
         )
-    return dataset, found.source
+    return dataset, files.source
 
 
 def first_available(
@@ -227,12 +227,12 @@ def first_available(
     download: bool = True,
     base_url: str = GROUPLENS,
 ) -> tuple[Dataset, str]:
-    """The first of ml-1m, ml-100k and the synthetic sample that can be had.
+    """The first available one of ml-1m, ml-100k and the synthetic sample.
 
     The arguments are those of ``find``.
 
     Returns:
-        The data set, and a sentence that says which it is, where it comes from and why.
+        The data set, and a sentence with its name, its source and why it was chosen.
 
     Raises:
         UsageError: FUSIONREC_DATA is no folder.

@@ -14,11 +14,10 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.inference.name_hints import identifier
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.casting import as_text, is_uuid
+from fusionrec.data.tabular.casting import as_text, is_uuid, numbers
 from fusionrec.data.tabular.convert import convert_sources
-from fusionrec.data.tabular.parsing import numbers
 from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.delimited import Noticed
+from fusionrec.data.tabular.readers.delimited import OnFinding
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import (
     LARGEST,
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 16  # of a batch
 _TITLES = ("title", "name")
-_MANY = 20  # distinct texts; where there are more, and few are the same, they are no category
+_MANY = 20  # distinct texts; a column with more, most of them different, is no category
 
 
 def read_frames(
@@ -91,45 +90,43 @@ def read_frames(
             interaction can be used.
         ConfigError: a kind, scale, weight or unit is none.
     """
-    given = {"interactions": _frame("interactions", interactions)}
-    given |= {
+    frames = {"interactions": _frame("interactions", interactions)}
+    frames |= {
         n: _frame(n, frame)
         for n, frame in (("users", users), ("items", items))
         if frame is not None
     }
-    kinds = _Kinds(_mapping("fields", fields, '{"shelf": "category"}'), title)
-    kinds.check(given)
-    said = InteractionsSpec(
+    kinds = _FieldKinds(_mapping("fields", fields, '{"shelf": "category"}'), title)
+    kinds.check(frames)
+    rows = InteractionsSpec(
         files="interactions",
         user=user,
         item=item,
         rating=rating or "",
-        scale=tuple(scale or (given["interactions"].span(rating) if rating else ())),
+        scale=tuple(scale or (frames["interactions"].span(rating) if rating else ())),
         like=math.nan if like is None else like,
         count=count or "",
         event=event or "",
         events=_mapping("weights", weights, '{"view": 0.2, "buy": 1.0}'),
         time=time or "",
-        time_unit=time_unit or given["interactions"].unit(time),
+        time_unit=time_unit or frames["interactions"].unit(time),
         repeats=repeats,
     )
-    people = kinds.side("user", given.get("users"), user)
-    things = kinds.side("item", given.get("items"), item)
-    described = Spec(name, said, UsersSpec(**people), ItemsSpec(**things, title=kinds.called))
-    return _dataset(described, given, kinds.left_out)
+    of_users = kinds.spec("user", frames.get("users"), user)
+    of_items = kinds.spec("item", frames.get("items"), item)
+    sides = UsersSpec(**of_users), ItemsSpec(**of_items, title=kinds.title)
+    return _dataset(Spec(name, rows, *sides), frames, kinds.left_out)
 
 
-def _dataset(described: Spec, given: Mapping[str, Frame], left_out: Sequence[str]) -> Dataset:
-    def told(_: int) -> None:
-        """Nobody waits for a frame that is in memory."""
-
-    opened = {
-        n: [(given[n], told)] if n in given else [] for n in ("users", "items", "interactions")
+def _dataset(spec: Spec, frames: Mapping[str, Frame], left_out: Sequence[str]) -> Dataset:
+    sources = {
+        name: [(frames[name], lambda _: None)] if name in frames else []  # in memory: no progress
+        for name in ("users", "items", "interactions")
     }
-    found = convert_sources(described, opened)
-    rows = (found.user, found.item, found.rating, found.time)
-    repairs = (*left_out, *map(str, found.findings))
-    return Dataset(described.schema, described.name, found.users, found.items, *rows, repairs)
+    converted = convert_sources(spec, sources)
+    rows = (converted.user, converted.item, converted.rating, converted.time)
+    repairs = (*left_out, *map(str, converted.findings))
+    return Dataset(spec.schema, spec.name, converted.users, converted.items, *rows, repairs)
 
 
 @dataclass(frozen=True)
@@ -145,26 +142,26 @@ class Frame(SourceFile):
     def batches(
         self,
         columns: Sequence[str] | None = None,
-        told: OnBytes = lambda _: None,
-        noticed: Noticed = lambda *_: None,  # noqa: ARG002 (a frame has no lines)
+        on_bytes: OnBytes = lambda _: None,
+        on_finding: OnFinding = lambda *_: None,  # noqa: ARG002 (a frame has no lines)
     ) -> Iterator[pa.RecordBatch]:
         """See ``SourceFile.batches``."""
         wanted = list(self.types if columns is None else columns)
         for name in wanted:
             self.require(name)
         for batch in self.table.select(wanted).to_batches(_ROWS):
-            told(0)
+            on_bytes(0)
             yield batch
 
     def span(self, rating: str) -> tuple[float, float]:
-        """The lowest and the highest rating there is, those beyond ``LARGEST`` left out.
+        """The lowest and the highest rating, those beyond ``LARGEST`` left out.
 
         Raises:
             DataError: there is no such column, or no two ratings differ.
         """
         self.require(rating, "rating")
-        found = numbers(self.table[rating].combine_chunks(), rating)
-        known = found[np.abs(found) <= LARGEST]
+        ratings = numbers(self.table[rating].combine_chunks(), rating)
+        known = ratings[np.abs(ratings) <= LARGEST]
         low, high = (known.min(), known.max()) if len(known) else (math.nan, math.nan)
         if not low < high:
             raise DataError(
@@ -174,7 +171,7 @@ class Frame(SourceFile):
         return float(low), float(high)
 
     def unit(self, time: str | None) -> str:
-        """Of what unit times are where that is not said."""
+        """The unit of times where the caller names none."""
         return "text" if time and is_text(self.types.get(time, "")) else "s"
 
 
@@ -183,19 +180,19 @@ def is_text(kind: str) -> bool:
     return "string" in kind and not kind.startswith(("list", "large_list", "fixed_size_list"))
 
 
-def _frame(name: str, given: Any) -> Frame:
-    """A data frame, by whatever library.
+def _frame(name: str, frame: Any) -> Frame:
+    """A data frame of any library.
 
     Raises:
-        DataError: it is none, or a column holds values of several kinds.
+        DataError: it is not a data frame, or a column holds values of several kinds.
     """
     import pyarrow as pa
 
     try:
-        if type(given).__module__.partition(".")[0] == "pandas":
-            table = pa.Table.from_pandas(given, preserve_index=False)
+        if type(frame).__module__.partition(".")[0] == "pandas":
+            table = pa.Table.from_pandas(frame, preserve_index=False)
         else:
-            table = pa.table(given)
+            table = pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(
             f"{name} cannot be read as a data frame: {str(error)[:300]}",
@@ -207,46 +204,48 @@ def _frame(name: str, given: Any) -> Frame:
     return Frame(Path(name), "frame", "", types, table=table)
 
 
-def _mapping(name: str, given: Any, example: str) -> dict[str, Any]:
-    if given is not None and not isinstance(given, Mapping):
-        raise ConfigError(f"{name} must be a dictionary such as {example}, got {given!r:.60}")
-    return dict(given or {})
+def _mapping(name: str, value: Any, example: str) -> dict[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigError(f"{name} must be a dictionary such as {example}, got {value!r:.60}")
+    return dict(value or {})
 
 
-class _Kinds:
-    """What the columns of users and items are.
+class _FieldKinds:
+    """The fields that the columns of users and items become.
 
     Args:
-        told: column -> kind, or None for one to be left out.
-        title: the column that people know an item by, if that is said.
+        kinds: column -> kind, or None to leave it out.
+        title: the column that people know an item by, if it was named.
     """
 
-    def __init__(self, told: Mapping[str, str | None], title: str | None) -> None:
-        self._told, self._title = told, title
+    def __init__(self, kinds: Mapping[str, str | None], title: str | None) -> None:
+        self._kinds, self._title = kinds, title
         self._taken = {"user_id", "item_id"}
-        self.called = ""  # the field of the title
+        self.title = ""  # the field of the title
         self.left_out: list[str] = []
 
-    def check(self, given: Mapping[str, Frame]) -> None:
-        """Makes sure that the columns that were named are there.
+    def check(self, frames: Mapping[str, Frame]) -> None:
+        """Checks that the named columns exist.
 
         Raises:
-            DataError: one is not; the nearest name is the hint.
+            DataError: one is missing; the nearest name is the hint.
         """
-        there = [name for side in ("users", "items") if side in given for name in given[side].types]
-        for column in self._told:
-            if column not in there:
-                near = difflib.get_close_matches(column, there, n=1, cutoff=0.5)
+        columns = [
+            name for side in ("users", "items") if side in frames for name in frames[side].types
+        ]
+        for column in self._kinds:
+            if column not in columns:
+                near = difflib.get_close_matches(column, columns, n=1, cutoff=0.5)
                 raise DataError(
                     f"fields: neither users nor items have a column {column!r}; "
-                    f"they have {', '.join(there)[:400] or 'none'}",
+                    f"they have {', '.join(columns)[:400] or 'none'}",
                     f"did you mean {near[0]!r}?" if near else None,
                 )
-        if self._title is not None and "items" in given:
-            given["items"].require(self._title, "title")
+        if self._title is not None and "items" in frames:
+            frames["items"].require(self._title, "title")
 
-    def side(self, side: Side, frame: Frame | None, id_: str) -> dict[str, Any]:
-        """The settings of ``UsersSpec`` or ``ItemsSpec`` for a frame.
+    def spec(self, side: Side, frame: Frame | None, id_: str) -> dict[str, Any]:
+        """The arguments of ``UsersSpec`` or ``ItemsSpec`` for a frame.
 
         Raises:
             DataError: it has no column of ids.
@@ -258,10 +257,10 @@ class _Kinds:
         title = self._title or next((n for n in frame.types if n.lower() in _TITLES), None)
         fields = {}
         for number, name in enumerate(frame.types, start=1):
-            if name == column_of_ids or (name in self._told and self._told[name] is None):
+            if name == column_of_ids or (name in self._kinds and self._kinds[name] is None):
                 continue
             is_title = side == "item" and name == title
-            kind = self._told.get(name) or ("text" if is_title else self._guessed(frame, name))
+            kind = self._kinds.get(name) or ("text" if is_title else self._guessed(frame, name))
             if kind is None:
                 says = f"column {name!r} of {frame.path} left out: {frame.types[name]} is no field"
                 self.left_out.append(says)
@@ -272,11 +271,11 @@ class _Kinds:
             label = "" if field == name else name
             fields[field] = FieldSpec(kind=kind, column=name, filter=filtered, label=label)
             if is_title and kind == "text":
-                self.called = field
+                self.title = field
         return {"files": str(frame.path), "id": column_of_ids, "fields": fields}
 
     def _guessed(self, frame: Frame, name: str) -> str | None:
-        """The kind of a column; None where its type is no field's."""
+        """The kind of a column; None where its type fits no field."""
         import pyarrow as pa
         import pyarrow.compute as pc
 

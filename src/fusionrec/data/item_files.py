@@ -1,4 +1,4 @@
-"""Single items as people hand them in: files of them, checked against the schema."""
+"""Items from files and requests, checked against the schema."""
 
 from __future__ import annotations
 
@@ -13,27 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.data.dataset import Table
-from fusionrec.data.finite import finite
 from fusionrec.data.schema import Field, Schema
-from fusionrec.data.texts import ID_RULE, clean_text, is_id
+from fusionrec.data.values import ID_RULE, clean_text, is_finite, is_id
 from fusionrec.errors import DataError
 
 MOST_TEXT = 10_000  # characters of one value
 MOST_CATEGORIES = 100  # of one item
-_NAMES = 20  # columns that a message tells
+_NAMES = 20  # columns in a message
 _SHOWN = 80  # characters of a value in a message
 
-Held = Mapping[str, Collection[str]]  # field of categories -> values that items have
+KnownCategories = Mapping[str, Collection[str]]  # field of categories -> its values
 
 
 @dataclass(frozen=True)
 class Item:
-    """An item and what is known of it.
+    """An item and its attributes.
 
     Attributes:
         id: outside id.
-        content: attribute -> value, as a ``Table`` holds it; every item attribute of the schema.
-        given: the attributes that were told; the others are not known.
+        content: attribute -> value, as in a ``Table``; every item attribute of the schema.
+        given: the attributes that were provided; the others are unknown.
     """
 
     id: str
@@ -51,20 +50,20 @@ def plain_content(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
-    """An item from what someone says of it.
+    """An item from attribute values of any source.
 
     Args:
-        schema: whose item attributes may be given; what is left out is not known.
-        id: outside id, taken exactly as it is given; a whole number becomes its digits.
+        schema: its item attributes may be given; others are rejected, missing ones are unknown.
+        id: outside id, kept exactly; a whole number becomes its digits.
         given: attribute -> value: a text, a number, or for several categories a list or one text
             with ``|`` between. The choices' labels stand for their codes, in any letter case. Texts
-            are cleaned as those of data files are; see ``texts.clean_text``.
+            are cleaned as those of data files are; see ``values.clean_text``.
 
     Raises:
-        DataError: there is no such attribute, or a value is none of its kind.
+        DataError: an attribute does not exist, or a value does not fit its kind.
     """
-    # A number of thousands of digits has no text, and is no id.
-    name = str(id) if isinstance(id, str) or (isinstance(id, int) and finite(id)) else ""
+    # str() refuses a number of thousands of digits, which is no id either.
+    name = str(id) if isinstance(id, str) or (isinstance(id, int) and is_finite(id)) else ""
     if isinstance(id, bool) or not is_id(name):
         raise DataError(f"an item's id must be {ID_RULE}, got {_shortened(id)}")
     fields = {field.name: field for field in schema.attributes("item")}
@@ -81,7 +80,10 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
 
 
 def read_items(
-    path: Path, schema: Schema, id_column: str | None = None, held: Held | None = None
+    path: Path,
+    schema: Schema,
+    id_column: str | None = None,
+    categories: KnownCategories | None = None,
 ) -> list[Item]:
     """The items of a file: JSON Lines (``.jsonl``, ``.json``), or CSV or TSV with a first line of
     names.
@@ -89,24 +91,24 @@ def read_items(
     Args:
         path: the file.
         schema: of the items.
-        id_column: where the id stands; else under the name of the schema's item id, or ``id``
-            where no attribute is called so.
-        held: the categories that are known. Where a text of several categories is none of them, and
-            cut at ``;`` or ``,`` some of it is, it is cut there.
+        id_column: the column of the id; by default the name of the schema's item id, or ``id``
+            unless that is an attribute.
+        categories: the known categories. A text that is none of them is split at ``;`` or ``,`` if
+            some of its parts are.
 
     Raises:
-        DataError: it cannot be read, or a line is not an item; which one, and why.
+        DataError: it cannot be read, or a line is not an item; names the line and the reason.
     """
     items: dict[str, Item] = {}
-    known = _known(schema, held or {})
-    for number, given in _lines(path):
-        key = _id_column(f"{path}, line {number}", schema, given, id_column)
-        content = {name: value for name, value in given.items() if name != key}
+    known = _known_names(schema, categories or {})
+    for number, row in _lines(path):
+        key = _id_column(f"{path}, line {number}", schema, row, id_column)
+        content = {name: value for name, value in row.items() if name != key}
         for name, names in known.items():
             if isinstance(content.get(name), str):
-                content[name] = _cut(content[name], names)
+                content[name] = _split(content[name], names)
         try:
-            item = item_of(schema, given[key], content)
+            item = item_of(schema, row[key], content)
         except DataError as error:
             raise DataError(f"{path}, line {number}: {error.message}", error.hint) from error
         if item.id in items:
@@ -117,71 +119,73 @@ def read_items(
     return list(items.values())
 
 
-def held_categories(schema: Schema, items: Table) -> Held:
-    """The categories that some items have: field -> its values."""
-    held: dict[str, frozenset[str]] = {}
+def known_categories(schema: Schema, items: Table) -> KnownCategories:
+    """The categories of some items: field -> its values."""
+    categories: dict[str, frozenset[str]] = {}
     for field in schema.attributes("item"):
         column = items.columns.get(field.name, ())
         if field.kind == "category":
-            held[field.name] = frozenset(value or "" for value in column)
+            categories[field.name] = frozenset(value or "" for value in column)
         if field.kind == "categories":
-            held[field.name] = frozenset(one for value in column for one in value or ())
-    return held
+            categories[field.name] = frozenset(name for value in column for name in value or ())
+    return categories
 
 
-def unheard(schema: Schema, items: Sequence[Item], held: Held) -> dict[str, int]:
-    """The categories of items, of fields without choices, that no other item has, and how many of
+def new_categories(
+    schema: Schema, items: Sequence[Item], categories: KnownCategories
+) -> dict[str, int]:
+    """The categories of items, in fields without choices, that no other item has, and how many of
     the items have each.
 
     Args:
         schema: of the items.
-        items: those that are new or changed.
-        held: the categories of the others.
+        items: new or changed ones.
+        categories: the categories of the others.
     """
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for field in schema.attributes("item"):
-        if field.choices or field.name not in held:
+        if field.choices or field.name not in categories:
             continue
         for item in items:
             value = item.content[field.name]
             values = value if field.kind == "categories" else (value,)
-            found.update(one for one in values if one and one not in held[field.name])
-    return dict(found)
+            counts.update(name for name in values if name and name not in categories[field.name])
+    return dict(counts)
 
 
-def _id_column(line: str, schema: Schema, given: Mapping[str, Any], wanted: str | None) -> str:
-    """The name that the id stands under."""
+def _id_column(line: str, schema: Schema, row: Mapping[str, Any], wanted: str | None) -> str:
+    """The name of the id's column."""
     attributes = {f.name for f in schema.attributes("item")}
     usual = [n for n in dict.fromkeys([schema.id("item").name, "id"]) if n not in attributes]
-    key = next((one for one in ([wanted] if wanted else usual) if one in given), None)
+    key = next((name for name in ([wanted] if wanted else usual) if name in row), None)
     if key is not None:
         return key
-    others = [one for one in given if one not in attributes]
-    likely = next((one for one in others if "id" in one.lower()), others[0] if others else "COLUMN")
+    others = [name for name in row if name not in attributes]
+    likely = next((n for n in others if "id" in n.lower()), others[0] if others else "COLUMN")
     names = " or ".join(usual)
-    there = ", ".join([str(one)[:50] for one in given][:_NAMES]) or "nothing"
+    columns = ", ".join([str(name)[:50] for name in row][:_NAMES]) or "nothing"
     raise DataError(
-        f"{line}: no {wanted!r}; it has {there}" if wanted else f"{line}: no id; it has {there}",
+        f"{line}: no {wanted!r}; it has {columns}"
+        if wanted
+        else f"{line}: no id; it has {columns}",
         hint=f"rename {likely[:50]} to {names}, or say --id {likely[:50]}",
     )
 
 
-def _known(schema: Schema, held: Held) -> dict[str, frozenset[str]]:
-    """The known categories, codes and labels alike, in small letters, of the fields that hold
-    several.
-    """
+def _known_names(schema: Schema, categories: KnownCategories) -> dict[str, frozenset[str]]:
+    """The known codes and labels, in lower case, of the fields of several categories."""
     return {
         field.name: frozenset(
             name.casefold()
-            for name in (*held.get(field.name, ()), *field.choices, *field.choices.values())
+            for name in (*categories.get(field.name, ()), *field.choices, *field.choices.values())
         )
         for field in schema.attributes("item")
         if field.kind == "categories"
     }
 
 
-def _cut(text: str, known: Collection[str]) -> str | list[str]:
-    """A text of several categories, cut where some of it is known by that."""
+def _split(text: str, known: Collection[str]) -> str | list[str]:
+    """A text of several categories, split at ``;`` or ``,`` if some part is known."""
     if "|" in text or text.strip().casefold() in known:
         return text
     for mark in ";,":
@@ -225,7 +229,7 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
 
 
 def _value(item: str, field: Field, given: Any) -> Any:
-    """A value as a ``Table`` holds it."""
+    """A value as in a ``Table``."""
     if field.kind == "number":
         return _number(item, field, given)
     if field.kind == "categories":
@@ -255,7 +259,7 @@ def _number(item: str, field: Field, given: Any) -> float:
 
 
 def _text(item: str, field: Field, given: Any) -> str:
-    if isinstance(given, int | float) and not isinstance(given, bool) and finite(given):
+    if isinstance(given, int | float) and not isinstance(given, bool) and is_finite(given):
         given = f"{given:g}" if isinstance(given, float) else str(given)
     if not isinstance(given, str):
         raise DataError(f"item {item}: {field.name} must be a text, got {_shortened(given)}")
@@ -269,7 +273,7 @@ def _text(item: str, field: Field, given: Any) -> str:
 
 
 def _choice(item: str, field: Field, text: str) -> str:
-    """The code of a choice that is given by its code or its label; any text of an open field."""
+    """The code of a choice, from its code or label; any text if the field is open."""
     if not field.choices or text in field.choices:
         return text
     codes = {label.casefold(): code for code, label in field.choices.items()}
@@ -286,8 +290,8 @@ def _choice(item: str, field: Field, text: str) -> str:
 
 
 def _shortened(value: Any) -> str:
-    """A value for a message; of a long one the beginning."""
-    if isinstance(value, int) and not finite(value):
+    """A value for a message; only the beginning if it is long."""
+    if isinstance(value, int) and not is_finite(value):
         return "a number of hundreds of digits"
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

@@ -1,4 +1,4 @@
-"""Leakage is an exception: what a model was trained on must hold nothing that it is tested on."""
+"""Leakage checks: raise if a model was trained on rows that it is tested on."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from fusionrec.errors import UsageError
 
 
 def check_disjoint(dataset: Dataset, split: Split, trained: np.ndarray) -> None:
-    """Refuses training rows that hold what the test asks for.
+    """Rejects training rows that overlap the test.
 
     Args:
         dataset: the data set of the split.
-        split: what is tested.
-        trained: bool [interactions], or int [n] rows: what a model was or will be trained on.
+        split: its test is checked.
+        trained: bool [interactions], or int [n] rows, of the training.
 
     Raises:
-        UsageError: rows of the test are among them, or another row of the same user and item is,
-            although nobody takes an item again; says how many.
+        UsageError: test rows are among them, or other rows of the same user and item although the
+            schema has no repeats; says how many.
     """
     rows = np.flatnonzero(trained) if trained.dtype == bool else trained
     shared = len(np.intersect1d(rows, split.test))
@@ -41,29 +41,28 @@ def check_fingerprint(
     fingerprint: str,
     history: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> None:
-    """Refuses a trained model that may have seen the test rows.
+    """Rejects a trained model that may have seen the test rows.
 
-    A fingerprint is a hash: it tells whether a set of rows is a given one, and nothing of a set
-    that it is not. So there is no looking for overlap in it; instead the model must prove that it
-    was trained on a set that is known to hold no test row, and only two sets are: the split's
-    training rows, and these with the validation rows. Every other model is refused, one trained on
-    less than that included, since it cannot be told from one that saw the answers.
+    A fingerprint is a hash: it identifies a set of rows, but does not show how it overlaps another.
+    So the model must have been trained on one of the two sets that are known to be free of test
+    rows: the split's training rows, with or without its validation rows. Every other model is
+    rejected, even one trained on fewer rows, which looks the same as one that saw the answers.
 
     Args:
         dataset: the data set of the split.
-        split: what is tested.
+        split: its test is checked.
         fingerprint: ``Dataset.fingerprint`` of the rows that the model was trained on.
-        history: user and item positions, int [n] each, of what the model says it was trained on;
-            used to say in the error how far the two overlap, never to accept.
+        history: user and item positions, int [n] each, of the model's own training history; used
+            for the overlap in the error message, never to accept.
 
     Raises:
-        UsageError: the fingerprint is another; names the overlap as far as it can be known.
+        UsageError: the fingerprint is another; names the overlap if it is known.
     """
     if any(fingerprint in dataset.fingerprints(part) for part in (split.train, split.before_test)):
         return
     if fingerprint in dataset.fingerprints():
         what = f"on all {len(dataset)} rows, all {len(split.test)} test rows among them"
-    elif history is not None and not dataset.schema.repeats:  # where pairs tell rows apart
+    elif history is not None and not dataset.schema.repeats:  # pairs identify rows
         seen = known_pairs(dataset, split.test, *history)
         what = f"on other rows than this split's, {seen} of {len(split.test)} test rows among them"
     else:

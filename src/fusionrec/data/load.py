@@ -1,14 +1,14 @@
-"""A data set at a path, whoever wrote it: this program, anyone with a fusionrec.toml, MovieLens."""
+"""Reads the data set at a path: a saved one, tables with a fusionrec.toml, or MovieLens."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.parquet_dataset import is_saved, read_saved
-from fusionrec.data.tabular.load import is_described, read_described
-from fusionrec.data.tabular.spec import NAME
-from fusionrec.data.tabular.spec_checks import LEAST
+from fusionrec.data.parquet_dataset import is_saved, read_dataset
+from fusionrec.data.tabular.load import has_spec, read_from_spec
+from fusionrec.data.tabular.spec import SPEC_NAME
+from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import Workspace
 
@@ -27,31 +27,31 @@ def read(
         path: a folder that ``save_dataset`` wrote; a ``fusionrec.toml`` or a folder that holds one;
             or a zip or folder in one of MovieLens' layouts.
         name: the Dataset's name, of MovieLens' layouts; by default the layout's own.
-        workspace_data: where is kept what was read of tables; by default in the workspace that
-            ``Workspace.find`` finds.
-        progress: told of the bytes that were read of tables, and of all.
+        workspace_data: the folder for the cache of tables; by default that of
+            ``Workspace.find()``.
+        progress: called with the bytes of tables read so far, and in all.
 
     Raises:
-        ConfigError: a ``fusionrec.toml`` is not what it should be.
-        DataError: there is none of these, or a file is missing or damaged.
+        ConfigError: a ``fusionrec.toml`` is invalid.
+        DataError: the path is none of these, or a file is missing or damaged.
     """
     if is_saved(path):
-        return read_saved(path)
-    if is_described(path):
-        told = progress or (lambda *_: None)
-        return read_described(path, workspace_data or Workspace.find().data, told)
+        return read_dataset(path)
+    if has_spec(path):
+        workspace_data = workspace_data or Workspace.find().data
+        return read_from_spec(path, workspace_data, progress or (lambda *_: None))
     from fusionrec.data.movielens import readers as movielens
 
-    if _has_tables(path) and (path.is_file() or not movielens.is_laid_out(path)):
+    if _has_tables(path) and (path.is_file() or not movielens.has_layout(path)):
         folder = path.parent if path.is_file() else path
         raise DataError(
             f"{path}: tables whose columns nobody has described",
-            f"run fusionrec init {folder} first: it writes {NAME}, which says what they mean; "
-            f"where it cannot, {LEAST}",
+            f"run fusionrec init {folder} first: it writes {SPEC_NAME}, which says what they mean; "
+            f"where it cannot, {MINIMAL_SPEC}",
         )
-    if path.is_dir() and not movielens.is_laid_out(path):
+    if path.is_dir() and not movielens.has_layout(path):
         raise DataError(
-            f"{path} holds neither {NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
+            f"{path} holds neither {SPEC_NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
             "MovieLens' files (such as ratings.dat) there or one folder deeper",
             f"put your files there and run fusionrec init {path}; or give the folder or archive "
             "that holds them",
@@ -62,4 +62,4 @@ def read(
 def _has_tables(path: Path) -> bool:
     files = path.iterdir() if path.is_dir() else [path]
     plain = (file.name.lower().removesuffix(".gz").removesuffix(".zst") for file in files)
-    return any(one.endswith(_TABLES) for one in plain)
+    return any(name.endswith(_TABLES) for name in plain)

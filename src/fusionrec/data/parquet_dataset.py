@@ -1,4 +1,4 @@
-"""A data set as a folder of this project's own: any schema, any ids, read back as it was."""
+"""Saves a data set of any schema as a folder of Parquet files, and reads it back equal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import DataError
 from fusionrec.workspace import move_in
 
-ABOUT = "dataset.json"  # by which such a folder is known
+ABOUT = "dataset.json"  # marks such a folder
 _KIND = "fusionrec-dataset"
 _FILES: dict[Side, str] = {"user": "users.parquet", "item": "items.parquet"}
 _ROWS = "interactions.parquet"
@@ -27,11 +27,11 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     ``user``, ``item``, ``rating`` and, where there are times, ``time``; ids are outside ids.
 
     Args:
-        folder: must not be there yet; it appears whole, or not at all.
-        dataset: what is written.
+        folder: must not exist; is created atomically.
+        dataset: the data set.
 
     Raises:
-        DataError: the folder is there, or cannot be written.
+        DataError: the folder exists, or cannot be written.
     """
     if folder.exists():
         raise DataError(f"{folder} is there already", hint="name another, or remove it")
@@ -72,12 +72,11 @@ def is_saved(path: Path) -> bool:
     return (path / ABOUT).is_file()
 
 
-def read_saved(folder: Path) -> Dataset:
+def read_dataset(folder: Path) -> Dataset:
     """The data set in a folder that ``save_dataset`` wrote.
 
     Raises:
-        DataError: a file is missing or damaged, or an interaction names a user or item that the
-            tables do not have.
+        DataError: a file is missing or damaged, or an interaction names an unknown user or item.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -110,7 +109,7 @@ def write_table(path: Path, table: Table) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    # Prefixed, since an attribute may be called like the ids.
+    # Prefixed, since an attribute may be named "id".
     columns: dict[str, Any] = {"id": list(table.ids)}
     columns |= {f"field.{name}": list(column) for name, column in table.columns.items()}
     pq.write_table(pa.table(columns), path)
@@ -128,13 +127,13 @@ def read_table(path: Path, schema: Schema, side: Side) -> Table:
     columns = {f.name: read[f"field.{f.name}"] for f in schema.attributes(side)}
     for f in schema.attributes(side):
         if f.kind == "categories":
-            columns[f.name] = [tuple(held) for held in columns[f.name]]
+            columns[f.name] = [tuple(names) for names in columns[f.name]]
     return Table(read["id"], columns)
 
 
 def _positions(ids: Any, table: Table, side: Side) -> np.ndarray:
     known = table.positions()
-    found = [known.get(one, -1) for one in ids.to_pylist()]
-    if -1 in found:
-        raise DataError(f"interaction {found.index(-1)} names a {side} that the table has not")
-    return np.array(found, dtype=np.int32)
+    positions = [known.get(id_, -1) for id_ in ids.to_pylist()]
+    if -1 in positions:
+        raise DataError(f"interaction {positions.index(-1)} names a {side} that the table has not")
+    return np.array(positions, dtype=np.int32)

@@ -1,6 +1,4 @@
-"""Which fields users and items have. All that comes after the files loops over a Schema and names
-no field of it.
-"""
+"""Schema: the fields of users and items. All code but the file readers is generic over it."""
 
 from __future__ import annotations
 
@@ -27,9 +25,9 @@ class Field:
         choices: for categories, every value that is allowed, with the label people read; empty if
             open.
         option: the command line's name for it, where that differs from ``name``.
-        label: what people read; empty: made of the name.
-        buckets: whether a number is read by the bucket that it falls in, of about equally many
-            values each, and not by its size; for what does not rise or fall evenly.
+        label: what people read; by default made from the name.
+        buckets: whether a number is encoded by its quantile bucket instead of its size; for effects
+            that do not rise or fall evenly.
     """
 
     name: str
@@ -64,19 +62,18 @@ class Field:
 
 @dataclass(frozen=True)
 class Schema:
-    """The fields of a data set, and what its interactions say.
+    """The fields of a data set, and the meaning of its interactions.
 
     Attributes:
         name: what the schema describes, for messages.
         fields: every field; exactly one ``id`` on each side.
-        rating_range: lowest and highest rating that can be given; of events 0 and 1.
-        title: the item's text field that people know it by; empty if there is none.
-        like: the lowest rating that counts as liking an item; of events 0, for each of them does.
-        events: whether interactions are what people did (viewed, bought, played) and not ratings
-            that they gave. A rating is then the weight of the event, above 0 up to 1, and nothing
-            is known of what someone does not like.
-        repeats: whether people take an item again, so that all interactions with it count and it
-            may be recommended to who has taken it.
+        rating_range: lowest and highest possible rating; 0 and 1 for events.
+        title: the text field with the item's title; empty if there is none.
+        like: the lowest rating that counts as liking an item; 0 for events, all of which do.
+        events: whether interactions are events (views, purchases, plays) instead of ratings. A
+            rating is then the event's weight, above 0 up to 1, and dislikes are unknown.
+        repeats: whether people take an item repeatedly, so that all interactions with it count and
+            it may be recommended again.
     """
 
     name: str

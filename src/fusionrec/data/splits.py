@@ -1,6 +1,7 @@
-"""Splits of interactions as values that refuse overlap; seeded, the same on every machine.
+"""Splits of interactions into training, validation and test, which reject overlap.
 
-``split.train`` goes to ``Dataset.fingerprint``, which names what a model may have been trained on.
+Seeded splits are the same on every machine. ``Dataset.fingerprint(split.train)`` identifies the
+training set.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 
-Apart = Literal["row", "user", "item", "time"]
+DisjointBy = Literal["row", "user", "item", "time"]
 
 
 def _none() -> np.ndarray:
@@ -23,14 +24,14 @@ def _none() -> np.ndarray:
 
 @dataclass(frozen=True)
 class Split:
-    """Which interactions are trained on, which choose a model, and which it is tested on.
+    """The training, validation and test rows of a data set.
 
     Attributes:
         name: how it was made, for people.
-        train, test: int64 [n] and [m], places in the interaction columns, sorted.
+        train, test: int64 [n] and [m], rows of the interactions, sorted.
         validation: int64 [v], likewise; may be empty.
-        apart: what the test shares with neither of the other parts: ``row`` nothing but rows,
-            ``user`` no user either, ``item`` no item, ``time`` every test row is later.
+        disjoint_by: what the test shares with no other part: ``row`` only no rows, ``user`` no user
+            either, ``item`` no item, ``time`` every test row is later.
 
     Raises:
         UsageError: training or test is empty, or a row stands in two parts.
@@ -40,28 +41,28 @@ class Split:
     train: np.ndarray
     test: np.ndarray
     validation: np.ndarray = field(default_factory=_none)
-    apart: Apart = "row"
+    disjoint_by: DisjointBy = "row"
 
     def __post_init__(self) -> None:
         if len(self.train) == 0 or len(self.test) == 0:
             raise UsageError(f"split {self.name}: a part is empty")
-        together = np.sort(np.concatenate([self.train, self.validation, self.test]))
-        shared = int((together[1:] == together[:-1]).sum())
+        rows = np.sort(np.concatenate([self.train, self.validation, self.test]))
+        shared = int((rows[1:] == rows[:-1]).sum())
         if shared:
             raise UsageError(f"split {self.name}: {shared} rows are in more than one part")
 
     @property
     def before_test(self) -> np.ndarray:
-        """Training and validation rows, sorted: all that may be known when the test begins."""
+        """Training and validation rows, sorted: all that may be known at test time."""
         return np.sort(np.concatenate([self.train, self.validation]))
 
     def check(self, dataset: Dataset) -> Split:
-        """The split itself, when its parts are as far apart in a data set as ``apart`` says.
+        """The split itself, if its parts are disjoint in a data set as ``disjoint_by`` says.
 
         Raises:
-            UsageError: a row is not in the data set, a user's rating of an item stands on both
-                sides of the test although nobody takes one again, or a test row shares what
-                ``apart`` forbids; says how many.
+            UsageError: a row is not in the data set, a user and item are on both sides of the test
+                although the schema has no repeats, or a test row shares what ``disjoint_by``
+                forbids; says how many.
         """
         past = self.before_test
         if min(past[0], self.test.min()) < 0 or max(past[-1], self.test.max()) >= len(dataset):
@@ -73,14 +74,14 @@ class Split:
                 "has another row of"
             )
         columns = {"user": dataset.user, "item": dataset.item}
-        if self.apart in columns:
-            column = columns[self.apart]
+        if self.disjoint_by in columns:
+            column = columns[self.disjoint_by]
             shared = np.intersect1d(column[past], column[self.test])
             if len(shared):
                 raise UsageError(
-                    f"split {self.name}: {len(shared)} {self.apart}s are in both parts"
+                    f"split {self.name}: {len(shared)} {self.disjoint_by}s are in both parts"
                 )
-        if self.apart == "time":
+        if self.disjoint_by == "time":
             times = _times(dataset)
             early = int((times[self.test] <= times[past].max()).sum())
             if early:
@@ -93,7 +94,7 @@ def random_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
 
     Args:
         dataset: the data set.
-        share: held out, in (0, 1).
+        share: of the holdout, in (0, 1).
         seed: of the draw.
 
     Raises:
@@ -113,12 +114,12 @@ def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse
 
     Args:
         dataset: the data set; it must have times.
-        short: what becomes of users with fewer than 3 ratings: an error, or ``train``, and all
-            they have is for training.
+        short: how to treat users with fewer than 3 ratings: ``refuse`` them as an error, or use all
+            their ratings to ``train``.
 
     Raises:
-        UsageError: there are no times, or users with fewer than 3 ratings are to be refused, or
-            there are no others.
+        UsageError: there are no times, users with fewer than 3 ratings are refused, or there are no
+            others.
     """
     order = np.lexsort((np.arange(len(dataset)), _times(dataset), dataset.user))
     counts = np.bincount(dataset.user, minlength=len(dataset.users))
@@ -134,8 +135,8 @@ def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse
 
 
 def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
-    """For data without times: of each user with 3 ratings or more one at random is the test, one
-    validation; all else is training.
+    """For data without times: of each user with 3 ratings or more, a random one is the test and
+    another validation; all else is training.
 
     Args:
         dataset: the data set.
@@ -152,7 +153,7 @@ def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
 def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
     """Tests on each user's last row in an order, and validates on the one before it.
 
-    ``order`` is int64 [n], all rows, those of a user side by side, users rising.
+    ``order`` is int64 [n], all rows, sorted by user.
     """
     user = dataset.user[order]
     counts = np.bincount(user, minlength=len(dataset.users))
@@ -167,7 +168,7 @@ def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
 
 
 def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
-    """Cuts the users who rated anything into folds; each is tested on once, all rows of it hidden.
+    """Divides the users with ratings into folds; each fold is the test once, with all its rows.
 
     Args:
         dataset: the data set.
@@ -175,7 +176,7 @@ def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, 
         seed: of the shuffling.
 
     Returns:
-        One split per fold; the folds differ in size by one user at most.
+        One split per fold; fold sizes differ by one user at most.
 
     Raises:
         UsageError: fewer than 2 folds, or more than users.
@@ -185,13 +186,13 @@ def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, 
         raise UsageError(f"folds must be from 2 up to {len(users)}, the users, got {folds}")
     shuffled = np.random.default_rng(seed).permutation(users)
     return tuple(
-        _without(dataset, "user", held, f"users, fold {fold} of {folds}, seed {seed}")
-        for fold, held in enumerate(np.array_split(shuffled, folds), start=1)
+        _hide(dataset, "user", hidden, f"users, fold {fold} of {folds}, seed {seed}")
+        for fold, hidden in enumerate(np.array_split(shuffled, folds), start=1)
     )
 
 
 def item_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
-    """Hides a share of the rated items from training altogether; every rating of them is the test.
+    """Hides a share of the rated items from training; all their ratings are the test.
 
     Args:
         dataset: the data set.
@@ -204,26 +205,26 @@ def item_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
     _check_share(share)
     items = np.unique(dataset.item)
     count = round(len(items) * share)
-    held = np.random.default_rng(seed).permutation(items)[:count]
-    return _without(dataset, "item", held, f"items {share:g}, seed {seed}")
+    hidden = np.random.default_rng(seed).permutation(items)[:count]
+    return _hide(dataset, "item", hidden, f"items {share:g}, seed {seed}")
 
 
 def time_splits(
     dataset: Dataset, quantiles: Sequence[float] = (0.8, 0.9, 1.0), following: int | None = None
 ) -> tuple[Split, ...]:
-    """Trains before an instant and tests on what the users known by then rate next.
+    """Trains before an instant and tests on the next ratings of the users known by then.
 
     One split per window between two neighbouring quantiles: everything before the window is
-    training. Users without a rating before it are left out of its test.
+    training. Users without an earlier rating are left out of the test.
 
     Args:
         dataset: the data set; it must have times.
         quantiles: of the times of all ratings, rising, in (0, 1]; two or more. 1 is the end.
-        following: of each user the first so many ratings in the window, those of equal time in the
+        following: how many of each user's first ratings in the window to test, equal times in the
             file's order; all by default.
 
     Raises:
-        UsageError: there are no times, the quantiles are others, ``following`` is below 1, or no
+        UsageError: there are no times, the quantiles are invalid, ``following`` is below 1, or no
             user rated both before a window and in it.
     """
     q = np.asarray(quantiles, dtype=np.float64)
@@ -232,7 +233,7 @@ def time_splits(
     if following is not None and following < 1:
         raise UsageError(f"following must be 1 or more, got {following}")
     times = _times(dataset)
-    # An observed time, so that no rounding of interpolated ones differs between machines.
+    # Observed times: interpolated ones may round differently on other machines.
     ordered = np.sort(times)
     cuts = [int(ordered[min(int(share * len(ordered)), len(ordered) - 1)]) for share in q]
     if q[-1] == 1:
@@ -244,29 +245,30 @@ def time_splits(
 
 
 def known_pairs(dataset: Dataset, test: np.ndarray, user: np.ndarray, item: np.ndarray) -> int:
-    """How many test rows, int [m], are of a user and an item that some pairs, int [n], hold."""
+    """How many test rows, int [m], have a user and item among some pairs, int [n] each."""
     width = len(dataset.items)
-    asked, times = np.unique(
+    pairs, counts = np.unique(
         dataset.user[test].astype(np.int64) * width + dataset.item[test], return_counts=True
     )
-    if len(asked) == 0:
+    if len(pairs) == 0:
         return 0
-    # The few are sorted and the many looked up: np.isin would sort the many.
+    # Sorts the few test pairs and looks the many up; np.isin would sort the many.
     known = user.astype(np.int64) * width + item
-    place = np.minimum(np.searchsorted(asked, known), len(asked) - 1)
-    held = np.zeros(len(asked), dtype=bool)
-    held[place[asked[place] == known]] = True
-    return int(times[held].sum())
+    index = np.minimum(np.searchsorted(pairs, known), len(pairs) - 1)
+    present = np.zeros(len(pairs), dtype=bool)
+    present[index[pairs[index] == known]] = True
+    return int(counts[present].sum())
 
 
-def _without(dataset: Dataset, side: Literal["user", "item"], held: np.ndarray, name: str) -> Split:
+def _hide(dataset: Dataset, side: Literal["user", "item"], hidden: np.ndarray, name: str) -> Split:
+    """Tests on all rows of the hidden users or items."""
     column, size = (
         (dataset.user, len(dataset.users)) if side == "user" else (dataset.item, len(dataset.items))
     )
-    hidden = np.zeros(size, dtype=bool)
-    hidden[held] = True
-    tested = hidden[column]
-    split = Split(name, np.flatnonzero(~tested), np.flatnonzero(tested), apart=side)
+    mask = np.zeros(size, dtype=bool)
+    mask[hidden] = True
+    tested = mask[column]
+    split = Split(name, np.flatnonzero(~tested), np.flatnonzero(tested), disjoint_by=side)
     return split.check(dataset)
 
 
@@ -281,9 +283,9 @@ def _window(
         raise UsageError(f"split {name}: no user rated both before this window and in it")
     rows = rows[np.lexsort((rows, times[rows], dataset.user[rows]))]
     user = dataset.user[rows]
-    place = np.arange(len(rows)) - np.searchsorted(user, user)  # 0 is a user's first in the window
-    test = rows if following is None else rows[place < following]
-    return Split(name, np.flatnonzero(past), np.sort(test), apart="time").check(dataset)
+    rank = np.arange(len(rows)) - np.searchsorted(user, user)  # 0 is a user's first in the window
+    test = rows if following is None else rows[rank < following]
+    return Split(name, np.flatnonzero(past), np.sort(test), disjoint_by="time").check(dataset)
 
 
 def _times(dataset: Dataset) -> np.ndarray:

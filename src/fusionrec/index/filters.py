@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fusionrec.data.finite import finite
 from fusionrec.data.schema import Field, Schema
+from fusionrec.data.values import is_finite
 from fusionrec.errors import UsageError
 from fusionrec.index.layout import ID, ROW, Layout, filter_fields
 
@@ -88,7 +88,7 @@ class Between:
         bounds = [b for b in (self.low, self.high) if b is not None]
         if not bounds:
             raise UsageError(f"{self.field}: a range needs a lowest or a highest number")
-        if not all(map(finite, bounds)):
+        if not all(map(is_finite, bounds)):
             raise UsageError(f"{self.field}: the ends of a range must be finite numbers")
         if len(bounds) == 2 and bounds[0] > bounds[1]:
             raise UsageError(

@@ -9,8 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from fusionrec.data.changed_items import Changes, changed_table
-from fusionrec.data.dataset import Table
+from fusionrec.data.dataset import Changes, Table, changed_table
 from fusionrec.data.item_files import Item, item_of, plain_content
 from fusionrec.errors import DataError, UsageError
 from fusionrec.index import FilterColumns

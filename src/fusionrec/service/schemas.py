@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.data.finite import finite
+from fusionrec.data.values import is_finite
 
 MOST_ITEMS = 100  # of one answer
 MOST_OFFSET = 1_000
@@ -72,7 +72,7 @@ def _number_as_text(value: Any) -> Any:
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    if not finite(value):
+    if not is_finite(value):
         raise PydanticKnownError("finite_number")
     return str(int(value)) if value == int(value) else str(value)
 

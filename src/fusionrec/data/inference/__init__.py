@@ -1,1 +1,1 @@
-"""What files of one's own seem to hold: ``fusionrec init``, with the reason for each guess."""
+"""Infers a ``fusionrec.toml`` from tables, with a reason for each guess: ``fusionrec init``."""

@@ -1,20 +1,20 @@
-"""What the values of a column look like: the facts that guesses are made of."""
+"""Statistics of a column, from which its role is inferred."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from fusionrec.data.tabular.parsing import COMMA
+from fusionrec.data.tabular.casting import COMMA
 
-_LOOKED_AT = 2000  # distinct values that a pattern is tried on
+_SAMPLE = 2000  # distinct values that patterns are matched against
 _EMPTY: tuple[Any, ...] = (None, "", [])
 _SHOWN = 40  # characters of a value that are shown
 
@@ -39,14 +39,14 @@ UNKNOWN = frozenset(_UNKNOWN.split())
 
 @dataclass(frozen=True)
 class ColumnStats:
-    """A column, as far as it was read.
+    """A column's first rows and their statistics.
 
     Attributes:
         name: the column's name.
-        values: one per row: a text, a list of texts, or None; empty texts are as good as None.
-        stamped: whether the file's own type says that these are dates or times.
+        values: one per row: a text, a list of texts, or None; an empty text counts as None.
+        stamped: whether the file's type for it is a date or time.
         complete: whether all rows of the file were read.
-        truths: whether the file's own type says that these are ``true`` and ``false``.
+        truths: whether the file's type for it is boolean.
     """
 
     name: str
@@ -62,21 +62,21 @@ class ColumnStats:
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """Distinct texts that are not empty -> rows; of lists, their members."""
-        held = self.values
+        """Distinct non-empty texts, or members of lists -> number of rows."""
+        texts: Iterable[Any] = self.values
         if self.lists:
             each = (value if isinstance(value, list) else [value] for value in self.values)
-            held = [str(one) for value in each for one in value if one is not None]
-        counts = Counter(held)
-        return Counter({one: n for one, n in counts.items() if one is not None and one.strip()})
+            texts = [str(member) for value in each for member in value if member is not None]
+        counts = Counter(texts)
+        return Counter({text: n for text, n in counts.items() if text is not None and text.strip()})
 
     @cached_property
     def codes(self) -> np.ndarray:
-        """int64 [rows]: which distinct value a row holds, by number; -1 where it is empty."""
-        held = [v and str(v) for v in self.values] if self.lists else self.values
+        """int64 [rows]: the number of each row's distinct value; -1 where it is empty."""
+        values = [v and str(v) for v in self.values] if self.lists else self.values
         numbers: dict[Any, int] = {None: -1}
-        found = [numbers.setdefault(value or None, len(numbers)) for value in held]
-        return np.array(found, dtype=np.int64)
+        codes = [numbers.setdefault(value or None, len(numbers)) for value in values]
+        return np.array(codes, dtype=np.int64)
 
     @property
     def rows(self) -> int:
@@ -85,7 +85,7 @@ class ColumnStats:
 
     @cached_property
     def filled(self) -> int:
-        """How many rows hold something."""
+        """How many rows are not empty."""
         if not self.lists:
             return self.counts.total()
         return sum(value not in _EMPTY for value in self.values)
@@ -97,41 +97,41 @@ class ColumnStats:
 
     @property
     def unique(self) -> float:
-        """Distinct values as a share of the rows that hold something, 0 to 1."""
+        """Distinct values as a share of the non-empty rows, 0 to 1."""
         return self.distinct / max(1, self.filled)
 
     @cached_property
     def some(self) -> list[str]:
         """The first distinct values, at most 2,000."""
-        return [value for value, _ in zip(self.counts, range(_LOOKED_AT), strict=False)]
+        return [value for value, _ in zip(self.counts, range(_SAMPLE), strict=False)]
 
     def share(self, pattern: re.Pattern[str]) -> float:
-        """The share of some distinct values that a pattern fits whole, 0 to 1."""
+        """The share of ``some`` that a pattern matches in full, 0 to 1."""
         fits = sum(bool(pattern.fullmatch(value.strip())) for value in self.some)
         return fits / max(1, len(self.some))
 
     @cached_property
     def unknown(self) -> list[str]:
-        """Values that are words for "not known", such as ``N/A`` or, alone in brackets among
-        values without, ``(none given)``; the most frequent first.
+        """Values that mean "not known", such as ``N/A`` or the only value in brackets, such as
+        ``(none given)``; the most frequent first.
         """
-        # Python's None; a "none" of people, such as of a membership, is a value like others.
-        found = [v for v in self.counts if v.strip().casefold() in UNKNOWN or v == "None"]
+        # "None" is Python's; "none" may be a value, such as of a membership.
+        unknown = [v for v in self.counts if v.strip().casefold() in UNKNOWN or v == "None"]
         bracketed = [v for v in self.some if BRACKETS.fullmatch(v.strip())]
         if len(bracketed) == 1 and self.distinct > 2 and not NESTED.fullmatch(bracketed[0]):
-            found += bracketed
-        return sorted(found, key=lambda v: -self.counts[v])
+            unknown += bracketed
+        return sorted(unknown, key=lambda v: -self.counts[v])
 
     @cached_property
     def known(self) -> Counter[str]:
-        """``counts`` without those of ``unknown``."""
+        """``counts`` without ``unknown``."""
         return Counter({v: n for v, n in self.counts.items() if v not in set(self.unknown)})
 
     @cached_property
     def numbers(self) -> np.ndarray:
-        """float64, the known values that are finite numbers, each as often as it stands there."""
-        found = [(number(v), n) for v, n in self.known.items()]
-        finite = [(value, n) for value, n in found if np.isfinite(value)]
+        """float64, the known values that are finite numbers, repeated by their counts."""
+        parsed = [(number(v), n) for v, n in self.known.items()]
+        finite = [(value, n) for value, n in parsed if np.isfinite(value)]
         if not finite:
             return np.zeros(0)
         values, often = zip(*finite, strict=True)
@@ -153,15 +153,15 @@ class ColumnStats:
         return float(np.mean([len(value.split()) for value in self.some])) if self.some else 0.0
 
     def examples(self, count: int = 3) -> str:
-        """Some values for people, the most frequent first where values repeat."""
+        """Some values, for people; the most frequent first if values repeat."""
         often = self.distinct < self.filled / 2
         picked = self.known.most_common(count) if often else list(self.known.items())[:count]
         return ", ".join(shown(value) for value, _ in picked)
 
 
 def number(text: str) -> float:
-    """A number, or NaN, as ``parsing.numbers`` reads it: a decimal comma is a point, and Python's
-    own additions, such as ``1_000``, are no numbers.
+    """A number as ``casting.numbers`` reads it, or NaN: a decimal comma counts as a point, Python's
+    ``1_000`` is no number.
     """
     if re.fullmatch(COMMA, text):
         text = text.replace(",", ".")
@@ -172,16 +172,16 @@ def number(text: str) -> float:
 
 
 def shown(value: str) -> str:
-    """A value in quotes for people, of one line, cut where it is long."""
+    """A value in quotes for people, on one line, shortened if long."""
     cut = value if len(value) <= _SHOWN else value[: _SHOWN - 1] + "…"
     plain = "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in cut)
     return f'"{plain}"'
 
 
 def agreement(of: ColumnStats, by: ColumnStats) -> float:
-    """How far one column of a file follows from another: 0 as in any order, 1 if it always does.
+    """How far one column of a file depends on another: 0 as by chance, 1 if it always does.
 
-    Rows with an empty value do not count, nor do those whose value of ``by`` stands there once.
+    Rows with an empty value do not count, nor do those whose value of ``by`` occurs once.
     """
     both = (of.codes >= 0) & (by.codes >= 0)
     values, keys = of.codes[both], by.codes[both]
@@ -197,11 +197,27 @@ def agreement(of: ColumnStats, by: ColumnStats) -> float:
 
 
 def overlap(ids: ColumnStats, key: ColumnStats) -> float:
-    """The share of rows whose id another file's column has, 0 to 1."""
-    there = sum(count for value, count in ids.counts.items() if value in key.counts)
-    return there / max(1, ids.counts.total())
+    """The share of rows whose id is in another file's column, 0 to 1."""
+    known = sum(count for value, count in ids.counts.items() if value in key.counts)
+    return known / max(1, ids.counts.total())
 
 
-def mostly(facts: ColumnStats, pattern: re.Pattern[str]) -> bool:
-    """Whether nearly all distinct values fit a pattern."""
-    return facts.distinct > 0 and facts.share(pattern) > 0.9
+def mostly(stats: ColumnStats, pattern: re.Pattern[str]) -> bool:
+    """Whether over 90% of the distinct values match a pattern."""
+    return stats.distinct > 0 and stats.share(pattern) > 0.9
+
+
+def misfits(stats: ColumnStats, expected: str, fits: Callable[[str], bool]) -> str:
+    """How many known values do not fit, in words; empty where all do.
+
+    Args:
+        stats: the column.
+        expected: what the values should be.
+        fits: whether a value is that.
+    """
+    odd = {value: often for value, often in stats.known.items() if not fits(value)}
+    if not odd:
+        return ""
+    first = max(odd, key=odd.__getitem__)
+    of = f"{sum(odd.values()):,} of its {stats.known.total():,} values"
+    return f"{of} are no {expected}, such as {shown(first)}"

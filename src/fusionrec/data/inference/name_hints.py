@@ -1,4 +1,4 @@
-"""What the names of columns and files say, and the names that columns get as fields."""
+"""Hints in the names of columns and files, and field names made of column names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ID = _all(
     id ids key no nr num number code uuid guid idx index hash nummer numero clave ключ номер
     """
 )
-# What someone who takes things is called, and what they take.
+# Words for users and for items.
 USER = _all(
     """
     user users customer client visitor member reader buyer reviewer account person people
@@ -105,21 +105,21 @@ def words(name: str) -> list[str]:
 
 
 def has(name: str, known: Collection[str]) -> bool:
-    """Whether a word of a name, or all of it written as one, is among those."""
-    found = words(name)
+    """Whether a word of a name, or all its words joined, is among some."""
+    parts = words(name)
     return any(
-        word in known or word.removesuffix("s") in known for word in (*found, "".join(found))
+        word in known or word.removesuffix("s") in known for word in (*parts, "".join(parts))
     )
 
 
 def is_id(name: str) -> bool:
-    """Whether a name ends as that of an id does, such as ``sku_no``."""
-    found = words(name)
-    return bool(found) and found[-1] in ID
+    """Whether a name ends like that of an id, such as ``sku_no``."""
+    parts = words(name)
+    return bool(parts) and parts[-1] in ID
 
 
 def role(name: str, known: Collection[str]) -> int:
-    """How clearly a column's name is that of the id of such a thing.
+    """How clearly a column's name is that of a user's or item's id.
 
     Args:
         name: the column.
@@ -129,27 +129,27 @@ def role(name: str, known: Collection[str]) -> int:
         3 for ``user_id`` or ``userid``, 2 for ``user``, 1 for an id with such a word in its name,
         such as ``anonymous_user_id``; else 0.
     """
-    found = words(name)
-    joined = "".join(found)
-    if not found:
+    parts = words(name)
+    joined = "".join(parts)
+    if not parts:
         return 0
-    bare = found[:-1] if found[-1] in ID else found
-    if len(found) > 1 and len(bare) < len(found) and "".join(bare) in known:
+    bare = parts[:-1] if parts[-1] in ID else parts
+    if len(parts) > 1 and len(bare) < len(parts) and "".join(bare) in known:
         return 3
     if joined in known or joined.removesuffix("s") in known:
         return 2
     for end in ("id", "nr", "no", "key", "code"):
         if joined.endswith(end) and joined.removesuffix(end) in known:
             return 3
-    return int(len(bare) < len(found) and has(" ".join(bare), known))
+    return int(len(bare) < len(parts) and has(" ".join(bare), known))
 
 
 def identifier(name: str, number: int, taken: Collection[str], prefix: str) -> str:
-    """A field's name: of a column's name its ASCII letters, digits and underscores, in lower case.
+    """A field's name: the ASCII letters, digits and underscores of a column's name, in lower case.
 
     Args:
         name: the column's name, in any script.
-        number: the column's number, from 1; what it is called by where no ASCII letter is left.
+        number: the column's number, from 1; names the field if no ASCII letter is left.
         taken: names that other fields have.
         prefix: ``user`` or ``item``; put before where the name is taken.
     """

@@ -1,4 +1,4 @@
-"""On which scale the numbers of a column of ratings seem to be."""
+"""Infers the scale of a column of ratings."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ _USUAL = (  # the first that fits
     (-10.0, 10.0),
     (0.0, 100.0),
 )
-SHORT = _USUAL[:4]  # those that whole numbers without a telling name may be on
-_STRAY = 0.0025  # of all numbers, so many at each end may be mistakes
-_MOST_STRAY = 0.02  # and so many where the column's name says the scale
+SHORT = _USUAL[:4]  # scales that whole numbers may have without a telling name
+_STRAY = 0.0025  # share of numbers at each end that may be mistakes
+_MOST_STRAY = 0.02  # share of mistakes if the column's name gives the scale
 _RANGE = re.compile(r"(?<![\d.])(-?\d+(?:\.\d+)?) ?(?:-|–|\.\.|_|to|bis) ?(\d+(?:\.\d+)?)(?![\d.])")
 
 Scale = tuple[float, float, tuple[str, ...]]
 
 
 def guess_scale(name: str, numbers: np.ndarray) -> Scale:
-    """The scale that ratings seem to be on.
+    """The likely scale of ratings.
 
     Args:
-        name: the column's, which may say it, such as ``Rating (1-10)``.
+        name: the column's, which may give it, such as ``Rating (1-10)``.
         numbers: float64 [n], n > 0.
 
     Returns:
-        Its lowest and highest rating, and sentences that tell what is odd. A few numbers may lie
-        outside, which one of the sentences then counts.
+        Its lowest and highest rating, and sentences about oddities, such as how many numbers lie
+        outside.
     """
     scale = _named(name, numbers) or _of_most(numbers) or _of_all(numbers)
     low, high, notes = scale
     outside = numbers[(numbers < low) | (numbers > high)]
-    told = notes and notes[-1].endswith(f"begins at {numbers.min():g}")
-    if len(outside) == 0 or told:
+    explained = notes and notes[-1].endswith(f"begins at {numbers.min():g}")
+    if len(outside) == 0 or explained:
         return scale
     values, often = np.unique(outside, return_counts=True)
     most = ", ".join(
@@ -49,11 +49,11 @@ def guess_scale(name: str, numbers: np.ndarray) -> Scale:
 
 
 def _named(name: str, numbers: np.ndarray) -> Scale | None:
-    """The scale that the column's name says, if the numbers are on it."""
-    found = _RANGE.search(name)
-    if found is None:
+    """The scale in the column's name, if the numbers fit it."""
+    match = _RANGE.search(name)
+    if match is None:
         return None
-    low, high = float(found[1]), float(found[2])
+    low, high = float(match[1]), float(match[2])
     outside = np.mean((numbers < low) | (numbers > high))
     if low >= high or outside > _MOST_STRAY or numbers.max() < low + (high - low) / 2:
         return None
@@ -61,12 +61,12 @@ def _named(name: str, numbers: np.ndarray) -> Scale | None:
 
 
 def _of_most(numbers: np.ndarray) -> Scale | None:
-    """The usual scale of nearly all numbers, where a few others alone speak against it."""
+    """The usual scale of nearly all numbers, if only a few stray ones contradict it."""
     low, high = np.quantile(numbers, [_STRAY, 1 - _STRAY], method="closest_observation")
     if low == numbers.min() and high == numbers.max():
         return None
     least, most, notes = _of_all(numbers[(numbers >= low) & (numbers <= high)])
-    # A rare zero may be the lowest rating; what is above the scale, or below zero, is none.
+    # A rare zero may be the lowest rating; numbers above the scale or below zero are strays.
     stray = numbers.max() > most or numbers.min() < min(least, 0.0)
     return (least, most, notes) if stray and (least, most) in _USUAL else None
 

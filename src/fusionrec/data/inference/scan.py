@@ -1,4 +1,4 @@
-"""The files of a folder that may hold tables, and their first rows."""
+"""Reads the first rows of the tables in a folder."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 from fusionrec.data.inference.column_stats import ColumnStats
-from fusionrec.data.tabular.readers.files import SampledRows, names_table, open_source, sample
+from fusionrec.data.tabular.readers.files import SampledRows, is_table_name, open_source, sample
 from fusionrec.errors import DataError
 
-ROWS = 100_000  # rows of a file that are looked at
-_PARTS = 5  # files of one pattern that are looked at
+ROWS = 100_000  # rows read of a file
+_PARTS = 5  # files read of one pattern
 _MOST_COLUMNS = 200
 _MOST_VALUES = 4_000_000  # of a file
 _MOST_FILES = 60
@@ -24,17 +24,17 @@ _FORMATS = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "parquet": "Parqu
 
 
 @dataclass(frozen=True)
-class File:
+class TableFile:
     """A file, or several of one pattern that hold one table.
 
     Attributes:
-        pattern: the name, or a pattern that only these files fit.
-        parts: how many files these are.
+        pattern: the name, or a pattern that matches only these files.
+        parts: number of files.
         form: format and compression, for people.
-        columns: name -> what its values look like, in the file's order.
-        nested: the names of columns that hold objects, which are not read.
-        rows: how many rows were read.
-        complete: whether these are all.
+        columns: name -> statistics, in the file's order.
+        nested: the names of columns of objects, which are not read.
+        rows: number of rows read.
+        complete: whether these are all rows.
         lost_index: the name of a data frame's index that was not written as a column; or empty.
     """
 
@@ -49,39 +49,39 @@ class File:
 
     @cached_property
     def seen(self) -> str:
-        """How much of it was looked at, for people."""
+        """How much of it was read, for people."""
         of = f"all {self.rows:,} rows" if self.complete else f"the first {self.rows:,} rows"
         files = f"{self.parts:,} files, " if self.parts > 1 else ""
         return f"{files}{self.form}; {of} were looked at"
 
 
 @dataclass(frozen=True)
-class Folder:
-    """What a folder holds.
+class ScannedFolder:
+    """The tables of a folder.
 
     Attributes:
-        files: those that were read, by name.
+        files: the tables read, by name.
         refused: name -> why it could not be read.
         ignored: names of files of other kinds.
     """
 
-    files: tuple[File, ...]
+    files: tuple[TableFile, ...]
     refused: dict[str, str]
     ignored: tuple[str, ...]
 
 
-def look(folder: Path, rows: int = ROWS) -> Folder:
-    """The first rows of all files in a folder that may hold tables; folders in it do not count.
+def scan_folder(folder: Path, rows: int = ROWS) -> ScannedFolder:
+    """Reads the first rows of all tables in a folder, without subfolders.
 
     Args:
-        folder: must be there.
-        rows: of each file.
+        folder: must exist.
+        rows: how many of each file.
     """
     names = sorted(
         path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
     )
-    tables = [name for name in names if names_table(name)]
-    files: list[File] = []
+    tables = [name for name in names if is_table_name(name)]
+    files: list[TableFile] = []
     refused: dict[str, str] = {}
     patterns = _patterns(tables)
     for number, (pattern, parts) in enumerate(patterns.items()):
@@ -90,42 +90,42 @@ def look(folder: Path, rows: int = ROWS) -> Folder:
             break
         files += _read(folder, pattern, parts, rows, refused)
     ignored = tuple(name for name in names if name not in set(tables))
-    return Folder(tuple(files), refused, ignored)
+    return ScannedFolder(tuple(files), refused, ignored)
 
 
 def _patterns(names: Sequence[str]) -> dict[str, list[str]]:
-    """Names that differ in their digits alone as one pattern; all others by themselves."""
+    """Pattern -> names; names that differ only in their digits share one pattern."""
     groups: dict[str, list[str]] = {}
     for name in names:
-        magic = any(sign in name for sign in "*?[")  # would be a pattern of its own
+        magic = any(sign in name for sign in "*?[")  # the name would act as a pattern
         groups.setdefault(name if magic else re.sub(r"\d+([-_.]?\d+)*", "*", name), []).append(name)
-    found: dict[str, list[str]] = {}
+    patterns: dict[str, list[str]] = {}
     for pattern, group in groups.items():
         fitting = [name for name in names if fnmatchcase(name, pattern)]
         alone = len(group) == 1 or fitting != group
-        found |= {name: [name] for name in group} if alone else {pattern: group}
-    return found
+        patterns |= {name: [name] for name in group} if alone else {pattern: group}
+    return patterns
 
 
 def _read(
     folder: Path, pattern: str, names: list[str], rows: int, refused: dict[str, str]
-) -> list[File]:
+) -> list[TableFile]:
     """A pattern's files as one, if the first of them hold the same columns; else each by itself."""
     looked_at = names[:_PARTS]
     read: list[SampledRows] = []
     failed: dict[str, str] = {}
     for name in looked_at:
         try:
-            found = _sample(folder / name, -(-rows // len(looked_at)))
+            sampled = _sample(folder / name, -(-rows // len(looked_at)))
         except DataError as error:
-            said = error.message.removeprefix(f"{folder / name}").lstrip(":, ")
-            failed[name] = f"{said} ({error.hint})" if error.hint else said
+            why = error.message.removeprefix(f"{folder / name}").lstrip(":, ")
+            failed[name] = f"{why} ({error.hint})" if error.hint else why
             continue
-        if found.rows_read:
-            read.append(found)
+        if sampled.rows_read:
+            read.append(sampled)
         else:
             failed[name] = "it has a header and no rows"
-    alike = not failed and len({tuple(found.columns) for found in read}) == 1
+    alike = not failed and len({tuple(sampled.columns) for sampled in read}) == 1
     if len(names) > 1 and not alike:
         singles = (_read(folder, name, [name], rows, refused) for name in names[:_MOST_FILES])
         return [file for single in singles for file in single]
@@ -137,31 +137,31 @@ def _read(
 
 
 def _lost_index(path: Path) -> str:
-    """The name of the index of a data frame that pandas wrote as a range, and not as a column."""
+    """The name of an index that pandas wrote as a range and not as a column; else empty."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        said = json.loads((pq.read_schema(path).metadata or {})[b"pandas"])
-        names = [i["name"] for i in said["index_columns"] if isinstance(i, dict)]
+        frame = json.loads((pq.read_schema(path).metadata or {})[b"pandas"])
+        names = [i["name"] for i in frame["index_columns"] if isinstance(i, dict)]
     except (KeyError, TypeError, ValueError, OSError, pa.ArrowException):
         return ""
     return next((name for name in names if isinstance(name, str)), "")
 
 
 def _sample(path: Path, rows: int) -> SampledRows:
-    """The first rows of a file; fewer of one with many columns, so that memory is bounded."""
+    """The first rows of a file; fewer if it has many columns, to bound memory."""
     columns = len(open_source(path).types)
     return sample(path, min(rows, max(1000, _MOST_VALUES // max(1, columns))))
 
 
-def _file(pattern: str, parts: int, samples: list[SampledRows]) -> File:
+def _file(pattern: str, parts: int, samples: list[SampledRows]) -> TableFile:
     first = samples[0]
-    complete = all(found.complete for found in samples) and parts == len(samples)
+    complete = all(sampled.complete for sampled in samples) and parts == len(samples)
     columns = {
         name: ColumnStats(
             name,
-            [value for found in samples for value in found.columns[name]],
+            [value for sampled in samples for value in sampled.columns[name]],
             stamped=first.types.get(name, "").startswith(("timestamp", "date")),
             complete=complete,
             truths=first.types.get(name, "") == "bool",
@@ -169,6 +169,6 @@ def _file(pattern: str, parts: int, samples: list[SampledRows]) -> File:
         for name in list(first.columns)[:_MOST_COLUMNS]
     }
     form = _FORMATS.get(first.format, first.format) + _PACKED.get(first.compression, "")
-    rows = sum(found.rows_read for found in samples)
+    rows = sum(sampled.rows_read for sampled in samples)
     nested = tuple(name for name in first.types if name not in first.columns)
-    return File(pattern, parts, form, columns, nested, rows, complete)
+    return TableFile(pattern, parts, form, columns, nested, rows, complete)

@@ -1,4 +1,4 @@
-"""A guess as the text of a ``fusionrec.toml``, each value with its reasons beside it."""
+"""Writes an inferred ``fusionrec.toml``, with the reasons for each value as comments."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _HEAD = (
 
 
 def quoted(text: str) -> str:
-    """A text as a TOML string of one line; whatever cannot be seen is escaped.
+    """A text as a TOML string on one line; unprintable characters are escaped.
 
-    Half a surrogate pair, which no TOML can hold, becomes the sign for what cannot be shown.
+    A lone surrogate, which TOML cannot contain, becomes U+FFFD.
     """
     return '"' + "".join(map(_escaped, text)) + '"'
 
@@ -44,14 +44,14 @@ def _escaped(character: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A text, number, truth, list or dictionary as TOML of one line."""
+    """A text, number, boolean, list or dictionary as TOML on one line."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, dict):
-        inner = ", ".join(f"{_key(key)} = {value_text(one)}" for key, one in value.items())
-        return f"{{ {inner} }}"
+        pairs = ", ".join(f"{_key(name)} = {value_text(v)}" for name, v in value.items())
+        return f"{{ {pairs} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(value_text, value))}]"
     return repr(value)
@@ -61,15 +61,15 @@ def _key(text: str) -> str:
     return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else quoted(text)
 
 
-def toml_text(guess: InferredSpec) -> str:
-    """The whole file; ``read_description`` reads it back."""
-    lines = [*_comment(_HEAD), "", f"name = {quoted(guess.name)}", "", "[interactions]"]
-    for line in guess.interactions:
-        lines += _line(line)
-    lines += _left(guess.left)
-    for name, table in (("users", guess.users), ("items", guess.items)):
+def toml_text(spec: InferredSpec) -> str:
+    """The whole file, as ``read_spec`` reads it."""
+    lines = [*_comment(_HEAD), "", f"name = {quoted(spec.name)}", "", "[interactions]"]
+    for key in spec.interactions:
+        lines += _key_lines(key)
+    lines += _left_out(spec.left_out)
+    for name, table in (("users", spec.users), ("items", spec.items)):
         lines += ["", *(_table(name, table) if table else _comment(f"No file tells of {name}."))]
-    if unused := guess.unused | guess.refused:
+    if unused := spec.unused | spec.refused:
         lines += ["", *_comment("Not used:")]
         for file, why in unused.items():
             lines += _comment(f"{shown(file)}: {why}", "#   ")
@@ -77,31 +77,31 @@ def toml_text(guess: InferredSpec) -> str:
 
 
 def _comment(text: str, begin: str = "# ") -> list[str]:
-    # Untrusted values stand in comments: nothing may end the line or hide in it.
+    # Comments quote untrusted values: nothing may end the line or hide in it.
     plain = "".join(c if c.isprintable() else "\ufffd" for c in text)
     return textwrap.wrap(
         plain, _WIDTH, initial_indent=begin, subsequent_indent=begin, break_on_hyphens=False
     )
 
 
-def _line(line: InferredKey) -> Iterator[str]:
-    if line.why:
-        yield from _comment("; ".join(line.why))
-    yield f"{line.key} = {value_text(line.value)}"
+def _key_lines(key: InferredKey) -> Iterator[str]:
+    if key.why:
+        yield from _comment("; ".join(key.why))
+    yield f"{key.key} = {value_text(key.value)}"
 
 
-def _left(left: dict[str, str]) -> Iterator[str]:
-    if left:
+def _left_out(left_out: dict[str, str]) -> Iterator[str]:
+    if left_out:
         yield "# Left out:"
-    for column, why in left.items():
+    for column, why in left_out.items():
         yield from _comment(f"{shown(column)}: {why}", "#   ")
 
 
 def _table(name: str, table: InferredTable) -> Iterator[str]:
     yield f"[{name}]"
-    for line in table.lines:
-        yield from _line(line)
-    yield from _left(table.attributes.left)
+    for key in table.keys:
+        yield from _key_lines(key)
+    yield from _left_out(table.attributes.left_out)
     yield from _fields(name, table.attributes)
 
 
@@ -115,16 +115,16 @@ def _fields(name: str, attributes: Attributes) -> Iterator[str]:
 
 
 def _settings(attribute: Attribute) -> Iterator[tuple[str, Any]]:
-    """What differs from what is so by itself; the kind in any case."""
-    column, usual = attribute.column, FieldSpec()
+    """The kind, and the settings that differ from the defaults."""
+    column, default = attribute.column, FieldSpec()
     yield "kind", column.kind
     for key, value in column.to_dict().items():
-        if key != "kind" and value != getattr(usual, key):
+        if key != "kind" and value != getattr(default, key):
             yield key, value
 
 
 def write_new(file: Path, text: str) -> None:
-    """Writes a text file that appears whole, or not at all.
+    """Writes a text file atomically.
 
     Raises:
         DataError: it cannot be written.

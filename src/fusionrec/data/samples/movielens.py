@@ -1,4 +1,4 @@
-"""A made-up data set with planted tastes: for trying out and for tests, where no download is."""
+"""A synthetic data set with planted tastes, for trials and tests without a download."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens.schema import AGES, GENRES, MOVIELENS, OCCUPATIONS
 from fusionrec.errors import UsageError
 
-# The first word of an invented title says nothing; the second goes with the item's first genre, so
-# that words, too, carry some of the taste.
+# The second word of a title depends on the item's first genre, so that words carry some taste, too.
 _FIRST = """
     Amber Broken Crimson Distant Endless Falling Golden Hidden Iron Last Lonely Midnight
     Northern Painted Quiet Restless Scarlet Silver Stolen Velvet Wandering Winter
@@ -39,7 +38,7 @@ _SECOND = {
 def synthetic(
     seed: int = 0, users: int = 500, items: int = 400, interactions: int = 30_000
 ) -> Dataset:
-    """Users who rate items by tastes that gender, age, occupation and chance give them.
+    """Users who rate items by tastes that depend on gender, age, occupation and chance.
 
     Args:
         seed: the same seed and sizes give the same Dataset, in every process.
@@ -48,8 +47,8 @@ def synthetic(
         interactions: how many ratings, all of distinct pairs: 1..users·items.
 
     Returns:
-        A Dataset named ``synthetic sample`` under the schema MOVIELENS, its rows by user and, of a
-        user, by time, which strictly increases.
+        A Dataset named ``synthetic sample`` under the schema MOVIELENS, its rows sorted by user and
+        strictly increasing time.
 
     Raises:
         UsageError: a size is below 1, or there are fewer pairs than interactions.
@@ -80,7 +79,7 @@ def synthetic(
 
 
 def _users(rng: np.random.Generator, count: int) -> tuple[Table, np.ndarray]:
-    """The users, and float [count, genres] how much each likes each genre."""
+    """The users, and float [count, genres] their taste for each genre."""
     columns: dict[str, list[str]] = {}
     taste = rng.normal(0, 0.5, (count, len(GENRES)))
     for name, choices, weight in (
@@ -95,7 +94,7 @@ def _users(rng: np.random.Generator, count: int) -> tuple[Table, np.ndarray]:
 
 
 def _items(rng: np.random.Generator, count: int) -> tuple[Table, np.ndarray]:
-    """The items, and float [count, genres] their genres as rows of length 1."""
+    """The items, and float [count, genres] their genres as unit vectors."""
     content = np.zeros((count, len(GENRES)))
     genres, titles = [], []
     first = _FIRST.split()
@@ -116,7 +115,7 @@ def _items(rng: np.random.Generator, count: int) -> tuple[Table, np.ndarray]:
 def _choose(
     rng: np.random.Generator, affinity: np.ndarray, quality: np.ndarray, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """``count`` distinct pairs: more of active users, popular and good items, and liked genres.
+    """``count`` distinct pairs, favouring active users, popular and good items, and liked genres.
 
     Adding Gumbel noise to log weights and taking the largest draws without replacement.
     """
@@ -131,7 +130,7 @@ def _choose(
 
 
 def _times(rng: np.random.Generator, user: np.ndarray, users: int) -> np.ndarray:
-    """int64 [n] seconds; ``user`` is sorted, and each user's times begin anew and increase."""
+    """int64 [n] seconds; ``user`` is sorted, and each user's times increase from a random start."""
     start = rng.integers(946_684_800, 978_307_200, size=users)  # in the year 2000
     elapsed = np.cumsum(rng.integers(1, 3_600, size=len(user)))
     first = np.searchsorted(user, user)  # each row's first row of the same user

@@ -1,4 +1,4 @@
-"""A made-up shop with planted tastes, as files: to try out how files of one's own are read."""
+"""A synthetic shop with planted tastes, as files, for trying out ``fusionrec init``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ import numpy as np
 from fusionrec.errors import DataError, UsageError
 
 FILES = ("customers.csv", "products.jsonl", "events.csv.gz")
-# What is sold in a department, and what its descriptions speak of. After one department people turn
-# to the next in this line, the last being followed by the first.
+# Department -> product nouns, and words of descriptions. Customers move from one department to the
+# next in this cycle.
 _DEPARTMENTS = {
     "Coffee": ("Grinder Kettle Press Mug Filter", "roast brew aroma"),
     "Baking": ("Whisk Oven Tin Scale Apron", "dough crust flour"),
@@ -42,7 +42,7 @@ _MEMBERSHIPS = ("none", "basic", "plus")
 _BRANDS = """
     Amberly Borrow Corvid Dapple Elmstone Fennick Gable Hollin Inkwell Jessop
 """
-_SHARES = {"view": 1.0, "cart": 0.35, "buy": 0.6}  # of those who came so far
+_SHARES = {"view": 1.0, "cart": 0.35, "buy": 0.6}  # share that goes on to each step
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _YEAR = 365 * 86_400.0  # seconds
 _ZONE = timezone(timedelta(hours=1))
@@ -53,10 +53,10 @@ class Shop:
     """The rows of the three files, by column names.
 
     Attributes:
-        customers: ``customer_id``, ``email``, ``town``, ``age`` (None in every eighth or so) and
+        customers: ``customer_id``, ``email``, ``town``, ``age`` (None in about every eighth) and
             ``membership``.
         products: ``sku``, ``name``, ``departments``, ``price``, ``brand`` and ``description``.
-        events: ``customer``, ``product``, ``action`` and ``time``, in the order of time.
+        events: ``customer``, ``product``, ``action`` and ``time``, sorted by time.
     """
 
     customers: list[dict[str, Any]]
@@ -65,10 +65,10 @@ class Shop:
 
 
 def shop(seed: int = 0, customers: int = 800, products: int = 500, events: int = 40_000) -> Shop:
-    """Customers who look at, put aside and buy products by tastes that are planted.
+    """Customers who view, put into the cart and buy products by planted tastes.
 
-    Age, town and membership say something of the departments and prices that a customer likes,
-    chance says more; and who was in one department turns to the next in the line.
+    Departments and prices that a customer likes depend partly on age, town and membership, more on
+    chance; a visit to one department is followed by the next in the cycle.
 
     Args:
         seed: the same seed and sizes give the same rows, in every process.
@@ -80,36 +80,36 @@ def shop(seed: int = 0, customers: int = 800, products: int = 500, events: int =
     if min(customers, products, events) < len(_NAMES):
         raise UsageError(f"a shop has at least {len(_NAMES)} customers, products and events")
     rng = np.random.default_rng(seed)
-    things, department, price = _products(rng, products)
-    people, taste, purse = _customers(rng, customers)
+    product_rows, department, price = _products(rng, products)
+    customer_rows, taste, budget = _customers(rng, customers)
     brands = _BRANDS.split()
-    brand = np.array([brands.index(row["brand"]) for row in things])
+    brand = np.array([brands.index(row["brand"]) for row in product_rows])
     loyalty = rng.normal(0, 1, (customers, len(brands)))
-    appeal = -0.5 * np.log(1 + rng.permutation(products))  # some sell better than others
+    appeal = -0.5 * np.log(1 + rng.permutation(products))  # some sell better
     rows: list[tuple[float, int, int, str]] = []
     activity = rng.lognormal(0, 0.5, customers)
     each = np.maximum(1, np.rint(activity / activity.sum() * events * 1.2)).astype(int)
-    for one in range(customers):
-        fits = loyalty[one, brand] - np.abs(np.log(price) - purse[one])
+    for n in range(customers):
+        fits = loyalty[n, brand] - np.abs(np.log(price) - budget[n])
         weights = appeal + fits
-        rows += _life(rng, one, int(each[one]), taste[one], department, weights)
+        rows += _customer_events(rng, n, int(each[n]), taste[n], department, weights)
     picked = np.sort(rng.choice(len(rows), size=min(events, len(rows)), replace=False))
-    told = [
+    event_rows = [
         {
-            "customer": people[one]["customer_id"],
-            "product": things[thing]["sku"],
+            "customer": customer_rows[customer]["customer_id"],
+            "product": product_rows[product]["sku"],
             "action": action,
             "time": (_START + timedelta(seconds=round(second))).astimezone(_ZONE).isoformat(),
         }
-        for second, one, thing, action in sorted(rows[row] for row in picked)
+        for second, customer, product, action in sorted(rows[row] for row in picked)
     ]
-    return Shop(people, things, told)
+    return Shop(customer_rows, product_rows, event_rows)
 
 
 def _products(
     rng: np.random.Generator, count: int
 ) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
-    """The products, each one's first department (int [count]), and its price (float [count])."""
+    """The products, their first departments (int [count]), and prices (float [count])."""
     department = np.arange(count) % len(_NAMES)
     price = np.exp(rng.normal(3.2, 0.5, count) + rng.choice([0, 1.6], count, p=[0.85, 0.15]))
     price = np.maximum(1, np.rint(price * 100) / 100)
@@ -139,7 +139,7 @@ def _products(
 def _customers(
     rng: np.random.Generator, count: int
 ) -> tuple[list[dict[str, Any]], np.ndarray, np.ndarray]:
-    """The customers, how much each likes each department (float [count, departments]), and the
+    """The customers, their taste for each department (float [count, departments]), and the
     logarithm of the price that suits each (float [count]).
     """
     age = rng.integers(18, 80, count)
@@ -162,7 +162,7 @@ def _customers(
     return rows, taste, 2.8 + 0.8 * member
 
 
-def _life(
+def _customer_events(
     rng: np.random.Generator,
     customer: int,
     count: int,
@@ -172,15 +172,15 @@ def _life(
 ) -> Iterator[tuple[float, int, int, str]]:
     """About ``count`` events of one customer: second of the year, customer, product, action.
 
-    They come in visits to one department each; half of them to the next one in the line.
+    They come in visits to one department each; half of them to the next in the cycle.
 
     Args:
         rng: of all that is random.
         customer: the customer's number.
         count: of events.
         taste: float [departments], how much the customer likes each.
-        department: int [products], each one's first.
-        weights: float [products], how much each is liked within its department.
+        department: int [products], the first of each.
+        weights: float [products], preference within the department.
     """
     liked = np.exp(taste) / np.exp(taste).sum()
     now = int(rng.choice(len(liked), p=liked))
@@ -188,15 +188,15 @@ def _life(
     pause = (_YEAR - second) / max(1.0, count / 6)
     done = 0
     while done < count and second < _YEAR:
-        here = np.flatnonzero(department == now)
-        order = np.argsort(-(weights[here] + rng.gumbel(size=len(here))))
-        for thing in here[order[: int(rng.integers(2, 6))]]:
+        on_offer = np.flatnonzero(department == now)
+        order = np.argsort(-(weights[on_offer] + rng.gumbel(size=len(on_offer))))
+        for product in on_offer[order[: int(rng.integers(2, 6))]]:
             for action, share in _SHARES.items():
                 if rng.random() > share:
                     break
                 second += float(rng.exponential(90))
                 done += 1
-                yield second, customer, int(thing), action
+                yield second, customer, int(product), action
         follows = rng.random() < 0.5
         now = (now + 1) % len(liked) if follows else int(rng.choice(len(liked), p=liked))
         second += float(rng.uniform(0.3, 1.0)) * pause
@@ -206,14 +206,14 @@ def write_shop(folder: Path, seed: int = 0) -> None:
     """Writes ``shop(seed)`` as ``customers.csv``, ``products.jsonl`` and ``events.csv.gz``.
 
     Args:
-        folder: made where it is not there.
-        seed: of all that is random; the same one writes the same bytes.
+        folder: created if missing.
+        seed: the same seed writes the same bytes.
 
     Raises:
-        DataError: one of the files is there already, or cannot be written.
+        DataError: one of the files exists, or cannot be written.
     """
-    if found := [name for name in FILES if (folder / name).exists()]:
-        raise DataError(f"{folder / found[0]} is there already", "name another folder")
+    if existing := [name for name in FILES if (folder / name).exists()]:
+        raise DataError(f"{folder / existing[0]} is there already", "name another folder")
     made = shop(seed)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.products)
     events = gzip.compress(_csv(made.events).encode(), mtime=0)

@@ -1,4 +1,4 @@
-"""The interactions: who took what, what it says of them, and when; row by row from the files."""
+"""Reads the interactions of the files in batches: user, item, rating and time of each row."""
 
 from __future__ import annotations
 
@@ -9,65 +9,63 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.tabular.casting import PER_SECOND, as_text, commas, numbers, seconds
 from fusionrec.data.tabular.findings import SHOWN, Findings
-from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, coded
-from fusionrec.data.tabular.parsing import PER_SECOND, commas, numbers, seconds
+from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, factorize
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
-from fusionrec.data.texts import LONGEST_ID
+from fusionrec.data.values import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
 _TOO_LATE = 4_102_444_800  # the year 2100
 
 
-class RowReader:
-    """Gathers the columns of all interactions that can be used.
+class InteractionReader:
+    """Collects the columns of all usable interactions.
 
     Args:
-        described: what the ``fusionrec.toml`` says of them.
-        users, items: the ids; those that they lack are added.
-        findings: are told of what is left out.
-        now: seconds since 1970; rows of a later time are left out. Clocks may differ by some
-            minutes.
+        spec: the table ``[interactions]`` of the ``fusionrec.toml``.
+        users, items: the known ids; new ones are added.
+        findings: collects what is left out.
+        now: seconds since 1970; later rows are left out, but for ``CLOCK_ERROR`` seconds.
     """
 
     def __init__(
-        self, described: InteractionsSpec, users: Ids, items: Ids, findings: Findings, now: int
+        self, spec: InteractionsSpec, users: Ids, items: Ids, findings: Findings, now: int
     ) -> None:
-        self._described, self._findings, self._now = described, findings, now
-        self._ids = (("user", described.user, users), ("item", described.item, items))
-        self._parts: list[list[np.ndarray]] = [[] for _ in range(3 + bool(described.time))]
+        self._spec, self._findings, self._now = spec, findings, now
+        self._ids = (("user", spec.user, users), ("item", spec.item, items))
+        self._parts: list[list[np.ndarray]] = [[] for _ in range(3 + bool(spec.time))]
         self.kinds: Counter[str] = Counter()
         self.rows = 0
-        self.too_late = 0  # of those with a time
-        self.dates = 0  # of those whose time should be a number and is none
+        self.too_late = 0  # rows with a time beyond the year 2100
+        self.dates = 0  # rows whose time is a date where a number was expected
 
-    def read(self, source: SourceFile, told: OnBytes) -> None:
-        """Takes in a file.
+    def read(self, source: SourceFile, on_bytes: OnBytes) -> None:
+        """Reads a file.
 
         Raises:
             DataError: a column is missing, or as ``SourceFile.batches``.
         """
-        said = self._described
+        spec = self._spec
         names = ("user", "item", "rating", "count", "event", "time")
-        columns = {name: getattr(said, name) for name in names if getattr(said, name)}
+        columns = {name: getattr(spec, name) for name in names if getattr(spec, name)}
         for name, column in columns.items():
             source.require(column, f"interactions.{name}")
         first = 1
         wanted = list(dict.fromkeys(columns.values()))
-        for batch in source.batches(wanted, told, self._findings.once):
+        for batch in source.batches(wanted, on_bytes, self._findings.once):
             self._take(batch, source.path.name, first)
             first += len(batch)
         self.rows += first - 1
 
     def columns(self) -> tuple[np.ndarray, ...]:
-        """User and item, int32 [n], rating, float32 [n] (or count), and time, int64 [n], if any."""
+        """User and item, int32 [n], rating (or count), float32 [n], and time, int64 [n], if any."""
         joined = []
         for parts in self._parts:
             joined.append(np.concatenate(parts or [np.zeros(0)]))
-            parts.clear()  # one column after the other, so that memory holds one of them twice
+            parts.clear()  # so that only one column at a time is in memory twice
         return tuple(joined)
 
     def _take(self, batch: Any, file: str, first: int) -> None:
@@ -76,16 +74,16 @@ class RowReader:
         time = self._time(batch, kept)
         named = []
         for side, column, ids in self._ids:
-            texts, codes = coded(batch.column(column), f"{file}: {column}")
-            found = ids.look_up(texts)
-            judged = found[codes]
-            kept.leave_out(f"{side}_empty", judged == EMPTY, f"no {side} id")
+            texts, codes = factorize(batch.column(column), f"{file}: {column}")
+            known = ids.look_up(texts)
+            row_ids = known[codes]
+            kept.leave_out(f"{side}_empty", row_ids == EMPTY, f"no {side} id")
             says = f"a {side} id of over {LONGEST_ID} characters, or with a control character"
-            kept.leave_out(f"{side}_unfit", judged == UNFIT, says, batch.column(column))
-            named.append((ids, texts, found, codes))
-        # Only now are ids given positions: nobody is known by rows that are left out.
+            kept.leave_out(f"{side}_unfit", row_ids == UNFIT, says, batch.column(column))
+            named.append((ids, texts, known, codes))
+        # Only now are positions assigned, so that rows left out add no ids.
         rows = np.flatnonzero(kept.rows)
-        parts = [ids.place(texts, found, codes[rows]) for ids, texts, found, codes in named]
+        parts = [ids.assign(texts, known, codes[rows]) for ids, texts, known, codes in named]
         parts.append(rating[rows].astype(np.float32))
         if time is not None:
             parts.append(time[rows])
@@ -94,29 +92,31 @@ class RowReader:
             gathered.append(part)
 
     def _rating(self, batch: Any, kept: _KeptRows) -> np.ndarray:
-        said = self._described
-        if said.event:
-            return self._weights(batch.column(said.event), kept)
-        if not said.rating and not said.count:
+        spec = self._spec
+        if spec.event:
+            return self._weights(batch.column(spec.event), kept)
+        if not spec.rating and not spec.count:
             return np.ones(len(batch))
-        column = batch.column(said.rating or said.count)
-        found = numbers(column, f"{kept.file}: {said.rating or said.count}")
+        column = batch.column(spec.rating or spec.count)
+        rating = numbers(column, f"{kept.file}: {spec.rating or spec.count}")
         says = "numbers with a decimal comma, read as if it were a point"
         kept.notice("rating_comma", commas(column), says, column)
-        kept.leave_out("rating_empty", _empty(column, found), f"no {_what(said)}")
-        if said.rating:
-            low, high = said.scale
-            bad = ~((found >= low) & (found <= high))
+        kept.leave_out(
+            "rating_empty", _empty(column, rating), f"no {'rating' if spec.rating else 'count'}"
+        )
+        if spec.rating:
+            low, high = spec.scale
+            bad = ~((rating >= low) & (rating <= high))
             says = f"a rating that is no number of {low:g} to {high:g}"
         else:
-            bad = ~((found > 0) & (found <= LARGEST))
+            bad = ~((rating > 0) & (rating <= LARGEST))
             says = f"a count that is no number above 0 up to {LARGEST:g}"
         kept.leave_out("rating_unfit", bad, says, column)
-        return found
+        return rating
 
     def _weights(self, column: Any, kept: _KeptRows) -> np.ndarray:
-        weights = self._described.events
-        texts, codes = coded(column, f"{kept.file}: {self._described.event}")
+        weights = self._spec.events
+        texts, codes = factorize(column, f"{kept.file}: {self._spec.event}")
         counts = np.bincount(codes, minlength=len(texts)).tolist()
         for text, count in zip(texts, counts, strict=True):
             kind = (text or "")[:SHOWN]
@@ -131,23 +131,23 @@ class RowReader:
         return weight
 
     def _time(self, batch: Any, kept: _KeptRows) -> np.ndarray | None:
-        said = self._described
-        if not said.time:
+        spec = self._spec
+        if not spec.time:
             return None
-        column = batch.column(said.time)
-        found, known = seconds(column, said.time_unit, f"{kept.file}: {said.time}")
-        self.too_late += _too_late(column, found, known)
-        if said.time_unit != "text" and not known.all():
+        column = batch.column(spec.time)
+        time, known = seconds(column, spec.time_unit, f"{kept.file}: {spec.time}")
+        self.too_late += _too_late(column, time, known)
+        if spec.time_unit != "text" and not known.all():
             self.dates += _dates(column, known)
         stays = "leave time out to keep such rows"
         empty = _empty(column, np.where(known, 0.0, np.nan))
         kept.leave_out("time_empty", empty, f"no time; {stays}")
-        says = f"a time that is none in {_unit(said)}; {stays}"
+        says = f"a time that is none in {_unit(spec)}; {stays}"
         kept.leave_out("time_unfit", ~known, says, column)
-        zone = "" if said.time_unit in PER_SECOND else " (without a zone a time is UTC)"
+        zone = "" if spec.time_unit in PER_SECOND else " (without a zone a time is UTC)"
         says = f"a time in the future{zone}; {stays}"
-        kept.leave_out("time_future", found > self._now + CLOCK_ERROR, says, column)
-        return found
+        kept.leave_out("time_future", time > self._now + CLOCK_ERROR, says, column)
+        return time
 
     def _look_at_times(self, time: np.ndarray) -> None:
         for name, odd, says in (
@@ -158,12 +158,12 @@ class RowReader:
 
 
 class _KeptRows:
-    """Which rows of a batch stay; each that does not is counted for the first reason alone.
+    """Which rows of a batch stay; a row that is left out counts for the first reason only.
 
     Args:
-        rows: how many there are.
+        rows: size of the batch.
         file, first: the file's name, and the number of the batch's first row in it, from 1.
-        findings: are told of what is left out.
+        findings: collects what is left out.
     """
 
     def __init__(self, rows: int, file: str, first: int, findings: Findings) -> None:
@@ -172,14 +172,14 @@ class _KeptRows:
         self._first, self._findings = first, findings
 
     def leave_out(self, name: str, bad: np.ndarray, says: str, values: Any = None) -> None:
-        """Leaves rows out, bool [n]; with ``values`` the first one's is shown."""
+        """Leaves out rows, bool [n]; ``values`` give the example."""
         where = self.notice(name, bad, f"rows left out for {says}", values, left_out=True)
         self.rows[where] = False
 
     def notice(
         self, name: str, odd: np.ndarray, says: str, values: Any = None, left_out: bool = False
     ) -> np.ndarray:
-        """Counts the rows that are odd, bool [n], of those that stay; gives their places."""
+        """Counts the odd rows, bool [n], among those that stay, and returns their indices."""
         where = np.flatnonzero(odd & self.rows)
         if len(where):
             example = f"{self.file}, row {self._first + where[0]}"
@@ -189,14 +189,14 @@ class _KeptRows:
         return where
 
 
-def _too_late(column: Any, found: np.ndarray, known: np.ndarray) -> int:
+def _too_late(column: Any, time: np.ndarray, known: np.ndarray) -> int:
     """How many numbers lie beyond the year 2100 as times; dates have no unit to be mistaken."""
     import pyarrow as pa
 
     if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
         return 0
-    late = int((found > _TOO_LATE).sum())
-    if not known.all():  # so far beyond that they are no times
+    late = int((time > _TOO_LATE).sum())
+    if not known.all():  # too far beyond to be times at all
         late += int((numbers(column, "")[~known] > _TOO_LATE).sum())
     return late
 
@@ -210,20 +210,16 @@ def _dates(column: Any, known: np.ndarray) -> int:
     return int(seconds(column.filter(pa.array(~known)), "text", "")[1].sum())
 
 
-def _empty(column: Any, found: np.ndarray) -> np.ndarray:
-    """Where nothing stands, bool [n]; looked for only where no value was found."""
-    unread: np.ndarray = np.isnan(found)
+def _empty(column: Any, parsed: np.ndarray) -> np.ndarray:
+    """Where a row is empty, bool [n]; looks only at rows without a parsed value."""
+    unread: np.ndarray = np.isnan(parsed)
     where = np.flatnonzero(unread)
     texts: Sequence[Any] = as_text(column, "").take(where).to_pylist() if len(where) else ()
     unread[where] = [text is None or (isinstance(text, str) and not text.strip()) for text in texts]
     return unread
 
 
-def _what(said: InteractionsSpec) -> str:
-    return "rating" if said.rating else "count"
-
-
-def _unit(said: InteractionsSpec) -> str:
-    if said.time_unit == "text":
+def _unit(spec: InteractionsSpec) -> str:
+    if spec.time_unit == "text":
         return "ISO 8601, such as 2024-05-01 12:30:00"
-    return f"{said.time_unit} since 1970"
+    return f"{spec.time_unit} since 1970"

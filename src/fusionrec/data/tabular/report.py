@@ -1,4 +1,4 @@
-"""What a data set holds, so that one may judge before training whether it was read as meant."""
+"""Reports what a data set holds, to be checked before training."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ import numpy as np
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Side
 from fusionrec.data.tabular.cache import CachedTables
-from fusionrec.data.tabular.convert import files_of
+from fusionrec.data.tabular.convert import source_files
 from fusionrec.data.tabular.findings import Finding
-from fusionrec.data.tabular.load import dataset_of
-from fusionrec.data.tabular.readers.files import names_table
-from fusionrec.data.tabular.spec import NAME
+from fusionrec.data.tabular.load import to_dataset
+from fusionrec.data.tabular.readers.files import is_table_name
+from fusionrec.data.tabular.spec import SPEC_NAME
 
-_SHOWN = 5  # names of files that nobody named
-_VALUES = 20  # distinct ratings that are counted each; of more, in ten steps
+_SHOWN = 5  # names of unused files
+_VALUES = 20  # distinct ratings that are counted singly; more are counted in ten bins
 _ONE_ITEM = "all events are of a single item, so that there is nothing to rank"
 _QUANTILES = {"least": 0.0, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75, "most": 1.0}
 
 
 @dataclass(frozen=True)
 class FieldStats:
-    """What is known of one attribute.
+    """Statistics of one attribute.
 
     Attributes:
         name, side, kind: as in the schema.
-        known, missing: how many users or items have it, and have not.
-        distinct: how many values there are; of a text, how many texts.
-        often: the values that most have, and how many; of a number least, median and most.
+        known, missing: how many users or items have it, and lack it.
+        distinct: number of distinct values.
+        often: the most frequent values and their counts; of a number least, median and most.
     """
 
     name: str
@@ -48,23 +48,23 @@ class FieldStats:
 
 @dataclass(frozen=True)
 class DatasetReport:
-    """What a data set holds.
+    """The content of a data set in figures.
 
     Attributes:
         name: the data set's.
-        rows: interactions in its files; None where that is not known.
-        interactions: those that can be used.
-        users, items: how many there are; ``silent`` are without an interaction.
-        silent_users, silent_items: likewise.
-        density: share of all pairs of a user and an item that have an interaction, at most 1.
+        rows: interactions in its files; None if unknown.
+        interactions: usable interactions.
+        users, items: how many there are.
+        silent_users, silent_items: those without an interaction.
+        density: share of all user-item pairs that have an interaction, at most 1.
         per_user, per_item: quantiles of the interactions of those that have any.
         ratings: rating, or the range of ratings, -> how many.
-        weighed: whether these are no ratings that people gave, but weights of events or counts.
-        events: kind of event -> how many rows, and what each weighs (0: left out).
-        first, last: of the times, in ISO 8601; empty where there are none.
+        weighed: whether these are weights of events or counts instead of ratings.
+        events: kind of event -> number of rows, and their weight (0: left out).
+        first, last: earliest and latest time, in ISO 8601; empty without times.
         fields: the attributes.
-        findings: what was put right when it was read.
-        obstacle: why it cannot be trained on; empty where it can.
+        findings: what was odd or repaired while reading.
+        obstacle: why it cannot be trained on; empty if it can.
     """
 
     name: str
@@ -91,37 +91,39 @@ class DatasetReport:
         return asdict(self)
 
 
-def check_kept(kept: CachedTables) -> DatasetReport:
-    """What the files hold that a ``fusionrec.toml`` describes."""
-    weights = kept.described.interactions.events
+def report_on_tables(tables: CachedTables) -> DatasetReport:
+    """The report on the files of a ``fusionrec.toml``."""
+    weights = tables.spec.interactions.events
     events = {
         kind: {"rows": count, "weight": weights.get(kind, 0.0 if weights else 1.0)}
-        for kind, count in sorted(kept.kinds.items(), key=lambda one: -one[1])
+        for kind, count in sorted(tables.kinds.items(), key=lambda item: -item[1])
     }
-    return _checked(dataset_of(kept), kept.rows, events, (*kept.findings, *_unread(kept)))
+    return _report(to_dataset(tables), tables.rows, events, (*tables.findings, *_unread(tables)))
 
 
-def _unread(kept: CachedTables) -> list[Finding]:
-    """Files that may have been meant, and were not named."""
-    folder = kept.described.folder
-    named = {path.resolve() for paths in files_of(kept.described).values() for path in paths}
-    beside = [path for path in folder.iterdir() if path.is_file() and names_table(path.name)]
+def _unread(tables: CachedTables) -> list[Finding]:
+    """A finding about tables beside the ``fusionrec.toml`` that it does not name."""
+    folder = tables.spec.folder
+    named = {path.resolve() for paths in source_files(tables.spec).values() for path in paths}
+    beside = [path for path in folder.iterdir() if path.is_file() and is_table_name(path.name)]
     unread = sorted(path.name for path in beside if path.resolve() not in named)
     if not unread:
         return []
     shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
     return [
-        Finding("file_unread", len(unread), f"files beside {NAME} that it does not name", shown)
+        Finding(
+            "file_unread", len(unread), f"files beside {SPEC_NAME} that it does not name", shown
+        )
     ]
 
 
-def check_dataset(dataset: Dataset) -> DatasetReport:
-    """What any data set holds."""
+def report_on_dataset(dataset: Dataset) -> DatasetReport:
+    """The report on any data set."""
     findings = tuple(Finding("repair", 1, repair) for repair in dataset.repairs)
-    return _checked(dataset, None, {}, findings)
+    return _report(dataset, None, {}, findings)
 
 
-def _checked(
+def _report(
     dataset: Dataset,
     rows: int | None,
     events: dict[str, dict[str, float]],
@@ -157,8 +159,8 @@ def _checked(
 
 
 def _quantiles(counts: np.ndarray) -> dict[str, float]:
-    found = np.quantile(counts, list(_QUANTILES.values())).tolist()
-    return dict(zip(_QUANTILES, found, strict=True))
+    values = np.quantile(counts, list(_QUANTILES.values())).tolist()
+    return dict(zip(_QUANTILES, values, strict=True))
 
 
 def _ratings(dataset: Dataset) -> dict[str, int]:
@@ -179,12 +181,14 @@ def _field(field: Field, column: Sequence[Any]) -> FieldStats:
     if field.kind == "number":
         known = sorted(value for value in column if value is not None and not math.isnan(value))
         names = {"least": 0, "median": len(known) // 2, "most": len(known) - 1}
-        often = {name: float(known[place]) for name, place in names.items() if known}
+        often = {name: float(known[index]) for name, index in names.items() if known}
         distinct = len(set(known))
     else:
         known = [value for value in column if value]
         several = field.kind == "categories"
-        counts = Counter(one for held in known for one in held) if several else Counter(known)
+        counts = (
+            Counter(value for values in known for value in values) if several else Counter(known)
+        )
         often = {} if field.kind == "text" else dict(counts.most_common(5))
         distinct = len(counts)
     missing = len(column) - len(known)

@@ -1,4 +1,4 @@
-"""``fusionrec.toml``: which files hold interactions, users and items, and what columns mean."""
+"""``fusionrec.toml``: the files of interactions, users and items, and the meaning of columns."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fusionrec.data.tabular.spec_checks import (
 )
 from fusionrec.errors import ConfigError, DataError
 
-NAME = "fusionrec.toml"
+SPEC_NAME = "fusionrec.toml"
 TIME_UNITS = ("s", "ms", "us", "ns", "text")
 REPEATS = ("last", "first", "keep")
 LARGEST = 1e38  # rating and count: they are kept as float32
@@ -29,7 +29,7 @@ _KINDS = tuple(kind for kind in get_args(FieldKind) if kind != "id")
 
 @dataclass(frozen=True)
 class FieldSpec(Settings):
-    """One attribute: the table ``[users.fields.NAME]`` or ``[items.fields.NAME]``.
+    """One attribute: the table ``[users.fields.SPEC_NAME]`` or ``[items.fields.SPEC_NAME]``.
 
     Attributes:
         kind: ``category``, ``categories``, ``text`` or ``number``.
@@ -57,22 +57,22 @@ class FieldSpec(Settings):
 
 @dataclass(frozen=True)
 class InteractionsSpec(Settings):
-    """The table ``[interactions]``: who took what.
+    """The table ``[interactions]``.
 
     Attributes:
-        files: one file, or a pattern such as ``events-*.csv.gz``, beside the ``fusionrec.toml``.
+        files: a file, or a pattern such as ``events-*.csv.gz``, beside the ``fusionrec.toml``.
         user, item: the columns of the ids.
-        rating: the column of a rating that people gave; empty where there is none.
-        scale: lowest and highest rating that can be given; needed with ``rating``.
+        rating: the column of ratings; empty where there is none.
+        scale: lowest and highest possible rating; needed with ``rating``.
         like: the lowest rating that counts as liking; by default three quarters up the scale.
-        count: the column of how often someone took the item, such as plays; not with ``rating``.
-        event: the column of what someone did; not with ``rating``. Without rating, count and event
-            every row is an event that weighs 1.
-        events: what each kind of event weighs, above 0 up to 1; other kinds are left out.
-        time: the column of when it was; empty where there is none.
+        count: the column of counts, such as plays; not with ``rating``.
+        event: the column of the kind of event; not with ``rating``. Without rating, count and event
+            every row is an event of weight 1.
+        events: the weight of each kind of event, above 0 up to 1; other kinds are left out.
+        time: the column of times; empty where there is none.
         time_unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970; ``text`` for dates.
-        repeats: of a user's interactions with one item ``last`` or ``first`` stays; ``keep`` keeps
-            all, and items may be recommended to who has taken them.
+        repeats: which of a user's interactions with one item stays: ``last`` or ``first``; ``keep``
+            keeps all, and items may be recommended again.
     """
 
     files: str = ""
@@ -96,8 +96,8 @@ class InteractionsSpec(Settings):
             f"interactions.user and interactions.item are the same column, {self.item!r}; "
             "expected one of who took something and one of what was taken",
         )
-        said = [name for name in ("rating", "count", "event") if getattr(self, name)]
-        check(len(said) < 2, f"interactions: only one of {' and '.join(said)} can be given")
+        named = [name for name in ("rating", "count", "event") if getattr(self, name)]
+        check(len(named) < 2, f"interactions: only one of {' and '.join(named)} can be given")
         check(
             self.time_unit in TIME_UNITS,
             f"interactions.time_unit must be one of {', '.join(TIME_UNITS)}, "
@@ -129,16 +129,16 @@ class InteractionsSpec(Settings):
     def _check_events(self) -> None:
         check(not self.events or bool(self.event), "interactions.events needs the column event")
         for name, weight in self.events.items():
-            right = isinstance(weight, int | float) and not isinstance(weight, bool)
+            is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
             check(
-                right and 0 < weight <= 1,
+                is_number and 0 < weight <= 1,
                 f"interactions.events.{name} must be a number above 0 up to 1, got {weight!r}",
             )
 
 
 @dataclass(frozen=True)
 class UsersSpec(Settings):
-    """The table ``[users]``; left out, users have an id alone.
+    """The table ``[users]``; without it, users have only an id.
 
     Attributes:
         files: as in ``InteractionsSpec``.
@@ -157,7 +157,7 @@ class UsersSpec(Settings):
 
 @dataclass(frozen=True)
 class ItemsSpec(UsersSpec):
-    """The table ``[items]``; left out, items have an id alone.
+    """The table ``[items]``; without it, items have only an id.
 
     Attributes:
         title: the text field that people know an item by; empty where there is none.
@@ -168,12 +168,12 @@ class ItemsSpec(UsersSpec):
 
 @dataclass(frozen=True)
 class Spec:
-    """What a ``fusionrec.toml`` says.
+    """The content of a ``fusionrec.toml``.
 
     Attributes:
-        name: what the data set is called.
+        name: the data set's.
         interactions, users, items: the tables.
-        folder: beside which files are looked for.
+        folder: file names are relative to it.
     """
 
     name: str
@@ -187,7 +187,7 @@ class Spec:
         """The fields of the data set and the scale of its ratings.
 
         Raises:
-            DataError: a field has a name that is none, or has the name of another.
+            DataError: a field's name is invalid, or taken by another.
         """
         rated = self.interactions
         low, high = rated.scale if rated.rating else EVENTS
@@ -214,17 +214,17 @@ def _field(side: Side, name: str, column: FieldSpec) -> Field:
     return Field(name, side, kind, column.filter, label=column.label, buckets=column.buckets)
 
 
-def read_description(path: Path) -> Spec:
-    """What a ``fusionrec.toml`` says.
+def read_spec(path: Path) -> Spec:
+    """Reads and checks a ``fusionrec.toml``.
 
     Args:
         path: the file, or the folder that it lies in.
 
     Raises:
         ConfigError: it cannot be read or is no TOML, a key or table is unknown (the nearest known
-            one is the hint), or a value is not what it should be.
+            one is the hint), or a value is invalid.
     """
-    file = path / NAME if path.is_dir() else path
+    file = path / SPEC_NAME if path.is_dir() else path
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as error:
@@ -233,11 +233,11 @@ def read_description(path: Path) -> Spec:
             "mend that line, or write a new file: fusionrec init DIR --force",
         ) from error
     try:
-        described = description_of(tables)
-        described.schema  # noqa: B018 (its errors are the file's)
+        spec = spec_of(tables)
+        spec.schema  # noqa: B018 (its errors are the file's)
     except (ConfigError, DataError) as error:
         raise ConfigError(f"{file}: {error.message}", error.hint) from error
-    return replace(described, folder=file.parent)
+    return replace(spec, folder=file.parent)
 
 
 @dataclass(frozen=True)
@@ -250,21 +250,23 @@ class _File(Settings):
     items: ItemsSpec = field(default_factory=ItemsSpec)
 
 
-def description_of(tables: Mapping[str, Any]) -> Spec:
-    """A description from the plain values of its TOML.
+def spec_of(tables: Mapping[str, Any]) -> Spec:
+    """A Spec from the plain values of its TOML.
 
     Raises:
-        ConfigError: as ``read_description``.
+        ConfigError: as ``read_spec``.
     """
     check_tables(tables)
     plain = {name: dict(t) if isinstance(t, Mapping) else t for name, t in tables.items()}
     for side in ("users", "items"):
         table = plain.get(side)
         if isinstance(table, dict) and "fields" in table:
-            given = table["fields"]
-            check(isinstance(given, Mapping), f"{side}.fields must be tables: [{side}.fields.NAME]")
+            fields = table["fields"]
+            check(
+                isinstance(fields, Mapping), f"{side}.fields must be tables: [{side}.fields.NAME]"
+            )
             table["fields"] = {
-                name: _column(f"{side}.fields.{name}", value) for name, value in given.items()
+                name: _column(f"{side}.fields.{name}", value) for name, value in fields.items()
             }
     file = _File.from_dict(plain)
     title = file.items.title
@@ -280,6 +282,5 @@ def _column(where: str, value: Any) -> FieldSpec:
     try:
         return FieldSpec.from_dict(value, f"{where}.")
     except ConfigError as error:
-        said = error.message
-        known = where in said
-        raise ConfigError(said if known else f"{where}: {said}", error.hint) from error
+        message = error.message if where in error.message else f"{where}: {error.message}"
+        raise ConfigError(message, error.hint) from error

@@ -1,4 +1,4 @@
-"""What a ``fusionrec.toml`` may get wrong beyond its keys' names: each with what was meant."""
+"""Checks of a ``fusionrec.toml`` beyond its keys' names, with hints at what was meant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from fusionrec.errors import ConfigError
 
 TABLES = ("interactions", "users", "items")
-LEAST = """a fusionrec.toml needs no more than this; write it with your own names:
+MINIMAL_SPEC = """a fusionrec.toml needs no more than this; write it with your own names:
   [interactions]
   files = "ratings.csv"
   user = "user_id"
@@ -17,40 +17,40 @@ LEAST = """a fusionrec.toml needs no more than this; write it with your own name
 
 
 def check_tables(tables: Mapping[str, Any]) -> None:
-    """Makes sure that the file holds known tables alone, and that of interactions.
+    """Checks that all tables are known, and that there are interactions.
 
     Raises:
-        ConfigError: it does not; the hint is the nearest name, or what the least is.
+        ConfigError: with the nearest name, or a minimal file, as the hint.
     """
     for name, value in tables.items():
         if name not in TABLES and isinstance(value, Mapping):
-            known = ", ".join(f"[{one}]" for one in TABLES)
+            known = ", ".join(f"[{table}]" for table in TABLES)
             raise ConfigError(
                 f"unknown table [{name:.60}]; known are {known}",
-                meant(name, TABLES, "did you mean [{}]?"),
+                nearest_hint(name, TABLES, "did you mean [{}]?"),
             )
     if "interactions" not in tables:
-        raise ConfigError("the table [interactions] is missing", LEAST)
+        raise ConfigError("the table [interactions] is missing", MINIMAL_SPEC)
 
 
 def check_kind(kind: str, kinds: Iterable[str]) -> None:
-    """Makes sure that a field has a known kind.
+    """Checks that a field's kind is known.
 
     Raises:
-        ConfigError: it has another one; the nearest is the hint.
+        ConfigError: with the nearest kind as the hint.
     """
     if kind not in (known := tuple(kinds)):
         raise ConfigError(
             f"kind must be one of {', '.join(known)}, got {kind!r}",
-            meant(kind, known, 'did you mean "{}"?'),
+            nearest_hint(kind, known, 'did you mean "{}"?'),
         )
 
 
 def check_scale(scale: tuple[float, ...]) -> None:
-    """Makes sure that there is a scale beside a rating.
+    """Checks that a rating has a scale.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: it has none.
     """
     if not scale:
         raise ConfigError(
@@ -60,29 +60,29 @@ def check_scale(scale: tuple[float, ...]) -> None:
 
 
 def check_title(title: str, texts: Iterable[str]) -> None:
-    """Makes sure that the title is a text field.
+    """Checks that the title is a text field.
 
     Raises:
-        ConfigError: it is none; the fields that are stand in the message, the nearest first.
+        ConfigError: it is not; the message lists the text fields, the nearest first.
     """
     near = sorted(texts, key=lambda name: -difflib.SequenceMatcher(None, title, name).ratio())
     if title and title not in near:
         raise ConfigError(
             f"items.title must be one of its text fields ({', '.join(near) or 'there are none'}), "
             f"got {title!r}",
-            meant(title, near, 'did you mean "{}"?'),
+            nearest_hint(title, near, 'did you mean "{}"?'),
         )
 
 
 def check_names(users: Iterable[str], items: Iterable[str]) -> None:
-    """Makes sure that no field of users has the name of one of items.
+    """Checks that users and items share no field name.
 
     Raises:
-        ConfigError: one has.
+        ConfigError: they do.
     """
-    there = set(items)
+    taken = set(items)
     for name in users:
-        if name in there:
+        if name in taken:
             raise ConfigError(
                 f"users.fields.{name} and items.fields.{name} have one name",
                 f"call one of them otherwise, such as [users.fields.user_{name}] with "
@@ -90,7 +90,7 @@ def check_names(users: Iterable[str], items: Iterable[str]) -> None:
             )
 
 
-def meant(name: str, known: Iterable[str], says: str) -> str | None:
+def nearest_hint(name: str, known: Iterable[str], says: str) -> str | None:
     """The nearest of the known names, as a hint; None where none is near."""
     near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return says.format(near[0]) if near else None

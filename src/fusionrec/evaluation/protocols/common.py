@@ -136,7 +136,7 @@ class Protocol(ABC):
         """The splits.
 
         Raises:
-            UsageError: as of the splits in ``data.split``.
+            UsageError: as of the splits in ``data.splits``.
         """
 
     @abstractmethod

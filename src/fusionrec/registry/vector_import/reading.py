@@ -13,7 +13,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
-from fusionrec.data.texts import ID_RULE, is_id
+from fusionrec.data.values import ID_RULE, is_id
 from fusionrec.errors import DataError
 from fusionrec.registry.tables import SCHEMA, items_alone
 from fusionrec.registry.vector_import.columns import (

@@ -1,4 +1,4 @@
-"""The bytes of a file, unpacked, and what is said if they cannot be had."""
+"""Opens packed and plain files as streams of bytes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 from fusionrec.errors import DataError
 
-OnBytes = Callable[[int], None]  # of how many bytes of a file were read by then
+OnBytes = Callable[[int], None]  # called with the bytes of a file read so far
 
-BLOCK = 8 << 20  # bytes of text that are parsed at a time, and so the longest line
+BLOCK = 8 << 20  # bytes of text parsed at a time; no line may be longer
 
 
 @contextmanager
 def open_bytes(path: Path, compression: str) -> Iterator[tuple[Any, Any]]:
-    """A stream of a file's bytes, unpacked, and the file below it; pyarrow's NativeFiles."""
+    """A stream of a file's unpacked bytes, and the file below it; both pyarrow NativeFiles."""
     import pyarrow as pa
 
     with pa.OSFile(str(path)) as file:
@@ -28,16 +28,16 @@ def open_bytes(path: Path, compression: str) -> Iterator[tuple[Any, Any]]:
 
 
 @contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Says which file it was if it cannot be read.
+def translate_errors(path: Path) -> Iterator[None]:
+    """Turns errors of pyarrow and the system into DataErrors that name the file.
 
     Raises:
-        DataError: what pyarrow or the system raised.
+        DataError: the file cannot be read.
     """
     import pyarrow as pa
 
     try:
         yield
     except (OSError, pa.ArrowException) as error:
-        said = str(error).splitlines()[0][:300]
-        raise DataError(f"{path} cannot be read: {said}", "get a fresh copy of it") from error
+        why = str(error).splitlines()[0][:300]
+        raise DataError(f"{path} cannot be read: {why}", "get a fresh copy of it") from error

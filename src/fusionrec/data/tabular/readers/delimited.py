@@ -1,7 +1,7 @@
-"""Lines of values, CSV and TSV: parsed by pyarrow; the bad line is looked for when there is one.
+"""CSV and TSV, parsed by pyarrow; a slow second pass finds the line of an error.
 
-A quote that stands there by mistake makes one value of all lines up to the next quote. Such a value
-is looked for, slowly, only where one holds many line ends or the last row holds any.
+A stray quote makes one value of all lines up to the next quote. The second pass looks for one only
+if a value has many line ends, or the last row has any.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, reading
+from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, translate_errors
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Noticed = Callable[[str, int, str, str], None]  # a finding: name, count, what it says, example
+OnFinding = Callable[[str, int, str, str], None]  # name, count, says, example: see Finding
 
 _ROW = "mend or remove that line; a value with the delimiter in it needs quotes around it"
 _QUOTE = "mend that line: remove the quote, or set a second one where the value ends"
 _END = "the end"
-_LONG = 20  # line ends in a value, above which a quote may stand there by mistake
+_LONG = 20  # line ends in a value; more suggest a stray quote
 
 
 def batches(
@@ -33,16 +33,16 @@ def batches(
     delimiter: str,
     names: list[str],
     columns: list[str],
-    told: OnBytes,
-    noticed: Noticed,
+    on_bytes: OnBytes,
+    on_finding: OnFinding,
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file, all values strings, an empty one null.
+    """The rows of a file; all values are strings, empty ones null.
 
     Args:
         path, compression, delimiter: the file.
         names: its header.
-        columns: which of these are given.
-        told, noticed: as in ``SourceFile.batches``.
+        columns: which of these to read.
+        on_bytes, on_finding: as in ``SourceFile.batches``.
 
     Raises:
         DataError: a line has more or fewer values than the header, is longer than ``BLOCK`` bytes,
@@ -52,12 +52,12 @@ def batches(
     import pyarrow.csv as pc
 
     doubtful, last = False, None
-    with reading(path), open_bytes(path, compression) as (stream, file):
+    with translate_errors(path), open_bytes(path, compression) as (stream, file):
         try:
             reader = pc.open_csv(stream, *_options(delimiter, names, columns))
             for number, batch in enumerate(reader, 1):
                 # The reader is ahead of what it gives; each batch is a block.
-                told(file.tell() if compression else min(number * BLOCK, file.size()))
+                on_bytes(file.tell() if compression else min(number * BLOCK, file.size()))
                 doubtful |= _line_ends(batch) > _LONG
                 last = batch.slice(len(batch) - 1) if len(batch) else last
                 yield batch.select(columns)
@@ -70,17 +70,17 @@ def batches(
     if doubtful:
         long, example = _look_through(path, compression, delimiter, len(names))
         says = f"values of {path.name} that span more than {_LONG} lines; is a quote there astray?"
-        noticed(f"lines_{path}", long, says, example)
+        on_finding(f"lines_{path}", long, says, example)
 
 
 def _line_ends(batch: pa.RecordBatch) -> int:
-    """The most line ends that a value holds. All columns count, since a quote may swallow lines in
-    one that nobody asked for.
+    """The most line ends in any value of any column, since a stray quote may stand in a column that
+    is not read.
     """
     import pyarrow.compute as pc
 
     most = (pc.max(pc.count_substring(column, "\n")).as_py() for column in batch.columns)
-    return max((one or 0 for one in most), default=0)
+    return max((count or 0 for count in most), default=0)
 
 
 def _options(delimiter: str, names: list[str], columns: list[str]) -> tuple[Any, Any, Any]:
@@ -89,7 +89,7 @@ def _options(delimiter: str, names: list[str], columns: list[str]) -> tuple[Any,
 
     read = pc.ReadOptions(block_size=BLOCK)
     parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    # Nobody asks whether the other columns are UTF-8.
+    # Columns that are not read need not be UTF-8.
     types = dict.fromkeys(names, pa.binary()) | dict.fromkeys(columns, pa.string())
     convert = pc.ConvertOptions(
         column_types=types,
@@ -100,15 +100,15 @@ def _options(delimiter: str, names: list[str], columns: list[str]) -> tuple[Any,
 
 
 def _look_through(path: Path, compression: str, delimiter: str, width: int) -> tuple[int, str]:
-    """How many values span many lines, and the first of them.
+    """How many values span many lines, and an example.
 
     Raises:
-        DataError: of the first line that is not what it should be, or whose quote never ends.
+        DataError: a line is malformed or its quote never ends; names the first such line.
     """
     long, example = 0, ""
     with open_bytes(path, compression) as (stream, _):
         lines = _Lines(path, stream)
-        # One line more, which is a row of its own unless the last quote is still open.
+        # The extra line is a row of its own unless the last quote is still open.
         reader = csv.reader(chain(lines, [_END]), delimiter=delimiter)
         limit = csv.field_size_limit(max(csv.field_size_limit(), BLOCK))
         try:
@@ -131,17 +131,17 @@ def _look_through(path: Path, compression: str, delimiter: str, width: int) -> t
         except csv.Error as error:
             raise DataError(f"{path}, line {lines.first}: {error}", _ROW) from error
         finally:
-            csv.field_size_limit(limit)  # which is the whole process's
+            csv.field_size_limit(limit)  # global to the process
     return long, example
 
 
 def _check_end(path: Path, first: int, row: list[str]) -> None:
-    """Raises the DataError of a quote that is still open behind the last line.
+    """Raises a DataError if a quote is still open after the last line.
 
     Args:
         path: for messages.
         first: the number of the last row's first line.
-        row: its values, with the line that was put behind them all.
+        row: its values, with the extra line ``_END``.
     """
     if row == [_END]:
         return
@@ -153,7 +153,7 @@ def _check_end(path: Path, first: int, row: list[str]) -> None:
 
 
 class _Lines:
-    """The lines of a stream as text, and how long the row is that they make.
+    """The lines of a stream as text, with the size of the current row.
 
     Args:
         path: for messages.
@@ -162,7 +162,7 @@ class _Lines:
     Attributes:
         row: bytes of the row so far; set to 0 where one ends.
         first: the number of the row's first line; set where one ends.
-        number: that of the last line that was read.
+        number: the number of the last line read.
     """
 
     def __init__(self, path: Path, stream: Any) -> None:

@@ -1,6 +1,4 @@
-"""JSON Lines, an object on every line: parsed by pyarrow in blocks, and line by line where the
-lines of a block differ in what they hold.
-"""
+"""JSON Lines, parsed by pyarrow in blocks, or line by line where types in a block differ."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, reading
+from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, translate_errors
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ _MEND = "mend or remove that line"
 
 
 def types_of(path: Path, compression: str) -> dict[str, str]:
-    """The columns of a file's first block, and their types.
+    """The columns of a file's first block and their types.
 
     Raises:
         DataError: as ``batches``.
@@ -35,9 +33,9 @@ def types_of(path: Path, compression: str) -> dict[str, str]:
 
 
 def batches(
-    path: Path, compression: str, columns: Sequence[str], told: OnBytes
+    path: Path, compression: str, columns: Sequence[str], on_bytes: OnBytes
 ) -> Iterator[pa.RecordBatch]:
-    """The rows of a file; a column that a block never names is null in its batch.
+    """The rows of a file; a column that a block lacks is null in its batch.
 
     Raises:
         DataError: a line is no JSON object, not UTF-8, or longer than ``BLOCK`` bytes; the message
@@ -45,23 +43,23 @@ def batches(
     """
     import pyarrow as pa
 
-    for table in _tables(path, compression, told):
-        given = set(table.column_names)
-        held = [
-            table[name].combine_chunks() if name in given else pa.nulls(len(table))
+    for table in _tables(path, compression, on_bytes):
+        present = set(table.column_names)
+        arrays = [
+            table[name].combine_chunks() if name in present else pa.nulls(len(table))
             for name in columns
         ]
-        yield pa.RecordBatch.from_arrays(held, names=list(columns))
+        yield pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
-def _tables(path: Path, compression: str, told: OnBytes) -> Iterator[pa.Table]:
-    """A table per block, with all columns that the block names."""
+def _tables(path: Path, compression: str, on_bytes: OnBytes) -> Iterator[pa.Table]:
+    """One table per block, with all columns of the block."""
     import pyarrow as pa
 
-    dates: dict[str, Any] = {}  # columns of texts that pyarrow would take for dates
-    with reading(path), open_bytes(path, compression) as (stream, file):
+    dates: dict[str, Any] = {}  # text columns that pyarrow would parse as dates
+    with translate_errors(path), open_bytes(path, compression) as (stream, file):
         for line, block in _blocks(path, stream):
-            told(file.tell())
+            on_bytes(file.tell())
             try:
                 block.decode()
                 table = None if _deep(block) else _parsed(block, dates)
@@ -81,19 +79,19 @@ def _parsed(block: bytes, dates: dict[str, Any]) -> pa.Table:
     while True:
         explicit = pa.schema(list(dates.items())) if dates else None
         table = pj.read_json(io.BytesIO(block), read, pj.ParseOptions(explicit_schema=explicit))
-        names = names or table.column_names  # later the explicit ones come first
-        found = {
+        names = names or table.column_names  # on later passes the explicit ones come first
+        parsed = {
             field.name: pa.list_(pa.string()) if pa.types.is_list(field.type) else pa.string()
             for field in table.schema
             if "timestamp" in str(field.type) and "struct" not in str(field.type)
         }
-        if not found:
+        if not parsed:
             return table.select(names)
-        dates |= found
+        dates |= parsed
 
 
 def _inexact(table: pa.Table) -> bool:
-    """Whether whole numbers became floats that do not tell them apart."""
+    """Whether whole numbers became floats too large to be exact."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -102,7 +100,7 @@ def _inexact(table: pa.Table) -> bool:
 
 
 def _blocks(path: Path, stream: Any) -> Iterator[tuple[int, bytes]]:
-    """Whole lines, about ``BLOCK`` bytes at a time, and the number of the first of them."""
+    """Whole lines, about ``BLOCK`` bytes at a time, and the number of the first line."""
     line, rest = 1, b""
     while piece := stream.read(BLOCK):
         if line == 1 and not rest:
@@ -126,7 +124,7 @@ def _blocks(path: Path, stream: Any) -> Iterator[tuple[int, bytes]]:
 
 
 def _deep(block: bytes) -> bool:
-    """Whether a line may hold lists in lists, so deep that pyarrow's parser ends the process."""
+    """Whether a line may nest so deeply that pyarrow's parser crashes the process."""
     if block.count(b"[") + block.count(b"{") < block.count(b"\n") + _DEEP:
         return False
     letters = np.frombuffer(block, dtype=np.uint8)
@@ -136,7 +134,7 @@ def _deep(block: bytes) -> bool:
 
 
 def _by_line(path: Path, first: int, block: bytes) -> dict[str, list[Any]]:
-    """The columns of a block, all texts or lists of texts."""
+    """The columns of a block, as texts or lists of texts."""
     rows: list[dict[str, Any]] = []
     for number, line in enumerate(block.split(b"\n"), first):
         if not line.strip():
@@ -145,10 +143,10 @@ def _by_line(path: Path, first: int, block: bytes) -> dict[str, list[Any]]:
             row = json.loads(line.decode())
         except (ValueError, RecursionError) as error:
             hint = "save it as UTF-8" if isinstance(error, UnicodeDecodeError) else _MEND
-            said = str(error)
-            if isinstance(error, json.JSONDecodeError):  # whose line is always 1
-                said = f"{error.msg} at its character {error.pos + 1}"
-            raise DataError(f"{path}, line {number}: not JSON in UTF-8: {said}", hint) from error
+            why = str(error)
+            if isinstance(error, json.JSONDecodeError):  # its own line is always 1
+                why = f"{error.msg} at its character {error.pos + 1}"
+            raise DataError(f"{path}, line {number}: not JSON in UTF-8: {why}", hint) from error
         if not isinstance(row, dict):
             raise DataError(f"{path}, line {number}: expected a JSON object, got {row!r:.60}", _ONE)
         rows.append({name: _text(value) for name, value in row.items()})
@@ -157,22 +155,22 @@ def _by_line(path: Path, first: int, block: bytes) -> dict[str, list[Any]]:
 
 
 def _text(value: Any) -> Any:
-    """A value as text, a list as a list of texts; a table within the table is its JSON."""
+    """A value as text, a list as a list of texts; a nested object becomes its JSON."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, list):
-        return [_text(one) for one in value]
+        return [_text(element) for element in value]
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         value = int(value)
     return json.dumps(value, ensure_ascii=False)
 
 
 def _alike(values: list[Any]) -> list[Any]:
-    """Lists of texts where one of the values is a list."""
+    """A column of lists if any value is a list; else as it is."""
     if not any(isinstance(value, list) for value in values):
         return values
     lists = [value if value is None or isinstance(value, list) else [value] for value in values]
     return [
-        held and [json.dumps(one) if isinstance(one, list) else one for one in held]
-        for held in lists
+        texts and [json.dumps(text) if isinstance(text, list) else text for text in texts]
+        for texts in lists
     ]
