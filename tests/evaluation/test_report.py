@@ -17,7 +17,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.report.holdout import Holdout, held_out
 from fusionrec.evaluation.report.html import number
-from fusionrec.evaluation.report.quality import Measured, measure
+from fusionrec.evaluation.report.quality import Quality, measure
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import mae, rmse
@@ -187,7 +187,7 @@ def starred(dataset: Dataset, made_of) -> Artifact:
     return made_of(dataset, replace(recipe(epochs=4), rating=HEAD))
 
 
-def with_measured(artifact: Artifact, data: Dataset) -> tuple[Holdout, Measured]:
+def with_measured(artifact: Artifact, data: Dataset) -> tuple[Holdout, Quality]:
     """What a version's report measures."""
     held = held_out(artifact, data)
     return held, measure(Scorer(artifact, held), held)

@@ -17,7 +17,7 @@ from fusionrec.data.leakage import check_disjoint
 from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
 from fusionrec.errors import TrainingError, UsageError
-from fusionrec.evaluation.candidates import Fresh, Published
+from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
@@ -95,7 +95,7 @@ def test_stars_are_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(UsageError, match="learns from ratings"):
         train(groups(), headed, Workspace(tmp_path))
     with pytest.raises(UsageError, match="learns from ratings"):
-        evaluate(groups(times=True), named("next-item"), ProtocolOptions(), Fresh(headed))
+        evaluate(groups(times=True), named("next-item"), ProtocolOptions(), TrainOnSplit(headed))
 
 
 def test_people_get_more_of_what_they_take(taken):
@@ -169,7 +169,7 @@ def test_every_protocol_that_ranks_measures_events(protocol):
         users={"club": clubs}, items={"shelf": shelves},
     )  # fmt: skip
     folds = (0,) if "folds" in named(protocol).takes else None
-    source = Fresh(recipe(epochs=15, batch=100, user_id_dropout=0.5, item_id_dropout=0.5))
+    source = TrainOnSplit(recipe(epochs=15, batch=100, user_id_dropout=0.5, item_id_dropout=0.5))
     result = evaluate(data, named(protocol), ProtocolOptions(folds=folds), source, through_index=0)
     assert result.row("fusion").figure("ndcg@10") > 0.2
     assert not any("liked" in metric for row in result.rows for metric in row.metrics)
@@ -210,7 +210,7 @@ def test_what_is_taken_again_may_be_tested_on(tmp_path):
             replace(data, schema=replace(data.schema, repeats=False))
         )
     asked = ProtocolOptions(baselines=("popular",))
-    source = Fresh(sequence_recipe(epochs=12, batch=200))
+    source = TrainOnSplit(sequence_recipe(epochs=12, batch=200))
     result = evaluate(data, named("next-item"), asked, source, through_index=20)
     assert result.row("sequence").figure("hr@10") > 0.6
     assert result.row("sequence").figure("ndcg@10") > 0.5
@@ -258,7 +258,7 @@ def test_histories_of_events_move_the_answer(bought):
         assert len(kinds.items) == 3
     page = render(bought, baskets()).partition("<body>")[2].lower()
     assert "stars" not in page
-    Published(bought)
+    TrainedVersion(bought)
 
 
 # What is said to a model of events.

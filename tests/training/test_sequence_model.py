@@ -13,7 +13,7 @@ from builders import SMALL, carousel, checkerboard, library, sequence_recipe, st
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_last_out
 from fusionrec.errors import ConfigError, TrainingError
-from fusionrec.evaluation.candidates import Fresh, ModelRanker
+from fusionrec.evaluation.candidates import ModelRanker, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.encoder import Encoder
@@ -367,7 +367,7 @@ def test_it_is_far_above_popularity_and_known_rows_are_used(tmp_path):
         data,
         named("next-item"),
         ProtocolOptions(baselines=("popular",)),
-        Fresh(made),
+        TrainOnSplit(made),
         through_index=10,
         resamples=1000,
     )
@@ -833,7 +833,7 @@ def test_next_item_tells_the_model_of_the_validation_item(dataset):
 def test_a_fresh_model_is_trained_on_the_splits_rows_and_the_runs_seed(dataset, tmp_path: Path):
     split = leave_last_out(dataset, short="train")
     made = sequence_recipe(LENGTH, epochs=1)
-    artifact = Fresh(made).get(dataset, split, 7, tmp_path)
+    artifact = TrainOnSplit(made).get(dataset, split, 7, tmp_path)
     assert artifact.manifest["recipe"]["training"]["seed"] == 7
     assert artifact.manifest["rows"] == dataset.fingerprint(split.train)
     assert len(artifact.histories.item) == len(split.train)

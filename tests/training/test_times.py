@@ -10,7 +10,7 @@ import pytest
 from builders import carousel, library, sequence_recipe
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
-from fusionrec.evaluation.candidates import Fresh, ModelRanker
+from fusionrec.evaluation.candidates import ModelRanker, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import CLOCKED, evaluate
 from fusionrec.features.history import History
@@ -204,7 +204,7 @@ def test_a_result_says_that_the_model_was_told_the_time():
     for clock in (True, False):
         made = recipe(epochs=1, clock=clock)
         asked = ProtocolOptions(baselines=("popular",))
-        result = evaluate(data, named("next-item"), asked, Fresh(made), through_index=0)
+        result = evaluate(data, named("next-item"), asked, TrainOnSplit(made), through_index=0)
         assert (CLOCKED in result.notes) == clock
 
 
