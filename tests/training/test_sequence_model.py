@@ -810,11 +810,11 @@ def test_a_ranker_is_told_of_known_rows_alone(unbroken, dataset):
     for known in (split.train, split.before_test):
         histories = Histories.build(dataset, known)
         wanted = unbroken.vectors_of([None] * 3, columns, [histories.of(int(u)) for u in users])
-        ranker = ModelRanker(unbroken, dataset, known=known)
+        ranker = ModelRanker(unbroken, dataset, history_rows=known)
         assert np.array_equal(ranker.vectors(users), wanted)
         assert np.allclose(ranker.scores(users), wanted @ unbroken.item_vectors.T, atol=1e-5)
-    before = ModelRanker(unbroken, dataset, known=split.train).vectors(users)
-    after = ModelRanker(unbroken, dataset, known=split.before_test).vectors(users)
+    before = ModelRanker(unbroken, dataset, history_rows=split.train).vectors(users)
+    after = ModelRanker(unbroken, dataset, history_rows=split.before_test).vectors(users)
     assert np.abs(before - after).max(axis=1).min() > 1e-4
     stranger = ModelRanker(unbroken, dataset).vectors(users)
     assert np.array_equal(stranger, unbroken.vectors_of([None] * 3, columns))
@@ -825,9 +825,9 @@ def test_next_item_tells_the_model_of_the_validation_item(dataset):
     protocol, options = named("next-item"), ProtocolOptions()
     [run] = protocol.runs(dataset, options)
     [task] = protocol.tasks(dataset, run, options)
-    assert np.array_equal(np.sort(task.known), np.sort(split.before_test))
+    assert np.array_equal(np.sort(task.history_rows), np.sort(split.before_test))
     [task] = protocol.tasks(dataset, run, ProtocolOptions(validation=True))
-    assert np.array_equal(np.sort(task.known), np.sort(split.train))
+    assert np.array_equal(np.sort(task.history_rows), np.sort(split.train))
 
 
 def test_a_fresh_model_is_trained_on_the_splits_rows_and_the_runs_seed(dataset, tmp_path: Path):

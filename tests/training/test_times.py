@@ -192,9 +192,9 @@ def test_a_ranker_asks_each_user_at_their_time(clocked):
     data, artifact = clocked
     users, known = np.array([4, 9]), np.arange(len(data))
     now = np.full(len(data.users), 4.5 * SEASON)
-    early = ModelRanker(artifact, data, known=known, now=now).vectors(users)
+    early = ModelRanker(artifact, data, history_rows=known, now=now).vectors(users)
     now[9] += SEASON
-    late = ModelRanker(artifact, data, known=known, now=now).vectors(users)
+    late = ModelRanker(artifact, data, history_rows=known, now=now).vectors(users)
     assert np.array_equal(early[0], late[0])
     assert np.abs(early[1] - late[1]).max() > 1e-3
 
