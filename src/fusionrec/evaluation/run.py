@@ -181,12 +181,8 @@ class _State:
 
 def _result(state: _State, runs: Sequence[SplitRun], resamples: int, started: float) -> Result:
     """The result, with comparisons and notes."""
-    dataset, protocol, options, rows = (
-        state.dataset,
-        state.protocol,
-        state.options,
-        state.rows(),
-    )
+    dataset, protocol, options = state.dataset, state.protocol, state.options
+    rows = state.rows()
     return Result(
         protocol.name,
         protocol.asks,
