@@ -173,10 +173,10 @@ def test_a_checkpoint_is_kept_while_the_training_runs(dataset, tmp_path):
     made: Recipe = recipe(checkpoint_seconds=1e-6)
     seen = []
 
-    def report(progress: TrainingState) -> None:
+    def on_progress(progress: TrainingState) -> None:
         seen.append(bool(list(Workspace(tmp_path).checkpoints.glob("*/state.safetensors"))))
 
-    train(dataset, made, Workspace(tmp_path), report)
+    train(dataset, made, Workspace(tmp_path), on_progress)
     assert seen[0] is False
     assert all(seen[1:])
 
