@@ -355,7 +355,7 @@ def test_users_of_several_runs_are_drawn_together_and_nan_counts_in_nothing() ->
 
 
 def test_few_users_are_said_to_be_few_and_others_do_not_pair() -> None:
-    few = line("a", np.arange(bootstrap.FEWEST - 1.0))
+    few = line("a", np.arange(bootstrap.MIN_USERS - 1.0))
     assert compare(few, few, "ndcg@10").mark == "few users"
     with pytest.raises(UsageError, match="same users"):
         compare(few, line("b", np.zeros(4)), "ndcg@10")

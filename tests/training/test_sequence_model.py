@@ -384,7 +384,7 @@ def test_many_negatives_that_are_drawn_train_as_well():
     data = carousel()
     made = sequence_recipe(20, epochs=20, validation=0.5, id_dropout=0.0, negatives=12)
     task = fit(data, made)
-    chances = task._chances()
+    chances = task._draw_probabilities()
     assert chances.sum() == pytest.approx(12, rel=1e-3)
     assert ((chances > 0) & (chances <= 1)).all()
     assert task.state.best.validation > 0.9
@@ -393,7 +393,7 @@ def test_many_negatives_that_are_drawn_train_as_well():
 def test_chances_follow_popularity_and_never_pass_one(dataset):
     for wanted in (1, 5, 20, 39):
         task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
-        chances, count = task._chances(), np.bincount(dataset.item[task.rows])
+        chances, count = task._draw_probabilities(), np.bincount(dataset.item[task.rows])
         assert chances.sum() == pytest.approx(wanted, rel=1e-3)
         assert chances.max() <= 1
         sure = chances > 1 - 1e-6
@@ -402,7 +402,7 @@ def test_chances_follow_popularity_and_never_pass_one(dataset):
         assert not sure.any() or count[sure].min() >= count[~sure].max(initial=0)
     for wanted in (0, 40, 1000):
         task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
-        assert task._chances() is None
+        assert task._draw_probabilities() is None
 
 
 def test_drawn_items_are_drawn_with_their_chances(dataset):
@@ -413,7 +413,7 @@ def test_drawn_items_are_drawn_with_their_chances(dataset):
         negatives, _ = task._negatives(rng)
         drawn[negatives] += 1
         assert (np.diff(negatives) > 0).all()
-    chances = task._chances()
+    chances = task._draw_probabilities()
     assert np.abs(drawn / times - chances).max() < 5 * 0.5 / np.sqrt(times)
 
 
@@ -745,7 +745,7 @@ def test_a_new_rating_moves_the_vector(unbroken):
     columns = {name: [value] for name, value in unbroken.users.row(9).items()}
 
     def vector(*more: float) -> np.ndarray:
-        history = stored.then(History.of(np.full(len(more), 39), more))
+        history = stored.followed_by(History.of(np.full(len(more), 39), more))
         return unbroken.vectors_of([None], columns, [history])[0]
 
     found = [vector(), vector(5.0), vector(1.0), vector(np.nan)]
