@@ -177,7 +177,7 @@ def walks() -> Dataset:
 
 @pytest.fixture(scope="module")
 def reader(walks: Dataset, made_of) -> Artifact:
-    """A version that reads histories; half of the users' latest ratings are held out."""
+    """A version that reads histories; half of the users' latest ratings are its holdout."""
     return made_of(walks, sequence_recipe(epochs=8, validation=0.5))
 
 

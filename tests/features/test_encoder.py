@@ -37,7 +37,7 @@ def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
 
 @pytest.fixture(scope="module")
 def halves(dataset: Dataset) -> tuple[Dataset, Encoder]:
-    """Items 0..19 are in training rows, the others not; "Zebra" stands in held-out titles only."""
+    """Items 0..19 are in training rows, the others not; "Zebra" is in titles of the others only."""
     titles = list(dataset.items.columns["title"])
     titles[20:] = [f"{title} Zebra" for title in titles[20:]]
     titles[:20] = [f"{title} Lion" for title in titles[:20]]
@@ -47,7 +47,7 @@ def halves(dataset: Dataset) -> tuple[Dataset, Encoder]:
     return made, Encoder.fit(made, np.flatnonzero(made.item < 20))
 
 
-def test_ids_words_and_numbers_of_held_out_rows_are_unknown(halves):
+def test_ids_words_and_numbers_of_other_rows_are_unknown(halves):
     dataset, encoder = halves
     encoded = encoder.encode_table("item", dataset.items)
     assert (encoded["movie_id"][20:] == UNKNOWN).all()
@@ -152,8 +152,8 @@ def test_buckets_hold_about_as_many_numbers_each():
     assert encoded.dtype == np.float32
     assert (encoded.sum(axis=1) == 1).all()
     assert (encoded[:, 0] == np.isnan(pages)).all()
-    held = encoded[:, 1:].sum(axis=0)
-    assert held.max() - held.min() <= 2
+    sizes = encoded[:, 1:].sum(axis=0)
+    assert sizes.max() - sizes.min() <= 2
     # Whatever lies outside counts in the first or the last; what is no number is not known.
     ids, far = [None] * 6, [-1e9, 1e9, edges[3], math.nan, None, math.inf]
     rows = encoder.encode("item", ids, {"pages": far})["pages"].argmax(axis=1)
@@ -253,7 +253,7 @@ def test_a_file_that_is_no_json_is_an_artifact_error(tmp_path, content):
         ({"height": "180"}, "gender, age, occupation"),
     ],
 )
-def test_a_profile_that_is_none_is_told_what_it_could_be(published, values, listed):
+def test_an_invalid_profile_lists_the_choices(published, values, listed):
     with pytest.raises(UsageError) as caught:
         published.encoder.profile(values)
     assert listed in caught.value.message

@@ -65,7 +65,7 @@ def test_the_clock_is_fitted_on_what_follows_within_one_user():
     assert alone.dates(np.array([5.0])).tolist() == [1]
 
 
-def test_a_reading_is_told_and_read_back():
+def test_history_features_are_written_and_read_back():
     for gaps, clock in ((False, None), (True, None), (True, CLOCK)):
         reading = HistoryFeatures(7, SCALE, gaps, clock)
         assert HistoryFeatures.from_json(reading.to_json(), SCALE) == reading

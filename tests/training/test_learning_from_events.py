@@ -236,16 +236,16 @@ def test_the_staple_is_recommended_again(tmp_path):
         for user in range(8):
             answer = opened.recommend(Query(user=f"u{user}", k=3, explain=True))
             assert answer.items[0].id == f"i{user % 4}"
-            told = [item.reason.items for item in answer.items if item.reason]
-            assert all(len(set(named)) == len(named) for named in told)
+            reasons = [item.reason.items for item in answer.items if item.reason]
+            assert all(len(set(named)) == len(named) for named in reasons)
 
 
-def test_all_that_is_told_again_is_read(bought):
+def test_repeated_items_of_a_history_are_read(bought):
     with exact(bought) as opened:
-        told = [Rated("i5", 1.0), Rated("i6", 1.0), Rated("i5", 1.0)]
-        person = opened.people.find(Query(history=told))
+        listed = [Rated("i5", 1.0), Rated("i6", 1.0), Rated("i5", 1.0)]
+        person = opened.people.find(Query(history=listed))
         assert person.history.items.tolist() == [5, 6, 5]
-        assert not any("more than once" in n for n in opened.recommend(Query(history=told)).notes)
+        assert not any("more than once" in n for n in opened.recommend(Query(history=listed)).notes)
         stored = bought.histories.of(0)
         both = opened.people.find(Query(user="u0", history=[Rated("i0", 1.0)]))
         assert len(both.history) == len(stored) + 1

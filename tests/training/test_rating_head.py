@@ -167,7 +167,7 @@ def test_the_seed_decides_everything(dataset):
     assert not np.array_equal(first, fitted(2))
 
 
-def test_an_error_that_is_not_finite_is_told(dataset):
+def test_an_error_that_is_not_finite_is_raised(dataset):
     task = task_of(dataset)
     task.step = lambda _: float("nan")
     with pytest.raises(TrainingError, match="rating head's error is") as caught:

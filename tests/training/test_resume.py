@@ -66,7 +66,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_resuming_ends_in_the_same_vectors(
 
 @pytest.fixture
 def listening():
-    """Ctrl-C is heard, also where the tests run in the background and were told to ignore it."""
+    """Ctrl-C works, also where the tests run in the background, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)

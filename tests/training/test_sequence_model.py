@@ -251,7 +251,7 @@ def test_settings_read_back_equal_and_can_be_changed():
     assert changed.model.history == 33
 
 
-# --- what is held out -----------------------------------------------------------------------------
+# --- the holdout ----------------------------------------------------------------------------------
 
 
 def test_hold_out_latest_takes_the_latest_row_of_users_with_three():
@@ -295,8 +295,8 @@ def test_of_equal_times_and_without_times_the_last_row_is_the_latest():
             assert row == np.flatnonzero(same.user == same.user[row]).max()
 
 
-def test_training_sees_no_held_out_row():
-    """What is held out stands in no minibatch, as nobody's drawn item, and in no vocabulary."""
+def test_training_sees_no_holdout_row():
+    """Holdout rows are in no minibatch, no drawn items and no vocabulary."""
     data = carousel(users=20, items=200)  # few users: many an item has one rating
     task = SequenceTrainer(data, everything(data), sequence_recipe(LENGTH, validation=0.9))
     holdout = set(zip(data.user[task.holdout], data.item[task.holdout], strict=True))
@@ -444,9 +444,9 @@ def test_the_loss_is_what_the_formula_says(negatives):
             profile = [x[user : user + 1] for x in profiles.values()]
             asked = [(0, target) for target in batch.drawn[row]]
             asked += list(enumerate(history[1:], start=1))
-            for place, target in asked:
-                told = [History.of(history[:place], rated[:place])]
-                packed = task.network.user.reading.pack(told, items.astype(np.float32))
+            for position, target in asked:
+                before = [History.of(history[:position], rated[:position])]
+                packed = task.network.user.reading.pack(before, items.astype(np.float32))
                 scores = items @ answer(task.network.user, *profile, *packed)[0] / 0.05
                 counted = np.zeros(len(items))
                 counted[negative] = weight
@@ -468,7 +468,7 @@ def test_two_trainings_with_one_seed_are_the_same_and_others_are_not():
 
 
 def test_the_best_epochs_weights_are_kept_and_patience_ends_a_training():
-    """Tastes that are chance: what is held out soon is told worse."""
+    """Random tastes: the figure on the holdout soon gets worse."""
     data = carousel()
     rng = np.random.default_rng(0)
     data.item[:] = np.concatenate(
@@ -483,8 +483,8 @@ def test_the_best_epochs_weights_are_kept_and_patience_ends_a_training():
     assert task.validate() == pytest.approx(figures[best], abs=1e-6)
 
 
-def test_an_epoch_is_judged_by_the_ndcg_of_what_is_held_out(dataset):
-    """Among all items that training knows or that are held out, without what the user rated."""
+def test_an_epoch_is_judged_by_the_ndcg_of_the_holdout(dataset):
+    """Ranks all training and holdout items, without those that the user rated."""
     rows = np.flatnonzero(dataset.item > 5)  # the first six are no candidates
     task = SequenceTrainer(dataset, rows, sequence_recipe(LENGTH, validation=0.9))
     items = task.network.all_item_vectors()
@@ -803,7 +803,7 @@ def test_users_without_attributes(tmp_path):
 # --- measured -------------------------------------------------------------------------------------
 
 
-def test_a_ranker_is_told_of_known_rows_alone(unbroken, dataset):
+def test_a_ranker_reads_history_rows_alone(unbroken, dataset):
     split = leave_last_out(dataset, short="train")
     users = np.array([3, 30, 7])
     columns = dataset.users.take(users).columns

@@ -169,8 +169,8 @@ def test_hold_out_is_disjoint_whole_and_seeded():
     assert len(hold_out(rows[:1], 0.9, seed=0)[0]) == 1
 
 
-def test_training_sees_no_held_out_row(dataset, monkeypatch):
-    """What was held out for validation stands in no minibatch and in no vocabulary."""
+def test_training_sees_no_holdout_row(dataset, monkeypatch):
+    """Holdout rows are in no minibatch and in no vocabulary."""
     rows = np.arange(len(dataset))
     trainer = FusionTrainer(dataset, rows, recipe(validation=0.3))
     trained = {
@@ -220,7 +220,7 @@ def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
 
 
 def test_users_whom_the_tower_cannot_tell_apart_pass_it_once_and_change_no_loss():
-    """With ids withheld always, one row for each distinct profile gives what a row each would."""
+    """Without ids, one row per distinct profile gives the same as a row per user."""
     data = checkerboard()
     made = recipe(user_id_dropout=1.0, attribute_dropout=0.0, item_id_dropout=0.0, batch=10**6)
     trainer = FusionTrainer(data, np.arange(len(data)), made)
