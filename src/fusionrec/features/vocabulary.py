@@ -41,7 +41,7 @@ class Vocabulary:
         values: known values; the one at index p has row p + 1. Row 0 is for all others.
         length: ``text``: words kept of each text; shorter ones are padded.
         mean, std: ``number``: of the known values in training.
-        edges: ``number`` with buckets: the lowest value of each, rising; what is below the first
+        edges: ``number`` with buckets: the lowest value of each, ascending; a value below the first
             counts in it. The bucket at index p has row p + 1.
     """
 

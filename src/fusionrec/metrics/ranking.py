@@ -162,9 +162,9 @@ class Ranking:
         )
         self._blocks.append(block)
 
-    def _check_shown(self, users: np.ndarray, rank: np.ndarray, places: int) -> None:
+    def _check_shown(self, users: np.ndarray, rank: np.ndarray, positions: int) -> None:
         shown = np.isfinite(rank)
-        if shown.sum() != places:
+        if shown.sum() != positions:
             raise UsageError("a list holds an item twice")
         if self.candidates is not None and shown[:, ~self.candidates].any():
             raise UsageError("a list holds an item that is not among the candidates")

@@ -74,7 +74,7 @@ def by_group(
 
     Args:
         labels: n values that name each row's group.
-        measure: makes of a group's rows, int64 [m], what stands beside its label.
+        measure: computes a value from a group's rows, int64 [m].
 
     Returns:
         Label, as text, -> what ``measure`` made, in the labels' order as text.
@@ -106,9 +106,9 @@ def by_stratum(
         by_number[int(s)] = figures(part, replace(catalog, members=within), ks)
         for k in ks:
             if k <= ranked.best.shape[1]:
-                places = int((ranked.best[:, :k] >= 0).sum())
+                positions = int((ranked.best[:, :k] >= 0).sum())
                 taken = int((part.best[:, :k] >= 0).sum())
-                by_number[int(s)][f"share@{k}"] = taken / places if places else float("nan")
+                by_number[int(s)][f"share@{k}"] = taken / positions if positions else float("nan")
     return by_number
 
 

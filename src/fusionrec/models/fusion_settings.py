@@ -194,7 +194,7 @@ class Recipe(Settings):
 
     @property
     def rates(self) -> bool:
-        """Whether what is trained predicts ratings; else it only ranks."""
+        """Whether the model predicts ratings; else it only ranks."""
         return self.training.squared > 0
 
     def for_schema(self, schema: Schema, rows: int) -> Recipe:

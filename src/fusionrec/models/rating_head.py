@@ -1,4 +1,4 @@
-"""The rating head: predicts ratings from who else rated what, beside the cosine that ranks."""
+"""The rating head: predicts ratings from users' and items' ratings, while the cosine ranks."""
 
 from __future__ import annotations
 

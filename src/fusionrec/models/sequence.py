@@ -28,7 +28,7 @@ class HistoryTower(nn.Layer):
     Args:
         encoder: fitted on the training rows.
         settings: widths.
-        reading: what is read of a history; its length is the settings'.
+        reading: the features of a history; its length is that of the settings.
     """
 
     def __init__(

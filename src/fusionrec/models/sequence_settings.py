@@ -137,7 +137,7 @@ class SequenceRecipe(Settings):
 
     @property
     def rates(self) -> bool:
-        """Whether what is trained predicts ratings: it only ranks."""
+        """Whether the model predicts ratings: it only ranks."""
         return False
 
     def for_schema(self, schema: Schema, rows: int) -> SequenceRecipe:  # noqa: ARG002

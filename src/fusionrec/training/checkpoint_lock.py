@@ -62,7 +62,7 @@ def claim_folder(folder: Path, *, resume: bool, log: Callable[[str], None]) -> I
 
 
 def _resumed(folder: Path) -> tuple[Path, IO[str]] | None:
-    """The first folder with a checkpoint that nobody uses; None where there is no checkpoint."""
+    """The first unused folder with a checkpoint, and its lock; None if there is no checkpoint."""
     paths = with_checkpoint(folder)
     for path in paths:
         lock = _lock(path)

@@ -187,7 +187,7 @@ class SequenceNetwork(nn.Layer):
         dataset: whose users and items are encoded once, here.
         encoder: fitted on the training rows.
         recipe: widths, and dropout shares of inputs.
-        reading: what is read of a history.
+        reading: the features of a history.
     """
 
     def __init__(
@@ -273,7 +273,7 @@ class SequenceNetwork(nn.Layer):
         Args:
             items: float32 [items, dim], every item's vector.
             users: int64 [n], positions.
-            histories: what they rated.
+            histories: of all users.
             now: float64 [n], time of each request; None where unknown.
         """
         at = paddle.to_tensor(users)

@@ -158,6 +158,9 @@ def _folders(
 ) -> tuple[Path, Path]:
     """The checkpoint folders of a training, by recipe and rows: today's, and the name of 0.1.0."""
     settings = recipe.for_schema(dataset.schema, len(rows)).to_dict()
-    runs = [json.dumps([settings, one], sort_keys=True) for one in dataset.fingerprints(rows)]
+    runs = [
+        json.dumps([settings, fingerprint], sort_keys=True)
+        for fingerprint in dataset.fingerprints(rows)
+    ]
     current, former = (hashlib.sha256(run.encode()).hexdigest()[:16] for run in runs)
     return workspace.checkpoints / current, workspace.checkpoints / former

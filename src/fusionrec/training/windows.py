@@ -103,15 +103,15 @@ class Windows:
 
     def _drawn(self, rng: np.random.Generator) -> np.ndarray:
         begin, end = self._histories.offsets[self._users], self._histories.offsets[self._users + 1]
-        places = rng.integers(begin[:, None], end[:, None], size=(len(begin), self._draws))
-        drawn: np.ndarray = self._histories.item[places].astype(np.int64)
+        positions = rng.integers(begin[:, None], end[:, None], size=(len(begin), self._draws))
+        drawn: np.ndarray = self._histories.item[positions].astype(np.int64)
         return drawn
 
 
 def _cuts(lengths: np.ndarray, batch: int) -> np.ndarray:
     """Where to cut windows of ascending lengths so that no padded part has over ``batch`` items."""
     cuts = [0]
-    for place, length in enumerate(lengths):
-        if place > cuts[-1] and (place + 1 - cuts[-1]) * length > batch:
-            cuts.append(place)
+    for number, length in enumerate(lengths):
+        if number > cuts[-1] and (number + 1 - cuts[-1]) * length > batch:
+            cuts.append(number)
     return np.array([*cuts, len(lengths)])

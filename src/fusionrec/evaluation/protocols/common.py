@@ -61,7 +61,7 @@ class ProtocolOptions:
 
 @dataclass(frozen=True)
 class SplitRun:
-    """One split, the seed of what is random beside it, and which fold or window it is, from 0."""
+    """A split, the seed for all else that is random, and its fold or window number, from 0."""
 
     split: Split
     seed: int

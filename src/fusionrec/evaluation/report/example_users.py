@@ -1,4 +1,4 @@
-"""Example users: who they are, what they rated, and what they would be shown."""
+"""Example users with profile, history and recommendations."""
 
 from __future__ import annotations
 

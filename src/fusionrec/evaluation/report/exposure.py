@@ -32,7 +32,7 @@ class ScoreSample:
         label: such as ``4 stars``; of events ``taken``.
         scores: float32 [n].
         stars: mean rating that the scores predict; None where the version only ranks.
-        free: whether nobody rated them.
+        free: whether they are unrated pairs.
     """
 
     label: str
@@ -48,14 +48,14 @@ class Exposure:
     Attributes:
         users: whose lists were made.
         model, popular: ``coverage@10``, ``gini@10``, ``percentile@10``, ``novelty@10``.
-        places, rated: float64 [BINS], shares of the lists' places, and of all ratings, by the
-            item's popularity percentile.
+        shown, rated: float64 [BINS], shares of list positions, and of all ratings, by the item's
+            popularity percentile.
     """
 
     users: int
     model: Mapping[str, float]
     popular: Mapping[str, float]
-    places: np.ndarray
+    shown: np.ndarray
     rated: np.ndarray
 
 
@@ -133,7 +133,7 @@ def _weights(weight: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
-    """Scores of pairs drawn at random that nobody rated, float32 [n]."""
+    """Scores of random unrated pairs, float32 [n]."""
     items = len(scorer.artifact.items)
     user = rng.choice(scorer.users, _SAMPLE // 2)
     item = rng.integers(items, size=len(user))

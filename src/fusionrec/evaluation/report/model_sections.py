@@ -160,7 +160,7 @@ def _train_figure_note(judged: bool, measure: Mapping[str, Any]) -> str:
 
 
 def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
-    """How scores are spread over what was rated so or so, and what was not rated."""
+    """The distribution of scores by rating, and of unrated pairs."""
     samples, words = exposure.score_samples(scorer, holdout), terms_for(scorer.artifact.schema)
     unseen = holdout is not None and len(holdout.rows) > 0
     intro = (
@@ -183,7 +183,7 @@ def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
 
 
 def _pairs_origin(artifact: Artifact, unseen: bool) -> str:
-    """Whose ratings the scores are of, and what the users' vectors have read of them."""
+    """Which ratings the scores are of, and whether the users' vectors read them."""
     if unseen:
         reads = ", by vectors of the histories without them" if artifact.reading else ""
         return f"held out for validation{reads}"

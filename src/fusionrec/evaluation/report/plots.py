@@ -169,8 +169,8 @@ def exposure(lists: Exposure, words: Terms) -> Markup:
 
     def draw(canvas: Figure) -> None:
         axes = canvas.add_subplot()
-        places, rated = 100 * lists.places, 100 * lists.rated
-        axes.stairs(places, edges, color=FIRST, linewidth=1.8, label="places in lists")
+        shown, rated = 100 * lists.shown, 100 * lists.rated
+        axes.stairs(shown, edges, color=FIRST, linewidth=1.8, label="places in lists")
         axes.stairs(rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label=words.plural)
         axes.axhline(100 / BINS, color=FAINT, linestyle=":", linewidth=1.2, label="all items alike")
         axes.set_xlabel(f"popularity percentile of the item (100 is the most {words.done})")
@@ -179,7 +179,7 @@ def exposure(lists: Exposure, words: Terms) -> Markup:
         legend(axes)
 
     alt = (
-        f"Step plot: the {100 // BINS}% best-known items take {percent(lists.places[-1])} of the "
+        f"Step plot: the {100 // BINS}% best-known items take {percent(lists.shown[-1])} of the "
         f"places in lists and {percent(lists.rated[-1])} of all {words.plural}."
     )
     caption = f"Lists beside what people {words.did} themselves."

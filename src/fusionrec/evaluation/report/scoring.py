@@ -29,7 +29,7 @@ class Scorer:
 
     Attributes:
         users: int64 [n], positions of the users in the report, ascending: all, or a seeded sample.
-        seen: what every user has rated, as far as the version knows.
+        seen: each user's rated items in the version's histories.
     """
 
     def __init__(self, artifact: Artifact, holdout: Holdout | None = None) -> None:
