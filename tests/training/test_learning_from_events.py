@@ -214,7 +214,7 @@ def test_what_is_taken_again_may_be_tested_on(tmp_path):
     result = evaluate(data, named("next-item"), asked, source, through_index=20)
     assert result.row("sequence").figure("hr@10") > 0.6
     assert result.row("sequence").figure("ndcg@10") > 0.5
-    assert result.searched.differ == 0
+    assert result.index_check.differ == 0
     late = evaluate(data, named("global-time"), ProtocolOptions(folds=(0,)), None)
     assert late.row("popular").figure("hr@10") > 0.5
 

@@ -376,8 +376,8 @@ def test_it_is_far_above_popularity_and_known_rows_are_used(tmp_path):
     # Without the validation item the walk would seem to end one item earlier.
     assert model.figure("ndcg@10") > 0.9
     assert model.figure("ndcg@10") > popular.figure("ndcg@10") + 0.5
-    assert result.searched.users == 10
-    assert result.searched.differ == 0
+    assert result.index_check.users == 10
+    assert result.index_check.differ == 0
 
 
 def test_many_negatives_that_are_drawn_train_as_well():
