@@ -72,9 +72,9 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
         "bias rmse": metrics.rmse(by_bias, actual),
         "bias mae": metrics.mae(by_bias, actual),
         **lists(dataset, split, trainer, users, items),
-        "epochs": len(trained.progress.epochs),
+        "epochs": len(trained.state.epochs),
         "seconds": round(seconds, 1),
-        "ratings/s": trained.progress.rate,
+        "ratings/s": trained.state.rate,
         "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

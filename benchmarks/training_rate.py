@@ -111,7 +111,7 @@ def run(dataset: Dataset, split: Split, recipe: Recipe, steps: Steps, target: fl
 def block_steps(trainer: FusionTrainer) -> Iterator[int]:
     """The project's own steps; yields the ratings of each."""
     for epoch in range(1, trainer.settings.epochs + 1):
-        trainer.progress.epoch, trainer.progress.step = epoch, 0
+        trainer.state.epoch, trainer.state.step = epoch, 0
         for batch in trainer.blocks.epoch(epoch):
             trainer.step(batch)
             yield len(batch.rating)

@@ -226,8 +226,8 @@ def library(readers: int = 30, volumes: int = 24, seed: int = 0) -> Dataset:
 def stop_at(epoch: int, step: int) -> Callable[[TrainingState], None]:
     """A report that presses Ctrl-C there."""
 
-    def report(progress: TrainingState) -> None:
+    def on_progress(progress: TrainingState) -> None:
         if (progress.epoch, progress.step) == (epoch, step):
             raise KeyboardInterrupt
 
-    return report
+    return on_progress

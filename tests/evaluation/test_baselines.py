@@ -130,10 +130,10 @@ def test_popularity_counts_all_or_the_last_days() -> None:
     assert count.sum() == len(SHOPPING)
     popular = baselines.Popular().fit(SHOPPING, EVERYTHING).scores(np.array([0, 1]))
     assert (popular == count).all()
-    lately = baselines.RecentlyPopular(days=0.5).fit(SHOPPING, EVERYTHING)
+    recent = baselines.RecentlyPopular(days=0.5).fit(SHOPPING, EVERYTHING)
     last = EVERYTHING[-12:]
-    assert (np.floor(lately.count) == baselines.popularity(SHOPPING, last)).all()
-    assert (lately.count[:20:2] > 0).all(), "older ratings break ties"
+    assert (np.floor(recent.count) == baselines.popularity(SHOPPING, last)).all()
+    assert (recent.count[:20:2] > 0).all(), "older ratings break ties"
 
 
 def test_newest_puts_the_highest_number_first_and_the_unknown_last() -> None:

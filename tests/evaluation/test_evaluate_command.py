@@ -108,13 +108,13 @@ def test_what_train_makes_for_a_protocol_evaluate_measures(
     assert ended.code == 0, ended.err
     # What it says comes next does come next.
     assert f"measure it with: fusionrec evaluate {asked} --data synthetic --version v1" in ended.err
-    told = ("evaluate", *asked.split(), *SYNTHETIC, "--through-index", "0", "--json")
-    ended = fusionrec(workspace, *told, "--version", "v1")
+    arguments = ("evaluate", *asked.split(), *SYNTHETIC, "--through-index", "0", "--json")
+    ended = fusionrec(workspace, *arguments, "--version", "v1")
     assert ended.code == 0, ended.err
     version = json.loads(ended.out)["rows"][0]
     assert version["name"] == "fusion v1"
     # As a model that is trained for the question and thrown away.
-    fresh = json.loads(fusionrec(workspace, *told, *UNSEEDED).out)["rows"][0]
+    fresh = json.loads(fusionrec(workspace, *arguments, *UNSEEDED).out)["rows"][0]
     assert fresh["figures"] == version["figures"]
 
 

@@ -24,7 +24,7 @@ from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
 from fusionrec.evaluation.protocols import ALL, ProtocolOptions, SplitRun, named
 from fusionrec.evaluation.protocols.common import group_fields
-from fusionrec.evaluation.published_results import ANCHORS
+from fusionrec.evaluation.published_results import PUBLISHED
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.run import evaluate
 from fusionrec.evaluation.text_tables import tables
@@ -63,16 +63,18 @@ def figures(result: Result) -> dict[str, dict[str, float]]:
 
 def test_the_names_are_those_of_the_protocols() -> None:
     assert tuple(ALL) == PROTOCOLS
-    assert {anchor.protocol for anchor in ANCHORS} <= set(ALL)
-    for anchor in ANCHORS:
-        assert anchor.row in ("", *named(anchor.protocol).known())
+    assert {anchor.protocol for anchor in PUBLISHED} <= set(ALL)
+    for anchor in PUBLISHED:
+        assert anchor.row in ("", *named(anchor.protocol).baseline_names())
         assert anchor.source
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> None:
     result = measured(protocol)
-    beside = [b for b in named(protocol).known() if b != "taken-before"]  # nobody takes again here
+    beside = [
+        b for b in named(protocol).baseline_names() if b != "taken-before"
+    ]  # nobody takes again here
     assert [row.name for row in result.rows] == ["fusion", *beside]
     assert [row.is_model for row in result.rows] == [True] + [False] * (len(result.rows) - 1)
     found = figures(result)
@@ -89,7 +91,7 @@ def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> Non
 
 @pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "rating"])
 def test_the_index_and_the_exact_answer_agree(protocol: str) -> None:
-    searched = measured(protocol).searched
+    searched = measured(protocol).index_check
     assert searched is not None
     assert searched.differ == 0
     assert searched.index == searched.exact
@@ -195,7 +197,10 @@ def test_without_times_a_version_that_saw_the_test_is_refused(trained_on_all: Ar
     plain = replace(SAMPLE, time=None)
     with pytest.raises(UsageError) as refused:
         evaluate(
-            plain, named("next-item"), ProtocolOptions(seeds=(2,)), TrainedVersion(trained_on_all)
+            plain,
+            named("next-item"),
+            ProtocolOptions(seeds=(2,)),
+            TrainedVersion(trained_on_all),
         )
     assert "fusionrec train --protocol next-item --seed 2" in str(refused.value.hint)
 
@@ -245,8 +250,8 @@ def test_a_second_schema_is_served() -> None:
     result = evaluate(
         books, named("new-item"), ProtocolOptions(share=0.3), fresh(), through_index=5
     )
-    assert result.searched is not None
-    assert result.searched.users == 5
+    assert result.index_check is not None
+    assert result.index_check.users == 5
     people = evaluate(books, named("new-user"), asked("new-user"), resamples=1000)
     assert [row.name for row in people.rows] == ["popular", "popular-by-group", "profile-ridge"]
     assert group_fields(books) == ["town"]
@@ -262,14 +267,23 @@ def test_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> Non
     with pytest.raises(
         UsageError, match="v1 was trained on synthetic sample, this is checkerboard"
     ):
-        evaluate(checkerboard(), named("rating"), ProtocolOptions(), TrainedVersion(trained_on_all))
+        evaluate(
+            checkerboard(),
+            named("rating"),
+            ProtocolOptions(),
+            TrainedVersion(trained_on_all),
+        )
 
 
 def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> None:
     split = leave_last_out(SAMPLE, short="train")
     artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.train)
     result = evaluate(
-        SAMPLE, named("next-item"), ProtocolOptions(), TrainedVersion(artifact), through_index=0
+        SAMPLE,
+        named("next-item"),
+        ProtocolOptions(),
+        TrainedVersion(artifact),
+        through_index=0,
     )
     assert result.rows[0].name == "fusion v1"
     ours, theirs = result.row("fusion v1"), measured("next-item").row("fusion")
@@ -341,7 +355,7 @@ def test_users_of_several_runs_are_drawn_together_and_nan_counts_in_nothing() ->
 
 
 def test_few_users_are_said_to_be_few_and_others_do_not_pair() -> None:
-    few = line("a", np.arange(bootstrap.FEWEST - 1.0))
+    few = line("a", np.arange(bootstrap.MIN_USERS - 1.0))
     assert compare(few, few, "ndcg@10").mark == "few users"
     with pytest.raises(UsageError, match="same users"):
         compare(few, line("b", np.zeros(4)), "ndcg@10")
@@ -425,5 +439,5 @@ def test_made_up_times_are_marked_wherever_the_clock_is_read() -> None:
     copy = replace(SAMPLE, name="ml-1m")
     result = evaluate(copy, named("global-time"), ProtocolOptions(baselines=("popular",)))
     assert result.notes[0] == "on partly interpolated timestamps"
-    assert evaluate(copy, named("rating"), ProtocolOptions()).anchors
-    assert not measured("rating").anchors
+    assert evaluate(copy, named("rating"), ProtocolOptions()).published
+    assert not measured("rating").published

@@ -109,7 +109,7 @@ def test_what_the_data_say_stays_as_it_is(artifact, doings):
     assert "Among the best known: Star rating " in said
 
 
-def test_events_are_told_of_as_such(artifact, doings):
+def test_events_are_called_events(artifact, doings):
     said = words_of(artifact, doings)
     assert [words for _, words in ANYWHERE if words not in said] == []
     assert "taken, weight 0.2" in said
@@ -124,7 +124,7 @@ def test_events_are_measured_as_such(reader, doings):
     assert re.search(r"head: \d+% of items, \d+% of interactions, ", said)
 
 
-def test_ratings_are_told_of_as_such(published, dataset):
+def test_ratings_are_called_ratings(published, dataset):
     said = words_of(published, dataset)
     assert [words for words, _ in (*ANYWHERE, *MEASURED) if words not in said] == []
     assert re.search(r"head: \d+% of items, \d+% of ratings, ", said)

@@ -96,7 +96,7 @@ def test_it_is_offered_where_people_take_items_again_and_nowhere_else() -> None:
     for name, protocol in ALL.items():
         once, more = (list(protocol.baselines(data, 0)) for data in (sample, again))
         assert "taken-before" not in once
-        assert more == [b for b in protocol.known() if b == "taken-before" or b in once]
+        assert more == [b for b in protocol.baseline_names() if b == "taken-before" or b in once]
         assert ("taken-before" in more) == (name in ANEW)
 
 
@@ -105,7 +105,11 @@ def test_other_data_is_not_said_to_lack_it(protocol: str) -> None:
     sample = synthetic(seed=1, users=120, items=60, interactions=3000)
     assert not any("cannot serve" in note for note in noted(sample, protocol))
     with pytest.raises(UsageError, match="cannot serve the baseline taken-before"):
-        evaluate(checkerboard(), named("next-item"), ProtocolOptions(baselines=("taken-before",)))
+        evaluate(
+            checkerboard(),
+            named("next-item"),
+            ProtocolOptions(baselines=("taken-before",)),
+        )
 
 
 def noted(dataset: Dataset, protocol: str) -> list[str]:

@@ -65,7 +65,7 @@ def test_the_clock_is_fitted_on_what_follows_within_one_user():
     assert alone.dates(np.array([5.0])).tolist() == [1]
 
 
-def test_a_reading_is_told_and_read_back():
+def test_history_features_are_written_and_read_back():
     for gaps, clock in ((False, None), (True, None), (True, CLOCK)):
         reading = HistoryFeatures(7, SCALE, gaps, clock)
         assert HistoryFeatures.from_json(reading.to_json(), SCALE) == reading
@@ -110,12 +110,12 @@ def test_what_reads_no_time_is_given_none():
 
 def test_a_later_history_takes_the_place_of_what_it_repeats():
     before = History.of([4, 5, 2], [1, 2, 3], [10, 20, 30])
-    both = before.then(History.of([5, 9], [4, np.nan]))
+    both = before.followed_by(History.of([5, 9], [4, np.nan]))
     assert both.items.tolist() == [4, 2, 5, 9]
     assert both.ratings.tolist()[:3] == [1, 3, 4]
     assert both.times.tolist()[:2] == [10, 30]
     assert np.isnan(both.times[2:]).all()
-    assert len(before.then(History.of())) == 3
+    assert len(before.followed_by(History.of())) == 3
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])

@@ -23,7 +23,7 @@ from fusionrec.data.leakage import check_fingerprint
 from fusionrec.data.splits import leave_last_out
 from fusionrec.deploy.build import activate
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report.holdout import held_out
+from fusionrec.evaluation.report.holdout import find_holdout
 from fusionrec.ledger import Event, Ledger
 from fusionrec.ledger.schema import SCHEMA
 from fusionrec.recommend import catalog
@@ -159,7 +159,7 @@ def test_its_versions_know_the_rows_that_they_were_trained_on(home, version):
     workspace = Workspace(home)
     data = read_data(home.parent / "data", home)
     artifact = load(workspace, version)
-    parted = held_out(artifact, data)
+    parted = find_holdout(artifact, data)
     assert 0 < len(parted.rows) < len(parted.trained) < len(data)
     split = leave_last_out(data)
     with pytest.raises(UsageError, match="on all 330 rows"):

@@ -29,9 +29,9 @@ def random_case(seed: int, users: int = 30, items: int = 40, levels: int | None 
     return scores, as_sets(relevant), as_sets(seen)
 
 
-def as_sets(held: np.ndarray) -> ItemSets:
+def as_sets(mask: np.ndarray) -> ItemSets:
     """The sets of a mask, bool [users, items]."""
-    return ItemSets.of(*np.nonzero(held), len(held))
+    return ItemSets.of(*np.nonzero(mask), len(mask))
 
 
 def rank(scores: np.ndarray, relevant: ItemSets, **options: Any) -> Ranked:
@@ -91,7 +91,7 @@ def test_ranks_and_lists_are_those_of_a_stable_sort(levels: int | None) -> None:
     np.testing.assert_array_equal(ranked.best, order[:, :7])
     np.testing.assert_array_equal(metrics.top(scores, 7), order[:, :7])
     place = np.argsort(order, axis=1) + 1
-    owner = np.repeat(np.arange(len(scores)), ranked.wanted)
+    owner = np.repeat(np.arange(len(scores)), ranked.counts)
     np.testing.assert_array_equal(ranked.ranks, place[owner, ranked.target])
 
 
@@ -145,7 +145,7 @@ def test_worked_example() -> None:
 def test_a_constant_scorer_scores_as_chance_does() -> None:
     rng = np.random.default_rng(0)
     users, items, k = 4000, 50, 10
-    # The catalog's order has to do with relevance: the first items are wanted most.
+    # The catalog's order has to do with relevance: the first items are the most relevant.
     target = np.minimum(rng.geometric(0.1, users) - 1, items - 1)
     relevant = ItemSets.of(np.arange(users), target, users)
     flat = np.zeros((users, items))
@@ -202,10 +202,10 @@ def test_the_order_of_users_and_of_items_does_not_matter(seed: int) -> None:
     scores, relevant, _ = random_case(seed, users=8, items=12)
     rng = np.random.default_rng(seed)
     users, columns = rng.permutation(8), rng.permutation(12)
-    held = np.zeros((8, 12), dtype=bool)
-    held[relevant.pairs()] = True
+    mask = np.zeros((8, 12), dtype=bool)
+    mask[relevant.pairs()] = True
     one = of_all(rank(scores, relevant))
-    other = of_all(rank(scores[users][:, columns], as_sets(held[users][:, columns])))
+    other = of_all(rank(scores[users][:, columns], as_sets(mask[users][:, columns])))
     for name, value in one.items():
         np.testing.assert_allclose(other[name], value[users], atol=1e-12)
 
@@ -235,11 +235,11 @@ def test_diversity_is_that_of_all_pairs() -> None:
     best[0, 3:], best[1, 1:] = -1, -1
     found = metrics.diversity(best, vectors)
     for u, row in enumerate(best):
-        held = [vectors[i] for i in row if i >= 0]
+        listed = [vectors[i] for i in row if i >= 0]
         far = [
             1 - (a @ b) / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-9)
-            for m, a in enumerate(held)
-            for b in held[:m]
+            for m, a in enumerate(listed)
+            for b in listed[:m]
         ]
         assert found[u] == pytest.approx(np.mean(far) if far else np.nan, nan_ok=True)
 
@@ -253,13 +253,13 @@ def test_strata_share_the_ratings_and_groups_share_the_users() -> None:
     catalog = CatalogStats(count, 60, vectors=np.eye(7))
     found = metrics.by_stratum(ranked, catalog, stratum, ks=(3,))
     assert sum(part["share@3"] for part in found.values()) == pytest.approx(1)
-    held = np.zeros((30, 7), dtype=bool)
-    held[relevant.pairs()] = True
-    tail = rank(scores, as_sets(held & (stratum == 2)), k=3)
+    mask = np.zeros((30, 7), dtype=bool)
+    mask[relevant.pairs()] = True
+    tail = rank(scores, as_sets(mask & (stratum == 2)), k=3)
     assert found[2]["ndcg@3"] == pytest.approx(metrics.mean(tail.ndcg(3)))
     labels = np.arange(30) % 2
     groups = metrics.by_group(labels, lambda rows: metrics.figures(ranked.take(rows), catalog))
-    odd = rank(scores[1::2], as_sets(held[1::2]), k=3)
+    odd = rank(scores[1::2], as_sets(mask[1::2]), k=3)
     assert list(groups) == ["0", "1"]
     assert groups["1"]["mrr"] == pytest.approx(metrics.mean(odd.reciprocal_rank()))
     everybody = metrics.figures(ranked, catalog, ks=(3,))

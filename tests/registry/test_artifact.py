@@ -21,7 +21,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
-from fusionrec.models.export import answer
+from fusionrec.models.export import tower_vectors
 from fusionrec.models.fusion import Tower
 from fusionrec.registry import Artifact, publish, tables, version_numbers
 from fusionrec.registry import artifact as model
@@ -92,7 +92,7 @@ def test_the_item_vectors_are_those_of_the_weights_in_paddle(published):
     assert not missing
     assert not unexpected
     features = published.encoder.encode_table("item", published.items)
-    vectors = answer(tower, list(features.values()))
+    vectors = tower_vectors(tower, list(features.values()))
     assert np.abs(vectors - published.item_vectors).max() < 1e-5
     assert np.allclose(np.linalg.norm(published.item_vectors, axis=1), 1, atol=1e-5)
 

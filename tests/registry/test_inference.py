@@ -19,7 +19,7 @@ from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.history import Clock, History, HistoryFeatures
-from fusionrec.models.export import answer, arrays
+from fusionrec.models.export import tower_vectors, tower_weights
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import FusionSettings, Recipe, SequenceRecipe
 from fusionrec.models.sequence import HistoryTower
@@ -91,10 +91,10 @@ def test_a_tower_of_fields_answers_as_paddles(tmp_path, made, side, settings):
     encoder = encoder_of(data)
     tower = Tower(encoder, side, settings)
     shake(tower)
-    write_weights(tmp_path, side, arrays(tower))
+    write_weights(tmp_path, side, tower_weights(tower))
     features = features_of(data, side, encoder)
     runner = TowerRunner(tmp_path, side, encoder, told(Recipe(settings)))
-    found, wanted = runner.vectors(features), answer(tower, list(features.values()))
+    found, wanted = runner.vectors(features), tower_vectors(tower, list(features.values()))
     assert found.dtype == np.float32
     assert found.shape == wanted.shape
     assert np.abs(found - wanted).max() < 2e-6
@@ -107,7 +107,7 @@ def test_many_pass_a_tower_as_few_do(tmp_path, monkeypatch):
     encoder = encoder_of(data)
     tower = Tower(encoder, "item", SMALL)
     shake(tower)
-    write_weights(tmp_path, "item", arrays(tower))
+    write_weights(tmp_path, "item", tower_weights(tower))
     features = features_of(data, "item", encoder)
     runner = TowerRunner(tmp_path, "item", encoder, told(Recipe(SMALL)))
     whole = runner.vectors(features)
@@ -137,7 +137,7 @@ class Case:
         )
         self.tower = HistoryTower(self.encoder, settings, self.reading)
         shake(self.tower)
-        write_weights(folder, "user", arrays(self.tower))
+        write_weights(folder, "user", tower_weights(self.tower))
         rng = np.random.default_rng(0)
         items = rng.normal(size=(20, settings.dim)).astype(np.float32)
         self.items = items / np.linalg.norm(items, axis=1, keepdims=True)
@@ -165,7 +165,9 @@ class Case:
         """What Paddle's tower answers, everyone's history padded to the longest."""
         who = self.encoder.schema.id("user").name
         profile = [values for name, values in self.features.items() if name != who]
-        return answer(self.tower, [*profile, *self.reading.pack(self.histories, self.items, now)])
+        return tower_vectors(
+            self.tower, [*profile, *self.reading.pack(self.histories, self.items, now)]
+        )
 
 
 @pytest.mark.parametrize("clock", [False, True], ids=["", "clock"])
@@ -257,7 +259,7 @@ def test_kept_memory_is_a_threads_own_and_grows():
 @pytest.mark.filterwarnings("error")
 def test_extreme_weights_give_vectors_of_length_one_and_no_warning(tmp_path):
     case = Case(tmp_path, library())
-    held = {name: 100 * array for name, array in arrays(case.tower).items()}
+    held = {name: 100 * array for name, array in tower_weights(case.tower).items()}
     write_weights(tmp_path, "user", held)
     found = case.open().vectors_after(case.features, case.histories)
     assert np.allclose(np.linalg.norm(found, axis=1), 1, atol=1e-4)
@@ -332,7 +334,7 @@ def test_every_branch_of_fields_is_checked(tmp_path, kind):
     data = library()
     encoder = encoder_of(data)
     tower = Tower(encoder, "item", SMALL)
-    held = arrays(tower)
+    held = tower_weights(tower)
     names = [name for name in held if name.endswith(kind)]
     assert names
     for name in names:
@@ -370,7 +372,7 @@ def test_a_file_that_is_no_safetensors_is_an_artifact_error(tmp_path, content):
 )
 def test_a_recipe_that_is_not_known_is_an_artifact_error(tmp_path, said: Mapping[str, Any]):
     encoder = encoder_of(library())
-    write_weights(tmp_path, "item", arrays(Tower(encoder, "item", SMALL)))
+    write_weights(tmp_path, "item", tower_weights(Tower(encoder, "item", SMALL)))
     with pytest.raises(ArtifactError, match="recipe is not of a model of this") as caught:
         TowerRunner(tmp_path, "item", encoder, said)
     assert caught.value.hint

@@ -21,7 +21,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.deploy.build import build_index
 from fusionrec.errors import ArtifactError, DataError
-from fusionrec.evaluation.candidates import Published
+from fusionrec.evaluation.candidates import TrainedVersion
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.recommend.user_vector import DISLIKED
@@ -567,7 +567,7 @@ print(publish_vectors(Path(sys.argv[2]), Path(sys.argv[1])).version, "paddle" in
 
 def test_it_is_no_version_to_measure(both):
     with pytest.raises(Exception, match="no training to measure"):
-        Published(load(both))
+        TrainedVersion(load(both))
 
 
 def test_columns_called_like_an_answers_own_words_keep_their_names(workspace, fusionrec, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from builders import as_options, command, python, recipe, stop_at
 from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.checkpoint_lock import claimed
+from fusionrec.training.checkpoint_lock import claim_folder
 from fusionrec.training.train import has_checkpoint, train
 from fusionrec.workspace import Workspace
 
@@ -174,7 +174,7 @@ def test_a_claim_survives_folders_that_go_while_they_are_taken(tmp_path, monkeyp
         return file
 
     monkeypatch.setattr(Path, "open", opened)
-    with claimed(folder, resume=False, log=print) as found:
+    with claim_folder(folder, resume=False, log=print) as found:
         monkeypatch.undo()
         assert found == folder
         Checkpoint({}, {}, {"x": np.zeros(2)}).save(found)

@@ -32,10 +32,10 @@ artifact = train(carousel(), made, Workspace(Path(sys.argv[1])))
 digest = hashlib.sha256()
 for name, value in sorted(weights(trainer.network).items()):
     digest.update(value.tobytes())
-last = trainer.progress.epochs[-1]
-said = f"{trainer.team.rank} {trainer.team.size} {artifact.version} {digest.hexdigest()}"
-Path(sys.argv[1], f"said-{trainer.team.rank}").write_text(
-    f"{said} {trainer.progress.best.validation} {trainer.progress.steps} {last.train}"
+last = trainer.state.epochs[-1]
+said = f"{trainer.group.rank} {trainer.group.size} {artifact.version} {digest.hexdigest()}"
+Path(sys.argv[1], f"said-{trainer.group.rank}").write_text(
+    f"{said} {trainer.state.best.validation} {trainer.state.steps} {last.train}"
 )
 """
 
@@ -52,9 +52,9 @@ def test_a_process_by_itself_is_a_team_of_one(monkeypatch):
 @pytest.mark.parametrize("size", [2, 3])
 @pytest.mark.parametrize("minibatches", [3, 7, 12])
 def test_every_minibatch_but_a_rest_is_taken_by_one(size, minibatches):
-    team = [ProcessGroup(size, rank) for rank in range(size)]
-    steps = team[0].steps(minibatches)
-    shares = [list(one.share(iter(range(minibatches)), steps)) for one in team]
+    group = [ProcessGroup(size, rank) for rank in range(size)]
+    steps = group[0].steps(minibatches)
+    shares = [list(one.share(iter(range(minibatches)), steps)) for one in group]
     assert {len(share) for share in shares} == {steps}
     assert sorted(chain.from_iterable(shares)) == list(range(steps * size))
     assert minibatches - steps * size < size

@@ -17,7 +17,7 @@ from fusionrec.data.leakage import check_disjoint
 from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
 from fusionrec.errors import TrainingError, UsageError
-from fusionrec.evaluation.candidates import Fresh, Published
+from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
@@ -95,7 +95,7 @@ def test_stars_are_refused_before_anything_is_trained(tmp_path):
     with pytest.raises(UsageError, match="learns from ratings"):
         train(groups(), headed, Workspace(tmp_path))
     with pytest.raises(UsageError, match="learns from ratings"):
-        evaluate(groups(times=True), named("next-item"), ProtocolOptions(), Fresh(headed))
+        evaluate(groups(times=True), named("next-item"), ProtocolOptions(), TrainOnSplit(headed))
 
 
 def test_people_get_more_of_what_they_take(taken):
@@ -169,7 +169,7 @@ def test_every_protocol_that_ranks_measures_events(protocol):
         users={"club": clubs}, items={"shelf": shelves},
     )  # fmt: skip
     folds = (0,) if "folds" in named(protocol).takes else None
-    source = Fresh(recipe(epochs=15, batch=100, user_id_dropout=0.5, item_id_dropout=0.5))
+    source = TrainOnSplit(recipe(epochs=15, batch=100, user_id_dropout=0.5, item_id_dropout=0.5))
     result = evaluate(data, named(protocol), ProtocolOptions(folds=folds), source, through_index=0)
     assert result.row("fusion").figure("ndcg@10") > 0.2
     assert not any("liked" in metric for row in result.rows for metric in row.metrics)
@@ -210,11 +210,11 @@ def test_what_is_taken_again_may_be_tested_on(tmp_path):
             replace(data, schema=replace(data.schema, repeats=False))
         )
     asked = ProtocolOptions(baselines=("popular",))
-    source = Fresh(sequence_recipe(epochs=12, batch=200))
+    source = TrainOnSplit(sequence_recipe(epochs=12, batch=200))
     result = evaluate(data, named("next-item"), asked, source, through_index=20)
     assert result.row("sequence").figure("hr@10") > 0.6
     assert result.row("sequence").figure("ndcg@10") > 0.5
-    assert result.searched.differ == 0
+    assert result.index_check.differ == 0
     late = evaluate(data, named("global-time"), ProtocolOptions(folds=(0,)), None)
     assert late.row("popular").figure("hr@10") > 0.5
 
@@ -236,16 +236,16 @@ def test_the_staple_is_recommended_again(tmp_path):
         for user in range(8):
             answer = opened.recommend(Query(user=f"u{user}", k=3, explain=True))
             assert answer.items[0].id == f"i{user % 4}"
-            told = [item.reason.items for item in answer.items if item.reason]
-            assert all(len(set(named)) == len(named) for named in told)
+            reasons = [item.reason.items for item in answer.items if item.reason]
+            assert all(len(set(named)) == len(named) for named in reasons)
 
 
-def test_all_that_is_told_again_is_read(bought):
+def test_repeated_items_of_a_history_are_read(bought):
     with exact(bought) as opened:
-        told = [Rated("i5", 1.0), Rated("i6", 1.0), Rated("i5", 1.0)]
-        person = opened.people.find(Query(history=told))
+        listed = [Rated("i5", 1.0), Rated("i6", 1.0), Rated("i5", 1.0)]
+        person = opened.people.find(Query(history=listed))
         assert person.history.items.tolist() == [5, 6, 5]
-        assert not any("more than once" in n for n in opened.recommend(Query(history=told)).notes)
+        assert not any("more than once" in n for n in opened.recommend(Query(history=listed)).notes)
         stored = bought.histories.of(0)
         both = opened.people.find(Query(user="u0", history=[Rated("i0", 1.0)]))
         assert len(both.history) == len(stored) + 1
@@ -258,7 +258,7 @@ def test_histories_of_events_move_the_answer(bought):
         assert len(kinds.items) == 3
     page = render(bought, baskets()).partition("<body>")[2].lower()
     assert "stars" not in page
-    Published(bought)
+    TrainedVersion(bought)
 
 
 # What is said to a model of events.

@@ -25,7 +25,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch
-from fusionrec.training.rating_head import Bags, RatingTask, average, with_towers
+from fusionrec.training.rating_head import Bags, RatingHeadTrainer, average, blend_with_towers
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
@@ -44,9 +44,9 @@ def starred(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artif
     return train(dataset, headed(), Workspace(tmp_path_factory.mktemp("starred")), rows=rows)
 
 
-def task_of(dataset: Dataset, rating: np.ndarray | None = None) -> RatingTask:
+def task_of(dataset: Dataset, rating: np.ndarray | None = None) -> RatingHeadTrainer:
     changed = dataset if rating is None else replace(dataset, rating=rating)
-    task = RatingTask(changed, np.arange(len(dataset)), HEAD, seed=0)
+    task = RatingHeadTrainer(changed, np.arange(len(dataset)), HEAD, seed=0)
     task.network.eval()
     return task
 
@@ -70,7 +70,7 @@ def test_a_blocks_ratings_do_not_reach_their_own_predictions(dataset):
         assert np.array_equal(plain.predict(batch).numpy(), other.predict(batch).numpy())
         # Nor that they were rated at all, while every other rating does reach them.
         rest = np.setdiff1d(np.arange(len(dataset)), rows)
-        without = RatingTask(dataset, rest, HEAD, seed=0)
+        without = RatingHeadTrainer(dataset, rest, HEAD, seed=0)
         without.network.set_state_dict(plain.network.state_dict())
         without.network.eval()
         assert np.array_equal(plain.predict(batch).numpy(), without.predict(batch).numpy())
@@ -98,7 +98,7 @@ def test_bags_hold_every_rating_and_hide_what_is_asked():
 def test_no_block_hides_more_than_a_share_of_a_bag(users, items, batch):
     data = checkerboard(users, items)
     settings = replace(HEAD, batch=batch)
-    task = RatingTask(data, np.arange(len(data)), settings, seed=0)
+    task = RatingHeadTrainer(data, np.arange(len(data)), settings, seed=0)
     assert task.blocks.user_groups >= 4
     assert task.blocks.item_groups >= 4
 
@@ -134,7 +134,7 @@ def test_several_networks_and_the_towers_are_averaged():
     assert stars.users @ stars.items.T == pytest.approx(grid, abs=1e-5)
     towers = rng.normal(size=(3, 5)), rng.normal(size=(4, 5))
     scores = ScoreMap(1.0, 5.0)
-    both = with_towers(stars, towers, 0.25, scores)
+    both = blend_with_towers(stars, towers, 0.25, scores)
     by_score = scores.unit * SCALE * towers[0] @ towers[1].T + scores.rating(0.0)
     wanted = 0.75 * grid + 0.25 * by_score
     assert (both.users @ both.items.T)[:2, :3] == pytest.approx(wanted[:2, :3], abs=1e-5)
@@ -148,7 +148,7 @@ def test_the_head_beats_the_biases(make):
     data = make()
     split = random_split(data, 0.2, seed=0)
     settings = RatingSettings(networks=1, width=16, epochs=40, learning_rate=0.01)
-    task = RatingTask(data, split.train, settings, seed=0)
+    task = RatingHeadTrainer(data, split.train, settings, seed=0)
     task.fit(lambda _: None)
     user, item, actual = (x[split.test] for x in (data.user, data.item, data.rating))
     bias = Bias().fit(data, split.train).predict(user, item)
@@ -158,7 +158,7 @@ def test_the_head_beats_the_biases(make):
 
 def test_the_seed_decides_everything(dataset):
     def fitted(seed: int) -> np.ndarray:
-        task = RatingTask(dataset, np.arange(len(dataset)), HEAD, seed)
+        task = RatingHeadTrainer(dataset, np.arange(len(dataset)), HEAD, seed)
         task.fit(lambda _: None)
         return task.vectors()[0]
 
@@ -167,7 +167,7 @@ def test_the_seed_decides_everything(dataset):
     assert not np.array_equal(first, fitted(2))
 
 
-def test_an_error_that_is_not_finite_is_told(dataset):
+def test_an_error_that_is_not_finite_is_raised(dataset):
     task = task_of(dataset)
     task.step = lambda _: float("nan")
     with pytest.raises(TrainingError, match="rating head's error is") as caught:

@@ -171,9 +171,7 @@ def test_very_many_categories_and_words(tmp_path):
 
 
 def test_numbers_by_bucket_all_the_way(tmp_path):
-    """Who was born in an even decade likes what has pages of an even hundred: by size nothing can
-    be told.
-    """
+    """Even decades of birth like even hundreds of pages: a number's size predicts nothing."""
     plain = library(readers=80, volumes=60)
     fields = tuple(replace(f, buckets=f.name in ("born", "pages")) for f in LIBRARY.fields)
     rng = np.random.default_rng(1)
@@ -203,10 +201,10 @@ def test_numbers_by_bucket_all_the_way(tmp_path):
         assert gap * (1 if decade // 10 % 2 == 0 else -1) > 0.2
 
 
-def test_a_bucket_that_is_withheld_is_the_one_of_what_is_not_known():
+def test_a_hidden_bucket_is_the_one_of_unknown_numbers():
     field = Field("n", "item", "number", buckets=True)
     inputs = {"n": paddle.to_tensor(np.eye(4, dtype=np.float32)[[1, 2, 3, 0] * 50])}
     withhold(inputs, field, 0.5, np.random.default_rng(0))
-    held = inputs["n"].numpy()
-    assert (held.sum(axis=1) == 1).all()
-    assert 100 < held[:, 0].sum() < 180  # 50 were not known before
+    values = inputs["n"].numpy()
+    assert (values.sum(axis=1) == 1).all()
+    assert 100 < values[:, 0].sum() < 180  # 50 were not known before

@@ -66,7 +66,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_resuming_ends_in_the_same_vectors(
 
 @pytest.fixture
 def listening():
-    """Ctrl-C is heard, also where the tests run in the background and were told to ignore it."""
+    """Ctrl-C works, also where the tests run in the background, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -173,10 +173,10 @@ def test_a_checkpoint_is_kept_while_the_training_runs(dataset, tmp_path):
     made: Recipe = recipe(checkpoint_seconds=1e-6)
     seen = []
 
-    def report(progress: TrainingState) -> None:
+    def on_progress(progress: TrainingState) -> None:
         seen.append(bool(list(Workspace(tmp_path).checkpoints.glob("*/state.safetensors"))))
 
-    train(dataset, made, Workspace(tmp_path), report)
+    train(dataset, made, Workspace(tmp_path), on_progress)
     assert seen[0] is False
     assert all(seen[1:])
 

@@ -74,7 +74,7 @@ def test_it_is_cross_entropy_with_its_gradients(temperature):
 
 
 @pytest.mark.parametrize("at_once", [1, 5, USERS - 1, USERS, USERS + 1])
-def test_rows_may_be_more_than_are_held_at_a_time(monkeypatch, at_once):
+def test_rows_may_be_more_than_one_block(monkeypatch, at_once):
     monkeypatch.setattr(softmax, "ROWS", at_once)
     agree(found(0.1), plain(0.1))
     sampled = np.array([0, 4, 9]), np.array([0.5, 0.2, 0.9], np.float32)

@@ -10,7 +10,7 @@ import pytest
 from builders import carousel, library, sequence_recipe
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
-from fusionrec.evaluation.candidates import Fresh, ModelRanker
+from fusionrec.evaluation.candidates import ModelRanker, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import CLOCKED, evaluate
 from fusionrec.features.history import History
@@ -114,10 +114,10 @@ def test_pauses_are_learned_where_gaps_are_read(tmp_path):
 
 def test_the_manifest_says_what_is_read(clocked):
     _, artifact = clocked
-    told = artifact.manifest["history"]
+    fields = artifact.manifest["history"]
     assert artifact.reads_clock
-    assert told["gaps"] is True
-    assert 0 <= told["clock"]["first"] < told["clock"]["last"] < 8 * SEASON
+    assert fields["gaps"] is True
+    assert 0 <= fields["clock"]["first"] < fields["clock"]["last"] < 8 * SEASON
     assert artifact.histories.time is not None
 
 
@@ -146,9 +146,9 @@ def test_the_answer_moves_with_the_time_of_the_request(clocked):
 def test_histories_without_times_or_with_times_out_of_order_are_answered(clocked):
     data, artifact = clocked
     people = UserVectors(Catalog.of(artifact))
-    told = [Rated(data.items.ids[n], 4.0) for n in (3, 1, 7)]
-    backwards = [replace(one, time=1e6 - 1e5 * n) for n, one in enumerate(told)]
-    for history in (told, backwards, [backwards[0], told[1]]):
+    forwards = [Rated(data.items.ids[n], 4.0) for n in (3, 1, 7)]
+    backwards = [replace(one, time=1e6 - 1e5 * n) for n, one in enumerate(forwards)]
+    for history in (forwards, backwards, [backwards[0], forwards[1]]):
         for user in (None, data.users.ids[5]):
             vector = people.find(Query(user=user, history=history, now=5e6)).vector
             assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-4)
@@ -192,19 +192,19 @@ def test_a_ranker_asks_each_user_at_their_time(clocked):
     data, artifact = clocked
     users, known = np.array([4, 9]), np.arange(len(data))
     now = np.full(len(data.users), 4.5 * SEASON)
-    early = ModelRanker(artifact, data, known=known, now=now).vectors(users)
+    early = ModelRanker(artifact, data, history_rows=known, now=now).vectors(users)
     now[9] += SEASON
-    late = ModelRanker(artifact, data, known=known, now=now).vectors(users)
+    late = ModelRanker(artifact, data, history_rows=known, now=now).vectors(users)
     assert np.array_equal(early[0], late[0])
     assert np.abs(early[1] - late[1]).max() > 1e-3
 
 
-def test_a_result_says_that_the_model_was_told_the_time():
+def test_a_result_notes_that_the_model_had_the_time():
     data = seasons(users=40)
     for clock in (True, False):
         made = recipe(epochs=1, clock=clock)
         asked = ProtocolOptions(baselines=("popular",))
-        result = evaluate(data, named("next-item"), asked, Fresh(made), through_index=0)
+        result = evaluate(data, named("next-item"), asked, TrainOnSplit(made), through_index=0)
         assert (CLOCKED in result.notes) == clock
 
 

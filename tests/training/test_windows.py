@@ -98,10 +98,10 @@ def test_a_window_is_consecutive_and_in_order(length):
     for epoch in range(1, 6):
         for user, items, ratings, _ in rows(list(windows(length=length).epoch(epoch))):
             stored = HISTORIES.of(user)
-            held, rated = stored.items, stored.ratings
+            history, rated = stored.items, stored.ratings
             assert len(items) == min(length, COUNTS[user])
             begin = int(items[0]) - 1000 * user
-            assert np.array_equal(items, held[begin : begin + len(items)])
+            assert np.array_equal(items, history[begin : begin + len(items)])
             assert np.array_equal(ratings, rated[begin : begin + len(items)])
 
 

@@ -146,9 +146,9 @@ def _show(result: Result, save: Path | None, as_json: bool) -> None:
         if number:
             click.echo()
         show_rows(table.header, table.rows, table.title)
-    if result.searched:
+    if result.index_check:
         click.echo()
-        click.echo(result.searched.line())
+        click.echo(result.index_check.line())
     seeds = ", ".join(map(str, dict.fromkeys(result.seeds)))
     say(f"{result.users:,} users tested · seed {seeds} · {result.seconds:.0f} s · {result.machine}")
     say(result.command)

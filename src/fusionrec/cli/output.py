@@ -191,8 +191,8 @@ class TrainingProgress:
         """Takes the training's progress after each step."""
         for epoch in p.epochs[self._shown :]:
             self._line(
-                f"epoch {epoch.number:>2}/{self._epochs}   {_figures(epoch, p.measure)}   "
-                f"{epoch.seconds:.1f} s   {epoch.rate:,.0f} {p.measure.unit}/s"
+                f"epoch {epoch.number:>2}/{self._epochs}   {_figures(epoch, p.metric)}   "
+                f"{epoch.seconds:.1f} s   {epoch.rate:,.0f} {p.metric.unit}/s"
             )
         self._shown = len(p.epochs)
         done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
@@ -203,12 +203,12 @@ class TrainingProgress:
                 completed=done,
                 total=total,
                 description=f"epoch {now}/{self._epochs}",
-                rate=f"{p.rate:,.0f} {p.measure.unit}/s",
+                rate=f"{p.rate:,.0f} {p.metric.unit}/s",
             )
         elif time.monotonic() - self._last > 20 and p.rate:
             left = (total - done) * (p.count / max(p.step, 1)) / p.rate
             self._line(
-                f"  {done / total:.0%} done, {p.rate:,.0f} {p.measure.unit}/s, "
+                f"  {done / total:.0%} done, {p.rate:,.0f} {p.metric.unit}/s, "
                 f"about {left:.0f} s left"
             )
 

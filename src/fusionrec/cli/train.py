@@ -91,9 +91,9 @@ def train(
     describe(dataset)
     part = None
     if asked is not None:
-        from fusionrec.evaluation.training_split import training_part
+        from fusionrec.evaluation.training_split import training_split
 
-        part = training_part(dataset, *asked)
+        part = training_split(dataset, *asked)
         say(f"training on {len(part.rows):,} ratings of them: {protocol}, {part.about['split']}")
     artifact = _train(workspace, dataset, recipe, resume, part)
     if part is None:

@@ -1,4 +1,4 @@
-"""The model under test: trained on a split's training rows, or a published version that was."""
+"""The model under test: trained on a split's training rows, or a version that was."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 
 class Candidate(Protocol):
-    """Where the model that a split is tested on comes from.
+    """The model to evaluate on a split.
 
     Attributes:
-        name: of the model, for the table.
+        name: of the model, in the table.
         rates: whether it predicts ratings; else it only ranks.
     """
 
@@ -45,7 +45,7 @@ class Candidate(Protocol):
         """Refuses a model that may have seen the split's test; quick.
 
         Raises:
-            UsageError: it may have; names the overlap.
+            UsageError: it may have seen it; names the overlap.
         """
         ...
 
@@ -53,23 +53,23 @@ class Candidate(Protocol):
         """The model.
 
         Args:
-            dataset, split: what it is tested on.
+            dataset, split: to test on.
             seed: of the run.
-            home: a folder for what is made on the way.
+            home: a folder for temporary files.
         """
         ...
 
 
 @dataclass(frozen=True)
 class TrainOnSplit:
-    """Trains on the split's training rows alone and publishes into a workspace that is thrown away,
-    so that what is tested is what would answer.
+    """Trains on the split's training rows alone and publishes into a temporary workspace, so that
+    the tested model is the one that would answer.
 
     Attributes:
         recipe: all settings.
         seeded: whether the run's seed replaces that of the recipe.
         show: opens a progress display for one training.
-        talk: told how far a rating head is.
+        log: called with the progress of a rating head.
     """
 
     recipe: AnyRecipe
@@ -99,9 +99,9 @@ class TrainOnSplit:
         recipe = self.recipe
         if self.seeded:
             recipe = recipe.change({"training.seed": str(seed)})
-        with self.show() as report:
+        with self.show() as on_progress:
             artifact = train(
-                dataset, recipe, Workspace(home), report, rows=split.train, log=self.log
+                dataset, recipe, Workspace(home), on_progress, rows=split.train, log=self.log
             )
         check_fingerprint(dataset, split, artifact.manifest["rows"])
         return artifact
@@ -137,17 +137,18 @@ class TrainedVersion:
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """See ``Candidate.check``; a version of another data set is refused too."""
-        known, histories = self.artifact, self.artifact.histories
-        if known.manifest["data"] != dataset.name:
+        artifact, histories = self.artifact, self.artifact.histories
+        data = artifact.manifest["data"]
+        if data != dataset.name:
             raise UsageError(
-                f"{known.version} was trained on {known.manifest['data']}, this is {dataset.name}",
+                f"{artifact.version} was trained on {data}, this is {dataset.name}",
                 "give as --data what it was trained on",
             )
-        same = list(known.users.ids) == list(dataset.users.ids)
-        same = same and list(known.items.ids) == list(dataset.items.ids)
-        user = np.repeat(np.arange(len(known.users)), np.diff(histories.offsets))
+        same = list(artifact.users.ids) == list(dataset.users.ids)
+        same = same and list(artifact.items.ids) == list(dataset.items.ids)
+        user = np.repeat(np.arange(len(artifact.users)), np.diff(histories.offsets))
         history = (user, histories.item) if same else None
-        check_fingerprint(dataset, split, known.manifest.get("rows", ""), history)
+        check_fingerprint(dataset, split, artifact.manifest.get("rows", ""), history)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
         """See ``Candidate.get``; at once."""
@@ -156,15 +157,15 @@ class TrainedVersion:
 
 
 class ModelRanker:
-    """A published model as a ``Ranker``: scores are the cosines that its index is searched by.
+    """A published model as a ``Ranker``: scores are the cosines that its index ranks by.
 
     Args:
         artifact: the model; its items are the data set's.
-        dataset: whose users are asked about.
-        profile_only: withhold the users' ids, as of people nobody has seen.
-        known: int [n], the rows that a model which reads histories is told of; none by default.
-        now: float64 [users], when each user is asked about, in seconds since 1970, for a model that
-            reads the clock; not known by default.
+        dataset: whose users are ranked for.
+        profile_only: hide the users' ids, as for unknown users.
+        history_rows: int [n], the rows of the histories that the model reads; none by default.
+        now: float64 [users], time of each user's request, in seconds since 1970, for a model that
+            reads the clock; unknown by default.
     """
 
     def __init__(
@@ -172,14 +173,14 @@ class ModelRanker:
         artifact: Artifact,
         dataset: Dataset,
         profile_only: bool = False,
-        known: np.ndarray | None = None,
+        history_rows: np.ndarray | None = None,
         now: np.ndarray | None = None,
     ) -> None:
         self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
         self._now = now
         self._histories = None
-        if artifact.reading and known is not None:
-            self._histories = Histories.build(dataset, known)
+        if artifact.reading and history_rows is not None:
+            self._histories = Histories.build(dataset, history_rows)
         self._items = artifact.item_vectors.astype(np.float64)
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
@@ -188,13 +189,13 @@ class ModelRanker:
 
     def vectors(self, users: np.ndarray) -> np.ndarray:
         """The vectors of some users, int [b] positions: float32 [b, dim]."""
-        people = self.dataset.users.take(users)
-        ids: list[str | None] = [None] * len(people) if self.profile_only else list(people.ids)
-        known = None
+        table = self.dataset.users.take(users)
+        ids: list[str | None] = [None] * len(table) if self.profile_only else list(table.ids)
+        histories = None
         if self._histories is not None:
-            known = [self._histories.of(int(user)) for user in users]
+            histories = [self._histories.of(int(user)) for user in users]
         now = None if self._now is None else self._now[users]
-        return self.artifact.vectors_of(ids, people.columns, known, now)
+        return self.artifact.vectors_of(ids, table.columns, histories, now)
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
         """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""
@@ -203,11 +204,11 @@ class ModelRanker:
 
 
 class ModelRater:
-    """A published model as a ``Rater``: ratings from its head, if it has one, else from its scores.
+    """A published model as a ``Rater``: ratings from its head, if it has one, else from scores.
 
     Args:
         artifact: the model; its items are the data set's.
-        dataset: whose users are asked about.
+        dataset: whose users' ratings are predicted.
     """
 
     def __init__(self, artifact: Artifact, dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""The index's answer beside the exact one: the same users asked through Milvus."""
+"""Compares lists from the Milvus index with exact ones."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class IndexCheck:
     """How the index's lists differ from the exact ones.
 
     Attributes:
-        users: how many were asked.
+        users: how many.
         k: length of their lists.
-        differ: how many lists are not the same, place by place.
-        exact, index: metric -> figure over these users, of either.
+        differ: how many lists differ at any position.
+        exact, index: metric -> figure over these users, of each.
     """
 
     users: int
@@ -45,28 +45,28 @@ class IndexCheck:
         )
 
 
-def search(
-    dataset: Dataset, task: Task, ranker: ModelRanker, home: Path, most: int | None, seed: int
+def check_index(
+    dataset: Dataset, task: Task, ranker: ModelRanker, home: Path, max_users: int | None, seed: int
 ) -> IndexCheck:
-    """Puts the model's items into an embedded Milvus and asks it for the lists of a task.
+    """Indexes the model's items in an embedded Milvus and compares its lists for a task.
 
-    Equal scores come by row in both answers, whatever the task's order is: the index knows no
-    other.
+    Equal scores are in the order of rows in both, whatever the task's tie order: the index knows
+    no other.
 
     Args:
         dataset: the data set.
-        task: who is asked and what may be shown.
+        task: users, relevant items and candidates.
         ranker: the model.
         home: a folder for the store.
-        most: users asked at most, drawn at random; all where None.
+        max_users: users at most, drawn at random; all where None.
         seed: of the draw.
 
     Raises:
         StoreError: Milvus failed.
     """
     users = task.users
-    if most is not None and most < len(users):
-        users = np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+    if max_users is not None and max_users < len(users):
+        users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
     k = min(task.cuts[0], len(dataset.items))
 
     def ranking() -> Ranking:
@@ -76,9 +76,9 @@ def search(
     for block in blocks(users, len(dataset.items)):
         exact.add(block, ranker.scores(block))
     index.add_lists(users, _lists(task, ranker, users, k, home))
-    one, other = exact.result(), index.result()
-    differ = int((one.best != other.best).any(axis=1).sum())
-    return IndexCheck(len(users), k, differ, _figures(one, k), _figures(other, k))
+    by_scores, by_index = exact.result(), index.result()
+    differ = int((by_scores.best != by_index.best).any(axis=1).sum())
+    return IndexCheck(len(users), k, differ, _figures(by_scores, k), _figures(by_index, k))
 
 
 def _figures(ranked: Ranked, k: int) -> dict[str, float]:
@@ -86,9 +86,9 @@ def _figures(ranked: Ranked, k: int) -> dict[str, float]:
 
 
 def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Path) -> np.ndarray:
-    """What Milvus finds for each user, int64 [users, k], −1 where a list ends."""
+    """Each user's list from Milvus, int64 [users, k], −1 where a list ends."""
     artifact = ranker.artifact
-    never = np.flatnonzero(~task.candidates)
+    no_candidates = np.flatnonzero(~task.candidates)
     lists = np.full((len(users), k), -1, dtype=np.int64)
     with MilvusIndex.build(
         Workspace(home).milvus,
@@ -99,9 +99,11 @@ def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Pat
         artifact.checksum,
     ) as index:
         for row, vector in enumerate(ranker.vectors(users)):
-            barred = never
+            excluded = no_candidates
             if task.exclude is not None:
-                barred = np.concatenate([never, task.exclude.take(users[row : row + 1]).items])
-            hits = index.search(vector, k, (), barred)
+                excluded = np.concatenate(
+                    [no_candidates, task.exclude.take(users[row : row + 1]).items]
+                )
+            hits = index.search(vector, k, (), excluded)
             lists[row, : len(hits)] = hits.rows
     return lists

@@ -1,4 +1,4 @@
-"""What was measured of one model or baseline: values per user and run, and their means."""
+"""Metrics of one model or baseline: values per user and run, and their means."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import numpy as np
 from fusionrec.errors import UsageError
 
 LOWER_IS_BETTER = ("rmse", "mae")
-POWER = {"rmse": 2.0}  # a run's RMSE is the root of the users' mean squares; of others, the mean
+POWER = {"rmse": 2.0}  # RMSE averages squares and takes the root; other metrics are means
 
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """What one run says of one model or baseline.
+    """The metrics of one model or baseline in one run.
 
     Attributes:
         users: int64 [n], positions of the users tested.
-        weight: float64 [n], how much each counts: 1 in rankings, the ratings in ``rating``.
-        values: metric -> float64 [n], one value per user; NaN for a user who has none.
-        lists: metric -> what has no value per user, such as coverage.
+        weight: float64 [n], of each user: 1 in rankings, the number of ratings in ``rating``.
+        values: metric -> float64 [n], one value per user; NaN where undefined.
+        lists: metric -> figure of all lists together, such as coverage.
     """
 
     users: np.ndarray
@@ -35,7 +35,7 @@ class MetricsRow:
     """A model or a baseline in all runs: a line of the table.
 
     Attributes:
-        name: for people.
+        name: for display.
         is_model: whether it is a model of the project, not a baseline.
         runs: one per split, in their order.
         seconds: fitting and scoring, of all runs.
@@ -52,19 +52,19 @@ class MetricsRow:
         return [*self.runs[0].values, *self.runs[0].lists]
 
     def by_run(self, metric: str) -> list[float]:
-        """A metric's figure in each run: the users' weighted mean; NaN where no user has one."""
-        return [_figure(run, metric) for run in self.runs]
+        """A metric's figure in each run: the users' weighted mean; NaN where no user has row."""
+        return [_mean_figure(run, metric) for run in self.runs]
 
     def figure(self, metric: str) -> float:
         """The mean of ``by_run``."""
         return float(np.mean(self.by_run(metric)))
 
     def sums(self, metric: str, users: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What a metric's figure is a ratio of, user by user.
+        """The numerator and denominator of a metric's figure, user by user.
 
         Args:
             metric: one with values per user.
-            users: int64 [u], distinct positions, rising, all who were tested among them.
+            users: int64 [u], distinct positions, ascending, with all tested users.
 
         Returns:
             Weighted values (to the metric's power) and weights, float64 [u, runs] each; 0 where a
@@ -80,32 +80,32 @@ class MetricsRow:
         return top, bottom
 
 
-def best_of(baselines: Sequence[MetricsRow], metric: str) -> MetricsRow | None:
-    """The baseline with the best figure in a metric; the first of equal ones, None of none."""
+def best_baseline(baselines: Sequence[MetricsRow], metric: str) -> MetricsRow | None:
+    """The baseline with the best figure in a metric, the first of equal ones; None if none."""
     known = [b for b in baselines if not np.isnan(b.figure(metric))]
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     return max(known, key=lambda b: sign * b.figure(metric), default=None)
 
 
-def tested(measured: MetricsRow) -> np.ndarray:
-    """All users tested in any run, int64 [u], each once, rising."""
-    return np.unique(np.concatenate([run.users for run in measured.runs]))
+def tested_users(row: MetricsRow) -> np.ndarray:
+    """The distinct users tested in any run, int64 [u], ascending."""
+    return np.unique(np.concatenate([run.users for run in row.runs]))
 
 
-def check_paired(one: MetricsRow, other: MetricsRow) -> None:
-    """Refuses two that were not measured on the same users in the same runs.
+def check_paired(row: MetricsRow, other: MetricsRow) -> None:
+    """Refuses two rows that were not measured on the same users in the same runs.
 
     Raises:
         UsageError: they were not.
     """
-    same = len(one.runs) == len(other.runs) and all(
-        np.array_equal(a.users, b.users) for a, b in zip(one.runs, other.runs, strict=True)
+    same = len(row.runs) == len(other.runs) and all(
+        np.array_equal(a.users, b.users) for a, b in zip(row.runs, other.runs, strict=True)
     )
     if not same:
-        raise UsageError(f"{one.name} and {other.name} were not measured on the same users")
+        raise UsageError(f"{row.name} and {other.name} were not measured on the same users")
 
 
-def _figure(run: RunMetrics, metric: str) -> float:
+def _mean_figure(run: RunMetrics, metric: str) -> float:
     if metric in run.lists:
         return run.lists[metric]
     value = run.values[metric]

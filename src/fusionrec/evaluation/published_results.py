@@ -1,13 +1,13 @@
-"""Published and earlier figures on ml-1m, to stand beside what is measured here.
+"""Published and earlier figures on ml-1m, for comparison.
 
-A figure can be compared only where its protocol is the same; each says how it was measured.
+Figures are comparable only under the same protocol; each names its source.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-INTERPOLATED = ("ml-1m",)  # data sets of which copies are about with times that were made up
+INTERPOLATED = ("ml-1m",)  # data sets whose times are partly made up in some copies
 
 
 @dataclass(frozen=True)
@@ -15,12 +15,12 @@ class PublishedResult:
     """One figure from elsewhere.
 
     Attributes:
-        protocol: which of ours it is comparable under.
+        protocol: the protocol it is comparable under.
         name: of the model.
         figures: metric -> value.
         source: who measured it.
-        note: what is different from ours.
-        row: which of our baselines it is a figure of; empty if none.
+        note: how its protocol differs.
+        row: the name of our baseline for the same model; empty if none.
     """
 
     protocol: str
@@ -40,12 +40,12 @@ def _next(hr: float, ndcg: float) -> dict[str, float]:
     return {"hr@10": hr, "ndcg@10": ndcg}
 
 
-def _people(ndcg: float, liked: float, hr: float, hr_liked: float) -> dict[str, float]:
+def _users(ndcg: float, liked: float, hr: float, hr_liked: float) -> dict[str, float]:
     figures = {"ndcg@10": ndcg, "hr@10": hr, "ndcg@10 liked": liked, "hr@10 liked": hr_liked}
     return {name: value for name, value in figures.items() if value}
 
 
-ANCHORS = (
+PUBLISHED = (
     PublishedResult("next-item", "popularity", _next(0.037, 0.018), _OWN, row="popular"),
     PublishedResult("next-item", "EASE, whole history", _next(0.096, 0.047), _OWN, row="ease"),
     PublishedResult(
@@ -93,25 +93,25 @@ ANCHORS = (
         "also reads the day: not comparable",
     ),
     PublishedResult(
-        "new-user", "most popular", _people(0.482, 0.403, 0.935, 0.898), _OWN, row="popular"
+        "new-user", "most popular", _users(0.482, 0.403, 0.935, 0.898), _OWN, row="popular"
     ),
     PublishedResult(
         "new-user",
         "most popular of the profile's group",
-        _people(0.498, 0.419, 0.0, 0.0),
+        _users(0.498, 0.419, 0.0, 0.0),
         _OWN,
         row="popular-by-group",
     ),
     PublishedResult(
         "new-user",
         "ridge on the profile",
-        _people(0.501, 0.424, 0.944, 0.909),
+        _users(0.501, 0.424, 0.944, 0.909),
         _OWN,
         row="profile-ridge",
     ),
 )
 
 
-def anchors(protocol: str, data: str) -> list[PublishedResult]:
-    """What is known from elsewhere of a protocol on a data set; nothing on most."""
-    return [a for a in ANCHORS if a.protocol == protocol] if data == "ml-1m" else []
+def published_for(protocol: str, data: str) -> list[PublishedResult]:
+    """Published results of a protocol on a data set; none for most data sets."""
+    return [a for a in PUBLISHED if a.protocol == protocol] if data == "ml-1m" else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fusionrec.evaluation.metrics_table import MetricsRow
 from fusionrec.evaluation.result import Result
 
-WIDEST = 6  # metrics that stand in one table
+MAX_METRICS = 6  # in one table
 
 
 @dataclass(frozen=True)
@@ -22,19 +22,19 @@ class TextTable:
 
 
 def tables(result: Result) -> list[TextTable]:
-    """The figures of all rows, the lists', the comparisons, and figures from elsewhere."""
+    """Tables of user metrics, list metrics, comparisons and published results."""
     first = result.rows[0].runs[0]
-    found = []
+    made = []
     title = f"{result.protocol} · {result.data} · {_splits(result)} · {result.users:,} users"
-    for number, names in enumerate(_cut(list(first.values))):
-        found.append(_figures(result, names, title, with_marks=number == 0))
+    for number, names in enumerate(_chunks(list(first.values))):
+        made.append(_figures(result, names, title, with_marks=number == 0))
     if first.lists:
-        found.append(_figures(result, list(first.lists), "the lists", with_marks=False))
+        made.append(_figures(result, list(first.lists), "the lists", with_marks=False))
     if result.comparisons:
-        found.append(_compared(result))
-    if result.anchors:
-        found.append(_elsewhere(result))
-    return found
+        made.append(_comparisons(result))
+    if result.published:
+        made.append(_published(result))
+    return made
 
 
 def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: bool) -> TextTable:
@@ -44,10 +44,10 @@ def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: boo
         header.append("against the best baseline")
         for row, line in zip(result.rows, rows, strict=True):
             line.append(_marks(result, row))
-    if with_marks and result.anchors:
+    if with_marks and result.published:
         header.append("known figure")
         for row, line in zip(result.rows, rows, strict=True):
-            line.append(_anchor(result, row))
+            line.append(_published_figures(result, row))
     return TextTable(title, header, rows)
 
 
@@ -56,12 +56,12 @@ def _marks(result: Result, row: MetricsRow) -> str:
     return "; ".join(f"{c.metric} {c.mark}" for c in own)
 
 
-def _anchor(result: Result, row: MetricsRow) -> str:
-    own = [a for a in result.anchors if a.row == row.name]
+def _published_figures(result: Result, row: MetricsRow) -> str:
+    own = [a for a in result.published if a.row == row.name]
     return "; ".join(f"{m} {v:.3f}" for a in own for m, v in a.figures.items())
 
 
-def _compared(result: Result) -> TextTable:
+def _comparisons(result: Result) -> TextTable:
     rows = [
         [
             c.metric,
@@ -77,19 +77,19 @@ def _compared(result: Result) -> TextTable:
     return TextTable("the model against the best baseline, paired over users", header, rows)
 
 
-def _elsewhere(result: Result) -> TextTable:
-    metrics = list(dict.fromkeys(m for a in result.anchors for m in a.figures))
+def _published(result: Result) -> TextTable:
+    metrics = list(dict.fromkeys(m for a in result.published for m in a.figures))
     rows = [
         [a.name, *(number(a.figures.get(m, math.nan), 3) for m in metrics), a.source, a.note]
-        for a in result.anchors
+        for a in result.published
     ]
     return TextTable(
         f"known figures of {result.data}", ["model", *metrics, "source", "differs"], rows
     )
 
 
-def _cut(names: list[str]) -> list[list[str]]:
-    return [names[start : start + WIDEST] for start in range(0, len(names), WIDEST)]
+def _chunks(names: list[str]) -> list[list[str]]:
+    return [names[start : start + MAX_METRICS] for start in range(0, len(names), MAX_METRICS)]
 
 
 def _splits(result: Result) -> str:
@@ -97,5 +97,5 @@ def _splits(result: Result) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A figure for people; nothing where there is none."""
+    """A figure as text; empty for NaN."""
     return "" if math.isnan(value) else f"{value:.{digits}f}"

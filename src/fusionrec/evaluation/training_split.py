@@ -1,4 +1,4 @@
-"""One protocol's training rows, for a version that `evaluate --version` may measure."""
+"""The training rows of one protocol's split, for a version that `evaluate --version` measures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, SplitRun
 
 @dataclass(frozen=True)
 class TrainingSplit:
-    """What a version that a protocol measures is trained on.
+    """The training data of a version that a protocol will measure.
 
     Attributes:
         dataset: as the protocol sees it.
         rows: int64 [n], the training rows of one split.
-        command: that measures the version; data and version left out.
-        about: which split that is, for the manifest: ``protocol``, ``split`` (its name), ``seed``,
+        command: measures the version; without ``--data`` and ``--version``.
+        about: which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``,
             and ``fold`` and ``share`` where it has them.
     """
 
@@ -31,17 +31,17 @@ class TrainingSplit:
     about: Mapping[str, Any]
 
 
-def training_part(dataset: Dataset, protocol: Protocol, options: ProtocolOptions) -> TrainingSplit:
-    """The training rows of the one split that some options leave.
+def training_split(dataset: Dataset, protocol: Protocol, options: ProtocolOptions) -> TrainingSplit:
+    """The training rows of the one split that the options choose.
 
     Args:
         dataset: the data set.
-        protocol: the question that the version will be asked.
+        protocol: the one that will measure the version.
         options: with one seed, and one fold where the protocol has several.
 
     Raises:
-        UsageError: the data set or an option does not suit the protocol, or several splits are
-            left; says how to choose one.
+        UsageError: the data set or an option does not suit the protocol, or there are several
+            splits; says how to choose one.
     """
     protocol.check_options(options)
     dataset = protocol.prepare(dataset)
@@ -62,7 +62,7 @@ def training_part(dataset: Dataset, protocol: Protocol, options: ProtocolOptions
 
 
 def training_command(protocol: Protocol, options: ProtocolOptions, run: SplitRun) -> str:
-    """The command that trains a version for one of a protocol's runs, but data and settings."""
+    """The command that trains a version for one run, without data and settings."""
     return _command("train", "--fold", protocol, options, run)
 
 

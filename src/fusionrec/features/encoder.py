@@ -1,4 +1,4 @@
-"""The Encoder: the only code that turns values into what towers read."""
+"""The Encoder: the only code that turns values into the towers' inputs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from fusionrec.errors import ArtifactError, DataError, UsageError
 from fusionrec.features.vocabulary import (
     UNKNOWN,
     Vocabulary,
-    in_buckets,
     learn,
     numbers,
-    read,
-    standardised,
-    words_of,
+    one_hot_buckets,
+    standardise,
+    tokenize,
 )
 
 FORMAT = 1
@@ -37,10 +36,10 @@ class Encoder:
     never reaches ``vocabulary.size``. Encoded fields of n users or items:
 
     - ``id``, ``category``: int64 [n], rows.
-    - ``categories``: float32 [n, size], 1 for each category held; column 0 for unknown ones.
+    - ``categories``: float32 [n, size], 1 for each category of the item; column 0 for unknown ones.
     - ``text``: int64 [n, length], rows of words in order; 0 pads, 1 is an unknown word.
     - ``number``: float32 [n, 2], standardised value and whether it is known (1 or 0); with buckets
-      float32 [n, size], 1 at the bucket's row, at row 0 where the number is not known.
+      float32 [n, size], 1 at the bucket's row, at row 0 where the number is unknown.
     """
 
     def __init__(self, schema: Schema, vocabularies: Mapping[str, Vocabulary]) -> None:
@@ -54,12 +53,11 @@ class Encoder:
     ) -> Encoder:
         """Learns the vocabularies from training rows alone.
 
-        Ids without a training interaction get no row of their own, so that no id ever carries
-        a vector that training did not touch.
+        Ids without a training interaction get no row, so that no id has an untrained vector.
 
         Args:
             dataset: the data set.
-            rows: int [m], places of the training interactions.
+            rows: int [m], the training interactions.
             min_count: a word must stand in this many items' texts to have a row.
             max_words: words kept of each text, at most.
         """
@@ -79,12 +77,12 @@ class Encoder:
         return cls(dataset.schema, vocabularies)
 
     @classmethod
-    def of_nothing(cls, schema: Schema) -> Encoder:
-        """An encoder that has seen nothing: every value is the unknown one."""
+    def empty(cls, schema: Schema) -> Encoder:
+        """An encoder without vocabularies: every value is unknown."""
         return cls(schema, {field.name: Vocabulary() for field in schema.fields})
 
     def without_ids(self, side: Side) -> Encoder:
-        """An encoder like this one that knows no id of a side: all are the unknown one."""
+        """A copy in which all ids of a side are unknown."""
         nobody = {self.schema.id(side).name: Vocabulary()}
         return Encoder(self.schema, self.vocabularies | nobody)
 
@@ -96,7 +94,7 @@ class Encoder:
         Args:
             side: users or items.
             ids: outside ids; None where there is none.
-            columns: attribute name -> n values; None, or a missing name, where not known.
+            columns: attribute name -> n values; None, or a missing name, where unknown.
 
         Returns:
             Field name -> array, in the schema's order (see the class).
@@ -118,25 +116,25 @@ class Encoder:
         if field.kind in ("id", "category"):
             return np.array([rows.get(v, UNKNOWN) for v in values], dtype=np.int64)
         if field.kind == "number":
-            made = in_buckets if field.buckets else standardised
-            return made(numbers(values), vocabulary)
+            encode = one_hot_buckets if field.buckets else standardise
+            return encode(numbers(values), vocabulary)
         if field.kind == "categories":
             several = np.zeros((len(values), vocabulary.size), dtype=np.float32)
-            for n, held in enumerate(values):
-                several[n, [rows.get(v, UNKNOWN) for v in held or ()]] = 1.0
+            for n, categories in enumerate(values):
+                several[n, [rows.get(v, UNKNOWN) for v in categories or ()]] = 1.0
             return several
         texts = np.zeros((len(values), vocabulary.length), dtype=np.int64)
         for n, text in enumerate(values):
-            for place, word in enumerate(words_of(text or "")[: vocabulary.length]):
-                # One row further than other fields: 0 is "no word here", 1 an unknown word.
-                texts[n, place] = rows.get(word, UNKNOWN) + 1
+            for position, word in enumerate(tokenize(text or "")[: vocabulary.length]):
+                # One row more than other fields: 0 is padding, 1 an unknown word.
+                texts[n, position] = rows.get(word, UNKNOWN) + 1
         return texts
 
     def profile(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Checks the attributes that someone gives of a user against the schema.
+        """Parses and checks a user's attributes against the schema.
 
         Args:
-            values: attribute -> text, as it was given; several categories with commas between.
+            values: attribute -> text; several categories separated by commas.
 
         Returns:
             The same attributes, ready for ``encode``.
@@ -151,7 +149,7 @@ class Encoder:
                 raise UsageError(
                     f"a profile has {', '.join(known) or 'no fields'} in this model, not {name!r}"
                 )
-        return {name: _given(known[name], value) for name, value in values.items()}
+        return {name: _parse_value(known[name], value) for name, value in values.items()}
 
     def width(self, field: Field) -> int:
         """Rows that the field's embedding needs (``text``: with the padding's)."""
@@ -178,7 +176,9 @@ class Encoder:
             if value["format"] != FORMAT:
                 raise ArtifactError(f"{path}: encoder format {value['format']}, not {FORMAT}")
             schema = Schema.from_json(value["schema"])
-            vocabularies = {name: read(v) for name, v in value["vocabularies"].items()}
+            vocabularies = {
+                name: Vocabulary.from_json(v) for name, v in value["vocabularies"].items()
+            }
             if vocabularies.keys() != {field.name for field in schema.fields}:
                 raise ArtifactError(f"{path}: its vocabularies are not those of its schema")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
@@ -186,8 +186,8 @@ class Encoder:
         return cls(schema, vocabularies)
 
 
-def _given(field: Field, text: str) -> Any:
-    """What someone gives of a user, as a Table would hold it."""
+def _parse_value(field: Field, text: str) -> Any:
+    """An attribute's text as a Table has it."""
     if field.kind == "number":
         try:
             number = float(text)
@@ -197,7 +197,7 @@ def _given(field: Field, text: str) -> Any:
             raise UsageError(f"{field.name} must be a number, got {text!r:.80}")
         return number
     several = field.kind == "categories"
-    values = [one.strip() for one in text.split(",")] if several else [text]
+    values = [part.strip() for part in text.split(",")] if several else [text]
     # A choice may be given by its code or by its label, in any letter case.
     codes = {label.casefold(): code for code, label in field.choices.items()}
     codes |= {code.casefold(): code for code in field.choices}

@@ -1,4 +1,4 @@
-"""What someone rated, in order, and how a user tower reads it: ratings, places and times."""
+"""Histories of interactions, and their encoding for a user tower: ratings and times."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any, Self
 
 import numpy as np
 
-UNKNOWN = 0  # the level of every rating or time that is not known
-RATINGS = 10  # steps into which a scale of ratings is cut
-GAPS = 32  # levels of the time between two moments; each but the first is twice as long
-DATES = 64  # parts into which the time of the training data is cut
+UNKNOWN = 0  # the level of an unknown rating or time
+RATINGS = 10  # levels of a rating scale
+GAPS = 32  # levels of the time between two moments; each but the first twice as long
+DATES = 64  # levels of the training data's time span
 
 
 @dataclass(frozen=True)
 class History:
-    """What someone rated, in the order of time.
+    """A user's interactions, in the order of time.
 
     Attributes:
         items: int [m], positions in the item table.
@@ -35,7 +35,7 @@ class History:
         ratings: Sequence[float] | np.ndarray | None = None,
         times: Sequence[float] | np.ndarray | None = None,
     ) -> Self:
-        """A history of whatever is known; of nothing, an empty one."""
+        """A history; missing ratings and times are unknown."""
         unknown = np.full(len(items), np.nan)
         return cls(
             np.asarray(items, dtype=np.int64),
@@ -47,27 +47,27 @@ class History:
         return len(self.items)
 
     def take(self, which: np.ndarray | slice) -> History:
-        """The interactions at some places, or where a mask is True."""
+        """The interactions at some positions, or where a mask is True."""
         return History(self.items[which], self.ratings[which], self.times[which])
 
-    def then(self, later: History, *, again: bool = False) -> History:
-        """What was rated before, and a later history behind it.
+    def followed_by(self, later: History, *, repeats: bool = False) -> History:
+        """The history with a later one behind it.
 
         Args:
             later: the history.
-            again: whether people take items again; else what was rated before goes without the
-                later history's items.
+            repeats: whether interactions repeat; else items of the later history are removed
+                before it.
         """
         if not len(later):
             return self
-        kept = self if again else self.take(~np.isin(self.items, later.items))
+        kept = self if repeats else self.take(~np.isin(self.items, later.items))
         both = ((kept.items, later.items), (kept.ratings, later.ratings), (kept.times, later.times))
         return History(*(np.concatenate(columns) for columns in both))
 
 
 @dataclass(frozen=True)
 class Clock:
-    """The time that training saw; what lies outside counts as its end.
+    """The time span of training; times outside it are clipped.
 
     Attributes:
         first, last: of the training interactions, in seconds since 1970.
@@ -85,7 +85,7 @@ class Clock:
         return cls(float(time.min()), float(time.max()), int(gaps.max(initial=1)))
 
     def dates(self, times: np.ndarray) -> np.ndarray:
-        """Which part of the training data's time, int64 from 1 to ``DATES``, or ``UNKNOWN``."""
+        """Levels of the training time span, int64 from 1 to ``DATES``, or ``UNKNOWN``."""
         span = max(self.last - self.first, 1.0)
         share = (np.clip(np.nan_to_num(times), self.first, self.last) - self.first) / span
         part = 1 + np.minimum(share * DATES, DATES - 1).astype(np.int64)
@@ -100,10 +100,10 @@ class Clock:
 
 @dataclass(frozen=True)
 class HistoryFeatures:
-    """What a user tower reads of a history, beside the items and their ratings.
+    """Which features of a history a user tower reads, beside items and ratings.
 
     Attributes:
-        length: items that are read, the newest ones.
+        length: how many items are read, the newest ones.
         scale: the lowest and the highest rating.
         gaps: whether the time between any two items is read.
         clock: how the time of the request is read; None where it is not.
@@ -126,23 +126,23 @@ class HistoryFeatures:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], scale: tuple[float, float]) -> Self:
-        """What ``to_json`` made; of versions that know no times, too."""
+        """Reads what ``to_json`` made, also by versions without times."""
         clock = Clock(**value["clock"]) if value.get("clock") else None
         return cls(int(value["length"]), scale, bool(value.get("gaps", False)), clock)
 
     def pack(
         self, histories: Sequence[History], vectors: np.ndarray, now: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        """Histories as the tower takes them: the newest items, the oldest of these first.
+        """Histories as the tower's inputs: the newest items, the oldest of these first.
 
         Args:
             histories: of n users.
             vectors: float32 [items, dim].
-            now: float64 [n], when each is asked about, in seconds since 1970; NaN, or None for
-                all, where not known.
+            now: float64 [n], time of each request, in seconds since 1970; NaN, or None for all,
+                where unknown.
 
         Returns:
-            Item vectors, float32 [n, m, dim], rating levels, int64 [n, m], how many there are,
+            Item vectors, float32 [n, m, dim], rating levels, int64 [n, m], the number of items,
             int64 [n, 1], and the arrays of ``read_times``; m is 1 at least.
         """
         newest = [history.take(slice(-self.length, None)) for history in histories]
@@ -158,30 +158,30 @@ class HistoryFeatures:
         packed: list[np.ndarray] = [read, levels, count[:, None]]
         if not self.times:
             return packed
-        asked = np.concatenate([times, np.full((len(newest), 1), np.nan)], axis=1)
-        asked[np.arange(len(newest)), count] = np.nan if now is None else now
-        return packed + self.read_times(times, asked)
+        targets = np.concatenate([times, np.full((len(newest), 1), np.nan)], axis=1)
+        targets[np.arange(len(newest)), count] = np.nan if now is None else now
+        return packed + self.read_times(times, targets)
 
-    def read_times(self, times: np.ndarray, asked: np.ndarray) -> list[np.ndarray]:
-        """The arrays of times that the tower takes; none where it reads none.
+    def read_times(self, times: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
+        """The arrays of times for the tower; none where it reads none.
 
         Args:
             times: float64 [n, m], of the items; NaN where not known.
-            asked: float64 [n, m + 1], of what each token is asked for; the first token knows no
-                item, and its time is not read.
+            targets: float64 [n, m + 1], the time of each token's target; that of the first token,
+                which has no item, is not read.
 
         Returns:
             With ``gaps``, gap levels between any two tokens' items, int64 [n, m + 1, m + 1]. With a
-            clock, levels of the time from each token's item to what it is asked for, and the date
-            of that, both int64 [n, m + 1].
+            clock, levels of the time from each token's item to its target, and the target's date,
+            both int64 [n, m + 1].
         """
         own = np.concatenate([np.full((len(times), 1), np.nan), times], axis=1)
         arrays: list[np.ndarray] = []
         if self.gaps:
             arrays.append(gap_levels(np.abs(own[:, :, None] - own[:, None, :])))
         if self.clock is not None:
-            asked = np.where(np.isnan(own), np.nan, asked)
-            arrays += [self.clock.since(asked - own), self.clock.dates(asked)]
+            targets = np.where(np.isnan(own), np.nan, targets)
+            arrays += [self.clock.since(targets - own), self.clock.dates(targets)]
         return arrays
 
 
@@ -189,7 +189,7 @@ def gap_levels(seconds: np.ndarray) -> np.ndarray:
     """Levels of times between two moments, int64: 1 for none at all, 2 for a second, 3 for 2 and 3…
 
     Args:
-        seconds: float; NaN where not known, which becomes ``UNKNOWN``; below 0 counts as 0.
+        seconds: float; NaN where unknown, which becomes ``UNKNOWN``; below 0 counts as 0.
     """
     whole = np.floor(np.clip(np.nan_to_num(seconds), 0.0, None))
     level = 1 + np.minimum(np.frexp(whole)[1].astype(np.int64), GAPS - 2)
@@ -197,11 +197,11 @@ def gap_levels(seconds: np.ndarray) -> np.ndarray:
 
 
 def rating_levels(ratings: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
-    """Ratings as a tower takes them, int64 of the same shape: 1 to ``RATINGS``.
+    """Levels of ratings, int64 of the same shape: 1 to ``RATINGS``.
 
     Args:
-        ratings: float; NaN where a rating is not known, which becomes ``UNKNOWN``.
-        scale: the lowest and the highest rating; what lies outside counts as these.
+        ratings: float; NaN where unknown, which becomes ``UNKNOWN``.
+        scale: the lowest and the highest rating; ratings outside are clipped.
     """
     low, high = scale
     share = np.clip((np.nan_to_num(ratings, nan=low) - low) / (high - low), 0.0, 1.0)

@@ -37,10 +37,10 @@ class ScoreMap:
     @overload
     def rating(self, score: np.ndarray) -> np.ndarray: ...
     def rating(self, score: float | np.ndarray) -> float | np.ndarray:
-        """The rating that a score predicts, held within the rating range."""
+        """The rating that a score predicts, clipped to the rating range."""
         predicted = (score + 3.0) * ((self.high - self.low) / 8.0) + self.low
-        held = np.clip(predicted, self.low, self.high)
-        return held if isinstance(score, np.ndarray) else float(held)
+        clipped = np.clip(predicted, self.low, self.high)
+        return clipped if isinstance(score, np.ndarray) else float(clipped)
 
     @property
     def unit(self) -> float:

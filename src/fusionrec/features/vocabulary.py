@@ -1,4 +1,4 @@
-"""What one field looked like in training: its values, its words, its numbers."""
+"""Vocabularies: a field's values, words or numbers in the training rows."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from fusionrec.data.schema import Field
 
-UNKNOWN = 0  # the row of every value that training did not see
-BUCKETS = 16  # that a number falls in, at most
+UNKNOWN = 0  # the row of all values that training did not see
+BUCKETS = 16  # of a number, at most
 LEAST_IN_BUCKET = 4  # training values, on average
-MOST_CATEGORIES = 1_000  # of which one user or item may hold several: each is a column
+MOST_CATEGORIES = 1_000  # of a field with several per user or item: each is a column
 MOST_WORDS = 50_000
 _SQUARED = 1e150  # the square of what is larger may be no float
 
 
-def words_of(text: str) -> list[str]:
+def tokenize(text: str) -> list[str]:
     """The words of a text in order: runs of letters, marks and digits, case folded."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     if folded.isascii():
@@ -35,14 +35,14 @@ def words_of(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What one field looked like in training.
+    """The vocabulary of one field, from training.
 
     Attributes:
-        values: known values; the one at place p has row p + 1. Row 0 is every other value.
+        values: known values; the one at index p has row p + 1. Row 0 is for all others.
         length: ``text``: words kept of each text; shorter ones are padded.
         mean, std: ``number``: of the known values in training.
-        edges: ``number`` with buckets: the lowest value of each, rising; what is below the first
-            counts in it. The bucket at place p has row p + 1.
+        edges: ``number`` with buckets: the lowest value of each, ascending; a value below the first
+            counts in it. The bucket at index p has row p + 1.
     """
 
     values: tuple[str, ...] = ()
@@ -60,9 +60,22 @@ class Vocabulary:
         """Value -> row, from 1."""
         return {value: row for row, value in enumerate(self.values, start=1)}
 
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """A vocabulary from JSON; those of encoders that knew no buckets have no edges.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is none.
+        """
+        edges = tuple(float(edge) for edge in value.get("edges", ()))
+        # Written so that NaN is refused too.
+        if not all(low < high for low, high in pairwise((-math.inf, *edges, math.inf))):
+            raise ValueError(f"edges of buckets must rise, got {edges}")
+        return cls(tuple(value["values"]), int(value["length"]), value["mean"], value["std"], edges)
+
 
 def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:
-    """What a field's values in training come to.
+    """Learns a field's vocabulary from training values.
 
     Args:
         field: the field.
@@ -71,23 +84,23 @@ def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -
         max_words: words kept of each text, at most.
     """
     if field.kind == "number":
-        held = numbers(column)
-        known = held[np.isfinite(held)]
+        values = numbers(column)
+        known = values[np.isfinite(values)]
         if field.buckets or not len(known):
             return Vocabulary(edges=_edges(known))
         return _spread(known)
     if field.kind == "text":
-        texts = [words_of(text or "") for text in column]
+        texts = [tokenize(text or "") for text in column]
         counts = Counter(word for words in texts for word in set(words))
-        # The length that holds all but the longest hundredth of the texts, at most max_words.
+        # Long enough for all but the longest hundredth of the texts, at most max_words.
         length = int(np.quantile([len(words) for words in texts], 0.99)) if texts else 1
         often = {word: count for word, count in counts.items() if count >= min_count}
         kept = _most_frequent(often, MOST_WORDS)
         return Vocabulary(kept, length=max(1, min(length, max_words)))
     if field.kind == "categories":
-        counts = Counter(v for held in column for v in set(held or ()))
+        counts = Counter(v for categories in column for v in set(categories or ()))
         return Vocabulary(_most_frequent(counts, MOST_CATEGORIES))
-    return Vocabulary(tuple(sorted({v for v in column if v})))  # an empty one is not known
+    return Vocabulary(tuple(sorted({v for v in column if v})))  # an empty one is unknown
 
 
 def _most_frequent(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
@@ -118,32 +131,17 @@ def _edges(known: np.ndarray) -> tuple[float, ...]:
     return tuple(values.tolist())
 
 
-def in_buckets(number: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+def one_hot_buckets(number: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """Each number's bucket as 0 and 1: float32 [n, size]."""
     row = np.clip(np.searchsorted(vocabulary.edges, number, side="right"), 1, vocabulary.size - 1)
     row[~np.isfinite(number)] = UNKNOWN
     return np.eye(vocabulary.size, dtype=np.float32)[row]
 
 
-def standardised(number: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
+def standardise(number: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:
     """Each number in deviations from the mean, and whether it is known: float32 [n, 2]."""
     known = np.isfinite(number)
-    # Held within five deviations: a mistyped year must not blow up a vector.
-    with np.errstate(over="ignore"):  # beyond all floats is beyond five deviations
+    # Clipped to five deviations: a mistyped year must not blow up a vector.
+    with np.errstate(over="ignore"):  # an overflow is clipped too
         scaled = np.clip((number - vocabulary.mean) / vocabulary.std, -5.0, 5.0)
     return np.stack([np.where(known, scaled, 0.0), known], axis=1).astype(np.float32)
-
-
-def read(value: Mapping[str, Any]) -> Vocabulary:
-    """A vocabulary from JSON; those of encoders that knew no buckets have no edges.
-
-    Raises:
-        KeyError, TypeError, ValueError: it is none.
-    """
-    edges = tuple(float(edge) for edge in value.get("edges", ()))
-    # Written so that a NaN, which no comparison finds, is wrong too.
-    if not all(low < high for low, high in pairwise((-math.inf, *edges, math.inf))):
-        raise ValueError(f"edges of buckets must rise, got {edges}")
-    return Vocabulary(
-        tuple(value["values"]), int(value["length"]), value["mean"], value["std"], edges
-    )

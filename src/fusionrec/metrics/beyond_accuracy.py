@@ -1,7 +1,6 @@
-"""What the lists that people see are like, whether or not they hold what is relevant.
+"""Metrics of recommendation lists beyond accuracy: coverage, popularity, novelty, diversity.
 
-Lists are int [users, k], item positions, −1 where there is no item; a place with −1 counts in
-nothing.
+Lists are int [users, k], item positions, −1 where there is no item; −1 is not counted.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from fusionrec.errors import UsageError
 
 
 def exposure(best: np.ndarray, items: int) -> np.ndarray:
-    """How often each of so many items stands in the lists, int64 [items]."""
+    """How often each item is in the lists, int64 [items]."""
     return np.bincount(best[best >= 0], minlength=items)
 
 
@@ -22,7 +21,7 @@ def coverage(shown: np.ndarray) -> float:
     Ge, Delgado-Battenfeld and Jannach, Beyond accuracy, RecSys 2010.
 
     Args:
-        shown: int [items], each item's ``exposure``; those that can be shown alone.
+        shown: int [items], the ``exposure`` of each item that can be shown.
     """
     return float(np.mean(shown > 0)) if len(shown) else float("nan")
 
@@ -48,9 +47,9 @@ def gini(shown: np.ndarray) -> float:
 
 
 def popularity_percentile(count: np.ndarray) -> np.ndarray:
-    """Each item's place among all by how often it was rated, float64 [items], 0 rarest to 1.
+    """Each item's percentile by how often it was rated, float64 [items], from 0 (rarest) to 1.
 
-    Equal counts share the mean of their places (midranks: Kendall, The treatment of ties in
+    Equal counts share the mean of their ranks (midranks: Kendall, The treatment of ties in
     ranking problems, Biometrika 1945), so that the mean over all items is 1/2.
     """
     ordered = np.sort(count)
@@ -62,8 +61,8 @@ def shown_percentile(best: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Mean popularity percentile of each user's list, float64 [users], NaN of an empty list.
 
     The average recommendation popularity of Abdollahpouri, Burke and Mobasher, Managing
-    popularity bias, FLAIRS 2019, with percentiles for counts, so that it reads alike on every
-    catalog.
+    popularity bias, FLAIRS 2019, with percentiles instead of counts, so that it is
+    comparable between catalogs.
 
     Args:
         best: the lists.
@@ -107,12 +106,12 @@ def diversity(best: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros(vectors.shape), where=length > 0)
-    # The cosines of all ordered pairs add up to |sum of vectors|² less each vector with itself,
-    # place by place so that no [users, k, d] is held.
+    # The cosines of all ordered pairs add up to |sum of vectors|² minus each vector with itself.
+    # Column by column, so that no [users, k, d] array is needed.
     total = np.zeros((len(best), vectors.shape[1]))
     itself = np.zeros(len(best))
-    for place in best.T:
-        vector = unit[place] * (place >= 0)[:, None]
+    for column in best.T:
+        vector = unit[column] * (column >= 0)[:, None]
         total += vector
         itself += (vector**2).sum(axis=1)
     shown = (best >= 0).sum(axis=1)
@@ -132,7 +131,7 @@ def popularity_strata(count: np.ndarray, strata: int = 3) -> np.ndarray:
         strata: how many, 1 or more.
 
     Returns:
-        0 for the most popular stratum up to ``strata − 1``, where unrated items are too.
+        0 for the most popular stratum up to ``strata − 1``, which has all unrated items.
 
     Raises:
         UsageError: ``strata`` is below 1.

@@ -1,4 +1,4 @@
-"""Which items belong to each user: what is relevant, what was seen, in memory of its own size."""
+"""Sets of items per user, such as relevant or seen ones, as compressed rows."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class ItemSets:
 
     Attributes:
         offsets: int64 [users + 1]; user u's items are ``items[offsets[u]:offsets[u + 1]]``.
-        items: int32 [n], item positions, rising within a user, each once.
+        items: int32 [n], item positions, ascending and distinct within a user.
     """
 
     offsets: np.ndarray
@@ -23,7 +23,7 @@ class ItemSets:
 
     @classmethod
     def of(cls, user: np.ndarray, item: np.ndarray, users: int) -> ItemSets:
-        """The sets of pairs in any order; a pair that comes twice counts once.
+        """The sets of pairs in any order; duplicate pairs count once.
 
         Args:
             user, item: int [n] each, positions; n may be 0.
@@ -55,8 +55,8 @@ class ItemSets:
         """The sets of some users, int [b] positions, in that order."""
         counts = self.counts[users]
         offsets = np.r_[0, np.cumsum(counts)].astype(np.int64)
-        place = np.arange(offsets[-1]) + np.repeat(self.offsets[users] - offsets[:-1], counts)
-        return ItemSets(offsets, self.items[place])
+        index = np.arange(offsets[-1]) + np.repeat(self.offsets[users] - offsets[:-1], counts)
+        return ItemSets(offsets, self.items[index])
 
     def pairs(self) -> tuple[np.ndarray, np.ndarray]:
         """Every user, int64 [n], with each of its items, int32 [n]."""

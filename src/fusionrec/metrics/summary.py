@@ -1,4 +1,4 @@
-"""All metrics of a ranking at once, for everybody, for groups of users and for strata of items."""
+"""All metrics of a ranking at once: overall, by groups of users and by strata of items."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class CatalogStats:
-    """What the metrics of lists need to know of the items.
+    """Statistics of the items that list metrics need.
 
     Attributes:
         count: int [items], by how many users each item was rated in training.
         users: how many users there are in training.
-        vectors: float [items, d] that diversity is measured on, such as categories as 0 and 1; or
-            None, and there is no diversity.
-        members: bool [items], what can be shown at all; everything by default.
+        vectors: float [items, d] for diversity, such as categories as 0 and 1; None for no
+            diversity.
+        members: bool [items], the items that can be shown; all by default.
     """
 
     count: np.ndarray
@@ -50,18 +50,18 @@ def figures(
     Raises:
         UsageError: a k is below 1.
     """
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for k in ks:
-        found[f"hr@{k}"] = mean(ranked.hit_rate(k))
-        found[f"recall@{k}"] = mean(ranked.recall(k))
-        found[f"ndcg@{k}"] = mean(ranked.ndcg(k))
-        found[f"map@{k}"] = mean(ranked.average_precision(k))
-    found["mrr"] = mean(ranked.reciprocal_rank())
+        metrics[f"hr@{k}"] = mean(ranked.hit_rate(k))
+        metrics[f"recall@{k}"] = mean(ranked.recall(k))
+        metrics[f"ndcg@{k}"] = mean(ranked.ndcg(k))
+        metrics[f"map@{k}"] = mean(ranked.average_precision(k))
+    metrics["mrr"] = mean(ranked.reciprocal_rank())
     if catalog is not None:
         for k in ks:
             if k <= ranked.best.shape[1]:
-                found |= _of_lists(ranked.best[:, :k], catalog, k)
-    return found
+                metrics |= _of_lists(ranked.best[:, :k], catalog, k)
+    return metrics
 
 
 def by_group(
@@ -74,7 +74,7 @@ def by_group(
 
     Args:
         labels: n values that name each row's group.
-        measure: makes of a group's rows, int64 [m], what stands beside its label.
+        measure: computes a value from a group's rows, int64 [m].
 
     Returns:
         Label, as text, -> what ``measure`` made, in the labels' order as text.
@@ -86,11 +86,11 @@ def by_group(
 def by_stratum(
     ranked: Ranked, catalog: CatalogStats, stratum: np.ndarray, ks: Sequence[int] = (10, 50)
 ) -> dict[int, dict[str, float]]:
-    """``figures`` for each stratum of items: how well those of it that are relevant are found.
+    """``figures`` for each stratum of items, with only its items relevant.
 
-    The ranking stays the one over all items. ``coverage`` and ``gini`` are within the stratum, the
-    other metrics of lists over those of its items that are shown; ``share@k`` is added, the share
-    of all places that the stratum takes.
+    The ranking is still over all items. ``coverage`` and ``gini`` are within the stratum, the
+    other metrics of lists over those of its items that are shown; ``share@k`` is added, the
+    stratum's share of all list positions.
 
     Args:
         ranked: the ranks and lists.
@@ -98,18 +98,18 @@ def by_stratum(
         stratum: int [items], as ``popularity_strata`` gives it.
         ks: as for ``figures``.
     """
-    found = {}
+    by_number = {}
     for s in np.unique(stratum):
         members = stratum == s
         within = members if catalog.members is None else members & catalog.members
-        part = ranked.only(within)
-        found[int(s)] = figures(part, replace(catalog, members=within), ks)
+        part = ranked.restrict_to(within)
+        by_number[int(s)] = figures(part, replace(catalog, members=within), ks)
         for k in ks:
             if k <= ranked.best.shape[1]:
-                places = int((ranked.best[:, :k] >= 0).sum())
+                positions = int((ranked.best[:, :k] >= 0).sum())
                 taken = int((part.best[:, :k] >= 0).sum())
-                found[int(s)][f"share@{k}"] = taken / places if places else float("nan")
-    return found
+                by_number[int(s)][f"share@{k}"] = taken / positions if positions else float("nan")
+    return by_number
 
 
 def mean(values: np.ndarray) -> float:
@@ -124,12 +124,12 @@ def _of_lists(best: np.ndarray, catalog: CatalogStats, k: int) -> dict[str, floa
     if len(shown) > len(count):
         raise UsageError(f"lists hold an item beyond the catalog of {len(count)}")
     shown = shown if members is None else shown[members]
-    found = {
+    metrics = {
         f"coverage@{k}": beyond_accuracy.coverage(shown),
         f"gini@{k}": beyond_accuracy.gini(shown),
         f"percentile@{k}": mean(beyond_accuracy.shown_percentile(best, count)),
         f"novelty@{k}": mean(beyond_accuracy.novelty(best, count, catalog.users)),
     }
     if catalog.vectors is not None:
-        found[f"diversity@{k}"] = mean(beyond_accuracy.diversity(best, catalog.vectors))
-    return found
+        metrics[f"diversity@{k}"] = mean(beyond_accuracy.diversity(best, catalog.vectors))
+    return metrics

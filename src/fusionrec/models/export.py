@@ -1,4 +1,4 @@
-"""What leaves a tower as NumPy arrays: its weights, and what it answers."""
+"""A tower's weights and output vectors as NumPy arrays."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from fusionrec.models.sequence import HistoryTower
 ENGINE: str = paddle.version.full_version
 
 
-def arrays(tower: Tower | HistoryTower) -> dict[str, np.ndarray]:
-    """Everything that a tower learned, float32, by the names of its layers."""
+def tower_weights(tower: Tower | HistoryTower) -> dict[str, np.ndarray]:
+    """A tower's parameters, float32, by the names of its layers."""
     return {name: value.numpy() for name, value in tower.state_dict().items()}
 
 
-def answer(tower: Tower | HistoryTower, inputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Vectors, float32 [n, dim], of a tower's inputs; nothing is dropped."""
+def tower_vectors(tower: Tower | HistoryTower, inputs: Sequence[np.ndarray]) -> np.ndarray:
+    """Vectors, float32 [n, dim], of a tower's inputs, without dropout."""
     tower.eval()
     with paddle.no_grad():
         vectors: np.ndarray = tower([paddle.to_tensor(values) for values in inputs]).numpy()

@@ -9,7 +9,7 @@ from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 
-FEWEST_STEPS, SMALLEST_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
+MIN_STEPS, MIN_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
 
 
 @dataclass(frozen=True)
@@ -66,21 +66,21 @@ class TrainingSettings(Settings):
             it then falls along a cosine to a hundredth.
         weight_decay: decoupled decay (AdamW) of every embedding, per step and unit of
             learning rate.
-        user_id_dropout: share of users whose id is withheld in each minibatch, so that a profile
-            alone has a sound vector; 1 for a model that knows people by their profiles only.
-        item_id_dropout: share of items likewise, so that a content alone has one.
-        attribute_dropout: share of the values of a user's category that are withheld likewise.
-        squared: weight of the article's squared error; 0 leaves the stars untaught.
-        ranking: weight of the ranking term (softmax over items) beside the squared error; 0 leaves
-            the article's squared error alone.
-        low_weight: what a rating too low to count as liking weighs in the ranking and choice terms,
-            where one that counts weighs 1; 0 leaves such ratings out, 1 asks who rates what at all.
+        user_id_dropout: share of users whose id is hidden in each minibatch, so that a profile
+            alone gives a good vector; 1 for a model that reads profiles only.
+        item_id_dropout: share of items whose id is hidden, so that content alone gives one.
+        attribute_dropout: share of the values of a user's category that are hidden.
+        squared: weight of the article's squared error; 0 for a model that predicts no ratings.
+        ranking: weight of the ranking term (softmax over items); 0 leaves it out.
+        low_weight: weight of a rating too low to count as liking in the ranking and choice terms,
+            where one that counts has 1; 0 leaves such ratings out, 1 ignores the rating's value.
         temperature: of the ranking term's softmax over cosines.
-        exposure: weight of a term that guesses which items a user rates at all; it trains what the
-            towers read, through a head that is dropped after training.
+        exposure: weight of a term that predicts which items a user rates at all; it trains the
+            towers' branches through a head that is dropped after training.
         choice: weight of a squared error that pulls the cosine of every user with every item of the
             block to the weight of a rating, and to 0 where there is none.
-        validation: share of the rows held out to choose the best epoch; 0 trains on every row.
+        validation: share of the rows in the holdout that chooses the best epoch; 0 trains on all
+            rows.
         patience: epochs without a better validation error after which training stops.
         seed: of everything random.
         threads: math threads; 0 for one per core, two at most.
@@ -137,16 +137,16 @@ class TrainingSettings(Settings):
 
 @dataclass(frozen=True)
 class RatingSettings(Settings):
-    """The rating head: networks that predict ratings beside the cosine, which goes on ranking.
+    """The rating head: networks that predict ratings, while the cosine still ranks.
 
     Attributes:
-        networks: how many are trained, each with a seed of its own, and averaged; 0 for no head.
+        networks: how many are trained, each with its own seed, and averaged; 0 for no head.
         towers: weight of the rating that the cosine predicts in the mean with the networks'.
         width: of a network's vectors.
         dropout: share of the vectors' entries that is dropped in training.
         epochs: passes over the training rows.
         batch: ratings in a minibatch, on average. The larger, the more of a user's or an item's
-            ratings a prediction must do without in training.
+            ratings are hidden from a prediction in training.
         learning_rate: of Adam at its highest; it rises and falls as that of the towers does.
         weight_decay: decoupled decay (AdamW) of the weights that read ratings, per step and unit of
             learning rate.
@@ -175,12 +175,12 @@ class RatingSettings(Settings):
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """A model and its training: all that `fusionrec train` can be told.
+    """A model and its training: all settings of `fusionrec train`.
 
     Attributes:
         model: widths of the fusion model.
         training: how it is trained.
-        rating: of the rating head; there is none unless it is asked for.
+        rating: of the rating head; none by default.
     """
 
     model: FusionSettings = field(default_factory=FusionSettings)
@@ -194,16 +194,16 @@ class Recipe(Settings):
 
     @property
     def rates(self) -> bool:
-        """Whether what is trained predicts ratings; else it only ranks."""
+        """Whether the model predicts ratings; else it only ranks."""
         return self.training.squared > 0
 
     def for_schema(self, schema: Schema, rows: int) -> Recipe:
         """The recipe as it is trained on data of a schema.
 
-        Events teach no stars: where interactions are events, the terms of a recipe that teaches
-        them give way to the ranking term alone, which was measured to serve events best
-        (``benchmarks/RESULTS.md``). Of few events minibatches are smaller, for without steps
-        nothing is learned. A recipe without ``training.squared`` stays as it is.
+        Events have no ratings: a recipe that predicts ratings is trained on the ranking term alone,
+        which was measured to serve events best (``benchmarks/RESULTS.md``). With few events
+        minibatches are smaller, so that an epoch has enough steps. A recipe without
+        ``training.squared`` is not changed.
 
         Args:
             schema: of the data.
@@ -221,7 +221,7 @@ class Recipe(Settings):
             )
         if not self.rates:
             return self
-        batch = min(self.training.batch, max(SMALLEST_BATCH, rows // FEWEST_STEPS))
+        batch = min(self.training.batch, max(MIN_BATCH, rows // MIN_STEPS))
         training = replace(
             self.training,
             batch=batch,
@@ -239,10 +239,10 @@ FUSION = {
         training=TrainingSettings(epochs=5, learning_rate=3e-3, ranking=0.3, exposure=2.0)
     ),
     "full": Recipe(),
-    # As full, and stars from a rating head.
+    # As full, with ratings from a rating head.
     "stars": Recipe(rating=RatingSettings(networks=1)),
-    # For people of whom nothing but the profile is known: what they rate; with
-    # training.low_weight=0.2, what they like.
+    # For users with a profile and no history: what they rate; with training.low_weight=0.2,
+    # what they like.
     "strangers": Recipe(
         FusionSettings(id_width=200, word_width=8, filters=8, dropout=0.0),
         TrainingSettings(

@@ -1,11 +1,11 @@
-"""The rating head: predicts ratings from who else rated what, beside the cosine that ranks."""
+"""The rating head: predicts ratings from users' and items' ratings, while the cosine ranks."""
 
 from __future__ import annotations
 
 import paddle
 from paddle import nn
 
-SMOOTHING = 3.0  # ratings that a bag's size is raised by, so that a single one does not shout
+SMOOTHING = 3.0  # added to a bag's size, so that a single rating has less effect
 
 
 class BagTower(nn.Layer):
@@ -13,9 +13,9 @@ class BagTower(nn.Layer):
 
     A user's bag is the items they rated with what they gave, an item's bag the users who rated it.
     Each rating adds ``value * w + m`` with vectors ``w`` and ``m`` of the item (or user) it is of:
-    the first tells what was given, the second that anything was. The sum, over the root of the
-    bag's size, passes tanh. No id has a vector of its own, which would learn its training ratings
-    by heart: of an id there is a bias alone.
+    the first for the rating's value, the second for its presence. The sum, divided by the root of
+    the bag's size, passes tanh. No id has its own vector, which would memorise its training
+    ratings: an id has a bias alone.
 
     Args:
         own: how many users (or items) there are on this side.
@@ -44,8 +44,8 @@ class BagTower(nn.Layer):
             presence: float32 [n, other], 1 where there is a rating.
         """
         scale = paddle.rsqrt(presence.sum(axis=1, keepdim=True) + SMOOTHING)
-        given = paddle.matmul(values, self.values) + paddle.matmul(presence, self.presence)
-        vectors = self.dropout(paddle.tanh(given * scale + self.shift))
+        summed = paddle.matmul(values, self.values) + paddle.matmul(presence, self.presence)
+        vectors = self.dropout(paddle.tanh(summed * scale + self.shift))
         return vectors, paddle.gather(self.bias, ids) + paddle.matmul(vectors, self.lean)
 
 

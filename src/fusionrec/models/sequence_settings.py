@@ -66,16 +66,16 @@ class SequenceTraining(Settings):
         temperature: of the softmax over cosines, 0.02 or more.
         negatives: items that a minibatch draws by popularity to stand for the whole catalog in
             the softmax; 0 ranks each target against every item.
-        id_dropout: share of items whose id is withheld in each minibatch, so that a new item's
-            content alone has a sound vector.
-        attribute_dropout: share of the values of a profile that are withheld likewise.
-        rating_dropout: share of a history's ratings that are withheld likewise.
-        time_dropout: share of the histories whose times are withheld likewise, where any are read.
-        profile_items: items drawn from all that a user rated, for which the profile alone is asked
-            each time that the user's history is read; more serve strangers better and everyone
-            else worse.
-        validation: share of the users whose latest item is held out to choose the best epoch.
-        patience: epochs without a better NDCG@10 on those after which training stops.
+        id_dropout: share of items whose id is hidden in each minibatch, so that a new item's
+            content alone gives a good vector.
+        attribute_dropout: share of a profile's values that are hidden.
+        rating_dropout: share of a history's ratings that are hidden.
+        time_dropout: share of the histories whose times are hidden, where any are read.
+        profile_items: items drawn from all that a user rated, as targets of the profile alone, each
+            time that the history is read; more serve users without history better and all others
+            worse.
+        validation: share of the users whose latest item is the holdout that chooses the best epoch.
+        patience: epochs without a better NDCG@10 on the holdout after which training stops.
         seed: of everything random.
         threads: math threads; 0 for one per core, two at most.
         checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
@@ -137,7 +137,7 @@ class SequenceRecipe(Settings):
 
     @property
     def rates(self) -> bool:
-        """Whether what is trained predicts ratings: it only ranks."""
+        """Whether the model predicts ratings: it only ranks."""
         return False
 
     def for_schema(self, schema: Schema, rows: int) -> SequenceRecipe:  # noqa: ARG002

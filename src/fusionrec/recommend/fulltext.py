@@ -23,7 +23,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
-from fusionrec.features.vocabulary import words_of
+from fusionrec.features.vocabulary import tokenize
 
 MAX_WORDS = 32  # words of one search; a whole page pasted in asks for no more
 
@@ -55,8 +55,8 @@ class Match(NamedTuple):
 
 
 def plain_words(text: str) -> list[str]:
-    """The words of a text in order, as of ``words_of``, without accents."""
-    words = (_without_accents(word) for word in words_of(text))
+    """The words of a text in order, as of ``tokenize``, without accents."""
+    words = (_without_accents(word) for word in tokenize(text))
     return [word for word in words if word]  # an accent may stand alone
 
 

@@ -63,7 +63,7 @@ class UserVectors:
             notes += unseen(self.artifact.encoder, profile)
         stored = History.of() if position is None else self.artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
-        history, reading = stored.then(given, again=self._again), self.artifact.reading
+        history, reading = stored.followed_by(given, repeats=self._again), self.artifact.reading
         by_profile = bool(profile) or person.kind == "profile"
         columns = self._user_columns(position, profile)[1] if by_profile else {}
         return replace(
@@ -191,7 +191,7 @@ class UserVectors:
             return vector
 
         if artifact.reading and len(given):
-            return read(stored.then(given, again=self._again))
+            return read(stored.followed_by(given, repeats=self._again))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
         if position is not None and not profile and not artifact.reads_clock:
             vector = artifact.user_vectors[position]

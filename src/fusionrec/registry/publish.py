@@ -15,7 +15,7 @@ from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.history import History
-from fusionrec.models.export import ENGINE, answer, arrays
+from fusionrec.models.export import ENGINE, tower_vectors, tower_weights
 from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.artifact import Artifact
@@ -94,7 +94,7 @@ def _write(
     histories = Histories.build(dataset, rows)
     write_histories(folder, histories)
     for side, tower in towers.items():
-        write_weights(folder, side, arrays(tower))
+        write_weights(folder, side, tower_weights(tower))
     # Made by the saved towers, so that index and answers come from the same files.
     item_features = encoder.encode_table("item", dataset.items)
     items = _of_fields(folder, "item", towers["item"], encoder, about, item_features)
@@ -120,7 +120,7 @@ def _of_fields(
     sample = {name: values[:_SAMPLE] for name, values in features.items()}
     with _reading(folder, side):
         runner = TowerRunner(folder, side, encoder, about)
-    _compare(side, runner.vectors(sample), answer(tower, list(sample.values())))
+    _compare(side, runner.vectors(sample), tower_vectors(tower, list(sample.values())))
     return runner.vectors(features)
 
 
@@ -142,7 +142,7 @@ def _of_histories(
     profile = [x for name, x in sample.items() if name != encoder.schema.id("user").name]
     with _reading(folder, "user"):
         runner = HistoryRunner(folder, encoder, about, items, reading)
-    wanted = answer(tower, [*profile, *reading.pack(known, items, now)])
+    wanted = tower_vectors(tower, [*profile, *reading.pack(known, items, now)])
     _compare("user", runner.vectors_after(sample, known, now), wanted)
     return runner.vectors_after(features, histories)
 

@@ -1,4 +1,4 @@
-"""Which folder a training keeps its checkpoint in: equal trainings at once have one each."""
+"""Checkpoint folders with locks: equal trainings that run at once have one each."""
 
 from __future__ import annotations
 
@@ -15,39 +15,38 @@ from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import STATE
 from fusionrec.workspace import make_folder
 
-_LOCK = "lock"  # held while its training runs; the system lets go of it when a process dies
+_LOCK = "lock"  # locked while its training runs; the system unlocks it when the process dies
 
 
-def names(folder: Path) -> Iterator[Path]:
-    """The folders of runs of one training at once: its own, then those named after it."""
+def run_folders(folder: Path) -> Iterator[Path]:
+    """Folders for simultaneous runs of one training: its own, then numbered ones."""
     yield folder
     for number in count(2):
         yield folder.with_name(f"{folder.name}-{number}")
 
 
-def kept(folder: Path) -> list[Path]:
-    """Those of a training's folders (see ``names``) that hold a checkpoint."""
+def with_checkpoint(folder: Path) -> list[Path]:
+    """Those of a training's folders (see ``run_folders``) that have a checkpoint."""
     beside = sorted(folder.parent.glob(f"{folder.name}-*"))
-    return [one for one in (folder, *beside) if (one / STATE).is_file()]
+    return [path for path in (folder, *beside) if (path / STATE).is_file()]
 
 
 @contextmanager
-def claimed(folder: Path, *, resume: bool, log: Callable[[str], None]) -> Iterator[Path]:
-    """Gives a training a folder that no other process uses meanwhile. Afterwards it is gone, unless
-    a checkpoint is in it.
+def claim_folder(folder: Path, *, resume: bool, log: Callable[[str], None]) -> Iterator[Path]:
+    """Locks a folder for a training. Afterwards it is removed, unless it has a checkpoint.
 
     Args:
-        folder: of the training; where another process is in it, one beside it is taken.
+        folder: of the training; where another process uses it, a numbered one is taken.
         resume: take one with a checkpoint, if there is any.
-        talk: told which folder is taken where it is not ``folder``.
+        log: called with the folder's name where it is not ``folder``.
 
     Raises:
-        TrainingError: every checkpoint there is to go on from is of a process that still runs.
+        TrainingError: every checkpoint is in use by a running process.
         OSError: the folder cannot be made.
     """
-    held = _resumed(folder) if resume else None
-    taken, lock = held or _free(folder)
-    if taken != folder and held is None:
+    resumed = _resumed(folder) if resume else None
+    taken, lock = resumed or _free(folder)
+    if taken != folder and resumed is None:
         log(
             f"note: the same training is running already{_process(folder)}; this one begins anew, "
             f"beside it, and keeps its checkpoints in {taken}"
@@ -63,15 +62,15 @@ def claimed(folder: Path, *, resume: bool, log: Callable[[str], None]) -> Iterat
 
 
 def _resumed(folder: Path) -> tuple[Path, IO[str]] | None:
-    """The first folder with a checkpoint that nobody uses; None where there is no checkpoint."""
-    found = kept(folder)
-    for one in found:
-        lock = _lock(one)
+    """The first unused folder with a checkpoint, and its lock; None if there is no checkpoint."""
+    paths = with_checkpoint(folder)
+    for path in paths:
+        lock = _lock(path)
         if lock is not None:
-            return one, lock
-    if found:
+            return path, lock
+    if paths:
         raise TrainingError(
-            f"this training is running already{_process(found[0])}: there is nothing to resume",
+            f"this training is running already{_process(paths[0])}: there is nothing to resume",
             "wait for it to end, or stop it and resume then; without --resume the same training "
             "begins anew beside it",
         )
@@ -79,15 +78,15 @@ def _resumed(folder: Path) -> tuple[Path, IO[str]] | None:
 
 
 def _free(folder: Path) -> tuple[Path, IO[str]]:
-    for one in names(folder):
-        lock = _lock(one)
+    for path in run_folders(folder):
+        lock = _lock(path)
         if lock is not None:
-            return one, lock
+            return path, lock
     raise AssertionError("there is no end of names")
 
 
 def _lock(folder: Path) -> IO[str] | None:
-    """The lock of a folder, which is made where it is not; None where another process has it."""
+    """Locks a folder, creating it if needed; None where another process has the lock."""
     while True:
         try:
             make_folder(folder)
@@ -110,7 +109,7 @@ def _lock(folder: Path) -> IO[str] | None:
 
 
 def _process(folder: Path) -> str:
-    """Which process is in a folder, in words; empty where that cannot be told."""
+    """The process that uses a folder, in words; empty where unknown."""
     try:
         number = (folder / _LOCK).read_text()
     except OSError:

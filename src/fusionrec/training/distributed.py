@@ -3,7 +3,7 @@ r"""Several processes that train one model together, each on its own minibatches
     python -m paddle.distributed.launch --nproc_per_node 2 --backend gloo \
         .venv/bin/fusionrec train …
 
-Paddle's launcher starts them and tells each by its environment who it is: on one machine or, with
+Paddle's launcher starts them and sets each one's rank in its environment: on one machine or, with
 ``--master`` and ``--nnodes``, on several that see one workspace. Every process holds the whole
 network; what they exchange are gradients, so ``n`` processes with minibatches of ``b`` learn as one
 does with minibatches of ``n·b``.
@@ -26,11 +26,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of a training, seen by one of them.
+    """The processes of a training, as seen by one of them.
 
     Attributes:
         size: how many there are.
-        rank: which one this is, from 0; the first keeps checkpoints and publishes.
+        rank: of this process, from 0; the first writes checkpoints and publishes.
     """
 
     size: int = 1
@@ -38,7 +38,7 @@ class ProcessGroup:
 
     @classmethod
     def join(cls) -> Self:
-        """The team that the launcher's environment tells of; of a process by itself, it alone."""
+        """The group in the launcher's environment; a single process where there is none."""
         size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1"))
         if size == 1:
             return cls()
@@ -52,10 +52,10 @@ class ProcessGroup:
         return self.rank == 0
 
     def steps(self, minibatches: int) -> int:
-        """How many steps the team takes for an epoch's minibatches; a rest is left out.
+        """How many steps the group takes for an epoch's minibatches; the remainder is left out.
 
         Raises:
-            TrainingError: there is not one for each process.
+            TrainingError: there are fewer minibatches than processes.
         """
         if minibatches < self.size:
             raise TrainingError(
@@ -65,11 +65,11 @@ class ProcessGroup:
         return minibatches // self.size
 
     def share(self, minibatches: Iterator[T], steps: int) -> Iterator[T]:
-        """The part of ``steps`` steps' minibatches that this process takes."""
+        """The minibatches of ``steps`` steps that this process takes."""
         return islice(minibatches, self.rank, steps * self.size, self.size)
 
     def average(self, network: paddle.nn.Layer) -> None:
-        """Puts the mean of all processes' gradients in the place of each one's own.
+        """Replaces gradients by the mean over all processes.
 
         Raises:
             TrainingError: another process is gone.
@@ -78,14 +78,14 @@ class ProcessGroup:
             return
         learned = [p for p in network.parameters() if not p.stop_gradient]
         parts = [paddle.zeros_like(p) if p.grad is None else p.grad for p in learned]
-        # One message for all: each has its price.
+        # One message for all: each has a fixed cost.
         whole = paddle.concat([part.flatten() for part in parts])
         self._sum(whole)
-        place = 0
+        start = 0
         for p, part in zip(learned, parts, strict=True):
             size = int(part.size)
-            p.grad = (whole[place : place + size] / self.size).reshape(part.shape)
-            place += size
+            p.grad = (whole[start : start + size] / self.size).reshape(part.shape)
+            start += size
 
     def total(self, *values: float) -> list[float]:
         """The sums of all processes' values."""

@@ -1,4 +1,4 @@
-"""How the fusion model is trained: on blocks of users and items, judged by its error in stars."""
+"""Trains the fusion model on blocks of users and items; validates by the error in stars."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.metrics import rmse
 from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
-from fusionrec.training.fusion_network import Network
+from fusionrec.training.fusion_network import FusionNetwork
 from fusionrec.training.loop import LOWER, Trainer
 from fusionrec.training.progress import MetricInfo
 
 
 class FusionTrainer(Trainer):
-    """Teaches both towers whatever the recipe's terms ask: stars, rankings, who rates what."""
+    """Trains both towers on the recipe's loss terms: ratings, ranking, exposure, choice."""
 
     settings: TrainingSettings
     recipe: Recipe
-    network: Network
+    network: FusionNetwork
 
     def build(self, rows: np.ndarray) -> None:
         """See ``Trainer.build``."""
-        told = "error in stars" if self.recipe.rates else "loss"
+        name = "error in stars" if self.recipe.rates else "loss"
         unit = "events" if self.dataset.schema.events else "ratings"
-        self.measure = MetricInfo(told, told, rising=False, unit=unit)
-        self.rows, self.held_out = hold_out(rows, self.settings.validation, self.settings.seed)
+        self.metric = MetricInfo(name, name, rising=False, unit=unit)
+        self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
-        self.network = Network(self.dataset, self.encoder, self.recipe)
+        self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
         self.blocks = self._blocks()
         self.optimizer = self._optimizer()
 
@@ -53,10 +53,10 @@ class FusionTrainer(Trainer):
                 "these settings learn from no other",
                 "give such ratings a weight, training.low_weight=0.2, or lower like in the schema",
             )
-        if s.choice and data.schema.repeats:  # an item that is taken again is one choice
+        if s.choice and data.schema.repeats:  # repeated interactions share one choice
             pair = user.astype(np.int64) * len(data.items) + item
-            _, place, count = np.unique(pair, return_inverse=True, return_counts=True)
-            weight = (weight / count[place]).astype(np.float32)
+            _, index, count = np.unique(pair, return_inverse=True, return_counts=True)
+            weight = (weight / count[index]).astype(np.float32)
         return Blocks(
             user,
             item,
@@ -98,40 +98,40 @@ class FusionTrainer(Trainer):
         """See ``Trainer.figure``: its root, in stars, if scores rate."""
         return math.sqrt(error) * self.network.map.unit if self.recipe.rates else error
 
-    def judge(self) -> float | None:
-        """See ``Trainer.judge``: RMSE in stars of the held-out ratings."""
+    def validate(self) -> float | None:
+        """See ``Trainer.validate``: RMSE in stars on the holdout."""
         users, items = self.network.vectors("user"), self.network.vectors("item")
         for vectors in (users, items):
-            # Written so that a NaN, which no comparison finds, is astray too.
+            # Written so that NaN fails too.
             if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
                 raise TrainingError(
-                    f"the vectors are not of length 1 after epoch {self.progress.epoch}", LOWER
+                    f"the vectors are not of length 1 after epoch {self.state.epoch}", LOWER
                 )
-        if not len(self.held_out):
+        if not len(self.holdout):
             return None
-        predicted = predict(self.dataset, self.held_out, users, items)
-        return rmse(predicted, self.dataset.rating[self.held_out])
+        predicted = predict(self.dataset, self.holdout, users, items)
+        return rmse(predicted, self.dataset.rating[self.holdout])
 
     @property
     def towers(self) -> dict[Side, nn.Layer]:
         """See ``Trainer.towers``."""
         return dict(self.network.towers)
 
-    def about(self) -> dict[str, Any]:
-        """See ``Trainer.about``."""
+    def manifest_fields(self) -> dict[str, Any]:
+        """See ``Trainer.manifest_fields``."""
         if self.recipe.rates:
             return {}
-        return {"score": {"kind": "ranking"}}  # nothing taught it stars
+        return {"score": {"kind": "ranking"}}  # not trained on ratings
 
 
 def fit_encoder(dataset: Dataset, rows: np.ndarray, settings: TrainingSettings) -> Encoder:
-    """The encoder of a training; one that withholds every user's id knows none of them."""
+    """The encoder of a training; without user ids if all of them are dropped."""
     encoder = Encoder.fit(dataset, rows)
     return encoder if settings.user_id_dropout < 1 else encoder.without_ids("user")
 
 
 def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Parts rows into those trained on and a random share held out for validation, both sorted."""
+    """Splits rows into training rows and a random holdout for validation, both sorted."""
     count = min(round(len(rows) * share), len(rows) - 1)
     shuffled = np.random.default_rng([seed, 2]).permutation(rows)
     return np.sort(shuffled[count:]), np.sort(shuffled[:count])

@@ -1,4 +1,4 @@
-"""Both towers as they stand while they are trained, and the loss of a minibatch."""
+"""The network in training: both towers, the exposure head, and the loss of a minibatch."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from fusionrec.models.presets import Recipe
 from fusionrec.training.batches import Batch
 from fusionrec.training.losses import choice_loss, exposure_loss, ranking_loss, squared_error
 
-AT_ONCE = 4096  # users or items that pass a tower together outside training
+CHUNK = 4096  # users or items per forward pass outside training
 EXPOSURE_DIM = 64
 
 
-class Network(nn.Layer):
+class FusionNetwork(nn.Layer):
     """The two towers, the exposure head, and the encoded users and items they read.
 
     Args:
@@ -40,13 +40,13 @@ class Network(nn.Layer):
             side: {n: paddle.to_tensor(x) for n, x in encoder.encode_table(side, table).items()}
             for side, table in tables.items()
         }
-        self.alike = np.arange(len(dataset.users))
+        self.same_profile = np.arange(len(dataset.users))
         if self.settings.user_id_dropout == 1:
-            # Users whom the tower cannot tell apart pass it once: the first of them for all.
+            # Users with equal inputs pass the tower once: the first of them for all.
             shown = encoder.encode_table("user", dataset.users).values()
             read = np.concatenate([x.reshape(len(dataset.users), -1) for x in shown], axis=1)
             _, first, same = np.unique(read, axis=0, return_index=True, return_inverse=True)
-            self.alike = first[same.ravel()]
+            self.same_profile = first[same.ravel()]
 
     @property
     def towers(self) -> dict[Side, Tower]:
@@ -54,22 +54,22 @@ class Network(nn.Layer):
         return {"user": self.user, "item": self.item}
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> tuple[paddle.Tensor, paddle.Tensor]:
-        """What a minibatch asks to be made small, and its mean squared score error alone.
+        """A minibatch's loss, and its mean squared score error alone.
 
         Args:
             batch: with at least one rating.
-            rng: draws whose ids and attributes are withheld.
+            rng: draws whose ids and attributes are hidden.
         """
         s = self.settings
-        kinds, group = np.unique(self.alike[batch.users], return_inverse=True)
-        of_rating = group[batch.user]  # the place in ``kinds`` of each rating's user
+        kinds, group = np.unique(self.same_profile[batch.users], return_inverse=True)
+        of_rating = group[batch.user]  # the index in ``kinds`` of each rating's user
         user_branches = self.read("user", kinds, rng)
         item_branches = self.read("item", batch.items, rng)
         users, items = self.user.join(user_branches), self.item.join(item_branches)
         cosines = paddle.matmul(users, items, transpose_y=True)
         user = paddle.to_tensor(of_rating)
-        places = paddle.to_tensor(of_rating * len(batch.items) + batch.item)
-        rated = paddle.gather(cosines.flatten(), places)
+        indices = paddle.to_tensor(of_rating * len(batch.items) + batch.item)
+        rated = paddle.gather(cosines.flatten(), indices)
         error = squared_error(rated, paddle.to_tensor(self.map.target(batch.rating)), SCALE)
         loss = s.squared * error
         liked = np.flatnonzero(batch.weight)
@@ -84,16 +84,16 @@ class Network(nn.Layer):
             loss = loss + s.choice * choice_loss(cosines, people, rated, every)
         if s.exposure:
             logits = self.exposure(user_branches, item_branches)
-            loss = loss + s.exposure * exposure_loss(logits, user, places)
+            loss = loss + s.exposure * exposure_loss(logits, user, indices)
         return loss, error
 
     def read(self, side: Side, positions: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
-        """What a tower's branches make of users or items, float32 [n, width], some withheld.
+        """The outputs of a tower's branches, float32 [n, width], with some inputs hidden.
 
         Args:
             side: users or items.
             positions: int [n], in the data set's table.
-            rng: draws whose ids and attributes are withheld.
+            rng: draws whose ids and attributes are hidden.
         """
         at = paddle.to_tensor(positions)
         inputs = {name: paddle.gather(x, at) for name, x in self._encoded[side].items()}
@@ -105,19 +105,19 @@ class Network(nn.Layer):
         return self.towers[side].read(list(inputs.values()))
 
     def vectors(self, side: Side) -> np.ndarray:
-        """Vectors of every user or item of the data set, float32 [n, dim], with today's weights."""
+        """Vectors of all users or items of the data set, float32 [n, dim], with current weights."""
         return self._vectors(side, list(self._encoded[side].values()))
 
     def vectors_of(self, side: Side, features: Features) -> np.ndarray:
-        """Vectors, float32 [n, dim], of n encoded users or items, with today's weights."""
+        """Vectors, float32 [n, dim], of n encoded users or items, with the current weights."""
         return self._vectors(side, [paddle.to_tensor(x) for x in features.values()])
 
     def _vectors(self, side: Side, encoded: list[paddle.Tensor]) -> np.ndarray:
         parts = []
         self.eval()
         with paddle.no_grad():
-            for begin in range(0, len(encoded[0]), AT_ONCE):
-                part = [x[begin : begin + AT_ONCE] for x in encoded]
+            for begin in range(0, len(encoded[0]), CHUNK):
+                part = [x[begin : begin + CHUNK] for x in encoded]
                 parts.append(self.towers[side](part).numpy())
         self.train()
         return np.concatenate(parts)
@@ -126,7 +126,7 @@ class Network(nn.Layer):
 def withhold(
     inputs: dict[str, paddle.Tensor], field: Field, share: float, rng: np.random.Generator
 ) -> None:
-    """Puts "not known" (row 0, or all zeros) in place of a share of a field's values."""
+    """Replaces a share of a field's values by unknown (row 0, or all zeros)."""
     values = inputs[field.name]
     shown = rng.random(values.shape[0]) >= share
     if shown.all():
@@ -134,6 +134,6 @@ def withhold(
     shape = [-1] + [1] * (values.ndim - 1)
     mask = paddle.to_tensor(shown.reshape(shape)).astype(values.dtype)
     kept = values * mask
-    if field.buckets:  # of which one always holds, the first where the number is not known
+    if field.buckets:  # one is always set, the first where the number is unknown
         kept = paddle.concat([kept[:, :1] + (1 - mask), kept[:, 1:]], axis=1)
     inputs[field.name] = kept

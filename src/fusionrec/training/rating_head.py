@@ -19,15 +19,15 @@ from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.process import prepare_process
 from fusionrec.training.progress import learning_rate
 
-FEWEST_GROUPS = 4  # of users and of items, so that a block hides a quarter of a bag at most
-AT_ONCE = 1024  # users or items that pass a network together outside training
+FEWEST_GROUPS = 4  # of users and of items, so that a block hides at most a quarter of a bag
+CHUNK = 1024  # users or items per forward pass outside training
 
 
 class Bags:
-    """What each user rated, or who rated each item, with what.
+    """The ratings of each user, or of each item.
 
     Args:
-        own, other: int [n], positions of each rating's two ends.
+        own, other: int [n], positions of each rating's user and item, or item and user.
         value: float32 [n], the ratings, in ``RatingNetwork``'s unit.
         size: how many users and items there are: of ``own``, of ``other``.
     """
@@ -41,11 +41,11 @@ class Bags:
         self._width = size[1]
 
     def of(self, ids: np.ndarray, hidden: np.ndarray | None = None) -> tuple[paddle.Tensor, ...]:
-        """What ``BagTower.forward`` takes of n users or items.
+        """The inputs of ``BagTower.forward`` for n users or items.
 
         Args:
             ids: int [n], positions.
-            hidden: int [m], positions on the other side that are taken out of every bag.
+            hidden: int [m], positions on the other side that are removed from every bag.
         """
         counts = self._ends[ids + 1] - self._ends[ids]
         row = np.repeat(np.arange(len(ids)), counts)
@@ -80,13 +80,12 @@ class _Scale:
         return ((rating - self.middle) / self.unit).astype(np.float32)
 
 
-class RatingTask:
-    """One network's training.
+class RatingHeadTrainer:
+    """Trains one network of the rating head.
 
-    What a minibatch asks is in nothing that its prediction reads: a minibatch is all ratings of
-    some users on some items (``Blocks``), its items are taken out of its users' bags and its users
-    out of its items' bags. So, unlike an autoencoder, the network cannot learn to repeat a rating
-    that it was shown.
+    A prediction never reads its target: a minibatch is all ratings of some users on some items
+    (``Blocks``), and its items are removed from its users' bags, its users from its items' bags.
+    So, unlike an autoencoder, the network cannot learn to repeat a rating in its input.
 
     Args:
         dataset: the data set.
@@ -126,7 +125,7 @@ class RatingTask:
         )
 
     def fit(self, log: Log) -> None:
-        """Trains to the end; ``log`` is told of every epoch.
+        """Trains to the end; calls ``log`` after every epoch.
 
         Raises:
             TrainingError: the error is not finite.
@@ -163,16 +162,16 @@ class RatingTask:
         return float(loss)
 
     def predict(self, batch: Batch) -> paddle.Tensor:
-        """What the network predicts for a minibatch's ratings, float32 [n], unread by it."""
+        """Predictions of a minibatch's ratings, float32 [n], which the network does not read."""
         users = self.users.of(batch.users, hidden=batch.items)
         items = self.items.of(batch.items, hidden=batch.users)
-        places = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
-        return paddle.gather(self.network(users, items).flatten(), places)
+        indices = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
+        return paddle.gather(self.network(users, items).flatten(), indices)
 
     def vectors(self) -> tuple[np.ndarray, np.ndarray]:
-        """Of every user and item, float32 [., width + 2]: their product is a rating.
+        """Vectors of every user and item, float32 [., width + 2], whose product is a rating.
 
-        All ratings are read. A user or an item without one is all zeros.
+        They read all ratings. A user or an item without ratings is all zeros.
         """
         self.network.eval()
         with paddle.no_grad():
@@ -188,66 +187,66 @@ class RatingTask:
 
 
 def _largest_batch(user: np.ndarray, item: np.ndarray) -> int:
-    """Ratings in a minibatch that leaves every bag three quarters or so of what it holds."""
+    """Ratings in a minibatch that hides about a quarter of every bag, at most."""
     shape = len(np.unique(user)) / len(np.unique(item))
     return max(1, int(len(user) / (FEWEST_GROUPS**2 * max(shape, 1.0 / shape))))
 
 
 def _read(tower: BagTower, bags: Bags, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Vectors and biases of a whole side."""
-    spans = [np.arange(b, min(count, b + AT_ONCE)) for b in range(0, count, AT_ONCE)]
+    spans = [np.arange(b, min(count, b + CHUNK)) for b in range(0, count, CHUNK)]
     vectors, biases = zip(*(tower(*bags.of(span)) for span in spans), strict=True)
     return np.concatenate([x.numpy() for x in vectors]), np.concatenate([x.numpy() for x in biases])
 
 
-def fit_stars(
+def fit_rating_head(
     dataset: Dataset,
     rows: np.ndarray,
     recipe: Recipe,
     towers: tuple[np.ndarray, np.ndarray],
     log: Log = lambda _: None,
 ) -> RatingHead:
-    """Fits the head: networks that differ in their seed alone, averaged, and the towers beside.
+    """Fits the head: the average of networks that differ only in their seed, and of the towers.
 
     Args:
         dataset: the data set; its times and the order of its rows are not read.
         rows: int [n], the rows that training may see.
         recipe: all settings.
         towers: the trained towers' vectors of all users and of all items, float32 [., dim].
-        talk: told how far it is.
+        log: called with the progress.
 
     Raises:
         TrainingError: the error is not finite.
     """
     settings, rows = recipe.rating, np.sort(rows)
     prepare_process(recipe.training.threads)
-    found = []
+    networks = []
     for number in range(settings.networks):
         log(
             f"rating head: network {number + 1} of {settings.networks} "
             f"(rating.epochs={settings.epochs})"
         )
-        task = RatingTask(dataset, rows, settings, recipe.training.seed * 1009 + number)
+        task = RatingHeadTrainer(dataset, rows, settings, recipe.training.seed * 1009 + number)
         task.fit(log)
-        found.append(task.vectors())
+        networks.append(task.vectors())
     scores = ScoreMap(*dataset.schema.rating_range)
-    return with_towers(average(found), towers, settings.towers, scores)
+    return blend_with_towers(average(networks), towers, settings.towers, scores)
 
 
-def average(found: list[tuple[np.ndarray, np.ndarray]]) -> RatingHead:
-    """Stars whose ratings are the means of those of several networks, as vectors side by side."""
-    vectors = [users[:, :-2] / len(found) for users, _ in found]
-    biases = sum(users[:, -2:] for users, _ in found) / len(found)
+def average(networks: list[tuple[np.ndarray, np.ndarray]]) -> RatingHead:
+    """A head whose ratings are the means of several networks', as vectors side by side."""
+    vectors = [users[:, :-2] / len(networks) for users, _ in networks]
+    biases = sum(users[:, -2:] for users, _ in networks) / len(networks)
     users = np.hstack([*vectors, biases])
-    vectors = [items[:, :-2] for _, items in found]
-    biases = sum(items[:, -2:] for _, items in found) / len(found)
+    vectors = [items[:, :-2] for _, items in networks]
+    biases = sum(items[:, -2:] for _, items in networks) / len(networks)
     return RatingHead(users, np.hstack([*vectors, biases]))
 
 
-def with_towers(
-    stars: RatingHead, towers: tuple[np.ndarray, np.ndarray], weight: float, scores: ScoreMap
+def blend_with_towers(
+    head: RatingHead, towers: tuple[np.ndarray, np.ndarray], weight: float, scores: ScoreMap
 ) -> RatingHead:
-    """Stars whose ratings are weighted means with those that the towers' cosine predicts.
+    """A head whose ratings are weighted means with those that the towers' cosine predicts.
 
     Args:
         stars: of the networks.
@@ -255,9 +254,9 @@ def with_towers(
         weight: of the cosine's ratings, 0 to 1.
         scores: what a cosine means.
     """
-    users, items = (1.0 - weight) * stars.users, stars.items.copy()
+    users, items = (1.0 - weight) * head.users, head.items.copy()
     users[:, -2] += weight * scores.rating(0.0)
     users[:, -1], items[:, -1] = 1.0, (1.0 - weight) * items[:, -1]
     of_users = np.hstack([weight * SCALE * scores.unit * towers[0], users])
     of_items = np.hstack([towers[1], items])
-    return RatingHead(of_users * stars.users[:, -1:], of_items * stars.items[:, -2:-1])
+    return RatingHead(of_users * head.users[:, -1:], of_items * head.items[:, -2:-1])

@@ -1,4 +1,4 @@
-"""What the sequence model learns by: which item of the whole catalog comes next."""
+"""Trains the sequence model: predicts the next item among the whole catalog."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from fusionrec.training.softmax import softmax_loss
 from fusionrec.training.windows import SequenceBatch, Windows
 
 CLIP = 5.0  # largest norm of a step's gradient
-JUDGED = 64  # users whose histories pass the tower together outside training
+CHUNK = 64  # users per forward pass outside training
 
 
 class SequenceTrainer(Trainer):
-    """Teaches both towers to rank each item of a history above all others, from those before."""
+    """Trains both towers to rank each item of a history first, from the items before it."""
 
-    measure = MetricInfo("loss", "NDCG@10", rising=True, unit="items")
+    metric = MetricInfo("loss", "NDCG@10", rising=True, unit="items")
     settings: SequenceTraining
     recipe: SequenceRecipe
     network: SequenceNetwork
@@ -40,17 +40,17 @@ class SequenceTrainer(Trainer):
     def build(self, rows: np.ndarray) -> None:
         """See ``Trainer.build``."""
         dataset, s = self.dataset, self.settings
-        self.rows, self.held_out = hold_out_latest(dataset, rows, s.validation, s.seed)
+        self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
         self.encoder = Encoder.fit(dataset, self.rows)
         self.histories = Histories.build(dataset, self.rows)
         reading = self._reading()
         self.network = SequenceNetwork(dataset, self.encoder, self.recipe, reading)
-        length = reading.length + 1  # the last one is only asked for
+        length = reading.length + 1  # the last one is only a target
         self.windows = Windows(
             self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
         )
         self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
-        self._chance = self._chances()
+        self._probability = self._draw_probabilities()
         self.optimizer = paddle.optimizer.AdamW(
             learning_rate=s.learning_rate,
             parameters=self.network.parameters(),
@@ -76,8 +76,8 @@ class SequenceTrainer(Trainer):
         """See ``Trainer.towers``."""
         return {"user": self.network.user, "item": self.network.item}
 
-    def about(self) -> dict[str, Any]:
-        """See ``Trainer.about``."""
+    def manifest_fields(self) -> dict[str, Any]:
+        """See ``Trainer.manifest_fields``."""
         profile = [field.name for field in self.dataset.schema.attributes("user")]
         return {
             "score": {"kind": "ranking"},
@@ -87,15 +87,16 @@ class SequenceTrainer(Trainer):
 
     def _reading(self) -> HistoryFeatures:
         """What the tower reads of a history, from settings and training rows."""
-        model, held, clock = self.recipe.model, self.histories, None
-        if (model.clock or model.gaps) and held.time is None:
+        model, histories, clock = self.recipe.model, self.histories, None
+        if (model.clock or model.gaps) and histories.time is None:
             raise TrainingError(
                 f"{self.dataset.name} has no times for model.clock or model.gaps to read",
                 "leave both settings out",
             )
-        if model.clock and held.time is not None:
-            owner = np.repeat(np.arange(len(held.offsets) - 1), np.diff(held.offsets))
-            clock = Clock.fit(owner, held.time)
+        if model.clock and histories.time is not None:
+            counts = np.diff(histories.offsets)
+            owner = np.repeat(np.arange(len(counts)), counts)
+            clock = Clock.fit(owner, histories.time)
         return HistoryFeatures(model.history, self.dataset.schema.rating_range, model.gaps, clock)
 
     def loss(
@@ -103,17 +104,17 @@ class SequenceTrainer(Trainer):
     ) -> tuple[paddle.Tensor, float, int]:
         """See ``Trainer.loss``."""
         s = self.settings
-        places, target = _asked(batch)
+        indices, target = _targets(batch)
         negatives, drawn = self._negatives(rng)
         known = self._trained
-        if negatives is not None:  # a large catalog: only what is asked passes the tower
+        if negatives is not None:  # a large catalog: only the items needed pass the tower
             known = np.unique(np.concatenate([batch.items.ravel(), batch.drawn.ravel(), negatives]))
             negatives = np.searchsorted(known, negatives)
         vectors = self.network.item_vectors(known, s.id_dropout, rng)
         read = np.searchsorted(known, batch.items[:, :-1])
         self.network.user.drop.seed(*rng.integers(2**32, size=2))
         tokens = self.network.tokens(vectors, batch, read, rng)
-        tokens = paddle.gather(tokens.flatten(0, 1), paddle.to_tensor(places))
+        tokens = paddle.gather(tokens.flatten(0, 1), paddle.to_tensor(indices))
         loss = softmax_loss(
             self.network.user.join(tokens),
             vectors,
@@ -124,46 +125,46 @@ class SequenceTrainer(Trainer):
         )
         return loss, float(loss), len(target)
 
-    def judge(self) -> float | None:
-        """See ``Trainer.judge``: NDCG@10 of the held-out users' latest item."""
+    def validate(self) -> float | None:
+        """See ``Trainer.validate``: NDCG@10 of the latest items in the holdout."""
         items = self.network.all_item_vectors()
-        # Written so that a NaN, which no comparison finds, is astray too.
+        # Written so that NaN fails too.
         if not (np.abs(np.linalg.norm(items, axis=1) - 1.0) < 1e-3).all():
             raise TrainingError("the item vectors are not of length 1", LOWER)
-        if not len(self.held_out):
+        if not len(self.holdout):
             return None
-        users = self.dataset.user[self.held_out]
-        relevant = ItemSets.of(users, self.dataset.item[self.held_out], len(self.dataset.users))
+        users = self.dataset.user[self.holdout]
+        relevant = ItemSets.of(users, self.dataset.item[self.holdout], len(self.dataset.users))
         user, item = self.dataset.user[self.rows], self.dataset.item[self.rows]
-        asked = np.full(len(self.dataset.users), -1)
-        asked[users] = self.dataset.item[self.held_out]
+        target = np.full(len(self.dataset.users), -1)
+        target[users] = self.dataset.item[self.holdout]
         seen = None
         if not self.dataset.schema.repeats:
-            before = item != asked[user]  # someone may have taken it before
+            before = item != target[user]  # the target may also be in the history
             seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
         candidates = np.zeros(len(items), dtype=bool)
         candidates[self._trained] = True
         candidates[relevant.items] = True
         now = None
         if self.dataset.time is not None:
-            now = np.full(len(asked), np.nan)
-            now[self.dataset.user[self.held_out]] = self.dataset.time[self.held_out]
+            now = np.full(len(target), np.nan)
+            now[self.dataset.user[self.holdout]] = self.dataset.time[self.holdout]
         ranking = Ranking(relevant, len(items), 10, seen, candidates)
         users = np.sort(users)
-        for begin in range(0, len(users), JUDGED):
-            part = users[begin : begin + JUDGED]
+        for begin in range(0, len(users), CHUNK):
+            part = users[begin : begin + CHUNK]
             when = None if now is None else now[part]
             vectors = self.network.user_vectors(items, part, self.histories, when)
             ranking.add(part, vectors @ items.T)
         return mean(ranking.result().ndcg(10))
 
-    def _chances(self) -> np.ndarray | None:
-        """With which chance each trained item is drawn, by its popularity; None for no drawing."""
+    def _draw_probabilities(self) -> np.ndarray | None:
+        """Each trained item's probability as a negative, by popularity; None for all items."""
         wanted = self.settings.negatives
         if not wanted or wanted >= len(self._trained):
             return None
         count = np.bincount(self.dataset.item[self.rows])[self._trained].astype(np.float64)
-        # Items that are certain leave the others a larger share than their popularity's.
+        # Items capped at 1 leave the others more than their share of popularity.
         scale = wanted / count.sum()
         for _ in range(50):
             scale *= wanted / np.minimum(scale * count, 1.0).sum()
@@ -173,10 +174,10 @@ class SequenceTrainer(Trainer):
     def _negatives(
         self, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-        if self._chance is None:
+        if self._probability is None:
             return None, None
-        drawn = np.flatnonzero(rng.random(len(self._chance)) < self._chance)
-        return self._trained[drawn], self._chance[drawn]
+        drawn = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
+        return self._trained[drawn], self._probability[drawn]
 
 
 class SequenceNetwork(nn.Layer):
@@ -185,8 +186,8 @@ class SequenceNetwork(nn.Layer):
     Args:
         dataset: whose users and items are encoded once, here.
         encoder: fitted on the training rows.
-        recipe: widths, and what is withheld how often.
-        reading: what is read of a history.
+        recipe: widths, and dropout shares of inputs.
+        reading: the features of a history.
     """
 
     def __init__(
@@ -206,7 +207,7 @@ class SequenceNetwork(nn.Layer):
     def item_vectors(
         self, items: np.ndarray, id_dropout: float, rng: np.random.Generator
     ) -> paddle.Tensor:
-        """Vectors, float32 [n, dim], of items at some positions, some ids withheld."""
+        """Vectors, float32 [n, dim], of items at some positions, some ids hidden."""
         at = paddle.to_tensor(items)
         inputs = {name: paddle.gather(x, at) for name, x in self._items.items()}
         withhold(inputs, self._item_id, id_dropout, rng)
@@ -220,13 +221,13 @@ class SequenceNetwork(nn.Layer):
         read: np.ndarray,
         rng: np.random.Generator,
     ) -> paddle.Tensor:
-        """Tokens of a minibatch, float32 [n, length, dim], some profiles and ratings withheld.
+        """Tokens of a minibatch, float32 [n, length, dim], some profile values and ratings hidden.
 
         Args:
             vectors: float32 [m, dim], of items.
             batch: the minibatch.
-            read: int64 [n, length − 1], its items' places in ``vectors``, without the last.
-            rng: draws what is withheld.
+            read: int64 [n, length − 1], rows in ``vectors`` of its items, without the last.
+            rng: draws what is hidden.
         """
         at = paddle.to_tensor(batch.users)
         profiles = {name: paddle.gather(x, at) for name, x in self._profiles.items()}
@@ -244,16 +245,16 @@ class SequenceNetwork(nn.Layer):
         )
 
     def _times(self, batch: SequenceBatch, rng: np.random.Generator) -> list[np.ndarray]:
-        """The arrays of times that the tower takes, some histories' withheld."""
+        """The arrays of times that the tower takes, some histories' hidden."""
         if not self.user.reading.times:
             return []
-        withheld = rng.random(len(batch.times)) < self.settings.time_dropout
-        times = np.where(withheld[:, None], np.nan, batch.times)
-        # A token is asked for the item behind it.
+        hidden = rng.random(len(batch.times)) < self.settings.time_dropout
+        times = np.where(hidden[:, None], np.nan, batch.times)
+        # A token predicts the item after it.
         return self.user.reading.read_times(times[:, :-1], times)
 
     def all_item_vectors(self) -> np.ndarray:
-        """Vectors of every item, float32 [items, dim], with today's weights."""
+        """Vectors of every item, float32 [items, dim], with the current weights."""
         self.eval()
         with paddle.no_grad():
             vectors: np.ndarray = self.item(list(self._items.values())).numpy()
@@ -267,13 +268,13 @@ class SequenceNetwork(nn.Layer):
         histories: Histories,
         now: np.ndarray | None = None,
     ) -> np.ndarray:
-        """Vectors of some users, float32 [n, dim], with today's weights.
+        """Vectors of some users, float32 [n, dim], with the current weights.
 
         Args:
             items: float32 [items, dim], every item's vector.
             users: int64 [n], positions.
-            histories: what they rated.
-            now: float64 [n], when each is asked about; None where that is not known.
+            histories: of all users.
+            now: float64 [n], time of each request; None where unknown.
         """
         at = paddle.to_tensor(users)
         profiles = [paddle.gather(x, at) for x in self._profiles.values()]
@@ -285,14 +286,14 @@ class SequenceNetwork(nn.Layer):
         return vectors
 
 
-def _asked(batch: SequenceBatch) -> tuple[np.ndarray, np.ndarray]:
-    """Which tokens of a minibatch, by their places in it, are asked for which items, int64 [m]."""
+def _targets(batch: SequenceBatch) -> tuple[np.ndarray, np.ndarray]:
+    """The predicting tokens of a minibatch, as flat indices, and their target items, int64 [m]."""
     rows, length = batch.items.shape
     later = np.arange(length) < batch.count[:, None]
-    later[:, 0] = False  # the first token knows the profile alone
+    later[:, 0] = False  # the first token reads the profile alone
     first = np.repeat(np.arange(rows) * length, batch.drawn.shape[1])
-    places = np.concatenate([first, np.flatnonzero(later)])
-    return places, np.concatenate([batch.drawn.ravel(), batch.items[later]])
+    indices = np.concatenate([first, np.flatnonzero(later)])
+    return indices, np.concatenate([batch.drawn.ravel(), batch.items[later]])
 
 
 def hold_out_latest(
@@ -301,7 +302,7 @@ def hold_out_latest(
     """Holds out the latest row of some users who have three rows or more.
 
     Returns:
-        The rows trained on and those held out, one for each of these users, both rising.
+        The training rows and the holdout, one row for each of these users, both ascending.
     """
     user = dataset.user[rows]
     time = rows if dataset.time is None else dataset.time[rows]
@@ -309,8 +310,8 @@ def hold_out_latest(
     latest = np.flatnonzero(np.r_[user[order][1:] != user[order][:-1], True])
     enough = latest[np.bincount(user)[user[order][latest]] >= 3]
     drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
-    held_out = np.sort(rows[order[enough[drawn]]])
-    return np.setdiff1d(rows, held_out), held_out
+    holdout = np.sort(rows[order[enough[drawn]]])
+    return np.setdiff1d(rows, holdout), holdout
 
 
 def _tensors(features: Features) -> dict[str, paddle.Tensor]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fusionrec.registry.tables import Histories
 
-STEP = 16  # lengths are rounded up to this: what is dealt together differs by less
+STEP = 16  # lengths are rounded up to a multiple of this
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class SequenceBatch:
         users: int64 [n], positions.
         items, ratings: int64 and float32 [n, length], padded behind.
         times: float64 [n, length], seconds since 1970; NaN where not known.
-        count: int64 [n], how many of a row's items are there.
-        drawn: int64 [n, m], items drawn from all that the user rated: what the profile alone is
-            asked for. The user's first item would say more of the day than of the person.
+        count: int64 [n], how many items each row has.
+        drawn: int64 [n, m], items drawn from all that the user rated: targets of the profile
+            alone. The user's first item would say more of the day than of the user.
     """
 
     users: np.ndarray
@@ -42,7 +42,7 @@ class Windows:
 
     Args:
         histories: of the training rows.
-        length: items of a window, the one that is only asked for included.
+        length: items of a window, with the last, which is only a target.
         batch: items of a minibatch, at most, padding included; one window at least.
         draws: items drawn from each user's for the profile alone, 1 or more.
         seed: of the windows; an epoch's batches depend on nothing but it and the epoch.
@@ -56,7 +56,7 @@ class Windows:
         counts = np.diff(histories.offsets)
         self._users = np.flatnonzero(counts)
         self._counts = np.minimum(counts, length)[self._users]
-        # Rounded, not exact: windows of one group are dealt anew in every epoch.
+        # Rounded, so that windows of one group are shuffled in every epoch.
         self._rounded = -(-self._counts // STEP)
         self._cuts = _cuts(np.sort(self._rounded) * STEP, batch)
 
@@ -77,9 +77,9 @@ class Windows:
         for batch in rng.permutation(len(self))[start:]:
             rows = order[self._cuts[batch] : self._cuts[batch + 1]]
             count = self._counts[rows]
-            place = np.arange(count.max())
-            # Behind a window's end its last item is repeated; nobody reads it.
-            at = (ends[rows] - count)[:, None] + np.minimum(place, count[:, None] - 1)
+            column = np.arange(count.max())
+            # Padding repeats a window's last item; it is not read.
+            at = (ends[rows] - count)[:, None] + np.minimum(column, count[:, None] - 1)
             yield SequenceBatch(
                 self._users[rows],
                 self._histories.item[at].astype(np.int64),
@@ -103,15 +103,15 @@ class Windows:
 
     def _drawn(self, rng: np.random.Generator) -> np.ndarray:
         begin, end = self._histories.offsets[self._users], self._histories.offsets[self._users + 1]
-        places = rng.integers(begin[:, None], end[:, None], size=(len(begin), self._draws))
-        drawn: np.ndarray = self._histories.item[places].astype(np.int64)
+        positions = rng.integers(begin[:, None], end[:, None], size=(len(begin), self._draws))
+        drawn: np.ndarray = self._histories.item[positions].astype(np.int64)
         return drawn
 
 
 def _cuts(lengths: np.ndarray, batch: int) -> np.ndarray:
-    """Where to cut windows of rising lengths so that no part, padded, has over ``batch`` items."""
+    """Where to cut windows of ascending lengths so that no padded part has over ``batch`` items."""
     cuts = [0]
-    for place, length in enumerate(lengths):
-        if place > cuts[-1] and (place + 1 - cuts[-1]) * length > batch:
-            cuts.append(place)
+    for number, length in enumerate(lengths):
+        if number > cuts[-1] and (number + 1 - cuts[-1]) * length > batch:
+            cuts.append(number)
     return np.array([*cuts, len(lengths)])

@@ -1,4 +1,4 @@
-"""What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
+"""Baselines that a model has to beat: small classes on NumPy and SciPy with one interface."""
 
 from fusionrec.evaluation.baselines.bias import Bias
 from fusionrec.evaluation.baselines.cold_start import CategoryKNN, Newest, RandomOrder
@@ -7,7 +7,7 @@ from fusionrec.evaluation.baselines.common import (
     Rater,
     category_vectors,
     item_sets,
-    takers,
+    user_counts,
 )
 from fusionrec.evaluation.baselines.item_knn import ItemKNN
 from fusionrec.evaluation.baselines.linear import EASE, ProfileRidge
@@ -36,5 +36,5 @@ __all__ = [
     "category_vectors",
     "item_sets",
     "popularity",
-    "takers",
+    "user_counts",
 ]

@@ -1,4 +1,4 @@
-"""Rankings that can place items nobody has rated: by chance, by a number, by categories."""
+"""Cold-start rankings for items without ratings: random, by a number, by categories."""
 
 from __future__ import annotations
 
@@ -9,7 +9,12 @@ from scipy import sparse
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.common import category_vectors, incidence, item_sets, nearest
+from fusionrec.evaluation.baselines.common import (
+    category_vectors,
+    incidence,
+    item_sets,
+    nearest_neighbours,
+)
 from fusionrec.evaluation.baselines.popular import popularity
 from fusionrec.metrics import ItemSets
 
@@ -85,7 +90,7 @@ class CategoryKNN:
     def fit(self, dataset: Dataset, rows: np.ndarray, block: int = 1024) -> Self:
         """See ``Ranker.fit``; the data set's items must have categories.
 
-        ``block`` items' similarities are held at a time.
+        Similarities are computed for ``block`` items at a time.
         """
         self.history = item_sets(dataset, rows)
         vectors = category_vectors(dataset, "item", rows)
@@ -96,9 +101,9 @@ class CategoryKNN:
             similarity = vectors[start : start + block] @ rated.T
             own = np.arange(len(similarity))
             similarity[own, own + start] = 0.0
-            parts.append(nearest(similarity, self.neighbours))
+            parts.append(nearest_neighbours(similarity, self.neighbours))
         near = sparse.vstack(parts)
-        # One more in the divisor, so that a single faint neighbour is no certainty.
+        # Plus one, so that a single weak neighbour does not give a score of 1.
         share = sparse.diags_array(1 / (near.sum(axis=1) + 1))
         self.weights = (share @ near).T.tocsr()
         return self

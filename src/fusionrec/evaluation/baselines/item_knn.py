@@ -1,4 +1,4 @@
-"""Items that the same people rate."""
+"""Item-based nearest neighbours, by who rated both items."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy import sparse
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.common import incidence, item_sets, nearest
+from fusionrec.evaluation.baselines.common import incidence, item_sets, nearest_neighbours
 from fusionrec.metrics import ItemSets
 
 
@@ -37,19 +37,19 @@ class ItemKNN:
         self.neighbours, self.shrinkage = neighbours, shrinkage
 
     def fit(self, dataset: Dataset, rows: np.ndarray, block: int = 1024) -> Self:
-        """See ``Ranker.fit``; ``block`` items' similarities are held at a time."""
+        """See ``Ranker.fit``; similarities are computed for ``block`` items at a time."""
         self.history = item_sets(dataset, rows)
         rated = incidence(self.history, len(dataset.items))
         columns = rated.tocsc()
         length = np.sqrt(np.diff(columns.indptr))
         parts = []
         for start in range(0, len(dataset.items), block):
-            one = slice(start, start + block)
-            common = (columns[:, one].T @ rated).toarray()
-            bottom = length[one, None] * length + self.shrinkage
+            part = slice(start, start + block)
+            common = (columns[:, part].T @ rated).toarray()
+            bottom = length[part, None] * length + self.shrinkage
             similarity = np.divide(common, bottom, out=np.zeros_like(common), where=common > 0)
             similarity[np.arange(len(common)), np.arange(start, start + len(common))] = 0.0
-            parts.append(nearest(similarity, self.neighbours))
+            parts.append(nearest_neighbours(similarity, self.neighbours))
         self.similarity = sparse.vstack(parts).tocsr()
         return self
 

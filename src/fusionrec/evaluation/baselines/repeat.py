@@ -1,4 +1,4 @@
-"""What someone took before: the simplest ranking where people take items again."""
+"""Repeat consumption: ranks items by how often the user took them before."""
 
 from __future__ import annotations
 
@@ -15,20 +15,19 @@ DIGITS = 4  # of a sum of weights, so that five views of 0.2 weigh as much as on
 
 
 class TakenBefore:
-    """What the user took before, most often first; of equal items, and after them, the popular.
+    """What the user took before, most often first; ties and all other items by popularity.
 
-    Events count with their weights, ratings with one each: that an item was taken again says more
-    than what it was given (GP-TopFreq in Li et al., A Next Basket Recommendation Reality Check,
-    TOIS 2023). It is fitted on all that is known of the users, for a history says what someone took
-    and not how often.
+    Events count with their weights, ratings with one each: a repeated interaction says more than
+    its rating (GP-TopFreq in Li et al., A Next Basket Recommendation Reality Check, TOIS 2023). It
+    is fitted on all known rows of the users: an ``ItemSets`` history does not say how often.
     """
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
         """See ``Ranker.fit``."""
         weight = dataset.rating[rows] if dataset.schema.events else np.ones(len(rows))
-        held = (weight.astype(np.float64), (dataset.user[rows], dataset.item[rows]))
+        entries = (weight.astype(np.float64), (dataset.user[rows], dataset.item[rows]))
         shape = len(dataset.users), len(dataset.items)
-        taken = sparse.coo_array(held, shape=shape).tocsr()  # sums the rows of a pair
+        taken = sparse.coo_array(entries, shape=shape).tocsr()  # sums the rows of a pair
         # Sums become whole steps, so that popularity, below 1, decides between equal ones alone.
         _, step = np.unique(taken.data.round(DIGITS), return_inverse=True)
         taken.data = step + 1.0

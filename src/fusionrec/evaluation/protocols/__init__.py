@@ -1,4 +1,4 @@
-"""The protocols: which rows are hidden, who is asked, what is relevant, what stands beside."""
+"""The protocols: splits, tested users, relevant items and baselines."""
 
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.protocols.common import Protocol, ProtocolOptions, SplitRun

@@ -1,4 +1,4 @@
-"""Protocols in which time decides: each user's order (``next-item``) or the clock."""
+"""Protocols with splits by time: each user's order (``next-item``) or one instant for all."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from fusionrec.evaluation.protocols.common import (
     Make,
     ProtocolOptions,
     SplitRun,
-    again,
-    each_seed,
+    choose_folds,
+    ease_fits,
     group_fields,
-    pick_folds,
     refuse,
-    small_enough,
+    repeat_baseline,
+    runs_by_seed,
 )
-from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, rated
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, rated_items
 
 QUANTILES = (0.8, 0.9, 1.0)
 RANDOM = (
@@ -42,11 +42,10 @@ class NextItem(RankingProtocol):
     """Each user's latest rating is the test, the one before it validation, the rest training.
     Where the data set has no times, both are drawn at random, anew for every seed.
 
-    All rated items are ranked; what the user rated before is left out, unless people take items
-    again. Nothing is chosen by the test: training stops by training rows it holds out itself, and
-    the test is scored once, with the validation item in the history. With
-    ``ProtocolOptions.validation`` the validation item is asked for instead and the test is not
-    looked at: for choosing settings.
+    All rated items are ranked; what the user rated before is left out, unless interactions repeat.
+    Nothing is chosen by the test: training stops by a holdout of its training rows, and the test
+    is scored once, with the validation item in the history. With ``ProtocolOptions.validation``
+    the validation item is the target and the test is unused: for choosing settings.
     """
 
     name: ClassVar[str] = "next-item"
@@ -55,21 +54,21 @@ class NextItem(RankingProtocol):
     takes: ClassVar[frozenset[str]] = frozenset({"k", "validation"})
     clocked: ClassVar[bool] = True
 
-    def known(self) -> tuple[str, ...]:
-        """See ``Protocol.known``."""
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
         return ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
         """See ``Protocol.baselines``."""
-        found: dict[str, Make] = {"popular": Popular}
+        baselines: dict[str, Make] = {"popular": Popular}
         fields = group_fields(dataset)
         if fields:
-            found["popular-by-group"] = lambda: PopularByGroup(fields)
-        found |= again(dataset)
-        found["item-knn"] = ItemKNN
-        if small_enough(dataset):
-            found["ease"] = EASE
-        return found
+            baselines["popular-by-group"] = lambda: PopularByGroup(fields)
+        baselines |= repeat_baseline(dataset)
+        baselines["item-knn"] = ItemKNN
+        if ease_fits(dataset):
+            baselines["ease"] = EASE
+        return baselines
 
     def notes(self, dataset: Dataset) -> list[str]:
         """See ``Protocol.notes``."""
@@ -80,14 +79,14 @@ class NextItem(RankingProtocol):
         short = [f"trained on and not tested: {who} with fewer than 3 {done}"]
         return [
             *([RANDOM] if dataset.time is None else []),
-            f"all {int(rated(dataset).sum()):,} rated items are ranked",
+            f"all {int(rated_items(dataset).sum()):,} rated items are ranked",
             *(short if few else []),
         ]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
         if dataset.time is None:
-            return each_seed(options, lambda seed: leave_any_out(dataset, seed))
+            return runs_by_seed(options, lambda seed: leave_any_out(dataset, seed))
         split = leave_last_out(dataset, short="train")
         return [SplitRun(split, seed) for seed in options.seeds]
 
@@ -100,9 +99,9 @@ class NextItem(RankingProtocol):
         before = item_sets(dataset, known)
         task = Task(
             relevant=item_sets(dataset, wanted),
-            candidates=rated(dataset),
+            candidates=rated_items(dataset),
             rows=run.split.train,
-            known=known,
+            history_rows=known,
             now=None if dataset.time is None else first_times(dataset, wanted),
             history=before,
             exclude=None if dataset.schema.repeats else before,
@@ -112,10 +111,10 @@ class NextItem(RankingProtocol):
 
 
 class GlobalTime(RankingProtocol):
-    """Trained on all before an instant, tested on what the users known by then rate in a window.
+    """Trained on all rows before an instant, tested on what known users rate in a window after it.
 
     Windows lie between quantiles of all times. What the user rated before is left out, unless
-    people take items again.
+    interactions repeat.
     """
 
     name: ClassVar[str] = "global-time"
@@ -131,29 +130,29 @@ class GlobalTime(RankingProtocol):
             refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
         return dataset
 
-    def known(self) -> tuple[str, ...]:
-        """See ``Protocol.known``."""
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
         return ("popular", "recently-popular", TAKEN_BEFORE, "item-knn", "ease")
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
         """See ``Protocol.baselines``."""
-        found: dict[str, Make] = {
+        baselines: dict[str, Make] = {
             "popular": Popular,
             "recently-popular": RecentlyPopular,
-            **again(dataset),
+            **repeat_baseline(dataset),
             "item-knn": ItemKNN,
         }
-        if small_enough(dataset):
-            found["ease"] = EASE
-        return found
+        if ease_fits(dataset):
+            baselines["ease"] = EASE
+        return baselines
 
     def notes(self, dataset: Dataset) -> list[str]:
         """See ``Protocol.notes``."""
-        return [f"all {int(rated(dataset).sum()):,} rated items are ranked, later ones too"]
+        return [f"all {int(rated_items(dataset).sum()):,} rated items are ranked, later ones too"]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per window and seed."""
-        windows = pick_folds(time_splits(dataset, QUANTILES), options, "windows")
+        windows = choose_folds(time_splits(dataset, QUANTILES), options, "windows")
         return [SplitRun(split, seed, fold) for seed in options.seeds for fold, split in windows]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
@@ -161,9 +160,9 @@ class GlobalTime(RankingProtocol):
         before = item_sets(dataset, run.split.train)
         task = Task(
             relevant=item_sets(dataset, run.split.test),
-            candidates=rated(dataset),
+            candidates=rated_items(dataset),
             rows=run.split.train,
-            known=run.split.train,
+            history_rows=run.split.train,
             now=np.full(len(dataset.users), first_times(dataset, run.split.test).min()),
             history=before,
             exclude=None if dataset.schema.repeats else before,
@@ -173,9 +172,9 @@ class GlobalTime(RankingProtocol):
 
 
 def first_times(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """When each user first rates one of some rows, float64 [users]; infinite for those who do not.
+    """Each user's first time in some rows, float64 [users]; infinite for users without one.
 
-    A model that reads the clock is told this and no later time.
+    A model that reads the clock gets this time and no later one.
     """
     times = np.full(len(dataset.users), np.inf)
     if dataset.time is not None:

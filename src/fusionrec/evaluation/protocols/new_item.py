@@ -1,4 +1,4 @@
-"""Protocol ``new-item``: to whom does an item belong that nobody has rated?"""
+"""Protocol ``new-item``: item cold start, from content alone."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from fusionrec.evaluation.protocols.common import (
     Make,
     ProtocolOptions,
     SplitRun,
-    each_seed,
-    has,
+    has_attribute,
     refuse,
+    runs_by_seed,
 )
-from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows
 
 
 class NewItem(RankingProtocol):
-    """A share of the items is hidden from training altogether and then ranked alone.
+    """A share of the items is left out of training, and then only these are ranked.
 
-    Each user who liked one of them is asked; nothing but its content is known of an item. Equal
-    scores are put in an order drawn from the seed: low row numbers may be old and well known.
+    Tested are users who liked one of them; of an item only its content is known. Equal scores are
+    put in an order drawn from the seed: items with low row numbers may be old and well known.
     """
 
     name: ClassVar[str] = "new-item"
@@ -33,18 +33,18 @@ class NewItem(RankingProtocol):
     metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}")
     takes: ClassVar[frozenset[str]] = frozenset({"share", "k"})
 
-    def known(self) -> tuple[str, ...]:
-        """See ``Protocol.known``."""
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
         return ("chance", "newest", "category-knn")
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
         """See ``Protocol.baselines``."""
-        found: dict[str, Make] = {"chance": lambda: RandomOrder(seed)}
-        if has(dataset, "item", "number"):
-            found["newest"] = Newest
-        if has(dataset, "item", "category", "categories"):
-            found["category-knn"] = CategoryKNN
-        return found
+        baselines: dict[str, Make] = {"chance": lambda: RandomOrder(seed)}
+        if has_attribute(dataset, "item", "number"):
+            baselines["newest"] = Newest
+        if has_attribute(dataset, "item", "category", "categories"):
+            baselines["category-knn"] = CategoryKNN
+        return baselines
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; its items must have content."""
@@ -63,17 +63,17 @@ class NewItem(RankingProtocol):
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed."""
         share = 0.1 if options.share is None else options.share
-        return each_seed(options, lambda seed: item_split(dataset, share, seed))
+        return runs_by_seed(options, lambda seed: item_split(dataset, share, seed))
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
         hidden = np.zeros(len(dataset.items), dtype=bool)
         hidden[dataset.item[run.split.test]] = True
         task = Task(
-            relevant=item_sets(dataset, liked(dataset, run.split.test)),
+            relevant=item_sets(dataset, liked_rows(dataset, run.split.test)),
             candidates=hidden,
             rows=run.split.train,
-            known=run.split.train,
+            history_rows=run.split.train,
             tie_order=np.random.default_rng(run.seed).permutation(len(dataset.items)),
             cuts=(options.k,),
             lists=False,

@@ -1,4 +1,4 @@
-"""Protocol ``new-user``: what is shown to someone of whom only the profile is known?"""
+"""Protocol ``new-user``: recommendations for users with a profile and no history."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from fusionrec.evaluation.protocols.common import (
     Make,
     ProtocolOptions,
     SplitRun,
+    choose_folds,
     group_fields,
-    has,
-    pick_folds,
+    has_attribute,
     refuse,
 )
-from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked, rated
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows, rated_items
 
 FOLDS = 5
 
 
 class NewUser(RankingProtocol):
-    """Folds over users: every rating of a test user is hidden, and the id is withheld.
+    """Folds over users: all ratings and the id of a test user are hidden.
 
-    All rated items are ranked, once for any rating and, unless all do, once for those that count as
-    liking; for the latter, baselines are fitted on ratings that count as liking alone.
+    All rated items are ranked: once with any rating relevant and, unless all ratings do, once with
+    those that count as liking. For the latter, baselines are fitted on ratings that count as
+    liking alone.
     """
 
     name: ClassVar[str] = "new-user"
@@ -39,19 +40,19 @@ class NewUser(RankingProtocol):
     )
     takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
 
-    def known(self) -> tuple[str, ...]:
-        """See ``Protocol.known``."""
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
         return ("popular", "popular-by-group", "profile-ridge")
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
         """See ``Protocol.baselines``."""
-        found: dict[str, Make] = {"popular": Popular}
+        baselines: dict[str, Make] = {"popular": Popular}
         fields = group_fields(dataset)
         if fields:
-            found["popular-by-group"] = lambda: PopularByGroup(fields)
-        if has(dataset, "user", "category", "categories"):
-            found["profile-ridge"] = ProfileRidge
-        return found
+            baselines["popular-by-group"] = lambda: PopularByGroup(fields)
+        if has_attribute(dataset, "user", "category", "categories"):
+            baselines["profile-ridge"] = ProfileRidge
+        return baselines
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; it must have profiles."""
@@ -76,24 +77,24 @@ class NewUser(RankingProtocol):
         return [
             SplitRun(split, seed, fold)
             for seed in options.seeds
-            for fold, split in pick_folds(user_folds(dataset, FOLDS, seed), options, "folds")
+            for fold, split in choose_folds(user_folds(dataset, FOLDS, seed), options, "folds")
         ]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """See ``RankingProtocol.tasks``."""
-        found = []
+        tasks = []
         for suffix in ("",) if dataset.schema.events else ("", " liked"):
             test, train = run.split.test, run.split.train
             if suffix:
-                test, train = liked(dataset, test), liked(dataset, train)
+                test, train = liked_rows(dataset, test), liked_rows(dataset, train)
             task = Task(
                 relevant=item_sets(dataset, test),
-                candidates=rated(dataset),
+                candidates=rated_items(dataset),
                 rows=train,
                 cuts=(options.k,),
                 profile_only=True,
                 lists=not suffix,
                 suffix=suffix,
             )
-            found.append(task)
-        return found
+            tasks.append(task)
+        return tasks

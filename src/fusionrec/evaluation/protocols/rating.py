@@ -1,4 +1,4 @@
-"""Protocol ``rating``: how many stars off is a predicted rating?"""
+"""Protocol ``rating``: the error of predicted ratings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from fusionrec.evaluation.protocols.common import (
     Protocol,
     ProtocolOptions,
     SplitRun,
-    each_seed,
     refuse,
+    runs_by_seed,
 )
 from fusionrec.registry import Artifact
 
@@ -27,8 +27,8 @@ from fusionrec.registry import Artifact
 class Rating(Protocol):
     """A random share of the ratings is hidden and predicted; RMSE and MAE in the rating's unit.
 
-    Times are dropped and the rows put in the order of users and items before anything is split, so
-    that neither a clock nor the file's order can be read.
+    Times are dropped and the rows sorted by user and item before the split, so that neither the
+    time nor the file's order can be read.
     """
 
     name: ClassVar[str] = "rating"
@@ -37,8 +37,8 @@ class Rating(Protocol):
     takes: ClassVar[frozenset[str]] = frozenset({"share"})
     rates: ClassVar[bool] = True
 
-    def known(self) -> tuple[str, ...]:
-        """See ``Protocol.known``."""
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
         return ("bias",)
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
@@ -65,7 +65,7 @@ class Rating(Protocol):
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed."""
         share = 0.1 if options.share is None else options.share
-        return each_seed(options, lambda seed: random_split(dataset, share, seed))
+        return runs_by_seed(options, lambda seed: random_split(dataset, share, seed))
 
     def measure_baseline(
         self,
@@ -75,7 +75,7 @@ class Rating(Protocol):
         make: Make,
     ) -> RunMetrics:
         """See ``Protocol.measure_baseline``."""
-        return errors(dataset, run, make().fit(dataset, run.split.train))
+        return measure_errors(dataset, run, make().fit(dataset, run.split.train))
 
     def measure_model(
         self,
@@ -85,16 +85,16 @@ class Rating(Protocol):
         artifact: Artifact,
     ) -> RunMetrics:
         """See ``Protocol.measure_model``."""
-        return errors(dataset, run, ModelRater(artifact, dataset))
+        return measure_errors(dataset, run, ModelRater(artifact, dataset))
 
 
-def errors(dataset: Dataset, run: SplitRun, rater: Rater) -> RunMetrics:
-    """Each user's RMSE and MAE over their hidden ratings, weighted by how many these are."""
+def measure_errors(dataset: Dataset, run: SplitRun, rater: Rater) -> RunMetrics:
+    """Each user's RMSE and MAE over their hidden ratings, weighted by the number of these."""
     rows = run.split.test
     user, actual = dataset.user[rows], dataset.rating[rows].astype(np.float64)
     error = rater.predict(user, dataset.item[rows]) - actual
-    users, place, count = np.unique(user, return_inverse=True, return_counts=True)
-    squares = np.bincount(place, error**2) / count
-    absolute = np.bincount(place, np.abs(error)) / count
+    users, row, count = np.unique(user, return_inverse=True, return_counts=True)
+    squares = np.bincount(row, error**2) / count
+    absolute = np.bincount(row, np.abs(error)) / count
     values = {"rmse": np.sqrt(squares), "mae": absolute}
     return RunMetrics(users.astype(np.int64), count.astype(np.float64), values)

@@ -1,4 +1,4 @@
-"""Example users: who they are, what they rated, and what they would be shown."""
+"""Example users with profile, history and recommendations."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.report.item_map import title_of
-from fusionrec.evaluation.report.scoring import label, telling_field, values_of
+from fusionrec.evaluation.report.scoring import categories_of, category_field, label
 from fusionrec.index import ExactIndex
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommended, Recommender
 from fusionrec.registry import Artifact
 
-PEOPLE = 10
+USERS = 10
 HISTORY = 8  # ratings shown of each
 LIST = 10
 
@@ -26,10 +26,10 @@ class ExampleUser:
 
     Attributes:
         id: outside id.
-        profile: attribute and value, as people read them.
-        rated: how many items they rated; of what is taken again, how often they took any.
-        history: title, category and rating of some of them, the best-liked first.
-        answer: what they would be shown: the item and its category.
+        profile: attribute and value, for display.
+        rated: how many interactions they have.
+        history: title, category and rating of some of them, the highest rating first.
+        answer: each recommended item and its category.
     """
 
     id: str
@@ -39,35 +39,35 @@ class ExampleUser:
     answer: list[tuple[Recommended, str]]
 
 
-def people(artifact: Artifact, seed: int = 0) -> list[ExampleUser]:
+def example_users(artifact: Artifact, seed: int = 0) -> list[ExampleUser]:
     """Users drawn at random among those with a history, in the order of the table."""
     known = np.flatnonzero(np.diff(artifact.histories.offsets) > 0)
-    drawn = np.random.default_rng(seed).permutation(known)[:PEOPLE]
+    drawn = np.random.default_rng(seed).permutation(known)[:USERS]
     index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
     with Recommender(Catalog.of(artifact), index) as recommender:
-        return [_person(recommender, int(position)) for position in np.sort(drawn)]
+        return [_example(recommender, int(position)) for position in np.sort(drawn)]
 
 
-def readable(field: Field, value: object) -> str:
-    """An attribute's value as people read it; empty where it is not known."""
+def display_value(field: Field, value: object) -> str:
+    """An attribute's value for display; empty where unknown."""
     if field.kind in ("category", "categories"):
-        return ", ".join(label(field, one) for one in values_of(field, value))
+        return ", ".join(label(field, category) for category in categories_of(field, value))
     if isinstance(value, float):
         return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
     return "" if value is None else str(value)
 
 
-def _person(recommender: Recommender, position: int) -> ExampleUser:
+def _example(recommender: Recommender, position: int) -> ExampleUser:
     artifact = recommender.artifact
     user = artifact.users.ids[position]
     stored = artifact.users.row(position)
     profile = [
-        (field.name.replace("_", " "), readable(field, stored[field.name]))
+        (field.name.replace("_", " "), display_value(field, stored[field.name]))
         for field in artifact.schema.attributes("user")
     ]
     read = artifact.histories.of(position)
     items, ratings = read.items, read.ratings
-    # The best-liked first, of equals the latest: histories are in the order of time.
+    # The highest rating first, then the latest: histories are in the order of time.
     best = np.lexsort((-np.arange(len(items)), -ratings))[:HISTORY]
     history = [
         (title_of(artifact, int(items[b])), _category(artifact, int(items[b])), float(ratings[b]))
@@ -82,5 +82,5 @@ def _person(recommender: Recommender, position: int) -> ExampleUser:
 
 
 def _category(artifact: Artifact, item: int) -> str:
-    field = telling_field(artifact)
-    return readable(field, artifact.items.columns[field.name][item]) if field else ""
+    field = category_field(artifact)
+    return display_value(field, artifact.items.columns[field.name][item]) if field else ""

@@ -1,4 +1,4 @@
-"""What the model's scores and lists are like, whether or not anything was held out."""
+"""The distribution of scores, and the items that lists show; needs no holdout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.quality import K
 from fusionrec.evaluation.report.scoring import Scorer
-from fusionrec.evaluation.report.terms import wording
+from fusionrec.evaluation.report.terms import terms_for
 from fusionrec.metrics import (
     CatalogStats,
     ItemSets,
@@ -20,7 +20,7 @@ from fusionrec.metrics import (
     popularity_percentile,
 )
 
-_SAMPLE = 20_000  # pairs of user and item whose scores are looked at
+_SAMPLE = 20_000  # pairs of user and item whose scores are shown
 BINS = 20  # of a histogram over popularity percentiles
 
 
@@ -32,7 +32,7 @@ class ScoreSample:
         label: such as ``4 stars``; of events ``taken``.
         scores: float32 [n].
         stars: mean rating that the scores predict; None where the version only ranks.
-        free: whether nobody rated them.
+        free: whether they are unrated pairs.
     """
 
     label: str
@@ -43,53 +43,53 @@ class ScoreSample:
 
 @dataclass(frozen=True)
 class Exposure:
-    """What everybody's lists hold.
+    """Which items the lists show.
 
     Attributes:
         users: whose lists were made.
         model, popular: ``coverage@10``, ``gini@10``, ``percentile@10``, ``novelty@10``.
-        places, rated: float64 [BINS], shares of the lists' places, and of all ratings, by the
-            item's popularity percentile.
+        shown, rated: float64 [BINS], shares of list positions, and of all ratings, by the item's
+            popularity percentile.
     """
 
     users: int
     model: Mapping[str, float]
     popular: Mapping[str, float]
-    places: np.ndarray
+    shown: np.ndarray
     rated: np.ndarray
 
 
-def scored(scorer: Scorer, held: Holdout | None) -> list[ScoreSample]:
+def score_samples(scorer: Scorer, holdout: Holdout | None) -> list[ScoreSample]:
     """The scores of pairs by their rating, lowest first, and of pairs not rated, last.
 
-    Ratings are the held-out ones where there are some, else those trained on.
+    Ratings are those of the holdout where there is one, else the training ratings.
     """
     rng = np.random.default_rng(1)
-    user, item, rating = _rated(scorer, held, rng)
+    user, item, rating = _rated(scorer, holdout, rng)
     scores = scorer.pairs(user, item)
     schema = scorer.artifact.schema
     bands = _weights(rating) if schema.events else _bands(rating)
-    found = [_scored(scorer, name, scores[members]) for name, members in bands if members.any()]
+    samples = [_sample(scorer, name, scores[members]) for name, members in bands if members.any()]
     others = _unrated(scorer, rng)
     if len(others):
-        found.append(_scored(scorer, f"not {wording(schema).done}", others, free=True))
-    return found
+        samples.append(_sample(scorer, f"not {terms_for(schema).done}", others, free=True))
+    return samples
 
 
-def shown(scorer: Scorer) -> Exposure:
-    """The lists of everybody that the report looks at, and popularity's for the same people."""
+def list_exposure(scorer: Scorer) -> Exposure:
+    """The exposure of items in the lists of the report's users, by the model and by popularity."""
     seen = scorer.seen
     count = np.bincount(seen.items, minlength=len(scorer.artifact.items))
     nothing = ItemSets.of(np.empty(0, int), np.empty(0, int), len(seen))
-    barred = None if scorer.artifact.schema.repeats else seen
-    model, popular = (Ranking(nothing, len(count), K, exclude=barred) for _ in range(2))
-    for users, scores in scorer.blocks(scorer.people):
+    excluded = None if scorer.artifact.schema.repeats else seen
+    model, popular = (Ranking(nothing, len(count), K, exclude=excluded) for _ in range(2))
+    for users, scores in scorer.blocks(scorer.users):
         model.add(users, scores)
         popular.add(users, np.broadcast_to(count.astype(float), scores.shape))
     catalog = CatalogStats(count, int((seen.counts > 0).sum()))
     ranked = model.result()
     return Exposure(
-        len(scorer.people),
+        len(scorer.users),
         figures(ranked, catalog, (K,)),
         figures(popular.result(), catalog, (K,)),
         _by_percentile(count, _exposure(ranked, len(count))),
@@ -98,17 +98,17 @@ def shown(scorer: Scorer) -> Exposure:
 
 
 def _rated(
-    scorer: Scorer, held: Holdout | None, rng: np.random.Generator
+    scorer: Scorer, holdout: Holdout | None, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Users, items and ratings, [n] each, of the users that the report looks at."""
-    if held is not None and len(held.rows):
-        data, rows = held.dataset, held.rows
+    """Users, items and ratings, [n] each, of the report's users."""
+    if holdout is not None and len(holdout.rows):
+        data, rows = holdout.dataset, holdout.rows
         user, item, rating = data.user[rows], data.item[rows], data.rating[rows]
     else:
         histories = scorer.artifact.histories
         user = np.repeat(np.arange(len(scorer.seen)), np.diff(histories.offsets))
         item, rating = histories.item, histories.rating
-    chosen = np.flatnonzero(np.isin(user, scorer.people))
+    chosen = np.flatnonzero(np.isin(user, scorer.users))
     if len(chosen) > _SAMPLE:
         chosen = np.sort(rng.choice(chosen, _SAMPLE, replace=False))
     return user[chosen], item[chosen], rating[chosen]
@@ -133,16 +133,16 @@ def _weights(weight: np.ndarray) -> list[tuple[str, np.ndarray]]:
 
 
 def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
-    """Scores of pairs drawn at random that nobody rated, float32 [n]."""
+    """Scores of random unrated pairs, float32 [n]."""
     items = len(scorer.artifact.items)
-    user = rng.choice(scorer.people, _SAMPLE // 2)
+    user = rng.choice(scorer.users, _SAMPLE // 2)
     item = rng.integers(items, size=len(user))
-    owner, held = scorer.seen.pairs()
-    free = ~np.isin(user * np.int64(items) + item, owner * np.int64(items) + held)
+    owner, rated = scorer.seen.pairs()
+    free = ~np.isin(user * np.int64(items) + item, owner * np.int64(items) + rated)
     return scorer.pairs(user[free], item[free])
 
 
-def _scored(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> ScoreSample:
+def _sample(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> ScoreSample:
     artifact = scorer.artifact
     stars = float(np.mean(artifact.scores.rating(scores))) if artifact.rates else None
     return ScoreSample(name, scores, stars, free)

@@ -1,4 +1,4 @@
-"""The rows that training held out, found again in the data set and proven by their fingerprints."""
+"""Recovers a version's holdout from its data set, and checks it by fingerprints."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.registry import Artifact
 
-SHOWN = 12  # characters of a fingerprint that people are shown
+DIGITS = 12  # of a fingerprint in a message
 
 
 @dataclass(frozen=True)
 class Holdout:
-    """What a version was trained on, and what it was not.
+    """The rows that a version was trained on, and its holdout.
 
     Attributes:
         dataset: the data set it was trained on.
         trained: int64 [n], the rows trained on.
-        rows: int64 [m], the rows held out for validation; none where all were trained on.
-        beyond: how many of the data set's rows training was never given.
+        rows: int64 [m], the validation rows; empty where all rows were trained on.
+        beyond: how many rows of the data set training was not given.
     """
 
     dataset: Dataset
@@ -30,30 +30,28 @@ class Holdout:
     beyond: int
 
 
-def held_out(artifact: Artifact, dataset: Dataset) -> Holdout:
-    """Parts a data set as the training of a version did.
+def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
+    """Splits a data set as the training of a version did.
 
     Raises:
-        UsageError: the version was trained on another data set, or its held-out rows cannot be
-            drawn again; says both fingerprints.
+        UsageError: the version was trained on another data set, or its holdout cannot be
+            drawn again; names both fingerprints.
     """
-    rows = _given(artifact, dataset)
-    trained, held = _drawn_again(artifact, dataset, rows)
+    rows = _training_rows(artifact, dataset)
+    trained, holdout = _split(artifact, dataset, rows)
     wanted = artifact.manifest["training"]["trained_rows"]
-    found, former = dataset.fingerprints(trained)
-    if wanted not in (found, former):
+    current, former = dataset.fingerprints(trained)
+    if wanted not in (current, former):
         raise UsageError(
             f"the rows that {artifact.version} was trained on have the fingerprint "
-            f"{wanted[:SHOWN]}, those drawn again from {dataset.name} {found[:SHOWN]}",
+            f"{wanted[:DIGITS]}, those drawn again from {dataset.name} {current[:DIGITS]}",
             "make the report without --data",
         )
-    return Holdout(dataset, trained, held, len(dataset) - len(rows))
+    return Holdout(dataset, trained, holdout, len(dataset) - len(rows))
 
 
-def _drawn_again(
-    artifact: Artifact, dataset: Dataset, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """The rows trained on and those held out, as the trainer of the version's model parts them."""
+def _split(artifact: Artifact, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The training rows and the holdout, split as the trainer of the model does."""
     from fusionrec.training.fusion import hold_out  # paddle takes a second to import
     from fusionrec.training.sequence import hold_out_latest
 
@@ -64,11 +62,11 @@ def _drawn_again(
     return hold_out(rows, share, seed)
 
 
-def _given(artifact: Artifact, dataset: Dataset) -> np.ndarray:
+def _training_rows(artifact: Artifact, dataset: Dataset) -> np.ndarray:
     """The rows that training was given, int64 [n]: all, or those in the version's histories."""
     wanted = artifact.manifest["rows"]
-    whole, former = dataset.fingerprints()
-    if wanted in (whole, former):
+    current, former = dataset.fingerprints()
+    if wanted in (current, former):
         return np.arange(len(dataset))
     sizes = (len(dataset.users), len(dataset.items))
     if sizes == (len(artifact.users), len(artifact.items)):
@@ -81,6 +79,6 @@ def _given(artifact: Artifact, dataset: Dataset) -> np.ndarray:
     data = artifact.manifest["data"]
     raise UsageError(
         f"{artifact.version} was trained on {data!r}, whose rows have the fingerprint "
-        f"{wanted[:SHOWN]}, not on {dataset.name!r} with {whole[:SHOWN]}",
+        f"{wanted[:DIGITS]}, not on {dataset.name!r} with {current[:DIGITS]}",
         f"name the data set it was trained on, {data}, as it was then; or leave --data out",
     )

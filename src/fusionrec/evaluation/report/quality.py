@@ -1,4 +1,4 @@
-"""How good the lists and the predicted ratings are on what training held out."""
+"""How good the lists and the predicted ratings are on the holdout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.baselines import Popular, item_sets, takers
+from fusionrec.evaluation.baselines import Popular, item_sets, user_counts
 from fusionrec.evaluation.candidates import ModelRater
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.scoring import Scorer, label
@@ -27,9 +27,9 @@ from fusionrec.metrics import (
 )
 
 KS = (1, 5, 10, 20, 50, 100)
-K = 10  # of the figures that are given for one K
+K = 10  # of the figures for a single K
 STRATA = ("head", "middle", "tail")
-MOST_GROUPS = 25  # an attribute with more values makes no groups
+MOST_GROUPS = 25  # values of an attribute that users are grouped by, at most
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class MetricsByK:
     """Metrics of the model and of popularity by their names in ``metrics.figures``.
 
     Attributes:
-        users: to whom anything is relevant.
+        users: those with a relevant item.
         targets: relevant items of all users.
         model, popular: metric@K -> mean over those users.
     """
@@ -49,7 +49,7 @@ class MetricsByK:
 
 
 @dataclass(frozen=True)
-class StarError:
+class RatingError:
     """How far predicted ratings are from those given, in stars."""
 
     rmse: float
@@ -73,9 +73,9 @@ class UserGroup:
 
 @dataclass(frozen=True)
 class PopularityBand:
-    """Items that were rated about equally often: shares of the catalog, of ratings, of places in
-    the lists of the model and of popularity, and how well those held out are found; ``rmse`` is as
-    in ``UserGroup``.
+    """Items that were rated about equally often: their shares of the catalog, of ratings, and of
+    positions in the lists of the model and of popularity, and their recall on the holdout;
+    ``rmse`` is as in ``UserGroup``.
     """
 
     name: str
@@ -91,65 +91,65 @@ class PopularityBand:
 
 @dataclass(frozen=True)
 class Quality:
-    """All figures on held-out rows; to ``any`` every rating is relevant, to ``liked`` high ones,
-    of events none.
+    """All figures on the holdout. In ``any`` every rating is relevant, in ``liked`` only high ones
+    (of events, none).
 
-    ``by_score`` is of the ratings that scores predict, None where the version only ranks;
-    ``by_head`` of those that its rating head predicts, None where it has none. The head was fitted
-    on the held-out rows, too, and reads them.
+    ``by_score`` is the error of ratings predicted by scores, None where the version only ranks;
+    ``by_head`` that of the rating head, None where there is none. The head was fitted on the
+    holdout too, and reads it.
     """
 
     rows: int
-    by_score: StarError | None
-    by_head: StarError | None
+    by_score: RatingError | None
+    by_head: RatingError | None
     any: MetricsByK
     liked: MetricsByK
     groups: list[tuple[Field, list[UserGroup]]]
     strata: list[PopularityBand]
 
 
-def measure(scorer: Scorer, held: Holdout) -> Quality:
-    """Measures a version on the rows held out; there must be some.
+def measure(scorer: Scorer, holdout: Holdout) -> Quality:
+    """Measures a version on its holdout, which must not be empty.
 
-    Popularity, histories and strata come from the rows trained on alone, and so do the vectors of
-    a model that reads histories.
+    Popularity, histories and strata come from the training rows alone, and so do the vectors of a
+    model that reads histories.
 
     Args:
-        scorer: the version's scores, without the rows held out.
-        held: these rows.
+        scorer: the version's scores, made with ``holdout``.
+        holdout: the rows to measure on.
     """
-    data = held.dataset
-    rows = held.rows[np.isin(data.user[held.rows], scorer.people)]
+    data = holdout.dataset
+    rows = holdout.rows[np.isin(data.user[holdout.rows], scorer.users)]
     user, item, actual = data.user[rows], data.item[rows], data.rating[rows]
     artifact = scorer.artifact
     predicted: np.ndarray | None = None
-    by_head: StarError | None = None
+    by_head: RatingError | None = None
     if artifact.rates:
         predicted = artifact.scores.rating(scorer.pairs(user, item))
         if artifact.stars is not None:
             by_head = _error(ModelRater(artifact, data).predict(user, item), actual)
-    model, popular = _rankings(scorer, held, rows)
+    model, popular = _rankings(scorer, holdout, rows)
     liked = rows[data.rating[rows] >= data.schema.like]
-    if data.schema.events:  # each of them is a like
+    if data.schema.events:  # every event counts as liking
         liked = liked[:0]
     return Quality(
         len(rows),
         None if predicted is None else _error(predicted, actual),
         by_head,
         _by_k(model, popular),
-        _by_k(*_rankings(scorer, held, liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
-        _groups(held, rows, predicted, model),
-        _strata(held, rows, predicted, model, popular),
+        _by_k(*_rankings(scorer, holdout, liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
+        _groups(holdout, rows, predicted, model),
+        _strata(holdout, rows, predicted, model, popular),
     )
 
 
-def _rankings(scorer: Scorer, held: Holdout, rows: np.ndarray) -> tuple[Ranked, Ranked]:
-    """What the model and popularity make of some held-out rows."""
-    data = held.dataset
-    baseline = Popular().fit(data, held.trained)
+def _rankings(scorer: Scorer, holdout: Holdout, rows: np.ndarray) -> tuple[Ranked, Ranked]:
+    """Rankings of some holdout rows by the model and by popularity."""
+    data = holdout.dataset
+    baseline = Popular().fit(data, holdout.trained)
     relevant, seen = item_sets(data, rows), None
     if not data.schema.repeats:
-        seen = item_sets(data, held.trained)
+        seen = item_sets(data, holdout.trained)
     model, popular = (Ranking(relevant, len(data.items), K, exclude=seen) for _ in range(2))
     for users, scores in scorer.blocks(np.unique(data.user[rows])):
         model.add(users, scores)
@@ -157,12 +157,12 @@ def _rankings(scorer: Scorer, held: Holdout, rows: np.ndarray) -> tuple[Ranked, 
     return model.result(), popular.result()
 
 
-def _error(predicted: np.ndarray, actual: np.ndarray) -> StarError:
-    return StarError(rmse(predicted, actual), mae(predicted, actual))
+def _error(predicted: np.ndarray, actual: np.ndarray) -> RatingError:
+    return RatingError(rmse(predicted, actual), mae(predicted, actual))
 
 
 def _rmse(predicted: np.ndarray | None, actual: np.ndarray, some: np.ndarray) -> float:
-    """RMSE of some of the pairs; NaN if they are none, or nothing is predicted."""
+    """RMSE of some of the pairs; NaN if there are none, or nothing is predicted."""
     if predicted is None or not len(actual[some]):
         return float("nan")
     return rmse(predicted[some], actual[some])
@@ -173,16 +173,16 @@ def _by_k(model: Ranked, popular: Ranked) -> MetricsByK:
 
 
 def _groups(
-    held: Holdout, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
+    holdout: Holdout, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
 ) -> list[tuple[Field, list[UserGroup]]]:
     """The groups of every user attribute with few values, in the order of the field's choices."""
-    data = held.dataset
+    data = holdout.dataset
     ndcg, hit = ranked.ndcg(K), ranked.hit_rate(K)
-    found = []
+    grouped = []
     for field in data.schema.attributes("user"):
         if field.kind not in ("category", "number"):
             continue
-        column = np.array([_said(value) for value in data.users.columns[field.name]])
+        column = np.array([_group_name(value) for value in data.users.columns[field.name]])
         if not 2 <= len(np.unique(column)) <= MOST_GROUPS:
             continue
         errors = by_group(
@@ -204,11 +204,11 @@ def _groups(
             for name in order
             if name in lists
         ]
-        found.append((field, groups))
-    return found
+        grouped.append((field, groups))
+    return grouped
 
 
-def _said(value: object) -> str:
+def _group_name(value: object) -> str:
     """A value as the name of a group."""
     if isinstance(value, float):
         return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
@@ -223,35 +223,35 @@ def _margin(values: np.ndarray) -> float:
 
 
 def _strata(
-    held: Holdout,
+    holdout: Holdout,
     rows: np.ndarray,
     predicted: np.ndarray | None,
     model: Ranked,
     popular: Ranked,
 ) -> list[PopularityBand]:
-    data = held.dataset
-    count = takers(data, held.trained)
+    data = holdout.dataset
+    count = user_counts(data, holdout.trained)
     stratum = popularity_strata(count, len(STRATA))
     catalog = CatalogStats(count, len(data.users))
     ours = by_stratum(model, catalog, stratum, (K,))
     theirs = by_stratum(popular, catalog, stratum, (K,))
-    found = []
+    bands = []
     for number, name in enumerate(STRATA):
         members = stratum == number
         if not members.any():
             continue
         of_stratum = members[data.item[rows]]
-        found.append(
+        bands.append(
             PopularityBand(
                 name,
                 int(members.sum()),
                 float(members.mean()),
                 float(count[members].sum() / count.sum()),
-                ours[number].get(f"share@{K}", math.nan),  # none where there are no K items
+                ours[number].get(f"share@{K}", math.nan),  # NaN: fewer than K items
                 theirs[number].get(f"share@{K}", math.nan),
                 int(of_stratum.sum()),
                 ours[number][f"recall@{K}"],
                 _rmse(predicted, data.rating[rows], of_stratum),
             )
         )
-    return found
+    return bands

@@ -20,7 +20,7 @@ INK, FAINT, LINE, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
 _VARIABLES = {INK: "--ink", FAINT: "--faint", LINE: "--line", PAPER: "--paper"}
 
 # At least 3:1 against both the light and the dark page; where there are several, a mark of its own
-# stands beside each colour, since no twelve colours are told apart by everybody.
+# stands beside each colour, since not everybody can distinguish twelve colours.
 FIRST, SECOND, GREY = "#2b7bd4", "#c2601a", "#7d8791"
 COLOURS = (
     FIRST, SECOND, "#1f9464", "#cc4a86", "#8763d6", "#94801f",

@@ -1,4 +1,4 @@
-"""What a report calls that which joins users and items: ratings they gave, or what they did."""
+"""The report's words for interactions: ratings or events."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from fusionrec.data.schema import Schema
 
 @dataclass(frozen=True)
 class Terms:
-    """The words of a page for one kind of interactions.
+    """Words for one kind of interaction.
 
     Attributes:
-        one, many: what they are called.
-        did: what a user did to an item: they ``rated`` it.
-        done: what was done to the item: it is ``rated``, or somebody has ``rated`` it.
-        value: what each of them has, which no score stands for.
-        apart: how the pairs whose scores are looked at are told apart.
-        alike: what two items are that a model holds to be near.
-        shown_first: of somebody's, those that an example shows.
+        singular, plural: names of the interaction.
+        did: past tense, of a user: they ``rated`` it.
+        done: past participle, of an item: it is ``rated``.
+        value: what an interaction's number is called.
+        apart: how pairs are grouped in the section on scores.
+        alike: why a model places two items near each other.
+        shown_first: which interactions of an example user are shown.
     """
 
-    one: str
-    many: str
+    singular: str
+    plural: str
     did: str
     done: str
     value: str
@@ -32,13 +32,13 @@ class Terms:
 
     @property
     def heading(self) -> str:
-        """``many`` where it begins a line or a column."""
-        return self.many.capitalize()
+        """``plural`` where it begins a line or a column."""
+        return self.plural.capitalize()
 
 
 RATINGS = Terms(
-    one="rating",
-    many="ratings",
+    singular="rating",
+    plural="ratings",
     did="rated",
     done="rated",
     value="rating",
@@ -47,8 +47,8 @@ RATINGS = Terms(
     shown_first="what they liked best",
 )
 EVENTS = Terms(
-    one="interaction",
-    many="interactions",
+    singular="interaction",
+    plural="interactions",
     did="took",
     done="taken",
     value="weight",
@@ -58,13 +58,13 @@ EVENTS = Terms(
 )
 
 
-def wording(schema: Schema) -> Terms:
+def terms_for(schema: Schema) -> Terms:
     """The words for the interactions of a schema."""
     return EVENTS if schema.events else RATINGS
 
 
-def again(schema: Schema) -> str:
-    """How popularity counts what somebody took again; empty where nobody takes anything again."""
+def repeat_note(schema: Schema) -> str:
+    """How popularity counts repeated interactions; empty where there are none."""
     if not schema.repeats:
         return ""
-    return f" Whoever {wording(schema).did} an item several times counts once for it."
+    return f" Whoever {terms_for(schema).did} an item several times counts once for it."

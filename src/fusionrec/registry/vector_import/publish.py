@@ -37,7 +37,7 @@ def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Arti
     for note in items.notes:
         log(note)
     layout_of(items.schema, items.table)  # what no index can hold makes no version
-    encoder = Encoder.of_nothing(items.schema)
+    encoder = Encoder.empty(items.schema)
 
     def write(folder: Path) -> None:
         _write(folder, items, encoder)
