@@ -21,7 +21,7 @@ from fusionrec.evaluation.candidates import Fresh, Published
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
-from fusionrec.ledger import Ledger, Recent
+from fusionrec.ledger import Ledger, RecentActivity
 from fusionrec.models.presets import FUSION, RatingSettings
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
@@ -281,7 +281,7 @@ def test_what_feedback_says_of_events(taken, ledger):
     for user in "abc":
         tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=time.time() - 60)
     asked = Feedback(ledger).enrich(Query(), catalog)
-    assert asked.recent == Recent(3, {"i10": 3})
+    assert asked.recent == RecentActivity(3, {"i10": 3})
 
 
 def pairs(data) -> list[tuple[str, str]]:

@@ -211,7 +211,7 @@ def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
         row, told = catalog.positions.get(item.id), item.to_json()
         before = {} if row is None else plain_content(catalog.items.row(row))
         contents[item.id] = told | {n: v for n, v in before.items() if n not in item.given}
-    return ledger.change_items(contents, given=given, since=catalog.number)
+    return ledger.change_items(contents, changed=given, since=catalog.number)
 
 
 def check_takes(catalog: Catalog) -> None:

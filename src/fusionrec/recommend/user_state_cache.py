@@ -34,12 +34,12 @@ class UserStateCache:
         """
         seen = self._follow()
         with self._lock:
-            if user not in self._heard and not seen.gone:  # else they may be a forgotten one
+            if user not in self._heard and not seen.removals:  # else they may be a forgotten one
                 return _NOTHING
             if user in self._held:
                 self._held.move_to_end(user)
                 return self._held[user]
-        told = self._ledger.told_by(user)
+        told = self._ledger.user_state(user)
         with self._lock:
             if self._seen == seen:  # else it may be older than what was seen meanwhile
                 self._held[user] = told
@@ -65,10 +65,10 @@ class UserStateCache:
         with self._lock:
             # Asked again: another thread may have been here, and later than that question.
             now, seen = self._ledger.revision(), self._seen
-            if seen is None or now.gone != seen.gone:
-                self._heard, self._held = set(self._ledger.heard()), OrderedDict()
+            if seen is None or now.removals != seen.removals:
+                self._heard, self._held = set(self._ledger.users_changed_since()), OrderedDict()
             elif now != seen:
-                fresh = self._ledger.heard(seen.event, seen.profile)
+                fresh = self._ledger.users_changed_since(seen.event, seen.profile)
                 self._heard |= fresh
                 for user in fresh:
                     self._held.pop(user, None)

@@ -37,7 +37,7 @@ class ImpressionCounts:
             held = self._held.get(user) if offset else None
         if held is not None:
             return held
-        found = self._ledger.shown_counts(user, max(time.time() - _LATELY, 0.0))
+        found = self._ledger.impression_counts(user, max(time.time() - _LATELY, 0.0))
         with self._lock:
             self._held[user] = found
             self._held.move_to_end(user)
