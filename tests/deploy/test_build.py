@@ -18,7 +18,7 @@ from fusionrec.index.layout import ID
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current, put, withdraw
 from fusionrec.recommend.query import Query
-from fusionrec.registry.versions import load, recent
+from fusionrec.registry.versions import load, retained_activations
 from fusionrec.workspace import Workspace
 from swap_stress import exact, queries, second, short
 
@@ -98,7 +98,7 @@ def test_whichever_write_fails_one_version_answers_and_the_next_build_tidies(ind
         now = before if at <= ledger + 1 else other
         check(indexed, now)
         build_index(indexed, both["v2" if now == "v1" else "v1"])
-        assert collections(indexed) == {a.collection for a in recent(indexed)}
+        assert collections(indexed) == {a.collection for a in retained_activations(indexed)}
 
 
 KILL = """
@@ -132,7 +132,7 @@ def test_a_build_that_is_killed_leaves_one_that_answers_and_is_cleaned_up(indexe
     assert len(collections(indexed)) == 4
     build_index(indexed, newer)
     check(indexed, "v2")
-    assert collections(indexed) == {a.collection for a in recent(indexed)}
+    assert collections(indexed) == {a.collection for a in retained_activations(indexed)}
     assert len(collections(indexed)) == 3
     assert not list(indexed.home.glob("milvus.db.damaged-*"))
 
@@ -172,7 +172,7 @@ def test_going_back_writes_no_rows_where_the_collection_is_whole(indexed, monkey
     check(indexed, "v1")
     assert ids(indexed) >= {"new"}
     with MilvusStore(indexed.milvus) as store:
-        [lost] = [a.collection for a in recent(indexed) if a.version == "v2"]
+        [lost] = [a.collection for a in retained_activations(indexed) if a.version == "v2"]
         assert store.active() != lost
         store.drop(lost)
     with failing(monkeypatch, 0) as writes:

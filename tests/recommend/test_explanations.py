@@ -319,7 +319,7 @@ def test_a_model_that_reads_histories_names_items_that_it_read(sequence):
     kinds = set()
     for position, user in enumerate(sequence.users.ids):
         history = sequence.histories.of(position)
-        newest = {ids[row] for row in history.items[-sequence.reading.length :]}
+        newest = {ids[row] for row in history.items[-sequence.history_features.length :]}
         for one in reasons_in(recommender, Query(user, k=40, explain=True)):
             named = {item["id"] for item in one["items"]}
             assert named <= newest if one["kind"] == "liked" else not named & newest

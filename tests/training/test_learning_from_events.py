@@ -322,7 +322,7 @@ def test_feedback_that_was_trained_with_does_not_count_again(ledger, tmp_path):
     tell(ledger, "u0", (fresh, "like"), ("i2", "hide"), ("i4", "dislike"))
     made = with_feedback(data, ledger)
     artifact = train(made, recipe(epochs=2), Workspace(tmp_path))
-    assert artifact.feedback == json.loads((artifact.folder / "manifest.json").read_text())[
+    assert artifact.last_event == json.loads((artifact.folder / "manifest.json").read_text())[
         "feedback"
     ] == 3  # fmt: skip
     catalog = Catalog.of(artifact)

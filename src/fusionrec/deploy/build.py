@@ -22,7 +22,7 @@ from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.registry import Artifact
-from fusionrec.registry.versions import checksums, load, recent
+from fusionrec.registry.versions import checksums, load, retained_activations
 from fusionrec.workspace import Workspace, make_folder
 
 
@@ -145,8 +145,8 @@ def _alone(workspace: Workspace) -> Iterator[None]:
 
 
 def drop_old(workspace: Workspace, store: MilvusStore) -> None:
-    """Drops this workspace's collections but those of ``recent``."""
-    kept = {activation.collection for activation in recent(workspace)}
+    """Drops this workspace's collections but those of ``retained_activations``."""
+    kept = {activation.collection for activation in retained_activations(workspace)}
     # Of models that have gone, too.
     once = {activation.collection for activation in Ledger(workspace.ledger).activations()}
     there = {found.name for found in store.collections()}
@@ -268,7 +268,7 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
     """
     if keep < 1:
         raise UsageError(f"keep must be 1 or more, got {keep}")
-    names, used = checksums(workspace), {a.version for a in recent(workspace)}
+    names, used = checksums(workspace), {a.version for a in retained_activations(workspace)}
     doomed = [name for name in list(names)[:-keep] if name not in used]
     at = place_of(workspace, place)
     with suppress(StoreError), MilvusStore(at, create=False) as store:

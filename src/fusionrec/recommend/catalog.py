@@ -220,7 +220,7 @@ def check_takes(catalog: Catalog) -> None:
     Raises:
         UsageError: the version has no towers.
     """
-    catalog.artifact.need_towers(
+    catalog.artifact.require_towers(
         "the vector of a new or changed item is not known",
         "put the item and its vector into the file, then: fusionrec index --vectors FILE",
     )

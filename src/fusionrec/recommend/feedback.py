@@ -86,7 +86,7 @@ class Feedback:
             _rated(event, artifact.schema)
             for number, event in found.told
             if event.item in items
-            and (number > artifact.feedback or items[event.item] not in known)
+            and (number > artifact.last_event or items[event.item] not in known)
             and event.time >= newest.get(items[event.item], 0.0)
         ]
         hidden = [
@@ -181,7 +181,7 @@ def _stored(artifact: Artifact, user: str) -> History:
 
 def _trained_with(artifact: Artifact, held: Sequence[tuple[int, Event]]) -> bool:
     """Whether a version was trained with any of a user's events."""
-    return bool(held) and held[0][0] <= artifact.feedback
+    return bool(held) and held[0][0] <= artifact.last_event
 
 
 def _newest(stored: History) -> dict[int, float]:

@@ -58,7 +58,7 @@ class UserVectors:
                 choice, or a rating is out of its range.
         """
         if query.user is not None or query.profile:
-            self.artifact.need_towers(
+            self.artifact.require_towers(
                 "it knows neither users nor profiles",
                 "say what the person likes: --liked ITEM; or ask a trained version: --version vN",
             )
@@ -67,7 +67,7 @@ class UserVectors:
         given, notes = self._given(query.history)
         stored = History.of() if position is None else self.artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
-        history, reading = stored.then(given, again=self._again), self.artifact.reading
+        history, reading = stored.then(given, again=self._again), self.artifact.history_features
         by_profile = bool(profile) or person.kind == "profile"
         told = self._told(position, profile)[1] if by_profile else {}
         return replace(
@@ -105,11 +105,11 @@ class UserVectors:
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
             return UserVector(None, "popular", rated, (*notes, even))
-        added = len(given) > 0 and not self.artifact.reading
+        added = len(given) > 0 and not self.artifact.history_features
         if added:
             notes += (self._added(),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
-        rates = self.artifact.rates and not added
+        rates = self.artifact.predicts_ratings and not added
         return UserVector(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
 
     def _added(self) -> str:
@@ -179,7 +179,7 @@ class UserVectors:
 
     def _known(self, position: int, stored: History) -> bool:
         """Whether the model knows more of a stored user than the profile."""
-        if self.artifact.reading:
+        if self.artifact.history_features:
             return len(stored) > 0
         return self.artifact.users.ids[position] in self._trained
 
@@ -200,7 +200,7 @@ class UserVectors:
             vector: np.ndarray = read[0]
             return vector
 
-        if artifact.reading and len(given):
+        if artifact.history_features and len(given):
             return read(stored.then(given, again=self._again))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
         if position is not None and not profile and not artifact.reads_clock:

@@ -30,7 +30,7 @@ def check_told(ask: PersonRequest, artifact: Artifact) -> None:
         hint = "leave the rating out: what stands in the history counts as taken"
         raise UnfitError(_meaningless(artifact.schema), hint, faults)
     if ask.profile:
-        artifact.need_towers(
+        artifact.require_towers(
             "it knows neither users nor profiles", "say which items the person likes: `liked`"
         )
 

@@ -59,7 +59,7 @@ def _drawn_again(
 
     settings = artifact.manifest.get("recipe", {}).get("training", {})
     share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
-    if artifact.reading:
+    if artifact.history_features:
         return hold_out_latest(dataset, rows, share, seed)
     return hold_out(rows, share, seed)
 

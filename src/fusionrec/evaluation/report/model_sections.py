@@ -34,8 +34,8 @@ def model(artifact: Artifact, held: Holdout | None) -> Markup:
     m, words = artifact.manifest, wording(artifact.schema)
     rated = int((artifact.item_counts > 0).sum())
     reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
-    if artifact.reading:
-        reads += f" (the newest {artifact.reading.length:,} {words.many} of it)"
+    if artifact.history_features:
+        reads += f" (the newest {artifact.history_features.length:,} {words.many} of it)"
     pairs = [
         ("Data set", m["data"]),
         (f"{words.heading} given to training", f"{m['interactions']:,}{_parted(m, held)}"),
@@ -63,7 +63,7 @@ def _meaning(artifact: Artifact) -> str:
         return (
             "It only ranks: this version learned from what people did, not from how they liked it."
         )
-    if not artifact.rates:
+    if not artifact.predicts_ratings:
         return f"It ranks, and predicts no rating: this version was not taught any. {star}"
     low, high = artifact.schema.rating_range
     unit = artifact.manifest["score"].get("rating_per_score", artifact.scores.unit)
@@ -71,7 +71,7 @@ def _meaning(artifact: Artifact) -> str:
         f"It predicts a rating: stars = {artifact.scores.rating(0.0):g} + {unit:g} × score, held "
         f"within {low:g} to {high:g}. {star}"
     )
-    if artifact.stars is None:
+    if artifact.rating_head is None:
         return said
     return (
         f"{said} A known user's stars for an item that others rated come from a rating head "
@@ -163,7 +163,7 @@ def scores(scorer: Scorer, held: Holdout | None) -> Markup:
         f"({_whose(scorer.artifact, unseen)}), {words.apart}, and of pairs drawn at random "
         f"that nobody {words.did}. The further the rows are apart, the more a score tells."
     )
-    if not scorer.artifact.rates:
+    if not scorer.artifact.predicts_ratings:
         said += f" They rank; none of them stands for a {words.value}."
     rows = [
         [s.label, f"{len(s.scores):,}"]
@@ -172,7 +172,7 @@ def scores(scorer: Scorer, held: Holdout | None) -> Markup:
         for s in found
     ]
     header = [words.one.capitalize(), "Pairs", "Score, 5%", "Median", "95%"]
-    header += ["Mean stars by the score"] if scorer.artifact.rates else []
+    header += ["Mean stars by the score"] if scorer.artifact.predicts_ratings else []
     made = table(f"Scores by {words.one}", header, rows)
     return join([tag("p", said), plots.scores(found), made])
 
@@ -180,9 +180,9 @@ def scores(scorer: Scorer, held: Holdout | None) -> Markup:
 def _whose(artifact: Artifact, unseen: bool) -> str:
     """Whose ratings the scores are of, and what the users' vectors have read of them."""
     if unseen:
-        reads = ", by vectors of the histories without them" if artifact.reading else ""
+        reads = ", by vectors of the histories without them" if artifact.history_features else ""
         return f"held out for validation{reads}"
-    reads = "; the users' vectors read them" if artifact.reading else ""
+    reads = "; the users' vectors read them" if artifact.history_features else ""
     return f"given to training, which it may have learnt{reads}"
 
 
@@ -239,7 +239,7 @@ def people(artifact: Artifact) -> Markup:
         f"{len(found)} users drawn at random, the same ones every time: "
         f"{wording(artifact.schema).shown_first}, and what they would be shown now."
     )
-    if artifact.rates and artifact.stars is not None:
+    if artifact.predicts_ratings and artifact.rating_head is not None:
         said += (
             " The lists go by the score; the predicted stars are the rating head's, where it knows "
             "the user and the item."
@@ -248,7 +248,7 @@ def people(artifact: Artifact) -> Markup:
 
 
 def _person(artifact: Artifact, person: examples.ExampleUser, opened: bool) -> Markup:
-    rates, events = artifact.rates, artifact.schema.events
+    rates, events = artifact.predicts_ratings, artifact.schema.events
     words = wording(artifact.schema)
     profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)
     who = f"User {person.id}" + (f" · {profile}" if profile else "")

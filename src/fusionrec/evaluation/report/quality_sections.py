@@ -74,7 +74,7 @@ def _asked_of(artifact: Artifact) -> str:
 
 def _asked_how(artifact: Artifact) -> str:
     """What a user's vector is made from, where that is a history."""
-    if not artifact.reading:
+    if not artifact.history_features:
         return ""
     return (
         " They are the latest of some users, one of each. A user's vector is made anew from "
@@ -85,7 +85,7 @@ def _asked_how(artifact: Artifact) -> str:
 def _drawn_how(artifact: Artifact) -> str:
     """How the validation rows are drawn, up to what may have been trained on after them."""
     words = wording(artifact.schema)
-    if artifact.reading:
+    if artifact.history_features:
         return f"each is its user's latest alone, so what others {words.did} later"
     return f"they are drawn at random over time, so a user's later {words.many}"
 

@@ -48,7 +48,7 @@ class Scorer:
     def vectors(self) -> np.ndarray:
         """float32 [n, dim]: the vectors of ``people``."""
         vectors: np.ndarray = self.artifact.user_vectors[self.people]
-        if self._held is None or not self.artifact.reading:
+        if self._held is None or not self.artifact.history_features:
             return vectors
         data = self._held.dataset
         # All others' histories are whole, and so their vectors are.

@@ -48,7 +48,7 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
     stays withdrawn until it is brought back.
     """
     now = _now(state)
-    now.artifact.need_towers(
+    now.artifact.require_towers(
         "the vector of a new or changed item is not known",
         "an item and its vector come with the file of vectors, which whoever runs the service has",
     )

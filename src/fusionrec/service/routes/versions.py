@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from fusionrec.deploy import build
-from fusionrec.registry.versions import recent, versions
+from fusionrec.registry.versions import retained_activations, versions
 from fusionrec.service.paths import VERSION
 from fusionrec.service.problems import NotFoundError, documented
 from fusionrec.service.responses import StateOf, as_json, given
@@ -34,7 +34,7 @@ def rollback(state: StateOf) -> Response:
     """The version that was active before this one answers again. Asked twice, the first one is
     back: each time these two change places. For an older one use `activate`.
     """
-    before = recent(state.workspace)
+    before = retained_activations(state.workspace)
     others = [a.version for a in before if a.version != before[0].version]
     if not others:
         raise NotFoundError("no other version was active before", hint="list them: /v1/versions")
