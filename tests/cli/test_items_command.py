@@ -234,7 +234,7 @@ def test_a_new_film_has_no_rating_of_the_head_and_is_answered(workspace, fusionr
     index = ExactIndex(artifact.schema, now.items, now.vectors)
     query = Query(user=user, k=50, seen=True)
     plain = {i.id: i.stars for i in Recommender(now, index).recommend(query).items}
-    vars(artifact)["stars"] = RatingHead(*ones)
+    vars(artifact)["rating_head"] = RatingHead(*ones)
     headed = {i.id: i.stars for i in Recommender(now, index).recommend(query).items}
     assert headed["new1"] == pytest.approx(plain["new1"])
     assert headed["9001"] == pytest.approx(plain["9001"])

@@ -18,7 +18,7 @@ from fusionrec.index.layout import ID
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current, put, withdraw
 from fusionrec.recommend.query import Query
-from fusionrec.registry.versions import load, recent
+from fusionrec.registry.versions import load, retained_activations
 from fusionrec.workspace import Workspace
 from swap_stress import exact, queries, second, short
 
@@ -99,7 +99,7 @@ def test_whichever_write_fails_one_version_answers_and_the_next_build_tidies(ind
         check(indexed, now)
         build_index(indexed, both["v2" if now == "v1" else "v1"])
         assert collections(indexed) == {
-            a.collection for a in recent(Ledger(indexed.ledger).activations())
+            a.collection for a in retained_activations(Ledger(indexed.ledger).activations())
         }
 
 
@@ -110,7 +110,7 @@ from fusionrec.workspace import Workspace
 from fusionrec.index import MilvusIndex
 from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Ledger
-from fusionrec.registry.versions import load
+from fusionrec.registry.versions import load, retained_activations
 
 workspace, moment = Workspace(Path(sys.argv[1])), sys.argv[2]
 
@@ -135,7 +135,7 @@ def test_a_build_that_is_killed_leaves_one_that_answers_and_is_cleaned_up(indexe
     build_index(indexed, newer)
     check(indexed, "v2")
     assert collections(indexed) == {
-        a.collection for a in recent(Ledger(indexed.ledger).activations())
+        a.collection for a in retained_activations(Ledger(indexed.ledger).activations())
     }
     assert len(collections(indexed)) == 3
     assert not list(indexed.home.glob("milvus.db.damaged-*"))
@@ -177,7 +177,9 @@ def test_going_back_writes_no_rows_where_the_collection_is_whole(indexed, monkey
     assert ids(indexed) >= {"new"}
     with MilvusStore(indexed.milvus) as store:
         [lost] = [
-            a.collection for a in recent(Ledger(indexed.ledger).activations()) if a.version == "v2"
+            a.collection
+            for a in retained_activations(Ledger(indexed.ledger).activations())
+            if a.version == "v2"
         ]
         assert store.active() != lost
         store.drop(lost)

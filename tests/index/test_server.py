@@ -32,7 +32,7 @@ from fusionrec.index import (
     collection_name,
 )
 from fusionrec.index.benchmark import measured
-from fusionrec.index.index_types import Kind
+from fusionrec.index.index_types import IndexType
 from fusionrec.index.layout import layout_of
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
@@ -367,7 +367,7 @@ def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog:
 
 @pytest.mark.parametrize("kind", ["HNSW", "IVF_SQ8"])
 def test_an_index_that_is_not_exact_answers_with_the_models_scores(
-    place: Place, kind: Kind
+    place: Place, kind: IndexType
 ) -> None:
     """Rounded vectors only choose the candidates; what is answered is scored again."""
     schema, items, vectors = films(3_000, seed=8)

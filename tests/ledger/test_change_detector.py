@@ -15,8 +15,8 @@ Ledger(__import__("pathlib").Path(sys.argv[1])).change_items({"there": {}})
 
 
 def test_the_stamp_is_read_again_only_after_a_write_by_anyone(tmp_path, monkeypatch):
-    place = tmp_path / "ledger.sqlite"
-    ledger, asked = Ledger(place), []
+    location = tmp_path / "ledger.sqlite"
+    ledger, asked = Ledger(location), []
     first = ledger._database.read
 
     def read(*given: Any) -> Any:
@@ -30,9 +30,9 @@ def test_the_stamp_is_read_again_only_after_a_write_by_anyone(tmp_path, monkeypa
     asked.clear()
     assert [ledger.stamp() for _ in range(5)] == [(0, 1)] * 5
     assert len(asked) <= 1  # opening the file to look is no write
-    Ledger(place).change_items({"two": {}})
+    Ledger(location).change_items({"two": {}})
     assert ledger.stamp() == (0, 2)
-    python(ELSEWHERE, place)
+    python(ELSEWHERE, location)
     assert ledger.stamp() == (0, 3)
     ledger.activate("v1", "")
     assert ledger.stamp() == (1, 3)

@@ -47,7 +47,7 @@ for n in range(1_000_000):
 
 def test_what_was_acknowledged_outlasts_every_kill(tmp_path):
     """Killed after so many answers, wherever it is by then."""
-    path, told = tmp_path / "ledger.sqlite", []
+    path, acknowledged = tmp_path / "ledger.sqlite", []
     for answers in (1, 2, 3, 7, 19, 40):
         recorder = subprocess.Popen(
             [sys.executable, "-c", _RECORDER, str(path), str(answers)],
@@ -55,11 +55,11 @@ def test_what_was_acknowledged_outlasts_every_kill(tmp_path):
             text=True,
         )
         for _ in range(answers):
-            told += recorder.stdout.readline().split()
+            acknowledged += recorder.stdout.readline().split()
         recorder.kill()
-        told += recorder.communicate()[0].split()  # what it said until then
+        acknowledged += recorder.communicate()[0].split()  # what it said until then
         found = [event.id for _, event in Ledger(path).events()]
-        assert set(told) <= set(found)
+        assert set(acknowledged) <= set(found)
         assert len(found) == len(set(found))
         for name in {id.rpartition("-")[0] for id in found}:
             call = [id for id in found if id.rpartition("-")[0] == name]
@@ -247,7 +247,7 @@ def test_once_brought_up_to_date_it_is_read_in_place(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise AssertionError("it was copied")
 
-    monkeypatch.setattr("fusionrec.ledger.database._in_a_copy", fail)
+    monkeypatch.setattr("fusionrec.ledger.database._read_migrated_copy", fail)
     assert ledger.revision() == (0, 0, 1)
 
 
@@ -359,7 +359,7 @@ def test_the_command_line_does_without_sqlalchemy():
     assert python(code).strip() == "False"
 
 
-def test_the_pulse_notices_every_writer_and_another_file(tmp_path):
+def test_the_revision_notices_every_writer_and_another_file(tmp_path):
     ledger, other = Ledger(tmp_path / "a.sqlite"), Ledger(tmp_path / "a.sqlite")
     assert ledger.revision() == Revision()
     other.record([EVENT])
@@ -379,7 +379,7 @@ def test_the_pulse_notices_every_writer_and_another_file(tmp_path):
 
 
 def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
-    """As SQLite refuses a second maker: at once, whatever it is told to wait."""
+    """As SQLite refuses a second maker: at once, whatever its timeout."""
     file = tmp_path / "ledger.sqlite"
     options = {"isolation_level": None, "check_same_thread": False, "timeout": 0}
     with (
@@ -399,24 +399,24 @@ def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_no_thread_is_given_an_older_pulse_than_it_has_read(tmp_path):
+def test_no_thread_is_given_an_older_revision_than_it_has_read(tmp_path):
     class Interleaved(Ledger):
         """One in which a slower thread keeps what it read before, right after another has kept."""
 
         late: object = None
 
         @property
-        def _pulse(self):
-            return vars(self)["held"]
+        def _revision(self):
+            return vars(self)["stored"]
 
-        @_pulse.setter
-        def _pulse(self, read):
-            vars(self)["held"] = self.late or read
+        @_revision.setter
+        def _revision(self, read):
+            vars(self)["stored"] = self.late or read
 
     ledger = Interleaved(tmp_path / "ledger.sqlite")
     ledger.record([Event("1", "u", "i", "view")])
     assert ledger.revision().event == 1
-    ledger.late = ledger._pulse
+    ledger.late = ledger._revision
     Ledger(tmp_path / "ledger.sqlite").record([Event("2", "u", "i", "view")])
     for _ in range(2):
         assert ledger.revision().event == 2

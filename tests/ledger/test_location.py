@@ -111,13 +111,13 @@ def test_a_server_that_was_restarted_is_found_again(postgres):
 def test_an_older_ledger_on_a_server_is_brought_up_to_date(postgres):
     from sqlalchemy import text
 
-    place = postgres.new_schema()
-    ledger = Ledger(place)
+    location = postgres.new_schema()
+    ledger = Ledger(location)
     ledger.activate("v1", "")
     later = "ledger_schema, events, impressions, profiles, forgotten, keys"
     ledger._database.write(lambda c: c.execute(text(f"DROP TABLE {later}")))
-    assert Ledger(place).active().version == "v1"
-    assert Ledger(place).record([EVENT]) == ["new"]
+    assert Ledger(location).active().version == "v1"
+    assert Ledger(location).record([EVENT]) == ["new"]
 
 
 def _in_a_child(do) -> None:
@@ -133,8 +133,8 @@ def _in_a_child(do) -> None:
     assert os.waitpid(child, 0)[1] == 0
 
 
-def test_a_fork_uses_connections_of_its_own(place):
-    ledger = Ledger(place)
+def test_a_fork_uses_connections_of_its_own(location):
+    ledger = Ledger(location)
     ledger.record([EVENT])
 
     def child() -> None:
@@ -147,12 +147,12 @@ def test_a_fork_uses_connections_of_its_own(place):
         assert ledger.event_count() == 2
     # What the child wrote outlasts the parent's last connection, with which SQLite's log goes.
     ledger.close()
-    assert Ledger(place).event_count() == 2
+    assert Ledger(location).event_count() == 2
 
 
-def test_a_process_forks_while_its_threads_record(place):
+def test_a_process_forks_while_its_threads_record(location):
 
-    ledger, ended = Ledger(place), threading.Event()
+    ledger, ended = Ledger(location), threading.Event()
     counts = [0, 0, 0]
 
     def write(thread: int) -> None:

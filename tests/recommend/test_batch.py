@@ -124,7 +124,7 @@ def test_stars_are_those_of_the_rating_head(artifact, ledger):
     sides = [rng.normal(1, 1, (n, 4)).astype(np.float32) for n in (60, 40)]
     sides[0][:, -1], sides[1][:, -2] = rng.random(60) < 0.7, rng.random(40) < 0.7
     sides[0][:3] = 0.0  # training saw nothing of them
-    vars(artifact)["stars"] = RatingHead(*sides)
+    vars(artifact)["rating_head"] = RatingHead(*sides)
     recommender = opened(artifact, ledger)
     found = together(recommender, ledger, Query())
     assert found == {user: alone(recommender, ledger, Query(), user) for user in found}

@@ -15,7 +15,7 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.features.history import History
 from fusionrec.index import ExactIndex
-from fusionrec.ledger import ItemChange, Recent
+from fusionrec.ledger import ItemChange, RecentActivity
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
 from fusionrec.recommend.explanations import CROWD, Explainer, Reason, nouns, often
@@ -236,8 +236,8 @@ def test_what_people_took_recently_is_said_to_nobody_alone():
     reasons = reasons_of(crowds(CROWD))
     item = reasons.catalog.items.ids[0]
     taken = Reason("popular", "taken by 4 people in the last 30 days")
-    assert why(reasons, nobody, recent=Recent(9, {item: 4})) == taken
-    assert why(reasons, person({1: 9.0}), recent=Recent(9, {item: 4})) != taken
+    assert why(reasons, nobody, recent=RecentActivity(9, {item: 4})) == taken
+    assert why(reasons, person({1: 9.0}), recent=RecentActivity(9, {item: 4})) != taken
 
 
 def test_what_people_take_again_is_said_to_have_been_taken():
@@ -319,7 +319,7 @@ def test_a_model_that_reads_histories_names_items_that_it_read(sequence):
     kinds = set()
     for position, user in enumerate(sequence.users.ids):
         history = sequence.histories.of(position)
-        newest = {ids[row] for row in history.items[-sequence.reading.length :]}
+        newest = {ids[row] for row in history.items[-sequence.history_features.length :]}
         for one in reasons_in(recommender, Query(user, k=40, explain=True)):
             named = {item["id"] for item in one["items"]}
             assert named <= newest if one["kind"] == "liked" else not named & newest

@@ -13,7 +13,7 @@ import pytest
 from event_data import tell
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
-from fusionrec.ledger import Event, Ledger, Recent
+from fusionrec.ledger import Event, Ledger, RecentActivity
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.feedback_dataset import with_feedback
@@ -274,7 +274,7 @@ def test_what_is_popular_counts_what_was_taken_recently(ledger, catalog):
     asked = feedback.enrich(Query(k=40, history=[Rated("12", 1.0)]), catalog)[0]
     assert popular(catalog, asked) == [item for item in after if item != "12"]
     # Someone of whom something is known is not asked to follow the crowd.
-    assert feedback.enrich(Query(profile={"gender": "F"}), catalog)[0].recent == Recent()
+    assert feedback.enrich(Query(profile={"gender": "F"}), catalog)[0].recent == RecentActivity()
 
 
 def test_many_recent_takers_come_first(ledger, catalog):
@@ -290,7 +290,7 @@ def test_a_few_newcomers_do_not_lift_an_item_above_one_that_hundreds_took(catalo
     vars(catalog)["counts"] = counts
     ids = catalog.items.ids
     for newcomers in (0, 3, 10, 20):
-        takers = Recent(newcomers, {ids[0]: newcomers} if newcomers else {})
+        takers = RecentActivity(newcomers, {ids[0]: newcomers} if newcomers else {})
         recommender = Recommender(catalog, exact(catalog.artifact).index)
         answer = recommender.recommend(Query(k=3, recent=takers))
         assert [item.id for item in answer.items] == [ids[2], ids[1], ids[0]], newcomers
@@ -299,14 +299,14 @@ def test_a_few_newcomers_do_not_lift_an_item_above_one_that_hundreds_took(catalo
 def test_times_to_come_are_not_recent(ledger, catalog):
     now = time.time()
     ledger.record([*likes("8", 3, now + 3_600), *likes("9", 3, 3_999_999_999.0)])
-    assert Feedback(ledger).recent(4.0) == Recent()
+    assert Feedback(ledger).recent(4.0) == RecentActivity()
     ledger.record(likes("7", 3, now + 60))  # a clock that is a little ahead
-    assert Feedback(ledger).recent(4.0) == Recent(3, {"7": 3})
+    assert Feedback(ledger).recent(4.0) == RecentActivity(3, {"7": 3})
 
 
 def test_views_count_only_where_nobody_liked_anything(ledger):
     now = time.time()
     ledger.record([Event(who, who, "9", "view", time=now) for who in "abc"])
-    assert Feedback(ledger).recent(4.0) == Recent(3, {"9": 3})
+    assert Feedback(ledger).recent(4.0) == RecentActivity(3, {"9": 3})
     ledger.record([Event("d", "d", "8", "rating", 2.0, time=now)])
-    assert Feedback(ledger).recent(4.0) == Recent()
+    assert Feedback(ledger).recent(4.0) == RecentActivity()

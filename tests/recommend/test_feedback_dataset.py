@@ -18,7 +18,7 @@ from fusionrec.errors import DataError
 from fusionrec.features.encoder import Encoder
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
-from fusionrec.registry.versions import trained_on
+from fusionrec.registry.versions import active_dataset
 from fusionrec.workspace import Workspace
 
 
@@ -169,15 +169,15 @@ def test_the_command(workspace, dataset, fusionrec, tmp_path):
 
 
 def test_ids_of_another_data_set_are_warned_of(workspace, dataset, ledger):
-    assert trained_on(workspace) == ""  # nothing is active yet
+    assert active_dataset(workspace) == ""  # nothing is active yet
     Ledger(workspace.ledger).activate("v1", "")
-    name = trained_on(workspace)
+    name = active_dataset(workspace)
     assert name == dataset.name
     assert other_data(dataset, name) == other_data(dataset, f"{name} with feedback") == ""
     assert other_data(dataset, "") == ""
     assert f"those of {dataset.name}" in other_data(dataset, "shop")
     Ledger(workspace.ledger).activate("v9", "")  # one that has gone
-    assert trained_on(workspace) == ""
+    assert active_dataset(workspace) == ""
 
 
 def test_the_report_of_what_was_trained_with_feedback(dataset, fusionrec, tmp_path):

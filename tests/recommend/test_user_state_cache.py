@@ -18,13 +18,13 @@ def ledger(tmp_path) -> Ledger:
 def asked(monkeypatch) -> list[str]:
     """The users whom the ledger was asked for."""
     users: list[str] = []
-    real = Ledger.told_by
+    real = Ledger.user_state
 
-    def told_by(self, user):
+    def user_state(self, user):
         users.append(user)
         return real(self, user)
 
-    monkeypatch.setattr(Ledger, "told_by", told_by)
+    monkeypatch.setattr(Ledger, "user_state", user_state)
     return users
 
 
@@ -34,7 +34,7 @@ def kinds(follower: UserStateCache, user: str) -> list[str]:
 
 def test_writes_of_anyone_count_at_the_next_question(ledger, asked):
     follower = UserStateCache(ledger)
-    other = Ledger(ledger._database._place.file)
+    other = Ledger(ledger.file)
     assert kinds(follower, "u") == []
     other.record([Event("1", "u", "i", "like")])
     assert kinds(follower, "u") == ["like"]
@@ -81,15 +81,15 @@ def test_only_so_many_are_held(ledger, asked, monkeypatch):
 def test_what_is_told_while_it_is_read_is_not_missed(ledger, monkeypatch):
     follower = UserStateCache(ledger)
     ledger.record([Event("1", "u", "i", "like")])
-    real = Ledger.told_by
+    real = Ledger.user_state
 
-    def told_by(self, user):
+    def user_state(self, user):
         found = real(self, user)
         ledger.record([Event("2", "u", "i", "hide")])
-        monkeypatch.setattr(Ledger, "told_by", real)
+        monkeypatch.setattr(Ledger, "user_state", real)
         follower.of("other")  # another thread takes in that there is something new
         return found
 
-    monkeypatch.setattr(Ledger, "told_by", told_by)
+    monkeypatch.setattr(Ledger, "user_state", user_state)
     assert kinds(follower, "u") == ["like"]
     assert kinds(follower, "u") == ["like", "hide"]

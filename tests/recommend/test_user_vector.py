@@ -113,7 +113,7 @@ def test_every_mixture(artifact, user, told, kind):
         parts = [part for part in ("profile", "history") if part in told]
         assert unknown[0].endswith("answered from the " + " and the ".join(parts))
     unread = [note for note in person.notes if "fusion does not read histories" in note]
-    assert bool(unread) == ("history" in told and not artifact.reading)
+    assert bool(unread) == ("history" in told and not artifact.history_features)
     assert len(person.notes) == len(unknown) + len(unread)
 
 
@@ -365,7 +365,7 @@ def test_an_answer_is_what_the_persons_vector_finds(recommender, artifact, query
         cosine = float(artifact.item_vectors[rows[item.id]] @ person.vector)
         assert item.score == pytest.approx(5 * cosine, abs=5e-5)
         # Vectors of items in the query's predict no rating, nor does a model that only ranks.
-        assert (item.stars is None) == (artifact.reading is not None or "history" in query)
+        assert (item.stars is None) == (artifact.history_features is not None or "history" in query)
     assert len(recommender.recommend(Query(k=40, seen=True, **query)).items) == 40
     where = (AnyOf("genres", ("Drama",)),)
     dramas = recommender.recommend(Query(k=40, where=where, **query))

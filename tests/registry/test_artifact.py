@@ -49,7 +49,7 @@ def test_it_needs_no_training_files(published, dataset):
     loaded = Artifact.load(published.folder)
     assert loaded.items.ids == list(dataset.items.ids)
     assert loaded.users.ids == list(dataset.users.ids)
-    assert [tuple(held) for held in loaded.items.columns["genres"]] == (
+    assert [tuple(names) for names in loaded.items.columns["genres"]] == (
         dataset.items.columns["genres"]
     )
     assert loaded.schema == dataset.schema
@@ -87,8 +87,8 @@ def test_every_file_stands_in_the_manifest_with_its_sha256(published):
 def test_the_item_vectors_are_those_of_the_weights_in_paddle(published):
     """The file holds all of the tower, by names that Paddle knows."""
     tower = Tower(published.encoder, "item", recipe().model)
-    held = load_file(published.folder / "item_tower.safetensors")
-    missing, unexpected = tower.set_state_dict(held)
+    weights = load_file(published.folder / "item_tower.safetensors")
+    missing, unexpected = tower.set_state_dict(weights)
     assert not missing
     assert not unexpected
     features = published.encoder.encode_table("item", published.items)
@@ -163,7 +163,7 @@ def test_a_missing_file_is_named(copy):
         ({"files": {}}, "does not list encoder.json, item_tower.safetensors, item_vectors.npy"),
     ],
 )
-def test_a_foreign_or_older_manifest_is_told_from_a_damaged_one(copy, change, words):
+def test_a_foreign_or_older_manifest_is_distinguished_from_a_damaged_one(copy, change, words):
     edit_manifest(copy, **change)
     with pytest.raises(ArtifactError, match=words) as caught:
         Artifact.load(copy)
@@ -330,7 +330,7 @@ def test_an_attribute_called_like_a_column_of_its_own_hides_neither(tmp_path):
     fields = Field("u", "user", "id"), Field("i", "item", "id"), Field("id", "item", "text")
     schema = Schema("odd", (*fields, Field("vector", "item", "category")), (1.0, 5.0))
     tables.write_vectors(tmp_path / "v.parquet", schema, table, vectors)
-    held = pq.read_table(tmp_path / "v.parquet").to_pydict()
-    assert held["id"] == ["a", "b"]
-    assert (held["id_"], held["vector_"]) == (["x", "y"], ["p", "q"])
-    assert np.array_equal(held["vector"], vectors)
+    columns = pq.read_table(tmp_path / "v.parquet").to_pydict()
+    assert columns["id"] == ["a", "b"]
+    assert (columns["id_"], columns["vector_"]) == (["x", "y"], ["p", "q"])
+    assert np.array_equal(columns["vector"], vectors)

@@ -52,8 +52,8 @@ def by_bucket() -> Dataset:
     return replace(data, schema=replace(data.schema, fields=fields))
 
 
-def told(recipe: Recipe | SequenceRecipe) -> dict[str, Any]:
-    """What a manifest tells of a model."""
+def manifest_of(recipe: Recipe | SequenceRecipe) -> dict[str, Any]:
+    """The keys of a manifest that describe a model."""
     return {"model": recipe.name, "recipe": recipe.to_dict()}
 
 
@@ -93,7 +93,7 @@ def test_a_tower_of_fields_answers_as_paddles(tmp_path, made, side, settings):
     shake(tower)
     write_weights(tmp_path, side, tower_weights(tower))
     features = features_of(data, side, encoder)
-    runner = TowerRunner(tmp_path, side, encoder, told(Recipe(settings)))
+    runner = TowerRunner(tmp_path, side, encoder, manifest_of(Recipe(settings)))
     found, wanted = runner.vectors(features), tower_vectors(tower, list(features.values()))
     assert found.dtype == np.float32
     assert found.shape == wanted.shape
@@ -109,7 +109,7 @@ def test_many_pass_a_tower_as_few_do(tmp_path, monkeypatch):
     shake(tower)
     write_weights(tmp_path, "item", tower_weights(tower))
     features = features_of(data, "item", encoder)
-    runner = TowerRunner(tmp_path, "item", encoder, told(Recipe(SMALL)))
+    runner = TowerRunner(tmp_path, "item", encoder, manifest_of(Recipe(SMALL)))
     whole = runner.vectors(features)
     for size in (1, 7, len(whole)):
         monkeypatch.setattr(towers, "BATCH", size)
@@ -159,7 +159,7 @@ class Case:
 
     def open(self) -> HistoryRunner:
         read = self.items, self.reading
-        return HistoryRunner(self.folder, self.encoder, told(self.recipe), *read)
+        return HistoryRunner(self.folder, self.encoder, manifest_of(self.recipe), *read)
 
     def wanted(self, now: np.ndarray | None) -> np.ndarray:
         """What Paddle's tower answers, everyone's history padded to the longest."""
@@ -203,7 +203,7 @@ def test_in_whatever_groups_histories_pass_their_vectors_are_the_same(
     case = Case(tmp_path, library(), gaps=True, clock=True)
     runner, wanted = case.open(), case.wanted(case.now)
     monkeypatch.setattr(towers, "TOKENS", tokens)
-    monkeypatch.setattr(transformer, "ASKED", asked)
+    monkeypatch.setattr(transformer, "QUERY_BLOCK", asked)
     found = runner.vectors_after(case.features, case.histories, case.now)
     assert np.abs(found - wanted).max() < 5e-6
     groups = list(runner._groups([len(history) for history in case.histories]))
@@ -238,7 +238,7 @@ def test_threads_that_ask_at_once_do_not_write_into_each_other(tmp_path):
 
 def test_memory_that_is_not_kept_serves_as_well(tmp_path, monkeypatch):
     case = Case(tmp_path, library(), gaps=True, clock=True)
-    monkeypatch.setattr(buffers, "KEPT", 0)
+    monkeypatch.setattr(buffers, "MAX_SIZE", 0)
     found = case.open().vectors_after(case.features, case.histories, case.now)
     assert np.abs(found - case.wanted(case.now)).max() < 5e-6
 
@@ -250,7 +250,7 @@ def test_kept_memory_is_a_threads_own_and_grows():
     assert np.shares_memory(first, kept.take("a", 3))
     assert not np.shares_memory(first, kept.take("b", 2, 3))
     assert not np.shares_memory(first, kept.take("a", 7))
-    assert not np.shares_memory(*(kept.take("a", buffers.KEPT + 1) for _ in range(2)))
+    assert not np.shares_memory(*(kept.take("a", buffers.MAX_SIZE + 1) for _ in range(2)))
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(kept.take, "a", 7).result()
     assert not np.shares_memory(other, kept.take("a", 7))
@@ -279,11 +279,11 @@ def test_a_row_out_of_range_is_refused(tmp_path, row):
 
 
 def without(name: str) -> Callable[[Weights], Weights]:
-    return lambda held: {n: x for n, x in held.items() if n != name}
+    return lambda weights: {n: x for n, x in weights.items() if n != name}
 
 
 def put(name: str, make: Callable[[np.ndarray], np.ndarray]) -> Callable[[Weights], Weights]:
-    return lambda held: held | {name: make(held.get(name, np.zeros(3, np.float32)))}
+    return lambda weights: weights | {name: make(weights.get(name, np.zeros(3, np.float32)))}
 
 
 def one(value: float) -> Callable[[np.ndarray], np.ndarray]:
@@ -334,14 +334,14 @@ def test_every_branch_of_fields_is_checked(tmp_path, kind):
     data = library()
     encoder = encoder_of(data)
     tower = Tower(encoder, "item", SMALL)
-    held = tower_weights(tower)
-    names = [name for name in held if name.endswith(kind)]
+    weights = tower_weights(tower)
+    names = [name for name in weights if name.endswith(kind)]
     assert names
     for name in names:
-        other = np.concatenate([held[name], held[name][:1]])
-        write_weights(tmp_path, "item", held | {name: other})
+        other = np.concatenate([weights[name], weights[name][:1]])
+        write_weights(tmp_path, "item", weights | {name: other})
         with pytest.raises(ArtifactError, match=rf"{name} is \[{len(other)}") as caught:
-            TowerRunner(tmp_path, "item", encoder, told(Recipe(SMALL)))
+            TowerRunner(tmp_path, "item", encoder, manifest_of(Recipe(SMALL)))
         assert caught.value.hint
 
 
@@ -361,7 +361,7 @@ def test_a_file_that_is_no_safetensors_is_an_artifact_error(tmp_path, content):
 @pytest.mark.parametrize(
     "said",
     [
-        {"model": "another", "recipe": told(Recipe())["recipe"]},
+        {"model": "another", "recipe": manifest_of(Recipe())["recipe"]},
         {"model": "fusion", "recipe": {}},
         {"model": "fusion", "recipe": None},
         {"model": "fusion", "recipe": {"model": 3}},
@@ -383,7 +383,7 @@ def test_a_tower_of_other_items_or_of_another_model_is_refused(tmp_path):
     case.items = case.items[:, 1:]
     with pytest.raises(ArtifactError, match="not of a tower that reads histories"):
         case.open()
-    wrong = told(Recipe(FusionSettings()))
+    wrong = manifest_of(Recipe(FusionSettings()))
     with pytest.raises(ArtifactError, match="not of a tower that reads histories"):
         HistoryRunner(tmp_path, case.encoder, wrong, case.items, case.reading)
     longer = replace(case.reading, length=LENGTH + 1)

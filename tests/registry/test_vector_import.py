@@ -27,7 +27,7 @@ from fusionrec.recommend.catalog import current
 from fusionrec.recommend.user_vector import DISLIKED
 from fusionrec.registry import Artifact, tables
 from fusionrec.registry.vector_import import publish_vectors
-from fusionrec.registry.vector_import.columns import MOST_FILTERS, MOST_VALUES, field_name
+from fusionrec.registry.vector_import.columns import MAX_CATEGORIES, MAX_FILTERS, field_name
 from fusionrec.registry.vector_import.reading import read_vectors
 from fusionrec.registry.versions import load, versions
 from fusionrec.workspace import Workspace
@@ -63,8 +63,8 @@ def circle(n: int, dim: int = 8, seed: int = 0) -> np.ndarray:
 
 def write(path: Path, ids: Any, vectors: Any, **columns: Any) -> Path:
     """A file of items, as another program would write it."""
-    held = vectors if isinstance(vectors, pa.Array) else list(map(list, vectors))
-    pq.write_table(pa.table({"id": ids, "vector": held, **columns}), path)
+    lists = vectors if isinstance(vectors, pa.Array) else list(map(list, vectors))
+    pq.write_table(pa.table({"id": ids, "vector": lists, **columns}), path)
     return path
 
 
@@ -108,9 +108,9 @@ def test_what_was_given_away_comes_back_as_it_was(workspace, fusionrec, tmp_path
     assert new.available.all()
     assert np.array_equal(new.vectors, old.vectors[here])
     for name, column in old.items.take(here).columns.items():
-        held = zip(map(plain, column), map(plain, new.items.columns[name]), strict=True)
-        assert all(a == b for a, b in held), name
-    assert new.artifact.schema == tables.items_alone(old.artifact.schema)
+        pairs = zip(map(plain, column), map(plain, new.items.columns[name]), strict=True)
+        assert all(a == b for a, b in pairs), name
+    assert new.artifact.schema == tables.items_only(old.artifact.schema)
     done(fusionrec(workspace, "export", "vectors", "-o", str(second)))
     assert pq.read_table(first).equals(pq.read_table(second), check_metadata=True)
 
@@ -128,7 +128,7 @@ def test_every_kind_of_field_of_any_schema_comes_back(tmp_path):
     tables.write_vectors(path, data.schema, data.items, vectors)
     read = read_vectors(path)
     assert read.notes == ()
-    assert read.schema == tables.items_alone(data.schema)
+    assert read.schema == tables.items_only(data.schema)
     assert read.table.ids == list(data.items.ids)
     assert list(read.table.columns) == list(data.items.columns)
     for name, column in data.items.columns.items():
@@ -148,7 +148,11 @@ def test_attributes_called_like_the_two_columns_come_back(tmp_path):
 
 def test_it_is_an_artifact_like_any_other(both, file):
     artifact = load(both)
-    assert (artifact.version, artifact.has_towers, artifact.rates) == ("v2", False, False)
+    assert (artifact.version, artifact.has_towers, artifact.predicts_ratings) == (
+        "v2",
+        False,
+        False,
+    )
     manifest = artifact.manifest
     assert (manifest["model"], manifest["format"], manifest["dim"]) == ("vectors", 3, 8)
     assert (manifest["items"], manifest["users"], manifest["data"]) == (30, 0, "shop.parquet")
@@ -313,7 +317,7 @@ def test_a_version_is_named_or_made_not_both(workspace, fusionrec, file):
 
 
 def test_it_says_what_it_took_the_columns_for(tmp_path, workspace, fusionrec):
-    n = MOST_VALUES + 1
+    n = MAX_CATEGORIES + 1
     path = write(
         tmp_path / "x.parquet",
         [str(i) for i in range(n)],
@@ -322,7 +326,7 @@ def test_it_says_what_it_took_the_columns_for(tmp_path, workspace, fusionrec):
             "name": [f"n{i}" for i in range(n)],
             "TITLE": pa.array(["a", "b", "c", "d"][i % 4] for i in range(n)).dictionary_encode(),
             "many": [f"m{i}" for i in range(n)],
-            "few": [f"f{i % MOST_VALUES}" for i in range(n)],
+            "few": [f"f{i % MAX_CATEGORIES}" for i in range(n)],
             "prose": ["x" * 2_000] * n,
             "release year": pa.array([1990 + i % 9 for i in range(n)], pa.int16()),
             "release-year": [bool(i % 2) for i in range(n)],
@@ -360,12 +364,12 @@ def test_it_says_what_it_took_the_columns_for(tmp_path, workspace, fusionrec):
 
 
 def test_more_filters_than_a_collection_has_columns_for_are_kept_as_attributes(tmp_path):
-    columns = {f"n{i}": [float(i)] * 3 for i in range(MOST_FILTERS + 5)}
+    columns = {f"n{i}": [float(i)] * 3 for i in range(MAX_FILTERS + 5)}
     workspace = Workspace(tmp_path / "home")
     path = write(tmp_path / "x.parquet", ["a", "b", "c"], circle(3), title=["x"] * 3, **columns)
     artifact = publish_vectors(workspace.models, path)
-    assert len(artifact.schema.filters()) == MOST_FILTERS
-    assert len(artifact.items.columns) == MOST_FILTERS + 6
+    assert len(artifact.schema.filters()) == MAX_FILTERS
+    assert len(artifact.items.columns) == MAX_FILTERS + 6
     build_index(workspace, artifact)
 
 
@@ -383,22 +387,22 @@ def test_a_column_that_came_later_is_guessed_beside_the_schema(tmp_path):
     data = library()
     path = tmp_path / "books.parquet"
     tables.write_vectors(path, data.schema, data.items, circle(len(data.items)))
-    held = pq.read_table(path)
-    n = len(held)
-    pq.write_table(held.append_column("title", pa.array(["x"] * n)), path)
+    table = pq.read_table(path)
+    n = len(table)
+    pq.write_table(table.append_column("title", pa.array(["x"] * n)), path)
     read = read_vectors(path)
     assert read.notes == ("guessed: title is category, a filter",)
     assert read.schema.title == "heading"
     assert read.table.columns["title"] == ["x"] * n
-    pq.write_table(held.drop_columns("pages"), path)
+    pq.write_table(table.drop_columns("pages"), path)
     with pytest.raises(DataError, match=r"tells of a column 'pages'.*there is none"):
         read_vectors(path)
-    pages = held.column_names.index("pages")
-    pq.write_table(held.set_column(pages, "pages", pa.array(["x"] * n)), path)
+    pages = table.column_names.index("pages")
+    pq.write_table(table.set_column(pages, "pages", pa.array(["x"] * n)), path)
     with pytest.raises(DataError, match="'pages' for the number pages, and it is string"):
         read_vectors(path)
     for text in (b"{", b"[]", b'{"name": "x"}', b"\xff"):
-        pq.write_table(held.replace_schema_metadata({tables.SCHEMA: text}), path)
+        pq.write_table(table.replace_schema_metadata({tables.SCHEMA: text}), path)
         with pytest.raises(DataError, match="is not a schema"):
             read_vectors(path)
 
@@ -580,7 +584,7 @@ def test_columns_called_like_an_answers_own_words_keep_their_names(workspace, fu
     [item] = json.loads(fusionrec(workspace, "similar", "a", "-k", "1", "--json").out)["items"]
     assert item["rank"] == 1
     assert item["content"] == {"Score": 4, "rank": "y"}
-    told = json.loads(fusionrec(workspace, "recommend", "--liked", "a", "--explain", "--json").out)[
-        "items"
-    ]
-    assert all("liked a" in one.get("reason", {"text": "liked a"})["text"] for one in told)
+    items = json.loads(
+        fusionrec(workspace, "recommend", "--liked", "a", "--explain", "--json").out
+    )["items"]
+    assert all("liked a" in one.get("reason", {"text": "liked a"})["text"] for one in items)

@@ -147,7 +147,7 @@ HOLD = """
 import sys
 from milvus_lite.db import MilvusLite
 store = MilvusLite(sys.argv[1])
-print("held", flush=True)
+print("open", flush=True)
 sys.stdin.read()
 """
 
@@ -162,7 +162,7 @@ def test_an_index_locked_by_another_process_is_answered_exactly_and_left_alone(i
         text=True,
     )
     try:
-        assert holder.stdout.readline() == "held\n"
+        assert holder.stdout.readline() == "open\n"
         with opened(indexed) as recommender:
             answer = recommender.recommend(QUERY)
         assert (answer.place, answer.items) == ("exact", wanted)
@@ -319,7 +319,7 @@ def test_the_active_version_can_be_gone(workspace):
 
 def test_progress_counts_all_items(workspace):
     seen: list[tuple[str, int, int]] = []
-    build_index(workspace, load(workspace), progress=lambda *told: seen.append(told))
+    build_index(workspace, load(workspace), progress=lambda *report: seen.append(report))
     assert seen == [("writing", 40, 40), ("indexing", 40, 40)]
 
 

@@ -48,7 +48,7 @@ class Parts:
         self.written += [event.id for event in events]
         return ["new"] * len(events)
 
-    def show(self, impressions: list[Impression]) -> None:
+    def record_impressions(self, impressions: list[Impression]) -> None:
         self._call("show")
         self.written += [one.answer for one in impressions]
 

@@ -128,7 +128,7 @@ def test_views_do_not_show_in_anything_that_a_key_for_reading_asks(town, bears):
         return [{n: v for n, v in one.items() if n != "answer"} for one in told]
 
     before = answers()
-    eventually(lambda: len(town.ledger.shown_counts(user)) >= 5)
+    eventually(lambda: len(town.ledger.impression_counts(user)) >= 5)
     viewed = before[0]["items"][0]["id"]
     event = {"user": user, "item": viewed, "kind": "view"}
     told = town.client.post("/v1/feedback", json=event, headers=bears["read+feedback"])

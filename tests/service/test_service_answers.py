@@ -507,7 +507,7 @@ def test_an_answer_that_the_client_still_has_is_shown_once_more(own):
     for count in (2, 3):
         assert ask(first.headers["etag"]).status_code == 304
         own.state.recorder.perform(lambda: None)
-        assert own.ledger.shown_counts("returning") == dict.fromkeys(ids, count)
+        assert own.ledger.impression_counts("returning") == dict.fromkeys(ids, count)
     answers = {one.answer for _, one in own.ledger.impressions()}
     assert answers == {first.json()["answer"]}
     # A process that does not know any more what is in it makes it anew.
@@ -515,7 +515,7 @@ def test_an_answer_that_the_client_still_has_is_shown_once_more(own):
     anew = ask(first.headers["etag"])
     assert (anew.status_code, anew.headers["etag"]) == (200, first.headers["etag"])
     own.state.recorder.perform(lambda: None)
-    assert own.ledger.shown_counts("returning") == dict.fromkeys(ids, 4)
+    assert own.ledger.impression_counts("returning") == dict.fromkeys(ids, 4)
     assert own.client.delete("/v1/users/returning").status_code == 204
     assert not own.state.shown._answers
-    assert own.ledger.shown_counts("returning") == {}
+    assert own.ledger.impression_counts("returning") == {}

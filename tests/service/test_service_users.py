@@ -204,7 +204,7 @@ def test_a_ledger_that_fails_acknowledges_nothing(own, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(own.ledger, "record", fail)
-        patch.setattr(own.ledger, "show", fail)
+        patch.setattr(own.ledger, "record_impressions", fail)
         answer = own.tell("v", "3", "like", id="f1")
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"

@@ -21,7 +21,7 @@ from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
-from fusionrec.ledger import Ledger, Recent
+from fusionrec.ledger import Ledger, RecentActivity
 from fusionrec.models.presets import FUSION, RatingSettings
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
@@ -281,7 +281,7 @@ def test_what_feedback_says_of_events(taken, ledger):
     for user in "abc":
         tell(ledger, user, ("i9", "rating", 1.0), ("i10", "like"), since=time.time() - 60)
     asked = Feedback(ledger).enrich(Query(), catalog)[0]
-    assert asked.recent == Recent(3, {"i10": 3})
+    assert asked.recent == RecentActivity(3, {"i10": 3})
 
 
 def pairs(data) -> list[tuple[str, str]]:
@@ -322,7 +322,7 @@ def test_feedback_that_was_trained_with_does_not_count_again(ledger, tmp_path):
     tell(ledger, "u0", (fresh, "like"), ("i2", "hide"), ("i4", "dislike"))
     made = with_feedback(data, ledger)
     artifact = train(made, recipe(epochs=2), Workspace(tmp_path))
-    assert artifact.feedback == json.loads((artifact.folder / "manifest.json").read_text())[
+    assert artifact.last_event == json.loads((artifact.folder / "manifest.json").read_text())[
         "feedback"
     ] == 3  # fmt: skip
     catalog = Catalog.of(artifact)

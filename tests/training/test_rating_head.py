@@ -177,7 +177,7 @@ def test_an_error_that_is_not_finite_is_raised(dataset):
 
 def test_a_version_keeps_its_head(starred, dataset):
     assert starred.manifest["recipe"]["rating"]["networks"] == 2
-    stars = starred.stars
+    stars = starred.rating_head
     assert isinstance(stars, RatingHead)
     width = starred.manifest["stars"]["width"]
     assert stars.users.shape == (len(dataset.users), width)
@@ -189,17 +189,17 @@ def test_a_version_keeps_its_head(starred, dataset):
 def test_a_head_leaves_the_vectors_as_they_are(starred, published, dataset, tmp_path):
     rows = ((dataset.user > 2) & (dataset.item > 1)).nonzero()[0]
     plain = train(dataset, recipe(), Workspace(tmp_path), rows=rows)
-    assert plain.stars is None
+    assert plain.rating_head is None
     assert not list(plain.folder.glob("star_*"))
     assert np.array_equal(plain.item_vectors, starred.item_vectors)
     assert np.array_equal(plain.user_vectors, starred.user_vectors)
 
 
 def test_a_damaged_head_is_refused(starred, dataset, tmp_path):
-    np.save(tmp_path / "star_users.npy", starred.stars.users[:-1])
-    np.save(tmp_path / "star_items.npy", starred.stars.items)
+    np.save(tmp_path / "star_users.npy", starred.rating_head.users[:-1])
+    np.save(tmp_path / "star_items.npy", starred.rating_head.items)
     with pytest.raises(ArtifactError, match="rating head's arrays"):
-        Artifact(tmp_path, starred.manifest, starred.encoder).stars  # noqa: B018
+        Artifact(tmp_path, starred.manifest, starred.encoder).rating_head  # noqa: B018
 
 
 def test_known_pairs_are_rated_by_the_head_and_others_by_the_score(starred, published, dataset):
@@ -209,7 +209,7 @@ def test_known_pairs_are_rated_by_the_head_and_others_by_the_score(starred, publ
     by_score = SCALE * (starred.user_vectors[user] * starred.item_vectors[item]).sum(axis=1)
     affine = starred.scores.rating(by_score.astype(np.float64))
     known = (user > 2) & (item > 1)
-    product = (starred.stars.users[user] * starred.stars.items[item]).sum(axis=1)
+    product = (starred.rating_head.users[user] * starred.rating_head.items[item]).sum(axis=1)
     assert rated[known] == pytest.approx(np.clip(product, low, high)[known], abs=1e-4)
     assert rated[~known] == pytest.approx(affine[~known], abs=1e-4)
     assert np.abs(rated - affine)[known].max() > 0.01
@@ -249,7 +249,7 @@ def test_a_training_that_is_stopped_in_the_head_goes_on(dataset, tmp_path, starr
     )
     assert not steps, "the towers were trained already"
     assert np.array_equal(resumed.item_vectors, starred.item_vectors)
-    assert np.array_equal(resumed.stars.users, starred.stars.users)
+    assert np.array_equal(resumed.rating_head.users, starred.rating_head.users)
     assert not list(Path(tmp_path).glob("checkpoints/*"))
 
 

@@ -653,8 +653,8 @@ def test_the_manifest_says_what_it_is(read_back, dataset, unbroken):
     data, _, artifact = read_back
     assert artifact.manifest["model"] == "sequence"
     assert artifact.manifest["score"]["kind"] == "ranking"
-    assert artifact.reading == HistoryFeatures(LENGTH, data.schema.rating_range)
-    assert not artifact.rates
+    assert artifact.history_features == HistoryFeatures(LENGTH, data.schema.rating_range)
+    assert not artifact.predicts_ratings
     assert unbroken.manifest["model"] == "sequence"
     assert unbroken.manifest["score"]["kind"] == "ranking"
     assert unbroken.manifest["history"]["length"] == LENGTH

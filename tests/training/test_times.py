@@ -159,7 +159,7 @@ def test_histories_without_times_or_with_times_out_of_order_are_answered(clocked
 
 
 def test_a_token_knows_no_time_behind_what_it_is_asked(clocked):
-    reading = clocked[1].reading
+    reading = clocked[1].history_features
     times = np.arange(4.0)[None] * 50_000
     asked = np.concatenate([times, [[300_000.0]]], axis=1)
     before = reading.read_times(times, asked)

@@ -180,14 +180,14 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     from fusionrec.data.catalog import load as load_data
     from fusionrec.data.parquet_dataset import save_dataset
     from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
-    from fusionrec.registry.versions import trained_on
+    from fusionrec.registry.versions import active_dataset
 
     ledger, now = _now(workspace)
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
         dataset = load_data(data, workspace.data)
-        if warning := other_data(dataset, trained_on(workspace)):
+        if warning := other_data(dataset, active_dataset(workspace)):
             say(f"note: {warning}")
         made = with_feedback(dataset, ledger)
     save_dataset(folder, made)

@@ -37,7 +37,7 @@ def report(
     from fusionrec.registry.versions import load
 
     artifact = load(workspace, version)
-    artifact.need_towers(
+    artifact.require_towers(
         "there is no training to report", "name a trained version: fusionrec models"
     )
     dataset = None

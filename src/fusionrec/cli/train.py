@@ -85,7 +85,7 @@ def train(
         from fusionrec.recommend import feedback_dataset
         from fusionrec.registry import versions
 
-        if warning := feedback_dataset.other_data(dataset, versions.trained_on(workspace)):
+        if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
             say(f"note: {warning}")
         dataset = feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
     describe(dataset)

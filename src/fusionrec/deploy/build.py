@@ -23,7 +23,7 @@ from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.registry import Artifact
-from fusionrec.registry.versions import checksums, load, recent
+from fusionrec.registry.versions import checksums, load, retained_activations
 from fusionrec.workspace import Workspace, make_folder
 
 
@@ -137,7 +137,7 @@ def _alone(workspace: Workspace) -> Iterator[None]:
 def drop_old(workspace: Workspace, store: MilvusStore, ledger: Ledger) -> None:
     """Drops this workspace's collections but those of ``recent``."""
     activations = ledger.activations()
-    kept = {activation.collection for activation in recent(activations)}
+    kept = {activation.collection for activation in retained_activations(activations)}
     # Of models that have gone, too.
     once = {activation.collection for activation in activations}
     there = {collection.name for collection in store.collections()}
@@ -251,7 +251,7 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
     if keep < 1:
         raise UsageError(f"keep must be 1 or more, got {keep}")
     activations = Ledger(workspace.ledger).activations()
-    names, used = checksums(workspace), {a.version for a in recent(activations)}
+    names, used = checksums(workspace), {a.version for a in retained_activations(activations)}
     doomed = [name for name in list(names)[:-keep] if name not in used]
     at = place_of(workspace, place)
     with suppress(StoreError), MilvusStore(at, create=False) as store:

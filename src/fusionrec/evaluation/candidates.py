@@ -121,7 +121,7 @@ class TrainedVersion:
     artifact: Artifact
 
     def __post_init__(self) -> None:
-        self.artifact.need_towers(
+        self.artifact.require_towers(
             "there is no training to measure", "name a trained version: fusionrec models"
         )
 
@@ -133,7 +133,7 @@ class TrainedVersion:
     @property
     def rates(self) -> bool:
         """See ``Candidate``."""
-        return self.artifact.rates
+        return self.artifact.predicts_ratings
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """See ``Candidate.check``; a version of another data set is refused too."""
@@ -179,7 +179,7 @@ class ModelRanker:
         self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
         self._now = now
         self._histories = None
-        if artifact.reading and history_rows is not None:
+        if artifact.history_features and history_rows is not None:
             self._histories = Histories.build(dataset, history_rows)
         self._items = artifact.item_vectors.astype(np.float64)
 
@@ -224,7 +224,7 @@ class ModelRater:
         items = self._artifact.item_vectors
         cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
         predicted = self._artifact.scores.rating(SCALE * cosine.astype(np.float64))
-        head = self._artifact.stars
+        head = self._artifact.rating_head
         if head is None:
             return predicted
         return head.rating(user, item, predicted, *self._artifact.schema.rating_range)

@@ -1,5 +1,5 @@
-"""What must never be lost, on a SQL database: which version is active, which items were changed,
-what users said and did, who may ask.
+"""The ledger: a SQL database of the activations of versions, the changes of items, the events and
+profiles of users, impressions, and the service's keys.
 """
 
 from fusionrec.ledger.keys import is_secret
@@ -11,7 +11,7 @@ from fusionrec.ledger.records import (
     ItemChange,
     Key,
     Outcome,
-    Recent,
+    RecentActivity,
     Revision,
     UserState,
 )
@@ -24,7 +24,7 @@ __all__ = [
     "Key",
     "Ledger",
     "Outcome",
-    "Recent",
+    "RecentActivity",
     "Revision",
     "UserState",
     "is_secret",

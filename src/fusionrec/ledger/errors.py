@@ -1,4 +1,4 @@
-"""What goes wrong in a database, as a LedgerError: what it is, what to do, and nothing secret."""
+"""Database errors as LedgerError: the cause and a hint, without secrets."""
 
 from __future__ import annotations
 
@@ -24,37 +24,38 @@ _DRIVER_HINT = (
 
 
 def ledger_error(error: Exception, name: str, url: URL | None) -> LedgerError:
-    """The error as the ledger's own.
+    """Translates an error into a LedgerError.
 
     Args:
         error: of SQLAlchemy, a driver or the operating system.
-        name: the ledger's, as people see it.
+        name: of the ledger, for messages.
         url: of a server; None for a file.
     """
     # SQLAlchemy's own text has the statement in it.
-    told = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
-    said = " ".join(str(told).split())
+    cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
+    message = " ".join(str(cause).split())
     for secret in _secrets(url):
-        said = said.replace(secret, "***")
-    return LedgerError(f"the ledger {name} cannot be used: {said}", hint=_hint(error, said, url))
+        message = message.replace(secret, "***")
+    return LedgerError(
+        f"the ledger {name} cannot be used: {message}", hint=_hint(error, message, url)
+    )
 
 
-def _hint(error: Exception, said: str, url: URL | None) -> str:
+def _hint(error: Exception, message: str, url: URL | None) -> str:
     if isinstance(error, ImportError):
         return _DRIVER_HINT
     if url is not None:
-        held = "lock timeout" in said
-        return _FILE_HINTS["locked"] if held else _SERVER_HINT
-    return next((hint for text, hint in _FILE_HINTS.items() if text in said), _FILE_HINT)
+        return _FILE_HINTS["locked"] if "lock timeout" in message else _SERVER_HINT
+    return next((hint for text, hint in _FILE_HINTS.items() if text in message), _FILE_HINT)
 
 
 def _secrets(url: URL | None) -> list[str]:
-    """What no message may hold, the longest first."""
+    """Passwords in the URL, also as URL-quoted; the longest first."""
     if url is None:
         return []
-    held = {str(url.password or "")}
+    secrets = {str(url.password or "")}
     for key, value in url.query.items():
         if "pass" in key:
-            held |= {value} if isinstance(value, str) else set(value)
-    held |= {quote(text, safe="") for text in held}
-    return sorted((text for text in held if text), key=len, reverse=True)
+            secrets |= {value} if isinstance(value, str) else set(value)
+    secrets |= {quote(text, safe="") for text in secrets}
+    return sorted((text for text in secrets if text), key=len, reverse=True)

@@ -1,4 +1,4 @@
-"""That no connection is open while the process forks, so that no child inherits one."""
+"""Closes all connections before the process forks, so that no child inherits one."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from typing import Protocol
 
 
-class _Gate:
-    """Uses of connections pass, any number at once; while it is shut, none is under way."""
+class _ForkGate:
+    """Allows any number of uses of connections at once, and none while it is shut."""
 
     def __init__(self) -> None:
         self._lock = threading.Condition(threading.Lock())
         self._uses, self._shut = 0, False
 
     @contextmanager
-    def passed(self) -> Iterator[None]:
+    def connection_in_use(self) -> Iterator[None]:
         with self._lock:
             self._lock.wait_for(lambda: not self._shut)
             self._uses += 1
@@ -43,33 +43,35 @@ class _Gate:
 
 
 class Connections(Protocol):
-    """Whatever holds connections, and opens them anew after they were closed."""
+    """An owner of connections that opens them again after ``dispose``."""
 
     def dispose(self) -> None:
         """Closes them."""
 
 
-_gate = _Gate()
-_held: weakref.WeakSet[Connections] = weakref.WeakSet()
-passed = _gate.passed  # to be held, once, while a connection is in use
+_gate = _ForkGate()
+_watched: weakref.WeakSet[Connections] = weakref.WeakSet()
+connection_in_use = _gate.connection_in_use  # a context for each use; not reentrant
 
 
-def watch(connections: Connections) -> None:
-    """Has connections closed before the process forks; they are opened anew, in either
-    process, when they are needed.
+def close_before_fork(connections: Connections) -> None:
+    """Registers connections to be closed before a fork. Parent and child open new ones when they
+    need them.
     """
-    with passed():
-        _held.add(connections)
+    with connection_in_use():
+        _watched.add(connections)
 
 
-def _before() -> None:
-    """With inherited connections a child would break its parent's: SQLite believes that it holds
-    the locks of its parent, and two ends on one socket answer each other's questions.
+def _close_before_fork() -> None:
+    """A child that inherits connections breaks its parent's: in SQLite it seems to hold the
+    parent's locks, and on a socket each process reads the other's replies.
     """
     _gate.shut()
-    for connections in list(_held):
+    for connections in list(_watched):
         connections.dispose()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before, after_in_parent=_gate.open, after_in_child=_gate.open)
+    os.register_at_fork(
+        before=_close_before_fork, after_in_parent=_gate.open, after_in_child=_gate.open
+    )

@@ -1,4 +1,4 @@
-"""Where a ledger is: a SQLite file or a server's database, and how its connections are made."""
+"""The location of a ledger, a SQLite file or a server's database, and its connections."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fusionrec.errors import LedgerError
 from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
-_KEPT = 8  # connections that stay open
+_POOL_SIZE = 8  # connections that stay open
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
 
 
@@ -26,7 +26,7 @@ class Location:
     """A SQLite file or a server's database.
 
     Attributes:
-        name: as people see it; nothing secret.
+        name: for messages; nothing secret.
         file: absolute; None for a server.
         url: of a server; None for a file.
     """
@@ -36,16 +36,16 @@ class Location:
     url: URL | None
 
     @classmethod
-    def of(cls, given: Path | str) -> Location:
-        """The place at a path, or at a URL as SQLAlchemy reads it.
+    def of(cls, location: Path | str) -> Location:
+        """The location at a path, or at a URL as SQLAlchemy reads it.
 
         Raises:
             LedgerError: the URL is of no known form, or of a database that keeps nothing.
         """
-        if isinstance(given, Path):
-            return cls(str(given), given.absolute(), None)
+        if isinstance(location, Path):
+            return cls(str(location), location.absolute(), None)
         try:
-            url = make_url(given)
+            url = make_url(location)
         except (exc.ArgumentError, ValueError):
             # The parser's own words may hold parts of a password.
             raise LedgerError(
@@ -55,7 +55,7 @@ class Location:
         if url.get_backend_name() == "sqlite":
             return cls._file_of(url)
         _check_driver(url)
-        # Of the options only the host is shown: a socket's folder stands there.
+        # Of the options only the host is shown: it may be the folder of a socket.
         shown = url.set(query={n: v for n, v in url.query.items() if n == "host"})
         return cls(f"at {shown.render_as_string(hide_password=True)}", None, url)
 
@@ -71,7 +71,7 @@ class Location:
         return cls(path, Path(path).absolute(), None)
 
     def engine(self, wait: float) -> Engine:
-        """Connections to the place, for any number of threads; none is opened yet.
+        """A pool of connections, for any number of threads; none is opened yet.
 
         Args:
             wait: seconds for a lock, for a connection of the pool, for a server's first word.
@@ -84,36 +84,35 @@ class Location:
         assert self.url is not None
         options: dict[str, Any] = {}
         if self.url.get_backend_name() == "postgresql":
-            # A snapshot of before the lock would not show what was written meanwhile.
+            # A snapshot from before the lock would miss what was written while waiting.
             options["isolation_level"] = "READ COMMITTED"
             if self.url.get_driver_name().startswith("psycopg"):
                 options["connect_args"] = {"connect_timeout": math.ceil(wait)}
         return create_engine(
             self.url,
-            pool_size=_KEPT,
+            pool_size=_POOL_SIZE,
             pool_timeout=wait,
             pool_pre_ping=True,  # a server may have been restarted
             hide_parameters=True,
             **options,
         )
 
-    def make(self) -> None:
-        """Makes an empty file, and its folder, where there is none, for their owner alone: SQLite
-        gives its log the file's mode.
+    def create_file(self) -> None:
+        """Creates the file, empty, and its folder where they are missing, readable by the owner
+        only; SQLite gives its log the file's mode. Does nothing for a server.
         """
         if self.file is not None and not self.file.exists():
-            file = self.file.resolve()  # of a link, what it leads to
+            file = self.file.resolve()  # the target of a link
             make_folder(file.parent)
-            # Opened under another name: who closes a file loses all locks that the process has on
-            # it.
+            # Created under another name: closing a file drops all of the process' locks on it.
             descriptor, fresh = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
             os.close(descriptor)
             try:
                 os.link(fresh, file)
             except FileExistsError:
-                pass  # somebody else has just made it
-            except OSError:  # a disk without links, and mostly without modes
-                connection(file, "rwc", WAIT).close()
+                pass  # another process has just created it
+            except OSError:  # a file system without hard links, and mostly without modes
+                connect(file, "rwc", WAIT).close()
             finally:
                 Path(fresh).unlink()
 
@@ -130,66 +129,68 @@ def _check_driver(url: URL) -> None:
 def _file_engine(file: Path, wait: float) -> Engine:
     engine = create_engine(
         "sqlite://",
-        creator=lambda: connection(file, "rw", wait),
+        creator=lambda: connect(file, "rw", wait),
         poolclass=QueuePool,
-        pool_size=_KEPT,
+        pool_size=_POOL_SIZE,
         max_overflow=-1,
         hide_parameters=True,
     )
 
     @event.listens_for(engine, "connect")
-    def note(_: Any, record: Any) -> None:
-        record.info["file"] = identity(file)
+    def remember_file(_: Any, record: Any) -> None:
+        record.info["file"] = file_identity(file)
 
     @event.listens_for(engine, "checkout")
-    def compare(_: Any, record: Any, __: Any) -> None:
-        if record.info["file"] != identity(file):
+    def check_file(_: Any, record: Any, __: Any) -> None:
+        if record.info["file"] != file_identity(file):
             raise exc.DisconnectionError("another file has taken its place")
 
     return engine
 
 
-def is_settled(file: Path) -> bool:
-    """Whether a SQLite file holds all that was ever written to it: nothing waits in its log."""
+def is_checkpointed(file: Path) -> bool:
+    """Whether all writes are in the SQLite file itself and none in its write-ahead log."""
     log = file.with_name(f"{file.name}-wal")
     return not log.exists() or log.stat().st_size == 0
 
 
-def settled_engine(file: Path) -> Engine:
-    """Connections that read such a file as it is, without a lock and without writing anything."""
+def read_only_engine(file: Path) -> Engine:
+    """Connections that read a checkpointed file without locks and without writing anything."""
     uri = f"{file.as_uri()}?mode=ro&immutable=1"
 
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, isolation_level=None)
+    return create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, isolation_level=None),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
 
-    return create_engine("sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True)
 
-
-def connection(file: Path, mode: str, wait: float) -> sqlite3.Connection:
-    """A connection that begins no transaction of itself.
+def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
+    """Opens a connection that begins no transactions by itself.
 
     Args:
         file: of the database.
-        mode: ``rw``, or ``rwc`` to make the file where it is missing.
+        mode: ``rw``, or ``rwc`` to create the file where it is missing.
         wait: seconds for a lock.
     """
     uri = f"{file.as_uri()}?mode={mode}"
-    made = sqlite3.connect(
+    connection = sqlite3.connect(
         uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
     )
     try:
-        made.execute("PRAGMA synchronous=FULL")
-        made.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten
     except BaseException:
-        made.close()
+        connection.close()
         raise
-    return made
+    return connection
 
 
-def identity(file: Path) -> tuple[int, int] | None:
-    """What tells a file from another one at its path; None where there is none."""
+def file_identity(file: Path) -> tuple[int, int] | None:
+    """Device and inode, which tell whether a file was replaced; None where there is no file."""
     try:
-        held = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return held.st_dev, held.st_ino
+    return status.st_dev, status.st_ino

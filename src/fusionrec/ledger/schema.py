@@ -1,4 +1,4 @@
-"""The ledger's tables, and how those of an older program become them."""
+"""The ledger's tables, and the migration of older ones."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from sqlalchemy import (
 from sqlalchemy.schema import CreateColumn
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger.records import LONGEST
+from fusionrec.ledger.records import MAX_ID_LENGTH
 
-_PART = 500  # values in one condition; every database takes so many
+_CHUNK_SIZE = 500  # values in one condition, which every database accepts
 
-# 1: activations and item_changes alone, without a number of the schema. Tables and columns that are
-# added need a new number here and nothing else; any other change needs its own lines in `migrate`.
+# 1: only activations and item_changes, without a schema number. New tables and columns need a new
+# number here and nothing else; any other change needs code in `migrate`.
 SCHEMA = 5
 
-_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up an INTEGER alone
-_Id = String(LONGEST)
+_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite increments only an INTEGER
+_Id = String(MAX_ID_LENGTH)
 _METADATA = MetaData()
 
 
 def _table(name: str, *columns: Column[Any] | Index) -> Table:
-    # AUTOINCREMENT, so that the number of a deleted row is never given again.
+    # AUTOINCREMENT never reuses the number of a deleted row.
     return Table(name, _METADATA, *columns, sqlite_autoincrement=True)
 
 
@@ -65,22 +65,22 @@ activations = Table(
     _text("place", Text()),
     _text("at", Text()),
     Column("changes", _Number, nullable=False, server_default="0"),
-    Column("collection", String(LONGEST), nullable=False, server_default=""),
+    Column("collection", String(MAX_ID_LENGTH), nullable=False, server_default=""),
 )
 item_changes = _table(
     "item_changes",
     _number(),
     _text("item"),
-    Column("content", Text),  # NULL: withdrawn, with the content given before
+    Column("content", Text),  # NULL: withdrawn, the content stays
     _text("at", Text()),
-    # 1: content given to an item that stays withdrawn.
+    # 1: new content of an item that stays withdrawn.
     Column("withdrawn", Integer, nullable=False, server_default="0"),
     Index("item_changes_item", "item", "number"),
 )
 events = _table(
     "events",
     _number(),
-    Column("id", String(LONGEST), nullable=False, unique=True),
+    Column("id", String(MAX_ID_LENGTH), nullable=False, unique=True),
     _text("user"),
     _text("item"),
     _text("kind"),
@@ -105,7 +105,7 @@ profiles = Table(
     _METADATA,
     _text("user", primary_key=True),
     _text("content", Text()),
-    # Rises with every profile that is set, as long as none is removed.
+    # Rises with every profile that is set, until one is removed.
     Column("number", _Number, nullable=False, server_default="0"),
     Index("profiles_number", "number"),
 )
@@ -114,54 +114,52 @@ forgotten = Table(
     _METADATA,
     _text("hash", primary_key=True),
     Column("times", Integer, nullable=False),
-    # Of the last time, in seconds since 1970, UTC; 0 where an older program forgot the user.
+    # Last time, in seconds since 1970, UTC; 0 if an older program forgot the user.
     Column("at", Double, nullable=False, server_default="0"),
 )
 keys = Table(
     "keys",
     _METADATA,
     _text("name", primary_key=True),
-    Column("hash", String(LONGEST), nullable=False, unique=True),
+    Column("hash", String(MAX_ID_LENGTH), nullable=False, unique=True),
     _text("scopes"),
     _text("at"),
 )
 
 
 def schema_number(connection: Connection, *, lock: bool = False) -> int:
-    """The number of the schema that is there; 0 where there is none.
+    """The number of the database's schema; 0 where there is no ledger.
 
     Args:
         connection: to the database.
-        lock: whether to hold the number's row until the transaction ends.
+        lock: whether to lock the number's row until the transaction ends.
 
     Raises:
         LedgerError: it is of a newer program.
     """
-    found = None
+    number = None
     if connection.info.get("schema") or inspect(connection).has_table(schema.name):
-        wanted = select(schema.c.number)
-        found = connection.execute(wanted.with_for_update() if lock else wanted).scalar()
-    if found is None:
+        query = select(schema.c.number)
+        number = connection.execute(query.with_for_update() if lock else query).scalar()
+    if number is None:
         return int(any(inspect(connection).has_table(t.name) for t in (activations, item_changes)))
-    if found > SCHEMA:
+    if number > SCHEMA:
         raise LedgerError(
-            f"the ledger is of a newer program: its schema is {found}, known here is {SCHEMA}",
+            f"the ledger is of a newer program: its schema is {number}, known here is {SCHEMA}",
             hint="update fusionrec, or name another ledger",
         )
-    connection.info["schema"] = found
-    return int(found)
+    connection.info["schema"] = number
+    return int(number)
 
 
 def migrate(connection: Connection) -> None:
-    """Makes the tables, columns and indexes that are missing; to be called with the ledger locked,
-    in a transaction.
-    """
-    there = inspect(connection)
+    """Creates missing tables, columns and indexes, in a transaction with the ledger locked."""
+    existing = inspect(connection)
     for table in _METADATA.sorted_tables:
-        if not there.has_table(table.name):
+        if not existing.has_table(table.name):
             table.create(connection)
             continue
-        known = {column["name"] for column in there.get_columns(table.name)}
+        known = {column["name"] for column in existing.get_columns(table.name)}
         name = connection.dialect.identifier_preparer.format_table(table)
         for column in table.columns:
             if column.name not in known:
@@ -176,12 +174,12 @@ def migrate(connection: Connection) -> None:
         connection.execute(schema.update().values(number=SCHEMA))
 
 
-def in_parts(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    """The values in parts of which each fits into one condition."""
-    for start in range(0, len(values), _PART):
-        yield values[start : start + _PART]
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The values in chunks that each fit into one condition."""
+    for start in range(0, len(values), _CHUNK_SIZE):
+        yield values[start : start + _CHUNK_SIZE]
 
 
 def now() -> str:
-    """The time, in UTC, ISO 8601."""
+    """The current time in UTC, ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,4 +1,4 @@
-"""Whose turn it is to write to a SQLite file: SQLite itself has no queue."""
+"""A fair lock for writing to a SQLite file, which SQLite itself does not have."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Milliseconds. SQLite looks for a free moment after 1, 3, 8 and at last every 100 of them, and a
-# process that goes on writing leaves less than one; asked again so soon, it keeps looking.
-_GLANCE = 3
+# Milliseconds. SQLite retries after 1, 3, 8 and in the end every 100 ms, but a process that writes
+# without pause leaves gaps below 1 ms. With a short timeout and retries it finds such a gap.
+_BUSY_TIMEOUT = 3
 
 
 class WriteLock:
-    """The writers of one process to one file, served in the order of their coming."""
+    """Serves the writers of one process to one file, first come, first served."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -25,74 +25,76 @@ class WriteLock:
         self._taken = False
 
     @contextmanager
-    def mine(self, wait: float) -> Iterator[None]:
-        """A turn.
+    def acquire(self, wait: float) -> Iterator[None]:
+        """Holds the lock for the length of a ``with`` block.
 
         Raises:
-            sqlite3.OperationalError: it did not come within ``wait`` seconds.
+            sqlite3.OperationalError: it was not free within ``wait`` seconds.
         """
-        self._take(wait)
+        self._wait_for_lock(wait)
         try:
             yield
         finally:
             with self._lock:
                 if self._waiting:
-                    self._waiting.popleft().release()  # handed on, so that nobody slips in
+                    self._waiting.popleft().release()  # still taken: nobody jumps the queue
                 else:
                     self._taken = False
 
-    def _take(self, wait: float) -> None:
+    def _wait_for_lock(self, wait: float) -> None:
         with self._lock:
             if not self._taken:
                 self._taken = True
                 return
-            called = threading.Lock()
-            called.acquire()
-            self._waiting.append(called)
-        if called.acquire(timeout=wait):
+            turn = threading.Lock()
+            turn.acquire()
+            self._waiting.append(turn)
+        if turn.acquire(timeout=wait):
             return
         with self._lock:
-            if called in self._waiting:
-                self._waiting.remove(called)
+            if turn in self._waiting:
+                self._waiting.remove(turn)
                 raise sqlite3.OperationalError("database is locked")
 
 
-_turns: weakref.WeakValueDictionary[Path, WriteLock] = weakref.WeakValueDictionary()
+_locks: weakref.WeakValueDictionary[Path, WriteLock] = weakref.WeakValueDictionary()
 _lock = threading.Lock()
 
 
-def turns_at(file: Path) -> WriteLock:
-    """The turns at a file, the same for all who hold them in this process."""
+def write_lock(file: Path) -> WriteLock:
+    """The lock of a file, shared by all of its users in this process."""
     with _lock:
-        return _turns.setdefault(file, WriteLock())
+        return _locks.setdefault(file, WriteLock())
 
 
 def begin(connection: sqlite3.Connection, wait: float) -> None:
-    """Begins a transaction that writes, as soon as no other process is in one.
+    """Begins a write transaction as soon as no other process is in one.
 
     Raises:
-        sqlite3.OperationalError: another one was for ``wait`` seconds.
+        sqlite3.OperationalError: the file was locked for ``wait`` seconds.
     """
-    [[usual]] = connection.execute("PRAGMA busy_timeout")
-    connection.execute(f"PRAGMA busy_timeout={_GLANCE}")
+    [[timeout]] = connection.execute("PRAGMA busy_timeout")
+    connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT}")
     try:
-        _insist(connection, "BEGIN IMMEDIATE", wait)
+        _retry_while_busy(connection, "BEGIN IMMEDIATE", wait)
     finally:
-        connection.execute(f"PRAGMA busy_timeout={usual}")
+        connection.execute(f"PRAGMA busy_timeout={timeout}")
 
 
 def write_ahead(connection: sqlite3.Connection, wait: float) -> None:
-    """Lets readers go on while someone writes. Where several make a file at the same moment, SQLite
-    refuses this at once, however long it is told to wait.
+    """Switches a file to write-ahead logging, so that writers do not block readers. While several
+    processes create a file, SQLite refuses this at once, whatever its timeout.
 
     Raises:
-        sqlite3.OperationalError: it was refused for ``wait`` seconds.
+        sqlite3.OperationalError: SQLite refused for ``wait`` seconds.
     """
-    _insist(connection, "PRAGMA journal_mode=WAL", wait, rest=_GLANCE / 1000)
+    _retry_while_busy(connection, "PRAGMA journal_mode=WAL", wait, pause=_BUSY_TIMEOUT / 1000)
 
 
-def _insist(connection: sqlite3.Connection, statement: str, wait: float, rest: float = 0.0) -> None:
-    """Says a statement until nobody else has the file, or ``wait`` seconds are over."""
+def _retry_while_busy(
+    connection: sqlite3.Connection, statement: str, wait: float, pause: float = 0.0
+) -> None:
+    """Repeats a statement until the file is not busy, for at most ``wait`` seconds."""
     end = time.monotonic() + wait
     while True:
         try:
@@ -101,4 +103,4 @@ def _insist(connection: sqlite3.Connection, statement: str, wait: float, rest: f
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
                 raise
-        time.sleep(rest)
+        time.sleep(pause)

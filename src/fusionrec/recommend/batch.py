@@ -95,7 +95,7 @@ class BatchRecommender:
         self, recommender: Recommender, feedback: Feedback, query: Query, threads: int = 1
     ) -> None:
         catalog, artifact = recommender.catalog, recommender.artifact
-        artifact.need_towers("it knows no users", "needs_trained_version")
+        artifact.require_towers("it knows no users", "needs_trained_version")
         if query != Query(k=query.k, where=query.where, seen=query.seen, now=query.now):
             raise UsageError("for everybody there are k, where and seen, and nothing else")
         parts = (artifact.schema, catalog.items, catalog.vectors)
@@ -183,7 +183,7 @@ class BatchRecommender:
         place, rank = np.nonzero(rows >= 0)
         user, item, score = begin + place, rows[place, rank], cosines[place, rank]
         stars = np.full(len(user), np.nan)
-        if self._artifact.rates:
+        if self._artifact.predicts_ratings:
             stars = predicted(self._artifact, user, item, score)
         return Lists(user, item, (rank + 1).astype(np.int32), SCALE * score.astype(float), stars)
 
@@ -219,7 +219,7 @@ def table(lists: Lists, recommender: Recommender) -> pa.Table:
         "rank": pa.array(lists.rank),
         "score": pa.array(lists.score, from_pandas=True),  # NaN becomes null
     }
-    if recommender.artifact.rates:
+    if recommender.artifact.predicts_ratings:
         columns["stars"] = pa.array(lists.stars, from_pandas=True)
     return pa.table(columns)
 

@@ -208,14 +208,13 @@ def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
         LedgerError: they could not be written.
     """
     check_takes(catalog)
-    contents, given = {}, {item.id: item.given for item in items}
+    contents, changed = {}, {item.id: item.given for item in items}
     for item in items:
-        row, changed_content = catalog.positions.get(item.id), item.to_json()
+        row = catalog.positions.get(item.id)
         before = {} if row is None else plain_content(catalog.items.row(row))
-        contents[item.id] = changed_content | {
-            n: v for n, v in before.items() if n not in item.given
-        }
-    return ledger.change_items(contents, given=given, since=catalog.number)
+        kept = {name: value for name, value in before.items() if name not in item.given}
+        contents[item.id] = item.to_json() | kept
+    return ledger.change_items(contents, changed=changed, since=catalog.number)
 
 
 def check_takes(catalog: Catalog) -> None:
@@ -224,7 +223,7 @@ def check_takes(catalog: Catalog) -> None:
     Raises:
         UsageError: the version has no towers.
     """
-    catalog.artifact.need_towers(
+    catalog.artifact.require_towers(
         "the vector of a new or changed item is not known", "no_item_towers"
     )
 

@@ -12,7 +12,7 @@ from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.features.history import History
-from fusionrec.ledger import Event, Ledger, Recent
+from fusionrec.ledger import Event, Ledger, RecentActivity
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.event_semantics import current_events, worth
 from fusionrec.recommend.query import Query, Rated
@@ -57,7 +57,7 @@ class Feedback:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._users = ledger, UserStateCache(ledger)
-        self._recent: tuple[Any, Recent] = (None, Recent())
+        self._recent: tuple[Any, RecentActivity] = (None, RecentActivity())
 
     def events(self, user: str) -> list[Event]:
         """Everything that a user said or did, the oldest first.
@@ -86,7 +86,7 @@ class Feedback:
             _rated(event, artifact.schema)
             for number, event in current.opinions
             if event.item in positions
-            and (number > artifact.feedback or positions[event.item] not in trained)
+            and (number > artifact.last_event or positions[event.item] not in trained)
             and event.time >= newest.get(positions[event.item], 0.0)
         ]
         hidden = [
@@ -118,7 +118,7 @@ class Feedback:
         """
         return self._ledger.forgotten(users)
 
-    def recent(self, like: float) -> Recent:
+    def recent(self, like: float) -> RecentActivity:
         """What users took in the last 30 days: liked, or rated ``like`` or more. Of the items those
         that three users took, so that no one is seen in everybody's list. Counted anew every ten
         seconds.
@@ -127,11 +127,11 @@ class Feedback:
             LedgerError: the ledger cannot be read.
         """
         now = time.time()
-        key = (self._ledger.revision().gone, int(now // 10), like)
+        key = (self._ledger.revision().removals, int(now // 10), like)
         cached = self._recent
         if cached[0] != key:
             between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
-            cached = self._recent = (key, self._ledger.recent(*between, like, _CROWD))
+            cached = self._recent = (key, self._ledger.recent_activity(*between, like, _CROWD))
         return cached[1]
 
     def enrich(
@@ -189,7 +189,7 @@ def _stored(artifact: Artifact, user: str) -> History:
 
 def _trained_with(artifact: Artifact, events: Sequence[tuple[int, Event]]) -> bool:
     """Whether a version was trained with any of a user's events."""
-    return bool(events) and events[0][0] <= artifact.feedback
+    return bool(events) and events[0][0] <= artifact.last_event
 
 
 def _newest(stored: History) -> dict[int, float]:

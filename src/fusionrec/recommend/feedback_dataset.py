@@ -48,7 +48,7 @@ def trained_with(dataset: Dataset, ledger: Ledger, artifact: Artifact) -> Datase
     """
     if artifact.manifest["data"] != f"{dataset.name}{_SUFFIX}":
         return dataset
-    return with_feedback(dataset, ledger, until=artifact.feedback)
+    return with_feedback(dataset, ledger, until=artifact.last_event)
 
 
 def other_data(dataset: Dataset, trained_on: str) -> str:

@@ -12,7 +12,7 @@ from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.features.history import History
 from fusionrec.index import Condition
-from fusionrec.ledger import Recent
+from fusionrec.ledger import RecentActivity
 
 PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
 
@@ -75,7 +75,7 @@ class Query:
     diversity: float = 0.0
     calibration: float = 0.0
     fresh: Mapping[str, int] | None = None
-    recent: Recent = field(default_factory=Recent)
+    recent: RecentActivity = field(default_factory=RecentActivity)
 
     @property
     def reorders(self) -> bool:

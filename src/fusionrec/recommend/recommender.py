@@ -312,7 +312,7 @@ def predicted(
         cosines: float [n], of the users' and items' vectors.
     """
     by_score = artifact.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
-    head = artifact.stars if users is not None else None
+    head = artifact.rating_head if users is not None else None
     if users is None or head is None:
         return by_score
     return head.rating(users, items, by_score, *artifact.schema.rating_range)

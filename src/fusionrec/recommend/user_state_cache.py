@@ -34,12 +34,14 @@ class UserStateCache:
         """
         seen = self._follow()
         with self._lock:
-            if user not in self._users and not seen.gone:  # else the user may be a forgotten one
+            if (
+                user not in self._users and not seen.removals
+            ):  # else the user may be a forgotten one
                 return _NOTHING
             if user in self._states:
                 self._states.move_to_end(user)
                 return self._states[user]
-        state = self._ledger.told_by(user)
+        state = self._ledger.user_state(user)
         with self._lock:
             if self._seen == seen:  # else it may be older than the revision seen meanwhile
                 self._states[user] = state
@@ -65,10 +67,10 @@ class UserStateCache:
         with self._lock:
             # Read again: another thread may have come first, with a later revision.
             now, seen = self._ledger.revision(), self._seen
-            if seen is None or now.gone != seen.gone:
-                self._users, self._states = set(self._ledger.heard()), OrderedDict()
+            if seen is None or now.removals != seen.removals:
+                self._users, self._states = set(self._ledger.users_changed_since()), OrderedDict()
             elif now != seen:
-                changed = self._ledger.heard(seen.event, seen.profile)
+                changed = self._ledger.users_changed_since(seen.event, seen.profile)
                 self._users |= changed
                 for user in changed:
                     self._states.pop(user, None)

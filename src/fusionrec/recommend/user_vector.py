@@ -55,7 +55,7 @@ class UserVectors:
                 choice, or a rating is out of its range.
         """
         if query.user is not None or query.profile:
-            self.artifact.need_towers("it knows neither users nor profiles")
+            self.artifact.require_towers("it knows neither users nor profiles")
         position = self._position(query)
         profile = self.artifact.encoder.profile(query.profile) if query.profile else {}
         given, notes = self._given(query.history)
@@ -63,7 +63,10 @@ class UserVectors:
             notes += unseen(self.artifact.encoder, profile)
         stored = History.of() if position is None else self.artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
-        history, reading = stored.followed_by(given, repeats=self._again), self.artifact.reading
+        history, reading = (
+            stored.followed_by(given, repeats=self._again),
+            self.artifact.history_features,
+        )
         by_profile = bool(profile) or person.kind == "profile"
         columns = self._user_columns(position, profile)[1] if by_profile else {}
         return replace(
@@ -101,11 +104,11 @@ class UserVectors:
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
             return UserVector(None, "popular", rated, (*notes, even))
-        added = len(given) > 0 and not self.artifact.reading
+        added = len(given) > 0 and not self.artifact.history_features
         if added:
             notes += (self._added(),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
-        rates = self.artifact.rates and not added
+        rates = self.artifact.predicts_ratings and not added
         return UserVector(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
 
     def _added(self) -> str:
@@ -169,7 +172,7 @@ class UserVectors:
 
     def _known(self, position: int, stored: History) -> bool:
         """Whether the model knows more of a stored user than the profile."""
-        if self.artifact.reading:
+        if self.artifact.history_features:
             return len(stored) > 0
         return self.artifact.users.ids[position] in self._trained
 
@@ -190,7 +193,7 @@ class UserVectors:
             vector: np.ndarray = read[0]
             return vector
 
-        if artifact.reading and len(given):
+        if artifact.history_features and len(given):
             return read(stored.followed_by(given, repeats=self._again))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
         if position is not None and not profile and not artifact.reads_clock:

@@ -1,4 +1,4 @@
-"""A model, or the vectors of one, as a directory that needs nothing else: save, check, load."""
+"""Published versions: a model, or only its vectors, in a self-contained folder."""
 
 from fusionrec.registry.artifact import VECTORS, Artifact, read_manifest, version_numbers
 

@@ -1,4 +1,4 @@
-"""A published model: opened, checked, and read part by part when a part is asked for."""
+"""A published model: checked when it is opened; each part is read on first use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import ScoreMap
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
-from fusionrec.registry.rating_head import RatingHead, read_stars
+from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (
     REINDEX,
     RETRAIN,
@@ -33,7 +33,7 @@ from fusionrec.registry.weights import weights_file
 
 FORMAT = 3
 MANIFEST = "manifest.json"
-VECTORS = "vectors"  # the model of a version whose vectors came in a file, without towers
+VECTORS = "vectors"  # model name of a version made from a file of vectors, without towers
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Artifact:
     """A published model.
 
     Attributes:
-        folder: where it lies.
-        manifest: what it says of itself (see ``docs/architecture.md``).
+        folder: of its files.
+        manifest: see ``docs/architecture.md``.
         encoder: turns users and items into the towers' inputs.
     """
 
@@ -52,7 +52,7 @@ class Artifact:
 
     @property
     def version(self) -> str:
-        """The version's name, which is also its folder's."""
+        """The version's name, which is its folder's."""
         return self.folder.name
 
     @property
@@ -62,13 +62,13 @@ class Artifact:
 
     @property
     def checksum(self) -> str:
-        """SHA-256 of the item vectors' file: which vectors an index must hold."""
+        """SHA-256 of the item vectors' file, by which an index is matched to a version."""
         checksum: str = self.manifest["files"]["item_vectors.npy"]
         return checksum
 
     @property
     def scores(self) -> ScoreMap:
-        """What a score means."""
+        """The map between scores and ratings."""
         return ScoreMap(*self.schema.rating_range)
 
     @cached_property
@@ -87,8 +87,8 @@ class Artifact:
         return self.users.positions()
 
     @property
-    def feedback(self) -> int:
-        """Number of the last event of the ledger that training took in; 0 where it took in none."""
+    def last_event(self) -> int:
+        """Number of the last ledger event in the training data; 0 for none."""
         number: int = self.manifest.get("feedback", 0)
         return number
 
@@ -99,7 +99,7 @@ class Artifact:
 
     @cached_property
     def user_vectors(self) -> np.ndarray:
-        """float32 [users, dim], of length 1, in the order of ``users``: from all that is stored."""
+        """float32 [users, dim], of length 1, in the order of ``users``; from all that is stored."""
         return read_array(self.folder / "user_vectors.npy")
 
     @cached_property
@@ -109,39 +109,39 @@ class Artifact:
 
     @cached_property
     def histories(self) -> Histories:
-        """What each known user rated, as far as training saw it."""
+        """The training data by user: what each known user rated."""
         return read_histories(self.folder)
 
     @property
-    def reading(self) -> HistoryFeatures | None:
-        """What the user tower reads of a user's history; None for a tower that reads none."""
+    def history_features(self) -> HistoryFeatures | None:
+        """The history features that the user tower reads; None for a tower without histories."""
         history = self.manifest.get("history")
         return HistoryFeatures.from_json(history, self.schema.rating_range) if history else None
 
     @property
     def reads_clock(self) -> bool:
-        """Whether a user's vector depends on when it is asked for."""
-        return self.reading is not None and self.reading.clock is not None
+        """Whether a user's vector depends on the time of the request."""
+        return self.history_features is not None and self.history_features.clock is not None
 
     @cached_property
-    def stars(self) -> RatingHead | None:
-        """The ratings that the version's rating head predicts; None where it has no head."""
-        return read_stars(self.folder, self.manifest)
+    def rating_head(self) -> RatingHead | None:
+        """The version's rating head; None where it has none."""
+        return read_rating_head(self.folder, self.manifest)
 
     @property
-    def rates(self) -> bool:
-        """Whether scores predict ratings; else they only rank."""
+    def predicts_ratings(self) -> bool:
+        """Whether scores predict ratings; otherwise they only rank."""
         kind: str = self.manifest["score"]["kind"]
         return kind == "rating"
 
     @property
     def has_towers(self) -> bool:
-        """Whether it can give a vector to someone or something new; False where the item vectors
-        came from another program, without towers, users and histories.
+        """Whether it can compute vectors of new users and items; False where the item vectors came
+        from another program, without towers, users and histories.
         """
         return bool(self.manifest["model"] != VECTORS)
 
-    def need_towers(self, lacking: str, code: str = "no_towers") -> None:
+    def require_towers(self, lacking: str, code: str = "no_towers") -> None:
         """Refuses what only a trained version can do.
 
         Args:
@@ -149,7 +149,7 @@ class Artifact:
             code: of the error.
 
         Raises:
-            UsageError: it has no towers.
+            UsageError: the version has no towers.
         """
         if not self.has_towers:
             raise UsageError(
@@ -169,26 +169,27 @@ class Artifact:
 
         Args:
             ids: outside ids; None where there is none. A tower that reads histories reads no id.
-            columns: attribute name -> n values; None, or a missing name, where not known.
-            histories: what each user rated. None: nothing is known of anybody.
-            now: float64 [n], when each is asked about, in seconds since 1970; None where that is
-                not known. Only a tower that reads the clock looks at it.
-            items: float32 [m, dim], the vectors of the items that the histories' positions name;
-                the version's own by default.
+            columns: attribute name -> n values; None, or a missing name, where unknown.
+            histories: what each user rated. None: all histories are empty.
+            now: float64 [n], time of each request in seconds since 1970; None where unknown. Only
+                a tower that reads the clock uses it.
+            items: float32 [m, dim], the item vectors to which the histories' positions refer; the
+                version's own by default.
         """
         features = self.encoder.encode("user", ids, columns)
         tower = self.user_tower
         if isinstance(tower, TowerRunner):
             return tower.vectors(features)
-        known = [History.of()] * len(ids) if histories is None else histories
-        return tower.vectors_after(features, known, now, items)
+        if histories is None:
+            histories = [History.of()] * len(ids)
+        return tower.vectors_after(features, histories, now, items)
 
     @cached_property
     def user_tower(self) -> TowerRunner | HistoryRunner:
         """The user tower; a ``HistoryRunner`` where it reads histories."""
-        if self.reading:
-            read = self.item_vectors, self.reading
-            return HistoryRunner(self.folder, self.encoder, self.manifest, *read)
+        if self.history_features:
+            history = self.item_vectors, self.history_features
+            return HistoryRunner(self.folder, self.encoder, self.manifest, *history)
         return TowerRunner(self.folder, "user", self.encoder, self.manifest)
 
     @cached_property
@@ -202,48 +203,48 @@ class Artifact:
 
         Args:
             folder: the artifact.
-            thorough: compare every file's SHA-256 too, not only its presence.
+            thorough: whether to compare every file's SHA-256 too, not only its presence.
 
         Raises:
-            ArtifactError: what is wrong with it: missing, half there, foreign, older or damaged.
+            ArtifactError: it is missing, incomplete, foreign, of another format or damaged.
         """
         manifest = read_manifest(folder)
-        mend = REINDEX if manifest["model"] == VECTORS else RETRAIN
+        hint = REINDEX if manifest["model"] == VECTORS else RETRAIN
         for name, checksum in manifest["files"].items():
             path = folder / name
             if not path.is_file():
-                raise ArtifactError(f"{folder} is incomplete: {name} is missing", mend)
+                raise ArtifactError(f"{folder} is incomplete: {name} is missing", hint)
             if thorough and sha256(path) != checksum:
-                raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", mend)
+                raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
         encoder = Encoder.load(folder / "encoder.json")
         return cls(folder, manifest, encoder)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """An artifact's manifest, checked for its format and its parts.
+    """Reads an artifact's manifest and checks its format and keys.
 
     Raises:
-        ArtifactError: there is none, or it is not one of this format.
+        ArtifactError: there is none, or it is not of this format.
     """
     path = folder / MANIFEST
     if not path.is_file():
         raise ArtifactError(f"{folder} holds no model: {MANIFEST} is missing", RETRAIN)
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, form = manifest["kind"], manifest["format"]
+        kind, number = manifest["kind"], manifest["format"]
     except (ValueError, KeyError, TypeError) as error:
         raise ArtifactError(f"{path} is not a manifest of fusionrec: {error!r}", RETRAIN) from error
-    if kind != "fusionrec" or not isinstance(form, int):
+    if kind != "fusionrec" or not isinstance(number, int):
         raise ArtifactError(f"{path} is of {kind!r}, not of fusionrec", RETRAIN)
-    if form != FORMAT:
-        age = "an older" if form < FORMAT else "a newer"
+    if number != FORMAT:
+        age = "an older" if number < FORMAT else "a newer"
         raise ArtifactError(
-            f"{folder} was written by {age} fusionrec (format {form}; this one reads {FORMAT})",
+            f"{folder} was written by {age} fusionrec (format {number}; this one reads {FORMAT})",
             RETRAIN,
         )
     towers = manifest.get("model") != VECTORS
-    said = {"files", "created", "model", "dim", "score", "user_inputs"}
-    missing = (said | ({"recipe"} if towers else set())) - manifest.keys()
+    keys = {"files", "created", "model", "dim", "score", "user_inputs"}
+    missing = (keys | ({"recipe"} if towers else set())) - manifest.keys()
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
     files = manifest["files"]
@@ -265,5 +266,5 @@ def version_numbers(models: Path) -> list[int]:
     """The numbers of the versions in a folder of models, ascending."""
     if not models.is_dir():
         return []
-    found = (re.fullmatch(r"v(\d+)", path.name) for path in models.iterdir())
-    return sorted(int(match[1]) for match in found if match)
+    matches = (re.fullmatch(r"v(\d+)", path.name) for path in models.iterdir())
+    return sorted(int(match[1]) for match in matches if match)

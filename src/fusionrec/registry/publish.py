@@ -1,4 +1,4 @@
-"""Publishes a trained model: its towers, and the vectors that the saved towers make."""
+"""Publishes a trained model: its towers, and the vectors that the saved towers compute."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest
 
-_AGAIN = "run the same training again with --resume"
-_SAMPLE = 64  # users and items by which a saved tower is compared with the trained one
+_RETRY = "run the same training again with --resume"
+_SAMPLE = 64  # users and items on which a saved tower is compared with the trained one
 
 Towers = Mapping[Side, Tower | HistoryTower]
 
@@ -38,46 +38,41 @@ def publish(
     encoder: Encoder,
     towers: Towers,
     about: Mapping[str, Any],
-    stars: RatingHead | None = None,
+    rating_head: RatingHead | None = None,
 ) -> Artifact:
     """Saves a trained model as the next version.
 
     Args:
         models: the folder of all versions.
         dataset: the data set it was trained on.
-        rows: int [n], all rows that training was given, those held out for validation included.
-        encoder, towers: what was trained.
-        about: what the manifest tells beside what is known here: model, recipe, training figures.
-        stars: of the rating head, if there is one.
+        rows: int [n], all rows of the training data, including the validation rows.
+        encoder, towers: of the trained model.
+        about: more keys of the manifest: model, recipe, training figures.
+        rating_head: if the model has one.
 
     Returns:
         The new version, read back and checked.
 
     Raises:
-        ArtifactError: it could not be written (a full disk, say); the versions there are untouched.
+        ArtifactError: it could not be written, as on a full disk; other versions stay as they are.
     """
 
     def write(folder: Path) -> None:
         _write(folder, dataset, rows, encoder, towers, about)
-        said = _said(dataset, rows, about)
-        if stars is not None:
-            stars.save(folder)
-            said["stars"] = {"width": stars.users.shape[1]}
-        write_manifest(folder, encoder, said)
+        keys = {
+            "versions": {"fusionrec": __version__, "paddle": ENGINE},
+            "data": dataset.name,
+            "users": len(dataset.users),
+            "interactions": len(rows),
+            "rows": dataset.fingerprint(rows),
+            **about,
+        }
+        if rating_head is not None:
+            rating_head.save(folder)
+            keys["stars"] = {"width": rating_head.users.shape[1]}
+        write_manifest(folder, encoder, keys)
 
-    return save_version(models, write, _AGAIN)
-
-
-def _said(dataset: Dataset, rows: np.ndarray, about: Mapping[str, Any]) -> dict[str, Any]:
-    """What the manifest of a trained model tells of its training."""
-    return {
-        "versions": {"fusionrec": __version__, "paddle": ENGINE},
-        "data": dataset.name,
-        "users": len(dataset.users),
-        "interactions": len(rows),
-        "rows": dataset.fingerprint(rows),
-        **about,
-    }
+    return save_version(models, write, _RETRY)
 
 
 def _write(
@@ -97,18 +92,18 @@ def _write(
         write_weights(folder, side, tower_weights(tower))
     # Made by the saved towers, so that index and answers come from the same files.
     item_features = encoder.encode_table("item", dataset.items)
-    items = _of_fields(folder, "item", towers["item"], encoder, about, item_features)
+    items = _field_vectors(folder, "item", towers["item"], encoder, about, item_features)
     np.save(folder / "item_vectors.npy", items, allow_pickle=False)
     user_features = encoder.encode_table("user", dataset.users)
     if isinstance(towers["user"], HistoryTower):
-        known = [histories.of(user) for user in range(len(dataset.users))]
-        users = _of_histories(folder, towers["user"], encoder, about, user_features, known, items)
+        read = [histories.of(user) for user in range(len(dataset.users))]
+        users = _history_vectors(folder, towers["user"], encoder, about, user_features, read, items)
     else:
-        users = _of_fields(folder, "user", towers["user"], encoder, about, user_features)
+        users = _field_vectors(folder, "user", towers["user"], encoder, about, user_features)
     np.save(folder / "user_vectors.npy", users, allow_pickle=False)
 
 
-def _of_fields(
+def _field_vectors(
     folder: Path,
     side: Side,
     tower: Tower | HistoryTower,
@@ -116,15 +111,15 @@ def _of_fields(
     about: Mapping[str, Any],
     features: Features,
 ) -> np.ndarray:
-    """Vectors of a whole table by a saved tower that reads fields alone, once it is compared."""
+    """Checks a saved tower without histories, and returns its vectors of a whole table."""
     sample = {name: values[:_SAMPLE] for name, values in features.items()}
-    with _reading(folder, side):
+    with _reading_back(folder, side):
         runner = TowerRunner(folder, side, encoder, about)
     _compare(side, runner.vectors(sample), tower_vectors(tower, list(sample.values())))
     return runner.vectors(features)
 
 
-def _of_histories(
+def _history_vectors(
     folder: Path,
     tower: HistoryTower,
     encoder: Encoder,
@@ -133,34 +128,34 @@ def _of_histories(
     histories: Sequence[History],
     items: np.ndarray,
 ) -> np.ndarray:
-    """Vectors of all users by a saved tower that reads histories, once it is compared."""
-    reading = tower.reading
+    """Checks a saved tower with histories, and returns its vectors of all users."""
+    history_features = tower.reading
     sample = {name: values[:_SAMPLE] for name, values in features.items()}
-    # Asked a week after what each rated last, so that whatever reads times has some to read.
-    known = histories[:_SAMPLE]
-    now = np.array([np.max(history.times, initial=0) + 7 * 86_400 for history in known])
+    # A week after the last rating of each, so that a tower with a clock has times to read.
+    read = histories[:_SAMPLE]
+    now = np.array([np.max(history.times, initial=0) + 7 * 86_400 for history in read])
     profile = [x for name, x in sample.items() if name != encoder.schema.id("user").name]
-    with _reading(folder, "user"):
-        runner = HistoryRunner(folder, encoder, about, items, reading)
-    wanted = tower_vectors(tower, [*profile, *reading.pack(known, items, now)])
-    _compare("user", runner.vectors_after(sample, known, now), wanted)
+    with _reading_back(folder, "user"):
+        runner = HistoryRunner(folder, encoder, about, items, history_features)
+    expected = tower_vectors(tower, [*profile, *history_features.pack(read, items, now)])
+    _compare("user", runner.vectors_after(sample, read, now), expected)
     return runner.vectors_after(features, histories)
 
 
 @contextmanager
-def _reading(folder: Path, side: Side) -> Iterator[None]:
-    """Says what it means if what was written cannot be read."""
+def _reading_back(folder: Path, side: Side) -> Iterator[None]:
+    """Explains that a file that was just written cannot be read back."""
     try:
         yield
     except ArtifactError as error:
         raise ArtifactError(
             f"the model could not be saved in {folder.parent}: the {side} tower's file cannot be "
             f"read back, as when the disk is full ({error})",
-            f"make room there and {_AGAIN}",
+            f"make room there and {_RETRY}",
         ) from error
 
 
-def _compare(side: Side, saved: np.ndarray, wanted: np.ndarray) -> None:
-    """Makes sure that what was written answers as the trained tower does."""
-    if not np.allclose(saved, wanted, rtol=0.0, atol=1e-4):
+def _compare(side: Side, saved: np.ndarray, expected: np.ndarray) -> None:
+    """Checks that the saved tower computes the trained one's vectors."""
+    if not np.allclose(saved, expected, rtol=0.0, atol=1e-4):
         raise ArtifactError(f"the saved {side} tower does not answer as the trained one does")

@@ -1,4 +1,4 @@
-"""Ratings from a rating head: one inner product for each pair, in an artifact as two arrays."""
+"""The rating head: predicts a rating as an inner product, and is stored as two arrays."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from fusionrec.registry.tables import read_array
 
 @dataclass(frozen=True)
 class RatingHead:
-    """What a rating head makes of every user and item: the inner product of two rows is a rating.
+    """Arrays for every user and item; the inner product of two rows is a rating.
 
     Attributes:
-        users: float32 [users, width]. The last number is 1 where training saw a rating of the
-            user; all of the row is 0 where it saw none.
-        items: float32 [items, width]; the number before the last likewise.
+        users: float32 [users, width]. The last column is 1 for users with ratings in the training
+            data; the rows of all others are 0.
+        items: float32 [items, width]; likewise, with the last column but one.
     """
 
     users: np.ndarray
@@ -29,40 +29,40 @@ class RatingHead:
     def rating(
         self, user: np.ndarray, item: np.ndarray, otherwise: np.ndarray, low: float, high: float
     ) -> np.ndarray:
-        """Predicted ratings, float64 [n], held within ``low`` to ``high``.
+        """Predicted ratings, float64 [n], clipped to ``low`` to ``high``.
 
         Args:
-            user, item: int [n], positions; those of items that were added later are behind all.
-            otherwise: float [n], what stands where training saw no rating of the user or the item.
+            user, item: int [n], positions; items that were added later have positions at the end.
+            otherwise: float [n], used if the user or the item has no rating in the training data.
             low, high: the schema's rating range.
         """
-        there = item < len(self.items)
-        item = np.where(there, item, 0)
-        known = there & (self.users[user, -1] > 0) & (self.items[item, -2] > 0)
+        trained = item < len(self.items)
+        item = np.where(trained, item, 0)
+        known = trained & (self.users[user, -1] > 0) & (self.items[item, -2] > 0)
         predicted = np.einsum("nd,nd->n", self.users[user], self.items[item], dtype=np.float64)
-        held: np.ndarray = np.where(known, np.clip(predicted, low, high), otherwise)
-        return held
+        ratings: np.ndarray = np.where(known, np.clip(predicted, low, high), otherwise)
+        return ratings
 
     def save(self, folder: Path) -> None:
-        """Writes both arrays in NumPy's format; ``read_stars`` reads them back equal."""
+        """Writes both arrays in NumPy's format; ``read_rating_head`` reads them back equal."""
         for side in _SIDES:
             np.save(folder / f"star_{side}.npy", getattr(self, side), allow_pickle=False)
 
 
-def read_stars(folder: Path, manifest: Mapping[str, Any]) -> RatingHead | None:
-    """The ratings that a version's head predicts; None where the version has no head.
+def read_rating_head(folder: Path, manifest: Mapping[str, Any]) -> RatingHead | None:
+    """Reads a version's rating head; None where it has none.
 
     Raises:
-        ArtifactError: the arrays cannot be read, or do not fit the version's users and items.
+        ArtifactError: the arrays cannot be read, or do not match the version's users and items.
     """
     if "stars" not in manifest:
         return None
-    stars = RatingHead(*(read_array(folder / f"star_{side}.npy") for side in _SIDES))
-    wanted = [(manifest[side], manifest["stars"]["width"]) for side in _SIDES]
-    found = [getattr(stars, side).shape for side in _SIDES]
-    if found != wanted:
-        raise ArtifactError(f"{folder}: the rating head's arrays are {found}, not {wanted}")
-    return stars
+    head = RatingHead(*(read_array(folder / f"star_{side}.npy") for side in _SIDES))
+    expected = [(manifest[side], manifest["stars"]["width"]) for side in _SIDES]
+    shapes = [getattr(head, side).shape for side in _SIDES]
+    if shapes != expected:
+        raise ArtifactError(f"{folder}: the rating head's arrays are {shapes}, not {expected}")
+    return head
 
 
 _SIDES = ("users", "items")

@@ -1,4 +1,4 @@
-"""The tables and arrays of an artifact on disk: Parquet and NumPy's format, nothing pickled."""
+"""Reads and writes an artifact's tables (Parquet) and arrays (NumPy's format, no pickles)."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from fusionrec.workspace import move_in
 
 RETRAIN = "train again, or go back to another version: fusionrec models"
 REINDEX = "index its file again (fusionrec index --vectors FILE), or go back: fusionrec models"
-SCHEMA = b"fusionrec.schema"  # where a file of vectors keeps the schema, as JSON
+SCHEMA = b"fusionrec.schema"  # Parquet metadata key of the schema, as JSON
 
 
 @dataclass(frozen=True)
 class Histories:
-    """Which items each known user has rated, in the order of time.
+    """What each known user rated, in order of time.
 
     Attributes:
         offsets: int64 [users + 1]; user u's interactions are ``offsets[u]:offsets[u + 1]``.
         item: int32 [n], positions in the item table.
         rating: float32 [n].
-        time: int64 [n], seconds since 1970; None where the data set has no times.
+        time: int64 [n], seconds since 1970; None if the data set has no times.
     """
 
     offsets: np.ndarray
@@ -44,17 +44,17 @@ class Histories:
 
     @classmethod
     def build(cls, dataset: Dataset, rows: np.ndarray) -> Histories:
-        """The histories of all users of a data set, from some of its rows."""
+        """The histories of all users of a data set, from a selection of its rows."""
         user = dataset.user[rows]
         time = rows if dataset.time is None else dataset.time[rows]
         order = np.lexsort((rows, time, user))
         offsets = np.r_[0, np.cumsum(np.bincount(user, minlength=len(dataset.users)))]
-        chosen = rows[order]
+        ordered = rows[order]
         return cls(
             offsets.astype(np.int64),
-            dataset.item[chosen],
-            dataset.rating[chosen],
-            None if dataset.time is None else dataset.time[chosen],
+            dataset.item[ordered],
+            dataset.rating[ordered],
+            None if dataset.time is None else dataset.time[ordered],
         )
 
 
@@ -66,10 +66,10 @@ def write_histories(folder: Path, histories: Histories) -> None:
 
 
 def read_histories(folder: Path) -> Histories:
-    """The histories in an artifact's folder; those written without times have none."""
+    """Reads the histories of an artifact; some have no times."""
     columns = {field.name: folder / f"history_{field.name}.npy" for field in fields(Histories)}
-    held = {n: read_array(path) for n, path in columns.items() if n != "time" or path.exists()}
-    return Histories(**held)
+    arrays = {n: read_array(path) for n, path in columns.items() if n != "time" or path.exists()}
+    return Histories(**arrays)
 
 
 def write_table(path: Path, table: Table) -> None:
@@ -84,11 +84,11 @@ def write_table(path: Path, table: Table) -> None:
 
 def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray) -> None:
     """Writes items' ids, attributes and vectors as Parquet, for other programs: ``id``, a column
-    for each attribute (see ``column_names``), and ``vector``, a list of float32. The schema goes
-    with them, so that ``index --vectors`` takes in what was given away.
+    for each attribute (see ``column_names``), and ``vector``, a list of float32. The schema is in
+    the metadata, so that ``index --vectors`` can import the file.
 
     Args:
-        path: the file; replaced whole, or left as it was.
+        path: the file; replaced as a whole, or left unchanged.
         schema: of the items.
         items: n items.
         vectors: float32 [n, dim].
@@ -107,20 +107,20 @@ def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray)
         columns[names[field.name]] = pa.array(list(items.columns[field.name]), kind)
     size = vectors.shape[1]
     columns["vector"] = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), size)
-    text = json.dumps(items_alone(schema).to_json(), ensure_ascii=False)
+    text = json.dumps(items_only(schema).to_json(), ensure_ascii=False)
     table = pa.table(columns).replace_schema_metadata({SCHEMA: text.encode()})
-    beside = path.with_name(f".{path.name}.new")
+    temporary = path.with_name(f".{path.name}.new")
     try:
-        pq.write_table(table, beside)
-        move_in(beside, path)
+        pq.write_table(table, temporary)
+        move_in(temporary, path)
     except (pa.ArrowException, OSError) as error:
         raise ArtifactError(f"{path} cannot be written: {error}") from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def column_names(schema: Schema) -> dict[str, str]:
-    """Item attribute -> its column in a file of vectors: its own name, with a ``_`` behind it where
+    """Item attribute -> its column in a file of vectors: its own name, with ``_`` appended where
     that would hide another column.
     """
     names = [field.name for field in schema.attributes("item")]
@@ -133,13 +133,13 @@ def column_names(schema: Schema) -> dict[str, str]:
     return columns
 
 
-def items_alone(schema: Schema) -> Schema:
-    """The schema of the same items without anything to know of users but an id."""
+def items_only(schema: Schema) -> Schema:
+    """The schema without the users' attributes."""
     return replace(schema, fields=(schema.id("user"), *schema.side("item")))
 
 
 def read_table(path: Path, schema: Schema, side: Side) -> Table:
-    """A table that ``write_table`` wrote.
+    """Reads a table that ``write_table`` wrote.
 
     Raises:
         ArtifactError: it cannot be read or lacks a column of the schema.
@@ -148,15 +148,15 @@ def read_table(path: Path, schema: Schema, side: Side) -> Table:
     import pyarrow.parquet as pq
 
     try:
-        read = pq.read_table(path, use_threads=False).to_pydict()
-        columns = {f.name: read[f"field.{f.name}"] for f in schema.attributes(side)}
-        return Table(read["id"], columns)
+        values = pq.read_table(path, use_threads=False).to_pydict()
+        columns = {f.name: values[f"field.{f.name}"] for f in schema.attributes(side)}
+        return Table(values["id"], columns)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}") from error
 
 
 def read_array(path: Path) -> np.ndarray:
-    """An array that ``np.save`` wrote.
+    """Reads an array that ``np.save`` wrote.
 
     Raises:
         ArtifactError: it cannot be read.

@@ -1,4 +1,4 @@
-"""A workspace's versions: which one answers, its index built, its recommender opened."""
+"""A workspace's versions: lists them, loads one, and tells which ones are in use."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from fusionrec.errors import (
-    ArtifactError,
-    UsageError,
-)
+from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.registry import VECTORS, Artifact, read_manifest, version_numbers
 from fusionrec.workspace import Workspace
@@ -18,16 +15,16 @@ from fusionrec.workspace import Workspace
 
 @dataclass(frozen=True)
 class Version:
-    """A published model, as a list of versions shows it.
+    """A row in the list of versions.
 
     Attributes:
         name: such as ``v3``.
-        active: whether it is the one that answers.
-        created, data, model: when it was made, on which data set, of which kind.
-        validation: its best epoch's figure; None where nothing was held out.
-        measure: what that is a figure of; empty for vectors of another model.
-        part: the protocol's split that it was trained on; empty for all of the data set.
-        problem: what is wrong with it; empty if nothing.
+        active: whether it is the active version.
+        created, data, model: time of training, name of the data set, kind of model.
+        validation: the best epoch's validation metric; None without validation data.
+        measure: the metric's name; empty for imported vectors.
+        part: protocol and split whose training rows it saw; empty for the whole data set.
+        problem: why it cannot be used; empty if it can.
     """
 
     name: str
@@ -42,25 +39,25 @@ class Version:
 
 
 def versions(workspace: Workspace) -> list[Version]:
-    """Every version in the workspace, the oldest first, damaged ones among them."""
+    """Every version in the workspace, the oldest first, including damaged ones."""
     active = Ledger(workspace.ledger).active()
-    found = []
+    listed = []
     for number in version_numbers(workspace.models):
         name = f"v{number}"
         is_active = active is not None and active.version == name
         try:
             m = read_manifest(workspace.models / name)
             part = m.get("part")
-            of = f"{part['protocol']}: {part['split']}" if part else ""
-            about = (m["created"], m["data"], m["model"], *_validation(m), of)
-            found.append(Version(name, is_active, *about))
+            split = f"{part['protocol']}: {part['split']}" if part else ""
+            details = (m["created"], m["data"], m["model"], *_validation(m), split)
+            listed.append(Version(name, is_active, *details))
         except (ArtifactError, KeyError, TypeError) as error:
-            found.append(Version(name, is_active, problem=str(error)))
-    return found
+            listed.append(Version(name, is_active, problem=str(error)))
+    return listed
 
 
 def _validation(manifest: Mapping[str, Any]) -> tuple[float | None, str]:
-    """The best epoch's figure and what it measures; of vectors alone, neither."""
+    """The best epoch's validation metric and its name; neither for imported vectors."""
     if manifest["model"] == VECTORS:
         return None, ""
     trained = manifest["training"]
@@ -80,7 +77,7 @@ def load(
 
     Raises:
         UsageError: there is no version of that name.
-        ArtifactError: the workspace has no version, or the one chosen is damaged.
+        ArtifactError: the workspace has no version, or the version is damaged.
     """
     names = [f"v{number}" for number in version_numbers(workspace.models)]
     if not names:
@@ -96,8 +93,8 @@ def load(
     return Artifact.load(workspace.models / version)
 
 
-def trained_on(workspace: Workspace) -> str:
-    """The name of the active version's data set; empty where that cannot be read."""
+def active_dataset(workspace: Workspace) -> str:
+    """The name of the active version's data set; empty if it cannot be read."""
     active = Ledger(workspace.ledger).active()
     with suppress(ArtifactError):
         if active is not None:
@@ -106,17 +103,17 @@ def trained_on(workspace: Workspace) -> str:
 
 
 def checksums(workspace: Workspace) -> dict[str, str]:
-    """The checksum of every version's item vectors, the oldest first; of damaged ones, empty."""
-    found = {}
+    """Version -> checksum of its item vectors, the oldest first; empty for damaged ones."""
+    by_version = {}
     for number in version_numbers(workspace.models):
-        found[f"v{number}"] = ""
+        by_version[f"v{number}"] = ""
         with suppress(ArtifactError):
             manifest = read_manifest(workspace.models / f"v{number}")
-            found[f"v{number}"] = manifest["files"]["item_vectors.npy"]
-    return found
+            by_version[f"v{number}"] = manifest["files"]["item_vectors.npy"]
+    return by_version
 
 
-def recent(activations: Sequence[Activation]) -> list[Activation]:
+def retained_activations(activations: Sequence[Activation]) -> list[Activation]:
     """The activations whose collections stay, the active one first: the last two, for answers under
     way, and the last of another version, for going back.
 

@@ -1,4 +1,4 @@
-"""A tower's weights on disk: safetensors, every array checked before it is multiplied."""
+"""A tower's weights on disk, as safetensors; every array is checked before use."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from fusionrec.registry.tables import RETRAIN
 
 
 class Weights:
-    """The weights of one side's tower, taken array by array by whoever multiplies by them.
+    """The weights of one side's tower; its layers take the arrays one by one.
 
     Args:
         folder: the artifact.
         side: whose tower.
 
     Raises:
-        ArtifactError: the file cannot be read, or an array is not of finite float32.
+        ArtifactError: the file cannot be read, or an array is not finite float32.
     """
 
     def __init__(self, folder: Path, side: Side) -> None:
         self._path = weights_file(folder, side)
         try:
-            self._held = load_file(self._path)
+            self._arrays = load_file(self._path)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{self._path} cannot be read: {error}", RETRAIN) from error
-        for name, array in self._held.items():
+        for name, array in self._arrays.items():
             if array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ArtifactError(f"{self._path}: {name} is not of finite float32", RETRAIN)
 
     def take(self, name: str, *shape: int) -> np.ndarray:
-        """An array, float32 of a shape; each can be taken once.
+        """Removes and returns an array, float32 of a shape.
 
         Raises:
-            ArtifactError: there is none of this name, or it has another shape.
+            ArtifactError: there is no array of this name and shape.
         """
-        array = self._held.pop(name, None)
+        array = self._arrays.pop(name, None)
         if array is None:
             raise ArtifactError(f"{self._path} lacks {name}", RETRAIN)
         if array.shape != shape:
@@ -50,22 +50,22 @@ class Weights:
                 "recipe want it",
                 RETRAIN,
             )
-        taken: np.ndarray = array
-        return taken
+        typed: np.ndarray = array
+        return typed
 
     def end(self) -> None:
-        """Makes sure that everything was taken.
+        """Checks that no array is left.
 
         Raises:
-            ArtifactError: an array is left that the tower has no place for.
+            ArtifactError: an array is left that the tower does not use.
         """
-        if self._held:
-            left = ", ".join(sorted(self._held))
+        if self._arrays:
+            left = ", ".join(sorted(self._arrays))
             raise ArtifactError(f"{self._path} holds what its tower does not have: {left}", RETRAIN)
 
 
 def weights_file(folder: Path, side: Side) -> Path:
-    """Where an artifact keeps the weights of a side's tower."""
+    """The file of a tower's weights in an artifact."""
     return folder / f"{side}_tower.safetensors"
 
 
@@ -75,11 +75,11 @@ def write_weights(folder: Path, side: Side, arrays: Mapping[str, np.ndarray]) ->
     Args:
         folder: of the artifact.
         side: whose tower.
-        arrays: float32, by the names that they have in ``models``.
+        arrays: float32, by their names in ``models``.
 
     Raises:
         OSError: they could not be written.
     """
-    held = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-    # Not save_file, whose files nobody but their owner may read.
-    weights_file(folder, side).write_bytes(save(held))
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # Not save_file: only the owner may read its files.
+    weights_file(folder, side).write_bytes(save(contiguous))

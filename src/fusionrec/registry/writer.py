@@ -1,4 +1,4 @@
-"""Writes a version beside its place and moves it in: nobody sees a half-written one."""
+"""Writes a version to a temporary folder and moves it in, so that no partial one is seen."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from fusionrec.registry.artifact import FORMAT, MANIFEST, Artifact, sha256, vers
 from fusionrec.workspace import make_folder, move_in
 
 
-def save_version(models: Path, write: Callable[[Path], None], again: str) -> Artifact:
-    """Saves what a function writes as the next version.
+def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Artifact:
+    """Saves the files that a function writes as the next version.
 
     Args:
-        models: the folder of all versions; made where it is not there.
-        write: writes every file of the version, the manifest last, into the folder it is given.
-        again: what to do once there is room on the disk, for the error's hint.
+        models: the folder of all versions; created if missing.
+        write: writes every file of the version, the manifest last, into a folder.
+        retry: how to try again once there is room on the disk, for the error's hint.
 
     Returns:
         The new version, read back and checked.
 
     Raises:
-        ArtifactError: it could not be written (a full disk, say); the versions there are untouched.
+        ArtifactError: it could not be written, as on a full disk; other versions stay as they are.
     """
     try:
         make_folder(models)
@@ -45,19 +45,19 @@ def save_version(models: Path, write: Callable[[Path], None], again: str) -> Art
     except OSError as error:
         raise ArtifactError(
             f"the model could not be saved in {models}: {error.strerror or error}",
-            f"make room there and {again}; the versions saved before are as they were",
+            f"make room there and {retry}; the versions saved before are as they were",
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def write_manifest(folder: Path, encoder: Encoder, about: Mapping[str, Any]) -> None:
-    """Writes the manifest of a version whose other files are all there.
+def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> None:
+    """Writes the manifest of a version, after all of its other files.
 
     Args:
         folder: of the version.
         encoder: the version's.
-        about: what the manifest tells beside what is known here; wins over that.
+        extra: more keys of the manifest, which override the default ones.
     """
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape
@@ -72,7 +72,7 @@ def write_manifest(folder: Path, encoder: Encoder, about: Mapping[str, Any]) -> 
         "metric": "IP",
         "score": {"kind": "rating", **ScoreMap(*encoder.schema.rating_range).to_json()},
         "user_inputs": [field.name for field in encoder.schema.side("user")],
-        **about,
+        **extra,
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
@@ -87,5 +87,5 @@ def _move_in(fresh: Path, models: Path) -> Path:
         except OSError:
             if not target.exists():
                 raise
-            continue  # another training took this number meanwhile
+            continue  # another training has just taken this number
         return target

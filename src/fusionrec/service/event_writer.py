@@ -248,7 +248,7 @@ class EventWriter:
         if not shown:
             return
         try:
-            self._ledger.show(shown)
+            self._ledger.record_impressions(shown)
         except LedgerError as error:
             self._failing(error)
             self._metrics.shown(len(shown), "lost")

@@ -37,7 +37,7 @@ class ImpressionCounts:
             cached = self._counts.get(user) if offset else None
         if cached is not None:
             return cached
-        found = self._ledger.shown_counts(user, max(time.time() - _WINDOW, 0.0))
+        found = self._ledger.impression_counts(user, max(time.time() - _WINDOW, 0.0))
         with self._lock:
             self._counts[user] = found
             self._counts.move_to_end(user)

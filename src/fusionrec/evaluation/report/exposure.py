@@ -144,7 +144,7 @@ def _unrated(scorer: Scorer, rng: np.random.Generator) -> np.ndarray:
 
 def _sample(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False) -> ScoreSample:
     artifact = scorer.artifact
-    stars = float(np.mean(artifact.scores.rating(scores))) if artifact.rates else None
+    stars = float(np.mean(artifact.scores.rating(scores))) if artifact.predicts_ratings else None
     return ScoreSample(name, scores, stars, free)
 
 

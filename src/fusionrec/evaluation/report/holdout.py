@@ -57,7 +57,7 @@ def _split(artifact: Artifact, dataset: Dataset, rows: np.ndarray) -> tuple[np.n
 
     settings = artifact.manifest.get("recipe", {}).get("training", {})
     share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
-    if artifact.reading:
+    if artifact.history_features:
         return hold_out_latest(dataset, rows, share, seed)
     return hold_out(rows, share, seed)
 

@@ -37,8 +37,8 @@ def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
     m, words = artifact.manifest, terms_for(artifact.schema)
     rated = int((artifact.item_counts > 0).sum())
     reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
-    if artifact.reading:
-        reads += f" (the newest {artifact.reading.length:,} {words.plural} of it)"
+    if artifact.history_features:
+        reads += f" (the newest {artifact.history_features.length:,} {words.plural} of it)"
     pairs = [
         ("Data set", m["data"]),
         (f"{words.heading} given to training", f"{m['interactions']:,}{_split_counts(m, holdout)}"),
@@ -66,7 +66,7 @@ def _score_meaning(artifact: Artifact) -> str:
         return (
             "It only ranks: this version learned from what people did, not from how they liked it."
         )
-    if not artifact.rates:
+    if not artifact.predicts_ratings:
         return f"It ranks, and predicts no rating: this version was not taught any. {star}"
     low, high = artifact.schema.rating_range
     unit = artifact.manifest["score"].get("rating_per_score", artifact.scores.unit)
@@ -74,7 +74,7 @@ def _score_meaning(artifact: Artifact) -> str:
         f"It predicts a rating: stars = {artifact.scores.rating(0.0):g} + {unit:g} × score, held "
         f"within {low:g} to {high:g}. {star}"
     )
-    if artifact.stars is None:
+    if artifact.rating_head is None:
         return intro
     return (
         f"{intro} A known user's stars for an item that others rated come from a rating head "
@@ -168,7 +168,7 @@ def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
         f"({_pairs_origin(scorer.artifact, unseen)}), {words.apart}, and of pairs drawn at random "
         f"that nobody {words.did}. The further the rows are apart, the more a score tells."
     )
-    if not scorer.artifact.rates:
+    if not scorer.artifact.predicts_ratings:
         intro += f" They rank; none of them stands for a {words.value}."
     rows = [
         [s.label, f"{len(s.scores):,}"]
@@ -177,7 +177,7 @@ def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
         for s in samples
     ]
     header = [words.singular.capitalize(), "Pairs", "Score, 5%", "Median", "95%"]
-    header += ["Mean stars by the score"] if scorer.artifact.rates else []
+    header += ["Mean stars by the score"] if scorer.artifact.predicts_ratings else []
     made = table(f"Scores by {words.singular}", header, rows)
     return join([tag("p", intro), plots.scores(samples), made])
 
@@ -185,9 +185,9 @@ def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
 def _pairs_origin(artifact: Artifact, unseen: bool) -> str:
     """Which ratings the scores are of, and whether the users' vectors read them."""
     if unseen:
-        reads = ", by vectors of the histories without them" if artifact.reading else ""
+        reads = ", by vectors of the histories without them" if artifact.history_features else ""
         return f"held out for validation{reads}"
-    reads = "; the users' vectors read them" if artifact.reading else ""
+    reads = "; the users' vectors read them" if artifact.history_features else ""
     return f"given to training, which it may have learnt{reads}"
 
 
@@ -244,7 +244,7 @@ def example_section(artifact: Artifact) -> Markup:
         f"{len(users)} users drawn at random, the same ones every time: "
         f"{terms_for(artifact.schema).shown_first}, and what they would be shown now."
     )
-    if artifact.rates and artifact.stars is not None:
+    if artifact.predicts_ratings and artifact.rating_head is not None:
         intro += (
             " The lists go by the score; the predicted stars are the rating head's, where it knows "
             "the user and the item."
@@ -255,7 +255,7 @@ def example_section(artifact: Artifact) -> Markup:
 
 
 def _user(artifact: Artifact, user: example_users.ExampleUser, *, opened: bool) -> Markup:
-    rates, events = artifact.rates, artifact.schema.events
+    rates, events = artifact.predicts_ratings, artifact.schema.events
     words = terms_for(artifact.schema)
     profile = ", ".join(f"{name}: {value}" for name, value in user.profile if value)
     who = f"User {user.id}" + (f" · {profile}" if profile else "")

@@ -124,9 +124,9 @@ def measure(scorer: Scorer, holdout: Holdout) -> Quality:
     artifact = scorer.artifact
     predicted: np.ndarray | None = None
     by_head: RatingError | None = None
-    if artifact.rates:
+    if artifact.predicts_ratings:
         predicted = artifact.scores.rating(scorer.pairs(user, item))
-        if artifact.stars is not None:
+        if artifact.rating_head is not None:
             by_head = _error(ModelRater(artifact, data).predict(user, item), actual)
     model, popular = _rankings(scorer, holdout, rows)
     liked = rows[data.rating[rows] >= data.schema.like]

@@ -75,7 +75,7 @@ def _ranked_items(artifact: Artifact) -> str:
 
 def _history_note(artifact: Artifact) -> str:
     """How user vectors are made, for a model that reads histories."""
-    if not artifact.reading:
+    if not artifact.history_features:
         return ""
     return (
         " They are the latest of some users, one of each. A user's vector is made anew from "
@@ -86,7 +86,7 @@ def _history_note(artifact: Artifact) -> str:
 def _draw_note(artifact: Artifact) -> str:
     """How the validation rows are drawn, and which later rows training may have seen."""
     words = terms_for(artifact.schema)
-    if artifact.reading:
+    if artifact.history_features:
         return f"each is its user's latest alone, so what others {words.did} later"
     return f"they are drawn at random over time, so a user's later {words.plural}"
 

@@ -47,7 +47,7 @@ class Scorer:
     def vectors(self) -> np.ndarray:
         """float32 [n, dim]: the vectors of ``users``."""
         vectors: np.ndarray = self.artifact.user_vectors[self.users]
-        if self._holdout is None or not self.artifact.reading:
+        if self._holdout is None or not self.artifact.history_features:
             return vectors
         data = self._holdout.dataset
         # Only users with holdout rows have a shortened history.

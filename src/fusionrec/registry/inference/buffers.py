@@ -1,4 +1,4 @@
-"""Memory to compute in that a thread keeps: fresh pages cost more than much of the arithmetic."""
+"""Reusable arrays per thread: fresh memory pages cost more than much of the arithmetic."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import threading
 
 import numpy as np
 
-KEPT = 1 << 20  # numbers in the largest array that is kept; 4 MiB
+MAX_SIZE = 1 << 20  # numbers in the largest array that is kept; 4 MiB
 
 
 class Buffers(threading.local):
-    """Arrays by their use; what is written there stands until the same use takes it again."""
+    """Arrays by use; an array keeps its values until the same use takes it again."""
 
     def __init__(self) -> None:
-        self._held: dict[str, np.ndarray] = {}
+        self._arrays: dict[str, np.ndarray] = {}
 
     def take(self, use: str, *shape: int) -> np.ndarray:
-        """An array, float32 of a shape, with anything in it."""
+        """An uninitialized array, float32 of a shape."""
         size = math.prod(shape)
-        if size > KEPT:
+        if size > MAX_SIZE:
             return np.empty(shape, dtype=np.float32)
-        held = self._held.get(use)
-        if held is None or len(held) < size:
-            held = self._held[use] = np.empty(size, dtype=np.float32)
-        return held[:size].reshape(shape)
+        array = self._arrays.get(use)
+        if array is None or len(array) < size:
+            array = self._arrays[use] = np.empty(size, dtype=np.float32)
+        return array[:size].reshape(shape)

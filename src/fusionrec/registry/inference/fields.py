@@ -1,6 +1,6 @@
 """The towers of ``models/fusion.py`` in NumPy: float32, without dropout, from saved weights.
 
-What is said there of every layer holds here. Publishing compares both on a sample.
+The layers are documented there. Publishing compares both on a sample.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ def dense(weights: Weights, name: str, inner: int, outer: int) -> tuple[np.ndarr
     return weights.take(f"{name}.weight", inner, outer), weights.take(f"{name}.bias", outer)
 
 
-def unit(joined: np.ndarray) -> np.ndarray:
-    """Vectors brought to length 1, in place; float32 [n, dim]."""
-    joined /= np.sqrt(np.vecdot(joined, joined) + np.float32(1e-12))[:, None]
-    return joined
+def normalize(vectors: np.ndarray) -> np.ndarray:
+    """Scales vectors, float32 [n, dim], to length 1, in place."""
+    vectors /= np.sqrt(np.vecdot(vectors, vectors) + np.float32(1e-12))[:, None]
+    return vectors
 
 
 class Fields:
-    """One branch for each of some fields: their arrays in, what the branches make of them out.
+    """One branch for each of some fields: arrays of fields in, the branches' outputs out.
 
     Args:
         weights: of the tower.
         encoder: knows every input's range.
-        fields: in the order in which their arrays will come.
+        fields: in the order of their arrays.
         settings: widths.
-        within: what the names of the branches' weights begin with.
+        prefix: of the names of the branches' weights.
 
     Raises:
         ArtifactError: a branch's weights are missing or of another shape.
@@ -49,17 +49,17 @@ class Fields:
         encoder: Encoder,
         fields: Sequence[Field],
         settings: FusionSettings,
-        within: str = "",
+        prefix: str = "",
     ) -> None:
-        made = [
-            _branch(weights, f"{within}branches.{number}", field, encoder, settings)
+        branches = [
+            _branch(weights, f"{prefix}branches.{number}", field, encoder, settings)
             for number, field in enumerate(fields)
         ]
-        self._branches = [branch for branch, _ in made]
-        self.width = sum(width for _, width in made)
+        self._branches = [branch for branch, _ in branches]
+        self.width = sum(width for _, width in branches)
 
     def read(self, features: Sequence[np.ndarray]) -> np.ndarray:
-        """What the branches make of the fields, float32 [n, width], not yet joined."""
+        """The branches' outputs, float32 [n, width], before they are joined."""
         outputs = [branch(x) for branch, x in zip(self._branches, features, strict=True)]
         return np.concatenate(outputs, axis=1)
 
@@ -89,13 +89,13 @@ class FieldTower(Fields):
         matrix, bias = self._joined
         joined = self.read(features) @ matrix
         joined += bias
-        return unit(joined)
+        return normalize(joined)
 
 
 def _branch(
     weights: Weights, name: str, field: Field, encoder: Encoder, settings: FusionSettings
 ) -> tuple[Layer, int]:
-    """A field's branch and how many numbers it makes."""
+    """A field's branch and the width of its output."""
     size, s = encoder.width(field), settings
     if field.kind in ("id", "category"):
         width = s.id_width if field.kind == "id" else s.category_width
@@ -120,13 +120,13 @@ def _activated(
     tanh = settings.activation == "tanh"
 
     def layer(values: np.ndarray) -> np.ndarray:
-        made: np.ndarray = values @ matrix
-        made += bias
+        output: np.ndarray = values @ matrix
+        output += bias
         if tanh:
-            np.tanh(made, out=made)
+            np.tanh(output, out=output)
         else:
-            np.maximum(made, 0, out=made)
-        return made
+            np.maximum(output, 0, out=output)
+        return output
 
     return layer
 
@@ -134,7 +134,7 @@ def _activated(
 def _text(weights: Weights, name: str, size: int, settings: FusionSettings) -> Layer:
     """A text convolution with mean pooling: int64 [n, length] -> float32 [n, filters·windows]."""
     table = weights.take(f"{name}.embedding.weight", size, settings.word_width)
-    table = np.concatenate([np.zeros_like(table[:1]), table[1:]])  # where no word is, nothing is
+    table = np.concatenate([np.zeros_like(table[:1]), table[1:]])  # padding is zero
     convolutions = [
         _activated(
             weights,
@@ -147,16 +147,16 @@ def _text(weights: Weights, name: str, size: int, settings: FusionSettings) -> L
     ]
 
     def layer(words: np.ndarray) -> np.ndarray:
-        there = (words > 0).astype(np.float32)[..., None]
-        count = np.maximum(there.sum(axis=1), 1)
+        is_word = (words > 0).astype(np.float32)[..., None]
+        count = np.maximum(is_word.sum(axis=1), 1)
         pooled = []
         for convolution, width in zip(convolutions, settings.windows, strict=True):
             before = (width - 1) // 2
             padded = np.pad(words, ((0, 0), (before, width - 1 - before)))
             spans = table[sliding_window_view(padded, width, axis=1)]
-            made = convolution(spans.reshape(*words.shape, width * settings.word_width))
-            made *= there
-            pooled.append(made.sum(axis=1) / count)
+            output = convolution(spans.reshape(*words.shape, width * settings.word_width))
+            output *= is_word
+            pooled.append(output.sum(axis=1) / count)
         return np.concatenate(pooled, axis=1)
 
     return layer

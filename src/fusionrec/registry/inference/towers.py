@@ -1,4 +1,4 @@
-"""Saved towers as an artifact asks them: inputs checked, as many at a time as is fast."""
+"""Runs saved towers: checks their inputs, and computes in batches."""
 
 from __future__ import annotations
 
@@ -18,25 +18,27 @@ from fusionrec.registry.inference.transformer import HistoryTower
 from fusionrec.registry.tables import RETRAIN
 from fusionrec.registry.weights import Weights
 
-BATCH = 4096  # users or items that pass a tower at once
-TOKENS = 1024  # of histories that do: what they become then stays in a processor's cache
+BATCH = 4096  # users or items in one pass
+TOKENS = 1024  # of histories in one pass, so that its arrays stay in the processor's cache
 
 
 class TowerRunner:
-    """A saved tower that reads fields alone.
+    """A saved tower that reads only fields.
 
     Args:
         folder: the artifact.
         side: whose tower.
         encoder: the artifact's encoder, which knows every input's range.
-        said: the manifest, or what it will tell of model and recipe.
+        manifest: or at least its keys model and recipe.
 
     Raises:
-        ArtifactError: the weights cannot be read, or are not those of such a tower.
+        ArtifactError: the weights cannot be read, or do not match the tower.
     """
 
-    def __init__(self, folder: Path, side: Side, encoder: Encoder, said: Mapping[str, Any]) -> None:
-        settings = settings_of(said)
+    def __init__(
+        self, folder: Path, side: Side, encoder: Encoder, manifest: Mapping[str, Any]
+    ) -> None:
+        settings = settings_of(manifest)
         if isinstance(settings, SequenceSettings):
             settings = settings.tower
         self._side: Side = side
@@ -53,7 +55,7 @@ class TowerRunner:
             float32 [n, dim], each of length 1.
 
         Raises:
-            ArtifactError: a row number lies outside its embedding.
+            ArtifactError: a row number is outside its embedding.
         """
         check_rows(features, self._side, self._encoder)
         count = len(next(iter(features.values())))
@@ -70,30 +72,30 @@ class HistoryRunner:
     Args:
         folder: the artifact.
         encoder: the artifact's encoder.
-        said: the manifest, or what it will tell of model and recipe.
+        manifest: or at least its keys model and recipe.
         items: float32 [items, dim], every item's vector.
-        reading: what it reads of a history.
+        history_features: which of a history it reads.
 
     Raises:
-        ArtifactError: the weights cannot be read, or are not those of such a tower.
+        ArtifactError: the weights cannot be read, or do not match the tower.
     """
 
     def __init__(
         self,
         folder: Path,
         encoder: Encoder,
-        said: Mapping[str, Any],
+        manifest: Mapping[str, Any],
         items: np.ndarray,
-        reading: HistoryFeatures,
+        history_features: HistoryFeatures,
     ) -> None:
-        settings = settings_of(said)
+        settings = settings_of(manifest)
         if not isinstance(settings, SequenceSettings) or items.shape[1:] != (settings.dim,):
             raise ArtifactError(
                 f"{folder}: its recipe is not of a tower that reads histories of these items",
                 RETRAIN,
             )
-        self._encoder, self._items, self._reading = encoder, items, reading
-        self._tower = HistoryTower(Weights(folder, "user"), encoder, settings, reading)
+        self._encoder, self._items, self._history_features = encoder, items, history_features
+        self._tower = HistoryTower(Weights(folder, "user"), encoder, settings, history_features)
 
     def vectors_after(
         self,
@@ -107,44 +109,44 @@ class HistoryRunner:
         Args:
             features: as ``Encoder.encode`` makes them; the id is not read.
             histories: what each of them rated.
-            now: float64 [n], when each is asked about; None where that is not known.
-            items: float32 [m, dim], in the place of the runner's own item vectors.
+            now: float64 [n], time of each request; None where unknown.
+            items: float32 [m, dim], instead of the runner's own item vectors.
 
         Raises:
-            ArtifactError: a row number lies outside its embedding.
+            ArtifactError: a row number is outside its embedding.
         """
         profile = {n: x for n, x in features.items() if n != self._encoder.schema.id("user").name}
         check_rows(profile, "user", self._encoder)
         items = self._items if items is None else items
         vectors = np.zeros((len(histories), items.shape[1]), dtype=np.float32)
         for part in self._groups([len(history) for history in histories]):
-            asked = None if now is None else now[part]
-            read = self._reading.pack([histories[n] for n in part], items, asked)
-            vectors[part] = self._tower.vectors([x[part] for x in profile.values()], read)
+            times = None if now is None else now[part]
+            packed = self._history_features.pack([histories[n] for n in part], items, times)
+            vectors[part] = self._tower.vectors([x[part] for x in profile.values()], packed)
         return vectors
 
     def _groups(self, lengths: Sequence[int]) -> Iterator[np.ndarray]:
-        """Who passes the tower together, int64 [n]: histories of about one length."""
-        tokens = np.minimum(lengths, self._reading.length) + 1
+        """Batches of positions, int64 [n], whose histories have similar lengths."""
+        tokens = np.minimum(lengths, self._history_features.length) + 1
         order = np.argsort(tokens, kind="stable")
         begin = 0
         for end in range(1, len(order) + 1):
-            # The next one would be the longest, to whose length all are padded.
+            # All histories of a batch are padded to the longest, which comes last.
             if end == len(order) or (end + 1 - begin) * tokens[order[end]] > TOKENS:
                 yield order[begin:end]
                 begin = end
 
 
-def settings_of(said: Mapping[str, Any]) -> FusionSettings | SequenceSettings:
-    """The widths that a manifest tells of.
+def settings_of(manifest: Mapping[str, Any]) -> FusionSettings | SequenceSettings:
+    """The model's settings in a manifest.
 
     Raises:
-        ArtifactError: they are not of a model of this fusionrec.
+        ArtifactError: they do not belong to a model of this fusionrec.
     """
     kinds: dict[str, type[FusionSettings | SequenceSettings]]
     kinds = {"fusion": FusionSettings, "sequence": SequenceSettings}
     try:
-        return kinds[said["model"]].from_dict(said["recipe"]["model"])
+        return kinds[manifest["model"]].from_dict(manifest["recipe"]["model"])
     except (KeyError, TypeError, AttributeError, ConfigError) as error:
         raise ArtifactError(
             f"the manifest's recipe is not of a model of this fusionrec: {error}", RETRAIN
@@ -152,14 +154,14 @@ def settings_of(said: Mapping[str, Any]) -> FusionSettings | SequenceSettings:
 
 
 def check_rows(features: Features, side: Side, encoder: Encoder) -> None:
-    """Makes sure that every row stands in its embedding (a negative one would count from behind).
+    """Checks that every row is in its embedding: a negative one would count from the end.
 
     Raises:
-        ArtifactError: one does not.
+        ArtifactError: a row is not.
     """
     for field in encoder.schema.side(side):
         if field.name not in features:
-            continue  # a tower that reads histories knows nobody by id
+            continue  # a tower that reads histories reads no id
         values, size = features[field.name], encoder.width(field)
         if values.dtype == np.int64 and (
             values.min(initial=0) < 0 or values.max(initial=0) >= size

@@ -1,4 +1,4 @@
-"""Vectors of any other model: a file of items becomes a version without towers."""
+"""Imports another model's vectors: a file of items becomes a version without towers."""
 
 from fusionrec.registry.vector_import.publish import publish_vectors
 

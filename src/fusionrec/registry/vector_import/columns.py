@@ -1,4 +1,4 @@
-"""What the columns of a file of items are: attributes by a schema that came along, or by guess."""
+"""Maps a file's columns to item attributes, by its schema or by inference."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 Form = Literal["text", "texts", "number"]
 
-MOST_VALUES = 1_000  # of a column of texts that answers are filtered by
-LONGEST_VALUE = 1_000  # characters of such a value; what is longer is prose
-MOST_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
+MAX_CATEGORIES = 1_000  # distinct texts of a column that becomes a filter
+MAX_CATEGORY_LENGTH = 1_000  # characters of such a text; longer ones are prose
+MAX_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
 _TITLES = ("title", "name")
 _FORMS: dict[FieldKind, Form] = {
     "category": "text", "text": "text", "categories": "texts", "number": "number",
@@ -30,15 +30,15 @@ _FORMS: dict[FieldKind, Form] = {
 
 
 class Column:
-    """One attribute's column, filled part by part.
+    """One attribute's column, filled batch by batch.
 
     Args:
         name: in the file.
-        form: what its values are.
-        field: what the schema says of it; None where that is to be guessed.
+        form: of its values.
+        field: of the schema; None to infer it.
 
     Attributes:
-        values: as a ``Table`` holds them, one for each row that was taken.
+        values: as in a ``Table``, one for each row.
     """
 
     def __init__(self, name: str, form: Form, field: Field | None = None) -> None:
@@ -47,50 +47,55 @@ class Column:
         self._seen: dict[Any, Any] = {}
 
     def take(self, part: pa.Array) -> None:
-        """Adds some rows' values. Equal ones become one object: memory for a million items."""
+        """Adds the values of a batch. Equal ones share one object, to save memory."""
         if self.form == "number":
             self.values += _numbers(part)
             return
-        held: list[Any] = plain(part).to_pylist()
+        values: list[Any] = plain(part).to_pylist()
         if self.form == "text":
-            # A truth value is the word for it.
-            held = [str(text).lower() if isinstance(text, bool) else text or "" for text in held]
+            # A boolean becomes "true" or "false".
+            values = [
+                str(text).lower() if isinstance(text, bool) else text or "" for text in values
+            ]
         else:
-            held = [tuple(text for text in texts or () if text) for texts in held]
-        if len(self._seen) > MOST_VALUES:
-            self.values += held
+            values = [tuple(text for text in texts or () if text) for texts in values]
+        if len(self._seen) > MAX_CATEGORIES:
+            self.values += values
             return
-        self.values += [self._seen.setdefault(value, value) for value in held]
+        self.values += [self._seen.setdefault(value, value) for value in values]
 
-    def guess(self, name: str, *, title: bool) -> Field:
-        """The field that it is taken for, under a name that a field may have."""
+    def infer_field(self, name: str, *, title: bool) -> Field:
+        """Infers the field, under a valid field name."""
         if self.form == "number":
             return Field(name, "item", "number", filterable=True)
         if self.form == "texts":
             return Field(name, "item", "categories", filterable=True)
         values = self._seen.keys()
-        few = len(values) <= MOST_VALUES and max(map(len, values), default=0) <= LONGEST_VALUE
+        few = (
+            len(values) <= MAX_CATEGORIES
+            and max(map(len, values), default=0) <= MAX_CATEGORY_LENGTH
+        )
         if few and not title:
             return Field(name, "item", "category", filterable=True)
         return Field(name, "item", "text")
 
 
-def columns_of(found: pa.Schema, schema: Schema | None) -> tuple[list[Column], list[str]]:
-    """The columns of a file that can be used, and notes on those that cannot.
+def columns_of(available: pa.Schema, schema: Schema | None) -> tuple[list[Column], list[str]]:
+    """The usable columns of a file, and notes on the others.
 
     Args:
-        found: the file's columns.
-        schema: that came along in it; None if none did.
+        available: the file's columns.
+        schema: in the file's metadata; None if there is none.
 
     Raises:
-        DataError: a column that the schema tells of is missing, or is of another kind.
+        DataError: a column of the schema is missing, or has another kind.
     """
     columns: list[Column] = []
     notes = []
-    told = _told(found, schema) if schema else {}
-    columns += told.values()
-    for field in found:
-        if field.name in ("id", "vector") or field.name in told:
+    known = _schema_columns(available, schema) if schema else {}
+    columns += known.values()
+    for field in available:
+        if field.name in ("id", "vector") or field.name in known:
             continue
         form = form_of(field.type)
         if form is None:
@@ -103,32 +108,36 @@ def columns_of(found: pa.Schema, schema: Schema | None) -> tuple[list[Column], l
     return columns, notes
 
 
-def _told(found: pa.Schema, schema: Schema) -> dict[str, Column]:
-    """The columns that a schema tells of, by their names in the file."""
-    names, told = column_names(schema), {}
+def _schema_columns(available: pa.Schema, schema: Schema) -> dict[str, Column]:
+    """The columns of a schema, by their names in the file."""
+    names, columns = column_names(schema), {}
     for field in schema.attributes("item"):
         name = names[field.name]
-        form = form_of(found.field(name).type) if name in found.names else None
+        form = form_of(available.field(name).type) if name in available.names else None
         if form != _FORMS[field.kind]:
-            came = f"it is {found.field(name).type}" if name in found.names else "there is none"
+            actual = (
+                f"it is {available.field(name).type}"
+                if name in available.names
+                else "there is none"
+            )
             raise DataError(
                 f"the schema in the file tells of a column {name!r} for the {field.kind} "
-                f"{field.name}, and {came}",
+                f"{field.name}, and {actual}",
                 hint="take fusionrec.schema out of the file's metadata to have it guessed",
             )
-        told[name] = Column(name, form, field)
-    return told
+        columns[name] = Column(name, form, field)
+    return columns
 
 
 def schema_of(
-    columns: Sequence[Column], schema: Schema | None, about: str
+    columns: Sequence[Column], schema: Schema | None, name: str
 ) -> tuple[Schema, list[str]]:
-    """The schema of the columns, whose fields stand in their order, and what to say of it.
+    """The schema of the columns, in their order, and notes on inferred fields.
 
     Args:
-        columns: all of them, filled.
-        schema: that came along; None if none did.
-        about: what the items are called where none did.
+        columns: all columns, filled.
+        schema: in the file's metadata; None if there is none.
+        name: of the new schema if there is none.
     """
     fields = list(schema.side("item")) if schema else [Field("id", "item", "id")]
     title = schema.title if schema else ""
@@ -138,24 +147,24 @@ def schema_of(
     for column in columns:
         if column.field is not None:
             continue
-        name = field_name(column.name, taken)
-        field = column.guess(name, title=column is of_title)
-        if field.filterable and sum(f.filterable for f in fields) >= MOST_FILTERS:
+        own = field_name(column.name, taken)
+        field = column.infer_field(own, title=column is of_title)
+        if field.filterable and sum(f.filterable for f in fields) >= MAX_FILTERS:
             field = replace(field, filterable=False)
         if column is of_title:
-            title = name
-        notes.append(_guessed(column.name, field, title))
+            title = own
+        notes.append(_inferred_note(column.name, field, title))
         column.field = field
         fields.append(field)
-        taken.add(name)
+        taken.add(own)
     if schema:
         return replace(schema, fields=(schema.id("user"), *fields)), notes
-    nobody = Field(_free("user", taken), "user", "id")
-    return Schema(about, (nobody, *fields), (1.0, 5.0), title), notes
+    user = Field(_free("user", taken), "user", "id")
+    return Schema(name, (user, *fields), (1.0, 5.0), title), notes
 
 
 def _title(columns: Sequence[Column]) -> Column | None:
-    """The column that people know items by."""
+    """The column of the items' titles."""
     for wanted in _TITLES:
         for column in columns:
             if column.form == "text" and column.name.casefold() == wanted:
@@ -163,17 +172,17 @@ def _title(columns: Sequence[Column]) -> Column | None:
     return None
 
 
-def _guessed(column: str, field: Field, title: str) -> str:
+def _inferred_note(column: str, field: Field, title: str) -> str:
     named = column if column == field.name else f"{column!r}, here {field.name}"
     use = "the title" if field.name == title else "a filter" if field.filterable else "no filter"
     return f"guessed: {named} is {field.kind}, {use}"
 
 
 def field_name(name: str, taken: Collection[str]) -> str:
-    """A name that a field may have, of letters, digits and underscores, like a column's."""
+    """A valid field name, of letters, digits and underscores, after a column's."""
     if not (name.isidentifier() and name.isascii()):
-        apart = unicodedata.normalize("NFKD", name)
-        letters = "".join(c for c in apart if not unicodedata.combining(c))
+        decomposed = unicodedata.normalize("NFKD", name)
+        letters = "".join(c for c in decomposed if not unicodedata.combining(c))
         name = re.sub(r"\W+", "_", letters, flags=re.ASCII).strip("_") or "column"
         name = name if name.isidentifier() else f"_{name}"
     return _free(name, taken)
@@ -188,7 +197,7 @@ def _free(name: str, taken: Collection[str]) -> str:
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
-    """A type without what only says how it is stored: dictionaries, extensions."""
+    """The value type behind dictionaries and extensions."""
     import pyarrow as pa
 
     if isinstance(kind, pa.BaseExtensionType):
@@ -197,7 +206,7 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
 
 def plain(values: pa.Array) -> pa.Array:
-    """Values of the type that ``plain_type`` makes of theirs."""
+    """Values as their ``plain_type``."""
     import pyarrow as pa
 
     if isinstance(values, pa.ExtensionArray):
@@ -221,7 +230,7 @@ def is_list(kind: pa.DataType) -> bool:
 
 
 def form_of(kind: pa.DataType) -> Form | None:
-    """What values of a type are as an attribute's; None for what no attribute holds."""
+    """The form of a type's values; None if no attribute can have it."""
     from pyarrow import types
 
     kind = plain_type(kind)
@@ -236,9 +245,9 @@ def form_of(kind: pa.DataType) -> Form | None:
 
 
 def _numbers(part: pa.Array) -> list[float]:
-    """Floats; NaN for what is missing or not finite."""
+    """Values as floats; NaN where missing or not finite."""
     import pyarrow as pa
 
     values = plain(part).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    held: list[float] = np.where(np.isfinite(values), values, np.nan).tolist()
-    return held
+    numbers: list[float] = np.where(np.isfinite(values), values, np.nan).tolist()
+    return numbers

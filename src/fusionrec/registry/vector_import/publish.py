@@ -1,4 +1,4 @@
-"""Publishes the items and vectors of a file as a version that has no towers and knows no users."""
+"""Publishes a file's items and vectors as a version without towers and users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.registry.vector_import.reading import ImportedItems, read_vectors
 from fusionrec.registry.writer import save_version, write_manifest
 
-_AGAIN = "index the file again"
+_RETRY = "index the file again"
 
 
 def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Artifact:
@@ -24,14 +24,14 @@ def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Arti
     Args:
         models: the folder of all versions.
         file: as of ``read_vectors``.
-        talk: told what was guessed of the columns, and what was left out.
+        log: receives notes on inferred and skipped columns.
 
     Returns:
         The new version, read back and checked.
 
     Raises:
-        DataError: the file cannot be read, or holds what cannot be indexed.
-        ArtifactError: the version could not be written; those that are there are untouched.
+        DataError: the file cannot be read, or its items cannot be indexed.
+        ArtifactError: the version could not be written; other versions stay as they are.
     """
     items = read_vectors(file)
     for note in items.notes:
@@ -41,10 +41,10 @@ def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Arti
 
     def write(folder: Path) -> None:
         _write(folder, items, encoder)
-        about = {"model": VECTORS, "data": file.name, "users": 0, "interactions": 0}
-        write_manifest(folder, encoder, about | {"score": {"kind": "ranking"}, "user_inputs": []})
+        keys = {"model": VECTORS, "data": file.name, "users": 0, "interactions": 0}
+        write_manifest(folder, encoder, keys | {"score": {"kind": "ranking"}, "user_inputs": []})
 
-    return save_version(models, write, _AGAIN)
+    return save_version(models, write, _RETRY)
 
 
 def _write(folder: Path, items: ImportedItems, encoder: Encoder) -> None:

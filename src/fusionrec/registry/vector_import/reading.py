@@ -1,4 +1,4 @@
-"""Reads items with vectors from a Parquet file, batch by batch, and refuses what is none."""
+"""Reads items with vectors from a Parquet file, batch by batch, and checks them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.data.values import ID_RULE, is_id
 from fusionrec.errors import DataError
-from fusionrec.registry.tables import SCHEMA, items_alone
+from fusionrec.registry.tables import SCHEMA, items_only
 from fusionrec.registry.vector_import.columns import (
     columns_of,
     is_list,
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
-LONGEST_VECTOR = 32_768  # numbers, what Milvus holds
+MAX_DIM = 32_768  # of Milvus
 _ROWS = 1_024  # of one batch
-_STREAM = 1 << 20  # bytes read at a time, so that no row group stands in memory whole
+_STREAM = 1 << 20  # bytes read at a time, so that no row group is in memory as a whole
 _SAME_LENGTH = 1.01
-_UNIT = 1e-6  # vectors whose length is that near to 1 stay as they are
+_UNIT = 1e-6  # vectors whose length is this close to 1 stay as they are
 _WRITE = "fusionrec export vectors writes such a file, and so does DataFrame.to_parquet of pandas"
 _COLUMNS = "it takes a column id, of texts or whole numbers, and a column vector, of lists of float"
 
@@ -43,10 +43,10 @@ class ImportedItems:
     """The items of a file.
 
     Attributes:
-        schema: of ``table``; nothing of users but an id.
+        schema: of ``table``; users have only an id.
         table: n items.
         vectors: float32 [n, dim], of length 1.
-        notes: what was guessed and what was left out, one line each.
+        notes: on inferred and skipped columns, one line each.
     """
 
     schema: Schema
@@ -56,37 +56,36 @@ class ImportedItems:
 
 
 def read_vectors(path: Path) -> ImportedItems:
-    """The items of a Parquet file. A row is counted from 0.
+    """Reads the items of a Parquet file. Rows are counted from 0.
 
     Its columns are ``id`` (texts or whole numbers), ``vector`` (lists of one length, 1 to 32,768,
-    of float16, float32 or float64), and attributes: those that the schema in the file's metadata
-    tells of, under ``fusionrec.schema``, and others, which are guessed.
+    of float16, float32 or float64), and attributes: those of the schema in the file's metadata,
+    under ``fusionrec.schema``, and others, whose kind is inferred.
 
     Raises:
-        DataError: it cannot be read, lacks one of the two columns, or an id or a vector cannot be
-            used: which one, and where.
+        DataError: it cannot be read, lacks one of the two columns, or has an invalid id or vector.
     """
     with _opened(path) as file:
         _check_columns(path, file.schema_arrow)
-        told = _schema_in(path, file.schema_arrow)
-        columns, notes = columns_of(file.schema_arrow, told)
+        stored = _schema_in(path, file.schema_arrow)
+        columns, notes = columns_of(file.schema_arrow, stored)
         ids, vectors = _Ids(path), _Vectors(path, file.metadata.num_rows)
-        wanted = ["id", "vector", *(column.name for column in columns)]
-        for batch in file.iter_batches(_ROWS, columns=wanted, use_threads=False):
-            known = ids.take(batch.column("id"))
-            vectors.take(batch.column("vector"), known)
+        names = ["id", "vector", *(column.name for column in columns)]
+        for batch in file.iter_batches(_ROWS, columns=names, use_threads=False):
+            batch_ids = ids.take(batch.column("id"))
+            vectors.take(batch.column("vector"), batch_ids)
             for column in columns:
                 column.take(batch.column(column.name))
     ids.check()
-    schema, guessed = schema_of(columns, told, path.stem)
-    held = {column.field.name: column.values for column in columns if column.field}
+    schema, guessed = schema_of(columns, stored, path.stem)
+    values = {column.field.name: column.values for column in columns if column.field}
     notes = [*guessed, *notes, *vectors.notes()]
-    return ImportedItems(schema, Table(ids.values, held), vectors.values, tuple(notes))
+    return ImportedItems(schema, Table(ids.values, values), vectors.values, tuple(notes))
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[ParquetFile]:
-    """The file, open; what pyarrow says of it as our error."""
+    """Opens the file, and translates pyarrow's errors."""
     import pyarrow as pa
     from pyarrow.parquet import ParquetFile
 
@@ -103,31 +102,31 @@ def _opened(path: Path) -> Iterator[ParquetFile]:
         raise DataError(f"{path} cannot be read as Parquet: {why}", hint=_WRITE) from error
 
 
-def _check_columns(path: Path, found: pa.Schema) -> None:
+def _check_columns(path: Path, columns: pa.Schema) -> None:
     from pyarrow import types
 
-    twice = [name for name in found.names if found.names.count(name) > 1]
-    if twice:
-        raise DataError(f"{path} has more than one column {twice[0]!r}")
+    repeated = [name for name in columns.names if columns.names.count(name) > 1]
+    if repeated:
+        raise DataError(f"{path} has more than one column {repeated[0]!r}")
     for name in ("id", "vector"):
-        if name not in found.names:
-            there = ", ".join(found.names[:20]) or "none"
-            raise DataError(f"{path} has no column {name!r}; its columns: {there}", hint=_COLUMNS)
-    kind = plain_type(found.field("id").type)
+        if name not in columns.names:
+            names = ", ".join(columns.names[:20]) or "none"
+            raise DataError(f"{path} has no column {name!r}; its columns: {names}", hint=_COLUMNS)
+    kind = plain_type(columns.field("id").type)
     if not is_text(kind) and not types.is_integer(kind):
         raise DataError(f"{path}: ids must be texts or whole numbers, got {kind}", hint=_COLUMNS)
-    kind = plain_type(found.field("vector").type)
+    kind = plain_type(columns.field("vector").type)
     if not is_list(kind) or not types.is_floating(kind.value_type):
         raise DataError(f"{path}: vectors must be lists of float, got {kind}", hint=_COLUMNS)
 
 
-def _schema_in(path: Path, found: pa.Schema) -> Schema | None:
+def _schema_in(path: Path, columns: pa.Schema) -> Schema | None:
     """The schema in the file's metadata; None if there is none."""
-    text = (found.metadata or {}).get(SCHEMA)
+    text = (columns.metadata or {}).get(SCHEMA)
     if text is None:
         return None
     try:
-        return items_alone(Schema.from_json(json.loads(text)))
+        return items_only(Schema.from_json(json.loads(text)))
     except (ValueError, DataError) as error:
         raise DataError(
             f"{path}: what stands under fusionrec.schema in its metadata is not a schema: {error}",
@@ -136,16 +135,16 @@ def _schema_in(path: Path, found: pa.Schema) -> Schema | None:
 
 
 class _Ids:
-    """The ids of a file, checked as they come."""
+    """Collects and checks the ids of a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.values: list[str] = []
 
-    def take(self, part: pa.Array) -> list[str]:
-        """Adds some rows' ids, and gives them back."""
+    def take(self, values: pa.Array) -> list[str]:
+        """Adds the ids of a batch, and returns them."""
         first = len(self.values)
-        ids = plain(part).to_pylist()
+        ids = plain(values).to_pylist()
         for row, id in enumerate(ids, start=first):
             if id is None:
                 raise DataError(f"{self._path}: row {row} (counted from 0) has no id")
@@ -155,12 +154,12 @@ class _Ids:
                     f"{self._path}: an id must be {ID_RULE}, got {text[:50]!r} in row "
                     f"{row} (counted from 0)"
                 )
-        known = [str(id) for id in ids]
-        self.values += known
-        return known
+        texts = [str(id) for id in ids]
+        self.values += texts
+        return texts
 
     def check(self) -> None:
-        """Makes sure that there are some, each once."""
+        """Checks that there are ids, and that none repeats."""
         if not self.values:
             raise DataError(f"{self._path} holds no items")
         rows: dict[str, int] = {}
@@ -173,11 +172,11 @@ class _Ids:
 
 
 class _Vectors:
-    """The vectors of a file, put to length 1 as they come.
+    """Collects the vectors of a file, scaled to length 1.
 
     Args:
         path: for messages.
-        n: how many there will be.
+        n: number of rows.
 
     Attributes:
         values: float32 [n, dim].
@@ -188,34 +187,34 @@ class _Vectors:
         self.values = np.empty((0, 0), dtype=np.float32)
         self._shortest, self._longest = np.inf, 0.0
 
-    def take(self, part: pa.Array, ids: list[str]) -> None:
-        """Adds some rows' vectors, whose ids these are."""
-        part = plain(part)
-        if part.null_count:
-            row = int(np.argmax(part.is_null().to_numpy(zero_copy_only=False)))
-            raise self._unfit(ids, row, "is missing")
-        sizes = part.value_lengths().to_numpy(zero_copy_only=False)
+    def take(self, values: pa.Array, ids: list[str]) -> None:
+        """Adds the vectors of a batch; ``ids`` are its ids."""
+        values = plain(values)
+        if values.null_count:
+            row = int(np.argmax(values.is_null().to_numpy(zero_copy_only=False)))
+            raise self._error(ids, row, "is missing")
+        sizes = values.value_lengths().to_numpy(zero_copy_only=False)
         if not self._row and len(sizes):
-            if not 1 <= sizes[0] <= LONGEST_VECTOR:
-                raise self._unfit(ids, 0, f"has {sizes[0]} numbers, not 1 to {LONGEST_VECTOR:,}")
+            if not 1 <= sizes[0] <= MAX_DIM:
+                raise self._error(ids, 0, f"has {sizes[0]} numbers, not 1 to {MAX_DIM:,}")
             self.values = np.empty((self._n, int(sizes[0])), dtype=np.float32)
         dim = self.values.shape[1]
         if (sizes != dim).any():
             row = int(np.argmax(sizes != dim))
-            raise self._unfit(ids, row, f"has {sizes[row]} numbers, those before have {dim}")
-        given = part.flatten().to_numpy(zero_copy_only=False).reshape(len(ids), dim)
-        self.values[self._row : self._row + len(ids)] = self._units(given, ids)
+            raise self._error(ids, row, f"has {sizes[row]} numbers, those before have {dim}")
+        vectors = values.flatten().to_numpy(zero_copy_only=False).reshape(len(ids), dim)
+        self.values[self._row : self._row + len(ids)] = self._normalized(vectors, ids)
         self._row += len(ids)
 
-    def _units(self, given: np.ndarray, ids: list[str]) -> np.ndarray:
-        """Vectors, float [m, dim], at length 1: float32."""
-        wide = given.astype(np.float64)
+    def _normalized(self, vectors: np.ndarray, ids: list[str]) -> np.ndarray:
+        """Vectors, float [m, dim], scaled to length 1: float32."""
+        wide = vectors.astype(np.float64)
         largest = np.abs(wide).max(axis=1, initial=0.0)
         if not np.isfinite(largest).all():
             row = int(np.argmax(~np.isfinite(largest)))
-            raise self._unfit(ids, row, "holds what is no finite number")
+            raise self._error(ids, row, "holds what is no finite number")
         if not largest.all():
-            raise self._unfit(ids, int(np.argmin(largest)), "is zero, which points nowhere")
+            raise self._error(ids, int(np.argmin(largest)), "is zero, which points nowhere")
         wide /= largest[:, None]  # first, so that no square is too large or too small
         lengths = np.linalg.norm(wide, axis=1)
         wide /= lengths[:, None]
@@ -224,10 +223,10 @@ class _Vectors:
         self._shortest = min(self._shortest, float(lengths.min()))
         self._longest = max(self._longest, float(lengths.max()))
         unit = np.abs(lengths - 1.0) <= _UNIT
-        return np.where(unit[:, None], given, wide).astype(np.float32)
+        return np.where(unit[:, None], vectors, wide).astype(np.float32)
 
     def notes(self) -> list[str]:
-        """What to say of their lengths."""
+        """A note if the vectors' lengths differ."""
         if self._longest <= _SAME_LENGTH * self._shortest:
             return []
         return [
@@ -236,8 +235,8 @@ class _Vectors:
             "product of the vectors as they were"
         ]
 
-    def _unfit(self, ids: list[str], place: int, what: str) -> DataError:
-        row = self._row + place
+    def _error(self, ids: list[str], index: int, what: str) -> DataError:
+        row = self._row + index
         return DataError(
-            f"{self._path}: the vector of item {ids[place]!r}, row {row} (counted from 0), {what}"
+            f"{self._path}: the vector of item {ids[index]!r}, row {row} (counted from 0), {what}"
         )

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from fusionrec.deploy import build
 from fusionrec.errors import UsageError
-from fusionrec.registry.versions import recent, versions
+from fusionrec.registry.versions import retained_activations, versions
 from fusionrec.service.paths import VERSION
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
@@ -35,7 +35,7 @@ def rollback(state: StateOf) -> Response:
     """The version that was active before this one answers again. Asked twice, the first one is
     back: each time these two change places. For an older one use `activate`.
     """
-    before = recent(state.ledger.activations())
+    before = retained_activations(state.ledger.activations())
     others = [a.version for a in before if a.version != before[0].version]
     if not others:
         raise UsageError(

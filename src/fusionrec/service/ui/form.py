@@ -44,8 +44,8 @@ def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -
         "filters": [about for about in item if about["name"] in filters],
         "version": artifact.version,
         "model": artifact.manifest["model"],
-        "reads_history": artifact.reading is not None,
-        "predicts_ratings": artifact.rates,
+        "reads_history": artifact.history_features is not None,
+        "predicts_ratings": artifact.predicts_ratings,
     }
 
 
