@@ -369,7 +369,7 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
     with pytest.raises(ConfigError, match="unknown setting"):
         fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})
     with pytest.raises(UsageError, match="rating head"):
-        fusionrec.train(data, profile="stars", home=tmp_path)
+        fusionrec.train(data, preset="stars", home=tmp_path)
     assert not list(tmp_path.glob("models/*"))
 
 

@@ -138,9 +138,10 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("train --data synthetic --set training.epochs=0", "training.epochs must be 1 or more"),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
         (
-            "train --data synthetic --profile fast",
+            "train --data synthetic --preset fast",
             "'fast' is not one of 'quick', 'full'",
         ),
+        ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
         ("train --data synthetic --seed -1", "-1 is not in the range x>=0"),
         ("fetch nowhere", "'nowhere' is no data set"),
         ("frobnicate", "No such command 'frobnicate'"),

@@ -84,7 +84,7 @@ def test_a_version_is_measured_or_refused(fusionrec: Run, tmp_path: Path) -> Non
     assert (ended.code, ended.out) == (2, "")
     assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
     assert "train one that may be measured: fusionrec train --protocol next-item\n" in ended.err
-    for option in (["--model", "sequence"], ["--profile", "quick"], ["--set", "training.epochs=2"]):
+    for option in (["--model", "sequence"], ["--preset", "quick"], ["--set", "training.epochs=2"]):
         ended = fusionrec(workspace, *given, *option, "--version", "v1")
         assert (ended.code, ended.out) == (2, "")
         assert f"v1 is trained already; {option[0]} says how to train" in ended.err
@@ -224,3 +224,25 @@ def test_bad_input_is_said_before_any_work(
     assert ended.code == (1 if "no model yet" in says else 2), ended.err
     assert ended.out == ""
     assert time.monotonic() - began < 5
+
+
+def test_the_old_name_of_preset_is_taken_and_the_new_one_told(
+    fusionrec: Run, tmp_path: Path
+) -> None:
+    workspace, note = Workspace(tmp_path), "note: --profile is now --preset\n"
+    asked = ("evaluate", "--protocol", "rating", *SYNTHETIC, "--through-index", "0")
+    ended = fusionrec(workspace, *asked, "--profile", "quick", *as_options(recipe(epochs=1)))
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith(note)
+    assert "--preset quick" in ended.err.splitlines()[-1]  # the command, to be repeated
+    for command in (asked, ("train", *SYNTHETIC)):
+        assert "--profile" not in fusionrec(workspace, command[0], "--help").out
+        for old, new in (("quick", "full"), ("full", "quick")):
+            refused = fusionrec(workspace, *command, "--profile", old, "--preset", new)
+            assert refused.code == 2
+            assert f"--preset {new} and --profile {old} differ" in refused.err
+        same = ("--profile", "stars", "--preset", "stars", "--set", "x=1")
+        assert fusionrec(workspace, *command, *same).err.startswith(note)
+    ended = fusionrec(workspace, *asked, "--version", "v1", "--profile", "quick")
+    assert (ended.code, ended.err.partition("\n")[0]) == (2, note.strip())
+    assert "v1 is trained already; --preset says how to train" in ended.err

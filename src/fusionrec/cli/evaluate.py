@@ -115,7 +115,7 @@ def _source(
         if version is not None:
             raise UsageError("give --baselines-only or --version, not both")
         return None
-    recipe = options.read_recipe(given["model"], given["profile"], settings)
+    recipe = options.read_recipe(given["model"], given["preset"], settings)
     if version is None:
         return TrainOnSplit(
             recipe,
@@ -123,7 +123,7 @@ def _source(
             show=lambda: TrainingProgress(recipe.training.epochs),
             log=say,
         )
-    for name, option in (("model", "--model"), ("profile", "--profile"), ("settings", "--set")):
+    for name, option in (("model", "--model"), ("preset", "--preset"), ("settings", "--set")):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{version} is trained already; {option} says how to train")
     from fusionrec.registry.versions import load
@@ -188,7 +188,8 @@ def _command(context: click.Context) -> str:
     words = ["fusionrec", "evaluate"]
     for parameter in context.command.params:
         name = parameter.name or ""
-        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not given or not parameter.expose_value:
             continue
         value = context.params[name]
         if value is True:

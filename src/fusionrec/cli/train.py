@@ -61,7 +61,7 @@ def train(
     workspace: Workspace,
     data: str,
     model: str,
-    profile: str,
+    preset: str,
     settings: tuple[str, ...],
     seed: int | None,
     protocol: str | None,
@@ -77,7 +77,7 @@ def train(
     """
     from fusionrec.data.catalog import load
 
-    recipe = options.read_recipe(model, profile, settings, seed)
+    recipe = options.read_recipe(model, preset, settings, seed)
     asked = _asked(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
