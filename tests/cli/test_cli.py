@@ -237,6 +237,25 @@ def test_more_than_there_are_is_all_there_are(indexed, fusionrec):
     assert len(json.loads(ended.out)["items"]) == 40
 
 
+@pytest.mark.parametrize("asked", [["recommend", "-k", "99"], ["search", "iron", "-k", "99"]])
+def test_what_was_rated_may_be_asked_for_or_not(indexed, fusionrec, dataset, asked):
+    trained = (dataset.user == 9) & (dataset.item > 1)  # see the fixture ``published``
+    rated = {dataset.items.ids[i] for i in dataset.item[trained]}
+
+    def ids(*options: str) -> set[str]:
+        ended = fusionrec(indexed, *asked, "--user", dataset.users.ids[9], *options, "--json")
+        assert ended.code == 0, ended.err
+        return {item["id"] for item in json.loads(ended.out)["items"]}
+
+    assert ids("--seen") & rated
+    assert not ids("--unseen") & rated
+    assert ids() == (ids("--unseen") if asked[0] == "recommend" else ids("--seen"))
+    default = "unseen" if asked[0] == "recommend" else "seen"
+    shown = " ".join(fusionrec(indexed, asked[0], "--help").out.split())
+    assert "--seen / --unseen" in shown
+    assert f"may be in the answer. [default: {default}]" in shown
+
+
 def test_filters_of_one_category_are_ored_and_combined_with_others(indexed, fusionrec):
     both = ["--genre", "drama", "--genre", "Comedy", "--year", "1960..1990"]
     ended = fusionrec(indexed, "recommend", "--user", "10", "-k", "99", *both, "--json")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,14 @@ def person(command: options.F) -> options.F:
     return user(options.profile(liked(rated(command))))
 
 
+def seen(default: bool) -> Callable[[options.F], options.F]:
+    """Whether items that the person has rated may be in the answer: ``seen``."""
+    return click.option(
+        "--seen/--unseen", default=default, show_default=True,
+        help="Whether items that the person has rated may be in the answer.",
+    )  # fmt: skip
+
+
 def wishes(command: options.F) -> options.F:
     """What else is wished of the answer: ``explain``, ``diversity`` and ``calibration``."""
     explain = click.option("--explain", is_flag=True, help="Say why each item is recommended.")
@@ -68,7 +77,7 @@ def everybody(command: options.F) -> options.F:
 @person
 @options.count
 @options.filters
-@click.option("--seen", is_flag=True, help="Items that the person has rated may be in the answer.")
+@seen(False)
 @wishes
 @options.as_json
 @everybody
@@ -201,7 +210,7 @@ def similar(
 @person
 @options.count
 @options.filters
-@click.option("--unseen", is_flag=True, help="Leave out items that the person has rated.")
+@seen(True)
 @options.as_json
 @options.store
 @click.pass_obj
@@ -210,7 +219,7 @@ def search(
     /,
     words: tuple[str, ...],
     k: int,
-    unseen: bool,
+    seen: bool,
     as_json: bool,
     version: str | None,
     place: Place,
@@ -225,7 +234,7 @@ def search(
     from fusionrec.deploy.open import open_recommender
 
     with open_recommender(workspace, version=version, place=place, log=say) as opened:
-        query = _query(workspace, opened, k, not unseen, given)
+        query = _query(workspace, opened, k, seen, given)
         show_answer(opened.search(" ".join(words), query), as_json, opened.artifact.schema)
 
 
