@@ -110,8 +110,8 @@ def test_the_import_alone_is_light():
 
 
 def test_the_public_names_are_there():
-    assert sorted(_FROM) == sorted(fusionrec.__all__)
-    assert all(callable(getattr(fusionrec, name)) for name in fusionrec.__all__)
+    assert sorted([*_FROM, "__version__"]) == sorted(fusionrec.__all__)
+    assert all(callable(getattr(fusionrec, name)) for name in _FROM)
     assert fusionrec.Dataset is Dataset
     assert set(fusionrec.__all__) <= set(dir(fusionrec))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):

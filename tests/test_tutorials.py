@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-import folders
 import pytest
 
+import export_folders
 from builders import Ended, as_options, sequence_recipe
 from fusionrec.workspace import Workspace
 
@@ -85,7 +85,7 @@ def test_the_shop(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
 
 def test_movielens_files(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    folders.movielens(tmp_path / "ml-latest-small")
+    export_folders.movielens(tmp_path / "ml-latest-small")
     ended = follow("tutorial-movielens-csv.md", tmp_path, fusionrec)
 
     lines = written(tmp_path / "ml-latest-small" / "fusionrec.toml", comments=False)

@@ -23,7 +23,7 @@ _FROM = {
     "Recommender": "api",
     "evaluate": "api",
     "read_data": "api",
-    "read_frames": "data.frames",
+    "read_frames": "data.dataframes",
     "train": "api",
 }
 __all__ = [

@@ -397,7 +397,7 @@ def test_train_prints_the_version_and_talks_on_stderr(tmp_path, fusionrec):
 def files(tmp_path: Path):
     """The writer of small data sets that the tests of the readers use."""
     spec = importlib.util.spec_from_file_location(
-        "data_builders", Path(__file__).parent / "data" / "conftest.py"
+        "data_builders", Path(__file__).parents[1] / "data" / "conftest.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -437,14 +437,15 @@ def spawn(*arguments: str, **options: object) -> subprocess.Popen[str]:
 def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries(tmp_path):
     """As quickstart does: Paddle, faiss, gRPC and Milvus Lite in one process, no network."""
     code = (
-        "import sys\nfrom fusionrec import config\n"
-        "from fusionrec.cli import main, training\n"
-        "from fusionrec.data import fetch\nfrom builders import recipe\n"
-        "training.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
-        "fetch.first_available = lambda *_: (fetch.load('synthetic', None), 'It is the sample.')\n"
+        "import sys\nfrom fusionrec.cli import main, train\n"
+        "from fusionrec.data import catalog\nfrom builders import recipe\n"
+        "train.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
+        "sample = catalog.load('synthetic', None), 'It is the sample.'\n"
+        "catalog.first_available = lambda *_: sample\n"
         "main(['--home', sys.argv[1], 'quickstart'])"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    tests = f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}"
+    env = {**os.environ, "PYTHONPATH": tests}
     process = spawn(sys.executable, "-c", code, str(tmp_path / "home"), env=env)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
