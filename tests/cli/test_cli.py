@@ -24,6 +24,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
 from fusionrec.deploy.build import build_index
 from fusionrec.errors import ArtifactError, ConfigError, FusionrecError
+from fusionrec.ledger import Ledger
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
 from fusionrec.registry.tables import read_table, write_table
@@ -535,3 +536,17 @@ def test_nothing_known_is_answered_by_what_is_popular_and_says_so(indexed, fusio
     ended = fusionrec(indexed, "recommend", "-k", "2")
     assert ended.code == 0
     assert "rated most often" in ended.err
+
+
+@pytest.mark.parametrize("group", ["models", "items", "keys"])
+def test_a_group_alone_does_as_its_list(workspace, fusionrec, group):
+    Ledger(workspace.ledger).add_key("page", ("read",))
+    fusionrec(workspace, "items", "withdraw", "7")
+    for options in ([], ["--json"]):
+        alone = fusionrec(workspace, group, *options)
+        assert (alone.code, bool(alone.out)) == (0, True)
+        assert fusionrec(workspace, group, "list", *options) == alone
+    assert len(json.loads(alone.out)) == 1
+    refused = fusionrec(workspace, group, "--json", "list")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--json stands after the subcommand" in refused.err

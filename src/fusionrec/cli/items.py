@@ -24,19 +24,23 @@ _SHOWN = 5  # categories that one note tells
 
 
 @click.group(invoke_without_command=True)
-@options.as_json
-@click.pass_context
-def items(context: click.Context, as_json: bool) -> None:
+@options.lists
+def items() -> None:
     """Add, change or withdraw single items; alone, list what was changed since the training.
 
     A change is kept in the ledger, and every answer knows it at once: the index need not be built
     again. A new item is placed by its content, and so is a changed one.
     """
-    if context.invoked_subcommand is not None:
-        return
+
+
+@items.command("list")
+@options.as_json
+@click.pass_obj
+def list_changes(workspace: Workspace, as_json: bool) -> None:
+    """List the items that were changed since the training."""
     from fusionrec.data.item_files import plain_content
 
-    _, catalog = _now(context.obj)
+    _, catalog = _now(workspace)
     artifact = catalog.artifact
     own = len(artifact.items)
     rows = []

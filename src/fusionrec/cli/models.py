@@ -120,15 +120,19 @@ def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) ->
 
 
 @click.group(invoke_without_command=True)
-@options.as_json
-@click.pass_context
-def models(context: click.Context, as_json: bool) -> None:
+@options.lists
+def models() -> None:
     """List the versions; activate one (forward or back), or prune old ones."""
-    if context.invoked_subcommand is not None:
-        return
+
+
+@models.command("list")
+@options.as_json
+@click.pass_obj
+def list_versions(workspace: Workspace, as_json: bool) -> None:
+    """List the versions, the oldest first."""
     from fusionrec.registry.versions import versions
 
-    found = versions(context.obj)
+    found = versions(workspace)
     if as_json:
         show_json([asdict(version) for version in found])
         return

@@ -30,6 +30,22 @@ count = click.option(
 as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
 
 
+def lists(group: F) -> F:
+    """Makes a group without a subcommand do as its subcommand ``list``, which takes ``--json``."""
+
+    @functools.wraps(group)
+    def bare(context: click.Context, as_json: bool) -> None:
+        if context.invoked_subcommand is None:
+            command = context.command
+            assert isinstance(command, click.Group)
+            context.invoke(command.commands["list"], as_json=as_json)
+        elif as_json:
+            path = f"{context.command_path} {context.invoked_subcommand}"
+            raise UsageError("--json stands after the subcommand", f"{path} --help")
+
+    return cast(F, as_json(click.pass_context(bare)))
+
+
 newest = click.option("--version", metavar="vN", help="Default: the newest version.")
 data = click.option(
     "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."

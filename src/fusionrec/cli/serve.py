@@ -66,9 +66,10 @@ def serve(
     run(workspace, place, settings, say)
 
 
-@click.group()
+@click.group(invoke_without_command=True)
+@options.lists
 def keys() -> None:
-    """Keys to the service: add, list, remove."""
+    """List the keys to the service; add or remove one."""
 
 
 @keys.command("add")
@@ -91,7 +92,7 @@ def add(workspace: Workspace, name: str, scopes: tuple[str, ...]) -> None:
 @keys.command("list")
 @options.as_json
 @click.pass_obj
-def listed(workspace: Workspace, as_json: bool) -> None:
+def list_keys(workspace: Workspace, as_json: bool) -> None:
     """List the keys, without their secrets."""
     from fusionrec.ledger import Ledger
 
