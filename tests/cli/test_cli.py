@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shlex
@@ -164,7 +163,7 @@ def test_a_workspace_without_a_model_exits_1_with_a_hint(tmp_path, fusionrec, ar
     ended = fusionrec(Workspace(tmp_path / "new"), *arguments.split())
     assert (ended.code, ended.out) == (1, "")
     assert "has no model yet" in ended.err
-    assert "hint: train one: fusionrec train" in ended.err
+    assert f"hint: train one: fusionrec --home {tmp_path / 'new'} train" in ended.err
     assert not (tmp_path / "new").exists()
 
 
@@ -387,22 +386,11 @@ def test_train_prints_the_version_and_talks_on_stderr(tmp_path, fusionrec):
     assert "synthetic" in ended.err
     assert "epoch  1/2   error in stars: train" in ended.err
     assert "validation" in ended.err
-    assert "fusionrec index" in ended.err
+    assert f"fusionrec --home {tmp_path} index" in ended.err
     trained = Artifact.load(workspace.models / "v1").manifest["recipe"]
     assert trained == json.loads(
         json.dumps(recipe(epochs=2, batch=3000).change({"training.seed": "3"}).to_dict())
     )
-
-
-@pytest.fixture
-def files(tmp_path: Path):
-    """The writer of small data sets that the tests of the readers use."""
-    spec = importlib.util.spec_from_file_location(
-        "data_builders", Path(__file__).parents[1] / "data" / "conftest.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Files(tmp_path)
 
 
 def test_fetch_prints_the_path_of_what_it_found(tmp_path, fusionrec, monkeypatch, files):
@@ -424,7 +412,7 @@ def test_quickstart_ends_in_films_and_says_what_it_used(tmp_path, fusionrec, mon
     rows = [line.split("\t") for line in ended.out.splitlines()]
     assert rows[0][:3] == ["Rank", "Id", "Title"]
     assert {row[2] for row in rows[1:]} == {"Toy Story", "Quiet Harbour, The", "Café Noir"}
-    assert "fusionrec recommend --user" in ended.err
+    assert f"fusionrec --home {workspace.home} recommend --user" in ended.err
     again = json.loads(fusionrec(workspace, "recommend", "--user", "1", "--json").out)
     assert again["place"] == str(Path(workspace.milvus).resolve())
 
@@ -550,3 +538,50 @@ def test_a_group_alone_does_as_its_list(workspace, fusionrec, group):
     refused = fusionrec(workspace, group, "--json", "list")
     assert (refused.code, refused.out) == (2, "")
     assert "--json stands after the subcommand" in refused.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--home", "HOME", "models"),
+        ("models", "--home", "HOME"),
+        ("models", "list", "--home=HOME"),
+        ("--home", "HOME", "models", "--home", "HOME/../home", "list", "--home", "HOME"),
+    ],
+)
+def test_the_workspace_is_named_before_or_after_the_command(workspace, capsys, monkeypatch, words):
+    monkeypatch.setenv("FUSIONREC_HOME", str(workspace.home / "elsewhere"))
+
+    def called(*words: str) -> Ended:
+        code = run(lambda: cli.main(list(words), standalone_mode=False))
+        return Ended(code, *capsys.readouterr())
+
+    ended = called(*(word.replace("HOME", str(workspace.home)) for word in words))
+    assert (ended.code, ended.err) == (0, "")
+    assert "v1" in ended.out
+    assert "no model yet" in called("models").err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("models", "--home", "b"), ("models", "list", "--home", "b"), ("recommend", "--home", "b")],
+)
+def test_two_workspaces_are_refused(workspace, fusionrec, words):
+    ended = fusionrec(workspace, *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"--home {workspace.home} and --home b differ" in ended.err
+
+
+def test_hints_name_the_workspace_that_was_named(tmp_path, capsys, monkeypatch):
+    def err(*words: str) -> str:
+        run(lambda: cli.main(list(words), standalone_mode=False))
+        return capsys.readouterr().err
+
+    monkeypatch.chdir(tmp_path)
+    assert "train one: fusionrec train --data ml-1m, or fusionrec quickstart\n" in err("index")
+    for words in (("--home", "my shop", "index"), ("index", "--home", "my shop")):
+        named = "fusionrec --home 'my shop'"
+        assert f"train one: {named} train --data ml-1m, or {named} quickstart\n" in err(*words)
+    named = err("--home", "fusionrec", "recommend", "--user", "1")
+    assert named.startswith("error: the workspace fusionrec has no model yet\n")
+    assert "fusionrec --home fusionrec train" in named

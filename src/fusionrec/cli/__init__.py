@@ -13,38 +13,25 @@ import click
 
 from fusionrec._version import __version__
 from fusionrec.cli import data, evaluate, init, items, models, recommend, report, serve, train
+from fusionrec.cli.command import Group
 from fusionrec.cli.output import say
 from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
-from fusionrec.workspace import Workspace
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="fusionrec")
-@click.option(
-    "--home",
-    envvar="FUSIONREC_HOME",
-    metavar="DIR",
-    help="The workspace: models, embedded Milvus, ledger, downloads. Default: ./.fusionrec",
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.pass_context
-def cli(context: click.Context, home: str | None) -> None:
-    """Train a two-tower recommender, index its items in Milvus, and ask it what is next.
-
-    Try first: fusionrec quickstart
-    """
-    context.obj = Workspace.find(home)
+@click.version_option(__version__, prog_name="fusionrec")
+def cli() -> None:
+    """Train a two-tower recommender, index its items in Milvus, and ask it what is next."""
 
 
 for command in (
-    *init.COMMANDS,
-    *data.COMMANDS,
-    *train.COMMANDS,
-    *recommend.COMMANDS,
-    *evaluate.COMMANDS,
-    *report.COMMANDS,
-    *items.COMMANDS,
-    *models.COMMANDS,
-    *serve.COMMANDS,
+    *(init.init, init.sample, data.check, train.quickstart, train.fetch, train.train),
+    *(recommend.recommend, recommend.similar, recommend.search, evaluate.evaluate),
+    *(report.report, items.items, items.export, models.index, models.models, models.doctor),
+    *(serve.serve, serve.keys),
 ):
     cli.add_command(command)
 

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command, home_options
 from fusionrec.cli.output import (
     ProgressLines,
     TrainingProgress,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from fusionrec.evaluation.result import Result
 
 
-@click.command()
+@click.command(cls=Command)
 @options.protocol(required=True)
 @options.data
 @options.recipe
@@ -65,7 +66,7 @@ def evaluate(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Measure a model beside baselines, on the same splits, by a protocol.
+    """Measure a model beside baselines, on the same splits.
 
     The model is trained on each split's training rows alone and thrown away afterwards; or it is a
     version that `fusionrec train --protocol` made.
@@ -185,7 +186,7 @@ def _check_place(save: Path | None) -> None:
 
 def _command(context: click.Context) -> str:
     """The command as it was given, whoever called it."""
-    words = ["fusionrec", "evaluate"]
+    words = ["fusionrec", *home_options(), "evaluate"]
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
@@ -198,6 +199,3 @@ def _command(context: click.Context) -> str:
         for one in value if isinstance(value, tuple) else (value,):
             words += [parameter.opts[0], str(one)]
     return shlex.join(words)
-
-
-COMMANDS = (evaluate,)

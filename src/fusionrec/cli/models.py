@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command, Group, with_home
 from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import ArtifactError, FusionrecError, StoreInUseError, UsageError
 from fusionrec.workspace import Workspace
@@ -26,7 +27,7 @@ OTHER_ITEMS = (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @options.place
 @options.newest
 @click.option(
@@ -50,7 +51,7 @@ def index(
     kind: IndexType | None,
     measure: bool,
 ) -> None:
-    """Put a version's item vectors into Milvus and make it the one that answers."""
+    """Put a version's vectors into Milvus and make it the active one."""
     from fusionrec.deploy.build import build_index, measure_index
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current
@@ -119,10 +120,10 @@ def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) ->
     return artifact
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @options.lists
 def models() -> None:
-    """List the versions; activate one (forward or back), or prune old ones."""
+    """List the versions, activate one (forward or back), or prune."""
 
 
 @models.command("list")
@@ -154,7 +155,10 @@ def list_versions(workspace: Workspace, as_json: bool) -> None:
 @options.place
 @click.pass_obj
 def activate(workspace: Workspace, version: str, place: Place) -> None:
-    """Make VERSION the one that answers, at once where its index is still there."""
+    """Make VERSION the one that answers.
+
+    At once where its index is still there.
+    """
     from fusionrec.deploy.build import activate as make_active
 
     try:
@@ -168,7 +172,10 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
 @options.place
 @click.pass_obj
 def prune(workspace: Workspace, keep: int, place: Place) -> None:
-    """Delete all but the newest versions; the active one and the one before it stay."""
+    """Delete all but the newest versions.
+
+    The active one and the one before it stay.
+    """
     from fusionrec.deploy.build import prune as delete
     from fusionrec.registry.versions import versions
 
@@ -179,7 +186,7 @@ def prune(workspace: Workspace, keep: int, place: Place) -> None:
         click.echo(name)
 
 
-@click.command()
+@click.command(cls=Command)
 @options.store
 @click.pass_context
 def doctor(context: click.Context, version: str | None, place: Place) -> None:
@@ -191,11 +198,8 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
         worst = max(worst, finding.level)
         click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
         if finding.hint:
-            click.echo(f"         {finding.hint}")
+            click.echo(f"         {with_home(finding.hint)}")
     if worst == 2:
         raise FusionrecError(
             "something here is broken", hint="each error above says how to mend it"
         )
-
-
-COMMANDS = (index, models, doctor)

@@ -160,7 +160,7 @@ def profile(command: F) -> F:
     for field in reversed(MOVIELENS.attributes("user")):
         # Not click.Choice: other schemas may have a field of this name and other choices.
         some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
-        more = ", ..." if len(field.choices) > 3 else ""
+        more = " and so on" if len(field.choices) > 3 else ""
         help_text = f"For a model of {MOVIELENS.name}: {some}{more}"
         command = click.option(f"--{field.flag}", f"profile_{field.name}", help=help_text)(command)
     return click.option(

@@ -13,6 +13,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say, show_answer
 from fusionrec.cli.serve import one_thread
 from fusionrec.errors import UsageError
@@ -73,7 +74,7 @@ def everybody(command: options.F) -> options.F:
     return every(output(command))
 
 
-@click.command()
+@click.command(cls=Command)
 @person
 @options.count
 @options.filters
@@ -98,10 +99,11 @@ def recommend(
     file: Path | None,
     **given: Any,
 ) -> None:
-    """Recommend items to a user, to a profile, to someone who likes some items, or any mixture.
+    """Recommend items to a user, a profile, or whoever likes something.
 
-    A profile given here wins over what is stored; items given come after those stored, and are left
-    out as those are. With nothing said, the answer is the most popular items, and is labelled so.
+    Any mixture of them will do. A profile given here wins over what is stored; items given come
+    after those stored, and are left out as those are. With nothing said, the answer is the most
+    popular items, and is labelled so.
 
     With --all the answers for all users of the version go into one Parquet file: user, item, rank,
     score and, where the version predicts ratings, stars.
@@ -178,7 +180,7 @@ def _recommend_all(
     click.echo(file)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("item")
 @options.count
 @options.filters
@@ -196,7 +198,10 @@ def similar(
     place: Place,
     **given: Any,
 ) -> None:
-    """Items whose vectors are nearest to the vector of ITEM, an item's id or title."""
+    """Find the items whose vectors are nearest to ITEM's.
+
+    ITEM is an id or a title.
+    """
     from fusionrec.deploy.open import open_recommender
 
     with open_recommender(workspace, version=version, place=place, log=say) as opened:
@@ -205,7 +210,7 @@ def similar(
         show_answer(answer, as_json, opened.artifact.schema)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("words", nargs=-1, required=True)
 @person
 @options.count
@@ -225,11 +230,11 @@ def search(
     place: Place,
     **given: Any,
 ) -> None:
-    """Items by WORDS of titles and categories, a year or a decade such as 1970s.
+    """Find items by WORDS of titles and categories.
 
-    An item is found that holds one of the words or more, ranked by BM25. Said for whom, the ranking
-    of the words and that by the person's taste are joined by reciprocal ranks; an item that is only
-    to their taste is not found.
+    A year is a word too, and a decade such as 1970s. An item is found that holds one of the words
+    or more, ranked by BM25. Said for whom, the ranking of the words and that by the person's taste
+    are joined by reciprocal ranks; an item that is only to their taste is not found.
     """
     from fusionrec.deploy.open import open_recommender
 
@@ -257,6 +262,3 @@ def _query(
 def _named(opened: Recommender, text: str) -> str:
     """The id of the item that is meant; what is neither an id nor a title stays what it is."""
     return opened.finder.item(text) or text
-
-
-COMMANDS = (recommend, similar, search)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command, Group
 from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.workspace import Workspace
 
@@ -34,7 +35,7 @@ def one_thread(command: options.F) -> options.F:
     return cast(options.F, alone)
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
@@ -66,7 +67,7 @@ def serve(
     run(workspace, place, settings, say)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @options.lists
 def keys() -> None:
     """List the keys to the service; add or remove one."""
@@ -116,6 +117,3 @@ def remove(workspace: Workspace, name: str) -> None:
 
     Ledger(workspace.ledger).remove_key(name)
     say(f"the key {name!r} is gone")
-
-
-COMMANDS = (serve, keys)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import (
     ProgressLines,
     TrainingProgress,
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from fusionrec.registry import Artifact
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("name")
 @click.pass_obj
 def fetch(workspace: Workspace, name: str) -> None:
-    """Find or download a data set (ml-1m, ml-100k, or a path), and check it."""
+    """Find or download a data set (ml-1m, ml-100k, a path), and check it."""
     from fusionrec.data.catalog import find
     from fusionrec.data.load import read
 
@@ -46,7 +47,7 @@ def fetch(workspace: Workspace, name: str) -> None:
     click.echo(found.path)
 
 
-@click.command()
+@click.command(cls=Command)
 @options.data
 @options.recipe
 @click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
@@ -183,7 +184,7 @@ def _again() -> str:
     return shlex.join(["fusionrec", *arguments, "--resume"])
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
 @click.pass_obj
 def quickstart(workspace: Workspace, resume: bool) -> None:
@@ -206,6 +207,3 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
         show_answer(recommender.recommend(Query(profile=viewer, k=5)), as_json=False)
     user = artifact.users.ids[0]
     say(f"now ask for yourself, such as: fusionrec recommend --user {user}")
-
-
-COMMANDS = (quickstart, fetch, train)
