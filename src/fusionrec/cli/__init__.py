@@ -27,13 +27,14 @@ def cli() -> None:
     """Train a two-tower recommender, index its items in Milvus, and ask it what is next."""
 
 
-for command in (
-    *(init.init, init.sample, data.check, train.quickstart, train.fetch, train.train),
-    *(recommend.recommend, recommend.similar, recommend.search, evaluate.evaluate),
-    *(report.report, items.items, items.export, models.index, models.models, models.doctor),
-    *(serve.serve, serve.keys),
-):
-    cli.add_command(command)
+cli.add_section("Start", train.quickstart)
+cli.add_section("Data", init.init, data.check, init.sample, train.fetch)
+cli.add_section("Train", train.train, models.index)
+cli.add_section("Ask", recommend.recommend, recommend.similar, recommend.search)
+cli.add_section("Evaluate", evaluate.evaluate, report.report)
+cli.add_section("Items", items.items, items.export)
+cli.add_section("Serve", serve.serve, serve.keys)
+cli.add_section("Look after", models.models, models.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,9 +1,10 @@
-"""Commands and groups that take ``--home`` anywhere."""
+"""Commands and groups that take ``--home`` anywhere, and show examples; nothing is cut off."""
 
 from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,15 @@ _HOME = "fusionrec.cli.home"  # in the contexts' meta: the option as it was give
 
 
 class Command(click.Command):
-    """A command with ``--home``."""
+    """A command with ``--home``, and with examples below its help.
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    Args:
+        examples: lines as people type them; ``tests/cli/test_help.py`` runs them.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
         super().__init__(*args, **settings)
+        self.examples = tuple(examples)
         self.params.append(
             click.Option(
                 ["--home"],
@@ -32,11 +38,40 @@ class Command(click.Command):
             )
         )
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the examples."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
 
 class Group(Command, click.Group):
-    """A group of such commands."""
+    """A group of such commands, which its help may show in sections."""
 
     command_class = Command
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._sections: dict[str, list[str]] = {}
+
+    def add_section(self, title: str, *commands: click.Command) -> None:
+        """Adds commands under a title; the first one's first example stands below them."""
+        self._sections[title] = [str(command.name) for command in commands]
+        for command in commands:
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands with the first sentence of each one's help."""
+        widest = max(map(len, self.commands))
+        for title, names in (self._sections or {"Commands": self.list_commands(ctx)}).items():
+            rows = [(n, self.commands[n].get_short_help_str(limit=1000)) for n in names]
+            first = self.commands[names[0]]
+            if self._sections and isinstance(first, Command) and first.examples:
+                rows.append(("", f"e.g. {first.examples[0]}"))
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), text) for name, text in rows])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the command; commands in the hint of its error keep ``--home``."""

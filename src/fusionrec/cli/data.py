@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _KINDS = 20  # of events that are listed
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec check shop"])
 @click.argument("data", metavar="[PATH]", default=".")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.pass_obj

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from fusionrec.evaluation.result import Result
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec evaluate --protocol next-item --data ml-1m",
+        "fusionrec evaluate --protocol rating --data ml-1m --preset stars --seeds 0..2",
+    ],
+)
 @options.protocol(required=True)
 @options.data
 @options.recipe

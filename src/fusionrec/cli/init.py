@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fusionrec.data.inference.infer import InferredSpec
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec init shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Write over a fusionrec.toml that is there.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
@@ -76,7 +76,7 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec sample shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def sample(folder: Path, seed: int) -> None:

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 _SHOWN = 5  # categories that one note tells
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=["fusionrec items add new.jsonl", "fusionrec items"],
+)
 @options.lists
 def items() -> None:
     """Add, change or withdraw single items, or list the changes.
@@ -35,7 +39,7 @@ def items() -> None:
     """
 
 
-@items.command("list")
+@items.command("list", examples=["fusionrec items list", "fusionrec items list --json"])
 @options.as_json
 @click.pass_obj
 def list_changes(workspace: Workspace, as_json: bool) -> None:
@@ -68,7 +72,9 @@ def list_changes(workspace: Workspace, as_json: bool) -> None:
     show_rows(["Id", "Title", "State"], [[r["id"], r["title"], r["state"]] for r in rows])
 
 
-@items.command("add")
+@items.command(
+    "add", examples=["fusionrec items add new.jsonl", "fusionrec items add new.csv --id sku"]
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--id", "id_column", metavar="COLUMN", help="Where the id stands in FILE.")
 @click.pass_obj
@@ -105,7 +111,7 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     say(f"{said}; every answer knows of that from now on")
 
 
-@items.command("withdraw")
+@items.command("withdraw", examples=["fusionrec items withdraw 4001"])
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
@@ -123,7 +129,7 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     say(f"{_items(written)} withdrawn; no answer shows that from now on")
 
 
-@items.command("restore")
+@items.command("restore", examples=["fusionrec items restore 4001"])
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
@@ -152,12 +158,12 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     say(f"{_items(written)} back in every answer")
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, examples=["fusionrec export vectors -o items.parquet"])
 def export() -> None:
     """Give what is here to other programs."""
 
 
-@export.command("vectors")
+@export.command("vectors", examples=["fusionrec export vectors -o items.parquet"])
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
               help="The Parquet file to write.")  # fmt: skip
 @click.pass_obj
@@ -179,7 +185,13 @@ def vectors(workspace: Workspace, file: Path) -> None:
     click.echo(file)
 
 
-@export.command("feedback")
+@export.command(
+    "feedback",
+    examples=[
+        "fusionrec export feedback -o said",
+        "fusionrec export feedback --data ml-1m -o with-said",
+    ],
+)
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path),
               help="The folder to make.")  # fmt: skip
 @click.option("--data", help="A data set to add it to: ml-1m, ml-100k, synthetic, or a path.")

@@ -27,7 +27,7 @@ OTHER_ITEMS = (
 )
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec index", "fusionrec index --version v1 --measure"])
 @options.place
 @options.newest
 @click.option(
@@ -120,13 +120,17 @@ def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) ->
     return artifact
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=["fusionrec models", "fusionrec models activate v1"],
+)
 @options.lists
 def models() -> None:
     """List the versions, activate one (forward or back), or prune."""
 
 
-@models.command("list")
+@models.command("list", examples=["fusionrec models list", "fusionrec models list --json"])
 @options.as_json
 @click.pass_obj
 def list_versions(workspace: Workspace, as_json: bool) -> None:
@@ -150,7 +154,7 @@ def list_versions(workspace: Workspace, as_json: bool) -> None:
         show_rows(header, rows)
 
 
-@models.command("activate")
+@models.command("activate", examples=["fusionrec models activate v1"])
 @click.argument("version")
 @options.place
 @click.pass_obj
@@ -167,7 +171,7 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
         _handed_over(workspace, version, place, error)
 
 
-@models.command("prune")
+@models.command("prune", examples=["fusionrec models prune --keep 2"])
 @click.option("--keep", type=click.IntRange(1), default=3, show_default=True)
 @options.place
 @click.pass_obj
@@ -186,7 +190,7 @@ def prune(workspace: Workspace, keep: int, place: Place) -> None:
         click.echo(name)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec doctor"])
 @options.store
 @click.pass_context
 def doctor(context: click.Context, version: str | None, place: Place) -> None:

@@ -74,7 +74,13 @@ def everybody(command: options.F) -> options.F:
     return every(output(command))
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec recommend --user 42",
+        "fusionrec recommend --age 25 --gender F --genre Comedy --year 1980..1999",
+    ],
+)
 @person
 @options.count
 @options.filters
@@ -180,7 +186,10 @@ def _recommend_all(
     click.echo(file)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.. --where genre!=Horror"],
+)
 @click.argument("item")
 @options.count
 @options.filters
@@ -210,7 +219,10 @@ def similar(
         show_answer(answer, as_json, opened.artifact.schema)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=['fusionrec search "space opera 1970s"', "fusionrec search comedy --user 42 --unseen"],
+)
 @click.argument("words", nargs=-1, required=True)
 @person
 @options.count

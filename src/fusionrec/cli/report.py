@@ -13,7 +13,9 @@ from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace, move_in
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command, examples=["fusionrec report", "fusionrec report --data ml-1m -o report.html"]
+)
 @options.version
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",

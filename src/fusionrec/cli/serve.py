@@ -35,7 +35,7 @@ def one_thread(command: options.F) -> options.F:
     return cast(options.F, alone)
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec serve", "fusionrec serve --port 8080 --workers 2"])
 @click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
@@ -67,13 +67,15 @@ def serve(
     run(workspace, place, settings, say)
 
 
-@click.group(cls=Group, invoke_without_command=True)
+@click.group(
+    cls=Group, invoke_without_command=True, examples=["fusionrec keys add page", "fusionrec keys"]
+)
 @options.lists
 def keys() -> None:
     """List the keys to the service; add or remove one."""
 
 
-@keys.command("add")
+@keys.command("add", examples=["fusionrec keys add shop --scope read --scope feedback"])
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(["read", "feedback", "admin"]),
               help="What it opens; may be repeated.  [default: read, feedback]")  # fmt: skip
@@ -90,7 +92,7 @@ def add(workspace: Workspace, name: str, scopes: tuple[str, ...]) -> None:
     click.echo(secret)
 
 
-@keys.command("list")
+@keys.command("list", examples=["fusionrec keys list", "fusionrec keys list --json"])
 @options.as_json
 @click.pass_obj
 def list_keys(workspace: Workspace, as_json: bool) -> None:
@@ -108,7 +110,7 @@ def list_keys(workspace: Workspace, as_json: bool) -> None:
     )
 
 
-@keys.command("remove")
+@keys.command("remove", examples=["fusionrec keys remove page"])
 @click.argument("name")
 @click.pass_obj
 def remove(workspace: Workspace, name: str) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fusionrec.registry import Artifact
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec fetch ml-1m"])
 @click.argument("name")
 @click.pass_obj
 def fetch(workspace: Workspace, name: str) -> None:
@@ -47,7 +47,13 @@ def fetch(workspace: Workspace, name: str) -> None:
     click.echo(found.path)
 
 
-@click.command(cls=Command)
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec train --data ml-1m --preset quick",
+        "fusionrec train --data ml-1m --model sequence --set training.epochs=5",
+    ],
+)
 @options.data
 @options.recipe
 @click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
@@ -184,7 +190,7 @@ def _again() -> str:
     return shlex.join(["fusionrec", *arguments, "--resume"])
 
 
-@click.command(cls=Command)
+@click.command(cls=Command, examples=["fusionrec quickstart"])
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
 @click.pass_obj
 def quickstart(workspace: Workspace, resume: bool) -> None:
