@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     help="ml-1m, ml-100k, synthetic, or the path of a zip or folder. "
     "Default: the first of ml-1m, ml-100k and synthetic that can be had.",
 )
-@click.option("--profile", type=click.Choice(list(FUSION)), default="full", show_default=True)
+@options.preset(list(FUSION), "Named settings: quick is soon done, full the most accurate.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
     help="Any setting, such as training.epochs=5 or model.dim=128.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
-def main(data: str | None, profile: str, settings: tuple[str, ...], resume: bool) -> None:
+def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool) -> None:
     """Train on MovieLens; write recommender_system.inference.model and movies_origin.txt."""
-    recipe = FUSION[profile].change(options.read_settings(settings))
+    recipe = FUSION[preset].change(options.read_settings(settings))
     workspace = Workspace.find()
     dataset = load(data, workspace)
     artifact = train(dataset, recipe, workspace, resume)

@@ -36,7 +36,7 @@ def main() -> None:
     """Reads the arguments, and trains and measures every variant."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-100k")
-    parser.add_argument("--profile", default="quick", choices=list(SEQUENCE))
+    parser.add_argument("--preset", default="quick", choices=list(SEQUENCE))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="settings of all, as name=value")
     parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
@@ -50,7 +50,7 @@ def main() -> None:
     )
     first: MetricsRow | None = None
     for name in arguments.only:
-        recipe = SEQUENCE[arguments.profile].change({**common, **VARIANTS[name]})
+        recipe = SEQUENCE[arguments.preset].change({**common, **VARIANTS[name]})
         result = evaluate(
             dataset, named("next-item"), options, TrainOnSplit(recipe), through_index=0
         )

@@ -44,9 +44,9 @@ def main() -> None:
     """Reads the arguments and trains every variant."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-1m")
-    parser.add_argument("--profile", default="quick", help="what the variants change")
+    parser.add_argument("--preset", default="quick", help="what the variants change")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="these variants, or profiles, alone")
+    parser.add_argument("--only", nargs="*", help="these variants, or presets, alone")
     parser.add_argument("--set", nargs="*", default=[], help="settings of all, as name=value")
     parser.add_argument("--test", action="store_true", help="ask for the test")
     arguments = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
             recipe = FUSION[name].change(common)
         else:
             alone = {**ALONE, "training.validation": "0", **VARIANTS[name], **common}
-            recipe = FUSION[arguments.profile].change(alone)
+            recipe = FUSION[arguments.preset].change(alone)
         found = run(dataset, recipe, test=arguments.test)
         print(json.dumps({"variant": name, **found}), flush=True)
 

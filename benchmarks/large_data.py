@@ -6,7 +6,7 @@ Makes the files in the folder unless they are there: interactions in the order o
 people and items are, each pair once but for a hundredth that is rated again; items with a title,
 categories and a number. Every measured step runs in a process of its own; the figures are its
 seconds from start to end, Python's start included, and the largest memory that it ever held, mapped
-files included. ``train`` takes so many steps of the profile ``quick`` and reports their rate alone.
+files included. ``train`` takes so many steps of the preset ``quick`` and reports their rate alone.
 """
 
 from __future__ import annotations

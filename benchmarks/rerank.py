@@ -1,6 +1,6 @@
 """What diversity and calibration cost in hits, and what they gain, on protocol next-item.
 
-    fusionrec --home HOME train --data ml-1m --profile quick --protocol next-item
+    fusionrec --home HOME train --data ml-1m --preset quick --protocol next-item
     python benchmarks/rerank.py --home HOME --data ml-1m
 
 Asks every user of the test what is next, as `fusionrec recommend` does, of an exact index; the item

@@ -110,8 +110,8 @@ def test_the_import_alone_is_light():
 
 
 def test_the_public_names_are_there():
-    assert sorted(_FROM) == sorted(fusionrec.__all__)
-    assert all(callable(getattr(fusionrec, name)) for name in fusionrec.__all__)
+    assert sorted([*_FROM, "__version__"]) == sorted(fusionrec.__all__)
+    assert all(callable(getattr(fusionrec, name)) for name in _FROM)
     assert fusionrec.Dataset is Dataset
     assert set(fusionrec.__all__) <= set(dir(fusionrec))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
@@ -369,7 +369,7 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
     with pytest.raises(ConfigError, match="unknown setting"):
         fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})
     with pytest.raises(UsageError, match="rating head"):
-        fusionrec.train(data, profile="stars", home=tmp_path)
+        fusionrec.train(data, preset="stars", home=tmp_path)
     assert not list(tmp_path.glob("models/*"))
 
 

@@ -216,7 +216,7 @@ def test_wrong_settings_and_data_are_wrong_use(tmp_path: Path) -> None:
     wrong = run(tmp_path, "train.py", "--data", "synthetic", "--set", "model.dims=3")
     assert (wrong.code, "did you mean model.dim?" in wrong.err) == (2, True)
     assert run(tmp_path, "train.py", "--data", "nowhere").code == 2
-    assert run(tmp_path, "train.py", "--profile", "best").code == 2
+    assert run(tmp_path, "train.py", "--preset", "best").code == 2
 
 
 def test_what_is_missing_says_which_command_makes_it(trained: Path, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, UsageError
-from fusionrec.models.presets import AnyRecipe, recipe_named
+from fusionrec.models.presets import AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Model:
 def train(
     dataset: Dataset,
     model: str = "fusion",
-    profile: str = "quick",
+    preset: str = "quick",
     *,
     home: Home = None,
     settings: Mapping[str, Any] | None = None,
@@ -113,17 +113,17 @@ def train(
     Args:
         dataset: what it learns from.
         model: ``fusion`` reads ids and profiles, ``sequence`` a person's history and profile.
-        profile: named settings: ``quick`` is soon done, ``full`` the most accurate.
+        preset: named settings: ``quick`` is soon done, ``full`` the most accurate.
         home: the workspace's folder, as of ``read_data``.
         settings: others by name, such as ``{"training.epochs": 5}``.
         log: takes a message on each epoch, such as ``print``.
 
     Raises:
-        UsageError: there is no such model or profile, or the workspace cannot be written.
+        UsageError: there is no such model or preset, or the workspace cannot be written.
         ConfigError: a setting is unknown or out of its range.
         TrainingError: the training went astray.
     """
-    recipe = _recipe(model, profile, settings)
+    recipe = _recipe(model, preset, settings)
     with _own_log():
         from fusionrec.training.train import train as run
 
@@ -136,7 +136,7 @@ def evaluate(
     protocol: str = "next-item",
     *,
     model: str | Model | None = "fusion",
-    profile: str = "quick",
+    preset: str = "quick",
     settings: Mapping[str, Any] | None = None,
     k: int = 10,
     seeds: Sequence[int] = (0,),
@@ -150,7 +150,7 @@ def evaluate(
         protocol: the question, such as ``next-item`` or ``random``.
         model: which is trained on each split's training rows and thrown away afterwards; one that
             was trained on such a split; or None for baselines alone.
-        profile, settings: as of ``train``.
+        preset, settings: as of ``train``.
         k: length of the lists.
         seeds: of splits and trainings.
         baselines: their names; all that the data set can serve by default.
@@ -169,7 +169,7 @@ def evaluate(
     if isinstance(model, Model):
         source: TrainOnSplit | TrainedVersion | None = TrainedVersion(model.artifact)
     else:
-        source = TrainOnSplit(_recipe(model, profile, settings)) if model is not None else None
+        source = TrainOnSplit(_recipe(model, preset, settings)) if model is not None else None
     with _own_log():
         return run(dataset, named(protocol), asked, source, log=log)
 
@@ -494,10 +494,10 @@ def _own_log() -> Iterator[None]:
             root.setLevel(level)
 
 
-def _recipe(model: str, profile: str, settings: Mapping[str, Any] | None) -> AnyRecipe:
+def _recipe(model: str, preset: str, settings: Mapping[str, Any] | None) -> AnyRecipe:
     # What JSON writes of numbers, texts, truths and lists is TOML as well.
     written = {name: json.dumps(value) for name, value in (settings or {}).items()}
-    return recipe_named(model, profile).change(written)
+    return preset_recipe(model, preset).change(written)
 
 
 def _place_in(workspace: Workspace, milvus: str) -> Place:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import shlex
@@ -24,6 +23,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
 from fusionrec.deploy.build import build_index
 from fusionrec.errors import ArtifactError, ConfigError, FusionrecError
+from fusionrec.ledger import Ledger
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
 from fusionrec.registry.tables import read_table, write_table
@@ -138,9 +138,10 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("train --data synthetic --set training.epochs=0", "training.epochs must be 1 or more"),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
         (
-            "train --data synthetic --profile fast",
+            "train --data synthetic --preset fast",
             "'fast' is not one of 'quick', 'full'",
         ),
+        ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
         ("train --data synthetic --seed -1", "-1 is not in the range x>=0"),
         ("fetch nowhere", "'nowhere' is no data set"),
         ("frobnicate", "No such command 'frobnicate'"),
@@ -162,7 +163,7 @@ def test_a_workspace_without_a_model_exits_1_with_a_hint(tmp_path, fusionrec, ar
     ended = fusionrec(Workspace(tmp_path / "new"), *arguments.split())
     assert (ended.code, ended.out) == (1, "")
     assert "has no model yet" in ended.err
-    assert "hint: train one: fusionrec train" in ended.err
+    assert f"hint: train one: fusionrec --home {tmp_path / 'new'} train" in ended.err
     assert not (tmp_path / "new").exists()
 
 
@@ -234,6 +235,25 @@ def test_json_has_the_agreed_shape(indexed, fusionrec, arguments, kind, stars):
 def test_more_than_there_are_is_all_there_are(indexed, fusionrec):
     ended = fusionrec(indexed, "recommend", "--user", "10", "-k", "100000", "--seen", "--json")
     assert len(json.loads(ended.out)["items"]) == 40
+
+
+@pytest.mark.parametrize("asked", [["recommend", "-k", "99"], ["search", "iron", "-k", "99"]])
+def test_what_was_rated_may_be_asked_for_or_not(indexed, fusionrec, dataset, asked):
+    trained = (dataset.user == 9) & (dataset.item > 1)  # see the fixture ``published``
+    rated = {dataset.items.ids[i] for i in dataset.item[trained]}
+
+    def ids(*options: str) -> set[str]:
+        ended = fusionrec(indexed, *asked, "--user", dataset.users.ids[9], *options, "--json")
+        assert ended.code == 0, ended.err
+        return {item["id"] for item in json.loads(ended.out)["items"]}
+
+    assert ids("--seen") & rated
+    assert not ids("--unseen") & rated
+    assert ids() == (ids("--unseen") if asked[0] == "recommend" else ids("--seen"))
+    default = "unseen" if asked[0] == "recommend" else "seen"
+    shown = " ".join(fusionrec(indexed, asked[0], "--help").out.split())
+    assert "--seen / --unseen" in shown
+    assert f"may be in the answer. [default: {default}]" in shown
 
 
 def test_filters_of_one_category_are_ored_and_combined_with_others(indexed, fusionrec):
@@ -366,22 +386,11 @@ def test_train_prints_the_version_and_talks_on_stderr(tmp_path, fusionrec):
     assert "synthetic" in ended.err
     assert "epoch  1/2   error in stars: train" in ended.err
     assert "validation" in ended.err
-    assert "fusionrec index" in ended.err
+    assert f"fusionrec --home {tmp_path} index" in ended.err
     trained = Artifact.load(workspace.models / "v1").manifest["recipe"]
     assert trained == json.loads(
         json.dumps(recipe(epochs=2, batch=3000).change({"training.seed": "3"}).to_dict())
     )
-
-
-@pytest.fixture
-def files(tmp_path: Path):
-    """The writer of small data sets that the tests of the readers use."""
-    spec = importlib.util.spec_from_file_location(
-        "data_builders", Path(__file__).parent / "data" / "conftest.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.Files(tmp_path)
 
 
 def test_fetch_prints_the_path_of_what_it_found(tmp_path, fusionrec, monkeypatch, files):
@@ -403,7 +412,7 @@ def test_quickstart_ends_in_films_and_says_what_it_used(tmp_path, fusionrec, mon
     rows = [line.split("\t") for line in ended.out.splitlines()]
     assert rows[0][:3] == ["Rank", "Id", "Title"]
     assert {row[2] for row in rows[1:]} == {"Toy Story", "Quiet Harbour, The", "Café Noir"}
-    assert "fusionrec recommend --user" in ended.err
+    assert f"fusionrec --home {workspace.home} recommend --user" in ended.err
     again = json.loads(fusionrec(workspace, "recommend", "--user", "1", "--json").out)
     assert again["place"] == str(Path(workspace.milvus).resolve())
 
@@ -417,14 +426,15 @@ def spawn(*arguments: str, **options: object) -> subprocess.Popen[str]:
 def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries(tmp_path):
     """As quickstart does: Paddle, faiss, gRPC and Milvus Lite in one process, no network."""
     code = (
-        "import sys\nfrom fusionrec import config\n"
-        "from fusionrec.cli import main, training\n"
-        "from fusionrec.data import fetch\nfrom builders import recipe\n"
-        "training.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
-        "fetch.first_available = lambda *_: (fetch.load('synthetic', None), 'It is the sample.')\n"
+        "import sys\nfrom fusionrec.cli import main, train\n"
+        "from fusionrec.data import catalog\nfrom builders import recipe\n"
+        "train.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
+        "sample = catalog.load('synthetic', None), 'It is the sample.'\n"
+        "catalog.first_available = lambda *_: sample\n"
         "main(['--home', sys.argv[1], 'quickstart'])"
     )
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    tests = f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}"
+    env = {**os.environ, "PYTHONPATH": tests}
     process = spawn(sys.executable, "-c", code, str(tmp_path / "home"), env=env)
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
@@ -514,3 +524,64 @@ def test_nothing_known_is_answered_by_what_is_popular_and_says_so(indexed, fusio
     ended = fusionrec(indexed, "recommend", "-k", "2")
     assert ended.code == 0
     assert "rated most often" in ended.err
+
+
+@pytest.mark.parametrize("group", ["models", "items", "keys"])
+def test_a_group_alone_does_as_its_list(workspace, fusionrec, group):
+    Ledger(workspace.ledger).add_key("page", ("read",))
+    fusionrec(workspace, "items", "withdraw", "7")
+    for options in ([], ["--json"]):
+        alone = fusionrec(workspace, group, *options)
+        assert (alone.code, bool(alone.out)) == (0, True)
+        assert fusionrec(workspace, group, "list", *options) == alone
+    assert len(json.loads(alone.out)) == 1
+    refused = fusionrec(workspace, group, "--json", "list")
+    assert (refused.code, refused.out) == (2, "")
+    assert "--json stands after the subcommand" in refused.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--home", "HOME", "models"),
+        ("models", "--home", "HOME"),
+        ("models", "list", "--home=HOME"),
+        ("--home", "HOME", "models", "--home", "HOME/../home", "list", "--home", "HOME"),
+    ],
+)
+def test_the_workspace_is_named_before_or_after_the_command(workspace, capsys, monkeypatch, words):
+    monkeypatch.setenv("FUSIONREC_HOME", str(workspace.home / "elsewhere"))
+
+    def called(*words: str) -> Ended:
+        code = run(lambda: cli.main(list(words), standalone_mode=False))
+        return Ended(code, *capsys.readouterr())
+
+    ended = called(*(word.replace("HOME", str(workspace.home)) for word in words))
+    assert (ended.code, ended.err) == (0, "")
+    assert "v1" in ended.out
+    assert "no model yet" in called("models").err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("models", "--home", "b"), ("models", "list", "--home", "b"), ("recommend", "--home", "b")],
+)
+def test_two_workspaces_are_refused(workspace, fusionrec, words):
+    ended = fusionrec(workspace, *words)
+    assert (ended.code, ended.out) == (2, "")
+    assert f"--home {workspace.home} and --home b differ" in ended.err
+
+
+def test_hints_name_the_workspace_that_was_named(tmp_path, capsys, monkeypatch):
+    def err(*words: str) -> str:
+        run(lambda: cli.main(list(words), standalone_mode=False))
+        return capsys.readouterr().err
+
+    monkeypatch.chdir(tmp_path)
+    assert "train one: fusionrec train --data ml-1m, or fusionrec quickstart\n" in err("index")
+    for words in (("--home", "my shop", "index"), ("index", "--home", "my shop")):
+        named = "fusionrec --home 'my shop'"
+        assert f"train one: {named} train --data ml-1m, or {named} quickstart\n" in err(*words)
+    named = err("--home", "fusionrec", "recommend", "--user", "1")
+    assert named.startswith("error: the workspace fusionrec has no model yet\n")
+    assert "fusionrec --home fusionrec train" in named

@@ -298,4 +298,4 @@ def test_what_is_brought_back_is_as_it_was_and_is_named_by_its_title(
     assert title not in fusionrec(workspace, "items").out
     ended = fusionrec(workspace, "items", "restore", "no such film")
     assert ended.code == 2
-    assert "withdrawn ones: fusionrec items" in ended.err
+    assert f"withdrawn ones: fusionrec --home {workspace.home} items" in ended.err

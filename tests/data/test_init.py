@@ -330,8 +330,8 @@ def test_the_command(tmp_path: Path, fusionrec: Callable[..., Ended]):
     ended = fusionrec(home, "init", str(tmp_path), "--name", 'my "films"')
     assert (ended.code, ended.out) == (0, f"{file}\n")
     assert "who took what: ratings.csv" in ended.err
-    assert f"fusionrec check {tmp_path}" in ended.err
-    assert f"fusionrec train --data {tmp_path}" in ended.err
+    assert f"fusionrec --home {home.home} check {tmp_path}" in ended.err
+    assert f"fusionrec --home {home.home} train --data {tmp_path}" in ended.err
     assert tomllib.loads(file.read_text(encoding="utf-8"))["name"] == 'my "films"'
 
     file.write_text("# mine")

@@ -28,7 +28,7 @@ for words in (
     ["search", "the", "-k", "1"],
     ["index"],
     ["models", "activate", "v1"],
-    ["train", "--data", "synthetic", "--profile", "quick"],
+    ["train", "--data", "synthetic", "--preset", "quick"],
 ):
     command = [sys.executable, "-m", "fusionrec", "--home", mount, *words]
     run = subprocess.run(command, capture_output=True, text=True)

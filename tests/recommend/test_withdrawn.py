@@ -49,7 +49,8 @@ def test_a_file_of_items_brings_no_withdrawn_one_back(workspace, fusionrec, tmp_
     assert fusionrec(workspace, "items", "withdraw", "3", "new").code == 0
     said = add(fusionrec, workspace, tmp_path, {"id": "3", "year": 1950}, {"id": "4", "year": 1950})
     assert said == (
-        "2 items are new or changed; 1 of them stays withdrawn until: fusionrec items restore 3\n"
+        "2 items are new or changed; 1 of them stays withdrawn until: "
+        f"fusionrec --home {workspace.home} items restore 3\n"
     )
     everything = [{"id": id, "title": "Zebra II"} for id in ("3", "new", "other")]
     said = add(fusionrec, workspace, tmp_path, *everything)

@@ -177,7 +177,7 @@ def test_without_a_model_it_says_what_to_do(tmp_path, fusionrec, workers):
 def test_others_are_not_let_in_without_a_key(indexed, fusionrec):
     ended = fusionrec(indexed, "serve", "--port", "0", "--host", "0.0.0.0")
     assert ended.code == 1
-    assert "fusionrec keys add" in ended.err
+    assert f"fusionrec --home {indexed.home} keys add" in ended.err
 
 
 def test_keys_are_made_listed_and_removed(workspace, fusionrec):

@@ -13,41 +13,29 @@ import click
 
 from fusionrec._version import __version__
 from fusionrec.cli import data, evaluate, init, items, models, recommend, report, serve, train
+from fusionrec.cli.command import Group
 from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import say
 from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
-from fusionrec.workspace import Workspace
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="fusionrec")
-@click.option(
-    "--home",
-    envvar="FUSIONREC_HOME",
-    metavar="DIR",
-    help="The workspace: models, embedded Milvus, ledger, downloads. Default: ./.fusionrec",
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.pass_context
-def cli(context: click.Context, home: str | None) -> None:
-    """Train a two-tower recommender, index its items in Milvus, and ask it what is next.
-
-    Try first: fusionrec quickstart
-    """
-    context.obj = Workspace.find(home)
+@click.version_option(__version__, prog_name="fusionrec")
+def cli() -> None:
+    """Train a two-tower recommender, index its items in Milvus, and ask it what is next."""
 
 
-for command in (
-    *init.COMMANDS,
-    *data.COMMANDS,
-    *train.COMMANDS,
-    *recommend.COMMANDS,
-    *evaluate.COMMANDS,
-    *report.COMMANDS,
-    *items.COMMANDS,
-    *models.COMMANDS,
-    *serve.COMMANDS,
-):
-    cli.add_command(command)
+cli.add_section("Start", train.quickstart)
+cli.add_section("Data", init.init, data.check, init.sample, train.fetch)
+cli.add_section("Train", train.train, models.index)
+cli.add_section("Ask", recommend.recommend, recommend.similar, recommend.search)
+cli.add_section("Evaluate", evaluate.evaluate, report.report)
+cli.add_section("Items", items.items, items.export)
+cli.add_section("Serve", serve.serve, serve.keys)
+cli.add_section("Look after", models.models, models.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
@@ -17,12 +18,12 @@ if TYPE_CHECKING:
 _KINDS = 20  # of events that are listed
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec check shop"])
 @click.argument("data", metavar="[PATH]", default=".")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.pass_obj
 def check(workspace: Workspace, data: str, as_json: bool) -> None:
-    """Read a data set and tell what it holds, and what was left out and why.
+    """Say what a data set holds, and what was left out and why.
 
     PATH is a fusionrec.toml or the folder that it lies in, or anything else that --data takes. Ends
     with 0 when it can be trained on.
@@ -94,6 +95,3 @@ def _field(field: FieldStats) -> tuple[str, ...]:
     often = ", ".join(f"{value[:40]} {count:g}" for value, count in field.often.items())
     counts = (f"{count:,}" for count in (field.known, field.missing, field.distinct))
     return (field.name, field.side, field.kind, *counts, often)
-
-
-COMMANDS = (check,)

@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command, home_options
 from fusionrec.cli.output import (
     ProgressLines,
     TrainingProgress,
@@ -29,7 +30,13 @@ if TYPE_CHECKING:
     from fusionrec.evaluation.result import Result
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec evaluate --protocol next-item --data ml-1m",
+        "fusionrec evaluate --protocol rating --data ml-1m --preset stars --seeds 0..2",
+    ],
+)
 @options.protocol(required=True)
 @options.data
 @options.recipe
@@ -65,7 +72,7 @@ def evaluate(
     as_json: bool,
     **given: Any,
 ) -> None:
-    """Measure a model beside baselines, on the same splits, by a protocol.
+    """Measure a model beside baselines, on the same splits.
 
     The model is trained on each split's training rows alone and thrown away afterwards; or it is a
     version that `fusionrec train --protocol` made.
@@ -115,7 +122,7 @@ def _source(
         if version is not None:
             raise UsageError("give --baselines-only or --version, not both")
         return None
-    recipe = options.read_recipe(given["model"], given["profile"], settings)
+    recipe = options.read_recipe(given["model"], given["preset"], settings)
     if version is None:
         return TrainOnSplit(
             recipe,
@@ -123,7 +130,7 @@ def _source(
             show=lambda: TrainingProgress(recipe.training.epochs),
             log=say,
         )
-    for name, option in (("model", "--model"), ("profile", "--profile"), ("settings", "--set")):
+    for name, option in (("model", "--model"), ("preset", "--preset"), ("settings", "--set")):
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{version} is trained already; {option} says how to train")
     from fusionrec.registry.versions import load
@@ -185,10 +192,11 @@ def _check_place(save: Path | None) -> None:
 
 def _command(context: click.Context) -> str:
     """The command as it was given, whoever called it."""
-    words = ["fusionrec", "evaluate"]
+    words = ["fusionrec", *home_options(), "evaluate"]
     for parameter in context.command.params:
         name = parameter.name or ""
-        if context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if not given or not parameter.expose_value:
             continue
         value = context.params[name]
         if value is True:
@@ -197,6 +205,3 @@ def _command(context: click.Context) -> str:
         for one in value if isinstance(value, tuple) else (value,):
             words += [parameter.opts[0], str(one)]
     return shlex.join(words)
-
-
-COMMANDS = (evaluate,)

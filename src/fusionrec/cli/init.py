@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 
@@ -14,12 +15,14 @@ if TYPE_CHECKING:
     from fusionrec.data.inference.infer import InferredSpec
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec init shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Write over a fusionrec.toml that is there.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
 def init(folder: Path, force: bool, name: str) -> None:
-    """Guess what the files in a folder hold, and write DIR/fusionrec.toml to train from.
+    """Guess what the files in a folder hold, and write fusionrec.toml.
+
+    The file stands in DIR; `fusionrec train --data DIR` reads it.
 
     CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
     stands in the file with its reason; change what is wrong.
@@ -73,20 +76,17 @@ def _plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec sample shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 def sample(folder: Path, seed: int) -> None:
-    """Write the files of a made-up shop: customers, products, and what customers did.
+    """Write the files of a made-up shop to try things on.
 
-    For trying out how files of one's own are read. The tastes in them are planted, so no figure on
-    them says anything of people.
+    Customers, products, and what customers did, for trying out how files of one's own are read. The
+    tastes in them are planted, so no figure on them says anything of people.
     """
     from fusionrec.data.samples.shop import write_shop
 
     write_shop(folder, seed)
     say(f"a made-up shop is in {folder}; see what init makes of it: fusionrec init {folder}")
     click.echo(folder)
-
-
-COMMANDS = (init, sample)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Group
 from fusionrec.cli.output import describe, say, show_json, show_rows
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
@@ -23,20 +24,29 @@ if TYPE_CHECKING:
 _SHOWN = 5  # categories that one note tells
 
 
-@click.group(invoke_without_command=True)
-@options.as_json
-@click.pass_context
-def items(context: click.Context, as_json: bool) -> None:
-    """Add, change or withdraw single items; alone, list what was changed since the training.
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=["fusionrec items add new.jsonl", "fusionrec items"],
+)
+@options.lists
+def items() -> None:
+    """Add, change or withdraw single items, or list the changes.
 
-    A change is kept in the ledger, and every answer knows it at once: the index need not be built
-    again. A new item is placed by its content, and so is a changed one.
+    Alone it lists what was changed since the training. A change is kept in the ledger, and every
+    answer knows it at once: the index need not be built again. A new item is placed by its content,
+    and so is a changed one.
     """
-    if context.invoked_subcommand is not None:
-        return
+
+
+@items.command("list", examples=["fusionrec items list", "fusionrec items list --json"])
+@options.as_json
+@click.pass_obj
+def list_changes(workspace: Workspace, as_json: bool) -> None:
+    """List the items that were changed since the training."""
     from fusionrec.data.item_files import plain_content
 
-    _, catalog = _now(context.obj)
+    _, catalog = _now(workspace)
     artifact = catalog.artifact
     own = len(artifact.items)
     rows = []
@@ -62,7 +72,9 @@ def items(context: click.Context, as_json: bool) -> None:
     show_rows(["Id", "Title", "State"], [[r["id"], r["title"], r["state"]] for r in rows])
 
 
-@items.command()
+@items.command(
+    "add", examples=["fusionrec items add new.jsonl", "fusionrec items add new.csv --id sku"]
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--id", "id_column", metavar="COLUMN", help="Where the id stands in FILE.")
 @click.pass_obj
@@ -99,11 +111,14 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     say(f"{said}; every answer knows of that from now on")
 
 
-@items.command()
+@items.command("withdraw", examples=["fusionrec items withdraw 4001"])
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Take items, by id or title, out of every answer; `items restore` brings them back."""
+    """Take items, by id or title, out of every answer.
+
+    `items restore` brings them back.
+    """
     from fusionrec.recommend import catalog
     from fusionrec.recommend.item_search import ItemSearch
 
@@ -114,11 +129,14 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     say(f"{_items(written)} withdrawn; no answer shows that from now on")
 
 
-@items.command()
+@items.command("restore", examples=["fusionrec items restore 4001"])
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Bring withdrawn items, by id or title, back with the content that they were last given."""
+    """Bring withdrawn items back, by id or title.
+
+    They have the content that they were last given.
+    """
     from fusionrec.recommend import catalog
 
     ledger, now = _now(workspace)
@@ -140,20 +158,21 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     say(f"{_items(written)} back in every answer")
 
 
-@click.group()
+@click.group(cls=Group, examples=["fusionrec export vectors -o items.parquet"])
 def export() -> None:
     """Give what is here to other programs."""
 
 
-@export.command()
+@export.command("vectors", examples=["fusionrec export vectors -o items.parquet"])
 @click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
               help="The Parquet file to write.")  # fmt: skip
 @click.pass_obj
 def vectors(workspace: Workspace, file: Path) -> None:
-    """Write the items that can be recommended, their attributes and vectors, as Parquet.
+    """Write the items with attributes and vectors, as Parquet.
 
-    Columns: id, every attribute by its name, and vector: float32, of length 1, so that the inner
-    product of two is their cosine. `fusionrec index --vectors` takes such a file in.
+    Those that can be recommended. Columns: id, every attribute by its name, and vector: float32, of
+    length 1, so that the inner product of two is their cosine. `fusionrec index --vectors` takes
+    such a file in.
     """
     import numpy as np
 
@@ -166,16 +185,23 @@ def vectors(workspace: Workspace, file: Path) -> None:
     click.echo(file)
 
 
-@export.command()
+@export.command(
+    "feedback",
+    examples=[
+        "fusionrec export feedback -o said",
+        "fusionrec export feedback --data ml-1m -o with-said",
+    ],
+)
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path),
               help="The folder to make.")  # fmt: skip
 @click.option("--data", help="A data set to add it to: ml-1m, ml-100k, synthetic, or a path.")
 @click.pass_obj
 def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
-    """Write what users said as a data set to train on: `fusionrec train --data FOLDER`.
+    """Write what users said as a data set to train on.
 
-    Ratings, likes and dislikes, with the profiles of those who gave them and the items as they are
-    now; alone, or with --data as part of that data set.
+    `fusionrec train --data FOLDER` reads it. Ratings, likes and dislikes, with the profiles of
+    those who gave them and the items as they are now; alone, or with --data as part of that data
+    set.
     """
     from fusionrec.data.catalog import load as load_data
     from fusionrec.data.parquet_dataset import save_dataset
@@ -215,6 +241,3 @@ def _told(counts: Mapping[str, int]) -> str:
 
 def _items(count: int) -> str:
     return "1 item is" if count == 1 else f"{count:,} items are"
-
-
-COMMANDS = (items, export)

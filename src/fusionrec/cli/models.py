@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command, Group, with_home
 from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import ArtifactError, FusionrecError, StoreInUseError, UsageError
 from fusionrec.workspace import Workspace
@@ -26,7 +27,7 @@ OTHER_ITEMS = (
 )
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec index", "fusionrec index --version v1 --measure"])
 @options.place
 @options.newest
 @click.option(
@@ -50,7 +51,7 @@ def index(
     kind: IndexType | None,
     measure: bool,
 ) -> None:
-    """Put a version's item vectors into Milvus and make it the one that answers."""
+    """Put a version's vectors into Milvus and make it the active one."""
     from fusionrec.deploy.build import build_index, measure_index
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current
@@ -120,16 +121,24 @@ def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) ->
     return artifact
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=["fusionrec models", "fusionrec models activate v1"],
+)
+@options.lists
+def models() -> None:
+    """List the versions, activate one (forward or back), or prune."""
+
+
+@models.command("list", examples=["fusionrec models list", "fusionrec models list --json"])
 @options.as_json
-@click.pass_context
-def models(context: click.Context, as_json: bool) -> None:
-    """List the versions; activate one (forward or back), or prune old ones."""
-    if context.invoked_subcommand is not None:
-        return
+@click.pass_obj
+def list_versions(workspace: Workspace, as_json: bool) -> None:
+    """List the versions, the oldest first."""
     from fusionrec.registry.versions import versions
 
-    found = versions(context.obj)
+    found = versions(workspace)
     if as_json:
         show_json([asdict(version) for version in found])
         return
@@ -146,12 +155,15 @@ def models(context: click.Context, as_json: bool) -> None:
         show_rows(header, rows)
 
 
-@models.command("activate")
+@models.command("activate", examples=["fusionrec models activate v1"])
 @click.argument("version")
 @options.place
 @click.pass_obj
 def activate(workspace: Workspace, version: str, place: Place) -> None:
-    """Make VERSION the one that answers, at once where its index is still there."""
+    """Make VERSION the one that answers.
+
+    At once where its index is still there.
+    """
     from fusionrec.deploy.build import activate as make_active
 
     try:
@@ -160,12 +172,15 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
         _handed_over(workspace, version, place, error)
 
 
-@models.command("prune")
+@models.command("prune", examples=["fusionrec models prune --keep 2"])
 @click.option("--keep", type=click.IntRange(1), default=3, show_default=True)
 @options.place
 @click.pass_obj
 def prune(workspace: Workspace, keep: int, place: Place) -> None:
-    """Delete all but the newest versions; the active one and the one before it stay."""
+    """Delete all but the newest versions.
+
+    The active one and the one before it stay.
+    """
     from fusionrec.deploy.build import prune as delete
     from fusionrec.registry.versions import versions
 
@@ -176,7 +191,7 @@ def prune(workspace: Workspace, keep: int, place: Place) -> None:
         click.echo(name)
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec doctor"])
 @options.store
 @click.pass_context
 def doctor(context: click.Context, version: str | None, place: Place) -> None:
@@ -188,11 +203,8 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
         worst = max(worst, finding.level)
         click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
         if finding.hint:
-            click.echo(f"         {finding.hint}")
+            click.echo(f"         {with_home(finding.hint)}")
     if worst == 2:
         raise FusionrecError(
             "something here is broken", hint="each error above says how to mend it"
         )
-
-
-COMMANDS = (index, models, doctor)

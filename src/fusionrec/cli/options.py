@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
+from fusionrec.cli.output import say
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
-from fusionrec.models.presets import RECIPES, AnyRecipe, recipe_named
+from fusionrec.models.presets import PRESETS, AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,6 +26,22 @@ count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
+
+
+def lists(group: F) -> F:
+    """Makes a group without a subcommand do as its subcommand ``list``, which takes ``--json``."""
+
+    @functools.wraps(group)
+    def bare(context: click.Context, as_json: bool) -> None:
+        if context.invoked_subcommand is None:
+            command = context.command
+            assert isinstance(command, click.Group)
+            context.invoke(command.commands["list"], as_json=as_json)
+        elif as_json:
+            path = f"{context.command_path} {context.invoked_subcommand}"
+            raise UsageError("--json stands after the subcommand", f"{path} --help")
+
+    return cast(F, as_json(click.pass_context(bare)))
 
 
 newest = click.option("--version", metavar="vN", help="Default: the newest version.")
@@ -79,22 +97,54 @@ def store(command: F) -> F:
 
 
 def recipe(command: F) -> F:
-    """How a model is trained: ``model``, ``profile`` and ``settings``, for ``read_recipe``."""
+    """How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``."""
     model = click.option(
-        "--model", type=click.Choice(list(RECIPES)), default="fusion", show_default=True,
+        "--model", type=click.Choice(list(PRESETS)), default="fusion", show_default=True,
         help="fusion reads ids and profiles, sequence a person's history and profile.",
     )  # fmt: skip
-    profiles = list(dict.fromkeys(name for named in RECIPES.values() for name in named))
-    named = click.option(
-        "--profile", type=click.Choice(profiles), default="full", show_default=True,
-        help="Named settings: quick is soon done, full the most accurate; of fusion also stars, "
+    named = preset(
+        list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
+        "Named settings: quick is soon done, full the most accurate; of fusion also stars, "
         "with a head that predicts ratings better, and strangers, which ranks for new people.",
-    )  # fmt: skip
+    )
     one = click.option(
         "--set", "settings", multiple=True, metavar="NAME=VALUE",
         help="Any setting, such as training.epochs=5 or model.dim=128.",
     )  # fmt: skip
     return model(named(one(command)))
+
+
+def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
+    """``--preset``, and its old name ``--profile``, which is not shown."""
+    key = "fusionrec.cli.old_preset"
+
+    def keep_old(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        context.meta[key] = value
+
+    def read(context: click.Context, option: click.Parameter, value: str) -> str:
+        name, old = str(option.name), context.meta.get(key)
+        if old is None:
+            return value
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and old != value:
+            raise UsageError(f"--preset {value} and --profile {old} differ: give --preset alone")
+        say("note: --profile is now --preset")
+        context.set_parameter_source(name, ParameterSource.COMMANDLINE)
+        return str(old)
+
+    choice = click.Choice(names)
+    new_name = click.option(
+        "--preset", type=choice, default="full", show_default=True, callback=read, help=text
+    )
+    old_name = click.option(  # eager: read before --preset, wherever it stands
+        "--profile", "old_preset", type=choice, hidden=True, is_eager=True, expose_value=False,
+        callback=keep_old,
+    )  # fmt: skip
+
+    def decorate(command: F) -> F:
+        return new_name(old_name(command))
+
+    return decorate
 
 
 def protocol(required: bool) -> Callable[[F], F]:
@@ -108,7 +158,7 @@ def profile(command: F) -> F:
     for field in reversed(MOVIELENS.attributes("user")):
         # Not click.Choice: other schemas may have a field of this name and other choices.
         some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
-        more = ", ..." if len(field.choices) > 3 else ""
+        more = " and so on" if len(field.choices) > 3 else ""
         help_text = f"For a model of {MOVIELENS.name}: {some}{more}"
         command = click.option(f"--{field.flag}", f"profile_{field.name}", help=help_text)(command)
     return click.option(
@@ -192,16 +242,16 @@ def read_settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_recipe(
-    model: str, profile: str, settings: Sequence[str], seed: int | None = None
+    model: str, preset: str, settings: Sequence[str], seed: int | None = None
 ) -> AnyRecipe:
     """The settings in a command's options; a seed that is given stands above those.
 
     Raises:
-        UsageError: a ``--set`` without an equals sign, or the model has no such profile.
+        UsageError: a ``--set`` without an equals sign, or the model has no such preset.
         ConfigError: a setting is unknown or out of its range.
     """
     seeded = {"training.seed": str(seed)} if seed is not None else {}
-    return recipe_named(model, profile).change({**read_settings(settings), **seeded})
+    return preset_recipe(model, preset).change({**read_settings(settings), **seeded})
 
 
 def _pairs(option: str, given: Sequence[str], *, shown: bool = True) -> list[tuple[str, str]]:

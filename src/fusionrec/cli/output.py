@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fusionrec.cli.command import with_home
 from fusionrec.data.values import CONTROL
 
 if TYPE_CHECKING:
@@ -33,8 +34,8 @@ _NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
 
 
 def say(text: str) -> None:
-    """Talk, to stderr."""
-    click.echo("\n".join(map(_shown, text.split("\n"))), err=True)
+    """Talk, to stderr; commands in it keep ``--home``."""
+    click.echo("\n".join(map(_shown, with_home(text).split("\n"))), err=True)
 
 
 def show_json(value: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command
 from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import ProgressLines, say, show_answer
 from fusionrec.cli.serve import one_thread
@@ -35,6 +37,14 @@ def person(command: options.F) -> options.F:
     )  # fmt: skip
     user = click.option("--user", metavar="ID", help="A user of the training data.")
     return user(options.profile(liked(rated(command))))
+
+
+def seen(default: bool) -> Callable[[options.F], options.F]:
+    """Whether items that the person has rated may be in the answer: ``seen``."""
+    return click.option(
+        "--seen/--unseen", default=default, show_default=True,
+        help="Whether items that the person has rated may be in the answer.",
+    )  # fmt: skip
 
 
 def wishes(command: options.F) -> options.F:
@@ -64,11 +74,17 @@ def everybody(command: options.F) -> options.F:
     return every(output(command))
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec recommend --user 42",
+        "fusionrec recommend --age 25 --gender F --genre Comedy --year 1980..1999",
+    ],
+)
 @person
 @options.count
 @options.filters
-@click.option("--seen", is_flag=True, help="Items that the person has rated may be in the answer.")
+@seen(False)
 @wishes
 @options.as_json
 @everybody
@@ -89,10 +105,11 @@ def recommend(
     file: Path | None,
     **given: Any,
 ) -> None:
-    """Recommend items to a user, to a profile, to someone who likes some items, or any mixture.
+    """Recommend items to a user, a profile, or whoever likes something.
 
-    A profile given here wins over what is stored; items given come after those stored, and are left
-    out as those are. With nothing said, the answer is the most popular items, and is labelled so.
+    Any mixture of them will do. A profile given here wins over what is stored; items given come
+    after those stored, and are left out as those are. With nothing said, the answer is the most
+    popular items, and is labelled so.
 
     With --all the answers for all users of the version go into one Parquet file: user, item, rank,
     score and, where the version predicts ratings, stars.
@@ -161,7 +178,10 @@ def _recommend_all(
     click.echo(file)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.. --where genre!=Horror"],
+)
 @click.argument("item")
 @options.count
 @options.filters
@@ -178,17 +198,23 @@ def similar(
     place: Place,
     **given: Any,
 ) -> None:
-    """Items whose vectors are nearest to the vector of ITEM, an item's id or title."""
+    """Find the items whose vectors are nearest to ITEM's.
+
+    ITEM is an id or a title.
+    """
     with _recommender(workspace, version, place) as recommender:
         _show(recommender.similar(item, k=k, **options.read_filters(given)), recommender, as_json)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=['fusionrec search "space opera 1970s"', "fusionrec search comedy --user 42 --unseen"],
+)
 @click.argument("words", nargs=-1, required=True)
 @person
 @options.count
 @options.filters
-@click.option("--unseen", is_flag=True, help="Leave out items that the person has rated.")
+@seen(True)
 @options.as_json
 @options.store
 @click.pass_obj
@@ -197,20 +223,20 @@ def search(
     /,
     words: tuple[str, ...],
     k: int,
-    unseen: bool,
+    seen: bool,
     as_json: bool,
     version: str | None,
     place: Place,
     **given: Any,
 ) -> None:
-    """Items by WORDS of titles and categories, a year or a decade such as 1970s.
+    """Find items by WORDS of titles and categories.
 
-    An item is found that holds one of the words or more, ranked by BM25. Said for whom, the ranking
-    of the words and that by the person's taste are joined by reciprocal ranks; an item that is only
-    to their taste is not found.
+    A year is a word too, and a decade such as 1970s. An item is found that holds one of the words
+    or more, ranked by BM25. Said for whom, the ranking of the words and that by the person's taste
+    are joined by reciprocal ranks; an item that is only to their taste is not found.
     """
     with _recommender(workspace, version, place) as recommender:
-        answer = recommender.search(" ".join(words), k=k, seen=not unseen, **_asked(given))
+        answer = recommender.search(" ".join(words), k=k, seen=seen, **_asked(given))
         _show(answer, recommender, as_json)
 
 
@@ -237,4 +263,3 @@ def _show(answer: Answer, recommender: Recommender, as_json: bool) -> None:
         say(f"hint: {hint}")
 
 
-COMMANDS = (recommend, similar, search)

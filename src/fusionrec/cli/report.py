@@ -7,12 +7,15 @@ from pathlib import Path
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace, move_in
 
 
-@click.command()
+@click.command(
+    cls=Command, examples=["fusionrec report", "fusionrec report --data ml-1m -o report.html"]
+)
 @options.version
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -26,9 +29,9 @@ from fusionrec.workspace import Workspace, move_in
 def report(
     workspace: Workspace, version: str | None, output: Path | None, data: str | None
 ) -> None:
-    """Make one HTML file of a version: figures and plots, readable without a network.
+    """Make one HTML file of a version: figures and plots.
 
-    Prints the file's path.
+    It can be read without a network. Prints the file's path.
     """
     from fusionrec.data.catalog import load as load_data
     from fusionrec.evaluation.report import render
@@ -70,6 +73,3 @@ def _write(path: Path, page: str) -> None:
         raise UsageError(
             f"cannot write {path}: {error.strerror}", "name another place with -o"
         ) from error
-
-
-COMMANDS = (report,)

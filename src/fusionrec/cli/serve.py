@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command, Group
 from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.workspace import Workspace
 
@@ -34,7 +35,7 @@ def one_thread(command: options.F) -> options.F:
     return cast(options.F, alone)
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec serve", "fusionrec serve --port 8080 --workers 2"])
 @click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
@@ -66,12 +67,15 @@ def serve(
     run(workspace, place, settings, say)
 
 
-@click.group()
+@click.group(
+    cls=Group, invoke_without_command=True, examples=["fusionrec keys add page", "fusionrec keys"]
+)
+@options.lists
 def keys() -> None:
-    """Keys to the service: add, list, remove."""
+    """List the keys to the service; add or remove one."""
 
 
-@keys.command("add")
+@keys.command("add", examples=["fusionrec keys add shop --scope read --scope feedback"])
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, type=click.Choice(["read", "feedback", "admin"]),
               help="What it opens; may be repeated.  [default: read, feedback]")  # fmt: skip
@@ -88,10 +92,10 @@ def add(workspace: Workspace, name: str, scopes: tuple[str, ...]) -> None:
     click.echo(secret)
 
 
-@keys.command("list")
+@keys.command("list", examples=["fusionrec keys list", "fusionrec keys list --json"])
 @options.as_json
 @click.pass_obj
-def listed(workspace: Workspace, as_json: bool) -> None:
+def list_keys(workspace: Workspace, as_json: bool) -> None:
     """List the keys, without their secrets."""
     from fusionrec.ledger import Ledger
 
@@ -106,7 +110,7 @@ def listed(workspace: Workspace, as_json: bool) -> None:
     )
 
 
-@keys.command("remove")
+@keys.command("remove", examples=["fusionrec keys remove page"])
 @click.argument("name")
 @click.pass_obj
 def remove(workspace: Workspace, name: str) -> None:
@@ -115,6 +119,3 @@ def remove(workspace: Workspace, name: str) -> None:
 
     Ledger(workspace.ledger).remove_key(name)
     say(f"the key {name!r} is gone")
-
-
-COMMANDS = (serve, keys)

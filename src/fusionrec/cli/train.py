@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import (
     ProgressLines,
     TrainingProgress,
@@ -32,11 +33,11 @@ if TYPE_CHECKING:
     from fusionrec.registry import Artifact
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec fetch ml-1m"])
 @click.argument("name")
 @click.pass_obj
 def fetch(workspace: Workspace, name: str) -> None:
-    """Find or download a data set (ml-1m, ml-100k, or a path), and check it."""
+    """Find or download a data set (ml-1m, ml-100k, a path), and check it."""
     from fusionrec.data.catalog import find
     from fusionrec.data.load import read
 
@@ -46,7 +47,13 @@ def fetch(workspace: Workspace, name: str) -> None:
     click.echo(found.path)
 
 
-@click.command()
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec train --data ml-1m --preset quick",
+        "fusionrec train --data ml-1m --model sequence --set training.epochs=5",
+    ],
+)
 @options.data
 @options.recipe
 @click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
@@ -61,7 +68,7 @@ def train(
     workspace: Workspace,
     data: str,
     model: str,
-    profile: str,
+    preset: str,
     settings: tuple[str, ...],
     seed: int | None,
     protocol: str | None,
@@ -77,7 +84,7 @@ def train(
     """
     from fusionrec.data.catalog import load
 
-    recipe = options.read_recipe(model, profile, settings, seed)
+    recipe = options.read_recipe(model, preset, settings, seed)
     asked = _asked(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
@@ -183,7 +190,7 @@ def _again() -> str:
     return shlex.join(["fusionrec", *arguments, "--resume"])
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec quickstart"])
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
 @click.pass_obj
 def quickstart(workspace: Workspace, resume: bool) -> None:
@@ -204,6 +211,3 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
         show_answer(recommender.recommend(profile=viewer, k=5), as_json=False)
     user = artifact.users.ids[0]
     say(f"now ask for yourself, such as: fusionrec recommend --user {user}")
-
-
-COMMANDS = (quickstart, fetch, train)

@@ -216,8 +216,8 @@ class Recipe(Settings):
             return self
         if self.rating.networks:
             raise UsageError(
-                f"a rating head (profile stars) learns from ratings, and {schema.name} has events",
-                "train without one: --profile full",
+                f"a rating head (preset stars) learns from ratings, and {schema.name} has events",
+                "train without one: --preset full",
             )
         if not self.rates:
             return self

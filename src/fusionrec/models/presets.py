@@ -1,4 +1,4 @@
-"""What `fusionrec train` can be told: each model's widths, its training, and named recipes."""
+"""What `fusionrec train` can be told: each model's widths, its training, and named presets."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from fusionrec.models.sequence_settings import (
 
 AnyRecipe = Recipe | SequenceRecipe
 
-# Model -> profile -> recipe.
-RECIPES: Mapping[str, Mapping[str, AnyRecipe]] = {"fusion": FUSION, "sequence": SEQUENCE}
+# Model -> preset -> recipe.
+PRESETS: Mapping[str, Mapping[str, AnyRecipe]] = {"fusion": FUSION, "sequence": SEQUENCE}
 
 
-def recipe_named(model: str, profile: str) -> AnyRecipe:
-    """The recipe of a model that has a name.
+def preset_recipe(model: str, preset: str) -> AnyRecipe:
+    """The recipe of a model's preset.
 
     Raises:
-        UsageError: there is no such model, or it has no recipe of this name.
+        UsageError: there is no such model, or it has no preset of this name.
     """
-    if model not in RECIPES:
-        raise UsageError(f"the models are {', '.join(RECIPES)}, got {model!r}")
-    if profile not in RECIPES[model]:
+    if model not in PRESETS:
+        raise UsageError(f"the models are {', '.join(PRESETS)}, got {model!r}")
+    if preset not in PRESETS[model]:
         raise UsageError(
-            f"model {model} has the profiles {', '.join(RECIPES[model])}, got {profile!r}"
+            f"model {model} has the presets {', '.join(PRESETS[model])}, got {preset!r}"
         )
-    return RECIPES[model][profile]
+    return PRESETS[model][preset]
 
 
 __all__ = [
     "FUSION",
-    "RECIPES",
+    "PRESETS",
     "SEQUENCE",
     "AnyRecipe",
     "FusionSettings",
@@ -52,5 +52,5 @@ __all__ = [
     "SequenceSettings",
     "SequenceTraining",
     "TrainingSettings",
-    "recipe_named",
+    "preset_recipe",
 ]
