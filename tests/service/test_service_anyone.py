@@ -12,7 +12,6 @@ from urllib.parse import quote
 import numpy as np
 import pytest
 from colliding import content, title
-from fusionrec.service.wording import hint_for_http, note_for_http
 from shop_data import KINDS, ware
 
 from fusionrec.recommend.catalog import Catalog
@@ -288,16 +287,6 @@ def test_vectors_alone_say_over_http_what_they_lack(built, tmp_path):
         assert "say what the person likes" in answer.json()["notes"][-1]
         answer = shop.client.put("/v1/items/new", json={}, headers=shop.admin)
         assert (answer.status_code, "the file of vectors" in answer.json()["hint"]) == (400, True)
-
-
-def test_commands_are_not_told():
-    assert hint_for_http("build the index: fusionrec index") is None
-    assert hint_for_http("say --liked ITEM") is None
-    assert hint_for_http("filters are: kind, well--known") == "filters are: kind, well--known"
-    assert hint_for_http(None) is None
-    note = "v1 has no index in x.db (fusionrec index --milvus x.db --version v1)"
-    assert note_for_http(note) == "v1 has no index in x.db"
-    assert note_for_http("like A (1999)") == "like A (1999)"
 
 
 @pytest.mark.parametrize(

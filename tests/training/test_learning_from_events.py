@@ -12,7 +12,6 @@ import pytest
 from builders import recipe, sequence_recipe
 from event_data import baskets, data_set, groups, schema, tell
 from fusionrec.api import Recommender
-from fusionrec.cli.options import read_history
 from fusionrec.data.leakage import check_disjoint
 from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
@@ -182,13 +181,6 @@ def test_the_report_has_no_stars(taken):
     body = page.partition("<body>")[2].lower()
     assert "stars" not in body
     assert "taken" in body
-
-
-def test_a_history_on_the_command_line():
-    [one] = read_history(schema(), ["i1"], [])
-    assert (one.rating, one.named) == (1.0, True)
-    with pytest.raises(UsageError, match="ratings mean nothing here"):
-        read_history(schema(), [], ["i1=4"])
 
 
 def test_what_is_refused_of_what_cannot_be_learned(tmp_path):

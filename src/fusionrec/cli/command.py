@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from fusionrec.cli.hints import hint_of
 from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.workspace import Workspace
 
@@ -78,7 +79,8 @@ class Group(Command, click.Group):
         try:
             return super().invoke(ctx)
         except FusionrecError as error:
-            error.hint = error.hint and with_home(error.hint)
+            hint = hint_of(error)
+            error.hint = hint and with_home(hint)
             raise
 
 

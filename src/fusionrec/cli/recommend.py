@@ -261,5 +261,3 @@ def _show(answer: Answer, recommender: Recommender, as_json: bool) -> None:
     show_answer(answer, as_json, recommender.schema)
     if recommender.problem is not None and (hint := hint_of(recommender.problem)):
         say(f"hint: {hint}")
-
-
