@@ -138,15 +138,16 @@ class Feedback:
         self, query: Query, catalog: Catalog, *, visitors: bool = False
     ) -> tuple[Query, UserFeedback]:
         """The query with what its user said before, and that. What the query itself says wins and
-        comes after it. A user who was forgotten is unknown to the version. A query of no user and
-        no profile also says what people took recently: popularity is made of it.
+        comes after it. A user who was forgotten is unknown to the version. The query of a user who
+        is known by feedback alone keeps that, and not the id. A query of no user and no profile
+        also says what people took recently: popularity is made of it.
 
         Args:
             query: the query.
             catalog: of the version that answers.
-            visitors: whether a user whom the version does not know is left out of the query: their
-                feedback and profile count, and without these the popular items. The user stays in
-                it where only the query itself says more, so that the answer says they are unknown.
+            visitors: whether a user of whom nothing is known is left out of the query, for the most
+                popular items. The user stays in it where the query itself says more, so that the
+                answer says they are unknown.
 
         Raises:
             LedgerError: the ledger cannot be read.
@@ -156,9 +157,9 @@ class Feedback:
             user_feedback = self.of(query.user, catalog)
             query = add(query, user_feedback)
         artifact = catalog.artifact
-        if visitors and query.user is not None and query.user not in artifact.user_positions:
+        if query.user is not None and query.user not in artifact.user_positions:
             says_more = bool(query.profile or query.history) and artifact.has_towers
-            if user_feedback != _NOTHING or not says_more:
+            if user_feedback != _NOTHING or (visitors and not says_more):
                 query = replace(query, user=None)
         if query.user is None and not query.profile:
             like = math.inf if artifact.schema.events else artifact.schema.like
