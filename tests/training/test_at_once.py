@@ -73,8 +73,8 @@ import os, signal, sys
 from pathlib import Path
 from builders import recipe
 from fusionrec.workspace import Workspace
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.training.run import train
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.training.train import train
 
 def report(p):
     if (p.epoch, p.step) == (2, 2):
