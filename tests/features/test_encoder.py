@@ -120,8 +120,8 @@ def test_the_same_file_in_every_process():
         "Encoder.fit(library(), np.arange(300)).save(path)\n"
         "print(hashlib.sha256(path.read_bytes()).hexdigest())"
     )
-    here = Path(__file__).parent
-    said = {python(code, here, PYTHONHASHSEED=seed) for seed in ("1", "2")}
+    tests = Path(__file__).parents[1]
+    said = {python(code, tests, PYTHONHASHSEED=seed) for seed in ("1", "2")}
     assert len(said) == 1
 
 

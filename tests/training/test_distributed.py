@@ -93,6 +93,7 @@ def test_a_lost_process_is_an_error_that_says_what_to_do(monkeypatch):
 def test_two_processes_train_one_model(tmp_path):
     worker = tmp_path / "worker.py"
     worker.write_text(WORKER)
+    tests = f"{Path(__file__).parents[1]}:{os.environ.get('PYTHONPATH', '')}"
     launch = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2"]
     done = subprocess.run(
         [*launch, "--backend", "gloo", "--log_dir", str(tmp_path / "log"), worker, tmp_path],
@@ -101,7 +102,7 @@ def test_two_processes_train_one_model(tmp_path):
         timeout=240,
         check=False,
         cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1"},
+        env=os.environ | {"PYTHONPATH": tests, "OMP_NUM_THREADS": "1"},
     )
     logs = "\n".join(path.read_text() for path in (tmp_path / "log").glob("workerlog.*"))
     assert done.returncode == 0, done.stderr + logs
