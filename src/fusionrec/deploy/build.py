@@ -16,8 +16,8 @@ from fusionrec.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.benchmark import SearchTimes, measured, sample
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
+from fusionrec.index.benchmark import SearchTimes, measure_search, sample
 from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import Catalog, current
@@ -93,7 +93,7 @@ def _build_alone(
     try:
         index = _build(catalog, at, name, kind, progress)
     except StoreDamagedError:
-        if at.is_server or wipe(at) is None:
+        if at.is_server or move_aside(at) is None:
             raise
         index = _build(catalog, at, name, kind, progress)
     with index:
@@ -249,7 +249,7 @@ def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexT
     with index:
         exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
         queries = sample(artifact.user_vectors, then.vectors[then.available])
-        return index.kind, measured(index, exact, queries)
+        return index.kind, measure_search(index, exact, queries)
 
 
 def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:

@@ -14,7 +14,7 @@ from fusionrec.errors import (
     StoreMissingError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
+from fusionrec.index import ExactIndex, Index, OverlayIndex, Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.recommend.recommender import Recommender
@@ -207,7 +207,7 @@ def _laid_over(base: SharedIndex, now: Catalog) -> Index:
     changed = now.changed_since(base.catalog.number)
     if not len(changed):
         return base.index
-    return OverlaidIndex(
+    return OverlayIndex(
         base.index,
         len(base.catalog),
         now.columns,
