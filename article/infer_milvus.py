@@ -39,7 +39,7 @@ from fusionrec.errors import (
     StoreUnavailableError,
 )
 from fusionrec.features.score_scale import SCALE
-from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, wipe
+from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, move_aside
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
 from fusionrec.registry.tables import read_array, read_table, write_table
@@ -151,7 +151,7 @@ def insert_films(artifact: Artifact) -> None:
     try:
         build(inserted)
     except StoreDamagedError:
-        if wipe(milvus()) is None:  # moved aside, never deleted
+        if move_aside(milvus()) is None:  # moved aside, never deleted
             raise
         build(inserted)
     say(f"{len(films):,} films are in {milvus()}")

@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 
 from fusionrec.deploy.open import open_recommender
-from fusionrec.index import MilvusIndex, OverlaidIndex
-from fusionrec.index.milvus_index import PASSED, SLACK
+from fusionrec.index import MilvusIndex, OverlayIndex
+from fusionrec.index.milvus_index import DROPPED_FACTOR, SLACK
 from fusionrec.ledger import Ledger, Revision
 from fusionrec.ledger.users import revision
 from fusionrec.recommend.query import Query
@@ -55,17 +55,17 @@ def taken(call: Callable[[], object], runs: int, pause: float = 0.0) -> dict[str
 def searches(recommender: Recommender, runs: int) -> dict[str, Any]:
     """The store's own search; nothing where the version answers from memory."""
     index = recommender.index
-    store = index._base if isinstance(index, OverlaidIndex) else index
+    store = index._base if isinstance(index, OverlayIndex) else index
     if not isinstance(store, MilvusIndex):
         return {}
     vectors = list(recommender.artifact.user_vectors[:4])
     return {
-        "store": f"{store.store.software.title}, {store.kind}",
-        "one vector, 15 hits": taken(lambda: store._found(vectors[:1], K + SLACK, ""), runs),
+        "store": f"{store.store.server.title}, {store.kind}",
+        "one vector, 15 hits": taken(lambda: store._search_batch(vectors[:1], K + SLACK, ""), runs),
         "the same, every 10 ms": taken(
-            lambda: store._found(vectors[:1], K + SLACK, ""), runs, pause=0.007
+            lambda: store._search_batch(vectors[:1], K + SLACK, ""), runs, pause=0.007
         ),
-        "four vectors, 120 hits": taken(lambda: store._found(vectors, 120, ""), runs),
+        "four vectors, 120 hits": taken(lambda: store._search_batch(vectors, 120, ""), runs),
     }
 
 
@@ -77,7 +77,7 @@ def deep_enough(recommender: Recommender) -> float:
     for user, vector in enumerate(artifact.user_vectors):
         seen = artifact.histories.of(user).items
         order = np.argsort(-(artifact.item_vectors @ vector), kind="stable")
-        first = order[: K + math.ceil(PASSED * math.sqrt(len(seen))) + SLACK]
+        first = order[: K + math.ceil(DROPPED_FACTOR * math.sqrt(len(seen))) + SLACK]
         enough.append(np.count_nonzero(~np.isin(first, seen)) >= K)
     return round(float(np.mean(enough)), 4)
 

@@ -24,7 +24,7 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.index import ExactIndex, MilvusIndex, collection_name
-from fusionrec.index.exact import ranked
+from fusionrec.index.exact import rank_exactly
 from fusionrec.index.filters import expression
 
 K, D = 10, 64
@@ -98,13 +98,13 @@ def measure(
     def by_condition(run: int) -> np.ndarray:
         text = expression([], left_out[run], index._layout)
         rows, _ = index.store.search(index.name, queries[run], K + 16, text, index.kind, len(index))
-        return ranked(queries[run], vectors, np.unique(rows), K).rows
+        return rank_exactly(queries[run], vectors, np.unique(rows), K).rows
 
     def by_over_fetching(run: int) -> np.ndarray:
         limit = min(K + 16 + len(left_out[run]), n)
         rows, _ = index.store.search(index.name, queries[run], limit, "", index.kind, len(index))
         kept = np.setdiff1d(rows, left_out[run])
-        return ranked(queries[run], vectors, kept, K).rows
+        return rank_exactly(queries[run], vectors, kept, K).rows
 
     def by_numpy(run: int) -> np.ndarray:
         return exact.search(queries[run], K, exclude=left_out[run]).rows

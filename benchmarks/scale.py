@@ -25,7 +25,7 @@ from fusionrec.cli.output import ProgressLines
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, MilvusIndex
-from fusionrec.index.benchmark import K, measured
+from fusionrec.index.benchmark import K, measure_search
 
 INTRINSIC = 32
 NOISE = 0.1  # of each coordinate, where the signal's is 1
@@ -95,7 +95,7 @@ def catalog(n: int) -> Table:
 
 def figures(index: MilvusIndex, exact: ExactIndex, queries: np.ndarray) -> dict[str, Any]:
     """Recall, and times of searches alone and among 16 callers."""
-    found = measured(index, exact, queries)
+    found = measure_search(index, exact, queries)
     told: dict[str, Any] = {"recall_at_10": round(found.recall, 4)}
     told["alone"] = {"p50_ms": round(found.p50_ms, 2), "p99_ms": round(found.p99_ms, 2)}
     told["filtered, alone"] = times([timed(index, query, FILTER) for query in queries])

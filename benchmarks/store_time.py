@@ -70,7 +70,7 @@ def main() -> None:
                 }
             finally:
                 client.close()
-            software = index.store.software.title
+            software = index.store.server.title
             index.store.drop(index.name)
     shape = {"items": arguments.items, "dim": arguments.dim, "kind": arguments.kind, "k": K}
     print(json.dumps({"place": software, **shape, "ms_p50": found}, indent=2))

@@ -1,7 +1,7 @@
 """Runs a Milvus server in a network of its own; started by ``milvus_server.py``, never imported.
 
-The server of the package ``milvus`` listens on every interface whatever it is told. This process is
-started in a network namespace that has a loopback and nothing else, so that nobody can reach the
+The server of the package ``milvus`` listens on every interface whatever its settings. This process
+is started in a network namespace that has a loopback and nothing else, so that nobody can reach the
 server; the one way in is a listening socket that was opened outside and is handed over.
 
 Usage: ``unshare -rnm python network_namespace.py SOCKET_FD FOLDER SETTING=VALUE...``. It ends,

@@ -1,4 +1,4 @@
-"""Answers made side by side, whose searches go as one request."""
+"""Searches of several calls go as one request."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusionrec.index import side_by_side
-from fusionrec.index.coalescing import ask
+from fusionrec.index import run_coalesced
+from fusionrec.index.coalescing import coalesced_search
 
 ROWS = np.arange(10)
 
@@ -31,12 +31,12 @@ class Store:
 
 
 def asks(store: Store, number: float, limit: int = 2, expression: str = "") -> list[int]:
-    rows, _ = ask(store.search, np.array([number]), limit, expression)
+    rows, _ = coalesced_search(store.search, np.array([number]), limit, expression)
     return rows[:limit].tolist()
 
 
 def made(*calls: Callable[[], object]) -> list[object]:
-    return [one.result(0) for one in side_by_side(calls)]
+    return [one.result(0) for one in run_coalesced(calls)]
 
 
 def test_a_search_asked_by_itself_goes_at_once():
@@ -46,7 +46,7 @@ def test_a_search_asked_by_itself_goes_at_once():
     assert store.requests == [([3.0], 2, ""), ([5.0], 2, "")]
 
 
-def test_what_is_asked_side_by_side_goes_as_one_and_each_gets_its_own():
+def test_searches_of_several_calls_go_as_one_request_and_each_gets_its_own():
     store = Store()
     found = made(
         lambda: asks(store, 1), lambda: asks(store, 2, 3), lambda: 7, lambda: asks(store, 4)
@@ -83,7 +83,7 @@ def test_who_asks_again_goes_with_others_who_do():
     assert [numbers for numbers, _, _ in store.requests] == [[1.0, 5.0, 3.0], [2.0, 4.0]]
 
 
-def test_a_failed_request_is_told_to_those_who_asked_it_and_may_be_caught():
+def test_a_failed_request_raises_in_each_call_that_shared_it_and_may_be_caught():
     fails, works = Store(ValueError("no store")), Store()
 
     def careful() -> list[int]:
@@ -95,7 +95,7 @@ def test_a_failed_request_is_told_to_those_who_asked_it_and_may_be_caught():
     def wrong() -> None:
         raise KeyError("before it asked")
 
-    ended = side_by_side([lambda: asks(fails, 2), careful, wrong, lambda: asks(works, 3)])
+    ended = run_coalesced([lambda: asks(fails, 2), careful, wrong, lambda: asks(works, 3)])
     with pytest.raises(ValueError, match="no store"):
         ended[0].result(0)
     assert ended[1].result(0) == [6, 7]

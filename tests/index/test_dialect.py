@@ -43,33 +43,40 @@ def index(request: pytest.FixtureRequest) -> MilvusIndex:
 
 
 def test_each_is_known_by_its_version(on_lite: MilvusIndex, on_server: MilvusIndex) -> None:
-    assert on_lite.store.software.lite
-    assert not on_server.store.software.lite
-    assert on_lite.store.software.title.startswith("Milvus Lite ")
-    assert on_server.store.software.title == "Milvus server 2.3.5"
-    assert not on_server.store.software.cannot
-    assert len(on_lite.store.software.cannot) > len(LITE.cannot)  # LITE stands behind an address
+    assert on_lite.store.server.lite
+    assert not on_server.store.server.lite
+    assert on_lite.store.server.title.startswith("Milvus Lite ")
+    assert on_server.store.server.title == "Milvus server 2.3.5"
+    assert not on_server.store.server.limitations
+    assert len(on_lite.store.server.limitations) > len(
+        LITE.limitations
+    )  # LITE stands behind an address
 
 
 def test_the_note_is_kept_where_it_lasts(index: MilvusIndex) -> None:
     assert index.store.note(index.name)["checksum"] == "0" * 8
     described = index.store._call("describe_collection", index.name)
-    lite = index.store.software.lite
+    lite = index.store.server.lite
     assert bool(described.get("description")) != lite
     assert bool(described.get("properties", {}).get("fusionrec")) == lite
 
 
 @pytest.mark.parametrize("described", [{}, {"description": "?"}, {"description": "[1]"}])
 def test_a_note_of_someone_else_is_none(described: dict[str, Any]) -> None:
-    assert LITE.kept(described) == SERVER.kept(described) == {}
+    assert LITE.read_note(described) == SERVER.read_note(described) == {}
 
 
 def test_the_effort_of_a_graph_is_above_the_limit(on_server: MilvusIndex) -> None:
-    assert LITE.reading("FLAT", 10, 64, settled=True)["search_params"]["params"] == {}
-    assert SERVER.reading("HNSW", 10, 64, settled=True)["search_params"]["params"] == {"ef": 128}
-    assert SERVER.reading("HNSW", 5_000, 64, settled=True)["search_params"]["params"]["ef"] > 5_000
+    assert LITE.search_options("FLAT", 10, 64, settled=True)["search_params"]["params"] == {}
+    assert SERVER.search_options("HNSW", 10, 64, settled=True)["search_params"]["params"] == {
+        "ef": 128
+    }
     assert (
-        SERVER.reading("HNSW", MAX_LIMIT, 64, settled=True)["search_params"]["params"]["ef"]
+        SERVER.search_options("HNSW", 5_000, 64, settled=True)["search_params"]["params"]["ef"]
+        > 5_000
+    )
+    assert (
+        SERVER.search_options("HNSW", MAX_LIMIT, 64, settled=True)["search_params"]["params"]["ef"]
         <= 32_768
     )
     with pytest.raises(StoreError, match="16384"):
@@ -78,7 +85,7 @@ def test_the_effort_of_a_graph_is_above_the_limit(on_server: MilvusIndex) -> Non
 
 
 def test_a_search_sends_rows_and_scores_alone(index: MilvusIndex) -> None:
-    options = index.store.software.reading("FLAT", 3, 64, settled=True)
+    options = index.store.server.search_options("FLAT", 3, 64, settled=True)
     hits = index.store._call("search", index.name, [FILMS[2][5]], limit=3, **options)[0]
     assert next(iter(hits.ids)) == 5
     for hit in hits:
@@ -87,22 +94,22 @@ def test_a_search_sends_rows_and_scores_alone(index: MilvusIndex) -> None:
 
 def test_a_write_is_seen_at_once(index: MilvusIndex) -> None:
     store, (_, items, vectors) = index.store, FILMS
-    [held] = store.query(index.name, "row == 9", ["*"])
+    [stored] = store.query(index.name, "row == 9", ["*"])
     turned = np.roll(vectors[9], 7)
-    store._call("upsert", index.name, [held | {"vector": turned, "id": items.ids[9]}])
+    store._call("upsert", index.name, [stored | {"vector": turned, "id": items.ids[9]}])
     [(rows, scores)] = store.search(index.name, [turned], 1, "", "HNSW", 64, settled=False)
     assert rows.tolist() == [9]
     assert scores[0] == pytest.approx(1.0, abs=1e-5)
     assert store.count(index.name) == 64  # an insert of an id that is there would double it
-    store._call("upsert", index.name, [held | {"vector": vectors[9]}])
+    store._call("upsert", index.name, [stored | {"vector": vectors[9]}])
     [(rows, _)] = store.search(index.name, [vectors[9]], 1, "", "HNSW", 64, settled=False)
     assert rows.tolist() == [9]
 
 
 def test_the_length_of_a_text_is_in_bytes(index: MilvusIndex) -> None:
-    [held] = index.store.query(index.name, "row == 3", ["*"])
+    [stored] = index.store.query(index.name, "row == 3", ["*"])
     title = "ÿ" * 512  # 1,024 bytes, what the column holds
-    index.store._call("upsert", index.name, [held | {"title": title}])
+    index.store._call("upsert", index.name, [stored | {"title": title}])
     [again] = index.store.query(index.name, "row == 3", ["title"])
     assert again["title"] == title
 
@@ -122,8 +129,8 @@ def test_index_types_are_known_before_anything_is_written(tmp_path: Any) -> None
 
 
 def test_lite_compares_all_items_and_knows_two_types(tmp_path: Any) -> None:
-    assert LITE.kind(None, 1_000_000) == "FLAT"
-    assert LITE.kind("HNSW", 10) == "HNSW"
+    assert LITE.choose_type(None, 1_000_000) == "FLAT"
+    assert LITE.choose_type("HNSW", 10) == "HNSW"
     with pytest.raises(UsageError, match=r"Milvus Lite 3\.2\.2 has no index of type IVF_SQ8"):
         MilvusIndex.build(
             f"{tmp_path}/m.db", *FILMS, collection_name(1, "0" * 8), "0" * 8, kind="IVF_SQ8"
@@ -132,12 +139,12 @@ def test_lite_compares_all_items_and_knows_two_types(tmp_path: Any) -> None:
 
 def test_a_server_takes_what_suits_the_number_of_items() -> None:
     sizes = (10, 100_000, 50_000_000)
-    assert [SERVER.kind(None, n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
+    assert [SERVER.choose_type(None, n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
     assert [kind_for(n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
-    assert SERVER.kind("DISKANN", 10) == "DISKANN"
+    assert SERVER.choose_type("DISKANN", 10) == "DISKANN"
 
 
-def test_alias_and_names_are_told_alike(index: MilvusIndex) -> None:
+def test_alias_and_names_are_reported_alike(index: MilvusIndex) -> None:
     store: MilvusStore = index.store
     assert index.name in [c.name for c in store.collections()]
     assert store.has(index.name)

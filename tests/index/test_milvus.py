@@ -31,8 +31,8 @@ from fusionrec.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.error_mapping import quiet, translated
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
+from fusionrec.index.error_mapping import silence_logs, translated
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films()
@@ -81,7 +81,7 @@ def test_progress_and_description(tmp_path: Path) -> None:
         vectors,
         collection_name(2, B),
         B,
-        progress=lambda *told: seen.append(told),
+        progress=lambda *report: seen.append(report),
     ) as index:
         wrote = [("writing", 1000, 1500), ("writing", 1500, 1500)]
         assert seen == [*wrote, ("indexing", 1500, 1500)]
@@ -239,7 +239,7 @@ def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
     with pytest.raises(StoreError, match="was closed"):
         one.search(FILMS[2][0], 5)
     with pytest.raises(StoreUnavailableError, match="is open"):
-        wipe(str(path))
+        move_aside(str(path))
     two.close()
     assert "ok" in in_another_process(path)
 
@@ -247,9 +247,9 @@ def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
 def in_another_process(path: Path) -> str:
     code = f"""
         import time, fusionrec.errors
-        from fusionrec.index import MilvusStore, wipe
+        from fusionrec.index import MilvusStore, move_aside
         start = time.perf_counter()
-        for use in (MilvusStore, wipe) if {path.exists()} else ():
+        for use in (MilvusStore, move_aside) if {path.exists()} else ():
             try:
                 opened = use({str(path)!r})
                 if use is MilvusStore:
@@ -266,7 +266,7 @@ def in_another_process(path: Path) -> str:
     return done.stdout
 
 
-def test_a_second_process_is_told_at_once(path: Path) -> None:
+def test_a_second_process_fails_at_once(path: Path) -> None:
     with reopen(path):
         lines = in_another_process(path).splitlines()
     assert len(lines) == 2  # neither opened nor moved away
@@ -336,7 +336,7 @@ def test_damage_is_noticed_and_mended(damage: str, path: Path, capfd: Any) -> No
     if damage == "schema missing":
         with pytest.raises(StoreDamagedError, match="cannot be dropped"):
             MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A)
-    moved = wipe(str(path))
+    moved = move_aside(str(path))
     assert moved == path.with_name("milvus.db.damaged-1")
     assert moved.exists()
     assert not path.exists()
@@ -367,12 +367,12 @@ def test_a_lost_index_file_does_no_harm(path: Path) -> None:
 
 def test_wipe_counts_on(path: Path) -> None:
     path.with_name("milvus.db.damaged-1").mkdir()
-    moved = wipe(str(path))
+    moved = move_aside(str(path))
     assert moved is not None
     assert moved.name == "milvus.db.damaged-2"
-    assert wipe(str(path)) is None
+    assert move_aside(str(path)) is None
     with pytest.raises(UsageError):
-        wipe("http://localhost:19530")
+        move_aside("http://localhost:19530")
 
 
 def _instances() -> Iterator[Exception]:
@@ -470,7 +470,7 @@ def _mapped(place: str, error: Exception, reading: bool = True) -> FusionrecErro
     return raised.value
 
 
-def test_errors_are_told_apart() -> None:
+def test_errors_are_distinguished() -> None:
     lite, server = "/a/milvus.db", "http://host:19530"
     unknown = pymilvus.exceptions.MilvusException(message="odd")
     assert type(_mapped(lite, unknown)) is StoreDamagedError
@@ -510,14 +510,14 @@ def test_no_secret_is_shown(capfd: Any, caplog: Any) -> None:
 
 def test_a_server_that_hangs_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        held: list[socket.socket] = []
-        taker = threading.Thread(target=lambda: held.append(silent.accept()[0]), daemon=True)
+        accepted: list[socket.socket] = []
+        taker = threading.Thread(target=lambda: accepted.append(silent.accept()[0]), daemon=True)
         taker.start()
         start = time.perf_counter()
         with pytest.raises(StoreUnavailableError):
             MilvusStore(Place(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5))
         assert time.perf_counter() - start < 10
-        for connection in held:
+        for connection in accepted:
             connection.close()
 
 
@@ -563,8 +563,8 @@ def test_other_logging_is_left_alone() -> None:
         log.error("not seen")
         raise ValueError
 
-    quiet()
-    quiet()
+    silence_logs()
+    silence_logs()
     log, handler = logging.getLogger("pymilvus.decorators"), Handler()
     log.addHandler(handler)
     try:

@@ -10,7 +10,7 @@ from index_data import shop, unit
 
 from fusionrec.data.dataset import Table
 from fusionrec.errors import UsageError
-from fusionrec.index import AnyOf, Between, ExactIndex, FilterColumns, OverlaidIndex
+from fusionrec.index import AnyOf, Between, ExactIndex, FilterColumns, OverlayIndex
 
 SCHEMA, ITEMS, VECTORS = shop(60)
 SIZE = 40
@@ -18,7 +18,7 @@ BASE = ExactIndex(SCHEMA, ITEMS.take(np.arange(SIZE)), VECTORS[:SIZE], "below")
 
 
 def over(available: np.ndarray, changed: np.ndarray, vectors: np.ndarray = VECTORS):
-    return OverlaidIndex(BASE, SIZE, FilterColumns(SCHEMA, ITEMS), vectors, available, changed)
+    return OverlayIndex(BASE, SIZE, FilterColumns(SCHEMA, ITEMS), vectors, available, changed)
 
 
 @settings(deadline=None, max_examples=60)
@@ -50,7 +50,7 @@ def test_it_answers_as_one_index_of_all(changed, gone, exclude, k, where, seed):
 
 
 def test_nothing_changed_is_the_index_below():
-    laid = OverlaidIndex(
+    laid = OverlayIndex(
         BASE,
         SIZE,
         FilterColumns(SCHEMA, ITEMS.take(np.arange(SIZE))),
@@ -92,5 +92,5 @@ def test_closing_closes_what_is_below():
     nothing = np.zeros(0, dtype=np.int64)
     table = Table([], {name: [] for name in ITEMS.columns})
     columns = FilterColumns(SCHEMA, table)
-    OverlaidIndex(below, 0, columns, VECTORS[:0], nothing.astype(bool), nothing).close()
+    OverlayIndex(below, 0, columns, VECTORS[:0], nothing.astype(bool), nothing).close()
     assert below.closed == 1

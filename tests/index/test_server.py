@@ -31,7 +31,7 @@ from fusionrec.index import (
     Place,
     collection_name,
 )
-from fusionrec.index.benchmark import measured
+from fusionrec.index.benchmark import measure_search
 from fusionrec.index.index_types import IndexType
 from fusionrec.index.layout import layout_of
 
@@ -338,7 +338,7 @@ def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog:
     )
     with MilvusStore(good) as store:
         assert store.collections() == []
-        assert "server" in store.software.title
+        assert "server" in store.server.title
     with MilvusStore(replace(good, token="", user="root", password="Milvus")) as store:
         assert store.active() is None
     wrong = {
@@ -372,14 +372,14 @@ def test_an_index_that_is_not_exact_answers_with_the_models_scores(
     """Rounded vectors only choose the candidates; what is answered is scored again."""
     schema, items, vectors = films(3_000, seed=8)
     place = replace(place, timeout=30.0)
-    name, told = collection_name(kind.lower(), B), set[str]()
+    name, steps = collection_name(kind.lower(), B), set[str]()
     with MilvusIndex.build(
-        place, schema, items, vectors, name, B, kind=kind, progress=lambda s, *_: told.add(s)
+        place, schema, items, vectors, name, B, kind=kind, progress=lambda s, *_: steps.add(s)
     ) as index:
         assert index.store.index_type(name) == index.kind == kind
-        assert told == {"writing", "indexing"}
+        assert steps == {"writing", "indexing"}
         exact = ExactIndex(schema, items, vectors)
-        assert measured(index, exact, vectors[:50]).recall > 0.9
+        assert measure_search(index, exact, vectors[:50]).recall > 0.9
         hits = index.search(vectors[5], 10)
         assert hits.rows[0] == 5
         np.testing.assert_allclose(hits.scores, vectors[hits.rows] @ vectors[5], atol=1e-6)

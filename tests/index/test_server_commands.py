@@ -20,7 +20,7 @@ Command = Callable[..., Ended]
 
 @pytest.fixture
 def database(server: MilvusServer, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """An empty database, which the commands are told of as people would."""
+    """An empty database, which the commands get by their options."""
     place = Place(f"{server.uri}/commands")
     with MilvusStore(Place(server.uri)) as store:
         if "commands" not in store._call("list_databases"):
@@ -67,7 +67,7 @@ def test_a_place_is_named_once(workspace: Workspace, fusionrec: Command, databas
     assert (again["place"], again["items"]) == (database.name, exact["items"])
 
 
-def test_a_server_that_is_away_is_told_and_answered_without(
+def test_a_server_that_is_away_is_reported_and_answered_without(
     workspace: Workspace, fusionrec: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Ledger(workspace.ledger).activate("v1", "http://127.0.0.1:9")

@@ -29,8 +29,8 @@ def database(server: MilvusServer) -> Place:
     with MilvusStore(place) as store:
         if store.active():
             store._call("drop_alias", "fusionrec")
-        for held in store.collections():
-            store.drop(held.name)
+        for collection in store.collections():
+            store.drop(collection.name)
     return place
 
 

@@ -563,7 +563,7 @@ def test_nothing_is_loaded_that_trains(file, tmp_path):
     code = """
 import sys
 from pathlib import Path
-from fusionrec.foreign import publish_vectors
+from fusionrec.registry.vector_import import publish_vectors
 print(publish_vectors(Path(sys.argv[2]), Path(sys.argv[1])).version, "paddle" in sys.modules)
 """
     assert python(code, file, tmp_path / "models").split() == ["v1", "False"]

@@ -6,10 +6,10 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import colliding
 import pytest
 from shop_data import bazaar, puzzles
 
+import colliding
 from builders import recipe
 from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fusionrec.index.coalescing import ask
+from fusionrec.index.coalescing import coalesced_search
 from fusionrec.service.coalescing import _THREADS, Coalescer
 
 
@@ -27,7 +27,7 @@ class Slow:
         return [(np.array([int(query[0])]), np.ones(1, dtype=np.float32)) for query in queries]
 
     def asks(self, number: int) -> Callable[[], int]:
-        return lambda: int(ask(self.search, np.array([number]), 1, "")[0][0])
+        return lambda: int(coalesced_search(self.search, np.array([number]), 1, "")[0][0])
 
 
 async def under_way(store: Slow, requests: int) -> None:

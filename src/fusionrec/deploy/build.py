@@ -17,8 +17,8 @@ from fusionrec.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.benchmark import SearchTimes, measured, sample
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
+from fusionrec.index.benchmark import SearchTimes, measure_search, sample
 from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import Catalog, current
@@ -83,7 +83,7 @@ def _build_alone(
     try:
         index = _build(catalog, place, name, kind, progress)
     except StoreDamagedError:
-        if place.is_server or wipe(place) is None:
+        if place.is_server or move_aside(place) is None:
             raise
         index = _build(catalog, place, name, kind, progress)
     with index:
@@ -231,7 +231,7 @@ def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexT
     with index:
         exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
         queries = sample(artifact.user_vectors, then.vectors[then.available])
-        return index.kind, measured(index, exact, queries)
+        return index.kind, measure_search(index, exact, queries)
 
 
 def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:

@@ -145,9 +145,9 @@ def _store(place: Place) -> Iterator[Check]:
     """What is at a place, and what it cannot do."""
     try:
         with MilvusStore(place, create=False) as store:
-            yield Check(OK, f"{store.place} is {store.software.title}, with {_alias(store)}")
-            for limit in store.software.cannot:
-                yield Check(OK, f"{store.software.title}: {limit}")
+            yield Check(OK, f"{store.place} is {store.server.title}, with {_alias(store)}")
+            for limit in store.server.limitations:
+                yield Check(OK, f"{store.server.title}: {limit}")
             for collection in store.collections():
                 yield _collection(store, collection)
     except StoreMissingError:
@@ -166,7 +166,7 @@ def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
     if collection.damaged:
         return Check(WARNING, f"{name} is damaged", "fusionrec index builds it anew")
     kind = store.index_type(name) or "no index"
-    embedded = store.software.folder is not None  # which nothing stays loaded in
+    embedded = store.server.folder is not None  # which nothing stays loaded in
     state = "loaded when it is opened" if embedded else store.state(name)
     text = f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}"
     return Check(OK, text)

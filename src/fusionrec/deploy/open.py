@@ -15,7 +15,7 @@ from fusionrec.errors import (
     StoreMissingError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, Index, OverlaidIndex, Place
+from fusionrec.index import ExactIndex, Index, OverlayIndex, Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.recommend.recommender import Recommender
@@ -71,7 +71,7 @@ class SharedIndex:
         if not len(changed):
             return self.index
         parts = (now.columns, now.vectors, now.available, changed)
-        return OverlaidIndex(self.index, len(self.catalog), *parts)
+        return OverlayIndex(self.index, len(self.catalog), *parts)
 
     def release(self) -> None:
         """Gives a reference back."""

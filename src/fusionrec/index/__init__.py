@@ -1,13 +1,13 @@
-"""Where item vectors are searched: Milvus, or the artifact's own vectors, exactly.
+"""Searches item vectors: in Milvus, or exactly, in the artifact's own vectors.
 
-Importing this package loads no Milvus client; that happens when a store is opened.
+Importing this package does not import pymilvus; opening a store does.
 """
 
 from __future__ import annotations
 
 from fusionrec.index.base import Index
 from fusionrec.index.batch import BatchSearch
-from fusionrec.index.coalescing import side_by_side
+from fusionrec.index.coalescing import run_coalesced
 from fusionrec.index.connection import Place, place_from
 from fusionrec.index.dialect import collection_name
 from fusionrec.index.exact import ExactIndex, Hits
@@ -23,9 +23,9 @@ from fusionrec.index.filters import (
     Without,
 )
 from fusionrec.index.milvus_index import MilvusIndex
-from fusionrec.index.milvus_lite import wipe
+from fusionrec.index.milvus_lite import move_aside
 from fusionrec.index.milvus_store import CollectionInfo, MilvusStore
-from fusionrec.index.overlay import OverlaidIndex
+from fusionrec.index.overlay import OverlayIndex
 
 __all__ = [
     "AllOf",
@@ -42,14 +42,14 @@ __all__ = [
     "MilvusStore",
     "NoneOf",
     "Only",
-    "OverlaidIndex",
+    "OverlayIndex",
     "Place",
     "Without",
     "collection_name",
     "mask",
+    "move_aside",
     "parse",
     "place_from",
     "read_conditions",
-    "side_by_side",
-    "wipe",
+    "run_coalesced",
 ]

@@ -1,23 +1,21 @@
-"""Exact search for many vectors at once: one product of matrices for a block of them."""
+"""Exact search for many vectors at once: one matrix product for each block."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.index.exact import check_k, contenders, margin
+from fusionrec.index.exact import candidates, check_k, score_margin
 
-_AT_ONCE = (
-    16_384  # pairs that are scored again at once, so that ties of all items do not fill memory
-)
+_RESCORE_BATCH = 16_384  # pairs, so that ties of all items do not fill memory
 
 
 class BatchSearch:
-    """Answers for blocks of vectors over the same items, each as ``ExactIndex.search`` gives it.
+    """Searches the same items for blocks of vectors, with the results of ``ExactIndex.search``.
 
     Args:
         vectors: float32 [n, d], of length 1.
-        allowed: bool [n], which items may be found.
+        allowed: bool [n], which items may be returned.
     """
 
     def __init__(self, vectors: np.ndarray, allowed: np.ndarray) -> None:
@@ -27,19 +25,18 @@ class BatchSearch:
         self._vectors = vectors if allowed.all() else vectors[self._items]
 
     def search(
-        self, queries: np.ndarray, k: int, barred: tuple[np.ndarray, np.ndarray] | None = None
+        self, queries: np.ndarray, k: int, excluded: tuple[np.ndarray, np.ndarray] | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The k items with the highest inner product with each vector; equal scores in the order of
-        their rows.
+        """The k items with the highest inner product with each vector; ties in the order of rows.
 
         Args:
             queries: float32 [b, d].
             k: how many, at least 1.
-            barred: int [p] each, a query's place in the block with the row of an item that it is
-                not to find.
+            excluded: int [p] each, positions of queries in the block and rows of the items that
+                these must not return.
 
         Returns:
-            int64 [b, min(k, allowed)] rows, −1 where a list has ended, and float32 of that shape:
+            int64 [b, min(k, allowed)] rows, −1 after the end of a list, and float32 of that shape:
             inner products, NaN there.
 
         Raises:
@@ -54,25 +51,25 @@ class BatchSearch:
         if k == 0:
             return rows, scores
         rough = queries @ self._vectors.T
-        if barred is not None:
-            query, item = barred
-            there = self._allowed[item]
-            rough[query[there], self._column[item[there]]] = -np.inf
-        query, column = contenders(rough, k, margin(queries))
+        if excluded is not None:
+            query, item = excluded
+            indexed = self._allowed[item]
+            rough[query[indexed], self._column[item[indexed]]] = -np.inf
+        query, column = candidates(rough, k, score_margin(queries))
         exact = self._exact(queries, query, column)
         order = np.lexsort((column, -exact, query))
         query, column, exact = query[order], column[order], exact[order]
-        place = np.arange(len(query)) - np.searchsorted(query, query)
-        kept = place < k
-        rows[query[kept], place[kept]] = self._items[column[kept]]
-        scores[query[kept], place[kept]] = exact[kept]
+        rank = np.arange(len(query)) - np.searchsorted(query, query)
+        kept = rank < k
+        rows[query[kept], rank[kept]] = self._items[column[kept]]
+        scores[query[kept], rank[kept]] = exact[kept]
         return rows, scores
 
     def _exact(self, queries: np.ndarray, query: np.ndarray, column: np.ndarray) -> np.ndarray:
-        """The inner product of each pair: float32 [p], the same of equal vectors."""
-        found = np.empty(len(query), dtype=np.float32)
-        for begin in range(0, len(query), _AT_ONCE):
-            part = slice(begin, begin + _AT_ONCE)
-            ours, theirs = queries[query[part]], self._vectors[column[part]]
-            found[part] = np.einsum("pd,pd->p", ours, theirs, dtype=np.float64)
-        return found
+        """The inner product of each pair: float32 [p]; equal vectors have equal products."""
+        products = np.empty(len(query), dtype=np.float32)
+        for begin in range(0, len(query), _RESCORE_BATCH):
+            part = slice(begin, begin + _RESCORE_BATCH)
+            left, right = queries[query[part]], self._vectors[column[part]]
+            products[part] = np.einsum("pd,pd->p", left, right, dtype=np.float64)
+        return products

@@ -1,4 +1,4 @@
-"""How good an index is: the share of the nearest items that it finds, and how long that takes."""
+"""Measures an index: its recall, and the time of a search."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ QUERIES = 1_000
 
 @dataclass(frozen=True)
 class SearchTimes:
-    """What searches for ten items came to.
+    """Recall and times of searches for ten items.
 
     Attributes:
-        queries: how many searches.
-        recall: share of the exact ten that the index found, in [0, 1].
-        p50_ms, p99_ms: what half of the searches, and all but 1% of them, took at most, in
-            milliseconds.
+        queries: number of searches.
+        recall: share of the exact top ten that the index returned, in [0, 1].
+        p50_ms, p99_ms: percentiles of the time of a search, in milliseconds.
     """
 
     queries: int
@@ -30,31 +29,31 @@ class SearchTimes:
     p99_ms: float
 
 
-def measured(index: Index, oracle: Index, queries: np.ndarray) -> SearchTimes:
-    """Searches one by one, each compared with an exact index.
+def measure_search(index: Index, oracle: Index, queries: np.ndarray) -> SearchTimes:
+    """Runs searches one by one, and compares each with an exact index.
 
     Args:
-        index: what is measured.
+        index: the index to measure.
         oracle: an exact index of the same items.
         queries: float32 [n, d], n ≥ 1.
 
     Raises:
         StoreError: the store failed.
     """
-    spans, found, wanted = [], 0, 0
+    times, found, total = [], 0, 0
     for query in queries:
         began = time.perf_counter()
         rows = index.search(query, K).rows
-        spans.append(1000 * (time.perf_counter() - began))
-        right = oracle.search(query, K).rows
-        found += len(np.intersect1d(rows, right))
-        wanted += len(right)
-    p50, p99 = np.percentile(spans, [50, 99])
-    return SearchTimes(len(queries), found / wanted, float(p50), float(p99))
+        times.append(1000 * (time.perf_counter() - began))
+        expected = oracle.search(query, K).rows
+        found += len(np.intersect1d(rows, expected))
+        total += len(expected)
+    p50, p99 = np.percentile(times, [50, 99])
+    return SearchTimes(len(queries), found / total, float(p50), float(p99))
 
 
 def sample(*tables: np.ndarray) -> np.ndarray:
-    """Queries, the same every time: rows of the first table, float32 [n, d], that has any."""
+    """A fixed sample of queries: rows of the first non-empty table, float32 [n, d]."""
     vectors = next(table for table in tables if len(table))
     size = min(len(vectors), QUERIES)
     return vectors[np.sort(np.random.default_rng(0).choice(len(vectors), size, replace=False))]

@@ -1,4 +1,4 @@
-"""Answers made side by side in one thread, so that their searches go as one request."""
+"""Coalesces the searches of several calls in one thread into shared requests."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from greenlet import getcurrent, greenlet
 
 T = TypeVar("T")
 
-RowsAndScores = tuple[np.ndarray, np.ndarray]  # rows and scores, best first
+RowsAndScores = tuple[np.ndarray, np.ndarray]  # best first
 Search = Callable[[Sequence[np.ndarray], int, str], list[RowsAndScores]]
 
 
 @dataclass(frozen=True, eq=False)
 class _PendingSearch:
-    """A search that an answer waits for."""
+    """A search that a call waits for."""
 
     search: Search
     query: np.ndarray
@@ -26,88 +26,91 @@ class _PendingSearch:
     expression: str
 
 
-class _Answer(greenlet):  # type: ignore[misc]
-    """What makes an answer; it stops where it asks for a search, and goes on with what was found.
+class _Task(greenlet):  # type: ignore[misc]
+    """A call that pauses at each search, and resumes with the search's result.
 
     Attributes:
-        ended: what came of it.
-        asked: what it waits for; None where it has not begun, or has ended.
+        future: its result.
+        pending: the search that it waits for; None before the start and after the end.
     """
 
-    def __init__(self, make: Callable[[], Any]) -> None:
-        super().__init__(self._make)
-        self._what, self.ended = make, Future[Any]()
-        self.asked: _PendingSearch | None = None
+    def __init__(self, call: Callable[[], Any]) -> None:
+        super().__init__(self._run_call)
+        self._call, self.future = call, Future[Any]()
+        self.pending: _PendingSearch | None = None
 
-    def _make(self) -> None:
+    def _run_call(self) -> None:
         try:
-            self.ended.set_result(self._what())
+            self.future.set_result(self._call())
         except BaseException as error:
-            self.ended.set_exception(error)
+            self.future.set_exception(error)
 
-    def go_on(self, resume: Callable[..., Any], *given: Any) -> None:
-        """Runs up to the next search, or to the end."""
-        self.asked = resume(*given)
+    def advance(self, resume: Callable[..., Any], *args: Any) -> None:
+        """Runs to the next search, or to the end."""
+        self.pending = resume(*args)
 
 
-def ask(search: Search, query: np.ndarray, limit: int, expression: str) -> RowsAndScores:
-    """The best ``limit`` rows that meet an expression, and their scores: in a request with what
-    others ask who are ``side_by_side``, else in one of its own.
+def coalesced_search(
+    search: Search, query: np.ndarray, limit: int, expression: str
+) -> RowsAndScores:
+    """The best ``limit`` rows that meet an expression, and their scores. Within ``run_coalesced``,
+    other calls may share the request.
 
     Args:
-        search: finds the best rows for several vectors, with a limit and an expression.
+        search: sends a request for several vectors, with a limit and an expression.
         query: float32 [d].
-        limit: how many rows.
+        limit: number of rows.
         expression: of Milvus.
 
     Raises:
-        Exception: what ``search`` raised.
+        Exception: raised by ``search``.
     """
-    me = getcurrent()
-    if isinstance(me, _Answer):
-        assert me.parent is not None
-        found: RowsAndScores = me.parent.switch(_PendingSearch(search, query, limit, expression))
-        return found
-    [found] = search([query], limit, expression)
-    return found
+    task = getcurrent()
+    if isinstance(task, _Task):
+        assert task.parent is not None
+        result: RowsAndScores = task.parent.switch(_PendingSearch(search, query, limit, expression))
+        return result
+    [result] = search([query], limit, expression)
+    return result
 
 
-def side_by_side(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
-    """Makes several answers in this thread. Where one asks for a search, the others go on up to
-    theirs, and what they ask of one place in the same words goes as one request: what that costs
-    beside the search is shared by all.
+def run_coalesced(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
+    """Runs several calls in this thread. Each pauses at its ``coalesced_search``; then searches of
+    the same store with the same expression go as one request, which saves its fixed cost.
 
     Args:
-        calls: make an answer each.
+        calls: at most one search of each waits at a time.
 
     Returns:
-        What came of each, all of them done.
+        The futures of the calls, all done.
     """
-    answers = [_Answer(call) for call in calls]
-    for one in answers:
-        one.go_on(one.switch)
-    while waiting := [one for one in answers if one.asked is not None]:
-        first = waiting[0].asked
+    tasks = [_Task(call) for call in calls]
+    for task in tasks:
+        task.advance(task.switch)
+    while waiting := [task for task in tasks if task.pending is not None]:
+        first = waiting[0].pending
         assert first is not None
-        _search(first, [one for one in waiting if _alike(one.asked, first)])
-    return [one.ended for one in answers]
+        _send_shared(first, [task for task in waiting if _can_share(task.pending, first)])
+    return [task.future for task in tasks]
 
 
-def _alike(asked: _PendingSearch | None, other: _PendingSearch) -> bool:
+def _can_share(pending: _PendingSearch | None, other: _PendingSearch) -> bool:
     return (
-        asked is not None and asked.search == other.search and asked.expression == other.expression
+        pending is not None
+        and pending.search == other.search
+        and pending.expression == other.expression
     )
 
 
-def _search(first: _PendingSearch, answers: Sequence[_Answer]) -> None:
-    """One request for all who ask alike; what it raises, each of them is told."""
-    asked = [one.asked for one in answers if one.asked is not None]
+def _send_shared(first: _PendingSearch, tasks: Sequence[_Task]) -> None:
+    """Sends one request for several tasks; each gets its result, or the error."""
+    searches = [task.pending for task in tasks if task.pending is not None]
     try:
-        limit = max(one.limit for one in asked)
-        found = first.search([one.query for one in asked], limit, first.expression)
+        limit = max(search.limit for search in searches)
+        results = first.search([search.query for search in searches], limit, first.expression)
     except BaseException as error:
-        for one in answers:
-            one.go_on(one.throw, error)
+        for task in tasks:
+            task.advance(task.throw, error)
         return
-    for one, rows_and_scores in zip(answers, found, strict=True):
-        one.go_on(one.switch, rows_and_scores)
+    for task, result in zip(tasks, results, strict=True):
+        task.advance(task.switch, result)

@@ -1,4 +1,4 @@
-"""Where a Milvus is and how it is reached: one value, which never shows what is secret."""
+"""The address of a Milvus and its connection settings; secrets are never shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from fusionrec.config import Settings, settings_table
 from fusionrec.errors import ConfigError, UsageError
 
-VARIABLE = "FUSIONREC_MILVUS"  # of the environment; the others begin with it
+VARIABLE = "FUSIONREC_MILVUS"  # prefix of the environment variables
 _SERVER_SCHEMES = ("http", "https")
 _SECRET = ("token", "password")
 
@@ -22,18 +22,17 @@ _SECRET = ("token", "password")
 class Place(Settings):
     """One Milvus: a local path (Milvus Lite), a server, a cluster or Zilliz Cloud.
 
-    A user, password or database that stands in the URI is moved to the field of that name, so that
-    the URI can be shown and kept.
+    A user, password or database in the URI is moved to its own field, so that the URI can be shown
+    and stored.
 
     Attributes:
         uri: a path that ends in ``.db``, or http(s)://host:port; empty: where the index was built.
-        token: for a server; takes the place of user and password.
+        token: for a server; replaces user and password.
         user, password: for a server.
         database: of a server; empty: its default one.
-        ca: file of the certificates (PEM) that a server's own is checked against; empty: the
-            machine's. With https only.
-        server_name: the name that the server's certificate bears, where that is not the host's.
-        timeout: seconds that one request may take.
+        ca: file of CA certificates (PEM), for https only; empty: the system's.
+        server_name: the name in the server's certificate, if it is not the host's.
+        timeout: seconds for one request.
 
     Raises:
         UsageError: the URI is of no known form.
@@ -52,9 +51,9 @@ class Place(Settings):
     def __post_init__(self) -> None:
         if self.uri:
             parts = _parts(self.uri)
-            given = _in_uri(parts) if parts else {"uri": str(Path(self.uri).expanduser().resolve())}
-            for name, value in given.items():
-                # What is said beside the URI wins over what stands in it.
+            path = {"uri": str(Path(self.uri).expanduser().resolve())}
+            for name, value in (_uri_fields(parts) if parts else path).items():
+                # An explicit setting overrides the URI.
                 if value and (name == "uri" or not getattr(self, name)):
                     object.__setattr__(self, name, value)
         if not (math.isfinite(self.timeout) and self.timeout > 0):
@@ -68,7 +67,7 @@ class Place(Settings):
 
     @classmethod
     def of(cls, place: Place | str | Path) -> Place:
-        """A place as it is, or the place at a URI."""
+        """A place unchanged, or the place at a URI."""
         return place if isinstance(place, Place) else cls(str(place))
 
     @property
@@ -78,29 +77,29 @@ class Place(Settings):
 
     @property
     def name(self) -> str:
-        """The place as people see it and as it is recorded: URI and database, nothing secret."""
+        """The name in messages and in the ledger: URI and database, nothing secret."""
         path = f"/{quote(self.database)}" if self.is_server and self.database else ""
         return self.uri + path
 
     @property
     def credentials(self) -> str:
-        """Token, or user and password, as Milvus takes them; empty where there are none."""
+        """Token, or user and password, in Milvus' form; empty if there are none."""
         return self.token or (f"{self.user}:{self.password}" if self.user else "")
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The texts that no message may hold, longest first."""
-        held = {self.credentials, self.token, self.password, self.token.partition(":")[2]}
-        held |= {quote(text, safe="") for text in held}
-        return tuple(sorted((text for text in held if text), key=len, reverse=True))
+        """The texts that no message may contain, longest first."""
+        texts = {self.credentials, self.token, self.password, self.token.partition(":")[2]}
+        texts |= {quote(text, safe="") for text in texts}
+        return tuple(sorted((text for text in texts if text), key=len, reverse=True))
 
     def at(self, uri: str) -> Place:
-        """The place itself; where it has no URI, the one at a URI, reached in the same way."""
+        """The place, at this URI if it has none."""
         return replace(self, uri=uri) if uri and not self.uri else self
 
     def __repr__(self) -> str:
-        held = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
-        shown = (f"{n}={'***' if n in _SECRET else repr(v)}" for n, v in held.items())
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        shown = (f"{n}={'***' if n in _SECRET else repr(v)}" for n, v in settings.items())
         return f"Place({', '.join(shown)})"
 
     __str__ = __repr__
@@ -111,12 +110,12 @@ def place_from(
     environment: Mapping[str, str] | None = None,
     file: Path | None = None,
 ) -> Place:
-    """The place that options, environment and a settings file describe together.
+    """Reads the place from options, environment and a settings file.
 
     Args:
-        given: settings by name, as options give them; they win over all others.
+        given: settings by name, from options; they override all others.
         environment: ``FUSIONREC_MILVUS`` is the URI, ``FUSIONREC_MILVUS_TOKEN`` and so on the other
-            settings; the process's by default. It wins over the file.
+            settings; the process's by default. It overrides the file.
         file: a workspace's settings, of which the table ``[milvus]`` is read; may be missing.
 
     Raises:
@@ -124,14 +123,16 @@ def place_from(
     """
     environment = os.environ if environment is None else environment
     known = {f.name: f"{VARIABLE}_{f.name.upper()}" for f in fields(Place)} | {"uri": VARIABLE}
-    said = {n: environment[v] for n, v in known.items() if environment.get(v)}
+    from_environment = {n: environment[v] for n, v in known.items() if environment.get(v)}
     settings: dict[str, Any] = dict(settings_table(file, "milvus"))
-    for layer in (said, given):
+    for layer in (from_environment, given):
         if layer.get("user") or layer.get("password"):
-            settings.pop("token", None)  # else a token from further out would win
+            settings.pop("token", None)  # else the token of a lower layer would win
         settings.update(layer)
     for name in _SECRET:
-        if not isinstance(settings.get(name, ""), str):  # said here, without the value
+        if not isinstance(
+            settings.get(name, ""), str
+        ):  # checked here, so that the message lacks the value
             raise ConfigError(f"milvus.{name} must be a text in quotes")
     if isinstance(settings.get("timeout"), str):
         try:
@@ -143,7 +144,7 @@ def place_from(
 
 
 def _parts(uri: str) -> SplitResult | None:
-    """A server's address taken apart; None for a local path.
+    """The parts of a server's address; None for a local path.
 
     Raises:
         UsageError: it is neither a path that ends in ``.db`` nor an http(s) address.
@@ -168,8 +169,8 @@ def _parts(uri: str) -> SplitResult | None:
     return parts
 
 
-def _in_uri(parts: SplitResult) -> dict[str, str]:
-    """What a server's address says, by the field it belongs to; a query says nothing here."""
+def _uri_fields(parts: SplitResult) -> dict[str, str]:
+    """The fields of ``Place`` in a server's address; its query is ignored."""
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     name, password = unquote(parts.username or ""), unquote(parts.password or "")
     return {

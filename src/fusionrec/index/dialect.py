@@ -1,4 +1,4 @@
-"""What Milvus Lite and a Milvus server do differently: every difference stands here, once."""
+"""All differences between Milvus Lite and a Milvus server."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ Call = Callable[..., Any]
 
 ALIAS = "fusionrec"
 PREFIX = "fusionrec_v"
-MAX_LIMIT = 16_384  # answers of one search or query; a server refuses more, Lite is kept to it
-_NOTE = "fusionrec"  # the property that holds the note where descriptions are not kept
+MAX_LIMIT = 16_384  # results of one search or query: a server's limit, used for Lite too
+_NOTE = "fusionrec"  # property with the note, where descriptions are not stored
 _LITE_KINDS: tuple[IndexType, ...] = ("FLAT", "HNSW")
 
 
@@ -27,8 +27,8 @@ def collection_name(version: str | int, checksum: str) -> str:
     """The collection of an artifact version, such as ``fusionrec_v3_1a2b3c4d``.
 
     Args:
-        version: the version's number, or its name; a leading ``v`` is not repeated.
-        checksum: of the artifact, hexadecimal; the first eight digits are used.
+        version: the version's number or name, with or without ``v``.
+        checksum: of the artifact, hexadecimal; its first eight digits are used.
 
     Raises:
         UsageError: the version has characters besides ASCII letters, digits and underscores, or
@@ -44,11 +44,11 @@ def collection_name(version: str | int, checksum: str) -> str:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What answers at a place.
+    """The software at a place, Milvus Lite or a server.
 
     Attributes:
-        version: as it names itself.
-        folder: of a store that this process opened itself; None for one behind an address.
+        version: as it reports itself.
+        folder: of a store embedded in this process; None for one behind an address.
     """
 
     version: str
@@ -56,7 +56,7 @@ class ServerInfo:
 
     @property
     def lite(self) -> bool:
-        """Whether it is Milvus Lite, which may also stand behind an address."""
+        """Whether it is Milvus Lite, which may also be behind an address."""
         return "milvus_lite" in self.version
 
     @property
@@ -66,8 +66,8 @@ class ServerInfo:
         return f"Milvus {'Lite' if self.lite else 'server'} {number}".rstrip()
 
     @property
-    def cannot(self) -> tuple[str, ...]:
-        """What a person who knows the other kind of place would expect, and does not get here."""
+    def limitations(self) -> tuple[str, ...]:
+        """Features of other kinds of Milvus that are missing here."""
         missing: list[str] = []
         if self.folder is not None:
             missing.append("one process at a time: another one answers exactly from the artifact")
@@ -76,15 +76,15 @@ class ServerInfo:
             missing.append("no users, no databases, no encryption")
         return tuple(missing)
 
-    def names(self, call: Call) -> list[str]:
-        """The project's collections, damaged ones among them, in order."""
+    def collection_names(self, call: Call) -> list[str]:
+        """The project's collections, sorted, including damaged ones."""
         if self.folder is not None:
-            # Its own listing opens every collection, and one damaged one makes it fail.
+            # Lite's own listing opens every collection, and fails if one is damaged.
             folders = (self.folder / "collections").glob(f"{PREFIX}*")
             return sorted(folder.name for folder in folders if folder.is_dir())
         return sorted(name for name in call("list_collections") if name.startswith(PREFIX))
 
-    def active(self, call: Call) -> str | None:
+    def active_collection(self, call: Call) -> str | None:
         """The collection that the alias points to, or None."""
         if self.folder is not None:
             try:  # without opening the collection, which may be damaged
@@ -93,17 +93,17 @@ class ServerInfo:
                 return None
         if not call("has_collection", ALIAS):
             return None
-        # describe_alias is not known to every server that is still about.
+        # Older servers do not know describe_alias.
         return str(call("describe_collection", ALIAS)["collection_name"])
 
-    def keep(self, text: str) -> dict[str, Any]:
-        """Options of ``create_collection`` that keep a text with it, beside its description: Lite
-        forgets descriptions, and servers before 2.4 know no properties of one's own.
+    def note_options(self, text: str) -> dict[str, Any]:
+        """Options of ``create_collection`` that store a text besides the description: Lite loses
+        descriptions, and servers before 2.4 have no custom properties.
         """
         return {"properties": {_NOTE: text}} if self.lite else {}
 
-    def kept(self, described: dict[str, Any]) -> dict[str, Any]:
-        """The JSON object that ``keep`` and the description were given; empty if there is none."""
+    def read_note(self, described: dict[str, Any]) -> dict[str, Any]:
+        """The JSON object in property or description; empty if there is none."""
         try:
             note = json.loads(
                 described.get("properties", {}).get(_NOTE) or described["description"]
@@ -112,20 +112,20 @@ class ServerInfo:
             return {}
         return note if isinstance(note, dict) else {}
 
-    def indexed(self, described: dict[str, Any] | None) -> int:
-        """Rows in an index, of which it is told; -1 where there is no index."""
+    def indexed_rows(self, described: dict[str, Any] | None) -> int:
+        """Rows in the described index; -1 if there is none."""
         if not described:
             return -1
-        # Lite has built it when it has answered, and counts nothing.
+        # Lite builds it before it answers, and does not count.
         return sys.maxsize if self.lite else int(described["indexed_rows"])
 
-    def kind(self, wanted: IndexType | None, n: int) -> IndexType:
-        """The type of index for n items: the one that is wanted, else what suits them.
+    def choose_type(self, wanted: IndexType | None, n: int) -> IndexType:
+        """The index type for n items: the wanted one, else the default.
 
-        Lite compares all items whatever the index, so that there the exact one costs nothing.
+        Lite compares all items with any index, so its default is the exact one.
 
         Raises:
-            UsageError: the place does not know it; Lite itself would take any in silence.
+            UsageError: the place does not have it; Lite itself would accept any.
         """
         if wanted is None:
             return "FLAT" if self.lite else kind_for(n)
@@ -136,12 +136,14 @@ class ServerInfo:
             )
         return wanted
 
-    def reading(self, kind: IndexType, limit: int, n: int, *, settled: bool) -> dict[str, Any]:
-        """Options of a search for ``limit`` of n rows; not ``settled``, it sees our last write."""
+    def search_options(
+        self, kind: IndexType, limit: int, n: int, *, settled: bool
+    ) -> dict[str, Any]:
+        """Options of a search for ``limit`` of n rows; not ``settled``: with our last write."""
         params = search_params(kind, limit, n)
         options: dict[str, Any] = {"search_params": {"metric_type": "IP", "params": params}}
-        # A server answers from what it knew some seconds ago unless told to wait; Lite never does.
+        # By default, a server's answer may be some seconds old; Lite's never is.
         options["consistency_level"] = "Bounded" if settled else "Session"
-        # A server adds the key to every hit; asked for nothing, Lite sends whole rows with vectors.
+        # A server adds the key to every hit; Lite without fields sends whole rows with vectors.
         options["output_fields"] = [ROW] if self.lite else []
         return options

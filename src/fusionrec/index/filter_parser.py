@@ -1,4 +1,4 @@
-"""Conditions as people write them."""
+"""Parses conditions as users write them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from fusionrec.index.layout import filter_fields
 Operator = Literal["=", "+=", "!="]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-# A name holds none of these characters, so that a value may hold all of them.
+# A name contains none of these characters; a value may contain all of them.
 _WRITTEN = re.compile(r"([^=+!]+)(=|\+=|!=)(.*)", re.DOTALL)
 _KINDS: dict[Operator, type[AnyOf | AllOf | NoneOf]] = {"=": AnyOf, "+=": AllOf, "!=": NoneOf}
 
@@ -34,15 +34,15 @@ def parse(schema: Schema, name: str, text: str, operator: Operator = "=") -> Fie
     """Reads one condition.
 
     Args:
-        schema: whose filterable fields may be named.
+        schema: its filterable fields may be named.
         name: a field's name or its name on the command line.
         text: a value or its label; of a number ``1994``, ``1980..1989``, ``1980..`` or ``..1989``.
-        operator: of categories, whether items must hold the value as one of several that are
-            given (``=``), as one of those that they must all hold (``+=``), or must not hold it.
+        operator: of categories: items have any of several values (``=``), all of them (``+=``), or
+            none of them (``!=``).
 
     Raises:
-        UsageError: there is no such field or value, the range is none, or the operator is not for
-            numbers; the hint says what there is.
+        UsageError: there is no such field or value, the range is invalid, or the operator is not
+            for numbers; the hint lists what there is.
     """
     fields = filter_fields(schema)
     field = next((f for f in fields if name in (f.name, f.flag)), None)
@@ -65,7 +65,7 @@ def read_conditions(
     only: Sequence[str] = (),
     without: Sequence[str] = (),
 ) -> list[Condition]:
-    """Reads conditions, all of which must hold, and joins those of one kind and field.
+    """Reads conditions that must all be met, and joins those of one kind and field.
 
     Args:
         schema: see ``parse``.
@@ -75,22 +75,22 @@ def read_conditions(
         without: outside ids of items not wanted.
 
     Raises:
-        UsageError: see ``parse``; a text is of no such form, or a number has two ranges.
+        UsageError: see ``parse``; a text has another form, or a number has two ranges.
     """
     joined: dict[tuple[type, str], FieldCondition] = {}
     for text in written:
         condition = _written(schema, text)
         key = type(condition), condition.field
-        held = joined.get(key)
-        if held is not None:
-            if isinstance(held, Between) or isinstance(condition, Between):
+        earlier = joined.get(key)
+        if earlier is not None:
+            if isinstance(earlier, Between) or isinstance(condition, Between):
                 raise UsageError(f"{condition.field}: one range at a time")
-            condition = type(held)(held.field, held.values + condition.values)
+            condition = type(earlier)(earlier.field, earlier.values + condition.values)
         joined[key] = condition
-    found: list[Condition] = list(joined.values())
-    found += [Only(tuple(only))] if only else []
-    found += [Without(tuple(without))] if without else []
-    return found
+    conditions: list[Condition] = list(joined.values())
+    conditions += [Only(tuple(only))] if only else []
+    conditions += [Without(tuple(without))] if without else []
+    return conditions
 
 
 def _written(schema: Schema, text: str) -> FieldCondition:
@@ -105,7 +105,7 @@ def _written(schema: Schema, text: str) -> FieldCondition:
 
 
 def _filters(fields: Sequence[Field]) -> str:
-    """What there is to filter by: each name, with the label where that says something else."""
+    """The available filters: each name, with its label if that differs."""
     named = [
         f.flag + (f" ({f.label})" if f.label and f.label.casefold() != f.flag.casefold() else "")
         for f in fields
@@ -117,17 +117,17 @@ def _range(field: Field, text: str) -> Between:
     low, dots, high = text.partition("..")
     ends = [_number(field, end, text) if end.strip() else None for end in (low, high)]
     if ends == [None, None]:
-        raise _not_a_range(field, text)
+        raise _range_error(field, text)
     return Between(field.name, ends[0], ends[1] if dots else ends[0])
 
 
 def _number(field: Field, end: str, text: str) -> float:
     if not _NUMBER.fullmatch(end.strip()) or not math.isfinite(float(end)):
-        raise _not_a_range(field, text)
+        raise _range_error(field, text)
     return float(end)
 
 
-def _not_a_range(field: Field, text: str) -> UsageError:
+def _range_error(field: Field, text: str) -> UsageError:
     return UsageError(
         f"{field.flag} must be a number or a range, got {text!r}", hint=_ranges(field)
     )

@@ -1,6 +1,6 @@
-"""Types of a vector index: which one suits how many items, how it is built and how it is searched.
+"""Types of a vector index, by number of items, with their build and search parameters.
 
-The sizes and settings were chosen from what ``benchmarks/scale.py`` measured; see
+The sizes and settings were chosen by ``benchmarks/scale.py``; see
 ``benchmarks/RESULTS.md`` and ``docs/scale.md``.
 """
 
@@ -21,14 +21,14 @@ _SEGMENT = 1_000_000  # items of which a server makes one index, about: 512 MB o
 
 
 def kind_for(n: int) -> IndexType:
-    """The index that suits n items on a server: exact while that is cheap, then a graph, then
-    vectors of one byte a number.
+    """The index type for n items on a server: exact while that is cheap, then a graph, then
+    vectors quantized to one byte a number.
     """
     return "FLAT" if n <= _FLAT_TO else "HNSW" if n <= _HNSW_TO else "IVF_SQ8"
 
 
 def check_kind(kind: str) -> None:
-    """Refuses what is no type of an index, before anything is written.
+    """Checks the name of an index type.
 
     Raises:
         UsageError: it is not one of ``IndexType``.
@@ -38,26 +38,26 @@ def check_kind(kind: str) -> None:
 
 
 def is_exact(kind: IndexType) -> bool:
-    """Whether it finds the nearest items always."""
+    """Whether it always finds the nearest items."""
     return kind == "FLAT"
 
 
 def is_rounded(kind: IndexType) -> bool:
-    """Whether its scores may be those of vectors that were rounded, so that more are asked for and
-    scored again.
+    """Whether its scores may be of quantized vectors, so that a search must fetch more rows and
+    score them again.
     """
     return kind in ("IVF_SQ8", "DISKANN")
 
 
 def build_params(kind: IndexType, n: int) -> dict[str, int]:
-    """How an index of n items is built."""
+    """Build parameters of an index of n items."""
     if kind == "HNSW":
         return {"M": 32, "efConstruction": 200}
     return {"nlist": _lists(n)} if kind == "IVF_SQ8" else {}
 
 
 def search_params(kind: IndexType, limit: int, n: int) -> dict[str, Any]:
-    """How much of an index of n items is looked at for ``limit`` of them."""
+    """Search parameters of an index of n items for ``limit`` hits."""
     if kind == "HNSW":
         return {"ef": min(max(128, 2 * limit), _MAX_EF)}  # a server refuses one below the limit
     if kind == "IVF_SQ8":
@@ -66,5 +66,5 @@ def search_params(kind: IndexType, limit: int, n: int) -> dict[str, Any]:
 
 
 def _lists(n: int) -> int:
-    """Lists of a segment's inverted index: four times the root of its items, a power of two."""
+    """Number of lists of a segment's inverted file: about 4·√items, a power of two."""
     return max(1 << round(math.log2(4 * math.sqrt(min(n, _SEGMENT)))), 16)

@@ -1,26 +1,25 @@
-"""Making a client and a collection's schema with pymilvus, which is imported only then."""
+"""Creates clients and collection schemas with pymilvus, which is imported on use."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from fusionrec.index.connection import Place
-from fusionrec.index.error_mapping import quiet
+from fusionrec.index.error_mapping import silence_logs
 from fusionrec.index.layout import ID, ROW, VECTOR, Column, Layout
 
-# After an absence a server is looked for this often, in milliseconds; left alone, gRPC waits longer
-# and longer, up to two minutes.
+# Pause between reconnects, in milliseconds; gRPC's default grows to two minutes.
 _RECONNECT = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000}
 # pymilvus pings every ten seconds. A server allows that; an embedded Milvus, in this same process,
-# hangs up on whoever pings more often than every five minutes, and gRPC complains: never ping it.
+# disconnects clients that ping more often than every five minutes: never ping it.
 _NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": False}
 
 
 def connect(place: Place) -> Any:
-    """A client of its own, which ``close`` ends; raises whatever pymilvus raises."""
+    """A client with its own connection; raises whatever pymilvus raises."""
     from pymilvus import MilvusClient
 
-    quiet()
+    silence_logs()
     secure: dict[str, Any] = {}
     if place.uri.startswith("https:"):
         secure = {"server_pem_path": place.ca, "server_name": place.server_name}
@@ -30,7 +29,7 @@ def connect(place: Place) -> Any:
         db_name=place.database if place.is_server else "",
         timeout=place.timeout,
         grpc_options=_RECONNECT if place.is_server else _RECONNECT | _NO_PINGS,
-        # A shared connection outlives its clients, and with it the port of a store that is closed.
+        # A shared connection would outlive its clients, and keep the port of a closed store.
         dedicated=True,
         **secure,
     )

@@ -1,4 +1,4 @@
-"""One artifact version's item vectors in Milvus: built, verified, searched."""
+"""A version's item vectors in Milvus: builds, verifies and searches their collection."""
 
 from __future__ import annotations
 
@@ -14,47 +14,47 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import Progress, StoreMissingError, UsageError
 from fusionrec.index import verify
-from fusionrec.index.coalescing import ask
+from fusionrec.index.coalescing import coalesced_search
 from fusionrec.index.connection import Place
 from fusionrec.index.dialect import MAX_LIMIT
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
-    among,
     check_k,
     check_query,
     check_rows,
-    margin,
-    ranked,
+    is_among,
+    rank_exactly,
+    score_margin,
 )
 from fusionrec.index.filters import Condition, expression
 from fusionrec.index.index_types import KINDS, IndexType, check_kind, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
 from fusionrec.index.milvus_store import MilvusStore
 
-# Rows asked for beyond k, so that ties at the end are mostly seen at once; each costs time in Lite.
+# Rows fetched beyond k, so that one request mostly covers ties at the end; each costs Lite time.
 SLACK = 4
 
-# Of n rows that someone has taken, seldom more than this times the root of n are among the best: of
-# 6,040 users of ml-1m 98 in 100 find ten others before. Where it is too few, more are asked for.
-PASSED = 3.0
+# Of n rows that a user has taken, seldom more than this times √n are among the best: for 98% of the
+# 6,040 users of ml-1m that leaves ten others. Otherwise, another request fetches more.
+DROPPED_FACTOR = 3.0
 
-# How many times k an index with rounded vectors is asked for, to be scored again.
-_ROUNDED_MORE = 4
+# Rows fetched from an index with quantized vectors, as a multiple of k, to be scored again.
+_ROUNDED_FACTOR = 4
 
 
-def _written(items: Table, available: np.ndarray | None) -> np.ndarray:
-    """Rows of the items that a collection holds, int64 [m]."""
+def _stored_rows(items: Table, available: np.ndarray | None) -> np.ndarray:
+    """Rows of the items in a collection, int64 [m]."""
     return np.arange(len(items)) if available is None else np.flatnonzero(available)
 
 
 class MilvusIndex:
-    """A searchable collection; made by ``build`` or ``open``, ended by ``close`` or a ``with``.
+    """A searchable collection; created by ``build`` or ``open``, closed by ``close`` or a ``with``.
 
     Attributes:
-        store: the connection, for the alias and for other collections.
+        store: the connection, also for the alias and other collections.
         name: of the collection.
-        kind: of the index in Milvus.
+        kind: type of the index in Milvus.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class MilvusIndex:
         self._items = items
         self._exact = exact
         self._layout = layout
-        self._stored = len(items)  # rows in Milvus, doubled ones too
-        self._rows = np.arange(len(items))  # those that are meant to be there
+        self._stored = len(items)  # rows in Milvus, including duplicates
+        self._rows = np.arange(len(items))  # those that should be there
         self._settled = True  # whether every search sees the last write without waiting
-        # Searches of an embedded store fight for the interpreter: one after the other is sooner.
-        self._turn: AbstractContextManager[object] = (
-            nullcontext() if store.software.folder is None else threading.Lock()
+        # Searches of an embedded store compete for the GIL: one after the other is faster.
+        self._search_lock: AbstractContextManager[object] = (
+            nullcontext() if store.server.folder is None else threading.Lock()
         )
 
     @classmethod
@@ -88,34 +88,34 @@ class MilvusIndex:
         kind: IndexType | None = None,
         progress: Progress | None = None,
     ) -> Self:
-        """Writes a collection from scratch, and verifies it before it is used.
+        """Writes and verifies a new collection.
 
-        A collection of the same name is replaced; no other one is touched, and the alias stays
-        where it is unless it pointed to this one.
+        A collection of the same name is replaced; all others stay, and so does the alias unless it
+        pointed to this one.
 
         Args:
-            place: where, and how it is reached; or its URI.
+            place: address and settings of the Milvus; or its URI.
             schema: the artifact's.
             items: the n items; a row is a position in them.
             vectors: float32 [n, d], L2-normalised.
             name: of the collection; see ``collection_name``.
             checksum: the artifact's, hexadecimal.
             available: bool [n], which items are written; all by default.
-            kind: of the index; what suits place and number of items by default (``kinds``).
-            progress: called with what is being done, ``writing`` or ``indexing``, the rows that are
-                done and all rows.
+            kind: type of the index; by default by place and number of items (``index_types``).
+            progress: called with the step, ``writing`` or ``indexing``, the number of rows done and
+                of all rows.
 
         Raises:
-            UsageError: a URI, version, checksum or kind that is none, or that the place does not
-                know, or there are no items.
-            DataError: an id or category cannot be stored whole.
+            UsageError: the URI, version, checksum or kind is invalid or unknown to the place, or
+                there are no items.
+            DataError: an id or category is too long.
             StoreDamagedError: the vectors are not normalised (nothing was written then), or
-                Milvus does not answer from them as the exact index does.
-            StoreUnavailableError, StoreError: Milvus cannot be reached, or could not write.
+                Milvus' results are not those of the exact index.
+            StoreUnavailableError, StoreError: Milvus cannot be reached, or failed to write.
         """
         if kind is not None:
             check_kind(kind)
-        rows = _written(items, available)
+        rows = _stored_rows(items, available)
         if len(rows) == 0:
             raise UsageError("an index needs at least one item")
         exact = ExactIndex(schema, items, vectors, available=available)
@@ -123,7 +123,7 @@ class MilvusIndex:
         store = MilvusStore(place)
         try:
             index = cls(store, name, items, exact, layout)
-            index.kind, index._settled = store.software.kind(kind, len(rows)), False
+            index.kind, index._settled = store.server.choose_type(kind, len(rows)), False
             index._rows = rows
             was_active = store.active() == name
             index._write(checksum, progress)
@@ -133,7 +133,7 @@ class MilvusIndex:
             if was_active:
                 index.activate()
         except BaseException:
-            # After a failed write the store may hide rows until it is opened anew.
+            # After a failed write the store may hide rows until it is reopened.
             store.close()
             raise
         return index
@@ -150,16 +150,16 @@ class MilvusIndex:
         *,
         available: np.ndarray | None = None,
     ) -> Self:
-        """Opens a collection and verifies that it is the artifact's.
+        """Opens a collection and verifies that it matches the artifact.
 
-        The arguments are those of ``build``; a local store that is not there is not made.
+        The arguments are those of ``build``; a missing local store is not created.
 
         Raises:
             StoreMissingError: Milvus has no such collection.
-            StoreDamagedError: what it has differs from the artifact, or cannot be read.
+            StoreDamagedError: it differs from the artifact, or cannot be read.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
         """
-        rows = _written(items, available)
+        rows = _stored_rows(items, available)
         exact = ExactIndex(schema, items, vectors, available=available)
         layout = layout_of(schema, items)
         store = MilvusStore(place, create=False)
@@ -171,7 +171,7 @@ class MilvusIndex:
                 )
             index = cls(store, name, items, exact, layout)
             index._rows = rows
-            index._check_note(checksum)
+            index._verify_note(checksum)
             store.load(name)
             index._stored = verify.check_rows(store, name, rows)
             verify.check_sample(store, name, items, vectors, rows)
@@ -182,7 +182,7 @@ class MilvusIndex:
 
     @property
     def place(self) -> str:
-        """Where the vectors are, for people; without secrets."""
+        """The store's name in messages; without secrets."""
         return self.store.place
 
     def __len__(self) -> int:
@@ -195,33 +195,36 @@ class MilvusIndex:
         where: Sequence[Condition] = (),
         exclude: np.ndarray | Sequence[int] = (),
     ) -> Hits:
-        """The k items with the highest inner product, found by Milvus.
+        """The k items with the highest inner product, searched by Milvus.
 
-        Conditions and rows to leave out are part of Milvus' search. What it finds is scored again
-        from the artifact's vectors, so that ties break by row and a score that is not the model's
-        is noticed.
+        Milvus applies the conditions. Its hits are scored again with the artifact's vectors, so
+        that ties break by row and wrong scores are noticed.
 
         The arguments are those of ``ExactIndex.search``; a k above 16,384 counts as 16,384.
 
         Raises:
             UsageError: see ``ExactIndex.search``.
-            StoreDamagedError: Milvus' rows or scores are not those of the artifact.
+            StoreDamagedError: Milvus' rows or scores do not match the artifact.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
         """
         query = check_query(vector, self._exact.vectors.shape[1])
-        left_out = check_rows(exclude, len(self))
+        excluded = check_rows(exclude, len(self))
         check_k(k)
         k = min(k, len(self), MAX_LIMIT)
-        filtered = bool(where) or len(left_out) > 0
-        if not is_exact(self.kind) and filtered and self.store.software.lite:
-            # Lite's graph finds k items, of which none may be the nearest, and saves no time.
-            return self._exact.search(query, k, where, left_out)
-        passed = left_out if self._passes(k, len(left_out)) else left_out[:0]
-        barred = () if len(passed) else left_out
-        rows, scores = self._candidates(query, k, expression(where, barred, self._layout), passed)
+        filtered = bool(where) or len(excluded) > 0
+        if not is_exact(self.kind) and filtered and self.store.server.lite:
+            # Lite's graph may miss all of the nearest items, and saves no time.
+            return self._exact.search(query, k, where, excluded)
+        # Rows to leave out go into the condition, or are dropped from Milvus' results.
+        by_condition, dropped = excluded, excluded[:0]
+        if self._drops_locally(k, len(excluded)):
+            by_condition, dropped = dropped, by_condition
+        rows, scores = self._candidates(
+            query, k, expression(where, by_condition, self._layout), dropped
+        )
         if not is_exact(self.kind) and len(rows) < k and filtered:
-            # A graph walks past what a selective filter leaves over.
-            return self._exact.search(query, k, where, left_out)
+            # A graph search may miss the few items that a selective filter allows.
+            return self._exact.search(query, k, where, excluded)
         verify.check_scores(
             self.store,
             self.name,
@@ -231,46 +234,46 @@ class MilvusIndex:
             scores=scores,
             rounded=is_rounded(self.kind),
         )
-        return ranked(query, self._exact.vectors, rows, k)
+        return rank_exactly(query, self._exact.vectors, rows, k)
 
-    def _passes(self, k: int, left_out: int) -> bool:
-        """Whether rows to leave out are passed over here, and not by a condition: a server reads a
-        long list in more time than it takes to send as many rows, Lite in less.
+    def _drops_locally(self, k: int, excluded: int) -> bool:
+        """Whether to drop the rows to leave out here instead of by a condition: a server takes
+        longer to parse a long list than to send as many rows, Lite does not.
         """
-        return k + left_out + SLACK <= MAX_LIMIT and not self.store.software.lite
+        return k + excluded + SLACK <= MAX_LIMIT and not self.store.server.lite
 
     def _candidates(
-        self, query: np.ndarray, k: int, expression: str, passed: np.ndarray
+        self, query: np.ndarray, k: int, expression: str, dropped: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        """At least the k best rows beside those that are passed over, distinct, with Milvus'
-        scores, and all that tie.
+        """At least the k best rows that are not ``dropped``, and all ties with the last of them,
+        distinct, with Milvus' scores.
         """
-        most, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
-        wanted = k + math.ceil(PASSED * math.sqrt(len(passed)))
-        limit = min(wanted * _ROUNDED_MORE if rounded else wanted + SLACK, most)
+        max_limit, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
+        wanted = k + math.ceil(DROPPED_FACTOR * math.sqrt(len(dropped)))
+        limit = min(wanted * _ROUNDED_FACTOR if rounded else wanted + SLACK, max_limit)
         while True:
-            rows, scores = ask(self._found, query, limit, expression)
+            rows, scores = coalesced_search(self._search_batch, query, limit, expression)
             distinct, first = np.unique(rows, return_index=True)
-            kept, found = ~among(distinct, passed), scores[first]
-            best = np.sort(found[kept])[::-1]
-            apart = 0.0 if rounded else 2 * margin(query)
-            enough = len(best) >= k and found.min() < best[k - 1] - apart
-            if len(rows) < limit or limit == most or enough:
-                return distinct[kept], found[kept]
-            limit = min(4 * limit, most)
+            kept, scores = ~is_among(distinct, dropped), scores[first]
+            best = np.sort(scores[kept])[::-1]
+            tolerance = 0.0 if rounded else 2 * score_margin(query)
+            enough = len(best) >= k and scores.min() < best[k - 1] - tolerance
+            if len(rows) < limit or limit == max_limit or enough:
+                return distinct[kept], scores[kept]
+            limit = min(4 * limit, max_limit)
 
-    def _found(
+    def _search_batch(
         self, queries: Sequence[np.ndarray], limit: int, expression: str
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Milvus' own answers, one for each query."""
+        """Milvus' results, one for each query."""
         n, settled = len(self), self._settled
-        with self._turn:
+        with self._search_lock:
             return self.store.search(
                 self.name, queries, limit, expression, self.kind, n, settled=settled
             )
 
     def activate(self) -> None:
-        """Points the alias for readers outside at this collection."""
+        """Points the alias for other programs at this collection."""
         self.store.activate(self.name)
 
     def close(self) -> None:
@@ -287,29 +290,33 @@ class MilvusIndex:
         store, n = self.store, len(self._rows)
         d = self._exact.vectors.shape[1]
         store.create(self.name, self._layout, d, self._note(checksum))
-        store.add_index(self.name, self.kind, n)  # first: a kind it does not know is refused now
+        store.add_index(
+            self.name, self.kind, n
+        )  # first, so that an unknown kind fails before any write
         for start in range(0, n, BATCH):
             rows = self._rows[start : start + BATCH]
             store.insert(self.name, records(self._layout, self._items, self._exact.vectors, rows))
             if progress is not None:
                 progress("writing", start + len(rows), n)
-        tell = progress or (lambda *_: None)
-        store.finish(self.name, n, lambda done: tell("indexing", done, n))
+        report = progress or (lambda *_: None)
+        store.finish(self.name, n, lambda done: report("indexing", done, n))
 
     def _note(self, checksum: str) -> dict[str, Any]:
         n, d = len(self._rows), self._exact.vectors.shape[1]
         layout = self._layout.fingerprint()
         return {"checksum": checksum, "rows": n, "d": d, "kind": self.kind, "layout": layout}
 
-    def _check_note(self, checksum: str) -> None:
+    def _verify_note(self, checksum: str) -> None:
         try:
             note = self.store.note(self.name)
-        except StoreMissingError as error:  # its folder is there, and no description in it
-            raise verify.unlike(self.store, self.name, error.message) from error
+        except StoreMissingError as error:  # its folder exists, but without a description
+            raise verify.mismatch(self.store, self.name, error.message) from error
         if note.get("kind") in KINDS:
             self.kind = note["kind"]
-        for key, wanted in self._note(checksum).items():
-            if note.get(key) != wanted:
-                raise verify.unlike(
-                    self.store, self.name, f"its {key} is {note.get(key)!r}, the model's {wanted!r}"
+        for key, expected in self._note(checksum).items():
+            if note.get(key) != expected:
+                raise verify.mismatch(
+                    self.store,
+                    self.name,
+                    f"its {key} is {note.get(key)!r}, the model's {expected!r}",
                 )

@@ -1,4 +1,4 @@
-"""The embedded Milvus: who has it open, and moving it away when it is damaged."""
+"""The embedded Milvus: its lock, its clients in this process, and moving a damaged one aside."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from fusionrec.errors import StoreMissingError, StoreUnavailableError, UsageError
 from fusionrec.index.connection import Place
-from fusionrec.index.error_mapping import damaged, translated
+from fusionrec.index.error_mapping import damaged_error, translated
 from fusionrec.workspace import make_folder
 
-# Clients of one store share it within a process; the last one to let go of it frees its lock.
+# Number of clients of each store in this process; the last one to close frees its lock.
 _open_paths: Counter[Path] = Counter()
 _lock = threading.Lock()
 
@@ -24,25 +24,25 @@ def connect(path: Path, create: bool, client: Callable[[], Any]) -> Any:
 
     Args:
         path: a folder.
-        create: whether it is made where it is not, its folders too.
-        client: makes the client, which starts the store if this process has not yet.
+        create: whether to create it, with its folders, if it is missing.
+        client: makes the client, and starts the store if this process has not yet.
 
     Raises:
-        StoreMissingError: it is not there, and ``create`` is False.
-        StoreDamagedError: there is a file in its place.
+        StoreMissingError: it is missing, and ``create`` is False.
+        StoreDamagedError: the path is a file.
     """
     if not path.exists() and not create:
         raise StoreMissingError(
             f"there is no Milvus at {path}", hint="build the index: fusionrec index"
         )
     if path.exists() and not path.is_dir():
-        raise damaged(str(path), "it is a file, where this Milvus Lite keeps a folder")
+        raise damaged_error(str(path), "it is a file, where this Milvus Lite keeps a folder")
     with _lock:
         make_folder(path.parent)
         try:
             connected = client()
         except Exception:
-            # Why it did not start is only logged; the same step taken by hand raises it.
+            # The reason is only logged; taking the lock here raises it.
             _take_lock(path)
             raise
         _open_paths[path] += 1
@@ -50,7 +50,7 @@ def connect(path: Path, create: bool, client: Callable[[], Any]) -> Any:
 
 
 def release(path: Path) -> None:
-    """Lets go of a store; the last one in this process to do so ends it and frees its lock."""
+    """Releases a client's use of a store; the last one in the process frees its lock."""
     from milvus_lite.server_manager import server_manager_instance
 
     with _lock:
@@ -60,11 +60,11 @@ def release(path: Path) -> None:
             server_manager_instance.release_server(str(path))
 
 
-def wipe(place: Place | str) -> Path | None:
-    """Moves an embedded store that is damaged out of the way, so that a new one can be built.
+def move_aside(place: Place | str) -> Path | None:
+    """Moves a damaged embedded store aside, so that a new one can be built.
 
     Returns:
-        Where it is now (``….damaged-1``, or the next free number), or None if there was nothing.
+        Its new path (``….damaged-1``, or the next free number), or None if there was none.
 
     Raises:
         UsageError: the place is a server's.
@@ -80,7 +80,7 @@ def wipe(place: Place | str) -> Path | None:
         if _open_paths[path]:
             raise StoreUnavailableError(f"{at.name} is open", hint="close it before it is moved")
         if path.is_dir():
-            # What is damaged beyond opening, no process can have open.
+            # A store that cannot be opened is not open in another process either.
             with suppress(OSError):
                 _take_lock(path)
         number = 1
@@ -90,7 +90,7 @@ def wipe(place: Place | str) -> Path | None:
 
 
 def _take_lock(path: Path) -> None:
-    """Takes the lock and frees it, opening no collection; raises where another process has it."""
+    """Takes and frees the lock without opening a collection; raises if another process has it."""
     from milvus_lite.db import MilvusLite
 
     MilvusLite(str(path)).close()

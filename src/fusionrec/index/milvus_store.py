@@ -1,4 +1,4 @@
-"""A connection to a Milvus and what is asked of it: collections, alias, rows, searches."""
+"""A connection to a Milvus, for its collections, alias, rows and searches."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fusionrec.errors import StoreError, StoreMissingError, StoreUnavailableErro
 from fusionrec.index import milvus_lite
 from fusionrec.index.connection import Place
 from fusionrec.index.dialect import ALIAS, MAX_LIMIT, PREFIX, ServerInfo
-from fusionrec.index.error_mapping import damaged, translated
+from fusionrec.index.error_mapping import damaged_error, translated
 from fusionrec.index.index_types import IndexType, build_params
 from fusionrec.index.layout import VECTOR, Layout
 from fusionrec.index.milvus_client import collection_schema, connect
 
-_LONG = 600  # seconds for what takes a server minutes, with a million rows
-_POLL = 0.2  # seconds between two looks at such a thing
-# Seconds that an index may take without a row more in it: a server adds whole segments.
+_LONG = 600  # seconds for operations that take a server minutes, with a million rows
+_POLL = 0.2  # seconds between two checks of their progress
+# Seconds that an index may take without progress, and per row: a server adds whole segments.
 _STALL, _ROW_STALL = 60.0, 0.003
 
 
@@ -33,8 +33,8 @@ class CollectionInfo:
 
     Attributes:
         name: in Milvus.
-        rows: how many rows it says it has; 0 where it is damaged.
-        active: whether the alias for outside readers points to it.
+        rows: as Milvus counts them; 0 if it is damaged.
+        active: whether the alias for other programs points to it.
         damaged: whether it cannot be read.
     """
 
@@ -49,40 +49,40 @@ class MilvusStore:
 
     Args:
         place: where, and how it is reached; or its URI.
-        create: whether a local store that is not there is made, its folders too.
+        create: whether to create a missing local store, with its folders.
 
     Attributes:
-        place: its name, for people; without secrets.
-        software: what answers there.
+        place: its name in messages; without secrets.
+        server: the software there.
 
     Raises:
-        UsageError: the URI is of no known form.
+        UsageError: the URI has no known form.
         StoreMissingError: there is no such local store, and ``create`` is False.
         StoreUnavailableError: it cannot be reached, or another process has it.
         StoreDamagedError: there is something else at the path.
     """
 
     def __init__(self, place: Place | str, *, create: bool = True) -> None:
-        at = Place.of(place)
-        if not at.uri:
+        address = Place.of(place)
+        if not address.uri:
             raise UsageError("a store needs a URI", hint="a path that ends in .db, or http://host")
-        self.place = at.name
-        self._timeout, self._secrets = at.timeout, at.secrets
-        self._folder = None if at.is_server else Path(at.uri)
+        self.place = address.name
+        self._timeout, self._secrets = address.timeout, address.secrets
+        self._folder = None if address.is_server else Path(address.uri)
         self._client: Any = None
         with self._translated():
             if self._folder is not None:
-                self._client = milvus_lite.connect(self._folder, create, lambda: connect(at))
+                self._client = milvus_lite.connect(self._folder, create, lambda: connect(address))
             else:
-                self._client = connect(at)
+                self._client = connect(address)
         try:
-            self.software = ServerInfo(str(self._call("get_server_version")), self._folder)
+            self.server = ServerInfo(str(self._call("get_server_version")), self._folder)
         except BaseException:
             self.close()
             raise
 
     def close(self) -> None:
-        """Lets go of the place, and of an embedded store's lock; closing twice does nothing."""
+        """Closes the connection, and frees an embedded store's lock; closing twice does nothing."""
         client, self._client = self._client, None
         if client is None:
             return
@@ -103,7 +103,7 @@ class MilvusStore:
         return translated(self.place, secrets=self._secrets, reading=reading)
 
     def _call(self, method: str, *args: Any, reading: bool = True, **options: Any) -> Any:
-        """One request to Milvus; every one goes through here."""
+        """Sends one request to Milvus; all go through here."""
         if self._client is None:
             raise StoreError(f"{self.place} was closed")
         options = {"timeout": self._timeout} | options
@@ -111,39 +111,39 @@ class MilvusStore:
             return getattr(self._client, method)(*args, **options)
 
     def collections(self) -> list[CollectionInfo]:
-        """The project's collections by name, damaged ones among them."""
+        """The project's collections by name, including damaged ones."""
         active = self.active()
-        found = []
+        collections = []
         for name in self._names():
             try:
                 rows = int(self._call("get_collection_stats", name)["row_count"])
-                found.append(CollectionInfo(name, rows, name == active))
+                collections.append(CollectionInfo(name, rows, name == active))
             except StoreUnavailableError:
                 raise
             except StoreError:
-                found.append(CollectionInfo(name, 0, name == active, damaged=True))
-        return found
+                collections.append(CollectionInfo(name, 0, name == active, damaged=True))
+        return collections
 
     def _names(self) -> list[str]:
-        return self.software.names(self._call)
+        return self.server.collection_names(self._call)
 
     def active(self) -> str | None:
         """The collection that the alias points to, or None."""
-        return self.software.active(self._call)
+        return self.server.active_collection(self._call)
 
     def has(self, name: str) -> bool:
         """Whether there is a collection of this name, readable or not."""
         return name in self._names()
 
     def activate(self, name: str) -> None:
-        """Points the alias, which readers outside use, at a collection.
+        """Points the alias, which other programs use, at a collection.
 
         Raises:
             StoreMissingError: there is no such collection.
         """
-        self._check_there(name)
-        move = "create_alias" if self.active() is None else "alter_alias"
-        self._call(move, name, ALIAS, reading=False)
+        self._check_exists(name)
+        method = "create_alias" if self.active() is None else "alter_alias"
+        self._call(method, name, ALIAS, reading=False)
 
     def drop(self, name: str) -> None:
         """Deletes a collection of the project.
@@ -154,7 +154,7 @@ class MilvusStore:
         """
         if not name.startswith(PREFIX):
             raise UsageError(f"{name} is not a collection of this project")
-        self._check_there(name)
+        self._check_exists(name)
         if name == self.active():
             raise UsageError(
                 f"{name} is the active collection of {self.place}",
@@ -162,55 +162,55 @@ class MilvusStore:
             )
         self._call("drop_collection", name, reading=False)
 
-    def _check_there(self, name: str) -> None:
+    def _check_exists(self, name: str) -> None:
         if not self.has(name):
             raise StoreMissingError(
                 f"{self.place} has no collection {name}", hint="build the index: fusionrec index"
             )
 
     def create(self, name: str, layout: Layout, d: int, note: dict[str, Any]) -> None:
-        """Makes an empty collection, in place of one of that name, whatever state that is in.
+        """Creates an empty collection; replaces one of that name, whatever its state.
 
         Args:
             name: of the collection.
             layout: its scalar columns.
             d: length of the vectors.
-            note: JSON values to keep with it; see ``note``.
+            note: JSON values to store with it; see ``note``.
 
         Raises:
-            StoreDamagedError: what has that name cannot be dropped.
+            StoreDamagedError: the old one cannot be dropped.
         """
         if self.has(name):
             if name == self.active():
                 self._call("drop_alias", ALIAS, reading=False)  # a server refuses otherwise
             self._call("drop_collection", name, reading=False)
             if self.has(name):
-                raise damaged(self.place, f"what is left of {name} cannot be dropped")
+                raise damaged_error(self.place, f"what is left of {name} cannot be dropped")
         text = json.dumps(note, sort_keys=True)
         with self._translated(reading=False):
             schema = collection_schema(self._client, layout, d, text)
-        options = self.software.keep(text)
+        options = self.server.note_options(text)
         self._call("create_collection", name, schema=schema, reading=False, **options)
 
     def note(self, name: str) -> dict[str, Any]:
-        """What ``create`` was given to keep; empty where it cannot be read."""
-        return self.software.kept(self._call("describe_collection", name))
+        """The note of ``create``; empty if it cannot be read."""
+        return self.server.read_note(self._call("describe_collection", name))
 
     def insert(self, name: str, records: list[dict[str, Any]]) -> None:
-        """Adds rows; they are safe after ``finish``.
+        """Adds rows; ``finish`` makes them durable.
 
         Raises:
-            StoreError: not all of them were taken.
+            StoreError: Milvus did not accept all of them.
         """
-        taken = self._call("insert", name, records, reading=False)["insert_count"]
-        if taken != len(records):
-            raise StoreError(f"{self.place} took {taken} of {len(records)} rows")
+        count = self._call("insert", name, records, reading=False)["insert_count"]
+        if count != len(records):
+            raise StoreError(f"{self.place} took {count} of {len(records)} rows")
 
     def add_index(self, name: str, kind: IndexType, n: int) -> None:
-        """Says how an empty collection, which is to have n rows, will be searched by inner product.
+        """Adds the vector index, for inner products, to an empty collection that will have n rows.
 
         Raises:
-            StoreError: the place does not know such an index.
+            StoreError: the place has no such index type.
         """
         index = self._client.prepare_index_params()
         params = build_params(kind, n)
@@ -222,11 +222,11 @@ class MilvusStore:
 
         Args:
             name: of the collection.
-            n: how many rows it has.
-            progress: called with the rows that are in the index, while they become more.
+            n: its number of rows.
+            progress: called with the number of indexed rows, whenever it rises.
 
         Raises:
-            StoreUnavailableError: nothing has moved for longer than the rows can account for.
+            StoreUnavailableError: there was no progress for too long.
         """
         self._call("flush", name, reading=False, timeout=_LONG)
         patience = _STALL + n * _ROW_STALL
@@ -247,17 +247,17 @@ class MilvusStore:
         self.load(name)
 
     def _indexed(self, name: str) -> int:
-        """Rows in the vector index, as far as the place tells."""
-        return self.software.indexed(self._call("describe_index", name, VECTOR))
+        """Rows in the vector index, as far as Milvus reports them."""
+        return self.server.indexed_rows(self._call("describe_index", name, VECTOR))
 
     def load(self, name: str) -> None:
-        """Makes a collection that is there ready for searches.
+        """Loads a collection, so that it can be searched.
 
         Raises:
-            StoreUnavailableError: a request took longer than the place's timeout, or all of them
+            StoreUnavailableError: a request took longer than the place's timeout, or loading
                 longer than ten minutes.
         """
-        # Not in one request: a server that hangs would be waited for as long as one that loads.
+        # Not in one request: that could not tell a hanging server from one that loads.
         self._call("load_collection", name, _async=True)
         end = time.monotonic() + _LONG
         while (state := self.state(name)) != "Loaded":
@@ -269,7 +269,7 @@ class MilvusStore:
             time.sleep(_POLL)
 
     def state(self, name: str) -> str:
-        """Whether it can be searched: ``Loaded``, ``Loading``, ``NotLoad`` or ``NotExist``."""
+        """The load state: ``Loaded``, ``Loading``, ``NotLoad`` or ``NotExist``."""
         state = self._call("get_load_state", name)["state"]
         return str(getattr(state, "name", state))
 
@@ -279,13 +279,13 @@ class MilvusStore:
         return str(described.get("index_type", "")) if described else ""
 
     def count(self, name: str) -> int:
-        """Rows, those counted that a kill has doubled."""
+        """Number of rows, including duplicates after a kill."""
         return int(self.query(name, "", ["count(*)"], limit=None)[0]["count(*)"])
 
     def query(
         self, name: str, expression: str, fields: list[str], limit: int | None = MAX_LIMIT
     ) -> list[dict[str, Any]]:
-        """Rows that meet an expression, the latest writes included."""
+        """Rows that meet an expression, including the latest writes."""
         options: dict[str, Any] = {"consistency_level": "Strong"}
         if limit is not None:
             options["limit"] = limit
@@ -302,20 +302,20 @@ class MilvusStore:
         *,
         settled: bool = True,
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Milvus' own answers out of n rows, one for each vector: int64 [m] rows, float32 [m]
-        scores, best first; rows may repeat.
+        """Milvus' results among n rows, one for each vector: int64 [m] rows, float32 [m] scores,
+        best first; rows may repeat.
 
-        Not ``settled``, a server first waits for the writes of a moment ago.
+        Not ``settled``, a server first waits for our latest writes.
         """
-        options = self.software.reading(kind, limit, n, settled=settled)
+        options = self.server.search_options(kind, limit, n, settled=settled)
         options |= {"filter": expression, "anns_field": VECTOR, "limit": limit}
-        found = self._call("search", name, list(vectors), **options)
+        results = self._call("search", name, list(vectors), **options)
         with self._translated():
-            # Without a dictionary per hit, which takes longer than the rest.
+            # Without a dictionary for each hit, which would take longer than the rest.
             return [
                 (
                     np.fromiter(hits.ids, dtype=np.int64, count=len(hits)),
                     np.fromiter(hits.distances, dtype=np.float32, count=len(hits)),
                 )
-                for hits in found
+                for hits in results
             ]

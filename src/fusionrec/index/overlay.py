@@ -1,4 +1,4 @@
-"""What changed since a collection was built, laid over it: searched exactly, in memory."""
+"""Overlays a collection with the items that changed since it was built, in memory."""
 
 from __future__ import annotations
 
@@ -7,26 +7,33 @@ from collections.abc import Sequence
 import numpy as np
 
 from fusionrec.index.base import Index
-from fusionrec.index.exact import Hits, among, check_rows, check_vectors, nearest, ranked
+from fusionrec.index.exact import (
+    Hits,
+    check_rows,
+    check_vectors,
+    is_among,
+    nearest_candidates,
+    rank_exactly,
+)
 from fusionrec.index.filter_columns import FilterColumns
 from fusionrec.index.filters import Condition
 
 
-class OverlaidIndex:
-    """An index of some rows, and beside it those that were changed since.
+class OverlayIndex:
+    """An index, combined with an exact search of the rows that changed since.
 
-    A collection is never written again once it answers. What is added or changed later is few, so
-    it is searched exactly beside it; the collection's own copies of such rows are left out. So a
-    change is seen at once and by every process, whoever holds the store, and no search ever meets
-    a half-written one. The next build takes all changes in.
+    A collection is never written after its activation. Later changes are few: they are searched
+    exactly in memory, and the collection's own copies of these rows are excluded. So every process
+    sees a change at once, whichever process has the store open, and no search sees a partial write.
+    The next build includes all changes.
 
     Args:
-        base: the index of the rows ``0`` to ``size`` − 1 as they were when it was built.
-        size: how many these are.
-        columns: of the n items as they are now, n ≥ ``size``.
+        base: the index of the rows ``0`` to ``size`` − 1, as of its build.
+        size: number of its rows.
+        columns: of the n current items, n ≥ ``size``.
         vectors: float32 [n, d], L2-normalised.
-        available: bool [n], which may be found.
-        changed: int64 [m], distinct rows whose item is not what ``base`` holds.
+        available: bool [n], which items may be returned.
+        changed: int64 [m], distinct rows whose item differs from the one in ``base``.
 
     Raises:
         StoreDamagedError: a changed item's vector is not normalised.
@@ -43,9 +50,9 @@ class OverlaidIndex:
     ) -> None:
         self._base, self._size, self._columns, self._vectors = base, size, columns, vectors
         self._hidden = changed[changed < size]
-        self._rows = changed[available[changed]]
-        self._beside = vectors[self._rows]
-        check_vectors(self._beside, len(self._rows))
+        self._changed_rows = changed[available[changed]]
+        self._changed_vectors = vectors[self._changed_rows]
+        check_vectors(self._changed_vectors, len(self._changed_rows))
 
     @property
     def place(self) -> str:
@@ -54,14 +61,14 @@ class OverlaidIndex:
 
     @property
     def name(self) -> str:
-        """The collection that holds them."""
+        """The collection of the unchanged vectors."""
         return self._base.name
 
     def __len__(self) -> int:
         return len(self._vectors)
 
     def close(self) -> None:
-        """Lets go of the index below."""
+        """Closes the base index."""
         self._base.close()
 
     def search(
@@ -72,11 +79,14 @@ class OverlaidIndex:
         exclude: np.ndarray | Sequence[int] = (),
     ) -> Hits:
         """The k items with the highest inner product; see ``ExactIndex.search``."""
-        left_out = check_rows(exclude, len(self))
-        below = np.union1d(left_out[left_out < self._size], self._hidden)
+        excluded = check_rows(exclude, len(self))
+        hidden = np.union1d(excluded[excluded < self._size], self._hidden)
         query = np.asarray(vector, dtype=np.float32)
-        found = self._base.search(query, k, where, below).rows  # which refuses what is no question
-        if len(self._rows):
-            allowed = self._columns.mask(where)[self._rows] & ~among(self._rows, left_out)
-            found = np.r_[found, self._rows[nearest(query, self._beside, allowed, k)]]
-        return ranked(query, self._vectors, found, k)
+        rows = self._base.search(query, k, where, hidden).rows  # checks the arguments, too
+        if len(self._changed_rows):
+            allowed = self._columns.mask(where)[self._changed_rows] & ~is_among(
+                self._changed_rows, excluded
+            )
+            near = nearest_candidates(query, self._changed_vectors, allowed, k)
+            rows = np.r_[rows, self._changed_rows[near]]
+        return rank_exactly(query, self._vectors, rows, k)

@@ -105,7 +105,7 @@ class Catalog:
         """The catalog that was made of this one, with what is made ready of the items."""
         vars(made)["positions"] = positions
         if "columns" in vars(self):
-            vars(made)["columns"] = self.columns.after(made.items, positions, changed)
+            vars(made)["columns"] = self.columns.updated(made.items, positions, changed)
         return made
 
     def until_now(self, ledger: Ledger) -> Self:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from anyio import to_thread
 
-from fusionrec.index import side_by_side
+from fusionrec.index import run_coalesced
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class Coalescer:
                 batch = [self._waiting.popleft() for _ in range(count)]
                 if not batch:  # the other thread was free first
                     continue
-                ended = await to_thread.run_sync(side_by_side, [make for make, _ in batch])
+                ended = await to_thread.run_sync(run_coalesced, [make for make, _ in batch])
                 for (_, result), one in zip(batch, ended, strict=True):
                     _tell(result, one)
         finally:
