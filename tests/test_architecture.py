@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,28 @@ def test_sql_is_written_in_the_ledger_and_the_word_index_alone():
                 assert not sql or room_of(module_of(path)) == "ledger" or path.stem == "fulltext", (
                     path
                 )
+
+
+COMMAND = re.compile(r"(?<![\w'/.-])(fusionrec [a-z]+|--[a-z]+)")
+
+
+@pytest.mark.parametrize(
+    "room", ["index", "ledger", "registry", "recommend", "deploy", "service", "features"]
+)
+def test_only_the_command_line_words_commands(room):
+    """What a service may answer says what to do by an error's code; each face words it."""
+    for path in sorted((ROOT / room).rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        documented = {
+            id(node.body[0].value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and node.body
+            and isinstance(node.body[0], ast.Expr)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in documented:
+                assert not COMMAND.search(str(node.value)), f"{path}:{node.lineno}"
 
 
 def test_the_word_index_keeps_nothing():

@@ -11,6 +11,7 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command, Group, with_home
+from fusionrec.cli.hints import hint_for
 from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import ArtifactError, FusionrecError, StoreInUseError, UsageError
 from fusionrec.workspace import Workspace
@@ -202,8 +203,8 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
     for finding in examine(context.obj, version=version, place=place):
         worst = max(worst, finding.level)
         click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
-        if finding.hint:
-            click.echo(f"         {with_home(finding.hint)}")
+        if hint := hint_for(finding.code, finding.hint):
+            click.echo(f"         {with_home(hint)}")
     if worst == 2:
         raise FusionrecError(
             "something here is broken", hint="each error above says how to mend it"

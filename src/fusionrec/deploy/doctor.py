@@ -33,12 +33,14 @@ class Check:
     Attributes:
         level: 0 in order, 1 a warning, 2 an error.
         text: what was found.
-        hint: how to mend it; empty if there is nothing to mend.
+        hint: how to mend it; empty if there is nothing to mend, or if ``code`` says it.
+        code: of an error; see ``FusionrecError``.
     """
 
     level: int
     text: str
     hint: str = ""
+    code: str = ""
 
 
 def examine(
@@ -66,8 +68,8 @@ def _room(workspace: Workspace) -> Check:
     home = workspace.home.absolute()
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
     if not os.access(nearest, os.W_OK):
-        hint = "choose another with --home or FUSIONREC_HOME"
-        return Check(ERROR, f"the workspace {workspace.home} cannot be written", hint)
+        text = f"the workspace {workspace.home} cannot be written"
+        return Check(ERROR, text, code="workspace_not_writable")
     free = shutil.disk_usage(nearest).free
     text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
     return Check(OK, text) if free > _ROOM else Check(WARNING, text, "make room there")
@@ -85,13 +87,13 @@ def _data() -> Check:
 def _versions(workspace: Workspace) -> Iterator[Check]:
     numbers = version_numbers(workspace.models)
     if not numbers:
-        yield Check(WARNING, "no model yet", "fusionrec quickstart, or fusionrec train")
+        yield Check(WARNING, "no model yet", code="no_model")
     for number in numbers:
         try:
             artifact = Artifact.load(workspace.models / f"v{number}")
             yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items")
         except FusionrecError as error:
-            yield Check(ERROR, error.message, error.hint or "")
+            yield Check(ERROR, error.message, error.hint or "", error.code)
     for half in sorted(workspace.models.glob(".new-*")) if numbers else []:
         yield Check(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
 
@@ -102,11 +104,11 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
         ledger.check()
         active = ledger.active()
     except FusionrecError as error:
-        yield Check(ERROR, error.message, error.hint or "")
+        yield Check(ERROR, error.message, error.hint or "", error.code)
         return
     yield from _open_to_others(ledger)
     if active is None:
-        yield Check(WARNING, "no version is active", "fusionrec index")
+        yield Check(WARNING, "no version is active", code="not_indexed")
     else:
         where = active.place or "the workspace's own Milvus"
         yield Check(OK, f"{active.version} is active, in {where}, since {active.at}")
@@ -131,7 +133,7 @@ def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterato
     try:
         recommender = open_recommender(workspace, version=version, place=place, log=said.append)
     except FusionrecError as error:
-        yield Check(ERROR, error.message, error.hint or "")
+        yield Check(ERROR, error.message, error.hint or "", error.code)
         return
     for text in said:
         yield Check(WARNING, text)
@@ -153,7 +155,7 @@ def _store(place: Place) -> Iterator[Check]:
     except StoreMissingError:
         return  # nothing was built there yet
     except FusionrecError as error:
-        yield Check(WARNING, error.message, error.hint or "")
+        yield Check(WARNING, error.message, error.hint or "", error.code)
 
 
 def _alias(store: MilvusStore) -> str:
@@ -164,7 +166,7 @@ def _alias(store: MilvusStore) -> str:
 def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
     name = collection.name
     if collection.damaged:
-        return Check(WARNING, f"{name} is damaged", "fusionrec index builds it anew")
+        return Check(WARNING, f"{name} is damaged", code="store_damaged")
     kind = store.index_type(name) or "no index"
     embedded = store.server.folder is not None  # which nothing stays loaded in
     state = "loaded when it is opened" if embedded else store.state(name)

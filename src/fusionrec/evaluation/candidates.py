@@ -121,9 +121,7 @@ class TrainedVersion:
     artifact: Artifact
 
     def __post_init__(self) -> None:
-        self.artifact.require_towers(
-            "there is no training to measure", "name a trained version: fusionrec models"
-        )
+        self.artifact.require_towers("there is no training to measure", "name a trained version")
 
     @property
     def name(self) -> str:
@@ -142,7 +140,7 @@ class TrainedVersion:
         if data != dataset.name:
             raise UsageError(
                 f"{artifact.version} was trained on {data}, this is {dataset.name}",
-                "give as --data what it was trained on",
+                "give the data set that it was trained on",
             )
         same = list(artifact.users.ids) == list(dataset.users.ids)
         same = same and list(artifact.items.ids) == list(dataset.items.ids)

@@ -93,10 +93,9 @@ def _translate(
     elif any(words in lowered for words in _FULL) or getattr(error, "errno", None) == errno.ENOSPC:
         mapped = StoreError(f"{place}: the disk is full", hint="free some space, then index again")
     elif code == _COLLECTION_NOT_FOUND or "CollectionNotFoundError" in names:
-        mapped = StoreMissingError(f"{place}: {message}", hint="build the index: fusionrec index")
+        mapped = StoreMissingError(f"{place}: {message}", code="not_indexed")
     elif code == _DATABASE_NOT_FOUND:
-        hint = "make it on the server, or name another one: --connect database=NAME"
-        mapped = StoreMissingError(f"{place}: {message}", hint=hint)
+        mapped = StoreMissingError(f"{place}: {message}", code="unknown_database")
     elif _is_server(place) and any(words in lowered for words in _ENCRYPTION):
         hint = "check FUSIONREC_MILVUS_CA, FUSIONREC_MILVUS_SERVER_NAME, and http against https"
         mapped = StoreUnavailableError(f"{place} cannot be reached safely ({message})", hint=hint)
@@ -132,7 +131,7 @@ def _unavailable_error(place: str, message: str) -> StoreUnavailableError:
     elif _READ_ONLY in message.casefold():
         hint = (
             "an embedded Milvus writes to its folder when it is opened: put the workspace on a "
-            "file system that can be written, or index into a server: --milvus http://HOST:19530"
+            "file system that can be written, or index into a server"
         )
     else:
         hint = "check that this user may write there, or try again"
@@ -153,9 +152,7 @@ def in_use_error(place: str) -> StoreInUseError:
 
 def damaged_error(place: str, what: str) -> StoreDamagedError:
     """The error for a store with wrong contents."""
-    return StoreDamagedError(
-        f"{place} is damaged: {what}", hint="rebuild it from the model: fusionrec index"
-    )
+    return StoreDamagedError(f"{place} is damaged: {what}")
 
 
 class _DropRaised(logging.Filter):

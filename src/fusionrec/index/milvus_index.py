@@ -167,7 +167,7 @@ class MilvusIndex:
             if not store.has(name):
                 raise StoreMissingError(
                     f"{store.place} has no collection {name}",
-                    hint="build the index: fusionrec index",
+                    code="not_indexed",
                 )
             index = cls(store, name, items, exact, layout)
             index._rows = rows

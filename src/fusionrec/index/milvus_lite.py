@@ -32,9 +32,7 @@ def connect(path: Path, create: bool, client: Callable[[], Any]) -> Any:
         StoreDamagedError: the path is a file.
     """
     if not path.exists() and not create:
-        raise StoreMissingError(
-            f"there is no Milvus at {path}", hint="build the index: fusionrec index"
-        )
+        raise StoreMissingError(f"there is no Milvus at {path}", code="not_indexed")
     if path.exists() and not path.is_dir():
         raise damaged_error(str(path), "it is a file, where this Milvus Lite keeps a folder")
     with _lock:

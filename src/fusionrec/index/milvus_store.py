@@ -164,9 +164,7 @@ class MilvusStore:
 
     def _check_exists(self, name: str) -> None:
         if not self.has(name):
-            raise StoreMissingError(
-                f"{self.place} has no collection {name}", hint="build the index: fusionrec index"
-            )
+            raise StoreMissingError(f"{self.place} has no collection {name}", code="not_indexed")
 
     def create(self, name: str, layout: Layout, d: int, note: dict[str, Any]) -> None:
         """Creates an empty collection; replaces one of that name, whatever its state.
@@ -239,8 +237,7 @@ class MilvusStore:
                 raise StoreUnavailableError(
                     f"{self.place} has {max(done, 0)} of {n} rows in the index of {name}, and has "
                     f"not moved for {patience:.0f} s",
-                    hint="it may not be set up for this kind of index: try --kind HNSW, or look at "
-                    "the server's log",
+                    code="index_stalled",
                 )
             time.sleep(_POLL)
         progress(n)

@@ -11,8 +11,8 @@ from fusionrec.errors import LedgerError
 
 _FILE_HINTS = {
     "locked": "another process has been writing for long: try again, or end it",
-    "malformed": "put a copy from before in its place; without one move the file away and run "
-    "'fusionrec index': changes of items, feedback and keys are lost with it",
+    "malformed": "put a copy from before in its place; without one move the file away "
+    "and index a version again: changes of items, feedback and keys are lost with it",
     "not a database": "if the file is no ledger, move it away; if it was one, put a copy from "
     "before in its place",
 }

@@ -25,7 +25,7 @@ from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest
 
-_RETRY = "run the same training again with --resume"
+_RETRY = "resume the same training"
 _SAMPLE = 64  # users and items on which a saved tower is compared with the trained one
 
 Towers = Mapping[Side, Tower | HistoryTower]

@@ -15,8 +15,8 @@ from fusionrec.errors import ArtifactError
 from fusionrec.features.history import History
 from fusionrec.workspace import move_in
 
-RETRAIN = "train again, or go back to another version: fusionrec models"
-REINDEX = "index its file again (fusionrec index --vectors FILE), or go back: fusionrec models"
+RETRAIN = "train again, or make another version the active one"
+REINDEX = "index its file of vectors again, or make another version the active one"
 SCHEMA = b"fusionrec.schema"  # Parquet metadata key of the schema, as JSON
 
 

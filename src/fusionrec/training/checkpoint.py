@@ -52,7 +52,7 @@ class Checkpoint:
             raise TrainingError(
                 f"no checkpoint could be written to {folder}: {error}",
                 "look at the disk's free space and the folder's permissions, then run the same "
-                "training again with --resume; the checkpoint before this one is kept",
+                "training again and resume it; the checkpoint before this one is kept",
             ) from error
 
     @classmethod

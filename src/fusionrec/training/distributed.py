@@ -100,5 +100,5 @@ class ProcessGroup:
             paddle.distributed.all_reduce(values)
         except RuntimeError as error:
             raise TrainingError(
-                "another process of this training is gone", "start all of them again with --resume"
+                "another process of this training is gone", "start all of them again and resume"
             ) from error

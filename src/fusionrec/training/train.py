@@ -70,7 +70,7 @@ def train(
     except OSError as error:
         raise UsageError(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
-            "choose another with --home or FUSIONREC_HOME",
+            code="workspace_not_writable",
         ) from error
     trainer = trainer_of(recipe)(dataset, rows, recipe)
     with _checkpoints(trainer, workspace, rows, resume=resume, log=log) as trainer.folder:

@@ -34,7 +34,7 @@ _ROWS = 1_024  # of one batch
 _STREAM = 1 << 20  # bytes read at a time, so that no row group is in memory as a whole
 _SAME_LENGTH = 1.01
 _UNIT = 1e-6  # vectors whose length is this close to 1 stay as they are
-_WRITE = "fusionrec export vectors writes such a file, and so does DataFrame.to_parquet of pandas"
+_WRITE = "the export of vectors writes such a file, and so does DataFrame.to_parquet of pandas"
 _COLUMNS = "it takes a column id, of texts or whole numbers, and a column vector, of lists of float"
 
 
