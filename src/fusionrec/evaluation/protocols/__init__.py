@@ -2,9 +2,10 @@
 
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.protocols.common import Protocol, ProtocolOptions, SplitRun
-from fusionrec.evaluation.protocols.global_time import GlobalTime, NextItem
+from fusionrec.evaluation.protocols.global_time import GlobalTime
 from fusionrec.evaluation.protocols.new_item import NewItem
 from fusionrec.evaluation.protocols.new_user import NewUser
+from fusionrec.evaluation.protocols.next_item import NextItem
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task
 from fusionrec.evaluation.protocols.rating import Rating
 

@@ -189,3 +189,14 @@ def liked_rows(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
             f"no rating to be tested on is {dataset.schema.like:g} or more, so nothing is liked"
         )
     return kept
+
+
+def first_times(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """Each user's first time in some rows, float64 [users]; infinite for users without one.
+
+    A model that reads the clock gets this time and no later one.
+    """
+    times = np.full(len(dataset.users), np.inf)
+    if dataset.time is not None:
+        np.minimum.at(times, dataset.user[rows], dataset.time[rows].astype(np.float64))
+    return times
