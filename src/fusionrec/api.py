@@ -147,7 +147,7 @@ def evaluate(
 
     Args:
         dataset: the data set.
-        protocol: the question, such as ``next-item`` or ``random``.
+        protocol: the question, such as ``next-item`` or ``rating``.
         model: which is trained on each split's training rows and thrown away afterwards; one that
             was trained on such a split; or None for baselines alone.
         preset, settings: as of ``train``.
