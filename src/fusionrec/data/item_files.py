@@ -22,7 +22,7 @@ MOST_CATEGORIES = 100  # of one item
 _NAMES = 20  # columns in a message
 _SHOWN = 80  # characters of a value in a message
 
-KnownCategories = Mapping[str, Collection[str]]  # field of categories -> its values
+Categories = Mapping[str, Collection[str]]  # field of categories -> its values
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def read_items(
     path: Path,
     schema: Schema,
     id_column: str | None = None,
-    categories: KnownCategories | None = None,
+    categories: Categories | None = None,
 ) -> list[Item]:
     """The items of a file: JSON Lines (``.jsonl``, ``.json``), or CSV or TSV with a first line of
     names.
@@ -119,7 +119,7 @@ def read_items(
     return list(items.values())
 
 
-def known_categories(schema: Schema, items: Table) -> KnownCategories:
+def known_categories(schema: Schema, items: Table) -> Categories:
     """The categories of some items: field -> its values."""
     categories: dict[str, frozenset[str]] = {}
     for field in schema.attributes("item"):
@@ -131,9 +131,7 @@ def known_categories(schema: Schema, items: Table) -> KnownCategories:
     return categories
 
 
-def new_categories(
-    schema: Schema, items: Sequence[Item], categories: KnownCategories
-) -> dict[str, int]:
+def new_categories(schema: Schema, items: Sequence[Item], categories: Categories) -> dict[str, int]:
     """The categories of items, in fields without choices, that no other item has, and how many of
     the items have each.
 
@@ -163,16 +161,14 @@ def _id_column(line: str, schema: Schema, row: Mapping[str, Any], wanted: str | 
     others = [name for name in row if name not in attributes]
     likely = next((n for n in others if "id" in n.lower()), others[0] if others else "COLUMN")
     names = " or ".join(usual)
-    columns = ", ".join([str(name)[:50] for name in row][:_NAMES]) or "nothing"
+    has = ", ".join([str(name)[:50] for name in row][:_NAMES]) or "nothing"
     raise DataError(
-        f"{line}: no {wanted!r}; it has {columns}"
-        if wanted
-        else f"{line}: no id; it has {columns}",
+        f"{line}: no {wanted!r}; it has {has}" if wanted else f"{line}: no id; it has {has}",
         hint=f"rename {likely[:50]} to {names}, or say --id {likely[:50]}",
     )
 
 
-def _known_names(schema: Schema, categories: KnownCategories) -> dict[str, frozenset[str]]:
+def _known_names(schema: Schema, categories: Categories) -> dict[str, frozenset[str]]:
     """The known codes and labels, in lower case, of the fields of several categories."""
     return {
         field.name: frozenset(

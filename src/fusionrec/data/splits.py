@@ -18,10 +18,6 @@ from fusionrec.errors import UsageError
 DisjointBy = Literal["row", "user", "item", "time"]
 
 
-def _none() -> np.ndarray:
-    return np.zeros(0, dtype=np.int64)
-
-
 @dataclass(frozen=True)
 class Split:
     """The training, validation and test rows of a data set.
@@ -40,7 +36,7 @@ class Split:
     name: str
     train: np.ndarray
     test: np.ndarray
-    validation: np.ndarray = field(default_factory=_none)
+    validation: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     disjoint_by: DisjointBy = "row"
 
     def __post_init__(self) -> None:
