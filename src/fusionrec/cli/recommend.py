@@ -78,7 +78,7 @@ def everybody(command: options.F) -> options.F:
     cls=Command,
     examples=[
         "fusionrec recommend --user 42",
-        "fusionrec recommend --age 25 --gender F --genre Comedy --year 1980..1999",
+        "fusionrec recommend --age 30 --gender F --year 1980..1999",
     ],
 )
 @person
@@ -188,7 +188,7 @@ def _recommend_all(
 
 @click.command(
     cls=Command,
-    examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.. --where genre!=Horror"],
+    examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.."],
 )
 @click.argument("item")
 @options.count

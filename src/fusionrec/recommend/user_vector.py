@@ -72,7 +72,10 @@ class UserVectors:
         told = self._told(position, profile)[1] if by_profile else {}
         return replace(
             person,
-            notes=notes + unseen(self.artifact.encoder, profile) + person.notes,
+            notes=notes
+            + self.artifact.encoder.range_notes(query.profile)
+            + unseen(self.artifact.encoder, profile)
+            + person.notes,
             history=history,
             read=min(len(history), reading.length) if reading else len(given),
             named=frozenset(self._items.get(one.item, -1) for one in query.history if one.named),
