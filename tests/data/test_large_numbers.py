@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from export_folders import write_csv, write_lines
 
+from export_folders import write_csv, write_lines
 from fusionrec.data.catalog import load
 from fusionrec.data.dataframes import read_frames
 from fusionrec.data.schema import Field

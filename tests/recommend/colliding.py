@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from export_folders import write_csv
 
 NUMBERS = ("score", "rank", "stars", "ratings", "row")
