@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 
 from builders import Ended, as_options, command, python, recipe, sequence_recipe
+from fusionrec import Recommender
 from fusionrec.cli import cli, run
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
@@ -105,7 +106,7 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("recommend -k 0", "0 is not in the range x>=1"),
         ("recommend -k many", "not a valid integer"),
         ("recommend --user nobody", "'nobody' is not among the 60 users"),
-        ("recommend --age 7", "age must be one of 1, 18, 25"),
+        ("recommend --age 0", "age must be one of 1, 18, 25"),
         ("recommend --gender X", "gender must be one of F, M, got 'X'"),
         ("recommend --occupation 21", "occupation must be one of"),
         ("recommend --profile gender", "--profile is name=value, got 'gender'"),
@@ -499,6 +500,24 @@ def test_a_choice_may_be_given_by_its_label(indexed, fusionrec):
     )
     assert by_code.code == 0
     assert by_label.out == by_code.out
+
+
+def test_an_age_counts_as_the_group_that_holds_it(indexed, fusionrec):
+    told = ("recommend", "--json", "-k", "3", "--gender", "F")
+    by_code = json.loads(fusionrec(indexed, *told, "--age", "25").out)
+    note = "age 30 counts as 25-34 (25)"
+    for option in (("--age", "30"), ("--profile", "age=30")):
+        by_number = fusionrec(indexed, *told, *option)
+        assert json.loads(by_number.out) == {**by_code, "notes": [note]}
+    with Recommender(indexed.home) as recommender:
+        for age in (30, "30", 30.5):
+            answer = recommender.recommend(profile={"age": age, "gender": "F"}, k=3)
+            assert answer.to_json()["items"] == by_code["items"]
+            assert answer.notes == (f"age {age} counts as 25-34 (25)",)
+    ended = fusionrec(indexed, "recommend", "--age", "30")
+    assert (ended.code, ended.err) == (0, f"note: {note}\n")
+    shown = " ".join(fusionrec(indexed, "recommend", "--help").out.split())
+    assert "a number, which counts as its group: under 18, 18-24, 25-34" in shown
 
 
 def test_an_attribute_given_twice_is_refused(indexed, fusionrec):

@@ -247,7 +247,7 @@ def test_a_file_that_is_no_json_is_an_artifact_error(tmp_path, content):
 @pytest.mark.parametrize(
     ("values", "listed"),
     [
-        ({"age": "7"}, "1, 18, 25, 35, 45, 50, 56"),
+        ({"age": "0"}, "1, 18, 25, 35, 45, 50, 56"),
         ({"gender": "X"}, "F, M"),
         ({"occupation": "21"}, "0, 1, 2"),
         ({"height": "180"}, "gender, age, occupation"),
@@ -270,6 +270,60 @@ def test_a_profile_is_read_by_the_kinds_of_its_fields():
     for wrong in ("old", "nan", "inf", ""):
         with pytest.raises(UsageError, match="born must be a number"):
             FITTED.profile({"born": wrong})
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [
+        ("30", "25"),
+        ("34", "25"),
+        ("34.5", "25"),
+        ("35.0", "35"),
+        ("7", "1"),
+        ("99", "56"),
+        ("025", "25"),
+    ],
+)
+def test_a_number_counts_as_the_choice_whose_range_holds_it(published, age, group):
+    encoder = published.encoder
+    assert encoder.profile({"age": age, "gender": "F"}) == {"age": group, "gender": "F"}
+    label = encoder.schema.side("user")[2].choices[group]
+    assert encoder.range_notes({"age": age, "gender": "F"}) == (
+        f"age {age} counts as {label} ({group})",
+    )
+
+
+@pytest.mark.parametrize(
+    ("choices", "bounds"),
+    [
+        ({"0": "0-9", "10": "10-19", "20": "20 and over"}, (0, 10, 20)),
+        ({"0": "under 10", "10": "10 and over"}, (0, 10)),
+        ({}, ()),  # as of every fusionrec.toml
+        ({"1": "1 and over"}, ()),
+        ({"0": "0-9", "10": "10-18", "20": "20 and over"}, ()),
+        ({"0": "0-9", "10": "10-19", "20": "20-29"}, ()),
+        ({"10": "10-19", "0": "0 and over"}, ()),
+        ({"0": "other", "1": "artist", "2": "clerk"}, ()),
+        ({"a": "0-9", "b": "10 and over"}, ()),
+    ],
+)
+def test_choices_are_ranges_where_codes_and_labels_say_so(choices, bounds):
+    field = Field("age", "user", "category", choices=choices)
+    assert field.bounds == bounds
+    assert field.range_of("10") == ("10" if bounds else None)
+
+
+def test_what_names_a_choice_needs_no_note_and_other_codes_are_no_ranges(published):
+    encoder = published.encoder
+    for values in ({"age": "25"}, {"age": "25-34"}, {"age": "Under 18"}, {"occupation": "12"}, {}):
+        encoder.profile(values)
+        assert encoder.range_notes(values) == ()
+    for wrong in ("0", "-30", "30 ", "3e1", "٣٠", "nan", "inf", "9" * 400, "", "twenty"):
+        with pytest.raises(UsageError, match="age must be one of 1, 18") as caught:
+            encoder.profile({"age": wrong})
+        assert caught.value.hint.startswith("a number of 1 or more counts as its group: 1 = under")
+    with pytest.raises(UsageError, match="occupation must be one of"):
+        encoder.profile({"occupation": "12.5"})
 
 
 def test_answers_are_encoded_by_the_file_that_training_wrote(published, tmp_path):

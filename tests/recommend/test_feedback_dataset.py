@@ -60,13 +60,13 @@ def test_the_last_opinion_of_each_pair_is_an_interaction(dataset, ledger):
         ("visitor", dataset.items.ids[6], "hide"),
         ("visitor", "no such item", "like"),
     )
-    ledger.set_profile("visitor", {"gender": "F"})
+    ledger.set_profile("visitor", {"gender": "female", "age": "30", "occupation": "pilot"})
     made = with_feedback(dataset, ledger)
     after = rated(made)
     added = {("visitor", fresh): MOVIELENS.like, ("visitor", dataset.items.ids[4]): low}
     assert after == before | added | {(user, item): 3.5}
     assert made.users.row(made.users.ids.index("visitor")) == {
-        "gender": "F", "age": "", "occupation": "",
+        "gender": "F", "age": "25", "occupation": "",
     }  # fmt: skip
     assert made.repairs[-2:] == (
         "3 ratings added, 1 users with them",
@@ -75,8 +75,8 @@ def test_the_last_opinion_of_each_pair_is_an_interaction(dataset, ledger):
     assert made.time[-1] >= 2e9
     # What is not known of a profile is no value of its own.
     encoder = Encoder.fit(made, np.arange(len(made)))
-    assert "" not in encoder.vocabularies["age"].values
-    assert encoder.encode_table("user", made.users)["age"][-1] == 0
+    assert "" not in encoder.vocabularies["occupation"].values
+    assert encoder.encode_table("user", made.users)["occupation"][-1] == 0
 
 
 def test_items_are_as_they_are_now(dataset, ledger):

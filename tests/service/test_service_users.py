@@ -155,6 +155,16 @@ def test_a_profile_is_kept_and_used(shop):
     assert changed.json()["profile"] == {"age": "18"}
 
 
+def test_an_age_counts_as_the_group_that_holds_it(shop):
+    group = shop.client.post("/v1/recommendations", json={"profile": {"age": 25}}).json()
+    told = shop.client.post("/v1/recommendations", json={"profile": {"age": 30}}).json()
+    assert shop.client.put("/v1/users/visitor-age", json={"age": 30}).status_code == 200
+    kept = shop.client.get("/v1/recommendations", params={"user": "visitor-age"}).json()
+    assert told["items"] == kept["items"] == group["items"]
+    for answer in (told, kept):
+        assert "age 30 counts as 25-34 (25)" in answer["notes"]
+
+
 def test_a_profile_within_another_gets_a_hint(shop):
     answer = shop.client.put("/v1/users/visitor-g", json={"profile": {"age": "25"}})
     assert answer.status_code == 422

@@ -158,8 +158,10 @@ def profile(command: F) -> F:
     for field in reversed(MOVIELENS.attributes("user")):
         # Not click.Choice: other schemas may have a field of this name and other choices.
         some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
-        more = " and so on" if len(field.choices) > 3 else ""
-        help_text = f"For a model of {MOVIELENS.name}: {some}{more}"
+        some += " and so on" if len(field.choices) > 3 else ""
+        if field.bounds:
+            some = f"a number, which counts as its group: {', '.join(field.choices.values())}"
+        help_text = f"For a model of {MOVIELENS.name}: {some}."
         command = click.option(f"--{field.flag}", f"profile_{field.name}", help=help_text)(command)
     return click.option(
         "--profile", multiple=True, metavar="NAME=VALUE", help="What is known of the person."

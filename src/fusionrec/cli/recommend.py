@@ -78,7 +78,7 @@ def everybody(command: options.F) -> options.F:
     cls=Command,
     examples=[
         "fusionrec recommend --user 42",
-        "fusionrec recommend --age 25 --gender F --year 1980..1999",
+        "fusionrec recommend --age 30 --gender F --year 1980..1999",
     ],
 )
 @person

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from fusionrec.errors import DataError
@@ -23,7 +26,7 @@ class Field:
             values), ``text`` (words in order) or ``number`` (a float; NaN where it is not known).
         filterable: whether answers may be filtered by it; items only.
         choices: for categories, every value that is allowed, with the label people read; empty if
-            open.
+            open. They are ranges of numbers where the labels say so; see ``bounds``.
         option: the command line's name for it, where that differs from ``name``.
         label: what people read; by default made from the name.
         buckets: whether a number is encoded by its quantile bucket instead of its size; for effects
@@ -58,6 +61,29 @@ class Field:
     def flag(self) -> str:
         """The field's name on the command line."""
         return self.option or self.name
+
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The lower bound of each choice where all are ranges of numbers; else nothing.
+
+        Then each code is its range's lower bound, and its label says so: ``18-24`` where 25 is the
+        next code, ``56 and over`` of the last one; the first may be ``under 18`` before 18.
+        """
+        codes = list(self.choices)
+        if len(codes) < 2 or not all(code.isascii() and code.isdecimal() for code in codes):
+            return ()
+        lows = [int(code) for code in codes]
+        spans = [f"{low}-{high - 1}" for low, high in pairwise(lows)] + [f"{lows[-1]} and over"]
+        if self.choices[codes[0]] == f"under {lows[1]}":
+            spans[0] = self.choices[codes[0]]
+        return tuple(lows) if spans == list(self.choices.values()) else ()
+
+    def range_of(self, number: str) -> str | None:
+        """The code of the choice whose range holds a number, such as ``30``; else None."""
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) or not math.isfinite(float(number)):
+            return None
+        below = [low for low in self.bounds if low <= float(number)]
+        return str(max(below)) if below else None
 
 
 @dataclass(frozen=True)

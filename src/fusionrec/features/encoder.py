@@ -134,7 +134,8 @@ class Encoder:
         """Parses and checks a user's attributes against the schema.
 
         Args:
-            values: attribute -> text; several categories separated by commas.
+            values: attribute -> text; several categories separated by commas. A number stands for
+                the choice whose range holds it; see ``range_notes``.
 
         Returns:
             The same attributes, ready for ``encode``.
@@ -150,6 +151,16 @@ class Encoder:
                     f"a profile has {', '.join(known) or 'no fields'} in this model, not {name!r}"
                 )
         return {name: _parse_value(known[name], value) for name, value in values.items()}
+
+    def range_notes(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Which choice was taken for each number of a profile that ``profile`` accepts."""
+        notes = []
+        for field in self.schema.attributes("user"):
+            text = values.get(field.name, "")
+            code = None if text in field.choices else field.range_of(text)
+            if code is not None:
+                notes.append(f"{field.flag} {text:.20} counts as {field.choices[code]} ({code})")
+        return tuple(notes)
 
     def width(self, field: Field) -> int:
         """Rows that the field's embedding needs (``text``: with the padding's)."""
@@ -201,11 +212,13 @@ def _parse_value(field: Field, text: str) -> Any:
     # A choice may be given by its code or by its label, in any letter case.
     codes = {label.casefold(): code for code, label in field.choices.items()}
     codes |= {code.casefold(): code for code in field.choices}
-    values = [codes.get(value.casefold(), value) for value in values]
+    values = [codes.get(value.casefold()) or field.range_of(value) or value for value in values]
     for value in values:
         if field.choices and value not in field.choices:
+            hint = "; ".join(f"{code} = {label}" for code, label in field.choices.items())
+            if field.bounds:
+                hint = f"a number of {field.bounds[0]} or more counts as its group: {hint}"
             raise UsageError(
-                f"{field.name} must be one of {', '.join(field.choices)}, got {value!r}",
-                hint="; ".join(f"{code} = {label}" for code, label in field.choices.items()),
+                f"{field.name} must be one of {', '.join(field.choices)}, got {value!r}", hint
             )
     return tuple(values) if several else values[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.item_files import item_of
 from fusionrec.data.schema import Field, Schema
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, UsageError
+from fusionrec.features.encoder import Encoder
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.event_semantics import Pair, current_events, worth
 from fusionrec.registry import Artifact
@@ -220,18 +222,18 @@ def _items(own: Table, schema: Schema, ledger: Ledger) -> tuple[Table, set[str]]
 
 
 def _users(own: Table, newcomers: list[str], schema: Schema, ledger: Ledger) -> Table:
-    profiles = ledger.profiles()
-    columns = {}
+    profiles, reader, columns = ledger.profiles(), Encoder.empty(schema), {}
     for field in schema.attributes("user"):
-        values = [_value(field, profiles.get(user, {}).get(field.name)) for user in newcomers]
+        values = [
+            _value(reader, field, profiles.get(user, {}).get(field.name)) for user in newcomers
+        ]
         columns[field.name] = [*own.columns[field.name], *values]
     return Table([*own.ids, *newcomers], columns)
 
 
-def _value(field: Field, text: str | None) -> Any:
-    """A profile's value, which was checked when it was given, as a table holds it."""
-    if text is None:
-        return _UNKNOWN[field.kind]
-    if field.kind == "number":
-        return float(text)
-    return tuple(one.strip() for one in text.split(",")) if field.kind == "categories" else text
+def _value(reader: Encoder, field: Field, text: str | None) -> Any:
+    """A profile's value as a table holds it; unknown where the schema cannot read it."""
+    with suppress(UsageError):  # it may have been given for another version
+        if text is not None:
+            return reader.profile({field.name: text})[field.name]
+    return _UNKNOWN[field.kind]

@@ -60,13 +60,12 @@ class UserVectors:
         profile = self.artifact.encoder.profile(query.profile) if query.profile else {}
         given, notes = self._given(query.history)
         if profile:
-            notes += unseen(self.artifact.encoder, profile)
+            encoder = self.artifact.encoder
+            notes += encoder.range_notes(query.profile) + unseen(encoder, profile)
         stored = History.of() if position is None else self.artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
-        history, reading = (
-            stored.followed_by(given, repeats=self._again),
-            self.artifact.history_features,
-        )
+        history = stored.followed_by(given, repeats=self._again)
+        reading = self.artifact.history_features
         by_profile = bool(profile) or person.kind == "profile"
         columns = self._user_columns(position, profile)[1] if by_profile else {}
         return replace(
