@@ -115,7 +115,7 @@ def test_a_history_of_the_future_is_refused(shop, noon, path):
 
 def test_how_late_a_time_may_be_is_documented(shop):
     schemas = shop.client.get("/v1/openapi.json").json()["components"]["schemas"]
-    for name in ("ToldEvent", "RatedItem"):
+    for name in ("EventRequest", "RatedItem"):
         assert "not later than 5 minutes from now" in str(schemas[name]["properties"]["time"])
 
 

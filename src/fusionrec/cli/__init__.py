@@ -12,7 +12,26 @@ from typing import Any
 import click
 
 from fusionrec._version import __version__
-from fusionrec.cli import data, evaluate, init, items, models, recommend, report, serve, train
+from fusionrec.cli import (
+    check,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    index,
+    init,
+    items,
+    keys,
+    models,
+    quickstart,
+    recommend,
+    report,
+    sample,
+    search,
+    serve,
+    similar,
+    train,
+)
 from fusionrec.cli.command import Group
 from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import say
@@ -28,14 +47,14 @@ def cli() -> None:
     """Train a two-tower recommender, index its items in Milvus, and ask it what is next."""
 
 
-cli.add_section("Start", train.quickstart)
-cli.add_section("Data", init.init, data.check, init.sample, train.fetch)
-cli.add_section("Train", train.train, models.index)
-cli.add_section("Ask", recommend.recommend, recommend.similar, recommend.search)
+cli.add_section("Start", quickstart.quickstart)
+cli.add_section("Data", init.init, check.check, sample.sample, fetch.fetch)
+cli.add_section("Train", train.train, index.index)
+cli.add_section("Ask", recommend.recommend, similar.similar, search.search)
 cli.add_section("Evaluate", evaluate.evaluate, report.report)
-cli.add_section("Items", items.items, items.export)
-cli.add_section("Serve", serve.serve, serve.keys)
-cli.add_section("Look after", models.models, models.doctor)
+cli.add_section("Items", items.items, export.export)
+cli.add_section("Serve", serve.serve, keys.keys)
+cli.add_section("Look after", models.models, doctor.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:

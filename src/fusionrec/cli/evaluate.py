@@ -1,4 +1,4 @@
-"""Commands that measure: evaluate."""
+"""The command evaluate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that begin with files of one's own: init, sample."""
+"""The command init: guesses what files hold."""
 
 from __future__ import annotations
 
@@ -74,19 +74,3 @@ def _summary(spec: InferredSpec) -> None:
 def _plain(text: str) -> str:
     """A text of a file, harmless on a terminal."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-@click.command(cls=Command, examples=["fusionrec sample shop"])
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def sample(folder: Path, seed: int) -> None:
-    """Write the files of a made-up shop to try things on.
-
-    Customers, products, and what customers did, for trying out how files of one's own are read. The
-    tastes in them are planted, so no figure on them says anything of people.
-    """
-    from fusionrec.data.samples.shop import write_shop
-
-    write_shop(folder, seed)
-    say(f"a made-up shop is in {folder}; see what init makes of it: fusionrec init {folder}")
-    click.echo(folder)

@@ -1,4 +1,4 @@
-"""Commands on single items, and on all of them: items, export."""
+"""The commands items: list, add, withdraw, restore."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Group
-from fusionrec.cli.output import describe, say, show_json, show_rows
+from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
@@ -46,7 +46,7 @@ def list_changes(workspace: Workspace, as_json: bool) -> None:
     """List the items that were changed since the training."""
     from fusionrec.data.item_files import plain_content
 
-    _, catalog = _now(workspace)
+    _, catalog = active_catalog(workspace)
     artifact = catalog.artifact
     own = len(artifact.items)
     rows = []
@@ -91,7 +91,7 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     from fusionrec.data.item_files import known_categories, new_categories, read_items
     from fusionrec.recommend.catalog import check_takes, put
 
-    ledger, now = _now(workspace)
+    ledger, now = active_catalog(workspace)
     check_takes(now)
     schema, categories = now.artifact.schema, known_categories(now.artifact.schema, now.items)
     found = read_items(file, schema, id_column, categories)
@@ -122,7 +122,7 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     from fusionrec.recommend import catalog
     from fusionrec.recommend.item_search import ItemSearch
 
-    ledger, now = _now(workspace)
+    ledger, now = active_catalog(workspace)
     finder = ItemSearch(now)
     named = [id if id in now.positions else finder.item(id) or id for id in ids]
     written = catalog.withdraw(ledger, now, list(dict.fromkeys(named)))
@@ -139,7 +139,7 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     """
     from fusionrec.recommend import catalog
 
-    ledger, now = _now(workspace)
+    ledger, now = active_catalog(workspace)
     name = now.artifact.schema.title
     gone = defaultdict(list)  # title -> ids
     for row in now.changed:
@@ -158,70 +158,7 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     say(f"{_items(written)} back in every answer")
 
 
-@click.group(cls=Group, examples=["fusionrec export vectors -o items.parquet"])
-def export() -> None:
-    """Give what is here to other programs."""
-
-
-@export.command("vectors", examples=["fusionrec export vectors -o items.parquet"])
-@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
-              help="The Parquet file to write.")  # fmt: skip
-@click.pass_obj
-def vectors(workspace: Workspace, file: Path) -> None:
-    """Write the items with attributes and vectors, as Parquet.
-
-    Those that can be recommended. Columns: id, every attribute by its name, and vector: float32, of
-    length 1, so that the inner product of two is their cosine. `fusionrec index --vectors` takes
-    such a file in.
-    """
-    import numpy as np
-
-    from fusionrec.registry.tables import write_vectors
-
-    _, now = _now(workspace)
-    here = np.flatnonzero(now.available)
-    write_vectors(file, now.artifact.schema, now.items.take(here), now.vectors[here])
-    say(f"{len(here):,} items of {now.artifact.version}, {now.vectors.shape[1]} numbers each")
-    click.echo(file)
-
-
-@export.command(
-    "feedback",
-    examples=[
-        "fusionrec export feedback -o said",
-        "fusionrec export feedback --data ml-1m -o with-said",
-    ],
-)
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path),
-              help="The folder to make.")  # fmt: skip
-@click.option("--data", help="A data set to add it to: ml-1m, ml-100k, synthetic, or a path.")
-@click.pass_obj
-def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
-    """Write what users said as a data set to train on.
-
-    `fusionrec train --data FOLDER` reads it. Ratings, likes and dislikes, with the profiles of
-    those who gave them and the items as they are now; alone, or with --data as part of that data
-    set.
-    """
-    from fusionrec.data.catalog import load as load_data
-    from fusionrec.data.parquet_dataset import save_dataset
-    from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
-    from fusionrec.registry.versions import active_dataset
-
-    ledger, now = _now(workspace)
-    if data is None:
-        made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
-    else:
-        dataset = load_data(data, workspace.data)
-        if warning := other_data(dataset, active_dataset(workspace)):
-            say(f"note: {warning}")
-        made = with_feedback(dataset, ledger)
-    save_dataset(folder, made)
-    describe(made)
-    click.echo(folder)
-
-
-def _now(workspace: Workspace) -> tuple[Ledger, Catalog]:
+def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
     """The ledger, and the active version's items with all changes in it."""
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current

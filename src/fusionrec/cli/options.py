@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -51,6 +52,24 @@ data = click.option(
 share = click.option(
     "--share", type=float, help="Of the ratings or items that is hidden.  [default: 0.1]"
 )
+
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def one_thread(command: F) -> F:
+    """Has NumPy compute in the thread that asks: eight answers at once that each call several
+    threads wait for each other, and take up to a hundred times as long. To be the outermost of what
+    wraps a command, since NumPy looks at this when it is loaded, never again.
+    """
+
+    @functools.wraps(command)
+    def alone(*args: Any, **given: Any) -> Any:
+        for name in _THREADS:
+            os.environ.setdefault(name, "1")
+        return command(*args, **given)
+
+    return cast(F, alone)
 
 
 def place(command: F) -> F:

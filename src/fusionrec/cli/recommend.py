@@ -1,4 +1,4 @@
-"""Commands that answer: recommend, similar, search."""
+"""The command recommend, and what it shares with similar and search."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import ProgressLines, say, show_answer
-from fusionrec.cli.serve import one_thread
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
@@ -88,7 +87,7 @@ def everybody(command: options.F) -> options.F:
 @wishes
 @options.as_json
 @everybody
-@one_thread
+@options.one_thread
 @options.store
 @click.pass_obj
 def recommend(
@@ -121,11 +120,11 @@ def recommend(
     if file is not None:
         raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
     wanted: dict[str, Any] = {"explain": explain, "diversity": diversity}
-    with _recommender(workspace, version, place) as recommender:
+    with open_recommender(workspace, version, place) as recommender:
         answer = recommender.recommend(
-            k=k, seen=seen, calibration=calibration, **wanted, **_asked(given)
+            k=k, seen=seen, calibration=calibration, **wanted, **person_options(given)
         )
-        _show(answer, recommender, as_json)
+        show(answer, recommender, as_json)
 
 
 _FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version")
@@ -178,75 +177,13 @@ def _recommend_all(
     click.echo(file)
 
 
-@click.command(
-    cls=Command,
-    examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.."],
-)
-@click.argument("item")
-@options.count
-@options.filters
-@options.as_json
-@options.store
-@click.pass_obj
-def similar(
-    workspace: Workspace,
-    /,
-    item: str,
-    k: int,
-    as_json: bool,
-    version: str | None,
-    place: Place,
-    **given: Any,
-) -> None:
-    """Find the items whose vectors are nearest to ITEM's.
-
-    ITEM is an id or a title.
-    """
-    with _recommender(workspace, version, place) as recommender:
-        _show(recommender.similar(item, k=k, **options.read_filters(given)), recommender, as_json)
-
-
-@click.command(
-    cls=Command,
-    examples=['fusionrec search "space opera 1970s"', "fusionrec search comedy --user 42 --unseen"],
-)
-@click.argument("words", nargs=-1, required=True)
-@person
-@options.count
-@options.filters
-@seen(True)
-@options.as_json
-@options.store
-@click.pass_obj
-def search(
-    workspace: Workspace,
-    /,
-    words: tuple[str, ...],
-    k: int,
-    seen: bool,
-    as_json: bool,
-    version: str | None,
-    place: Place,
-    **given: Any,
-) -> None:
-    """Find items by WORDS of titles and categories.
-
-    A year is a word too, and a decade such as 1970s. An item is found that holds one of the words
-    or more, ranked by BM25. Said for whom, the ranking of the words and that by the person's taste
-    are joined by reciprocal ranks; an item that is only to their taste is not found.
-    """
-    with _recommender(workspace, version, place) as recommender:
-        answer = recommender.search(" ".join(words), k=k, seen=seen, **_asked(given))
-        _show(answer, recommender, as_json)
-
-
-def _recommender(workspace: Workspace, version: str | None, place: Place) -> Recommender:
+def open_recommender(workspace: Workspace, version: str | None, place: Place) -> Recommender:
     from fusionrec.api import Recommender
 
     return Recommender(workspace, version=version, milvus=place, log=say)
 
 
-def _asked(given: dict[str, Any]) -> dict[str, Any]:
+def person_options(given: dict[str, Any]) -> dict[str, Any]:
     """For whom it is asked, and under which conditions, from a command's options."""
     return {
         "user": given["user"],
@@ -257,7 +194,7 @@ def _asked(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _show(answer: Answer, recommender: Recommender, as_json: bool) -> None:
+def show(answer: Answer, recommender: Recommender, as_json: bool) -> None:
     show_answer(answer, as_json, recommender.schema)
     if recommender.problem is not None and (hint := hint_of(recommender.problem)):
         say(f"hint: {hint}")

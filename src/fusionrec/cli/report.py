@@ -1,4 +1,4 @@
-"""The command that shows a version: report."""
+"""The command report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that bring data in and make models: fetch, train, quickstart."""
+"""The command train."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ from fusionrec.cli.output import (
     TrainingProgress,
     describe,
     say,
-    show_answer,
 )
 from fusionrec.errors import UsageError
-from fusionrec.models.presets import FUSION, AnyRecipe
+from fusionrec.models.presets import AnyRecipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -31,20 +30,6 @@ if TYPE_CHECKING:
     from fusionrec.evaluation.protocols import Protocol, ProtocolOptions
     from fusionrec.evaluation.training_split import TrainingSplit
     from fusionrec.registry import Artifact
-
-
-@click.command(cls=Command, examples=["fusionrec fetch ml-1m"])
-@click.argument("name")
-@click.pass_obj
-def fetch(workspace: Workspace, name: str) -> None:
-    """Find or download a data set (ml-1m, ml-100k, a path), and check it."""
-    from fusionrec.data.catalog import find
-    from fusionrec.data.load import read
-
-    found = find(name, workspace.data, ProgressLines(name))
-    dataset = read(found.path, workspace_data=workspace.data)
-    describe(dataset, found.source)
-    click.echo(found.path)
 
 
 @click.command(
@@ -102,7 +87,7 @@ def train(
 
         part = training_split(dataset, *asked)
         say(f"training on {len(part.rows):,} ratings of them: {protocol}, {part.about['split']}")
-    artifact = _train(workspace, dataset, recipe, resume, part)
+    artifact = run_training(workspace, dataset, recipe, resume, part)
     if part is None:
         say("put it into Milvus with: fusionrec index")
     else:
@@ -128,7 +113,7 @@ def _asked(
     return named(protocol), asked
 
 
-def _train(
+def run_training(
     workspace: Workspace,
     dataset: Dataset,
     recipe: AnyRecipe,
@@ -188,26 +173,3 @@ def _again() -> str:
 
     arguments = [a for a in sys.argv[1:] if a != "--resume"]
     return shlex.join(["fusionrec", *arguments, "--resume"])
-
-
-@click.command(cls=Command, examples=["fusionrec quickstart"])
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
-@click.pass_obj
-def quickstart(workspace: Workspace, resume: bool) -> None:
-    """Fetch, train, index, and print five films for a sample viewer."""
-    from fusionrec.api import Recommender
-    from fusionrec.data.catalog import first_available
-    from fusionrec.deploy.build import build_index
-
-    dataset, why = first_available(workspace.data, ProgressLines("data"))
-    say(why)
-    describe(dataset)
-    artifact = _train(workspace, dataset, FUSION["quick"], resume)
-    build_index(workspace, artifact, progress=ProgressLines(artifact.version, "items"))
-    say(f"{artifact.version} is in the embedded Milvus and answers from now on")
-    viewer = {"gender": "F", "age": "25", "occupation": "12"}
-    say("five films for a female programmer of 25 to 34, of whom nothing else is known:")
-    with Recommender(workspace, log=say) as recommender:
-        show_answer(recommender.recommend(profile=viewer, k=5), as_json=False)
-    user = artifact.users.ids[0]
-    say(f"now ask for yourself, such as: fusionrec recommend --user {user}")

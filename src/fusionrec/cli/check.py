@@ -1,4 +1,4 @@
-"""The command that tells what a data set holds: check."""
+"""The command check: what a data set holds."""
 
 from __future__ import annotations
 
