@@ -16,8 +16,8 @@ from pathlib import Path
 
 from fusionrec.data.catalog import load
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.candidates import TrainOnSplit
 from fusionrec.evaluation.metrics_table import MetricsRow
+from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SEQUENCE

@@ -21,7 +21,7 @@ import numpy as np
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import EVENTS
-from fusionrec.evaluation.candidates import TrainOnSplit
+from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import FUSION, Recipe

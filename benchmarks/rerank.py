@@ -27,7 +27,7 @@ import numpy as np
 from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, leave_last_out
-from fusionrec.evaluation.candidates import TrainedVersion
+from fusionrec.evaluation.model_source import TrainedVersion
 from fusionrec.index import ExactIndex
 from fusionrec.metrics import coverage, diversity, exposure, mean
 from fusionrec.recommend.catalog import Catalog

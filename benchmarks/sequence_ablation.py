@@ -18,7 +18,7 @@ from typing import Any
 from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
-from fusionrec.evaluation.candidates import TrainOnSplit
+from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SequenceRecipe

@@ -160,7 +160,7 @@ def evaluate(
         UsageError: the data set, an option or the model does not suit the protocol, or the model
             may have seen the test.
     """
-    from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
+    from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
     from fusionrec.evaluation.protocols import ProtocolOptions, named
     from fusionrec.evaluation.run import evaluate as run
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy.exc
 
+from fusionrec.cli.hints import hint_for
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.doctor import ERROR, OK, WARNING, Check, examine
 from fusionrec.errors import LedgerError
@@ -29,7 +30,7 @@ def _no_data_folder(monkeypatch):
 
 def test_a_new_workspace_has_warnings_that_say_what_to_do_and_is_not_made(tmp_path):
     workspace = Workspace(tmp_path / "new")
-    hints = [finding.hint for finding in findings(workspace, WARNING)]
+    hints = [hint_for(check.code, check.hint) or "" for check in findings(workspace, WARNING)]
     assert any("fusionrec train" in hint for hint in hints)
     assert any("fusionrec index" in hint for hint in hints)
     assert not findings(workspace, ERROR)
@@ -54,7 +55,7 @@ def test_a_damaged_version_is_an_error(workspace):
     (workspace.models / "v1" / "encoder.json").write_text("{}")
     [finding] = findings(workspace, ERROR)
     assert "encoder.json is not what was saved" in finding.text
-    assert finding.hint
+    assert hint_for(finding.code, finding.hint)
 
 
 def test_a_lost_index_is_rebuilt_and_told(workspace):
@@ -96,7 +97,7 @@ def test_a_damaged_collection_beside_the_active_one_is_named(workspace):
     (folder / "schema.json").write_text("?")
     [finding] = [f for f in findings(workspace, WARNING) if "fusionrec_v9" in f.text]
     assert "damaged" in finding.text
-    assert finding.hint
+    assert hint_for(finding.code, finding.hint)
 
 
 def _filled(path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_damaged_ledger_on_a_read_only_disk_is_an_error(workspace, monkeypatch
     """As SQLite says where it may not write its log beside the file."""
     _filled(workspace.ledger)
     refused = sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("readonly"))
-    examine_it, asked = database._examine, []
+    examine_it, asked = database._check_file, []
 
     def once(engine, file):
         asked.append(engine)
@@ -136,7 +137,7 @@ def test_a_damaged_ledger_on_a_read_only_disk_is_an_error(workspace, monkeypatch
             raise refused
         examine_it(engine, file)
 
-    monkeypatch.setattr(database, "_examine", once)
+    monkeypatch.setattr(database, "_check_file", once)
     Ledger(workspace.ledger).check()
     assert len(asked) == 2
     with workspace.ledger.open("r+b") as file:

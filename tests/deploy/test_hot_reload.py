@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fusionrec.data.item_files import item_of
+from fusionrec.deploy import deployment
 from fusionrec.deploy import hot_reload as live_module
 from fusionrec.deploy import open as opening
 from fusionrec.deploy.build import activate, build_index
@@ -124,7 +125,7 @@ def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monke
     live = LiveRecommender(indexed, log=lambda _: None, look=60)
     add_dune(indexed)
     with monkeypatch.context() as patched:
-        patched.setattr(opening, "_laid_over", lambda *_: 1 / 0)
+        patched.setattr(opening.SharedIndex, "_overlaid", lambda *_: 1 / 0)
         live.refresh()
     assert len(live._current.opened.recommender.catalog) == 40
     live.refresh()
@@ -187,8 +188,8 @@ def test_a_version_that_cannot_be_opened_leaves_the_one_before(indexed, monkeypa
     build_index(indexed, second(indexed))
     activate(indexed, "v1")
     (indexed.models / "v2" / "manifest.json").rename(indexed.home / "kept")
-    first = opening.load
-    monkeypatch.setattr(opening, "load", lambda *a: tried.append(1) or first(*a))
+    first = deployment.load
+    monkeypatch.setattr(deployment, "load", lambda *a: tried.append(1) or first(*a))
     with LiveRecommender(indexed, log=said.append, look=0.02, retry=0.1) as live:
         Ledger(indexed.ledger).activate("v2", "", 0, "fusionrec_v2_gone")
         eventually(lambda: bool(said))

@@ -20,8 +20,8 @@ from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS, bootstrap
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
+from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.protocols import ALL, ProtocolOptions, SplitRun, named
 from fusionrec.evaluation.protocols.common import group_fields
 from fusionrec.evaluation.published_results import PUBLISHED
@@ -158,8 +158,6 @@ def test_new_user_reads_nothing_of_the_users_it_tests() -> None:
 
 def _spy(dataset: Dataset, seen: list[np.ndarray]) -> None:
     """Evaluates new-user and keeps the scores that the model gave."""
-    from fusionrec.evaluation import candidates
-
     original = candidates.ModelRanker.scores
 
     def scores(self: Any, users: np.ndarray, history: Any = None) -> np.ndarray:

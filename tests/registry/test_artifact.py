@@ -222,7 +222,7 @@ def test_a_disk_that_fills_leaves_the_versions_before_and_nothing_half(saved, mo
         patched.setattr(*POINTS[point], full)
         with pytest.raises(ArtifactError, match="No space left") as caught:
             save()
-    assert "--resume" in caught.value.hint
+    assert "resume" in caught.value.hint
     assert tree(models) == before
     assert version_numbers(models) == [1]
     assert [path.name for path in models.iterdir()] == ["v1"]

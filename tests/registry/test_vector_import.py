@@ -21,7 +21,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.deploy.build import build_index
 from fusionrec.errors import ArtifactError, DataError
-from fusionrec.evaluation.candidates import TrainedVersion
+from fusionrec.evaluation.model_source import TrainedVersion
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.recommend.user_vector import DISLIKED
@@ -166,7 +166,7 @@ def test_it_is_an_artifact_like_any_other(both, file):
     (artifact.folder / "item_vectors.npy").write_bytes(b"x")
     with pytest.raises(ArtifactError, match="is damaged") as caught:
         load(both)
-    assert "--vectors FILE" in caught.value.hint
+    assert "index its file of vectors again" in caught.value.hint
 
 
 def test_only_vectors_go_without_towers(both):

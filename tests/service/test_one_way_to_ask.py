@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +112,6 @@ def test_one_question_has_one_answer(faces: Faces, fusionrec: Any, asked: dict[s
         {"rated": {"3": 9.0}},
         {"where": ["year=never"]},
         {"where": ["nothing=1"]},
-        {"liked": ["nowhere"]},
     ],
     ids=json.dumps,
 )
@@ -131,15 +130,15 @@ def test_one_question_has_one_refusal(faces: Faces, fusionrec: Any, asked: dict[
     assert answer.json()["code"] == error.code
 
 
-def test_an_unknown_user_is_refused_where_a_person_typed_it_and_a_visitor_over_http(
-    faces: Faces, fusionrec: Callable[..., Any]
+@pytest.mark.parametrize("asked", [{"user": "nobody"}, {"liked": ["nowhere"]}], ids=str)
+def test_unknown_ids_are_refused_where_a_person_types_them_and_anybody_to_a_program(
+    faces: Faces, fusionrec: Any, asked: dict[str, Any]
 ) -> None:
     with pytest.raises(FusionrecError) as refused:
-        faces.recommender.recommend("nobody")
-    assert refused.value.code == "unknown_user"
-    ended = fusionrec(faces.command, "recommend", "--user", "nobody")
+        faces.recommender.recommend(**asked)
+    ended = fusionrec(faces.command, "recommend", *options(asked))
     assert (ended.code, f"error: {refused.value.message}" in ended.err) == (2, True)
-    answer = faces.service.client.get("/v1/recommendations", params={"user": "nobody"}).json()
+    answer = faces.service.client.post("/v1/recommendations", json=asked).json()
     assert answer["kind"] == "popular"
 
 

@@ -151,7 +151,7 @@ def test_what_needs_feedback_is_documented(shop):
     said = {one["name"]: one["description"] for one in route["get"]["parameters"]}
     for name in TELLING:
         assert "needs a key that opens `feedback`" in said[name]
-        told = described["components"]["schemas"]["ToldAsk"]["properties"][name]["description"]
-        assert "needs a key that opens `feedback`" in told
+        properties = described["components"]["schemas"]["PersonRequest"]["properties"]
+        assert "needs a key that opens `feedback`" in properties[name]["description"]
     for method in ("get", "post"):
         assert "feedback" in route[method]["responses"]["403"]["description"]

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from colliding import content, title
 from shop_data import KINDS, ware
 
+from colliding import content, title
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.registry.versions import load
 from fusionrec.service.ui import projection
@@ -286,7 +286,7 @@ def test_vectors_alone_say_over_http_what_they_lack(built, tmp_path):
         assert answer.json()["kind"] == "popular"
         assert "say what the person likes" in answer.json()["notes"][-1]
         answer = shop.client.put("/v1/items/new", json={}, headers=shop.admin)
-        assert (answer.status_code, "the file of vectors" in answer.json()["hint"]) == (400, True)
+        assert (answer.status_code, "with their vectors" in answer.json()["hint"]) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -145,12 +145,12 @@ def test_a_removed_key_and_one_that_never_was_are_told_the_same(door):
 def test_what_is_remembered_of_keys_is_bounded_and_not_the_secret(door):
     known = door.add(secret(0))
     door.try_(known)
-    assert len(door.guard._verified._held) == 1
+    assert len(door.guard._verified._bucket_by_digest) == 1
     assert known not in repr(vars(door.guard._verified))
     verified = VerifiedKeys()
     for number in range(5_000):
         verified.keep(str(number), "key shop")
-    assert len(verified._held) == 1_000
+    assert len(verified._bucket_by_digest) == 1_000
     assert verified.bucket("4999") == "key shop"
     assert verified.bucket("0") is None
 

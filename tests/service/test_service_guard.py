@@ -215,7 +215,7 @@ def test_a_million_addresses_are_not_remembered():
     buckets = TokenBuckets(1.0, 1)
     for number in range(20_000):
         buckets.take(str(number))
-    assert len(buckets._held) == 10_000
+    assert len(buckets._buckets) == 10_000
 
 
 def raw(shop: Shop, *parts: bytes, wait: float = 0.0, seconds: float = 20.0) -> bytes:

@@ -16,7 +16,7 @@ from fusionrec.data.leakage import check_disjoint
 from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
 from fusionrec.errors import TrainingError, UsageError
-from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
+from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate

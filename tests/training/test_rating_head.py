@@ -14,7 +14,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import random_split
 from fusionrec.errors import ArtifactError, ConfigError, TrainingError
 from fusionrec.evaluation.baselines import Bias
-from fusionrec.evaluation.candidates import ModelRater
+from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.index.exact import ExactIndex
 from fusionrec.metrics import rmse

@@ -13,7 +13,7 @@ from builders import SMALL, carousel, checkerboard, library, sequence_recipe, st
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_last_out
 from fusionrec.errors import ConfigError, TrainingError
-from fusionrec.evaluation.candidates import ModelRanker, TrainOnSplit
+from fusionrec.evaluation.model_source import ModelRanker, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.encoder import Encoder

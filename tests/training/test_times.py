@@ -10,7 +10,7 @@ import pytest
 from builders import carousel, library, sequence_recipe
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
-from fusionrec.evaluation.candidates import ModelRanker, TrainOnSplit
+from fusionrec.evaluation.model_source import ModelRanker, TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import CLOCKED, evaluate
 from fusionrec.features.history import History

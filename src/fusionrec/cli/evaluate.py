@@ -25,7 +25,7 @@ from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.evaluation.candidates import Candidate
+    from fusionrec.evaluation.model_source import ModelSource
     from fusionrec.evaluation.protocols import ProtocolOptions
     from fusionrec.evaluation.result import Result
 
@@ -113,9 +113,9 @@ def _asked(given: Mapping[str, Any]) -> ProtocolOptions:
 
 def _source(
     workspace: Workspace, context: click.Context, given: Mapping[str, Any]
-) -> Candidate | None:
+) -> ModelSource | None:
     """The model that is measured, from the command's options; None for baselines alone."""
-    from fusionrec.evaluation.candidates import TrainedVersion, TrainOnSplit
+    from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
 
     version, settings = given["version"], given["settings"]
     if given["baselines_only"]:

@@ -25,7 +25,7 @@ _HINTS: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "host_not_found": "--host 127.0.0.1 is this machine alone, --host 0.0.0.0 every network",
     "index_stalled": "it may not be set up for this kind of index: try --kind HNSW, or look at the "
     "server's log",
-    "needs_trained_version": "ask a trained version: --version vN",
+    "needs_trained_version": "name a trained version: --version vN; fusionrec models lists them",
     "no_item_towers": "put the item and its vector into the file, then: fusionrec index --vectors "
     "FILE",
     "no_key": "make one: fusionrec keys add NAME; or listen at 127.0.0.1 without 'proxies'",

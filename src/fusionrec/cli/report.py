@@ -40,9 +40,7 @@ def report(
     from fusionrec.registry.versions import load
 
     artifact = load(workspace, version)
-    artifact.require_towers(
-        "there is no training to report", "name a trained version: fusionrec models"
-    )
+    artifact.require_towers("there is no training to report", "needs_trained_version")
     dataset = None
     if data is None:
         say(

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.evaluation.candidates import ModelRanker
+from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.protocols import Task
 from fusionrec.evaluation.protocols.ranking import blocks
 from fusionrec.index import MilvusIndex, collection_name

@@ -16,9 +16,9 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, UsageError
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
-from fusionrec.evaluation.candidates import Candidate
 from fusionrec.evaluation.index_check import IndexCheck, check_index
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics, best_baseline
+from fusionrec.evaluation.model_source import ModelSource
 from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingProtocol, SplitRun
 from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
 from fusionrec.evaluation.published_results import INTERPOLATED, published_for
@@ -35,7 +35,7 @@ def evaluate(
     dataset: Dataset,
     protocol: Protocol,
     options: ProtocolOptions,
-    source: Candidate | None = None,
+    source: ModelSource | None = None,
     *,
     log: Log = lambda _: None,
     through_index: int | None = INDEX_USERS,
@@ -69,7 +69,7 @@ def evaluate(
 
 
 def _prepare(
-    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, source: Candidate | None
+    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, source: ModelSource | None
 ) -> tuple[Dataset, list[SplitRun], list[str]]:
     """The prepared data set, the splits and the baselines' names; all checks that are quick."""
     protocol.check_options(options)
@@ -90,7 +90,11 @@ def _prepare(
 
 
 def _check_unseen(
-    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, run: SplitRun, source: Candidate
+    dataset: Dataset,
+    protocol: Protocol,
+    options: ProtocolOptions,
+    run: SplitRun,
+    source: ModelSource,
 ) -> None:
     """Refuses a model that may have seen the test, and names the command that trains one."""
     split = run.split
@@ -114,7 +118,7 @@ class _State:
         dataset: Dataset,
         protocol: Protocol,
         options: ProtocolOptions,
-        source: Candidate | None,
+        source: ModelSource | None,
         log: Log,
         through_index: int | None,
     ) -> None:

@@ -102,14 +102,19 @@ class Recommender:
         """
         return self.recommend_to(self.person(query), query)
 
-    def person(self, query: Query) -> UserVector:
+    def person(self, query: Query, *, visitors: bool = False) -> UserVector:
         """The person of a query, for ``recommend_to``; asks no index.
+
+        Args:
+            query: the query.
+            visitors: whether one of which no item is known is answered like anybody's, instead of
+                being refused.
 
         Raises:
             UsageError: as of ``recommend``.
         """
         query.check()
-        if query.history:
+        if query.history and not visitors:
             refuse_unknown(self.finder, query)
         return self.people.find(query)
 

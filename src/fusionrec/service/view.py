@@ -140,7 +140,7 @@ class VersionView:
         """See ``Recommender.recommend``."""
         recommender = self.recommender
         with self._metrics.stage("person"):
-            person = recommender.person(query)
+            person = recommender.person(query, visitors=True)
         return recommender.recommend_to(person, query)
 
     def warm(self) -> None:

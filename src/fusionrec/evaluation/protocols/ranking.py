@@ -11,8 +11,8 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, user_counts
-from fusionrec.evaluation.candidates import ModelRanker
 from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun
 from fusionrec.metrics import (
     ItemSets,

@@ -11,8 +11,8 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import random_split
 from fusionrec.evaluation.baselines import Bias, Rater
-from fusionrec.evaluation.candidates import ModelRater
 from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.evaluation.protocols.common import (
     Make,
     Protocol,

@@ -10,7 +10,7 @@ import numpy as np
 
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.baselines import Popular, item_sets, user_counts
-from fusionrec.evaluation.candidates import ModelRater
+from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.scoring import Scorer, label
 from fusionrec.metrics import (

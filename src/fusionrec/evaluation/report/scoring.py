@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.candidates import ModelRanker
+from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import ItemSets

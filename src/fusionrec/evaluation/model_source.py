@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Show = Callable[[], AbstractContextManager[OnProgress]]
 
 
-class Candidate(Protocol):
+class ModelSource(Protocol):
     """The model to evaluate on a split.
 
     Attributes:
@@ -79,21 +79,21 @@ class TrainOnSplit:
 
     @property
     def name(self) -> str:
-        """See ``Candidate``."""
+        """See ``ModelSource``."""
         return self.recipe.name
 
     @property
     def rates(self) -> bool:
-        """See ``Candidate``."""
+        """See ``ModelSource``."""
         return self.recipe.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``Candidate.check``; a recipe that does not suit the schema is refused too."""
+        """See ``ModelSource.check``; a recipe that does not suit the schema is refused too."""
         self.recipe.for_schema(dataset.schema, len(split.train))
         check_disjoint(dataset, split, split.train)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
-        """See ``Candidate.get``; takes as long as a training does."""
+        """See ``ModelSource.get``; takes as long as a training does."""
         from fusionrec.training.train import train  # paddle takes a second to import
 
         recipe = self.recipe
@@ -121,7 +121,7 @@ class TrainedVersion:
     artifact: Artifact
 
     def __post_init__(self) -> None:
-        self.artifact.require_towers("there is no training to measure", "name a trained version")
+        self.artifact.require_towers("there is no training to measure", "needs_trained_version")
 
     @property
     def name(self) -> str:
@@ -130,11 +130,11 @@ class TrainedVersion:
 
     @property
     def rates(self) -> bool:
-        """See ``Candidate``."""
+        """See ``ModelSource``."""
         return self.artifact.predicts_ratings
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``Candidate.check``; a version of another data set is refused too."""
+        """See ``ModelSource.check``; a version of another data set is refused too."""
         artifact, histories = self.artifact, self.artifact.histories
         data = artifact.manifest["data"]
         if data != dataset.name:
@@ -149,7 +149,7 @@ class TrainedVersion:
         check_fingerprint(dataset, split, artifact.manifest.get("rows", ""), history)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
-        """See ``Candidate.get``; at once."""
+        """See ``ModelSource.get``; at once."""
         self.check(dataset, split)
         return self.artifact
 
