@@ -128,7 +128,7 @@ def recommend(
         show_answer(opened.recommend(wished), as_json, opened.artifact.schema)
 
 
-_FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version")
+_FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version", "home")
 
 
 def _refuse_with_all() -> None:
