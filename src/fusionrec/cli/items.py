@@ -46,7 +46,7 @@ def list_changes(workspace: Workspace, as_json: bool) -> None:
     """List the items that were changed since the training."""
     from fusionrec.data.item_files import plain_content
 
-    _, catalog = _now(workspace)
+    _, catalog = _open_catalog(workspace)
     artifact = catalog.artifact
     own = len(artifact.items)
     rows = []
@@ -91,12 +91,12 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     from fusionrec.data.item_files import held_categories, read_items, unheard
     from fusionrec.recommend.catalog import check_takes, put
 
-    ledger, now = _now(workspace)
+    ledger, now = _open_catalog(workspace)
     check_takes(now)
     schema, held = now.artifact.schema, held_categories(now.artifact.schema, now.items)
     found = read_items(file, schema, id_column, held)
     if new := unheard(schema, found, held):
-        say(f"note: categories that no other item has: {_told(new)}")
+        say(f"note: categories that no other item has: {_most_frequent(new)}")
     written = put(ledger, now, found)
     said = f"{_items(written)} new or changed"
     if written < len(found):
@@ -122,7 +122,7 @@ def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
     from fusionrec.recommend import catalog
     from fusionrec.recommend.item_search import ItemSearch
 
-    ledger, now = _now(workspace)
+    ledger, now = _open_catalog(workspace)
     finder = ItemSearch(now)
     named = [id if id in now.positions else finder.item(id) or id for id in ids]
     written = catalog.withdraw(ledger, now, list(dict.fromkeys(named)))
@@ -139,15 +139,15 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
     """
     from fusionrec.recommend import catalog
 
-    ledger, now = _now(workspace)
+    ledger, now = _open_catalog(workspace)
     name = now.artifact.schema.title
-    gone = defaultdict(list)  # title -> ids
+    withdrawn = defaultdict(list)  # title -> ids
     for row in now.changed:
         if name and not now.available[row]:
-            gone[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
+            withdrawn[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
     named = []
     for id in ids:
-        meant = [id] if id in now.positions else gone[id.casefold()] or [id]
+        meant = [id] if id in now.positions else withdrawn[id.casefold()] or [id]
         if len(meant) > 1:
             raise UsageError(
                 f"{id!r} may be any of {len(meant)} withdrawn items: say which by its id",
@@ -178,7 +178,7 @@ def vectors(workspace: Workspace, file: Path) -> None:
 
     from fusionrec.registry.tables import write_vectors
 
-    _, now = _now(workspace)
+    _, now = _open_catalog(workspace)
     here = np.flatnonzero(now.available)
     write_vectors(file, now.artifact.schema, now.items.take(here), now.vectors[here])
     say(f"{len(here):,} items of {now.artifact.version}, {now.vectors.shape[1]} numbers each")
@@ -208,7 +208,7 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
     from fusionrec.registry.versions import trained_on
 
-    ledger, now = _now(workspace)
+    ledger, now = _open_catalog(workspace)
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
@@ -221,7 +221,7 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     click.echo(folder)
 
 
-def _now(workspace: Workspace) -> tuple[Ledger, Catalog]:
+def _open_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
     """The ledger, and the active version's items with all changes in it."""
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current
@@ -231,12 +231,12 @@ def _now(workspace: Workspace) -> tuple[Ledger, Catalog]:
     return ledger, current(load(workspace), ledger)
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _most_frequent(counts: Mapping[str, int]) -> str:
     """Values with how many items have each, the most frequent first, a few of them."""
     best = sorted(counts.items(), key=lambda pair: -pair[1])
     shown = [value if value.isprintable() else repr(value) for value, _ in best[:_SHOWN]]
-    told = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
-    return ", ".join(told) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
+    counted = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
+    return ", ".join(counted) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
 
 
 def _items(count: int) -> str:

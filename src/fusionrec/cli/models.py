@@ -57,14 +57,14 @@ def index(
     from fusionrec.recommend.catalog import current
 
     before = Ledger(workspace.ledger).active()
-    artifact = _indexed(workspace, version, vectors)
+    artifact = _artifact_to_index(workspace, version, vectors)
     if before and before.version != artifact.version and version is None and vectors is None:
         say(f"note: {before.version} was active; {artifact.version} is the newest version")
     progress = ProgressLines(artifact.version, "items")
     try:
         name = build_index(workspace, artifact, place, kind=kind, progress=progress)
     except StoreInUseError as error:
-        _handed_over(workspace, artifact.version, place, error)
+        _hand_over(workspace, artifact.version, place, error)
         return
     items = int(current(artifact, Ledger(workspace.ledger)).available.sum())
     say(f"{artifact.version} is active; its {items:,} items are in {name}")
@@ -75,7 +75,7 @@ def index(
         show_rows(["Kind", "Items", "Searches", "Recall@10", "p50 ms", "p99 ms"], [row])
 
 
-def _handed_over(workspace: Workspace, version: str, place: Place, error: StoreInUseError) -> None:
+def _hand_over(workspace: Workspace, version: str, place: Place, error: StoreInUseError) -> None:
     """Has the process that holds the embedded store take up a version, where it is that store.
 
     Raises:
@@ -90,7 +90,7 @@ def _handed_over(workspace: Workspace, version: str, place: Place, error: StoreI
         "is not there")  # fmt: skip
 
 
-def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
+def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
     """What is to be indexed: the version named or the newest, or a new one of a file's vectors."""
     from fusionrec.ledger import Ledger
     from fusionrec.registry import version_numbers
@@ -168,7 +168,7 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
     try:
         say(f"{version} is active, in {make_active(workspace, version, place)}")
     except StoreInUseError as error:
-        _handed_over(workspace, version, place, error)
+        _hand_over(workspace, version, place, error)
 
 
 @models.command("prune", examples=["fusionrec models prune --keep 2"])

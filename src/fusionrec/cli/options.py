@@ -150,7 +150,7 @@ def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
 
 
 def protocol(required: bool) -> Callable[[F], F]:
-    """``--protocol``; where it is not required, it names the split that training is held to."""
+    """``--protocol``; where it is not required, it names the split whose training rows are used."""
     text = "The question." if required else "Train on this protocol's training rows alone."
     return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 

@@ -27,12 +27,12 @@ def one_thread(command: options.F) -> options.F:
     """
 
     @functools.wraps(command)
-    def alone(*args: Any, **given: Any) -> Any:
+    def with_one_thread(*args: Any, **given: Any) -> Any:
         for name in _THREADS:
             os.environ.setdefault(name, "1")
         return command(*args, **given)
 
-    return cast(options.F, alone)
+    return cast(options.F, with_one_thread)
 
 
 @click.command(cls=Command, examples=["fusionrec serve", "fusionrec serve --port 8080 --workers 2"])
