@@ -581,6 +581,12 @@ def test_the_workspace_is_named_before_or_after_the_command(workspace, capsys, m
     assert "no model yet" in called("models").err
 
 
+def test_the_workspace_may_stand_behind_what_is_asked_of_all(workspace, fusionrec, tmp_path):
+    file = str(tmp_path / "all.parquet")
+    ended = fusionrec(workspace, "recommend", "--all", "-o", file, "--home", str(workspace.home))
+    assert (ended.code, ended.out) == (0, f"{file}\n"), ended.err
+
+
 @pytest.mark.parametrize(
     "words",
     [("models", "--home", "b"), ("models", "list", "--home", "b"), ("recommend", "--home", "b")],

@@ -18,7 +18,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import UsageError
-from fusionrec.evaluation import PROTOCOLS, bootstrap
+from fusionrec.evaluation import PROTOCOLS, bootstrap, model_source
 from fusionrec.evaluation.bootstrap import compare
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
 from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
@@ -158,14 +158,14 @@ def test_new_user_reads_nothing_of_the_users_it_tests() -> None:
 
 def _spy(dataset: Dataset, seen: list[np.ndarray]) -> None:
     """Evaluates new-user and keeps the scores that the model gave."""
-    original = candidates.ModelRanker.scores
+    original = model_source.ModelRanker.scores
 
     def scores(self: Any, users: np.ndarray, history: Any = None) -> np.ndarray:
         seen.append(original(self, users, history))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(candidates.ModelRanker, "scores", scores)
+        patch.setattr(model_source.ModelRanker, "scores", scores)
         evaluate(dataset, named("new-user"), asked("new-user"), fresh(), through_index=0)
 
 

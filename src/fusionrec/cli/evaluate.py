@@ -81,20 +81,20 @@ def evaluate(
     from fusionrec.evaluation.protocols import named
 
     workspace: Workspace = context.obj
-    chosen, asked = named(protocol), _asked(given)
+    chosen, asked = named(protocol), _protocol_options(given)
     chosen.check_options(asked)
     users = _users(through_index)
     _check_place(save)
-    source = _source(workspace, context, given)
+    candidate = _candidate(workspace, context, given)
     dataset = load(data, workspace.data, ProgressLines(data))
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 
-    result = run(dataset, chosen, asked, source, log=say, through_index=users)
+    result = run(dataset, chosen, asked, candidate, log=say, through_index=users)
     _show(replace(result, command=_command(context)), save, as_json)
 
 
-def _asked(given: Mapping[str, Any]) -> ProtocolOptions:
+def _protocol_options(given: Mapping[str, Any]) -> ProtocolOptions:
     """How the question is asked, from the command's options."""
     from fusionrec.evaluation.protocols import ProtocolOptions
 
@@ -111,7 +111,7 @@ def _asked(given: Mapping[str, Any]) -> ProtocolOptions:
     )
 
 
-def _source(
+def _candidate(
     workspace: Workspace, context: click.Context, given: Mapping[str, Any]
 ) -> ModelSource | None:
     """The model that is measured, from the command's options; None for baselines alone."""

@@ -56,7 +56,7 @@ def index(
     from fusionrec.recommend.catalog import current
 
     before = Ledger(workspace.ledger).active()
-    artifact = _indexed(workspace, version, vectors)
+    artifact = _artifact_to_index(workspace, version, vectors)
     if before and before.version != artifact.version and version is None and vectors is None:
         say(f"note: {before.version} was active; {artifact.version} is the newest version")
     progress = ProgressLines(artifact.version, "items")
@@ -90,7 +90,7 @@ def handed_over(workspace: Workspace, version: str, place: Place, error: StoreIn
         "is not there")  # fmt: skip
 
 
-def _indexed(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
+def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
     """What is to be indexed: the version named or the newest, or a new one of a file's vectors."""
     from fusionrec.ledger import Ledger
     from fusionrec.registry import version_numbers

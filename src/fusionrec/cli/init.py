@@ -46,11 +46,11 @@ def _summary(spec: InferredSpec) -> None:
     """What was found, a line for each table, on stderr."""
     from fusionrec.data.inference.name_hints import RATING, has
 
-    told = {line.key: str(line.value) for line in spec.interactions}
-    beside = [key for key in ("rating", "count", "event", "time") if key in told]
-    says = "".join(f", {key} {told[key]}" for key in beside)
-    say(f"who took what: {told['files']} (user {told['user']}, item {told['item']}{says})")
-    if "rating" not in told:
+    columns = {line.key: str(line.value) for line in spec.interactions}
+    beside = [key for key in ("rating", "count", "event", "time") if key in columns]
+    says = "".join(f", {key} {columns[key]}" for key in beside)
+    say(f"who took what: {columns['files']} (user {columns['user']}, item {columns['item']}{says})")
+    if "rating" not in columns:
         for column, why in spec.left_out.items():
             if has(column, RATING):
                 say(f"warning: {_plain(column)} is not taken for a rating: {_plain(why)}")

@@ -96,7 +96,7 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     schema, categories = now.artifact.schema, known_categories(now.artifact.schema, now.items)
     found = read_items(file, schema, id_column, categories)
     if new := new_categories(schema, found, categories):
-        say(f"note: categories that no other item has: {_told(new)}")
+        say(f"note: categories that no other item has: {_most_frequent(new)}")
     written = put(ledger, now, found)
     said = f"{_items(written)} new or changed"
     if written < len(found):
@@ -141,13 +141,13 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
 
     ledger, now = active_catalog(workspace)
     name = now.artifact.schema.title
-    gone = defaultdict(list)  # title -> ids
+    withdrawn = defaultdict(list)  # title -> ids
     for row in now.changed:
         if name and not now.available[row]:
-            gone[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
+            withdrawn[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
     named = []
     for id in ids:
-        meant = [id] if id in now.positions else gone[id.casefold()] or [id]
+        meant = [id] if id in now.positions else withdrawn[id.casefold()] or [id]
         if len(meant) > 1:
             raise UsageError(
                 f"{id!r} may be any of {len(meant)} withdrawn items: say which by its id",
@@ -168,12 +168,12 @@ def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
     return ledger, current(load(workspace), ledger)
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _most_frequent(counts: Mapping[str, int]) -> str:
     """Values with how many items have each, the most frequent first, a few of them."""
     best = sorted(counts.items(), key=lambda pair: -pair[1])
     shown = [value if value.isprintable() else repr(value) for value, _ in best[:_SHOWN]]
-    told = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
-    return ", ".join(told) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
+    counted = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
+    return ", ".join(counted) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
 
 
 def _items(count: int) -> str:

@@ -64,12 +64,12 @@ def one_thread(command: F) -> F:
     """
 
     @functools.wraps(command)
-    def alone(*args: Any, **given: Any) -> Any:
+    def with_one_thread(*args: Any, **given: Any) -> Any:
         for name in _THREADS:
             os.environ.setdefault(name, "1")
         return command(*args, **given)
 
-    return cast(F, alone)
+    return cast(F, with_one_thread)
 
 
 def place(command: F) -> F:
@@ -167,7 +167,7 @@ def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
 
 
 def protocol(required: bool) -> Callable[[F], F]:
-    """``--protocol``; where it is not required, it names the split that training is held to."""
+    """``--protocol``; where it is not required, it names the split whose training rows are used."""
     text = "The question." if required else "Train on this protocol's training rows alone."
     return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 

@@ -226,10 +226,10 @@ def _figures(epoch: Epoch, measure: MetricInfo) -> str:
     train = f"train {epoch.train:.4f}"
     if epoch.validation is None:
         return f"{measure.train}: {train}"
-    held_out = f"validation {epoch.validation:.4f}"
+    validation = f"validation {epoch.validation:.4f}"
     if measure.train == measure.validation:
-        return f"{measure.train}: {train}   {held_out}"
-    return f"{measure.train}: {train}   {measure.validation}: {held_out}"
+        return f"{measure.train}: {train}   {validation}"
+    return f"{measure.train}: {train}   {measure.validation}: {validation}"
 
 
 class ProgressLines:

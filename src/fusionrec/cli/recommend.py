@@ -127,7 +127,7 @@ def recommend(
         show(answer, recommender, as_json)
 
 
-_FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version")
+_FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version", "home")
 
 
 def _refuse_with_all() -> None:

@@ -70,7 +70,7 @@ def train(
     from fusionrec.data.catalog import load
 
     recipe = options.read_recipe(model, preset, settings, seed)
-    asked = _asked(protocol, fold, share, seed)
+    asked = _protocol_split(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
         from fusionrec.ledger import Ledger
@@ -96,7 +96,7 @@ def train(
     click.echo(artifact.version)
 
 
-def _asked(
+def _protocol_split(
     protocol: str | None, fold: int | None, share: float | None, seed: int | None
 ) -> tuple[Protocol, ProtocolOptions] | None:
     """The protocol whose split is trained on, and which split; None for all rows."""
@@ -121,7 +121,7 @@ def run_training(
     part: TrainingSplit | None = None,
 ) -> Artifact:
     say("starting PaddlePaddle")
-    with _unbroken():
+    with _defer_interrupt():
         from fusionrec.training.train import has_checkpoint
         from fusionrec.training.train import train as run
 
@@ -142,7 +142,7 @@ def run_training(
             )
     except KeyboardInterrupt:
         if has_checkpoint(workspace, dataset, recipe, rows):
-            say(f"stopped; a checkpoint is kept. To go on: {_again()}")
+            say(f"stopped; a checkpoint is kept. To go on: {_resume_command()}")
         else:
             say("stopped before the first minibatch: there is nothing to go on from")
         raise
@@ -155,21 +155,21 @@ def run_training(
 
 
 @contextmanager
-def _unbroken() -> Iterator[None]:
+def _defer_interrupt() -> Iterator[None]:
     """Puts Ctrl-C off to the end: Paddle's import takes an interruption for a fault of its own."""
-    asked: list[int] = []
-    mine = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGINT, lambda *_: asked.append(1)) if mine else None
+    presses: list[int] = []
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda *_: presses.append(1)) if main_thread else None
     try:
         yield
     finally:
-        if mine:
+        if main_thread:
             signal.signal(signal.SIGINT, before)
-    if asked:
+    if presses:
         raise KeyboardInterrupt
 
 
-def _again() -> str:
+def _resume_command() -> str:
 
     arguments = [a for a in sys.argv[1:] if a != "--resume"]
     return shlex.join(["fusionrec", *arguments, "--resume"])
