@@ -22,8 +22,9 @@ from fusionrec.index import (
 from fusionrec.ledger import ItemChange
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fulltext import FulltextIndex, Match
-from fusionrec.recommend.item_search import ItemSearch, ranks
+from fusionrec.recommend.item_search import ItemSearch
 from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.rank_fusion import fuse, ranks
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from swap_stress import exact
@@ -349,7 +350,7 @@ def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
     finder.__dict__["words"] = SimpleNamespace(matched=lambda _text, id_, **_: frozenset(held[id_]))
     hits = [Match("a", 9.0), Match("c", 7.0), Match("b", 6.5), Match("d", 6.0), Match("e", 4.0)]
     liking = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4, "e": 0.9}
-    joined = finder.by_taste("", hits, lambda i: np.array([liking[x] for x in i]), prefix=False)
+    joined = fuse(finder.words, "", hits, lambda i: np.array([liking[x] for x in i]), prefix=False)
     wanted = {
         "a": 1 / 61 + 1 / 64,
         "b": 1 / 64 + 1 / 63,
@@ -360,11 +361,11 @@ def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
     assert {hit.id: hit.score for hit in joined} == pytest.approx(wanted)
     assert [hit.id for hit in joined] == ["d", "c", "a", "b", "e"]
     assert ranks(np.array([1.0, 3.0, 3.0, 2.0])).tolist() == [4, 1, 1, 3]
-    assert finder.by_taste("", [], lambda _: np.empty(0), prefix=False) == []
+    assert fuse(finder.words, "", [], lambda _: np.empty(0), prefix=False) == []
 
 
 def test_very_many_hits_keep_their_order_below_those_that_taste_reorders(published, monkeypatch):
-    monkeypatch.setattr("fusionrec.recommend.item_search.POOL", 3)
+    monkeypatch.setattr("fusionrec.recommend.rank_fusion.POOL", 3)
     finder = ItemSearch(Catalog.of(published))
     hits = finder.words.search("animation drama")
     assert len(hits) > 6
@@ -374,7 +375,7 @@ def test_very_many_hits_keep_their_order_below_those_that_taste_reorders(publish
         asked.extend(given)
         return np.arange(len(given))
 
-    joined = finder.by_taste("animation drama", hits, taste, prefix=False)
+    joined = fuse(finder.words, "animation drama", hits, taste, prefix=False)
     assert set(asked) == {hit.id for hit in hits[:3]}
     assert [hit.id for hit in joined[3:]] == [hit.id for hit in hits[3:]]
     scores = [hit.score for hit in joined]

@@ -19,7 +19,7 @@ from fusionrec.features.score_scale import SCALE
 from fusionrec.index import BatchSearch, ExactIndex
 from fusionrec.recommend.feedback import Feedback, add
 from fusionrec.recommend.query import Query
-from fusionrec.recommend.recommender import Recommender, predicted
+from fusionrec.recommend.recommender import Recommender
 from fusionrec.workspace import move_in
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class BatchRecommender:
         user, item, score = begin + place, rows[place, rank], cosines[place, rank]
         stars = np.full(len(user), np.nan)
         if self._artifact.predicts_ratings:
-            stars = predicted(self._artifact, user, item, score)
+            stars = self._artifact.ratings(user, item, score)
         return Lists(user, item, (rank + 1).astype(np.int32), SCALE * score.astype(float), stars)
 
     def _rated(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
@@ -18,8 +18,6 @@ from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, Match, plain_
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, folded, guess
 from fusionrec.recommend.query import Rated
 
-RANK_CONSTANT = 60  # of reciprocal rank fusion, as in Cormack, Clarke and Buettcher (SIGIR 2009)
-POOL = 1_000  # hits of a search that a person's taste may reorder
 _SHOWN = 5  # candidates of a name that a hint lists
 _COMPARED, _GUESSED = 20, 3  # titles that are compared with a name, and those that are guessed
 _ALIKE = 0.6  # share of letters from which a title is like a name
@@ -275,44 +273,6 @@ class ItemSearch:
             return ("items hold these words, but none of them meets the conditions",)
         return (f"no item holds a word of {text[:80]!r}; {guess or 'try other or fewer words'}",)
 
-    def by_taste(
-        self,
-        text: str,
-        hits: Sequence[Match],
-        taste: Callable[[list[str]], np.ndarray],
-        *,
-        prefix: bool,
-    ) -> list[Match]:
-        """The hits in the order of words and taste together: reciprocal rank fusion.
-
-        Every hit still holds some of the words. Those that hold the same words are equal to the
-        words' ranking, since BM25 tells them apart by the length of a title alone: among them the
-        person's taste decides. Taste ranks the hits that are worth at least half of the best one
-        by their words; a weaker match, such as of one word of two, stays below all of these,
-        however much it is to the person's taste.
-
-        Args:
-            text: the words.
-            hits: the best first.
-            taste: the ids of m hits -> float [m], the person's scores of them.
-            prefix: see ``FulltextIndex.search``.
-
-        Returns:
-            The hits with the sums of their reciprocal ranks, ``1 / (60 + rank)``, as scores.
-        """
-        hits = list(hits)
-        worth = _same_words(self.words, text, hits[:POOL], prefix=prefix)
-        pool = int(np.sum(worth >= worth.max() / 2)) if len(worth) else 0
-        order = np.argsort(-worth, kind="stable")
-        ranked = [hits[place] for place in order]
-        sums = 1 / (RANK_CONSTANT + ranks(worth[order]))
-        tasted = taste([hit.id for hit in ranked])
-        sums[:pool] += 1 / (RANK_CONSTANT + ranks(tasted[:pool]))
-        rest = 1 / (RANK_CONSTANT + len(ranked) + 1 + np.arange(max(len(hits) - POOL, 0)))
-        fused = np.argsort(-sums, kind="stable")
-        best = [Match(ranked[place].id, float(sums[place])) for place in fused]
-        return best + [Match(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
-
 
 def _lacks(field: Field, value: str, known_values: Collection[str]) -> str:
     """That no item has a category, and what to write instead."""
@@ -337,20 +297,3 @@ def _number(text: str, empty: float) -> float:
 def _whole(number: float) -> str:
     """A number as people read it: a whole one without a fraction."""
     return str(int(number)) if float(number).is_integer() else f"{number:g}"
-
-
-def _same_words(
-    words: FulltextIndex, text: str, hits: Sequence[Match], *, prefix: bool
-) -> np.ndarray:
-    """Each hit's worth, float [m]: the best BM25 of those that hold the same words."""
-    best: dict[frozenset[str], float] = {}
-    matches = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
-    for hit, matched in zip(hits, matches, strict=True):
-        best[matched] = max(hit.score, best.get(matched, 0.0))
-    return np.array([best[matched] for matched in matches])
-
-
-def ranks(scores: np.ndarray) -> np.ndarray:
-    """Ranks of scores, int [n] from 1, the highest score first; equal ones share the best rank."""
-    ordered = np.sort(-scores)
-    return 1 + np.searchsorted(ordered, -scores, side="left")

@@ -16,12 +16,12 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
 from fusionrec.recommend.explanations import Explainer
 from fusionrec.recommend.fulltext import Match
-from fusionrec.recommend.item_search import POOL, ItemSearch
+from fusionrec.recommend.item_search import ItemSearch
 from fusionrec.recommend.messages import NO_REASON, none_left, refuse_unknown, remarks, why_empty
 from fusionrec.recommend.query import Query, UserVector
+from fusionrec.recommend.rank_fusion import POOL, fuse
 from fusionrec.recommend.rerank import Reranker
 from fusionrec.recommend.user_vector import UserVectors
-from fusionrec.registry import Artifact
 
 __all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
 
@@ -169,7 +169,7 @@ class Recommender:
 
         Args:
             text: the words; an item is found that holds one or more of them.
-            query: how many, under which conditions, and for whom; see ``ItemSearch.by_taste`` for
+            query: how many, under which conditions, and for whom; see ``rank_fusion.fuse`` for
                 what their taste does. Without a person the order is BM25's.
             prefix: whether the last word may be the beginning of one.
 
@@ -218,7 +218,7 @@ class Recommender:
             scores = dict(zip(ids_found, map(float, hits.scores), strict=True))
             return np.array([scores.get(id_, -np.inf) for id_ in ids])
 
-        return self.finder.by_taste(text, found, taste, prefix=prefix), stars
+        return fuse(self.finder.words, text, found, taste, prefix=prefix), stars
 
     def _barred(self, person: UserVector, query: Query) -> np.ndarray:
         """Rows that must not be in the answer: int64 [m]."""
@@ -296,31 +296,13 @@ class Recommender:
         users = None
         if user is not None:
             users = np.full(len(hits.rows), self.artifact.user_positions[user])
-        return predicted(self.artifact, users, hits.rows, hits.scores)
+        return self.artifact.ratings(users, hits.rows, hits.scores)
 
     def _item(self, rank: int, row: int, score: float | None, stars: float | None) -> Recommended:
         table, title = self.catalog.items, self.artifact.schema.title
         content = table.row(row)
         name = content.pop(title, "") if title else ""
         return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)
-
-
-def predicted(
-    artifact: Artifact, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
-) -> np.ndarray:
-    """Predicted ratings, float64 [n]: known users' from the rating head, if there is one.
-
-    Args:
-        artifact: a version whose scores predict ratings.
-        users: int [n], positions; None where they are of no known user.
-        items: int [n], positions in the catalog.
-        cosines: float [n], of the users' and items' vectors.
-    """
-    by_score = artifact.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
-    head = artifact.rating_head if users is not None else None
-    if users is None or head is None:
-        return by_score
-    return head.rating(users, items, by_score, *artifact.schema.rating_range)
 
 
 def _share(users: int) -> float:

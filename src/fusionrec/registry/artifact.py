@@ -18,7 +18,7 @@ from fusionrec.data.schema import Schema
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
-from fusionrec.features.score_scale import ScoreMap
+from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (
@@ -133,6 +133,21 @@ class Artifact:
         """Whether scores predict ratings; otherwise they only rank."""
         kind: str = self.manifest["score"]["kind"]
         return kind == "rating"
+
+    def ratings(
+        self, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
+    ) -> np.ndarray:
+        """Predicted ratings, float64 [n]: known users' from the rating head, if there is one.
+
+        Args:
+            users: int [n], positions; None where they are of no known user.
+            items: int [n], positions in the catalog.
+            cosines: float [n], of the users' and items' vectors; they must predict ratings.
+        """
+        by_score = self.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
+        if users is None or self.rating_head is None:
+            return by_score
+        return self.rating_head.rating(users, items, by_score, *self.schema.rating_range)
 
     @property
     def has_towers(self) -> bool:
