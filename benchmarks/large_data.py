@@ -107,7 +107,7 @@ def train(folder: Path, steps: int, threads: int) -> dict[str, float]:
     """Trains for some steps."""
     from fusionrec.data.load import read as read_data
     from fusionrec.models.presets import FUSION
-    from fusionrec.training.fusion import FusionTrainer
+    from fusionrec.training.fusion_trainer import FusionTrainer
 
     dataset = read_data(folder, workspace_data=folder / "home")
     began = time.monotonic()

@@ -25,7 +25,7 @@ from fusionrec.data.splits import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
 from fusionrec.features.vocabulary import UNKNOWN
 from fusionrec.models.presets import FUSION, Recipe
-from fusionrec.training.fusion import FusionTrainer, predict
+from fusionrec.training.fusion_trainer import FusionTrainer, predict
 from fusionrec.workspace import Workspace
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # Paddle reads the number of threads when it is imported
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.splits import Split
     from fusionrec.models.presets import Recipe
-    from fusionrec.training.fusion import FusionTrainer
+    from fusionrec.training.fusion_trainer import FusionTrainer
 
     Steps = Callable[[FusionTrainer], Iterator[int]]
 
@@ -88,7 +88,7 @@ class Result:
 def run(dataset: Dataset, split: Split, recipe: Recipe, steps: Steps, target: float) -> Result:
     """Trains until the held-out error is at the target, or the epochs are over."""
     from fusionrec import metrics
-    from fusionrec.training.fusion import FusionTrainer, predict
+    from fusionrec.training.fusion_trainer import FusionTrainer, predict
 
     trainer = FusionTrainer(dataset, split.train, recipe)
     seconds, rated, checked, error = 0.0, 0, 0.0, math.inf

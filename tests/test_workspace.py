@@ -11,7 +11,7 @@ import pytest
 
 from builders import checkerboard, recipe
 from fusionrec.cli import report
-from fusionrec.data.inference.toml_writer import write_new
+from fusionrec.data.detection.toml_writer import write_new
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.deploy.open import open_recommender
 from fusionrec.ledger import Ledger

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import Log, UsageError
+from fusionrec.errors import Log
 from fusionrec.models.presets import AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from fusionrec.recommend.query import Query
     from fusionrec.recommend.recommender import Recommender as Engine
     from fusionrec.registry import Artifact
-    from fusionrec.training.progress import TrainingState
 
     Where = str | Sequence[str | Condition]
 
@@ -125,10 +124,11 @@ def train(
     """
     recipe = _recipe(model, preset, settings)
     with _own_log():
+        from fusionrec.training.progress import EpochLog
         from fusionrec.training.train import train as run
 
     workspace = Workspace.find(home)
-    return Model(workspace, run(dataset, recipe, workspace, _Epochs(log), log=log))
+    return Model(workspace, run(dataset, recipe, workspace, EpochLog(log), log=log))
 
 
 def evaluate(
@@ -411,17 +411,9 @@ class Recommender:
         **wanted: Any,
     ) -> Query:
         """For whom it is asked, with what they said since the training."""
-        from fusionrec.recommend.query import Rated
         from fusionrec.recommend.query_builder import QueryRequest, build_query
 
-        pairs = rated.items() if isinstance(rated, Mapping) else rated or ()
-        request = QueryRequest(
-            None if user is None else _text("user", user),
-            {name: _text(name, value) for name, value in (profile or {}).items()},
-            [liked] if isinstance(liked, str) else [str(item) for item in liked],
-            [Rated(str(item), _rating(item, rating)) for item, rating in pairs],
-            **wanted,
-        )
+        request = QueryRequest.of(user, profile or {}, liked, rated or {}, **wanted)
         return build_query(request, self._engine.finder, self._feedback)[0]
 
     def _with_index(self) -> Engine:
@@ -435,48 +427,6 @@ class Recommender:
 
 def _conditions(where: Where) -> list[str | Condition]:
     return [where] if isinstance(where, str) else list(where)
-
-
-def _text(name: str, value: object) -> str:
-    """A value as text.
-
-    Raises:
-        UsageError: it is a whole number of more digits than Python writes.
-    """
-    try:
-        return str(value)
-    except ValueError as error:
-        raise UsageError(f"{name} has too many digits: {error}") from error
-
-
-def _rating(item: object, rating: object) -> float:
-    """The rating of an item.
-
-    Raises:
-        UsageError: it is no number that a float holds.
-    """
-    try:
-        return float(rating)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        name = type(rating).__name__
-        raise UsageError(
-            f"rated: the rating of {item} must be a number, got a {name} that is none ({error})"
-        ) from error
-
-
-class _Epochs:
-    """Tells of each epoch when it has ended."""
-
-    def __init__(self, log: Log) -> None:
-        self._log, self._shown = log, 0
-
-    def __call__(self, progress: TrainingState) -> None:
-        for epoch in progress.epochs[self._shown :]:
-            validation = (
-                f", validation {epoch.validation:.4f}" if epoch.validation is not None else ""
-            )
-            self._log(f"epoch {epoch.number}: train {epoch.train:.4f}{validation}")
-        self._shown = len(progress.epochs)
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import export_folders
 from builders import Ended
-from fusionrec.data.inference.infer import infer_spec
-from fusionrec.data.inference.toml_writer import toml_text
+from fusionrec.data.detection.infer import infer_spec
+from fusionrec.data.detection.toml_writer import toml_text
 from fusionrec.data.tabular.spec import Spec, read_spec
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import export_folders
-from fusionrec.data.inference.infer import InferredSpec, infer_spec
-from fusionrec.data.inference.rating_scale import guess_scale
-from fusionrec.data.inference.toml_writer import toml_text
+from fusionrec.data.detection.infer import InferredSpec, infer_spec
+from fusionrec.data.detection.rating_scale import guess_scale
+from fusionrec.data.detection.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusionrec.data.inference.attributes import Attribute, guess_attribute
-from fusionrec.data.inference.column_stats import ColumnStats
-from fusionrec.data.inference.infer import InferredSpec, infer_spec
-from fusionrec.data.inference.toml_writer import toml_text
+from fusionrec.data.detection.attributes import Attribute, guess_attribute
+from fusionrec.data.detection.column_stats import ColumnStats
+from fusionrec.data.detection.infer import InferredSpec, infer_spec
+from fusionrec.data.detection.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.spec import read_spec
 from fusionrec.workspace import Workspace

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.attributes import Attribute, guess_attribute
-from fusionrec.data.inference.column_stats import ColumnStats, agreement, shown
-from fusionrec.data.inference.interaction_columns import guess_event
-from fusionrec.data.inference.toml_writer import quoted, value_text
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.attributes import Attribute, guess_attribute
+from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
+from fusionrec.data.detection.signal_columns import guess_event
+from fusionrec.data.detection.toml_writer import quoted, value_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tabular_files import describe
 
-from fusionrec.data.inference.infer import infer_spec
+from fusionrec.data.detection.infer import infer_spec
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.readers import delimited
 from fusionrec.data.tabular.readers.files import open_source, sample

@@ -12,8 +12,8 @@ from milvus_server import MilvusServer
 
 from fusionrec.errors import StoreError, UsageError
 from fusionrec.index import MilvusIndex, MilvusStore, Place, collection_name
-from fusionrec.index.dialect import MAX_LIMIT, ServerInfo
 from fusionrec.index.index_types import build_params, check_kind, kind_for, search_params
+from fusionrec.index.server_info import MAX_LIMIT, ServerInfo
 
 LITE, SERVER = ServerInfo("milvus_lite-3.2.2"), ServerInfo("v2.3.5-lite")
 FILMS = films(64, seed=3)

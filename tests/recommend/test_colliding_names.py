@@ -9,14 +9,14 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import colliding
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from colliding import ITEMS, WORDS, content, title
 
+import colliding
 import fusionrec as package
 from builders import Ended, as_options, recipe
+from colliding import ITEMS, WORDS, content, title
 from fusionrec.data.catalog import load
 from fusionrec.deploy.build import build_index
 from fusionrec.training.train import train

@@ -26,7 +26,7 @@ from fusionrec.models.fusion import Tower
 from fusionrec.registry import Artifact, publish, tables, version_numbers
 from fusionrec.registry import artifact as model
 from fusionrec.registry.weights import write_weights
-from fusionrec.training.fusion import FusionTrainer
+from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 

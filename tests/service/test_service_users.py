@@ -11,7 +11,7 @@ from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Impression
 from fusionrec.registry.versions import load
 from fusionrec.service.event_writer import EventWriter
-from fusionrec.service.metrics import Metrics
+from fusionrec.service.telemetry import Metrics
 from swap_stress import eventually
 
 

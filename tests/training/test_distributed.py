@@ -21,7 +21,7 @@ from builders import carousel, sequence_recipe
 from fusionrec.workspace import Workspace
 from fusionrec.training.loop import weights
 from fusionrec.training.train import train, trainer_of
-from fusionrec.training.sequence import SequenceTrainer
+from fusionrec.training.sequence_trainer import SequenceTrainer
 
 made = sequence_recipe(20, epochs=20, batch=150, validation=0.5, id_dropout=0.0)
 kept = []

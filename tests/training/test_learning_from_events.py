@@ -27,7 +27,7 @@ from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.feedback_dataset import trained_with, with_feedback
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
-from fusionrec.training.fusion import FusionTrainer
+from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 from swap_stress import exact

@@ -25,7 +25,12 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch
-from fusionrec.training.rating_head import Bags, RatingHeadTrainer, average, blend_with_towers
+from fusionrec.training.rating_head_trainer import (
+    Bags,
+    RatingHeadTrainer,
+    average,
+    blend_with_towers,
+)
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 

@@ -19,7 +19,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import Recipe
 from fusionrec.training import checkpoint
-from fusionrec.training.fusion import FusionTrainer
+from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.progress import TrainingState
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace

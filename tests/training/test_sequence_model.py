@@ -25,7 +25,7 @@ from fusionrec.registry.publish import publish
 from fusionrec.registry.tables import Histories
 from fusionrec.training.loop import weights
 from fusionrec.training.progress import TrainingState
-from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
+from fusionrec.training.sequence_trainer import SequenceTrainer, hold_out_latest
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 

@@ -10,7 +10,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import FUSION, Recipe
-from fusionrec.training.fusion import FusionTrainer, hold_out
+from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
 from fusionrec.training.loop import Trained
 from fusionrec.training.progress import TrainingState, learning_rate
 from fusionrec.training.train import train

@@ -12,7 +12,7 @@ from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.data.inference.infer import InferredSpec
+    from fusionrec.data.detection.infer import InferredSpec
 
 
 @click.command(cls=Command, examples=["fusionrec init shop"])
@@ -27,8 +27,8 @@ def init(folder: Path, force: bool, name: str) -> None:
     CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
     stands in the file with its reason; change what is wrong.
     """
-    from fusionrec.data.inference.infer import infer_spec
-    from fusionrec.data.inference.toml_writer import toml_text, write_new
+    from fusionrec.data.detection.infer import infer_spec
+    from fusionrec.data.detection.toml_writer import toml_text, write_new
     from fusionrec.data.tabular.spec import SPEC_NAME, read_spec
 
     file = folder / SPEC_NAME
@@ -44,7 +44,7 @@ def init(folder: Path, force: bool, name: str) -> None:
 
 def _summary(spec: InferredSpec) -> None:
     """What was found, a line for each table, on stderr."""
-    from fusionrec.data.inference.name_hints import RATING, has
+    from fusionrec.data.detection.name_hints import RATING, has
 
     columns = {line.key: str(line.value) for line in spec.interactions}
     beside = [key for key in ("rating", "count", "event", "time") if key in columns]

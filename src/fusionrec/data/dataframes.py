@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.inference.name_hints import identifier
+from fusionrec.data.detection.name_hints import identifier
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import as_text, is_uuid, numbers
 from fusionrec.data.tabular.convert import convert_sources

@@ -15,7 +15,7 @@ from pathlib import Path
 from fusionrec.deploy.open import open_recommender
 from fusionrec.errors import FusionrecError, StoreMissingError
 from fusionrec.index import CollectionInfo, MilvusStore, Place
-from fusionrec.index.dialect import ALIAS
+from fusionrec.index.server_info import ALIAS
 from fusionrec.ledger import Ledger
 from fusionrec.registry import Artifact, version_numbers
 from fusionrec.workspace import Workspace

@@ -9,7 +9,6 @@ from fusionrec.index.base import Index
 from fusionrec.index.batch import BatchSearch
 from fusionrec.index.coalescing import run_coalesced
 from fusionrec.index.connection import Place, place_from
-from fusionrec.index.dialect import collection_name
 from fusionrec.index.exact import ExactIndex, Hits
 from fusionrec.index.filter_columns import FilterColumns, mask
 from fusionrec.index.filter_parser import parse, read_conditions
@@ -26,6 +25,7 @@ from fusionrec.index.milvus_index import MilvusIndex
 from fusionrec.index.milvus_lite import move_aside
 from fusionrec.index.milvus_store import CollectionInfo, MilvusStore
 from fusionrec.index.overlay import OverlayIndex
+from fusionrec.index.server_info import collection_name
 
 __all__ = [
     "AllOf",

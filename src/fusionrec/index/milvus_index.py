@@ -16,7 +16,6 @@ from fusionrec.errors import Progress, StoreMissingError, UsageError
 from fusionrec.index import verify
 from fusionrec.index.coalescing import coalesced_search
 from fusionrec.index.connection import Place
-from fusionrec.index.dialect import MAX_LIMIT
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
@@ -31,6 +30,7 @@ from fusionrec.index.filters import Condition, expression
 from fusionrec.index.index_types import KINDS, IndexType, check_kind, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, Layout, layout_of, records
 from fusionrec.index.milvus_store import MilvusStore
+from fusionrec.index.server_info import MAX_LIMIT
 
 # Rows fetched beyond k, so that one request mostly covers ties at the end; each costs Lite time.
 SLACK = 4

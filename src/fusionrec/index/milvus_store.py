@@ -15,11 +15,11 @@ import numpy as np
 from fusionrec.errors import StoreError, StoreMissingError, StoreUnavailableError, UsageError
 from fusionrec.index import milvus_lite
 from fusionrec.index.connection import Place
-from fusionrec.index.dialect import ALIAS, MAX_LIMIT, PREFIX, ServerInfo
 from fusionrec.index.error_mapping import damaged_error, translated
 from fusionrec.index.index_types import IndexType, build_params
 from fusionrec.index.layout import VECTOR, Layout
 from fusionrec.index.milvus_client import collection_schema, connect
+from fusionrec.index.server_info import ALIAS, MAX_LIMIT, PREFIX, ServerInfo
 
 _LONG = 600  # seconds for operations that take a server minutes, with a million rows
 _POLL = 0.2  # seconds between two checks of their progress

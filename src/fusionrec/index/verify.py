@@ -9,12 +9,12 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError
-from fusionrec.index.dialect import MAX_LIMIT
 from fusionrec.index.error_mapping import damaged_error
 from fusionrec.index.exact import MARGIN, ExactIndex, Hits, score_margin
 from fusionrec.index.filters import AnyOf, Between, Condition
 from fusionrec.index.layout import BATCH, ID, ROW, VECTOR, filter_fields
 from fusionrec.index.milvus_store import MilvusStore
+from fusionrec.index.server_info import MAX_LIMIT
 
 _SAMPLE = 32  # vectors compared
 _QUERIES = 20  # searches compared

@@ -18,8 +18,8 @@ from fusionrec.metrics.beyond_accuracy import (
     popularity_strata,
     shown_percentile,
 )
+from fusionrec.metrics.full_ranking import Ranking, top
 from fusionrec.metrics.item_sets import ItemSets
-from fusionrec.metrics.ranking import Ranking, top
 from fusionrec.metrics.rating import mae, rmse
 from fusionrec.metrics.summary import CatalogStats, by_group, by_stratum, figures, mean
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Self
 
 from fusionrec.errors import UsageError
 from fusionrec.index import Condition, read_conditions
@@ -41,6 +42,29 @@ class QueryRequest:
     calibration: float = 0.0
     titles: bool = True
     visitors: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        user: object,
+        profile: Mapping[str, object],
+        liked: str | Sequence[object],
+        rated: Mapping[str, float] | Sequence[tuple[str, float]],
+        **wanted: Any,
+    ) -> Self:
+        """A request in Python's values: ids and profile values of any type become text.
+
+        Raises:
+            UsageError: a value is a whole number of too many digits, or a rating is no number.
+        """
+        pairs = rated.items() if isinstance(rated, Mapping) else rated
+        return cls(
+            None if user is None else _text("user", user),
+            {name: _text(name, value) for name, value in profile.items()},
+            [liked] if isinstance(liked, str) else [str(item) for item in liked],
+            [Rated(str(item), _rating(item, rating)) for item, rating in pairs],
+            **wanted,
+        )
 
 
 def build_query(
@@ -98,3 +122,30 @@ def conditions(request: QueryRequest, items: ItemSearch) -> list[Condition]:
         return typed
     schema = items.artifact.schema
     return [*read_conditions(schema, written, request.only, request.without), *typed]
+
+
+def _text(name: str, value: object) -> str:
+    """A value as text.
+
+    Raises:
+        UsageError: it is a whole number of more digits than Python writes.
+    """
+    try:
+        return str(value)
+    except ValueError as error:
+        raise UsageError(f"{name} has too many digits: {error}") from error
+
+
+def _rating(item: object, rating: object) -> float:
+    """The rating of an item.
+
+    Raises:
+        UsageError: it is no number that a float holds.
+    """
+    try:
+        return float(rating)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError) as error:
+        name = type(rating).__name__
+        raise UsageError(
+            f"rated: the rating of {item} must be a number, got a {name} that is none ({error})"
+        ) from error

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from fusionrec.errors import FusionrecError, LedgerError, Log, unfailing
 from fusionrec.ledger import Event, Impression, Ledger, Outcome
-from fusionrec.service.metrics import Metrics
+from fusionrec.service.telemetry import Metrics
 
 _MOST_EVENTS = 20_000  # that wait
 _MOST_IMPRESSIONS = 5_000

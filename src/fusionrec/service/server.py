@@ -25,11 +25,11 @@ from fusionrec.errors import FusionrecError, Log, UsageError, keep_stderr
 from fusionrec.index import Place
 from fusionrec.registry.versions import load
 from fusionrec.service.app import create_app
-from fusionrec.service.metrics import SHARED
 from fusionrec.service.parent_watch import tie_workers
 from fusionrec.service.protocol import Protocol, TimeoutConfig
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import ServiceState
+from fusionrec.service.telemetry import SHARED
 from fusionrec.workspace import Workspace
 
 _BACKLOG = 2_048

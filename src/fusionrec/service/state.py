@@ -16,8 +16,8 @@ from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.service.event_writer import EventWriter
 from fusionrec.service.impressions import ImpressionCounts
-from fusionrec.service.metrics import Metrics
 from fusionrec.service.settings import ServiceSettings
+from fusionrec.service.telemetry import Metrics
 from fusionrec.service.view import VersionView
 from fusionrec.workspace import Workspace
 

@@ -14,7 +14,7 @@ from fusionrec.index import Condition, ExactIndex, Hits, Index
 from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.service.metrics import Metrics
+from fusionrec.service.telemetry import Metrics
 from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.form import form_of, scale_of
 from fusionrec.service.ui.projection import Projection, chart_of

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from fusionrec.errors import Log
+
 
 class Schedule(Protocol):
     """The settings that every training has."""
@@ -114,3 +116,23 @@ def learning_rate(settings: Schedule, done: float) -> float:
         return settings.learning_rate * max(done / warm, 0.01)
     fall = 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
     return settings.learning_rate * (0.01 + 0.99 * fall)
+
+
+class EpochLog:
+    """Logs each epoch when it has ended.
+
+    Args:
+        log: takes a line for each.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log, self._logged = log, 0
+
+    def __call__(self, state: TrainingState) -> None:
+        """Takes the state of the training; see ``OnProgress``."""
+        for epoch in state.epochs[self._logged :]:
+            text = f"epoch {epoch.number}: train {epoch.train:.4f}"
+            if epoch.validation is not None:
+                text += f", validation {epoch.validation:.4f}"
+            self._log(text)
+        self._logged = len(state.epochs)

@@ -22,11 +22,11 @@ from fusionrec.registry.publish import publish
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.checkpoint_lock import claim_folder, run_folders, with_checkpoint
 from fusionrec.training.distributed import ProcessGroup
-from fusionrec.training.fusion import FusionTrainer
+from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.loop import Trained, Trainer
 from fusionrec.training.progress import OnProgress
-from fusionrec.training.rating_head import fit_rating_head
-from fusionrec.training.sequence import SequenceTrainer
+from fusionrec.training.rating_head_trainer import fit_rating_head
+from fusionrec.training.sequence_trainer import SequenceTrainer
 from fusionrec.workspace import Workspace, make_folder
 
 

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pytest
 from browsing import CHROMIUM, PHONE, Tab
-from colliding import NUMBERS, content, title
 from playwright.sync_api import Route
 from shop_data import ware
 
+from colliding import NUMBERS, content, title
 from fusionrec.workspace import Workspace
 from serving import Shop, opened
 

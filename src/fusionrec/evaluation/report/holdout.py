@@ -52,8 +52,8 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
 
 def _split(artifact: Artifact, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The training rows and the holdout, split as the trainer of the model does."""
-    from fusionrec.training.fusion import hold_out  # paddle takes a second to import
-    from fusionrec.training.sequence import hold_out_latest
+    from fusionrec.training.fusion_trainer import hold_out  # paddle takes a second to import
+    from fusionrec.training.sequence_trainer import hold_out_latest
 
     settings = artifact.manifest.get("recipe", {}).get("training", {})
     share, seed = settings.get("validation", 0.0), settings.get("seed", 0)

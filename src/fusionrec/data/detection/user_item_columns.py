@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.attributes import guess_attribute
-from fusionrec.data.inference.column_stats import ISO_TIME, ColumnStats, agreement, mostly, overlap
-from fusionrec.data.inference.interaction_columns import InteractionColumn, guess_signals
-from fusionrec.data.inference.scan import TableFile
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.attributes import guess_attribute
+from fusionrec.data.detection.column_stats import ISO_TIME, ColumnStats, agreement, mostly, overlap
+from fusionrec.data.detection.scan import TableFile
+from fusionrec.data.detection.signal_columns import InteractionColumn, guess_signals
 from fusionrec.data.schema import Side
 
 _WORDS = {"user": name_hints.USER, "item": name_hints.ITEM}

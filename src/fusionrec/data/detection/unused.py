@@ -6,11 +6,11 @@ from collections.abc import Collection, Mapping
 
 import numpy as np
 
-from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.column_stats import ColumnStats, agreement, misfits, number, shown
-from fusionrec.data.inference.interaction_columns import MOST, guess_time, refused_time
-from fusionrec.data.inference.roles import EntityFile, InteractionFile
-from fusionrec.data.inference.scan import ScannedFolder, TableFile
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.column_stats import ColumnStats, agreement, misfits, number, shown
+from fusionrec.data.detection.scan import ScannedFolder, TableFile
+from fusionrec.data.detection.signal_columns import MOST, guess_time, refused_time
+from fusionrec.data.detection.user_item_columns import EntityFile, InteractionFile
 from fusionrec.data.schema import Side
 
 FOLLOWS = 0.9  # an attribute's agreement with the id that it is of

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.column_stats import (
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.column_stats import (
     ISO_TIME,
     OTHER_TIME,
     ColumnStats,
@@ -19,7 +19,7 @@ from fusionrec.data.inference.column_stats import (
     number,
     shown,
 )
-from fusionrec.data.inference.rating_scale import SHORT, guess_scale
+from fusionrec.data.detection.rating_scale import SHORT, guess_scale
 from fusionrec.data.tabular.casting import COMMA, LATEST
 
 # Weights of events by words in their names: seen, looked at, wanted, taken.

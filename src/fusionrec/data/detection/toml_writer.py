@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fusionrec.data.inference.attributes import Attribute, Attributes
-from fusionrec.data.inference.column_stats import shown
-from fusionrec.data.inference.infer import InferredKey, InferredSpec, InferredTable
+from fusionrec.data.detection.attributes import Attribute, Attributes
+from fusionrec.data.detection.column_stats import shown
+from fusionrec.data.detection.infer import InferredKey, InferredSpec, InferredTable
 from fusionrec.data.tabular.spec import FieldSpec
 from fusionrec.errors import DataError
 from fusionrec.workspace import move_in

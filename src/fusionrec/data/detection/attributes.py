@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.column_stats import (
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.column_stats import (
     ADDRESS,
     CODE,
     EMAIL,

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
-from fusionrec.data.inference.column_stats import ColumnStats
+from fusionrec.data.detection.column_stats import ColumnStats
 from fusionrec.data.tabular.readers.files import SampledRows, is_table_name, open_source, sample
 from fusionrec.errors import DataError
 

@@ -7,22 +7,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fusionrec.data.inference import name_hints
-from fusionrec.data.inference.attributes import Attribute, Attributes, guess_attribute
-from fusionrec.data.inference.column_stats import ColumnStats, agreement
-from fusionrec.data.inference.roles import (
-    EntityFile,
-    InteractionFile,
-    choose_entity_files,
-    find_interaction_files,
-)
-from fusionrec.data.inference.scan import ROWS, ScannedFolder, scan_folder
-from fusionrec.data.inference.unused import (
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.attributes import Attribute, Attributes, guess_attribute
+from fusionrec.data.detection.column_stats import ColumnStats, agreement
+from fusionrec.data.detection.scan import ROWS, ScannedFolder, scan_folder
+from fusionrec.data.detection.unused import (
     FOLLOWS,
     explain_unused_columns,
     lost_indexes,
     refused_columns,
     unused_files,
+)
+from fusionrec.data.detection.user_item_columns import (
+    EntityFile,
+    InteractionFile,
+    choose_entity_files,
+    find_interaction_files,
 )
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.readers.files import lacks_header
