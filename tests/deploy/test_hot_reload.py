@@ -151,7 +151,7 @@ def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, monkey
         raise StoreUnavailableError("the store is away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(opening, "open_built", away)
+        patched.setattr(deployment.Deployment, "open_index", away)
         live = LiveRecommender(indexed, look=0.02, retry=0.1)
         answer = live.answer(lambda recommender: recommender.recommend(query))
         assert (answer.place, short(answer)) == ("exact", wanted)
@@ -219,7 +219,7 @@ def test_a_ledger_that_cannot_be_read_leaves_the_one_before(indexed, monkeypatch
 
 def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(indexed, monkeypatch):
     """Another process took over in between: what it made active must stay so."""
-    newer, first, seen = second(indexed), opening.open_built, []
+    newer, first, seen = second(indexed), deployment.Deployment.open_index, []
 
     def late(*args: object) -> object:
         if not seen:
@@ -229,7 +229,7 @@ def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(index
                 store.drop(args[1].collection)
         return first(*args)
 
-    monkeypatch.setattr(opening, "open_built", late)
+    monkeypatch.setattr(deployment.Deployment, "open_index", late)
     opened = opening.open_version(indexed)
     assert (opened.version, opened.away) == ("v2", False)
     assert Ledger(indexed.ledger).active().version == "v2"

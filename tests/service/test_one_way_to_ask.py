@@ -145,7 +145,8 @@ def test_unknown_ids_are_refused_where_a_person_types_them_and_anybody_to_a_prog
 def test_wrong_arguments_are_refused_before_milvus_is_opened(
     built: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fusionrec.deploy.open.open_built", lambda *_: pytest.fail("opened"))
+    opened = "fusionrec.deploy.deployment.Deployment.open_index"
+    monkeypatch.setattr(opened, lambda *_: pytest.fail("opened"))
     with Recommender(built.home) as recommender:
         for asked in ({"profile": {"gender": "X"}}, {"where": "year=never"}, {"k": 0}):
             with pytest.raises(FusionrecError):

@@ -20,7 +20,7 @@ from fusionrec.errors import (
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
 from fusionrec.index.benchmark import SearchTimes, measure_search, sample
 from fusionrec.index.index_types import IndexType
-from fusionrec.ledger import Activation, Ledger
+from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import Catalog, current
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import checksums, load, retained_activations
@@ -162,7 +162,7 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
     built = deployed.built
     with _alone(workspace):
         if built is not None:
-            with suppress(StoreError), open_built(deployed, built)[0] as index:
+            with suppress(StoreError), deployed.open_index(built)[0] as index:
                 deployed.ledger.activate(version, built.place, built.changes, built.collection)
                 index.activate()
                 return index.place
@@ -190,27 +190,6 @@ def hand_over(workspace: Workspace, version: str) -> str:
     return place.name
 
 
-def open_built(deployed: Deployment, built: Activation) -> tuple[MilvusIndex, Catalog]:
-    """A collection that was built before, verified, and the items that it was built from.
-
-    Raises:
-        StoreError: as of ``MilvusIndex.open``.
-    """
-    artifact = deployed.artifact
-    changes = [c for c in deployed.ledger.item_changes() if c.number <= built.changes]
-    then = Catalog.of(artifact, changes)
-    index = MilvusIndex.open(
-        deployed.place,
-        artifact.schema,
-        then.items,
-        then.vectors,
-        built.collection,
-        artifact.checksum,
-        available=then.available,
-    )
-    return index, then
-
-
 def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexType, SearchTimes]:
     """The active version's index measured against an exact one: its type, and the search times.
 
@@ -227,7 +206,7 @@ def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexT
         raise UsageError(
             f"{version} has no index in {name}", code="not_indexed", version=version, place=name
         )
-    index, then = open_built(deployed, built)
+    index, then = deployed.open_index(built)
     with index:
         exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
         queries = sample(artifact.user_vectors, then.vectors[then.available])

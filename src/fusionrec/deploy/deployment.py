@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fusionrec.index import Place
+from fusionrec.index import MilvusIndex, Place
 from fusionrec.ledger import Activation, Ledger
+from fusionrec.recommend.catalog import Catalog
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
@@ -54,6 +55,25 @@ class Deployment:
                 if where == self.place.name:
                     return built
         return None
+
+    def open_index(self, built: Activation) -> tuple[MilvusIndex, Catalog]:
+        """A collection that was built before, verified, and the items that it was built from.
+
+        Raises:
+            StoreError: as of ``MilvusIndex.open``.
+        """
+        changes = [c for c in self.ledger.item_changes() if c.number <= built.changes]
+        then = Catalog.of(self.artifact, changes)
+        index = MilvusIndex.open(
+            self.place,
+            self.artifact.schema,
+            then.items,
+            then.vectors,
+            built.collection,
+            self.artifact.checksum,
+            available=then.available,
+        )
+        return index, then
 
     @property
     def is_own(self) -> bool:

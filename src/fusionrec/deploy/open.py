@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass, field
 
-from fusionrec.deploy.build import open_built, rebuild
+from fusionrec.deploy.build import rebuild
 from fusionrec.deploy.deployment import Deployment, resolve
 from fusionrec.errors import (
     DataError,
@@ -214,7 +214,7 @@ def _open(deployed: Deployment, before: Recommender | None) -> OpenVersion:
         raise StoreMissingError(
             f"{deployed.artifact.version} was never indexed", code="not_indexed"
         )
-    index, then = open_built(deployed, built)
+    index, then = deployed.open_index(built)
     return SharedIndex(index, then).opened(deployed.ledger, before=before)
 
 

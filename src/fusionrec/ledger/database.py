@@ -41,7 +41,6 @@ class Database:
         with self._translated_errors():
             self._engine = self._location.engine(wait)
         file = self._location.file
-        self._write_lock = None if file is None else write_lock(file)
         self._change_detector = None if file is None else ChangeDetector(file, wait)
         fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)
@@ -131,9 +130,9 @@ class Database:
                 self._change_detector.dispose()
 
     def _exclusive(self) -> AbstractContextManager[None]:
-        return (
-            self._write_lock.acquire(self._wait) if self._write_lock is not None else nullcontext()
-        )
+        if self.file is None:
+            return nullcontext()
+        return write_lock(self.file).acquire(self._wait)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:

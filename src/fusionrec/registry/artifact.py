@@ -126,7 +126,7 @@ class Artifact:
     @cached_property
     def rating_head(self) -> RatingHead | None:
         """The version's rating head; None where it has none."""
-        return read_rating_head(self.folder, self.manifest)
+        return read_rating_head(self.folder, self.manifest) if "stars" in self.manifest else None
 
     @property
     def predicts_ratings(self) -> bool:

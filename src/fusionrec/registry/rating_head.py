@@ -49,14 +49,12 @@ class RatingHead:
             np.save(folder / f"star_{side}.npy", getattr(self, side), allow_pickle=False)
 
 
-def read_rating_head(folder: Path, manifest: Mapping[str, Any]) -> RatingHead | None:
-    """Reads a version's rating head; None where it has none.
+def read_rating_head(folder: Path, manifest: Mapping[str, Any]) -> RatingHead:
+    """Reads a version's rating head.
 
     Raises:
         ArtifactError: the arrays cannot be read, or do not match the version's users and items.
     """
-    if "stars" not in manifest:
-        return None
     head = RatingHead(*(read_array(folder / f"star_{side}.npy") for side in _SIDES))
     expected = [(manifest[side], manifest["stars"]["width"]) for side in _SIDES]
     shapes = [getattr(head, side).shape for side in _SIDES]

@@ -73,6 +73,7 @@ class RequestGuard:
         seen: Seen,
     ) -> None:
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
+        self._loopback = settings.loopback
         self._buckets = TokenBuckets(settings.rate, settings.burst)
         self._verified = VerifiedKeys()
 
@@ -124,8 +125,8 @@ class RequestGuard:
         settings = self._settings
         name = _name(host)
         listed = name in settings.hosts
-        if settings.loopback or settings.hosts:
-            local = settings.loopback and is_loopback(name)
+        if self._loopback or settings.hosts:
+            local = self._loopback and is_loopback(name)
             if not (listed or local):
                 hint = 'list it in settings.toml: [service] hosts = ["NAME"]'
                 return problem(403, f"this service is not asked as {host[:200]!r}", hint)
@@ -189,7 +190,7 @@ class RequestGuard:
         """
         if secret is not None and key is None:
             return frozenset()
-        without = _WITHOUT_KEY if self._settings.loopback else frozenset()
+        without = _WITHOUT_KEY if self._loopback else frozenset()
         return without | (key.scopes if key else frozenset())
 
     def _refused_scope(self, needed: str, secret: str | None, key: Key | None) -> Response:
