@@ -427,9 +427,9 @@ def spawn(*arguments: str, **options: object) -> subprocess.Popen[str]:
 def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries(tmp_path):
     """As quickstart does: Paddle, faiss, gRPC and Milvus Lite in one process, no network."""
     code = (
-        "import sys\nfrom fusionrec.cli import main, train\n"
+        "import sys\nfrom fusionrec.cli import main, quickstart\n"
         "from fusionrec.data import catalog\nfrom builders import recipe\n"
-        "train.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
+        "quickstart.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
         "sample = catalog.load('synthetic', None), 'It is the sample.'\n"
         "catalog.first_available = lambda *_: sample\n"
         "main(['--home', sys.argv[1], 'quickstart'])"

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from builders import Ended, as_options, recipe, sequence_recipe
-from fusionrec.cli import cli, train
+from fusionrec.cli import cli, quickstart
 from fusionrec.cli.command import Command
 from fusionrec.data import catalog
 from fusionrec.ledger import Event, Ledger
@@ -81,7 +81,7 @@ def test_every_example_runs(fusionrec, files, tmp_path, monkeypatch):
     home = Workspace(tmp_path / "home")
     sample = catalog.load("synthetic", home.data)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(train.FUSION, "quick", recipe(epochs=1, batch=3000))
+    monkeypatch.setitem(quickstart.FUSION, "quick", recipe(epochs=1, batch=3000))
     monkeypatch.setattr(catalog, "first_available", lambda *_: (sample, "It is the sample."))
     monkeypatch.setattr("fusionrec.service.server.serve", lambda *_: None)
     item = {"id": "4001", "title": "Dune", "genres": ["Sci-Fi"], "year": 2021}

@@ -285,7 +285,7 @@ def test_a_version_without_a_head_measures_its_scores(published, dataset):
 def test_a_rating_heads_error_is_the_heads(starred, dataset):
     holdout, found = with_measured(starred, dataset)
     user, item, rating = (x[holdout.rows] for x in (dataset.user, dataset.item, dataset.rating))
-    product = (starred.stars.users[user] * starred.stars.items[item]).sum(axis=1)
+    product = (starred.rating_head.users[user] * starred.rating_head.items[item]).sum(axis=1)
     by_head = np.clip(product, *dataset.schema.rating_range)  # it knows every one of these pairs
     assert found.by_head.rmse == pytest.approx(rmse(by_head, rating), abs=1e-4)
     assert found.by_head.mae == pytest.approx(mae(by_head, rating), abs=1e-4)

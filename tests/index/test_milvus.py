@@ -22,6 +22,7 @@ import pymilvus.exceptions
 import pytest
 from index_data import films, shop
 
+from fusionrec.cli.hints import hint_of
 from fusionrec.errors import (
     DataError,
     FusionrecError,
@@ -126,7 +127,7 @@ def test_alias_and_drop(path: Path) -> None:
 def test_missing(tmp_path: Path, path: Path) -> None:
     with pytest.raises(StoreMissingError) as raised:
         reopen(tmp_path / "nowhere" / "milvus.db")
-    assert raised.value.hint
+    assert hint_of(raised.value)
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(StoreMissingError):
         reopen(path, version=7)
@@ -332,7 +333,7 @@ def test_damage_is_noticed_and_mended(damage: str, path: Path, capfd: Any) -> No
     DAMAGE[damage](path)
     with pytest.raises(StoreDamagedError) as raised:
         reopen(path)
-    assert raised.value.hint
+    assert hint_of(raised.value)
     if damage == "schema missing":
         with pytest.raises(StoreDamagedError, match="cannot be dropped"):
             MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A)
@@ -424,7 +425,7 @@ def test_what_the_system_refuses_is_no_damage(error: Exception, caused: bool) ->
         raised.__cause__ = error
     with pytest.raises(StoreUnavailableError) as caught, translated("/a/milvus.db"):
         raise raised
-    assert "fusionrec index" not in (caught.value.hint or "")
+    assert "fusionrec index" not in (hint_of(caught.value) or "")
 
 
 METHODS: dict[str, Callable[[MilvusIndex], object]] = {
@@ -489,7 +490,7 @@ def test_errors_are_distinguished() -> None:
         not_yet = pymilvus.exceptions.MilvusException(code=code, message="not loaded")
         assert type(_mapped(server, not_yet)) is StoreUnavailableError
     database = pymilvus.exceptions.MilvusException(code=800, message="database not found")
-    assert "database=NAME" in (_mapped(server, database).hint or "")
+    assert "database=NAME" in (hint_of(_mapped(server, database)) or "")
 
 
 def test_no_secret_is_shown(capfd: Any, caplog: Any) -> None:

@@ -15,6 +15,7 @@ import pytest
 from index_data import films, shop
 from milvus_server import CannotStartError, MilvusServer
 
+from fusionrec.cli.hints import hint_of
 from fusionrec.errors import (
     StoreDamagedError,
     StoreError,
@@ -125,7 +126,7 @@ def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) 
         MilvusIndex.build(place, *half, collection_name("half", B), B, progress=stop)
     with pytest.raises(StoreDamagedError) as raised:
         MilvusIndex.open(place, *half, collection_name("half", B), B)
-    assert "fusionrec index" in (raised.value.hint or "")
+    assert "fusionrec index" in (hint_of(raised.value) or "")
     with MilvusIndex.build(place, *half, collection_name("half", B), B) as index:
         exact = ExactIndex(*half).search(half[2][7], 10)
         assert index.search(half[2][7], 10).rows.tolist() == exact.rows.tolist()
@@ -242,7 +243,7 @@ def test_a_server_that_hangs_is_given_up(
             error = ended_within(call)
             assert isinstance(error, StoreUnavailableError)
             assert place.uri in error.message
-            assert error.hint
+            assert hint_of(error)
     assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
 
 
@@ -399,5 +400,5 @@ def test_an_index_that_is_never_built_is_given_up(
     place, name = replace(place, timeout=30.0), collection_name("disk", B)
     with pytest.raises(StoreUnavailableError, match="0 of 3000 rows in the index") as raised:
         MilvusIndex.build(place, *films(3_000, seed=8), name, B, kind="DISKANN")
-    assert "--kind HNSW" in str(raised.value.hint)
+    assert "--kind HNSW" in str(hint_of(raised.value))
     store.drop(name)

@@ -239,7 +239,7 @@ class Slow:
         self.written.append([event.id for event in events])
         return ["new"] * len(events)
 
-    def show(self, impressions: list[Impression]) -> None:
+    def record_impressions(self, impressions: list[Impression]) -> None:
         self.shown += [one.answer for one in impressions]
 
 
