@@ -30,7 +30,7 @@ lint: $(READY)
 # The sequence model of the README's figures, trained and measured: about 80 minutes. After a kill:
 # make sequence RESUME=--resume
 sequence: $(READY)
-	@version=$$($(VENV)/bin/fusionrec train --data ml-1m --model sequence --profile full \
+	@version=$$($(VENV)/bin/fusionrec train --data ml-1m --model sequence --preset full \
 		--protocol next-item $(RESUME)) && \
 	$(VENV)/bin/fusionrec evaluate --data ml-1m --protocol next-item --version $$version
 

@@ -12,14 +12,14 @@ from typing import NoReturn
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.model import sha256
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.movielens.files import single
 from fusionrec.errors import ArtifactError, DataError, FusionrecError
-from fusionrec.features import Encoder, Features
+from fusionrec.features.encoder import Encoder, Features
+from fusionrec.registry import Artifact
+from fusionrec.registry.artifact import sha256
+from fusionrec.workspace import Workspace
 
 MODEL = Path("recommender_system.inference.model")
 ORIGIN = Path("movies_origin.txt")

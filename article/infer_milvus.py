@@ -25,11 +25,8 @@ from films import (
     read_numbered,
 )
 
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.model import sha256
-from fusionrec.artifact.tables import read_array, read_table, write_table
 from fusionrec.cli import run
-from fusionrec.cli.output import IndexProgress, say, show_rows
+from fusionrec.cli.output import ProgressLines, say, show_rows
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import AGES, MOVIELENS, OCCUPATIONS
 from fusionrec.data.movielens.readers import read_films
@@ -41,8 +38,11 @@ from fusionrec.errors import (
     StoreMissingError,
     StoreUnavailableError,
 )
-from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, wipe
-from fusionrec.scores import SCALE
+from fusionrec.features.score_scale import SCALE
+from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, move_aside
+from fusionrec.registry import Artifact
+from fusionrec.registry.artifact import sha256
+from fusionrec.registry.tables import read_array, read_table, write_table
 
 GENDERS = {"M": "male", "F": "female"}  # the article's 0 and 1
 INSERT = "insert them with: python infer_milvus.py -i"
@@ -151,7 +151,7 @@ def insert_films(artifact: Artifact) -> None:
     try:
         build(inserted)
     except StoreDamagedError:
-        if wipe(milvus()) is None:  # moved aside, never deleted
+        if move_aside(milvus()) is None:  # moved aside, never deleted
             raise
         build(inserted)
     say(f"{len(films):,} films are in {milvus()}")
@@ -159,7 +159,7 @@ def insert_films(artifact: Artifact) -> None:
 
 def build(inserted: Inserted) -> None:
     """Makes these films the only ones in the scripts' own Milvus."""
-    progress = IndexProgress("the films")
+    progress = ProgressLines("the films", "items")
     name = collection_name("article", inserted.checksum)
     arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
     with MilvusIndex.build(milvus(), *arguments, progress=progress) as index:

@@ -14,15 +14,15 @@ import click
 from films import MODEL, ORIGIN, move_in, write_lines
 
 from fusionrec.cli import options, run
-from fusionrec.cli.output import ByteProgress, TrainingProgress, describe, say
-from fusionrec.config import Workspace
+from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
-from fusionrec.recipes import FUSION, Recipe
+from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.artifact import Artifact
+    from fusionrec.registry import Artifact
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
     help="ml-1m, ml-100k, synthetic, or the path of a zip or folder. "
     "Default: the first of ml-1m, ml-100k and synthetic that can be had.",
 )
-@click.option("--profile", type=click.Choice(list(FUSION)), default="full", show_default=True)
+@options.preset(list(FUSION), "Named settings: quick is soon done, full the most accurate.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
     help="Any setting, such as training.epochs=5 or model.dim=128.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
-def main(data: str | None, profile: str, settings: tuple[str, ...], resume: bool) -> None:
+def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool) -> None:
     """Train on MovieLens; write recommender_system.inference.model and movies_origin.txt."""
-    recipe = FUSION[profile].change(options.read_settings(settings))
+    recipe = FUSION[preset].change(options.read_settings(settings))
     workspace = Workspace.find()
     dataset = load(data, workspace)
     artifact = train(dataset, recipe, workspace, resume)
@@ -52,10 +52,10 @@ def main(data: str | None, profile: str, settings: tuple[str, ...], resume: bool
 
 def load(data: str | None, workspace: Workspace) -> Dataset:
     """The data set asked for, or the first that can be had; says which."""
-    from fusionrec.data.fetch import first_available
-    from fusionrec.data.fetch import load as by_name
+    from fusionrec.data.catalog import first_available
+    from fusionrec.data.catalog import load as by_name
 
-    progress = ByteProgress("downloading")
+    progress = ProgressLines("data")
     if data is None:
         dataset, why = first_available(workspace.data, progress)
         say(why)
@@ -73,7 +73,7 @@ def load(data: str | None, workspace: Workspace) -> Dataset:
 def train(dataset: Dataset, recipe: Recipe, workspace: Workspace, resume: bool) -> Artifact:
     """Trains, and shows how far it is."""
     say("starting PaddlePaddle")
-    from fusionrec.training.run import train as run_training
+    from fusionrec.training.train import train as run_training
 
     try:
         with TrainingProgress(recipe.training.epochs) as report:

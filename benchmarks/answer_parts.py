@@ -24,14 +24,14 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
-from fusionrec.index import MilvusIndex, OverlaidIndex
-from fusionrec.index.stored import PASSED, SLACK
-from fusionrec.ledger import Ledger, Pulse
-from fusionrec.ledger.users import pulse
-from fusionrec.opening import open_recommender
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
+from fusionrec.deploy.open import open_recommender
+from fusionrec.index import MilvusIndex, OverlayIndex
+from fusionrec.index.milvus_index import DROPPED_FACTOR, SLACK
+from fusionrec.ledger import Ledger, Revision
+from fusionrec.ledger.users import revision
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.workspace import Workspace
 
 K = 11  # as the service asks for ten, to know whether there are more
 
@@ -55,17 +55,17 @@ def taken(call: Callable[[], object], runs: int, pause: float = 0.0) -> dict[str
 def searches(recommender: Recommender, runs: int) -> dict[str, Any]:
     """The store's own search; nothing where the version answers from memory."""
     index = recommender.index
-    store = index._base if isinstance(index, OverlaidIndex) else index
+    store = index._base if isinstance(index, OverlayIndex) else index
     if not isinstance(store, MilvusIndex):
         return {}
     vectors = list(recommender.artifact.user_vectors[:4])
     return {
-        "store": f"{store.store.software.title}, {store.kind}",
-        "one vector, 15 hits": taken(lambda: store._found(vectors[:1], K + SLACK, ""), runs),
+        "store": f"{store.store.server.title}, {store.kind}",
+        "one vector, 15 hits": taken(lambda: store._search_batch(vectors[:1], K + SLACK, ""), runs),
         "the same, every 10 ms": taken(
-            lambda: store._found(vectors[:1], K + SLACK, ""), runs, pause=0.007
+            lambda: store._search_batch(vectors[:1], K + SLACK, ""), runs, pause=0.007
         ),
-        "four vectors, 120 hits": taken(lambda: store._found(vectors, 120, ""), runs),
+        "four vectors, 120 hits": taken(lambda: store._search_batch(vectors, 120, ""), runs),
     }
 
 
@@ -77,7 +77,7 @@ def deep_enough(recommender: Recommender) -> float:
     for user, vector in enumerate(artifact.user_vectors):
         seen = artifact.histories.of(user).items
         order = np.argsort(-(artifact.item_vectors @ vector), kind="stable")
-        first = order[: K + math.ceil(PASSED * math.sqrt(len(seen))) + SLACK]
+        first = order[: K + math.ceil(DROPPED_FACTOR * math.sqrt(len(seen))) + SLACK]
         enough.append(np.count_nonzero(~np.isin(first, seen)) >= K)
     return round(float(np.mean(enough)), 4)
 
@@ -94,14 +94,14 @@ def main() -> None:
         users = iter(np.resize(recommender.artifact.users.ids, given.runs + 1).tolist())
         found: dict[str, Any] = {
             "place": recommender.index.place,
-            "items": len(recommender.catalogue),
+            "items": len(recommender.catalog),
         }
         found |= searches(recommender, given.runs)
         answer = taken(lambda: recommender.recommend(Query(user=next(users), k=K)), given.runs)
         found["answer"] = answer
-        question = taken(lambda: ledger._database.read(pulse, Pulse()), given.runs)
+        question = taken(lambda: ledger._database.read(revision, Revision()), given.runs)
         found["ledger, a question"] = question
-        found["ledger, nothing new"] = taken(ledger.pulse, given.runs)
+        found["ledger, nothing new"] = taken(ledger.revision, given.runs)
         found["search for garbage"] = taken(gc.collect, 5)
         found["first request deep enough"] = deep_enough(recommender)
     print(json.dumps(found, indent=1))

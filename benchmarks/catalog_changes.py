@@ -29,13 +29,13 @@ from urllib.parse import quote
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.items import item_of
+from fusionrec.data.item_files import item_of
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
-from scale import catalogue
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
+from scale import catalog
 from service_load import Service
 
 NEAR = 0.5  # seconds after a change in which an answer counts as beside it
@@ -63,13 +63,13 @@ def main() -> None:
 
 def publish(home: Path, items: int, *, indexed: bool) -> None:
     """A version of so many items, with towers as they are before any training."""
-    from fusionrec.artifact import publish as publishing
-    from fusionrec.features import Encoder
-    from fusionrec.indexing import build_index
+    from fusionrec.deploy.build import build_index
+    from fusionrec.features.encoder import Encoder
     from fusionrec.models.fusion import Tower
-    from fusionrec.recipes import FusionSettings, Recipe, TrainingSettings
+    from fusionrec.models.presets import FusionSettings, Recipe, TrainingSettings
+    from fusionrec.registry import publish as publishing
 
-    random, table = np.random.default_rng(0), catalogue(items)
+    random, table = np.random.default_rng(0), catalog(items)
     words = [f"{a}{b}{c}" for a in "bdfgklmnprstvz" for b in "aeiou" for c in "bdklmnrstx"]
     words = [a + b for a, b in zip(random.permutation(words * 3), words * 3, strict=True)][:WORDS]
     titles = [

@@ -14,14 +14,14 @@ import json
 import tempfile
 from pathlib import Path
 
-from fusionrec.config import Workspace
-from fusionrec.data.fetch import load
+from fusionrec.data.catalog import load
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.measured import Measured
-from fusionrec.evaluation.model import Fresh
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.metrics_table import MetricsRow
+from fusionrec.evaluation.model_source import TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.recipes import SEQUENCE
+from fusionrec.models.presets import SEQUENCE
+from fusionrec.workspace import Workspace
 
 VARIANTS = {
     "neither": {},
@@ -36,7 +36,7 @@ def main() -> None:
     """Reads the arguments, and trains and measures every variant."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-100k")
-    parser.add_argument("--profile", default="quick", choices=list(SEQUENCE))
+    parser.add_argument("--preset", default="quick", choices=list(SEQUENCE))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="settings of all, as name=value")
     parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
@@ -45,13 +45,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         dataset = load(arguments.data, Workspace(Path(home)).data)
     common = dict(text.split("=", 1) for text in arguments.set)
-    options = Options(
+    options = ProtocolOptions(
         seeds=tuple(arguments.seeds), validation=arguments.validation, baselines=("popular",)
     )
-    first: Measured | None = None
+    first: MetricsRow | None = None
     for name in arguments.only:
-        recipe = SEQUENCE[arguments.profile].change({**common, **VARIANTS[name]})
-        result = evaluate(dataset, named("next-item"), options, Fresh(recipe), through_index=0)
+        recipe = SEQUENCE[arguments.preset].change({**common, **VARIANTS[name]})
+        result = evaluate(
+            dataset, named("next-item"), options, TrainOnSplit(recipe), through_index=0
+        )
         row = result.row(recipe.name)
         found: dict[str, object] = {"variant": name, "seconds": round(row.seconds)}
         for metric in METRICS:

@@ -1,6 +1,6 @@
 """All protocols on some data sets, as a fragment of Markdown for RESULTS.md.
 
-    python benchmarks/evaluate_all.py --data ml-1m ml-100k --profile full > fragment.md
+    python benchmarks/evaluate_all.py --data ml-1m ml-100k --preset full > fragment.md
 
 Each protocol runs as its own command, so that its wall time is what a user sees. Progress goes to
 stderr. A protocol that fails says so in the fragment, and the others go on.
@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["ml-1m", "ml-100k"])
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS)
     parser.add_argument("--model", default="fusion")
-    parser.add_argument("--profile", default="full")
+    parser.add_argument("--preset", default="full")
     parser.add_argument("--rating-seeds", default="0..9", help="seeds of rating, such as 0..9")
     parser.add_argument("--seed", default="0", help="of the other protocols")
     parser.add_argument("--set", nargs="*", default=[], help="settings, as name=value")
@@ -39,7 +39,7 @@ def main() -> None:
 def run(data: str, protocol: str, arguments: argparse.Namespace) -> str:
     """One protocol's section."""
     words = ["evaluate", "--protocol", protocol, "--data", data]
-    words += ["--model", arguments.model, "--profile", arguments.profile]
+    words += ["--model", arguments.model, "--preset", arguments.preset]
     rating = protocol == "rating"
     words += ["--seeds", arguments.rating_seeds] if rating else ["--seed", arguments.seed]
     for setting in arguments.set:

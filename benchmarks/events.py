@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load
 from fusionrec.data.schema import EVENTS
-from fusionrec.evaluation.model import Fresh
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.model_source import TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.recipes import FUSION, Recipe
+from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.workspace import Workspace
 
 ALONE = {f"training.{term}": "0" for term in ("squared", "ranking", "exposure", "choice")}
 VARIANTS: dict[str, dict[str, str]] = {
@@ -44,9 +44,9 @@ def main() -> None:
     """Reads the arguments and trains every variant."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-1m")
-    parser.add_argument("--profile", default="quick", help="what the variants change")
+    parser.add_argument("--preset", default="quick", help="what the variants change")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", nargs="*", help="these variants, or profiles, alone")
+    parser.add_argument("--only", nargs="*", help="these variants, or presets, alone")
     parser.add_argument("--set", nargs="*", default=[], help="settings of all, as name=value")
     parser.add_argument("--test", action="store_true", help="ask for the test")
     arguments = parser.parse_args()
@@ -59,7 +59,7 @@ def main() -> None:
             recipe = FUSION[name].change(common)
         else:
             alone = {**ALONE, "training.validation": "0", **VARIANTS[name], **common}
-            recipe = FUSION[arguments.profile].change(alone)
+            recipe = FUSION[arguments.preset].change(alone)
         found = run(dataset, recipe, test=arguments.test)
         print(json.dumps({"variant": name, **found}), flush=True)
 
@@ -72,8 +72,8 @@ def as_events(dataset: Dataset) -> Dataset:
 
 def run(dataset: Dataset, recipe: Recipe, *, test: bool) -> dict[str, Any]:
     """Trains one variant and asks for the next items, beside the baselines where it is the test."""
-    asked = Options(validation=not test, baselines=None if test else ("popular",))
-    result = evaluate(dataset, named("next-item"), asked, Fresh(recipe), through_index=0)
+    asked = ProtocolOptions(validation=not test, baselines=None if test else ("popular",))
+    result = evaluate(dataset, named("next-item"), asked, TrainOnSplit(recipe), through_index=0)
     metrics = ("hr@10", "ndcg@10", "coverage@10")
     found: dict[str, Any] = {
         row.name: {metric: round(row.figure(metric), 4) for metric in metrics}

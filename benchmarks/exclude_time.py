@@ -3,7 +3,7 @@
     python benchmarks/exclude_time.py --items 4000 100000 --seen 20 200 2000
     python benchmarks/exclude_time.py --milvus http://127.0.0.1:19530
 
-On a made catalogue of unit vectors, as people have seen them: half of what is left out lies nearest
+On a made catalog of unit vectors, as people have seen them: half of what is left out lies nearest
 to the query, half anywhere. Three ways take turns: the condition ``row not in [..]``; asking for
 as many items more as are left out, and dropping these; and NumPy on the model's own vectors, whose
 answer is the right one. Prints one JSON object per size and number: p50 and p95 in ms, and
@@ -24,14 +24,14 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.index import ExactIndex, MilvusIndex, collection_name
-from fusionrec.index.exact import ranked
+from fusionrec.index.exact import rank_exactly
 from fusionrec.index.filters import expression
 
 K, D = 10, 64
 
 
-def catalogue(n: int, categories: int = 18, seed: int = 0) -> tuple[Schema, Table, np.ndarray]:
-    """A made catalogue of n items with up to four of the categories each, and a year.
+def catalog(n: int, categories: int = 18, seed: int = 0) -> tuple[Schema, Table, np.ndarray]:
+    """A made catalog of n items with up to four of the categories each, and a year.
 
     Returns:
         Schema, items, and unit vectors, float32 [n, 64].
@@ -98,13 +98,13 @@ def measure(
     def by_condition(run: int) -> np.ndarray:
         text = expression([], left_out[run], index._layout)
         rows, _ = index.store.search(index.name, queries[run], K + 16, text, index.kind, len(index))
-        return ranked(queries[run], vectors, np.unique(rows), K).rows
+        return rank_exactly(queries[run], vectors, np.unique(rows), K).rows
 
     def by_over_fetching(run: int) -> np.ndarray:
         limit = min(K + 16 + len(left_out[run]), n)
         rows, _ = index.store.search(index.name, queries[run], limit, "", index.kind, len(index))
         kept = np.setdiff1d(rows, left_out[run])
-        return ranked(queries[run], vectors, kept, K).rows
+        return rank_exactly(queries[run], vectors, kept, K).rows
 
     def by_numpy(run: int) -> np.ndarray:
         return exact.search(queries[run], K, exclude=left_out[run]).rows
@@ -137,7 +137,7 @@ def main(given: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=int, default=50)
     arguments = parser.parse_args(given)
     for n in arguments.items:
-        made = catalogue(n)
+        made = catalog(n)
         with tempfile.TemporaryDirectory() as folder:
             place = arguments.milvus or str(Path(folder) / "milvus.db")
             checksum = "00c0ffee"

@@ -3,7 +3,7 @@
     python benchmarks/filter_time.py --items 4000 100000 --categories 18 32
     python benchmarks/filter_time.py --milvus http://127.0.0.1:19530
 
-Builds the same made catalogue both ways and searches it with the same conditions, the two in turn,
+Builds the same made catalog both ways and searches it with the same conditions, the two in turn,
 each answer checked against the exact one. Prints one JSON object per size and number of categories:
 p50 and p95 in ms, and how long each collection took to build.
 """
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exclude_time import K, catalogue, figures, take_turns
+from exclude_time import K, catalog, figures, take_turns
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.index import AllOf, AnyOf, Condition, ExactIndex, MilvusIndex, NoneOf, layout
@@ -81,7 +81,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for n in arguments.items:
         for categories in arguments.categories:
-            made = catalogue(n, categories)
+            made = catalog(n, categories)
             with tempfile.TemporaryDirectory() as folder:
                 held, seconds = {}, {}
                 for stored, most in (("columns", categories), ("array", 0)):

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.config import Workspace
-from fusionrec.histories import History
-from fusionrec.versions import load
+from fusionrec.features.history import History
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 RUNS = 40
 

@@ -32,12 +32,12 @@ from pathlib import Path
 
 import httpx
 
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
+from fusionrec.workspace import Workspace
 
 _MARK = "FUSIONREC_KILLS"  # of the environment: by it a process is known that was left behind
 _READY = 180.0  # seconds in which it must answer after a start, on a busy machine too
-_TRAINING = ["--data", "synthetic", "--profile", "quick", "--set", "training.epochs=1"]
+_TRAINING = ["--data", "synthetic", "--preset", "quick", "--set", "training.epochs=1"]
 
 
 class Service:

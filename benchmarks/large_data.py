@@ -6,7 +6,7 @@ Makes the files in the folder unless they are there: interactions in the order o
 people and items are, each pair once but for a hundredth that is rated again; items with a title,
 categories and a number. Every measured step runs in a process of its own; the figures are its
 seconds from start to end, Python's start included, and the largest memory that it ever held, mapped
-files included. ``train`` takes so many steps of the profile ``quick`` and reports their rate alone.
+files included. ``train`` takes so many steps of the preset ``quick`` and reports their rate alone.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def step(arguments: argparse.Namespace) -> dict[str, float]:
 
 def read(folder: Path) -> dict[str, float]:
     """Reads the data set, from its files or from what was kept of them."""
-    from fusionrec.data.readers import read as read_data
+    from fusionrec.data.load import read as read_data
 
     dataset = read_data(folder, workspace_data=folder / "home")
     return {
@@ -105,9 +105,9 @@ def read(folder: Path) -> dict[str, float]:
 
 def train(folder: Path, steps: int, threads: int) -> dict[str, float]:
     """Trains for some steps."""
-    from fusionrec.data.readers import read as read_data
-    from fusionrec.recipes import FUSION
-    from fusionrec.training.fusion import FusionTrainer
+    from fusionrec.data.load import read as read_data
+    from fusionrec.models.presets import FUSION
+    from fusionrec.training.fusion_trainer import FusionTrainer
 
     dataset = read_data(folder, workspace_data=folder / "home")
     began = time.monotonic()

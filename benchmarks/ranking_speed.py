@@ -15,7 +15,14 @@ import time
 
 import numpy as np
 
-from fusionrec.metrics import Catalogue, ItemSets, Ranking, by_stratum, figures, popularity_strata
+from fusionrec.metrics import (
+    CatalogStats,
+    ItemSets,
+    Ranking,
+    by_stratum,
+    figures,
+    popularity_strata,
+)
 
 KS = (10, 50, 200)
 
@@ -39,7 +46,7 @@ def measure(sizes: argparse.Namespace) -> dict[str, float]:
     rng = np.random.default_rng(0)
     relevant, seen = _sets(rng, sizes)
     count = rng.integers(1, sizes.users, sizes.items)
-    catalogue = Catalogue(count, sizes.users, rng.integers(0, 2, (sizes.items, 18)))
+    catalog = CatalogStats(count, sizes.users, rng.integers(0, 2, (sizes.items, 18)))
     ranking = Ranking(relevant, sizes.items, k=max(KS), exclude=seen)
     ours = plain = 0.0
     for start in range(0, sizes.users, sizes.block):
@@ -52,9 +59,9 @@ def measure(sizes: argparse.Namespace) -> dict[str, float]:
         ours, plain = ours + ranked - began, plain + time.perf_counter() - ranked
     began = time.perf_counter()
     result = ranking.result()
-    figures(result, catalogue, KS)
+    figures(result, catalog, KS)
     read = time.perf_counter()
-    by_stratum(result, catalogue, popularity_strata(count), KS)
+    by_stratum(result, catalog, popularity_strata(count), KS)
     return {
         "ranking s": ours,
         "metrics s": read - began,

@@ -1,6 +1,6 @@
 """Rating error and the lists people see, on a random 10%: the fusion model beside baselines.
 
-    python benchmarks/rating.py --data ml-1m --profile full --seeds 0 1 2
+    python benchmarks/rating.py --data ml-1m --preset full --seeds 0 1 2
 
 Times and the order of ratings play no part here. Prints one JSON object per seed and one with the
 means.
@@ -19,21 +19,21 @@ from typing import Any
 import numpy as np
 
 from fusionrec import metrics
-from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load
-from fusionrec.data.split import Split, random_split
+from fusionrec.data.splits import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
-from fusionrec.recipes import FUSION, Recipe
-from fusionrec.training.fusion import FusionTrainer, predict
-from fusionrec.vocabularies import UNKNOWN
+from fusionrec.features.vocabulary import UNKNOWN
+from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.training.fusion_trainer import FusionTrainer, predict
+from fusionrec.workspace import Workspace
 
 
 def main() -> None:
     """Reads the arguments and runs every seed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="ml-1m")
-    parser.add_argument("--profile", default="full", choices=list(FUSION))
+    parser.add_argument("--preset", default="full", choices=list(FUSION))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="settings, as name=value")
     arguments = parser.parse_args()
@@ -42,7 +42,7 @@ def main() -> None:
     runs = []
     for seed in arguments.seeds:
         changes = dict(text.split("=", 1) for text in arguments.set)
-        recipe = FUSION[arguments.profile].change({"training.seed": str(seed), **changes})
+        recipe = FUSION[arguments.preset].change({"training.seed": str(seed), **changes})
         runs.append(run(dataset, recipe, seed))
         print(json.dumps(runs[-1]), flush=True)
     means = {
@@ -50,7 +50,7 @@ def main() -> None:
         for name, value in runs[0].items()
         if isinstance(value, float)
     }
-    print(json.dumps({"profile": arguments.profile, "mean of seeds": arguments.seeds, **means}))
+    print(json.dumps({"preset": arguments.preset, "mean of seeds": arguments.seeds, **means}))
 
 
 def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
@@ -72,9 +72,9 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
         "bias rmse": metrics.rmse(by_bias, actual),
         "bias mae": metrics.mae(by_bias, actual),
         **lists(dataset, split, trainer, users, items),
-        "epochs": len(trained.progress.epochs),
+        "epochs": len(trained.state.epochs),
         "seconds": round(seconds, 1),
-        "ratings/s": trained.progress.rate,
+        "ratings/s": trained.state.rate,
         "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     }
 

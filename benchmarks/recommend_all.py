@@ -22,16 +22,16 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.catalogue import current
-from fusionrec.config import Workspace
-from fusionrec.everyone import Everyone, write_answers
-from fusionrec.feedback import Feedback
 from fusionrec.index import ExactIndex
 from fusionrec.ledger import Ledger
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.versions import load
+from fusionrec.recommend.batch import BatchRecommender, write_answers
+from fusionrec.recommend.catalog import current
+from fusionrec.recommend.feedback import Feedback
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 
 def main() -> None:
@@ -44,12 +44,12 @@ def main() -> None:
     arguments = parser.parse_args()
     workspace = Workspace.find(arguments.home)
     artifact, ledger = load(workspace, arguments.version), Ledger(workspace.ledger)
-    catalogue = current(artifact, ledger)
-    index = ExactIndex(catalogue.artifact.schema, catalogue.items, catalogue.vectors)
-    recommender, feedback = Recommender(catalogue, index), Feedback(ledger)
+    catalog = current(artifact, ledger)
+    index = ExactIndex(catalog.artifact.schema, catalog.items, catalog.vectors)
+    recommender, feedback = Recommender(catalog, index), Feedback(ledger)
     ways: dict[str, Callable[[], object]] = {}
     for threads in (1, 2):
-        everyone = Everyone(recommender, feedback, Query(k=arguments.k), threads)
+        everyone = BatchRecommender(recommender, feedback, Query(k=arguments.k), threads)
         ways[f"all at once, threads: {threads}"] = partial(answer, everyone)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "recs.parquet"
@@ -57,12 +57,12 @@ def main() -> None:
         ways["a loop over the users"] = lambda: by_user(artifact, arguments.k)
         ways["a full sort"] = lambda: full_sort(artifact, arguments.k)
         found = {name: measure(way, arguments.runs, len(everyone)) for name, way in ways.items()}
-    size = {"users": len(everyone), "items": len(catalogue), "dim": catalogue.vectors.shape[1]}
+    size = {"users": len(everyone), "items": len(catalog), "dim": catalog.vectors.shape[1]}
     same = float((by_user(artifact, arguments.k) == listed(everyone, arguments.k)).mean())
     print(json.dumps({**size, "same as the loop": same, **found}, indent=1))
 
 
-def answer(everyone: Everyone) -> int:
+def answer(everyone: BatchRecommender) -> int:
     """How many rows the answers have, each of which is let go at once."""
     return sum(len(lists) for lists, _ in everyone.lists())
 
@@ -109,8 +109,8 @@ def full_sort(artifact: Artifact, k: int, block: int = 1024) -> np.ndarray:
     return np.concatenate(best)
 
 
-def listed(everyone: Everyone, k: int) -> np.ndarray:
-    """What ``Everyone`` answers, int64 [users, k]; −1 where there is no item."""
+def listed(everyone: BatchRecommender, k: int) -> np.ndarray:
+    """What ``BatchRecommender`` answers, int64 [users, k]; −1 where there is no item."""
     best = np.full((len(everyone), k), -1, dtype=np.int64)
     for lists, _ in everyone.lists():
         best[lists.user, lists.rank - 1] = lists.item

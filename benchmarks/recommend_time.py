@@ -20,12 +20,12 @@ import json, sys, time
 marks = [("", time.perf_counter())]
 mark = lambda name: marks.append((name, time.perf_counter()))
 from fusionrec.cli import cli
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 mark("command line")
 from fusionrec.index import Place
-from fusionrec.opening import open_version
-from fusionrec.versions import load
-from fusionrec.query import Query
+from fusionrec.deploy.open import open_version
+from fusionrec.registry.versions import load
+from fusionrec.recommend.query import Query
 mark("imports of the package")
 artifact = load(Workspace.find(sys.argv[1]))
 artifact.items, artifact.item_vectors, artifact.users

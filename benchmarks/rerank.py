@@ -1,13 +1,13 @@
 """What diversity and calibration cost in hits, and what they gain, on protocol next-item.
 
-    fusionrec --home HOME train --data ml-1m --profile quick --protocol next-item
+    fusionrec --home HOME train --data ml-1m --preset quick --protocol next-item
     python benchmarks/rerank.py --home HOME --data ml-1m
 
 Asks every user of the test what is next, as `fusionrec recommend` does, of an exact index; the item
 before the test's is left out with all others that the user has rated. Prints one JSON object per
 setting: HR@10 and NDCG@10 of the item rated next, the mean of 1 − cosine over the pairs of a list
 by the model's vectors and by the items' categories, the divergence of a list's mix of categories
-from that of what the user likes, the share of the catalogue that anybody is shown, and the median
+from that of what the user likes, the share of the catalog that anybody is shown, and the median
 of ms per answer. Then of which kind the reasons of plain answers are, and how long ten reasons take
 for users with 150 to 250 ratings, the median in ms.
 """
@@ -24,20 +24,20 @@ from pathlib import Path
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
-from fusionrec.categories import Categories, liked
-from fusionrec.config import Workspace
+from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load as load_data
-from fusionrec.data.split import Split, leave_last_out
-from fusionrec.evaluation.model import Published
+from fusionrec.data.splits import Split, leave_last_out
+from fusionrec.evaluation.model_source import TrainedVersion
 from fusionrec.index import ExactIndex
 from fusionrec.metrics import coverage, diversity, exposure, mean
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.rerank import divergence
-from fusionrec.versions import load
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.categories import Categories, liked
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.recommend.rerank import divergence
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 K = 10
 STEPS = (0.1, 0.3, 0.5)
@@ -59,7 +59,7 @@ def main() -> None:
     home = Workspace.find(Path(arguments.home) if arguments.home else None)
     dataset, artifact = load_data(arguments.data, home.data), load(home, arguments.version)
     split = leave_last_out(dataset, short="train")
-    Published(artifact).check(dataset, split)
+    TrainedVersion(artifact).check(dataset, split)
     measure = Measure(artifact, dataset, split)
     for setting in SETTINGS:
         asked = {"diversity": setting.diversity, "calibration": setting.calibration}
@@ -78,11 +78,11 @@ class Measure:
 
     def __init__(self, artifact: Artifact, dataset: Dataset, split: Split) -> None:
         rated = np.bincount(dataset.item, minlength=len(dataset.items)) > 0
-        self.dataset, self.split, self.catalogue = dataset, split, Catalogue.of(artifact)
+        self.dataset, self.split, self.catalog = dataset, split, Catalog.of(artifact)
         table, vectors = artifact.items, artifact.item_vectors
         index = ExactIndex(artifact.schema, table, vectors, available=rated)
-        self.recommender = Recommender(self.catalogue, index)
-        self.categories, self.shown = Categories(self.catalogue), rated
+        self.recommender = Recommender(self.catalog, index)
+        self.categories, self.shown = Categories(self.catalog), rated
         before = split.validation
         items = [table.ids[item] for item in dataset.item[before]]
         self.before = dict(zip(dataset.user[before].tolist(), items, strict=True))
@@ -92,7 +92,7 @@ class Measure:
         best, seconds = self.lists(setting)
         found = best == self.dataset.item[self.split.test][:, None]
         gain = 1 / np.log2(np.arange(2, K + 2))
-        vectors, kinds = self.catalogue.vectors, self.categories.members
+        vectors, kinds = self.catalog.vectors, self.categories.members
         shown = exposure(best, len(self.shown))[self.shown]
         figures = {
             f"hr@{K}": found.any(axis=1).mean(),
@@ -107,7 +107,7 @@ class Measure:
 
     def lists(self, setting: Query) -> tuple[np.ndarray, np.ndarray]:
         """Each test user's list, int64 [users, K], −1 where it ends, and how long it took."""
-        rows, ids = self.catalogue.positions, self.dataset.users.ids
+        rows, ids = self.catalog.positions, self.dataset.users.ids
         best = np.full((len(self.split.test), K), -1, dtype=np.int64)
         seconds = np.zeros(len(best))
         for place, user in enumerate(self.dataset.user[self.split.test].tolist()):
@@ -122,14 +122,14 @@ class Measure:
         """The share of items that have a reason of each kind, and ms for ten reasons."""
         kinds: Counter[str] = Counter()
         seconds = []
-        rows, ids = self.catalogue.positions, self.dataset.users.ids
+        rows, ids = self.catalog.positions, self.dataset.users.ids
         for user in self.dataset.user[self.split.test].tolist():
             query = Query(ids[user], k=K)
             person = self.recommender.people.find(query)
             items = self.recommender.recommend_to(person, query).items
             found = np.array([rows[item.id] for item in items])
             began = time.perf_counter()
-            reasons = self.recommender.reasons.of(found, person, query)
+            reasons = self.recommender.explainer.of(found, person, query)
             if 150 <= len(person.history) <= 250:
                 seconds.append(time.perf_counter() - began)
             kinds.update(reason.kind if reason else "none" for reason in reasons)
@@ -138,7 +138,7 @@ class Measure:
 
     def divergences(self, best: np.ndarray) -> Iterator[float]:
         """How far each list's mix of categories is from what its user likes."""
-        artifact = self.catalogue.artifact
+        artifact = self.catalog.artifact
         for row, user in zip(best, self.dataset.user[self.split.test].tolist(), strict=True):
             history = artifact.histories.of(user)
             target = self.categories.mix(history.items[liked(history, artifact.schema.like)])

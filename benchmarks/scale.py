@@ -1,4 +1,4 @@
-"""A catalogue of a million items in a real Milvus: load time, memory, recall, times of searches.
+"""A catalog of a million items in a real Milvus: load time, memory, recall, times of searches.
 
     python benchmarks/scale.py --milvus http://127.0.0.1:19530 --items 1000000 --kind HNSW
 
@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.cli.output import IndexProgress
+from fusionrec.cli.output import ProgressLines
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, MilvusIndex
-from fusionrec.index.measured import K, measured
+from fusionrec.index.benchmark import K, measure_search
 
 INTRINSIC = 32
 NOISE = 0.1  # of each coordinate, where the signal's is 1
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--kind", nargs="+", default=["HNSW"])
     parser.add_argument("--server", type=int, help="process id of the server")
     given = parser.parse_args()
-    items, vectors = catalogue(given.items), made(given.items, given.dim, seed=1)
+    items, vectors = catalog(given.items), made(given.items, given.dim, seed=1)
     queries = made(given.queries, given.dim, seed=2)
     exact = ExactIndex(MOVIELENS, items, vectors)
     print(f"client before loading: {peak_mb()} MB", flush=True)
@@ -58,7 +58,7 @@ def main() -> None:
             name,
             "0" * 8,
             kind=kind,
-            progress=IndexProgress(kind),
+            progress=ProgressLines(kind, "items"),
         )
         with built as index:
             found: dict[str, Any] = {"kind": kind, "items": given.items, "dim": given.dim}
@@ -81,7 +81,7 @@ def made(n: int, d: int, seed: int) -> np.ndarray:
     return vectors
 
 
-def catalogue(n: int) -> Table:
+def catalog(n: int) -> Table:
     """Items of MovieLens' schema, the same every time."""
     random, genres = np.random.default_rng(3), list(GENRES)
     several = [tuple(random.choice(genres, size, False)) for size in (1, 2, 3) for _ in range(300)]
@@ -95,7 +95,7 @@ def catalogue(n: int) -> Table:
 
 def figures(index: MilvusIndex, exact: ExactIndex, queries: np.ndarray) -> dict[str, Any]:
     """Recall, and times of searches alone and among 16 callers."""
-    found = measured(index, exact, queries)
+    found = measure_search(index, exact, queries)
     told: dict[str, Any] = {"recall_at_10": round(found.recall, 4)}
     told["alone"] = {"p50_ms": round(found.p50_ms, 2), "p99_ms": round(found.p99_ms, 2)}
     told["filtered, alone"] = times([timed(index, query, FILTER) for query in queries])

@@ -15,14 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset, Table
-from fusionrec.data.fetch import load
 from fusionrec.data.schema import Side
-from fusionrec.evaluation.model import Fresh
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.model_source import TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.recipes import SequenceRecipe
+from fusionrec.models.presets import SequenceRecipe
+from fusionrec.workspace import Workspace
 
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},
@@ -77,8 +77,8 @@ def main() -> None:
 
 def run(dataset: Dataset, recipe: SequenceRecipe) -> dict[str, Any]:
     """Trains one variant and asks for the validation items."""
-    asked = Options(validation=True, baselines=("popular",))
-    result = evaluate(dataset, named("next-item"), asked, Fresh(recipe), through_index=0)
+    asked = ProtocolOptions(validation=True, baselines=("popular",))
+    result = evaluate(dataset, named("next-item"), asked, TrainOnSplit(recipe), through_index=0)
     row = result.row(recipe.name)
     figures = {metric: round(row.figure(metric), 4) for metric in ("hr@10", "ndcg@10")}
     return {**figures, "seconds": round(row.seconds)}

@@ -40,9 +40,9 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 _THREADS = 32  # of the open loop
 

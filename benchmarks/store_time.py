@@ -31,9 +31,9 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.index import AnyOf, Between, Condition, MilvusIndex, Place
-from fusionrec.index.client import connect
 from fusionrec.index.filters import expression
 from fusionrec.index.layout import ROW, VECTOR, layout_of
+from fusionrec.index.milvus_client import connect
 
 CASES: dict[str, tuple[list[Condition], int]] = {
     "no filter": ([], 0),
@@ -70,7 +70,7 @@ def main() -> None:
                 }
             finally:
                 client.close()
-            software = index.store.software.title
+            software = index.store.server.title
             index.store.drop(index.name)
     shape = {"items": arguments.items, "dim": arguments.dim, "kind": arguments.kind, "k": K}
     print(json.dumps({"place": software, **shape, "ms_p50": found}, indent=2))

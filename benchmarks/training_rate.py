@@ -23,9 +23,9 @@ import numpy as np
 
 if TYPE_CHECKING:  # Paddle reads the number of threads when it is imported
     from fusionrec.data.dataset import Dataset
-    from fusionrec.data.split import Split
-    from fusionrec.recipes import Recipe
-    from fusionrec.training.fusion import FusionTrainer
+    from fusionrec.data.splits import Split
+    from fusionrec.models.presets import Recipe
+    from fusionrec.training.fusion_trainer import FusionTrainer
 
     Steps = Callable[[FusionTrainer], Iterator[int]]
 
@@ -47,10 +47,10 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Prints one JSON line for each loop, and one with the ratios."""
-    from fusionrec.config import Workspace
-    from fusionrec.data.fetch import load
-    from fusionrec.data.split import random_split
-    from fusionrec.recipes import FUSION
+    from fusionrec.data.catalog import load
+    from fusionrec.data.splits import random_split
+    from fusionrec.models.presets import FUSION
+    from fusionrec.workspace import Workspace
 
     with tempfile.TemporaryDirectory() as home:
         dataset = load(arguments.data, Workspace(Path(home)).data)
@@ -88,7 +88,7 @@ class Result:
 def run(dataset: Dataset, split: Split, recipe: Recipe, steps: Steps, target: float) -> Result:
     """Trains until the held-out error is at the target, or the epochs are over."""
     from fusionrec import metrics
-    from fusionrec.training.fusion import FusionTrainer, predict
+    from fusionrec.training.fusion_trainer import FusionTrainer, predict
 
     trainer = FusionTrainer(dataset, split.train, recipe)
     seconds, rated, checked, error = 0.0, 0, 0.0, math.inf
@@ -111,7 +111,7 @@ def run(dataset: Dataset, split: Split, recipe: Recipe, steps: Steps, target: fl
 def block_steps(trainer: FusionTrainer) -> Iterator[int]:
     """The project's own steps; yields the ratings of each."""
     for epoch in range(1, trainer.settings.epochs + 1):
-        trainer.progress.epoch, trainer.progress.step = epoch, 0
+        trainer.state.epoch, trainer.state.step = epoch, 0
         for batch in trainer.blocks.epoch(epoch):
             trainer.step(batch)
             yield len(batch.rating)
@@ -121,7 +121,7 @@ def plain_steps(trainer: FusionTrainer) -> Iterator[int]:
     """Uniform minibatches, each pair through both towers: squared error alone, Adam."""
     import paddle
 
-    from fusionrec.scores import SCALE
+    from fusionrec.features.score_scale import SCALE
     from fusionrec.training.losses import squared_error
 
     settings, dataset, rows = trainer.settings, trainer.dataset, trainer.rows

@@ -25,8 +25,8 @@ WIDTH = 108
 def main() -> None:
     """Runs the quickstart in a new workspace and writes the picture."""
     with tempfile.TemporaryDirectory() as place:
-        talk, answer = run([sys.executable, "-m", "fusionrec", "quickstart"], Path(place))
-    *before, last = [line for line in talk.splitlines() if "% done" not in line]
+        log, answer = run([sys.executable, "-m", "fusionrec", "quickstart"], Path(place))
+    *before, last = [line for line in log.splitlines() if "% done" not in line]
     console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text("$ make quickstart", style="bold"))
     for line in before:
@@ -50,9 +50,9 @@ def run(command: list[str], place: Path) -> tuple[str, str]:
         command, cwd=place, env=environment, stdout=writer, stderr=subprocess.PIPE, text=True
     ) as process:
         os.close(writer)
-        talk = []
+        log = []
         for line in process.stderr or ():
-            talk.append(line)
+            log.append(line)
             sys.stderr.write(line)
         answer = b""
         while True:
@@ -64,7 +64,7 @@ def run(command: list[str], place: Path) -> tuple[str, str]:
                 break
     if process.returncode:
         raise SystemExit(process.returncode)
-    return "".join(talk), answer.decode().replace("\r\n", "\n")
+    return "".join(log), answer.decode().replace("\r\n", "\n")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.model import sha256
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
-from fusionrec.recipes import (
+from fusionrec.models.presets import (
     AnyRecipe,
     FusionSettings,
     Recipe,
@@ -27,7 +24,10 @@ from fusionrec.recipes import (
     SequenceTraining,
     TrainingSettings,
 )
-from fusionrec.training.progress import Progress
+from fusionrec.registry import Artifact
+from fusionrec.registry.artifact import sha256
+from fusionrec.training.progress import TrainingState
+from fusionrec.workspace import Workspace
 
 SMALL = FusionSettings(
     id_width=16,
@@ -223,11 +223,11 @@ def library(readers: int = 30, volumes: int = 24, seed: int = 0) -> Dataset:
     )
 
 
-def stop_at(epoch: int, step: int) -> Callable[[Progress], None]:
+def stop_at(epoch: int, step: int) -> Callable[[TrainingState], None]:
     """A report that presses Ctrl-C there."""
 
-    def report(progress: Progress) -> None:
+    def on_progress(progress: TrainingState) -> None:
         if (progress.epoch, progress.step) == (epoch, step):
             raise KeyboardInterrupt
 
-    return report
+    return on_progress

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from folders import write_csv
+from export_folders import write_csv
 
 NUMBERS = ("score", "rank", "stars", "ratings", "row")
 TEXTS = ("reason", "user", "content", "vector", "item", "title", "kind", "version", "place")

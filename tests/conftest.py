@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from builders import Ended, recipe
-from fusionrec.artifact import Artifact
 from fusionrec.cli import main
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.index import MilvusStore
+from fusionrec.registry import Artifact
+from fusionrec.workspace import Workspace
 from postgres import CannotStartError, Postgres
-from swapping import Stores
+from swap_stress import Stores
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def dataset() -> Dataset:
 @pytest.fixture(scope="session")
 def published(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A model of ``dataset``, not to be changed; the first users and items are not trained."""
-    from fusionrec.training.run import train
+    from fusionrec.training.train import train
 
     rows = ((dataset.user > 2) & (dataset.item > 1)).nonzero()[0]
     home = tmp_path_factory.mktemp("published")

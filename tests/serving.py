@@ -17,12 +17,12 @@ from typing import Any
 import httpx
 
 from builders import command
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
 from fusionrec.service.app import create_app
 from fusionrec.service.server import _bound, _config, _Server
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.state import State
+from fusionrec.service.state import ServiceState
+from fusionrec.workspace import Workspace
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Shop:
 
     client: httpx.Client
     workspace: Workspace
-    state: State
+    state: ServiceState
     admin: dict[str, str]  # headers that bear a key for everything
 
     @property

@@ -17,11 +17,11 @@ import fusionrec
 from builders import python
 from fusionrec import _FROM
 from fusionrec.cli import main
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, DataError, UsageError
 from fusionrec.index import Between, Only
 from fusionrec.ledger import Event, Ledger
+from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,7 +78,7 @@ def home(frames, tmp_path_factory) -> Path:
     )
     told: list[str] = []
     model = fusionrec.train(
-        data, home=home, settings={"training.epochs": 12, "training.threads": 1}, talk=told.append
+        data, home=home, settings={"training.epochs": 12, "training.threads": 1}, log=told.append
     )
     assert (model.version, len(told)) == ("v1", 12)
     assert model.index() == str(home / "milvus.db")
@@ -110,8 +110,8 @@ def test_the_import_alone_is_light():
 
 
 def test_the_public_names_are_there():
-    assert sorted(_FROM) == sorted(fusionrec.__all__)
-    assert all(callable(getattr(fusionrec, name)) for name in fusionrec.__all__)
+    assert sorted([*_FROM, "__version__"]) == sorted(fusionrec.__all__)
+    assert all(callable(getattr(fusionrec, name)) for name in _FROM)
     assert fusionrec.Dataset is Dataset
     assert set(fusionrec.__all__) <= set(dir(fusionrec))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
@@ -369,14 +369,14 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
     with pytest.raises(ConfigError, match="unknown setting"):
         fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})
     with pytest.raises(UsageError, match="rating head"):
-        fusionrec.train(data, profile="stars", home=tmp_path)
+        fusionrec.train(data, preset="stars", home=tmp_path)
     assert not list(tmp_path.glob("models/*"))
 
 
 def test_figures_of_baselines_and_of_a_version(frames, tmp_path):
     data = fusionrec.read_data("synthetic", home=tmp_path)
     told: list[str] = []
-    result = fusionrec.evaluate(data, model=None, baselines=["popular"], k=5, talk=told.append)
+    result = fusionrec.evaluate(data, model=None, baselines=["popular"], k=5, log=told.append)
     assert [row.name for row in result.rows] == ["popular"]
     assert 0 < result.row("popular").figure("ndcg@5") < 1
     assert told

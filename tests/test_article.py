@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.movielens.readers import read_films
-from fusionrec.features import Encoder
+from fusionrec.features.encoder import Encoder
 from fusionrec.index import MilvusStore
+from fusionrec.registry import Artifact
 
 ARTICLE = Path(__file__).parent.parent / "article"
 MODEL = "recommender_system.inference.model"
@@ -216,7 +216,7 @@ def test_wrong_settings_and_data_are_wrong_use(tmp_path: Path) -> None:
     wrong = run(tmp_path, "train.py", "--data", "synthetic", "--set", "model.dims=3")
     assert (wrong.code, "did you mean model.dim?" in wrong.err) == (2, True)
     assert run(tmp_path, "train.py", "--data", "nowhere").code == 2
-    assert run(tmp_path, "train.py", "--profile", "best").code == 2
+    assert run(tmp_path, "train.py", "--preset", "best").code == 2
 
 
 def test_what_is_missing_says_which_command_makes_it(trained: Path, tmp_path: Path) -> None:

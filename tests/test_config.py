@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fusionrec.config import Workspace
 from fusionrec.errors import ConfigError
-from fusionrec.recipes import FUSION, FusionSettings, Recipe, TrainingSettings
+from fusionrec.models.presets import FUSION, FusionSettings, Recipe, TrainingSettings
+from fusionrec.workspace import Workspace
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from builders import as_options, recipe, sequence_recipe
 from fusionrec.cli import main
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from builders import LIBRARY, TOPICS, Ended, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.deploy.build import build_index
+from fusionrec.deploy.open import open_recommender
 from fusionrec.index import AnyOf, Between
-from fusionrec.indexing import build_index
-from fusionrec.opening import open_recommender
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.training.run import train
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 
 @pytest.fixture(scope="module")

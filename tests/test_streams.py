@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from builders import as_options, command, python, recipe
-from fusionrec.config import Workspace
-from fusionrec.streams import unfailing
-from fusionrec.versions import versions
+from fusionrec.errors import unfailing
+from fusionrec.registry.versions import versions
+from fusionrec.workspace import Workspace
 
 BROKEN = ["full", "closed pipe", "closed"]
 
@@ -76,7 +76,7 @@ def test_both_streams_in_a_pipe_that_is_closed_are_no_error(workspace, asked):
 def test_a_closed_stderr_lends_its_number_to_no_other_file(tmp_path):
     code = """
 import os, sys
-from fusionrec.streams import keep_stderr
+from fusionrec.errors import keep_stderr
 os.close(2)
 sys.stderr = None
 keep_stderr()
@@ -92,9 +92,9 @@ os.write(2, b"a library's talk")
 def test_a_talk_that_fails_raises_nothing():
     told: list[str] = []
 
-    def talk(text: str) -> None:
+    def log(text: str) -> None:
         told.append(text)
         raise OSError("no space left")
 
-    unfailing(talk)("something")
+    unfailing(log)("something")
     assert told == ["something"]

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-import folders
+import export_folders
 from builders import Ended, as_options, sequence_recipe
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -71,7 +71,7 @@ def test_the_shop(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
         cells = map(re.escape, line.split("\t"))
         assert re.search(r"\s+".join(cells), page), f"the page should show {line!r}"
 
-    measured = ended["evaluate --protocol next-item --data shop --profile quick"]
+    measured = ended["evaluate --protocol next-item --data shop --preset quick"]
     fusion, popular = (figure(measured, name, "ndcg@10") for name in ("fusion", "popular"))
     assert fusion > 1.3 * popular
 
@@ -85,7 +85,7 @@ def test_the_shop(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
 
 def test_movielens_files(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
-    folders.movielens(tmp_path / "ml-latest-small")
+    export_folders.movielens(tmp_path / "ml-latest-small")
     ended = follow("tutorial-movielens-csv.md", tmp_path, fusionrec)
 
     lines = written(tmp_path / "ml-latest-small" / "fusionrec.toml", comments=False)

@@ -8,30 +8,30 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from fusionrec.api.answering import Recommender
-    from fusionrec.api.training import Model, evaluate, read_data, train
-    from fusionrec.data.dataset import Dataset
-    from fusionrec.data.frames import read_frames
-    from fusionrec.errors import FusionrecError
+from fusionrec._version import __version__
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from fusionrec.api import Model, Recommender, evaluate, read_data, train
+    from fusionrec.data.dataframes import read_frames
+    from fusionrec.data.dataset import Dataset
+    from fusionrec.errors import FusionrecError
 
 _FROM = {
     "Dataset": "data.dataset",
     "FusionrecError": "errors",
-    "Model": "api.training",
-    "Recommender": "api.answering",
-    "evaluate": "api.training",
-    "read_data": "api.training",
-    "read_frames": "data.frames",
-    "train": "api.training",
+    "Model": "api",
+    "Recommender": "api",
+    "evaluate": "api",
+    "read_data": "api",
+    "read_frames": "data.dataframes",
+    "train": "api",
 }
 __all__ = [
     "Dataset",
     "FusionrecError",
     "Model",
     "Recommender",
+    "__version__",
     "evaluate",
     "read_data",
     "read_frames",

@@ -1,9 +1,8 @@
-"""What settings have in common, and the workspace's places. An unknown setting is an error."""
+"""What settings have in common. An unknown setting is an error."""
 
 from __future__ import annotations
 
 import difflib
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
@@ -140,71 +139,3 @@ def settings_table(file: Path | None, name: str) -> Mapping[str, Any]:
             raise ConfigError(f"{given} in {file} must be a table: [{given}]")
     found: Mapping[str, Any] = tables.get(name, {})
     return found
-
-
-@dataclass(frozen=True)
-class LedgerSettings(Settings):
-    """The settings' table ``[ledger]``.
-
-    Attributes:
-        url: as SQLAlchemy reads it; empty: a SQLite file in the workspace.
-    """
-
-    url: str = ""
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """The folder that holds a project's models, embedded Milvus, ledger and downloads.
-
-    Attributes:
-        home: the folder; made when something is written.
-    """
-
-    home: Path
-
-    @classmethod
-    def find(cls, home: str | Path | None = None) -> Workspace:
-        """The workspace at ``home``, else at ``FUSIONREC_HOME``, else at ``./.fusionrec``."""
-        return cls(Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec"))
-
-    @property
-    def models(self) -> Path:
-        """One folder per published version."""
-        return self.home / "models"
-
-    @property
-    def data(self) -> Path:
-        """Downloaded data sets."""
-        return self.home / "data"
-
-    @property
-    def checkpoints(self) -> Path:
-        """One folder per training that has not ended."""
-        return self.home / "checkpoints"
-
-    @property
-    def ledger(self) -> Path | str:
-        """Where that is which must not be lost: the URL in ``FUSIONREC_LEDGER``, else ``url`` in
-        the settings' table ``[ledger]``, else a SQLite file of the workspace.
-
-        Raises:
-            ConfigError: the settings cannot be read, or the table holds something else.
-        """
-        if url := os.environ.get("FUSIONREC_LEDGER"):
-            return url
-        table = settings_table(self.settings, "ledger")
-        if not isinstance(table.get("url", ""), str):  # said here, without the value
-            raise ConfigError("ledger.url must be a text in quotes")
-        url = LedgerSettings.from_dict(table, "ledger.").url
-        return url or self.home / "ledger.sqlite"
-
-    @property
-    def milvus(self) -> str:
-        """The embedded Milvus, the default place of the index."""
-        return str(self.home / "milvus.db")
-
-    @property
-    def settings(self) -> Path:
-        """TOML that may be there, with tables ``[milvus]``, ``[ledger]`` and ``[service]``."""
-        return self.home / "settings.toml"

@@ -1,6 +1,18 @@
-"""One tree of errors. Each says what was expected and what came; its hint says what to do next."""
+"""What users read: one tree of errors, messages, and standard streams that survive.
+
+An error says what was expected and what came; its hint says what to do next. A log on a full disk,
+or a pipe without a reader, makes every write to stderr fail: such messages are lost, and no work
+ends for that. Data that cannot be written to stdout is an error.
+"""
 
 from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
 
 
 class FusionrecError(Exception):
@@ -8,62 +20,176 @@ class FusionrecError(Exception):
 
     Args:
         message: what was expected and what came, in one sentence.
-        hint: what to do next; printed on a line of its own by the command line.
+        hint: what to do next, in words that suit the command line, HTTP and Python alike. Where
+            these differ, each words it from ``code`` and ``details``.
+        code: what went wrong, for programs; the class's by default.
+        details: what a wording of the hint names.
     """
 
     exit_code = 1
+    code = "failed"
 
-    def __init__(self, message: str, hint: str | None = None) -> None:
+    def __init__(
+        self, message: str, hint: str | None = None, *, code: str = "", **details: Any
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.code = code or type(self).code
+        self.details = details
 
 
 class UsageError(FusionrecError):
     """A value given by the caller is not one that can be used (exit code 2)."""
 
     exit_code = 2
+    code = "invalid_argument"
 
 
 class ConfigError(UsageError):
     """A setting is unknown, of the wrong type or out of its range."""
 
+    code = "invalid_setting"
+
 
 class DataError(FusionrecError):
     """A data set is missing, damaged or not what its schema says."""
+
+    code = "invalid_data"
 
 
 class DownloadError(DataError):
     """A data set could not be fetched from any place it is known to be at."""
 
+    code = "download_failed"
+
 
 class ArtifactError(FusionrecError):
     """A saved model is missing, incomplete, foreign or of another format."""
+
+    code = "invalid_artifact"
 
 
 class TrainingError(FusionrecError):
     """Training could not go on: the loss is not finite, or a checkpoint does not fit."""
 
+    code = "training_failed"
+
 
 class StoreError(FusionrecError):
     """The vector store failed; the message names the place."""
+
+    code = "store_failed"
 
 
 class StoreUnavailableError(StoreError):
     """The store cannot be reached or is locked by another process; it may be there later."""
 
+    code = "store_unavailable"
+
 
 class StoreInUseError(StoreUnavailableError):
     """An embedded store is open in another process, which alone may use it."""
+
+    code = "store_in_use"
 
 
 class StoreDamagedError(StoreError):
     """The store is there, but not what was written to it; rebuild it from the artifact."""
 
+    code = "store_damaged"
+
 
 class StoreMissingError(StoreError):
     """The store has nothing of this name; it has yet to be built from the artifact."""
 
+    code = "store_missing"
+
 
 class LedgerError(FusionrecError):
     """The ledger cannot be opened or written."""
+
+    code = "ledger_failed"
+
+
+Log = Callable[[str], None]  # takes a message for the user, a line
+# Takes what is being done, such as ``writing``, how much of it is done, and of how much if known.
+Progress = Callable[[str, int, int | None], None]
+
+
+def unfailing(log: Log) -> Log:
+    """A talk that raises nothing but Ctrl-C, whatever becomes of the message."""
+
+    def logged(text: str) -> None:
+        try:
+            log(text)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            return
+
+    return logged
+
+
+def keep_stderr() -> None:
+    """Makes this process's stderr one to which writing never fails: what cannot be written is lost.
+    Where it is closed, it leads nowhere, so that no other file gets its number.
+    """
+    if sys.stderr is None:
+        _occupy(2, os.O_WRONLY)
+    sys.stderr = _stream(_Lossy(2, "w", closefd=False), sys.stderr)
+
+
+def check_stdout() -> None:
+    """Makes this process's stdout one that says so where data cannot be written to it: it raises a
+    FusionrecError, also where it is closed; a pipe whose reader has gone stays a BrokenPipeError.
+    """
+    if sys.stdout is None:
+        _occupy(1, os.O_RDONLY)  # every write fails
+    sys.stdout = _stream(_Checked(1, "w", closefd=False), sys.stdout)
+
+
+class _Lossy(io.FileIO):
+    def write(self, data: Any) -> int:
+        with suppress(OSError):
+            super().write(data)
+        return len(data)
+
+
+class _Checked(io.FileIO):
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise FusionrecError(
+                f"the output cannot be written: {error.strerror}",
+                hint="what was printed is not complete; print to a place that has room",
+            ) from error
+
+
+def _occupy(number: int, mode: int) -> None:
+    """Opens the null device under a number of a file, unless something is open under it."""
+    try:
+        os.fstat(number)
+    except OSError:
+        opened = os.open(os.devnull, mode)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+
+
+def _stream(file: io.FileIO, before: TextIO | None) -> TextIO:
+    """Text over a file, as the stream before it wrote it."""
+    if not isinstance(before, io.TextIOWrapper):
+        return io.TextIOWrapper(
+            io.BufferedWriter(file), "utf-8", "backslashreplace", line_buffering=True
+        )
+    return io.TextIOWrapper(
+        io.BufferedWriter(file),
+        before.encoding,
+        before.errors,
+        line_buffering=before.line_buffering,
+        write_through=before.write_through,
+    )

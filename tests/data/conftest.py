@@ -111,7 +111,7 @@ def files(tmp_path: Path) -> Files:
 
 
 class Server:
-    """Serves ``contents`` by path with Range and ETag, or misbehaves as told."""
+    """Serves ``contents`` by path with Range and ETag, or misbehaves on request."""
 
     def __init__(self) -> None:
         self.contents: dict[str, bytes] = {}
@@ -148,8 +148,8 @@ class Server:
             return
         request.send_response(206 if fits else 200)
         if fits:
-            told = start + 7 if self.wrong_range else start
-            request.send_header("Content-Range", f"bytes {told}-{len(content) - 1}/{len(content)}")
+            begin = start + 7 if self.wrong_range else start
+            request.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")
         request.send_header("Content-Length", str(len(content) - start))
         request.send_header("ETag", self.etag)
         request.end_headers()

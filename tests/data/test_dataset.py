@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import DataError
 

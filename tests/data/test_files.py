@@ -1,4 +1,4 @@
-"""Files that are missing, damaged, cut off, of another kind or too large: told so."""
+"""Files that are missing, damaged, cut off, of another kind or too large."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from fusionrec.errors import DataError
         (lambda text: text + b"1::\0::1", "NUL"),
     ],
 )
-def test_files_of_another_kind_are_told(files, file, change, said):
+def test_files_of_another_kind_are_named(files, file, change, said):
     text = files.contents("ml-1m")[file.replace("_", ".")]
     files.fails(files.folder(**{file: change(text)}), file.replace("_", "."), said)
 

@@ -11,20 +11,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import folders
+import export_folders
 from builders import Ended
-from fusionrec.config import Workspace
-from fusionrec.data.guessing.guess import guess
-from fusionrec.data.guessing.writing import toml_text
-from fusionrec.data.tabular.description import Description, read_description
+from fusionrec.data.detection.infer import infer_spec
+from fusionrec.data.detection.toml_writer import toml_text
+from fusionrec.data.tabular.spec import Spec, read_spec
 from fusionrec.errors import DataError
+from fusionrec.workspace import Workspace
 
 
-def described(folder: Path, rows: int = 100_000) -> tuple[Description, str]:
+def described(folder: Path, rows: int = 100_000) -> tuple[Spec, str]:
     """The description that is guessed of a folder, read back, and its text, comments unwrapped."""
-    text = toml_text(guess(folder, rows=rows))
+    text = toml_text(infer_spec(folder, rows=rows))
     (folder / "fusionrec.toml").write_text(text, encoding="utf-8")
-    return read_description(folder), text.replace("\n#   ", " ").replace("\n# ", " ")
+    return read_spec(folder), text.replace("\n#   ", " ").replace("\n# ", " ")
 
 
 def kinds(table) -> dict[str, str]:
@@ -32,7 +32,7 @@ def kinds(table) -> dict[str, str]:
 
 
 def test_movielens_files(tmp_path: Path):
-    folders.movielens(tmp_path)
+    export_folders.movielens(tmp_path)
     found, text = described(tmp_path)
     rated = found.interactions
     assert (rated.files, rated.user, rated.item) == ("ratings.csv", "userId", "movieId")
@@ -53,7 +53,7 @@ def test_movielens_files(tmp_path: Path):
 
 
 def test_one_file_for_all(tmp_path: Path):
-    folders.orders(tmp_path)
+    export_folders.orders(tmp_path)
     found, text = described(tmp_path)
     taken = found.interactions
     assert (taken.user, taken.item, taken.count) == ("Customer", "Article", "Quantity")
@@ -70,7 +70,7 @@ def test_one_file_for_all(tmp_path: Path):
 
 
 def test_semicolons_and_words_for_not_known(tmp_path: Path):
-    folders.books(tmp_path)
+    export_folders.books(tmp_path)
     found, text = described(tmp_path)
     assert (found.interactions.rating, found.interactions.scale) == ("Book-Rating", (1.0, 10.0))
     assert "seems to mean that there is no rating" in text
@@ -82,7 +82,7 @@ def test_semicolons_and_words_for_not_known(tmp_path: Path):
 
 
 def test_ids_that_are_the_same_numbers_on_both_sides(tmp_path: Path):
-    folders.plain(tmp_path)
+    export_folders.plain(tmp_path)
     found, text = described(tmp_path)
     assert (found.interactions.user, found.interactions.item) == ("uid", "iid")
     assert (found.interactions.rating, found.interactions.scale) == ("score", (1.0, 5.0))
@@ -91,7 +91,7 @@ def test_ids_that_are_the_same_numbers_on_both_sides(tmp_path: Path):
 
 
 def test_events_and_numbers_that_are_ids_of_something_else(tmp_path: Path):
-    folders.visits(tmp_path)
+    export_folders.visits(tmp_path)
     found, text = described(tmp_path)
     taken = found.interactions
     assert (taken.files, taken.user, taken.item) == ("events.csv.gz", "visitorid", "itemid")
@@ -103,7 +103,7 @@ def test_events_and_numbers_that_are_ids_of_something_else(tmp_path: Path):
 
 
 def test_objects_and_texts_in_json_lines(tmp_path: Path):
-    folders.reviews(tmp_path)
+    export_folders.reviews(tmp_path)
     found, text = described(tmp_path)
     taken = found.interactions
     assert (taken.user, taken.item) == ("reviewerID", "asin")
@@ -117,7 +117,7 @@ def test_objects_and_texts_in_json_lines(tmp_path: Path):
 
 
 def test_another_script_throughout(tmp_path: Path):
-    folders.shelves(tmp_path)
+    export_folders.shelves(tmp_path)
     found, _ = described(tmp_path)
     taken = found.interactions
     assert (taken.user, taken.item, taken.rating) == ("მკითხველი", "წიგნი", "შეფასება")
@@ -128,7 +128,7 @@ def test_another_script_throughout(tmp_path: Path):
 
 
 def test_files_that_differ_in_their_digits_are_one_table(tmp_path: Path):
-    folders.months(tmp_path)
+    export_folders.months(tmp_path)
     found, text = described(tmp_path)
     assert found.interactions.files == "log-*.csv"
     assert found.interactions.events == {"play": 1.0}
@@ -136,7 +136,7 @@ def test_files_that_differ_in_their_digits_are_one_table(tmp_path: Path):
 
 
 def test_only_the_first_rows_are_looked_at_and_that_is_said(tmp_path: Path):
-    folders.movielens(tmp_path)
+    export_folders.movielens(tmp_path)
     found, text = described(tmp_path, rows=40)
     assert found.items.files == "movies.csv"
     assert "the first 40 rows were looked at" in text
@@ -146,7 +146,7 @@ def test_parquet_with_types_of_its_own(tmp_path: Path):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = folders.pairs()
+    rows = export_folders.pairs()
     seconds = [1_700_000_000 + n for n in range(len(rows))]
     table = {
         "user": pa.array([u for u, _ in rows]),
@@ -168,10 +168,10 @@ HOSTILE = 'a "quoted" \\ name\u2028\x1b[31m\x01\u202e = 茶'
 
 
 def test_hostile_names_and_values_stand_as_they_are_and_end_no_comment(tmp_path: Path):
-    folders.write_csv(tmp_path / "log.csv", ["user_id", "item_id"], folders.pairs())
+    export_folders.write_csv(tmp_path / "log.csv", ["user_id", "item_id"], export_folders.pairs())
     header = ["item_id", HOSTILE, "class", "user_id", "\n[interactions]\nfiles = 1"]
     rows = [(i, f"x\n{HOSTILE} {i % 3}", i % 4, f"v{i % 5}", f"w{i % 6}") for i in range(50)]
-    folders.write_csv(tmp_path / "items.csv", header, rows)
+    export_folders.write_csv(tmp_path / "items.csv", header, rows)
     found, text = described(tmp_path, rows=1000)
     assert {c.column or name for name, c in found.items.fields.items()} == set(header[1:])
     assert len(found.items.fields) == 4
@@ -180,7 +180,7 @@ def test_hostile_names_and_values_stand_as_they_are_and_end_no_comment(tmp_path:
 
 
 def test_data_of_people_is_left_out_and_not_shown(tmp_path: Path):
-    folders.write_csv(tmp_path / "log.csv", ["user_id", "item_id"], folders.pairs())
+    export_folders.write_csv(tmp_path / "log.csv", ["user_id", "item_id"], export_folders.pairs())
     header = [
         "user_id",
         "contact",
@@ -197,7 +197,7 @@ def test_data_of_people_is_left_out_and_not_shown(tmp_path: Path):
          f"10.0.0.{u}", f"I am number {u} and I like tea", f"19{50 + u}-02-03", "ab"[u % 2])
         for u in range(40)
     ]  # fmt: skip
-    folders.write_csv(tmp_path / "users.csv", header, rows)
+    export_folders.write_csv(tmp_path / "users.csv", header, rows)
     found, text = described(tmp_path)
     assert kinds(found.users) == {"plan": "category"}
     for value in ("mail.example", "7946", "Byron", "10.0.0", "I am", "1951-"):
@@ -221,8 +221,8 @@ def test_data_of_people_is_left_out_and_not_shown(tmp_path: Path):
     ],
 )
 def test_scales(tmp_path: Path, values, scale):
-    rows = [(u, i, values[(u + i) % len(values)]) for u, i in folders.pairs()]
-    folders.write_csv(tmp_path / "r.csv", ["user", "item", "rating"], rows)
+    rows = [(u, i, values[(u + i) % len(values)]) for u, i in export_folders.pairs()]
+    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "rating"], rows)
     found, _ = described(tmp_path)
     assert list(found.interactions.scale) == scale
 
@@ -244,8 +244,8 @@ def test_scales(tmp_path: Path, values, scale):
     ],
 )
 def test_times(tmp_path: Path, made, unit):
-    rows = [(u, i, made(n)) for n, (u, i) in enumerate(folders.pairs())]
-    folders.write_csv(tmp_path / "r.csv", ["user", "item", "date"], rows)
+    rows = [(u, i, made(n)) for n, (u, i) in enumerate(export_folders.pairs())]
+    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "date"], rows)
     found, text = described(tmp_path)
     if unit is None:
         assert found.interactions.time == ""
@@ -255,18 +255,20 @@ def test_times(tmp_path: Path, made, unit):
 
 
 def test_numbers_with_a_fraction_that_are_not_called_a_time_are_none(tmp_path: Path):
-    rows = [(u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(folders.pairs())]
-    folders.write_csv(tmp_path / "r.csv", ["user", "item", "worth"], rows)
+    rows = [
+        (u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(export_folders.pairs())
+    ]
+    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "worth"], rows)
     found, _ = described(tmp_path)
     assert found.interactions.time == ""
 
 
 @pytest.mark.parametrize("separator", ["|", ";", ",", "/"])
 def test_separators_of_several_categories(tmp_path: Path, separator):
-    folders.write_csv(tmp_path / "log.csv", ["user", "item"], folders.pairs())
+    export_folders.write_csv(tmp_path / "log.csv", ["user", "item"], export_folders.pairs())
     words = ["ash", "oak wood", "elm", "fir"]
     rows = [(i, separator.join({words[i % 4], words[i % 3]})) for i in range(50)]
-    folders.write_csv(tmp_path / "items.csv", ["item", "made_of"], rows)
+    export_folders.write_csv(tmp_path / "items.csv", ["item", "made_of"], rows)
     found, _ = described(tmp_path)
     column = found.items.fields["made_of"]
     assert (column.kind, column.separator) == ("categories", separator)
@@ -289,7 +291,7 @@ def empty(folder: Path):
 
 
 def items_alone(folder: Path):
-    folders.write_csv(folder / "p.csv", ["sku", "brand"], [(i, i % 5) for i in range(99)])
+    export_folders.write_csv(folder / "p.csv", ["sku", "brand"], [(i, i % 5) for i in range(99)])
 
 
 @pytest.mark.parametrize(
@@ -316,20 +318,20 @@ def test_folders_of_which_nothing_can_be_made(tmp_path: Path, fusionrec, make, w
 def test_the_least_that_is_shown_is_enough(tmp_path: Path):
     items_alone(tmp_path)
     with pytest.raises(DataError) as raised:
-        guess(tmp_path)
+        infer_spec(tmp_path)
     _, _, least = str(raised.value.hint).partition("\n")
     (tmp_path / "fusionrec.toml").write_text(least)
-    assert read_description(tmp_path).interactions.user == "user_id"
+    assert read_spec(tmp_path).interactions.user == "user_id"
 
 
 def test_the_command(tmp_path: Path, fusionrec: Callable[..., Ended]):
-    folders.movielens(tmp_path)
+    export_folders.movielens(tmp_path)
     home, file = Workspace(tmp_path / "home"), tmp_path / "fusionrec.toml"
     ended = fusionrec(home, "init", str(tmp_path), "--name", 'my "films"')
     assert (ended.code, ended.out) == (0, f"{file}\n")
     assert "who took what: ratings.csv" in ended.err
-    assert f"fusionrec check {tmp_path}" in ended.err
-    assert f"fusionrec train --data {tmp_path}" in ended.err
+    assert f"fusionrec --home {home.home} check {tmp_path}" in ended.err
+    assert f"fusionrec --home {home.home} train --data {tmp_path}" in ended.err
     assert tomllib.loads(file.read_text(encoding="utf-8"))["name"] == 'my "films"'
 
     file.write_text("# mine")
@@ -339,11 +341,11 @@ def test_the_command(tmp_path: Path, fusionrec: Callable[..., Ended]):
     assert "--force" in ended.err
     assert file.read_text() == "# mine"
     assert fusionrec(home, "init", str(tmp_path), "--force").code == 0
-    assert read_description(file).name == tmp_path.name
+    assert read_spec(file).name == tmp_path.name
 
 
 def test_files_that_differ_in_digits_and_in_columns_stay_apart(tmp_path: Path):
-    folders.movielens(tmp_path)
+    export_folders.movielens(tmp_path)
     (tmp_path / "ratings.csv").rename(tmp_path / "table1.csv")
     (tmp_path / "movies.csv").rename(tmp_path / "table2.csv")
     found, _ = described(tmp_path)
@@ -352,7 +354,9 @@ def test_files_that_differ_in_digits_and_in_columns_stay_apart(tmp_path: Path):
 
 def test_files_called_by_numbers_alone(tmp_path: Path):
     for number in range(1, 4):
-        folders.write_csv(tmp_path / f"{number}.csv", ["user", "item"], folders.pairs(seed=number))
+        export_folders.write_csv(
+            tmp_path / f"{number}.csv", ["user", "item"], export_folders.pairs(seed=number)
+        )
     assert described(tmp_path)[0].interactions.files == "*.csv"
 
 
@@ -382,7 +386,7 @@ NAMES = st.sampled_from(
 def test_whatever_the_files_hold_the_guess_reads_back_or_is_refused(tables):
     with tempfile.TemporaryDirectory() as made:
         for number, (names, rows) in enumerate(tables):
-            folders.write_csv(Path(made) / f"{'abc'[number]}.csv", names, rows)
+            export_folders.write_csv(Path(made) / f"{'abc'[number]}.csv", names, rows)
         try:
             found, text = described(Path(made))
         except DataError:

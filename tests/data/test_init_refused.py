@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fusionrec.config import Workspace
-from fusionrec.data.guessing.attributes import Attribute, guess_attribute
-from fusionrec.data.guessing.evidence import Facts
-from fusionrec.data.guessing.guess import Guess, guess
-from fusionrec.data.guessing.writing import toml_text
+from fusionrec.data.detection.attributes import Attribute, guess_attribute
+from fusionrec.data.detection.column_stats import ColumnStats
+from fusionrec.data.detection.infer import InferredSpec, infer_spec
+from fusionrec.data.detection.toml_writer import toml_text
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.spec import read_spec
+from fusionrec.workspace import Workspace
 
 ROWS = 600
 
 
-def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> Guess:
+def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> InferredSpec:
     """A guess of a file of users, items and what else is given."""
     draw = np.random.default_rng(3)
     frame = pd.DataFrame(
@@ -32,14 +32,14 @@ def taken(folder: Path, more: dict[str, list], form: str = "parquet") -> Guess:
         frame.to_json(folder / "taken.jsonl", orient="records", lines=True)
     else:
         frame.to_csv(folder / "taken.csv", index=False)
-    return guess(folder)
+    return infer_spec(folder)
 
 
-def said(guessed: Guess) -> dict:
+def said(guessed: InferredSpec) -> dict:
     return {line.key: line.value for line in guessed.interactions}
 
 
-def told(folder: Path, fusionrec) -> str:
+def init_stderr(folder: Path, fusionrec) -> str:
     ended = fusionrec(Workspace(folder / "home"), "init", str(folder), "--force")
     assert ended.code == 0
     return ended.err
@@ -51,7 +51,7 @@ def test_true_and_false_are_thumbs(tmp_path, form):
     assert (said(guessed)["rating"], said(guessed)["scale"]) == ("liked", [0.0, 1.0])
     assert "event" not in said(guessed)
     (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
-    found = convert(read_description(tmp_path))
+    found = convert(read_spec(tmp_path))
     assert set(found.rating.tolist()) == {0.0, 1.0}
 
 
@@ -66,7 +66,7 @@ def test_true_and_false_of_what_was_done_is_an_event(tmp_path):
 )
 def test_titles_of_one_word_each_are_titles(name):
     found = guess_attribute(
-        Facts(name, [f"百年孤独{'甲乙丙丁'[n % 4]}{n}" for n in range(60)]), "item"
+        ColumnStats(name, [f"百年孤独{'甲乙丙丁'[n % 4]}{n}" for n in range(60)]), "item"
     )
     assert isinstance(found, Attribute)
     assert found.column.kind == "text"
@@ -91,13 +91,13 @@ ZONED = ["2024-04-15 10:00:00 +08:00"] + [f"2024-04-{n} 10:00:00" for n in range
         ("ts", ["soon", *[1.7e9 + n / 2 for n in range(9)]], 'no numbers, such as "soon"'),
     ],
 )
-def test_why_a_column_is_no_count_or_time_is_told(tmp_path, fusionrec, name, values, why):
+def test_init_says_why_a_column_is_no_count_or_time(tmp_path, fusionrec, name, values, why):
     guessed = taken(tmp_path, {name: values}, "csv")
     assert said(guessed).keys() <= {"files", "user", "item", "repeats"}
-    err = told(tmp_path, fusionrec)
+    err = init_stderr(tmp_path, fusionrec)
     assert f"warning: {name} is not taken for " in err
     assert why in err
-    assert guessed.left[name] in err
+    assert guessed.left_out[name] in err
 
 
 @pytest.mark.parametrize(
@@ -109,16 +109,16 @@ def test_why_a_column_is_no_count_or_time_is_told(tmp_path, fusionrec, name, val
         {"remark": ["a", "b", "c"]},
     ],
 )
-def test_nothing_is_told_where_nothing_is_lost(tmp_path, fusionrec, more):
+def test_no_warning_where_nothing_is_lost(tmp_path, fusionrec, more):
     taken(tmp_path, more, "csv")
-    assert "warning:" not in told(tmp_path, fusionrec)
+    assert "warning:" not in init_stderr(tmp_path, fusionrec)
 
 
 def items() -> pd.DataFrame:
     return pd.DataFrame({"item_id": range(1, 50), "genre": (["a", "b", "c"] * 49)[:49]})
 
 
-def test_an_index_that_was_not_written_is_told(tmp_path, fusionrec):
+def test_init_warns_of_an_index_that_was_not_written(tmp_path, fusionrec):
     made = items()
     made = made.set_index(pd.RangeIndex(1, 50, name="item_id")).drop(columns="item_id")
     made.to_parquet(tmp_path / "items.parquet")
@@ -126,7 +126,9 @@ def test_an_index_that_was_not_written_is_told(tmp_path, fusionrec):
     why = guessed.unused["items.parquet"]
     assert why.startswith("none of its columns names the users or items of taken.parquet; its")
     assert 'its index, "item_id", was not written as a column: call reset_index()' in why
-    assert 'warning: items.parquet is not used: its index, "item_id"' in told(tmp_path, fusionrec)
+    assert 'warning: items.parquet is not used: its index, "item_id"' in init_stderr(
+        tmp_path, fusionrec
+    )
 
 
 def test_an_index_that_was_written_is_read(tmp_path, fusionrec):
@@ -135,4 +137,4 @@ def test_an_index_that_was_written_is_read(tmp_path, fusionrec):
     made.to_parquet(tmp_path / "items.parquet")
     guessed = taken(tmp_path, {"rating": [1, 2, 3, 4, 5]})
     assert guessed.items is not None
-    assert "warning:" not in told(tmp_path, fusionrec)
+    assert "warning:" not in init_stderr(tmp_path, fusionrec)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fusionrec.data.guessing import naming
-from fusionrec.data.guessing.attributes import Attribute, guess_attribute
-from fusionrec.data.guessing.evidence import Facts, agreement, shown
-from fusionrec.data.guessing.marks import guess_event
-from fusionrec.data.guessing.writing import quoted, value_text
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.attributes import Attribute, guess_attribute
+from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
+from fusionrec.data.detection.signal_columns import guess_event
+from fusionrec.data.detection.toml_writer import quoted, value_text
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
@@ -35,7 +35,7 @@ def test_any_name_may_be_a_key(weights):
 def test_fields_have_names_that_are_identifiers_and_distinct(columns):
     taken = {"user_id", "item_id"}
     for number, column in enumerate(columns, start=1):
-        name = naming.identifier(column, number, taken, "item")
+        name = name_hints.identifier(column, number, taken, "item")
         assert name.isidentifier()
         assert name.isascii()
         assert name not in taken
@@ -55,30 +55,30 @@ def test_fields_have_names_that_are_identifiers_and_distinct(columns):
     ],
 )
 def test_names_of_fields(column, name):
-    assert naming.identifier(column, 3, {"user_id", "item_id"}, "item") == name
+    assert name_hints.identifier(column, 3, {"user_id", "item_id"}, "item") == name
 
 
 @pytest.mark.parametrize(
     ("name", "known", "how"),
     [
-        ("userId", naming.USER, 3),
-        ("user_id", naming.USER, 3),
-        ("visitorid", naming.USER, 3),
-        ("Customer", naming.USER, 2),
-        ("anonymous_user_id", naming.USER, 1),
-        ("user_agent", naming.USER, 0),
-        ("isbn", naming.ITEM, 2),
-        ("PRODUCT_NO", naming.ITEM, 3),
-        ("product title", naming.ITEM, 0),
-        ("transactionid", naming.ITEM, 0),
+        ("userId", name_hints.USER, 3),
+        ("user_id", name_hints.USER, 3),
+        ("visitorid", name_hints.USER, 3),
+        ("Customer", name_hints.USER, 2),
+        ("anonymous_user_id", name_hints.USER, 1),
+        ("user_agent", name_hints.USER, 0),
+        ("isbn", name_hints.ITEM, 2),
+        ("PRODUCT_NO", name_hints.ITEM, 3),
+        ("product title", name_hints.ITEM, 0),
+        ("transactionid", name_hints.ITEM, 0),
     ],
 )
 def test_names_of_ids(name, known, how):
-    assert naming.role(name, known) == how
+    assert name_hints.role(name, known) == how
 
 
 def found(name, values, side="item"):
-    return guess_attribute(Facts(name, values), side)
+    return guess_attribute(ColumnStats(name, values), side)
 
 
 def kind(name, values, side="item"):
@@ -130,19 +130,20 @@ def test_words_for_not_known():
 
 def test_what_speaks_against_an_item_is_no_event():
     kinds = ["click", "purchase", "remove_from_cart", "refund"]
-    mark = guess_event(Facts("action", [kinds[i % 4] for i in range(40)]))
+    mark = guess_event(ColumnStats("action", [kinds[i % 4] for i in range(40)]))
     assert mark is not None
     assert mark.settings["events"] == {"click": 0.2, "purchase": 1.0}
 
 
 def test_one_column_follows_from_another():
-    key = Facts("key", [str(i % 7) for i in range(70)])
-    alone = Facts("alone", [str(i) for i in range(70)])
-    assert agreement(Facts("name", [f"name {k}" for k in key.values]), key) == 1
+    key = ColumnStats("key", [str(i % 7) for i in range(70)])
+    alone = ColumnStats("alone", [str(i) for i in range(70)])
+    assert agreement(ColumnStats("name", [f"name {k}" for k in key.values]), key) == 1
     assert (
-        agreement(Facts("gaps", [k if n % 3 else "" for n, k in enumerate(key.values)]), key) == 1
+        agreement(ColumnStats("gaps", [k if n % 3 else "" for n, k in enumerate(key.values)]), key)
+        == 1
     )
-    assert agreement(Facts("other", [str(i % 5) for i in range(70)]), key) < 0.3
+    assert agreement(ColumnStats("other", [str(i % 5) for i in range(70)]), key) < 0.3
     assert agreement(alone, alone) == 0
 
 

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from folders import write_csv, write_lines
-from fusionrec.data.fetch import load
-from fusionrec.data.frames import read_frames
+from export_folders import write_csv, write_lines
+from fusionrec.data.catalog import load
+from fusionrec.data.dataframes import read_frames
 from fusionrec.data.schema import Field
 from fusionrec.errors import ConfigError, DataError
-from fusionrec.vocabularies import learn, standardised
+from fusionrec.features.vocabulary import learn, standardise
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
@@ -118,6 +118,6 @@ def test_what_a_large_number_is_read_as_is_finite(column):
     vocabulary = learn(Field("price", "item", "number"), column, 1, 10)
     assert math.isfinite(vocabulary.mean)
     assert 0 < vocabulary.std < math.inf
-    read = standardised(np.array([*column, -1e308, 1e308, math.nan]), vocabulary)
+    read = standardise(np.array([*column, -1e308, 1e308, math.nan]), vocabulary)
     assert np.isfinite(read).all()
     assert np.abs(read).max() <= 5

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from tabular_files import RATED, describe, write
 
-from fusionrec.data.fetch import load
-from fusionrec.data.readers import read
+from fusionrec.data.catalog import load
+from fusionrec.data.load import read
 from fusionrec.data.tabular import cache
-from fusionrec.data.tabular.cache import kept
-from fusionrec.data.tabular.reading import read_described
+from fusionrec.data.tabular.cache import cached_tables
+from fusionrec.data.tabular.load import read_from_spec
 from fusionrec.errors import ConfigError, DataError
 
 COLUMNS = {
@@ -64,7 +64,7 @@ def folders(data):
 
 
 def test_files_are_converted_once_and_mapped(toml, data, conversions):
-    first, second = read_described(toml, data), read_described(toml.parent, data)
+    first, second = read_from_spec(toml, data), read_from_spec(toml.parent, data)
     assert len(conversions) == 1
     assert first.fingerprint() == second.fingerprint()
     assert first.repairs == second.repairs
@@ -88,14 +88,14 @@ def test_files_are_converted_once_and_mapped(toml, data, conversions):
 def test_a_change_of_a_file_or_of_the_toml_is_seen_and_the_old_state_removed(
     toml, data, conversions
 ):
-    before = read_described(toml, data)
+    before = read_from_spec(toml, data)
     [old] = folders(data)
     write(toml.parent / "rows.csv", COLUMNS | {"r": ["1", "5", "4", "2"]})
-    assert len(read_described(toml, data)) == len(before) + 1
+    assert len(read_from_spec(toml, data)) == len(before) + 1
     [new] = folders(data)
     assert new != old
     toml.write_text(toml.read_text().replace("[1, 5]", "[1, 4]"))
-    assert len(read_described(toml, data)) == len(before)
+    assert len(read_from_spec(toml, data)) == len(before)
     assert len(conversions) == 3
     assert len(folders(data)) == 1
 
@@ -104,15 +104,15 @@ def test_data_sets_of_other_places_are_left_alone(toml, data, tmp_path):
     other = tmp_path / "other"
     other.mkdir()
     write(other / "rows.csv", COLUMNS)
-    read_described(describe(other, "rows.csv"), data)
-    read_described(toml, data)
+    read_from_spec(describe(other, "rows.csv"), data)
+    read_from_spec(toml, data)
     assert len(folders(data)) == 2
 
 
 @pytest.mark.parametrize("name", ["user.npy", "items.parquet", "about.json"])
 @pytest.mark.parametrize("how", ["cut", "flip", "gone"])
 def test_a_damaged_state_is_made_anew(toml, data, conversions, name, how):
-    before = read_described(toml, data).fingerprint()
+    before = read_from_spec(toml, data).fingerprint()
     [folder] = folders(data)
     path, content = folder / name, (folder / name).read_bytes()
     if how == "gone":
@@ -122,7 +122,7 @@ def test_a_damaged_state_is_made_anew(toml, data, conversions, name, how):
     else:
         middle = content.index(b"sums") if name == "about.json" else len(content) - 2
         path.write_bytes(content[:middle] + b"~" + content[middle + 1 :])
-    assert read_described(toml, data).fingerprint() == before
+    assert read_from_spec(toml, data).fingerprint() == before
     assert len(conversions) == 2
     assert json.loads((folder / "about.json").read_text())["key"] == folder.name
 
@@ -130,11 +130,11 @@ def test_a_damaged_state_is_made_anew(toml, data, conversions, name, how):
 def test_a_state_that_was_never_moved_in_is_not_read_and_removed_after_a_day(toml, data):
     begun = data / "tables" / ".new-begun"
     begun.mkdir(parents=True)
-    read_described(toml, data)
+    read_from_spec(toml, data)
     assert begun.exists()
     os.utime(begun, (1, 1))
     write(toml.parent / "rows.csv", {name: column[:2] for name, column in COLUMNS.items()})
-    read_described(toml, data)
+    read_from_spec(toml, data)
     assert not begun.exists()
 
 
@@ -148,7 +148,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_kept(toml, data, monkeypatc
 
     monkeypatch.setattr(cache, "convert", slow)
     with pytest.raises(DataError, match="changed while it was read"):
-        read_described(toml, data)
+        read_from_spec(toml, data)
 
 
 def test_another_process_may_be_as_fast(toml, data, monkeypatch):
@@ -157,43 +157,40 @@ def test_another_process_may_be_as_fast(toml, data, monkeypatch):
 
     def beaten(*arguments):
         monkeypatch.setattr(cache, "convert", plain)
-        first.append(read_described(toml, data))
+        first.append(read_from_spec(toml, data))
         return plain(*arguments)
 
     monkeypatch.setattr(cache, "convert", beaten)
-    second = read_described(toml, data)
+    second = read_from_spec(toml, data)
     assert first[0].fingerprint() == second.fingerprint()
     [folder] = folders(data)
     assert len(list(folder.iterdir())) == 7
 
 
-def test_a_place_that_cannot_be_written_is_told(toml, tmp_path):
+def test_an_unwritable_cache_is_an_error(toml, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot be written") as error:
-        read_described(toml, tmp_path / "file")
+        read_from_spec(toml, tmp_path / "file")
     assert "--home" in error.value.hint
 
 
-def test_what_is_wrong_with_the_toml_is_told(toml, data):
+def test_a_wrong_toml_is_an_error(toml, data):
     toml.write_text(toml.read_text().replace("rating =", "ratings ="))
     with pytest.raises(ConfigError, match=r"unknown setting 'interactions\.ratings'"):
-        read_described(toml, data)
+        read_from_spec(toml, data)
     with pytest.raises(ConfigError, match="cannot be read as TOML"):
-        read_described(toml.parent / "none", data)
+        read_from_spec(toml.parent / "none", data)
 
 
 def test_progress_ends_at_the_whole(toml, data):
-    told = []
-    kept(toml, data, lambda done, total: told.append((done, total)))
-    assert (
-        told[-1][0]
-        == told[-1][1]
-        == sum((toml.parent / name).stat().st_size for name in ("rows.csv", "items.csv"))
-    )
+    steps = []
+    cached_tables(toml, data, lambda *step: steps.append(step))
+    total = sum((toml.parent / name).stat().st_size for name in ("rows.csv", "items.csv"))
+    assert steps[-1] == ("reading", total, total)
 
 
 def test_a_path_is_read_by_whoever_wrote_it(toml, data, tmp_path, monkeypatch):
-    from fusionrec.data.saved import save_dataset
+    from fusionrec.data.parquet_dataset import save_dataset
 
     described = read(toml, workspace_data=data)
     assert read(toml.parent, workspace_data=data).fingerprint() == described.fingerprint()
@@ -204,11 +201,12 @@ def test_a_path_is_read_by_whoever_wrote_it(toml, data, tmp_path, monkeypatch):
     assert (tmp_path / "home" / "data" / "tables").is_dir()
 
 
-def test_a_path_to_tables_is_loaded_and_its_reading_told(toml, data):
-    told = []
-    dataset = load(str(toml.parent), data, lambda *done: told.append(done))
+def test_a_path_to_tables_is_loaded_and_reports_progress(toml, data):
+    steps = []
+    dataset = load(str(toml.parent), data, lambda *step: steps.append(step))
     assert dataset.name == "mine"
-    assert told[-1][0] == told[-1][1]
+    step, done, total = steps[-1]
+    assert (step, done) == ("reading", total)
     assert load(str(toml), data).fingerprint() == dataset.fingerprint()
 
 

@@ -7,11 +7,11 @@ import pytest
 from tabular_files import describe, write
 
 from builders import recipe
-from fusionrec.config import Workspace
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.data.tabular.cache import kept
-from fusionrec.data.tabular.checked import check_dataset, check_kept
-from fusionrec.data.tabular.reading import read_described
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.data.tabular.cache import cached_tables
+from fusionrec.data.tabular.load import read_from_spec
+from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
+from fusionrec.workspace import Workspace
 
 EVENTS = {"user": "u", "item": "i", "event": "e", "time": "t", "time_unit": "text"}
 ITEMS = """
@@ -33,10 +33,10 @@ def test_rows_of_the_future_are_reported_with_a_reason(tmp_path):
                "t": ["2024-05-01", "2024-05-03", "2999-01-01"]}  # fmt: skip
     write(tmp_path / "rows.csv", columns)
     toml = describe(tmp_path, "rows.csv", **EVENTS)
-    found = check_kept(kept(toml, tmp_path / "data"))
-    told = next(one for one in found.findings if one.name == "time_future")
-    assert (told.count, told.left_out, found.interactions) == (1, True, 2)
-    assert "row 3" in told.example
+    found = report_on_tables(cached_tables(toml, tmp_path / "data"))
+    finding = next(one for one in found.findings if one.name == "time_future")
+    assert (finding.count, finding.left_out, found.interactions) == (1, True, 2)
+    assert "row 3" in finding.example
     assert found.last.startswith("2024-05-03")
 
 
@@ -55,7 +55,7 @@ def toml(tmp_path):
 
 
 def test_what_the_files_hold(toml, tmp_path):
-    found = check_kept(kept(toml, tmp_path / "data"))
+    found = report_on_tables(cached_tables(toml, tmp_path / "data"))
     assert (found.rows, found.interactions, found.users, found.items) == (6, 4, 3, 4)
     assert (found.silent_users, found.silent_items) == (0, 1)
     assert found.density == pytest.approx(4 / 12)
@@ -80,7 +80,7 @@ def test_what_the_files_hold(toml, tmp_path):
 def test_ratings_of_many_values_are_counted_in_steps():
     dataset = synthetic(users=30, items=20, interactions=200)
     object.__setattr__(dataset, "rating", np.linspace(1, 5, 200).astype(np.float32))
-    found = check_dataset(dataset).ratings
+    found = report_on_dataset(dataset).ratings
     assert list(found)[::9] == ["1..1.4", "4.6..5"]
     assert sum(found.values()) == 200
 
@@ -101,7 +101,7 @@ def test_kinds_of_events_that_nobody_expected_are_shown_harmlessly(toml, fusionr
     kinds = ["buy", "\x1b[2J", *(f"kind {n}" for n in range(1_100)), "k" * 9_999]
     many = [str(n) for n in range(len(kinds))]
     write(toml.parent / "rows.csv", {"u": many, "i": many, "e": kinds, "t": ["2024-01-01"] * 1_103})
-    found = check_kept(kept(toml, tmp_path / "data"))
+    found = report_on_tables(cached_tables(toml, tmp_path / "data"))
     assert len(found.events) == 1_000
     said = fusionrec(Workspace(tmp_path), "check", str(toml)).out
     assert "\x1b" not in said
@@ -136,10 +136,10 @@ def test_the_command_refuses_what_cannot_be_trained_on(toml, fusionrec, tmp_path
     [("aaaa", "wxyz", "1234"), ("abcd", "xxxx", "1234"), ("abcd", "wxyz", "3333"), ("a", "x", "3")],
 )
 def test_little_data_can_be_trained_on(tmp_path, users, items, ratings):
-    from fusionrec.training.run import train
+    from fusionrec.training.train import train
 
     write(tmp_path / "rows.csv", {"u": users, "i": items, "r": ratings})
-    dataset = read_described(describe(tmp_path, "rows.csv"), tmp_path / "data")
+    dataset = read_from_spec(describe(tmp_path, "rows.csv"), tmp_path / "data")
     artifact = train(dataset, recipe(epochs=1), Workspace(tmp_path))
     assert np.isfinite(artifact.item_vectors).all()
     assert len(artifact.item_vectors) == len(dataset.items)
@@ -154,12 +154,12 @@ def test_counts_are_shown_as_what_they_weigh(tmp_path, fusionrec):
     assert "rating" not in ended.out
 
 
-def test_files_that_nobody_named_are_told(toml, tmp_path, fusionrec):
-    before = check_kept(kept(toml, tmp_path / "data")).findings
+def test_files_that_nobody_named_are_reported(toml, tmp_path, fusionrec):
+    before = report_on_tables(cached_tables(toml, tmp_path / "data")).findings
     assert "file_unread" not in {one.name for one in before}
     write(tmp_path / "rows-2.csv.gz", {"u": ["a"], "i": ["z"], "e": ["buy"], "t": ["2024-05-01"]})
     (tmp_path / "notes.txt").write_text("no table")
     ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
     assert ended.code == 0
-    told = "note: files beside fusionrec.toml that it does not name: 1 (rows-2.csv.gz)"
-    assert told in ended.err.splitlines()
+    finding = "note: files beside fusionrec.toml that it does not name: 1 (rows-2.csv.gz)"
+    assert finding in ended.err.splitlines()

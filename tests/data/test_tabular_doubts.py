@@ -7,12 +7,12 @@ import gzip
 import pytest
 from tabular_files import describe, write
 
-from fusionrec.config import Workspace
-from fusionrec.data.readers import read
+from fusionrec.data.load import read
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
-from fusionrec.data.tabular.sources import sample
+from fusionrec.data.tabular.readers.files import sample
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import ConfigError, DataError
+from fusionrec.workspace import Workspace
 
 TAKEN = '[interactions]\nfiles = "r.csv"\nuser = "u"\nitem = "i"\n'
 ITEMS = '[items]\nfiles = "i.csv"\nid = "id"\n'
@@ -45,10 +45,10 @@ USERS = '[users]\nfiles = "u.csv"\nid = "id"\n'
         ),
     ],
 )
-def test_a_toml_that_is_wrong_is_told_what_was_meant(tmp_path, text, said, hint):
+def test_a_wrong_toml_gets_a_hint(tmp_path, text, said, hint):
     (tmp_path / "fusionrec.toml").write_text(text)
     with pytest.raises(ConfigError, match=said) as error:
-        read_description(tmp_path)
+        read_spec(tmp_path)
     assert hint in (error.value.hint or "")
 
 
@@ -64,7 +64,7 @@ def test_a_toml_that_is_wrong_is_told_what_was_meant(tmp_path, text, said, hint)
         (b"1,1,5\n2,3,4\n", "no header line"),
     ],
 )
-def test_a_file_that_is_wrong_is_told_what_to_do(tmp_path, content, hint):
+def test_a_wrong_file_gets_a_hint(tmp_path, content, hint):
     (tmp_path / "t").write_bytes(content)
     with pytest.raises(DataError) as error:
         sample(tmp_path / "t")
@@ -74,7 +74,7 @@ def test_a_file_that_is_wrong_is_told_what_to_do(tmp_path, content, hint):
 def test_a_column_of_a_file_without_a_header_is_not_looked_for_by_its_name(tmp_path):
     (tmp_path / "rows.csv").write_text("u1,17,5\n1,2,3\n")
     with pytest.raises(DataError, match="no column 'u'") as error:
-        convert(read_description(describe(tmp_path, "rows.csv")))
+        convert(read_spec(describe(tmp_path, "rows.csv")))
     assert "no header line" in error.value.hint
 
 
@@ -85,7 +85,7 @@ def test_init_says_that_a_file_has_no_header(tmp_path, fusionrec):
     assert "rows.csv seems to have no header line" in ended.err
 
 
-def test_a_folder_without_data_is_told_of_init_and_a_failed_init_of_the_file(tmp_path):
+def test_a_folder_without_data_hints_at_init_and_a_failed_init_at_the_file(tmp_path):
     with pytest.raises(DataError) as error:
         read(tmp_path)
     assert f"fusionrec init {tmp_path}" in error.value.hint
@@ -96,15 +96,13 @@ def test_a_folder_without_data_is_told_of_init_and_a_failed_init_of_the_file(tmp
 
 
 @pytest.mark.parametrize(("column", "share"), [("title", "none of 20"), ("id", "")])
-def test_a_table_without_those_who_are_named_is_told_first_of_all(
-    tmp_path, fusionrec, column, share
-):
+def test_a_table_without_the_named_ids_is_the_first_finding(tmp_path, fusionrec, column, share):
     rows = {"u": [f"u{n % 9}" for n in range(90)], "i": [f"i{n % 20}" for n in range(90)]}
     write(tmp_path / "rows.csv", rows | {"r": [str(n % 6) for n in range(90)]})
     items = {"id": [f"i{n}" for n in range(20)], "title": [f"Title {n}" for n in range(20)]}
     write(tmp_path / "items.csv", items)
     describe(tmp_path, "rows.csv", tables=f'[items]\nfiles = "items.csv"\nid = "{column}"')
-    first = convert(read_description(tmp_path)).findings[0]
+    first = convert(read_spec(tmp_path)).findings[0]
     ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
     notes = [line for line in ended.err.splitlines() if line.startswith(("note", "warning"))]
     if share:
@@ -123,7 +121,7 @@ def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, values, kind):
     write(tmp_path / "rows.csv", {"u": users, "i": items, "r": [n % 6 for n in range(90)]})
     write(tmp_path / "items.parquet", {"id": list(range(40)), "code": values})
     tables = f'[items]\nfiles = "items.parquet"\nid = "id"\n[items.fields.code]\nkind = "{kind}"'
-    described = read_description(describe(tmp_path, "rows.csv", tables=tables))
+    described = read_spec(describe(tmp_path, "rows.csv", tables=tables))
     first = convert(described).items.columns["code"][0]
     assert first == ((str(values[0]),) if kind == "categories" else str(values[0]))
 
@@ -137,13 +135,13 @@ def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, values, kind):
         ("[items]\nfiles = 'x'\nid = 3", "items.id must be text, got 3"),
     ],
 )
-def test_a_toml_of_another_shape_is_told_the_right_one(tmp_path, tables, said):
+def test_a_toml_of_another_shape_hints_at_the_right_one(tmp_path, tables, said):
     with pytest.raises(ConfigError, match=said):
-        read_description(describe(tmp_path, "rows.csv", tables=tables))
+        read_spec(describe(tmp_path, "rows.csv", tables=tables))
 
 
 def test_weights_of_events_must_be_a_table(tmp_path):
     toml = describe(tmp_path, "rows.csv", event="e")
     toml.write_text(toml.read_text() + '\nevents = ["view", "buy"]\n')
     with pytest.raises(ConfigError, match=r"interactions\.events must be a table of its own"):
-        read_description(toml)
+        read_spec(toml)

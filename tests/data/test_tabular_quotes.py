@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from tabular_files import describe
 
-from fusionrec.data.guessing.guess import guess
-from fusionrec.data.tabular import delimited
+from fusionrec.data.detection.infer import infer_spec
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
-from fusionrec.data.tabular.sources import open_source, sample
+from fusionrec.data.tabular.readers import delimited
+from fusionrec.data.tabular.readers.files import open_source, sample
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 
 
@@ -49,7 +49,7 @@ def test_values_of_many_lines_are_counted_once_and_the_first_is_shown(tmp_path):
     table(tmp_path / "r.csv", {100: '"oops', 400: '"', 900: '"twenty' + "\n" * 21 + 'lines"'})
     fields = '[items]\nfiles = "r.csv"\nid = "i"\n[items.fields.note]\nkind = "text"'
     describe(tmp_path, "r.csv", tables=fields)
-    found = convert(read_description(tmp_path))
+    found = convert(read_spec(tmp_path))
     assert found.rows == 1_200
     (long,) = [one for one in found.findings if one.name.startswith("lines_")]
     assert (long.count, long.example[:14]) == (2, "line 100, 'oop")
@@ -59,16 +59,16 @@ def test_values_of_many_lines_are_counted_once_and_the_first_is_shown(tmp_path):
 def test_values_of_a_few_lines_are_fine(tmp_path, end):
     path = tmp_path / "r.csv"
     path.write_text('a,b\n1,"x\ny"\n2,"the ""end\nthe end"' + end)
-    noticed: list[tuple] = []
-    (batch,) = open_source(path).batches(noticed=lambda *found: noticed.append(found))
+    on_finding: list[tuple] = []
+    (batch,) = open_source(path).batches(on_finding=lambda *found: on_finding.append(found))
     assert batch.column("b").to_pylist() == ["x\ny", 'the "end\nthe end']
-    assert [count for _, count, *_ in noticed] == [0]
+    assert [count for _, count, *_ in on_finding] == [0]
 
 
 def test_init_says_which_line_to_mend(tmp_path):
     table(tmp_path / "r.csv", {701: '"oops'})
     with pytest.raises(DataError, match="line 701: a quote opens there"):
-        guess(tmp_path)
+        infer_spec(tmp_path)
 
 
 def test_a_column_that_nobody_asks_for_need_not_be_utf_8(tmp_path):

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pytest
 from tabular_files import FILES, RATED, describe, write
 
+from fusionrec.data.tabular.casting import numbers, seconds
 from fusionrec.data.tabular.convert import convert, count_weights
-from fusionrec.data.tabular.description import read_description
-from fusionrec.data.tabular.parsing import numbers, seconds
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 
 NOW = 1_700_000_000
@@ -18,7 +18,7 @@ UNRATED = {"user": "u", "item": "i"}
 
 def converted(folder, columns, name="rows.csv", **keys):
     write(folder / name, columns)
-    return convert(read_description(describe(folder, name, **keys)), now=NOW)
+    return convert(read_spec(describe(folder, name, **keys)), now=NOW)
 
 
 def found(made, name: str):
@@ -56,11 +56,11 @@ def test_several_files_are_one_table(tmp_path):
     write(tmp_path / "rows-2.jsonl", {"r": [4], "i": ["x"], "u": ["b"]})
     made = converted(tmp_path, {"u": ["a"], "i": ["x"], "r": ["5"]}, "rows-1.csv")
     assert made.rows == 1
-    made = convert(read_description(describe(tmp_path, "rows-*")))
+    made = convert(read_spec(describe(tmp_path, "rows-*")))
     assert (made.rows, made.users.ids, made.rating.tolist()) == (2, ["a", "b"], [5, 4])
 
 
-def test_ids_stay_as_they_stand_and_near_ones_are_told(tmp_path):
+def test_ids_stay_as_they_are_and_near_duplicates_are_reported(tmp_path):
     ids = ["A1", "a1", " a1", "B", "1.0", "1", "ß"]
     made = converted(tmp_path, {"u": ids, "i": ["x"] * 7, "r": ["3"] * 6 + ["4"]})
     assert made.users.ids == ids
@@ -123,7 +123,7 @@ def test_events_weigh_what_is_said_and_others_are_left_out(tmp_path):
     text = "events = {view = 0.25, buy = 1}"
     toml = describe(tmp_path, "rows.csv", **UNRATED, event="e")
     toml.write_text(toml.read_text().replace("[interactions]", f"[interactions]\n{text}"))
-    made = convert(read_description(toml))
+    made = convert(read_spec(toml))
     assert made.rating.tolist() == [0.25, 1, 0.25]
     assert made.kinds == {"view": 2, "buy": 1, "refund": 1}
     assert found(made, "event_other").count == found(made, "event_empty").count == 1
@@ -220,7 +220,7 @@ def test_where_all_times_are_of_the_future_it_says_so(tmp_path):
         converted(tmp_path, columns, **RATED)
 
 
-def test_seconds_that_are_read_as_milliseconds_are_told(tmp_path):
+def test_seconds_read_as_milliseconds_are_an_error(tmp_path):
     columns = {"u": ["a", "b"], "i": ["x", "y"], "r": [1, 2], "t": ["1600000000", "1700000000"]}
     made = converted(tmp_path, columns, **RATED, time_unit="ms")
     assert found(made, "time_1970").count == 2
@@ -283,7 +283,7 @@ def test_a_column_that_is_named_and_missing(tmp_path):
         converted(tmp_path, {"u": ["a"], "i": ["x"], "rate": ["1"]})
 
 
-def test_little_data_is_told_of(tmp_path):
+def test_little_data_is_reported(tmp_path):
     made = converted(tmp_path, {"u": ["a", "a"], "i": ["x", "x"], "r": ["3", "3"]})
     names = {one.name for one in made.findings}
     assert names == {"one_user", "one_item", "one_rating", "repeated"}

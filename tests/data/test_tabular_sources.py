@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from tabular_files import FILES, write
 
-from fusionrec.data.tabular import delimited, jsonlines
-from fusionrec.data.tabular.sources import find_files, open_source, sample
-from fusionrec.data.tabular.values import as_text
+from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.tabular.readers import delimited, jsonlines
+from fusionrec.data.tabular.readers.files import find_files, open_source, sample
 from fusionrec.errors import DataError
 
 AWKWARD = {
@@ -93,7 +93,7 @@ def test_an_empty_file_is_refused(tmp_path, content):
         (b'{"a": "\xff"}\n', "line 1: not JSON in UTF-8"),
     ],
 )
-def test_damage_is_told_with_its_line(tmp_path, content, said):
+def test_damage_is_reported_with_its_line(tmp_path, content, said):
     assert said in refused(tmp_path / "table", content).message
 
 
@@ -196,10 +196,10 @@ def test_a_column_that_is_missing_names_the_nearest(tmp_path):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_was_read_is_told_up_to_the_whole_file(tmp_path, name):
+def test_progress_reaches_the_whole_file(tmp_path, name):
     path = write(tmp_path / f"t.{name}", {"n": [str(n) for n in range(5_000)]})
-    told: list[int] = []
-    for _ in open_source(path).batches(told=told.append):
+    steps: list[int] = []
+    for _ in open_source(path).batches(on_bytes=steps.append):
         pass
-    assert told == sorted(told)
-    assert told[-1] == path.stat().st_size
+    assert steps == sorted(steps)
+    assert steps[-1] == path.stat().st_size

@@ -6,7 +6,7 @@ import pytest
 from tabular_files import FILES, describe, write
 
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.description import read_description
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 
 ROWS = {"u": ["a", "b"], "i": ["x", "new"], "r": ["1", "2"]}
@@ -40,7 +40,7 @@ ITEMS = {
 def converted(folder, items, name="items.csv", tables=FIELDS):
     write(folder / "rows.csv", ROWS)
     write(folder / name, items)
-    return convert(read_description(describe(folder, "rows.csv", tables=tables)))
+    return convert(read_spec(describe(folder, "rows.csv", tables=tables)))
 
 
 def found(made, name: str):
@@ -89,7 +89,7 @@ def test_repeated_ids_are_one_and_the_last_known_value_counts(tmp_path):
 
 
 def test_rows_are_folded_across_batches_and_files(tmp_path, monkeypatch):
-    from fusionrec.data.tabular import delimited
+    from fusionrec.data.tabular.readers import delimited
 
     monkeypatch.setattr(delimited, "BLOCK", 200)
     ids = [f"i{n % 7}" for n in range(500)]
@@ -117,7 +117,7 @@ def test_ids_that_are_none_are_left_out_of_the_table(tmp_path):
     assert found(made, "items_unfit").count == 1
 
 
-def test_long_values_are_held_short(tmp_path):
+def test_long_values_are_cut(tmp_path):
     items = {name: values[:1] for name, values in ITEMS.items()}
     items |= {"name": ["n" * 20_000], "maker": ["m" * 2_000]}
     made = converted(tmp_path, items)

@@ -11,16 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fusionrec.config import Workspace
-from fusionrec.data.fetch import load
-from fusionrec.data.frames import read_frames
+from fusionrec.data.catalog import load
+from fusionrec.data.dataframes import read_frames
+from fusionrec.workspace import Workspace
 
 NUMBERS = [(u, i) for u in range(12) for i in range(10) if (u + i) % 3]
 
 
 def uuids(numbers: list[int | None]) -> pa.Array:
-    held = [None if n is None else UUID(int=n).bytes for n in numbers]
-    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(held, pa.binary(16)))
+    stored = [None if n is None else UUID(int=n).bytes for n in numbers]
+    return pa.ExtensionArray.from_storage(pa.uuid(), pa.array(stored, pa.binary(16)))
 
 
 def text(number: int) -> str:

@@ -12,9 +12,9 @@ import pytest
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens.readers import read
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
-from fusionrec.data.split import item_split, leave_last_out, random_split, user_folds
+from fusionrec.data.splits import item_split, leave_last_out, random_split, user_folds
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import baselines
 from fusionrec.evaluation.baselines import Ranker, item_sets
@@ -42,7 +42,7 @@ RANKERS: dict[str, Callable[[], Ranker]] = {
     "ridge": lambda: baselines.ProfileRidge(1.0),
     "category knn": baselines.CategoryKNN,
     "newest": baselines.Newest,
-    "chance": baselines.Chance,
+    "chance": baselines.RandomOrder,
 }
 
 
@@ -130,10 +130,10 @@ def test_popularity_counts_all_or_the_last_days() -> None:
     assert count.sum() == len(SHOPPING)
     popular = baselines.Popular().fit(SHOPPING, EVERYTHING).scores(np.array([0, 1]))
     assert (popular == count).all()
-    lately = baselines.RecentlyPopular(days=0.5).fit(SHOPPING, EVERYTHING)
+    recent = baselines.RecentlyPopular(days=0.5).fit(SHOPPING, EVERYTHING)
     last = EVERYTHING[-12:]
-    assert (np.floor(lately.count) == baselines.popularity(SHOPPING, last)).all()
-    assert (lately.count[:20:2] > 0).all(), "older ratings break ties"
+    assert (np.floor(recent.count) == baselines.popularity(SHOPPING, last)).all()
+    assert (recent.count[:20:2] > 0).all(), "older ratings break ties"
 
 
 def test_newest_puts_the_highest_number_first_and_the_unknown_last() -> None:
@@ -203,7 +203,7 @@ def test_a_data_set_without_profiles_or_contents_is_said() -> None:
             RANKERS[name]().fit(dataset, EVERYTHING)
 
 
-def test_ease_refuses_a_catalogue_it_cannot_invert(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ease_refuses_a_catalog_it_cannot_invert(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines.linear, "EASE_LIMIT", 29)
     with pytest.raises(UsageError, match="at most 29, got 30 items"):
         baselines.EASE().fit(SHOPPING, EVERYTHING)

@@ -13,10 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import Ended, as_options, recipe
-from fusionrec.config import Workspace
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.data.split import leave_last_out
-from fusionrec.training.run import train
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.data.splits import leave_last_out
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 Run = Callable[..., Ended]
 SMALL = as_options(recipe(epochs=1, batch=3000))
@@ -47,7 +47,8 @@ def test_plain_rows_in_a_pipe_and_talk_on_stderr(fusionrec: Run, tmp_path: Path)
     assert all(len(line) == len(block[0]) for block in blocks[:-1] for line in block)
     assert "0 of 20 lists of 10 differ" in blocks[-1][0][0]
     assert "run 1 of 1: new-user, users, fold 1 of 5, seed 0" in ended.err
-    assert "fusionrec evaluate --protocol new-user --data synthetic" in ended.err
+    command = f"fusionrec --home {tmp_path / 'home'} evaluate --protocol new-user --data synthetic"
+    assert command in ended.err
     assert "synthetic" in ended.err
     assert pq.read_table(saved).num_rows == 4 * 100
     # What was trained is thrown away.
@@ -66,7 +67,8 @@ def test_json_on_demand(fusionrec: Run, tmp_path: Path) -> None:
     assert [row["kind"] for row in found["rows"]] == ["baseline"]
     bias = found["rows"][0]
     assert np.mean(bias["by_run"]["rmse"]) == pytest.approx(bias["figures"]["rmse"], abs=1e-5)
-    assert found["command"].startswith("fusionrec evaluate --protocol rating")
+    assert found["command"].startswith("fusionrec --home ")
+    assert " evaluate --protocol rating " in found["command"]
     assert found["machine"]
     assert found["seconds"] >= bias["seconds"]
 
@@ -83,8 +85,9 @@ def test_a_version_is_measured_or_refused(fusionrec: Run, tmp_path: Path) -> Non
     ended = fusionrec(workspace, *given, "--version", "v2")
     assert (ended.code, ended.out) == (2, "")
     assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
-    assert "train one that may be measured: fusionrec train --protocol next-item\n" in ended.err
-    for option in (["--model", "sequence"], ["--profile", "quick"], ["--set", "training.epochs=2"]):
+    hint = f"fusionrec --home {tmp_path} train --protocol next-item"
+    assert f"train one that may be measured: {hint}\n" in ended.err
+    for option in (["--model", "sequence"], ["--preset", "quick"], ["--set", "training.epochs=2"]):
         ended = fusionrec(workspace, *given, *option, "--version", "v1")
         assert (ended.code, ended.out) == (2, "")
         assert f"v1 is trained already; {option[0]} says how to train" in ended.err
@@ -107,14 +110,15 @@ def test_what_train_makes_for_a_protocol_evaluate_measures(
     ended = fusionrec(workspace, "train", *SYNTHETIC, *UNSEEDED, *trained_for.split())
     assert ended.code == 0, ended.err
     # What it says comes next does come next.
-    assert f"measure it with: fusionrec evaluate {asked} --data synthetic --version v1" in ended.err
-    told = ("evaluate", *asked.split(), *SYNTHETIC, "--through-index", "0", "--json")
-    ended = fusionrec(workspace, *told, "--version", "v1")
+    command = f"fusionrec --home {tmp_path} evaluate {asked} --data synthetic --version v1"
+    assert f"measure it with: {command}" in ended.err
+    arguments = ("evaluate", *asked.split(), *SYNTHETIC, "--through-index", "0", "--json")
+    ended = fusionrec(workspace, *arguments, "--version", "v1")
     assert ended.code == 0, ended.err
     version = json.loads(ended.out)["rows"][0]
     assert version["name"] == "fusion v1"
     # As a model that is trained for the question and thrown away.
-    fresh = json.loads(fusionrec(workspace, *told, *UNSEEDED).out)["rows"][0]
+    fresh = json.loads(fusionrec(workspace, *arguments, *UNSEEDED).out)["rows"][0]
     assert fresh["figures"] == version["figures"]
 
 
@@ -142,7 +146,7 @@ def test_a_version_of_a_split_says_so_and_is_refused_on_another(
     )  # fmt: skip
     assert (ended.code, ended.out) == (2, "")
     assert "split users, fold 4 of 5, seed 2: the model was trained on other rows" in ended.err
-    assert "fusionrec train --protocol new-user --fold 3 --seed 2" in ended.err
+    assert f"fusionrec --home {tmp_path} train --protocol new-user --fold 3 --seed 2" in ended.err
 
 
 def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(
@@ -216,7 +220,7 @@ def test_a_split_that_is_not_there_is_no_training(
 def test_bad_input_is_said_before_any_work(
     given: list[str], says: str, fusionrec: Run, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr("fusionrec.training.run.train", None)  # whoever trains, fails
+    monkeypatch.setattr("fusionrec.training.train.train", None)  # whoever trains, fails
     data = [] if "--data" in given else SYNTHETIC
     began = time.monotonic()
     ended = fusionrec(Workspace(tmp_path), "evaluate", *given, *data)
@@ -224,3 +228,25 @@ def test_bad_input_is_said_before_any_work(
     assert ended.code == (1 if "no model yet" in says else 2), ended.err
     assert ended.out == ""
     assert time.monotonic() - began < 5
+
+
+def test_the_old_name_of_preset_is_taken_and_the_new_one_told(
+    fusionrec: Run, tmp_path: Path
+) -> None:
+    workspace, note = Workspace(tmp_path), "note: --profile is now --preset\n"
+    asked = ("evaluate", "--protocol", "rating", *SYNTHETIC, "--through-index", "0")
+    ended = fusionrec(workspace, *asked, "--profile", "quick", *as_options(recipe(epochs=1)))
+    assert ended.code == 0, ended.err
+    assert ended.err.startswith(note)
+    assert "--preset quick" in ended.err.splitlines()[-1]  # the command, to be repeated
+    for command in (asked, ("train", *SYNTHETIC)):
+        assert "--profile" not in fusionrec(workspace, command[0], "--help").out
+        for old, new in (("quick", "full"), ("full", "quick")):
+            refused = fusionrec(workspace, *command, "--profile", old, "--preset", new)
+            assert refused.code == 2
+            assert f"--preset {new} and --profile {old} differ" in refused.err
+        same = ("--profile", "stars", "--preset", "stars", "--set", "x=1")
+        assert fusionrec(workspace, *command, *same).err.startswith(note)
+    ended = fusionrec(workspace, *asked, "--version", "v1", "--profile", "quick")
+    assert (ended.code, ended.err.partition("\n")[0]) == (2, note.strip())
+    assert "v1 is trained already; --preset says how to train" in ended.err

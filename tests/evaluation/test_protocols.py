@@ -14,36 +14,36 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.artifact import Artifact
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.data.split import leave_last_out, random_split
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import UsageError
-from fusionrec.evaluation import PROTOCOLS, bootstrap
-from fusionrec.evaluation.anchors import ANCHORS
+from fusionrec.evaluation import PROTOCOLS, bootstrap, model_source
 from fusionrec.evaluation.bootstrap import compare
-from fusionrec.evaluation.measured import Measured, Values
-from fusionrec.evaluation.model import Fresh, Published
-from fusionrec.evaluation.protocols import ALL, Options, Run, named
+from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
+from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
+from fusionrec.evaluation.protocols import ALL, ProtocolOptions, SplitRun, named
 from fusionrec.evaluation.protocols.common import group_fields
+from fusionrec.evaluation.published_results import PUBLISHED
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.run import evaluate
-from fusionrec.evaluation.tables import tables
+from fusionrec.evaluation.text_tables import tables
 from fusionrec.metrics import mae, rmse
-from fusionrec.recipes import SequenceRecipe
-from fusionrec.training.run import train
+from fusionrec.models.presets import SequenceRecipe
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 SAMPLE = synthetic(seed=1, users=120, items=60, interactions=3000)
 ONE_FOLD = {"new-user": (0,), "global-time": (0,)}
 
 
-def asked(protocol: str, **given: Any) -> Options:
-    return Options(folds=ONE_FOLD.get(protocol), **given)
+def asked(protocol: str, **given: Any) -> ProtocolOptions:
+    return ProtocolOptions(folds=ONE_FOLD.get(protocol), **given)
 
 
-def fresh(**training: Any) -> Fresh:
-    return Fresh(recipe(epochs=1, **training))
+def fresh(**training: Any) -> TrainOnSplit:
+    return TrainOnSplit(recipe(epochs=1, **training))
 
 
 @cache
@@ -63,16 +63,18 @@ def figures(result: Result) -> dict[str, dict[str, float]]:
 
 def test_the_names_are_those_of_the_protocols() -> None:
     assert tuple(ALL) == PROTOCOLS
-    assert {anchor.protocol for anchor in ANCHORS} <= set(ALL)
-    for anchor in ANCHORS:
-        assert anchor.row in ("", *named(anchor.protocol).known())
+    assert {anchor.protocol for anchor in PUBLISHED} <= set(ALL)
+    for anchor in PUBLISHED:
+        assert anchor.row in ("", *named(anchor.protocol).baseline_names())
         assert anchor.source
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> None:
     result = measured(protocol)
-    beside = [b for b in named(protocol).known() if b != "taken-before"]  # nobody takes again here
+    beside = [
+        b for b in named(protocol).baseline_names() if b != "taken-before"
+    ]  # nobody takes again here
     assert [row.name for row in result.rows] == ["fusion", *beside]
     assert [row.is_model for row in result.rows] == [True] + [False] * (len(result.rows) - 1)
     found = figures(result)
@@ -89,7 +91,7 @@ def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> Non
 
 @pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "rating"])
 def test_the_index_and_the_exact_answer_agree(protocol: str) -> None:
-    searched = measured(protocol).searched
+    searched = measured(protocol).index_check
     assert searched is not None
     assert searched.differ == 0
     assert searched.index == searched.exact
@@ -123,7 +125,7 @@ def test_rating_reads_neither_times_nor_the_order_of_rows() -> None:
         time=rng.permutation(SAMPLE.time),
     )
     assert named("rating").prepare(SAMPLE).time is None
-    again = evaluate(other, named("rating"), Options(), fresh(), through_index=0)
+    again = evaluate(other, named("rating"), ProtocolOptions(), fresh(), through_index=0)
     assert figures(again) == figures(measured("rating"))
 
 
@@ -156,23 +158,21 @@ def test_new_user_reads_nothing_of_the_users_it_tests() -> None:
 
 def _spy(dataset: Dataset, seen: list[np.ndarray]) -> None:
     """Evaluates new-user and keeps the scores that the model gave."""
-    from fusionrec.evaluation import model
-
-    original = model.ModelRanker.scores
+    original = model_source.ModelRanker.scores
 
     def scores(self: Any, users: np.ndarray, history: Any = None) -> np.ndarray:
         seen.append(original(self, users, history))
         return seen[-1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model.ModelRanker, "scores", scores)
+        patch.setattr(model_source.ModelRanker, "scores", scores)
         evaluate(dataset, named("new-user"), asked("new-user"), fresh(), through_index=0)
 
 
 def test_next_item_leaves_out_all_that_came_before() -> None:
     protocol = named("next-item")
-    run = protocol.runs(SAMPLE, Options())[0]
-    task = protocol.tasks(SAMPLE, run, Options())[0]
+    run = protocol.runs(SAMPLE, ProtocolOptions())[0]
+    task = protocol.tasks(SAMPLE, run, ProtocolOptions())[0]
     assert (run.split.test == leave_last_out(SAMPLE, short="train").test).all()
     assert (task.exclude.counts == np.bincount(SAMPLE.user[run.split.before_test])).all()
     assert task.history is task.exclude
@@ -181,11 +181,11 @@ def test_next_item_leaves_out_all_that_came_before() -> None:
 
 def test_without_times_one_item_of_each_user_at_random_is_the_test() -> None:
     plain = replace(SAMPLE, time=None)
-    one, other = named("next-item").runs(plain, Options(seeds=(0, 1)))
+    one, other = named("next-item").runs(plain, ProtocolOptions(seeds=(0, 1)))
     assert not np.array_equal(one.split.test, other.split.test)
     tested = np.bincount(SAMPLE.user[one.split.test], minlength=len(SAMPLE.users))
     assert (tested == (np.bincount(SAMPLE.user, minlength=len(SAMPLE.users)) >= 3)).all()
-    result = evaluate(plain, named("next-item"), Options(), fresh(), through_index=0)
+    result = evaluate(plain, named("next-item"), ProtocolOptions(), fresh(), through_index=0)
     assert result.runs == ["no times: one at random, seed 0"]
     assert "one item of each user at random" in result.notes[0]
     assert result.row("fusion").figure("hr@10") > 0
@@ -194,12 +194,17 @@ def test_without_times_one_item_of_each_user_at_random_is_the_test() -> None:
 def test_without_times_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> None:
     plain = replace(SAMPLE, time=None)
     with pytest.raises(UsageError) as refused:
-        evaluate(plain, named("next-item"), Options(seeds=(2,)), Published(trained_on_all))
+        evaluate(
+            plain,
+            named("next-item"),
+            ProtocolOptions(seeds=(2,)),
+            TrainedVersion(trained_on_all),
+        )
     assert "fusionrec train --protocol next-item --seed 2" in str(refused.value.hint)
 
 
 def test_settings_can_be_chosen_without_a_look_at_the_test() -> None:
-    protocol, options = named("next-item"), Options(validation=True)
+    protocol, options = named("next-item"), ProtocolOptions(validation=True)
     run = protocol.runs(SAMPLE, options)[0]
     task = protocol.tasks(SAMPLE, run, options)[0]
     assert (task.relevant.items == SAMPLE.item[run.split.validation][_by_user(run)]).all()
@@ -209,18 +214,20 @@ def test_settings_can_be_chosen_without_a_look_at_the_test() -> None:
     assert "the test was not looked at" in result.notes[0]
 
 
-def _by_user(run: Run) -> np.ndarray:
+def _by_user(run: SplitRun) -> np.ndarray:
     return np.argsort(SAMPLE.user[run.split.validation])
 
 
 def test_new_item_ranks_the_hidden_items_alone_and_learns_nothing_of_them() -> None:
     protocol = named("new-item")
-    run = protocol.runs(SAMPLE, Options(seeds=(3,)))[0]
-    task = protocol.tasks(SAMPLE, run, Options())[0]
+    run = protocol.runs(SAMPLE, ProtocolOptions(seeds=(3,)))[0]
+    task = protocol.tasks(SAMPLE, run, ProtocolOptions())[0]
     assert task.candidates.sum() == 6
     assert not task.candidates[SAMPLE.item[task.rows]].any()
     assert (np.sort(task.tie_order) == np.arange(60)).all()
-    other = protocol.tasks(SAMPLE, protocol.runs(SAMPLE, Options(seeds=(4,)))[0], Options())[0]
+    other = protocol.tasks(
+        SAMPLE, protocol.runs(SAMPLE, ProtocolOptions(seeds=(4,)))[0], ProtocolOptions()
+    )[0]
     assert (task.tie_order != other.tie_order).any()
 
 
@@ -229,7 +236,7 @@ def test_planted_groups_are_found() -> None:
     board = checkerboard(users=60, items=40)
     source = fresh(batch=200)
     source = replace(source, recipe=recipe(epochs=40, batch=200, exposure=0.0, ranking=0.0))
-    result = evaluate(board, named("rating"), Options(), source)
+    result = evaluate(board, named("rating"), ProtocolOptions(), source)
     found = figures(result)
     assert found["fusion"]["rmse"] < 1.0
     assert found["bias"]["rmse"] > 1.9
@@ -238,9 +245,11 @@ def test_planted_groups_are_found() -> None:
 
 def test_a_second_schema_is_served() -> None:
     books = library()
-    result = evaluate(books, named("new-item"), Options(share=0.3), fresh(), through_index=5)
-    assert result.searched is not None
-    assert result.searched.users == 5
+    result = evaluate(
+        books, named("new-item"), ProtocolOptions(share=0.3), fresh(), through_index=5
+    )
+    assert result.index_check is not None
+    assert result.index_check.users == 5
     people = evaluate(books, named("new-user"), asked("new-user"), resamples=1000)
     assert [row.name for row in people.rows] == ["popular", "popular-by-group", "profile-ridge"]
     assert group_fields(books) == ["town"]
@@ -252,17 +261,28 @@ def test_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> Non
         ("rating", "300 of 300 test rows among them"),
     ):
         with pytest.raises(UsageError, match=says):
-            evaluate(SAMPLE, named(protocol), Options(), Published(trained_on_all))
+            evaluate(SAMPLE, named(protocol), ProtocolOptions(), TrainedVersion(trained_on_all))
     with pytest.raises(
         UsageError, match="v1 was trained on synthetic sample, this is checkerboard"
     ):
-        evaluate(checkerboard(), named("rating"), Options(), Published(trained_on_all))
+        evaluate(
+            checkerboard(),
+            named("rating"),
+            ProtocolOptions(),
+            TrainedVersion(trained_on_all),
+        )
 
 
 def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> None:
     split = leave_last_out(SAMPLE, short="train")
     artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.train)
-    result = evaluate(SAMPLE, named("next-item"), Options(), Published(artifact), through_index=0)
+    result = evaluate(
+        SAMPLE,
+        named("next-item"),
+        ProtocolOptions(),
+        TrainedVersion(artifact),
+        through_index=0,
+    )
     assert result.rows[0].name == "fusion v1"
     ours, theirs = result.row("fusion v1"), measured("next-item").row("fusion")
     assert ours.figure("ndcg@10") == theirs.figure("ndcg@10")
@@ -272,25 +292,25 @@ def test_a_version_that_saw_the_validation_items_is_not_asked_for_them(tmp_path:
     split = leave_last_out(SAMPLE, short="train")
     artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.before_test)
     protocol = named("next-item")
-    evaluate(SAMPLE, protocol, Options(), Published(artifact), through_index=0)
+    evaluate(SAMPLE, protocol, ProtocolOptions(), TrainedVersion(artifact), through_index=0)
     with pytest.raises(UsageError, match=r"of \d+ test rows among them"):
-        evaluate(SAMPLE, protocol, Options(validation=True), Published(artifact))
+        evaluate(SAMPLE, protocol, ProtocolOptions(validation=True), TrainedVersion(artifact))
 
 
 def test_a_model_that_ranks_is_not_asked_for_ratings() -> None:
     with pytest.raises(UsageError, match="ranks and predicts no ratings"):
-        evaluate(SAMPLE, named("rating"), Options(), Fresh(SequenceRecipe()))
+        evaluate(SAMPLE, named("rating"), ProtocolOptions(), TrainOnSplit(SequenceRecipe()))
 
 
 def test_a_training_that_saw_the_test_is_refused() -> None:
-    run = named("next-item").runs(SAMPLE, Options())[0]
+    run = named("next-item").runs(SAMPLE, ProtocolOptions())[0]
     with pytest.raises(UsageError, match="more than one part"):
         replace(run.split, train=np.arange(len(SAMPLE)))
 
 
-def line(name: str, value: np.ndarray, metric: str = "ndcg@10", model: bool = False) -> Measured:
+def line(name: str, value: np.ndarray, metric: str = "ndcg@10", model: bool = False) -> MetricsRow:
     users = np.arange(len(value))
-    return Measured(name, model, [Values(users, np.ones(len(value)), {metric: value})], 0.0)
+    return MetricsRow(name, model, [RunMetrics(users, np.ones(len(value)), {metric: value})], 0.0)
 
 
 def test_intervals_cover_zero_for_the_same_and_leave_it_out_for_others() -> None:
@@ -312,7 +332,9 @@ def test_intervals_cover_zero_for_the_same_and_leave_it_out_for_others() -> None
 def test_a_lower_error_is_the_better_one_and_rmse_weighs_by_ratings() -> None:
     rng = np.random.default_rng(0)
     error, weight = rng.random(200) + 0.5, rng.integers(1, 9, 200).astype(float)
-    one = replace(line("a", error, "rmse"), runs=[Values(np.arange(200), weight, {"rmse": error})])
+    one = replace(
+        line("a", error, "rmse"), runs=[RunMetrics(np.arange(200), weight, {"rmse": error})]
+    )
     two = replace(one, name="b", runs=[replace(one.runs[0], values={"rmse": error * 0.8})])
     assert one.figure("rmse") == pytest.approx(np.sqrt((weight * error**2).sum() / weight.sum()))
     assert compare(two, one, "rmse").mark == "better"
@@ -322,16 +344,16 @@ def test_a_lower_error_is_the_better_one_and_rmse_weighs_by_ratings() -> None:
 def test_users_of_several_runs_are_drawn_together_and_nan_counts_in_nothing() -> None:
     value = np.r_[np.full(30, 0.5), np.nan]
     users = np.arange(31)
-    runs = [Values(users, np.ones(31), {"hr@10": value + shift}) for shift in (0.0, 0.2)]
-    one = Measured("a", True, runs, 0.0)
+    runs = [RunMetrics(users, np.ones(31), {"hr@10": value + shift}) for shift in (0.0, 0.2)]
+    one = MetricsRow("a", True, runs, 0.0)
     assert one.figure("hr@10") == pytest.approx(0.6)
-    zero = Measured("b", False, [replace(r, values={"hr@10": value * 0}) for r in runs], 0.0)
+    zero = MetricsRow("b", False, [replace(r, values={"hr@10": value * 0}) for r in runs], 0.0)
     found = compare(one, zero, "hr@10")
     assert (found.low, found.high) == (pytest.approx(0.6), pytest.approx(0.6))
 
 
 def test_few_users_are_said_to_be_few_and_others_do_not_pair() -> None:
-    few = line("a", np.arange(bootstrap.FEWEST - 1.0))
+    few = line("a", np.arange(bootstrap.MIN_USERS - 1.0))
     assert compare(few, few, "ndcg@10").mark == "few users"
     with pytest.raises(UsageError, match="same users"):
         compare(few, line("b", np.zeros(4)), "ndcg@10")
@@ -340,7 +362,7 @@ def test_few_users_are_said_to_be_few_and_others_do_not_pair() -> None:
 
 
 def test_several_seeds_are_several_runs_and_the_mean_is_theirs() -> None:
-    result = evaluate(SAMPLE, named("rating"), Options(seeds=(0, 1, 2)))
+    result = evaluate(SAMPLE, named("rating"), ProtocolOptions(seeds=(0, 1, 2)))
     bias = result.row("bias")
     assert result.seeds == [0, 1, 2]
     assert len(set(bias.by_run("rmse"))) == 3
@@ -348,7 +370,7 @@ def test_several_seeds_are_several_runs_and_the_mean_is_theirs() -> None:
 
 
 def test_folds_test_every_user_once() -> None:
-    result = evaluate(SAMPLE, named("new-user"), Options())
+    result = evaluate(SAMPLE, named("new-user"), ProtocolOptions())
     users = np.concatenate([run.users for run in result.row("popular").runs])
     assert len(result.runs) == 5
     assert sorted(users) == np.unique(SAMPLE.user).tolist()
@@ -400,10 +422,10 @@ def test_what_does_not_suit_is_said_before_any_long_work(
     protocol: str, make: Callable[..., Dataset], given: dict[str, Any], says: str | None
 ) -> None:
     if says is None:
-        evaluate(library(), named(protocol), Options(**given))
+        evaluate(library(), named(protocol), ProtocolOptions(**given))
         return
     with pytest.raises(UsageError, match=says):
-        evaluate(make(SAMPLE), named(protocol), Options(**given), Never())
+        evaluate(make(SAMPLE), named(protocol), ProtocolOptions(**given), Never())
 
 
 def test_an_unknown_protocol_is_said() -> None:
@@ -413,7 +435,7 @@ def test_an_unknown_protocol_is_said() -> None:
 
 def test_made_up_times_are_marked_wherever_the_clock_is_read() -> None:
     copy = replace(SAMPLE, name="ml-1m")
-    result = evaluate(copy, named("global-time"), Options(baselines=("popular",)))
+    result = evaluate(copy, named("global-time"), ProtocolOptions(baselines=("popular",)))
     assert result.notes[0] == "on partly interpolated timestamps"
-    assert evaluate(copy, named("rating"), Options()).anchors
-    assert not measured("rating").anchors
+    assert evaluate(copy, named("rating"), ProtocolOptions()).published
+    assert not measured("rating").published

@@ -9,23 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pages import words_of
 
 from builders import carousel, library, recipe, sequence_recipe
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.tables import Histories
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report.held_out import HeldOut, held_out
+from fusionrec.evaluation.report.holdout import Holdout, find_holdout
 from fusionrec.evaluation.report.html import number
-from fusionrec.evaluation.report.measured import Measured, measure
-from fusionrec.evaluation.report.scorer import Scorer
+from fusionrec.evaluation.report.quality import Quality, measure
+from fusionrec.evaluation.report.scoring import Scorer
+from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import mae, rmse
-from fusionrec.recipes import RatingSettings, Recipe, SequenceRecipe
-from fusionrec.scores import SCALE
-from fusionrec.training.run import train
-from pages import words_of
+from fusionrec.models.presets import RatingSettings, Recipe, SequenceRecipe
+from fusionrec.registry import Artifact
+from fusionrec.registry.tables import Histories
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 VOID = {"meta", "img", "br", "hr", "link", "input", "col", "wbr", "path", "use", "rect", "circle"}
 
@@ -118,9 +118,9 @@ def test_other_data_is_refused(fusionrec, workspace):
 
 
 def test_titles_are_no_markup(fusionrec, published, tmp_path):
-    from fusionrec.artifact.model import sha256
-    from fusionrec.artifact.tables import write_table
     from fusionrec.data.dataset import Table
+    from fusionrec.registry.artifact import sha256
+    from fusionrec.registry.tables import write_table
 
     workspace = Workspace(tmp_path / "hostile")
     folder = workspace.models / "v1"
@@ -177,7 +177,7 @@ def walks() -> Dataset:
 
 @pytest.fixture(scope="module")
 def reader(walks: Dataset, made_of) -> Artifact:
-    """A version that reads histories; half of the users' latest ratings are held out."""
+    """A version that reads histories; half of the users' latest ratings are its holdout."""
     return made_of(walks, sequence_recipe(epochs=8, validation=0.5))
 
 
@@ -187,36 +187,36 @@ def starred(dataset: Dataset, made_of) -> Artifact:
     return made_of(dataset, replace(recipe(epochs=4), rating=HEAD))
 
 
-def with_measured(artifact: Artifact, data: Dataset) -> tuple[HeldOut, Measured]:
+def with_measured(artifact: Artifact, data: Dataset) -> tuple[Holdout, Quality]:
     """What a version's report measures."""
-    held = held_out(artifact, data)
-    return held, measure(Scorer(artifact, held), held)
+    holdout = find_holdout(artifact, data)
+    return holdout, measure(Scorer(artifact, holdout), holdout)
 
 
 def test_a_version_that_reads_histories_holds_out_the_latest(reader, walks):
-    held = held_out(reader, walks)
-    assert 10 < len(held.rows) < len(walks.users)
-    assert np.array_equal(np.union1d(held.trained, held.rows), np.arange(len(walks)))
-    for row in held.rows:
+    holdout = find_holdout(reader, walks)
+    assert 10 < len(holdout.rows) < len(walks.users)
+    assert np.array_equal(np.union1d(holdout.trained, holdout.rows), np.arange(len(walks)))
+    for row in holdout.rows:
         assert walks.time[row] == walks.time[walks.user == walks.user[row]].max()
-    assert f"{len(held.rows)} held out for validation" in words_of(reader, walks)
+    assert f"{len(holdout.rows)} held out for validation" in words_of(reader, walks)
 
 
 def test_other_rows_are_refused_for_a_version_that_reads_histories(reader, walks):
     manifest = {**reader.manifest}
     manifest["recipe"] = {**manifest["recipe"], "training": {"validation": 0.5, "seed": 1}}
     with pytest.raises(UsageError, match="drawn again"):
-        held_out(replace(reader, manifest=manifest), walks)
+        find_holdout(replace(reader, manifest=manifest), walks)
 
 
 def test_no_vector_reads_what_it_is_asked(reader, walks):
-    held = held_out(reader, walks)
-    found, users = Scorer(reader, held).vectors, np.arange(len(walks.users))
-    before = Histories.build(walks, held.trained)
+    holdout = find_holdout(reader, walks)
+    found, users = Scorer(reader, holdout).vectors, np.arange(len(walks.users))
+    before = Histories.build(walks, holdout.trained)
     histories = [before.of(user) for user in users]
     wanted = reader.vectors_of(walks.users.ids, walks.users.columns, histories)
     assert found == pytest.approx(wanted, abs=1e-5)
-    asked = np.isin(users, walks.user[held.rows])
+    asked = np.isin(users, walks.user[holdout.rows])
     apart = np.abs(found - reader.user_vectors).max(axis=1)
     assert (apart[asked] > 1e-3).all(), "the stored vectors read the held-out rows"
     assert (apart[~asked] == 0).all()
@@ -225,22 +225,22 @@ def test_no_vector_reads_what_it_is_asked(reader, walks):
 
 def test_lists_are_as_good_as_training_found_them(reader, walks):
     """Training judged an epoch by the same users, from the same histories: the figures agree."""
-    held, found = with_measured(reader, walks)
-    assert set(walks.item[held.trained]) == set(range(len(walks.items)))
+    holdout, found = with_measured(reader, walks)
+    assert set(walks.item[holdout.trained]) == set(range(len(walks.items)))
     epochs = {e["number"]: e["validation"] for e in reader.manifest["training"]["epochs"]}
     wanted = epochs[reader.manifest["training"]["best_epoch"]]
     assert found.any.model["ndcg@10"] == pytest.approx(wanted, abs=1e-4)
-    leaking = measure(Scorer(reader), held).any.model["ndcg@10"]
+    leaking = measure(Scorer(reader), holdout).any.model["ndcg@10"]
     assert abs(leaking - wanted) > 0.05, "the test could not tell a vector that read the answer"
 
 
 def test_the_page_shows_figures_of_vectors_that_read_no_answer(reader, walks):
-    held, found = with_measured(reader, walks)
+    holdout, found = with_measured(reader, walks)
     said = words_of(reader, walks)
     assert f"At 10 the model has {found.any.model['ndcg@10']:.3f}" in said
-    user, item = walks.user[held.rows], walks.item[held.rows]
+    user, item = walks.user[holdout.rows], walks.item[holdout.rows]
     medians = [
-        float(np.median(s.pairs(user, item))) for s in (Scorer(reader, held), Scorer(reader))
+        float(np.median(s.pairs(user, item))) for s in (Scorer(reader, holdout), Scorer(reader))
     ]
     blind, leaking = (f"4 stars {number(median, 2)}," for median in medians)
     assert blind != leaking
@@ -270,8 +270,8 @@ def test_a_version_that_only_ranks_predicts_no_rating(dataset, made_of, made):
 
 
 def test_a_version_without_a_head_measures_its_scores(published, dataset):
-    held, found = with_measured(published, dataset)
-    user, item, rating = (x[held.rows] for x in (dataset.user, dataset.item, dataset.rating))
+    holdout, found = with_measured(published, dataset)
+    user, item, rating = (x[holdout.rows] for x in (dataset.user, dataset.item, dataset.rating))
     cosine = (published.user_vectors[user] * published.item_vectors[item]).sum(axis=1)
     wanted = published.scores.rating(SCALE * cosine.astype(np.float64))
     assert found.by_score.rmse == pytest.approx(rmse(wanted, rating), abs=1e-5)
@@ -283,9 +283,9 @@ def test_a_version_without_a_head_measures_its_scores(published, dataset):
 
 
 def test_a_rating_heads_error_is_the_heads(starred, dataset):
-    held, found = with_measured(starred, dataset)
-    user, item, rating = (x[held.rows] for x in (dataset.user, dataset.item, dataset.rating))
-    product = (starred.stars.users[user] * starred.stars.items[item]).sum(axis=1)
+    holdout, found = with_measured(starred, dataset)
+    user, item, rating = (x[holdout.rows] for x in (dataset.user, dataset.item, dataset.rating))
+    product = (starred.rating_head.users[user] * starred.rating_head.items[item]).sum(axis=1)
     by_head = np.clip(product, *dataset.schema.rating_range)  # it knows every one of these pairs
     assert found.by_head.rmse == pytest.approx(rmse(by_head, rating), abs=1e-4)
     assert found.by_head.mae == pytest.approx(mae(by_head, rating), abs=1e-4)

@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pages import words_of
 
 from builders import recipe, sequence_recipe
-from fusionrec.artifact import Artifact
-from fusionrec.config import Workspace
+from event_data import baskets, data_set, groups, schema
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field
-from fusionrec.training.run import train
-from happenings import baskets, data_set, groups, schema
-from pages import words_of
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 # What only a rating is called. Settings keep their names, such as training.rating_dropout.
 OF_RATINGS = re.compile(r"\b(?:un)?(?:rat(?:ed|es?|ings?)|stars?)\b", re.IGNORECASE)
@@ -109,7 +109,7 @@ def test_what_the_data_say_stays_as_it_is(artifact, doings):
     assert "Among the best known: Star rating " in said
 
 
-def test_events_are_told_of_as_such(artifact, doings):
+def test_events_are_called_events(artifact, doings):
     said = words_of(artifact, doings)
     assert [words for _, words in ANYWHERE if words not in said] == []
     assert "taken, weight 0.2" in said
@@ -124,7 +124,7 @@ def test_events_are_measured_as_such(reader, doings):
     assert re.search(r"head: \d+% of items, \d+% of interactions, ", said)
 
 
-def test_ratings_are_told_of_as_such(published, dataset):
+def test_ratings_are_called_ratings(published, dataset):
     said = words_of(published, dataset)
     assert [words for words, _ in (*ANYWHERE, *MEASURED) if words not in said] == []
     assert re.search(r"head: \d+% of items, \d+% of ratings, ", said)

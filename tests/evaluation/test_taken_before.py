@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from builders import checkerboard
+from event_data import baskets, data_set, schema
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens.sample import synthetic
+from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.baselines import Popular, TakenBefore
-from fusionrec.evaluation.protocols import ALL, Options, named
+from fusionrec.evaluation.protocols import ALL, ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.metrics import top
-from happenings import baskets, data_set, schema
 
 ANEW = ("next-item", "global-time")  # known users are asked about items that others know
 
@@ -50,7 +50,7 @@ def test_what_someone_took_most_often_comes_first_and_then_what_is_popular() -> 
     assert orders(data) == [[3, 1, 0, 2, 4], [2, 4, 3, 1, 0], [4, 2, 3, 1, 0]]
 
 
-def test_of_equal_items_the_popular_one_comes_first_and_then_the_catalogues_first() -> None:
+def test_of_equal_items_the_popular_one_comes_first_and_then_the_catalogs_first() -> None:
     data = took((0, 0, 1.0), (0, 1, 1.0), (0, 2, 1.0), (1, 2, 1.0), (1, 3, 1.0))
     assert orders(data) == [[2, 0, 1, 3], [2, 3, 0, 1]]
 
@@ -96,7 +96,7 @@ def test_it_is_offered_where_people_take_items_again_and_nowhere_else() -> None:
     for name, protocol in ALL.items():
         once, more = (list(protocol.baselines(data, 0)) for data in (sample, again))
         assert "taken-before" not in once
-        assert more == [b for b in protocol.known() if b == "taken-before" or b in once]
+        assert more == [b for b in protocol.baseline_names() if b == "taken-before" or b in once]
         assert ("taken-before" in more) == (name in ANEW)
 
 
@@ -105,18 +105,22 @@ def test_other_data_is_not_said_to_lack_it(protocol: str) -> None:
     sample = synthetic(seed=1, users=120, items=60, interactions=3000)
     assert not any("cannot serve" in note for note in noted(sample, protocol))
     with pytest.raises(UsageError, match="cannot serve the baseline taken-before"):
-        evaluate(checkerboard(), named("next-item"), Options(baselines=("taken-before",)))
+        evaluate(
+            checkerboard(),
+            named("next-item"),
+            ProtocolOptions(baselines=("taken-before",)),
+        )
 
 
 def noted(dataset: Dataset, protocol: str) -> list[str]:
-    return evaluate(dataset, named(protocol), Options(), resamples=1000).notes
+    return evaluate(dataset, named(protocol), ProtocolOptions(), resamples=1000).notes
 
 
 @pytest.mark.parametrize("protocol", ANEW)
 @pytest.mark.parametrize("stars", [False, True])
 def test_where_people_do_repeat_it_ranks_better_than_popularity(protocol: str, stars: bool) -> None:
     data = rated(baskets()) if stars else baskets()
-    result = evaluate(data, named(protocol), Options())
+    result = evaluate(data, named(protocol), ProtocolOptions())
     ours, popular = (result.row(name).figure("ndcg@10") for name in ("taken-before", "popular"))
     assert ours > 1.2 * popular, (ours, popular)
     others = [row.name for row in result.rows]
@@ -128,5 +132,5 @@ def test_what_is_known_of_a_user_when_the_next_item_is_asked_counts() -> None:
     taken = [(user, (user + n) % 7) for user in range(40) for n in (0, 1, 2, 2, 2)]
     user, item = zip(*taken, strict=True)
     data = data_set(schema(repeats=True), user, item, time=np.tile(np.arange(5), 40))
-    found = evaluate(data, named("next-item"), Options(baselines=("taken-before",)))
+    found = evaluate(data, named("next-item"), ProtocolOptions(baselines=("taken-before",)))
     assert found.row("taken-before").figure("ndcg@10") == 1.0

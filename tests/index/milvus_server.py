@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
-_SCRIPT = Path(__file__).with_name("own_network.py")
+_SCRIPT = Path(__file__).with_name("network_namespace.py")
 _MEMORY = 1_000_000_000  # bytes that must be free; an idle server takes 220 MB, the tests as much
 _READY = 120.0  # seconds; 7 to 15 are usual
 # Seconds. A server that was killed is not let back in before its session of before has run out; one

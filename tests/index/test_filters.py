@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from index_data import BRANDS, SHOP, films, shop
 from milvus_lite.search.filter.tokens import TokenKind, tokenize
-from shop import BRANDS, SHOP, films, shop
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
@@ -319,9 +319,9 @@ def test_values_that_items_hold(in_milvus: Index, kind: type[AnyOf], field: str)
     """Two that an item holds together where it can, and two that none may hold together."""
     schema, items, _ = shop()
     column = items.columns[field]
-    held = [value if isinstance(value, tuple) else (value,) for value in column]
-    first = tuple(dict.fromkeys(one for several in held for one in several))[:2]
-    pairs = {first, *(several[:2] for several in held if len(several) > 1)}
+    several_by_item = [value if isinstance(value, tuple) else (value,) for value in column]
+    first = tuple(dict.fromkeys(one for several in several_by_item for one in several))[:2]
+    pairs = {first, *(several[:2] for several in several_by_item if len(several) > 1)}
     found = set()
     for values in sorted(pairs):
         condition = kind(field, values)

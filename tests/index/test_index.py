@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from shop import BRANDS, LONG, films, shop
+from index_data import BRANDS, LONG, films, shop
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES
@@ -106,8 +106,8 @@ def meets(item: dict[str, object], where: list[Condition]) -> bool:
     for condition in where:
         value = item[condition.field]
         if isinstance(condition, AnyOf):
-            held = value if isinstance(value, tuple) else (value,)
-            if not set(held) & set(condition.values):  # type: ignore[arg-type]
+            values = value if isinstance(value, tuple) else (value,)
+            if not set(values) & set(condition.values):  # type: ignore[arg-type]
                 return False
         else:
             low = -np.inf if condition.low is None else condition.low

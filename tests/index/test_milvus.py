@@ -20,8 +20,9 @@ import grpc
 import numpy as np
 import pymilvus.exceptions
 import pytest
-from shop import films, shop
+from index_data import films, shop
 
+from fusionrec.cli.hints import hint_of
 from fusionrec.errors import (
     DataError,
     FusionrecError,
@@ -31,8 +32,8 @@ from fusionrec.errors import (
     StoreUnavailableError,
     UsageError,
 )
-from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, wipe
-from fusionrec.index.boundary import quiet, translated
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
+from fusionrec.index.error_mapping import silence_logs, translated
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films()
@@ -81,7 +82,7 @@ def test_progress_and_description(tmp_path: Path) -> None:
         vectors,
         collection_name(2, B),
         B,
-        progress=lambda *told: seen.append(told),
+        progress=lambda *report: seen.append(report),
     ) as index:
         wrote = [("writing", 1000, 1500), ("writing", 1500, 1500)]
         assert seen == [*wrote, ("indexing", 1500, 1500)]
@@ -126,7 +127,7 @@ def test_alias_and_drop(path: Path) -> None:
 def test_missing(tmp_path: Path, path: Path) -> None:
     with pytest.raises(StoreMissingError) as raised:
         reopen(tmp_path / "nowhere" / "milvus.db")
-    assert raised.value.hint
+    assert hint_of(raised.value)
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(StoreMissingError):
         reopen(path, version=7)
@@ -214,7 +215,7 @@ def test_a_killed_build_is_noticed_and_built_again(path: Path) -> None:
     code = f"""
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from shop import films
+        from index_data import films
         from fusionrec.index import MilvusIndex
         name = {collection_name(2, B)!r}
         MilvusIndex.build(
@@ -239,7 +240,7 @@ def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
     with pytest.raises(StoreError, match="was closed"):
         one.search(FILMS[2][0], 5)
     with pytest.raises(StoreUnavailableError, match="is open"):
-        wipe(str(path))
+        move_aside(str(path))
     two.close()
     assert "ok" in in_another_process(path)
 
@@ -247,9 +248,9 @@ def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
 def in_another_process(path: Path) -> str:
     code = f"""
         import time, fusionrec.errors
-        from fusionrec.index import MilvusStore, wipe
+        from fusionrec.index import MilvusStore, move_aside
         start = time.perf_counter()
-        for use in (MilvusStore, wipe) if {path.exists()} else ():
+        for use in (MilvusStore, move_aside) if {path.exists()} else ():
             try:
                 opened = use({str(path)!r})
                 if use is MilvusStore:
@@ -266,7 +267,7 @@ def in_another_process(path: Path) -> str:
     return done.stdout
 
 
-def test_a_second_process_is_told_at_once(path: Path) -> None:
+def test_a_second_process_fails_at_once(path: Path) -> None:
     with reopen(path):
         lines = in_another_process(path).splitlines()
     assert len(lines) == 2  # neither opened nor moved away
@@ -332,11 +333,11 @@ def test_damage_is_noticed_and_mended(damage: str, path: Path, capfd: Any) -> No
     DAMAGE[damage](path)
     with pytest.raises(StoreDamagedError) as raised:
         reopen(path)
-    assert raised.value.hint
+    assert hint_of(raised.value)
     if damage == "schema missing":
         with pytest.raises(StoreDamagedError, match="cannot be dropped"):
             MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A)
-    moved = wipe(str(path))
+    moved = move_aside(str(path))
     assert moved == path.with_name("milvus.db.damaged-1")
     assert moved.exists()
     assert not path.exists()
@@ -367,12 +368,12 @@ def test_a_lost_index_file_does_no_harm(path: Path) -> None:
 
 def test_wipe_counts_on(path: Path) -> None:
     path.with_name("milvus.db.damaged-1").mkdir()
-    moved = wipe(str(path))
+    moved = move_aside(str(path))
     assert moved is not None
     assert moved.name == "milvus.db.damaged-2"
-    assert wipe(str(path)) is None
+    assert move_aside(str(path)) is None
     with pytest.raises(UsageError):
-        wipe("http://localhost:19530")
+        move_aside("http://localhost:19530")
 
 
 def _instances() -> Iterator[Exception]:
@@ -424,7 +425,7 @@ def test_what_the_system_refuses_is_no_damage(error: Exception, caused: bool) ->
         raised.__cause__ = error
     with pytest.raises(StoreUnavailableError) as caught, translated("/a/milvus.db"):
         raise raised
-    assert "fusionrec index" not in (caught.value.hint or "")
+    assert "fusionrec index" not in (hint_of(caught.value) or "")
 
 
 METHODS: dict[str, Callable[[MilvusIndex], object]] = {
@@ -470,7 +471,7 @@ def _mapped(place: str, error: Exception, reading: bool = True) -> FusionrecErro
     return raised.value
 
 
-def test_errors_are_told_apart() -> None:
+def test_errors_are_distinguished() -> None:
     lite, server = "/a/milvus.db", "http://host:19530"
     unknown = pymilvus.exceptions.MilvusException(message="odd")
     assert type(_mapped(lite, unknown)) is StoreDamagedError
@@ -489,7 +490,7 @@ def test_errors_are_told_apart() -> None:
         not_yet = pymilvus.exceptions.MilvusException(code=code, message="not loaded")
         assert type(_mapped(server, not_yet)) is StoreUnavailableError
     database = pymilvus.exceptions.MilvusException(code=800, message="database not found")
-    assert "database=NAME" in (_mapped(server, database).hint or "")
+    assert "database=NAME" in (hint_of(_mapped(server, database)) or "")
 
 
 def test_no_secret_is_shown(capfd: Any, caplog: Any) -> None:
@@ -510,14 +511,14 @@ def test_no_secret_is_shown(capfd: Any, caplog: Any) -> None:
 
 def test_a_server_that_hangs_is_given_up() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        held: list[socket.socket] = []
-        taker = threading.Thread(target=lambda: held.append(silent.accept()[0]), daemon=True)
+        accepted: list[socket.socket] = []
+        taker = threading.Thread(target=lambda: accepted.append(silent.accept()[0]), daemon=True)
         taker.start()
         start = time.perf_counter()
         with pytest.raises(StoreUnavailableError):
             MilvusStore(Place(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=0.5))
         assert time.perf_counter() - start < 10
-        for connection in held:
+        for connection in accepted:
             connection.close()
 
 
@@ -563,8 +564,8 @@ def test_other_logging_is_left_alone() -> None:
         log.error("not seen")
         raise ValueError
 
-    quiet()
-    quiet()
+    silence_logs()
+    silence_logs()
     log, handler = logging.getLogger("pymilvus.decorators"), Handler()
     log.addHandler(handler)
     try:

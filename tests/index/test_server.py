@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from index_data import films, shop
 from milvus_server import CannotStartError, MilvusServer
-from shop import films, shop
 
+from fusionrec.cli.hints import hint_of
 from fusionrec.errors import (
     StoreDamagedError,
     StoreError,
@@ -31,9 +32,9 @@ from fusionrec.index import (
     Place,
     collection_name,
 )
-from fusionrec.index.kinds import Kind
+from fusionrec.index.benchmark import measure_search
+from fusionrec.index.index_types import IndexType
 from fusionrec.index.layout import layout_of
-from fusionrec.index.measured import measured
 
 A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films(200, seed=5)
@@ -125,7 +126,7 @@ def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) 
         MilvusIndex.build(place, *half, collection_name("half", B), B, progress=stop)
     with pytest.raises(StoreDamagedError) as raised:
         MilvusIndex.open(place, *half, collection_name("half", B), B)
-    assert "fusionrec index" in (raised.value.hint or "")
+    assert "fusionrec index" in (hint_of(raised.value) or "")
     with MilvusIndex.build(place, *half, collection_name("half", B), B) as index:
         exact = ExactIndex(*half).search(half[2][7], 10)
         assert index.search(half[2][7], 10).rows.tolist() == exact.rows.tolist()
@@ -242,7 +243,7 @@ def test_a_server_that_hangs_is_given_up(
             error = ended_within(call)
             assert isinstance(error, StoreUnavailableError)
             assert place.uri in error.message
-            assert error.hint
+            assert hint_of(error)
     assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
 
 
@@ -338,7 +339,7 @@ def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog:
     )
     with MilvusStore(good) as store:
         assert store.collections() == []
-        assert "server" in store.software.title
+        assert "server" in store.server.title
     with MilvusStore(replace(good, token="", user="root", password="Milvus")) as store:
         assert store.active() is None
     wrong = {
@@ -367,19 +368,19 @@ def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog:
 
 @pytest.mark.parametrize("kind", ["HNSW", "IVF_SQ8"])
 def test_an_index_that_is_not_exact_answers_with_the_models_scores(
-    place: Place, kind: Kind
+    place: Place, kind: IndexType
 ) -> None:
     """Rounded vectors only choose the candidates; what is answered is scored again."""
     schema, items, vectors = films(3_000, seed=8)
     place = replace(place, timeout=30.0)
-    name, told = collection_name(kind.lower(), B), set[str]()
+    name, steps = collection_name(kind.lower(), B), set[str]()
     with MilvusIndex.build(
-        place, schema, items, vectors, name, B, kind=kind, progress=lambda s, *_: told.add(s)
+        place, schema, items, vectors, name, B, kind=kind, progress=lambda s, *_: steps.add(s)
     ) as index:
         assert index.store.index_type(name) == index.kind == kind
-        assert told == {"writing", "indexing"}
+        assert steps == {"writing", "indexing"}
         exact = ExactIndex(schema, items, vectors)
-        assert measured(index, exact, vectors[:50]).recall > 0.9
+        assert measure_search(index, exact, vectors[:50]).recall > 0.9
         hits = index.search(vectors[5], 10)
         assert hits.rows[0] == 5
         np.testing.assert_allclose(hits.scores, vectors[hits.rows] @ vectors[5], atol=1e-6)
@@ -394,10 +395,10 @@ def test_an_index_that_is_never_built_is_given_up(
     place: Place, store: MilvusStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server takes DISKANN, and has no node that builds it."""
-    monkeypatch.setattr("fusionrec.index.milvus._STALL", 0.5)
-    monkeypatch.setattr("fusionrec.index.milvus._ROW_STALL", 0.0)
+    monkeypatch.setattr("fusionrec.index.milvus_store._STALL", 0.5)
+    monkeypatch.setattr("fusionrec.index.milvus_store._ROW_STALL", 0.0)
     place, name = replace(place, timeout=30.0), collection_name("disk", B)
     with pytest.raises(StoreUnavailableError, match="0 of 3000 rows in the index") as raised:
         MilvusIndex.build(place, *films(3_000, seed=8), name, B, kind="DISKANN")
-    assert "--kind HNSW" in str(raised.value.hint)
+    assert "--kind HNSW" in str(hint_of(raised.value))
     store.drop(name)

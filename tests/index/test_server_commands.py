@@ -11,16 +11,16 @@ import pytest
 from milvus_server import MilvusServer
 
 from builders import Ended
-from fusionrec.config import Workspace
 from fusionrec.index import MilvusStore, Place
 from fusionrec.ledger import Ledger
+from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
 
 
 @pytest.fixture
 def database(server: MilvusServer, monkeypatch: pytest.MonkeyPatch) -> Place:
-    """An empty database, which the commands are told of as people would."""
+    """An empty database, which the commands get by their options."""
     place = Place(f"{server.uri}/commands")
     with MilvusStore(Place(server.uri)) as store:
         if "commands" not in store._call("list_databases"):
@@ -58,7 +58,7 @@ def test_a_place_is_named_once(workspace: Workspace, fusionrec: Command, databas
     server = database.uri
     beside = recommended(fusionrec, workspace, "--milvus", server)
     assert (beside["place"], beside["items"]) == ("exact", exact["items"])
-    assert f"fusionrec index --milvus {server} --version v1" in beside["notes"][0]
+    assert f"v1 has no index in {server}" in beside["notes"][0]
     assert Ledger(workspace.ledger).active().place == database.name
     with MilvusStore(database) as store:  # our own place is mended
         store._call("drop_alias", "fusionrec")
@@ -67,7 +67,7 @@ def test_a_place_is_named_once(workspace: Workspace, fusionrec: Command, databas
     assert (again["place"], again["items"]) == (database.name, exact["items"])
 
 
-def test_a_server_that_is_away_is_told_and_answered_without(
+def test_a_server_that_is_away_is_reported_and_answered_without(
     workspace: Workspace, fusionrec: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Ledger(workspace.ledger).activate("v1", "http://127.0.0.1:9")

@@ -10,8 +10,8 @@ import pytest
 from milvus_server import MilvusServer
 
 from builders import Ended
-from fusionrec.config import Workspace
 from fusionrec.index import MilvusStore, Place
+from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
 

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from milvus_server import MilvusServer
 
-from fusionrec.config import Workspace
+from fusionrec.deploy.build import build_index
+from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.index import MilvusStore, Place
-from fusionrec.indexing import build_index
-from fusionrec.live import Live
-from fusionrec.query import Query
-from fusionrec.versions import load
+from fusionrec.recommend.query import Query
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import opened
-from swapping import Stores, eventually, exact, queries, short, swaps
+from swap_stress import Stores, eventually, exact, queries, short, swaps
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def database(server: MilvusServer) -> Place:
     with MilvusStore(place) as store:
         if store.active():
             store._call("drop_alias", "fusionrec")
-        for held in store.collections():
-            store.drop(held.name)
+        for collection in store.collections():
+            store.drop(collection.name)
     return place
 
 
@@ -49,7 +49,7 @@ def test_a_server_that_hangs_is_answered_exactly_and_comes_back(
     build_index(workspace, artifact, database)
     brief = replace(database, timeout=1.0)
     with server.hung():
-        live = Live(workspace, brief, look=0.05, retry=0.2)
+        live = LiveRecommender(workspace, brief, look=0.05, retry=0.2)
         answer = live.answer(lambda recommender: recommender.recommend(query))
         assert (answer.place, short(answer)) == ("exact", wanted)
         assert database.name in answer.notes[0]

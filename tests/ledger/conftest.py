@@ -8,7 +8,7 @@ import pytest
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+def location(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
     """Where a ledger may be made: a file, and a schema of a server."""
     if request.param == "sqlite":
         return tmp_path / "home" / "ledger.sqlite"

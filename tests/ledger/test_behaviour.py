@@ -9,15 +9,15 @@ import pytest
 
 from builders import python
 from fusionrec.errors import LedgerError, UsageError
-from fusionrec.ledger import Event, Impression, Ledger, Recent
+from fusionrec.ledger import Event, Impression, Ledger, RecentActivity
 
 ODD = ["ბ", "x\n\"'; DROP TABLE events; --", "%s :user ?1 \\", "\U0001f600", " ", "a" * 500]
 BAD = ["", "a" * 501, "a" * 10_000, "\ud800", "ok\udfff", "a\0b"]
 
 
 @pytest.fixture
-def ledger(place) -> Ledger:
-    return Ledger(place)
+def ledger(location) -> Ledger:
+    return Ledger(location)
 
 
 def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp_path):
@@ -25,8 +25,8 @@ def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp
     assert ledger.activations() == ledger.item_changes() == ledger.events() == ledger.keys() == []
     assert ledger.impressions() == []
     assert ledger.stamp() == (0, 0)
-    assert ledger.last_event() == ledger.event_count() == ledger.pulse().gone == 0
-    assert ledger.shown_counts("u") == ledger.profiles() == {}
+    assert ledger.last_event() == ledger.event_count() == ledger.revision().removals == 0
+    assert ledger.impression_counts("u") == ledger.profiles() == {}
     assert ledger.profile("u") is None
     assert ledger.key_of("frk_") is None
     assert not ledger.is_forgotten("u")
@@ -34,17 +34,18 @@ def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-def test_activations_come_back_in_order_in_another_process(place):
+def test_activations_come_back_in_order_in_another_process(location):
     for version in ("v1", "v3", "v1"):
-        Ledger(place).activate(version, f"/somewhere/{version}.db", 3, "c")
+        Ledger(location).activate(version, f"/somewhere/{version}.db", 3, "c")
     code = (
         "import sys, pathlib; from fusionrec.ledger import Ledger\n"
-        "place = sys.argv[1] if '://' in sys.argv[1] else pathlib.Path(sys.argv[1])\n"
-        "for a in Ledger(place).activations(): print(a.version, a.place, a.changes, a.collection)"
+        "location = sys.argv[1] if '://' in sys.argv[1] else pathlib.Path(sys.argv[1])\n"
+        "for a in Ledger(location).activations():\n"
+        "    print(a.version, a.place, a.changes, a.collection)"
     )
-    said = python(code, place).splitlines()
+    said = python(code, location).splitlines()
     assert said == [f"{v} /somewhere/{v}.db 3 c" for v in ("v1", "v3", "v1")]
-    active = Ledger(place).active()
+    active = Ledger(location).active()
     assert active.version == "v1"
     assert datetime.fromisoformat(active.at).tzinfo is not None
 
@@ -106,14 +107,14 @@ def test_what_was_shown_is_counted(ledger):
         Impression("a2", "u", "recommend", "v1", ("y", "ბ'"), 20.5),
         Impression("a3", "other", "similar", "v2", (), 30.0),
     ]
-    ledger.show(shown)
-    ledger.show([])
+    ledger.record_impressions(shown)
+    ledger.record_impressions([])
     found = ledger.impressions()
     assert [one for _, one in found] == shown
     assert ledger.impressions(after=found[0][0], limit=1) == found[1:2]
-    assert ledger.shown_counts("u") == {"x": 1, "y": 2, "ბ'": 1}
-    assert ledger.shown_counts("u", since=20.5) == {"y": 1, "ბ'": 1}
-    assert ledger.shown_counts("other") == ledger.shown_counts("nobody") == {}
+    assert ledger.impression_counts("u") == {"x": 1, "y": 2, "ბ'": 1}
+    assert ledger.impression_counts("u", since=20.5) == {"y": 1, "ბ'": 1}
+    assert ledger.impression_counts("other") == ledger.impression_counts("nobody") == {}
 
 
 def test_a_profile_is_replaced_as_a_whole_and_removed(ledger):
@@ -129,7 +130,7 @@ def test_a_profile_is_replaced_as_a_whole_and_removed(ledger):
         ledger.set_profile("u", {"age": 25})
 
 
-def test_a_pulse_moves_with_every_write_that_a_follower_needs(ledger):
+def test_a_revision_moves_with_every_write_that_a_follower_needs(ledger):
     writes = [
         lambda: ledger.record([Event("1", "u", "i", "like")]),
         lambda: ledger.set_profile("u", {"age": "25"}),
@@ -140,40 +141,40 @@ def test_a_pulse_moves_with_every_write_that_a_follower_needs(ledger):
         lambda: ledger.forget("v"),
         lambda: ledger.forget("u"),
     ]
-    pulses = [ledger.pulse()]
+    revisions = [ledger.revision()]
     for write in writes:
         write()
-        pulses.append(ledger.pulse())
-    assert len(set(pulses)) == len(pulses)
+        revisions.append(ledger.revision())
+    assert len(set(revisions)) == len(revisions)
     for do_nothing in (lambda: ledger.set_profile("w", None), lambda: ledger.forget("u")):
         do_nothing()
-        assert ledger.pulse() == pulses[-1]
+        assert ledger.revision() == revisions[-1]
 
 
-def test_of_whom_there_is_something_behind_a_number(ledger):
-    assert ledger.heard() == frozenset()
+def test_users_who_changed_since_a_revision(ledger):
+    assert ledger.users_changed_since() == frozenset()
     ledger.set_profile("u", {"age": "25"})
     ledger.record([Event("1", "v", "i", "like")])
-    before = ledger.pulse()
-    assert ledger.heard() == {"u", "v"}
-    assert ledger.heard(before.event, before.profile) == frozenset()
+    before = ledger.revision()
+    assert ledger.users_changed_since() == {"u", "v"}
+    assert ledger.users_changed_since(before.event, before.profile) == frozenset()
     ledger.record([Event("2", "w", "i", "like")])
     ledger.set_profile("u", {"age": "35"})
-    assert ledger.heard(before.event, before.profile) == {"u", "w"}
-    assert ledger.heard(before.event, ledger.pulse().profile) == {"w"}
+    assert ledger.users_changed_since(before.event, before.profile) == {"u", "w"}
+    assert ledger.users_changed_since(before.event, ledger.revision().profile) == {"w"}
 
 
-def test_what_is_kept_of_a_user(ledger):
+def test_the_state_of_a_user(ledger):
     events = [Event(str(n), "u", "i", "view", time=n) for n in range(3)]
     ledger.record([*events, Event("other", "v", "i", "like")])
     ledger.set_profile("u", {"age": "25"})
-    told = ledger.told_by("u")
-    assert [event for _, event in told.events] == events
-    assert [number for number, _ in told.events] == sorted(number for number, _ in told.events)
-    assert (told.profile, told.forgotten) == ({"age": "25"}, False)
+    state = ledger.user_state("u")
+    assert [event for _, event in state.events] == events
+    assert [number for number, _ in state.events] == sorted(number for number, _ in state.events)
+    assert (state.profile, state.forgotten) == ({"age": "25"}, False)
     ledger.forget("u")
-    told = ledger.told_by("u")
-    assert (told.events, told.profile, told.forgotten) == ((), {}, True)
+    state = ledger.user_state("u")
+    assert (state.events, state.profile, state.forgotten) == ((), {}, True)
 
 
 def test_what_several_users_took_recently(ledger):
@@ -193,13 +194,15 @@ def test_what_several_users_took_recently(ledger):
             event("u", "l", "like", time=150.0),
         ]
     )
-    assert ledger.recent(100.0, 100.0, 4.0, 1) == Recent(2, {"i": 2})
-    assert ledger.recent(100.0, 200.0, 4.0, 1) == Recent(2, {"i": 2, "l": 1})
-    assert ledger.recent(100.0, 200.0, 4.0, 2) == Recent(2, {"i": 2})
-    assert ledger.recent(99.0, 100.0, 3.0, 2) == Recent(3, {"i": 3})
-    assert ledger.recent(99.0, 100.0, float("inf"), 1) == Recent(1, {"i": 1})
-    assert ledger.recent(99.0, 99.0, 4.0, 1) == Recent(1, {"i": 1}), "of views alone, views"
-    assert ledger.recent(201.0, 300.0, 0.0, 1) == Recent()
+    assert ledger.recent_activity(100.0, 100.0, 4.0, 1) == RecentActivity(2, {"i": 2})
+    assert ledger.recent_activity(100.0, 200.0, 4.0, 1) == RecentActivity(2, {"i": 2, "l": 1})
+    assert ledger.recent_activity(100.0, 200.0, 4.0, 2) == RecentActivity(2, {"i": 2})
+    assert ledger.recent_activity(99.0, 100.0, 3.0, 2) == RecentActivity(3, {"i": 3})
+    assert ledger.recent_activity(99.0, 100.0, float("inf"), 1) == RecentActivity(1, {"i": 1})
+    assert ledger.recent_activity(99.0, 99.0, 4.0, 1) == RecentActivity(1, {"i": 1}), (
+        "of views alone, views"
+    )
+    assert ledger.recent_activity(201.0, 300.0, 0.0, 1) == RecentActivity()
 
 
 def test_what_users_took_back_is_not_counted(ledger):
@@ -219,30 +222,34 @@ def test_what_users_took_back_is_not_counted(ledger):
             *said("f", ("like", 11), ("dislike", 999)),  # of a time that is still to come
         ]
     )
-    assert ledger.recent(0.0, 100.0, 4.0, 1) == Recent(4, {"i": 4})
+    assert ledger.recent_activity(0.0, 100.0, 4.0, 1) == RecentActivity(4, {"i": 4})
     # Where ratings mean nothing, none takes a like back.
-    assert ledger.recent(0.0, 100.0, float("inf"), 1) == Recent(5, {"i": 5})
+    assert ledger.recent_activity(0.0, 100.0, float("inf"), 1) == RecentActivity(5, {"i": 5})
 
 
 def test_who_is_forgotten_leaves_a_hash(ledger):
     ledger.record([Event("1", "u", "i", "view"), Event("2", "other", "i", "view")])
     ledger.record([Event("3", "u", "i", "like")])
-    ledger.show([Impression("a", "u", "k", "v1", ("i",), 1.0)])
+    ledger.record_impressions([Impression("a", "u", "k", "v1", ("i",), 1.0)])
     ledger.set_profile("u", {"age": "25"})
     last = ledger.last_event()
-    assert (ledger.forget("u"), ledger.pulse().gone) == (4, 1)
+    assert (ledger.forget("u"), ledger.revision().removals) == (4, 1)
     assert [event.user for _, event in ledger.events()] == ["other"]
     assert ledger.impressions() == []
     assert ledger.profile("u") is None
     assert ledger.is_forgotten("u")
     assert not ledger.is_forgotten("other")
-    assert (ledger.forget("u"), ledger.pulse().gone) == (0, 1), "a repetition changes nothing"
-    assert (ledger.forget("nobody"), ledger.pulse().gone) == (0, 2)
+    assert (ledger.forget("u"), ledger.revision().removals) == (0, 1), (
+        "a repetition changes nothing"
+    )
+    assert (ledger.forget("nobody"), ledger.revision().removals) == (0, 2)
 
     assert ledger.record([Event("1", "u", "i", "view")]) == ["new"]
     assert ledger.last_event() > last, "no number is given twice"
     assert ledger.is_forgotten("u"), "it is about what was trained before"
-    assert (ledger.forget("u"), ledger.pulse().gone) == (1, 3), "followers see that something went"
+    assert (ledger.forget("u"), ledger.revision().removals) == (1, 3), (
+        "followers see that something went"
+    )
 
 
 def test_a_key_is_found_by_its_secret_alone(ledger):
@@ -281,11 +288,11 @@ def test_any_text_is_an_id(ledger, id):
     event = Event(id[:64], id, id, "rating", 3.5, 1e9 + 0.25)
     assert ledger.record([event]) == ["new"]
     assert ledger.record([event]) == ["known"]
-    ledger.show([Impression(id, id, id, id, (id, id), 1.0)])
+    ledger.record_impressions([Impression(id, id, id, id, (id, id), 1.0)])
     ledger.set_profile(id, {id: id})
     ledger.change_items({id: {id: id}})
     assert ledger.events()[0][1] == event
-    assert ledger.shown_counts(id) == {id: 2}
+    assert ledger.impression_counts(id) == {id: 2}
     assert ledger.profiles() == {id: {id: id}}
     assert ledger.item_changes()[0].content == {id: id}
     assert ledger.key_of(ledger.add_key(id, ["read"])).name == id
@@ -313,18 +320,18 @@ def test_what_not_every_database_can_hold_is_no_id(tmp_path, id):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_newer_programs_ledger_is_refused(place):
+def test_a_newer_programs_ledger_is_refused(location):
     from sqlalchemy import update
 
-    from fusionrec.ledger.tables import schema
+    from fusionrec.ledger.schema import schema
 
-    ledger = Ledger(place)
+    ledger = Ledger(location)
     ledger.record([Event("1", "u", "i", "view")])
     ledger._database.write(lambda c: c.execute(update(schema).values(number=99)))
     for use in (
-        Ledger(place).active,
-        Ledger(place).last_event,
-        lambda: Ledger(place).activate("v1", ""),
+        Ledger(location).active,
+        Ledger(location).last_event,
+        lambda: Ledger(location).activate("v1", ""),
         lambda: ledger.activate("v1", ""),  # was open when it became newer
     ):
         with pytest.raises(LedgerError, match="newer program") as caught:
@@ -371,9 +378,9 @@ def test_a_change_leaves_alone_what_it_is_not_about(ledger):
     ledger.change_items({"a": start})
     since = ledger.stamp()[1]
     about = {"a": frozenset(["x"])}
-    assert ledger.change_items({"a": start | {"x": 1}}, given=about, since=since) == 1
+    assert ledger.change_items({"a": start | {"x": 1}}, changed=about, since=since) == 1
     about = {"a": frozenset(["y"])}
-    assert ledger.change_items({"a": start | {"y": 2}}, given=about, since=since) == 1
+    assert ledger.change_items({"a": start | {"y": 2}}, changed=about, since=since) == 1
     assert ledger.item_changes()[-1].content == {"x": 1, "y": 2, "z": 0}
     ledger.change_items({"a": None})
     # Restored by who saw it withdrawn before someone gave it other content.
@@ -384,9 +391,9 @@ def test_a_change_leaves_alone_what_it_is_not_about(ledger):
     assert (change.content, change.withdrawn) == ({"x": 5, "y": 5, "z": 5}, False)
 
 
-def test_processes_that_change_and_withdraw_one_item_agree(place):
+def test_processes_that_change_and_withdraw_one_item_agree(location):
     """Whichever comes first: what is withdrawn is withdrawn in the end, and no change is lost."""
-    ledger = Ledger(place)
+    ledger = Ledger(location)
     names = [f"n{n}" for n in range(4)]
     ledger.change_items({"a": dict.fromkeys(names, 0)})
     since = ledger.stamp()[1]
@@ -394,9 +401,11 @@ def test_processes_that_change_and_withdraw_one_item_agree(place):
     def change(name: str) -> None:
         if name:
             content = dict.fromkeys(names, 0) | {name: 1}
-            Ledger(place).change_items({"a": content}, given={"a": frozenset([name])}, since=since)
+            Ledger(location).change_items(
+                {"a": content}, changed={"a": frozenset([name])}, since=since
+            )
         else:
-            Ledger(place).change_items({"a": None})
+            Ledger(location).change_items({"a": None})
 
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(change, [*names[:2], "", *names[2:]]))
@@ -406,9 +415,9 @@ def test_processes_that_change_and_withdraw_one_item_agree(place):
     assert contents[-1] == dict.fromkeys(names, 1)
 
 
-def test_what_was_shown_before_a_user_was_forgotten_is_not_written_after_it(place, monkeypatch):
-    """Another process held it back meanwhile."""
-    here, there = Ledger(place), Ledger(place)
+def test_what_was_shown_before_a_user_was_forgotten_is_not_written_after_it(location, monkeypatch):
+    """Another process wrote it late."""
+    first, other = Ledger(location), Ledger(location)
     clock = 1_000.0
     monkeypatch.setattr("fusionrec.ledger.users.time.time", lambda: clock)
 
@@ -416,10 +425,12 @@ def test_what_was_shown_before_a_user_was_forgotten_is_not_written_after_it(plac
         return Impression(f"{user}{time:.0f}", user, "popular", "v1", ("i",), time)
 
     for clock, again in ((1_000.0, 0), (2_000.0, 1)):
-        here.forget("u")
+        first.forget("u")
         others = [shown(f"v{n}", clock - 1) for n in range(600)]
-        there.show([shown("u", clock - 1), *others, shown("u", clock), shown("u", clock + 1)])
-        there.show([shown("u", clock - 1)])
-        kept = [one for _, one in here.impressions()][again * 600 :]
+        other.record_impressions(
+            [shown("u", clock - 1), *others, shown("u", clock), shown("u", clock + 1)]
+        )
+        other.record_impressions([shown("u", clock - 1)])
+        kept = [one for _, one in first.impressions()][again * 600 :]
         assert [one.user for one in kept] == [*(f"v{n}" for n in range(600)), "u"]
-        assert here.shown_counts("u") == {"i": 1}, "what is shown from then on counts"
+        assert first.impression_counts("u") == {"i": 1}, "what is shown from then on counts"

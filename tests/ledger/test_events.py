@@ -18,8 +18,8 @@ from fusionrec.ledger import Event, Ledger
 RATING = Event("1", "u", "i", "rating", 4.0, 5.0)
 
 
-def test_every_kind_comes_back_as_it_was(place):
-    ledger = Ledger(place)
+def test_every_kind_comes_back_as_it_was(location):
+    ledger = Ledger(location)
     events = [
         Event("1", "u", "i", "rating", 4, 1.5),
         Event("2", "u", "i", "rating", 0.1 + 0.2, 1e9 + 1e-6),
@@ -49,8 +49,8 @@ def test_every_kind_comes_back_as_it_was(place):
         (Event("1", "u", "i", "like", None, 5.0), "other"),
     ],
 )
-def test_a_repeated_id_writes_nothing(place, again, outcome):
-    ledger = Ledger(place)
+def test_a_repeated_id_writes_nothing(location, again, outcome):
+    ledger = Ledger(location)
     assert ledger.record([RATING]) == ["new"]
     before = ledger.events()
     assert ledger.record([again]) == [outcome]
@@ -58,7 +58,7 @@ def test_a_repeated_id_writes_nothing(place, again, outcome):
     assert ledger.events()[:1] == before
     assert ledger.event_count() == 2
     # And within one call, where the first one is yet to be written.
-    other = Ledger(place)
+    other = Ledger(location)
     first = Event("3", RATING.user, RATING.item, RATING.kind, RATING.rating, RATING.time)
     later = Event("3", again.user, again.item, again.kind, again.rating, again.time)
     assert other.record([first, later, first]) == ["new", outcome, "known"]
@@ -78,15 +78,15 @@ _events = st.builds(
 @given(calls=st.lists(st.lists(_events, max_size=5), max_size=5))
 def test_calls_are_as_a_dictionary_would_answer(tmp_path_factory, calls):
     ledger = Ledger(tmp_path_factory.mktemp("ledger") / "ledger.sqlite")
-    held: dict[str, Event] = {}
+    recorded: dict[str, Event] = {}
     for call in calls:
         wanted = []
         for event in call:
-            new = event.id not in held
-            same = held.setdefault(event.id, event) == event
+            new = event.id not in recorded
+            same = recorded.setdefault(event.id, event) == event
             wanted.append("new" if new else "known" if same else "other")
         assert ledger.record(call) == wanted
-    assert [event for _, event in ledger.events()] == list(held.values())
+    assert [event for _, event in ledger.events()] == list(recorded.values())
 
 
 @pytest.mark.parametrize(
@@ -114,10 +114,10 @@ def test_events_that_cannot_be(values):
         Event(**good | values)
 
 
-def test_a_call_is_written_as_a_whole_or_not_at_all(place, monkeypatch):
+def test_a_call_is_written_as_a_whole_or_not_at_all(location, monkeypatch):
     from fusionrec.ledger import feedback
 
-    ledger = Ledger(place)
+    ledger = Ledger(location)
     ledger.record([RATING])
     write = feedback.record
 
@@ -147,17 +147,17 @@ def write(thread):
 print("ready", flush=True)
 sys.stdin.readline()
 with ThreadPoolExecutor(threads) as pool:
-    told = [o for out in pool.map(write, range(threads)) for o in out]
-print(told.count("new"), told.count("known"), told.count("other"))
+    counts = [o for out in pool.map(write, range(threads)) for o in out]
+print(counts.count("new"), counts.count("known"), counts.count("other"))
 """
 
 
-def test_threads_and_processes_record_while_someone_follows(place):
+def test_threads_and_processes_record_while_someone_follows(location):
     """Two processes with eight threads each make the ledger at the same moment and fill it."""
     processes, threads, calls = 2, 8, 12
     writers = [
         subprocess.Popen(
-            [sys.executable, "-c", _WRITER, str(place), str(n), str(threads), str(calls)],
+            [sys.executable, "-c", _WRITER, str(location), str(n), str(threads), str(calls)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -167,7 +167,7 @@ def test_threads_and_processes_record_while_someone_follows(place):
     ended, followed = threading.Event(), []
 
     def follow() -> None:
-        ledger, seen = Ledger(place), 0
+        ledger, seen = Ledger(location), 0
         while True:
             last_look = ended.is_set()
             found = ledger.events(after=seen, limit=7)
@@ -183,13 +183,13 @@ def test_threads_and_processes_record_while_someone_follows(place):
         for writer in writers:
             writer.stdin.write("go\n")
             writer.stdin.flush()
-        told = [writer.communicate()[0].split() for writer in writers]
+        counts = [writer.communicate()[0].split() for writer in writers]
         ended.set()
         following.result()
-    counts = [sum(int(one[n]) for one in told) for n in range(3)]
+    totals = [sum(int(count[n]) for count in counts) for n in range(3)]
     total = processes * threads * calls * 2 + calls
-    assert counts == [total, processes * threads * calls - calls, 0]
-    assert followed == Ledger(place).events(), "one was missed, or came twice"
+    assert totals == [total, processes * threads * calls - calls, 0]
+    assert followed == Ledger(location).events(), "one was missed, or came twice"
     assert len({event.id for _, event in followed}) == len(followed) == total
 
 
@@ -199,8 +199,8 @@ def test_on_postgresql_a_later_number_waits_for_an_earlier_one(postgres):
     """
     from fusionrec.ledger import feedback
 
-    place = postgres.new_schema()
-    ledger, midst, go_on = Ledger(place), threading.Event(), threading.Event()
+    location = postgres.new_schema()
+    ledger, midst, go_on = Ledger(location), threading.Event(), threading.Event()
     ledger.activate("v1", "")
 
     def slow(connection):
@@ -211,7 +211,7 @@ def test_on_postgresql_a_later_number_waits_for_an_earlier_one(postgres):
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(ledger._database.write, slow)
         assert midst.wait(30)
-        second = pool.submit(Ledger(place).record, [Event("second", "u", "i", "view")])
+        second = pool.submit(Ledger(location).record, [Event("second", "u", "i", "view")])
         while not _somebody_waits(ledger):
             assert not second.done()
         assert ledger.events() == []

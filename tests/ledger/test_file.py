@@ -15,9 +15,9 @@ import pytest
 
 from builders import python, tree
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Ledger, Pulse
-from fusionrec.ledger.places import WAIT
-from fusionrec.ledger.turns import write_ahead
+from fusionrec.ledger import Event, Ledger, Revision
+from fusionrec.ledger.location import WAIT
+from fusionrec.ledger.write_lock import write_ahead
 
 EVENT = Event("1", "u", "i", "view")
 
@@ -47,7 +47,7 @@ for n in range(1_000_000):
 
 def test_what_was_acknowledged_outlasts_every_kill(tmp_path):
     """Killed after so many answers, wherever it is by then."""
-    path, told = tmp_path / "ledger.sqlite", []
+    path, acknowledged = tmp_path / "ledger.sqlite", []
     for answers in (1, 2, 3, 7, 19, 40):
         recorder = subprocess.Popen(
             [sys.executable, "-c", _RECORDER, str(path), str(answers)],
@@ -55,11 +55,11 @@ def test_what_was_acknowledged_outlasts_every_kill(tmp_path):
             text=True,
         )
         for _ in range(answers):
-            told += recorder.stdout.readline().split()
+            acknowledged += recorder.stdout.readline().split()
         recorder.kill()
-        told += recorder.communicate()[0].split()  # what it said until then
+        acknowledged += recorder.communicate()[0].split()  # what it said until then
         found = [event.id for _, event in Ledger(path).events()]
-        assert set(told) <= set(found)
+        assert set(acknowledged) <= set(found)
         assert len(found) == len(set(found))
         for name in {id.rpartition("-")[0] for id in found}:
             call = [id for id in found if id.rpartition("-")[0] == name]
@@ -241,14 +241,14 @@ def test_once_brought_up_to_date_it_is_read_in_place(tmp_path, monkeypatch):
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(_BEFORE)
     ledger = Ledger(path)
-    assert ledger.pulse() == (0, 0, -1)
+    assert ledger.revision() == (0, 0, -1)
     ledger.set_profile("u", {})
 
     def fail(*_: object) -> None:
         raise AssertionError("it was copied")
 
-    monkeypatch.setattr("fusionrec.ledger.database._in_a_copy", fail)
-    assert ledger.pulse() == (0, 0, 1)
+    monkeypatch.setattr("fusionrec.ledger.database._read_migrated_copy", fail)
+    assert ledger.revision() == (0, 0, 1)
 
 
 # What the program before the schema had a number wrote.
@@ -359,27 +359,27 @@ def test_the_command_line_does_without_sqlalchemy():
     assert python(code).strip() == "False"
 
 
-def test_the_pulse_notices_every_writer_and_another_file(tmp_path):
+def test_the_revision_notices_every_writer_and_another_file(tmp_path):
     ledger, other = Ledger(tmp_path / "a.sqlite"), Ledger(tmp_path / "a.sqlite")
-    assert ledger.pulse() == Pulse()
+    assert ledger.revision() == Revision()
     other.record([EVENT])
-    before = ledger.pulse()
+    before = ledger.revision()
     assert before.event == 1
-    assert ledger.pulse() is before  # nothing was written, nothing is asked
+    assert ledger.revision() is before  # nothing was written, nothing is asked
     ledger.record([Event("2", "u", "i", "hide")])
-    assert ledger.pulse().event == 2
+    assert ledger.revision().event == 2
     Ledger(tmp_path / "b.sqlite").set_profile("u", {"age": "25"})
     ledger.close()
     for file in tmp_path.glob("a.sqlite*"):
         file.unlink()
-    assert ledger.pulse() == Pulse()
+    assert ledger.revision() == Revision()
     for file in list(tmp_path.glob("b.sqlite*")):
         file.rename(tmp_path / file.name.replace("b.", "a."))
-    assert (ledger.pulse().event, ledger.pulse().profile >= 0) == (0, True)
+    assert (ledger.revision().event, ledger.revision().profile >= 0) == (0, True)
 
 
 def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
-    """As SQLite refuses a second maker: at once, whatever it is told to wait."""
+    """As SQLite refuses a second maker: at once, whatever its timeout."""
     file = tmp_path / "ledger.sqlite"
     options = {"isolation_level": None, "check_same_thread": False, "timeout": 0}
     with (
@@ -399,27 +399,27 @@ def test_a_file_that_others_are_just_making_is_waited_for(tmp_path):
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_no_thread_is_given_an_older_pulse_than_it_has_read(tmp_path):
+def test_no_thread_is_given_an_older_revision_than_it_has_read(tmp_path):
     class Interleaved(Ledger):
         """One in which a slower thread keeps what it read before, right after another has kept."""
 
         late: object = None
 
         @property
-        def _pulse(self):
-            return vars(self)["held"]
+        def _revision(self):
+            return vars(self)["stored"]
 
-        @_pulse.setter
-        def _pulse(self, read):
-            vars(self)["held"] = self.late or read
+        @_revision.setter
+        def _revision(self, read):
+            vars(self)["stored"] = self.late or read
 
     ledger = Interleaved(tmp_path / "ledger.sqlite")
     ledger.record([Event("1", "u", "i", "view")])
-    assert ledger.pulse().event == 1
-    ledger.late = ledger._pulse
+    assert ledger.revision().event == 1
+    ledger.late = ledger._revision
     Ledger(tmp_path / "ledger.sqlite").record([Event("2", "u", "i", "view")])
     for _ in range(2):
-        assert ledger.pulse().event == 2
+        assert ledger.revision().event == 2
 
 
 _MODES = """

@@ -1,8 +1,10 @@
 """Makes ``workspace.tar.gz``: a workspace as fusionrec 0.1.0 writes it, and what that answers.
 
-To be run with the code of 0.1.0 alone, from the repository's root; later code writes other files:
+To be run with the code of 0.1.0 alone, from the repository's root; later code writes other files
+and calls its modules otherwise:
 
-    PYTHONPATH=src:tests python tests/legacy/make_workspace.py
+    git worktree add ../released f13a7b0
+    PYTHONPATH=../released/src:../released/tests python tests/legacy/make_workspace.py
 
 What is random and the dates that are written down are fixed: a second run on the same machine packs
 the same files but for the seconds that the trainings took, in manifests and checkpoint.
@@ -19,31 +21,29 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import sys
 import tarfile
 import tempfile
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-import fusionrec
-from builders import as_options, recipe, sequence_recipe, stop_at
+from contents import ASKED, PACKED, rows
 from fusionrec.api.answering import Recommender
 from fusionrec.catalogue import current, put, restore, withdraw
-from fusionrec.config import Workspace
 from fusionrec.data.fetch import load
 from fusionrec.data.items import read_items
 from fusionrec.indexing import build_index
+from fusionrec.training.run import train
+
+import fusionrec
+from builders import as_options, recipe, sequence_recipe, stop_at
+from fusionrec.config import Workspace
 from fusionrec.ledger import Event, Impression, Ledger
 from fusionrec.ledger import items as ledger_items
 from fusionrec.ledger import keys as ledger_keys
-from fusionrec.training.run import train
 
-PACKED = Path(__file__).with_name("workspace.tar.gz")
 NOW = 1_750_000_000  # 2025-06-15
 GENRES = ("Comedy", "Drama", "Western")
 FUSION = recipe(epochs=6, batch=60, learning_rate=0.03)
@@ -110,13 +110,13 @@ def write_data(folder: Path) -> None:
         (f"v{v}", f"f{f}", int(rng.integers(4, 6) if v % 3 == f % 3 else rng.integers(1, 3)), at)
         for v, f, at in zip(places // 24, places % 24, range(NOW - 330_000, NOW, 1000), strict=True)
     ]
-    for name, columns, rows in (
+    for name, columns, lines in (
         ("films", ("film", "title", "genres", "year"), films),
         ("viewers", ("viewer", "town"), viewers),
         ("ratings", ("viewer", "film", "stars", "at"), ratings),
     ):
         with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerows([columns, *rows])
+            csv.writer(file, lineterminator="\n").writerows([columns, *lines])
 
 
 def steady() -> None:
@@ -201,24 +201,6 @@ def record(ledger: Ledger) -> None:
     ledger.forget("v10")
 
 
-ASKED: dict[str, tuple[str, dict[str, Any]]] = {
-    "known user": ("recommend", {"user": "v0"}),
-    "user with feedback": ("recommend", {"user": "v1"}),
-    "user who hides": ("recommend", {"user": "v2", "k": 24}),
-    "visitor with feedback": ("recommend", {"user": "visitor"}),
-    "forgotten user": ("recommend", {"user": "v10", "profile": {"town": "Oslo"}}),
-    "profile": ("recommend", {"profile": {"town": "Riga"}}),
-    "liked": ("recommend", {"liked": ["f2", "Blue river 5"]}),
-    "rated": ("recommend", {"rated": {"f2": 5.0, "f3": 1.0}}),
-    "filtered": ("recommend", {"user": "v0", "where": ["genres=Drama", "year=1955..1970"]}),
-    "similar": ("similar", {"item": "f5"}),
-    "similar to an added item": ("similar", {"item": "new1"}),
-    "words": ("search", {"words": "red river"}),
-    "words and taste": ("search", {"words": "river", "user": "v3"}),
-    "popular": ("recommend", {"k": 24}),
-}
-
-
 def answers(home: Path) -> dict[str, dict[str, Any]]:
     """What each version answers: kind, ids and scores, by version and question."""
     found: dict[str, dict[str, Any]] = {}
@@ -233,19 +215,6 @@ def answers(home: Path) -> dict[str, dict[str, Any]]:
                     "scores": [item.score for item in answer.items],
                 }
     return found
-
-
-def rows(file: Path) -> dict[str, list[dict[str, Any]]]:
-    """Every row of a ledger, by table."""
-    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
-        connection.row_factory = sqlite3.Row
-        names = connection.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-        )
-        return {
-            name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")]
-            for (name,) in names.fetchall()
-        }
 
 
 def pack(folder: Path, file: Path) -> None:

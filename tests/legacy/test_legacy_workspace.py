@@ -18,19 +18,18 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from fusionrec import catalogue
-from fusionrec.api.answering import Recommender
-from fusionrec.api.training import read_data
-from fusionrec.config import Workspace
-from fusionrec.data.overlap import check_fingerprint
-from fusionrec.data.split import leave_last_out
+from fusionrec.api import Recommender, read_data
+from fusionrec.data.leakage import check_fingerprint
+from fusionrec.data.splits import leave_last_out
+from fusionrec.deploy.build import activate
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.report.held_out import held_out
-from fusionrec.indexing import activate
+from fusionrec.evaluation.report.holdout import find_holdout
 from fusionrec.ledger import Event, Ledger
-from fusionrec.ledger.tables import SCHEMA
-from fusionrec.versions import load
-from legacy.make_workspace import ASKED, PACKED, rows
+from fusionrec.ledger.schema import SCHEMA
+from fusionrec.recommend import catalog
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
+from legacy.contents import ASKED, PACKED, rows
 
 MOST = 307_200  # bytes that the packed workspace may take
 
@@ -81,7 +80,7 @@ def test_it_answers_as_it_did(home, expected, version):
 
 def test_the_index_is_used_as_it_was_left(home, expected):
     said: list[str] = []
-    with Recommender(home, talk=said.append) as recommender:
+    with Recommender(home, log=said.append) as recommender:
         answer = recommender.recommend("v0")
         assert recommender.version == "v2"
     assert said == []
@@ -106,14 +105,14 @@ def test_it_takes_feedback_which_counts(home, expected):
 def test_items_are_withdrawn_and_brought_back(home, expected):
     wanted = expected["answers"]["v2"]["known user"]["ids"]
     ledger, version = Ledger(home / "ledger.sqlite"), load(Workspace(home))
-    for change, shown in ((catalogue.withdraw, False), (catalogue.restore, True)):
-        assert change(ledger, catalogue.current(version, ledger), [wanted[0], "new1"]) == 2
+    for change, shown in ((catalog.withdraw, False), (catalog.restore, True)):
+        assert change(ledger, catalog.current(version, ledger), [wanted[0], "new1"]) == 2
         with Recommender(home) as recommender:
             ids = [item.id for item in recommender.recommend("v0").items]
             assert (wanted[0] in ids, "new1" in ids) == (shown, shown)
             # Not their order: the two new items have one score, but for its last bits.
             assert (set(ids) == set(wanted)) == shown
-    assert catalogue.restore(ledger, catalogue.current(version, ledger), ["f9"]) == 1
+    assert catalog.restore(ledger, catalog.current(version, ledger), ["f9"]) == 1
 
 
 def test_the_version_before_is_activated_with_its_index(home, expected):
@@ -160,7 +159,7 @@ def test_its_versions_know_the_rows_that_they_were_trained_on(home, version):
     workspace = Workspace(home)
     data = read_data(home.parent / "data", home)
     artifact = load(workspace, version)
-    parted = held_out(artifact, data)
+    parted = find_holdout(artifact, data)
     assert 0 < len(parted.rows) < len(parted.trained) < len(data)
     split = leave_last_out(data)
     with pytest.raises(UsageError, match="on all 330 rows"):

@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from wares import bazaar, puzzles
+from shop_data import bazaar, puzzles
 
 import colliding
 from builders import recipe
-from fusionrec.artifact import Artifact
-from fusionrec.config import Workspace
+from fusionrec.data.catalog import load as load_data
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load as load_data
-from fusionrec.indexing import build_index
-from fusionrec.versions import load
+from fusionrec.deploy.build import build_index
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import Server, Shop, opened
 
 
@@ -46,7 +46,7 @@ def shop(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def _made(dataset: Dataset, home: Path) -> Workspace:
-    from fusionrec.training.run import train
+    from fusionrec.training.train import train
 
     made = Workspace(home)
     build_index(made, train(dataset, recipe(epochs=3), made))

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fusionrec.index.together import ask
-from fusionrec.service.gathering import _THREADS, Gathering
+from fusionrec.index.coalescing import coalesced_search
+from fusionrec.service.coalescing import _THREADS, Coalescer
 
 
 class Slow:
@@ -27,7 +27,7 @@ class Slow:
         return [(np.array([int(query[0])]), np.ones(1, dtype=np.float32)) for query in queries]
 
     def asks(self, number: int) -> Callable[[], int]:
-        return lambda: int(ask(self.search, np.array([number]), 1, "")[0][0])
+        return lambda: int(coalesced_search(self.search, np.array([number]), 1, "")[0][0])
 
 
 async def under_way(store: Slow, requests: int) -> None:
@@ -36,7 +36,7 @@ async def under_way(store: Slow, requests: int) -> None:
             await asyncio.sleep(0.001)
 
 
-async def busy(store: Slow, gathering: Gathering) -> list[asyncio.Task[Any]]:
+async def busy(store: Slow, gathering: Coalescer) -> list[asyncio.Task[Any]]:
     """One answer in every thread, each waiting for the store."""
     tasks = []
     for number in range(_THREADS):
@@ -49,7 +49,7 @@ def test_what_comes_while_all_threads_work_is_made_side_by_side():
     store = Slow()
 
     async def run() -> list[int]:
-        gathering = Gathering()
+        gathering = Coalescer()
         tasks = await busy(store, gathering)
         tasks += [asyncio.create_task(gathering.answer(store.asks(n))) for n in range(10, 15)]
         await asyncio.sleep(0.01)
@@ -70,7 +70,7 @@ def test_one_who_gives_up_and_one_who_fails_disturb_nobody():
         raise ValueError("not this one")
 
     async def run() -> None:
-        gathering = Gathering()
+        gathering = Coalescer()
         tasks = await busy(store, gathering)
         gone = asyncio.create_task(gathering.answer(store.asks(20)))
         wrong = asyncio.create_task(gathering.answer(fails))
@@ -92,12 +92,12 @@ def test_everything_is_answered_however_it_comes():
     store = Slow()
     store.free.release(10_000)
 
-    async def caller(gathering: Gathering, first: int) -> None:
+    async def caller(gathering: Coalescer, first: int) -> None:
         for number in range(first, first + 50):
             assert await gathering.answer(store.asks(number)) == number
 
     async def run() -> None:
-        gathering = Gathering()
+        gathering = Coalescer()
         await asyncio.gather(*(caller(gathering, 1_000 * n) for n in range(12)))
 
     asyncio.run(run())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 from serving import opened
-from swapping import eventually
+from swap_stress import eventually
 
 TELLING = ("explain", "only", "seen", "fresh")
 
@@ -16,7 +16,7 @@ def town(built, tmp_path_factory):
     """A service that others can reach, with a key for each scope; each test has its own users."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("town") / "shop"
     shutil.copytree(built.home, home)
@@ -128,7 +128,7 @@ def test_views_do_not_show_in_anything_that_a_key_for_reading_asks(town, bears):
         return [{n: v for n, v in one.items() if n != "answer"} for one in told]
 
     before = answers()
-    eventually(lambda: len(town.ledger.shown_counts(user)) >= 5)
+    eventually(lambda: len(town.ledger.impression_counts(user)) >= 5)
     viewed = before[0]["items"][0]["id"]
     event = {"user": user, "item": viewed, "kind": "view"}
     told = town.client.post("/v1/feedback", json=event, headers=bears["read+feedback"])
@@ -151,7 +151,7 @@ def test_what_needs_feedback_is_documented(shop):
     said = {one["name"]: one["description"] for one in route["get"]["parameters"]}
     for name in TELLING:
         assert "needs a key that opens `feedback`" in said[name]
-        told = described["components"]["schemas"]["ToldAsk"]["properties"][name]["description"]
-        assert "needs a key that opens `feedback`" in told
+        properties = described["components"]["schemas"]["PersonRequest"]["properties"]
+        assert "needs a key that opens `feedback`" in properties[name]["description"]
     for method in ("get", "post"):
         assert "feedback" in route[method]["responses"]["403"]["description"]

@@ -11,15 +11,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
-from wares import KINDS, ware
+from shop_data import KINDS, ware
 
 from colliding import content, title
-from fusionrec.catalogue import Catalogue
-from fusionrec.config import Workspace
-from fusionrec.service import chart
-from fusionrec.service.form import step_of
-from fusionrec.service.wording import hint_for_http, note_for_http
-from fusionrec.versions import load
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.registry.versions import load
+from fusionrec.service.ui import projection
+from fusionrec.service.ui.form import step_of
+from fusionrec.workspace import Workspace
 from serving import opened
 
 VISITOR = "επισκέπτης 7"
@@ -261,17 +260,17 @@ def test_who_is_not_known_and_names_what_is_not_there_hears_of_both(market, ridd
 
 
 def test_the_map_has_as_many_groups_as_colours(market, monkeypatch):
-    monkeypatch.setattr(chart, "_MOST_GROUPS", 2)
-    found = chart.chart_of(Catalogue.of(load(market.workspace)))
+    monkeypatch.setattr(projection, "_MOST_GROUPS", 2)
+    found = projection.chart_of(Catalog.of(load(market.workspace)))
     assert len(found.groups) == 2
     groups = {point[4] for point in found.points}
     assert groups == {0, 1, None}
 
 
 def test_vectors_alone_say_over_http_what_they_lack(built, tmp_path):
-    from fusionrec.artifact.tables import write_vectors
-    from fusionrec.foreign import publish_vectors
-    from fusionrec.indexing import build_index
+    from fusionrec.deploy.build import build_index
+    from fusionrec.registry.tables import write_vectors
+    from fusionrec.registry.vector_import import publish_vectors
 
     workspace = Workspace(tmp_path / "home")
     shutil.copytree(built.home, workspace.home)
@@ -287,17 +286,7 @@ def test_vectors_alone_say_over_http_what_they_lack(built, tmp_path):
         assert answer.json()["kind"] == "popular"
         assert "say what the person likes" in answer.json()["notes"][-1]
         answer = shop.client.put("/v1/items/new", json={}, headers=shop.admin)
-        assert (answer.status_code, "the file of vectors" in answer.json()["hint"]) == (400, True)
-
-
-def test_commands_are_not_told():
-    assert hint_for_http("build the index: fusionrec index") is None
-    assert hint_for_http("say --liked ITEM") is None
-    assert hint_for_http("filters are: kind, well--known") == "filters are: kind, well--known"
-    assert hint_for_http(None) is None
-    note = "v1 has no index in x.db (fusionrec index --milvus x.db --version v1)"
-    assert note_for_http(note) == "v1 has no index in x.db"
-    assert note_for_http("like A (1999)") == "like A (1999)"
+        assert (answer.status_code, "with their vectors" in answer.json()["hint"]) == (400, True)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import string
 import pytest
 
 from fusionrec.ledger import Key
-from fusionrec.service.guard import Guard
-from fusionrec.service.limits import Buckets, Verified
+from fusionrec.service.middleware import RequestGuard
+from fusionrec.service.rate_limits import TokenBuckets, VerifiedKeys
 from fusionrec.service.settings import ServiceSettings
 
 BURST = 3
@@ -29,7 +29,7 @@ class Door:
         self.keys: dict[str, Key] = {}
         self.asked: list[str] = []
         settings = ServiceSettings(host="0.0.0.0", rate=0.001, burst=BURST)
-        self.guard = Guard(self._app, settings, self._key_of, lambda *_: None)
+        self.guard = RequestGuard(self._app, settings, self._key_of, lambda *_: None)
 
     def add(self, text: str, name: str = "shop") -> str:
         self.keys[text] = Key(name, frozenset(["read"]), 0.0)
@@ -145,18 +145,18 @@ def test_a_removed_key_and_one_that_never_was_are_told_the_same(door):
 def test_what_is_remembered_of_keys_is_bounded_and_not_the_secret(door):
     known = door.add(secret(0))
     door.try_(known)
-    assert len(door.guard._verified._held) == 1
+    assert len(door.guard._verified._bucket_by_digest) == 1
     assert known not in repr(vars(door.guard._verified))
-    verified = Verified()
+    verified = VerifiedKeys()
     for number in range(5_000):
         verified.keep(str(number), "key shop")
-    assert len(verified._held) == 1_000
+    assert len(verified._bucket_by_digest) == 1_000
     assert verified.bucket("4999") == "key shop"
     assert verified.bucket("0") is None
 
 
 def test_a_token_that_is_given_back_can_be_taken_again():
-    buckets = Buckets(1.0, 2, lambda: 0.0)
+    buckets = TokenBuckets(1.0, 2, lambda: 0.0)
     assert [buckets.take("a") for _ in range(3)] == [0, 0, 1.0]
     buckets.give_back("a")
     assert [buckets.take("a") for _ in range(2)] == [0, 1.0]

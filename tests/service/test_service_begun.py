@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from fusionrec.catalogue import current
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
-from fusionrec.versions import load
-from fusionrec.words import WordIndex, plain_words
+from fusionrec.recommend.catalog import current
+from fusionrec.recommend.fulltext import FulltextIndex, plain_words
+from fusionrec.registry.versions import load
 
 
 def test_how_near_items_come_to_what_is_half_written():
@@ -21,7 +21,7 @@ def test_how_near_items_come_to_what_is_half_written():
     }
     names = ("title", "genres", "year")
     columns = {name: [film[n] for film in films.values()] for n, name in enumerate(names)}
-    index = WordIndex(MOVIELENS, Table(list(films), columns))
+    index = FulltextIndex(MOVIELENS, Table(list(films), columns))
     assert index.nearness("Blade r") == {"1": 0, "2": 1, "3": 2}
     assert index.nearness("runner an") == {"3": 0}
     assert index.nearness("blade") == {"1": 0, "2": 1, "3": 1, "4": 1}
@@ -34,7 +34,7 @@ def test_how_near_items_come_to_what_is_half_written():
 @pytest.mark.parametrize("text", ["i", "iron", "iron isl", "com"])
 def test_all_that_matches_is_found_whoever_asks(shop, text, user):
     items = load(shop.workspace).items
-    index = WordIndex(MOVIELENS, items)
+    index = FulltextIndex(MOVIELENS, items)
     asked = {"q": text, "prefix": True, "k": 100} | ({"user": user} if user else {})
     assert set(shop.ids("/v1/search", **asked)) == {
         hit.id for hit in index.search(text, prefix=True)

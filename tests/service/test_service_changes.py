@@ -8,19 +8,18 @@ from typing import Any
 
 import pytest
 
-from fusionrec.catalogue import current, put
-from fusionrec.data.changed import ChangedColumn
-from fusionrec.data.dataset import Table
-from fusionrec.data.items import item_of
-from fusionrec.indexing import build_index
+from fusionrec.data.dataset import ChangedColumn, Table
+from fusionrec.data.item_files import item_of
+from fusionrec.deploy.build import build_index
+from fusionrec.deploy.hot_reload import LiveRecommender
 from fusionrec.ledger import Ledger
-from fusionrec.live import Live
+from fusionrec.recommend.catalog import current, put
+from fusionrec.recommend.fulltext import FulltextIndex
+from fusionrec.registry.versions import load
 from fusionrec.service import state as holding
-from fusionrec.service.view import View
-from fusionrec.versions import load
-from fusionrec.words import WordIndex
+from fusionrec.service.view import VersionView
 from serving import Shop, opened
-from swapping import eventually, second
+from swap_stress import eventually, second
 
 
 @pytest.fixture(params=[0, 1_000], ids=["store", "copy"])
@@ -44,7 +43,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
         monkeypatch.setattr(owner, name, noted)
 
-    noting(WordIndex, "__init__")
+    noting(FulltextIndex, "__init__")
     noting(Table, "positions")
     noting(Table, "take")
     noting(ChangedColumn, "__iter__")
@@ -90,18 +89,18 @@ def test_another_process_change_is_ready_before_it_answers(indexed, monkeypatch)
     with opened(indexed, copy=1_000) as shop:
         state, artifact = shop.state, load(indexed)
         views = []
-        first = View.__init__
+        first = VersionView.__init__
 
-        def noted(view: View, *args: Any, **options: Any) -> None:
+        def noted(view: VersionView, *args: Any, **options: Any) -> None:
             first(view, *args, **options)
             views.append(view)
 
-        monkeypatch.setattr(View, "__init__", noted)
+        monkeypatch.setattr(VersionView, "__init__", noted)
         ledger = Ledger(indexed.ledger)
         put(ledger, current(artifact, ledger), [item_of(artifact.schema, "new", {"title": "Zyz"})])
         eventually(lambda: bool(views))
         eventually(lambda: state.answer_at_once(lambda view: view) is views[-1])
-        assert "new" in views[-1].catalogue.positions
+        assert "new" in views[-1].catalog.positions
         assert views[-1].is_quick
         assert len(views) == 1
 
@@ -131,10 +130,10 @@ def test_what_cannot_be_made_ready_leaves_what_answers(indexed, stores):
         if before is not None:
             raise RuntimeError("it cannot be made ready")
 
-    with Live(indexed, talk=said.append, look=60, prepare=prepare) as live:
+    with LiveRecommender(indexed, log=said.append, look=60, prepare=prepare) as live:
         ledger, artifact = Ledger(indexed.ledger), load(indexed)
         put(ledger, current(artifact, ledger), [item_of(artifact.schema, "new", {})])
         live.refresh()
         assert "cannot be made ready" in said[0]
-        assert "new" not in live.answer(lambda recommender: recommender.catalogue.positions)
+        assert "new" not in live.answer(lambda recommender: recommender.catalog.positions)
     assert stores.open() == 0

@@ -12,8 +12,8 @@ import pytest
 from fusionrec.errors import ConfigError, LedgerError
 from fusionrec.ledger import Ledger
 from fusionrec.service.app import create_app
-from fusionrec.service.guard import scope_of
-from fusionrec.service.limits import Buckets
+from fusionrec.service.middleware import scope_of
+from fusionrec.service.rate_limits import TokenBuckets
 from fusionrec.service.settings import ServiceSettings
 from serving import Shop, opened
 
@@ -200,7 +200,7 @@ def test_who_asks_too_often_has_to_wait(indexed):
 
 def test_tokens_come_back_with_time():
     now = [0.0]
-    buckets = Buckets(2.0, 3, lambda: now[0])
+    buckets = TokenBuckets(2.0, 3, lambda: now[0])
     assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
     assert buckets.take("b") == 0
     now[0] = 0.5
@@ -208,14 +208,14 @@ def test_tokens_come_back_with_time():
     assert buckets.take("a") == pytest.approx(0.5)
     now[0] = 100.0
     assert [buckets.take("a") for _ in range(4)] == [0, 0, 0, 0.5]
-    assert Buckets(0.0, 1).take("a") == 0
+    assert TokenBuckets(0.0, 1).take("a") == 0
 
 
 def test_a_million_addresses_are_not_remembered():
-    buckets = Buckets(1.0, 1)
+    buckets = TokenBuckets(1.0, 1)
     for number in range(20_000):
         buckets.take(str(number))
-    assert len(buckets._held) == 10_000
+    assert len(buckets._buckets) == 10_000
 
 
 def raw(shop: Shop, *parts: bytes, wait: float = 0.0, seconds: float = 20.0) -> bytes:

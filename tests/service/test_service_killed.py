@@ -16,7 +16,7 @@ import pytest
 
 from builders import command
 from serving import free_port
-from swapping import eventually
+from swap_stress import eventually
 
 MARK = "FUSIONREC_TEST_MARK"
 

@@ -15,12 +15,12 @@ import httpx
 import pytest
 
 from builders import command
-from fusionrec.catalogue import current, restore, withdraw
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.recommend.catalog import current, restore, withdraw
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 from serving import free_port, opened
-from swapping import eventually
+from swap_stress import eventually
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 
 LONG = "9" * 400  # a whole number that no float holds
 LONGER = "9" * 5_000  # one that Python does not read

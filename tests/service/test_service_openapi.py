@@ -41,7 +41,7 @@ def described(built, tmp_path_factory):
     """A service that may be changed at will, and its description."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("described") / "shop"
     shutil.copytree(built.home, home)

@@ -33,7 +33,7 @@ def shelf(built, tmp_path_factory):
     """A service whose items may be changed."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("paths") / "shop"
     shutil.copytree(built.home, home)
@@ -204,7 +204,7 @@ def test_a_user_with_any_character_can_be_forgotten(shelf):
     assert ask(shelf, "POST", "/v1/feedback", told)[0] == 201
     assert ask(shelf, "GET", "/v1/users/o%09ld")[1]["events"] == {"like": 1}
     assert ask(shelf, "DELETE", "/v1/users/o%09ld")[0] == 204
-    assert shelf.ledger.told_by("o\tld").events == ()
+    assert shelf.ledger.user_state("o\tld").events == ()
 
 
 @pytest.fixture(scope="module")
@@ -212,7 +212,7 @@ def public(built, tmp_path_factory):
     """A service that others can reach, as far as it knows."""
     import shutil
 
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     home = tmp_path_factory.mktemp("public") / "shop"
     shutil.copytree(built.home, home)

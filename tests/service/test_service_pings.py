@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fusionrec.index import Place
-from fusionrec.index.client import connect
+from fusionrec.index.milvus_client import connect
 
 
 @pytest.mark.parametrize(

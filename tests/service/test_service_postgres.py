@@ -7,10 +7,10 @@ import shutil
 import httpx
 import pytest
 
-from fusionrec.config import Workspace
-from fusionrec.indexing import build_index
+from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
 
 
 @pytest.fixture

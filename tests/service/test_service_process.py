@@ -16,8 +16,8 @@ import pytest
 
 from builders import python
 from fusionrec.ledger import Event, Ledger
-from fusionrec.versions import load
-from swapping import eventually, second
+from fusionrec.registry.versions import load
+from swap_stress import eventually, second
 
 
 def test_it_says_where_it_answers_and_ends_in_order(indexed, serve):
@@ -166,7 +166,7 @@ def test_an_address_that_is_none_is_told(indexed, fusionrec, host):
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_without_a_model_it_says_what_to_do(tmp_path, fusionrec, workers):
-    from fusionrec.config import Workspace
+    from fusionrec.workspace import Workspace
 
     empty = Workspace(tmp_path / "empty")
     ended = fusionrec(empty, "serve", "--port", "0", "--workers", workers)
@@ -177,7 +177,7 @@ def test_without_a_model_it_says_what_to_do(tmp_path, fusionrec, workers):
 def test_others_are_not_let_in_without_a_key(indexed, fusionrec):
     ended = fusionrec(indexed, "serve", "--port", "0", "--host", "0.0.0.0")
     assert ended.code == 1
-    assert "fusionrec keys add" in ended.err
+    assert f"fusionrec --home {indexed.home} keys add" in ended.err
 
 
 def test_keys_are_made_listed_and_removed(workspace, fusionrec):

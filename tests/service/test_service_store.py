@@ -9,15 +9,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fusionrec import indexing
+from fusionrec.deploy import build
 from fusionrec.errors import StoreError, StoreUnavailableError
 from fusionrec.index import MilvusIndex, MilvusStore
 from fusionrec.ledger import Ledger
-from fusionrec.query import Query
-from fusionrec.service.state import State
-from fusionrec.versions import load
+from fusionrec.recommend.query import Query
+from fusionrec.registry.versions import load
+from fusionrec.service.state import ServiceState
 from serving import Shop, opened
-from swapping import eventually, exact, second
+from swap_stress import eventually, exact, second
 
 
 def test_an_item_is_added_changed_withdrawn_and_brought_back(own):
@@ -106,7 +106,7 @@ def test_a_swap_under_requests_fails_none(own):
         running = [pool.submit(ask, number) for number in range(4)]
         try:
             for version in ("v2", "v1", "v2"):
-                indexing.activate(workspace, version)
+                build.activate(workspace, version)
                 eventually(lambda version=version: seen[-1:] == [version])
         finally:
             ended.set()
@@ -195,7 +195,7 @@ def test_where_the_store_is_left_to_another_process_the_answers_are_the_same(own
     user = load(own.workspace).users.ids[11]
     asked = {"user": user, "k": 3}
     first = own.client.get("/v1/recommendations", params=asked).json()
-    state = State(own.workspace, "", own.state.settings, lambda _: None, exact=True)
+    state = ServiceState(own.workspace, "", own.state.settings, lambda _: None, exact=True)
     try:
         answer = state.answer(lambda view: view.recommend(Query(user=user, k=3))).to_json()
         assert answer["items"] == first["items"]
@@ -251,7 +251,7 @@ def test_readiness_tells_of_a_ledger_that_fails(own, monkeypatch):
     def fail(_: Ledger) -> None:
         raise LedgerError("the ledger is away")
 
-    for name in ("last_event", "pulse"):
+    for name in ("last_event", "revision"):
         monkeypatch.setattr(Ledger, name, fail)
     answer = own.client.get("/readyz")
     assert answer.status_code == 503
@@ -282,9 +282,9 @@ def test_a_copy_in_memory_answers_as_the_store_does(indexed):
 def test_a_process_without_the_store_hands_an_activation_over(own):
     second(own.workspace)
     for version in ("v2", "v1"):
-        indexing.activate(own.workspace, version)
+        build.activate(own.workspace, version)
     eventually(lambda: own.client.get("/v1/schema").json()["version"] == "v1")
-    other = State(own.workspace, "", own.state.settings, lambda _: None, exact=True)
+    other = ServiceState(own.workspace, "", own.state.settings, lambda _: None, exact=True)
     try:
         own.state.reserve = True  # as the route sees it in the other process
         answer = own.client.post("/v1/versions/v2/activate", headers=own.admin)
@@ -317,8 +317,8 @@ def test_only_an_answer_that_waits_for_nothing_is_made_in_the_event_loop(
     user = load(indexed).users.ids[7]
     with opened(indexed, copy=1_000 if copied else 0) as shop:
         shop.ids("/v1/recommendations", user=user)
-        handed, answer = [], State.answer
-        monkeypatch.setattr(State, "answer", lambda *a: handed.append(1) or answer(*a))
+        handed, answer = [], ServiceState.answer
+        monkeypatch.setattr(ServiceState, "answer", lambda *a: handed.append(1) or answer(*a))
         plain = shop.ids("/v1/recommendations", user=user)
         assert bool(handed) != copied
         assert shop.ids("/v1/recommendations", user=user, explain=True) == plain

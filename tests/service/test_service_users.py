@@ -9,10 +9,10 @@ import pytest
 
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Impression
-from fusionrec.service.metrics import Metrics
-from fusionrec.service.recorder import Recorder
-from fusionrec.versions import load
-from swapping import eventually
+from fusionrec.registry.versions import load
+from fusionrec.service.event_writer import EventWriter
+from fusionrec.service.telemetry import Metrics
+from swap_stress import eventually
 
 
 def test_feedback_changes_the_next_answer(shop):
@@ -115,7 +115,7 @@ def test_a_history_of_the_future_is_refused(shop, noon, path):
 
 def test_how_late_a_time_may_be_is_documented(shop):
     schemas = shop.client.get("/v1/openapi.json").json()["components"]["schemas"]
-    for name in ("ToldEvent", "RatedItem"):
+    for name in ("EventRequest", "RatedItem"):
         assert "not later than 5 minutes from now" in str(schemas[name]["properties"]["time"])
 
 
@@ -153,6 +153,16 @@ def test_a_profile_is_kept_and_used(shop):
     assert kept["items"] == told["items"]
     changed = shop.client.put("/v1/users/visitor-f", json={"age": 18})
     assert changed.json()["profile"] == {"age": "18"}
+
+
+def test_an_age_counts_as_the_group_that_holds_it(shop):
+    group = shop.client.post("/v1/recommendations", json={"profile": {"age": 25}}).json()
+    told = shop.client.post("/v1/recommendations", json={"profile": {"age": 30}}).json()
+    assert shop.client.put("/v1/users/visitor-age", json={"age": 30}).status_code == 200
+    kept = shop.client.get("/v1/recommendations", params={"user": "visitor-age"}).json()
+    assert told["items"] == kept["items"] == group["items"]
+    for answer in (told, kept):
+        assert "age 30 counts as 25-34 (25)" in answer["notes"]
 
 
 def test_a_profile_within_another_gets_a_hint(shop):
@@ -204,7 +214,7 @@ def test_a_ledger_that_fails_acknowledges_nothing(own, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(own.ledger, "record", fail)
-        patch.setattr(own.ledger, "show", fail)
+        patch.setattr(own.ledger, "record_impressions", fail)
         answer = own.tell("v", "3", "like", id="f1")
         assert answer.status_code == 503
         assert answer.headers["retry-after"] == "1"
@@ -229,7 +239,7 @@ class Slow:
         self.written.append([event.id for event in events])
         return ["new"] * len(events)
 
-    def show(self, impressions: list[Impression]) -> None:
+    def record_impressions(self, impressions: list[Impression]) -> None:
         self.shown += [one.answer for one in impressions]
 
 
@@ -240,7 +250,7 @@ def slow():
 
 @pytest.fixture
 def recorder(slow):
-    made = Recorder(slow, Metrics(), lambda _: None)
+    made = EventWriter(slow, Metrics(), lambda _: None)
     yield made
     made.close()
 

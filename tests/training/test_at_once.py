@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from builders import as_options, command, python, recipe, stop_at
-from fusionrec.config import Workspace
 from fusionrec.errors import TrainingError
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.claim import claimed
-from fusionrec.training.run import has_checkpoint, train
+from fusionrec.training.checkpoint_lock import claim_folder
+from fusionrec.training.train import has_checkpoint, train
+from fusionrec.workspace import Workspace
 
 MADE = recipe(epochs=3)
 
@@ -40,7 +40,7 @@ def test_a_second_one_keeps_its_checkpoints_apart_and_leaves_those_of_the_first(
     def second():
         [own] = states(workspace)
         before = own.read_bytes()
-        assert train(dataset, MADE, workspace, talk=said.append).version == "v1"
+        assert train(dataset, MADE, workspace, log=said.append).version == "v1"
         assert states(workspace) == [own]
         assert own.read_bytes() == before
         assert len(list(workspace.checkpoints.iterdir())) == 1
@@ -72,9 +72,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from builders import recipe
-from fusionrec.config import Workspace
-from fusionrec.data.movielens.sample import synthetic
-from fusionrec.training.run import train
+from fusionrec.workspace import Workspace
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.training.train import train
 
 def report(p):
     if (p.epoch, p.step) == (2, 2):
@@ -174,7 +174,7 @@ def test_a_claim_survives_folders_that_go_while_they_are_taken(tmp_path, monkeyp
         return file
 
     monkeypatch.setattr(Path, "open", opened)
-    with claimed(folder, resume=False, talk=print) as found:
+    with claim_folder(folder, resume=False, log=print) as found:
         monkeypatch.undo()
         assert found == folder
         Checkpoint({}, {}, {"x": np.zeros(2)}).save(found)

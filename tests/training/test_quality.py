@@ -8,8 +8,8 @@ import pytest
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens.readers import read
 from fusionrec.metrics import rmse
-from fusionrec.recipes import Recipe, TrainingSettings
-from fusionrec.training.fusion import FusionTrainer, hold_out, predict
+from fusionrec.models.presets import Recipe, TrainingSettings
+from fusionrec.training.fusion_trainer import FusionTrainer, hold_out, predict
 
 
 def bias(dataset: Dataset, rows: np.ndarray, test: np.ndarray) -> np.ndarray:

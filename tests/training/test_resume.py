@@ -14,15 +14,15 @@ import pytest
 from safetensors import SafetensorError
 
 from builders import as_options, command, recipe, stop_at
-from fusionrec.config import Workspace
+from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.fetch import load
 from fusionrec.errors import TrainingError
-from fusionrec.recipes import Recipe
+from fusionrec.models.presets import Recipe
 from fusionrec.training import checkpoint
-from fusionrec.training.fusion import FusionTrainer
-from fusionrec.training.progress import Progress
-from fusionrec.training.run import train
+from fusionrec.training.fusion_trainer import FusionTrainer
+from fusionrec.training.progress import TrainingState
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 MADE = recipe(epochs=3)
 
@@ -66,7 +66,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_resuming_ends_in_the_same_vectors(
 
 @pytest.fixture
 def listening():
-    """Ctrl-C is heard, also where the tests run in the background and were told to ignore it."""
+    """Ctrl-C works, also where the tests run in the background, which ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -132,7 +132,7 @@ def test_a_checkpoint_of_other_settings_or_rows_is_refused(dataset, stopped, oth
     folder = state_of(stopped).parent
     with pytest.raises(TrainingError, match=f"with another {named}$") as caught:
         FusionTrainer(dataset, rows, changed, folder).fit(lambda _: None, resume=True)
-    assert "--resume" in caught.value.hint
+    assert "resume" in caught.value.hint
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_a_full_disk_leaves_the_checkpoint_before(dataset, stopped, monkeypatch,
     monkeypatch.setattr(checkpoint, "save_file", full)
     with pytest.raises(TrainingError, match="No space") as caught:
         train(dataset, MADE, stopped, resume=True)
-    assert "--resume" in caught.value.hint
+    assert "resume" in caught.value.hint
     assert state_of(stopped).read_bytes() == before
     assert [path.name for path in state_of(stopped).parent.iterdir()] == ["state.safetensors"]
 
@@ -173,10 +173,10 @@ def test_a_checkpoint_is_kept_while_the_training_runs(dataset, tmp_path):
     made: Recipe = recipe(checkpoint_seconds=1e-6)
     seen = []
 
-    def report(progress: Progress) -> None:
+    def on_progress(progress: TrainingState) -> None:
         seen.append(bool(list(Workspace(tmp_path).checkpoints.glob("*/state.safetensors"))))
 
-    train(dataset, made, Workspace(tmp_path), report)
+    train(dataset, made, Workspace(tmp_path), on_progress)
     assert seen[0] is False
     assert all(seen[1:])
 

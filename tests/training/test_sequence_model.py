@@ -10,24 +10,24 @@ import paddle
 import pytest
 
 from builders import SMALL, carousel, checkerboard, library, sequence_recipe, stop_at
-from fusionrec.artifact import Artifact
-from fusionrec.artifact.publish import publish
-from fusionrec.artifact.tables import Histories
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.split import leave_last_out
+from fusionrec.data.splits import leave_last_out
 from fusionrec.errors import ConfigError, TrainingError
-from fusionrec.evaluation.model import Fresh, ModelRanker
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.model_source import ModelRanker, TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
-from fusionrec.features import Encoder
-from fusionrec.histories import RATINGS, History, Reading
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import RATINGS, History, HistoryFeatures
+from fusionrec.models.presets import SequenceRecipe, SequenceSettings, SequenceTraining
 from fusionrec.models.sequence import Dropout, HistoryTower
-from fusionrec.recipes import SequenceRecipe, SequenceSettings, SequenceTraining
+from fusionrec.registry import Artifact
+from fusionrec.registry.publish import publish
+from fusionrec.registry.tables import Histories
 from fusionrec.training.loop import weights
-from fusionrec.training.progress import Progress
-from fusionrec.training.run import train
-from fusionrec.training.sequence import SequenceTrainer, hold_out_latest
+from fusionrec.training.progress import TrainingState
+from fusionrec.training.sequence_trainer import SequenceTrainer, hold_out_latest
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 LENGTH = 12
 DIM = SMALL.dim
@@ -70,7 +70,7 @@ def tower() -> tuple[HistoryTower, list[np.ndarray], Dataset]:
     data = library()
     encoder = Encoder.fit(data, everything(data))
     paddle.seed(0)
-    reading = Reading(LENGTH, data.schema.rating_range)
+    reading = HistoryFeatures(LENGTH, data.schema.rating_range)
     made = HistoryTower(encoder, sequence_recipe(LENGTH).model, reading)
     rng = np.random.default_rng(0)
     for name, parameter in made.named_parameters():
@@ -251,7 +251,7 @@ def test_settings_read_back_equal_and_can_be_changed():
     assert changed.model.history == 33
 
 
-# --- what is held out -----------------------------------------------------------------------------
+# --- the holdout ----------------------------------------------------------------------------------
 
 
 def test_hold_out_latest_takes_the_latest_row_of_users_with_three():
@@ -261,15 +261,15 @@ def test_hold_out_latest_takes_the_latest_row_of_users_with_three():
     # Some users keep two rows or one.
     few = np.isin(data.user, [3, 4, 5]) & (data.time > 1001)
     rows = np.flatnonzero(~few & (rng.random(len(data)) < 0.9))
-    trained, held_out = hold_out_latest(data, rows, 0.999999, seed=0)
+    trained, holdout = hold_out_latest(data, rows, 0.999999, seed=0)
     counts = np.bincount(data.user[rows], minlength=len(data.users))
-    assert sorted(data.user[held_out]) == list(np.flatnonzero(counts >= 3))
+    assert sorted(data.user[holdout]) == list(np.flatnonzero(counts >= 3))
     assert {1, 2} & set(counts.tolist())
-    assert np.array_equal(np.union1d(trained, held_out), np.sort(rows))
-    assert not np.intersect1d(trained, held_out).size
+    assert np.array_equal(np.union1d(trained, holdout), np.sort(rows))
+    assert not np.intersect1d(trained, holdout).size
     assert (np.diff(trained) > 0).all()
-    assert (np.diff(held_out) > 0).all()
-    for row in held_out:
+    assert (np.diff(holdout) > 0).all()
+    for row in holdout:
         own = rows[data.user[rows] == data.user[row]]
         assert data.time[row] == data.time[own].max()
 
@@ -277,10 +277,10 @@ def test_hold_out_latest_takes_the_latest_row_of_users_with_three():
 def test_hold_out_latest_is_a_seeded_share():
     data = carousel(users=400)
     rows = everything(data)
-    _, held_out = hold_out_latest(data, rows, 0.3, seed=1)
-    assert len(held_out) == pytest.approx(120, abs=4 * np.sqrt(400 * 0.3 * 0.7))
-    assert np.array_equal(held_out, hold_out_latest(data, rows, 0.3, seed=1)[1])
-    assert not np.array_equal(held_out, hold_out_latest(data, rows, 0.3, seed=2)[1])
+    _, holdout = hold_out_latest(data, rows, 0.3, seed=1)
+    assert len(holdout) == pytest.approx(120, abs=4 * np.sqrt(400 * 0.3 * 0.7))
+    assert np.array_equal(holdout, hold_out_latest(data, rows, 0.3, seed=1)[1])
+    assert not np.array_equal(holdout, hold_out_latest(data, rows, 0.3, seed=2)[1])
     trained, none = hold_out_latest(data, rows, 0.0, seed=1)
     assert len(none) == 0
     assert np.array_equal(trained, rows)
@@ -290,17 +290,17 @@ def test_of_equal_times_and_without_times_the_last_row_is_the_latest():
     data = carousel()
     for time in (None, np.zeros(len(data), np.int64)):
         same = replace(data, time=time)
-        _, held_out = hold_out_latest(same, everything(same), 0.999999, seed=0)
-        for row in held_out:
+        _, holdout = hold_out_latest(same, everything(same), 0.999999, seed=0)
+        for row in holdout:
             assert row == np.flatnonzero(same.user == same.user[row]).max()
 
 
-def test_training_sees_no_held_out_row():
-    """What is held out stands in no minibatch, as nobody's drawn item, and in no vocabulary."""
+def test_training_sees_no_holdout_row():
+    """Holdout rows are in no minibatch, no drawn items and no vocabulary."""
     data = carousel(users=20, items=200)  # few users: many an item has one rating
     task = SequenceTrainer(data, everything(data), sequence_recipe(LENGTH, validation=0.9))
-    held_out = set(zip(data.user[task.held_out], data.item[task.held_out], strict=True))
-    assert len(held_out) > 10
+    holdout = set(zip(data.user[task.holdout], data.item[task.holdout], strict=True))
+    assert len(holdout) > 10
     met = set()
     for epoch in range(1, 6):
         for b in task.batches(epoch, 0):
@@ -311,13 +311,13 @@ def test_training_sees_no_held_out_row():
             }
     trained = set(zip(data.user[task.rows], data.item[task.rows], strict=True))
     assert met <= trained
-    assert not met & held_out
+    assert not met & holdout
     # Long walks give windows; five epochs meet nearly everything.
     assert len(met) > 0.9 * len(trained)
-    only_held_out = np.setdiff1d(data.item[task.held_out], data.item[task.rows])
-    assert len(only_held_out)
+    only_holdout = np.setdiff1d(data.item[task.holdout], data.item[task.rows])
+    assert len(only_holdout)
     rows = task.encoder.encode_table("item", data.items)["what"]
-    assert not rows[only_held_out].any()
+    assert not rows[only_holdout].any()
     assert rows[data.item[task.rows]].all()
 
 
@@ -336,10 +336,10 @@ def ridden() -> tuple[Dataset, SequenceTrainer]:
 
 def test_a_planted_order_is_learned(ridden):
     _, task = ridden
-    assert len(task.held_out) > 20
-    assert task.progress.best.validation > 0.97
-    assert task.judge() == pytest.approx(task.progress.best.validation, abs=1e-6)
-    losses = [epoch.train for epoch in task.progress.epochs]
+    assert len(task.holdout) > 20
+    assert task.state.best.validation > 0.97
+    assert task.validate() == pytest.approx(task.state.best.validation, abs=1e-6)
+    losses = [epoch.train for epoch in task.state.epochs]
     assert losses[-1] < 0.6 * losses[0]
 
 
@@ -366,8 +366,8 @@ def test_it_is_far_above_popularity_and_known_rows_are_used(tmp_path):
     result = evaluate(
         data,
         named("next-item"),
-        Options(baselines=("popular",)),
-        Fresh(made),
+        ProtocolOptions(baselines=("popular",)),
+        TrainOnSplit(made),
         through_index=10,
         resamples=1000,
     )
@@ -376,24 +376,24 @@ def test_it_is_far_above_popularity_and_known_rows_are_used(tmp_path):
     # Without the validation item the walk would seem to end one item earlier.
     assert model.figure("ndcg@10") > 0.9
     assert model.figure("ndcg@10") > popular.figure("ndcg@10") + 0.5
-    assert result.searched.users == 10
-    assert result.searched.differ == 0
+    assert result.index_check.users == 10
+    assert result.index_check.differ == 0
 
 
 def test_many_negatives_that_are_drawn_train_as_well():
     data = carousel()
     made = sequence_recipe(20, epochs=20, validation=0.5, id_dropout=0.0, negatives=12)
     task = fit(data, made)
-    chances = task._chances()
+    chances = task._draw_probabilities()
     assert chances.sum() == pytest.approx(12, rel=1e-3)
     assert ((chances > 0) & (chances <= 1)).all()
-    assert task.progress.best.validation > 0.9
+    assert task.state.best.validation > 0.9
 
 
 def test_chances_follow_popularity_and_never_pass_one(dataset):
     for wanted in (1, 5, 20, 39):
         task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
-        chances, count = task._chances(), np.bincount(dataset.item[task.rows])
+        chances, count = task._draw_probabilities(), np.bincount(dataset.item[task.rows])
         assert chances.sum() == pytest.approx(wanted, rel=1e-3)
         assert chances.max() <= 1
         sure = chances > 1 - 1e-6
@@ -402,7 +402,7 @@ def test_chances_follow_popularity_and_never_pass_one(dataset):
         assert not sure.any() or count[sure].min() >= count[~sure].max(initial=0)
     for wanted in (0, 40, 1000):
         task = SequenceTrainer(dataset, everything(dataset), sequence_recipe(negatives=wanted))
-        assert task._chances() is None
+        assert task._draw_probabilities() is None
 
 
 def test_drawn_items_are_drawn_with_their_chances(dataset):
@@ -413,7 +413,7 @@ def test_drawn_items_are_drawn_with_their_chances(dataset):
         negatives, _ = task._negatives(rng)
         drawn[negatives] += 1
         assert (np.diff(negatives) > 0).all()
-    chances = task._chances()
+    chances = task._draw_probabilities()
     assert np.abs(drawn / times - chances).max() < 5 * 0.5 / np.sqrt(times)
 
 
@@ -444,9 +444,9 @@ def test_the_loss_is_what_the_formula_says(negatives):
             profile = [x[user : user + 1] for x in profiles.values()]
             asked = [(0, target) for target in batch.drawn[row]]
             asked += list(enumerate(history[1:], start=1))
-            for place, target in asked:
-                told = [History.of(history[:place], rated[:place])]
-                packed = task.network.user.reading.pack(told, items.astype(np.float32))
+            for position, target in asked:
+                before = [History.of(history[:position], rated[:position])]
+                packed = task.network.user.reading.pack(before, items.astype(np.float32))
                 scores = items @ answer(task.network.user, *profile, *packed)[0] / 0.05
                 counted = np.zeros(len(items))
                 counted[negative] = weight
@@ -468,7 +468,7 @@ def test_two_trainings_with_one_seed_are_the_same_and_others_are_not():
 
 
 def test_the_best_epochs_weights_are_kept_and_patience_ends_a_training():
-    """Tastes that are chance: what is held out soon is told worse."""
+    """Random tastes: the figure on the holdout soon gets worse."""
     data = carousel()
     rng = np.random.default_rng(0)
     data.item[:] = np.concatenate(
@@ -476,36 +476,36 @@ def test_the_best_epochs_weights_are_kept_and_patience_ends_a_training():
     )[np.argsort(np.argsort(data.user, kind="stable"))]
     made = sequence_recipe(LENGTH, epochs=40, patience=3, validation=0.9)
     task = fit(data, made)
-    figures = [epoch.validation for epoch in task.progress.epochs]
+    figures = [epoch.validation for epoch in task.state.epochs]
     best = int(np.argmax(figures))
-    assert task.progress.best.number == best + 1
+    assert task.state.best.number == best + 1
     assert len(figures) == best + 1 + 3 < 40
-    assert task.judge() == pytest.approx(figures[best], abs=1e-6)
+    assert task.validate() == pytest.approx(figures[best], abs=1e-6)
 
 
-def test_an_epoch_is_judged_by_the_ndcg_of_what_is_held_out(dataset):
-    """Among all items that training knows or that are held out, without what the user rated."""
+def test_an_epoch_is_judged_by_the_ndcg_of_the_holdout(dataset):
+    """Ranks all training and holdout items, without those that the user rated."""
     rows = np.flatnonzero(dataset.item > 5)  # the first six are no candidates
     task = SequenceTrainer(dataset, rows, sequence_recipe(LENGTH, validation=0.9))
     items = task.network.all_item_vectors()
     candidates = np.isin(np.arange(len(items)), dataset.item[rows])
     gains = []
-    for row in task.held_out:
+    for row in task.holdout:
         user = dataset.user[row]
         vector = task.network.user_vectors(items, np.array([user]), task.histories)[0]
         scores = items @ vector
         shown = candidates & ~np.isin(np.arange(len(items)), task.histories.of(int(user)).items)
         rank = 1 + int((scores[shown] > scores[dataset.item[row]]).sum())
         gains.append(1 / np.log2(rank + 1) if rank <= 10 else 0.0)
-    assert task.judge() == pytest.approx(np.mean(gains), abs=1e-3)
+    assert task.validate() == pytest.approx(np.mean(gains), abs=1e-3)
 
 
 def test_without_validation_all_rows_are_trained_and_the_last_epoch_is_kept():
     data = carousel()
     task = fit(data, sequence_recipe(LENGTH, epochs=3, validation=0.0, patience=1))
-    assert len(task.held_out) == 0
-    assert [epoch.validation for epoch in task.progress.epochs] == [None] * 3
-    assert task.progress.best.number == 3
+    assert len(task.holdout) == 0
+    assert [epoch.validation for epoch in task.state.epochs] == [None] * 3
+    assert task.state.best.number == 3
 
 
 @pytest.mark.parametrize("rate", [1e30, 1e25])
@@ -542,7 +542,7 @@ def first_of_each(data: Dataset, length: int) -> Dataset:
 )
 def test_histories_of_one_item_and_towers_that_read_one(made, length, history):
     task = fit(first_of_each(made(), length), sequence_recipe(history))
-    assert all(np.isfinite(epoch.train) for epoch in task.progress.epochs)
+    assert all(np.isfinite(epoch.train) for epoch in task.state.epochs)
     users = np.unique(task.dataset.user)
     vectors = task.network.user_vectors(task.network.all_item_vectors(), users, task.histories)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-4)
@@ -551,7 +551,7 @@ def test_histories_of_one_item_and_towers_that_read_one(made, length, history):
 def test_a_minibatch_may_draw_no_negative_at_all():
     data = carousel()
     task = fit(data, sequence_recipe(LENGTH, epochs=6, negatives=1))
-    assert all(np.isfinite(epoch.train) for epoch in task.progress.epochs)
+    assert all(np.isfinite(epoch.train) for epoch in task.state.epochs)
 
 
 def test_every_place_that_is_read_is_trained():
@@ -575,10 +575,10 @@ def unbroken(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Arti
 
 
 @pytest.fixture(scope="module")
-def ended(dataset: Dataset) -> tuple[dict[str, np.ndarray], Progress]:
+def ended(dataset: Dataset) -> tuple[dict[str, np.ndarray], TrainingState]:
     """Its weights and progress."""
     trainer = fit(dataset, RESUMED)
-    return weights(trainer.network), trainer.progress
+    return weights(trainer.network), trainer.state
 
 
 @pytest.mark.parametrize("seconds", [60.0, 1e-6])
@@ -602,7 +602,7 @@ def test_a_stopped_training_ends_in_the_same_weights(
     found = weights(again.network)
     assert found.keys() == wanted.keys()
     assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
-    for one, other in zip(again.progress.epochs, progress.epochs, strict=True):
+    for one, other in zip(again.state.epochs, progress.epochs, strict=True):
         assert (one.number, one.train, one.validation) == (
             other.number,
             other.train,
@@ -653,8 +653,8 @@ def test_the_manifest_says_what_it_is(read_back, dataset, unbroken):
     data, _, artifact = read_back
     assert artifact.manifest["model"] == "sequence"
     assert artifact.manifest["score"]["kind"] == "ranking"
-    assert artifact.reading == Reading(LENGTH, data.schema.rating_range)
-    assert not artifact.rates
+    assert artifact.history_features == HistoryFeatures(LENGTH, data.schema.rating_range)
+    assert not artifact.predicts_ratings
     assert unbroken.manifest["model"] == "sequence"
     assert unbroken.manifest["score"]["kind"] == "ranking"
     assert unbroken.manifest["history"]["length"] == LENGTH
@@ -745,7 +745,7 @@ def test_a_new_rating_moves_the_vector(unbroken):
     columns = {name: [value] for name, value in unbroken.users.row(9).items()}
 
     def vector(*more: float) -> np.ndarray:
-        history = stored.then(History.of(np.full(len(more), 39), more))
+        history = stored.followed_by(History.of(np.full(len(more), 39), more))
         return unbroken.vectors_of([None], columns, [history])[0]
 
     found = [vector(), vector(5.0), vector(1.0), vector(np.nan)]
@@ -803,18 +803,18 @@ def test_users_without_attributes(tmp_path):
 # --- measured -------------------------------------------------------------------------------------
 
 
-def test_a_ranker_is_told_of_known_rows_alone(unbroken, dataset):
+def test_a_ranker_reads_history_rows_alone(unbroken, dataset):
     split = leave_last_out(dataset, short="train")
     users = np.array([3, 30, 7])
     columns = dataset.users.take(users).columns
     for known in (split.train, split.before_test):
         histories = Histories.build(dataset, known)
         wanted = unbroken.vectors_of([None] * 3, columns, [histories.of(int(u)) for u in users])
-        ranker = ModelRanker(unbroken, dataset, known=known)
+        ranker = ModelRanker(unbroken, dataset, history_rows=known)
         assert np.array_equal(ranker.vectors(users), wanted)
         assert np.allclose(ranker.scores(users), wanted @ unbroken.item_vectors.T, atol=1e-5)
-    before = ModelRanker(unbroken, dataset, known=split.train).vectors(users)
-    after = ModelRanker(unbroken, dataset, known=split.before_test).vectors(users)
+    before = ModelRanker(unbroken, dataset, history_rows=split.train).vectors(users)
+    after = ModelRanker(unbroken, dataset, history_rows=split.before_test).vectors(users)
     assert np.abs(before - after).max(axis=1).min() > 1e-4
     stranger = ModelRanker(unbroken, dataset).vectors(users)
     assert np.array_equal(stranger, unbroken.vectors_of([None] * 3, columns))
@@ -822,18 +822,18 @@ def test_a_ranker_is_told_of_known_rows_alone(unbroken, dataset):
 
 def test_next_item_tells_the_model_of_the_validation_item(dataset):
     split = leave_last_out(dataset, short="train")
-    protocol, options = named("next-item"), Options()
+    protocol, options = named("next-item"), ProtocolOptions()
     [run] = protocol.runs(dataset, options)
     [task] = protocol.tasks(dataset, run, options)
-    assert np.array_equal(np.sort(task.known), np.sort(split.before_test))
-    [task] = protocol.tasks(dataset, run, Options(validation=True))
-    assert np.array_equal(np.sort(task.known), np.sort(split.train))
+    assert np.array_equal(np.sort(task.history_rows), np.sort(split.before_test))
+    [task] = protocol.tasks(dataset, run, ProtocolOptions(validation=True))
+    assert np.array_equal(np.sort(task.history_rows), np.sort(split.train))
 
 
 def test_a_fresh_model_is_trained_on_the_splits_rows_and_the_runs_seed(dataset, tmp_path: Path):
     split = leave_last_out(dataset, short="train")
     made = sequence_recipe(LENGTH, epochs=1)
-    artifact = Fresh(made).get(dataset, split, 7, tmp_path)
+    artifact = TrainOnSplit(made).get(dataset, split, 7, tmp_path)
     assert artifact.manifest["recipe"]["training"]["seed"] == 7
     assert artifact.manifest["rows"] == dataset.fingerprint(split.train)
     assert len(artifact.histories.item) == len(split.train)

@@ -1,4 +1,4 @@
-"""The softmax over a catalogue against the same formula written out, values and gradients."""
+"""The softmax over a catalog against the same formula written out, values and gradients."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_it_is_cross_entropy_with_its_gradients(temperature):
 
 
 @pytest.mark.parametrize("at_once", [1, 5, USERS - 1, USERS, USERS + 1])
-def test_rows_may_be_more_than_are_held_at_a_time(monkeypatch, at_once):
+def test_rows_may_be_more_than_one_block(monkeypatch, at_once):
     monkeypatch.setattr(softmax, "ROWS", at_once)
     agree(found(0.1), plain(0.1))
     sampled = np.array([0, 4, 9]), np.array([0.5, 0.2, 0.9], np.float32)
@@ -175,7 +175,7 @@ def test_the_lowest_temperature_stays_in_range(sign):
 
 def test_a_training_temperature_below_that_is_refused():
     from fusionrec.errors import ConfigError
-    from fusionrec.recipes import SequenceTraining
+    from fusionrec.models.presets import SequenceTraining
 
     assert SequenceTraining(temperature=0.02).temperature == 0.02
     for temperature in (0.019, 0.0, -1.0, float("inf"), float("nan")):

@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from builders import carousel, library, sequence_recipe
-from fusionrec.artifact import Artifact
-from fusionrec.catalogue import Catalogue
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
-from fusionrec.evaluation.model import Fresh, ModelRanker
-from fusionrec.evaluation.protocols import Options, named
+from fusionrec.evaluation.model_source import ModelRanker, TrainOnSplit
+from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import CLOCKED, evaluate
-from fusionrec.histories import History
-from fusionrec.people import People
-from fusionrec.query import Query, Rated
-from fusionrec.recipes import SequenceRecipe
-from fusionrec.training.run import train
+from fusionrec.features.history import History
+from fusionrec.models.presets import SequenceRecipe
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.user_vector import UserVectors
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 LENGTH = 10
 SEASON = 1_000_000  # seconds
@@ -74,8 +74,8 @@ def recipe(*, epochs: int = 45, **model: bool) -> SequenceRecipe:
 def right_half(artifact: Artifact, data: Dataset) -> float:
     """How many of the five items ranked first are of the half that the latest item is of."""
     protocol = named("next-item")
-    [run] = protocol.runs(data, Options())
-    [task] = protocol.tasks(data, run, Options())
+    [run] = protocol.runs(data, ProtocolOptions())
+    [task] = protocol.tasks(data, run, ProtocolOptions())
     scores = task.ranker(artifact, data).scores(task.users)
     best = scores.argsort(axis=1)[:, -5:]
     low = task.relevant.take(task.users).items < ITEMS // 2
@@ -86,7 +86,7 @@ def right_half(artifact: Artifact, data: Dataset) -> float:
 def clocked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Artifact]:
     """The seasons, and a model of all but the latest items that reads the clock."""
     data = seasons()
-    [run] = named("next-item").runs(data, Options())
+    [run] = named("next-item").runs(data, ProtocolOptions())
     home = Workspace(tmp_path_factory.mktemp("clocked"))
     made = recipe(clock=True, gaps=True)
     return data, train(data, made, home, rows=run.split.train)
@@ -95,14 +95,14 @@ def clocked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Artifact
 def test_the_season_is_learned_by_the_clock_alone(clocked, tmp_path):
     data, artifact = clocked
     assert right_half(artifact, data) > 0.9
-    [run] = named("next-item").runs(data, Options())
+    [run] = named("next-item").runs(data, ProtocolOptions())
     without = train(data, recipe(epochs=8), Workspace(tmp_path), rows=run.split.train)
     assert right_half(without, data) < 0.75
 
 
 def test_pauses_are_learned_where_gaps_are_read(tmp_path):
     data = pauses()
-    [run] = named("next-item").runs(data, Options())
+    [run] = named("next-item").runs(data, ProtocolOptions())
     found = {}
     for gaps in (True, False):
         made = recipe(gaps=gaps)
@@ -114,17 +114,17 @@ def test_pauses_are_learned_where_gaps_are_read(tmp_path):
 
 def test_the_manifest_says_what_is_read(clocked):
     _, artifact = clocked
-    told = artifact.manifest["history"]
+    fields = artifact.manifest["history"]
     assert artifact.reads_clock
-    assert told["gaps"] is True
-    assert 0 <= told["clock"]["first"] < told["clock"]["last"] < 8 * SEASON
+    assert fields["gaps"] is True
+    assert 0 <= fields["clock"]["first"] < fields["clock"]["last"] < 8 * SEASON
     assert artifact.histories.time is not None
 
 
 def test_the_answer_moves_with_the_time_of_the_request(clocked):
     """Of a stored user, too; but not that of a profile, or of nobody."""
     data, artifact = clocked
-    people = People(Catalogue.of(artifact))
+    people = UserVectors(Catalog.of(artifact))
     lows = []
     for season in (4.5, 5.5):
         vectors = [
@@ -145,10 +145,10 @@ def test_the_answer_moves_with_the_time_of_the_request(clocked):
 
 def test_histories_without_times_or_with_times_out_of_order_are_answered(clocked):
     data, artifact = clocked
-    people = People(Catalogue.of(artifact))
-    told = [Rated(data.items.ids[n], 4.0) for n in (3, 1, 7)]
-    backwards = [replace(one, time=1e6 - 1e5 * n) for n, one in enumerate(told)]
-    for history in (told, backwards, [backwards[0], told[1]]):
+    people = UserVectors(Catalog.of(artifact))
+    forwards = [Rated(data.items.ids[n], 4.0) for n in (3, 1, 7)]
+    backwards = [replace(one, time=1e6 - 1e5 * n) for n, one in enumerate(forwards)]
+    for history in (forwards, backwards, [backwards[0], forwards[1]]):
         for user in (None, data.users.ids[5]):
             vector = people.find(Query(user=user, history=history, now=5e6)).vector
             assert np.linalg.norm(vector) == pytest.approx(1.0, abs=1e-4)
@@ -159,7 +159,7 @@ def test_histories_without_times_or_with_times_out_of_order_are_answered(clocked
 
 
 def test_a_token_knows_no_time_behind_what_it_is_asked(clocked):
-    reading = clocked[1].reading
+    reading = clocked[1].history_features
     times = np.arange(4.0)[None] * 50_000
     asked = np.concatenate([times, [[300_000.0]]], axis=1)
     before = reading.read_times(times, asked)
@@ -175,15 +175,15 @@ def test_a_token_knows_no_time_behind_what_it_is_asked(clocked):
 
 def test_next_item_is_asked_at_its_own_time_and_global_time_at_one_instant():
     data = seasons()
-    [run] = named("next-item").runs(data, Options())
-    [task] = named("next-item").tasks(data, run, Options())
+    [run] = named("next-item").runs(data, ProtocolOptions())
+    [task] = named("next-item").tasks(data, run, ProtocolOptions())
     test = run.split.test
     assert np.array_equal(task.now[data.user[test]], data.time[test])
-    [task] = named("next-item").tasks(data, run, Options(validation=True))
+    [task] = named("next-item").tasks(data, run, ProtocolOptions(validation=True))
     hidden = run.split.validation
     assert np.array_equal(task.now[data.user[hidden]], data.time[hidden])
-    run = named("global-time").runs(data, Options())[0]
-    [task] = named("global-time").tasks(data, run, Options())
+    run = named("global-time").runs(data, ProtocolOptions())[0]
+    [task] = named("global-time").tasks(data, run, ProtocolOptions())
     assert set(task.now) == {data.time[run.split.test].min()}
     assert data.time[run.split.train].max() <= task.now[0]
 
@@ -192,19 +192,19 @@ def test_a_ranker_asks_each_user_at_their_time(clocked):
     data, artifact = clocked
     users, known = np.array([4, 9]), np.arange(len(data))
     now = np.full(len(data.users), 4.5 * SEASON)
-    early = ModelRanker(artifact, data, known=known, now=now).vectors(users)
+    early = ModelRanker(artifact, data, history_rows=known, now=now).vectors(users)
     now[9] += SEASON
-    late = ModelRanker(artifact, data, known=known, now=now).vectors(users)
+    late = ModelRanker(artifact, data, history_rows=known, now=now).vectors(users)
     assert np.array_equal(early[0], late[0])
     assert np.abs(early[1] - late[1]).max() > 1e-3
 
 
-def test_a_result_says_that_the_model_was_told_the_time():
+def test_a_result_notes_that_the_model_had_the_time():
     data = seasons(users=40)
     for clock in (True, False):
         made = recipe(epochs=1, clock=clock)
-        asked = Options(baselines=("popular",))
-        result = evaluate(data, named("next-item"), asked, Fresh(made), through_index=0)
+        asked = ProtocolOptions(baselines=("popular",))
+        result = evaluate(data, named("next-item"), asked, TrainOnSplit(made), through_index=0)
         assert (CLOCKED in result.notes) == clock
 
 

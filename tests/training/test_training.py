@@ -6,19 +6,19 @@ import numpy as np
 import pytest
 
 from builders import checkerboard, library, recipe
-from fusionrec.config import Workspace
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.recipes import FUSION, Recipe
-from fusionrec.training.fusion import FusionTrainer, hold_out
+from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
 from fusionrec.training.loop import Trained
-from fusionrec.training.progress import Progress, learning_rate
-from fusionrec.training.run import train
+from fusionrec.training.progress import TrainingState, learning_rate
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
 
 
-def fit(dataset: Dataset, made: Recipe, report=lambda _: None) -> Trained:
-    return FusionTrainer(dataset, np.arange(len(dataset)), made).fit(report)
+def fit(dataset: Dataset, made: Recipe, on_progress=lambda _: None) -> Trained:
+    return FusionTrainer(dataset, np.arange(len(dataset)), made).fit(on_progress)
 
 
 def vectors(trained: Trained, side: Side, features: dict[str, np.ndarray]) -> np.ndarray:
@@ -40,11 +40,11 @@ def board() -> tuple[Dataset, Trained]:
 
 
 def test_the_loss_falls_on_a_checkerboard(board):
-    errors = [epoch.train for epoch in board[1].progress.epochs]
+    errors = [epoch.train for epoch in board[1].state.epochs]
     assert errors[-1] < 0.5 * errors[0]
     assert errors[-1] < 0.8
-    held_out = [epoch.validation for epoch in board[1].progress.epochs]
-    assert min(held_out) < 0.5
+    holdout = [epoch.validation for epoch in board[1].state.epochs]
+    assert min(holdout) < 0.5
 
 
 def test_each_users_own_group_ranks_above_the_other(board):
@@ -111,15 +111,15 @@ def test_early_stopping_keeps_the_best_epochs_weights():
     made = recipe(epochs=40, batch=100, patience=2, learning_rate=0.03, validation=0.3, ranking=0)
     trainer = FusionTrainer(data, np.arange(len(data)), made)
 
-    def report(progress: Progress) -> None:
+    def on_progress(progress: TrainingState) -> None:
         if len(progress.epochs) > len(seen):
             seen.append((trainer.network.vectors("user"), trainer.network.vectors("item")))
 
-    trained = trainer.fit(report)
-    epochs = trained.progress.epochs
+    trained = trainer.fit(on_progress)
+    epochs = trained.state.epochs
     errors = [epoch.validation for epoch in epochs]
     best = int(np.argmin(errors))
-    assert trained.progress.best is epochs[best]
+    assert trained.state.best is epochs[best]
     assert len(epochs) == best + 1 + 2 < 40
     for kept, then in zip(all_vectors(trained, data), seen[best], strict=True):
         assert np.allclose(kept, then, atol=1e-6)
@@ -129,8 +129,8 @@ def test_without_validation_the_last_epoch_is_kept_and_all_rows_are_trained(data
     trainer = FusionTrainer(
         dataset, np.arange(len(dataset)), recipe(validation=0, patience=1, epochs=3)
     )
-    assert len(trainer.held_out) == 0
-    progress = trainer.fit(lambda _: None).progress
+    assert len(trainer.holdout) == 0
+    progress = trainer.fit(lambda _: None).state
     assert [epoch.validation for epoch in progress.epochs] == [None] * 3
     assert progress.best.number == 3
 
@@ -160,17 +160,17 @@ def test_the_learning_rate_rises_then_falls():
 
 def test_hold_out_is_disjoint_whole_and_seeded():
     rows = np.arange(10, 210)
-    trained, held_out = hold_out(rows, 0.1, seed=1)
-    assert len(held_out) == 20
-    assert np.array_equal(np.union1d(trained, held_out), rows)
-    assert not np.intersect1d(trained, held_out).size
-    assert np.array_equal(held_out, hold_out(rows, 0.1, seed=1)[1])
-    assert not np.array_equal(held_out, hold_out(rows, 0.1, seed=2)[1])
+    trained, holdout = hold_out(rows, 0.1, seed=1)
+    assert len(holdout) == 20
+    assert np.array_equal(np.union1d(trained, holdout), rows)
+    assert not np.intersect1d(trained, holdout).size
+    assert np.array_equal(holdout, hold_out(rows, 0.1, seed=1)[1])
+    assert not np.array_equal(holdout, hold_out(rows, 0.1, seed=2)[1])
     assert len(hold_out(rows[:1], 0.9, seed=0)[0]) == 1
 
 
-def test_training_sees_no_held_out_row(dataset, monkeypatch):
-    """What was held out for validation stands in no minibatch and in no vocabulary."""
+def test_training_sees_no_holdout_row(dataset, monkeypatch):
+    """Holdout rows are in no minibatch and in no vocabulary."""
     rows = np.arange(len(dataset))
     trainer = FusionTrainer(dataset, rows, recipe(validation=0.3))
     trained = {
@@ -178,7 +178,7 @@ def test_training_sees_no_held_out_row(dataset, monkeypatch):
         for b in trainer.blocks.epoch(1)
         for u, i in zip(b.user, b.item, strict=True)
     }
-    pairs = zip(dataset.user[trainer.held_out], dataset.item[trainer.held_out], strict=True)
+    pairs = zip(dataset.user[trainer.holdout], dataset.item[trainer.holdout], strict=True)
     assert not trained & {(int(u), int(i)) for u, i in pairs}
     assert len(trained) == len(trainer.rows)
 
@@ -194,10 +194,10 @@ def test_users_and_items_without_a_training_row_have_no_row_of_their_own(publish
 def test_progress_counts_to_the_end(dataset):
     seen: list[tuple[int, int]] = []
     trained = fit(dataset, recipe(epochs=2), lambda p: seen.append((p.epoch, p.step)))
-    steps = trained.progress.steps
+    steps = trained.state.steps
     expected = [(e, s) for e in (1, 2) for s in [*range(1, steps + 1)]]
     assert [at for at in seen if at[1]] == expected
-    assert all(e.rate > 0 and e.seconds > 0 for e in trained.progress.epochs)
+    assert all(e.rate > 0 and e.seconds > 0 for e in trained.state.epochs)
 
 
 def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
@@ -207,7 +207,7 @@ def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
     changes = {"epochs": 10, "batch": 100, "threads": 1, "low_weight": 0.0}
     made = recipe(**strangers | changes)
     trainer = FusionTrainer(data, np.arange(len(data)), made)
-    assert len(trainer.held_out) == 0
+    assert len(trainer.holdout) == 0
     trained = trainer.fit(lambda _: None)
     assert trained.encoder.vocabularies["reader"].values == ()
     users, items = all_vectors(trained, data)
@@ -220,14 +220,14 @@ def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
 
 
 def test_users_whom_the_tower_cannot_tell_apart_pass_it_once_and_change_no_loss():
-    """With ids withheld always, one row for each distinct profile gives what a row each would."""
+    """Without ids, one row per distinct profile gives the same as a row per user."""
     data = checkerboard()
     made = recipe(user_id_dropout=1.0, attribute_dropout=0.0, item_id_dropout=0.0, batch=10**6)
     trainer = FusionTrainer(data, np.arange(len(data)), made)
     network, [batch] = trainer.network, trainer.blocks.epoch(1)
     network.eval()
     once, _ = network.loss(batch, np.random.default_rng(0))
-    assert len(np.unique(network.alike)) < len(data.users)
-    network.alike = np.arange(len(data.users))
+    assert len(np.unique(network.same_profile)) < len(data.users)
+    network.same_profile = np.arange(len(data.users))
     each, _ = network.loss(batch, np.random.default_rng(0))
     assert float(once) == pytest.approx(float(each), rel=1e-5)

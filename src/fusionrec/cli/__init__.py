@@ -11,43 +11,50 @@ from typing import Any
 
 import click
 
-from fusionrec import __version__
-from fusionrec.cli import answers, data, evaluation, init, items, report, serving, training, upkeep
-from fusionrec.cli.output import say
-from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError
-from fusionrec.streams import check_stdout, keep_stderr
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, prog_name="fusionrec")
-@click.option(
-    "--home",
-    envvar="FUSIONREC_HOME",
-    metavar="DIR",
-    help="The workspace: models, embedded Milvus, ledger, downloads. Default: ./.fusionrec",
+from fusionrec._version import __version__
+from fusionrec.cli import (
+    check,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    index,
+    init,
+    items,
+    keys,
+    models,
+    quickstart,
+    recommend,
+    report,
+    sample,
+    search,
+    serve,
+    similar,
+    train,
 )
-@click.pass_context
-def cli(context: click.Context, home: str | None) -> None:
-    """Train a two-tower recommender, index its items in Milvus, and ask it what is next.
-
-    Try first: fusionrec quickstart
-    """
-    context.obj = Workspace.find(home)
+from fusionrec.cli.command import Group
+from fusionrec.cli.hints import hint_of
+from fusionrec.cli.output import say
+from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
 
 
-for command in (
-    *init.COMMANDS,
-    *data.COMMANDS,
-    *training.COMMANDS,
-    *answers.COMMANDS,
-    *evaluation.COMMANDS,
-    *report.COMMANDS,
-    *items.COMMANDS,
-    *upkeep.COMMANDS,
-    *serving.COMMANDS,
-):
-    cli.add_command(command)
+@click.group(
+    cls=Group,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, prog_name="fusionrec")
+def cli() -> None:
+    """Train a two-tower recommender, index its items in Milvus, and ask it what is next."""
+
+
+cli.add_section("Start", quickstart.quickstart)
+cli.add_section("Data", init.init, check.check, sample.sample, fetch.fetch)
+cli.add_section("Train", train.train, index.index)
+cli.add_section("Ask", recommend.recommend, similar.similar, search.search)
+cli.add_section("Evaluate", evaluate.evaluate, report.report)
+cli.add_section("Items", items.items, export.export)
+cli.add_section("Serve", serve.serve, keys.keys)
+cli.add_section("Look after", models.models, doctor.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -87,8 +94,8 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
         return 130
     except FusionrecError as error:
         say(f"error: {error.message}")
-        if error.hint:
-            say(f"hint: {error.hint}")
+        if hint := hint_of(error):
+            say(f"hint: {hint}")
         return error.exit_code
     except (BrokenPipeError, SystemExit) as error:
         # Click makes a SystemExit of a broken pipe, after it put something in stdout's place.

@@ -1,4 +1,4 @@
-"""Commands that begin with files of one's own: init, sample."""
+"""The command init: guesses what files hold."""
 
 from __future__ import annotations
 
@@ -7,63 +7,66 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionrec.cli.command import Command
 from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
 
 if TYPE_CHECKING:
-    from fusionrec.data.guessing.guess import Guess
+    from fusionrec.data.detection.infer import InferredSpec
 
 
-@click.command()
+@click.command(cls=Command, examples=["fusionrec init shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Write over a fusionrec.toml that is there.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
 def init(folder: Path, force: bool, name: str) -> None:
-    """Guess what the files in a folder hold, and write DIR/fusionrec.toml to train from.
+    """Guess what the files in a folder hold, and write fusionrec.toml.
+
+    The file stands in DIR; `fusionrec train --data DIR` reads it.
 
     CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
     stands in the file with its reason; change what is wrong.
     """
-    from fusionrec.data.guessing.guess import guess
-    from fusionrec.data.guessing.writing import toml_text, write_new
-    from fusionrec.data.tabular.description import NAME, read_description
+    from fusionrec.data.detection.infer import infer_spec
+    from fusionrec.data.detection.toml_writer import toml_text, write_new
+    from fusionrec.data.tabular.spec import SPEC_NAME, read_spec
 
-    file = folder / NAME
+    file = folder / SPEC_NAME
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", "change it by hand, or write it anew: --force")
-    guessed = guess(folder, name)
-    write_new(file, toml_text(guessed))
-    read_description(file)
-    _summary(guessed)
+    spec = infer_spec(folder, name)
+    write_new(file, toml_text(spec))
+    read_spec(file)
+    _summary(spec)
     say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")
     click.echo(file)
 
 
-def _summary(guessed: Guess) -> None:
+def _summary(spec: InferredSpec) -> None:
     """What was found, a line for each table, on stderr."""
-    from fusionrec.data.guessing.naming import RATING, has
+    from fusionrec.data.detection.name_hints import RATING, has
 
-    told = {line.key: str(line.value) for line in guessed.interactions}
-    beside = [key for key in ("rating", "count", "event", "time") if key in told]
-    says = "".join(f", {key} {told[key]}" for key in beside)
-    say(f"who took what: {told['files']} (user {told['user']}, item {told['item']}{says})")
-    if "rating" not in told:
-        for column, why in guessed.left.items():
+    columns = {line.key: str(line.value) for line in spec.interactions}
+    beside = [key for key in ("rating", "count", "event", "time") if key in columns]
+    says = "".join(f", {key} {columns[key]}" for key in beside)
+    say(f"who took what: {columns['files']} (user {columns['user']}, item {columns['item']}{says})")
+    if "rating" not in columns:
+        for column, why in spec.left_out.items():
             if has(column, RATING):
                 say(f"warning: {_plain(column)} is not taken for a rating: {_plain(why)}")
-    for doubt in guessed.doubts:
+    for doubt in spec.doubts:
         say(f"warning: {_plain(doubt)}")
-    for side, table in (("users", guessed.users), ("items", guessed.items)):
+    for side, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
             continue
         names = ", ".join(f"{a.name} ({a.column.kind})" for a in table.attributes.kept)
-        say(f"{side}: {table.lines[0].value} by {table.lines[1].value}: {names or 'the id alone'}")
-        if left := list(table.attributes.left):
-            say(f"  left out: {', '.join(left)}")
-    if guessed.unused:
-        say(f"not used: {', '.join(guessed.unused)}")
-    for file, why in guessed.refused.items():
+        say(f"{side}: {table.keys[0].value} by {table.keys[1].value}: {names or 'the id alone'}")
+        if left_out := list(table.attributes.left_out):
+            say(f"  left out: {', '.join(left_out)}")
+    if spec.unused:
+        say(f"not used: {', '.join(spec.unused)}")
+    for file, why in spec.refused.items():
         says = f"{_plain(file)} is not used: {_plain(why)}"
         say(f"warning: {says}; when it is mended, run init with --force")
 
@@ -71,22 +74,3 @@ def _summary(guessed: Guess) -> None:
 def _plain(text: str) -> str:
     """A text of a file, harmless on a terminal."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
-
-
-@click.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-def sample(folder: Path, seed: int) -> None:
-    """Write the files of a made-up shop: customers, products, and what customers did.
-
-    For trying out how files of one's own are read. The tastes in them are planted, so no figure on
-    them says anything of people.
-    """
-    from fusionrec.data.shop import write_shop
-
-    write_shop(folder, seed)
-    say(f"a made-up shop is in {folder}; see what init makes of it: fusionrec init {folder}")
-    click.echo(folder)
-
-
-COMMANDS = (init, sample)

@@ -1,4 +1,4 @@
-"""Commands on single items, and on all of them: items, export."""
+"""The commands items: list, add, withdraw, restore."""
 
 from __future__ import annotations
 
@@ -11,58 +11,70 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import describe, say, show_json, show_rows
-from fusionrec.config import Workspace
+from fusionrec.cli.command import Group
+from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.errors import UsageError
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.catalogue import Catalogue
     from fusionrec.ledger import Ledger
+    from fusionrec.recommend.catalog import Catalog
 
 
 _SHOWN = 5  # categories that one note tells
 
 
-@click.group(invoke_without_command=True)
-@options.as_json
-@click.pass_context
-def items(context: click.Context, as_json: bool) -> None:
-    """Add, change or withdraw single items; alone, list what was changed since the training.
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=["fusionrec items add new.jsonl", "fusionrec items"],
+)
+@options.lists
+def items() -> None:
+    """Add, change or withdraw single items, or list the changes.
 
-    A change is kept in the ledger, and every answer knows it at once: the index need not be built
-    again. A new item is placed by its content, and so is a changed one.
+    Alone it lists what was changed since the training. A change is kept in the ledger, and every
+    answer knows it at once: the index need not be built again. A new item is placed by its content,
+    and so is a changed one.
     """
-    if context.invoked_subcommand is not None:
-        return
-    from fusionrec.data.items import plain_content
 
-    _, catalogue = _now(context.obj)
-    artifact = catalogue.artifact
+
+@items.command("list", examples=["fusionrec items list", "fusionrec items list --json"])
+@options.as_json
+@click.pass_obj
+def list_changes(workspace: Workspace, as_json: bool) -> None:
+    """List the items that were changed since the training."""
+    from fusionrec.data.item_files import plain_content
+
+    _, catalog = active_catalog(workspace)
+    artifact = catalog.artifact
     own = len(artifact.items)
     rows = []
-    for row in sorted(catalogue.changed, key=lambda row: catalogue.changed[row]):
-        if not catalogue.available[row]:
+    for row in sorted(catalog.changed, key=lambda row: catalog.changed[row]):
+        if not catalog.available[row]:
             state = "withdrawn"
         elif row >= own:
             state = "added"
-        elif plain_content(catalogue.items.row(row)) == plain_content(artifact.items.row(row)):
+        elif plain_content(catalog.items.row(row)) == plain_content(artifact.items.row(row)):
             continue  # it was withdrawn, and brought back
         else:
             state = "changed"
         name = artifact.schema.title
-        title = str(catalogue.items.columns[name][row]) if name else ""
-        rows.append({"id": catalogue.items.ids[row], "title": title, "state": state})
+        title = str(catalog.items.columns[name][row]) if name else ""
+        rows.append({"id": catalog.items.ids[row], "title": title, "state": state})
     if as_json:
         show_json(rows)
         return
-    for item, why in catalogue.skipped.items():
+    for item, why in catalog.skipped.items():
         say(f"note: item {item} does not fit {artifact.version}: {why}")
     if not rows:
         say(f"no item was changed since {artifact.version} was made")
     show_rows(["Id", "Title", "State"], [[r["id"], r["title"], r["state"]] for r in rows])
 
 
-@items.command()
+@items.command(
+    "add", examples=["fusionrec items add new.jsonl", "fusionrec items add new.csv --id sku"]
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--id", "id_column", metavar="COLUMN", help="Where the id stands in FILE.")
 @click.pass_obj
@@ -76,15 +88,15 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     withdrawn item is changed too, and stays withdrawn until `items restore`.
     Nothing is taken if a line is wrong.
     """
-    from fusionrec.catalogue import check_takes, put
-    from fusionrec.data.items import held_categories, read_items, unheard
+    from fusionrec.data.item_files import known_categories, new_categories, read_items
+    from fusionrec.recommend.catalog import check_takes, put
 
-    ledger, now = _now(workspace)
+    ledger, now = active_catalog(workspace)
     check_takes(now)
-    schema, held = now.artifact.schema, held_categories(now.artifact.schema, now.items)
-    found = read_items(file, schema, id_column, held)
-    if new := unheard(schema, found, held):
-        say(f"note: categories that no other item has: {_told(new)}")
+    schema, categories = now.artifact.schema, known_categories(now.artifact.schema, now.items)
+    found = read_items(file, schema, id_column, categories)
+    if new := new_categories(schema, found, categories):
+        say(f"note: categories that no other item has: {_most_frequent(new)}")
     written = put(ledger, now, found)
     said = f"{_items(written)} new or changed"
     if written < len(found):
@@ -99,122 +111,70 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     say(f"{said}; every answer knows of that from now on")
 
 
-@items.command()
+@items.command("withdraw", examples=["fusionrec items withdraw 4001"])
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def withdraw(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Take items, by id or title, out of every answer; `items restore` brings them back."""
-    from fusionrec import catalogue
-    from fusionrec.finder import Finder
+    """Take items, by id or title, out of every answer.
 
-    ledger, now = _now(workspace)
-    finder = Finder(now)
+    `items restore` brings them back.
+    """
+    from fusionrec.recommend import catalog
+    from fusionrec.recommend.item_search import ItemSearch
+
+    ledger, now = active_catalog(workspace)
+    finder = ItemSearch(now)
     named = [id if id in now.positions else finder.item(id) or id for id in ids]
-    written = catalogue.withdraw(ledger, now, list(dict.fromkeys(named)))
+    written = catalog.withdraw(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} withdrawn; no answer shows that from now on")
 
 
-@items.command()
+@items.command("restore", examples=["fusionrec items restore 4001"])
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @click.pass_obj
 def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
-    """Bring withdrawn items, by id or title, back with the content that they were last given."""
-    from fusionrec import catalogue
+    """Bring withdrawn items back, by id or title.
 
-    ledger, now = _now(workspace)
+    They have the content that they were last given.
+    """
+    from fusionrec.recommend import catalog
+
+    ledger, now = active_catalog(workspace)
     name = now.artifact.schema.title
-    gone = defaultdict(list)  # title -> ids
+    withdrawn = defaultdict(list)  # title -> ids
     for row in now.changed:
         if name and not now.available[row]:
-            gone[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
+            withdrawn[str(now.items.columns[name][row]).casefold()].append(now.items.ids[row])
     named = []
     for id in ids:
-        meant = [id] if id in now.positions else gone[id.casefold()] or [id]
+        meant = [id] if id in now.positions else withdrawn[id.casefold()] or [id]
         if len(meant) > 1:
             raise UsageError(
                 f"{id!r} may be any of {len(meant)} withdrawn items: say which by its id",
                 hint=", ".join(meant[:_SHOWN]) + (", …" if len(meant) > _SHOWN else ""),
             )
         named += meant
-    written = catalogue.restore(ledger, now, list(dict.fromkeys(named)))
+    written = catalog.restore(ledger, now, list(dict.fromkeys(named)))
     say(f"{_items(written)} back in every answer")
 
 
-@click.group()
-def export() -> None:
-    """Give what is here to other programs."""
-
-
-@export.command()
-@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
-              help="The Parquet file to write.")  # fmt: skip
-@click.pass_obj
-def vectors(workspace: Workspace, file: Path) -> None:
-    """Write the items that can be recommended, their attributes and vectors, as Parquet.
-
-    Columns: id, every attribute by its name, and vector: float32, of length 1, so that the inner
-    product of two is their cosine. `fusionrec index --vectors` takes such a file in.
-    """
-    import numpy as np
-
-    from fusionrec.artifact.tables import write_vectors
-
-    _, now = _now(workspace)
-    here = np.flatnonzero(now.available)
-    write_vectors(file, now.artifact.schema, now.items.take(here), now.vectors[here])
-    say(f"{len(here):,} items of {now.artifact.version}, {now.vectors.shape[1]} numbers each")
-    click.echo(file)
-
-
-@export.command()
-@click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path),
-              help="The folder to make.")  # fmt: skip
-@click.option("--data", help="A data set to add it to: ml-1m, ml-100k, synthetic, or a path.")
-@click.pass_obj
-def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
-    """Write what users said as a data set to train on: `fusionrec train --data FOLDER`.
-
-    Ratings, likes and dislikes, with the profiles of those who gave them and the items as they are
-    now; alone, or with --data as part of that data set.
-    """
-    from fusionrec.data.fetch import load as load_data
-    from fusionrec.data.saved import save_dataset
-    from fusionrec.feedback_data import feedback_alone, other_data, with_feedback
-    from fusionrec.versions import trained_on
-
-    ledger, now = _now(workspace)
-    if data is None:
-        made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
-    else:
-        dataset = load_data(data, workspace.data)
-        if warning := other_data(dataset, trained_on(workspace)):
-            say(f"note: {warning}")
-        made = with_feedback(dataset, ledger)
-    save_dataset(folder, made)
-    describe(made)
-    click.echo(folder)
-
-
-def _now(workspace: Workspace) -> tuple[Ledger, Catalogue]:
+def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
     """The ledger, and the active version's items with all changes in it."""
-    from fusionrec.catalogue import current
     from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
+    from fusionrec.recommend.catalog import current
+    from fusionrec.registry.versions import load
 
     ledger = Ledger(workspace.ledger)
     return ledger, current(load(workspace), ledger)
 
 
-def _told(counts: Mapping[str, int]) -> str:
+def _most_frequent(counts: Mapping[str, int]) -> str:
     """Values with how many items have each, the most frequent first, a few of them."""
     best = sorted(counts.items(), key=lambda pair: -pair[1])
     shown = [value if value.isprintable() else repr(value) for value, _ in best[:_SHOWN]]
-    told = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
-    return ", ".join(told) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
+    counted = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]
+    return ", ".join(counted) + (f" and {len(best) - _SHOWN} more" if len(best) > _SHOWN else "")
 
 
 def _items(count: int) -> str:
     return "1 item is" if count == 1 else f"{count:,} items are"
-
-
-COMMANDS = (items, export)

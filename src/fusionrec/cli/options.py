@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
-from fusionrec.config import Workspace
+from fusionrec.cli.output import say
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
-from fusionrec.recipes import RECIPES, AnyRecipe, recipe_named
+from fusionrec.models.presets import PRESETS, AnyRecipe, preset_recipe
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.data.schema import Schema
-    from fusionrec.index import Condition, Place
-    from fusionrec.query import Rated
+    from fusionrec.index import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -26,6 +27,22 @@ count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
+
+
+def lists(group: F) -> F:
+    """Makes a group without a subcommand do as its subcommand ``list``, which takes ``--json``."""
+
+    @functools.wraps(group)
+    def bare(context: click.Context, as_json: bool) -> None:
+        if context.invoked_subcommand is None:
+            command = context.command
+            assert isinstance(command, click.Group)
+            context.invoke(command.commands["list"], as_json=as_json)
+        elif as_json:
+            path = f"{context.command_path} {context.invoked_subcommand}"
+            raise UsageError("--json stands after the subcommand", f"{path} --help")
+
+    return cast(F, as_json(click.pass_context(bare)))
 
 
 newest = click.option("--version", metavar="vN", help="Default: the newest version.")
@@ -37,8 +54,26 @@ share = click.option(
 )
 
 
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def one_thread(command: F) -> F:
+    """Has NumPy compute in the thread that asks: eight answers at once that each call several
+    threads wait for each other, and take up to a hundred times as long. To be the outermost of what
+    wraps a command, since NumPy looks at this when it is loaded, never again.
+    """
+
+    @functools.wraps(command)
+    def with_one_thread(*args: Any, **given: Any) -> Any:
+        for name in _THREADS:
+            os.environ.setdefault(name, "1")
+        return command(*args, **given)
+
+    return cast(F, with_one_thread)
+
+
 def place(command: F) -> F:
-    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.places``."""
+    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.connection``."""
 
     @functools.wraps(command)
     def with_place(*args: Any, uri: str, token: str, connect: Sequence[str], **given: Any) -> Any:
@@ -81,17 +116,16 @@ def store(command: F) -> F:
 
 
 def recipe(command: F) -> F:
-    """How a model is trained: ``model``, ``profile`` and ``settings``, for ``read_recipe``."""
+    """How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``."""
     model = click.option(
-        "--model", type=click.Choice(list(RECIPES)), default="fusion", show_default=True,
+        "--model", type=click.Choice(list(PRESETS)), default="fusion", show_default=True,
         help="fusion reads ids and profiles, sequence a person's history and profile.",
     )  # fmt: skip
-    profiles = list(dict.fromkeys(name for named in RECIPES.values() for name in named))
-    named = click.option(
-        "--profile", type=click.Choice(profiles), default="full", show_default=True,
-        help="Named settings: quick is soon done, full the most accurate; of fusion also stars, "
+    named = preset(
+        list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
+        "Named settings: quick is soon done, full the most accurate; of fusion also stars, "
         "with a head that predicts ratings better, and strangers, which ranks for new people.",
-    )  # fmt: skip
+    )
     one = click.option(
         "--set", "settings", multiple=True, metavar="NAME=VALUE",
         help="Any setting, such as training.epochs=5 or model.dim=128.",
@@ -99,8 +133,41 @@ def recipe(command: F) -> F:
     return model(named(one(command)))
 
 
+def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
+    """``--preset``, and its old name ``--profile``, which is not shown."""
+    key = "fusionrec.cli.old_preset"
+
+    def keep_old(context: click.Context, _: click.Parameter, value: str | None) -> None:
+        context.meta[key] = value
+
+    def read(context: click.Context, option: click.Parameter, value: str) -> str:
+        name, old = str(option.name), context.meta.get(key)
+        if old is None:
+            return value
+        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if given and old != value:
+            raise UsageError(f"--preset {value} and --profile {old} differ: give --preset alone")
+        say("note: --profile is now --preset")
+        context.set_parameter_source(name, ParameterSource.COMMANDLINE)
+        return str(old)
+
+    choice = click.Choice(names)
+    new_name = click.option(
+        "--preset", type=choice, default="full", show_default=True, callback=read, help=text
+    )
+    old_name = click.option(  # eager: read before --preset, wherever it stands
+        "--profile", "old_preset", type=choice, hidden=True, is_eager=True, expose_value=False,
+        callback=keep_old,
+    )  # fmt: skip
+
+    def decorate(command: F) -> F:
+        return new_name(old_name(command))
+
+    return decorate
+
+
 def protocol(required: bool) -> Callable[[F], F]:
-    """``--protocol``; where it is not required, it names the split that training is held to."""
+    """``--protocol``; where it is not required, it names the split whose training rows are used."""
     text = "The question." if required else "Train on this protocol's training rows alone."
     return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 
@@ -110,8 +177,10 @@ def profile(command: F) -> F:
     for field in reversed(MOVIELENS.attributes("user")):
         # Not click.Choice: other schemas may have a field of this name and other choices.
         some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
-        more = ", ..." if len(field.choices) > 3 else ""
-        help_text = f"For a model of {MOVIELENS.name}: {some}{more}"
+        some += " and so on" if len(field.choices) > 3 else ""
+        if field.bounds:
+            some = f"a number, which counts as its group: {', '.join(field.choices.values())}"
+        help_text = f"For a model of {MOVIELENS.name}: {some}."
         command = click.option(f"--{field.flag}", f"profile_{field.name}", help=help_text)(command)
     return click.option(
         "--profile", multiple=True, metavar="NAME=VALUE", help="What is known of the person."
@@ -161,44 +230,31 @@ def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str
     return named
 
 
-def read_filters(schema: Schema, given: Sequence[str], options: dict[str, Any]) -> list[Condition]:
-    """The conditions in a command's options.
-
-    Raises:
-        UsageError: see ``read_conditions``.
-    """
-    from fusionrec.index import read_conditions
-
-    written = list(given)
+def read_filters(options: dict[str, Any]) -> dict[str, Any]:
+    """The conditions in a command's options: ``where``, ``only`` and ``without``."""
+    where = list(options["where"])
     for name, values in options.items():
         if name.startswith("where_"):
-            written += [f"{name.removeprefix('where_')}={value}" for value in values]
-    return read_conditions(schema, written, options.get("only", ()), options.get("without", ()))
+            where += [f"{name.removeprefix('where_')}={value}" for value in values]
+    return {"where": where, "only": options["only"], "without": options["without"]}
 
 
-def read_history(schema: Schema, liked: Sequence[str], rated: Sequence[str]) -> list[Rated]:
-    """The items in a command's ``--liked`` and ``--rated``, as if rated in this order.
-
-    An item that is liked counts as one with the lowest rating that means so; of events, as one that
-    was taken.
+def read_rated(given: Sequence[str]) -> list[tuple[str, float]]:
+    """The items and ratings in a command's ``--rated``, in this order.
 
     Raises:
-        UsageError: a ``--rated`` is not an item and a number, or interactions are events.
+        UsageError: one is not an item and a number.
     """
-    from fusionrec.query import Rated, check_rated
-
-    check_rated(rated, schema, "--liked ITEM")
-    like = 1.0 if schema.events else schema.like
-    history = [Rated(item, like, named=True) for item in liked]
-    for given in rated:
-        item, _, rating = given.rpartition("=")  # an id is taken as it is, "=" and spaces too
+    rated = []
+    for text in given:
+        item, _, rating = text.rpartition("=")  # an id is taken as it is, "=" and spaces too
         try:
-            history.append(Rated(item, float(rating)))
+            rated.append((item, float(rating)))
         except ValueError:
             item = ""
         if not item:
-            raise UsageError(f"--rated is item=rating, got {given!r}")
-    return history
+            raise UsageError(f"--rated is item=rating, got {text!r}")
+    return rated
 
 
 def read_settings(given: Sequence[str]) -> dict[str, str]:
@@ -207,16 +263,16 @@ def read_settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_recipe(
-    model: str, profile: str, settings: Sequence[str], seed: int | None = None
+    model: str, preset: str, settings: Sequence[str], seed: int | None = None
 ) -> AnyRecipe:
     """The settings in a command's options; a seed that is given stands above those.
 
     Raises:
-        UsageError: a ``--set`` without an equals sign, or the model has no such profile.
+        UsageError: a ``--set`` without an equals sign, or the model has no such preset.
         ConfigError: a setting is unknown or out of its range.
     """
     seeded = {"training.seed": str(seed)} if seed is not None else {}
-    return recipe_named(model, profile).change({**read_settings(settings), **seeded})
+    return preset_recipe(model, preset).change({**read_settings(settings), **seeded})
 
 
 def _pairs(option: str, given: Sequence[str], *, shown: bool = True) -> list[tuple[str, str]]:

@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fusionrec.data.texts import CONTROL
+from fusionrec.cli.command import with_home
+from fusionrec.data.values import CONTROL
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.schema import Schema
-    from fusionrec.recommender import Answer
-    from fusionrec.training.progress import Epoch, Measure, Progress
+    from fusionrec.recommend.recommender import Answer
+    from fusionrec.training.progress import Epoch, MetricInfo, TrainingState
 
 
 # The headings of an answer's own columns.
@@ -33,8 +34,8 @@ _NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
 
 
 def say(text: str) -> None:
-    """Talk, to stderr."""
-    click.echo("\n".join(map(_shown, text.split("\n"))), err=True)
+    """Talk, to stderr; commands in it keep ``--home``."""
+    click.echo("\n".join(map(_shown, with_home(text).split("\n"))), err=True)
 
 
 def show_json(value: Any) -> None:
@@ -187,12 +188,12 @@ class TrainingProgress:
         if self._bar:
             self._bar.stop()
 
-    def __call__(self, p: Progress) -> None:
+    def __call__(self, p: TrainingState) -> None:
         """Takes the training's progress after each step."""
         for epoch in p.epochs[self._shown :]:
             self._line(
-                f"epoch {epoch.number:>2}/{self._epochs}   {_figures(epoch, p.measure)}   "
-                f"{epoch.seconds:.1f} s   {epoch.rate:,.0f} {p.measure.unit}/s"
+                f"epoch {epoch.number:>2}/{self._epochs}   {_figures(epoch, p.metric)}   "
+                f"{epoch.seconds:.1f} s   {epoch.rate:,.0f} {p.metric.unit}/s"
             )
         self._shown = len(p.epochs)
         done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
@@ -203,12 +204,12 @@ class TrainingProgress:
                 completed=done,
                 total=total,
                 description=f"epoch {now}/{self._epochs}",
-                rate=f"{p.rate:,.0f} {p.measure.unit}/s",
+                rate=f"{p.rate:,.0f} {p.metric.unit}/s",
             )
         elif time.monotonic() - self._last > 20 and p.rate:
             left = (total - done) * (p.count / max(p.step, 1)) / p.rate
             self._line(
-                f"  {done / total:.0%} done, {p.rate:,.0f} {p.measure.unit}/s, "
+                f"  {done / total:.0%} done, {p.rate:,.0f} {p.metric.unit}/s, "
                 f"about {left:.0f} s left"
             )
 
@@ -220,32 +221,34 @@ class TrainingProgress:
             say(text)
 
 
-def _figures(epoch: Epoch, measure: Measure) -> str:
+def _figures(epoch: Epoch, measure: MetricInfo) -> str:
     """What an epoch came to, such as ``error in stars: train 0.8512   validation 0.8634``."""
     train = f"train {epoch.train:.4f}"
     if epoch.validation is None:
         return f"{measure.train}: {train}"
-    held_out = f"validation {epoch.validation:.4f}"
+    validation = f"validation {epoch.validation:.4f}"
     if measure.train == measure.validation:
-        return f"{measure.train}: {train}   {held_out}"
-    return f"{measure.train}: {train}   {measure.validation}: {held_out}"
+        return f"{measure.train}: {train}   {validation}"
+    return f"{measure.train}: {train}   {measure.validation}: {validation}"
 
 
-class ByteProgress:
-    """Shows a download, or rows written, on stderr; made anew for each. What is done at once is not
+class ProgressLines:
+    """Shows on stderr how far something is, a line for each stage; what is done at once is not
     mentioned.
 
     Args:
-        what: is being done, such as ``downloading ml-1m``.
+        subject: what the stages are about, such as ``ml-1m``.
         unit: what is counted; ``bytes`` are shown as megabytes.
     """
 
-    def __init__(self, what: str, unit: str = "bytes") -> None:
-        self._what, self._unit = what, unit
-        self._last, self._shown = time.monotonic(), False
+    def __init__(self, subject: str, unit: str = "bytes") -> None:
+        self._subject, self._unit = subject, unit
+        self._stage, self._last, self._shown = "", time.monotonic(), False
 
-    def __call__(self, done: int, total: int | None) -> None:
-        """Takes how much is done, and of how much where that is known."""
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        """Takes what is being done, how much of it is, and of how much where that is known."""
+        if stage != self._stage:
+            self._stage, self._last, self._shown = stage, time.monotonic(), False
         ended = total is not None and done >= total
         terminal = sys.stderr.isatty()
         pause = 0.3 if not self._shown else 0.1 if terminal else 5.0
@@ -254,30 +257,5 @@ class ByteProgress:
         self._last, self._shown = time.monotonic(), True
         scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
         whole = f" of {total / scale:,.0f} {unit} ({done / total:.0%})" if total else f" {unit}"
-        text = f"{self._what}: {done / scale:,.0f}{whole}"
+        text = f"{stage} {self._subject}: {done / scale:,.0f}{whole}"
         click.echo(f"\r{text}" if terminal else text, err=True, nl=not terminal or ended)
-
-
-def loading(data: str) -> ByteProgress:
-    """Shows how a data set is had: a path is read, a name may have to be fetched."""
-    verb = "reading" if Path(data).expanduser().exists() else "fetching"
-    return ByteProgress(f"{verb} {data}")
-
-
-class IndexProgress:
-    """Shows how an index is built, on stderr; a stage that is done at once is not mentioned.
-
-    Args:
-        version: whose index.
-    """
-
-    def __init__(self, version: str) -> None:
-        self._version = version
-        self._stages: dict[str, ByteProgress] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        """Takes what is being done, and how much of it is."""
-        if stage not in self._stages and done < total:
-            self._stages[stage] = ByteProgress(f"{stage} {self._version}", "items")
-        if stage in self._stages:
-            self._stages[stage](done, total)

@@ -1,4 +1,4 @@
-"""The command that shows a version: report."""
+"""The command report."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from pathlib import Path
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.output import loading, say
-from fusionrec.config import Workspace
-from fusionrec.durable import move_in
+from fusionrec.cli.command import Command
+from fusionrec.cli.output import ProgressLines, say
 from fusionrec.errors import UsageError
+from fusionrec.workspace import Workspace, move_in
 
 
-@click.command()
+@click.command(
+    cls=Command, examples=["fusionrec report", "fusionrec report --data ml-1m -o report.html"]
+)
 @options.version
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
@@ -27,20 +29,18 @@ from fusionrec.errors import UsageError
 def report(
     workspace: Workspace, version: str | None, output: Path | None, data: str | None
 ) -> None:
-    """Make one HTML file of a version: figures and plots, readable without a network.
+    """Make one HTML file of a version: figures and plots.
 
-    Prints the file's path.
+    It can be read without a network. Prints the file's path.
     """
-    from fusionrec.data.fetch import load as load_data
+    from fusionrec.data.catalog import load as load_data
     from fusionrec.evaluation.report import render
-    from fusionrec.feedback_data import trained_with, without_feedback
     from fusionrec.ledger import Ledger
-    from fusionrec.versions import load
+    from fusionrec.recommend.feedback_dataset import trained_with, without_feedback
+    from fusionrec.registry.versions import load
 
     artifact = load(workspace, version)
-    artifact.need_towers(
-        "there is no training to report", "name a trained version: fusionrec models"
-    )
+    artifact.require_towers("there is no training to report", "needs_trained_version")
     dataset = None
     if data is None:
         say(
@@ -48,7 +48,7 @@ def report(
             f"it was trained on --data {without_feedback(artifact.manifest['data'])}"
         )
     else:
-        dataset = load_data(data, workspace.data, loading(data))
+        dataset = load_data(data, workspace.data, ProgressLines(data))
         dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)
@@ -71,6 +71,3 @@ def _write(path: Path, page: str) -> None:
         raise UsageError(
             f"cannot write {path}: {error.strerror}", "name another place with -o"
         ) from error
-
-
-COMMANDS = (report,)

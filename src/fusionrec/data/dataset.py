@@ -1,9 +1,9 @@
-"""The one data noun: interactions, users and items, checked when it is made."""
+"""Dataset: interactions, users and items, validated when created."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import DataError
+
+Changes = Mapping[int, Mapping[str, Any]]  # position -> attribute -> value
 
 CLOCK_ERROR = 300  # seconds that a time may lie ahead of this machine's clock
 
@@ -20,7 +22,7 @@ class Table:
     """The users or the items: outside ids and one column per attribute.
 
     Attributes:
-        ids: outside ids, distinct strings; a place in this sequence is a *position*.
+        ids: outside ids, distinct strings; an index into this sequence is a *position*.
         columns: attribute name -> one value per id. ``category`` and ``text``: str;
             ``categories``: tuple of str; ``number``: float, NaN where not known.
     """
@@ -46,19 +48,63 @@ class Table:
         return Table([self.ids[p] for p in picked], columns)
 
 
+class ChangedColumn(Sequence[Any]):
+    """One column of a table with changes laid over it; nothing is copied.
+
+    Args:
+        base: the column before the changes.
+        changes: of some positions, and of every position behind ``base``.
+        name: of the attribute.
+        n: length with the changes.
+    """
+
+    def __init__(self, base: Sequence[Any], changes: Changes, name: str, n: int) -> None:
+        self._base, self._changes, self._name, self._n = base, changes, name, n
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __getitem__(self, row: Any) -> Any:
+        """One value; of a slice, a list of them."""
+        position = range(self._n)[row]
+        if isinstance(position, range):
+            return [self[p] for p in position]
+        content = self._changes.get(position)
+        return self._base[position] if content is None else content[self._name]
+
+    def __iter__(self) -> Iterator[Any]:
+        values = [*self._base, *([None] * (self._n - len(self._base)))]
+        for position, content in self._changes.items():
+            values[position] = content[self._name]
+        return iter(values)
+
+
+def changed_table(base: Table, ids: Sequence[str], changes: Changes) -> Table:
+    """A table with changed rows, followed by new ones; the base is not copied.
+
+    Args:
+        base: the table before the changes; stays as it is.
+        ids: outside ids; those of ``base`` come first.
+        changes: as in ``ChangedColumn``; each names every attribute.
+    """
+    n = len(ids)
+    columns = {name: ChangedColumn(c, changes, name, n) for name, c in base.columns.items()}
+    return Table(ids, columns)
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Who rated what.
+    """Interactions between users and items.
 
     Attributes:
         schema: the fields of ``users`` and ``items``.
-        name: for people, such as ``ml-1m``; begins with ``synthetic`` when the rows are made up.
+        name: for people, such as ``ml-1m``; begins with ``synthetic`` if the rows are made up.
         users, items: the two tables.
         user, item: int32 [n], each interaction's position in ``users`` and in ``items``.
         rating: float32 [n], within the schema's rating range.
-        time: int64 [n], seconds since 1970, or None where the data set has no times.
-        repairs: what was put right when it was made, each with its count.
-        feedback: number of the last event of a ledger that is in it; 0 where none is.
+        time: int64 [n], seconds since 1970, or None without times.
+        repairs: what was repaired while reading, each with its count.
+        feedback: number of the last ledger event in it; 0 if there is none.
 
     Raises:
         DataError: lengths differ, a position or rating is out of range, ids repeat, a column is
@@ -97,7 +143,7 @@ class Dataset:
                     f"{self.name}: an interaction names a {side} outside the table of {size}"
                 )
         low, high = self.schema.rating_range
-        # Written so that a NaN, which no comparison finds, is outside too.
+        # "not (...)", so that a NaN counts as outside.
         if not (self.rating.min() >= low and self.rating.max() <= high):
             raise DataError(f"{self.name}: ratings must lie in {low:g}..{high:g}")
 
@@ -117,21 +163,21 @@ class Dataset:
 
     @property
     def synthetic(self) -> bool:
-        """Whether the rows are made up, so that no figure on them says anything of people."""
+        """Whether the rows are made up, so that metrics on them say nothing about people."""
         return self.name.startswith("synthetic")
 
     def fingerprint(self, rows: np.ndarray | None = None) -> str:
-        """SHA-256 of both tables and the given interactions (all by default), with their times:
-        what a model saw.
+        """SHA-256 of both tables and some interactions (all by default) with their times: the
+        identity of a training set.
 
         Args:
-            rows: int [m], places in the interaction columns; their order does not matter.
+            rows: int [m], indices into the interaction columns, in any order.
         """
         return self.fingerprints(rows)[0]
 
     def fingerprints(self, rows: np.ndarray | None = None) -> tuple[str, str]:
-        """The fingerprint, and the one by which fusionrec 0.1.0 knew the same rows: it left times
-        out, and did not tell where a column ends. Versions and checkpoints of then bear it.
+        """The fingerprint, and that of fusionrec 0.1.0, which old versions and checkpoints carry;
+        that one ignores times and where a column ends.
         """
         rows = None if rows is None else np.sort(rows)
         count = len(self) if rows is None else len(rows)
@@ -158,18 +204,18 @@ def _bytes(column: np.ndarray, rows: np.ndarray | None, kind: str) -> memoryview
 def keep_last_of_pairs(
     user: np.ndarray, item: np.ndarray, time: np.ndarray | None
 ) -> tuple[np.ndarray, int]:
-    """Leaves one interaction per user and item: the latest, of equal times the last in the file.
+    """Keeps one interaction per user and item: the latest, of equal times the last in the file.
 
     Args:
         user: int [n] positions.
         item: int [n] positions.
-        time: int64 [n] or None; then the file's order counts.
+        time: int64 [n], or None to use the file's order.
 
     Returns:
         int64 [m] the rows kept, in the file's order, and how many were left out.
     """
     pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
-    # Stable sorting profits from rows that stand by user; by time only repeated pairs are sorted.
+    # A stable sort is fast on rows grouped by user; only repeated pairs are sorted by time.
     order = np.argsort(pair, kind="stable")
     again = np.flatnonzero(pair[order[1:]] == pair[order[:-1]])
     if len(again) == 0:

@@ -1,27 +1,23 @@
-"""One file by HTTP: resumed where it broke off, checked, and moved in only when it is whole."""
+"""Downloads a file by HTTP: resumable, checked, and moved to its target only when complete."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fusionrec.durable import make_folder
-from fusionrec.errors import DownloadError
+from fusionrec.errors import DownloadError, Progress
+from fusionrec.workspace import make_folder
 
 if TYPE_CHECKING:
     import httpx
 
-# Called with the bytes done and the bytes in all (None if not known).
-Progress = Callable[[int, int | None], None]
-
-# Seconds. A closed network must be told from a slow one soon.
+# Seconds. Short, so that a closed network fails fast.
 CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = 30.0
-# Far above any archive that is fetched here: a server that never ends must not fill the disk.
+# Far above any archive used here, so that an endless response cannot fill the disk.
 LARGEST = 512 * 1024**2
 _AGAIN = "run it again: it goes on where it broke off; or give the path of a copy you have"
 _ELSEWHERE = (
@@ -31,20 +27,20 @@ _ELSEWHERE = (
 
 
 def download_file(url: str, target: Path, md5: str, progress: Progress | None = None) -> None:
-    """Downloads ``url`` to ``target``, which is there afterwards whole and checked, or not at all.
+    """Downloads ``url`` to ``target``, which then exists complete and checked, or not at all.
 
-    What came so far stays in ``target.part``, the server's mark of that version (its ETag) in
-    ``target.part.etag``; the next call asks for the rest, if the file is still the same one.
+    A partial download stays in ``target.part``, its ETag in ``target.part.etag``; the next call
+    resumes it if the server still has the same version.
 
     Args:
         url: of the file.
-        target: where it goes; folders are made.
+        target: its path; folders are created.
         md5: the file's checksum, hexadecimal.
-        progress: called after every piece.
+        progress: called after every chunk.
 
     Raises:
-        DownloadError: the server cannot be reached, answers otherwise than with the file, or what
-            came has another checksum (then it is removed).
+        DownloadError: the server cannot be reached or does not send the file, or its checksum is
+            wrong (it is then removed).
     """
     import httpx
 
@@ -52,19 +48,19 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
     timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
     try:
         make_folder(target.parent)
-        # Everything under the lock, so that no second process writes into a file already checked.
+        # All under one lock, so that no second process writes into a checked file.
         with (
             part.open("ab") as sink,
             httpx.Client(timeout=timeout, follow_redirects=True) as client,
         ):
             _lock(sink, part)
             try:
-                _fill(client, url, sink, _mark(part), progress)
+                _fill(client, url, sink, _etag_file(part), progress)
                 sink.flush()
                 _check(part, md5, url)
                 part.replace(target)
             finally:
-                _tidy(sink, part)
+                _clean_up(sink, part)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"{url} could not be downloaded: {str(error) or type(error).__name__}"
         raise DownloadError(message, _AGAIN if part.exists() else _ELSEWHERE) from error
@@ -72,29 +68,29 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
         raise DownloadError(f"{target} could not be written: {error}", _ELSEWHERE) from error
 
 
-def _mark(part: Path) -> Path:
+def _etag_file(part: Path) -> Path:
     return part.with_name(part.name + ".etag")
 
 
-def _tidy(sink: IO[bytes], part: Path) -> None:
-    """Leaves no empty part, and no mark without its part."""
+def _clean_up(sink: IO[bytes], part: Path) -> None:
+    """Removes an empty part, and an ETag without its part."""
     if not sink.tell():
         part.unlink(missing_ok=True)
     if not part.exists():
-        _mark(part).unlink(missing_ok=True)
+        _etag_file(part).unlink(missing_ok=True)
 
 
 def _lock(sink: IO[bytes], part: Path) -> None:
-    """One process at a time; the system frees the lock when a process ends, however it ends."""
+    """Allows one process at a time; the lock ends with the process."""
     try:
         import fcntl
-    except ImportError:  # Windows: two downloads at once are then told apart by the checksum only.
+    except ImportError:  # Windows: only the checksum detects concurrent downloads.
         return
     try:
         fcntl.flock(sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
         same = os.path.samestat(os.fstat(sink.fileno()), part.stat())
     except OSError:
-        same = False  # locked, or moved to its place since it was opened
+        same = False  # locked, or moved to its target since it was opened
     if not same:
         raise DownloadError(
             f"{part}: another process is downloading this file", "wait for it, then run this again"
@@ -102,12 +98,12 @@ def _lock(sink: IO[bytes], part: Path) -> None:
 
 
 def _fill(
-    client: httpx.Client, url: str, sink: IO[bytes], mark: Path, progress: Progress | None
+    client: httpx.Client, url: str, sink: IO[bytes], etag_file: Path, progress: Progress | None
 ) -> None:
-    """Appends the rest of the file to ``sink``, or all of it if the server gives no rest of it."""
+    """Appends the rest of the file to ``sink``; writes it anew if the server cannot resume."""
     done = sink.tell()
-    etag = mark.read_text() if done and mark.exists() else ""
-    plain = {"Accept-Encoding": "identity"}  # sizes and checksum are those of the bytes sent
+    etag = etag_file.read_text() if done and etag_file.exists() else ""
+    plain = {"Accept-Encoding": "identity"}  # size and checksum are of the bytes sent
     rest = {**plain, "Range": f"bytes={done}-", "If-Range": etag}
     for headers in (rest, plain) if etag else (plain,):
         with client.stream("GET", url, headers=headers) as response:
@@ -118,7 +114,7 @@ def _fill(
             if response.status_code == 200:
                 sink.truncate(0)
                 sink.seek(0)
-                mark.write_text(response.headers.get("ETag", ""))
+                etag_file.write_text(response.headers.get("ETag", ""))
                 _copy(response, sink, total, progress)
                 return
             if headers is plain:
@@ -128,10 +124,10 @@ def _fill(
 
 
 def _total(response: httpx.Response, done: int) -> int | None:
-    """The file's size in bytes, if the response says it and a part begins at byte ``done``."""
+    """The file's size in bytes; None if not given, or if a part does not begin at byte ``done``."""
     if response.status_code == 206:
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        return int(found[2]) if found and int(found[1]) == done else None
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
+        return int(match[2]) if match and int(match[1]) == done else None
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdigit() else None
 
@@ -139,8 +135,8 @@ def _total(response: httpx.Response, done: int) -> int | None:
 def _copy(
     response: httpx.Response, sink: IO[bytes], total: int | None, progress: Progress | None
 ) -> None:
-    for piece in response.iter_raw():
-        sink.write(piece)
+    for chunk in response.iter_raw():
+        sink.write(chunk)
         if sink.tell() > LARGEST:
             sink.truncate(0)
             sink.seek(0)
@@ -148,15 +144,15 @@ def _copy(
                 f"{response.url}: expected at most {LARGEST:,} bytes, and more came", _ELSEWHERE
             )
         if progress:
-            progress(sink.tell(), total)
+            progress("downloading", sink.tell(), total)
 
 
 def _check(part: Path, md5: str, url: str) -> None:
     with part.open("rb") as file:
-        came = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if came != md5:
+        actual = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if actual != md5:
         part.unlink()
         raise DownloadError(
-            f"{url}: expected a file with MD5 {md5}, got one with {came}, which was removed",
+            f"{url}: expected a file with MD5 {md5}, got one with {actual}, which was removed",
             "try again; if it stays so, give the path of a copy you trust",
         )

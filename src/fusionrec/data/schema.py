@@ -1,17 +1,18 @@
-"""Which fields users and items have. All that comes after the files loops over a Schema and names
-no field of it.
-"""
+"""Schema: the fields of users and items. All code but the file readers is generic over it."""
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from typing import Any, Literal, get_args
 
 from fusionrec.errors import DataError
 
 Side = Literal["user", "item"]
 EVENTS = (0.0, 1.0)  # the rating range of events
-Kind = Literal["id", "category", "categories", "text", "number"]
+FieldKind = Literal["id", "category", "categories", "text", "number"]
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class Field:
             values), ``text`` (words in order) or ``number`` (a float; NaN where it is not known).
         filterable: whether answers may be filtered by it; items only.
         choices: for categories, every value that is allowed, with the label people read; empty if
-            open.
+            open. They are ranges of numbers where the labels say so; see ``bounds``.
         option: the command line's name for it, where that differs from ``name``.
-        label: what people read; empty: made of the name.
-        buckets: whether a number is read by the bucket that it falls in, of about equally many
-            values each, and not by its size; for what does not rise or fall evenly.
+        label: what people read; by default made from the name.
+        buckets: whether a number is encoded by its quantile bucket instead of its size; for effects
+            that do not rise or fall evenly.
     """
 
     name: str
     side: Side
-    kind: Kind
+    kind: FieldKind
     filterable: bool = False
     choices: dict[str, str] = field(default_factory=dict)
     option: str = ""
@@ -46,7 +47,7 @@ class Field:
             raise DataError(
                 f"a field's name must be letters, digits and underscores, got {self.name!r}"
             )
-        if self.kind not in get_args(Kind) or self.side not in get_args(Side):
+        if self.kind not in get_args(FieldKind) or self.side not in get_args(Side):
             raise DataError(f"field {self.name}: unknown kind {self.kind!r} or side {self.side!r}")
         if self.buckets and self.kind != "number":
             raise DataError(f"field {self.name}: only numbers fall in buckets, not {self.kind}")
@@ -61,22 +62,44 @@ class Field:
         """The field's name on the command line."""
         return self.option or self.name
 
+    @property
+    def bounds(self) -> tuple[int, ...]:
+        """The lower bound of each choice where all are ranges of numbers; else nothing.
+
+        Then each code is its range's lower bound, and its label says so: ``18-24`` where 25 is the
+        next code, ``56 and over`` of the last one; the first may be ``under 18`` before 18.
+        """
+        codes = list(self.choices)
+        if len(codes) < 2 or not all(code.isascii() and code.isdecimal() for code in codes):
+            return ()
+        lows = [int(code) for code in codes]
+        spans = [f"{low}-{high - 1}" for low, high in pairwise(lows)] + [f"{lows[-1]} and over"]
+        if self.choices[codes[0]] == f"under {lows[1]}":
+            spans[0] = self.choices[codes[0]]
+        return tuple(lows) if spans == list(self.choices.values()) else ()
+
+    def range_of(self, number: str) -> str | None:
+        """The code of the choice whose range holds a number, such as ``30``; else None."""
+        if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) or not math.isfinite(float(number)):
+            return None
+        below = [low for low in self.bounds if low <= float(number)]
+        return str(max(below)) if below else None
+
 
 @dataclass(frozen=True)
 class Schema:
-    """The fields of a data set, and what its interactions say.
+    """The fields of a data set, and the meaning of its interactions.
 
     Attributes:
         name: what the schema describes, for messages.
         fields: every field; exactly one ``id`` on each side.
-        rating_range: lowest and highest rating that can be given; of events 0 and 1.
-        title: the item's text field that people know it by; empty if there is none.
-        like: the lowest rating that counts as liking an item; of events 0, for each of them does.
-        events: whether interactions are what people did (viewed, bought, played) and not ratings
-            that they gave. A rating is then the weight of the event, above 0 up to 1, and nothing
-            is known of what someone does not like.
-        repeats: whether people take an item again, so that all interactions with it count and it
-            may be recommended to who has taken it.
+        rating_range: lowest and highest possible rating; 0 and 1 for events.
+        title: the text field with the item's title; empty if there is none.
+        like: the lowest rating that counts as liking an item; 0 for events, all of which do.
+        events: whether interactions are events (views, purchases, plays) instead of ratings. A
+            rating is then the event's weight, above 0 up to 1, and dislikes are unknown.
+        repeats: whether people take an item repeatedly, so that all interactions with it count and
+            it may be recommended again.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""How good a model is: protocols, what stands beside it, and what a difference is worth."""
+"""Evaluation: protocols, baselines, confidence intervals and reports."""
 
-# Here, so that the command line can name them without loading what they need.
+# Listed here, so that the command line needs no heavy imports.
 PROTOCOLS = ("rating", "next-item", "new-user", "new-item", "global-time")

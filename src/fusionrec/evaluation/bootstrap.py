@@ -1,4 +1,4 @@
-"""What a difference is worth: paired bootstrap intervals over users."""
+"""Confidence intervals of differences: paired bootstrap over users."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.measured import (
+from fusionrec.evaluation.metrics_table import (
     LOWER_IS_BETTER,
     POWER,
-    Measured,
+    MetricsRow,
     check_paired,
-    tested,
+    tested_users,
 )
 
 RESAMPLES = 2000
-FEWEST = 20  # users; an interval from fewer says less than it seems to
-BLOCK = 4_000_000  # counts of users held at a time
+MIN_USERS = 20  # for an interval; one from fewer users is misleading
+MAX_COUNTS = 4_000_000  # of drawn users in memory at a time
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """How much a model's figure lies above a baseline's.
+    """The difference between a model's figure and a baseline's.
 
     Attributes:
-        metric: which.
+        metric: its name.
         model, baseline: names.
         difference: model less baseline, in the metric's unit.
-        low, high: the 95% interval of it.
-        users: how many were resampled.
+        low, high: its 95% interval.
+        users: how many are resampled.
     """
 
     metric: str
@@ -42,11 +42,11 @@ class Comparison:
 
     @property
     def mark(self) -> str:
-        """``better`` or ``worse`` where the interval leaves zero out; else ``unclear``.
+        """``better`` or ``worse`` where the interval excludes zero; else ``unclear``.
 
-        ``few users`` where there are too few for an interval to mean anything.
+        ``few users`` where there are fewer than ``MIN_USERS``.
         """
-        if self.users < FEWEST:
+        if self.users < MIN_USERS:
             return "few users"
         low, high = self.low, self.high
         if self.metric in LOWER_IS_BETTER:
@@ -55,14 +55,13 @@ class Comparison:
 
 
 def compare(
-    model: Measured, baseline: Measured, metric: str, resamples: int = RESAMPLES, seed: int = 0
+    model: MetricsRow, baseline: MetricsRow, metric: str, resamples: int = RESAMPLES, seed: int = 0
 ) -> Comparison:
     """The paired percentile bootstrap of a difference (Efron and Tibshirani, 1993, chapter 13).
 
-    Users are drawn with replacement, each with all that was measured of them in every run, for
-    both sides alike: the ratings of one user are not independent of each other, nor are a user's
-    figures in two runs (Field and Welsh, Bootstrapping clustered data, JRSS B 2007). So also for
-    RMSE, which each resample computes anew.
+    Users are drawn with replacement, each with all their values in every run and on both sides:
+    neither the ratings of one user nor a user's values in two runs are independent (Field and
+    Welsh, Bootstrapping clustered data, JRSS B 2007). Each resample computes RMSE anew.
 
     Args:
         model, baseline: measured on the same users in the same runs.
@@ -76,7 +75,7 @@ def compare(
     if resamples < 1000:
         raise UsageError(f"a bootstrap needs 1000 resamples or more, got {resamples}")
     check_paired(model, baseline)
-    users = tested(model)
+    users = tested_users(model)
     columns = (*model.sums(metric, users), *baseline.sums(metric, users))
     sums = _resampled(np.concatenate(columns, axis=1), resamples, seed)
     a, a_weight, b, b_weight = np.split(sums, 4, axis=1)
@@ -93,7 +92,7 @@ def _resampled(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Column sums over rows drawn with replacement, float64 [resamples, columns]."""
     rng = np.random.default_rng(seed)
     n = len(columns)
-    block = max(1, BLOCK // n)
+    block = max(1, MAX_COUNTS // n)
     parts = []
     for start in range(0, resamples, block):
         size = min(block, resamples - start)

@@ -1,4 +1,4 @@
-"""What an evaluation found: as values, as JSON, as Parquet."""
+"""The result of an evaluation: as values, as JSON, as Parquet."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ from typing import Any
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.anchors import Anchor
 from fusionrec.evaluation.bootstrap import Comparison
-from fusionrec.evaluation.measured import Measured
-from fusionrec.evaluation.searched import Searched
+from fusionrec.evaluation.index_check import IndexCheck
+from fusionrec.evaluation.metrics_table import MetricsRow
+from fusionrec.evaluation.published_results import PublishedResult
 
 
 @dataclass(frozen=True)
 class Result:
-    """A protocol on a data set: the model and what stands beside it.
+    """The result of a protocol on a data set: the model beside baselines.
 
     Attributes:
-        protocol, asks: its name and its question.
+        protocol, asks: its name and the question it asks.
         data: the data set's name.
         ids: every user's outside id, by position.
         runs: the splits' names.
         seeds: one per run.
         rows: the model first, where there is one.
         comparisons: of the model with the best baseline, one per metric.
-        searched: the index's answer beside the exact one; None where it was not asked.
-        anchors: figures from elsewhere.
-        notes: what must be known of the figures, in sentences.
+        index_check: the index's lists compared with exact ones; None where not checked.
+        published: published results to compare with.
+        notes: on the figures, in sentences.
         seconds: wall time of everything.
-        machine: where it ran.
-        command: what was typed; empty from Python.
+        machine: processor, cores and Python.
+        command: the command line; empty from Python.
     """
 
     protocol: str
@@ -43,10 +43,10 @@ class Result:
     ids: Sequence[str]
     runs: Sequence[str]
     seeds: Sequence[int]
-    rows: Sequence[Measured]
+    rows: Sequence[MetricsRow]
     comparisons: Sequence[Comparison]
-    searched: Searched | None
-    anchors: Sequence[Anchor]
+    index_check: IndexCheck | None
+    published: Sequence[PublishedResult]
     notes: Sequence[str]
     seconds: float
     machine: str
@@ -57,7 +57,7 @@ class Result:
         """How many users were tested, those of every run counted."""
         return sum(len(run.users) for run in self.rows[0].runs)
 
-    def row(self, name: str) -> Measured:
+    def row(self, name: str) -> MetricsRow:
         """The line of a name.
 
         Raises:
@@ -86,8 +86,8 @@ class Result:
             "seeds": list(self.seeds),
             "rows": rows,
             "comparisons": [asdict(c) | {"mark": c.mark} for c in self.comparisons],
-            "index": asdict(self.searched) if self.searched else None,
-            "anchors": [asdict(anchor) for anchor in self.anchors],
+            "index": asdict(self.index_check) if self.index_check else None,
+            "anchors": [asdict(result) for result in self.published],
             "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
             "machine": self.machine,

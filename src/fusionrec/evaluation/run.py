@@ -13,46 +13,44 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import UsageError
-from fusionrec.evaluation.anchors import INTERPOLATED, anchors
+from fusionrec.errors import Log, UsageError
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
-from fusionrec.evaluation.measured import Measured, Values, best_of
-from fusionrec.evaluation.model import Source
-from fusionrec.evaluation.part import training_command
-from fusionrec.evaluation.protocols import Options, Protocol, RankingProtocol, Run
+from fusionrec.evaluation.index_check import IndexCheck, check_index
+from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics, best_baseline
+from fusionrec.evaluation.model_source import ModelSource
+from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingProtocol, SplitRun
 from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
+from fusionrec.evaluation.published_results import INTERPOLATED, published_for
 from fusionrec.evaluation.result import Result
-from fusionrec.evaluation.searched import Searched, search
+from fusionrec.evaluation.training_split import training_command
+from fusionrec.registry import Artifact
 
-SAMPLE = 200  # users who are also asked through the index, by default
+INDEX_USERS = 200  # whose lists are also taken from the index, by default
 
 CLOCKED = "the model was told the time of what is asked for: compare it with others that were"
-
-Talk = Callable[[str], None]
 
 
 def evaluate(
     dataset: Dataset,
     protocol: Protocol,
-    options: Options,
-    source: Source | None = None,
+    options: ProtocolOptions,
+    source: ModelSource | None = None,
     *,
-    talk: Talk = lambda _: None,
-    through_index: int | None = SAMPLE,
+    log: Log = lambda _: None,
+    through_index: int | None = INDEX_USERS,
     resamples: int = RESAMPLES,
 ) -> Result:
-    """Measures a model and what stands beside it on the same splits.
+    """Measures a model and baselines on the same splits.
 
     Args:
         dataset: the data set.
-        protocol: the question.
-        options: how it is asked.
-        source: where the model comes from; None measures baselines alone.
-        talk: told what is under way.
-        through_index: users of the first run who are also asked through Milvus; None for all of
-            them, 0 for nobody.
+        protocol: splits, baselines and metrics.
+        options: of the protocol.
+        source: the model; None measures baselines alone.
+        log: called with what is under way.
+        through_index: how many users of the first run to check through Milvus; None for all, 0
+            for none.
         resamples: of the bootstrap.
 
     Raises:
@@ -61,23 +59,23 @@ def evaluate(
         FusionrecError: as of training and index.
     """
     started = time.monotonic()
-    dataset, runs, names = _checked(dataset, protocol, options, source)
-    work = _Work(dataset, protocol, options, source, talk, through_index)
+    dataset, runs, names = _prepare(dataset, protocol, options, source)
+    state = _State(dataset, protocol, options, source, log, through_index)
     with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as home:
         for number, run in enumerate(runs, start=1):
-            talk(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
-            work.run(run, names, Path(home) / str(number))
-    return _result(work, runs, resamples, started)
+            log(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
+            state.run(run, names, Path(home) / str(number))
+    return _result(state, runs, resamples, started)
 
 
-def _checked(
-    dataset: Dataset, protocol: Protocol, options: Options, source: Source | None
-) -> tuple[Dataset, list[Run], list[str]]:
-    """The data set as the protocol sees it, the splits, and the baselines' names: all quick."""
+def _prepare(
+    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, source: ModelSource | None
+) -> tuple[Dataset, list[SplitRun], list[str]]:
+    """The prepared data set, the splits and the baselines' names; all checks that are quick."""
     protocol.check_options(options)
     dataset = protocol.prepare(dataset)
     runs = protocol.runs(dataset, options)
-    names = _chosen(protocol, dataset, options)
+    names = _baseline_names(protocol, dataset, options)
     if source is None and not names:
         raise UsageError(f"{dataset.name} serves no baseline of {protocol.name}")
     if source is not None:
@@ -92,11 +90,15 @@ def _checked(
 
 
 def _check_unseen(
-    dataset: Dataset, protocol: Protocol, options: Options, run: Run, source: Source
+    dataset: Dataset,
+    protocol: Protocol,
+    options: ProtocolOptions,
+    run: SplitRun,
+    source: ModelSource,
 ) -> None:
     """Refuses a model that may have seen the test, and names the command that trains one."""
     split = run.split
-    if options.validation:  # what is asked then is no longer something a model may have seen
+    if options.validation:  # these are the targets then, so training must not have seen them
         nothing = np.zeros(0, dtype=np.int64)
         split = replace(split, test=split.validation, validation=nothing)
     try:
@@ -108,30 +110,30 @@ def _check_unseen(
         ) from error
 
 
-class _Work:
-    """What has been measured so far."""
+class _State:
+    """The state of an evaluation: the metrics of the runs so far."""
 
     def __init__(
         self,
         dataset: Dataset,
         protocol: Protocol,
-        options: Options,
-        source: Source | None,
-        talk: Talk,
+        options: ProtocolOptions,
+        source: ModelSource | None,
+        log: Log,
         through_index: int | None,
     ) -> None:
         self.dataset, self.protocol, self.options = dataset, protocol, options
-        self.source, self.talk, self.through_index = source, talk, through_index
-        self.values: dict[str, list[Values]] = {source.name: []} if source else {}
+        self.source, self.log, self.through_index = source, log, through_index
+        self.values: dict[str, list[RunMetrics]] = {source.name: []} if source else {}
         self.seconds: dict[str, float] = {}
-        self.searched: Searched | None = None
-        self.clocked = False  # whether the model was told the time of what is asked for
+        self.index_check: IndexCheck | None = None
+        self.clocked = False  # whether the model got the targets' times
 
-    def run(self, run: Run, names: Sequence[str], home: Path) -> None:
-        """One split: baselines first, which are quick, then the model."""
+    def run(self, run: SplitRun, names: Sequence[str], home: Path) -> None:
+        """Measures one split: baselines first, which are quick, then the model."""
         makers: Mapping[str, Make] = self.protocol.baselines(self.dataset, run.seed)
         for name in names:
-            self.talk(f"  {name}")
+            self.log(f"  {name}")
             self._timed(
                 name,
                 lambda make: self.protocol.measure_baseline(self.dataset, run, self.options, make),
@@ -141,7 +143,7 @@ class _Work:
             return
         what = "interactions" if self.dataset.schema.events else "ratings"
         rows = f"{len(run.split.train):,} {what} before the test"
-        self.talk(f"  {self.source.name}: {rows}")
+        self.log(f"  {self.source.name}: {rows}")
         began = time.monotonic()
         artifact = self.source.get(self.dataset, run.split, run.seed, home)
         name = self.source.name
@@ -154,34 +156,37 @@ class _Work:
         )
         self._search(run, artifact, home)
 
-    def _timed(self, name: str, measure: Callable[[Any], Values], of: Any) -> None:
+    def _timed(self, name: str, measure: Callable[[Any], RunMetrics], of: Any) -> None:
         began = time.monotonic()
         self.values.setdefault(name, []).append(measure(of))
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
 
-    def _search(self, run: Run, artifact: Artifact, home: Path) -> None:
-        if self.searched or self.through_index == 0:
+    def _search(self, run: SplitRun, artifact: Artifact, home: Path) -> None:
+        if self.index_check or self.through_index == 0:
             return
         if not isinstance(self.protocol, RankingProtocol):
-            return  # the index makes lists, and there are none
-        self.talk("  asking the same through Milvus")
+            return  # no lists to compare
+        self.log("  asking the same through Milvus")
         task = self.protocol.tasks(self.dataset, run, self.options)[0]
         home.mkdir(parents=True, exist_ok=True)
         ranker = task.ranker(artifact, self.dataset)
-        self.searched = search(self.dataset, task, ranker, home, self.through_index, run.seed)
+        self.index_check = check_index(
+            self.dataset, task, ranker, home, self.through_index, run.seed
+        )
 
-    def rows(self) -> list[Measured]:
+    def rows(self) -> list[MetricsRow]:
         """A line per model and baseline, the model first."""
         model = self.source.name if self.source else None
         return [
-            Measured(name, name == model, runs, self.seconds[name])
+            MetricsRow(name, name == model, runs, self.seconds[name])
             for name, runs in self.values.items()
         ]
 
 
-def _result(work: _Work, runs: Sequence[Run], resamples: int, started: float) -> Result:
-    """What was measured, compared and annotated."""
-    dataset, protocol, options, rows = work.dataset, work.protocol, work.options, work.rows()
+def _result(state: _State, runs: Sequence[SplitRun], resamples: int, started: float) -> Result:
+    """The result, with comparisons and notes."""
+    dataset, protocol, options = state.dataset, state.protocol, state.options
+    rows = state.rows()
     return Result(
         protocol.name,
         protocol.asks,
@@ -191,16 +196,16 @@ def _result(work: _Work, runs: Sequence[Run], resamples: int, started: float) ->
         [run.seed for run in runs],
         rows,
         _comparisons(protocol, options, rows, resamples),
-        work.searched,
-        [] if options.validation else anchors(protocol.name, dataset.name),
-        [*([CLOCKED] if work.clocked else []), *_notes(protocol, dataset, options)],
+        state.index_check,
+        [] if options.validation else published_for(protocol.name, dataset.name),
+        [*([CLOCKED] if state.clocked else []), *_notes(protocol, dataset, options)],
         time.monotonic() - started,
         machine(),
     )
 
 
-def _chosen(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
-    """The names of the baselines, those asked for or all that fit."""
+def _baseline_names(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> list[str]:
+    """The names of the baselines to run: the chosen ones, or all that fit."""
     fitting = protocol.baselines(dataset, 0)
     for name in options.baselines or ():
         if name not in fitting:
@@ -209,26 +214,26 @@ def _chosen(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]
 
 
 def _comparisons(
-    protocol: Protocol, options: Options, rows: Sequence[Measured], resamples: int
+    protocol: Protocol, options: ProtocolOptions, rows: Sequence[MetricsRow], resamples: int
 ) -> list[Comparison]:
-    found = []
+    comparisons = []
     baselines = [row for row in rows if not row.is_model]
     for model in (row for row in rows if row.is_model):
         for pattern in protocol.metrics:
             metric = pattern.format(k=options.k)
             if metric not in model.metrics:
-                continue  # of events none is "liked"
-            best = best_of(baselines, metric)
+                continue  # events have no "liked" metrics
+            best = best_baseline(baselines, metric)
             if best is not None:
-                found.append(compare(model, best, metric, resamples))
-    return found
+                comparisons.append(compare(model, best, metric, resamples))
+    return comparisons
 
 
-def _notes(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
+def _notes(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> list[str]:
     notes = protocol.notes(dataset)
     served = protocol.baselines(dataset, 0)
-    # Where nobody takes an item again there is nothing that the data lacks.
-    left_out = [b for b in protocol.known() if b not in served and b != TAKEN_BEFORE]
+    # Data without repeated interactions does not lack anything for that baseline.
+    left_out = [b for b in protocol.baseline_names() if b not in served and b != TAKEN_BEFORE]
     if left_out and options.baselines is None:
         notes.append(f"{dataset.name} cannot serve the baselines {', '.join(left_out)}")
     if options.validation:
@@ -239,7 +244,7 @@ def _notes(protocol: Protocol, dataset: Dataset, options: Options) -> list[str]:
 
 
 def machine() -> str:
-    """The machine, for people: processor, cores, Python."""
+    """The machine in words: processor, cores, Python."""
     model = platform.processor() or platform.machine()
     try:
         with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:

@@ -1,14 +1,17 @@
-"""Where item vectors are searched: Milvus, or the artifact's own vectors, exactly.
+"""Searches item vectors: in Milvus, or exactly, in the artifact's own vectors.
 
-Importing this package loads no Milvus client; that happens when a store is opened.
+Importing this package does not import pymilvus; opening a store does.
 """
 
 from __future__ import annotations
 
 from fusionrec.index.base import Index
-from fusionrec.index.columns import FilterColumns, mask
-from fusionrec.index.differences import collection_name
+from fusionrec.index.batch import BatchSearch
+from fusionrec.index.coalescing import run_coalesced
+from fusionrec.index.connection import Place, place_from
 from fusionrec.index.exact import ExactIndex, Hits
+from fusionrec.index.filter_columns import FilterColumns, mask
+from fusionrec.index.filter_parser import parse, read_conditions
 from fusionrec.index.filters import (
     AllOf,
     AnyOf,
@@ -18,18 +21,16 @@ from fusionrec.index.filters import (
     Only,
     Without,
 )
-from fusionrec.index.lite import wipe
-from fusionrec.index.many import ManySearch
-from fusionrec.index.milvus import CollectionInfo, MilvusStore
-from fusionrec.index.overlaid import OverlaidIndex
-from fusionrec.index.parsing import parse, read_conditions
-from fusionrec.index.places import Place, place_from
-from fusionrec.index.stored import MilvusIndex
-from fusionrec.index.together import side_by_side
+from fusionrec.index.milvus_index import MilvusIndex
+from fusionrec.index.milvus_lite import move_aside
+from fusionrec.index.milvus_store import CollectionInfo, MilvusStore
+from fusionrec.index.overlay import OverlayIndex
+from fusionrec.index.server_info import collection_name
 
 __all__ = [
     "AllOf",
     "AnyOf",
+    "BatchSearch",
     "Between",
     "CollectionInfo",
     "Condition",
@@ -37,19 +38,18 @@ __all__ = [
     "FilterColumns",
     "Hits",
     "Index",
-    "ManySearch",
     "MilvusIndex",
     "MilvusStore",
     "NoneOf",
     "Only",
-    "OverlaidIndex",
+    "OverlayIndex",
     "Place",
     "Without",
     "collection_name",
     "mask",
+    "move_aside",
     "parse",
     "place_from",
     "read_conditions",
-    "side_by_side",
-    "wipe",
+    "run_coalesced",
 ]

@@ -1,4 +1,4 @@
-"""What every index does, wherever its vectors are."""
+"""The protocol of all indexes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from fusionrec.index.filters import Condition
 
 
 class Index(Protocol):
-    """What answers a search, wherever the vectors are.
+    """An index that answers searches.
 
     Attributes:
-        place: where the answer comes from, for people; without secrets.
-        name: of the collection that is searched; ``exact`` where there is none.
+        place: where the vectors are, for messages; without secrets.
+        name: of the collection; ``exact`` where there is none.
     """
 
     @property
@@ -35,5 +35,5 @@ class Index(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of the place; closing twice does nothing."""
+        """Closes the connection; closing twice does nothing."""
         ...

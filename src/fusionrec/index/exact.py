@@ -1,4 +1,4 @@
-"""Exact search over the item vectors with NumPy: the oracle, and a reserve for Milvus."""
+"""Exact search over the item vectors with NumPy: the oracle, and the fallback for Milvus."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError, UsageError
-from fusionrec.index.columns import FilterColumns
+from fusionrec.index.filter_columns import FilterColumns
 from fusionrec.index.filters import Condition
 
-# Scores closer than this are settled in double precision: several times the error of a float32
+# Scores closer than this are compared in double precision: several times the error of a float32
 # inner product of normalised vectors.
 MARGIN = 1e-5
 _LENGTH_TOLERANCE = 1e-3
@@ -22,7 +22,7 @@ _GROUP = 16
 
 @dataclass(frozen=True)
 class Hits:
-    """What a search found, best first; equal scores in the order of their rows.
+    """The result of a search, best first; ties in the order of rows.
 
     Attributes:
         rows: int64 [m], positions in the item table.
@@ -37,16 +37,16 @@ class Hits:
 
 
 class ExactIndex:
-    """Searches all vectors, every time.
+    """Compares every vector in each search.
 
     Args:
-        schema: whose filterable item fields conditions may name.
+        schema: conditions may name its filterable item fields.
         items: the n items.
         vectors: float32 [n, d], L2-normalised; may be memory-mapped.
-        place: what answers call this index.
-        available: bool [n], which may be found; all by default.
-        columns: of these items, where they are at hand.
-        checked: whether another index of these vectors has been made before.
+        place: name of this index in answers.
+        available: bool [n], which items may be returned; all by default.
+        columns: of these items, if there are any already.
+        checked: whether the vectors were checked before.
 
     Raises:
         StoreDamagedError: the vectors are not normalised, hold a NaN, or do not fit the items.
@@ -73,7 +73,7 @@ class ExactIndex:
         return len(self.vectors)
 
     def close(self) -> None:
-        """Does nothing: there is no place to let go of."""
+        """Does nothing: there is no connection."""
 
     def search(
         self,
@@ -86,23 +86,25 @@ class ExactIndex:
 
         Args:
             vector: float [d], a user's or an item's vector.
-            k: how many, at least 1; all that there are if there are fewer.
+            k: at least 1; all items if there are fewer.
             where: conditions, all of which an item must meet.
             exclude: int [e], rows to leave out.
 
         Raises:
             UsageError: k is below 1, the vector is not d finite numbers, or a row or condition
-                is none of these items.
+                does not match these items.
         """
         query = check_query(vector, self.vectors.shape[1])
-        left_out = check_rows(exclude, len(self))
+        excluded = check_rows(exclude, len(self))
         check_k(k)
         allowed = self.allowed(where)
-        allowed[left_out] = False
-        return ranked(query, self.vectors, nearest(query, self.vectors, allowed, k), k)
+        allowed[excluded] = False
+        return rank_exactly(
+            query, self.vectors, nearest_candidates(query, self.vectors, allowed, k), k
+        )
 
     def allowed(self, where: Sequence[Condition] = ()) -> np.ndarray:
-        """Which items may be found under these conditions: bool [n].
+        """Which items may be returned under these conditions: bool [n].
 
         Raises:
             UsageError: a condition does not fit these items.
@@ -111,9 +113,10 @@ class ExactIndex:
         return allowed if self._available is None else allowed & self._available
 
 
-def nearest(query: np.ndarray, vectors: np.ndarray, allowed: np.ndarray, k: int) -> np.ndarray:
-    """The rows that may be among the k best of those allowed, when they are scored again: int64 [c]
-    rising.
+def nearest_candidates(
+    query: np.ndarray, vectors: np.ndarray, allowed: np.ndarray, k: int
+) -> np.ndarray:
+    """The allowed rows that may be among the k best after exact scoring: int64 [c], rising.
 
     Args:
         query: float32 [d].
@@ -125,45 +128,45 @@ def nearest(query: np.ndarray, vectors: np.ndarray, allowed: np.ndarray, k: int)
     if k == 0:
         return np.empty(0, dtype=np.int64)
     scores = np.where(allowed, vectors @ query, -np.inf)
-    return contenders(scores[None], k, margin(query))[1]
+    return candidates(scores[None], k, score_margin(query))[1]
 
 
-def contenders(scores: np.ndarray, k: int, apart: float) -> tuple[np.ndarray, np.ndarray]:
-    """The columns of each row that may be among its k best when they are scored again.
+def candidates(scores: np.ndarray, k: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+    """The columns of each row that may be among its k best after exact scoring.
 
     Args:
         scores: float [b, n]; −inf leaves a column out.
         k: 1 to n.
-        apart: how far a score may be from the exact one.
+        tolerance: largest difference between a score and the exact one.
 
     Returns:
         int64 [c] each, rows and columns, rising: all columns that are not left out and whose score
-        is no more than ``apart`` below the row's k-th best, and perhaps some more.
+        is no more than ``tolerance`` below the row's k-th best, and perhaps some more.
     """
     n = scores.shape[1]
     width = n // _GROUP
     peaks = scores
     if width >= 4 * k:
-        # The k-th best of the groups' best is at most the k-th best of all, seldom less, and found
+        # The k-th best of the groups' maxima is a lower bound of the k-th best, mostly equal, and
         # many times faster.
         grouped = scores[:, : width * _GROUP].reshape(len(scores), _GROUP, width)
         peaks = np.concatenate([grouped.max(axis=1), scores[:, width * _GROUP :]], axis=1)
     last = peaks.shape[1] - k
     worst = np.partition(peaks, last, axis=1)[:, last]
-    floor = np.maximum(worst - scores.dtype.type(apart), np.finfo(scores.dtype).min)
-    # Of two dimensions, np.nonzero takes ten times as long.
-    found = np.flatnonzero(scores >= floor[:, None])
-    return found // n, found % n
+    floor = np.maximum(worst - scores.dtype.type(tolerance), np.finfo(scores.dtype).min)
+    # In two dimensions, np.nonzero takes ten times as long.
+    flat = np.flatnonzero(scores >= floor[:, None])
+    return flat // n, flat % n
 
 
-def ranked(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> Hits:
-    """The best k of some rows, scored so that equal vectors score equal wherever they stand.
+def rank_exactly(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> Hits:
+    """The best k of some rows; equal vectors get equal scores, whatever their rows.
 
     Args:
         query: float32 [d].
         vectors: float32 [n, d].
         rows: int64 [c], the candidates, distinct.
-        k: how many.
+        k: number of hits.
     """
     # A float32 product may differ in its last bits between rows of equal vectors, and ties would
     # then not break by row. In float64, rounded to float32, they are equal.
@@ -172,26 +175,26 @@ def ranked(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> 
     return Hits(rows[order].astype(np.int64), scores[order])
 
 
-def margin(query: np.ndarray) -> float:
-    """How far a float32 score may be from the exact one, for this query, or for any of several:
+def score_margin(query: np.ndarray) -> float:
+    """Largest difference between a float32 score and the exact one, for one query or several:
     float32 [d] or [b, d].
     """
     return MARGIN * max(1.0, float(np.linalg.norm(query, axis=-1).max(initial=0.0)))
 
 
-def among(rows: np.ndarray, rising: np.ndarray) -> np.ndarray:
-    """Which of some rows, int [m], are among others, int [n] distinct and rising: bool [m]. For few
-    rows np.isin takes ten times as long.
+def is_among(rows: np.ndarray, rising: np.ndarray) -> np.ndarray:
+    """Which rows, int [m], are among others, int [n] distinct and rising: bool [m]. For few rows
+    np.isin takes ten times as long.
     """
     if not len(rising):
         return np.zeros(len(rows), dtype=bool)
-    places = np.searchsorted(rising, rows)
-    found: np.ndarray = rising[np.minimum(places, len(rising) - 1)] == rows
-    return found
+    positions = np.searchsorted(rising, rows)
+    result: np.ndarray = rising[np.minimum(positions, len(rising) - 1)] == rows
+    return result
 
 
 def check_vectors(vectors: np.ndarray, n: int) -> None:
-    """Refuses vectors that no index can be made of.
+    """Rejects vectors that cannot be indexed.
 
     Raises:
         StoreDamagedError: they are not float32 [n, d], or one is not of length 1 (a NaN is not).
@@ -223,25 +226,25 @@ def check_query(vector: np.ndarray, d: int) -> np.ndarray:
 
 
 def check_rows(rows: np.ndarray | Sequence[int], n: int) -> np.ndarray:
-    """Rows to leave out, distinct and in order: int64 [e].
+    """The rows to leave out, distinct and rising: int64 [e].
 
     Raises:
         UsageError: one is not a row of the n items; a negative one would count from the end.
     """
-    given = np.asarray(rows)
-    if given.size == 0:
+    array = np.asarray(rows)
+    if array.size == 0:
         return np.empty(0, dtype=np.int64)
-    if given.ndim != 1 or not np.issubdtype(given.dtype, np.integer):
-        raise UsageError(f"rows to leave out must be whole numbers, got {given.dtype}")
-    rising = bool((given[1:] > given[:-1]).all())  # as most are; a tenth of the time of sorting
-    distinct = (given if rising else np.unique(given)).astype(np.int64)
+    if array.ndim != 1 or not np.issubdtype(array.dtype, np.integer):
+        raise UsageError(f"rows to leave out must be whole numbers, got {array.dtype}")
+    rising = bool((array[1:] > array[:-1]).all())  # mostly true, and ten times faster than sorting
+    distinct = (array if rising else np.unique(array)).astype(np.int64)
     if distinct[0] < 0 or distinct[-1] >= n:
         raise UsageError(f"rows to leave out must be in 0..{n - 1}, got {distinct[[0, -1]]}")
     return distinct
 
 
 def check_k(k: int) -> None:
-    """Refuses to search for nothing.
+    """Checks the number of hits.
 
     Raises:
         UsageError: k is below 1.

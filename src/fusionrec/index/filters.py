@@ -1,4 +1,4 @@
-"""Conditions on items: one typed language, and the same as a Milvus expression."""
+"""Conditions on items, and their Milvus expressions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fusionrec.data.finite import finite
 from fusionrec.data.schema import Field, Schema
+from fusionrec.data.values import is_finite
 from fusionrec.errors import UsageError
 from fusionrec.index.layout import ID, ROW, Layout, filter_fields
 
@@ -40,16 +40,16 @@ class AnyOf(_Categories):
     """Items whose category, or one of whose categories, is among ``values``.
 
     Raises:
-        UsageError: there is no value, or one is not a text (as of the others of its kind).
+        UsageError: there is no value, or one is not a text; so for ``AllOf`` and ``NoneOf``.
     """
 
 
 class AllOf(_Categories):
-    """Items that hold every one of ``values``; an item with one category holds that one."""
+    """Items that have all of ``values``."""
 
 
 class NoneOf(_Categories):
-    """Items that hold none of ``values``; those without any category are among them."""
+    """Items that have none of ``values``, including those without any category."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class _Ids:
 
 
 class Only(_Ids):
-    """The items with these outside ids alone; an id that no item has adds none.
+    """Only the items with these outside ids; unknown ids add none.
 
     Raises:
         UsageError: there is no id, or one is not a text.
@@ -69,12 +69,12 @@ class Only(_Ids):
 
 
 class Without(_Ids):
-    """All items but those with these outside ids; see ``Only``."""
+    """All items except those with these outside ids; see ``Only``."""
 
 
 @dataclass(frozen=True)
 class Between:
-    """Items whose number is known and lies in ``low..high``, both included; None is no bound.
+    """Items with a known number in ``low..high``, both included; None is no bound.
 
     Raises:
         UsageError: both bounds are missing, one is not finite, or low is above high.
@@ -88,7 +88,7 @@ class Between:
         bounds = [b for b in (self.low, self.high) if b is not None]
         if not bounds:
             raise UsageError(f"{self.field}: a range needs a lowest or a highest number")
-        if not all(map(finite, bounds)):
+        if not all(map(is_finite, bounds)):
             raise UsageError(f"{self.field}: the ends of a range must be finite numbers")
         if len(bounds) == 2 and bounds[0] > bounds[1]:
             raise UsageError(
@@ -101,16 +101,20 @@ FieldCondition = AnyOf | AllOf | NoneOf | Between
 Condition = FieldCondition | Only | Without
 
 
-def hint(given: str, allowed: Sequence[str], words: str) -> str:
-    """A hint that names what is allowed, and what is most like what was given."""
+def hint(wrong: str, allowed: Sequence[str], words: str) -> str:
+    """A hint with the allowed names, and the one most similar to a wrong one."""
     folded = {name.casefold(): name for name in allowed}
-    near = difflib.get_close_matches(given.strip().casefold(), list(folded), n=1)
+    near = difflib.get_close_matches(wrong.strip().casefold(), list(folded), n=1)
     guess = f"did you mean {folded[near[0]]!r}? " if near else ""
     return f"{guess}{words}: {', '.join(allowed) or 'none'}"
 
 
 def field_of(schema: Schema, condition: FieldCondition) -> Field:
-    """The field that a condition is about, checked to be one the condition can be asked of."""
+    """The field of a condition.
+
+    Raises:
+        UsageError: there is no such field, or the condition does not apply to its kind.
+    """
     field = next((f for f in filter_fields(schema) if f.name == condition.field), None)
     if field is None:
         known = [f.name for f in filter_fields(schema)]
@@ -124,16 +128,16 @@ def field_of(schema: Schema, condition: FieldCondition) -> Field:
 
 
 def expression(conditions: Iterable[Condition], exclude_rows: Iterable[int], layout: Layout) -> str:
-    """The same conditions in Milvus' filter language.
+    """Translates conditions into Milvus' filter language.
 
     Args:
-        conditions: all of which must hold.
-        exclude_rows: rows that must not be found.
+        conditions: must all be met.
+        exclude_rows: rows to leave out.
         layout: the collection's columns.
 
     Returns:
-        An expression, empty where everything is allowed. No value stands in it that
-        ``literal`` did not write, no name that ``layout`` did not make.
+        An expression; empty if all items are allowed. All of its values come from ``literal``, and
+        all of its names from ``layout``.
 
     Raises:
         UsageError: a condition does not fit the schema, or a value cannot be written.
@@ -165,7 +169,7 @@ def _term(condition: Condition, layout: Layout) -> str:
             ends.append(f"{column.name} <= {literal(float(condition.high))}")
         return f"({' and '.join(ends)})"
     if column is None:
-        return f"({_of_bools(condition, layout.categories(field.name))})"
+        return f"({_category_terms(condition, layout.categories(field.name))})"
     distinct = list(dict.fromkeys(condition.values))
     values = ", ".join(literal(value) for value in distinct)
     if column.kind == "array":
@@ -173,23 +177,23 @@ def _term(condition: Condition, layout: Layout) -> str:
         negated = "not " if isinstance(condition, NoneOf) else ""
         return f"({negated}array_contains_{every}({column.name}, [{values}]))"
     if isinstance(condition, AllOf) and len(distinct) > 1:
-        return f"({_NOTHING})"  # such an item holds one
+        return f"({_NOTHING})"  # such an item has only one
     return f"{column.name} {'not in' if isinstance(condition, NoneOf) else 'in'} [{values}]"
 
 
-def _of_bools(condition: AnyOf | AllOf | NoneOf, columns: Mapping[str, str]) -> str:
-    """The condition on one BOOL column per category; no item holds a category without one."""
-    held = [columns[value] for value in dict.fromkeys(condition.values) if value in columns]
+def _category_terms(condition: AnyOf | AllOf | NoneOf, columns: Mapping[str, str]) -> str:
+    """The condition on BOOL columns, one per category; no item has a category without one."""
+    present = [columns[value] for value in dict.fromkeys(condition.values) if value in columns]
     if isinstance(condition, NoneOf):
-        return " and ".join(f"{name} == false" for name in held) or _EVERYTHING
+        return " and ".join(f"{name} == false" for name in present) or _EVERYTHING
     if isinstance(condition, AllOf):
-        known = len(held) == len(set(condition.values))
-        return " and ".join(f"{name} == true" for name in held) if known else _NOTHING
-    return " or ".join(f"{name} == true" for name in held) or _NOTHING
+        known = len(present) == len(set(condition.values))
+        return " and ".join(f"{name} == true" for name in present) if known else _NOTHING
+    return " or ".join(f"{name} == true" for name in present) or _NOTHING
 
 
 def literal(value: str | float | int) -> str:
-    """A value as Milvus' filter language writes it: the one place where values enter an expression.
+    """A value in Milvus' filter language; all values in expressions come from here.
 
     Raises:
         UsageError: a number is not finite, or a text has no UTF-8.

@@ -1,4 +1,4 @@
-"""Which Milvus columns a schema's items become: derived from schema and item table alone."""
+"""The Milvus columns of items, derived from the schema and the item table."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MAX_CATEGORY_COLUMNS = 32
 MAX_COLUMNS = 60
 MAX_VARCHAR = 65_535  # bytes, the server's limit
 BATCH = 1_000  # rows of one insert
-READABLE = 1_024  # bytes kept of columns that only people read
+MAX_LABEL_BYTES = 1_024  # stored of columns that are only for people
 MAX_CAPACITY = 4_096
 
-# Words of the filter language, in any case; no column may be called so.
+# Words of the filter language, in any letter case; not allowed as column names.
 _RESERVED = frozenset(
     [
         *("and", "or", "not", "in", "like", "is", "null", "exists", "true", "false"),
@@ -35,14 +35,14 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Column:
-    """One scalar column beside row, id and vector.
+    """A scalar column; row, id and vector are not among them.
 
     Attributes:
         name: its name in Milvus, unique.
-        kind: its type; ``array`` holds strings.
-        field: the item field it is made from.
-        part: what of the field: its value, whether it is known, or one category of it.
-        category: with ``part="category"``: which.
+        kind: its type; ``array`` is of strings.
+        field: the item field of its values.
+        part: of the field: its value, whether it is known, one category, or labels for people.
+        category: with ``part="category"``.
         max_bytes: of a string, in UTF-8.
         capacity: of an array.
     """
@@ -61,7 +61,7 @@ class Layout:
     """The columns of one collection.
 
     Attributes:
-        schema: the schema they stand for.
+        schema: of the items.
         id_bytes: the longest id that fits, in UTF-8 bytes.
         columns: every scalar column.
     """
@@ -76,8 +76,8 @@ class Layout:
 
     def categories(self, field: str) -> dict[str, str]:
         """Category -> its BOOL column; empty where the field has no such columns."""
-        held = [c for c in self.columns if c.field == field and c.part == "category"]
-        return {c.category: c.name for c in held}
+        columns = [c for c in self.columns if c.field == field and c.part == "category"]
+        return {c.category: c.name for c in columns}
 
     def fingerprint(self) -> str:
         """16 hex digits that change when the columns or their meaning do."""
@@ -90,21 +90,26 @@ def filter_fields(schema: Schema) -> tuple[Field, ...]:
 
 
 def layout_of(schema: Schema, items: Table) -> Layout:
-    """The layout of these items; the same schema and items give the same layout.
+    """The layout of these items, which depends only on schema and items.
 
     Raises:
         DataError: an id or a category cannot be stored whole.
     """
-    id_bytes = _room(items.ids, "an item's id")
+    id_bytes = _varchar_size(items.ids, "an item's id")
     columns: list[Column] = []
     fields = filter_fields(schema)
     if schema.title and schema.title not in {f.name for f in fields}:
         columns.append(
-            Column(_free(schema.title, columns), "varchar", schema.title, max_bytes=READABLE)
+            Column(
+                _unused_name(schema.title, columns),
+                "varchar",
+                schema.title,
+                max_bytes=MAX_LABEL_BYTES,
+            )
         )
-    for place, field in enumerate(fields):
+    for number, field in enumerate(fields):
         # Later fields need up to two columns each, whatever this one takes.
-        left = MAX_COLUMNS - 3 - len(columns) - 2 * (len(fields) - place - 1)
+        left = MAX_COLUMNS - 3 - len(columns) - 2 * (len(fields) - number - 1)
         columns += _columns_of(field, items.columns[field.name], columns, left)
     return Layout(schema, id_bytes, tuple(columns))
 
@@ -112,39 +117,42 @@ def layout_of(schema: Schema, items: Table) -> Layout:
 def _columns_of(
     field: Field, values: Sequence[Any], taken: Sequence[Column], left: int
 ) -> list[Column]:
-    name = _free(field.name, taken)
+    name = _unused_name(field.name, taken)
     if field.kind == "number":
         value = Column(name, "double", field.name)
-        return [value, Column(_free(f"{name}_known", [*taken, value]), "bool", field.name, "known")]
+        return [
+            value,
+            Column(_unused_name(f"{name}_known", [*taken, value]), "bool", field.name, "known"),
+        ]
     if field.kind == "category":
-        size = _room([v or "" for v in values], f"a value of {field.name}")
+        size = _varchar_size([v or "" for v in values], f"a value of {field.name}")
         return [Column(name, "varchar", field.name, max_bytes=size)]
     known = category_values(field, values)
-    size = _room(known, f"a value of {field.name}")
+    size = _varchar_size(known, f"a value of {field.name}")
     if len(known) > min(MAX_CATEGORY_COLUMNS, left - 1):
-        capacity = max((len(held) for held in values), default=1)
+        capacity = max((len(several) for several in values), default=1)
         if capacity > MAX_CAPACITY:
             raise DataError(f"an item has {capacity} {field.name}, Milvus holds {MAX_CAPACITY}")
         return [
             Column(name, "array", field.name, max_bytes=size, capacity=_power_of_two(capacity, 4))
         ]
-    columns = [Column(name, "varchar", field.name, "labels", max_bytes=READABLE)]
+    columns = [Column(name, "varchar", field.name, "labels", max_bytes=MAX_LABEL_BYTES)]
     for number, category in enumerate(known):
-        free = _free(f"{name}_{number}", [*taken, *columns])
+        free = _unused_name(f"{name}_{number}", [*taken, *columns])
         columns.append(Column(free, "bool", field.name, "category", category))
     return columns
 
 
 def category_values(field: Field, values: Sequence[Any]) -> list[str]:
     """Every category of a ``categories`` field: the schema's choices, then others in the table."""
-    held = {category for several in values for category in several or ()}
-    return [*field.choices, *sorted(held - set(field.choices))]
+    used = {category for several in values for category in several or ()}
+    return [*field.choices, *sorted(used - set(field.choices))]
 
 
 def records(
     layout: Layout, items: Table, vectors: np.ndarray, rows: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Some rows' items as Milvus takes them; vectors are float32 [n, d]."""
+    """Items of some rows as Milvus records; vectors are float32 [n, d]."""
     labels = {f.name: f.choices for f in filter_fields(layout.schema)}
     return [
         {ROW: row, ID: items.ids[row], VECTOR: vectors[row]}
@@ -158,24 +166,24 @@ def _value(column: Column, value: Any, labels: Mapping[str, Mapping[str, str]]) 
         return column.category in (value or ())
     if column.part == "labels":
         names = labels[column.field]
-        return cut("|".join(names.get(v) or v for v in value or ()), column.max_bytes)
+        return truncate("|".join(names.get(v) or v for v in value or ()), column.max_bytes)
     if column.kind == "array":
         return list(value or ())
     if column.kind == "varchar":
-        return cut(value or "", column.max_bytes)
+        return truncate(value or "", column.max_bytes)
     known = value is not None and math.isfinite(value)
     if column.part == "known":
         return known
     return float(value) if known else 0.0
 
 
-def cut(text: str, size: int) -> str:
-    """The text's beginning of at most ``size`` UTF-8 bytes, ending on a whole character."""
-    # Half a surrogate pair has no UTF-8; the client would refuse the whole batch for it.
+def truncate(text: str, size: int) -> str:
+    """The text's first characters that fit into ``size`` UTF-8 bytes."""
+    # A lone surrogate has no UTF-8, and pymilvus would reject the whole batch.
     return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
 
 
-def _room(texts: Sequence[str], what: str) -> int:
+def _varchar_size(texts: Sequence[str], what: str) -> int:
     try:
         longest = max((len(text.encode()) for text in texts), default=0)
     except UnicodeEncodeError as error:
@@ -189,9 +197,9 @@ def _power_of_two(size: int, least: int) -> int:
     return max(least, 1 << max(size - 1, 0).bit_length())
 
 
-def _free(name: str, taken: Sequence[Column]) -> str:
+def _unused_name(name: str, taken: Sequence[Column]) -> str:
     used = {ROW, ID, VECTOR, *(c.name for c in taken)}
-    name = name[:200]  # Milvus allows 255, with room for what is added here
+    name = name[:200]  # Milvus allows 255; leaves room for suffixes
     while name.casefold() in _RESERVED or name in used:
         name += "_"
     return name

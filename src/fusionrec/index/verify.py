@@ -1,4 +1,4 @@
-"""Whether a collection is what the artifact says: rows, vectors, answers, scores."""
+"""Verifies that a collection matches the artifact: rows, vectors, answers, scores."""
 
 from __future__ import annotations
 
@@ -9,74 +9,76 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError
-from fusionrec.index.boundary import damaged
-from fusionrec.index.differences import MAX_LIMIT
-from fusionrec.index.exact import MARGIN, ExactIndex, Hits, margin
+from fusionrec.index.error_mapping import damaged_error
+from fusionrec.index.exact import MARGIN, ExactIndex, Hits, score_margin
 from fusionrec.index.filters import AnyOf, Between, Condition
 from fusionrec.index.layout import BATCH, ID, ROW, VECTOR, filter_fields
-from fusionrec.index.milvus import MilvusStore
+from fusionrec.index.milvus_store import MilvusStore
+from fusionrec.index.server_info import MAX_LIMIT
 
 _SAMPLE = 32  # vectors compared
 _QUERIES = 20  # searches compared
-_PAGE = 4_096  # rows asked for at a time, so that doubled ones fit an answer too
-_LEAST_RECALL = 0.9  # of a graph or of rounded vectors
-_ROUNDED = 0.02  # what rounding a vector to a byte a number may change in a cosine
+_PAGE = 4_096  # rows of one query, so that its answer has room for duplicates
+_MIN_RECALL = 0.9  # of a graph or of quantized vectors
+_ROUNDED = 0.02  # largest change of a cosine by quantization to a byte a number
 
 
-class _Searched(Protocol):
+class _SearchableIndex(Protocol):
     store: MilvusStore
     name: str
 
     def search(self, vector: np.ndarray, k: int, where: list[Condition]) -> Hits: ...
 
 
-def unlike(store: MilvusStore, name: str, what: str) -> StoreDamagedError:
+def mismatch(store: MilvusStore, name: str, what: str) -> StoreDamagedError:
     """The error for a collection that differs from the artifact."""
-    return damaged(f"{store.place}, collection {name},", what)
+    return damaged_error(f"{store.place}, collection {name},", what)
 
 
 def check_rows(store: MilvusStore, name: str, rows: np.ndarray) -> int:
-    """Some rows, int64 [n] rising, are there and no others, by asking for them: a kill may leave
-    some of them twice and others out, so that the count is right and the collection is not.
+    """Checks by queries that exactly these rows, int64 [n] rising, are in the collection: after a
+    kill some may be there twice and others missing, with the right count.
 
     Returns:
-        Rows in the collection, doubled ones counted twice.
+        Number of rows in the collection, with duplicates.
 
     Raises:
-        StoreDamagedError: rows are missing, or others are there.
+        StoreDamagedError: rows are missing, or there are others.
     """
     stored, n = store.count(name), len(rows)
-    # All of them while that is quick; of more, the first and last of each batch that was written.
+    # All rows if there are few; otherwise the first and last of each batch that was written.
     ends = np.arange(0, n, BATCH)
-    asked = rows if n <= MAX_LIMIT else rows[np.union1d(ends, np.r_[ends[1:] - 1, n - 1])]
+    sampled = rows if n <= MAX_LIMIT else rows[np.union1d(ends, np.r_[ends[1:] - 1, n - 1])]
     missing, known = n - stored, set(rows.tolist()) if n <= MAX_LIMIT else None
-    for start in range(0, len(asked), _PAGE):
-        wanted = asked[start : start + _PAGE].tolist()
-        inside = f"{ROW} >= {wanted[0]} and {ROW} <= {wanted[-1]}"
+    for start in range(0, len(sampled), _PAGE):
+        page = sampled[start : start + _PAGE].tolist()
+        condition = f"{ROW} >= {page[0]} and {ROW} <= {page[-1]}"
         if n > MAX_LIMIT:
-            inside = f"{ROW} in {wanted}"
-        found = {row[ROW] for row in store.query(name, inside, [ROW])}
-        missing = max(missing, len(set(wanted) - found))
+            condition = f"{ROW} in {page}"
+        found = {row[ROW] for row in store.query(name, condition, [ROW])}
+        missing = max(missing, len(set(page) - found))
         if known is not None and not found <= known:
-            raise unlike(store, name, f"it holds items, such as row {min(found - known)}, too many")
+            raise mismatch(
+                store, name, f"it holds items, such as row {min(found - known)}, too many"
+            )
     if missing > 0:
-        raise unlike(store, name, f"{missing} or more of the model's {n} items are missing")
+        raise mismatch(store, name, f"{missing} or more of the model's {n} items are missing")
     return stored
 
 
 def check_sample(
     store: MilvusStore, name: str, items: Table, vectors: np.ndarray, rows: np.ndarray
 ) -> None:
-    """Ids and vectors of some rows are the artifact's, by a sample that is the same every time.
+    """Checks ids and vectors of a fixed sample of rows.
 
     Raises:
-        StoreDamagedError: one is not.
+        StoreDamagedError: one differs from the artifact's.
     """
     rows = _sample(rows, _SAMPLE)
-    for held in store.query(name, f"{ROW} in {rows.tolist()}", [ROW, ID, VECTOR]):
-        row, vector = held[ROW], np.asarray(held[VECTOR], dtype=np.float32)
-        if held[ID] != items.ids[row] or not np.allclose(vector, vectors[row], atol=MARGIN):
-            raise unlike(store, name, f"row {row} is not the model's item {items.ids[row]!r}")
+    for stored in store.query(name, f"{ROW} in {rows.tolist()}", [ROW, ID, VECTOR]):
+        row, vector = stored[ROW], np.asarray(stored[VECTOR], dtype=np.float32)
+        if stored[ID] != items.ids[row] or not np.allclose(vector, vectors[row], atol=MARGIN):
+            raise mismatch(store, name, f"row {row} is not the model's item {items.ids[row]!r}")
 
 
 def check_scores(
@@ -89,22 +91,22 @@ def check_scores(
     scores: np.ndarray,
     rounded: bool = False,
 ) -> None:
-    """The scores that Milvus gave some rows, int64 [m] ascending, are those of the vectors, or
-    (``rounded``) near them.
+    """Checks Milvus' scores of some rows, int64 [m] rising, against the vectors; ``rounded`` ones
+    may differ a little.
 
     Raises:
-        StoreDamagedError: they are not, or a row is none of the model's.
+        StoreDamagedError: they differ, or a row is not one of the model's.
     """
     if len(rows) and (rows[0] < 0 or rows[-1] >= len(vectors)):
-        raise unlike(store, name, "it answers with rows that the model does not have")
-    apart = np.abs(vectors[rows] @ query - scores).max(initial=0.0)
-    most = margin(query) / MARGIN * _ROUNDED if rounded else margin(query)
-    if not apart <= most:  # a NaN is not
-        raise unlike(store, name, "its scores are not those of the model's vectors")
+        raise mismatch(store, name, "it answers with rows that the model does not have")
+    error = np.abs(vectors[rows] @ query - scores).max(initial=0.0)
+    tolerance = score_margin(query) / MARGIN * _ROUNDED if rounded else score_margin(query)
+    if not error <= tolerance:  # also true for NaN
+        raise mismatch(store, name, "its scores are not those of the model's vectors")
 
 
 def check_answers(
-    index: _Searched,
+    index: _SearchableIndex,
     oracle: ExactIndex,
     schema: Schema,
     items: Table,
@@ -112,30 +114,30 @@ def check_answers(
     *,
     exact: bool,
 ) -> None:
-    """Milvus' top ten are the oracle's: all of them, or (not ``exact``) most.
+    """Checks Milvus' top ten against the exact ones: they are equal, or (not ``exact``) mostly.
 
     Raises:
-        StoreDamagedError: they are not.
+        StoreDamagedError: they differ.
     """
     rows = _sample(rows, _QUERIES)
-    asked: list[tuple[int, list[Condition]]] = [(int(row), []) for row in rows]
-    asked += [(int(rows[0]), [c]) for c in _conditions(schema, items, int(rows[0]))]
+    queries: list[tuple[int, list[Condition]]] = [(int(row), []) for row in rows]
+    queries += [(int(rows[0]), [c]) for c in _conditions(schema, items, int(rows[0]))]
     found = wanted = 0
-    for row, where in asked:
+    for row, where in queries:
         query = oracle.vectors[row]
-        right, given = oracle.search(query, 10, where), index.search(query, 10, where)
-        if exact and not np.array_equal(given.rows, right.rows):
+        expected, actual = oracle.search(query, 10, where), index.search(query, 10, where)
+        if exact and not np.array_equal(actual.rows, expected.rows):
             what = f"its answer to the vector of row {row} is not the exact one ({where})"
-            raise unlike(index.store, index.name, what)
-        found += len(np.intersect1d(given.rows, right.rows))
-        wanted += len(right)
-    if found < _LEAST_RECALL * wanted:
+            raise mismatch(index.store, index.name, what)
+        found += len(np.intersect1d(actual.rows, expected.rows))
+        wanted += len(expected)
+    if found < _MIN_RECALL * wanted:
         what = f"it finds {found} of the {wanted} items nearest to a sample"
-        raise unlike(index.store, index.name, what)
+        raise mismatch(index.store, index.name, what)
 
 
 def _conditions(schema: Schema, items: Table, row: int) -> list[Condition]:
-    """One condition for every filterable field, which the item in this row meets."""
+    """One condition for every filterable field that the item in this row has a value of."""
     conditions: list[Condition] = []
     for field in filter_fields(schema):
         value = items.columns[field.name][row]
@@ -150,7 +152,7 @@ def _conditions(schema: Schema, items: Table, row: int) -> list[Condition]:
 
 
 def _sample(rows: np.ndarray, size: int) -> np.ndarray:
-    """Some of the rows in order, the same for as many: int64 [min(n, size)]."""
+    """A sample of the rows, rising, fixed by their number: int64 [min(n, size)]."""
     n = len(rows)
     chosen = np.random.default_rng(n).choice(n, size=min(n, size), replace=False)
     sample: np.ndarray = rows[np.sort(chosen)]

@@ -1,5 +1,5 @@
-"""What must never be lost, on a SQL database: which version is active, which items were changed,
-what users said and did, who may ask.
+"""The ledger: a SQL database of the activations of versions, the changes of items, the events and
+profiles of users, impressions, and the service's keys.
 """
 
 from fusionrec.ledger.keys import is_secret
@@ -11,9 +11,9 @@ from fusionrec.ledger.records import (
     ItemChange,
     Key,
     Outcome,
-    Pulse,
-    Recent,
-    Told,
+    RecentActivity,
+    Revision,
+    UserState,
 )
 
 __all__ = [
@@ -24,8 +24,8 @@ __all__ = [
     "Key",
     "Ledger",
     "Outcome",
-    "Pulse",
-    "Recent",
-    "Told",
+    "RecentActivity",
+    "Revision",
+    "UserState",
     "is_secret",
 ]

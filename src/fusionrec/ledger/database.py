@@ -1,4 +1,4 @@
-"""The database under the ledger: reads, and writes of which all is kept or nothing."""
+"""The database under the ledger: reads, and writes as transactions."""
 
 from __future__ import annotations
 
@@ -13,154 +13,156 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, inspect
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import forks
-from fusionrec.ledger.faults import ledger_error
-from fusionrec.ledger.places import WAIT, Place, is_settled, settled_engine
-from fusionrec.ledger.tables import SCHEMA, migrate, schema_number
-from fusionrec.ledger.turns import begin, turns_at, write_ahead
-from fusionrec.ledger.watch import Watch
+from fusionrec.ledger import fork_safety
+from fusionrec.ledger.change_detector import ChangeDetector
+from fusionrec.ledger.errors import ledger_error
+from fusionrec.ledger.location import WAIT, Location, is_checkpointed, read_only_engine
+from fusionrec.ledger.schema import SCHEMA, migrate, schema_number
+from fusionrec.ledger.write_lock import begin, write_ahead, write_lock
 
 T = TypeVar("T")
 
-_NAMED = 5  # tables that a message names
+_MAX_TABLES = 5  # tables that a message names
 
 
 class Database:
     """A SQLite file or a server's database, for any number of threads and processes.
 
     Args:
-        place: the file, or a URL as SQLAlchemy reads it. Nothing is opened yet.
-        wait: seconds for a lock that another writer holds, and for a server's first word.
+        location: the file, or a URL as SQLAlchemy reads it. Nothing is opened yet.
+        wait: seconds for another writer's lock, and for a server to answer.
 
     Raises:
         LedgerError: the URL is of no known form, or its driver is not installed.
     """
 
-    def __init__(self, place: Path | str, wait: float = WAIT) -> None:
-        self._place, self._wait = Place.of(place), wait
-        with self._translated():
-            self._engine = self._place.engine(wait)
-        file = self._place.file
-        self._turns = None if file is None else turns_at(file)
-        self._watch = None if file is None else Watch(file, wait)
-        forks.watch(self._engine)
+    def __init__(self, location: Path | str, wait: float = WAIT) -> None:
+        self._location, self._wait = Location.of(location), wait
+        with self._translated_errors():
+            self._engine = self._location.engine(wait)
+        file = self._location.file
+        self._change_detector = None if file is None else ChangeDetector(file, wait)
+        fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)
 
     @property
     def is_file(self) -> bool:
         """Whether it is a SQLite file."""
-        return self._place.file is not None
+        return self._location.file is not None
 
     @property
     def file(self) -> Path | None:
         """The SQLite file, absolute; None for a server."""
-        return self._place.file
+        return self._location.file
 
     def mark(self) -> tuple[int, int] | None:
-        """What has changed if anyone, here or elsewhere, has written since; None where only a
-        question can tell.
-        """
-        return None if self._watch is None else self._watch.mark()
+        """A value that changes when anyone writes to the file; None where only a query can tell."""
+        return None if self._change_detector is None else self._change_detector.mark()
 
-    def read(self, ask: Callable[[Connection], T], otherwise: T) -> T:
-        """What one statement finds, or ``otherwise`` where there is no ledger yet; makes none.
+    def read(self, query: Callable[[Connection], T], otherwise: T) -> T:
+        """The result of ``query``, or ``otherwise`` where there is no ledger yet; creates none.
 
         Raises:
             LedgerError: the database cannot be used, or is a newer program's.
         """
-        with self._translated(), forks.passed():
-            file, engine = self._place.file, self._engine
+        with self._translated_errors(), fork_safety.connection_in_use():
+            file, engine = self._location.file, self._engine
             if file is not None and not file.exists():
                 return otherwise
             if file is not None:
-                return _looked(engine, file, lambda where: _found(where, ask, otherwise))
+                return _with_read_only_fallback(
+                    engine, file, lambda engine: _read_file(engine, query, otherwise)
+                )
             engine = engine.execution_options(isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
-                held = _schema(connection)
-                if held == SCHEMA:
-                    return ask(connection)
-                if not held:
+                number = _cached_schema_number(connection)
+                if number == SCHEMA:
+                    return query(connection)
+                if not number:
                     return otherwise
         self.write(lambda _: None)
-        return self.read(ask, otherwise)
+        return self.read(query, otherwise)
 
-    def write(self, do: Callable[[Connection], T]) -> T:
-        """What ``do`` gives; all that it writes is on disk, or nothing is. Before, the ledger is
-        made or brought up to date; nobody else writes meanwhile.
+    def write(self, change: Callable[[Connection], T]) -> T:
+        """The result of ``change``, which runs in a transaction of its own, with the ledger locked;
+        its writes are on disk when this returns. Creates or migrates the ledger first.
 
         Raises:
             LedgerError: the database cannot be used, or is a newer program's; nothing was written.
         """
-        end = time.monotonic() + self._wait  # for all that may have to be waited for
-        with self._translated(), forks.passed(), self._turn():
-            self._place.make()
+        deadline = time.monotonic() + self._wait  # for all locks together
+        with self._translated_errors(), fork_safety.connection_in_use(), self._exclusive():
+            self._location.create_file()
             with self._engine.connect() as connection:
-                if self._place.file is not None:
-                    _write_ahead(connection, end - time.monotonic())
+                if self._location.file is not None:
+                    _write_ahead(connection, deadline - time.monotonic())
                 with connection.begin():
-                    locked = _lock(connection, end - time.monotonic())
+                    locked = _lock(connection, deadline - time.monotonic())
                     if schema_number(connection, lock=not locked) < SCHEMA:
                         migrate(connection)
-                    return do(connection)
+                    return change(connection)
 
     def check(self) -> None:
-        """Looks through all of a SQLite file, and writes nothing; there is nothing to look for on a
-        server.
+        """Checks all of a SQLite file, and writes nothing; does nothing for a server.
 
         Raises:
-            LedgerError: it cannot be read, is damaged, or is no ledger but another database.
+            LedgerError: it cannot be read, is damaged, or is a database without a ledger.
         """
-        file = self._place.file
-        with self._translated(), forks.passed():
+        file = self._location.file
+        with self._translated_errors(), fork_safety.connection_in_use():
             if file is not None and file.exists():
-                _looked(self._engine, file, lambda where: _examine(where, file))
+                _with_read_only_fallback(
+                    self._engine, file, lambda engine: _check_file(engine, file)
+                )
 
     def clear(self) -> None:
-        """Takes what was deleted out of SQLite's log too, as far as no reader holds it."""
-        with self._translated(), forks.passed():
-            if self._place.file is not None:
+        """Empties SQLite's write-ahead log of deleted rows, unless a reader still needs it."""
+        with self._translated_errors(), fork_safety.connection_in_use():
+            if self._location.file is not None:
                 with self._engine.connect() as connection:
                     _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes the connections; the next use opens them again."""
-        with self._translated(), forks.passed():
+        with self._translated_errors(), fork_safety.connection_in_use():
             self._engine.dispose()
-            if self._watch is not None:
-                self._watch.dispose()
+            if self._change_detector is not None:
+                self._change_detector.dispose()
 
-    def _turn(self) -> AbstractContextManager[None]:
-        return self._turns.mine(self._wait) if self._turns is not None else nullcontext()
+    def _exclusive(self) -> AbstractContextManager[None]:
+        if self.file is None:
+            return nullcontext()
+        return write_lock(self.file).acquire(self._wait)
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated_errors(self) -> Iterator[None]:
         try:
             yield
         except (exc.SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
-            # With a password in the URL, it may be in the cause's own words.
-            cause = error if self._place.url is None else None
-            raise ledger_error(error, self._place.name, self._place.url) from cause
+            # A password in the URL may be in the cause's message.
+            cause = error if self._location.url is None else None
+            raise ledger_error(error, self._location.name, self._location.url) from cause
 
 
-def _looked(engine: Engine, file: Path, look: Callable[[Engine], T]) -> T:
-    """What is found in a SQLite file, wherever it is."""
+def _with_read_only_fallback(engine: Engine, file: Path, read: Callable[[Engine], T]) -> T:
+    """Reads a SQLite file, also on a full or read-only disk."""
     try:
-        return look(engine)
+        return read(engine)
     except exc.OperationalError:
-        # SQLite writes a little even to read, which a full or read-only disk forbids.
-        if not is_settled(file):
+        # SQLite writes a little even to read, and fails on a full or read-only disk.
+        if not is_checkpointed(file):
             raise
-        return look(settled_engine(file))
+        return read(read_only_engine(file))
 
 
-def _examine(engine: Engine, file: Path) -> None:
+def _check_file(engine: Engine, file: Path) -> None:
     with engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         if tables and not schema_number(connection):
-            more = ", …" if len(tables) > _NAMED else ""
+            more = ", …" if len(tables) > _MAX_TABLES else ""
             raise LedgerError(
                 f"{file} is a database, but no ledger of fusionrec: it holds the tables "
-                f"{', '.join(tables[:_NAMED])}{more}",
+                f"{', '.join(tables[:_MAX_TABLES])}{more}",
                 hint="name another file, by FUSIONREC_LEDGER or [ledger] url in settings.toml, or "
                 "move this one away",
             )
@@ -169,21 +171,20 @@ def _examine(engine: Engine, file: Path) -> None:
             raise sqlite3.DatabaseError(f"database disk image is malformed: {first}")
 
 
-def _found(file: Engine, ask: Callable[[Connection], T], otherwise: T) -> T:
-    """What one statement finds in a SQLite ledger, however old."""
-    with file.connect() as connection:
-        held = _schema(connection)
-        if held == SCHEMA:
-            return ask(connection)
-        return _in_a_copy(connection, ask) if held else otherwise
+def _read_file(engine: Engine, query: Callable[[Connection], T], otherwise: T) -> T:
+    """The result of a query on a SQLite ledger of any schema."""
+    with engine.connect() as connection:
+        number = _cached_schema_number(connection)
+        if number == SCHEMA:
+            return query(connection)
+        return _read_migrated_copy(connection, query) if number else otherwise
 
 
-def _schema(connection: Connection) -> int:
-    """The schema's number, asked once of a connection that has seen this program's: an older one
-    may have been brought up to date since.
+def _cached_schema_number(connection: Connection) -> int:
+    """The schema's number. Only the current one is cached per connection: an older ledger may be
+    migrated at any time.
     """
-    held = connection.info.get("schema")
-    return SCHEMA if held == SCHEMA else schema_number(connection)
+    return SCHEMA if connection.info.get("schema") == SCHEMA else schema_number(connection)
 
 
 def _driver(connection: Connection) -> Any:
@@ -191,9 +192,9 @@ def _driver(connection: Connection) -> Any:
 
 
 def _lock(connection: Connection, wait: float) -> bool:
-    """One writer at a time, on a server too: so numbers become visible in rising order, and what a
-    writer has looked up is still so when it writes. False for a database that is neither SQLite nor
-    PostgreSQL: there the schema's row has to do.
+    """Locks the ledger for one writer, so that numbers become visible in rising order, and what a
+    writer has read stays true until it writes. False for databases other than SQLite and
+    PostgreSQL: there the caller locks the schema's row.
     """
     if connection.dialect.name == "sqlite":
         begin(_driver(connection), wait)
@@ -207,18 +208,18 @@ def _lock(connection: Connection, wait: float) -> bool:
 
 
 def _write_ahead(connection: Connection, wait: float) -> None:
-    """Lets readers go on while someone writes; said once to a connection, kept by the file."""
+    """Switches to write-ahead logging, once per connection; writers then do not block readers."""
     if not connection.info.get("writes"):
         write_ahead(_driver(connection), wait)
         connection.info["writes"] = True
 
 
-def _in_a_copy(connection: Connection, ask: Callable[[Connection], T]) -> T:
-    """What is found in an older program's SQLite ledger, which is left as it is: who only reads may
-    not be allowed to write.
+def _read_migrated_copy(connection: Connection, query: Callable[[Connection], T]) -> T:
+    """The result of a query on a migrated in-memory copy of an older SQLite ledger. The file stays
+    as it is: a reader may not be allowed to write.
     """
     memory = create_engine("sqlite://", poolclass=NullPool)
     with memory.begin() as copy:
         _driver(connection).backup(_driver(copy))
         migrate(copy)
-        return ask(copy)
+        return query(copy)

@@ -1,4 +1,4 @@
-"""Events and impressions: what someone said or did, and what was shown before."""
+"""Events and impressions."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, distinct, func, or_, select
 
-from fusionrec.ledger.records import Event, Impression, Outcome, Recent
-from fusionrec.ledger.tables import events, impressions, in_parts
+from fusionrec.ledger.records import Event, Impression, Outcome, RecentActivity
+from fusionrec.ledger.schema import chunks, events, impressions
 
-# Made once: making them takes as long as SQLite's answer.
-_HELD = select(events).where(events.c.id.in_(bindparam("ids", expanding=True)))
+# Built once: building a statement takes as long as SQLite's answer.
+_BY_ID = select(events).where(events.c.id.in_(bindparam("ids", expanding=True)))
 _LAST = select(func.coalesce(func.max(events.c.number), 0))
 
 
-def record(connection: Connection, given: Sequence[Event]) -> list[Outcome]:
-    """Writes the events whose ids are new; what became of each, in the same order."""
-    held = _held(connection, [event.id for event in given])
+def record(connection: Connection, reported: Sequence[Event]) -> list[Outcome]:
+    """Writes the events whose ids are new; returns the outcome of each, in the same order."""
+    known = _events_by_id(connection, [event.id for event in reported])
     outcomes: list[Outcome] = []
     new: list[Event] = []
-    for event in given:
-        before = held.get(event.id)
+    for event in reported:
+        before = known.get(event.id)
         if before is not None:
-            outcomes.append("known" if before.says_the_same(event) else "other")
+            outcomes.append("known" if before.has_same_content(event) else "other")
             continue
-        held[event.id] = event  # it may come again in this call
+        known[event.id] = event  # the id may repeat within this call
         new.append(event)
         outcomes.append("new")
     if new:
@@ -37,12 +37,12 @@ def record(connection: Connection, given: Sequence[Event]) -> list[Outcome]:
     return outcomes
 
 
-def _held(connection: Connection, ids: Sequence[str]) -> dict[str, Event]:
-    found = {}
-    for part in in_parts(list(dict.fromkeys(ids))):
-        for row in connection.execute(_HELD, {"ids": part}):
-            found[row.id] = _event(row)
-    return found
+def _events_by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Event]:
+    by_id = {}
+    for chunk in chunks(list(dict.fromkeys(ids))):
+        for row in connection.execute(_BY_ID, {"ids": chunk}):
+            by_id[row.id] = _event(row)
+    return by_id
 
 
 def last_event(connection: Connection) -> int:
@@ -54,48 +54,50 @@ def event_count(connection: Connection) -> int:
 
 
 def events_after(connection: Connection, after: int, limit: int | None) -> list[tuple[int, Event]]:
-    wanted = select(events).where(events.c.number > after).order_by(events.c.number).limit(limit)
-    return [(row.number, _event(row)) for row in connection.execute(wanted)]
+    query = select(events).where(events.c.number > after).order_by(events.c.number).limit(limit)
+    return [(row.number, _event(row)) for row in connection.execute(query)]
 
 
 def events_of(connection: Connection, user: str) -> tuple[tuple[int, Event], ...]:
-    wanted = select(events).where(events.c.user == user).order_by(events.c.number)
-    return tuple((row.number, _event(row)) for row in connection.execute(wanted))
+    query = select(events).where(events.c.user == user).order_by(events.c.number)
+    return tuple((row.number, _event(row)) for row in connection.execute(query))
 
 
-def recent(connection: Connection, since: float, until: float, like: float, least: int) -> Recent:
+def recent_activity(
+    connection: Connection, since: float, until: float, like: float, least: int
+) -> RecentActivity:
     table, later = events.c, events.alias().c
     within = table.time.between(since, until)
     kinds = ("like", "rating") if math.isfinite(like) else ("like",)
-    said = select(table.number).where(within, table.kind.in_(kinds)).limit(1)
-    if connection.execute(said).first() is None:
+    opinion = select(table.number).where(within, table.kind.in_(kinds)).limit(1)
+    if connection.execute(opinion).first() is None:
         took = and_(within, table.kind == "view")
     else:
-        again = or_(later.time > table.time,
-                    and_(later.time == table.time, later.number > table.number))  # fmt: skip
+        is_later = or_(later.time > table.time,
+                       and_(later.time == table.time, later.number > table.number))  # fmt: skip
         taken_back = select(later.number).where(
             later.user == table.user,
             later.item == table.item,
             later.kind.in_((*kinds, "dislike", "hide")),
             later.time <= until,
-            again,
+            is_later,
         )
         liked = or_(table.kind == "like", table.rating >= like)
         took = and_(within, liked, ~taken_back.exists())
     users = func.count(distinct(table.user))
     by_item = select(table.item, users).where(took).group_by(table.item).having(users >= least)
     takers = {item: int(count) for item, count in connection.execute(by_item)}
-    return Recent(int(connection.execute(select(users).where(took)).scalar_one()), takers)
+    return RecentActivity(int(connection.execute(select(users).where(took)).scalar_one()), takers)
 
 
 def _event(row: Row[*tuple[Any, ...]]) -> Event:
     return Event(row.id, row.user, row.item, row.kind, row.rating, row.time)
 
 
-def show(connection: Connection, given: Sequence[Impression]) -> None:
-    if not given:
+def record_impressions(connection: Connection, shown: Sequence[Impression]) -> None:
+    if not shown:
         return
-    rows = [vars(one) | {"items": json.dumps(one.items)} for one in given]
+    rows = [vars(row) | {"items": json.dumps(row.items)} for row in shown]
     connection.execute(impressions.insert(), rows)
 
 
@@ -103,7 +105,7 @@ def impressions_after(
     connection: Connection, after: int, limit: int | None
 ) -> list[tuple[int, Impression]]:
     table = impressions.c
-    wanted = select(impressions).where(table.number > after).order_by(table.number).limit(limit)
+    query = select(impressions).where(table.number > after).order_by(table.number).limit(limit)
     return [
         (
             row.number,
@@ -111,14 +113,14 @@ def impressions_after(
                 row.answer, row.user, row.kind, row.version, json.loads(row.items), row.time
             ),
         )
-        for row in connection.execute(wanted)
+        for row in connection.execute(query)
     ]
 
 
-def shown_counts(connection: Connection, user: str, since: float) -> dict[str, int]:
+def impression_counts(connection: Connection, user: str, since: float) -> dict[str, int]:
     table = impressions.c
-    wanted = select(table["items"]).where(table.user == user, table.time >= since)
+    query = select(table["items"]).where(table.user == user, table.time >= since)
     counts: Counter[str] = Counter()
-    for text in connection.execute(wanted).scalars():
+    for text in connection.execute(query).scalars():
         counts.update(json.loads(text))
     return dict(counts)

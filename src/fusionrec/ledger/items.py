@@ -1,4 +1,4 @@
-"""Activations of versions and changes of items: what answers are made of."""
+"""Activations of versions, and changes of items."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, func, select
 
 from fusionrec.ledger.records import Activation, ItemChange
-from fusionrec.ledger.tables import activations, in_parts, item_changes, now
+from fusionrec.ledger.schema import activations, chunks, item_changes, now
 
 Content = Mapping[str, Any] | None  # of an item, as JSON values; None to withdraw it
 
@@ -32,28 +32,28 @@ def all_activations(connection: Connection) -> list[Activation]:
 
 
 def last_activation(connection: Connection) -> Activation | None:
-    wanted = _ACTIVATION.order_by(activations.c.number.desc()).limit(1)
-    row = connection.execute(wanted).first()
+    newest = _ACTIVATION.order_by(activations.c.number.desc()).limit(1)
+    row = connection.execute(newest).first()
     return Activation(*row) if row else None
 
 
 def stamp(connection: Connection) -> tuple[int, int]:
     """Numbers of the last activation and the last change; 0 for none."""
-    last = [
+    numbers = [
         select(func.coalesce(func.max(table.c.number), 0)).scalar_subquery()
         for table in (activations, item_changes)
     ]
-    first, second = connection.execute(select(*last)).one()
-    return first, second
+    activation, change = connection.execute(select(*numbers)).one()
+    return activation, change
 
 
-class _Held(NamedTuple):
-    """What the ledger has of an item.
+class _StoredItem(NamedTuple):
+    """The state of an item in the ledger.
 
     Attributes:
         withdrawn: whether it is withdrawn.
-        content: as it was last given; None where it never was.
-        number: of the change that gave it.
+        content: the last one, as JSON; None where there is none.
+        number: of the change with that content.
     """
 
     withdrawn: bool = False
@@ -64,68 +64,71 @@ class _Held(NamedTuple):
 def change_items(
     connection: Connection,
     contents: Mapping[str, Content],
-    given: Mapping[str, frozenset[str]],
+    changed: Mapping[str, frozenset[str]],
     since: int | None,
     *,
     restore: bool,
 ) -> int:
-    """Writes the changes that change something; gives how many. See ``Ledger.change_items``."""
-    held = _held(connection, list(contents))
+    """Writes changes, returns how many were written. See ``Ledger.change_items``."""
+    stored = _stored_items(connection, list(contents))
     rows, at = [], now()
     for item, content in contents.items():
-        was = held.get(item, _Held())
+        before = stored.get(item, _StoredItem())
         text = None
         if content is not None:
-            newer = was.content if since is not None and was.number > since else None
-            merged = _merged(content, newer, given.get(item, frozenset()))
+            newer = before.content if since is not None and before.number > since else None
+            merged = _merged_content(content, newer, changed.get(item, frozenset()))
             text = json.dumps(merged, sort_keys=True)  # equal contents are equal texts
-        withdrawn = text is None or (was.withdrawn and not restore)
-        same = was.withdrawn == withdrawn and text in (None, was.content)
-        if item not in held or not same:
+        withdrawn = text is None or (before.withdrawn and not restore)
+        same = before.withdrawn == withdrawn and text in (None, before.content)
+        if item not in stored or not same:
             rows.append({"item": item, "content": text, "at": at, "withdrawn": int(withdrawn)})
     if rows:
         connection.execute(item_changes.insert(), rows)
     return len(rows)
 
 
-def _merged(
-    content: Mapping[str, Any], newer: str | None, given: frozenset[str]
+def _merged_content(
+    content: Mapping[str, Any], newer: str | None, changed: frozenset[str]
 ) -> Mapping[str, Any]:
-    """A content with the values of a newer one, if there is one, for attributes that are not
-    given.
+    """A content with the values of a newer one, if there is one, for attributes outside
+    ``changed``.
     """
     values = json.loads(newer) if newer else {}
-    return {name: content[name] if name in given else values.get(name, content[name])
+    return {name: content[name] if name in changed else values.get(name, content[name])
             for name in content}  # fmt: skip
 
 
 def withdrawn(connection: Connection, items: Sequence[str]) -> frozenset[str]:
     """Those of some items that are withdrawn."""
-    return frozenset(item for item, held in _held(connection, items).items() if held.withdrawn)
+    stored = _stored_items(connection, items)
+    return frozenset(item for item, state in stored.items() if state.withdrawn)
 
 
-def _held(connection: Connection, items: Sequence[str]) -> dict[str, _Held]:
-    """What the ledger has of each item that was ever changed."""
+def _stored_items(connection: Connection, items: Sequence[str]) -> dict[str, _StoredItem]:
+    """The state of each item that was ever changed."""
     table = item_changes.c
-    found: dict[str, _Held] = {}
-    for part in in_parts(items):
-        given = {row.item: row for row in _last(connection, part, table.content.is_not(None))}
-        for last in _last(connection, part):
-            gone = last.content is None or bool(last.withdrawn)
-            row = given.get(last.item)
-            found[last.item] = _Held(gone, row.content, row.number) if row else _Held(gone)
-    return found
+    stored: dict[str, _StoredItem] = {}
+    for chunk in chunks(items):
+        contents = {row.item: row for row in _last(connection, chunk, table.content.is_not(None))}
+        for last in _last(connection, chunk):
+            withdrawn = last.content is None or bool(last.withdrawn)
+            row = contents.get(last.item)
+            stored[last.item] = (
+                _StoredItem(withdrawn, row.content, row.number) if row else _StoredItem(withdrawn)
+            )
+    return stored
 
 
 def _last(
     connection: Connection, items: Sequence[str], *conditions: ColumnElement[bool]
 ) -> Sequence[Any]:
-    """The last change of each item, of those that meet conditions."""
+    """The last change of each item, among those that meet the conditions."""
     table = item_changes.c
     numbers = select(func.max(table.number)).where(table.item.in_(items), *conditions)
-    wanted = select(table.number, table.item, table.content, table.withdrawn)
-    found = wanted.where(table.number.in_(numbers.group_by(table.item)))
-    return connection.execute(found).all()
+    rows = select(table.number, table.item, table.content, table.withdrawn)
+    last = rows.where(table.number.in_(numbers.group_by(table.item)))
+    return connection.execute(last).all()
 
 
 def changes_after(connection: Connection, after: int) -> list[ItemChange]:

@@ -1,4 +1,4 @@
-"""Keys to the service, of which the ledger knows the secrets' hashes alone."""
+"""Keys to the service. The ledger stores only the hashes of their secrets."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from sqlalchemy import Connection, Row, delete, select
 
 from fusionrec.errors import UsageError
 from fusionrec.ledger.records import Key
-from fusionrec.ledger.tables import keys, now
+from fusionrec.ledger.schema import keys, now
 
-_PREFIX = "frk_"  # so that a secret that lies around is known for what it is
+_PREFIX = "frk_"  # makes a leaked secret recognizable
 
 _SECRET = re.compile(rf"{_PREFIX}[A-Za-z0-9_-]{{43}}")  # 32 bytes as token_urlsafe writes them
 
 
 def is_secret(text: str) -> bool:
-    """Whether a text has the form of a key's secret; no other is of any key."""
+    """Whether a text has the form of a key's secret."""
     return _SECRET.fullmatch(text) is not None
 
 
 def add_key(connection: Connection, name: str, scopes: Iterable[str]) -> str:
-    """Makes a key and gives its secret."""
+    """Makes a key and returns its secret."""
     if connection.execute(select(keys.c.name).where(keys.c.name == name)).first():
         raise UsageError(
             f"there is a key named {name!r}", hint="take another name, or remove that key before"
         )
     secret = _PREFIX + secrets.token_urlsafe(32)
-    said = " ".join(sorted(scopes))
-    connection.execute(keys.insert().values(name=name, hash=_hash(secret), scopes=said, at=now()))
+    row = {"name": name, "hash": _hash(secret), "scopes": " ".join(sorted(scopes)), "at": now()}
+    connection.execute(keys.insert().values(row))
     return secret
 
 
@@ -47,8 +47,8 @@ def remove_key(connection: Connection, name: str) -> None:
 
 
 def key_of(connection: Connection, secret: str) -> Key | None:
-    # Found by its hash: how long that takes tells nothing of the secret. 32 random bytes need no
-    # slow hash.
+    # Looking up the hash leaks nothing of the secret through timing. 32 random bytes need no slow
+    # hash.
     row = connection.execute(select(keys).where(keys.c.hash == _hash(secret))).first()
     return None if row is None else _key(row)
 

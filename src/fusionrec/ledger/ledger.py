@@ -1,4 +1,4 @@
-"""The ledger itself: each call is one transaction, and what it wrote is on disk when it returns."""
+"""The ledger: each call is one transaction, which is on disk when the call returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
 from fusionrec.ledger.database import Database
-from fusionrec.ledger.places import WAIT
+from fusionrec.ledger.location import WAIT
 from fusionrec.ledger.records import (
     Activation,
     Event,
@@ -16,62 +16,60 @@ from fusionrec.ledger.records import (
     ItemChange,
     Key,
     Outcome,
-    Pulse,
-    Recent,
-    Told,
+    RecentActivity,
+    Revision,
+    UserState,
     check_id,
     check_scopes,
 )
 
 
 class Ledger:
-    """The ledger of a workspace: a SQLite file, or a database of PostgreSQL. Any number of them, in
-    any number of processes, may be open on one place. Any other database that SQLAlchemy has a
-    driver for is taken, but none is tested.
+    """The ledger of a workspace: a SQLite file or a PostgreSQL database, which any number of
+    processes may open, any number of times. Other databases with an SQLAlchemy driver are accepted,
+    but not tested.
 
     Every write is on disk before the call returns; a server must not have ``synchronous_commit``
-    switched off. Where there is no ledger yet, reads find nothing and make nothing; the first
-    write makes it. Every method raises LedgerError where the database cannot be used, and then
-    nothing was written.
+    switched off. The first write creates the ledger; until then reads find nothing. Every method
+    raises LedgerError if the database cannot be used, and then nothing was written.
 
     Args:
-        place: the SQLite file, or a URL as SQLAlchemy reads it.
-        wait: seconds that a call waits for another writer at most, or for a server's first word.
+        location: the SQLite file, or a URL as SQLAlchemy reads it.
+        wait: most seconds that a call waits for another writer, or for a server to answer.
 
     Raises:
-        LedgerError: the URL is of no known form, or its driver is not installed.
+        LedgerError: the URL has no known form, or its driver is not installed.
     """
 
-    def __init__(self, place: Path | str, wait: float = WAIT) -> None:
-        self._database = Database(place, wait)
-        self._pulse: tuple[tuple[int, int] | None, Pulse] = (None, Pulse())
+    def __init__(self, location: Path | str, wait: float = WAIT) -> None:
+        self._database = Database(location, wait)
+        self._revision: tuple[tuple[int, int] | None, Revision] = (None, Revision())
         self._stamp: tuple[tuple[int, int] | None, tuple[int, int]] = (None, (0, 0))
 
     def close(self) -> None:
-        """Closes the connections, as the end of the object does; the next use opens them again."""
+        """Closes the connections; the next use opens new ones."""
         self._database.close()
 
     @property
     def is_file(self) -> bool:
-        """Whether it is a file, which is read in microseconds, and not a server's."""
+        """Whether it is a SQLite file, which is read in microseconds, and not a server."""
         return self._database.is_file
 
     @property
     def file(self) -> Path | None:
-        """The SQLite file, absolute; None where it is a server's."""
+        """The SQLite file, absolute; None for a server."""
         return self._database.file
 
     def check(self) -> None:
-        """Looks through all of a file for damage, and writes nothing.
+        """Checks all of a SQLite file for damage, and writes nothing.
 
         Raises:
-            LedgerError: it is damaged, or no ledger.
+            LedgerError: it is damaged, or not a ledger.
         """
         self._database.check()
 
     def upgrade(self) -> None:
-        """Brings an older program's ledger up to date, which any write does too; until then every
-        read takes a copy of it.
+        """Migrates an older program's ledger, as any write does; until then every read copies it.
 
         Raises:
             LedgerError: it cannot be written, or is a newer program's.
@@ -79,26 +77,26 @@ class Ledger:
         self._database.write(lambda _: None)
 
     def check_writable(self) -> None:
-        """Writes through to the disk what changes nothing.
+        """Tests whether the ledger can be written, by a write that changes nothing.
 
         Raises:
             LedgerError: nothing can be written.
         """
         self._database.write(users.write_nothing)
 
-    def pulse(self) -> Pulse:
-        """What moves with every event, profile and forgotten user, in one question, or none where
-        nothing was written since the last one.
+    def revision(self) -> Revision:
+        """Numbers that change with every event, profile and forgotten user. Queries the database
+        only after a write.
         """
-        mark = self._database.mark()  # first: what is written meanwhile counts next time
-        before, pulse = self._pulse
+        mark = self._database.mark()  # first: a write during the query counts next time
+        before, revision = self._revision
         if mark is None or mark != before:
-            pulse = self._database.read(users.pulse, Pulse())
-            self._pulse = mark, pulse
-        return pulse  # not the one that is held: another thread may have put an older one there
+            revision = self._database.read(users.revision, Revision())
+            self._revision = mark, revision
+        return revision  # not ``self._revision``: another thread may have stored an older one
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
-        """Makes a version the active one; the arguments are those of ``Activation``."""
+        """Activates a version; the arguments are those of ``Activation``."""
         self._database.write(lambda c: items.activate(c, version, place, changes, collection))
 
     def active(self) -> Activation | None:
@@ -110,10 +108,10 @@ class Ledger:
         return self._database.read(items.all_activations, [])
 
     def stamp(self) -> tuple[int, int]:
-        """Numbers of the last activation and the last change: they move when an answer may. Asked
-        for only where anything was written since the last time.
+        """Numbers of the last activation and the last item change. Queries the database only
+        after a write.
         """
-        mark = self._database.mark()  # first: what is written meanwhile counts next time
+        mark = self._database.mark()  # first: a write during the query counts next time
         before, stamp = self._stamp
         if mark is None or mark != before:
             stamp = self._database.read(items.stamp, (0, 0))
@@ -124,95 +122,96 @@ class Ledger:
         self,
         contents: Mapping[str, items.Content],
         *,
-        given: Mapping[str, frozenset[str]] | None = None,
+        changed: Mapping[str, frozenset[str]] | None = None,
         since: int | None = None,
         restore: bool = False,
     ) -> int:
-        """Writes changes of items, all or none of them; what changes nothing is left out. An item
-        that is withdrawn stays so, whatever content it is given, until it is restored.
+        """Writes changes of items, all or none; skips those that change nothing. A withdrawn item
+        stays withdrawn, whatever its new content, until it is restored.
 
         Args:
             contents: outside item id -> its content as JSON values, or None to withdraw it.
-            given: outside item id -> the attributes that this change is about; the others are as
-                they were at ``since``. Without an entry, it is about none.
-            since: number of the last change that ``contents`` was made from. Where an item was
-                given content behind it, that content's values stand in for all attributes that
-                this change is not about. None: contents are written as they are.
-            restore: whether the items are not withdrawn any more.
+            changed: outside item id -> the attributes that this change sets; the others are as they
+                were at ``since``. Without an entry, it sets none.
+            since: number of the last change that ``contents`` was made from. If an item has newer
+                content, its values replace those of all attributes that this change does not
+                set. None: contents are written as they are.
+            restore: whether withdrawn items become available again.
 
         Returns:
-            How many changes were written.
+            The number of changes written.
 
         Raises:
-            UsageError: an id is not one that every database can hold.
+            UsageError: an id is not one that every database can store.
         """
         for item in contents:
             check_id("item", item)
-        about = given or {}
         return self._database.write(
-            lambda c: items.change_items(c, contents, about, since, restore=restore)
+            lambda c: items.change_items(c, contents, changed or {}, since, restore=restore)
         )
 
     def withdrawn(self, ids: Sequence[str]) -> frozenset[str]:
-        """Those of some items, by outside id, that are withdrawn."""
+        """The withdrawn ones of these outside item ids."""
         return self._database.read(lambda c: items.withdrawn(c, ids), frozenset())
 
     def item_changes(self, after: int = 0) -> list[ItemChange]:
-        """The changes of items behind a number, in their order."""
+        """The changes of items after a number, in order."""
         return self._database.read(lambda c: items.changes_after(c, after), [])
 
     def record(self, events: Iterable[Event]) -> list[Outcome]:
-        """Writes events, all that are new or none of them.
+        """Writes the new events, all or none.
 
         Returns:
-            What became of each, in the same order: "new", it was written; "known", its id was there
-            and tells the same, whatever the time; "other", its id tells something else, and nothing
-            was written for it. Ids that come twice in one call are treated alike.
+            The outcome of each, in the same order: "new", written; "known", an event with the same
+            id and content exists, whatever its time; "other", the id belongs to another event, and
+            nothing was written. Repeated ids within one call are treated alike.
         """
-        given = list(events)
-        return self._database.write(lambda c: feedback.record(c, given)) if given else []
+        reported = list(events)
+        return self._database.write(lambda c: feedback.record(c, reported)) if reported else []
 
     def last_event(self) -> int:
-        """Number of the last event, 0 for none. It falls when that event's user is forgotten."""
+        """Number of the last event; 0 for none. It falls when that event's user is forgotten."""
         return self._database.read(feedback.last_event, 0)
 
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
-        """Events and their numbers behind a number, rising; the first ``limit`` of them.
+        """The first ``limit`` events after a number, with their numbers, rising.
 
-        No event ever appears at or below a number that was seen, and no number is given twice.
+        No event ever appears at or below a number that was read, and no number is used twice.
         """
         _check_limit(limit)
         return self._database.read(lambda c: feedback.events_after(c, after, limit), [])
 
     def event_count(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return self._database.read(feedback.event_count, 0)
 
-    def show(self, impressions: Iterable[Impression]) -> None:
-        """Writes what was shown, all or nothing, but for users who were forgotten after it was:
-        another process may have held it back until then.
+    def record_impressions(self, impressions: Iterable[Impression]) -> None:
+        """Writes impressions, all or none, but for users who were forgotten after them: another
+        process may write them late.
         """
-        given = list(impressions)
-        if given:
-            self._database.write(lambda c: feedback.show(c, users.not_forgotten_since(c, given)))
+        shown = list(impressions)
+        if shown:
+            self._database.write(
+                lambda c: feedback.record_impressions(c, users.without_forgotten(c, shown))
+            )
 
     def impressions(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Impression]]:
-        """What was shown, with numbers as those of ``events``."""
+        """The first ``limit`` impressions after a number, numbered like ``events``."""
         _check_limit(limit)
         return self._database.read(lambda c: feedback.impressions_after(c, after, limit), [])
 
-    def shown_counts(self, user: str, since: float = 0.0) -> dict[str, int]:
-        """Outside item id -> how often it was shown to a user, at ``since`` (seconds since 1970,
-        UTC) or later.
+    def impression_counts(self, user: str, since: float = 0.0) -> dict[str, int]:
+        """Outside item id -> how often a user was shown it, at ``since`` (seconds since 1970, UTC)
+        or later.
         """
         check_id("user", user)
-        return self._database.read(lambda c: feedback.shown_counts(c, user, since), {})
+        return self._database.read(lambda c: feedback.impression_counts(c, user, since), {})
 
     def set_profile(self, user: str, profile: Mapping[str, str] | None) -> None:
-        """Writes a user's profile, attribute -> value, in place of the one before; None removes it.
+        """Replaces a user's profile, attribute -> value; None removes it.
 
         Raises:
-            UsageError: the id cannot be held, or the profile is not texts alone.
+            UsageError: the id cannot be stored, or the profile does not map texts to texts.
         """
         check_id("user", user)
         for pair in (profile or {}).items():
@@ -229,58 +228,62 @@ class Ledger:
         """Every profile, by user."""
         return self._database.read(users.all_profiles, {})
 
-    def heard(self, event: int = 0, profile: int = -1) -> frozenset[str]:
-        """Users of whom there is an event behind one number, or a profile behind another."""
-        return self._database.read(lambda c: users.heard(c, event, profile), frozenset())
+    def users_changed_since(self, event: int = 0, profile: int = -1) -> frozenset[str]:
+        """Ids of users with an event after ``event`` or a profile change after ``profile``."""
+        return self._database.read(
+            lambda c: users.users_changed_since(c, event, profile), frozenset()
+        )
 
-    def told_by(self, user: str) -> Told:
-        """What is kept of a user."""
+    def user_state(self, user: str) -> UserState:
+        """A user's events and profile."""
         check_id("user", user)
-        return self._database.read(lambda c: users.told_by(c, user), Told())
+        return self._database.read(lambda c: users.user_state(c, user), UserState())
 
-    def recent(self, since: float, until: float, like: float, least: int) -> Recent:
-        """What users took from ``since`` to ``until`` (seconds since 1970, UTC): liked, or rated
-        ``like`` or more (infinite: ratings mean nothing), and did not take back by a later
-        opinion. A view costs nothing to invent: views count only where nobody rated or liked
-        anything in that time. Of the items, those that ``least`` users or more took.
+    def recent_activity(
+        self, since: float, until: float, like: float, least: int
+    ) -> RecentActivity:
+        """Items that ``least`` or more users liked from ``since`` to ``until`` (seconds since 1970,
+        UTC): by a like, or a rating of ``like`` or more (infinite: ratings do not count), without
+        a later opinion that takes it back. Views are easy to fake: they count only if nobody liked
+        or rated anything in that time.
         """
         return self._database.read(
-            lambda c: feedback.recent(c, since, until, like, least), Recent()
+            lambda c: feedback.recent_activity(c, since, until, like, least), RecentActivity()
         )
 
     def forget(self, user: str) -> int:
-        """Deletes a user's events, impressions and profile, and keeps a salted hash of the id, and
-        when this was: who holds the ledger can still try whether an id is among the forgotten ones.
+        """Deletes a user's events, impressions and profile. A salted hash of the id and the time
+        stay: whoever has the ledger can still test whether an id was forgotten.
 
         Returns:
-            How many rows went.
+            The number of deleted rows.
         """
         check_id("user", user)
-        gone = self._database.write(lambda c: users.forget(c, user))
+        deleted = self._database.write(lambda c: users.forget(c, user))
         self._database.clear()
-        return gone
+        return deleted
 
     def is_forgotten(self, user: str) -> bool:
-        """Whether ``forget`` was ever called for a user: what was trained before may still know
-        that user. New events of the user change nothing about it.
+        """Whether ``forget`` was ever called for a user, also if the user has new events: a model
+        that was trained before may still contain that user.
         """
         check_id("user", user)
         return self._database.read(lambda c: users.is_forgotten(c, user), False)
 
     def forgotten(self, ids: Iterable[str]) -> frozenset[str]:
-        """Those of some users for whom ``is_forgotten`` is true."""
+        """The forgotten ones of these user ids; see ``is_forgotten``."""
         asked = list(ids)
         return self._database.read(lambda c: users.forgotten_of(c, asked), frozenset())
 
     def add_key(self, name: str, scopes: Iterable[str]) -> str:
-        """Makes a key to the service.
+        """Creates a key to the service.
 
         Args:
-            name: of no other key.
+            name: must be unique.
             scopes: one or more of ``read``, ``feedback``, ``admin``.
 
         Returns:
-            The secret, ``frk_`` and 43 characters. It is shown this once: its SHA-256 is kept.
+            The secret, ``frk_`` and 43 characters. Only its SHA-256 is stored.
 
         Raises:
             UsageError: the name is taken, or a scope is unknown.
@@ -297,7 +300,7 @@ class Ledger:
         """Removes a key.
 
         Raises:
-            UsageError: there is none of this name.
+            UsageError: there is no key of this name.
         """
         check_id("a key's name", name)
         self._database.write(lambda c: keys.remove_key(c, name))

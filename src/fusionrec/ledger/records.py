@@ -1,4 +1,4 @@
-"""What the ledger holds, as values that are checked when they are made."""
+"""The ledger's records, which check their values when they are created."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from fusionrec.errors import UsageError
 
-Kind = Literal["rating", "like", "dislike", "view", "hide"]
+EventKind = Literal["rating", "like", "dislike", "view", "hide"]
 Outcome = Literal["new", "known", "other"]  # other: the id was used before for something else
 Scope = Literal["read", "feedback", "admin"]
 
-LONGEST = 500  # characters of an outside id
-_LONGEST_EVENT_ID = 64
+MAX_ID_LENGTH = 500  # characters of an outside id
+_MAX_EVENT_ID_LENGTH = 64
 
 
-def check_id(name: str, value: object, longest: int = LONGEST) -> None:
-    """Refuses what not every database can hold, or not as an index's key.
+def check_id(name: str, value: object, longest: int = MAX_ID_LENGTH) -> None:
+    """Rejects ids that not every database can store or index.
 
     Raises:
-        UsageError: it is not a text of 1 to ``longest`` characters, or one of these is a NUL or
-            half of a surrogate pair.
+        UsageError: it is not a text of 1 to ``longest`` characters, or it contains NUL or a
+            lone surrogate.
     """
     if not isinstance(value, str):
         raise UsageError(f"{name} must be a text, got {type(value).__name__}")
@@ -46,15 +46,15 @@ def _check_time(time: object) -> None:
 
 @dataclass(frozen=True)
 class Activation:
-    """That a version became the one that answers.
+    """The activation of a version.
 
     Attributes:
         version: its name.
-        place: the store that holds its index; empty for the workspace's own embedded Milvus, so
-            that a workspace can be moved.
+        place: the address of the Milvus that stores its index; empty for the workspace's own
+            embedded Milvus, so that a workspace can be moved.
         at: when, in UTC, ISO 8601.
-        changes: number of the last change of items that the index was built with; 0 for none.
-        collection: the index's name in its store.
+        changes: number of the last item change in the index; 0 for none.
+        collection: the index's name in Milvus.
     """
 
     version: str
@@ -65,13 +65,13 @@ class Activation:
 
 
 @dataclass(frozen=True)
-class Told:
-    """What is kept of a user.
+class UserState:
+    """A user's events and profile.
 
     Attributes:
-        events: what the user said and did, with numbers, the oldest first.
+        events: the user's events with their numbers, the oldest first.
         profile: user attribute -> value; empty where there is none.
-        forgotten: whether what training knows of the user is not to be used.
+        forgotten: whether the user was forgotten, so that training data must not be used either.
     """
 
     events: tuple[tuple[int, Event], ...] = ()
@@ -80,38 +80,38 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Recent:
-    """What users took within some time.
+class RecentActivity:
+    """Items that users liked, or viewed, within a time span; see ``Ledger.recent_activity``.
 
     Attributes:
-        users: how many users took anything.
-        takers: outside item id -> how many users took it.
+        users: number of users.
+        takers: outside item id -> number of users.
     """
 
     users: int = 0
     takers: Mapping[str, int] = field(default_factory=dict)
 
 
-class Pulse(NamedTuple):
-    """Numbers by which who follows the ledger notices that something of a user is new or gone.
+class Revision(NamedTuple):
+    """Numbers that change with every event, profile and forgotten user.
 
     Attributes:
-        gone: rises when a user is forgotten or a profile removed; the others may fall with it.
+        removals: rises when a user is forgotten or a profile is removed; the others may then fall.
         event: of the last event; 0 for none.
         profile: of the profile that was set last; -1 for none.
     """
 
-    gone: int = 0
+    removals: int = 0
     event: int = 0
     profile: int = -1
 
 
 @dataclass(frozen=True)
 class ItemChange:
-    """That an item was added, changed, withdrawn or restored.
+    """An item was added, changed, withdrawn or restored.
 
     Attributes:
-        number: its place among all changes, rising.
+        number: rises with every change.
         item: outside item id.
         content: attribute -> plain JSON value; None where the item was withdrawn, which leaves its
             content as it was.
@@ -129,33 +129,33 @@ class ItemChange:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that someone said or did about an item.
+    """An interaction of a user with an item.
 
     Attributes:
-        id: 1 to 64 characters, given by whoever reports it; reporting it again changes nothing.
+        id: 1 to 64 characters, chosen by the client; recording an id again changes nothing.
         user: outside user id, or a visitor's.
         item: outside item id.
-        kind: what it is.
-        rating: of kind "rating" alone, and always there.
+        kind: of interaction.
+        rating: always set for kind "rating", None for all others.
         time: seconds since 1970, UTC.
 
     Raises:
-        UsageError: one of them is not so.
+        UsageError: a value is invalid.
     """
 
     id: str
     user: str
     item: str
-    kind: Kind
+    kind: EventKind
     rating: float | None = None
     time: float = 0.0
 
     def __post_init__(self) -> None:
-        check_id("an event's id", self.id, _LONGEST_EVENT_ID)
+        check_id("an event's id", self.id, _MAX_EVENT_ID_LENGTH)
         check_id("user", self.user)
         check_id("item", self.item)
-        if self.kind not in get_args(Kind):
-            known = ", ".join(get_args(Kind))
+        if self.kind not in get_args(EventKind):
+            known = ", ".join(get_args(EventKind))
             raise UsageError(f"an event's kind must be one of {known}, got {self.kind!r}")
         _check_time(self.time)
         if (self.rating is None) == (self.kind == "rating"):
@@ -170,8 +170,8 @@ class Event:
             object.__setattr__(self, "rating", float(self.rating))
         object.__setattr__(self, "time", float(self.time))
 
-    def says_the_same(self, other: Event) -> bool:
-        """Whether both tell of one thing. A report made again may bear another time."""
+    def has_same_content(self, other: Event) -> bool:
+        """Whether both are equal but for id and time: a repeated report may have another time."""
         return (self.user, self.item, self.kind, self.rating) == (
             other.user,
             other.item,
@@ -182,18 +182,18 @@ class Event:
 
 @dataclass(frozen=True)
 class Impression:
-    """What was shown to someone.
+    """Items that were shown to a user.
 
     Attributes:
-        answer: id of the answer.
+        answer: id of the response.
         user: outside user id, or a visitor's.
-        kind: of the answer.
-        version: that answered.
+        kind: of response.
+        version: of the model.
         items: outside item ids, in the order shown.
         time: seconds since 1970, UTC.
 
     Raises:
-        UsageError: one of them is not so.
+        UsageError: a value is invalid.
     """
 
     answer: str
@@ -221,7 +221,7 @@ class Key:
 
     Attributes:
         name: unique.
-        scopes: what it opens.
+        scopes: what it allows.
         at: when it was made, in UTC, ISO 8601.
     """
 
@@ -231,15 +231,15 @@ class Key:
 
 
 def check_scopes(scopes: Iterable[str]) -> frozenset[str]:
-    """The scopes as a set.
+    """Returns the scopes as a set.
 
     Raises:
         UsageError: there is none, or one is unknown.
     """
-    given, known = frozenset(scopes), get_args(Scope)
-    if not given or not given <= frozenset(known):
+    unique, known = frozenset(scopes), get_args(Scope)
+    if not unique or not unique <= frozenset(known):
         raise UsageError(
             f"a key's scopes must be one or more of {', '.join(known)}, "
-            f"got {', '.join(sorted(map(str, given))) or 'none'}"
+            f"got {', '.join(sorted(map(str, unique))) or 'none'}"
         )
-    return given
+    return unique

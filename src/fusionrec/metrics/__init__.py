@@ -7,7 +7,8 @@ Use: fill a ``Ranking`` with blocks of scores, take its ``result()``, a ``Ranked
 metrics, or all of them at once with ``figures``.
 """
 
-from fusionrec.metrics.lists import (
+from fusionrec.metrics.accuracy import Ranked
+from fusionrec.metrics.beyond_accuracy import (
     coverage,
     diversity,
     exposure,
@@ -17,14 +18,13 @@ from fusionrec.metrics.lists import (
     popularity_strata,
     shown_percentile,
 )
-from fusionrec.metrics.ranked import Ranked
-from fusionrec.metrics.ranking import Ranking, top
+from fusionrec.metrics.full_ranking import Ranking, top
+from fusionrec.metrics.item_sets import ItemSets
 from fusionrec.metrics.rating import mae, rmse
-from fusionrec.metrics.sets import ItemSets
-from fusionrec.metrics.summary import Catalogue, by_group, by_stratum, figures, mean
+from fusionrec.metrics.summary import CatalogStats, by_group, by_stratum, figures, mean
 
 __all__ = [
-    "Catalogue",
+    "CatalogStats",
     "ItemSets",
     "Ranked",
     "Ranking",

@@ -1,4 +1,4 @@
-"""How far predicted ratings are from given ones."""
+"""The error of predicted ratings."""
 
 from __future__ import annotations
 

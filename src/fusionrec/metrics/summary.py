@@ -1,4 +1,4 @@
-"""All metrics of a ranking at once, for everybody, for groups of users and for strata of items."""
+"""All metrics of a ranking at once: overall, by groups of users and by strata of items."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import TypeVar
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.metrics import lists
-from fusionrec.metrics.ranked import Ranked
+from fusionrec.metrics import beyond_accuracy
+from fusionrec.metrics.accuracy import Ranked
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Catalogue:
-    """What the metrics of lists need to know of the items.
+class CatalogStats:
+    """Statistics of the items that list metrics need.
 
     Attributes:
         count: int [items], by how many users each item was rated in training.
         users: how many users there are in training.
-        vectors: float [items, d] that diversity is measured on, such as categories as 0 and 1; or
-            None, and there is no diversity.
-        members: bool [items], what can be shown at all; everything by default.
+        vectors: float [items, d] for diversity, such as categories as 0 and 1; None for no
+            diversity.
+        members: bool [items], the items that can be shown; all by default.
     """
 
     count: np.ndarray
@@ -34,13 +34,13 @@ class Catalogue:
 
 
 def figures(
-    ranked: Ranked, catalogue: Catalogue | None = None, ks: Sequence[int] = (10, 50)
+    ranked: Ranked, catalog: CatalogStats | None = None, ks: Sequence[int] = (10, 50)
 ) -> dict[str, float]:
     """Every metric, each the mean over the users that have one.
 
     Args:
         ranked: the ranks and lists.
-        catalogue: of the items; without it accuracy alone.
+        catalog: of the items; without it accuracy alone.
         ks: cuts for accuracy. Those up to the lists' length serve the metrics of lists too.
 
     Returns:
@@ -50,18 +50,18 @@ def figures(
     Raises:
         UsageError: a k is below 1.
     """
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for k in ks:
-        found[f"hr@{k}"] = mean(ranked.hit_rate(k))
-        found[f"recall@{k}"] = mean(ranked.recall(k))
-        found[f"ndcg@{k}"] = mean(ranked.ndcg(k))
-        found[f"map@{k}"] = mean(ranked.average_precision(k))
-    found["mrr"] = mean(ranked.reciprocal_rank())
-    if catalogue is not None:
+        metrics[f"hr@{k}"] = mean(ranked.hit_rate(k))
+        metrics[f"recall@{k}"] = mean(ranked.recall(k))
+        metrics[f"ndcg@{k}"] = mean(ranked.ndcg(k))
+        metrics[f"map@{k}"] = mean(ranked.average_precision(k))
+    metrics["mrr"] = mean(ranked.reciprocal_rank())
+    if catalog is not None:
         for k in ks:
             if k <= ranked.best.shape[1]:
-                found |= _of_lists(ranked.best[:, :k], catalogue, k)
-    return found
+                metrics |= _of_lists(ranked.best[:, :k], catalog, k)
+    return metrics
 
 
 def by_group(
@@ -74,7 +74,7 @@ def by_group(
 
     Args:
         labels: n values that name each row's group.
-        measure: makes of a group's rows, int64 [m], what stands beside its label.
+        measure: computes a value from a group's rows, int64 [m].
 
     Returns:
         Label, as text, -> what ``measure`` made, in the labels' order as text.
@@ -84,32 +84,32 @@ def by_group(
 
 
 def by_stratum(
-    ranked: Ranked, catalogue: Catalogue, stratum: np.ndarray, ks: Sequence[int] = (10, 50)
+    ranked: Ranked, catalog: CatalogStats, stratum: np.ndarray, ks: Sequence[int] = (10, 50)
 ) -> dict[int, dict[str, float]]:
-    """``figures`` for each stratum of items: how well those of it that are relevant are found.
+    """``figures`` for each stratum of items, with only its items relevant.
 
-    The ranking stays the one over all items. ``coverage`` and ``gini`` are within the stratum, the
-    other metrics of lists over those of its items that are shown; ``share@k`` is added, the share
-    of all places that the stratum takes.
+    The ranking is still over all items. ``coverage`` and ``gini`` are within the stratum, the
+    other metrics of lists over those of its items that are shown; ``share@k`` is added, the
+    stratum's share of all list positions.
 
     Args:
         ranked: the ranks and lists.
-        catalogue: of the items.
+        catalog: of the items.
         stratum: int [items], as ``popularity_strata`` gives it.
         ks: as for ``figures``.
     """
-    found = {}
+    by_number = {}
     for s in np.unique(stratum):
         members = stratum == s
-        within = members if catalogue.members is None else members & catalogue.members
-        part = ranked.only(within)
-        found[int(s)] = figures(part, replace(catalogue, members=within), ks)
+        within = members if catalog.members is None else members & catalog.members
+        part = ranked.restrict_to(within)
+        by_number[int(s)] = figures(part, replace(catalog, members=within), ks)
         for k in ks:
             if k <= ranked.best.shape[1]:
-                places = int((ranked.best[:, :k] >= 0).sum())
+                positions = int((ranked.best[:, :k] >= 0).sum())
                 taken = int((part.best[:, :k] >= 0).sum())
-                found[int(s)][f"share@{k}"] = taken / places if places else float("nan")
-    return found
+                by_number[int(s)][f"share@{k}"] = taken / positions if positions else float("nan")
+    return by_number
 
 
 def mean(values: np.ndarray) -> float:
@@ -118,18 +118,18 @@ def mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _of_lists(best: np.ndarray, catalogue: Catalogue, k: int) -> dict[str, float]:
-    count, members = catalogue.count, catalogue.members
-    shown = lists.exposure(best, len(count))
+def _of_lists(best: np.ndarray, catalog: CatalogStats, k: int) -> dict[str, float]:
+    count, members = catalog.count, catalog.members
+    shown = beyond_accuracy.exposure(best, len(count))
     if len(shown) > len(count):
-        raise UsageError(f"lists hold an item beyond the catalogue of {len(count)}")
+        raise UsageError(f"lists hold an item beyond the catalog of {len(count)}")
     shown = shown if members is None else shown[members]
-    found = {
-        f"coverage@{k}": lists.coverage(shown),
-        f"gini@{k}": lists.gini(shown),
-        f"percentile@{k}": mean(lists.shown_percentile(best, count)),
-        f"novelty@{k}": mean(lists.novelty(best, count, catalogue.users)),
+    metrics = {
+        f"coverage@{k}": beyond_accuracy.coverage(shown),
+        f"gini@{k}": beyond_accuracy.gini(shown),
+        f"percentile@{k}": mean(beyond_accuracy.shown_percentile(best, count)),
+        f"novelty@{k}": mean(beyond_accuracy.novelty(best, count, catalog.users)),
     }
-    if catalogue.vectors is not None:
-        found[f"diversity@{k}"] = mean(lists.diversity(best, catalogue.vectors))
-    return found
+    if catalog.vectors is not None:
+        metrics[f"diversity@{k}"] = mean(beyond_accuracy.diversity(best, catalog.vectors))
+    return metrics

@@ -9,18 +9,18 @@ from paddle import nn
 from paddle.nn import functional as F
 
 from fusionrec.data.schema import Field, Side
-from fusionrec.features import Encoder
-from fusionrec.recipes import FusionSettings
+from fusionrec.features.encoder import Encoder
+from fusionrec.models.presets import FusionSettings
 
 _ACTIVATIONS = {"tanh": nn.Tanh, "relu": nn.ReLU}
 
 
 class Fields(nn.Layer):
-    """One branch for each of some fields: their arrays in, what the branches make of them out.
+    """One branch per field: encoded arrays in, concatenated branch outputs out.
 
     Takes the arrays that ``Encoder.encode`` makes, in the order of the fields. Row 0 of every
-    embedding stands for "not known". Answers come from the same forward pass in NumPy
-    (``artifact/plain.py``), to which the weights travel by the names that they have here.
+    embedding is for unknown values. Inference runs the same forward pass in NumPy
+    (``registry/inference/fields.py``), which reads the weights by the names that they have here.
     """
 
     def __init__(self, encoder: Encoder, fields: Sequence[Field], settings: FusionSettings) -> None:
@@ -29,7 +29,7 @@ class Fields(nn.Layer):
         self.width = sum(branch.width for branch in self.branches)
 
     def read(self, features: Sequence[paddle.Tensor]) -> paddle.Tensor:
-        """What the branches make of the fields, float32 [n, width], not yet joined."""
+        """The branches' outputs, float32 [n, width], before the joining layer."""
         outputs = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
         return paddle.concat(outputs, axis=-1)
 
@@ -57,11 +57,11 @@ class Tower(Fields):
 
 
 class ExposureHead(nn.Layer):
-    """Guesses, from what both towers read, which items a user rates at all; dropped after training.
+    """Predicts from both towers' branches which items a user rates; dropped after training.
 
-    That a user chose to rate an item tells of tastes as the rating does (Koren, Factorization
-    Meets the Neighborhood, 2008: SVD++). This head teaches it to the branches, without bending the
-    cosine that predicts ratings.
+    That a user rated an item says as much about taste as the rating does (Koren, Factorization
+    Meets the Neighborhood, 2008: SVD++). This head trains the branches on it, without changing
+    the cosine that predicts ratings.
     """
 
     def __init__(self, user_width: int, item_width: int, dim: int) -> None:
@@ -122,7 +122,7 @@ class _Text(nn.Layer):
     """A text convolution with mean pooling: int64 [n, length] -> float32 [n, filters x windows].
 
     After Kim, Convolutional Neural Networks for Sentence Classification, 2014; the mean over the
-    words that are there takes the place of the maximum, so that padding has no say.
+    words replaces the maximum, so that padding has no effect.
     """
 
     def __init__(self, size: int, settings: FusionSettings, activation: type[nn.Layer]) -> None:
@@ -137,10 +137,10 @@ class _Text(nn.Layer):
         self.activation = activation()
 
     def forward(self, words: paddle.Tensor) -> paddle.Tensor:
-        there = (words > 0).astype("float32").unsqueeze(-1)
-        count = there.sum(axis=1).clip(min=1.0)
+        present = (words > 0).astype("float32").unsqueeze(-1)
+        count = present.sum(axis=1).clip(min=1.0)
         pooled = [
-            (self._convolved(convolution, words, width) * there).sum(axis=1) / count
+            (self._convolved(convolution, words, width) * present).sum(axis=1) / count
             for convolution, width in zip(self.convolutions, self.windows, strict=True)
         ]
         return paddle.concat(pooled, axis=-1)

@@ -1,4 +1,4 @@
-"""The sequence model: a user tower that reads what a user rated, in order, beside the profile."""
+"""The sequence model: a user tower that reads a user's history in order, and the profile."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import paddle
 from paddle import nn
 from paddle.nn import functional as F
 
-from fusionrec.features import Encoder
-from fusionrec.histories import DATES, GAPS, RATINGS, Reading
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import DATES, GAPS, RATINGS, HistoryFeatures
 from fusionrec.models.fusion import Fields
-from fusionrec.recipes import SequenceSettings
+from fusionrec.models.presets import SequenceSettings
 
 
 class HistoryTower(nn.Layer):
@@ -21,17 +21,19 @@ class HistoryTower(nn.Layer):
 
     A causal transformer (Vaswani et al., Attention Is All You Need, 2017; for recommending Kang and
     McAuley, SASRec, 2018) over one token for the profile and one for each item of the history, the
-    oldest first. A history's items come as their *vectors*, the ones that the index holds: so the
-    tower knows no item by number, and an item that came after training can stand in a history.
-    Answers come from the same forward pass in NumPy (``artifact/attention.py``).
+    oldest first. A history's items come as *vectors*, those of the index: the tower knows no item
+    numbers, so an item that was added after training can be in a history. Inference runs the same
+    forward pass in NumPy (``registry/inference/transformer.py``).
 
     Args:
         encoder: fitted on the training rows.
         settings: widths.
-        reading: what is read of a history; its length is the settings'.
+        reading: the features of a history; its length is that of the settings.
     """
 
-    def __init__(self, encoder: Encoder, settings: SequenceSettings, reading: Reading) -> None:
+    def __init__(
+        self, encoder: Encoder, settings: SequenceSettings, reading: HistoryFeatures
+    ) -> None:
         super().__init__()
         dim = settings.dim
         self.settings, self.reading = settings, reading
@@ -47,8 +49,8 @@ class HistoryTower(nn.Layer):
         self.blocks = nn.LayerList([Block(settings, self.drop) for _ in range(settings.blocks)])
         self.norm = nn.LayerNorm(dim)
         self.out = nn.Linear(dim, dim)
-        places = np.arange(settings.history + 1)
-        ago = places[:, None] - places[None]
+        positions = np.arange(settings.history + 1)
+        ago = positions[:, None] - positions[None]
         self.ago = paddle.to_tensor(np.maximum(ago, 0))
         self.later = paddle.to_tensor(np.where(ago < 0, np.float32(-1e9), np.float32(0)))
 
@@ -58,8 +60,8 @@ class HistoryTower(nn.Layer):
         Args:
             inputs: the profile's arrays as ``Encoder.encode`` makes them, without the id; then
                 the history's item vectors, float32 [n, length, dim], its rating levels, int64
-                [n, length] (0: not known), how many of its items are there, int64 [n, 1], and the
-                arrays of ``Reading.read_times``. What lies behind a history is not read.
+                [n, length] (0: unknown), the number of its items, int64 [n, 1], and the arrays of
+                ``HistoryFeatures.read_times``. Padding after a history is not read.
         """
         fields = len(self.profile.branches) if self.profile else 0
         items, levels, count, *times = inputs[fields:]
@@ -67,7 +69,7 @@ class HistoryTower(nn.Layer):
         ago, later = self._places(tokens)
         for block in self.blocks[:-1]:
             tokens = block(tokens, ago, later, gaps)
-        # Every row has its own last token, the only one that the last block has to make.
+        # Every row has its own last token, the only one that the last block computes.
         length = tokens.shape[1]
         last = (paddle.arange(length, dtype="int64").unsqueeze(0) == count).astype("float32")
         return self.join(self.blocks[-1].last(tokens, last, ago, later, gaps))
@@ -79,7 +81,7 @@ class HistoryTower(nn.Layer):
         levels: paddle.Tensor,
         times: Sequence[paddle.Tensor] = (),
     ) -> paddle.Tensor:
-        """Tokens, float32 [n, length + 1, dim]: the t-th knows the profile and t items."""
+        """Tokens, float32 [n, length + 1, dim]: the t-th reads the profile and t items."""
         tokens, gaps = self.enter(profile, items, levels, times)
         ago, later = self._places(tokens)
         for block in self.blocks:
@@ -93,7 +95,7 @@ class HistoryTower(nn.Layer):
         levels: paddle.Tensor,
         times: Sequence[paddle.Tensor],
     ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
-        """What comes before the first block, of the arrays that ``forward`` describes.
+        """The inputs of the first block, from the arrays that ``forward`` describes.
 
         Returns:
             Tokens, float32 [n, length + 1, dim], the profile's first; and the gap levels that
@@ -101,11 +103,11 @@ class HistoryTower(nn.Layer):
         """
         gaps = times[0] if self.reading.gaps else None
         ones = paddle.ones([items.shape[0], 1])
-        told = self.profile.read(profile) if self.profile else ones
+        profile_features = self.profile.read(profile) if self.profile else ones
         # A vector of length 1 has entries of about dim^-.5; tokens want entries of about 1.
         scale = math.sqrt(self.settings.dim)
         history = self.item(items * scale) + self.rating(levels)
-        tokens = paddle.concat([self.start(told).unsqueeze(1), history], axis=1)
+        tokens = paddle.concat([self.start(profile_features).unsqueeze(1), history], axis=1)
         if self.reading.clock is not None:
             since, date = times[-2:]
             tokens = tokens + self.since(since) + self.date(date)
@@ -124,7 +126,7 @@ class HistoryTower(nn.Layer):
 class Block(nn.Layer):
     """One transformer block, normalised before each part: attention, then a wider layer.
 
-    Attention adds a learned bias for how many places ago an item stands (Shaw et al.,
+    Attention adds a learned bias for how many positions ago an item is (Shaw et al.,
     Self-Attention with Relative Position Representations, 2018, as T5 simplified it, 2020) and, as
     a setting, one for how much earlier it was rated (Li, Wang and McAuley, Time Interval Aware
     Self-Attention, 2020, in the simple form of Zhai et al., Actions Speak Louder than Words, 2024).
@@ -156,8 +158,8 @@ class Block(nn.Layer):
 
         Args:
             tokens: of n rows.
-            ago: int64 [length, length], how many places before the row's token the column's stands.
-            later: float32 [length, length], −1e9 where it stands behind, else 0.
+            ago: int64 [length, length], how many positions the column's token is before the row's.
+            later: float32 [length, length], −1e9 where it is after it, else 0.
             gaps: int64 [n, length, length], gap levels between the two; None where not read.
         """
         read = self.before_attention(tokens)
@@ -182,12 +184,12 @@ class Block(nn.Layer):
         """
         read, length = self.before_attention(tokens), tokens.shape[1]
         biases = self.biases(ago, later).transpose([1, 0, 2]).reshape([length, -1])
-        asked, own = (paddle.matmul(last.unsqueeze(1), x) for x in (read, tokens))
+        queries, own = (paddle.matmul(last.unsqueeze(1), x) for x in (read, tokens))
         bias = paddle.matmul(last, biases)
         if gaps is not None:
             own_gaps = (gaps * last.astype("int64").unsqueeze(2)).sum(axis=1, keepdim=True)
             bias = bias + self._of_gaps(own_gaps)
-        return self._widen(own, self._attend(asked, read, bias)).squeeze(1)
+        return self._widen(own, self._attend(queries, read, bias)).squeeze(1)
 
     def _of_gaps(self, gaps: paddle.Tensor) -> paddle.Tensor:
         """Biases, float32 [n, heads·m·length], of gap levels, int64 [n, m, length]."""
@@ -197,27 +199,27 @@ class Block(nn.Layer):
     def biases(self, ago: paddle.Tensor, later: paddle.Tensor) -> paddle.Tensor:
         """What is added to attention, float32 [heads, length, length]; see ``forward``."""
         length = ago.shape[0]
-        near = paddle.gather(self.bias, ago.flatten(), axis=1)
-        return near.reshape([self.heads, length, length]) + later
+        scores = paddle.gather(self.bias, ago.flatten(), axis=1)
+        return scores.reshape([self.heads, length, length]) + later
 
     def _attend(
-        self, asked: paddle.Tensor, read: paddle.Tensor, bias: paddle.Tensor
+        self, queries: paddle.Tensor, read: paddle.Tensor, bias: paddle.Tensor
     ) -> paddle.Tensor:
-        """What m tokens, float32 [n, m, dim], make of ``length`` tokens, [n, length, dim].
+        """Attention of m tokens, float32 [n, m, dim], to ``length`` tokens, [n, length, dim].
 
         ``bias`` is float32 [heads·m·length], or a row of these for each of n. Flat, because Paddle
         adds a vector to rows ten times faster than it adds across four axes.
         """
-        n, m, length = asked.shape[0], asked.shape[1], read.shape[1]
-        query = self._parted(self.query(asked) * (self.heads / asked.shape[2]) ** 0.5)
-        key, value = self._parted(self.key_value(read)).split(2, axis=1)
-        near = paddle.matmul(query, key, transpose_y=True).reshape([n, -1]) + bias
-        near = F.softmax(near.reshape([n, self.heads, m, length]))
-        mixed = paddle.matmul(near, value).transpose([0, 2, 1, 3])
-        return self.answer(mixed.reshape([n, m, asked.shape[2]]))
+        n, m, length = queries.shape[0], queries.shape[1], read.shape[1]
+        query = self._split_heads(self.query(queries) * (self.heads / queries.shape[2]) ** 0.5)
+        key, value = self._split_heads(self.key_value(read)).split(2, axis=1)
+        scores = paddle.matmul(query, key, transpose_y=True).reshape([n, -1]) + bias
+        scores = F.softmax(scores.reshape([n, self.heads, m, length]))
+        mixed = paddle.matmul(scores, value).transpose([0, 2, 1, 3])
+        return self.answer(mixed.reshape([n, m, queries.shape[2]]))
 
-    def _parted(self, tokens: paddle.Tensor) -> paddle.Tensor:
-        """float32 [n, length, k·dim] cut into heads: [n, k·heads, length, dim / heads]."""
+    def _split_heads(self, tokens: paddle.Tensor) -> paddle.Tensor:
+        """float32 [n, length, k·dim] split into heads: [n, k·heads, length, dim / heads]."""
         n, length = tokens.shape[0], tokens.shape[1]
         width = self.answer.weight.shape[0] // self.heads
         return tokens.reshape([n, length, -1, width]).transpose([0, 2, 1, 3])
@@ -241,7 +243,7 @@ class Dropout(nn.Layer):
         self.seed(0)
 
     def seed(self, *numbers: int) -> None:
-        """Begins to draw anew."""
+        """Restarts the random numbers."""
         self._bits = np.random.default_rng(numbers).bit_generator
 
     def forward(self, values: paddle.Tensor) -> paddle.Tensor:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from fusionrec.service.asks import Ask
-from fusionrec.service.problems import ForbiddenError
+from fusionrec.errors import UsageError
+from fusionrec.service.schemas import RecommendRequest
 
 # Each names items of a stored person's history, or tells of them by what is missing or moved: a
 # reason names liked items; `only` leaves out what was rated; `seen` and `fresh` differ from the
@@ -14,23 +14,25 @@ _TELLING = ("explain", "only", "seen", "fresh")
 
 
 def is_open(request: Request, scope: str) -> bool:
-    """Whether a scope, such as ``feedback``, is open to the caller; see ``Guard``."""
+    """Whether a scope, such as ``feedback``, is open to the caller; see ``RequestGuard``."""
     return scope in request.state.open
 
 
-def check_open(request: Request, ask: Ask) -> None:
+def check_open(request: Request, ask: RecommendRequest) -> None:
     """Refuses to tell a stored person's history to a caller to whom feedback is not open. What the
     request itself says of a person is the caller's own.
 
     Raises:
-        ForbiddenError: the question names a user and wishes what tells of their history.
+        UsageError: the request names a user and wishes what tells of their history (code
+            ``forbidden``).
     """
     if ask.user is None or is_open(request, "feedback"):
         return
     names = [f"{name!r}" for name in _TELLING if getattr(ask, name)]
     if names:
-        raise ForbiddenError(
+        raise UsageError(
             f"with 'user', {' and '.join(names)} would tell what that user rated, viewed or hid: "
             "this needs a key that opens 'feedback'",
             f"leave {' and '.join(names)} out, or send a key with the scope 'feedback'",
+            code="forbidden",
         )

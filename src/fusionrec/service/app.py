@@ -11,27 +11,27 @@ from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
-from fusionrec import __version__
-from fusionrec.config import Workspace
+from fusionrec._version import __version__
 from fusionrec.index import Place
-from fusionrec.service import about, answering, items, users, versions
-from fusionrec.service.gathering import Gathering
-from fusionrec.service.guard import Guard
+from fusionrec.service.coalescing import Coalescer
+from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import handle
+from fusionrec.service.responses import once
+from fusionrec.service.routes import items, meta, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.state import State
-from fusionrec.service.told import once
+from fusionrec.service.state import ServiceState
+from fusionrec.workspace import Workspace
 
 _ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
 _METHODS = ("GET", "POST", "PUT", "DELETE")
-_TOLD = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
+_EXPOSED = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
 
 
 def create_app(
     workspace: Workspace,
     place: Place | str = "",
     settings: ServiceSettings | None = None,
-    talk: Callable[[str], None] = lambda _: None,
+    log: Callable[[str], None] = lambda _: None,
     *,
     exact: bool = False,
 ) -> FastAPI:
@@ -42,14 +42,14 @@ def create_app(
         workspace: the workspace.
         place: the store, or its URI; the one that the version was indexed in by default.
         settings: of the service; the workspace's by default.
-        talk: told what goes wrong while it runs.
+        log: takes messages on what goes wrong while it runs.
         exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
-        FusionrecError: as of ``State``.
+        FusionrecError: as of ``ServiceState``.
     """
     settings = settings or ServiceSettings.of(workspace)
-    state = State(workspace, place, settings, talk, exact=exact)
+    state = ServiceState(workspace, place, settings, log, exact=exact)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -69,14 +69,17 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.fusionrec = state
-    app.state.gathering = Gathering()
-    routers = (answering.soon, *(one.router for one in (answering, users, items, versions, about)))
+    app.state.gathering = Coalescer()
+    routers = (
+        recommendations.soon,
+        *(one.router for one in (recommendations, users, items, versions, meta)),
+    )
     for router in routers:
         app.include_router(router, dependencies=[Depends(once)])
-    app.mount("/static", StaticFiles(directory=about.STATIC), name="static")
+    app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
     handle(app)
     app.add_middleware(
-        Guard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request
+        RequestGuard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request
     )
     if settings.origins:
         app.add_middleware(
@@ -84,7 +87,7 @@ def create_app(
             allow_origins=settings.origins,
             allow_methods=_METHODS,
             allow_headers=("Authorization", "Content-Type", "If-None-Match"),
-            expose_headers=_TOLD,
+            expose_headers=_EXPOSED,
         )
     _document(app)
     return app

@@ -1,8 +1,8 @@
-"""What goes wrong, as RFC 9457 has it: the one place where an error becomes an answer."""
+"""Errors as RFC 9457 problems: the one place where an error becomes an HTTP response."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,59 +12,20 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from fusionrec.errors import (
-    DataError,
-    FusionrecError,
-    LedgerError,
-    StoreError,
-    UsageError,
-)
-from fusionrec.service.faults import faults_of
-from fusionrec.service.wording import hint_for_http, note_for_http
+from fusionrec.errors import DataError, FusionrecError, LedgerError, StoreError, UsageError
 
 MEDIA = "application/problem+json"
+_SHOWN = 20  # errors listed for one request
 
-
-class NotFoundError(UsageError):
-    """A thing that a request names is not there."""
-
-
-class ForbiddenError(UsageError):
-    """A request asks for what is not open to the caller."""
-
-
-class UnfitError(UsageError):
-    """A request is well formed, but not for the interactions of the version that answers.
-
-    Args:
-        message, hint: as of ``FusionrecError``.
-        errors: which parts, each with ``where`` and ``message``.
-    """
-
-    def __init__(self, message: str, hint: str, errors: Sequence[Mapping[str, str]]) -> None:
-        super().__init__(message, hint)
-        self.errors = errors
-
-
-class ConflictError(UsageError):
-    """An id was used before for something else.
-
-    Args:
-        message, hint: as of ``FusionrecError``.
-        errors: which ones, each with ``where`` and ``message``.
-    """
-
-    def __init__(self, message: str, hint: str, errors: Sequence[Mapping[str, str]]) -> None:
-        super().__init__(message, hint)
-        self.errors = errors
-
-
-# The first that fits. A request can be wrong (4xx), or the service cannot answer now (5xx).
-_STATUS: tuple[tuple[type[FusionrecError], int], ...] = (
-    (ForbiddenError, 403),
-    (NotFoundError, 404),
-    (ConflictError, 409),
-    (UnfitError, 422),
+# The status of an error: by its code, else by its class, of which the first that fits counts.
+_STATUS = {
+    "forbidden": 403,
+    "not_found": 404,
+    "unknown_item": 404,
+    "conflict": 409,
+    "ratings_mean_nothing": 422,
+}
+_STATUS_OF_CLASS: tuple[tuple[type[FusionrecError], int], ...] = (
     (UsageError, 400),
     (DataError, 400),
     (StoreError, 503),
@@ -72,10 +33,22 @@ _STATUS: tuple[tuple[type[FusionrecError], int], ...] = (
     (FusionrecError, 500),
 )
 
+# What a client does next, by the error's code; other errors bring a hint that suits every caller.
+_HINTS: Mapping[str, Callable[[FusionrecError], str]] = {
+    "unknown_item": lambda _: "find its id: /v1/search?q=WORDS",
+    "no_towers": lambda _: "say which items the person likes: `liked`",
+    "no_item_towers": lambda _: "whoever runs the service adds items with their vectors",
+    "ratings_mean_nothing": lambda _: (
+        "leave the rating out: what stands in the history counts as taken"
+    ),
+}
 
-def status_of(error: FusionrecError) -> int:
-    """The HTTP status of an error."""
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
+
+def _ratings(error: FusionrecError) -> list[dict[str, str]]:
+    where, message = "body.history.{}.rating", "rating must be left out"
+    return [
+        {"where": where.format(n), "message": message} for n in error.details.get("positions", ())
+    ]
 
 
 def problem(
@@ -84,32 +57,45 @@ def problem(
     hint: str | None = None,
     errors: Sequence[Mapping[str, Any]] = (),
     headers: Mapping[str, str] | None = None,
+    code: str = "",
 ) -> Response:
-    """An answer that says what is wrong.
+    """A response that says what is wrong.
 
     Args:
         status: of HTTP.
         detail: what was expected and what came.
         hint: what to do next.
-        errors: each fault, with ``where`` and ``message``.
-        headers: of the answer.
+        errors: each with ``where`` and ``message``.
+        headers: of the response.
+        code: of the error, for programs; made of the status by default.
     """
+    phrase = HTTPStatus(status).phrase
     body: dict[str, Any] = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": phrase,
         "status": status,
+        "code": code or phrase.lower().replace(" ", "_").replace("-", "_"),
         "detail": _utf8(detail),
     }
     if hint:
         body["hint"] = _utf8(hint)
     if errors:
-        body["errors"] = [{n: _utf8(str(v)) for n, v in one.items()} for one in errors]
-    said = {"Retry-After": "1"} if status == 503 else {}
-    return Response(orjson.dumps(body), status, {**said, **(headers or {})}, MEDIA)
+        body["errors"] = [{n: _utf8(str(v)) for n, v in one.items()} for one in errors[:_SHOWN]]
+    retry = {"Retry-After": "1"} if status == 503 else {}
+    return Response(orjson.dumps(body), status, {**retry, **(headers or {})}, MEDIA)
+
+
+def problem_of(error: FusionrecError) -> Response:
+    """The response to an error: its status, and the hint worded for HTTP."""
+    of_class = next(status for kind, status in _STATUS_OF_CLASS if isinstance(error, kind))
+    worded = _HINTS.get(error.code)
+    hint = error.hint or (worded(error) if worded else None)
+    errors = error.details.get("errors") or _ratings(error)
+    return problem(_STATUS.get(error.code, of_class), error.message, hint, errors, code=error.code)
 
 
 def _utf8(text: str) -> str:
-    """The text; half surrogate pairs, which no answer can hold, as question marks."""
+    """The text; half surrogate pairs, which no response can hold, as question marks."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -118,35 +104,75 @@ def handle(app: FastAPI) -> None:
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, FusionrecError)
-        hint, faults = hint_for_http(error.hint), getattr(error, "errors", ())
-        return problem(status_of(error), note_for_http(error.message), hint, faults)
+        return problem_of(error)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        faults, hint = faults_of(error, request.headers.get("content-type", ""))
-        return problem(422, "the request is not of the form that is expected", hint, faults)
+        errors, hint = _invalid(error, request.headers.get("content-type", ""))
+        detail = "the request is not of the form that is expected"
+        return problem(422, detail, hint, errors, code="invalid_request")
 
     async def plain(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        said = HTTPStatus(error.status_code).description or error.detail
-        return problem(error.status_code, said, headers=error.headers)
+        detail = HTTPStatus(error.status_code).description or error.detail
+        return problem(error.status_code, detail, headers=error.headers)
 
     app.add_exception_handler(FusionrecError, ours)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, plain)
 
 
+def _invalid(
+    error: RequestValidationError, content_type: str
+) -> tuple[list[dict[str, str]], str | None]:
+    """What is wrong with each part of a request, in pydantic's words, and what to do; what was sent
+    is not repeated.
+    """
+    is_json = content_type.partition(";")[0].strip().casefold().endswith("json")
+    messages: dict[str, list[str]] = {}
+    hint = None
+    for one in error.errors():
+        reason, where = one.get("ctx", {}), _where(one["loc"], one["type"])
+        message = str(one["msg"])
+        if one["type"] == "json_invalid":
+            message += f": {reason.get('error', '')}, at character {one['loc'][-1]}"
+        if where == "body" and one["type"] != "missing" and not is_json:
+            message, hint = "the body must be JSON", "send Content-Type: application/json"
+        hint = hint or reason.get("hint")
+        if message not in messages.setdefault(where[:200], []):
+            messages[where[:200]].append(message)
+    errors = [{"where": w, "message": "; or: ".join(m)[:500]} for w, m in messages.items()]
+    return errors, hint
+
+
+def _where(location: Sequence[str | int], kind: str) -> str:
+    """Where an error is: ``body``, ``query`` or ``path``, and the names below it. Branches of a
+    value that may be of several kinds are left out: they name our schema, not the request.
+    """
+    if kind == "json_invalid":
+        return str(location[0])
+    parts = [str(part) for part in location if part not in _BRANCHES]
+    return ".".join(part for part in parts if not part.startswith(("list[", "constrained-")))
+
+
+_BRANCHES = frozenset(
+    ("one", "several", "[key]", "float")
+)  # of ``schemas.EventBody`` and of values
+
+
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its documentation; those that every route has are added."""
+    text = {"type": "string"}
     schema = {
         "type": "object",
-        "required": ["type", "title", "status", "detail"],
+        "required": ["type", "title", "status", "code", "detail"],
         "properties": {
-            "type": {"type": "string"},
-            "title": {"type": "string"},
+            "type": text,
+            "title": text,
             "status": {"type": "integer"},
-            "detail": {"type": "string"},
-            "hint": {"type": "string"},
+            "code": {"type": "string", "description": "What went wrong, for programs."},
+            "detail": text,
+            "hint": text,
             "errors": {"type": "array", "items": {"type": "object"}},
         },
     }

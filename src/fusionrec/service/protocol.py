@@ -13,7 +13,7 @@ from fusionrec.service.problems import problem
 HEAD = 65_536  # bytes of a request's head
 
 
-class PatientConfig(Config):
+class TimeoutConfig(Config):
     """uvicorn's settings, and how long its patience lasts.
 
     Args:

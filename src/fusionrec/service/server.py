@@ -20,21 +20,20 @@ from uvicorn import Server
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess
 
-from fusionrec.config import Workspace
-from fusionrec.errors import FusionrecError, UsageError
+from fusionrec.deploy.deployment import place_of
+from fusionrec.errors import FusionrecError, Log, UsageError, keep_stderr
 from fusionrec.index import Place
-from fusionrec.indexing import place_of
+from fusionrec.registry.versions import load
 from fusionrec.service.app import create_app
-from fusionrec.service.metrics import SHARED
-from fusionrec.service.parent import tie_workers
-from fusionrec.service.protocol import PatientConfig, Protocol
+from fusionrec.service.parent_watch import tie_workers
+from fusionrec.service.protocol import Protocol, TimeoutConfig
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.state import State
-from fusionrec.streams import Talk, keep_stderr
-from fusionrec.versions import load
+from fusionrec.service.state import ServiceState
+from fusionrec.service.telemetry import SHARED
+from fusionrec.workspace import Workspace
 
 _BACKLOG = 2_048
-_held: list[Any] = []  # the file whose lock this process has until it ends
+_locks: list[Any] = []  # the file whose lock this process has until it ends
 
 
 class _Server(Server):
@@ -47,14 +46,14 @@ class _Server(Server):
             self._captured_signals.clear()
 
 
-def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, talk: Talk) -> None:
-    """Answers until it is told to end, by SIGTERM or Ctrl-C; requests under way are answered.
+def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, log: Log) -> None:
+    """Answers until it is stopped, by SIGTERM or Ctrl-C; requests under way are answered.
 
     Args:
         workspace: the workspace.
         place: the store, or its URI.
         settings: of the service.
-        talk: told the address when it answers, and what goes wrong later.
+        log: takes the address when it answers, and what goes wrong later.
 
     Raises:
         UsageError: nothing can listen at the address.
@@ -62,9 +61,9 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, t
     """
     with _bound(settings) as listening:
         if settings.workers == 1:
-            app = create_app(workspace, place, settings, talk)
+            app = create_app(workspace, place, settings, log)
             _log()
-            talk(_told(app, settings, _address(listening)))
+            log(_greeting(app, settings, _address(listening)))
             _Server(_config(app, settings)).run([listening])
             return
         load(workspace)  # what is wrong with it is said once, not by every process
@@ -77,8 +76,8 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, t
             Multiprocess(_config(made, settings, factory=True), [listening]).run()
 
 
-def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> PatientConfig:
-    return PatientConfig(
+def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> TimeoutConfig:
+    return TimeoutConfig(
         app,
         factory=factory,
         head_seconds=settings.head_seconds,
@@ -114,24 +113,24 @@ def _worker(
     _bury(folder / "metrics")
     first = _is_first(folder / "first")
 
-    def talk(text: str) -> None:
+    def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
     try:
         exact = not (first or place_of(workspace, place).is_server)
-        app = create_app(workspace, place, settings, talk, exact=exact)
+        app = create_app(workspace, place, settings, log, exact=exact)
         if first:
-            talk(_told(app, settings, address))
+            log(_greeting(app, settings, address))
         return app
     except FusionrecError as error:
-        talk(f"error: {error.message}")
+        log(f"error: {error.message}")
         if error.hint:
-            talk(f"hint: {error.hint}")
+            log(f"hint: {error.hint}")
         sys.exit(STARTUP_FAILURE)
 
 
-def _told(app: FastAPI, settings: ServiceSettings, address: str) -> str:
-    state: State = app.state.fusionrec
+def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:
+    state: ServiceState = app.state.fusionrec
     with state.live.answering() as recommender:
         version, where = recommender.artifact.version, recommender.index.place
     text = f"{version} answers at {address}, from {where}"
@@ -152,7 +151,7 @@ def _is_first(file: Path) -> bool:
     except OSError:
         lock.close()
         return False
-    _held.append(lock)
+    _locks.append(lock)
     return True
 
 
@@ -176,7 +175,7 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
     except OSError as error:
         raise UsageError(
             f"{host} is no address to listen at: {error.strerror}",
-            hint="--host 127.0.0.1 is this machine alone, --host 0.0.0.0 every network",
+            code="host_not_found",
         ) from error
     with listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -186,7 +185,7 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
         except OSError as error:
             raise UsageError(
                 f"nothing can listen at {host}, port {port}: {error.strerror}",
-                hint="--port 0 takes a free port",
+                code="port_taken",
             ) from error
         yield listening
 

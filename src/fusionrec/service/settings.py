@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
-from fusionrec.config import Settings, Workspace, check, settings_table
+from fusionrec.config import Settings, check, settings_table
+from fusionrec.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class ServiceSettings(Settings):
         return is_loopback(self.host) and not self.proxies
 
 
+@lru_cache(64)
 def is_loopback(host: str) -> bool:
     """Whether an address is this machine's own."""
     try:

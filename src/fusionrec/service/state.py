@@ -5,36 +5,33 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
-from fusionrec.config import Workspace
-from fusionrec.errors import LedgerError, StoreError
-from fusionrec.feedback import Feedback, Said, add
+from fusionrec.deploy.hot_reload import LiveRecommender
+from fusionrec.errors import LedgerError, Log, StoreError
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
-from fusionrec.live import Live
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.service.metrics import Metrics
-from fusionrec.service.recorder import Recorder
+from fusionrec.recommend.feedback import Feedback
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.service.event_writer import EventWriter
+from fusionrec.service.impressions import ImpressionCounts
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.shown import Shown
-from fusionrec.service.view import View
-from fusionrec.streams import Talk
+from fusionrec.service.telemetry import Metrics
+from fusionrec.service.view import VersionView
+from fusionrec.workspace import Workspace
 
 T = TypeVar("T")
 
 
-class State:
+class ServiceState:
     """Opens a workspace for answering; to be closed.
 
     Args:
         workspace: the workspace.
         place: the store, or its URI; the one that the version was indexed in by default.
         settings: of the service.
-        talk: told what goes wrong.
+        log: takes messages on what goes wrong.
         exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
@@ -47,7 +44,7 @@ class State:
         workspace: Workspace,
         place: Place | str,
         settings: ServiceSettings,
-        talk: Talk,
+        log: Log,
         *,
         exact: bool = False,
     ) -> None:
@@ -58,23 +55,23 @@ class State:
             raise LedgerError(
                 f"at {settings.host} others can reach the service"
                 f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
-                hint="make one: fusionrec keys add NAME; or listen at 127.0.0.1 without 'proxies'",
+                code="no_key",
             )
         self.metrics = Metrics()
-        self.feedback, self.shown = Feedback(self.ledger), Shown(self.ledger)
-        self._views: WeakKeyDictionary[Recommender, View] = WeakKeyDictionary()
-        self.live = Live(workspace, place, talk, exact=exact, prepare=self._prepare)
+        self.feedback, self.shown = Feedback(self.ledger), ImpressionCounts(self.ledger)
+        self._views: WeakKeyDictionary[Recommender, VersionView] = WeakKeyDictionary()
+        self.live = LiveRecommender(workspace, place, log, exact=exact, prepare=self._prepare)
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
-        self.recorder = Recorder(self.ledger, self.metrics, talk, settings.write_seconds)
-        self.feedback.heard()  # for which the first answer would wait
+        self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
+        self.feedback.users()  # read now: the first answer would wait for it
 
     def close(self) -> None:
         """Writes what waits and lets go of the version."""
         self.recorder.close()
         self.live.close()
 
-    def answer(self, ask: Callable[[View], T]) -> T:
+    def answer(self, ask: Callable[[VersionView], T]) -> T:
         """One answer. Where its store fails it, it is made anew: from the version that has taken
         over, else exactly from the same one's vectors.
 
@@ -94,12 +91,12 @@ class State:
                         self.metrics.reserve()
                     return ask(view)
             except StoreError as error:
-                # Not whether it has failed by now: others may have been told so before this one.
+                # Not whether it has failed by now: another answer may have noticed before this one.
                 if view is None or stood_in:
                     raise
                 view.failed = str(error)
 
-    def answer_at_once(self, ask: Callable[[View], T]) -> T | None:
+    def answer_at_once(self, ask: Callable[[VersionView], T]) -> T | None:
         """One answer, where it waits for nothing but the ledger's file, so that the event loop can
         make it: handing it to a thread takes longer than the answer. None where it may wait.
 
@@ -114,22 +111,6 @@ class State:
         with self.live.answering() as recommender:
             view = self._views[recommender]
             return ask(view) if view.is_quick else None
-
-    def known(self, query: Query, view: View) -> tuple[Query, Said]:
-        """The query with what the ledger holds of its user. A user whom the version does not know
-        is nobody to it: their feedback and profile count, and without these the popular items.
-        Where the ledger knows nothing of them either, but the query says more than the user, the
-        user stays in it, so that the answer says that they are not known.
-        """
-        said = Said()
-        if query.user is not None:
-            said = self.feedback.said(query.user, view.catalogue)
-            query = add(query, said)
-        if query.user is not None and not view.recommender.people.knows(query.user):
-            told = bool(query.profile or query.history) and view.artifact.has_towers
-            if said != Said() or not told:
-                query = replace(query, user=None)
-        return self.feedback.popular(query, view.catalogue), said
 
     def troubles(self) -> list[str]:
         """Why this should not be asked now; empty where it can be."""
@@ -157,12 +138,12 @@ class State:
         """Makes the view of what is to answer next, in the thread that follows the ledger: of a
         version that is new all that first answers would wait for, of changed items only these.
         """
-        held = None if before is None else self._views[before]
-        if held is not None and held.artifact is not recommender.artifact:
-            held = None
-        copied = len(recommender.catalogue) <= self.settings.copy
-        view = View(recommender, self.metrics, copied=copied, before=held)
-        if held is None:
+        same_version = None if before is None else self._views[before]
+        if same_version is not None and same_version.artifact is not recommender.artifact:
+            same_version = None
+        copied = len(recommender.catalog) <= self.settings.copy
+        view = VersionView(recommender, self.metrics, copied=copied, before=same_version)
+        if same_version is None:
             view.warm()
             _freeze_for_gc()
         self._views[recommender] = view
@@ -172,7 +153,7 @@ class State:
 def _freeze_for_gc() -> None:
     """Freezes live objects, so that the cyclic garbage collector does not search the model again: a
     pause of 100 ms every few seconds. What of it has become garbage goes with the next version;
-    what was held of items that are changed is freed without a search.
+    memory of changed items is freed without a search.
     """
     gc.unfreeze()
     gc.collect()

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.answer import Answer
 from fusionrec.errors import StoreError
 from fusionrec.index import Condition, ExactIndex, Hits, Index
-from fusionrec.query import Query
-from fusionrec.recommender import Recommender
-from fusionrec.service.chart import Chart, chart_of
-from fusionrec.service.choices import Choices
-from fusionrec.service.form import form_of, scale_of
-from fusionrec.service.metrics import Metrics
-from fusionrec.service.wording import note_for_http
+from fusionrec.recommend.answer import Answer
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.service.telemetry import Metrics
+from fusionrec.service.ui.facets import Facets
+from fusionrec.service.ui.form import form_of, scale_of
+from fusionrec.service.ui.projection import Projection, chart_of
 
 _QUICK = 50_000  # items that NumPy searches in half a millisecond
 
@@ -46,7 +45,7 @@ class _Timed:
         self._index.close()
 
 
-class View:
+class VersionView:
     """One version with its items as they are at a time, and what is made of it once.
 
     Args:
@@ -63,10 +62,10 @@ class View:
         metrics: Metrics,
         *,
         copied: bool,
-        before: View | None = None,
+        before: VersionView | None = None,
     ) -> None:
         self._metrics = metrics
-        self.catalogue, self.artifact = recommender.catalogue, recommender.artifact
+        self.catalog, self.artifact = recommender.catalog, recommender.artifact
         self.index = recommender.index.name
         self.failed = ""  # how the store failed; from then on NumPy searches the same vectors
         index = recommender.index
@@ -76,24 +75,23 @@ class View:
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory = isinstance(index, ExactIndex)
         timed = _Timed(index, metrics)
-        notes = [note_for_http(note) for note in recommender.notes]
-        self._recommender = recommender.over(timed, notes)
+        self._recommender = recommender.over(timed, recommender.notes)
         if before is not None:
             self._take_over(before)
 
-    def _take_over(self, before: View) -> None:
+    def _take_over(self, before: VersionView) -> None:
         if "choices" in vars(before):
-            self.choices = before.choices.after(self.catalogue)
+            self.choices = before.choices.after(self.catalog)
         if "form" in vars(before):
             self.scale = before.scale
-            self.form = form_of(self.catalogue, self.choices, self.scale)
+            self.form = form_of(self.catalog, self.choices, self.scale)
         if "chart" in vars(before):
-            self.chart = before.chart.after(self.catalogue)
+            self.chart = before.chart.after(self.catalog)
 
     @property
     def is_quick(self) -> bool:
         """Whether a search takes well below a millisecond, and waits for nothing."""
-        return self._in_memory and not self.failed and len(self.catalogue) <= _QUICK
+        return self._in_memory and not self.failed and len(self.catalog) <= _QUICK
 
     @property
     def recommender(self) -> Recommender:
@@ -103,11 +101,11 @@ class View:
     @cached_property
     def _reserve(self) -> Recommender:
         index = self._exactly("exact")
-        note = f"answered exactly from the artifact: {note_for_http(self.failed)}"
+        note = f"answered exactly from the artifact: {self.failed}"
         return self._recommender.over(_Timed(index, self._metrics), (note,))
 
     def _exactly(self, place: str) -> Index:
-        now, schema = self.catalogue, self.artifact.schema
+        now, schema = self.catalog, self.artifact.schema
         return ExactIndex(
             schema,
             now.items,
@@ -121,7 +119,7 @@ class View:
     @cached_property
     def form(self) -> dict[str, Any]:
         """What the page draws its forms from; see ``form_of``."""
-        return form_of(self.catalogue, self.choices, self.scale)
+        return form_of(self.catalog, self.choices, self.scale)
 
     @cached_property
     def scale(self) -> dict[str, float] | None:
@@ -129,20 +127,20 @@ class View:
         return None if self.artifact.schema.events else scale_of(self.artifact)
 
     @cached_property
-    def choices(self) -> Choices:
+    def choices(self) -> Facets:
         """The values that its fields hold."""
-        return Choices(self.catalogue)
+        return Facets(self.catalog)
 
     @cached_property
-    def chart(self) -> Chart:
+    def chart(self) -> Projection:
         """The map of the best known items."""
-        return chart_of(self.catalogue)
+        return chart_of(self.catalog)
 
     def recommend(self, query: Query) -> Answer:
         """See ``Recommender.recommend``."""
         recommender = self.recommender
         with self._metrics.stage("person"):
-            person = recommender.people.find(query)
+            person = recommender.person(query, visitors=True)
         return recommender.recommend_to(person, query)
 
     def warm(self) -> None:

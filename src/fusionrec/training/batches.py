@@ -1,4 +1,4 @@
-"""Minibatches that are blocks of a users-by-items grid: a tower sees each of them once."""
+"""Minibatches that are blocks of the users-by-items matrix: each tower sees a row once."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Batch:
     Attributes:
         users, items: int [u] and [i], distinct positions. ``items`` holds every trained item of
             the block, rated in it or not: the unrated ones are the ranking term's negatives.
-        user, item: int [n], places in ``users`` and in ``items`` of each rating.
+        user, item: int [n], indices in ``users`` and ``items`` of each rating.
         rating: float32 [n].
-        weight: float32 [n], of each rating in the ranking term; 0 for those that it leaves out.
+        weight: float32 [n], of each rating in the ranking term; 0 leaves it out.
     """
 
     users: np.ndarray
@@ -67,7 +67,7 @@ class Blocks:
         self._seed = seed
         blocks: int = max(1, round(len(user) / batch))
         distinct = np.count_nonzero(np.bincount(user)) / len(self._trained)
-        # Square blocks: as many users as items, so that neither tower has needless rows.
+        # Square blocks have the fewest rows for both towers.
         square = round((blocks * distinct) ** 0.5)
         self.user_groups = blocks if all_items else int(max(1, min(blocks, square)))
         self.item_groups = max(1, round(blocks / self.user_groups))

@@ -1,4 +1,4 @@
-"""Checkpoints: everything a training needs to go on as if it had never stopped."""
+"""Checkpoints: all state that a training needs to resume exactly."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from fusionrec.durable import make_folder, move_in
 from fusionrec.errors import TrainingError
+from fusionrec.workspace import make_folder, move_in
 
 STATE = "state.safetensors"  # the file in a checkpoint's folder
 
@@ -23,9 +23,9 @@ class Checkpoint:
     """A training's state between two steps.
 
     Attributes:
-        run: what the training is of (recipe, schema, fingerprint of its rows); resuming needs it
-            equal.
-        progress: numbers that say how far it came.
+        run: identifies the training (recipe, schema, fingerprint of its rows); must be equal to
+            resume.
+        progress: the numbers of its ``TrainingState``.
         arrays: parameters, optimiser state and the best parameters so far, by name.
     """
 
@@ -34,14 +34,14 @@ class Checkpoint:
     arrays: Mapping[str, np.ndarray]
 
     def save(self, folder: Path) -> None:
-        """Writes the checkpoint in place of the one that was in ``folder``, or leaves that one.
+        """Replaces the checkpoint in ``folder``; on failure the old one stays.
 
         Raises:
             TrainingError: it could not be written (a full disk, say).
         """
         make_folder(folder)
         fresh = folder / f"{STATE}.new"
-        # run and progress travel inside the one file that is moved in, so they cannot disagree.
+        # run and progress are in the same file as the arrays, so they cannot disagree.
         note = {"run": json.dumps(self.run), "progress": json.dumps(self.progress)}
         arrays = {name: np.ascontiguousarray(value) for name, value in self.arrays.items()}
         try:
@@ -52,7 +52,7 @@ class Checkpoint:
             raise TrainingError(
                 f"no checkpoint could be written to {folder}: {error}",
                 "look at the disk's free space and the folder's permissions, then run the same "
-                "training again with --resume; the checkpoint before this one is kept",
+                "training again and resume it; the checkpoint before this one is kept",
             ) from error
 
     @classmethod
@@ -61,7 +61,7 @@ class Checkpoint:
 
         Args:
             folder: of the checkpoint.
-            runs: what it may be of: each names one training.
+            runs: the trainings that it may be of.
 
         Raises:
             TrainingError: it is damaged, or of another run (other settings or other rows).
@@ -72,14 +72,15 @@ class Checkpoint:
         hint = "start afresh without --resume, or give the settings and data it was begun with"
         try:
             note = _metadata(path)
-            found = cls(json.loads(note["run"]), json.loads(note["progress"]), load_file(path))
+            checkpoint = cls(json.loads(note["run"]), json.loads(note["progress"]), load_file(path))
         except Exception as error:  # safetensors raises its own kinds for a damaged file
             raise TrainingError(f"{path} is not a checkpoint: {error}", hint) from error
-        wanted = json.loads(json.dumps(runs))  # as what was read back: tuples are lists there
-        if found.run not in wanted:
-            other = [key for key in found.run if found.run[key] != wanted[0].get(key)]
+        wanted = json.loads(json.dumps(runs))  # tuples become lists, as in the file
+        if checkpoint.run not in wanted:
+            run = checkpoint.run
+            other = [key for key in run if run[key] != wanted[0].get(key)]
             raise TrainingError(f"{path} is of a training with another {', '.join(other)}", hint)
-        return found
+        return checkpoint
 
     @staticmethod
     def remove(folder: Path) -> None:

@@ -16,60 +16,60 @@ import paddle
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features import Encoder
-from fusionrec.recipes import AnyRecipe
+from fusionrec.features.encoder import Encoder
+from fusionrec.models.presets import AnyRecipe
 from fusionrec.training.checkpoint import Checkpoint
-from fusionrec.training.process import interrupts_held, prepare_process
+from fusionrec.training.distributed import ProcessGroup
+from fusionrec.training.process import defer_interrupts, prepare_process
 from fusionrec.training.progress import (
     Epoch,
-    Measure,
-    Progress,
-    Report,
+    MetricInfo,
+    OnProgress,
     Schedule,
+    TrainingState,
     learning_rate,
 )
-from fusionrec.training.team import Team
 
 LOWER = "a lower training.learning_rate usually helps"
 
 
 @dataclass(frozen=True)
 class Trained:
-    """Both towers with the best epoch's weights, and how they came to be."""
+    """Both towers with the best epoch's weights, and the state of the training."""
 
     encoder: Encoder
     towers: dict[Side, paddle.nn.Layer]
-    progress: Progress
+    state: TrainingState
 
 
 class Trainer(ABC):
-    """Trains both towers on some rows of a data set; a model's own trainer says how.
+    """Trains both towers on some rows of a data set; each model has a subclass.
 
     Args:
         dataset: the data set.
-        rows: int [n], the rows that training may see, some of which may be held out.
+        rows: int [n], the rows that training may see, with the holdout.
         recipe: all settings.
         folder: where checkpoints go; None keeps none.
 
     Raises:
-        TrainingError: there is nothing to rank, or what the model reads is not in the data.
+        TrainingError: there is nothing to rank, or the data lacks what the model reads.
 
     Attributes:
-        measure: what its epochs are told by.
+        metric: names of the epochs' figures.
         settings: of the training.
-        rows, held_out: int, the rows trained on and those held out for validation.
-        encoder: fitted on the former.
+        rows, holdout: int, the rows trained on and those for validation.
+        encoder: fitted on ``rows``.
         network: everything that is learned.
-        optimizer: of it.
+        optimizer: of the network.
         team: the processes that train together.
-        progress: how far it is; its minibatches are this process's.
+        state: of the training; its minibatches are those of this process.
         best_weights: of the best epoch so far.
     """
 
-    measure: Measure
+    metric: MetricInfo
     settings: Schedule
     rows: np.ndarray
-    held_out: np.ndarray
+    holdout: np.ndarray
     encoder: Encoder
     network: paddle.nn.Layer
     optimizer: paddle.optimizer.Optimizer
@@ -93,16 +93,16 @@ class Trainer(ABC):
         self.run = {"recipe": settings, "schema": schema, "rows": now}
         self._former_run = {"recipe": settings, "rows": former}  # as 0.1.0 wrote it
         prepare_process(self.settings.threads)
-        self.team = Team.join()
+        self.group = ProcessGroup.join()
         paddle.seed(self.settings.seed)
-        with paddle.utils.unique_name.guard():  # the same parameter names in every process
+        with paddle.utils.unique_name.guard():  # same parameter names in every process
             self.build(rows)
-        self.progress = Progress(measure=self.measure, steps=self.team.steps(self.steps()))
+        self.state = TrainingState(metric=self.metric, steps=self.group.steps(self.steps()))
         self.best_weights: dict[str, np.ndarray] = {}
 
     @abstractmethod
     def build(self, rows: np.ndarray) -> None:
-        """Sets ``rows``, ``held_out``, ``encoder``, ``network`` and ``optimizer``."""
+        """Sets ``rows``, ``holdout``, ``encoder``, ``network`` and ``optimizer``."""
 
     @abstractmethod
     def steps(self) -> int:
@@ -114,33 +114,33 @@ class Trainer(ABC):
 
     @abstractmethod
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[paddle.Tensor | None, float, int]:
-        """What a minibatch asks to be made small, its mean error, and of how many it is the mean.
+        """A minibatch's loss, its mean error, and the number of rows in that mean.
 
-        ``None`` where there is nothing to learn. ``rng`` draws all that is random beside Paddle.
+        The loss is None where there is nothing to learn. ``rng`` draws all that Paddle does not.
         """
 
     @abstractmethod
-    def judge(self) -> float | None:
-        """The figure of what is held out; None where nothing is.
+    def validate(self) -> float | None:
+        """The figure on the holdout; None where it is empty.
 
         Raises:
-            TrainingError: the network has gone astray.
+            TrainingError: the network has diverged.
         """
 
     @abstractmethod
     def figure(self, error: float) -> float:
-        """An epoch's mean error as people read it."""
+        """An epoch's mean error in the unit of ``metric.train``."""
 
     @abstractmethod
-    def about(self) -> dict[str, Any]:
-        """What the manifest tells of this model beside what it tells of every model."""
+    def manifest_fields(self) -> dict[str, Any]:
+        """The manifest's fields of this model, beside those of every model."""
 
     @property
     @abstractmethod
     def towers(self) -> dict[Side, paddle.nn.Layer]:
         """Both towers, by side."""
 
-    def fit(self, report: Report, *, resume: bool = False) -> Trained:
+    def fit(self, on_progress: OnProgress, *, resume: bool = False) -> Trained:
         """Trains to the end; the network then has the best epoch's weights.
 
         Args:
@@ -153,101 +153,103 @@ class Trainer(ABC):
         """
         if resume and self.folder:
             self._restore(Checkpoint.load(self.folder, self.run, self._former_run))
-        # The optimizer names its state when it first steps: the same names in every process.
-        with interrupts_held() as pause, paddle.utils.unique_name.guard():
+        # The optimizer names its state at the first step: same names in every process.
+        with defer_interrupts() as pause, paddle.utils.unique_name.guard():
             try:
-                while not self._over():
-                    self._epoch(report, pause)
+                while not self._finished():
+                    self._epoch(on_progress, pause)
             except KeyboardInterrupt:
-                self._keep()
+                self._save_checkpoint()
                 raise
         set_weights(self.network, self.best_weights)
         self.network.eval()
-        return Trained(self.encoder, self.towers, self.progress)
+        return Trained(self.encoder, self.towers, self.state)
 
-    def _over(self) -> bool:
-        best, settings = self.progress.best, self.settings
-        if self.progress.epoch > settings.epochs:
+    def _finished(self) -> bool:
+        best, settings = self.state.best, self.settings
+        if self.state.epoch > settings.epochs:
             return True
         if best is None or best.validation is None:
             return False
-        return len(self.progress.epochs) - best.number >= settings.patience
+        return len(self.state.epochs) - best.number >= settings.patience
 
-    def _epoch(self, report: Report, pause: Callable[[], None]) -> None:
-        p, kept = self.progress, time.monotonic()
-        began = time.monotonic()
-        batches = self.batches(p.epoch, p.step * self.team.size)
-        for batch in self.team.share(batches, p.steps - p.step):
+    def _epoch(self, on_progress: OnProgress, pause: Callable[[], None]) -> None:
+        state, saved = self.state, time.monotonic()
+        started = time.monotonic()
+        batches = self.batches(state.epoch, state.step * self.group.size)
+        for batch in self.group.share(batches, state.steps - state.step):
             self.step(batch)
-            took = time.monotonic() - began
-            p.seconds += took
-            p.seconds_here += took
-            report(p)
+            elapsed = time.monotonic() - started
+            state.seconds += elapsed
+            state.seconds_here += elapsed
+            on_progress(state)
             pause()
-            if time.monotonic() - kept > self.settings.checkpoint_seconds:
-                self._keep()
-                kept = time.monotonic()
-            began = time.monotonic()
+            if time.monotonic() - saved > self.settings.checkpoint_seconds:
+                self._save_checkpoint()
+                saved = time.monotonic()
+            started = time.monotonic()
         self._end_epoch()
-        self._keep()
-        report(p)
+        self._save_checkpoint()
+        on_progress(state)
         pause()
 
     def step(self, batch: Any) -> None:
-        """Trains on one minibatch, at the place that ``progress`` is at.
+        """Trains on one minibatch, the next one of ``state``.
 
         Raises:
             TrainingError: its error is not finite.
         """
-        p = self.progress
-        step = (p.epoch - 1) * p.steps + p.step
-        # Seeded step by step, so that a resumed training draws what an unbroken one would.
-        drawn = step * self.team.size + self.team.rank
+        state = self.state
+        step = (state.epoch - 1) * state.steps + state.step
+        # Seeded at each step, so that a resumed training draws the same numbers.
+        drawn = step * self.group.size + self.group.rank
         paddle.seed((self.settings.seed * 1_000_003 + drawn) % 2**31)
-        self.optimizer.set_lr(learning_rate(self.settings, step / (p.steps * self.settings.epochs)))
+        done = step / (state.steps * self.settings.epochs)
+        self.optimizer.set_lr(learning_rate(self.settings, done))
         rng = np.random.default_rng([self.settings.seed, 1, drawn])
         loss, error, count = self.loss(batch, rng)
         if loss is not None:
             loss.backward()
-        if loss is not None or self.team.size > 1:
-            self.team.average(self.network)
+        if loss is not None or self.group.size > 1:
+            self.group.average(self.network)
             self.optimizer.step()
             self.optimizer.clear_grad()
         if not math.isfinite(error):
             raise TrainingError(
-                f"the error is {error} in epoch {p.epoch}, minibatch {p.step}", LOWER
+                f"the error is {error} in epoch {state.epoch}, minibatch {state.step}", LOWER
             )
-        p.step += 1
-        p.error += error * count
-        p.count += count
-        p.count_here += count
+        state.step += 1
+        state.error += error * count
+        state.count += count
+        state.count_here += count
 
     def _end_epoch(self) -> None:
-        p = self.progress
-        error, count = self.team.total(p.error, p.count)
+        state = self.state
+        error, count = self.group.total(state.error, state.count)
         train = self.figure(error / max(count, 1))
-        epoch = Epoch(p.epoch, train, self.judge(), p.seconds, count / p.seconds)
-        p.epochs.append(epoch)
-        if p.best is epoch:
+        epoch = Epoch(state.epoch, train, self.validate(), state.seconds, count / state.seconds)
+        state.epochs.append(epoch)
+        if state.best is epoch:
             self.best_weights = weights(self.network)
-        p.epoch, p.step, p.error, p.count, p.seconds = p.epoch + 1, 0, 0.0, 0, 0.0
+        state.epoch, state.step = state.epoch + 1, 0
+        state.error, state.count, state.seconds = 0.0, 0, 0.0
 
-    def _keep(self) -> None:
-        if not self.folder or not self.team.leads:
+    def _save_checkpoint(self) -> None:
+        if not self.folder or not self.group.leads:
             return
         state = self.optimizer.state_dict()
         optimizer = {n: v.numpy() for n, v in state.items() if isinstance(v, paddle.Tensor)}
         arrays = {f"now/{n}": v for n, v in weights(self.network).items()}
         arrays |= {f"best/{n}": v for n, v in self.best_weights.items()}
         arrays |= {f"optimizer/{n}": v for n, v in optimizer.items()}
-        progress = {n: v for n, v in asdict(self.progress).items() if n != "measure"}
+        progress = {n: v for n, v in asdict(self.state).items() if n != "metric"}
         Checkpoint(self.run, progress, arrays).save(self.folder)
 
-    def _restore(self, found: Checkpoint | None) -> None:
-        if found is None:
+    def _restore(self, checkpoint: Checkpoint | None) -> None:
+        if checkpoint is None:
             return
         groups: dict[str, dict[str, Any]] = {"now": {}, "best": {}, "optimizer": {}}
-        for name, value in found.arrays.items():
+        for name, value in checkpoint.arrays.items():
             group, _, rest = name.partition("/")
             groups[group][rest] = value
         set_weights(self.network, groups["now"])
@@ -255,9 +257,9 @@ class Trainer(ABC):
         self.optimizer.set_state_dict(
             {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}
         )
-        epochs = [Epoch(**e) for e in found.progress.pop("epochs")]
-        self.progress = Progress(self.measure, **found.progress, epochs=epochs)
-        self.progress.count_here, self.progress.seconds_here = 0, 0.0
+        epochs = [Epoch(**e) for e in checkpoint.progress.pop("epochs")]
+        self.state = TrainingState(self.metric, **checkpoint.progress, epochs=epochs)
+        self.state.count_here, self.state.seconds_here = 0, 0.0
 
 
 def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
@@ -265,6 +267,6 @@ def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     return {name: value.numpy().copy() for name, value in network.state_dict().items()}
 
 
-def set_weights(network: paddle.nn.Layer, held: dict[str, np.ndarray]) -> None:
-    """Puts back what ``weights`` returned."""
-    network.set_state_dict(dict(held))
+def set_weights(network: paddle.nn.Layer, values: dict[str, np.ndarray]) -> None:
+    """Restores what ``weights`` returned."""
+    network.set_state_dict(dict(values))

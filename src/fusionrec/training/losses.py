@@ -1,4 +1,4 @@
-"""What training makes small: the squared error of the ratings, and how badly liked items rank."""
+"""The loss terms of the fusion model."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def ranking_loss(
 ) -> paddle.Tensor:
     """Softmax cross-entropy of liked items against every item of the block.
 
-    The block's items are a uniform sample of the catalogue, so no correction for the sampling is
+    The block's items are a uniform sample of the catalog, so no correction for the sampling is
     needed (Bengio and Senécal, Adaptive importance sampling, 2008, for the general case).
 
     Args:
         cosines: float32 [u, i], every user of the block with every item.
         user: int64 [m], the row in ``cosines`` of each liked item's user.
-        liked, weight: float32 [m], the liked items' cosines, and what each of them weighs.
+        liked, weight: float32 [m], the liked items' cosines and weights.
         temperature: divides the cosines.
     """
     normaliser = paddle.logsumexp(cosines / temperature, axis=1)
@@ -38,33 +38,33 @@ def ranking_loss(
 
 
 def exposure_loss(
-    logits: paddle.Tensor, user: paddle.Tensor, places: paddle.Tensor
+    logits: paddle.Tensor, user: paddle.Tensor, indices: paddle.Tensor
 ) -> paddle.Tensor:
     """Softmax cross-entropy of every rated item, liked or not, against every item of the block.
 
     Args:
         logits: float32 [u, i], every user of the block with every item.
         user: int64 [n], the row in ``logits`` of each rating's user.
-        places: int64 [n], the place in the flattened ``logits`` of each rating.
+        indices: int64 [n], the index in the flattened ``logits`` of each rating.
     """
     normaliser = paddle.logsumexp(logits, axis=1)
-    return paddle.mean(paddle.gather(normaliser, user) - paddle.gather(logits.flatten(), places))
+    return paddle.mean(paddle.gather(normaliser, user) - paddle.gather(logits.flatten(), indices))
 
 
 def choice_loss(
-    cosines: paddle.Tensor, people: paddle.Tensor, chosen: paddle.Tensor, weight: paddle.Tensor
+    cosines: paddle.Tensor, counts: paddle.Tensor, chosen: paddle.Tensor, weight: paddle.Tensor
 ) -> paddle.Tensor:
     """Squared error of every pair of a user and an item of the block, up to a constant.
 
     The target is the weight of the user's rating of the item, 0 where there is none, so that a
-    cosine comes to be how likely someone is to choose the item. Unlike softmax, it spends itself on
-    items that many choose, those that lists begin with (Hu et al., Collaborative Filtering for
+    cosine approximates the probability that a user chooses the item. Unlike softmax, it focuses on
+    items that many choose, which are first in lists (Hu et al., Collaborative Filtering for
     Implicit Feedback Datasets, 2008, with all pairs weighing alike).
 
     Args:
         cosines: float32 [u, i], every kind of user of the block with every item.
-        people: float32 [u], how many users are of each kind.
-        chosen, weight: float32 [n], the rated items' cosines, and what each rating weighs.
+        counts: float32 [u], how many users are of each kind.
+        chosen, weight: float32 [n], the rated items' cosines, and each rating's weight.
     """
-    all_pairs = ((cosines * cosines).sum(axis=1) * people).sum()
-    return (all_pairs - 2 * (weight * chosen).sum()) / people.sum()
+    all_pairs = ((cosines * cosines).sum(axis=1) * counts).sum()
+    return (all_pairs - 2 * (weight * chosen).sum()) / counts.sum()

@@ -1,4 +1,4 @@
-"""The process that trains: its threads, its memory, and the signals that it hears."""
+"""Sets up the training process: threads, memory and signals."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ import paddle
 
 
 @contextmanager
-def interrupts_held() -> Iterator[Callable[[], None]]:
-    """Holds Ctrl-C and SIGTERM back, so that no step is left half done.
+def defer_interrupts() -> Iterator[Callable[[], None]]:
+    """Defers Ctrl-C and SIGTERM, so that no step is left half done.
 
-    The function given lets them through, as KeyboardInterrupt. Only Python's and the system's own
-    handling is put off, and only in the main thread, which alone hears signals.
+    The yielded function raises a deferred one as KeyboardInterrupt. Replaces only the default
+    handlers, and only in the main thread, which alone receives signals.
     """
-    asked = threading.Event()
+    interrupted = threading.Event()
 
     def pause() -> None:
-        if asked.is_set():
+        if interrupted.is_set():
             raise KeyboardInterrupt
 
     paddle.disable_signal_handler()  # it prints a trace of C++ to stdout
@@ -32,7 +32,7 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
         usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
         before = {s: h for s, h in usual.items() if signal.getsignal(s) is h}
     for number in before:
-        signal.signal(number, lambda *_: asked.set())
+        signal.signal(number, lambda *_: interrupted.set())
     try:
         yield pause
     finally:
@@ -47,10 +47,10 @@ def prepare_process(threads: int) -> None:
         threads: Paddle's math threads; 0 for one per core, two at most.
     """
     paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))
-    # Strided views leave products and softmaxes to Paddle's slowest kernels.
+    # With strided views, Paddle uses its slowest kernels for products and softmaxes.
     paddle.set_flags({"FLAGS_use_stride_kernel": False})
-    # Large arrays come and go at every step. Left to itself, glibc gives each one back to the
-    # system at once and pays for its pages anew; kept, ReLU of 16 MB takes a seventh of the time.
+    # Every step allocates and frees large arrays. By default glibc returns them to the system and
+    # faults their pages in again; with memory kept, ReLU of 16 MB takes a seventh of the time.
     libc = ctypes.CDLL(None)
     if hasattr(libc, "mallopt"):
         trim_threshold, top_pad, mmap_max = -1, -2, -4

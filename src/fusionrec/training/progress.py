@@ -1,4 +1,4 @@
-"""How far a training is, what its epochs came to, and how fast it learns when."""
+"""The state of a training, its epochs, and the learning rate schedule."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from fusionrec.errors import Log
 
 
 class Schedule(Protocol):
@@ -26,13 +28,13 @@ class Schedule(Protocol):
 
 
 @dataclass(frozen=True)
-class Measure:
-    """What an epoch is told by.
+class MetricInfo:
+    """The names of an epoch's figures.
 
     Attributes:
-        train: the figure of the training rows, in words.
-        validation: the figure of what is held out, in words.
-        rising: whether more is better for the latter.
+        train: name of the figure on training rows.
+        validation: name of the figure on the holdout.
+        rising: whether higher is better for the latter.
         unit: what is trained on, in the plural.
     """
 
@@ -44,13 +46,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch came to.
+    """The figures of one epoch.
 
     Attributes:
         number: from 1.
-        train, validation: figures of the task's ``Measure``; None where nothing is held out.
-        seconds: without validation.
-        rate: trained on each second.
+        train, validation: figures, as named by ``MetricInfo``; None without a holdout.
+        seconds: of training, without validation.
+        rate: how much it trained on per second.
     """
 
     number: int
@@ -61,20 +63,20 @@ class Epoch:
 
 
 @dataclass
-class Progress:
-    """How far a training is: what a progress bar shows and what a checkpoint keeps.
+class TrainingState:
+    """The state of a training, for progress bars and checkpoints.
 
     Attributes:
-        measure: what the epochs are told by.
-        epoch: the epoch under way, from 1.
-        step, steps: minibatches done in it and in all of it.
-        error, count: sum of errors, and what they are the errors of, so far in it.
-        seconds: spent in it.
-        count_here, seconds_here: the same since this process began, for the rate.
+        metric: names of the epochs' figures.
+        epoch: the current epoch, from 1.
+        step, steps: minibatches done in the epoch, and in all of it.
+        error, count: sum of errors in the epoch so far, and their number.
+        seconds: spent in the epoch.
+        count_here, seconds_here: the same since this process started, for the rate.
         epochs: those that ended.
     """
 
-    measure: Measure
+    metric: MetricInfo
     epoch: int = 1
     step: int = 0
     steps: int = 0
@@ -87,24 +89,24 @@ class Progress:
 
     @property
     def rate(self) -> float:
-        """What is trained on each second."""
+        """How much is trained on per second."""
         return self.count_here / self.seconds_here if self.seconds_here else 0.0
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the best validation figure; the last where nothing was held out."""
+        """The epoch with the best validation figure; the last without a holdout."""
         judged = [e for e in self.epochs if e.validation is not None]
         if not judged:
             return self.epochs[-1] if self.epochs else None
-        sign = -1.0 if self.measure.rising else 1.0
+        sign = -1.0 if self.metric.rising else 1.0
         return min(judged, key=lambda e: sign * (e.validation or 0.0))
 
 
-Report = Callable[[Progress], None]
+OnProgress = Callable[[TrainingState], None]
 
 
 def learning_rate(settings: Schedule, done: float) -> float:
-    """The learning rate when a share ``done`` (0 to 1) of all steps is behind.
+    """The learning rate after a share ``done`` (0 to 1) of all steps.
 
     A linear rise over the first tenth, then half a cosine down to a hundredth (Loshchilov and
     Hutter, SGDR, 2017, without restarts).
@@ -114,3 +116,23 @@ def learning_rate(settings: Schedule, done: float) -> float:
         return settings.learning_rate * max(done / warm, 0.01)
     fall = 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
     return settings.learning_rate * (0.01 + 0.99 * fall)
+
+
+class EpochLog:
+    """Logs each epoch when it has ended.
+
+    Args:
+        log: takes a line for each.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self._log, self._logged = log, 0
+
+    def __call__(self, state: TrainingState) -> None:
+        """Takes the state of the training; see ``OnProgress``."""
+        for epoch in state.epochs[self._logged :]:
+            text = f"epoch {epoch.number}: train {epoch.train:.4f}"
+            if epoch.validation is not None:
+                text += f", validation {epoch.validation:.4f}"
+            self._log(text)
+        self._logged = len(state.epochs)

@@ -1,4 +1,4 @@
-"""Softmax cross-entropy over a whole catalogue, without ever holding all its scores at once."""
+"""Softmax cross-entropy over a whole catalog, with bounded memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 from paddle.autograd import PyLayer
 
-ROWS = 2048  # targets whose scores are held at a time
+ROWS = 2048  # targets whose scores are in memory at a time
 
 
 def softmax_loss(
@@ -17,10 +17,10 @@ def softmax_loss(
     negatives: np.ndarray | None = None,
     drawn: np.ndarray | None = None,
 ) -> paddle.Tensor:
-    """Mean cross-entropy of each user vector's target item against the catalogue.
+    """Mean cross-entropy of each user vector's target item against the catalog.
 
-    With ``negatives`` these stand for the catalogue. Each counts as many items as its chance of
-    being drawn says (log-q correction: Bengio and Senécal, Adaptive importance sampling, 2008; Yi
+    With ``negatives`` these stand for the catalog. Each is weighted by the inverse of its
+    probability (log-q correction: Bengio and Senécal, Adaptive importance sampling, 2008; Yi
     et al., Sampling-bias-corrected neural modeling, RecSys 2019), and the target counts once.
 
     Args:
@@ -29,14 +29,14 @@ def softmax_loss(
         target: int64 [n], positions in ``items``.
         temperature: divides the cosines; 0.02 or more, or the sums leave float32's range.
         negatives: int64 [m], distinct positions in ``items``; None for all of them.
-        drawn: float32 [m], the chance with which each of them was drawn.
+        drawn: float32 [m], the probability with which each of them was drawn.
     """
     wanted = paddle.gather(items, paddle.to_tensor(target))
     if negatives is None or drawn is None:
         count = np.ones((items.shape[0], 1), np.float32)
         own = np.zeros((len(target), 1), np.float32)
     else:
-        # What a target still lacks to count once, if it was drawn among the negatives.
+        # A correction so that a target counts once, even if it was drawn as a negative.
         counted = np.zeros(items.shape[0], np.float32)
         items = paddle.gather(items, paddle.to_tensor(negatives))
         count = (1 / drawn).astype(np.float32)[:, None]
@@ -51,8 +51,8 @@ def softmax_loss(
 class _CrossEntropy(PyLayer):  # type: ignore[misc]
     """``mean(log(Σ_j count_j·exp(s_ij) + own_i·exp(s_it)) − s_it)``, ``s`` the scaled cosines.
 
-    All gradients are made on the way forward, block by block, so that each block's scores are
-    exponentiated once and forgotten: memory is bounded by ``ROWS`` times the catalogue.
+    The forward pass computes all gradients, block by block, so that each block's scores are
+    exponentiated once and freed: memory is bounded by ``ROWS`` times the catalog.
     """
 
     @staticmethod

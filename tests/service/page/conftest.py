@@ -12,8 +12,8 @@ import pytest
 from browsing import Tab, browser, tab_of
 from playwright.sync_api import Browser
 
-from fusionrec.config import Workspace
 from fusionrec.ledger import Ledger
+from fusionrec.workspace import Workspace
 from serving import Server
 
 HOSTILE = (

@@ -13,8 +13,8 @@ from browsing import CHROMIUM, PHONE
 from playwright.sync_api import Route
 
 from builders import library, recipe
-from fusionrec.config import Workspace
-from fusionrec.service.about import STATIC
+from fusionrec.service.routes.meta import STATIC
+from fusionrec.workspace import Workspace
 from serving import Server
 
 ROOT = Path(__file__).parents[3]
@@ -299,8 +299,8 @@ def test_reasons_and_notes_are_shown_as_text(visit, hostile):
 
 
 def test_another_schema(visit, tmp_path):
-    from fusionrec.indexing import build_index
-    from fusionrec.training.run import train
+    from fusionrec.deploy.build import build_index
+    from fusionrec.training.train import train
 
     workspace = Workspace(tmp_path / "library")
     build_index(workspace, train(library(), recipe(epochs=1), workspace))

@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from browsing import CHROMIUM, PHONE, Tab
 from playwright.sync_api import Route
-from wares import ware
+from shop_data import ware
 
 from colliding import NUMBERS, content, title
-from fusionrec.config import Workspace
+from fusionrec.workspace import Workspace
 from serving import Shop, opened
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")

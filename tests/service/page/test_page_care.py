@@ -8,7 +8,7 @@ import pytest
 from browsing import CHROMIUM, PHONE, tab_of
 
 from fusionrec.ledger import Ledger
-from fusionrec.versions import load
+from fusionrec.registry.versions import load
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")
 

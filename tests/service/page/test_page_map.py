@@ -61,20 +61,20 @@ def test_the_map_draws_the_items_and_the_person(visit):
     drawn, ring = tab.look(_PIXELS)
     assert drawn > 41 * 10
     assert ring == 0
-    assert "you are not on it" in tab.page.locator(".told").inner_text()
+    assert "you are not on it" in tab.page.locator(".map-note").inner_text()
     tab.page.keyboard.press("Escape")
     tab.open("?user=30")
     tab.page.get_by_role("button", name="Map").click()
     tab.page.wait_for_selector("canvas[data-drawn]")
     assert tab.look(_PIXELS)[1] > 50
-    assert "The ring is where you are." in tab.page.locator(".told").inner_text()
+    assert "The ring is where you are." in tab.page.locator(".map-note").inner_text()
 
 
 def test_the_map_is_read_by_keyboard_and_by_pointer(visit):
     tab = visit("?user=30")
     tab.page.get_by_role("button", name="Map").click()
     tab.page.wait_for_selector("canvas[data-drawn]")
-    canvas, told = tab.page.locator("canvas"), tab.page.locator(".told")
+    canvas, told = tab.page.locator("canvas"), tab.page.locator(".map-note")
     canvas.focus()
     tab.page.keyboard.press("Home")
     near = told.inner_text()

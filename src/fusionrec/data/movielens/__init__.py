@@ -1,4 +1,4 @@
-"""MovieLens: its schema, its files, and a made-up sample of the same shape."""
+"""MovieLens: its schema and its files."""
 
 from fusionrec.data.movielens.schema import AGES, GENRES, MOVIELENS, OCCUPATIONS
 

@@ -1,4 +1,4 @@
-"""The files of a data set, in a folder or a zip: read fast, and complain by file and line."""
+"""Reads the files of a data set in a folder or zip; errors name file and line."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ import numpy as np
 
 from fusionrec.errors import DataError
 
-# Ten times the largest file of the layouts read here: a zip that unpacks to more is a mistake or a
-# trap.
+# Ten times the largest file of MovieLens: larger ones are a mistake or a zip bomb.
 LARGEST = 256 * 1024**2
-# What zipfile is known to raise on damaged, encrypted or unusually packed archives.
+# Raised by zipfile on damaged, encrypted or unusual archives.
 _UNZIP_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
@@ -44,28 +43,28 @@ _AGAIN = "get a fresh copy of the archive, or unpack it and give the folder"
 
 @dataclass(frozen=True)
 class Bundle:
-    """Files that lie beside each other.
+    """The files of one folder.
 
     Attributes:
-        place: the folder, or the zip and the folder in it; for messages.
+        location: the folder, or the zip and the folder in it; for messages.
         names: the files' names, without folders.
     """
 
-    place: str
+    location: str
     names: frozenset[str]
     _load: Callable[[str], bytes]
 
     def read(self, file: str) -> bytes:
-        """A file's content, Windows line ends made plain, no blank lines at its end.
+        """A file's content with Unix line ends, without blank lines at its end.
 
         Raises:
-            DataError: the file is missing, unreadable, empty, too large, or has the marks of a
-                text that is neither UTF-8 nor of one byte per character.
+            DataError: the file is missing, unreadable, empty, too large, or has a byte
+                order mark or NUL bytes.
         """
         if file not in self.names:
-            raise DataError(f"{self.place}: {file} is missing", f"put {file} beside the others")
+            raise DataError(f"{self.location}: {file} is missing", f"put {file} beside the others")
         content = self._load(file)
-        where = f"{self.place}/{file}"
+        where = f"{self.location}/{file}"
         for mark, encoding in _MARKS:
             if content.startswith(mark):
                 raise DataError(
@@ -80,14 +79,14 @@ class Bundle:
             )
         if b"\r" in content:
             content = content.replace(b"\r\n", b"\n")
-        if content.endswith(b"\n\n"):  # not always: this copies the whole file
+        if content.endswith(b"\n\n"):  # only if needed: this copies the whole file
             content = content.rstrip(b"\n")
         if content in (b"", b"\n"):
             raise DataError(f"{where}: the file is empty", "get a fresh copy of it")
         return content
 
     def lines(self, file: str) -> list[str]:
-        """A file's lines. UTF-8 where it is that, Latin-1 (as MovieLens is published) otherwise.
+        """A file's lines, decoded as UTF-8, or else Latin-1, as MovieLens is published.
 
         Raises:
             DataError: as ``read``.
@@ -101,10 +100,10 @@ class Bundle:
         return text.removesuffix("\n").split("\n")
 
     def fail(self, file: str, line: int, expected: str, got: object) -> NoReturn:
-        """Raises the DataError of one bad line (``line`` counts from 1)."""
+        """Raises the DataError of a bad line (``line`` counts from 1)."""
         shown = got if isinstance(got, str) else repr(got)
         raise DataError(
-            f"{self.place}/{file}, line {line}: expected {expected}, got {shown[:120]}",
+            f"{self.location}/{file}, line {line}: expected {expected}, got {shown[:120]}",
             "correct or remove that line, or get a fresh copy of the file",
         )
 
@@ -117,13 +116,13 @@ class Bundle:
             file: its name.
             separator: one or two equal bytes between the numbers.
             count: how many numbers a line has.
-            header: the first line, if there is one.
+            header: the expected first line, if any.
 
         Returns:
             ``count`` arrays, int64 [n]; row r stands on line r + 1, or r + 2 below a header.
 
         Raises:
-            DataError: as ``read``; or a line is not ``count`` whole numbers, and which.
+            DataError: as ``read``; or a line is not ``count`` whole numbers; names the line.
         """
         import pandas as pd
 
@@ -134,7 +133,7 @@ class Bundle:
                 self.fail(file, 1, f"the header {header!r}", first.decode("latin-1"))
         step = len(separator)
         if _all_digits_between(text, separator, count):
-            # ValueError, OverflowError: an empty field, a number of too many digits; found below.
+            # An empty field or a number of too many digits; _fail_at_first names its line.
             with contextlib.suppress(ValueError, OverflowError):
                 frame = pd.read_csv(
                     io.BytesIO(text),
@@ -150,22 +149,22 @@ class Bundle:
     def _fail_at_first(
         self, text: bytes, file: str, separator: bytes, count: int, start: int
     ) -> NoReturn:
-        """Raises the DataError of the first line that is not ``count`` whole numbers: slow."""
+        """Raises the DataError of the first line that is not ``count`` whole numbers; slow."""
         mark = separator.decode().replace("\t", "a tab")
         expected = f"{count} whole numbers with {mark} between"
         good = re.compile(re.escape(separator).join([rb"[0-9]{1,18}"] * count))
         for line, content in enumerate(text.removesuffix(b"\n").split(b"\n"), start):
             if not good.fullmatch(content):
                 self.fail(file, line, expected, repr(content.decode("latin-1")))
-        raise DataError(f"{self.place}/{file}: expected lines of {expected}", _AGAIN)
+        raise DataError(f"{self.location}/{file}: expected lines of {expected}", _AGAIN)
 
 
 def _all_digits_between(text: bytes, separator: bytes, count: int) -> bool:
     """Whether each line has ``count`` fields of digits; fields may still be empty.
 
-    Without its digits a good file is the same few bytes again and again, which is seen at the
-    speed of a comparison. For a doubled separator the pairs are counted too: ``1:2::`` has as many
-    colons as ``12::`` has, but not in pairs.
+    Without its digits a good file repeats the same few bytes, which one comparison checks. For a
+    doubled separator the pairs are counted too: ``1:2::`` has as many colons as ``12::`` has, but
+    not in pairs.
     """
     line = separator * (count - 1) + b"\n"
     rest = text.translate(None, b"0123456789")
@@ -174,16 +173,16 @@ def _all_digits_between(text: bytes, separator: bytes, count: int) -> bool:
         return False
     if len(separator) == 1:
         return True
-    # Not text.count: NumPy compares each byte with the next several times faster.
+    # NumPy counts pairs several times faster than text.count.
     marks = np.frombuffer(text, dtype=np.uint8) == separator[0]
     return int(np.count_nonzero(marks[:-1] & marks[1:])) == rows * (count - 1)
 
 
 def bundles(path: Path) -> list[Bundle]:
-    """The bundles of a folder (itself and the folders in it) or of a zip (each folder in it).
+    """The bundles of a folder (itself and its subfolders) or of a zip (each folder in it).
 
     Raises:
-        DataError: there is nothing at the path, or it is neither a folder nor a readable zip.
+        DataError: the path does not exist, or is neither a folder nor a readable zip.
     """
     try:
         if path.is_dir():
@@ -202,10 +201,10 @@ def bundles(path: Path) -> list[Bundle]:
 
 
 def single(path: Path) -> Bundle:
-    """The bundle that a file lies in, to read that file from.
+    """The bundle of a file's folder.
 
     Raises:
-        DataError: there is no such file.
+        DataError: the file does not exist.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file", "check the path")
@@ -240,7 +239,7 @@ def _zip(path: Path) -> list[Bundle]:
 
 
 def _member(path: Path, member: str) -> bytes:
-    """One file of a zip, into memory: nothing of an archive is unpacked to paths of its own."""
+    """One file of a zip, read into memory: nothing is unpacked to paths from the archive."""
     try:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(member).file_size

@@ -1,4 +1,4 @@
-"""How the editions of MovieLens are laid out, and what a line of each file says."""
+"""The layouts of MovieLens' editions: file names, separators and parsers of lines."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import Any
 
 from fusionrec.data.movielens.schema import AGES, GENRES, OCCUPATIONS
 
-# ml-100k names its occupations otherwise; each goes to the code of ml-1m that means the same, or
-# nearly: entertainers are with the artists, librarians with the educators, and who has no
-# occupation is unemployed. A student below 18 is ml-1m's "K-12 student"; see _person_100k.
+# Occupations of ml-100k -> the nearest code of ml-1m: entertainers join the artists, librarians the
+# educators, and "none" is unemployed. A student below 18 is a "K-12 student"; see _person_100k.
 _OCCUPATIONS_100K = {
     "administrator": "3",
     "artist": "2",
@@ -38,16 +37,16 @@ _OCCUPATIONS_100K = {
     "writer": "20",
 }
 _YEAR = re.compile(r"\(((?:18|19|20)\d\d)\)")
-# Marks of the film database behind MovieLens (made for video, for television), not of the title.
+# Marks for video and television of the film database behind MovieLens, not part of the title.
 _MEDIUM = re.compile(r"\((?:V|TV)\)")
 _DIGITS4 = re.compile("[0-9]{4}")
 
-# Turns the fields of a line into the attributes of a user or an item.
+# From the fields of a line to the attributes of a user or an item.
 Parser = Callable[[list[str]], dict[str, Any]]
 
 
 class BadValueError(Exception):
-    """What was expected of a value, and what came; the reader adds file and line."""
+    """A bad value: what was expected and what was found; the reader adds file and line."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ class File:
 
     Attributes:
         name: without folders.
-        separator: between the ``width`` fields of a line, of which the first is the id.
-        parse: gives the attributes of a user or an item; ratings need none.
-        header: the first line, where there is one.
+        separator: between the ``width`` fields of a line; the first field is the id.
+        parse: returns the attributes of a user or an item; unused for ratings.
+        header: the first line, if any.
     """
 
     name: str
@@ -70,7 +69,7 @@ class File:
 
 @dataclass(frozen=True)
 class Layout:
-    """How one edition of MovieLens is laid out."""
+    """The layout of one edition of MovieLens."""
 
     name: str
     ratings: File
@@ -79,12 +78,12 @@ class Layout:
 
 
 def split_title(text: str) -> tuple[str, float]:
-    """Takes the year off a title: ``Toy Story (1995)`` -> ``Toy Story``, 1995.0; else NaN."""
+    """Splits the year off a title: ``Toy Story (1995)`` -> ``Toy Story``, 1995.0; else NaN."""
     text = " ".join(html.unescape(text).split())
     years = list(_YEAR.finditer(text))
     if not years:
         return text, math.nan
-    # The last one: in "Novecento (1900) (1976)" the first belongs to the title.
+    # The last year: in "Novecento (1900) (1976)" the first belongs to the title.
     before, after = text[: years[-1].start()], text[years[-1].end() :]
     title = " ".join((before + " " + _MEDIUM.sub("", after)).split())
     return title or text, float(years[-1][1])
@@ -138,7 +137,7 @@ def _movie_100k(fields: list[str]) -> dict[str, Any]:
     flags = fields[5:]
     if any(flag not in ("0", "1") for flag in flags):
         raise BadValueError("19 genre flags 0 or 1", "|".join(flags))
-    # The first flag says "unknown", which is no genre; the others stand in the order of GENRES.
+    # The first flag means "unknown", which is no genre; the others follow the order of GENRES.
     genres = tuple(genre for genre, flag in zip(GENRES, flags[1:], strict=True) if flag == "1")
     return {"title": title, "year": year, "genres": genres}
 
@@ -147,7 +146,7 @@ def _movie_mirror(fields: list[str]) -> dict[str, Any]:
     title, year = split_title(fields[1])
     if _DIGITS4.fullmatch(fields[2]):
         year = float(fields[2])
-    # Its makers took the last bracket for the year everywhere, and misspelt one word.
+    # The mirror dropped the last bracket of every title as the year, and misspelt one word.
     title = "unknown" if title == "unkonwn" else title
     genres = _genres([name for name in fields[3].split() if name != "unknown"])
     return {"title": title, "year": year, "genres": genres}

@@ -1,4 +1,4 @@
-"""One reader for the layouts of ml-1m, ml-100k and ml-100k's mirror."""
+"""Reads ml-1m, ml-100k and ml-100k's mirror."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fusionrec.errors import DataError
 
 log = logging.getLogger("fusionrec")
 
-# Seven digits: positions are looked up in an array as long as the largest id.
+# At most seven digits: the lookup of positions is an array as long as the largest id.
 _ID = re.compile("[1-9][0-9]{0,6}")
 _FUTURE = "their time is in the future"
 _AGAIN = "the same user rated the same movie again, and the latest rating stays"
 
 
 def read(path: Path, name: str | None = None) -> Dataset:
-    """A MovieLens data set: all its users and items, also those without ratings.
+    """A MovieLens data set: all its users and items, including those without ratings.
 
     Args:
         path: a zip or a folder, the files in it or one folder deeper, laid out as ml-1m
@@ -37,29 +37,29 @@ def read(path: Path, name: str | None = None) -> Dataset:
         name: the Dataset's name; by default the layout's, ``ml-1m`` or ``ml-100k``.
 
     Returns:
-        The Dataset under the schema MOVIELENS, ratings in the order of the file. Ratings of the
-        future are left out, and of the same user and movie only the latest stays; how many were
-        left out is in ``repairs``, and logged.
+        The Dataset under the schema MOVIELENS, ratings in the order of the file. Ratings in the
+        future are left out, and only the latest rating of a user and movie stays; ``repairs`` and
+        the log say how many were left out.
 
     Raises:
-        DataError: no such layout, a file is missing or damaged, or a line is not what it should
-            be; the message names file and line.
+        DataError: no layout fits, a file is missing or damaged, or a line is malformed; the
+            message names file and line.
     """
     layout, bundle = _recognise(path)
     users = _table(bundle, layout.users, "user")
     items = _table(bundle, layout.items, "item")
     user, item, rating, time = _ratings(bundle, layout.ratings, users, items)
-    there = np.flatnonzero(time <= clock.time() + CLOCK_ERROR)
-    last, again = keep_last_of_pairs(user[there], item[there], time[there])
+    past = np.flatnonzero(time <= clock.time() + CLOCK_ERROR)
+    last, again = keep_last_of_pairs(user[past], item[past], time[past])
     repairs = [
         f"{left_out} of {len(user)} ratings left out: {why}"
-        for left_out, why in ((len(user) - len(there), _FUTURE), (again, _AGAIN))
+        for left_out, why in ((len(user) - len(past), _FUTURE), (again, _AGAIN))
         if left_out
     ]
     for repair in repairs:
-        log.warning("%s/%s: %s", bundle.place, layout.ratings.name, repair)
+        log.warning("%s/%s: %s", bundle.location, layout.ratings.name, repair)
     if repairs:
-        user, item, rating, time = (one[there[last]] for one in (user, item, rating, time))
+        user, item, rating, time = (column[past[last]] for column in (user, item, rating, time))
     name = name or layout.name
     return Dataset(MOVIELENS, name, users, items, user, item, rating, time, tuple(repairs))
 
@@ -68,17 +68,17 @@ def read_films(path: Path) -> Table:
     """The films of one file laid out as ml-1m's ``movies.dat``, whatever its name.
 
     Raises:
-        DataError: there is no such file, or a line is not what it should be.
+        DataError: the file does not exist, or a line is malformed.
     """
     ml_1m = next(layout for layout in LAYOUTS if layout.name == "ml-1m")
     return _table(single(path), replace(ml_1m.items, name=path.name), "item")
 
 
-def is_laid_out(path: Path) -> bool:
+def has_layout(path: Path) -> bool:
     """Whether a zip or folder holds the ratings of one of the layouts.
 
     Raises:
-        DataError: there is no such zip or folder, or it cannot be read.
+        DataError: the zip or folder does not exist, or cannot be read.
     """
     return bool(_layouts(path))
 
@@ -93,23 +93,23 @@ def _layouts(path: Path) -> list[tuple[Layout, Bundle]]:
 
 
 def _recognise(path: Path) -> tuple[Layout, Bundle]:
-    found = _layouts(path)
-    if not found:
+    matches = _layouts(path)
+    if not matches:
         raise DataError(
             f"{path}: expected ratings.dat (ml-1m), u.data (ml-100k) or ml-100k.inter (its mirror) "
             "there or one folder deeper, got none of them",
             "give the archive as downloaded, or the folder it unpacks to",
         )
-    if len(found) > 1:
-        places = ", ".join(bundle.place for _, bundle in found)
-        raise DataError(f"{path}: holds several data sets: {places}", "give one of the folders")
-    return found[0]
+    if len(matches) > 1:
+        locations = ", ".join(bundle.location for _, bundle in matches)
+        raise DataError(f"{path}: holds several data sets: {locations}", "give one of the folders")
+    return matches[0]
 
 
 def _table(bundle: Bundle, file: File, side: Side) -> Table:
     """The users or the items, one per line."""
     columns: dict[str, list[Any]] = {f.name: [] for f in MOVIELENS.attributes(side)}
-    lines: dict[str, int] = {}  # id -> where it was first seen
+    lines: dict[str, int] = {}  # id -> its line
     start = 2 if file.header else 1
     content = bundle.lines(file.name)
     if file.header and content[0] != file.header:
@@ -134,7 +134,7 @@ def _table(bundle: Bundle, file: File, side: Side) -> Table:
         for name, column in columns.items():
             column.append(row[name])
     if not lines:
-        raise DataError(f"{bundle.place}/{file.name}: the file names no {side}s")
+        raise DataError(f"{bundle.location}/{file.name}: the file names no {side}s")
     return Table(list(lines), columns)
 
 
@@ -159,10 +159,10 @@ def _ratings(
 
 
 def _positions(numbers: np.ndarray, table: Table) -> np.ndarray:
-    """int32 [n], each number's position in the table; -1 where it has none."""
+    """int32 [n], each number's position in the table; -1 if it is not an id."""
     ids = np.array(table.ids, dtype=np.int64)
     position_of = np.full(ids.max() + 2, -1, dtype=np.int32)
     position_of[ids] = np.arange(len(ids), dtype=np.int32)
-    # Every number beyond the largest id looks up the -1 behind it.
+    # Numbers beyond the largest id look up the -1 after it.
     positions: np.ndarray = position_of[np.minimum(numbers, ids.max() + 1)]
     return positions

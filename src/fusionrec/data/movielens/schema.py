@@ -1,4 +1,4 @@
-"""MovieLens' schema: what its users and films have, and the codes it uses."""
+"""The schema of MovieLens, and its codes."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Anyone's files as a data set: what a ``fusionrec.toml`` says of them, and how they are read."""
+"""Data sets from any tables, as a ``fusionrec.toml`` describes them."""

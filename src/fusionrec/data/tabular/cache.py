@@ -1,4 +1,4 @@
-"""What was read of anyone's files, kept in columns that the next reading maps into memory."""
+"""Caches converted tables as columns, which the next reading maps into memory."""
 
 from __future__ import annotations
 
@@ -14,62 +14,63 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.download import Progress
-from fusionrec.data.saved import read_table, write_table
+from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
-from fusionrec.data.tabular.convert import Converted, convert, files_of
-from fusionrec.data.tabular.description import NAME, Description, read_description
+from fusionrec.data.tabular.convert import Converted, convert, source_files
 from fusionrec.data.tabular.findings import from_json, to_json
-from fusionrec.durable import make_folder
-from fusionrec.errors import DataError
+from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
+from fusionrec.errors import DataError, Progress
+from fusionrec.workspace import make_folder
 
-FORMAT = 3  # of the folder, and of what reading makes of files: another one is read anew
+FORMAT = 3  # of the folder and of conversion; folders of another format are converted again
 _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
-_FORGOTTEN = 86_400  # seconds after which a folder that was never moved in belongs to nobody
+_ABANDONED = 86_400  # seconds after which an unfinished folder is removed
 
 
 @dataclass(frozen=True)
-class Kept(Converted):
-    """What was converted, as it is kept: the columns of interactions are mapped, not read.
+class CachedTables(Converted):
+    """Converted tables from the cache; the interaction columns are memory-mapped.
 
     Attributes:
-        described: the ``fusionrec.toml``.
+        spec: the ``fusionrec.toml``.
     """
 
-    described: Description
+    spec: Spec
 
 
-def kept(toml: Path, workspace_data: Path, progress: Progress = lambda *_: None) -> Kept:
-    """What a ``fusionrec.toml`` describes: from the folder ``tables/HASH`` in ``workspace_data``,
-    after the files were read and written there if they have changed since, or never were. What was
-    kept of an earlier state of the same ``fusionrec.toml`` is then removed.
+def cached_tables(
+    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+) -> CachedTables:
+    """The tables that a ``fusionrec.toml`` describes, from the cache ``tables/HASH`` in
+    ``workspace_data``. New or changed files are converted first; entries for an earlier state of
+    the same ``fusionrec.toml`` are then removed.
 
     Args:
         toml: the file, or the folder that it lies in.
         workspace_data: the workspace's folder for data.
-        progress: told of bytes read, when the files are.
+        progress: called with the bytes read, if the files are converted.
 
     Raises:
-        ConfigError: as ``read_description``.
+        ConfigError: as ``read_spec``.
         DataError: as ``convert``; a file changed meanwhile; or the folder cannot be written.
     """
-    toml = toml / NAME if toml.is_dir() else toml
-    described = read_description(toml)
-    files = files_of(described)
+    toml = toml / SPEC_NAME if toml.is_dir() else toml
+    spec = read_spec(toml)
+    files = source_files(spec)
     states = _states(files)
     tables = workspace_data / "tables"
     key = _key(toml, files)
-    found = _read(tables / key, described)
-    if found is None:
-        converted = convert(described, progress)
+    cached = _read(tables / key, spec)
+    if cached is None:
+        converted = convert(spec, progress)
         if _states(files) != states:
             raise DataError(f"{toml}: a file was changed while it was read", "run the same again")
-        _write(tables, key, toml, described, converted)
-        found = _read(tables / key, described)
-    if found is None:
+        _write(tables, key, toml, spec, converted)
+        cached = _read(tables / key, spec)
+    if cached is None:
         raise DataError(f"{tables / key} cannot be read back", "is the disk full or failing?")
-    return found
+    return cached
 
 
 def _states(files: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
@@ -78,15 +79,15 @@ def _states(files: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
 
 
 def _key(toml: Path, files: Mapping[str, Sequence[Path]]) -> str:
-    """A hash of all that decides what reading makes of the files: their content, the TOML's."""
+    """A hash of all that the conversion depends on: the content of the files and of the TOML."""
     sums = {path: "" for paths in files.values() for path in paths}
     try:
         sums = {path: _sum(path) for path in sums}
-        said = hashlib.blake2b(toml.read_bytes()).hexdigest()
+        toml_sum = hashlib.blake2b(toml.read_bytes()).hexdigest()
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
     named = {table: [(p.name, sums[p]) for p in paths] for table, paths in files.items()}
-    whole = json.dumps([FORMAT, str(toml.resolve()), said, named])
+    whole = json.dumps([FORMAT, str(toml.resolve()), toml_sum, named])
     return hashlib.blake2b(whole.encode(), digest_size=16).hexdigest()
 
 
@@ -95,8 +96,8 @@ def _sum(path: Path) -> str:
         return hashlib.file_digest(file, hashlib.blake2b).hexdigest()
 
 
-def _read(folder: Path, described: Description) -> Kept | None:
-    """What a folder keeps; None if it is not there, or not as it was written."""
+def _read(folder: Path, spec: Spec) -> CachedTables | None:
+    """The tables in a folder; None if it is missing or damaged."""
     import pyarrow as pa
 
     try:
@@ -113,7 +114,7 @@ def _read(folder: Path, described: Description) -> Kept | None:
             if f"{name}.npy" in about["sums"]
         }
         schema = Schema.from_json(about["schema"])
-        return Kept(
+        return CachedTables(
             read_table(folder / "users.parquet", schema, "user"),
             read_table(folder / "items.parquet", schema, "item"),
             mapped["user"],
@@ -123,23 +124,21 @@ def _read(folder: Path, described: Description) -> Kept | None:
             int(about["rows"]),
             dict(about["kinds"]),
             from_json(about["findings"]),
-            described,
+            spec,
         )
     except (OSError, ValueError, KeyError, TypeError, DataError, pa.ArrowException):
         return None
 
 
-def _write(
-    tables: Path, key: str, toml: Path, described: Description, converted: Converted
-) -> None:
-    """Writes a folder beside its place and moves it in; then those go that it stands for."""
+def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted) -> None:
+    """Writes a folder under a temporary name and moves it in; then removes those it replaces."""
     beside = None
     try:
         make_folder(tables)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tables))
-        _fill(beside, key, toml, described, converted)
+        _fill(beside, key, toml, spec, converted)
         beside.chmod(0o755)
-        if (tables / key).exists() and _read(tables / key, described) is None:
+        if (tables / key).exists() and _read(tables / key, spec) is None:
             shutil.rmtree(tables / key, ignore_errors=True)
         if not (tables / key).exists():  # another process may have been as fast
             beside.rename(tables / key)
@@ -156,7 +155,7 @@ def _write(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fill(folder: Path, key: str, toml: Path, described: Description, converted: Converted) -> None:
+def _fill(folder: Path, key: str, toml: Path, spec: Spec, converted: Converted) -> None:
     for name in _COLUMNS:
         column = getattr(converted, name)
         if column is not None:
@@ -166,7 +165,7 @@ def _fill(folder: Path, key: str, toml: Path, described: Description, converted:
     about: dict[str, Any] = {
         "key": key,
         "described": str(toml.resolve()),
-        "schema": described.schema.to_json(),
+        "schema": spec.schema.to_json(),
         "rows": converted.rows,
         "kinds": dict(converted.kinds),
         "findings": to_json(converted.findings),
@@ -176,10 +175,10 @@ def _fill(folder: Path, key: str, toml: Path, described: Description, converted:
 
 
 def _stale(folder: Path, toml: Path) -> bool:
-    """Whether a folder keeps an earlier state of a ``fusionrec.toml``, or was never moved in."""
+    """Whether a folder is of an earlier state of a ``fusionrec.toml``, or was never finished."""
     try:
         if folder.name.startswith(".new-"):
-            return time.time() - folder.stat().st_mtime > _FORGOTTEN
+            return time.time() - folder.stat().st_mtime > _ABANDONED
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         return bool(about["described"] == str(toml.resolve()))
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""From the files that a ``fusionrec.toml`` names to the columns of a Dataset."""
+"""Converts the files that a ``fusionrec.toml`` names to the columns of a Dataset."""
 
 from __future__ import annotations
 
@@ -10,32 +10,31 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.data.dataset import Table, keep_last_of_pairs
-from fusionrec.data.download import Progress
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.description import Description, Interactions, People
+from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
-from fusionrec.data.tabular.rows import RowReader
-from fusionrec.data.tabular.sources import Source, find_files, open_source
-from fusionrec.data.tabular.streams import Told
-from fusionrec.data.tabular.tables import TableReader
-from fusionrec.errors import DataError
+from fusionrec.data.tabular.interactions import InteractionReader
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile, find_files, open_source
+from fusionrec.data.tabular.spec import InteractionsSpec, Spec, UsersSpec
+from fusionrec.errors import DataError, Progress
 
-Opened = tuple[Source, Told]
-_MATCHED = 0.1  # of the users or items: where a table has fewer of them, its ids may be others
+OpenSource = tuple[SourceFile, OnBytes]
+_MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
 
 
 @dataclass(frozen=True)
 class Converted:
-    """What the files hold.
+    """The content of the files.
 
     Attributes:
         users, items: the tables.
         user, item, rating, time: the columns of a Dataset, in the files' order.
-        rows: how many rows of interactions were read.
-        kinds: kind of event -> how many rows, those that are left out included.
-        findings: what was put right.
+        rows: number of interaction rows that were read.
+        kinds: kind of event -> number of rows, including rows left out.
+        findings: what was odd or repaired.
     """
 
     users: Table
@@ -49,92 +48,92 @@ class Converted:
     findings: tuple[Finding, ...]
 
 
-def files_of(described: Description) -> dict[str, list[Path]]:
-    """The files of ``interactions``, ``users`` and ``items``; none where there is no such table.
+def source_files(spec: Spec) -> dict[str, list[Path]]:
+    """The files of ``interactions``, ``users`` and ``items``; none where the table is left out.
 
     Raises:
-        DataError: there is no such file.
+        DataError: a file does not exist.
     """
     named = {
-        "interactions": described.interactions.files,
-        "users": described.users.files,
-        "items": described.items.files,
+        "interactions": spec.interactions.files,
+        "users": spec.users.files,
+        "items": spec.items.files,
     }
-    folder = described.folder
+    folder = spec.folder
     return {table: find_files(folder, files) if files else [] for table, files in named.items()}
 
 
 def convert(
-    described: Description,
+    spec: Spec,
     progress: Progress = lambda *_: None,
     now: int | None = None,
 ) -> Converted:
-    """Reads all files. Users and items stand in the order of their tables; those that the tables
-    lack follow, in the order in which the interactions first name them.
+    """Reads all files. Users and items keep the order of their tables; ids that only interactions
+    name follow, in the order of their first appearance.
 
     Args:
-        described: what the files are.
-        progress: told of the bytes that were read, and of all.
-        now: seconds since 1970, for what lies in the future.
+        spec: describes the files.
+        progress: called with the bytes read so far, and in all.
+        now: seconds since 1970; later interactions are left out.
 
     Raises:
         DataError: a file or column is missing or damaged, no interaction is left, or the times are
-            not of the unit that is said.
+            not in the unit of the spec.
     """
-    files = files_of(described)
-    done = _Done(files, progress)
+    files = source_files(spec)
+    progress_of = _ByteCounter(files, progress)
     opened = {
-        table: [(open_source(path), done.file(path)) for path in files[table]]
+        table: [(open_source(path), progress_of.file(path)) for path in files[table]]
         for table in ("users", "items", "interactions")
     }
-    return convert_sources(described, opened, now)
+    return convert_sources(spec, opened, now)
 
 
 def convert_sources(
-    described: Description, opened: Mapping[str, Sequence[Opened]], now: int | None = None
+    spec: Spec, opened: Mapping[str, Sequence[OpenSource]], now: int | None = None
 ) -> Converted:
-    """``convert`` of tables wherever they are.
+    """``convert`` of sources that are already open, such as data frames.
 
     Args:
-        described: what their columns mean.
-        opened: the sources of ``users``, ``items`` and ``interactions``, each with what is told
-            of how far it is read.
+        spec: describes their columns.
+        opened: the sources of ``users``, ``items`` and ``interactions``, each with the callback for
+            its progress.
         now: as in ``convert``.
 
     Raises:
         DataError: as in ``convert``.
     """
     findings = Findings()
-    users = _table("user", described.users, opened["users"], findings)
-    items = _table("item", described.items, opened["items"], findings)
+    users = _table("user", spec.users, opened["users"], findings)
+    items = _table("item", spec.items, opened["items"], findings)
     known = (len(users.ids), len(items.ids))
     now = int(clock.time()) if now is None else now
-    rows = RowReader(described.interactions, users.ids, items.ids, findings, now)
-    for source, told in opened["interactions"]:
-        rows.read(source, told)
-    _check_unit(described, rows)
+    rows = InteractionReader(spec.interactions, users.ids, items.ids, findings, now)
+    for source, on_bytes in opened["interactions"]:
+        rows.read(source, on_bytes)
+    _check_unit(spec, rows)
     user, item, rating, *times = rows.columns()
     if len(user) == 0:
-        raise _nothing_left(described, rows, findings)
-    user, item, rating, time = _once(
-        described.interactions, user, item, rating, times[0] if times else None, findings
+        raise _nothing_left(spec, rows, findings)
+    user, item, rating, time = _deduplicate(
+        spec.interactions, user, item, rating, times[0] if times else None, findings
     )
-    if described.interactions.count:
+    if spec.interactions.count:
         rating = count_weights(rating)
     for reader, before in ((users, known[0]), (items, known[1])):
-        reader.tell(before)
-    _tell_of_little(described, user, item, rating, findings)
-    _tell_of_strangers("user", described.users, known[0], user, findings)
-    _tell_of_strangers("item", described.items, known[1], item, findings)
+        reader.report(before)
+    _report_little(spec, user, item, rating, findings)
+    _report_unmatched("user", spec.users, known[0], user, findings)
+    _report_unmatched("item", spec.items, known[1], item, findings)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
 
 
 def count_weights(count: np.ndarray) -> np.ndarray:
-    """How strongly counts speak, float32 [n], above 0 up to 1: their logarithm, as of Hu, Koren and
-    Volinsky (Collaborative Filtering for Implicit Feedback Datasets, 2008, section 6), so that
-    the hundredth play says less than the first. All counts of the highest hundredth weigh 1, so
-    that no single machine that plays all day makes everyone else's count little.
+    """Weights of counts, float32 [n], above 0 up to 1: their logarithm, as in Hu, Koren and
+    Volinsky (Collaborative Filtering for Implicit Feedback Datasets, 2008, section 6), so that the
+    hundredth play adds less than the first. The highest hundredth of the counts all weigh 1, so
+    that a single machine that plays all day does not shrink everyone else's weight.
 
     Args:
         count: float [n], above 0.
@@ -144,54 +143,54 @@ def count_weights(count: np.ndarray) -> np.ndarray:
     return weight
 
 
-class _Done:
-    """Adds the bytes up that were read of each file.
+class _ByteCounter:
+    """Sums the bytes read of all files.
 
     Args:
-        files: all of them; one that is read twice counts twice.
-        progress: told of the sum.
+        files: all files; one that is read twice counts twice.
+        progress: called with the sum.
     """
 
     def __init__(self, files: Mapping[str, Sequence[Path]], progress: Progress) -> None:
         self._total = sum(path.stat().st_size for paths in files.values() for path in paths)
-        self._last, self._told, self._progress = 0, -1, progress
+        self._last, self._reported, self._progress = 0, -1, progress
 
-    def file(self, path: Path) -> Told:
-        """What is told of the next file, by the bytes that were read of it."""
+    def file(self, path: Path) -> OnBytes:
+        """The callback for the next file, to be called with the bytes read of it."""
         before, self._last = self._last, self._last + path.stat().st_size
 
-        def told(read: int) -> None:
-            if before + read != self._told:
-                self._told = before + read
-                self._progress(self._told, self._total)
+        def on_bytes(read: int) -> None:
+            if before + read != self._reported:
+                self._reported = before + read
+                self._progress("reading", self._reported, self._total)
 
-        return told
+        return on_bytes
 
 
 def _table(
-    side: Side, described: People, opened: Sequence[Opened], findings: Findings
-) -> TableReader:
-    reader = TableReader(side, described, findings)
-    for source, told in opened:
-        reader.read(source, told)
+    side: Side, spec: UsersSpec, opened: Sequence[OpenSource], findings: Findings
+) -> EntityReader:
+    reader = EntityReader(side, spec, findings)
+    for source, on_bytes in opened:
+        reader.read(source, on_bytes)
     return reader
 
 
-def _once(
-    said: Interactions,
+def _deduplicate(
+    spec: InteractionsSpec,
     user: np.ndarray,
     item: np.ndarray,
     rating: np.ndarray,
     time: np.ndarray | None,
     findings: Findings,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Of a user's interactions with an item the one that stays. Of a rating that is what it says;
-    of events and counts it says when, and weighs as the strongest of them: who bought and then
-    looked again has bought.
+    """Keeps one interaction per user and item, as ``spec.repeats`` says. A rating is kept as it is;
+    an event or count takes the strongest weight of the pair: who bought and then looked again has
+    bought.
     """
-    if said.repeats == "keep":
+    if spec.repeats == "keep":
         return user, item, rating, time
-    if said.repeats == "last":
+    if spec.repeats == "last":
         kept, left_out = keep_last_of_pairs(user, item, time)
     else:
         back = None if time is None else -time[::-1]
@@ -199,8 +198,8 @@ def _once(
         kept = len(user) - 1 - kept[::-1]
     if not left_out:
         return user, item, rating, time
-    says = f"rows left out for the same user and item again: the {said.repeats} one stays"
-    if not said.rating:
+    says = f"rows left out for the same user and item again: the {spec.repeats} one stays"
+    if not spec.rating:
         rating = _strongest(user, item, rating, kept)
         says += ", weighing as the strongest"
     else:
@@ -224,8 +223,8 @@ def _strongest(
     return strongest
 
 
-def _check_unit(described: Description, rows: RowReader) -> None:
-    unit = described.interactions.time_unit
+def _check_unit(spec: Spec, rows: InteractionReader) -> None:
+    unit = spec.interactions.time_unit
     if rows.dates * 2 > rows.rows:
         raise DataError(
             f"interactions.time: {rows.dates:,} of {rows.rows:,} times are dates, not numbers in "
@@ -240,49 +239,49 @@ def _check_unit(described: Description, rows: RowReader) -> None:
         )
 
 
-def _nothing_left(described: Description, rows: RowReader, findings: Findings) -> DataError:
+def _nothing_left(spec: Spec, rows: InteractionReader, findings: Findings) -> DataError:
     why = findings.left_out or "the files hold a header alone"
     hint = "do the columns and the scale of [interactions] say what the files hold?"
     return DataError(
-        f"{described.interactions.files}: none of {rows.rows:,} interactions can be used: {why}",
+        f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: {why}",
         hint,
     )
 
 
-def _tell_of_little(
-    described: Description,
+def _report_little(
+    spec: Spec,
     user: np.ndarray,
     item: np.ndarray,
     rating: np.ndarray,
     findings: Findings,
 ) -> None:
-    """Tells of data that can be read, and of which nothing much can be learned."""
+    """Adds findings about data from which little can be learned."""
     if user.min() == user.max():
         findings.add("one_user", 1, "users", "what one takes says nothing of what others take")
     if item.min() == item.max():
         findings.add("one_item", 1, "items", "there is nothing to choose from")
-    if described.interactions.rating and rating.min() == rating.max():
+    if spec.interactions.rating and rating.min() == rating.max():
         means = "which items are liked better cannot be learned"
         findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
 
 
-def _tell_of_strangers(
-    side: Side, described: People, known: int, positions: np.ndarray, findings: Findings
+def _report_unmatched(
+    side: Side, spec: UsersSpec, known: int, positions: np.ndarray, findings: Findings
 ) -> None:
-    """Tells of a table that hardly has any of those whom the interactions name.
+    """Adds a finding about a table that has hardly any of the ids in the interactions.
 
     Args:
-        side, described: the table.
-        known: how many ids it has; their positions are the first.
-        positions: int32 [n], of the side's users or items in the interactions.
+        side, spec: the table.
+        known: number of ids in the table; they have the first positions.
+        positions: int32 [n], the interactions' users or items.
     """
     named = np.unique(positions)
-    there = int((named < known).sum())
-    if described.files and there < _MATCHED * len(named):
+    matched = int((named < known).sum())
+    if spec.files and matched < _MATCHED * len(named):
         findings.first(
             f"{side}s_unmatched",
-            len(named) - there,
-            f"{side}s of the interactions that are not in {described.files} by its column "
-            f"{described.id!r}; is that the column of their ids?",
-            f"{there or 'none'} of {len(named):,} are there",
+            len(named) - matched,
+            f"{side}s of the interactions that are not in {spec.files} by its column "
+            f"{spec.id!r}; is that the column of their ids?",
+            f"{matched or 'none'} of {len(named):,} are there",
         )

@@ -1,4 +1,4 @@
-"""Outside ids and their positions: given out in the order in which ids are first seen."""
+"""Outside ids and their positions, numbered in the order in which ids are first seen."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.tabular.values import as_text
-from fusionrec.data.texts import is_id
+from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.values import is_id
 from fusionrec.errors import DataError
 
-NEW, EMPTY, UNFIT = -1, -2, -3  # what a text is that has no position
+NEW, EMPTY, UNFIT = -1, -2, -3  # codes of texts without a position
 
 
 class Ids:
@@ -23,7 +23,7 @@ class Ids:
     """
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
-        self._positions = {one: position for position, one in enumerate(ids)}
+        self._positions = {id_: position for position, id_ in enumerate(ids)}
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -34,52 +34,52 @@ class Ids:
         return list(self._positions)
 
     def look_up(self, texts: Sequence[str | None]) -> np.ndarray:
-        """Positions of texts, int32 [n]; of those without ``NEW``, ``EMPTY`` where there is no
-        text, and ``UNFIT`` for what is no id; see ``texts.is_id``.
+        """Positions of texts, int32 [n]; ``NEW`` for unknown ids, ``EMPTY`` where there is no text,
+        and ``UNFIT`` for what is no id; see ``values.is_id``.
         """
         known: dict[Any, int] = self._positions
-        found = np.fromiter(map(known.get, texts, repeat(NEW)), np.int32, len(texts))
-        for place in np.flatnonzero(found == NEW).tolist():
-            found[place] = _judged(texts[place])
-        return found
+        positions = np.fromiter(map(known.get, texts, repeat(NEW)), np.int32, len(texts))
+        for index in np.flatnonzero(positions == NEW).tolist():
+            positions[index] = _code(texts[index])
+        return positions
 
-    def place(
-        self, texts: Sequence[str | None], found: np.ndarray, codes: np.ndarray
+    def assign(
+        self, texts: Sequence[str | None], positions: np.ndarray, codes: np.ndarray
     ) -> np.ndarray:
-        """Positions of rows, int32 [m]; ids that are new get the next ones.
+        """Positions of rows, int32 [m]; new ids get the next ones.
 
         Args:
             texts: n distinct ids, in the order in which rows first name them.
-            found: int32 [n], what ``look_up`` found of them.
-            codes: int [m], each row's place in ``texts``, whose id is known or new.
+            positions: int32 [n], what ``look_up`` gave; positions of new ids are filled in.
+            codes: int [m], each row's index into ``texts``; only known and new ids.
         """
         new = np.zeros(len(texts), dtype=bool)
         new[codes] = True
         known: dict[Any, int] = self._positions
-        for place in np.flatnonzero(new & (found == NEW)).tolist():
-            found[place] = known.setdefault(texts[place], len(known))
-        placed: np.ndarray = found[codes]
-        return placed
+        for index in np.flatnonzero(new & (positions == NEW)).tolist():
+            positions[index] = known.setdefault(texts[index], len(known))
+        assigned: np.ndarray = positions[codes]
+        return assigned
 
-    def nearly_equal(self, shown: int = 3) -> tuple[int, list[str]]:
-        """How many ids differ from an earlier one in letter case or surrounding spaces alone, and
-        some such pairs.
+    def near_duplicates(self, shown: int = 3) -> tuple[int, list[str]]:
+        """How many ids differ from an earlier one only in letter case or outer spaces, and some
+        such pairs.
         """
         first: dict[str, str] = {}
         count = 0
         pairs: list[str] = []
-        for one in self._positions:
-            earlier = first.setdefault(one.strip().casefold(), one)
-            if earlier is not one:
+        for id_ in self._positions:
+            earlier = first.setdefault(id_.strip().casefold(), id_)
+            if earlier is not id_:
                 count += 1
                 if len(pairs) < shown:
-                    pairs.append(f"{earlier[:60]!r} and {one[:60]!r}")
+                    pairs.append(f"{earlier[:60]!r} and {id_[:60]!r}")
         return count, pairs
 
 
-def coded(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
-    """The distinct texts of a column in the order of their appearance, and int32 [n] which of them
-    each row has; a row without any has the last one, None.
+def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
+    """The distinct texts of a column in the order of their appearance, followed by None, and int32
+    [n], each row's index into them.
 
     Args:
         values: a pyarrow Array of n values.
@@ -104,7 +104,7 @@ def coded(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
     return [*texts, None], codes.astype(np.int32, copy=False)
 
 
-def _judged(text: str | None) -> int:
+def _code(text: str | None) -> int:
     if text is None or not text.strip():
         return EMPTY
     return NEW if is_id(text) else UNFIT

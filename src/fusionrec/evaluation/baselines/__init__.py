@@ -1,34 +1,34 @@
-"""What a model has to beat: small classes on NumPy and SciPy, all fitted and asked alike."""
+"""Baselines that a model has to beat: small classes on NumPy and SciPy with one interface."""
 
-from fusionrec.evaluation.baselines.again import TakenBefore
 from fusionrec.evaluation.baselines.bias import Bias
+from fusionrec.evaluation.baselines.cold_start import CategoryKNN, Newest, RandomOrder
 from fusionrec.evaluation.baselines.common import (
     Ranker,
     Rater,
     category_vectors,
     item_sets,
-    takers,
+    user_counts,
 )
-from fusionrec.evaluation.baselines.fresh import CategoryKNN, Chance, Newest
+from fusionrec.evaluation.baselines.item_knn import ItemKNN
 from fusionrec.evaluation.baselines.linear import EASE, ProfileRidge
-from fusionrec.evaluation.baselines.neighbours import ItemKNN
 from fusionrec.evaluation.baselines.popular import (
     Popular,
     PopularByGroup,
     RecentlyPopular,
     popularity,
 )
+from fusionrec.evaluation.baselines.repeat import TakenBefore
 
 __all__ = [
     "EASE",
     "Bias",
     "CategoryKNN",
-    "Chance",
     "ItemKNN",
     "Newest",
     "Popular",
     "PopularByGroup",
     "ProfileRidge",
+    "RandomOrder",
     "Ranker",
     "Rater",
     "RecentlyPopular",
@@ -36,5 +36,5 @@ __all__ = [
     "category_vectors",
     "item_sets",
     "popularity",
-    "takers",
+    "user_counts",
 ]

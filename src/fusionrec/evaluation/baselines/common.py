@@ -1,4 +1,4 @@
-"""What all baselines share: how they are fitted and asked, and the matrices they work on."""
+"""What all baselines share: their interfaces, and the matrices they work on."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from scipy import sparse
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import UsageError
-from fusionrec.features import Encoder
+from fusionrec.features.encoder import Encoder
 from fusionrec.metrics import ItemSets, top
 
 
 class Ranker(Protocol):
-    """Orders the whole catalogue for users.
+    """Orders the whole catalog for users.
 
-    Which rows it is fitted on says what its scores mean: on all of them that a user rates an item
-    at all, on those with a high rating alone that they like it.
+    Fitted on all rows, its scores say that a user rates an item at all; fitted on rows with a high
+    rating alone, that the user likes it.
     """
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
         """Learns from some interactions, int [n] rows of the data set, and returns itself.
 
         Raises:
-            UsageError: the data set has not what the ranking reads, such as times or a profile.
+            UsageError: the data set lacks what the ranking reads, such as times or a profile.
         """
         ...
 
@@ -33,12 +33,12 @@ class Ranker(Protocol):
         """Scores of every item for some users, the higher the better.
 
         Args:
-            users: int [b], positions in the data set's users, also of such without interactions.
-            history: what every user of the data set is known to have rated; by default what was
-                fitted on. A ranking that does not look at histories leaves it be.
+            users: int [b], positions in the data set's users, with or without interactions.
+            history: what each user of the data set has rated; by default what was fitted on. A
+                ranking that reads no histories ignores it.
 
         Returns:
-            float [b, items]; not to be written to. Of items it cannot tell apart, equal ones.
+            float [b, items], read-only; equal for items that it cannot distinguish.
         """
         ...
 
@@ -60,8 +60,8 @@ def item_sets(dataset: Dataset, rows: np.ndarray) -> ItemSets:
     return ItemSets.of(dataset.user[rows], dataset.item[rows], len(dataset.users))
 
 
-def takers(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """How many users have each item in some rows, int64 [items]; who has it again counts once."""
+def user_counts(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """How many distinct users have each item in some rows, int64 [items]."""
     return np.bincount(item_sets(dataset, rows).items, minlength=len(dataset.items))
 
 
@@ -71,8 +71,8 @@ def incidence(sets: ItemSets, items: int) -> Any:
     return sparse.csr_array((ones, sets.items, sets.offsets), shape=(len(sets), items))
 
 
-def nearest(similarity: np.ndarray, neighbours: int) -> Any:
-    """The nearest of each row alone, of equal ones the first; what is not above 0 is not near.
+def nearest_neighbours(similarity: np.ndarray, neighbours: int) -> Any:
+    """Keeps the nearest of each row, of equal ones the first; values must be above 0.
 
     Args:
         similarity: float [b, items].
@@ -83,9 +83,9 @@ def nearest(similarity: np.ndarray, neighbours: int) -> Any:
     """
     best = top(similarity, neighbours)
     value = np.take_along_axis(similarity, best, axis=1)
-    row, place = np.nonzero(value > 0)
-    held = (value[row, place], (row, best[row, place]))
-    return sparse.csr_array(held, shape=similarity.shape)
+    row, rank = np.nonzero(value > 0)
+    entries = (value[row, rank], (row, best[row, rank]))
+    return sparse.csr_array(entries, shape=similarity.shape)
 
 
 def category_vectors(dataset: Dataset, side: Side, rows: np.ndarray) -> np.ndarray:

@@ -35,7 +35,7 @@ class EASE:
         """See ``Ranker.fit``.
 
         Raises:
-            UsageError: the catalogue is too large for an inverse of items × items.
+            UsageError: the catalog is too large for an inverse of items × items.
         """
         if len(dataset.items) > EASE_LIMIT:
             raise UsageError(

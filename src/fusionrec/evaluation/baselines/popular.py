@@ -1,4 +1,4 @@
-"""What others rate: everybody, lately, or people of the same profile."""
+"""Popularity: of all time, of the last days, or among users of the same profile."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class RecentlyPopular(Popular):
 
 
 class PopularByGroup:
-    """The most rated among users of the same profile, drawn a little towards everybody.
+    """The most rated among users of the same profile, shrunk towards overall popularity.
 
     The share of the group's users who rated the item, as if ``smoothing`` more users were in it
     who rate as everybody does, so that a small group does not go by a handful of ratings.
@@ -89,11 +89,11 @@ class PopularByGroup:
         self.group = np.array([numbers.setdefault(p, len(numbers)) for p in profiles])
         group = self.group[dataset.user[rows]]
         items = len(dataset.items)
-        place = group * items + dataset.item[rows]
-        count = np.bincount(place, minlength=len(numbers) * items).reshape(-1, items)
+        cell = group * items + dataset.item[rows]
+        count = np.bincount(cell, minlength=len(numbers) * items).reshape(-1, items)
         users = np.bincount(self.group[np.unique(dataset.user[rows])], minlength=len(numbers))
         everybody = popularity(dataset, rows) / users.sum()
-        # A group without training users has nothing but everybody to go by.
+        # A group without training users falls back on overall popularity.
         weight = max(self.smoothing, 1e-9)
         self.share = (count + weight * everybody) / (users[:, None] + weight)
         return self

@@ -1,12 +1,13 @@
-"""The protocols: which rows are hidden, who is asked, what is relevant, what stands beside."""
+"""The protocols: splits, tested users, relevant items and baselines."""
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.protocols.common import Options, Protocol, Run
-from fusionrec.evaluation.protocols.people import NewUser
+from fusionrec.evaluation.protocols.common import Protocol, ProtocolOptions, SplitRun
+from fusionrec.evaluation.protocols.global_time import GlobalTime
+from fusionrec.evaluation.protocols.new_item import NewItem
+from fusionrec.evaluation.protocols.new_user import NewUser
+from fusionrec.evaluation.protocols.next_item import NextItem
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task
 from fusionrec.evaluation.protocols.rating import Rating
-from fusionrec.evaluation.protocols.things import NewItem
-from fusionrec.evaluation.protocols.timed import GlobalTime, NextItem
 
 ALL: dict[str, Protocol] = {
     protocol.name: protocol
@@ -25,4 +26,4 @@ def named(name: str) -> Protocol:
     return ALL[name]
 
 
-__all__ = ["ALL", "Options", "Protocol", "RankingProtocol", "Run", "Task", "named"]
+__all__ = ["ALL", "Protocol", "ProtocolOptions", "RankingProtocol", "SplitRun", "Task", "named"]

@@ -9,33 +9,33 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
-from fusionrec.data.split import Split
+from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.again import TakenBefore
 from fusionrec.evaluation.baselines.linear import EASE_LIMIT
-from fusionrec.evaluation.measured import Values
+from fusionrec.evaluation.baselines.repeat import TakenBefore
+from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.registry import Artifact
 
-GROUP = 50  # users that a group of equal profiles has on average, at least
+MIN_GROUP_USERS = 50  # average size of a group of equal profiles, at least
 
-TAKEN_BEFORE = "taken-before"  # the baseline of data in which people take items again
+TAKEN_BEFORE = "taken-before"  # the baseline for data with repeated interactions
 
 Make = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Options:
-    """What a protocol may be told.
+class ProtocolOptions:
+    """A protocol's options.
 
     Attributes:
         seeds: of splits, trainings and random rankings; a run or a set of folds for each.
         folds: which of the folds or windows, from 0; all by default.
-        share: of the ratings or items that is hidden, in (0, 1).
+        share: of the ratings or items in the test, in (0, 1).
         k: length of the lists, 1 or more.
-        baselines: which stand beside the model, by name; all that fit by default.
-        validation: ask for what is held out for choosing settings; the test is not looked at.
+        baselines: names of baselines to run; all that fit by default.
+        validation: measure on the validation rows, to choose settings; the test is unused.
 
     Raises:
         UsageError: a value is out of its range.
@@ -60,8 +60,8 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One split, the seed of what is random beside it, and which fold or window it is, from 0."""
+class SplitRun:
+    """A split, the seed for all else that is random, and its fold or window number, from 0."""
 
     split: Split
     seed: int
@@ -69,16 +69,15 @@ class Run:
 
 
 class Protocol(ABC):
-    """How a question is asked.
+    """An evaluation protocol: splits, baselines and metrics.
 
     Attributes:
         name: on the command line.
         asks: the question in words.
-        metrics: what is compared with the best baseline where it is measured, the figure to trust
-            first; with ``{k}``.
-        takes: which of ``folds``, ``share``, ``k`` and ``validation`` mean something here.
+        metrics: those compared with the best baseline, the most trustworthy first; with ``{k}``.
+        takes: which of the options ``folds``, ``share``, ``k`` and ``validation`` it has.
         timed: whether clock times decide what is tested.
-        clocked: whether a model that reads the clock is told when each user is asked about.
+        clocked: whether a model that reads the clock gets the time of each user's request.
         rates: whether the model must predict ratings.
     """
 
@@ -90,29 +89,29 @@ class Protocol(ABC):
     clocked: ClassVar[bool] = False
     rates: ClassVar[bool] = False
 
-    def check_options(self, options: Options) -> None:
-        """Refuses options that mean nothing here.
+    def check_options(self, options: ProtocolOptions) -> None:
+        """Refuses options that the protocol does not have.
 
         Raises:
-            UsageError: one is given, or a baseline is not one of this protocol's.
+            UsageError: such an option is set, or a baseline is unknown.
         """
         for name, value, default in (
             ("folds", options.folds, None),
             ("share", options.share, None),
-            ("k", options.k, Options.k),
+            ("k", options.k, ProtocolOptions.k),
             ("validation", options.validation, False),
         ):
             if value != default and name not in self.takes:
                 raise UsageError(f"protocol {self.name} has no {name} to choose")
-        unknown = [b for b in options.baselines or () if b not in self.known()]
+        unknown = [b for b in options.baselines or () if b not in self.baseline_names()]
         if unknown:
             raise UsageError(
                 f"protocol {self.name} has no baseline {unknown[0]!r}; "
-                f"it has {', '.join(self.known())}"
+                f"it has {', '.join(self.baseline_names())}"
             )
 
     @abstractmethod
-    def known(self) -> tuple[str, ...]:
+    def baseline_names(self) -> tuple[str, ...]:
         """The names of all baselines that this protocol may have."""
 
     @abstractmethod
@@ -128,25 +127,27 @@ class Protocol(ABC):
         return dataset
 
     def notes(self, dataset: Dataset) -> list[str]:  # noqa: ARG002
-        """What must be known of the figures on this data set, in sentences."""
+        """Notes on the figures for this data set, in sentences."""
         return []
 
     @abstractmethod
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """The splits.
 
         Raises:
-            UsageError: as of the splits in ``data.split``.
+            UsageError: as of the splits in ``data.splits``.
         """
 
     @abstractmethod
-    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:
+    def measure_baseline(
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
+    ) -> RunMetrics:
         """Fits a baseline on the run's training rows and measures it."""
 
     @abstractmethod
     def measure_model(
-        self, dataset: Dataset, run: Run, options: Options, artifact: Artifact
-    ) -> Values:
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
+    ) -> RunMetrics:
         """Measures a model that was trained on the run's training rows."""
 
 
@@ -155,7 +156,7 @@ def refuse(dataset: Dataset, lacks: str) -> NoReturn:
 
     Args:
         dataset: the data set.
-        lacks: what it lacks, and why that matters, to follow its name.
+        lacks: what it lacks and why that matters, as a text that follows the name.
 
     Raises:
         UsageError: always; the hint names the protocols that the data set can serve.
@@ -172,48 +173,49 @@ def refuse(dataset: Dataset, lacks: str) -> NoReturn:
     raise UsageError(f"{dataset.name} {lacks}", f"it can be asked by protocol {' or '.join(names)}")
 
 
-def has(dataset: Dataset, side: Side, *kinds: str) -> bool:
+def has_attribute(dataset: Dataset, side: Side, *kinds: str) -> bool:
     """Whether a side of a data set has an attribute of one of some kinds."""
     return any(field.kind in kinds for field in dataset.schema.attributes(side))
 
 
 def group_fields(dataset: Dataset) -> list[str]:
-    """The user categories to group by: in the schema's order, as long as groups stay large.
+    """The user categories to group by, in the schema's order.
 
-    So many that a group has ``GROUP`` users on average, whatever the data set; one at least,
-    where there is one.
+    As many as leave ``MIN_GROUP_USERS`` users in a group on average, and at least one, if any.
     """
     users, chosen, groups = len(np.unique(dataset.user)), list[str](), 1
     for field in dataset.schema.attributes("user"):
         if field.kind != "category":
             continue
         groups *= max(len(set(dataset.users.columns[field.name])), 1)
-        if chosen and users / groups < GROUP:
+        if chosen and users / groups < MIN_GROUP_USERS:
             break
         chosen.append(field.name)
     return chosen
 
 
-def small_enough(dataset: Dataset) -> bool:
-    """Whether EASE can invert a matrix of the catalogue's size."""
+def ease_fits(dataset: Dataset) -> bool:
+    """Whether EASE can invert a matrix of the catalog's size."""
     return len(dataset.items) <= EASE_LIMIT
 
 
-def again(dataset: Dataset) -> dict[str, Make]:
-    """The baseline of who took what before, where people take items again; else none."""
+def repeat_baseline(dataset: Dataset) -> dict[str, Make]:
+    """The baseline for repeated interactions; none where there are none."""
     return {TAKEN_BEFORE: TakenBefore} if dataset.schema.repeats else {}
 
 
-def each_seed(options: Options, split: Callable[[int], Split]) -> list[Run]:
+def runs_by_seed(options: ProtocolOptions, split: Callable[[int], Split]) -> list[SplitRun]:
     """A run for every seed."""
-    return [Run(split(seed), seed) for seed in options.seeds]
+    return [SplitRun(split(seed), seed) for seed in options.seeds]
 
 
-def pick_folds(splits: tuple[Split, ...], options: Options, word: str) -> list[tuple[int, Split]]:
-    """The splits that were chosen, all by default, and their numbers.
+def choose_folds(
+    splits: tuple[Split, ...], options: ProtocolOptions, word: str
+) -> list[tuple[int, Split]]:
+    """The chosen splits with their numbers; all by default.
 
     Raises:
-        UsageError: there are not so many.
+        UsageError: a number is too high.
     """
     chosen = range(len(splits)) if options.folds is None else options.folds
     for number in chosen:

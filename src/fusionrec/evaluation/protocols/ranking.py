@@ -1,4 +1,4 @@
-"""What the protocols that rank share: tasks, and how a ranking is measured."""
+"""What the ranking protocols share: tasks, and how a ranking is measured."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, takers
-from fusionrec.evaluation.measured import Values
-from fusionrec.evaluation.model import ModelRanker
-from fusionrec.evaluation.protocols.common import Make, Options, Protocol, Run
+from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, user_counts
+from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.evaluation.model_source import ModelRanker
+from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun
 from fusionrec.metrics import (
     ItemSets,
     Ranked,
@@ -27,9 +26,10 @@ from fusionrec.metrics import (
     novelty,
     shown_percentile,
 )
+from fusionrec.registry import Artifact
 
-SCORES = 4_000_000  # scores held at a time
-NDCG_CUT = 100  # beyond, a place says next to nothing; HR is what a candidate list is judged by
+MAX_SCORES = 4_000_000  # in memory at a time
+NDCG_CUT = 100  # longer lists are candidate lists, which HR judges
 
 
 @dataclass(frozen=True)
@@ -37,25 +37,25 @@ class Task:
     """One ranking of a run.
 
     Attributes:
-        relevant: what each user should be shown; those who have something are asked.
-        candidates: bool [items], what may be shown.
+        relevant: each user's relevant items; users who have some are tested.
+        candidates: bool [items], items that are ranked.
         rows: int [n], the training rows that a baseline is fitted on.
-        known: int [n], the rows that a model which reads histories is told of.
-        now: float64 [users], when each user is asked about, in seconds since 1970; None where the
-            protocol names no time.
-        history: what each user is known to have rated; None for what was fitted on.
-        exclude: what each user must not be shown.
-        tie_order: int [items], who comes first of equal scores; by row where None.
+        history_rows: int [n], the rows of the histories that a model reads.
+        now: float64 [users], time of each user's request, in seconds since 1970; None where the
+            protocol has no times.
+        history: each user's rated items, for baselines; None for the rows fitted on.
+        exclude: each user's excluded items.
+        tie_order: int [items], the order of items with equal scores; by row where None.
         cuts: the k of HR and NDCG; the first is the lists' length.
-        profile_only: whether the users' ids are withheld.
-        lists: whether the lists themselves are measured, such as their coverage.
+        profile_only: whether users' ids are hidden.
+        lists: whether list metrics are measured, such as coverage.
         suffix: of the metrics' names.
     """
 
     relevant: ItemSets
     candidates: np.ndarray
     rows: np.ndarray
-    known: np.ndarray | None = None
+    history_rows: np.ndarray | None = None
     now: np.ndarray | None = None
     history: ItemSets | None = None
     exclude: ItemSets | None = None
@@ -67,43 +67,47 @@ class Task:
 
     @property
     def users(self) -> np.ndarray:
-        """Who is asked, int64 [u], rising."""
+        """The users tested, int64 [u], ascending."""
         return np.flatnonzero(self.relevant.counts)
 
     def ranker(self, artifact: Artifact, dataset: Dataset) -> ModelRanker:
-        """A model that is told what the task tells."""
-        return ModelRanker(artifact, dataset, self.profile_only, self.known, self.now)
+        """A model with this task's histories and times."""
+        return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now)
 
 
 class RankingProtocol(Protocol):
     """A protocol whose runs are made of rankings."""
 
     @abstractmethod
-    def tasks(self, dataset: Dataset, run: Run, options: Options) -> list[Task]:
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """The rankings of a run; the first one is also asked through the index."""
 
-    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:
+    def measure_baseline(
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
+    ) -> RunMetrics:
         """See ``Protocol.measure_baseline``."""
         values = []
         for task in self.tasks(dataset, run, options):
             ranker = make()
-            # That one learns nothing of others: it is what is known of its user, as a history is.
-            told = isinstance(ranker, TakenBefore) and task.known is not None
-            rows = task.known if told else task.rows
+            # It learns nothing of other users: its rows are histories, as a model reads them.
+            by_history = isinstance(ranker, TakenBefore) and task.history_rows is not None
+            rows = task.history_rows if by_history else task.rows
             values.append(measure(dataset, run, task, ranker.fit(dataset, rows)))
-        return joined(values)
+        return join_metrics(values)
 
     def measure_model(
-        self, dataset: Dataset, run: Run, options: Options, artifact: Artifact
-    ) -> Values:
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
+    ) -> RunMetrics:
         """See ``Protocol.measure_model``."""
         tasks = self.tasks(dataset, run, options)
         rankers = [task.ranker(artifact, dataset) for task in tasks]
-        return joined([measure(dataset, run, *both) for both in zip(tasks, rankers, strict=True)])
+        return join_metrics(
+            [measure(dataset, run, *both) for both in zip(tasks, rankers, strict=True)]
+        )
 
 
-def measure(dataset: Dataset, run: Run, task: Task, ranker: Ranker) -> Values:
-    """Ranks all candidates for all who are asked, and reads every metric."""
+def measure(dataset: Dataset, run: SplitRun, task: Task, ranker: Ranker) -> RunMetrics:
+    """Ranks all candidates for all tested users, and computes every metric."""
     ranking = Ranking(
         task.relevant,
         len(dataset.items),
@@ -124,56 +128,56 @@ def measure(dataset: Dataset, run: Run, task: Task, ranker: Ranker) -> Values:
     values = {f"{name}{task.suffix}": value for name, value in values.items()}
     lists: dict[str, float] = {}
     if task.lists:
-        lists = of_lists(dataset, run, task, ranked)
-    return Values(ranked.users, np.ones(len(ranked)), values, lists)
+        lists = list_metrics(dataset, run, task, ranked)
+    return RunMetrics(ranked.users, np.ones(len(ranked)), values, lists)
 
 
-def of_lists(dataset: Dataset, run: Run, task: Task, ranked: Ranked) -> dict[str, float]:
+def list_metrics(dataset: Dataset, run: SplitRun, task: Task, ranked: Ranked) -> dict[str, float]:
     """Coverage, Gini, popularity percentile, novelty and diversity of the lists."""
-    k, best, count = task.cuts[0], ranked.best, takers(dataset, run.split.train)
+    k, best, count = task.cuts[0], ranked.best, user_counts(dataset, run.split.train)
     shown = exposure(best, len(count))[task.candidates]
-    people = len(np.unique(dataset.user[run.split.train]))
-    found = {
+    trained_users = len(np.unique(dataset.user[run.split.train]))
+    metrics = {
         f"coverage@{k}": coverage(shown),
         f"gini@{k}": gini(shown),
         f"percentile@{k}": mean(shown_percentile(best, count)),
-        f"novelty@{k}": mean(novelty(best, count, people)),
+        f"novelty@{k}": mean(novelty(best, count, trained_users)),
     }
     try:
         vectors = category_vectors(dataset, "item", run.split.train)
     except UsageError:
-        return found  # items without categories have no diversity of them
-    return found | {f"diversity@{k}": mean(diversity(best, vectors))}
+        return metrics  # without categories there is no diversity
+    return metrics | {f"diversity@{k}": mean(diversity(best, vectors))}
 
 
-def joined(parts: list[Values]) -> Values:
-    """Several tasks' values side by side, NaN for users whom a task does not ask."""
+def join_metrics(parts: list[RunMetrics]) -> RunMetrics:
+    """Several tasks' values side by side, NaN for users whom a task does not test."""
     users = np.unique(np.concatenate([part.users for part in parts]))
     values: dict[str, np.ndarray] = {}
     lists: dict[str, float] = {}
     for part in parts:
-        place = np.searchsorted(users, part.users)
+        row = np.searchsorted(users, part.users)
         for name, value in part.values.items():
             values[name] = np.full(len(users), np.nan)
-            values[name][place] = value
+            values[name][row] = value
         lists |= part.lists
-    return Values(users, np.ones(len(users)), values, lists)
+    return RunMetrics(users, np.ones(len(users)), values, lists)
 
 
 def blocks(users: np.ndarray, items: int) -> Iterator[np.ndarray]:
-    """Users cut so that a block's scores are ``SCORES`` at most."""
-    size = max(1, SCORES // items)
+    """Blocks of users, each with at most ``MAX_SCORES`` scores."""
+    size = max(1, MAX_SCORES // items)
     for start in range(0, len(users), size):
         yield users[start : start + size]
 
 
-def rated(dataset: Dataset) -> np.ndarray:
-    """Whether anyone rated an item at all, bool [items]: what the protocols rank."""
-    found: np.ndarray = np.bincount(dataset.item, minlength=len(dataset.items)) > 0
-    return found
+def rated_items(dataset: Dataset) -> np.ndarray:
+    """Whether each item has a rating, bool [items]: these are ranked."""
+    rated: np.ndarray = np.bincount(dataset.item, minlength=len(dataset.items)) > 0
+    return rated
 
 
-def liked(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+def liked_rows(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
     """Those of some rows, int [n], whose rating counts as liking.
 
     Raises:
@@ -185,3 +189,14 @@ def liked(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
             f"no rating to be tested on is {dataset.schema.like:g} or more, so nothing is liked"
         )
     return kept
+
+
+def first_times(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """Each user's first time in some rows, float64 [users]; infinite for users without one.
+
+    A model that reads the clock gets this time and no later one.
+    """
+    times = np.full(len(dataset.users), np.inf)
+    if dataset.time is not None:
+        np.minimum.at(times, dataset.user[rows], dataset.time[rows].astype(np.float64))
+    return times

@@ -1,4 +1,4 @@
-"""Protocol ``rating``: how many stars off is a predicted rating?"""
+"""Protocol ``rating``: the error of predicted ratings."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from typing import ClassVar
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.split import random_split
+from fusionrec.data.splits import random_split
 from fusionrec.evaluation.baselines import Bias, Rater
-from fusionrec.evaluation.measured import Values
-from fusionrec.evaluation.model import ModelRater
+from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.evaluation.protocols.common import (
     Make,
-    Options,
     Protocol,
-    Run,
-    each_seed,
+    ProtocolOptions,
+    SplitRun,
     refuse,
+    runs_by_seed,
 )
+from fusionrec.registry import Artifact
 
 
 class Rating(Protocol):
     """A random share of the ratings is hidden and predicted; RMSE and MAE in the rating's unit.
 
-    Times are dropped and the rows put in the order of users and items before anything is split, so
-    that neither a clock nor the file's order can be read.
+    Times are dropped and the rows sorted by user and item before the split, so that neither the
+    time nor the file's order can be read.
     """
 
     name: ClassVar[str] = "rating"
@@ -37,8 +37,8 @@ class Rating(Protocol):
     takes: ClassVar[frozenset[str]] = frozenset({"share"})
     rates: ClassVar[bool] = True
 
-    def known(self) -> tuple[str, ...]:
-        """See ``Protocol.known``."""
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
         return ("bias",)
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
@@ -62,33 +62,39 @@ class Rating(Protocol):
         """See ``Protocol.notes``."""
         return ["times and the order of ratings were dropped before the split"]
 
-    def runs(self, dataset: Dataset, options: Options) -> list[Run]:
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
         """See ``Protocol.runs``; one per seed."""
         share = 0.1 if options.share is None else options.share
-        return each_seed(options, lambda seed: random_split(dataset, share, seed))
+        return runs_by_seed(options, lambda seed: random_split(dataset, share, seed))
 
-    def measure_baseline(self, dataset: Dataset, run: Run, options: Options, make: Make) -> Values:  # noqa: ARG002
+    def measure_baseline(
+        self,
+        dataset: Dataset,
+        run: SplitRun,
+        options: ProtocolOptions,  # noqa: ARG002
+        make: Make,
+    ) -> RunMetrics:
         """See ``Protocol.measure_baseline``."""
-        return errors(dataset, run, make().fit(dataset, run.split.train))
+        return measure_errors(dataset, run, make().fit(dataset, run.split.train))
 
     def measure_model(
         self,
         dataset: Dataset,
-        run: Run,
-        options: Options,  # noqa: ARG002
+        run: SplitRun,
+        options: ProtocolOptions,  # noqa: ARG002
         artifact: Artifact,
-    ) -> Values:
+    ) -> RunMetrics:
         """See ``Protocol.measure_model``."""
-        return errors(dataset, run, ModelRater(artifact, dataset))
+        return measure_errors(dataset, run, ModelRater(artifact, dataset))
 
 
-def errors(dataset: Dataset, run: Run, rater: Rater) -> Values:
-    """Each user's RMSE and MAE over their hidden ratings, weighted by how many these are."""
+def measure_errors(dataset: Dataset, run: SplitRun, rater: Rater) -> RunMetrics:
+    """Each user's RMSE and MAE over their hidden ratings, weighted by the number of these."""
     rows = run.split.test
     user, actual = dataset.user[rows], dataset.rating[rows].astype(np.float64)
     error = rater.predict(user, dataset.item[rows]) - actual
-    users, place, count = np.unique(user, return_inverse=True, return_counts=True)
-    squares = np.bincount(place, error**2) / count
-    absolute = np.bincount(place, np.abs(error)) / count
+    users, row, count = np.unique(user, return_inverse=True, return_counts=True)
+    squares = np.bincount(row, error**2) / count
+    absolute = np.bincount(row, np.abs(error)) / count
     values = {"rmse": np.sqrt(squares), "mae": absolute}
-    return Values(users.astype(np.int64), count.astype(np.float64), values)
+    return RunMetrics(users.astype(np.int64), count.astype(np.float64), values)

@@ -37,7 +37,7 @@ def table(
     """A table that scrolls by itself where it is wider than the page.
 
     Args:
-        caption: says what it holds.
+        caption: of the table.
         header: the columns' names, with units.
         rows: cells.
         words: columns of words, which stand left; numbers stand right.
@@ -45,8 +45,8 @@ def table(
     """
 
     def cell(kind: str, column: int, text: str, **attributes: str) -> Markup:
-        place = {} if column in words else {"class_": "number"}
-        return tag(kind, text, **place, **attributes)
+        style = {} if column in words else {"class_": "number"}
+        return tag(kind, text, **style, **attributes)
 
     head = tag("tr", *(cell("th", c, text, scope="col") for c, text in enumerate(header)))
     body = [

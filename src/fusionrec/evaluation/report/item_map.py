@@ -1,4 +1,4 @@
-"""A map of the item vectors: the plane in which they differ most, and what lies where on it."""
+"""A map of the items: their vectors' first two principal components, coloured by category."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.evaluation.report.scorer import label, telling_field, values_of
+from fusionrec.evaluation.report.scoring import categories_of, category_field, label
+from fusionrec.registry import Artifact
 
 MOST_ITEMS = 5_000  # points; beyond, the most rated are shown
 COLOURS = 11  # categories that have their own; the rest are "other"
 OTHER = "other"
-_NAMED = 60  # best-known items whose titles are tried; as many as fit are written
+_NAMED = 60  # best-known items whose titles are tried; those that fit are drawn
 
 
 @dataclass(frozen=True)
 class ItemMap:
-    """Points and what they are.
+    """Points, their categories and their titles.
 
     Attributes:
         points: float64 [n, 2].
-        kept: shares of the vectors' variance along the two axes.
+        kept: share of the vectors' variance along each axis.
         items: how many there are in all.
         field: name of the category that colours; empty if there is none.
         kinds: the categories that have a colour, the most frequent first, OTHER last if any.
-        kind: int64 [n], each point's place in ``kinds``.
+        kind: int64 [n], each point's index in ``kinds``.
         count: int64 [n], how often each was rated.
-        titles: the best known first, with their rows among the points.
+        titles: (row among the points, title), the best known first.
     """
 
     points: np.ndarray
@@ -81,19 +81,19 @@ def title_of(artifact: Artifact, item: int) -> str:
 
 
 def _kinds(artifact: Artifact, chosen: np.ndarray) -> tuple[str, list[str], np.ndarray]:
-    """The field that colours, its values with a colour, and each point's place among them."""
-    field = telling_field(artifact)
+    """The field that colours, its values with a colour, and each point's index among them."""
+    field = category_field(artifact)
     if field is None:
         return "", ["item"], np.zeros(len(chosen), dtype=np.int64)
     column = artifact.items.columns[field.name]
-    held = [values_of(field, value) for value in column]
-    frequency = Counter(value for values in held for value in values)
-    # Of several categories the rarest tells most: every third film is a drama.
-    own = [min(held[i], key=lambda v: (frequency[v], v), default="") for i in chosen]
+    categories = [categories_of(field, value) for value in column]
+    frequency = Counter(value for values in categories for value in values)
+    # Of several categories take the rarest: every third film is a drama.
+    own = [min(categories[i], key=lambda v: (frequency[v], v), default="") for i in chosen]
     ranked = sorted(Counter(own).items(), key=lambda pair: (-pair[1], pair[0]))
     kept = [value for value, _ in ranked if value][:COLOURS]
-    place = {value: number for number, value in enumerate(kept)}
-    kind = np.array([place.get(value, len(kept)) for value in own], dtype=np.int64)
+    index = {value: number for number, value in enumerate(kept)}
+    kind = np.array([index.get(value, len(kept)) for value in own], dtype=np.int64)
     names = [label(field, value) for value in kept]
     if (kind == len(kept)).any():
         names.append(OTHER)

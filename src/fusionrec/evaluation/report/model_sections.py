@@ -1,4 +1,4 @@
-"""The sections that need no held-out rows."""
+"""The sections that need no holdout."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.artifact import Artifact
-from fusionrec.evaluation.report import item_map as maps
-from fusionrec.evaluation.report import map_plot, plots
-from fusionrec.evaluation.report import people as examples
-from fusionrec.evaluation.report import shown as showing
-from fusionrec.evaluation.report.held_out import HeldOut
+from fusionrec.evaluation.report import (
+    example_users,
+    exposure,
+    item_map,
+    item_map_plot,
+    plots,
+)
+from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.html import Markup, facts, join, number, percent, table, tag
-from fusionrec.evaluation.report.measured import K
-from fusionrec.evaluation.report.scorer import MOST_USERS, Scorer
-from fusionrec.evaluation.report.wording import again, wording
+from fusionrec.evaluation.report.quality import K
+from fusionrec.evaluation.report.scoring import MOST_USERS, Scorer
+from fusionrec.evaluation.report.terms import repeat_note, terms_for
+from fusionrec.registry import Artifact
 
 # Of lists: its name among the metrics, its name for people, which may need a word of the wording, a
 # factor, and how it is written.
@@ -29,16 +32,16 @@ _OF_LISTS: tuple[tuple[str, str, float, Callable[[float], str]], ...] = (
 )
 
 
-def model(artifact: Artifact, held: HeldOut | None) -> Markup:
+def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
     """What the manifest says, in words and with units."""
-    m, words = artifact.manifest, wording(artifact.schema)
+    m, words = artifact.manifest, terms_for(artifact.schema)
     rated = int((artifact.item_counts > 0).sum())
     reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
-    if artifact.reading:
-        reads += f" (the newest {artifact.reading.length:,} {words.many} of it)"
+    if artifact.history_features:
+        reads += f" (the newest {artifact.history_features.length:,} {words.plural} of it)"
     pairs = [
         ("Data set", m["data"]),
-        (f"{words.heading} given to training", f"{m['interactions']:,}{_parted(m, held)}"),
+        (f"{words.heading} given to training", f"{m['interactions']:,}{_split_counts(m, holdout)}"),
         ("Users", f"{m['users']:,}"),
         ("Items", f"{m['items']:,}, {rated:,} of them {words.done}"),
         ("Made", f"{m['created'].replace('T', ' ').removesuffix('Z')} UTC"),
@@ -48,40 +51,42 @@ def model(artifact: Artifact, held: HeldOut | None) -> Markup:
         ("Fingerprint of the rows given", m["rows"]),
         ("Fingerprint of the rows trained on", m["training"].get("trained_rows", "not kept")),
     ]
-    said = "A score is 5 times the cosine between a user's and an item's vector, from −5 to 5."
-    parts = [facts(pairs), tag("p", f"{said} {_meaning(artifact)}")]
+    intro = "A score is 5 times the cosine between a user's and an item's vector, from −5 to 5."
+    parts = [facts(pairs), tag("p", f"{intro} {_score_meaning(artifact)}")]
     if m["data"].startswith("synthetic"):
         note = "These rows are synthetic: no figure here says anything of real people."
         parts.insert(0, tag("p", note, class_="note"))
     return join([*parts, _recipe(artifact)])
 
 
-def _meaning(artifact: Artifact) -> str:
+def _score_meaning(artifact: Artifact) -> str:
     """What a score says of a rating."""
     star = "A star is one point of the data set's rating scale."
     if artifact.schema.events:
         return (
             "It only ranks: this version learned from what people did, not from how they liked it."
         )
-    if not artifact.rates:
+    if not artifact.predicts_ratings:
         return f"It ranks, and predicts no rating: this version was not taught any. {star}"
     low, high = artifact.schema.rating_range
     unit = artifact.manifest["score"].get("rating_per_score", artifact.scores.unit)
-    said = (
+    intro = (
         f"It predicts a rating: stars = {artifact.scores.rating(0.0):g} + {unit:g} × score, held "
         f"within {low:g} to {high:g}. {star}"
     )
-    if artifact.stars is None:
-        return said
+    if artifact.rating_head is None:
+        return intro
     return (
-        f"{said} A known user's stars for an item that others rated come from a rating head "
+        f"{intro} A known user's stars for an item that others rated come from a rating head "
         "instead, which reads what the user rated and who rated the item; scores alone rank."
     )
 
 
-def _parted(manifest: Mapping[str, Any], held: HeldOut | None) -> str:
-    if held is not None:
-        return f" ({len(held.trained):,} trained on, {len(held.rows):,} held out for validation)"
+def _split_counts(manifest: Mapping[str, Any], holdout: Holdout | None) -> str:
+    if holdout is not None:
+        return (
+            f" ({len(holdout.trained):,} trained on, {len(holdout.rows):,} held out for validation)"
+        )
     share = manifest.get("recipe", {}).get("training", {}).get("validation", 0)
     if not share:
         return ""
@@ -108,14 +113,14 @@ def _recipe(artifact: Artifact) -> Markup:
     return tag("details", tag("summary", "Recipe"), made)
 
 
-def learning(artifact: Artifact) -> Markup:
+def learning_section(artifact: Artifact) -> Markup:
     """Errors by epoch."""
     trained = artifact.manifest["training"]
     epochs, best = trained["epochs"], trained.get("best_epoch")
     if not epochs:
         return tag("p", "The version keeps no training figures.")
     judged, measure = epochs[0]["validation"] is not None, trained["measure"]
-    said = (
+    intro = (
         f"Epoch {best} was kept: its {measure['validation']} on the validation rows is the best. "
         "So the validation rows chose the epoch, and figures on them are a little better than on "
         "rows that chose nothing."
@@ -140,11 +145,11 @@ def learning(artifact: Artifact) -> Markup:
         f"{measure['unit'].capitalize()} per s",
     ]
     shown = tag("details", tag("summary", "Figures by epoch"), table("By epoch", header, rows))
-    why = _watched(judged, measure)
-    return join([tag("p", f"{said} {why}"), plots.learning(epochs, best, measure), shown])
+    reason = _train_figure_note(judged, measure)
+    return join([tag("p", f"{intro} {reason}"), plots.learning(epochs, best, measure), shown])
 
 
-def _watched(judged: bool, measure: Mapping[str, Any]) -> str:
+def _train_figure_note(judged: bool, measure: Mapping[str, Any]) -> str:
     """How the figure of the training rows is taken."""
     train = measure["train"]
     above = ", and may lie above that of the validation rows"
@@ -154,74 +159,74 @@ def _watched(judged: bool, measure: Mapping[str, Any]) -> str:
     )
 
 
-def scores(scorer: Scorer, held: HeldOut | None) -> Markup:
-    """How scores are spread over what was rated so or so, and what was not rated."""
-    found, words = showing.scored(scorer, held), wording(scorer.artifact.schema)
-    unseen = held is not None and len(held.rows) > 0
-    said = (
+def scores_section(scorer: Scorer, holdout: Holdout | None) -> Markup:
+    """The distribution of scores by rating, and of unrated pairs."""
+    samples, words = exposure.score_samples(scorer, holdout), terms_for(scorer.artifact.schema)
+    unseen = holdout is not None and len(holdout.rows) > 0
+    intro = (
         f"Scores, which are cosines times 5, of {words.done} pairs of user and item "
-        f"({_whose(scorer.artifact, unseen)}), {words.apart}, and of pairs drawn at random "
+        f"({_pairs_origin(scorer.artifact, unseen)}), {words.apart}, and of pairs drawn at random "
         f"that nobody {words.did}. The further the rows are apart, the more a score tells."
     )
-    if not scorer.artifact.rates:
-        said += f" They rank; none of them stands for a {words.value}."
+    if not scorer.artifact.predicts_ratings:
+        intro += f" They rank; none of them stands for a {words.value}."
     rows = [
         [s.label, f"{len(s.scores):,}"]
         + [number(float(np.quantile(s.scores, q)), 2) for q in (0.05, 0.5, 0.95)]
         + ([] if s.stars is None else [number(s.stars, 2)])
-        for s in found
+        for s in samples
     ]
-    header = [words.one.capitalize(), "Pairs", "Score, 5%", "Median", "95%"]
-    header += ["Mean stars by the score"] if scorer.artifact.rates else []
-    made = table(f"Scores by {words.one}", header, rows)
-    return join([tag("p", said), plots.scores(found), made])
+    header = [words.singular.capitalize(), "Pairs", "Score, 5%", "Median", "95%"]
+    header += ["Mean stars by the score"] if scorer.artifact.predicts_ratings else []
+    made = table(f"Scores by {words.singular}", header, rows)
+    return join([tag("p", intro), plots.scores(samples), made])
 
 
-def _whose(artifact: Artifact, unseen: bool) -> str:
-    """Whose ratings the scores are of, and what the users' vectors have read of them."""
+def _pairs_origin(artifact: Artifact, unseen: bool) -> str:
+    """Which ratings the scores are of, and whether the users' vectors read them."""
     if unseen:
-        reads = ", by vectors of the histories without them" if artifact.reading else ""
+        reads = ", by vectors of the histories without them" if artifact.history_features else ""
         return f"held out for validation{reads}"
-    reads = "; the users' vectors read them" if artifact.reading else ""
+    reads = "; the users' vectors read them" if artifact.history_features else ""
     return f"given to training, which it may have learnt{reads}"
 
 
-def item_map(artifact: Artifact) -> Markup:
+def item_map_section(artifact: Artifact) -> Markup:
     """The items in a plane."""
-    found, words = maps.item_map(artifact), wording(artifact.schema)
-    both = sum(found.kept)
-    said = [
+    points, words = item_map.item_map(artifact), terms_for(artifact.schema)
+    both = sum(points.kept)
+    intro = [
         f"The {artifact.manifest['dim']} numbers of each item's vector in two: the principal plane "
         f"keeps {percent(both)} of their variance, so that distances here are a hint, no proof. "
         f"Larger points were {words.done} more often."
     ]
-    if found.field:
-        said.append(
-            f" Colour and mark show the {found.field}; an item with several counts as the rarest "
-            f"of them. The {len(found.kinds)} shown are the most frequent."
+    if points.field:
+        intro.append(
+            f" Colour and mark show the {points.field}; an item with several counts as the rarest "
+            f"of them. The {len(points.kinds)} shown are the most frequent."
         )
-    if len(found.points) < found.items:
-        shown_are = f"the {len(found.points):,} most {words.done} of {found.items:,} items"
-        said.append(f" Shown are {shown_are}.")
-    return join([tag("p", "".join(said)), map_plot.plot(found, words)])
+    if len(points.points) < points.items:
+        shown_are = f"the {len(points.points):,} most {words.done} of {points.items:,} items"
+        intro.append(f" Shown are {shown_are}.")
+    return join([tag("p", "".join(intro)), item_map_plot.plot(points, words)])
 
 
-def shown(scorer: Scorer) -> Markup:
+def exposure_section(scorer: Scorer) -> Markup:
     """How popular, varied and evenly spread the lists are."""
     schema = scorer.artifact.schema
-    found, words = showing.shown(scorer), wording(schema)
+    lists, words = exposure.list_exposure(scorer), terms_for(schema)
     everybody = len(scorer.artifact.users)
-    whose = f"all {found.users:,} users"
-    if found.users < everybody:
-        whose = f"{found.users:,} of {everybody:,} users, at most {MOST_USERS:,}, drawn at random"
+    whose = f"all {lists.users:,} users"
+    if lists.users < everybody:
+        whose = f"{lists.users:,} of {everybody:,} users, at most {MOST_USERS:,}, drawn at random"
     had = f"what they have {words.done}"
     had = f"{had} included" if schema.repeats else f"without {had}"
-    said = (
+    intro = (
         f"The {K} items that would be shown to each of {whose}, {had}. Of the same lists from "
-        f"popularity alone, everybody's hardly differ.{again(schema)}"
+        f"popularity alone, everybody's hardly differ.{repeat_note(schema)}"
     )
-    ours, theirs = found.model, found.popular
-    rows = [  # of a catalogue without K items nothing is known of lists of as many
+    ours, theirs = lists.model, lists.popular
+    rows = [  # a catalog of fewer than K items has no lists of K: NaN
         [
             name.format(done=words.done),
             *(write(scale * of.get(f"{key}@{K}", math.nan)) for of in (ours, theirs)),
@@ -229,34 +234,36 @@ def shown(scorer: Scorer) -> Markup:
         for key, name, scale, write in _OF_LISTS
     ]
     made = table(f"Lists of {K}", ["Figure", "Model", "Popularity"], rows)
-    return join([tag("p", said), plots.shown(found, words), made])
+    return join([tag("p", intro), plots.exposure(lists, words), made])
 
 
-def people(artifact: Artifact) -> Markup:
+def example_section(artifact: Artifact) -> Markup:
     """Users with their history and their list."""
-    found = examples.people(artifact)
-    said = (
-        f"{len(found)} users drawn at random, the same ones every time: "
-        f"{wording(artifact.schema).shown_first}, and what they would be shown now."
+    users = example_users.example_users(artifact)
+    intro = (
+        f"{len(users)} users drawn at random, the same ones every time: "
+        f"{terms_for(artifact.schema).shown_first}, and what they would be shown now."
     )
-    if artifact.rates and artifact.stars is not None:
-        said += (
+    if artifact.predicts_ratings and artifact.rating_head is not None:
+        intro += (
             " The lists go by the score; the predicted stars are the rating head's, where it knows "
             "the user and the item."
         )
-    return join([tag("p", said), *(_person(artifact, p, n < 2) for n, p in enumerate(found))])
+    return join(
+        [tag("p", intro), *(_user(artifact, user, opened=n < 2) for n, user in enumerate(users))]
+    )
 
 
-def _person(artifact: Artifact, person: examples.Person, opened: bool) -> Markup:
-    rates, events = artifact.rates, artifact.schema.events
-    words = wording(artifact.schema)
-    profile = ", ".join(f"{name}: {value}" for name, value in person.profile if value)
-    who = f"User {person.id}" + (f" · {profile}" if profile else "")
-    summary = f"{who} · {person.rated:,} {words.done}"
+def _user(artifact: Artifact, user: example_users.ExampleUser, *, opened: bool) -> Markup:
+    rates, events = artifact.predicts_ratings, artifact.schema.events
+    words = terms_for(artifact.schema)
+    profile = ", ".join(f"{name}: {value}" for name, value in user.profile if value)
+    who = f"User {user.id}" + (f" · {profile}" if profile else "")
+    summary = f"{who} · {user.rated:,} {words.done}"
     history = table(
-        f"Some of what they {words.did} ({len(person.history)} of {person.rated:,})",
+        f"Some of what they {words.did} ({len(user.history)} of {user.rated:,})",
         ["Item", "Category", "Weight" if events else "Given (stars)"],
-        [[title, category, f"{rating:g}"] for title, category, rating in person.history],
+        [[title, category, f"{rating:g}"] for title, category, rating in user.history],
         words=(0, 1),
     )
     answer = table(
@@ -265,7 +272,7 @@ def _person(artifact: Artifact, person: examples.Person, opened: bool) -> Markup
         [
             [str(item.rank), item.title, category, _score(item.score)]
             + ([] if not rates else ["–" if item.stars is None else number(item.stars, 2)])
-            for item, category in person.answer
+            for item, category in user.answer
         ],
         words=(1, 2),
         name=1,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fusionrec import __version__
-from fusionrec.artifact import Artifact
+from fusionrec._version import __version__
 from fusionrec.data.dataset import Dataset
 from fusionrec.evaluation.report import model_sections, quality_sections
-from fusionrec.evaluation.report.held_out import held_out
+from fusionrec.evaluation.report.holdout import find_holdout
 from fusionrec.evaluation.report.html import Markup, join, tag
-from fusionrec.evaluation.report.measured import measure
-from fusionrec.evaluation.report.scorer import Scorer
+from fusionrec.evaluation.report.quality import measure
+from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.style import CSS
+from fusionrec.registry import Artifact
 
 SECTIONS = {
     "model": "What this model is",
@@ -23,7 +23,7 @@ SECTIONS = {
     "shown": "What is shown",
     "people": "Example users",
 }
-# No browser fetches anything for this page, whatever a title holds.
+# The page loads nothing from elsewhere, whatever a title contains.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
@@ -32,25 +32,25 @@ def render(artifact: Artifact, dataset: Dataset | None = None) -> str:
 
     Args:
         artifact: the version.
-        dataset: what it was trained on; by it, what training held out is measured.
+        dataset: what it was trained on; needed to measure the holdout.
 
     Raises:
         UsageError: the version was trained on another data set.
     """
-    held = held_out(artifact, dataset) if dataset is not None else None
-    blind = Scorer(artifact, held)  # whose scores of held-out rows come from nothing of them
-    measured = measure(blind, held) if held is not None and len(held.rows) else None
-    why = quality_sections.why_absent(artifact, held)
+    holdout = find_holdout(artifact, dataset) if dataset is not None else None
+    scorer = Scorer(artifact, holdout)  # its vectors read none of the holdout rows
+    measured = measure(scorer, holdout) if holdout is not None and len(holdout.rows) else None
+    reason = quality_sections.why_absent(artifact, holdout)
     parts = {
-        "model": model_sections.model(artifact, held),
-        "learning": model_sections.learning(artifact),
-        "ranking": quality_sections.ranking(artifact, measured, why),
-        "groups": quality_sections.groups(artifact, measured, why),
-        "strata": quality_sections.strata(artifact, measured, why),
-        "scores": model_sections.scores(blind, held),
-        "map": model_sections.item_map(artifact),
-        "shown": model_sections.shown(Scorer(artifact)),
-        "people": model_sections.people(artifact),
+        "model": model_sections.model_section(artifact, holdout),
+        "learning": model_sections.learning_section(artifact),
+        "ranking": quality_sections.ranking_section(artifact, measured, reason),
+        "groups": quality_sections.groups_section(artifact, measured, reason),
+        "strata": quality_sections.strata_section(artifact, measured, reason),
+        "scores": model_sections.scores_section(scorer, holdout),
+        "map": model_sections.item_map_section(artifact),
+        "shown": model_sections.exposure_section(Scorer(artifact)),
+        "people": model_sections.example_section(artifact),
     }
     return _page(artifact, parts)
 

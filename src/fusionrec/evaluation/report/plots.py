@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec.evaluation.report.draw import FAINT, FIRST, GREY, SECOND, figure, legend
+from fusionrec.evaluation.report.exposure import BINS, Exposure, ScoreSample
 from fusionrec.evaluation.report.html import Markup, number, percent
-from fusionrec.evaluation.report.measured import KS, ByK, Group, K, Stratum
-from fusionrec.evaluation.report.shown import BINS, Scored, Shown
-from fusionrec.evaluation.report.wording import Wording
+from fusionrec.evaluation.report.quality import KS, K, MetricsByK, PopularityBand, UserGroup
+from fusionrec.evaluation.report.svg import FAINT, FIRST, GREY, SECOND, figure, legend
+from fusionrec.evaluation.report.terms import Terms
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,14 +29,14 @@ def learning(
 
     def draw(canvas: Figure) -> None:
         looks = ((FIRST, "o", "-"), (SECOND, "s", "--"))
-        for place, (name, what, values) in enumerate(lines):
-            if place < plots:
-                axes = canvas.add_subplot(1, plots, place + 1)
+        for position, (name, what, values) in enumerate(lines):
+            if position < plots:
+                axes = canvas.add_subplot(1, plots, position + 1)
                 if best is not None:
                     axes.axvline(
                         best, color=FAINT, linestyle=":", linewidth=1.2, label="epoch kept"
                     )
-            colour, mark, dash = looks[place]
+            colour, mark, dash = looks[position]
             axes.plot(numbers, values, color=colour, marker=mark, linestyle=dash, label=name)
             axes.set_xlabel("epoch")
             axes.set_ylabel(what)
@@ -51,7 +51,7 @@ def learning(
     return figure("learning", alt, caption, (5.6 if plots == 1 else 8.0, 3.2), draw)
 
 
-def by_k(name: str, title: str, measured: ByK) -> Markup:
+def by_k(name: str, title: str, measured: MetricsByK) -> Markup:
     """One metric of the model and of popularity over K; ``name`` is as in ``metrics.figures``."""
     ours, theirs = ([f[f"{name}@{k}"] for k in KS] for f in (measured.model, measured.popular))
 
@@ -75,53 +75,53 @@ def by_k(name: str, title: str, measured: ByK) -> Markup:
     return figure(f"by-k-{name}", alt, f"{title} at K, higher is better.", (4.0, 3.0), draw)
 
 
-def groups(name: str, found: Sequence[Group]) -> Markup:
+def groups(name: str, groups: Sequence[UserGroup]) -> Markup:
     """NDCG of each group of users, with its interval."""
 
     def draw(canvas: Figure) -> None:
         axes = canvas.add_subplot()
-        place = np.arange(len(found))
-        value = np.array([g.ndcg for g in found])
-        margin = np.nan_to_num(np.array([g.margin for g in found]))
+        position = np.arange(len(groups))
+        value = np.array([g.ndcg for g in groups])
+        margin = np.nan_to_num(np.array([g.margin for g in groups]))
         low = np.minimum(margin, value)  # NDCG does not go below 0
         axes.errorbar(
-            value, place, xerr=(low, margin), fmt="o", color=FIRST, ecolor=GREY, elinewidth=1.4
+            value, position, xerr=(low, margin), fmt="o", color=FIRST, ecolor=GREY, elinewidth=1.4
         )
-        axes.set_yticks(place, [_short(g.label, 24) for g in found])
-        axes.set_ylim(len(found) - 0.4, -0.6)
+        axes.set_yticks(position, [_short(g.label, 24) for g in groups])
+        axes.set_ylim(len(groups) - 0.4, -0.6)
         axes.set_xlim(left=0)
         axes.grid(visible=False, axis="y")
         axes.set_xlabel(f"NDCG@{K}, with its 95% interval")
 
-    known = [g for g in found if not np.isnan(g.ndcg)]
+    known = [g for g in groups if not np.isnan(g.ndcg)]
     best, worst = max(known, key=lambda g: g.ndcg), min(known, key=lambda g: g.ndcg)
     alt = (
         f"Dot plot: NDCG@{K} by {name}, from {worst.ndcg:.3f} ({worst.label}) to {best.ndcg:.3f} "
         f"({best.label})."
     )
-    size = (5.2, 1.0 + 0.27 * len(found))
+    size = (5.2, 1.0 + 0.27 * len(groups))
     return figure(f"group-{name}", alt, f"By {name}. Wide intervals hold few users.", size, draw)
 
 
-def strata(found: Sequence[Stratum], words: Wording) -> Markup:
-    """Shares of catalogue, ratings and places in lists, by stratum."""
+def strata(bands: Sequence[PopularityBand], words: Terms) -> Markup:
+    """Shares of catalog, ratings and places in lists, by stratum."""
     bars = (
-        ("items", GREY, "", [s.catalogue for s in found]),
-        (words.many, SECOND, "//", [s.ratings for s in found]),
-        ("places in lists", FIRST, "", [s.shown for s in found]),
+        ("items", GREY, "", [s.catalog for s in bands]),
+        (words.plural, SECOND, "//", [s.ratings for s in bands]),
+        ("places in lists", FIRST, "", [s.shown for s in bands]),
     )
 
     def draw(canvas: Figure) -> None:
         axes = canvas.add_subplot()
-        place = np.arange(len(found))
+        position = np.arange(len(bands))
         for row, (label, colour, hatch, values) in enumerate(bars):
-            at = place + 0.27 * (row - 1)
+            at = position + 0.27 * (row - 1)
             drawn = axes.barh(
                 at, [100 * v for v in values], 0.25, label=label, color=colour, hatch=hatch,
                 edgecolor="#00000000",
             )  # fmt: skip
             axes.bar_label(drawn, [percent(v, 0) for v in values], padding=3, fontsize=9)
-        axes.set_yticks(place, [s.name for s in found])
+        axes.set_yticks(position, [s.name for s in bands])
         axes.invert_yaxis()
         axes.grid(visible=False, axis="y")
         axes.set_xlim(0, 112)
@@ -129,22 +129,22 @@ def strata(found: Sequence[Stratum], words: Wording) -> Markup:
         legend(axes)
 
     alt = "Bar plot: " + "; ".join(
-        f"{s.name}: {percent(s.catalogue, 0)} of items, {percent(s.ratings, 0)} of {words.many}, "
+        f"{s.name}: {percent(s.catalog, 0)} of items, {percent(s.ratings, 0)} of {words.plural}, "
         f"{percent(s.shown, 0)} of places in lists"
-        for s in found
+        for s in bands
     )
     return figure("strata", f"{alt}.", "What each stratum takes.", (5.6, 3.2), draw)
 
 
-def scores(found: Sequence[Scored]) -> Markup:
+def scores(samples: Sequence[ScoreSample]) -> Markup:
     """A histogram of scores for each kind of pair, one above the other."""
-    everything = np.concatenate([s.scores for s in found])
+    everything = np.concatenate([s.scores for s in samples])
     edges = np.linspace(everything.min() - 1e-6, everything.max() + 1e-6, 61)
     middle = (edges[1:] + edges[:-1]) / 2
 
     def draw(canvas: Figure) -> None:
         axes = canvas.add_subplot()
-        for row, kind in enumerate(reversed(found)):
+        for row, kind in enumerate(reversed(samples)):
             height = np.histogram(kind.scores, edges)[0].astype(float)
             height *= 0.85 / max(height.max(), 1)
             colour = GREY if kind.free else FIRST
@@ -152,26 +152,26 @@ def scores(found: Sequence[Scored]) -> Markup:
             axes.plot(middle, row + height, color=colour, linewidth=1)
             median = float(np.median(kind.scores))
             axes.plot([median, median], [row, row + 0.85], color=SECOND, linewidth=1.6)
-        axes.set_yticks(np.arange(len(found)), [s.label for s in reversed(found)])
-        axes.set_ylim(-0.1, len(found) + 0.05)
+        axes.set_yticks(np.arange(len(samples)), [s.label for s in reversed(samples)])
+        axes.set_ylim(-0.1, len(samples) + 0.05)
         axes.set_xlabel("score (5·cosine); the upright line is the median")
 
     alt = "Histograms of scores; medians: " + ", ".join(
-        f"{s.label} {number(float(np.median(s.scores)), 2)}" for s in found
+        f"{s.label} {number(float(np.median(s.scores)), 2)}" for s in samples
     )
-    size = (5.6, 1.2 + 0.5 * len(found))
+    size = (5.6, 1.2 + 0.5 * len(samples))
     return figure("scores", f"{alt}.", "Each row is scaled to its own height.", size, draw)
 
 
-def shown(found: Shown, words: Wording) -> Markup:
-    """Where the lists' places and the ratings lie among the popularity percentiles."""
+def exposure(lists: Exposure, words: Terms) -> Markup:
+    """Popularity percentiles of the lists' items and of the rated items."""
     edges = np.linspace(0, 100, BINS + 1)
 
     def draw(canvas: Figure) -> None:
         axes = canvas.add_subplot()
-        places, rated = 100 * found.places, 100 * found.rated
-        axes.stairs(places, edges, color=FIRST, linewidth=1.8, label="places in lists")
-        axes.stairs(rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label=words.many)
+        shown, rated = 100 * lists.shown, 100 * lists.rated
+        axes.stairs(shown, edges, color=FIRST, linewidth=1.8, label="places in lists")
+        axes.stairs(rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label=words.plural)
         axes.axhline(100 / BINS, color=FAINT, linestyle=":", linewidth=1.2, label="all items alike")
         axes.set_xlabel(f"popularity percentile of the item (100 is the most {words.done})")
         axes.set_ylabel(f"share per {100 // BINS} percentiles (%)")
@@ -179,8 +179,8 @@ def shown(found: Shown, words: Wording) -> Markup:
         legend(axes)
 
     alt = (
-        f"Step plot: the {100 // BINS}% best-known items take {percent(found.places[-1])} of the "
-        f"places in lists and {percent(found.rated[-1])} of all {words.many}."
+        f"Step plot: the {100 // BINS}% best-known items take {percent(lists.shown[-1])} of the "
+        f"places in lists and {percent(lists.rated[-1])} of all {words.plural}."
     )
     caption = f"Lists beside what people {words.did} themselves."
     return figure("shown", alt, caption, (5.6, 3.2), draw)

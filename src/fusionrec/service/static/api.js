@@ -40,11 +40,11 @@ async function call(method, path, { query = {}, body, signal } = {}) {
 }
 
 async function troubleOf(response) {
-  const told = await response.json().catch(() => ({}));
+  const problem = await response.json().catch(() => ({}));
   const wait = Number(response.headers.get("Retry-After")) || 0;
-  const faults = (told.errors ?? []).map((one) => one.message);
-  const message = [told.detail ?? response.statusText, ...faults].join("; ");
-  return new Trouble(response.status, message, told.hint, wait);
+  const faults = (problem.errors ?? []).map((one) => one.message);
+  const message = [problem.detail ?? response.statusText, ...faults].join("; ");
+  return new Trouble(response.status, message, problem.hint, wait);
 }
 
 function asQuery(query) {
@@ -61,7 +61,7 @@ const user = (id) => `v1/users/${encodeURIComponent(id)}`;
 const get = (path, query, signal) => call("GET", path, { query, signal });
 
 /** Who is asked for, as a body: what nothing was said of is left out. */
-function told(asked) {
+function personOf(asked) {
   const body = { profile: asked.profile, liked: asked.liked };
   if (asked.user) body.user = asked.user;
   return body;
@@ -72,7 +72,7 @@ export const itemOf = (id) => get(item(id));
 export const similar = (id, k) => get(`${item(id)}/similar`, { k });
 export const userOf = (id) => get(user(id));
 export const forget = (id) => call("DELETE", user(id));
-export const map = (asked) => call("POST", "v1/map", { body: told(asked) });
+export const map = (asked) => call("POST", "v1/map", { body: personOf(asked) });
 
 /** Titles that begin like this. */
 export const begun = (q, signal) => get("v1/search", { q, k: 8, prefix: true }, signal);
@@ -88,7 +88,7 @@ export const choicesOf = (field, q, signal) => get("v1/choices", { field, q, k: 
 export function answer(asked, { offset = 0, k = PAGE, explain, signal } = {}) {
   const { q, where } = asked;
   if (q) return get("v1/search", { q, where, k, offset, user: asked.user }, signal);
-  const body = { ...told(asked), where, k, offset, explain };
+  const body = { ...personOf(asked), where, k, offset, explain };
   return call("POST", "v1/recommendations", { body, signal });
 }
 

@@ -1,9 +1,9 @@
 // The answer as cards, which move to their new places when the answer changes.
 
 import { el, still } from "./dom.js";
-import { facts, predicted } from "./facts.js";
+import { facts, predicted } from "./item_details.js";
 import { opinion } from "./rating.js";
-import { reasonsOf } from "./why.js";
+import { reasonsOf } from "./explanation.js";
 
 const MOVE = { duration: 420, easing: "cubic-bezier(.2, .7, .2, 1)" };
 const MOST = 5; // categories on a card
@@ -113,11 +113,11 @@ export class Cards {
   }
 
   #places() {
-    const held = new Map();
+    const rectangles = new Map();
     for (const [id, { node }] of this.cards) {
-      if (node.isConnected && !node.inert) held.set(id, node.getBoundingClientRect());
+      if (node.isConnected && !node.inert) rectangles.set(id, node.getBoundingClientRect());
     }
-    return held;
+    return rectangles;
   }
 
   #move(before) {

@@ -1,6 +1,6 @@
 // Filters by categories (any of those chosen) and by ranges of numbers, in the language of `where`.
 
-import { Picker, Pills, areFew } from "./choosing.js";
+import { Picker, Pills, areFew } from "./picker.js";
 import { el, newId } from "./dom.js";
 
 /** A condition in two parts, as `=` and ranges have it; others, from an address, are kept as they are. */
@@ -14,7 +14,7 @@ export class Filters {
   /**
    * @param {HTMLElement} node is filled
    * @param {object} schema as of GET /v1/schema
-   * @param {(where: string[]) => void} change told the conditions that are asked now
+   * @param {(where: string[]) => void} change takes the current conditions
    * @param {(error: Error) => void} failed
    */
   constructor(node, schema, change, failed) {

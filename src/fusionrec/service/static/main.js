@@ -1,15 +1,15 @@
 // The page: what is asked, the answer to it, and what happens when something is said of an item.
 
 import * as api from "./api.js";
-import { NOTHING, keepVisitor, read, visitor, write } from "./asked.js";
+import { NOTHING, keepVisitor, read, visitor, write } from "./state.js";
 import { Cards } from "./cards.js";
 import { el } from "./dom.js";
 import { Filters } from "./filters.js";
 import { openMap } from "./map.js";
 import { Notice } from "./notice.js";
 import { openSimilar } from "./similar.js";
-import * as words from "./words.js";
-import { You } from "./you.js";
+import * as words from "./text.js";
+import { You } from "./person.js";
 
 const FIRST = 12; // items of an answer
 const MOST = 100; // that one question may ask for
@@ -35,9 +35,9 @@ const page = {
 
 /** Says what was done, until it has been read or something else is said. */
 function tellStatus(text) {
-  clearTimeout(page.told);
+  clearTimeout(page.statusTimer);
   $("status").textContent = text;
-  if (text) page.told = setTimeout(() => tellStatus(""), READING);
+  if (text) page.statusTimer = setTimeout(() => tellStatus(""), READING);
 }
 
 /** What is asked, by whom it is: the user who was named, else this browser's visitor. */
@@ -151,8 +151,8 @@ async function more() {
   try {
     const found = await answer({ k: FIRST, offset: shown.length });
     if (asked !== page.asked || shown !== page.cards.items) return;
-    const held = new Set(shown.map((item) => item.id));
-    const next = found.items.filter((item) => !held.has(item.id));
+    const ids = new Set(shown.map((item) => item.id));
+    const next = found.items.filter((item) => !ids.has(item.id));
     show(found, [...shown, ...next]);
     tellStatus(`${words.many(next.length, words.things(page.schema, 1))} more.`);
     $("cards").children[shown.length]?.querySelector("h3").focus({ preventScroll: true });

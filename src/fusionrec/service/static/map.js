@@ -3,7 +3,7 @@
 import { map as askMap } from "./api.js";
 import { dialog, el } from "./dom.js";
 import { colours, paint, placed } from "./plot.js";
-import { things } from "./words.js";
+import { things } from "./text.js";
 
 const NEAR = 14; // pixels from a point at which the pointer finds it
 const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -15,7 +15,7 @@ const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowUp: [0, -1], ArrowD
  * @param {object} act `open({id, title})` an item, `failed(error, again)`
  */
 export async function openMap(asked, schema, act) {
-  const said = el("p", { class: "told", role: "status" }, "Loading…");
+  const said = el("p", { class: "map-note", role: "status" }, "Loading…");
   const canvas = el("canvas", { tabindex: "0", role: "application" });
   canvas.setAttribute("aria-label",
     "Map: arrow keys go from point to point, Home goes to you, Enter opens what is like it");

@@ -1,10 +1,10 @@
-// Troubles, told at the foot of the window, where they move nothing.
+// Errors, shown at the foot of the window, where they move nothing.
 
 import { useKey } from "./api.js";
 import { el } from "./dom.js";
-import { trouble } from "./words.js";
+import { trouble } from "./text.js";
 
-/** The place where troubles are told. */
+/** The place where errors are shown. */
 export class Notice {
   /**
    * @param {HTMLElement} node is filled
@@ -24,13 +24,13 @@ export class Notice {
     if (error.name === "AbortError") return;
     this.again = again;
     const { text, todo, key } = trouble(error);
-    const told = el("p", {}, el("b", {}, text), " ", todo);
+    const message = el("p", {}, el("b", {}, text), " ", todo);
     const retry = el("button", { type: "button" }, "Try again");
     retry.addEventListener("click", () => this.retry());
     const close = el("button", { type: "button", class: "quiet" }, "Dismiss");
     close.addEventListener("click", () => this.clear());
     const form = key ? this.#keyForm(close) : el("div", { class: "buttons" }, again && retry, close);
-    this.node.replaceChildren(told, form);
+    this.node.replaceChildren(message, form);
     this.node.hidden = false;
     this.#above();
   }
@@ -42,7 +42,7 @@ export class Notice {
     this.node.replaceChildren();
   }
 
-  /** Does once more what failed last, if the trouble is still told. */
+  /** Does once more what failed last, if the error is still shown. */
   retry() {
     const { again } = this;
     this.clear();

@@ -1,6 +1,6 @@
 // What someone says of themselves: a control for each of the schema's user attributes.
 
-import { Picker, Pills, areFew } from "./choosing.js";
+import { Picker, Pills, areFew } from "./picker.js";
 import { el, newId } from "./dom.js";
 
 const HINT = { categories: "several, with commas", category: "one word or more", number: "a number", text: "words" };
@@ -19,7 +19,7 @@ export function line(label, placeholder, changed) {
 export class Profile {
   /**
    * @param {object[]} fields the schema's `user`
-   * @param {(profile: object) => void} change told all that is said now
+   * @param {(profile: object) => void} change takes the whole profile
    * @param {(error: Error) => void} failed
    */
   constructor(fields, change, failed) {
@@ -52,7 +52,7 @@ function control(field, said, failed) {
     return { node, show: (value) => (input.value = value) };
   }
   if (single && areFew(field)) return selected(field, said);
-  // Several values are told with commas between them.
+  // Several values stand with commas between them.
   const change = (values) => said(values.join(","));
   const made = areFew(field) ? new Pills(field, change) : new Picker(field, change, failed, single);
   const several = (text) => text.split(",").map((one) => one.trim()).filter(Boolean);

@@ -8,7 +8,7 @@ import { inWords, isStars, isThumbs, steps } from "./scale.js";
  * The group of controls.
  * @param {object} schema as of GET /v1/schema
  * @param {string} title of the item
- * @param {(what: object) => void} say told `{kind, rating}`
+ * @param {(what: object) => void} say takes `{kind, rating}`
  */
 export function opinion(schema, title, say) {
   const { rating: scale } = schema;

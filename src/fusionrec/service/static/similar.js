@@ -2,8 +2,8 @@
 
 import { similar } from "./api.js";
 import { dialog, el } from "./dom.js";
-import { factLine } from "./facts.js";
-import { things } from "./words.js";
+import { factLine } from "./item_details.js";
+import { things } from "./text.js";
 
 const COUNT = 10;
 

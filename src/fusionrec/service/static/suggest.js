@@ -10,7 +10,7 @@ export class Suggest {
   /**
    * @param {string} label
    * @param {object} act `look(text, signal)` gives suggestions, each with `title`, `about` and
-   *   `value`; `take(value)` is told which one was chosen, `failed(error)` what went wrong; `eager`
+   *   `value`; `take(value)` takes which one was chosen, `failed(error)` what went wrong; `eager`
    *   is whether an arrow key asks for suggestions before a letter is typed
    */
   constructor(label, { look, take, failed, eager = false }) {

@@ -1,0 +1,117 @@
+"""Commands and groups that take ``--home`` anywhere, and show examples; nothing is cut off."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fusionrec.cli.hints import hint_of
+from fusionrec.errors import FusionrecError, UsageError
+from fusionrec.workspace import Workspace
+
+_HOME = "fusionrec.cli.home"  # in the contexts' meta: the option as it was given
+
+
+class Command(click.Command):
+    """A command with ``--home``, and with examples below its help.
+
+    Args:
+        examples: lines as people type them; ``tests/cli/test_help.py`` runs them.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.examples = tuple(examples)
+        self.params.append(
+            click.Option(
+                ["--home"],
+                metavar="DIR",
+                is_eager=True,  # other options read the workspace's settings
+                expose_value=False,
+                callback=_find_workspace,
+                help="The workspace: models, embedded Milvus, ledger, downloads. "
+                "Default: FUSIONREC_HOME, else ./.fusionrec",
+            )
+        )
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the examples."""
+        super().format_epilog(ctx, formatter)
+        if self.examples:
+            with formatter.section("Examples"):
+                for line in self.examples:
+                    formatter.write(f"{'':>{formatter.current_indent}}{line}\n")
+
+
+class Group(Command, click.Group):
+    """A group of such commands, which its help may show in sections."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._sections: dict[str, list[str]] = {}
+
+    def add_section(self, title: str, *commands: click.Command) -> None:
+        """Adds commands under a title; the first one's first example stands below them."""
+        self._sections[title] = [str(command.name) for command in commands]
+        for command in commands:
+            self.add_command(command)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the commands with the first sentence of each one's help."""
+        widest = max(map(len, self.commands))
+        for title, names in (self._sections or {"Commands": self.list_commands(ctx)}).items():
+            rows = [(n, self.commands[n].get_short_help_str(limit=1000)) for n in names]
+            first = self.commands[names[0]]
+            if self._sections and isinstance(first, Command) and first.examples:
+                rows.append(("", f"e.g. {first.examples[0]}"))
+            with formatter.section(title):
+                formatter.write_dl([(name.ljust(widest), text) for name, text in rows])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Runs the command; commands in the hint of its error keep ``--home``."""
+        try:
+            return super().invoke(ctx)
+        except FusionrecError as error:
+            hint = hint_of(error)
+            error.hint = hint and with_home(hint)
+            raise
+
+
+def home_options() -> list[str]:
+    """The words ``--home DIR`` where they were given on the command line; else none."""
+    context = click.get_current_context(silent=True)
+    home = context.meta.get(_HOME) if context else None
+    return ["--home", home] if home else []
+
+
+def with_home(text: str) -> str:
+    """The text, with ``--home`` in each command of it where it was given on the command line."""
+    words = home_options()
+    if not words or "--home" in text:
+        return text
+    root = click.get_current_context().find_root().command
+    names = "|".join(root.commands) if isinstance(root, click.Group) else ""
+    command = re.compile(rf"(?<![\w./-])fusionrec (?=(?:{names})\b)")
+    return command.sub(lambda _: f"fusionrec {shlex.join(words)} ", text)
+
+
+def _find_workspace(context: click.Context, _: click.Parameter, home: str | None) -> None:
+    """Finds the workspace that the command works in.
+
+    Raises:
+        UsageError: ``--home`` names another folder than it did before.
+    """
+    before = context.meta.get(_HOME)
+    if home and before and Path(home).resolve() != Path(before).resolve():
+        raise UsageError(f"--home {before} and --home {home} differ: give one of them")
+    if home:
+        context.meta[_HOME] = home
+    if home or context.obj is None:
+        context.obj = Workspace.find(home)

@@ -1,0 +1,120 @@
+"""The command index: vectors into Milvus."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.command import Command
+from fusionrec.cli.output import ProgressLines, say, show_rows
+from fusionrec.errors import ArtifactError, StoreInUseError, UsageError
+from fusionrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.index import Place
+    from fusionrec.index.index_types import IndexType
+    from fusionrec.registry import Artifact
+
+
+OTHER_ITEMS = (
+    "most of these are no items of {}. In a workspace an id is one item, by which withdrawals and "
+    "feedback go; for other items: --home ANOTHER"
+)
+
+
+@click.command(cls=Command, examples=["fusionrec index", "fusionrec index --version v1 --measure"])
+@options.place
+@options.newest
+@click.option(
+    "--vectors", type=click.Path(path_type=Path), metavar="FILE",
+    help="Parquet: items with vectors of any other model, which become a version of their own.",
+)  # fmt: skip
+@click.option(
+    "--kind", type=click.Choice(["FLAT", "HNSW", "IVF_SQ8", "DISKANN"]),
+    help="Default: by place and number of items. FLAT is exact; the others are for a server.",
+)  # fmt: skip
+@click.option(
+    "--measure", is_flag=True,
+    help="Then compare it with an exact search: recall@10, milliseconds of a search.",
+)  # fmt: skip
+@click.pass_obj
+def index(
+    workspace: Workspace,
+    version: str | None,
+    vectors: Path | None,
+    place: Place,
+    kind: IndexType | None,
+    measure: bool,
+) -> None:
+    """Put a version's vectors into Milvus and make it the active one."""
+    from fusionrec.deploy.build import build_index, measure_index
+    from fusionrec.ledger import Ledger
+    from fusionrec.recommend.catalog import current
+
+    before = Ledger(workspace.ledger).active()
+    artifact = _artifact_to_index(workspace, version, vectors)
+    if before and before.version != artifact.version and version is None and vectors is None:
+        say(f"note: {before.version} was active; {artifact.version} is the newest version")
+    progress = ProgressLines(artifact.version, "items")
+    try:
+        name = build_index(workspace, artifact, place, kind=kind, progress=progress)
+    except StoreInUseError as error:
+        handed_over(workspace, artifact.version, place, error)
+        return
+    items = int(current(artifact, Ledger(workspace.ledger)).available.sum())
+    say(f"{artifact.version} is active; its {items:,} items are in {name}")
+    if measure:
+        kind, found = measure_index(workspace, place)
+        row = [kind, f"{items:,}", f"{found.queries:,}", f"{found.recall:.4f}"]
+        row += [f"{found.p50_ms:.2f}", f"{found.p99_ms:.2f}"]
+        show_rows(["Kind", "Items", "Searches", "Recall@10", "p50 ms", "p99 ms"], [row])
+
+
+def handed_over(workspace: Workspace, version: str, place: Place, error: StoreInUseError) -> None:
+    """Has the process that holds the embedded store take up a version, where it is that store.
+
+    Raises:
+        StoreInUseError: another place was asked for than where the active version is.
+    """
+    from fusionrec.deploy.build import hand_over
+    from fusionrec.deploy.deployment import place_of
+
+    if place_of(workspace, place).name != place_of(workspace, "").name:
+        raise error
+    at = hand_over(workspace, version)
+    say(f"{at} is open in another process: it was told to make {version} active, and builds what "
+        "is not there")  # fmt: skip
+
+
+def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
+    """What is to be indexed: the version named or the newest, or a new one of a file's vectors."""
+    from fusionrec.ledger import Ledger
+    from fusionrec.registry import version_numbers
+    from fusionrec.registry.versions import load
+
+    if vectors is None:
+        numbers = version_numbers(workspace.models)
+        newest = f"v{numbers[-1]}" if numbers else None
+        return load(workspace, version or newest)
+    if version is not None:
+        raise UsageError(
+            f"--vectors makes a version of its own, so it cannot be {version}",
+            hint="leave out --version, or --vectors",
+        )
+    from fusionrec.registry.vector_import import publish_vectors
+
+    say(f"reading {vectors}")
+    before = Ledger(workspace.ledger).active()
+    artifact = publish_vectors(workspace.models, vectors, say)
+    with suppress(ArtifactError, UsageError):  # the one before may be gone
+        if before is not None:
+            known, ids = set(load(workspace, before.version).items.ids), set(artifact.items.ids)
+            if 2 * len(known & ids) < min(len(known), len(ids)):
+                say(f"note: {OTHER_ITEMS.format(before.version)}")
+    about = artifact.manifest
+    say(f"saved {artifact.version}: {about['items']:,} items, {about['dim']:,} numbers each")
+    return artifact

@@ -1,0 +1,88 @@
+"""The commands models: list, activate, prune."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.command import Group
+from fusionrec.cli.index import handed_over
+from fusionrec.cli.output import say, show_json, show_rows
+from fusionrec.errors import StoreInUseError
+from fusionrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.index import Place
+
+
+@click.group(
+    cls=Group,
+    invoke_without_command=True,
+    examples=["fusionrec models", "fusionrec models activate v1"],
+)
+@options.lists
+def models() -> None:
+    """List the versions, activate one (forward or back), or prune."""
+
+
+@models.command("list", examples=["fusionrec models list", "fusionrec models list --json"])
+@options.as_json
+@click.pass_obj
+def list_versions(workspace: Workspace, as_json: bool) -> None:
+    """List the versions, the oldest first."""
+    from fusionrec.registry.versions import versions
+
+    found = versions(workspace)
+    if as_json:
+        show_json([asdict(version) for version in found])
+        return
+    if not found:
+        say("no model yet; train one: fusionrec train")
+    rows = []
+    for v in found:
+        figure = "" if v.validation is None else f"{v.validation:.4f} {v.measure}"
+        state = v.problem or ("active" if v.active else "")
+        part = v.part or ("all" if v.measure else "")
+        rows.append([v.name, v.created, v.data, part, v.model, figure, state])
+    header = ["Version", "Created", "Data", "Trained on", "Model", "Validation", "State"]
+    if rows:
+        show_rows(header, rows)
+
+
+@models.command("activate", examples=["fusionrec models activate v1"])
+@click.argument("version")
+@options.place
+@click.pass_obj
+def activate(workspace: Workspace, version: str, place: Place) -> None:
+    """Make VERSION the one that answers.
+
+    At once where its index is still there.
+    """
+    from fusionrec.deploy.build import activate as make_active
+
+    try:
+        say(f"{version} is active, in {make_active(workspace, version, place)}")
+    except StoreInUseError as error:
+        handed_over(workspace, version, place, error)
+
+
+@models.command("prune", examples=["fusionrec models prune --keep 2"])
+@click.option("--keep", type=click.IntRange(1), default=3, show_default=True)
+@options.place
+@click.pass_obj
+def prune(workspace: Workspace, keep: int, place: Place) -> None:
+    """Delete all but the newest versions.
+
+    The active one and the one before it stay.
+    """
+    from fusionrec.deploy.build import prune as delete
+    from fusionrec.registry.versions import versions
+
+    deleted = delete(workspace, keep, place)
+    kept = ", ".join(version.name for version in versions(workspace))
+    say(f"deleted: {', '.join(deleted) or 'nothing'}; kept: {kept or 'nothing'}")
+    for name in deleted:
+        click.echo(name)

@@ -1,0 +1,48 @@
+"""The command serve: answers over HTTP."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.command import Command
+from fusionrec.cli.output import say
+from fusionrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.index import Place
+
+
+@click.command(cls=Command, examples=["fusionrec serve", "fusionrec serve --port 8080 --workers 2"])
+@click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [default: 8000]")
+@click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
+@click.option("--copy", type=click.IntRange(0), metavar="N",
+              help="Search a copy in memory of up to N items.  [default: 0]")  # fmt: skip
+@options.one_thread
+@options.place
+@click.pass_obj
+def serve(
+    workspace: Workspace,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    copy: int | None,
+    place: Place,
+) -> None:
+    """Answer over HTTP, until Ctrl-C: a page at /, JSON below /v1.
+
+    What the options leave open is read from the table [service] of the workspace's settings.toml.
+    Anywhere but at a loopback address every request needs a key, those for the page itself,
+    /healthz and /readyz excepted; see `fusionrec keys`.
+    """
+    from fusionrec.service.server import serve as run
+    from fusionrec.service.settings import ServiceSettings
+
+    given = {"host": host, "port": port, "workers": workers, "copy": copy}
+    named = {name: value for name, value in given.items() if value is not None}
+    settings = replace(ServiceSettings.of(workspace), **named)  # type: ignore[arg-type]
+    run(workspace, place, settings, say)

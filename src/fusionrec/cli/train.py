@@ -1,0 +1,175 @@
+"""The command train."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.command import Command
+from fusionrec.cli.output import (
+    ProgressLines,
+    TrainingProgress,
+    describe,
+    say,
+)
+from fusionrec.errors import UsageError
+from fusionrec.models.presets import AnyRecipe
+from fusionrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.data.dataset import Dataset
+    from fusionrec.evaluation.protocols import Protocol, ProtocolOptions
+    from fusionrec.evaluation.training_split import TrainingSplit
+    from fusionrec.registry import Artifact
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        "fusionrec train --data ml-1m --preset quick",
+        "fusionrec train --data ml-1m --model sequence --set training.epochs=5",
+    ],
+)
+@options.data
+@options.recipe
+@click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
+@options.protocol(required=False)
+@click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
+@options.share
+@click.option("--with-feedback", is_flag=True,
+              help="With what users said since, and the items as they are now.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
+@click.pass_obj
+def train(
+    workspace: Workspace,
+    data: str,
+    model: str,
+    preset: str,
+    settings: tuple[str, ...],
+    seed: int | None,
+    protocol: str | None,
+    fold: int | None,
+    share: float | None,
+    with_feedback: bool,
+    resume: bool,
+) -> None:
+    """Train a model and save it as a new version.
+
+    With --protocol it sees the training rows of that protocol's split alone, so that
+    `fusionrec evaluate --protocol P --version vN` may measure it.
+    """
+    from fusionrec.data.catalog import load
+
+    recipe = options.read_recipe(model, preset, settings, seed)
+    asked = _protocol_split(protocol, fold, share, seed)
+    dataset = load(data, workspace.data, ProgressLines(data))
+    if with_feedback:
+        from fusionrec.ledger import Ledger
+        from fusionrec.recommend import feedback_dataset
+        from fusionrec.registry import versions
+
+        if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
+            say(f"note: {warning}")
+        dataset = feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
+    describe(dataset)
+    part = None
+    if asked is not None:
+        from fusionrec.evaluation.training_split import training_split
+
+        part = training_split(dataset, *asked)
+        say(f"training on {len(part.rows):,} ratings of them: {protocol}, {part.about['split']}")
+    artifact = run_training(workspace, dataset, recipe, resume, part)
+    if part is None:
+        say("put it into Milvus with: fusionrec index")
+    else:
+        where = shlex.join(["--data", data])
+        say(f"measure it with: {part.command} {where} --version {artifact.version}")
+    click.echo(artifact.version)
+
+
+def _protocol_split(
+    protocol: str | None, fold: int | None, share: float | None, seed: int | None
+) -> tuple[Protocol, ProtocolOptions] | None:
+    """The protocol whose split is trained on, and which split; None for all rows."""
+    if protocol is None:
+        for name, value in (("--fold", fold), ("--share", share)):
+            if value is not None:
+                raise UsageError(f"{name} chooses a protocol's split", "name it with --protocol")
+        return None
+    from fusionrec.evaluation.protocols import ProtocolOptions, named
+
+    folds = None if fold is None else (fold,)
+    asked = ProtocolOptions(seeds=(seed or 0,), folds=folds, share=share)
+    named(protocol).check_options(asked)
+    return named(protocol), asked
+
+
+def run_training(
+    workspace: Workspace,
+    dataset: Dataset,
+    recipe: AnyRecipe,
+    resume: bool,
+    part: TrainingSplit | None = None,
+) -> Artifact:
+    say("starting PaddlePaddle")
+    with _defer_interrupt():
+        from fusionrec.training.train import has_checkpoint
+        from fusionrec.training.train import train as run
+
+    rows, about = (part.rows, part.about) if part else (None, None)
+    dataset = part.dataset if part else dataset
+    if resume and not has_checkpoint(workspace, dataset, recipe, rows):
+        raise UsageError(
+            "there is no checkpoint of a training on this data with these settings",
+            hint="give the options it was begun with, or leave out --resume to start afresh",
+        )
+    if resume:
+        say("going on from the checkpoint; the epochs before it are shown again")
+    started = time.monotonic()
+    try:
+        with TrainingProgress(recipe.training.epochs) as report:
+            artifact = run(
+                dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, log=say
+            )
+    except KeyboardInterrupt:
+        if has_checkpoint(workspace, dataset, recipe, rows):
+            say(f"stopped; a checkpoint is kept. To go on: {_resume_command()}")
+        else:
+            say("stopped before the first minibatch: there is nothing to go on from")
+        raise
+    trained = artifact.manifest["training"]
+    epochs, best = len(trained["epochs"]), trained["best_epoch"]
+    judged = trained["epochs"] and trained["epochs"][0]["validation"] is not None
+    of = f"best of {epochs} epochs: {best}" if judged else f"{epochs} epochs, nothing held out"
+    say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s ({of})")
+    return artifact
+
+
+@contextmanager
+def _defer_interrupt() -> Iterator[None]:
+    """Puts Ctrl-C off to the end: Paddle's import takes an interruption for a fault of its own."""
+    presses: list[int] = []
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGINT, lambda *_: presses.append(1)) if main_thread else None
+    try:
+        yield
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGINT, before)
+    if presses:
+        raise KeyboardInterrupt
+
+
+def _resume_command() -> str:
+
+    arguments = [a for a in sys.argv[1:] if a != "--resume"]
+    return shlex.join(["fusionrec", *arguments, "--resume"])

@@ -1,0 +1,1 @@
+"""Infers a ``fusionrec.toml`` from tables, with a reason for each guess: ``fusionrec init``."""

@@ -1,0 +1,297 @@
+"""Splits of interactions into training, validation and test, which reject overlap.
+
+Seeded splits are the same on every machine. ``Dataset.fingerprint(split.train)`` identifies the
+training set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
+
+DisjointBy = Literal["row", "user", "item", "time"]
+
+
+@dataclass(frozen=True)
+class Split:
+    """The training, validation and test rows of a data set.
+
+    Attributes:
+        name: how it was made, for people.
+        train, test: int64 [n] and [m], rows of the interactions, sorted.
+        validation: int64 [v], likewise; may be empty.
+        disjoint_by: what the test shares with no other part: ``row`` only no rows, ``user`` no user
+            either, ``item`` no item, ``time`` every test row is later.
+
+    Raises:
+        UsageError: training or test is empty, or a row stands in two parts.
+    """
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    validation: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    disjoint_by: DisjointBy = "row"
+
+    def __post_init__(self) -> None:
+        if len(self.train) == 0 or len(self.test) == 0:
+            raise UsageError(f"split {self.name}: a part is empty")
+        rows = np.sort(np.concatenate([self.train, self.validation, self.test]))
+        shared = int((rows[1:] == rows[:-1]).sum())
+        if shared:
+            raise UsageError(f"split {self.name}: {shared} rows are in more than one part")
+
+    @property
+    def before_test(self) -> np.ndarray:
+        """Training and validation rows, sorted: all that may be known at test time."""
+        return np.sort(np.concatenate([self.train, self.validation]))
+
+    def check(self, dataset: Dataset) -> Split:
+        """The split itself, if its parts are disjoint in a data set as ``disjoint_by`` says.
+
+        Raises:
+            UsageError: a row is not in the data set, a user and item are on both sides of the test
+                although the schema has no repeats, or a test row shares what ``disjoint_by``
+                forbids; says how many.
+        """
+        past = self.before_test
+        if min(past[0], self.test.min()) < 0 or max(past[-1], self.test.max()) >= len(dataset):
+            raise UsageError(f"split {self.name}: a row is not among the {len(dataset)}")
+        known = known_pairs(dataset, self.test, dataset.user[past], dataset.item[past])
+        if known and not dataset.schema.repeats:
+            raise UsageError(
+                f"split {self.name}: {known} test rows are of a user and an item that another part "
+                "has another row of"
+            )
+        columns = {"user": dataset.user, "item": dataset.item}
+        if self.disjoint_by in columns:
+            column = columns[self.disjoint_by]
+            shared = np.intersect1d(column[past], column[self.test])
+            if len(shared):
+                raise UsageError(
+                    f"split {self.name}: {len(shared)} {self.disjoint_by}s are in both parts"
+                )
+        if self.disjoint_by == "time":
+            times = _times(dataset)
+            early = int((times[self.test] <= times[past].max()).sum())
+            if early:
+                raise UsageError(f"split {self.name}: {early} test rows are not after training")
+        return self
+
+
+def random_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
+    """Holds out a random share of the interactions.
+
+    Args:
+        dataset: the data set.
+        share: of the holdout, in (0, 1).
+        seed: of the draw.
+
+    Raises:
+        UsageError: the share is not in (0, 1), or leaves a part empty.
+    """
+    _check_share(share)
+    order = np.random.default_rng(seed).permutation(len(dataset))
+    count = round(len(dataset) * share)
+    name = f"random {share:g}, seed {seed}"
+    return Split(name, np.sort(order[count:]), np.sort(order[:count])).check(dataset)
+
+
+def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse") -> Split:
+    """Each user's latest rating is the test, the one before it validation, the rest training.
+
+    Ratings of the same time keep the file's order.
+
+    Args:
+        dataset: the data set; it must have times.
+        short: how to treat users with fewer than 3 ratings: ``refuse`` them as an error, or use all
+            their ratings to ``train``.
+
+    Raises:
+        UsageError: there are no times, users with fewer than 3 ratings are refused, or there are no
+            others.
+    """
+    order = np.lexsort((np.arange(len(dataset)), _times(dataset), dataset.user))
+    counts = np.bincount(dataset.user, minlength=len(dataset.users))
+    few = np.flatnonzero((counts > 0) & (counts < 3))
+    if len(few) and short == "refuse":
+        raise UsageError(
+            f"leave-last-one-out needs 3 ratings or more of each user: {len(few)} of "
+            f"{int((counts > 0).sum())} users have fewer, the first of them "
+            f"{dataset.users.ids[few[0]]!r} with {counts[few[0]]}",
+            "leave those users' ratings to training: short='train'",
+        )
+    return _leave_ends(dataset, order, "leave last one out")
+
+
+def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
+    """For data without times: of each user with 3 ratings or more, a random one is the test and
+    another validation; all else is training.
+
+    Args:
+        dataset: the data set.
+        seed: of the draw.
+
+    Raises:
+        UsageError: no user has 3 ratings or more.
+    """
+    drawn = np.random.default_rng(seed).permutation(len(dataset))
+    order = np.lexsort((drawn, dataset.user))
+    return _leave_ends(dataset, order, f"no times: one at random, seed {seed}")
+
+
+def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
+    """Tests on each user's last row in an order, and validates on the one before it.
+
+    ``order`` is int64 [n], all rows, sorted by user.
+    """
+    user = dataset.user[order]
+    counts = np.bincount(user, minlength=len(dataset.users))
+    from_end = np.cumsum(counts)[user] - np.arange(len(user))  # 1 is a user's last
+    enough = counts[user] >= 3
+    if not enough.any():
+        raise UsageError(f"split {name}: no user of {dataset.name} has 3 ratings or more")
+    test, validation = enough & (from_end == 1), enough & (from_end == 2)
+    parts = (order[~test & ~validation], order[test], order[validation])
+    train, tested, validated = (np.sort(part) for part in parts)
+    return Split(name, train, tested, validated).check(dataset)
+
+
+def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
+    """Divides the users with ratings into folds; each fold is the test once, with all its rows.
+
+    Args:
+        dataset: the data set.
+        folds: how many, from 2 up to the number of users.
+        seed: of the shuffling.
+
+    Returns:
+        One split per fold; fold sizes differ by one user at most.
+
+    Raises:
+        UsageError: fewer than 2 folds, or more than users.
+    """
+    users = np.unique(dataset.user)
+    if not 2 <= folds <= len(users):
+        raise UsageError(f"folds must be from 2 up to {len(users)}, the users, got {folds}")
+    shuffled = np.random.default_rng(seed).permutation(users)
+    return tuple(
+        _hide(dataset, "user", hidden, f"users, fold {fold} of {folds}, seed {seed}")
+        for fold, hidden in enumerate(np.array_split(shuffled, folds), start=1)
+    )
+
+
+def item_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
+    """Hides a share of the rated items from training; all their ratings are the test.
+
+    Args:
+        dataset: the data set.
+        share: of the items that were rated, in (0, 1).
+        seed: of the draw.
+
+    Raises:
+        UsageError: the share is not in (0, 1), or leaves a part empty.
+    """
+    _check_share(share)
+    items = np.unique(dataset.item)
+    count = round(len(items) * share)
+    hidden = np.random.default_rng(seed).permutation(items)[:count]
+    return _hide(dataset, "item", hidden, f"items {share:g}, seed {seed}")
+
+
+def time_splits(
+    dataset: Dataset, quantiles: Sequence[float] = (0.8, 0.9, 1.0), following: int | None = None
+) -> tuple[Split, ...]:
+    """Trains before an instant and tests on the next ratings of the users known by then.
+
+    One split per window between two neighbouring quantiles: everything before the window is
+    training. Users without an earlier rating are left out of the test.
+
+    Args:
+        dataset: the data set; it must have times.
+        quantiles: of the times of all ratings, rising, in (0, 1]; two or more. 1 is the end.
+        following: how many of each user's first ratings in the window to test, equal times in the
+            file's order; all by default.
+
+    Raises:
+        UsageError: there are no times, the quantiles are invalid, ``following`` is below 1, or no
+            user rated both before a window and in it.
+    """
+    q = np.asarray(quantiles, dtype=np.float64)
+    if len(q) < 2 or not (q[0] > 0 and q[-1] <= 1 and (np.diff(q) > 0).all()):
+        raise UsageError(f"quantiles must rise within (0, 1], two or more, got {list(quantiles)}")
+    if following is not None and following < 1:
+        raise UsageError(f"following must be 1 or more, got {following}")
+    times = _times(dataset)
+    # Observed times: interpolated ones may round differently on other machines.
+    ordered = np.sort(times)
+    cuts = [int(ordered[min(int(share * len(ordered)), len(ordered) - 1)]) for share in q]
+    if q[-1] == 1:
+        cuts[-1] += 1
+    return tuple(
+        _window(dataset, times, (start, end), following, f"time {a:g} to {b:g}")
+        for start, end, a, b in zip(cuts[:-1], cuts[1:], q[:-1], q[1:], strict=True)
+    )
+
+
+def known_pairs(dataset: Dataset, test: np.ndarray, user: np.ndarray, item: np.ndarray) -> int:
+    """How many test rows, int [m], have a user and item among some pairs, int [n] each."""
+    width = len(dataset.items)
+    pairs, counts = np.unique(
+        dataset.user[test].astype(np.int64) * width + dataset.item[test], return_counts=True
+    )
+    if len(pairs) == 0:
+        return 0
+    # Sorts the few test pairs and looks the many up; np.isin would sort the many.
+    known = user.astype(np.int64) * width + item
+    index = np.minimum(np.searchsorted(pairs, known), len(pairs) - 1)
+    present = np.zeros(len(pairs), dtype=bool)
+    present[index[pairs[index] == known]] = True
+    return int(counts[present].sum())
+
+
+def _hide(dataset: Dataset, side: Literal["user", "item"], hidden: np.ndarray, name: str) -> Split:
+    """Tests on all rows of the hidden users or items."""
+    column, size = (
+        (dataset.user, len(dataset.users)) if side == "user" else (dataset.item, len(dataset.items))
+    )
+    mask = np.zeros(size, dtype=bool)
+    mask[hidden] = True
+    tested = mask[column]
+    split = Split(name, np.flatnonzero(~tested), np.flatnonzero(tested), disjoint_by=side)
+    return split.check(dataset)
+
+
+def _window(
+    dataset: Dataset, times: np.ndarray, window: tuple[int, int], following: int | None, name: str
+) -> Split:
+    past = times < window[0]
+    known = np.zeros(len(dataset.users), dtype=bool)
+    known[dataset.user[past]] = True
+    rows = np.flatnonzero((times >= window[0]) & (times < window[1]) & known[dataset.user])
+    if len(rows) == 0 or not past.any():
+        raise UsageError(f"split {name}: no user rated both before this window and in it")
+    rows = rows[np.lexsort((rows, times[rows], dataset.user[rows]))]
+    user = dataset.user[rows]
+    rank = np.arange(len(rows)) - np.searchsorted(user, user)  # 0 is a user's first in the window
+    test = rows if following is None else rows[rank < following]
+    return Split(name, np.flatnonzero(past), np.sort(test), disjoint_by="time").check(dataset)
+
+
+def _times(dataset: Dataset) -> np.ndarray:
+    if dataset.time is None:
+        raise UsageError(
+            f"{dataset.name} has no times, so no rating is known to be a user's last or next"
+        )
+    return dataset.time
+
+
+def _check_share(share: float) -> None:
+    if not 0 < share < 1:
+        raise UsageError(f"a split's share must lie between 0 and 1, got {share}")

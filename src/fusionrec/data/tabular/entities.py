@@ -1,0 +1,246 @@
+"""Reads the table of users or of items: one row per id, from any number of rows with that id."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Side
+from fusionrec.data.tabular.casting import as_text, commas, numbers
+from fusionrec.data.tabular.findings import SHOWN, Findings
+from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, factorize
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.spec import FieldSpec, UsersSpec
+from fusionrec.data.values import LONGEST_ID, clean_text
+
+LONGEST_VALUE = 1_000  # characters of a category
+LONGEST_TEXT = 10_000
+_JOINER = "\x1f"  # between the categories of a list, when joined
+_UNKNOWN: Mapping[str, Any] = {
+    "category": "",
+    "categories": (),
+    "text": "",
+    "number": math.nan,
+}
+
+
+class EntityReader:
+    """Collects a side's table; memory is bounded by the distinct ids, not by the rows.
+
+    An id may stand in several rows, as in a list of orders that names each product's title. The
+    last known value of each attribute counts.
+
+    Args:
+        side: whose table it is.
+        spec: its part of the ``fusionrec.toml``; without files only ids are added.
+        findings: collects what is left out or repeated.
+    """
+
+    def __init__(self, side: Side, spec: UsersSpec, findings: Findings) -> None:
+        self._side, self._spec, self._findings = side, spec, findings
+        self._columns: dict[str, list[Any]] = {name: [] for name in spec.fields}
+        self._ids = Ids()
+        self._changed: set[int] = set()
+        self._folded = 0
+
+    def read(self, source: SourceFile, on_bytes: OnBytes) -> None:
+        """Reads a file.
+
+        Raises:
+            DataError: a column is missing, or as ``SourceFile.batches``.
+        """
+        side, fields = self._side, self._spec.fields
+        source.require(self._spec.id, f"{side}s.id")
+        for name, field in fields.items():
+            source.require(field.column or name, f"{side}s.fields.{name}")
+        names = [self._spec.id, *(field.column or name for name, field in fields.items())]
+        row = 1
+        for batch in source.batches(list(dict.fromkeys(names)), on_bytes, self._findings.once):
+            self._take(batch, names, source.path.name, row)
+            row += len(batch)
+
+    @property
+    def ids(self) -> Ids:
+        """The ids of the table, then those that were added."""
+        return self._ids
+
+    def report(self, known: int) -> None:
+        """Adds findings about odd ids and rows.
+
+        Args:
+            known: how many ids the files of the table had.
+        """
+        side, findings = self._side, self._findings
+        findings.add(
+            f"{side}s_folded", self._folded, f"rows of the {side}s' table that repeat an id"
+        )
+        says = f"{side}s whose rows in the table differ, so that the last known value counts"
+        findings.add(f"{side}s_changed", len(self._changed), says)
+        if known:
+            says = f"{side}s that the table of {side}s lacks, of whom nothing is known"
+            example = f"{self._ids.all[known]!r:.60}" if len(self._ids) > known else ""
+            findings.add(f"{side}s_strange", len(self._ids) - known, says, example)
+        near, pairs = self._ids.near_duplicates()
+        says = f"{side} ids that differ from another in case or outer spaces alone, all kept"
+        findings.add(f"{side}s_near", near, says, ", ".join(pairs))
+
+    def table(self) -> Table:
+        """The table of all ids; added ids have no known attributes."""
+        for name, column in self._columns.items():
+            unknown = _UNKNOWN[self._spec.fields[name].kind]
+            column.extend([unknown] * (len(self._ids) - len(column)))
+        return Table(self._ids.all, self._columns)
+
+    def _take(self, batch: Any, names: Sequence[str], file: str, first: int) -> None:
+        texts, codes = factorize(batch.column(names[0]), f"{file}: {names[0]}")
+        known = self._ids.look_up(texts)
+        row_ids = known[codes]
+        self._leave_out(row_ids, texts, codes, file, first)
+        columns = [_flat(batch.column(name), f"{file}: {name}") for name in names[1:]]
+        usable = np.flatnonzero(row_ids >= NEW)
+        rows = _distinct(usable, codes, columns)
+        if len(rows) == 0:
+            return
+        before = len(self._ids)
+        positions = self._ids.assign(texts, known, codes[rows])
+        self._folded += len(usable) - (len(self._ids) - before)
+        taken = [column.take(rows) for column in columns]
+        fields = self._spec.fields.items()
+        for (name, field), values in zip(fields, taken, strict=True):
+            self._set(name, field, positions, self._parsed(name, field, values, file))
+
+    def _leave_out(
+        self, row_ids: np.ndarray, texts: list[str | None], codes: np.ndarray, file: str, first: int
+    ) -> None:
+        side = self._side
+        for kind, why in ((EMPTY, "no id"), (UNFIT, f"an id of over {LONGEST_ID} characters, or")):
+            if len(rows := np.flatnonzero(row_ids == kind)):
+                unfit = kind == UNFIT
+                self._findings.add(
+                    f"{side}s_{'unfit' if unfit else 'empty'}",
+                    len(rows),
+                    f"rows of the {side}s' table left out for {why}"
+                    + (" with a control character" if unfit else ""),
+                    f"{file}, row {first + rows[0]}"
+                    + (f", {texts[codes[rows[0]]]!r:.{SHOWN}}" if unfit else ""),
+                )
+
+    def _set(self, name: str, field: FieldSpec, positions: np.ndarray, values: list[Any]) -> None:
+        column, unknown = self._columns[name], _UNKNOWN[field.kind]
+        column.extend([unknown] * (len(self._ids) - len(column)))
+        number = field.kind == "number"
+        for position, value in zip(positions.tolist(), values, strict=True):
+            known = not math.isnan(value) if number else bool(value)
+            old = column[position]
+            if known and value != old:
+                if not (math.isnan(old) if number else old == unknown):
+                    self._changed.add(position)
+                column[position] = value
+
+    def _parsed(self, name: str, field: FieldSpec, values: Any, file: str) -> list[Any]:
+        """A column's values as a Table holds them."""
+        missing = frozenset(field.missing)
+        if field.kind == "number":
+            parsed = numbers(values, f"{file}: {name}")
+            self._count_commas(name, values, file)
+            self._count_unread(name, values, np.isnan(parsed), missing, file)
+            return _without(parsed, values, missing)
+        texts = as_text(values, f"{file}: {name}").to_pylist()
+        clean: Callable[[str], str] = self._cleaner(name, field, file)
+        if field.kind != "categories":
+            cleaned = (clean(text or "") for text in texts)
+            return ["" if text in missing else text for text in cleaned]
+        parts = [(text or "").replace(_JOINER, field.separator) for text in texts]
+        return [_several(clean, text.split(field.separator), missing) for text in parts]
+
+    def _count_commas(self, name: str, values: Any, file: str) -> None:
+        where = np.flatnonzero(commas(values))
+        self._findings.add(
+            f"{self._side}s_{name}_comma",
+            len(where),
+            f"values of {name} with a decimal comma, read as if it were a point",
+            f"{file}, {values[int(where[0])].as_py()!r:.{SHOWN}}" if len(where) else "",
+        )
+
+    def _count_unread(
+        self, name: str, values: Any, unread: np.ndarray, missing: frozenset[str], file: str
+    ) -> None:
+        where = np.flatnonzero(unread)
+        texts = as_text(values, name).take(where).to_pylist()
+        bad = [text for text in texts if text and text.strip() and text.strip() not in missing]
+        self._findings.add(
+            f"{self._side}s_{name}_unfit",
+            len(bad),
+            f"values of {name} that are no numbers, and count as not known",
+            f"{file}, {bad[0]!r:.{SHOWN}}" if bad else "",
+        )
+
+    def _cleaner(self, name: str, field: FieldSpec, file: str) -> Callable[[str], str]:
+        longest = LONGEST_TEXT if field.kind == "text" else LONGEST_VALUE
+
+        def clean(text: str) -> str:
+            text = clean_text(text)
+            if len(text) <= longest:
+                return text
+            says = f"values of {name} longer than {longest:,} characters, which "
+            cut = field.kind == "text"
+            says += "are cut there" if cut else "count as not known"
+            self._findings.add(f"{self._side}s_{name}_long", 1, says, f"{file}, {text[:40]!r}…")
+            return text[:longest] if cut else ""
+
+        return clean
+
+
+def _flat(values: Any, where: str) -> Any:
+    """A column whose values can be compared: lists of texts are joined."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_nested(values.type):
+        number = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+        return values if number else as_text(values, where)
+    lists = as_text(values, where)
+    if pa.types.is_nested(lists.type.value_type):
+        return pa.nulls(len(lists), pa.string())
+    offsets, inner = lists.offsets, pc.fill_null(lists.values, "")
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, inner), _JOINER)
+
+
+def _distinct(rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]) -> np.ndarray:
+    """The rows that differ in id or attributes, sorted; of equal rows the last."""
+    key = ids[rows].astype(np.int64)
+    if len(rows) == 0 or len(np.unique(key)) == len(rows):
+        return rows
+    for column in columns:
+        encoded = column.take(rows).dictionary_encode()
+        width = len(encoded.dictionary) + 1
+        codes = encoded.indices.fill_null(width - 1).to_numpy(zero_copy_only=False)
+        key = np.unique(key * width + codes, return_inverse=True)[1].astype(np.int64)
+    last = np.zeros(int(key.max()) + 1, dtype=np.int64)
+    last[key] = np.arange(len(key))  # of equal keys the last one stays
+    distinct: np.ndarray = rows[np.sort(last)]
+    return distinct
+
+
+def _several(
+    clean: Callable[[str], str], parts: Sequence[str], missing: frozenset[str]
+) -> tuple[str, ...]:
+    distinct = dict.fromkeys(clean(part) for part in parts)
+    return tuple(part for part in distinct if part and part not in missing)
+
+
+def _without(parsed: np.ndarray, values: Any, missing: frozenset[str]) -> list[float]:
+    """The numbers as a list; NaN for those that mean "not known", such as -1."""
+    plain: list[float] = parsed.tolist()
+    if not missing:
+        return plain
+    texts = as_text(values, "").to_pylist()
+    return [
+        math.nan if text and text.strip() in missing else value
+        for value, text in zip(plain, texts, strict=True)
+    ]

@@ -1,0 +1,225 @@
+"""Reads the interactions of the files in batches: user, item, rating and time of each row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import CLOCK_ERROR
+from fusionrec.data.tabular.casting import PER_SECOND, as_text, commas, numbers, seconds
+from fusionrec.data.tabular.findings import SHOWN, Findings
+from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, factorize
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
+from fusionrec.data.values import LONGEST_ID
+
+KINDS = 1_000  # kinds of events that are counted apart
+_TOO_LATE = 4_102_444_800  # the year 2100
+
+
+class InteractionReader:
+    """Collects the columns of all usable interactions.
+
+    Args:
+        spec: the table ``[interactions]`` of the ``fusionrec.toml``.
+        users, items: the known ids; new ones are added.
+        findings: collects what is left out.
+        now: seconds since 1970; later rows are left out, but for ``CLOCK_ERROR`` seconds.
+    """
+
+    def __init__(
+        self, spec: InteractionsSpec, users: Ids, items: Ids, findings: Findings, now: int
+    ) -> None:
+        self._spec, self._findings, self._now = spec, findings, now
+        self._ids = (("user", spec.user, users), ("item", spec.item, items))
+        self._parts: list[list[np.ndarray]] = [[] for _ in range(3 + bool(spec.time))]
+        self.kinds: Counter[str] = Counter()
+        self.rows = 0
+        self.too_late = 0  # rows with a time beyond the year 2100
+        self.dates = 0  # rows whose time is a date where a number was expected
+
+    def read(self, source: SourceFile, on_bytes: OnBytes) -> None:
+        """Reads a file.
+
+        Raises:
+            DataError: a column is missing, or as ``SourceFile.batches``.
+        """
+        spec = self._spec
+        names = ("user", "item", "rating", "count", "event", "time")
+        columns = {name: getattr(spec, name) for name in names if getattr(spec, name)}
+        for name, column in columns.items():
+            source.require(column, f"interactions.{name}")
+        first = 1
+        wanted = list(dict.fromkeys(columns.values()))
+        for batch in source.batches(wanted, on_bytes, self._findings.once):
+            self._take(batch, source.path.name, first)
+            first += len(batch)
+        self.rows += first - 1
+
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """User and item, int32 [n], rating (or count), float32 [n], and time, int64 [n], if any."""
+        joined = []
+        for parts in self._parts:
+            joined.append(np.concatenate(parts or [np.zeros(0)]))
+            parts.clear()  # so that only one column at a time is in memory twice
+        return tuple(joined)
+
+    def _take(self, batch: Any, file: str, first: int) -> None:
+        kept = _KeptRows(len(batch), file, first, self._findings)
+        rating = self._rating(batch, kept)
+        time = self._time(batch, kept)
+        named = []
+        for side, column, ids in self._ids:
+            texts, codes = factorize(batch.column(column), f"{file}: {column}")
+            known = ids.look_up(texts)
+            row_ids = known[codes]
+            kept.leave_out(f"{side}_empty", row_ids == EMPTY, f"no {side} id")
+            says = f"a {side} id of over {LONGEST_ID} characters, or with a control character"
+            kept.leave_out(f"{side}_unfit", row_ids == UNFIT, says, batch.column(column))
+            named.append((ids, texts, known, codes))
+        # Only now are positions assigned, so that rows left out add no ids.
+        rows = np.flatnonzero(kept.rows)
+        parts = [ids.assign(texts, known, codes[rows]) for ids, texts, known, codes in named]
+        parts.append(rating[rows].astype(np.float32))
+        if time is not None:
+            parts.append(time[rows])
+            self._look_at_times(time[rows])
+        for gathered, part in zip(self._parts, parts, strict=True):
+            gathered.append(part)
+
+    def _rating(self, batch: Any, kept: _KeptRows) -> np.ndarray:
+        spec = self._spec
+        if spec.event:
+            return self._weights(batch.column(spec.event), kept)
+        if not spec.rating and not spec.count:
+            return np.ones(len(batch))
+        column = batch.column(spec.rating or spec.count)
+        rating = numbers(column, f"{kept.file}: {spec.rating or spec.count}")
+        says = "numbers with a decimal comma, read as if it were a point"
+        kept.notice("rating_comma", commas(column), says, column)
+        kept.leave_out(
+            "rating_empty", _empty(column, rating), f"no {'rating' if spec.rating else 'count'}"
+        )
+        if spec.rating:
+            low, high = spec.scale
+            bad = ~((rating >= low) & (rating <= high))
+            says = f"a rating that is no number of {low:g} to {high:g}"
+        else:
+            bad = ~((rating > 0) & (rating <= LARGEST))
+            says = f"a count that is no number above 0 up to {LARGEST:g}"
+        kept.leave_out("rating_unfit", bad, says, column)
+        return rating
+
+    def _weights(self, column: Any, kept: _KeptRows) -> np.ndarray:
+        weights = self._spec.events
+        texts, codes = factorize(column, f"{kept.file}: {self._spec.event}")
+        counts = np.bincount(codes, minlength=len(texts)).tolist()
+        for text, count in zip(texts, counts, strict=True):
+            kind = (text or "")[:SHOWN]
+            if kind and (kind in self.kinds or len(self.kinds) < KINDS):
+                self.kinds[kind] += count
+        weight: np.ndarray = np.array(
+            [weights.get(t or "", 0.0 if weights else 1.0) for t in texts]
+        )[codes]
+        kept.leave_out("event_empty", codes == len(texts) - 1, "no kind of event")
+        says = f"an event that is none of {', '.join(weights)}"[:300]
+        kept.leave_out("event_other", weight == 0, says, column)
+        return weight
+
+    def _time(self, batch: Any, kept: _KeptRows) -> np.ndarray | None:
+        spec = self._spec
+        if not spec.time:
+            return None
+        column = batch.column(spec.time)
+        time, known = seconds(column, spec.time_unit, f"{kept.file}: {spec.time}")
+        self.too_late += _too_late(column, time, known)
+        if spec.time_unit != "text" and not known.all():
+            self.dates += _dates(column, known)
+        stays = "leave time out to keep such rows"
+        empty = _empty(column, np.where(known, 0.0, np.nan))
+        kept.leave_out("time_empty", empty, f"no time; {stays}")
+        says = f"a time that is none in {_unit(spec)}; {stays}"
+        kept.leave_out("time_unfit", ~known, says, column)
+        zone = "" if spec.time_unit in PER_SECOND else " (without a zone a time is UTC)"
+        says = f"a time in the future{zone}; {stays}"
+        kept.leave_out("time_future", time > self._now + CLOCK_ERROR, says, column)
+        return time
+
+    def _look_at_times(self, time: np.ndarray) -> None:
+        for name, odd, says in (
+            ("time_early", time < 0, "times before 1970"),
+            ("time_1970", (time >= 0) & (time < 366 * 86_400), "times in 1970, of a wrong unit?"),
+        ):
+            self._findings.add(name, int(odd.sum()), says)
+
+
+class _KeptRows:
+    """Which rows of a batch stay; a row that is left out counts for the first reason only.
+
+    Args:
+        rows: size of the batch.
+        file, first: the file's name, and the number of the batch's first row in it, from 1.
+        findings: collects what is left out.
+    """
+
+    def __init__(self, rows: int, file: str, first: int, findings: Findings) -> None:
+        self.rows = np.ones(rows, dtype=bool)
+        self.file = file
+        self._first, self._findings = first, findings
+
+    def leave_out(self, name: str, bad: np.ndarray, says: str, values: Any = None) -> None:
+        """Leaves out rows, bool [n]; ``values`` give the example."""
+        where = self.notice(name, bad, f"rows left out for {says}", values, left_out=True)
+        self.rows[where] = False
+
+    def notice(
+        self, name: str, odd: np.ndarray, says: str, values: Any = None, left_out: bool = False
+    ) -> np.ndarray:
+        """Counts the odd rows, bool [n], among those that stay, and returns their indices."""
+        where = np.flatnonzero(odd & self.rows)
+        if len(where):
+            example = f"{self.file}, row {self._first + where[0]}"
+            if values is not None:
+                example += f", {str(values[int(where[0])].as_py())!r:.{SHOWN}}"
+            self._findings.add(name, len(where), says, example, left_out)
+        return where
+
+
+def _too_late(column: Any, time: np.ndarray, known: np.ndarray) -> int:
+    """How many numbers lie beyond the year 2100 as times; dates have no unit to be mistaken."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
+        return 0
+    late = int((time > _TOO_LATE).sum())
+    if not known.all():  # too far beyond to be times at all
+        late += int((numbers(column, "")[~known] > _TOO_LATE).sum())
+    return late
+
+
+def _dates(column: Any, known: np.ndarray) -> int:
+    """How many of the texts that are no numbers are dates."""
+    import pyarrow as pa
+
+    if not pa.types.is_string(column.type):
+        return 0
+    return int(seconds(column.filter(pa.array(~known)), "text", "")[1].sum())
+
+
+def _empty(column: Any, parsed: np.ndarray) -> np.ndarray:
+    """Where a row is empty, bool [n]; looks only at rows without a parsed value."""
+    unread: np.ndarray = np.isnan(parsed)
+    where = np.flatnonzero(unread)
+    texts: Sequence[Any] = as_text(column, "").take(where).to_pylist() if len(where) else ()
+    unread[where] = [text is None or (isinstance(text, str) and not text.strip()) for text in texts]
+    return unread
+
+
+def _unit(spec: InteractionsSpec) -> str:
+    if spec.time_unit == "text":
+        return "ISO 8601, such as 2024-05-01 12:30:00"
+    return f"{spec.time_unit} since 1970"

@@ -1,0 +1,197 @@
+"""Reports what a data set holds, to be checked before training."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Field, Side
+from fusionrec.data.tabular.cache import CachedTables
+from fusionrec.data.tabular.convert import source_files
+from fusionrec.data.tabular.findings import Finding
+from fusionrec.data.tabular.load import to_dataset
+from fusionrec.data.tabular.readers.files import is_table_name
+from fusionrec.data.tabular.spec import SPEC_NAME
+
+_SHOWN = 5  # names of unused files
+_VALUES = 20  # distinct ratings that are counted singly; more are counted in ten bins
+_ONE_ITEM = "all events are of a single item, so that there is nothing to rank"
+_QUANTILES = {"least": 0.0, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75, "most": 1.0}
+
+
+@dataclass(frozen=True)
+class FieldStats:
+    """Statistics of one attribute.
+
+    Attributes:
+        name, side, kind: as in the schema.
+        known, missing: how many users or items have it, and lack it.
+        distinct: number of distinct values.
+        often: the most frequent values and their counts; of a number least, median and most.
+    """
+
+    name: str
+    side: Side
+    kind: str
+    known: int
+    missing: int
+    distinct: int
+    often: dict[str, float]
+
+
+@dataclass(frozen=True)
+class DatasetReport:
+    """The content of a data set in figures.
+
+    Attributes:
+        name: the data set's.
+        rows: interactions in its files; None if unknown.
+        interactions: usable interactions.
+        users, items: how many there are.
+        silent_users, silent_items: those without an interaction.
+        density: share of all user-item pairs that have an interaction, at most 1.
+        per_user, per_item: quantiles of the interactions of those that have any.
+        ratings: rating, or the range of ratings, -> how many.
+        weighed: whether these are weights of events or counts instead of ratings.
+        events: kind of event -> number of rows, and their weight (0: left out).
+        first, last: earliest and latest time, in ISO 8601; empty without times.
+        fields: the attributes.
+        findings: what was odd or repaired while reading.
+        obstacle: why it cannot be trained on; empty if it can.
+    """
+
+    name: str
+    rows: int | None
+    interactions: int
+    users: int
+    items: int
+    silent_users: int
+    silent_items: int
+    density: float
+    per_user: dict[str, float]
+    per_item: dict[str, float]
+    ratings: dict[str, int]
+    weighed: bool
+    events: dict[str, dict[str, float]]
+    first: str
+    last: str
+    fields: tuple[FieldStats, ...]
+    findings: tuple[Finding, ...]
+    obstacle: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def report_on_tables(tables: CachedTables) -> DatasetReport:
+    """The report on the files of a ``fusionrec.toml``."""
+    weights = tables.spec.interactions.events
+    events = {
+        kind: {"rows": count, "weight": weights.get(kind, 0.0 if weights else 1.0)}
+        for kind, count in sorted(tables.kinds.items(), key=lambda item: -item[1])
+    }
+    return _report(to_dataset(tables), tables.rows, events, (*tables.findings, *_unread(tables)))
+
+
+def _unread(tables: CachedTables) -> list[Finding]:
+    """A finding about tables beside the ``fusionrec.toml`` that it does not name."""
+    folder = tables.spec.folder
+    named = {path.resolve() for paths in source_files(tables.spec).values() for path in paths}
+    beside = [path for path in folder.iterdir() if path.is_file() and is_table_name(path.name)]
+    unread = sorted(path.name for path in beside if path.resolve() not in named)
+    if not unread:
+        return []
+    shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
+    return [
+        Finding(
+            "file_unread", len(unread), f"files beside {SPEC_NAME} that it does not name", shown
+        )
+    ]
+
+
+def report_on_dataset(dataset: Dataset) -> DatasetReport:
+    """The report on any data set."""
+    findings = tuple(Finding("repair", 1, repair) for repair in dataset.repairs)
+    return _report(dataset, None, {}, findings)
+
+
+def _report(
+    dataset: Dataset,
+    rows: int | None,
+    events: dict[str, dict[str, float]],
+    findings: tuple[Finding, ...],
+) -> DatasetReport:
+    per_user = np.bincount(dataset.user, minlength=len(dataset.users))
+    per_item = np.bincount(dataset.item, minlength=len(dataset.items))
+    sides: tuple[tuple[Side, Table], ...] = (("user", dataset.users), ("item", dataset.items))
+    return DatasetReport(
+        name=dataset.name,
+        rows=rows,
+        interactions=len(dataset),
+        users=len(dataset.users),
+        items=len(dataset.items),
+        silent_users=int((per_user == 0).sum()),
+        silent_items=int((per_item == 0).sum()),
+        density=min(1.0, len(dataset) / (len(dataset.users) * len(dataset.items))),
+        per_user=_quantiles(per_user[per_user > 0]),
+        per_item=_quantiles(per_item[per_item > 0]),
+        ratings=_ratings(dataset),
+        weighed=dataset.schema.events,
+        events=events,
+        first="" if dataset.time is None else _date(int(dataset.time.min())),
+        last="" if dataset.time is None else _date(int(dataset.time.max())),
+        fields=tuple(
+            _field(field, table.columns[field.name])
+            for side, table in sides
+            for field in dataset.schema.attributes(side)
+        ),
+        findings=findings,
+        obstacle=_ONE_ITEM if dataset.schema.events and (per_item > 0).sum() == 1 else "",
+    )
+
+
+def _quantiles(counts: np.ndarray) -> dict[str, float]:
+    values = np.quantile(counts, list(_QUANTILES.values())).tolist()
+    return dict(zip(_QUANTILES, values, strict=True))
+
+
+def _ratings(dataset: Dataset) -> dict[str, int]:
+    values, counts = np.unique(dataset.rating, return_counts=True)
+    if len(values) <= _VALUES:
+        return {f"{value:g}": count for value, count in zip(values, counts.tolist(), strict=True)}
+    counts, edges = np.histogram(dataset.rating, bins=10, range=dataset.schema.rating_range)
+    steps = zip(edges[:-1], edges[1:], counts.tolist(), strict=True)
+    return {f"{low:g}..{high:g}": count for low, high, count in steps}
+
+
+def _date(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _field(field: Field, column: Sequence[Any]) -> FieldStats:
+    often: Mapping[str, float]
+    if field.kind == "number":
+        known = sorted(value for value in column if value is not None and not math.isnan(value))
+        names = {"least": 0, "median": len(known) // 2, "most": len(known) - 1}
+        often = {name: float(known[index]) for name, index in names.items() if known}
+        distinct = len(set(known))
+    else:
+        known = [value for value in column if value]
+        several = field.kind == "categories"
+        counts = (
+            Counter(value for values in known for value in values) if several else Counter(known)
+        )
+        often = {} if field.kind == "text" else dict(counts.most_common(5))
+        distinct = len(counts)
+    missing = len(column) - len(known)
+    return FieldStats(
+        field.name, field.side, field.kind, len(known), missing, distinct, dict(often)
+    )

@@ -1,0 +1,245 @@
+"""A version's index: built beside the one that answers, made active, opened, cleaned up."""
+
+from __future__ import annotations
+
+import fcntl
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
+from fusionrec.errors import (
+    Progress,
+    StoreDamagedError,
+    StoreError,
+    StoreUnavailableError,
+    UsageError,
+)
+from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
+from fusionrec.index.benchmark import SearchTimes, measure_search, sample
+from fusionrec.index.index_types import IndexType
+from fusionrec.ledger import Ledger
+from fusionrec.recommend.catalog import Catalog, current
+from fusionrec.registry import Artifact
+from fusionrec.registry.versions import checksums, load, retained_activations
+from fusionrec.workspace import Workspace, make_folder
+
+
+def build_index(
+    workspace: Workspace,
+    artifact: Artifact,
+    place: Place | str = "",
+    *,
+    kind: IndexType | None = None,
+    progress: Progress | None = None,
+) -> str:
+    """Puts a version's items into Milvus, verifies them, and makes the version active.
+
+    The collection is a new one, with all changes of items in it; the one that answers is not
+    touched, and stays for going back. Older ones, and what builds that were killed left, are
+    dropped at the end. A damaged embedded store is moved aside first, never deleted.
+
+    Args:
+        workspace: whose ledger keeps the active version.
+        artifact: the version.
+        place: the store, or its URI; see ``place_of`` where there is no URI.
+        kind: of the index in Milvus; what suits place and number of items by default.
+        progress: see ``MilvusIndex.build``.
+
+    Returns:
+        The place, without secrets.
+
+    Raises:
+        StoreError: the store cannot be reached or written, or another process is building; the
+            version active before still is.
+    """
+    deployed = deployment_of(workspace, artifact, place, Ledger(workspace.ledger))
+    with _alone(workspace):
+        return _build_alone(deployed, kind, progress)
+
+
+def rebuild(deployed: Deployment) -> None:
+    """Builds the active version's index again, unless another activation has followed.
+
+    Raises:
+        StoreError: as of ``build_index``.
+    """
+    with _alone(deployed.workspace):
+        if deployed.ledger.active() == deployed.active:
+            _build_alone(deployed)
+
+
+def _build_alone(
+    deployed: Deployment, kind: IndexType | None = None, progress: Progress | None = None
+) -> str:
+    workspace, ledger, place = deployed.workspace, deployed.ledger, deployed.place
+    artifact = deployed.artifact
+    catalog = current(artifact, ledger)
+    # Vectors that no index may hold are the artifact's fault: found before a store is touched.
+    ExactIndex(artifact.schema, catalog.items, catalog.vectors)
+    name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
+    try:
+        index = _build(catalog, place, name, kind, progress)
+    except StoreDamagedError:
+        if place.is_server or move_aside(place) is None:
+            raise
+        index = _build(catalog, place, name, kind, progress)
+    with index:
+        # The ledger decides which version answers; the alias follows for readers outside.
+        where = "" if place.uri == Place(workspace.milvus).uri else index.place
+        ledger.activate(artifact.version, where, catalog.number, name)
+        index.activate()
+        drop_old(workspace, index.store, ledger)
+        return index.place
+
+
+def _build(
+    catalog: Catalog, place: Place, name: str, kind: IndexType | None, progress: Progress | None
+) -> MilvusIndex:
+    artifact = catalog.artifact
+    return MilvusIndex.build(
+        place,
+        artifact.schema,
+        catalog.items,
+        catalog.vectors,
+        name,
+        artifact.checksum,
+        available=catalog.available,
+        kind=kind,
+        progress=progress,
+    )
+
+
+@contextmanager
+def _alone(workspace: Workspace) -> Iterator[None]:
+    """Keeps other builds of the workspace out; the system lets go of it when a process dies."""
+    try:
+        make_folder(workspace.home)
+        file = (workspace.home / "index.lock").open("w")
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"the workspace {workspace.home} cannot be written: {error.strerror}",
+            code="workspace_not_writable",
+        ) from error
+    with file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreUnavailableError(
+                f"another process is building an index of {workspace.home}",
+                hint="wait for it to end, then index again if need be",
+            ) from error
+        yield
+
+
+def drop_old(workspace: Workspace, store: MilvusStore, ledger: Ledger) -> None:
+    """Drops this workspace's collections but those of ``recent``."""
+    activations = ledger.activations()
+    kept = {activation.collection for activation in retained_activations(activations)}
+    # Of models that have gone, too.
+    once = {activation.collection for activation in activations}
+    there = {collection.name for collection in store.collections()}
+    for name in sorted({*_ours(store, checksums(workspace)), *(once & there)}):
+        if name not in kept and name != store.active():
+            store.drop(name)
+
+
+def _ours(store: MilvusStore, versions: Mapping[str, str]) -> list[str]:
+    """The collections of some versions, by their checksums; those of killed builds too."""
+    stems = tuple(
+        collection_name(name, checksum) for name, checksum in versions.items() if checksum
+    )
+    return [found.name for found in store.collections() if found.name.startswith(stems)]
+
+
+def activate(workspace: Workspace, version: str, place: Place | str = "") -> str:
+    """Makes a version active, forward or back: at once where its collection is still there and
+    whole, else as ``build_index``.
+    """
+    deployed = resolve(workspace, version, place)
+    built = deployed.built
+    with _alone(workspace):
+        if built is not None:
+            with suppress(StoreError), deployed.open_index(built)[0] as index:
+                deployed.ledger.activate(version, built.place, built.changes, built.collection)
+                index.activate()
+                return index.place
+        return _build_alone(deployed)
+
+
+def hand_over(workspace: Workspace, version: str) -> str:
+    """Makes a version active without opening the store: for a process that leaves an embedded one
+    to another, which follows the ledger, verifies what it opens, and builds what is not there.
+
+    Returns:
+        The place, without secrets.
+
+    Raises:
+        UsageError: there is no such version.
+        StoreError: another process is building an index.
+    """
+    load(workspace, version)
+    with _alone(workspace):
+        deployed = resolve(workspace, version)
+        place, built = deployed.place, deployed.built
+        where = "" if place.uri == Place(workspace.milvus).uri else place.name
+        index = (built.place, built.changes, built.collection) if built else (where, 0, "")
+        deployed.ledger.activate(version, *index)
+    return place.name
+
+
+def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexType, SearchTimes]:
+    """The active version's index measured against an exact one: its type, and the search times.
+
+    The queries are users' vectors, of a version without users items'.
+
+    Raises:
+        UsageError: no version is active in that place.
+        StoreError: as of ``MilvusIndex.open`` and ``search``.
+    """
+    deployed = resolve(workspace, None, place)
+    artifact, built = deployed.artifact, deployed.built
+    if built is None:
+        version, name = artifact.version, deployed.place.name
+        raise UsageError(
+            f"{version} has no index in {name}", code="not_indexed", version=version, place=name
+        )
+    index, then = deployed.open_index(built)
+    with index:
+        exact = ExactIndex(artifact.schema, then.items, then.vectors, available=then.available)
+        queries = sample(artifact.user_vectors, then.vectors[then.available])
+        return index.kind, measure_search(index, exact, queries)
+
+
+def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:
+    """Deletes all but the newest versions; the active one and the one before it always stay.
+
+    Args:
+        workspace: the workspace.
+        keep: how many of the newest versions stay, 1 or more.
+        place: whose collections of the versions go too; the active version's where there is no URI.
+
+    Returns:
+        The versions deleted.
+
+    Raises:
+        UsageError: ``keep`` is below 1.
+    """
+    if keep < 1:
+        raise UsageError(f"keep must be 1 or more, got {keep}")
+    activations = Ledger(workspace.ledger).activations()
+    names, used = checksums(workspace), {a.version for a in retained_activations(activations)}
+    doomed = [name for name in list(names)[:-keep] if name not in used]
+    at = place_of(workspace, place)
+    with suppress(StoreError), MilvusStore(at, create=False) as store:
+        for name in _ours(store, {version: names[version] for version in doomed}):
+            if name != store.active():
+                store.drop(name)
+    for name in doomed:
+        folder = workspace.models / name
+        # Renamed first, so that a version is either whole or gone.
+        gone = folder.rename(Path(f"{folder.parent}/.gone-{name}"))
+        shutil.rmtree(gone, ignore_errors=True)
+    return doomed

@@ -1,0 +1,174 @@
+"""What is wrong with a workspace, and how to mend it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shlex
+import shutil
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusionrec.deploy.open import open_recommender
+from fusionrec.errors import FusionrecError, StoreMissingError
+from fusionrec.index import CollectionInfo, MilvusStore, Place
+from fusionrec.index.server_info import ALIAS
+from fusionrec.ledger import Ledger
+from fusionrec.registry import Artifact, version_numbers
+from fusionrec.workspace import Workspace
+
+OK, WARNING, ERROR = 0, 1, 2
+_PACKAGES = ("paddlepaddle", "pymilvus", "milvus-lite", "numpy")
+_STATES = {"Loaded": "loaded", "Loading": "being loaded", "NotLoad": "not loaded"}
+_ROOM = 500_000_000  # bytes: a download, a checkpoint and an artifact of ml-1m, with some to spare
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        level: 0 in order, 1 a warning, 2 an error.
+        text: what was found.
+        hint: how to mend it; empty if there is nothing to mend, or if ``code`` says it.
+        code: of an error; see ``FusionrecError``.
+    """
+
+    level: int
+    text: str
+    hint: str = ""
+    code: str = ""
+
+
+def examine(
+    workspace: Workspace, *, version: str | None = None, place: Place | str = ""
+) -> Iterator[Check]:
+    """Looks at machine, workspace, versions, ledger and index, in that order.
+
+    The active version's index is rebuilt from its artifact on the way if it is damaged, as any
+    answer would have it.
+
+    Args:
+        workspace: the workspace.
+        version: which one to try; the active one by default.
+        place: the store to try, or its URI; the active version's where there is no URI.
+    """
+    packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
+    yield Check(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
+    yield _room(workspace)
+    yield _data()
+    yield from _versions(workspace)
+    yield from _index(workspace, version, Place.of(place))
+
+
+def _room(workspace: Workspace) -> Check:
+    home = workspace.home.absolute()
+    nearest = next(folder for folder in (home, *home.parents) if folder.exists())
+    if not os.access(nearest, os.W_OK):
+        text = f"the workspace {workspace.home} cannot be written"
+        return Check(ERROR, text, code="workspace_not_writable")
+    free = shutil.disk_usage(nearest).free
+    text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
+    return Check(OK, text) if free > _ROOM else Check(WARNING, text, "make room there")
+
+
+def _data() -> Check:
+    folder = os.environ.get("FUSIONREC_DATA")
+    if not folder:
+        return Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
+    if not Path(folder).is_dir():
+        return Check(ERROR, f"FUSIONREC_DATA names no folder: {folder}", "correct or unset it")
+    return Check(OK, f"FUSIONREC_DATA is {folder}")
+
+
+def _versions(workspace: Workspace) -> Iterator[Check]:
+    numbers = version_numbers(workspace.models)
+    if not numbers:
+        yield Check(WARNING, "no model yet", code="no_model")
+    for number in numbers:
+        try:
+            artifact = Artifact.load(workspace.models / f"v{number}")
+            yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items")
+        except FusionrecError as error:
+            yield Check(ERROR, error.message, error.hint or "", error.code)
+    for half in sorted(workspace.models.glob(".new-*")) if numbers else []:
+        yield Check(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
+
+
+def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
+    try:
+        ledger = Ledger(workspace.ledger)
+        ledger.check()
+        active = ledger.active()
+    except FusionrecError as error:
+        yield Check(ERROR, error.message, error.hint or "", error.code)
+        return
+    yield from _open_to_others(ledger)
+    if active is None:
+        yield Check(WARNING, "no version is active", code="not_indexed")
+    else:
+        where = active.place or "the workspace's own Milvus"
+        yield Check(OK, f"{active.version} is active, in {where}, since {active.at}")
+        yield from _answers(workspace, version, place)
+    yield from _store(place.at((active.place if active else "") or workspace.milvus))
+
+
+def _open_to_others(ledger: Ledger) -> Iterator[Check]:
+    """The ledger's files that other users of the machine may read or write."""
+    names = () if ledger.file is None else ("", "-wal", "-shm")
+    files = [Path(f"{ledger.file}{end}") for end in names]
+    there = [file for file in files if file.exists()]
+    wide = [file for file in there if stat.S_IMODE(file.stat().st_mode) & 0o077]
+    if wide:
+        mode = stat.S_IMODE(wide[0].stat().st_mode)
+        text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
+        yield Check(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
+
+
+def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
+    said: list[str] = []
+    try:
+        recommender = open_recommender(workspace, version=version, place=place, log=said.append)
+    except FusionrecError as error:
+        yield Check(ERROR, error.message, error.hint or "", error.code)
+        return
+    for text in said:
+        yield Check(WARNING, text)
+    for note in recommender.notes:
+        yield Check(WARNING, note)
+    recommender.close()
+    yield Check(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
+
+
+def _store(place: Place) -> Iterator[Check]:
+    """What is at a place, and what it cannot do."""
+    try:
+        with MilvusStore(place, create=False) as store:
+            yield Check(OK, f"{store.place} is {store.server.title}, with {_alias(store)}")
+            for limit in store.server.limitations:
+                yield Check(OK, f"{store.server.title}: {limit}")
+            for collection in store.collections():
+                yield _collection(store, collection)
+    except StoreMissingError:
+        return  # nothing was built there yet
+    except FusionrecError as error:
+        yield Check(WARNING, error.message, error.hint or "", error.code)
+
+
+def _alias(store: MilvusStore) -> str:
+    active = store.active()
+    return f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
+
+
+def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
+    name = collection.name
+    if collection.damaged:
+        return Check(WARNING, f"{name} is damaged", code="store_damaged")
+    kind = store.index_type(name) or "no index"
+    embedded = store.server.folder is not None  # which nothing stays loaded in
+    state = "loaded when it is opened" if embedded else store.state(name)
+    text = f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}"
+    return Check(OK, text)

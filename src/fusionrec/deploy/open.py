@@ -1,0 +1,245 @@
+"""Opens a version for answering, from Milvus or from the artifact, with all changes of items."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from fusionrec.deploy.build import rebuild
+from fusionrec.deploy.deployment import Deployment, resolve
+from fusionrec.errors import (
+    DataError,
+    Log,
+    StoreDamagedError,
+    StoreError,
+    StoreMissingError,
+    UsageError,
+)
+from fusionrec.index import ExactIndex, Index, OverlayIndex, Place
+from fusionrec.ledger import Ledger
+from fusionrec.recommend.catalog import Catalog, current
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.workspace import Workspace
+
+
+@dataclass(eq=False)
+class SharedIndex:
+    """An open index; reference-counted, closed on the last release.
+
+    Attributes:
+        index: Milvus', or an exact one in its place.
+        catalog: the items as they were when it was built.
+    """
+
+    index: Index
+    catalog: Catalog
+    _references: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def opened(
+        self,
+        ledger: Ledger,
+        *,
+        problem: StoreError | None = None,
+        before: Recommender | None = None,
+    ) -> OpenVersion:
+        """Its version with all changes of items until now; takes a reference.
+
+        Args:
+            ledger: holds the changes.
+            problem: see ``OpenVersion``.
+            before: of the same version, with some of the changes; what it has made of the items is
+                updated for the others, instead of being made anew.
+        """
+        with self._lock:
+            self._references += 1
+        notes = (f"answered exactly from the artifact: {problem}",) if problem else ()
+        try:
+            if before is None:
+                recommender = Recommender(current(self.catalog.artifact, ledger), None, notes)
+            else:
+                recommender = before.after(before.catalog.until_now(ledger))
+            index = self._overlaid(recommender.catalog)
+            return OpenVersion(recommender.over(index, notes), self, problem)
+        except BaseException:
+            self.release()
+            raise
+
+    def _overlaid(self, now: Catalog) -> Index:
+        """The index of the items as they are now."""
+        changed = now.changed_since(self.catalog.number)
+        if not len(changed):
+            return self.index
+        parts = (now.columns, now.vectors, now.available, changed)
+        return OverlayIndex(self.index, len(self.catalog), *parts)
+
+    def release(self) -> None:
+        """Gives a reference back."""
+        with self._lock:
+            self._references -= 1
+            last = self._references == 0
+        if last:
+            self.index.close()
+
+
+@dataclass(frozen=True, eq=False)
+class OpenVersion:
+    """A version that is open for answering.
+
+    Attributes:
+        recommender: answers from it, with all changes of items.
+        base: the index below.
+        problem: why the artifact answers instead of the index; None where the index does.
+    """
+
+    recommender: Recommender
+    base: SharedIndex
+    problem: StoreError | None = None
+
+    @property
+    def version(self) -> str:
+        """Its name."""
+        return self.recommender.artifact.version
+
+    @property
+    def away(self) -> bool:
+        """Whether the index is there, but failed: it may be worth another try."""
+        return self.problem is not None and self.problem.code != "not_indexed"
+
+    def close(self) -> None:
+        """Releases the index."""
+        self.base.release()
+
+
+def open_version(
+    workspace: Workspace,
+    *,
+    version: str | None = None,
+    place: Place | str = "",
+    log: Log = lambda _: None,
+    ledger: Ledger | None = None,
+) -> OpenVersion:
+    """Opens a version for answering; see ``resolve`` and ``open_deployment``."""
+    return open_deployment(resolve(workspace, version, place, ledger), log)
+
+
+def open_deployment(
+    deployed: Deployment, log: Log = lambda _: None, before: Recommender | None = None
+) -> OpenVersion:
+    """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
+
+    The store that the active version was indexed in is rebuilt from the artifact where it is
+    damaged or has lost that version's collection. Any other store is read and never written.
+
+    Args:
+        deployed: the version and where its index is.
+        log: takes messages on what takes long.
+        before: see ``SharedIndex.opened``.
+    """
+    version = deployed.artifact.version
+    try:
+        return _open(deployed, before)
+    except (StoreDamagedError, StoreMissingError) as error:
+        if deployed.ledger.active() != deployed.active:
+            # Another version took over and dropped the collection while it was opened.
+            named = version if deployed.named else None
+            again = resolve(deployed.workspace, named, deployed.wanted, deployed.ledger)
+            return open_deployment(
+                again, log, before if again.artifact.version == version else None
+            )
+        if not deployed.is_own:
+            return _exact(deployed, _not_indexed(deployed, error), before)
+        lost = f"{error}; rebuilding it from"
+        if not (deployed.active and deployed.active.collection):
+            lost = f"{deployed.place.name}: indexing"
+        log(f"{lost} {version}")
+        problem: StoreError = error
+    except StoreError as error:
+        return _exact(deployed, error, before)
+    try:
+        rebuild(deployed)
+        again = resolve(deployed.workspace, version, deployed.wanted, deployed.ledger)
+        return _open(again, before)
+    except (StoreError, DataError, UsageError) as error:
+        return _exact(deployed, type(problem)(f"{problem}; {error}", code="store_failed"), before)
+
+
+def open_exactly(
+    workspace: Workspace, version: str | None = None, ledger: Ledger | None = None
+) -> OpenVersion:
+    """A version, the active one by default, answering from the artifact: for a process that leaves
+    the store to another one on purpose, or needs none.
+
+    Raises:
+        ArtifactError, UsageError: as of ``resolve``.
+    """
+    return _exact(resolve(workspace, version, "", ledger), None, None)
+
+
+def open_recommender(
+    workspace: Workspace,
+    *,
+    version: str | None = None,
+    place: Place | str = "",
+    log: Log = lambda _: None,
+) -> Recommender:
+    """A version's recommender, which closes its index itself; see ``open_version``."""
+    return open_version(workspace, version=version, place=place, log=log).recommender
+
+
+def with_changes(opened: OpenVersion, ledger: Ledger) -> OpenVersion:
+    """The same version over the same index, with the changes of items until now. Both are to be
+    closed; the one given must not have been.
+    """
+    return opened.base.opened(ledger, problem=opened.problem, before=opened.recommender)
+
+
+def sharing(opened: OpenVersion, before: OpenVersion, ledger: Ledger) -> OpenVersion:
+    """The opened version, sharing what an earlier opening made of the items of the same version; of
+    another version, as it is.
+    """
+    recommender = before.recommender
+    if opened.recommender.artifact.manifest != recommender.artifact.manifest:
+        return opened
+    try:
+        return opened.base.opened(ledger, problem=opened.problem, before=recommender)
+    finally:
+        opened.close()
+
+
+def _open(deployed: Deployment, before: Recommender | None) -> OpenVersion:
+    # A collection that was built elsewhere is not there, but whether the store is whole is seen.
+    built = deployed.built or deployed.last
+    if built is None:
+        raise StoreMissingError(
+            f"{deployed.artifact.version} was never indexed", code="not_indexed"
+        )
+    index, then = deployed.open_index(built)
+    return SharedIndex(index, then).opened(deployed.ledger, before=before)
+
+
+def _exact(
+    deployed: Deployment, problem: StoreError | None, before: Recommender | None
+) -> OpenVersion:
+    now = current(deployed.artifact, deployed.ledger)
+    index = ExactIndex(
+        deployed.artifact.schema,
+        now.items,
+        now.vectors,
+        "exact",
+        now.available,
+        columns=now.columns,
+    )
+    return SharedIndex(index, now).opened(deployed.ledger, problem=problem, before=before)
+
+
+def _not_indexed(deployed: Deployment, error: StoreError) -> StoreError:
+    """That a place which is not the active version's own has no index of the version."""
+    version, place = deployed.artifact.version, deployed.wanted.uri and deployed.place.name
+    damage = f", {error}" if isinstance(error, StoreDamagedError) else ""
+    return StoreMissingError(
+        f"{version} has no index{f' in {place}' if place else ''}{damage}",
+        code="not_indexed",
+        version=version,
+        place=place,
+    )

@@ -1,0 +1,109 @@
+"""Compares lists from the Milvus index with exact ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.evaluation.model_source import ModelRanker
+from fusionrec.evaluation.protocols import Task
+from fusionrec.evaluation.protocols.ranking import blocks
+from fusionrec.index import MilvusIndex, collection_name
+from fusionrec.metrics import Ranked, Ranking, mean
+from fusionrec.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class IndexCheck:
+    """How the index's lists differ from the exact ones.
+
+    Attributes:
+        users: how many.
+        k: length of their lists.
+        differ: how many lists differ at any position.
+        exact, index: metric -> figure over these users, of each.
+    """
+
+    users: int
+    k: int
+    differ: int
+    exact: dict[str, float]
+    index: dict[str, float]
+
+    def line(self) -> str:
+        """The difference in one line."""
+        figures = ", ".join(
+            f"{name} {self.index[name]:.4f} against {value:.4f} ({self.index[name] - value:+.4f})"
+            for name, value in self.exact.items()
+        )
+        return (
+            f"through Milvus: {self.differ} of {self.users} lists of {self.k} differ from the "
+            f"exact ones; {figures}"
+        )
+
+
+def check_index(
+    dataset: Dataset, task: Task, ranker: ModelRanker, home: Path, max_users: int | None, seed: int
+) -> IndexCheck:
+    """Indexes the model's items in an embedded Milvus and compares its lists for a task.
+
+    Equal scores are in the order of rows in both, whatever the task's tie order: the index knows
+    no other.
+
+    Args:
+        dataset: the data set.
+        task: users, relevant items and candidates.
+        ranker: the model.
+        home: a folder for the store.
+        max_users: users at most, drawn at random; all where None.
+        seed: of the draw.
+
+    Raises:
+        StoreError: Milvus failed.
+    """
+    users = task.users
+    if max_users is not None and max_users < len(users):
+        users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
+    k = min(task.cuts[0], len(dataset.items))
+
+    def ranking() -> Ranking:
+        return Ranking(task.relevant, len(dataset.items), k, task.exclude, task.candidates)
+
+    exact, index = ranking(), ranking()
+    for block in blocks(users, len(dataset.items)):
+        exact.add(block, ranker.scores(block))
+    index.add_lists(users, _lists(task, ranker, users, k, home))
+    by_scores, by_index = exact.result(), index.result()
+    differ = int((by_scores.best != by_index.best).any(axis=1).sum())
+    return IndexCheck(len(users), k, differ, _figures(by_scores, k), _figures(by_index, k))
+
+
+def _figures(ranked: Ranked, k: int) -> dict[str, float]:
+    return {f"ndcg@{k}": mean(ranked.ndcg(k)), f"hr@{k}": mean(ranked.hit_rate(k))}
+
+
+def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Path) -> np.ndarray:
+    """Each user's list from Milvus, int64 [users, k], −1 where a list ends."""
+    artifact = ranker.artifact
+    no_candidates = np.flatnonzero(~task.candidates)
+    lists = np.full((len(users), k), -1, dtype=np.int64)
+    with MilvusIndex.build(
+        Workspace(home).milvus,
+        artifact.schema,
+        artifact.items,
+        artifact.item_vectors,
+        collection_name(artifact.version, artifact.checksum),
+        artifact.checksum,
+    ) as index:
+        for row, vector in enumerate(ranker.vectors(users)):
+            excluded = no_candidates
+            if task.exclude is not None:
+                excluded = np.concatenate(
+                    [no_candidates, task.exclude.take(users[row : row + 1]).items]
+                )
+            hits = index.search(vector, k, (), excluded)
+            lists[row, : len(hits)] = hits.rows
+    return lists

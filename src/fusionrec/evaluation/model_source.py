@@ -1,0 +1,228 @@
+"""The model under test: trained on a split's training rows, or a version that was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.leakage import check_disjoint, check_fingerprint
+from fusionrec.data.splits import Split
+from fusionrec.errors import UsageError
+from fusionrec.features.score_scale import SCALE
+from fusionrec.metrics import ItemSets
+from fusionrec.models.presets import AnyRecipe
+from fusionrec.registry import Artifact
+from fusionrec.registry.tables import Histories
+from fusionrec.workspace import Workspace
+
+if TYPE_CHECKING:
+    from fusionrec.training.progress import OnProgress
+
+    Show = Callable[[], AbstractContextManager[OnProgress]]
+
+
+class ModelSource(Protocol):
+    """The model to evaluate on a split.
+
+    Attributes:
+        name: of the model, in the table.
+        rates: whether it predicts ratings; else it only ranks.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def rates(self) -> bool: ...
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """Refuses a model that may have seen the split's test; quick.
+
+        Raises:
+            UsageError: it may have seen it; names the overlap.
+        """
+        ...
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """The model.
+
+        Args:
+            dataset, split: to test on.
+            seed: of the run.
+            home: a folder for temporary files.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class TrainOnSplit:
+    """Trains on the split's training rows alone and publishes into a temporary workspace, so that
+    the tested model is the one that would answer.
+
+    Attributes:
+        recipe: all settings.
+        seeded: whether the run's seed replaces that of the recipe.
+        show: opens a progress display for one training.
+        log: called with the progress of a rating head.
+    """
+
+    recipe: AnyRecipe
+    seeded: bool = True
+    show: Show = lambda: nullcontext(lambda _: None)
+    log: Callable[[str], None] = lambda _: None
+
+    @property
+    def name(self) -> str:
+        """See ``ModelSource``."""
+        return self.recipe.name
+
+    @property
+    def rates(self) -> bool:
+        """See ``ModelSource``."""
+        return self.recipe.rates
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """See ``ModelSource.check``; a recipe that does not suit the schema is refused too."""
+        self.recipe.for_schema(dataset.schema, len(split.train))
+        check_disjoint(dataset, split, split.train)
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """See ``ModelSource.get``; takes as long as a training does."""
+        from fusionrec.training.train import train  # paddle takes a second to import
+
+        recipe = self.recipe
+        if self.seeded:
+            recipe = recipe.change({"training.seed": str(seed)})
+        with self.show() as on_progress:
+            artifact = train(
+                dataset, recipe, Workspace(home), on_progress, rows=split.train, log=self.log
+            )
+        check_fingerprint(dataset, split, artifact.manifest["rows"])
+        return artifact
+
+
+@dataclass(frozen=True)
+class TrainedVersion:
+    """A version that was trained before.
+
+    Attributes:
+        artifact: the version.
+
+    Raises:
+        UsageError: it was not trained: its vectors came in a file.
+    """
+
+    artifact: Artifact
+
+    def __post_init__(self) -> None:
+        self.artifact.require_towers("there is no training to measure", "needs_trained_version")
+
+    @property
+    def name(self) -> str:
+        """The model's name and the version's."""
+        return f"{self.artifact.manifest['model']} {self.artifact.version}"
+
+    @property
+    def rates(self) -> bool:
+        """See ``ModelSource``."""
+        return self.artifact.predicts_ratings
+
+    def check(self, dataset: Dataset, split: Split) -> None:
+        """See ``ModelSource.check``; a version of another data set is refused too."""
+        artifact, histories = self.artifact, self.artifact.histories
+        data = artifact.manifest["data"]
+        if data != dataset.name:
+            raise UsageError(
+                f"{artifact.version} was trained on {data}, this is {dataset.name}",
+                "give the data set that it was trained on",
+            )
+        same = list(artifact.users.ids) == list(dataset.users.ids)
+        same = same and list(artifact.items.ids) == list(dataset.items.ids)
+        user = np.repeat(np.arange(len(artifact.users)), np.diff(histories.offsets))
+        history = (user, histories.item) if same else None
+        check_fingerprint(dataset, split, artifact.manifest.get("rows", ""), history)
+
+    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
+        """See ``ModelSource.get``; at once."""
+        self.check(dataset, split)
+        return self.artifact
+
+
+class ModelRanker:
+    """A published model as a ``Ranker``: scores are the cosines that its index ranks by.
+
+    Args:
+        artifact: the model; its items are the data set's.
+        dataset: whose users are ranked for.
+        profile_only: hide the users' ids, as for unknown users.
+        history_rows: int [n], the rows of the histories that the model reads; none by default.
+        now: float64 [users], time of each user's request, in seconds since 1970, for a model that
+            reads the clock; unknown by default.
+    """
+
+    def __init__(
+        self,
+        artifact: Artifact,
+        dataset: Dataset,
+        profile_only: bool = False,
+        history_rows: np.ndarray | None = None,
+        now: np.ndarray | None = None,
+    ) -> None:
+        self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
+        self._now = now
+        self._histories = None
+        if artifact.history_features and history_rows is not None:
+            self._histories = Histories.build(dataset, history_rows)
+        self._items = artifact.item_vectors.astype(np.float64)
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
+        """See ``Ranker.fit``; it is trained already."""
+        return self
+
+    def vectors(self, users: np.ndarray) -> np.ndarray:
+        """The vectors of some users, int [b] positions: float32 [b, dim]."""
+        table = self.dataset.users.take(users)
+        ids: list[str | None] = [None] * len(table) if self.profile_only else list(table.ids)
+        histories = None
+        if self._histories is not None:
+            histories = [self._histories.of(int(user)) for user in users]
+        now = None if self._now is None else self._now[users]
+        return self.artifact.vectors_of(ids, table.columns, histories, now)
+
+    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
+        """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""
+        exact: Any = self.vectors(users).astype(np.float64) @ self._items.T
+        return np.asarray(exact, dtype=np.float32)
+
+
+class ModelRater:
+    """A published model as a ``Rater``: ratings from its head, if it has one, else from scores.
+
+    Args:
+        artifact: the model; its items are the data set's.
+        dataset: whose users' ratings are predicted.
+    """
+
+    def __init__(self, artifact: Artifact, dataset: Dataset) -> None:
+        self._artifact = artifact
+        self._users = ModelRanker(artifact, dataset).vectors(np.arange(len(dataset.users)))
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
+        """See ``Rater.fit``; it is trained already."""
+        return self
+
+    def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
+        """See ``Rater.predict``."""
+        items = self._artifact.item_vectors
+        cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
+        predicted = self._artifact.scores.rating(SCALE * cosine.astype(np.float64))
+        head = self._artifact.rating_head
+        if head is None:
+            return predicted
+        return head.rating(user, item, predicted, *self._artifact.schema.rating_range)

@@ -1,0 +1,81 @@
+"""Protocol ``new-item``: item cold start, from content alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.splits import item_split
+from fusionrec.evaluation.baselines import CategoryKNN, Newest, RandomOrder, item_sets
+from fusionrec.evaluation.protocols.common import (
+    Make,
+    ProtocolOptions,
+    SplitRun,
+    has_attribute,
+    refuse,
+    runs_by_seed,
+)
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows
+
+
+class NewItem(RankingProtocol):
+    """A share of the items is left out of training, and then only these are ranked.
+
+    Tested are users who liked one of them; of an item only its content is known. Equal scores are
+    put in an order drawn from the seed: items with low row numbers may be old and well known.
+    """
+
+    name: ClassVar[str] = "new-item"
+    asks: ClassVar[str] = "which of the items that nobody has rated does a user like?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}")
+    takes: ClassVar[frozenset[str]] = frozenset({"share", "k"})
+
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
+        return ("chance", "newest", "category-knn")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
+        """See ``Protocol.baselines``."""
+        baselines: dict[str, Make] = {"chance": lambda: RandomOrder(seed)}
+        if has_attribute(dataset, "item", "number"):
+            baselines["newest"] = Newest
+        if has_attribute(dataset, "item", "category", "categories"):
+            baselines["category-knn"] = CategoryKNN
+        return baselines
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; its items must have content."""
+        if not dataset.schema.attributes("item"):
+            lacks = "says nothing of its items, and protocol new-item knows nothing else of one"
+            refuse(dataset, lacks)
+        return dataset
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        order = "equal scores are put in an order drawn from each run's seed"
+        if dataset.schema.events:
+            return [order]
+        return [order, f"liked: a rating of {dataset.schema.like:g} or more"]
+
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
+        """See ``Protocol.runs``; one per seed."""
+        share = 0.1 if options.share is None else options.share
+        return runs_by_seed(options, lambda seed: item_split(dataset, share, seed))
+
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        hidden = np.zeros(len(dataset.items), dtype=bool)
+        hidden[dataset.item[run.split.test]] = True
+        task = Task(
+            relevant=item_sets(dataset, liked_rows(dataset, run.split.test)),
+            candidates=hidden,
+            rows=run.split.train,
+            history_rows=run.split.train,
+            tie_order=np.random.default_rng(run.seed).permutation(len(dataset.items)),
+            cuts=(options.k,),
+            lists=False,
+        )
+        return [task]

@@ -1,0 +1,100 @@
+"""Protocol ``new-user``: recommendations for users with a profile and no history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.splits import user_folds
+from fusionrec.evaluation.baselines import Popular, PopularByGroup, ProfileRidge, item_sets
+from fusionrec.evaluation.protocols.common import (
+    Make,
+    ProtocolOptions,
+    SplitRun,
+    choose_folds,
+    group_fields,
+    has_attribute,
+    refuse,
+)
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows, rated_items
+
+FOLDS = 5
+
+
+class NewUser(RankingProtocol):
+    """Folds over users: all ratings and the id of a test user are hidden.
+
+    All rated items are ranked: once with any rating relevant and, unless all ratings do, once with
+    those that count as liking. For the latter, baselines are fitted on ratings that count as
+    liking alone.
+    """
+
+    name: ClassVar[str] = "new-user"
+    asks: ClassVar[str] = "what does someone rate of whom only the profile is known?"
+    metrics: ClassVar[tuple[str, ...]] = (
+        "ndcg@{k}",
+        "hr@{k}",
+        "ndcg@{k} liked",
+        "hr@{k} liked",
+    )
+    takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
+
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
+        return ("popular", "popular-by-group", "profile-ridge")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        baselines: dict[str, Make] = {"popular": Popular}
+        fields = group_fields(dataset)
+        if fields:
+            baselines["popular-by-group"] = lambda: PopularByGroup(fields)
+        if has_attribute(dataset, "user", "category", "categories"):
+            baselines["profile-ridge"] = ProfileRidge
+        return baselines
+
+    def prepare(self, dataset: Dataset) -> Dataset:
+        """See ``Protocol.prepare``; it must have profiles."""
+        if not dataset.schema.attributes("user"):
+            refuse(dataset, "has no profiles, and protocol new-user knows nothing else of users")
+        return dataset
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        fields = ", ".join(group_fields(dataset))
+        groups = [f"popular-by-group goes by {fields}"] if fields else []
+        if dataset.schema.events:
+            return groups
+        return [
+            f"liked: a rating of {dataset.schema.like:g} or more; baselines for it are fitted on "
+            "such ratings alone",
+            *groups,
+        ]
+
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
+        """See ``Protocol.runs``; one per fold and seed."""
+        return [
+            SplitRun(split, seed, fold)
+            for seed in options.seeds
+            for fold, split in choose_folds(user_folds(dataset, FOLDS, seed), options, "folds")
+        ]
+
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        tasks = []
+        for suffix in ("",) if dataset.schema.events else ("", " liked"):
+            test, train = run.split.test, run.split.train
+            if suffix:
+                test, train = liked_rows(dataset, test), liked_rows(dataset, train)
+            task = Task(
+                relevant=item_sets(dataset, test),
+                candidates=rated_items(dataset),
+                rows=train,
+                cuts=(options.k,),
+                profile_only=True,
+                lists=not suffix,
+                suffix=suffix,
+            )
+            tasks.append(task)
+        return tasks

@@ -1,0 +1,106 @@
+"""Protocol ``next-item``: each user's last interaction is the target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.splits import leave_any_out, leave_last_out
+from fusionrec.evaluation.baselines import (
+    EASE,
+    ItemKNN,
+    Popular,
+    PopularByGroup,
+    item_sets,
+)
+from fusionrec.evaluation.protocols.common import (
+    TAKEN_BEFORE,
+    Make,
+    ProtocolOptions,
+    SplitRun,
+    ease_fits,
+    group_fields,
+    repeat_baseline,
+    runs_by_seed,
+)
+from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, first_times, rated_items
+
+RANDOM = (
+    "no times: what is asked for is one item of each user at random, not the next one; such "
+    "figures are mostly higher, and cannot be compared with those of the next one"
+)
+
+
+class NextItem(RankingProtocol):
+    """Each user's latest rating is the test, the one before it validation, the rest training.
+    Where the data set has no times, both are drawn at random, anew for every seed.
+
+    All rated items are ranked; what the user rated before is left out, unless interactions repeat.
+    Nothing is chosen by the test: training stops by a holdout of its training rows, and the test
+    is scored once, with the validation item in the history. With ``ProtocolOptions.validation``
+    the validation item is the target and the test is unused: for choosing settings.
+    """
+
+    name: ClassVar[str] = "next-item"
+    asks: ClassVar[str] = "which item does a user rate next, of all?"
+    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
+    takes: ClassVar[frozenset[str]] = frozenset({"k", "validation"})
+    clocked: ClassVar[bool] = True
+
+    def baseline_names(self) -> tuple[str, ...]:
+        """See ``Protocol.baseline_names``."""
+        return ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
+
+    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
+        """See ``Protocol.baselines``."""
+        baselines: dict[str, Make] = {"popular": Popular}
+        fields = group_fields(dataset)
+        if fields:
+            baselines["popular-by-group"] = lambda: PopularByGroup(fields)
+        baselines |= repeat_baseline(dataset)
+        baselines["item-knn"] = ItemKNN
+        if ease_fits(dataset):
+            baselines["ease"] = EASE
+        return baselines
+
+    def notes(self, dataset: Dataset) -> list[str]:
+        """See ``Protocol.notes``."""
+        counts = np.bincount(dataset.user, minlength=len(dataset.users))
+        few = int(((counts > 0) & (counts < 3)).sum())
+        done = "interactions" if dataset.schema.events else "ratings"
+        who = "1 user" if few == 1 else f"{few:,} users"
+        short = [f"trained on and not tested: {who} with fewer than 3 {done}"]
+        return [
+            *([RANDOM] if dataset.time is None else []),
+            f"all {int(rated_items(dataset).sum()):,} rated items are ranked",
+            *(short if few else []),
+        ]
+
+    def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
+        """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
+        if dataset.time is None:
+            return runs_by_seed(options, lambda seed: leave_any_out(dataset, seed))
+        split = leave_last_out(dataset, short="train")
+        return [SplitRun(split, seed) for seed in options.seeds]
+
+    def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
+        """See ``RankingProtocol.tasks``."""
+        split = run.split
+        wanted, known = split.test, split.before_test
+        if options.validation:
+            wanted, known = split.validation, split.train
+        before = item_sets(dataset, known)
+        task = Task(
+            relevant=item_sets(dataset, wanted),
+            candidates=rated_items(dataset),
+            rows=run.split.train,
+            history_rows=known,
+            now=None if dataset.time is None else first_times(dataset, wanted),
+            history=before,
+            exclude=None if dataset.schema.repeats else before,
+            cuts=tuple(dict.fromkeys((options.k, 50, 200))),
+        )
+        return [task]

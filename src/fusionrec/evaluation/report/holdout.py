@@ -1,0 +1,84 @@
+"""Recovers a version's holdout from its data set, and checks it by fingerprints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
+from fusionrec.registry import Artifact
+
+DIGITS = 12  # of a fingerprint in a message
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The rows that a version was trained on, and its holdout.
+
+    Attributes:
+        dataset: the data set it was trained on.
+        trained: int64 [n], the rows trained on.
+        rows: int64 [m], the validation rows; empty where all rows were trained on.
+        beyond: how many rows of the data set training was not given.
+    """
+
+    dataset: Dataset
+    trained: np.ndarray
+    rows: np.ndarray
+    beyond: int
+
+
+def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
+    """Splits a data set as the training of a version did.
+
+    Raises:
+        UsageError: the version was trained on another data set, or its holdout cannot be
+            drawn again; names both fingerprints.
+    """
+    rows = _training_rows(artifact, dataset)
+    trained, holdout = _split(artifact, dataset, rows)
+    wanted = artifact.manifest["training"]["trained_rows"]
+    current, former = dataset.fingerprints(trained)
+    if wanted not in (current, former):
+        raise UsageError(
+            f"the rows that {artifact.version} was trained on have the fingerprint "
+            f"{wanted[:DIGITS]}, those drawn again from {dataset.name} {current[:DIGITS]}",
+            "make the report without --data",
+        )
+    return Holdout(dataset, trained, holdout, len(dataset) - len(rows))
+
+
+def _split(artifact: Artifact, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The training rows and the holdout, split as the trainer of the model does."""
+    from fusionrec.training.fusion_trainer import hold_out  # paddle takes a second to import
+    from fusionrec.training.sequence_trainer import hold_out_latest
+
+    settings = artifact.manifest.get("recipe", {}).get("training", {})
+    share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
+    if artifact.history_features:
+        return hold_out_latest(dataset, rows, share, seed)
+    return hold_out(rows, share, seed)
+
+
+def _training_rows(artifact: Artifact, dataset: Dataset) -> np.ndarray:
+    """The rows that training was given, int64 [n]: all, or those in the version's histories."""
+    wanted = artifact.manifest["rows"]
+    current, former = dataset.fingerprints()
+    if wanted in (current, former):
+        return np.arange(len(dataset))
+    sizes = (len(dataset.users), len(dataset.items))
+    if sizes == (len(artifact.users), len(artifact.items)):
+        histories = artifact.histories
+        user = np.repeat(np.arange(sizes[0]), np.diff(histories.offsets))
+        pairs = user * sizes[1] + histories.item
+        rows = np.flatnonzero(np.isin(dataset.user * np.int64(sizes[1]) + dataset.item, pairs))
+        if wanted in dataset.fingerprints(rows):
+            return rows
+    data = artifact.manifest["data"]
+    raise UsageError(
+        f"{artifact.version} was trained on {data!r}, whose rows have the fingerprint "
+        f"{wanted[:DIGITS]}, not on {dataset.name!r} with {current[:DIGITS]}",
+        f"name the data set it was trained on, {data}, as it was then; or leave --data out",
+    )

@@ -1,0 +1,79 @@
+"""The training rows of one protocol's split, for a version that `evaluate --version` measures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
+from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, SplitRun
+
+
+@dataclass(frozen=True)
+class TrainingSplit:
+    """The training data of a version that a protocol will measure.
+
+    Attributes:
+        dataset: as the protocol sees it.
+        rows: int64 [n], the training rows of one split.
+        command: measures the version; without ``--data`` and ``--version``.
+        about: which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``,
+            and ``fold`` and ``share`` where it has them.
+    """
+
+    dataset: Dataset
+    rows: np.ndarray
+    command: str
+    about: Mapping[str, Any]
+
+
+def training_split(dataset: Dataset, protocol: Protocol, options: ProtocolOptions) -> TrainingSplit:
+    """The training rows of the one split that the options choose.
+
+    Args:
+        dataset: the data set.
+        protocol: the one that will measure the version.
+        options: with one seed, and one fold where the protocol has several.
+
+    Raises:
+        UsageError: the data set or an option does not suit the protocol, or there are several
+            splits; says how to choose one.
+    """
+    protocol.check_options(options)
+    dataset = protocol.prepare(dataset)
+    runs = protocol.runs(dataset, options)
+    if len(runs) > 1:
+        raise UsageError(
+            f"protocol {protocol.name} has {len(runs)} splits, and a version is trained on one",
+            f"choose it with --fold 0 to --fold {len(runs) - 1}",
+        )
+    run = runs[0]
+    about: dict[str, Any] = {"protocol": protocol.name, "split": run.split.name, "seed": run.seed}
+    if run.fold is not None:
+        about["fold"] = run.fold
+    if options.share is not None:
+        about["share"] = options.share
+    command = _command("evaluate", "--folds", protocol, options, run)
+    return TrainingSplit(dataset, run.split.train, command, about)
+
+
+def training_command(protocol: Protocol, options: ProtocolOptions, run: SplitRun) -> str:
+    """The command that trains a version for one run, without data and settings."""
+    return _command("train", "--fold", protocol, options, run)
+
+
+def _command(
+    verb: str, fold: str, protocol: Protocol, options: ProtocolOptions, run: SplitRun
+) -> str:
+    words = [f"fusionrec {verb} --protocol", protocol.name]
+    if run.fold is not None:
+        words += [fold, str(run.fold)]
+    if options.share is not None:
+        words += ["--share", f"{options.share:g}"]
+    if run.seed:
+        words += ["--seed", str(run.seed)]
+    return " ".join(words)

@@ -1,0 +1,224 @@
+"""The Encoder: the only code that turns values into the towers' inputs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Field, Schema, Side
+from fusionrec.errors import ArtifactError, DataError, UsageError
+from fusionrec.features.vocabulary import (
+    UNKNOWN,
+    Vocabulary,
+    learn,
+    numbers,
+    one_hot_buckets,
+    standardise,
+    tokenize,
+)
+
+FORMAT = 1
+
+Features = dict[str, np.ndarray]
+
+
+class Encoder:
+    """Turns users and items into arrays of one schema, the same in training and answering.
+
+    Every array is checked against its vocabulary by construction: a row is never negative and
+    never reaches ``vocabulary.size``. Encoded fields of n users or items:
+
+    - ``id``, ``category``: int64 [n], rows.
+    - ``categories``: float32 [n, size], 1 for each category of the item; column 0 for unknown ones.
+    - ``text``: int64 [n, length], rows of words in order; 0 pads, 1 is an unknown word.
+    - ``number``: float32 [n, 2], standardised value and whether it is known (1 or 0); with buckets
+      float32 [n, size], 1 at the bucket's row, at row 0 where the number is unknown.
+    """
+
+    def __init__(self, schema: Schema, vocabularies: Mapping[str, Vocabulary]) -> None:
+        self.schema = schema
+        self.vocabularies = dict(vocabularies)
+        self._rows = {name: v.rows() for name, v in self.vocabularies.items()}
+
+    @classmethod
+    def fit(
+        cls, dataset: Dataset, rows: np.ndarray, *, min_count: int = 2, max_words: int = 12
+    ) -> Encoder:
+        """Learns the vocabularies from training rows alone.
+
+        Ids without a training interaction get no row, so that no id has an untrained vector.
+
+        Args:
+            dataset: the data set.
+            rows: int [m], the training interactions.
+            min_count: a word must stand in this many items' texts to have a row.
+            max_words: words kept of each text, at most.
+        """
+        vocabularies: dict[str, Vocabulary] = {}
+        sides: tuple[tuple[Side, np.ndarray, Table], ...] = (
+            ("user", dataset.user, dataset.users),
+            ("item", dataset.item, dataset.items),
+        )
+        for side, positions, table in sides:
+            trained = np.zeros(len(table), dtype=bool)
+            trained[positions[rows]] = True
+            seen = table.take(np.flatnonzero(trained))
+            vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
+            for field in dataset.schema.attributes(side):
+                column = seen.columns[field.name]
+                vocabularies[field.name] = learn(field, column, min_count, max_words)
+        return cls(dataset.schema, vocabularies)
+
+    @classmethod
+    def empty(cls, schema: Schema) -> Encoder:
+        """An encoder without vocabularies: every value is unknown."""
+        return cls(schema, {field.name: Vocabulary() for field in schema.fields})
+
+    def without_ids(self, side: Side) -> Encoder:
+        """A copy in which all ids of a side are unknown."""
+        nobody = {self.schema.id(side).name: Vocabulary()}
+        return Encoder(self.schema, self.vocabularies | nobody)
+
+    def encode(
+        self, side: Side, ids: Sequence[str | None], columns: Mapping[str, Sequence[Any]]
+    ) -> Features:
+        """Encodes n users or items.
+
+        Args:
+            side: users or items.
+            ids: outside ids; None where there is none.
+            columns: attribute name -> n values; None, or a missing name, where unknown.
+
+        Returns:
+            Field name -> array, in the schema's order (see the class).
+        """
+        encoded: Features = {}
+        for field in self.schema.side(side):
+            values: Sequence[Any] = ids if field.kind == "id" else columns.get(field.name, ())
+            if len(values) == 0:
+                values = [None] * len(ids)
+            encoded[field.name] = self._encode_field(field, values)
+        return encoded
+
+    def encode_table(self, side: Side, table: Table) -> Features:
+        """Encodes a whole table; see ``encode``."""
+        return self.encode(side, table.ids, table.columns)
+
+    def _encode_field(self, field: Field, values: Sequence[Any]) -> np.ndarray:
+        vocabulary, rows = self.vocabularies[field.name], self._rows[field.name]
+        if field.kind in ("id", "category"):
+            return np.array([rows.get(v, UNKNOWN) for v in values], dtype=np.int64)
+        if field.kind == "number":
+            encode = one_hot_buckets if field.buckets else standardise
+            return encode(numbers(values), vocabulary)
+        if field.kind == "categories":
+            several = np.zeros((len(values), vocabulary.size), dtype=np.float32)
+            for n, categories in enumerate(values):
+                several[n, [rows.get(v, UNKNOWN) for v in categories or ()]] = 1.0
+            return several
+        texts = np.zeros((len(values), vocabulary.length), dtype=np.int64)
+        for n, text in enumerate(values):
+            for position, word in enumerate(tokenize(text or "")[: vocabulary.length]):
+                # One row more than other fields: 0 is padding, 1 an unknown word.
+                texts[n, position] = rows.get(word, UNKNOWN) + 1
+        return texts
+
+    def profile(self, values: Mapping[str, str]) -> dict[str, Any]:
+        """Parses and checks a user's attributes against the schema.
+
+        Args:
+            values: attribute -> text; several categories separated by commas. A number stands for
+                the choice whose range holds it; see ``range_notes``.
+
+        Returns:
+            The same attributes, ready for ``encode``.
+
+        Raises:
+            UsageError: a name is not a user attribute, a value is not one of its choices, or a
+                number is none.
+        """
+        known = {f.name: f for f in self.schema.attributes("user")}
+        for name in values:
+            if name not in known:
+                raise UsageError(
+                    f"a profile has {', '.join(known) or 'no fields'} in this model, not {name!r}"
+                )
+        return {name: _parse_value(known[name], value) for name, value in values.items()}
+
+    def range_notes(self, values: Mapping[str, str]) -> tuple[str, ...]:
+        """Which choice was taken for each number of a profile that ``profile`` accepts."""
+        notes = []
+        for field in self.schema.attributes("user"):
+            text = values.get(field.name, "")
+            code = None if text in field.choices else field.range_of(text)
+            if code is not None:
+                notes.append(f"{field.flag} {text:.20} counts as {field.choices[code]} ({code})")
+        return tuple(notes)
+
+    def width(self, field: Field) -> int:
+        """Rows that the field's embedding needs (``text``: with the padding's)."""
+        return self.vocabularies[field.name].size + (field.kind == "text")
+
+    def save(self, path: Path) -> None:
+        """Writes the encoder as JSON; ``load`` reads it back equal."""
+        value = {
+            "format": FORMAT,
+            "schema": self.schema.to_json(),
+            "vocabularies": {name: asdict(v) for name, v in self.vocabularies.items()},
+        }
+        path.write_text(json.dumps(value, ensure_ascii=False, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> Encoder:
+        """Reads an encoder that ``save`` wrote.
+
+        Raises:
+            ArtifactError: the file is not an encoder of this format.
+        """
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            if value["format"] != FORMAT:
+                raise ArtifactError(f"{path}: encoder format {value['format']}, not {FORMAT}")
+            schema = Schema.from_json(value["schema"])
+            vocabularies = {
+                name: Vocabulary.from_json(v) for name, v in value["vocabularies"].items()
+            }
+            if vocabularies.keys() != {field.name for field in schema.fields}:
+                raise ArtifactError(f"{path}: its vocabularies are not those of its schema")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, DataError) as error:
+            raise ArtifactError(f"{path}: not an encoder ({error!r})") from error
+        return cls(schema, vocabularies)
+
+
+def _parse_value(field: Field, text: str) -> Any:
+    """An attribute's text as a Table has it."""
+    if field.kind == "number":
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number):
+            raise UsageError(f"{field.name} must be a number, got {text!r:.80}")
+        return number
+    several = field.kind == "categories"
+    values = [part.strip() for part in text.split(",")] if several else [text]
+    # A choice may be given by its code or by its label, in any letter case.
+    codes = {label.casefold(): code for code, label in field.choices.items()}
+    codes |= {code.casefold(): code for code in field.choices}
+    values = [codes.get(value.casefold()) or field.range_of(value) or value for value in values]
+    for value in values:
+        if field.choices and value not in field.choices:
+            hint = "; ".join(f"{code} = {label}" for code, label in field.choices.items())
+            if field.bounds:
+                hint = f"a number of {field.bounds[0]} or more counts as its group: {hint}"
+            raise UsageError(
+                f"{field.name} must be one of {', '.join(field.choices)}, got {value!r}", hint
+            )
+    return tuple(values) if several else values[0]

@@ -1,5 +1,0 @@
-"""Vectors of any other model: a file of items becomes a version without towers."""
-
-from fusionrec.foreign.publish import publish_vectors
-
-__all__ = ["publish_vectors"]

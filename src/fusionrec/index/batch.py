@@ -1,0 +1,75 @@
+"""Exact search for many vectors at once: one matrix product for each block."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fusionrec.errors import UsageError
+from fusionrec.index.exact import candidates, check_k, score_margin
+
+_RESCORE_BATCH = 16_384  # pairs, so that ties of all items do not fill memory
+
+
+class BatchSearch:
+    """Searches the same items for blocks of vectors, with the results of ``ExactIndex.search``.
+
+    Args:
+        vectors: float32 [n, d], of length 1.
+        allowed: bool [n], which items may be returned.
+    """
+
+    def __init__(self, vectors: np.ndarray, allowed: np.ndarray) -> None:
+        self._items = np.flatnonzero(allowed)
+        self._column = np.cumsum(allowed) - 1  # of an item that is allowed
+        self._allowed = allowed
+        self._vectors = vectors if allowed.all() else vectors[self._items]
+
+    def search(
+        self, queries: np.ndarray, k: int, excluded: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The k items with the highest inner product with each vector; ties in the order of rows.
+
+        Args:
+            queries: float32 [b, d].
+            k: how many, at least 1.
+            excluded: int [p] each, positions of queries in the block and rows of the items that
+                these must not return.
+
+        Returns:
+            int64 [b, min(k, allowed)] rows, −1 after the end of a list, and float32 of that shape:
+            inner products, NaN there.
+
+        Raises:
+            UsageError: k is below 1, or the queries are not vectors of d finite numbers.
+        """
+        check_k(k)
+        if queries.ndim != 2 or not np.isfinite(queries).all():
+            raise UsageError(f"queries must be rows of finite numbers, got {queries.shape}")
+        k = min(k, len(self._items))
+        rows = np.full((len(queries), k), -1, dtype=np.int64)
+        scores = np.full((len(queries), k), np.nan, dtype=np.float32)
+        if k == 0:
+            return rows, scores
+        rough = queries @ self._vectors.T
+        if excluded is not None:
+            query, item = excluded
+            indexed = self._allowed[item]
+            rough[query[indexed], self._column[item[indexed]]] = -np.inf
+        query, column = candidates(rough, k, score_margin(queries))
+        exact = self._exact(queries, query, column)
+        order = np.lexsort((column, -exact, query))
+        query, column, exact = query[order], column[order], exact[order]
+        rank = np.arange(len(query)) - np.searchsorted(query, query)
+        kept = rank < k
+        rows[query[kept], rank[kept]] = self._items[column[kept]]
+        scores[query[kept], rank[kept]] = exact[kept]
+        return rows, scores
+
+    def _exact(self, queries: np.ndarray, query: np.ndarray, column: np.ndarray) -> np.ndarray:
+        """The inner product of each pair: float32 [p]; equal vectors have equal products."""
+        products = np.empty(len(query), dtype=np.float32)
+        for begin in range(0, len(query), _RESCORE_BATCH):
+            part = slice(begin, begin + _RESCORE_BATCH)
+            left, right = queries[query[part]], self._vectors[column[part]]
+            products[part] = np.einsum("pd,pd->p", left, right, dtype=np.float64)
+        return products

@@ -1,0 +1,182 @@
+"""The address of a Milvus and its connection settings; secrets are never shown."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from fusionrec.config import Settings, settings_table
+from fusionrec.errors import ConfigError, UsageError
+
+VARIABLE = "FUSIONREC_MILVUS"  # prefix of the environment variables
+_SERVER_SCHEMES = ("http", "https")
+_SECRET = ("token", "password")
+
+
+@dataclass(frozen=True, repr=False)
+class Place(Settings):
+    """One Milvus: a local path (Milvus Lite), a server, a cluster or Zilliz Cloud.
+
+    A user, password or database in the URI is moved to its own field, so that the URI can be shown
+    and stored.
+
+    Attributes:
+        uri: a path that ends in ``.db``, or http(s)://host:port; empty: where the index was built.
+        token: for a server; replaces user and password.
+        user, password: for a server.
+        database: of a server; empty: its default one.
+        ca: file of CA certificates (PEM), for https only; empty: the system's.
+        server_name: the name in the server's certificate, if it is not the host's.
+        timeout: seconds for one request.
+
+    Raises:
+        UsageError: the URI is of no known form.
+        ConfigError: a setting is out of its range, or two contradict each other.
+    """
+
+    uri: str = ""
+    token: str = ""
+    user: str = ""
+    password: str = ""
+    database: str = ""
+    ca: str = ""
+    server_name: str = ""
+    timeout: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.uri:
+            parts = _parts(self.uri)
+            path = {"uri": str(Path(self.uri).expanduser().resolve())}
+            for name, value in (_uri_fields(parts) if parts else path).items():
+                # An explicit setting overrides the URI.
+                if value and (name == "uri" or not getattr(self, name)):
+                    object.__setattr__(self, name, value)
+        if not (math.isfinite(self.timeout) and self.timeout > 0):
+            raise ConfigError(f"timeout must be seconds above 0, got {self.timeout!r}")
+        if self.password and not self.user and not self.token:
+            raise ConfigError("a password needs a user", hint=f"set {VARIABLE}_USER")
+        if self.ca and not Path(self.ca).is_file():
+            raise ConfigError(f"ca names no file of certificates: {self.ca}")
+        if self.ca and self.uri.startswith("http:"):
+            raise ConfigError("ca is for an https address", hint="an http one is not encrypted")
+
+    @classmethod
+    def of(cls, place: Place | str | Path) -> Place:
+        """A place unchanged, or the place at a URI."""
+        return place if isinstance(place, Place) else cls(str(place))
+
+    @property
+    def is_server(self) -> bool:
+        """Whether this is a server's address rather than a local path."""
+        return "://" in self.uri
+
+    @property
+    def name(self) -> str:
+        """The name in messages and in the ledger: URI and database, nothing secret."""
+        path = f"/{quote(self.database)}" if self.is_server and self.database else ""
+        return self.uri + path
+
+    @property
+    def credentials(self) -> str:
+        """Token, or user and password, in Milvus' form; empty if there are none."""
+        return self.token or (f"{self.user}:{self.password}" if self.user else "")
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts that no message may contain, longest first."""
+        texts = {self.credentials, self.token, self.password, self.token.partition(":")[2]}
+        texts |= {quote(text, safe="") for text in texts}
+        return tuple(sorted((text for text in texts if text), key=len, reverse=True))
+
+    def at(self, uri: str) -> Place:
+        """The place, at this URI if it has none."""
+        return replace(self, uri=uri) if uri and not self.uri else self
+
+    def __repr__(self) -> str:
+        settings = {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name)}
+        shown = (f"{n}={'***' if n in _SECRET else repr(v)}" for n, v in settings.items())
+        return f"Place({', '.join(shown)})"
+
+    __str__ = __repr__
+
+
+def place_from(
+    given: Mapping[str, str],
+    environment: Mapping[str, str] | None = None,
+    file: Path | None = None,
+) -> Place:
+    """Reads the place from options, environment and a settings file.
+
+    Args:
+        given: settings by name, from options; they override all others.
+        environment: ``FUSIONREC_MILVUS`` is the URI, ``FUSIONREC_MILVUS_TOKEN`` and so on the other
+            settings; the process's by default. It overrides the file.
+        file: a workspace's settings, of which the table ``[milvus]`` is read; may be missing.
+
+    Raises:
+        ConfigError: a setting is unknown, of the wrong type or out of its range.
+    """
+    environment = os.environ if environment is None else environment
+    known = {f.name: f"{VARIABLE}_{f.name.upper()}" for f in fields(Place)} | {"uri": VARIABLE}
+    from_environment = {n: environment[v] for n, v in known.items() if environment.get(v)}
+    settings: dict[str, Any] = dict(settings_table(file, "milvus"))
+    for layer in (from_environment, given):
+        if layer.get("user") or layer.get("password"):
+            settings.pop("token", None)  # else the token of a lower layer would win
+        settings.update(layer)
+    for name in _SECRET:
+        if not isinstance(
+            settings.get(name, ""), str
+        ):  # checked here, so that the message lacks the value
+            raise ConfigError(f"milvus.{name} must be a text in quotes")
+    if isinstance(settings.get("timeout"), str):
+        try:
+            settings["timeout"] = float(settings["timeout"])
+        except ValueError:
+            text = settings["timeout"]
+            raise ConfigError(f"timeout must be a number of seconds, got {text!r}") from None
+    return Place.from_dict(settings)
+
+
+def _parts(uri: str) -> SplitResult | None:
+    """The parts of a server's address; None for a local path.
+
+    Raises:
+        UsageError: it is neither a path that ends in ``.db`` nor an http(s) address.
+    """
+    if "://" not in uri:
+        if not uri.endswith(".db"):
+            raise UsageError(
+                f"a local Milvus is a path that ends in .db, got {uri!r}",
+                hint="for a server, write http://host:19530",
+            )
+        return None
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme.lower() not in _SERVER_SCHEMES:
+        scheme = uri.partition("://")[0]
+        raise UsageError(
+            f"a Milvus server is http(s)://host:port, got an address that begins with {scheme!r}"
+        )
+    return parts
+
+
+def _uri_fields(parts: SplitResult) -> dict[str, str]:
+    """The fields of ``Place`` in a server's address; its query is ignored."""
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    name, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return {
+        "uri": f"{parts.scheme.lower()}://{host}" + (f":{parts.port}" if parts.port else ""),
+        "token": "" if password else name,
+        "user": name if password else "",
+        "password": password,
+        "database": unquote(parts.path.strip("/")),
+    }

@@ -1,0 +1,59 @@
+"""Creates clients and collection schemas with pymilvus, which is imported on use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fusionrec.index.connection import Place
+from fusionrec.index.error_mapping import silence_logs
+from fusionrec.index.layout import ID, ROW, VECTOR, Column, Layout
+
+# Pause between reconnects, in milliseconds; gRPC's default grows to two minutes.
+_RECONNECT = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000}
+# pymilvus pings every ten seconds. A server allows that; an embedded Milvus, in this same process,
+# disconnects clients that ping more often than every five minutes: never ping it.
+_NO_PINGS = {"grpc.keepalive_time_ms": 2**31 - 1, "grpc.keepalive_permit_without_calls": False}
+
+
+def connect(place: Place) -> Any:
+    """A client with its own connection; raises whatever pymilvus raises."""
+    from pymilvus import MilvusClient
+
+    silence_logs()
+    secure: dict[str, Any] = {}
+    if place.uri.startswith("https:"):
+        secure = {"server_pem_path": place.ca, "server_name": place.server_name}
+    return MilvusClient(
+        uri=place.uri,
+        token=place.credentials if place.is_server else "",
+        db_name=place.database if place.is_server else "",
+        timeout=place.timeout,
+        grpc_options=_RECONNECT if place.is_server else _RECONNECT | _NO_PINGS,
+        # A shared connection would outlive its clients, and keep the port of a closed store.
+        dedicated=True,
+        **secure,
+    )
+
+
+def collection_schema(client: Any, layout: Layout, d: int, description: str) -> Any:
+    """The schema of a collection with vectors of length d; see ``Layout``."""
+    from pymilvus import DataType
+
+    schema = client.create_schema(auto_id=False, description=description)
+    schema.add_field(ROW, DataType.INT64, is_primary=True)
+    schema.add_field(ID, DataType.VARCHAR, max_length=layout.id_bytes)
+    schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=d)
+    for c in layout.columns:
+        schema.add_field(c.name, DataType[c.kind.upper()], **_limits(c))
+    return schema
+
+
+def _limits(column: Column) -> dict[str, Any]:
+    from pymilvus import DataType
+
+    limits: dict[str, Any] = {}
+    if column.kind in ("varchar", "array"):
+        limits["max_length"] = column.max_bytes
+    if column.kind == "array":
+        limits |= {"element_type": DataType.VARCHAR, "max_capacity": column.capacity}
+    return limits

@@ -1,0 +1,318 @@
+"""A connection to a Milvus, for its collections, alias, rows and searches."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from fusionrec.errors import StoreError, StoreMissingError, StoreUnavailableError, UsageError
+from fusionrec.index import milvus_lite
+from fusionrec.index.connection import Place
+from fusionrec.index.error_mapping import damaged_error, translated
+from fusionrec.index.index_types import IndexType, build_params
+from fusionrec.index.layout import VECTOR, Layout
+from fusionrec.index.milvus_client import collection_schema, connect
+from fusionrec.index.server_info import ALIAS, MAX_LIMIT, PREFIX, ServerInfo
+
+_LONG = 600  # seconds for operations that take a server minutes, with a million rows
+_POLL = 0.2  # seconds between two checks of their progress
+# Seconds that an index may take without progress, and per row: a server adds whole segments.
+_STALL, _ROW_STALL = 60.0, 0.003
+
+
+@dataclass(frozen=True)
+class CollectionInfo:
+    """One collection of this project.
+
+    Attributes:
+        name: in Milvus.
+        rows: as Milvus counts them; 0 if it is damaged.
+        active: whether the alias for other programs points to it.
+        damaged: whether it cannot be read.
+    """
+
+    name: str
+    rows: int
+    active: bool
+    damaged: bool = False
+
+
+class MilvusStore:
+    """A connection to one place that holds collections; close it, or use it in a ``with``.
+
+    Args:
+        place: where, and how it is reached; or its URI.
+        create: whether to create a missing local store, with its folders.
+
+    Attributes:
+        place: its name in messages; without secrets.
+        server: the software there.
+
+    Raises:
+        UsageError: the URI has no known form.
+        StoreMissingError: there is no such local store, and ``create`` is False.
+        StoreUnavailableError: it cannot be reached, or another process has it.
+        StoreDamagedError: there is something else at the path.
+    """
+
+    def __init__(self, place: Place | str, *, create: bool = True) -> None:
+        address = Place.of(place)
+        if not address.uri:
+            raise UsageError("a store needs a URI", hint="a path that ends in .db, or http://host")
+        self.place = address.name
+        self._timeout, self._secrets = address.timeout, address.secrets
+        self._folder = None if address.is_server else Path(address.uri)
+        self._client: Any = None
+        with self._translated():
+            if self._folder is not None:
+                self._client = milvus_lite.connect(self._folder, create, lambda: connect(address))
+            else:
+                self._client = connect(address)
+        try:
+            self.server = ServerInfo(str(self._call("get_server_version")), self._folder)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Closes the connection, and frees an embedded store's lock; closing twice does nothing."""
+        client, self._client = self._client, None
+        if client is None:
+            return
+        with self._translated():
+            try:
+                client.close()
+            finally:
+                if self._folder is not None:
+                    milvus_lite.release(self._folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _translated(self, *, reading: bool = True) -> AbstractContextManager[None]:
+        return translated(self.place, secrets=self._secrets, reading=reading)
+
+    def _call(self, method: str, *args: Any, reading: bool = True, **options: Any) -> Any:
+        """Sends one request to Milvus; all go through here."""
+        if self._client is None:
+            raise StoreError(f"{self.place} was closed")
+        options = {"timeout": self._timeout} | options
+        with self._translated(reading=reading):
+            return getattr(self._client, method)(*args, **options)
+
+    def collections(self) -> list[CollectionInfo]:
+        """The project's collections by name, including damaged ones."""
+        active = self.active()
+        collections = []
+        for name in self._names():
+            try:
+                rows = int(self._call("get_collection_stats", name)["row_count"])
+                collections.append(CollectionInfo(name, rows, name == active))
+            except StoreUnavailableError:
+                raise
+            except StoreError:
+                collections.append(CollectionInfo(name, 0, name == active, damaged=True))
+        return collections
+
+    def _names(self) -> list[str]:
+        return self.server.collection_names(self._call)
+
+    def active(self) -> str | None:
+        """The collection that the alias points to, or None."""
+        return self.server.active_collection(self._call)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a collection of this name, readable or not."""
+        return name in self._names()
+
+    def activate(self, name: str) -> None:
+        """Points the alias, which other programs use, at a collection.
+
+        Raises:
+            StoreMissingError: there is no such collection.
+        """
+        self._check_exists(name)
+        method = "create_alias" if self.active() is None else "alter_alias"
+        self._call(method, name, ALIAS, reading=False)
+
+    def drop(self, name: str) -> None:
+        """Deletes a collection of the project.
+
+        Raises:
+            UsageError: the alias points to it, or it is not the project's.
+            StoreMissingError: there is no such collection.
+        """
+        if not name.startswith(PREFIX):
+            raise UsageError(f"{name} is not a collection of this project")
+        self._check_exists(name)
+        if name == self.active():
+            raise UsageError(
+                f"{name} is the active collection of {self.place}",
+                hint="activate another one first",
+            )
+        self._call("drop_collection", name, reading=False)
+
+    def _check_exists(self, name: str) -> None:
+        if not self.has(name):
+            raise StoreMissingError(f"{self.place} has no collection {name}", code="not_indexed")
+
+    def create(self, name: str, layout: Layout, d: int, note: dict[str, Any]) -> None:
+        """Creates an empty collection; replaces one of that name, whatever its state.
+
+        Args:
+            name: of the collection.
+            layout: its scalar columns.
+            d: length of the vectors.
+            note: JSON values to store with it; see ``note``.
+
+        Raises:
+            StoreDamagedError: the old one cannot be dropped.
+        """
+        if self.has(name):
+            if name == self.active():
+                self._call("drop_alias", ALIAS, reading=False)  # a server refuses otherwise
+            self._call("drop_collection", name, reading=False)
+            if self.has(name):
+                raise damaged_error(self.place, f"what is left of {name} cannot be dropped")
+        text = json.dumps(note, sort_keys=True)
+        with self._translated(reading=False):
+            schema = collection_schema(self._client, layout, d, text)
+        options = self.server.note_options(text)
+        self._call("create_collection", name, schema=schema, reading=False, **options)
+
+    def note(self, name: str) -> dict[str, Any]:
+        """The note of ``create``; empty if it cannot be read."""
+        return self.server.read_note(self._call("describe_collection", name))
+
+    def insert(self, name: str, records: list[dict[str, Any]]) -> None:
+        """Adds rows; ``finish`` makes them durable.
+
+        Raises:
+            StoreError: Milvus did not accept all of them.
+        """
+        count = self._call("insert", name, records, reading=False)["insert_count"]
+        if count != len(records):
+            raise StoreError(f"{self.place} took {count} of {len(records)} rows")
+
+    def add_index(self, name: str, kind: IndexType, n: int) -> None:
+        """Adds the vector index, for inner products, to an empty collection that will have n rows.
+
+        Raises:
+            StoreError: the place has no such index type.
+        """
+        index = self._client.prepare_index_params()
+        params = build_params(kind, n)
+        index.add_index(VECTOR, index_type=kind, metric_type="IP", params=params)
+        self._call("create_index", name, index, reading=False, sync=False)
+
+    def finish(self, name: str, n: int, progress: Callable[[int], None] = lambda _: None) -> None:
+        """Makes the rows durable and the collection searchable.
+
+        Args:
+            name: of the collection.
+            n: its number of rows.
+            progress: called with the number of indexed rows, whenever it rises.
+
+        Raises:
+            StoreUnavailableError: there was no progress for too long.
+        """
+        self._call("flush", name, reading=False, timeout=_LONG)
+        patience = _STALL + n * _ROW_STALL
+        before, end = -1, time.monotonic() + patience
+        while (done := self._indexed(name)) < n:
+            if done > before:
+                before, end = done, time.monotonic() + patience
+                progress(done)
+            if time.monotonic() > end:
+                raise StoreUnavailableError(
+                    f"{self.place} has {max(done, 0)} of {n} rows in the index of {name}, and has "
+                    f"not moved for {patience:.0f} s",
+                    code="index_stalled",
+                )
+            time.sleep(_POLL)
+        progress(n)
+        self.load(name)
+
+    def _indexed(self, name: str) -> int:
+        """Rows in the vector index, as far as Milvus reports them."""
+        return self.server.indexed_rows(self._call("describe_index", name, VECTOR))
+
+    def load(self, name: str) -> None:
+        """Loads a collection, so that it can be searched.
+
+        Raises:
+            StoreUnavailableError: a request took longer than the place's timeout, or loading
+                longer than ten minutes.
+        """
+        # Not in one request: that could not tell a hanging server from one that loads.
+        self._call("load_collection", name, _async=True)
+        end = time.monotonic() + _LONG
+        while (state := self.state(name)) != "Loaded":
+            if time.monotonic() > end:
+                raise StoreUnavailableError(
+                    f"{self.place} has not loaded {name} after {_LONG} s, it is {state}",
+                    hint="look at the server's log, and at its memory",
+                )
+            time.sleep(_POLL)
+
+    def state(self, name: str) -> str:
+        """The load state: ``Loaded``, ``Loading``, ``NotLoad`` or ``NotExist``."""
+        state = self._call("get_load_state", name)["state"]
+        return str(getattr(state, "name", state))
+
+    def index_type(self, name: str) -> str:
+        """The type of a collection's vector index; empty if it has none."""
+        described = self._call("describe_index", name, VECTOR)
+        return str(described.get("index_type", "")) if described else ""
+
+    def count(self, name: str) -> int:
+        """Number of rows, including duplicates after a kill."""
+        return int(self.query(name, "", ["count(*)"], limit=None)[0]["count(*)"])
+
+    def query(
+        self, name: str, expression: str, fields: list[str], limit: int | None = MAX_LIMIT
+    ) -> list[dict[str, Any]]:
+        """Rows that meet an expression, including the latest writes."""
+        options: dict[str, Any] = {"consistency_level": "Strong"}
+        if limit is not None:
+            options["limit"] = limit
+        return list(self._call("query", name, filter=expression, output_fields=fields, **options))
+
+    def search(
+        self,
+        name: str,
+        vectors: Sequence[np.ndarray],
+        limit: int,
+        expression: str,
+        kind: IndexType,
+        n: int,
+        *,
+        settled: bool = True,
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Milvus' results among n rows, one for each vector: int64 [m] rows, float32 [m] scores,
+        best first; rows may repeat.
+
+        Not ``settled``, a server first waits for our latest writes.
+        """
+        options = self.server.search_options(kind, limit, n, settled=settled)
+        options |= {"filter": expression, "anns_field": VECTOR, "limit": limit}
+        results = self._call("search", name, list(vectors), **options)
+        with self._translated():
+            # Without a dictionary for each hit, which would take longer than the rest.
+            return [
+                (
+                    np.fromiter(hits.ids, dtype=np.int64, count=len(hits)),
+                    np.fromiter(hits.distances, dtype=np.float32, count=len(hits)),
+                )
+                for hits in results
+            ]

@@ -1,0 +1,60 @@
+"""Detects writes to a SQLite file by anyone, within microseconds: it runs at every answer."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from pathlib import Path
+from typing import Any
+
+from fusionrec.ledger import fork_safety
+from fusionrec.ledger.location import connect, file_identity
+
+
+class ChangeDetector:
+    """Reads SQLite's count of other connections' commits, on a connection that never writes.
+
+    https://www.sqlite.org/pragma.html#pragma_data_version
+
+    Args:
+        file: of the database; it may be missing, or be replaced by another.
+        wait: seconds for a lock.
+    """
+
+    def __init__(self, file: Path, wait: float) -> None:
+        self._file, self._wait, self._lock = file, wait, threading.Lock()
+        self._connection: sqlite3.Connection | None = None
+        self._identity: Any = None  # of the file that is open
+        self._opened = 0
+        fork_safety.close_before_fork(self)
+        weakref.finalize(self, _close, vars(self))
+
+    def mark(self) -> tuple[int, int] | None:
+        """A value that changes with every commit; None where the file cannot be read."""
+        with fork_safety.connection_in_use(), self._lock:
+            try:
+                current = file_identity(self._file)
+                if current is None:
+                    return None
+                if self._connection is None or current != self._identity:
+                    _close(vars(self))
+                    self._connection = connect(self._file, "rw", self._wait)
+                    self._identity = current
+                    self._opened += 1
+                [number] = self._connection.execute("PRAGMA data_version").fetchone()
+            except sqlite3.Error:  # an unreadable file: the next query reports it
+                _close(vars(self))
+                return None
+            return self._opened, number
+
+    def dispose(self) -> None:
+        """Closes the connection; the next ``mark`` opens it again."""
+        with self._lock:
+            _close(vars(self))
+
+
+def _close(attributes: dict[str, Any]) -> None:
+    if attributes["_connection"] is not None:
+        attributes["_connection"].close()
+        attributes["_connection"] = None

@@ -1,0 +1,196 @@
+"""The location of a ledger, a SQLite file or a server's database, and its connections."""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
+from sqlalchemy.engine import URL, make_url
+
+from fusionrec.errors import LedgerError
+from fusionrec.workspace import make_folder
+
+WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
+_POOL_SIZE = 8  # connections that stay open
+_FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
+
+
+@dataclass(frozen=True, repr=False)
+class Location:
+    """A SQLite file or a server's database.
+
+    Attributes:
+        name: for messages; nothing secret.
+        file: absolute; None for a server.
+        url: of a server; None for a file.
+    """
+
+    name: str
+    file: Path | None
+    url: URL | None
+
+    @classmethod
+    def of(cls, location: Path | str) -> Location:
+        """The location at a path, or at a URL as SQLAlchemy reads it.
+
+        Raises:
+            LedgerError: the URL is of no known form, or of a database that keeps nothing.
+        """
+        if isinstance(location, Path):
+            return cls(str(location), location.absolute(), None)
+        try:
+            url = make_url(location)
+        except (exc.ArgumentError, ValueError):
+            # The parser's own words may hold parts of a password.
+            raise LedgerError(
+                "the ledger's URL cannot be read",
+                hint=f"{_FORMS}; in a password write %40 for @, %2F for /, %3A for :",
+            ) from None
+        if url.get_backend_name() == "sqlite":
+            return cls._file_of(url)
+        _check_driver(url)
+        # Of the options only the host is shown: it may be the folder of a socket.
+        shown = url.set(query={n: v for n, v in url.query.items() if n == "host"})
+        return cls(f"at {shown.render_as_string(hide_password=True)}", None, url)
+
+    @classmethod
+    def _file_of(cls, url: URL) -> Location:
+        path = url.database or ""
+        plain = url.drivername in ("sqlite", "sqlite+pysqlite") and not (url.query or url.host)
+        if not plain or path in ("", ":memory:") or path.startswith("file:"):
+            raise LedgerError(
+                "a ledger in SQLite must be a file, named without options",
+                hint="write sqlite:///relative/ledger.sqlite or sqlite:////absolute/ledger.sqlite",
+            )
+        return cls(path, Path(path).absolute(), None)
+
+    def engine(self, wait: float) -> Engine:
+        """A pool of connections, for any number of threads; none is opened yet.
+
+        Args:
+            wait: seconds for a lock, for a connection of the pool, for a server's first word.
+
+        Raises:
+            ImportError: the driver is not installed.
+        """
+        if self.file is not None:
+            return _file_engine(self.file, wait)
+        assert self.url is not None
+        options: dict[str, Any] = {}
+        if self.url.get_backend_name() == "postgresql":
+            # A snapshot from before the lock would miss what was written while waiting.
+            options["isolation_level"] = "READ COMMITTED"
+            if self.url.get_driver_name().startswith("psycopg"):
+                options["connect_args"] = {"connect_timeout": math.ceil(wait)}
+        return create_engine(
+            self.url,
+            pool_size=_POOL_SIZE,
+            pool_timeout=wait,
+            pool_pre_ping=True,  # a server may have been restarted
+            hide_parameters=True,
+            **options,
+        )
+
+    def create_file(self) -> None:
+        """Creates the file, empty, and its folder where they are missing, readable by the owner
+        only; SQLite gives its log the file's mode. Does nothing for a server.
+        """
+        if self.file is not None and not self.file.exists():
+            file = self.file.resolve()  # the target of a link
+            make_folder(file.parent)
+            # Created under another name: closing a file drops all of the process' locks on it.
+            descriptor, fresh = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)
+            os.close(descriptor)
+            try:
+                os.link(fresh, file)
+            except FileExistsError:
+                pass  # another process has just created it
+            except OSError:  # a file system without hard links, and mostly without modes
+                connect(file, "rwc", WAIT).close()
+            finally:
+                Path(fresh).unlink()
+
+
+def _check_driver(url: URL) -> None:
+    try:
+        asynchronous = url.get_dialect().is_async
+    except exc.NoSuchModuleError:
+        raise LedgerError(f"no database is known as {url.drivername!r}", hint=_FORMS) from None
+    if asynchronous:
+        raise LedgerError(f"the driver {url.drivername!r} is an asynchronous one", hint=_FORMS)
+
+
+def _file_engine(file: Path, wait: float) -> Engine:
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: connect(file, "rw", wait),
+        poolclass=QueuePool,
+        pool_size=_POOL_SIZE,
+        max_overflow=-1,
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine, "connect")
+    def remember_file(_: Any, record: Any) -> None:
+        record.info["file"] = file_identity(file)
+
+    @event.listens_for(engine, "checkout")
+    def check_file(_: Any, record: Any, __: Any) -> None:
+        if record.info["file"] != file_identity(file):
+            raise exc.DisconnectionError("another file has taken its place")
+
+    return engine
+
+
+def is_checkpointed(file: Path) -> bool:
+    """Whether all writes are in the SQLite file itself and none in its write-ahead log."""
+    log = file.with_name(f"{file.name}-wal")
+    return not log.exists() or log.stat().st_size == 0
+
+
+def read_only_engine(file: Path) -> Engine:
+    """Connections that read a checkpointed file without locks and without writing anything."""
+    uri = f"{file.as_uri()}?mode=ro&immutable=1"
+
+    return create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(uri, uri=True, isolation_level=None),
+        poolclass=NullPool,
+        hide_parameters=True,
+    )
+
+
+def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
+    """Opens a connection that begins no transactions by itself.
+
+    Args:
+        file: of the database.
+        mode: ``rw``, or ``rwc`` to create the file where it is missing.
+        wait: seconds for a lock.
+    """
+    uri = f"{file.as_uri()}?mode={mode}"
+    connection = sqlite3.connect(
+        uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def file_identity(file: Path) -> tuple[int, int] | None:
+    """Device and inode, which tell whether a file was replaced; None where there is no file."""
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

@@ -1,0 +1,185 @@
+"""The ledger's tables, and the migration of older ones."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    inspect,
+    select,
+)
+from sqlalchemy.schema import CreateColumn
+
+from fusionrec.errors import LedgerError
+from fusionrec.ledger.records import MAX_ID_LENGTH
+
+_CHUNK_SIZE = 500  # values in one condition, which every database accepts
+
+# 1: only activations and item_changes, without a schema number. New tables and columns need a new
+# number here and nothing else; any other change needs code in `migrate`.
+SCHEMA = 5
+
+_Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite increments only an INTEGER
+_Id = String(MAX_ID_LENGTH)
+_METADATA = MetaData()
+
+
+def _table(name: str, *columns: Column[Any] | Index) -> Table:
+    # AUTOINCREMENT never reuses the number of a deleted row.
+    return Table(name, _METADATA, *columns, sqlite_autoincrement=True)
+
+
+def _number() -> Column[Any]:
+    return Column("number", _Number, primary_key=True, autoincrement=True)
+
+
+def _text(name: str, kind: String = _Id, *, primary_key: bool = False) -> Column[Any]:
+    return Column(name, kind, nullable=False, primary_key=primary_key)
+
+
+schema = Table(
+    "ledger_schema",
+    _METADATA,
+    Column("number", Integer, nullable=False),
+    _text("salt"),  # of the hashes in `forgotten`
+    Column("removals", Integer, nullable=False, server_default="0"),  # of profiles
+)
+activations = Table(
+    "activations",
+    _METADATA,
+    _number(),
+    _text("version", Text()),
+    _text("place", Text()),
+    _text("at", Text()),
+    Column("changes", _Number, nullable=False, server_default="0"),
+    Column("collection", String(MAX_ID_LENGTH), nullable=False, server_default=""),
+)
+item_changes = _table(
+    "item_changes",
+    _number(),
+    _text("item"),
+    Column("content", Text),  # NULL: withdrawn, the content stays
+    _text("at", Text()),
+    # 1: new content of an item that stays withdrawn.
+    Column("withdrawn", Integer, nullable=False, server_default="0"),
+    Index("item_changes_item", "item", "number"),
+)
+events = _table(
+    "events",
+    _number(),
+    Column("id", String(MAX_ID_LENGTH), nullable=False, unique=True),
+    _text("user"),
+    _text("item"),
+    _text("kind"),
+    Column("rating", Double),
+    Column("time", Double, nullable=False),
+    Index("events_user", "user"),
+    Index("events_time", "time"),
+)
+impressions = _table(
+    "impressions",
+    _number(),
+    _text("answer"),
+    _text("user"),
+    _text("kind"),
+    _text("version"),
+    _text("items", Text()),  # a JSON list
+    Column("time", Double, nullable=False),
+    Index("impressions_user", "user", "time"),
+)
+profiles = Table(
+    "profiles",
+    _METADATA,
+    _text("user", primary_key=True),
+    _text("content", Text()),
+    # Rises with every profile that is set, until one is removed.
+    Column("number", _Number, nullable=False, server_default="0"),
+    Index("profiles_number", "number"),
+)
+forgotten = Table(
+    "forgotten",
+    _METADATA,
+    _text("hash", primary_key=True),
+    Column("times", Integer, nullable=False),
+    # Last time, in seconds since 1970, UTC; 0 if an older program forgot the user.
+    Column("at", Double, nullable=False, server_default="0"),
+)
+keys = Table(
+    "keys",
+    _METADATA,
+    _text("name", primary_key=True),
+    Column("hash", String(MAX_ID_LENGTH), nullable=False, unique=True),
+    _text("scopes"),
+    _text("at"),
+)
+
+
+def schema_number(connection: Connection, *, lock: bool = False) -> int:
+    """The number of the database's schema; 0 where there is no ledger.
+
+    Args:
+        connection: to the database.
+        lock: whether to lock the number's row until the transaction ends.
+
+    Raises:
+        LedgerError: it is of a newer program.
+    """
+    number = None
+    if connection.info.get("schema") or inspect(connection).has_table(schema.name):
+        query = select(schema.c.number)
+        number = connection.execute(query.with_for_update() if lock else query).scalar()
+    if number is None:
+        return int(any(inspect(connection).has_table(t.name) for t in (activations, item_changes)))
+    if number > SCHEMA:
+        raise LedgerError(
+            f"the ledger is of a newer program: its schema is {number}, known here is {SCHEMA}",
+            hint="update fusionrec, or name another ledger",
+        )
+    connection.info["schema"] = number
+    return int(number)
+
+
+def migrate(connection: Connection) -> None:
+    """Creates missing tables, columns and indexes, in a transaction with the ledger locked."""
+    existing = inspect(connection)
+    for table in _METADATA.sorted_tables:
+        if not existing.has_table(table.name):
+            table.create(connection)
+            continue
+        known = {column["name"] for column in existing.get_columns(table.name)}
+        name = connection.dialect.identifier_preparer.format_table(table)
+        for column in table.columns:
+            if column.name not in known:
+                definition = CreateColumn(column).compile(dialect=connection.dialect)
+                connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {definition}")
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    if connection.execute(select(schema.c.number)).first() is None:
+        salt = secrets.token_hex(32)
+        connection.execute(schema.insert().values(number=SCHEMA, salt=salt))
+    else:
+        connection.execute(schema.update().values(number=SCHEMA))
+
+
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The values in chunks that each fit into one condition."""
+    for start in range(0, len(values), _CHUNK_SIZE):
+        yield values[start : start + _CHUNK_SIZE]
+
+
+def now() -> str:
+    """The current time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

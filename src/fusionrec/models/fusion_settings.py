@@ -1,0 +1,264 @@
+"""Settings of the fusion model, its training and its rating head, and the named ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields, replace
+
+from fusionrec.config import Settings, check
+from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
+
+MIN_STEPS, MIN_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
+
+
+@dataclass(frozen=True)
+class FusionSettings(Settings):
+    """Widths of the fusion model's two towers.
+
+    Attributes:
+        id_width: of an id's embedding and of the fully connected layer behind it.
+        category_width: of a category's embedding and of the layer behind it.
+        categories_width: of the layer that reads several categories as a vector.
+        number_width: of the layer that reads a number.
+        word_width: of a word's embedding.
+        windows: words that each of the text's convolutions spans.
+        filters: outputs of each convolution.
+        dim: length of both towers' vectors.
+        activation: ``tanh`` or ``relu``, after every layer but the last.
+        dropout: share of the id layer's outputs that is dropped in training.
+    """
+
+    id_width: int = 256
+    category_width: int = 16
+    categories_width: int = 32
+    number_width: int = 8
+    word_width: int = 32
+    windows: tuple[int, ...] = (3,)
+    filters: int = 32
+    dim: int = 200
+    activation: str = "tanh"
+    dropout: float = 0.2
+
+    def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if isinstance(value, int):
+                check(1 <= value <= 8192, f"model.{f.name} must be 1 to 8192, got {value}")
+        check(
+            bool(self.windows) and all(1 <= w <= 16 for w in self.windows),
+            f"model.windows must be one or more numbers of 1 to 16, got {self.windows}",
+        )
+        check(self.activation in ("tanh", "relu"), f"model.activation: {self.activation!r}?")
+        check(0 <= self.dropout < 1, f"model.dropout must be 0 to below 1, got {self.dropout}")
+
+
+@dataclass(frozen=True)
+class TrainingSettings(Settings):
+    """How a model is trained.
+
+    Attributes:
+        epochs: passes over the training rows, at most.
+        batch: ratings in a minibatch, on average.
+        all_items: whether every minibatch holds all items, so that softmaxes are exact, or as many
+            of them as of users, which is faster.
+        learning_rate: of Adam at its highest, after warming up over the first tenth of the steps;
+            it then falls along a cosine to a hundredth.
+        weight_decay: decoupled decay (AdamW) of every embedding, per step and unit of
+            learning rate.
+        user_id_dropout: share of users whose id is hidden in each minibatch, so that a profile
+            alone gives a good vector; 1 for a model that reads profiles only.
+        item_id_dropout: share of items whose id is hidden, so that content alone gives one.
+        attribute_dropout: share of the values of a user's category that are hidden.
+        squared: weight of the article's squared error; 0 for a model that predicts no ratings.
+        ranking: weight of the ranking term (softmax over items); 0 leaves it out.
+        low_weight: weight of a rating too low to count as liking in the ranking and choice terms,
+            where one that counts has 1; 0 leaves such ratings out, 1 ignores the rating's value.
+        temperature: of the ranking term's softmax over cosines.
+        exposure: weight of a term that predicts which items a user rates at all; it trains the
+            towers' branches through a head that is dropped after training.
+        choice: weight of a squared error that pulls the cosine of every user with every item of the
+            block to the weight of a rating, and to 0 where there is none.
+        validation: share of the rows in the holdout that chooses the best epoch; 0 trains on all
+            rows.
+        patience: epochs without a better validation error after which training stops.
+        seed: of everything random.
+        threads: math threads; 0 for one per core, two at most.
+        checkpoint_seconds: time between checkpoints; one is also kept at every epoch's end.
+    """
+
+    epochs: int = 20
+    batch: int = 8192
+    all_items: bool = False
+    learning_rate: float = 4e-3
+    weight_decay: float = 1.0
+    user_id_dropout: float = 0.1
+    item_id_dropout: float = 0.1
+    attribute_dropout: float = 0.02
+    squared: float = 1.0
+    ranking: float = 0.2
+    low_weight: float = 0.0
+    temperature: float = 0.1
+    exposure: float = 8.0
+    choice: float = 0.0
+    validation: float = 0.02
+    patience: int = 3
+    seed: int = 0
+    threads: int = 0
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        whole = (("epochs", 1), ("batch", 1), ("patience", 1), ("seed", 0), ("threads", 0))
+        for name, low in whole:
+            value = getattr(self, name)
+            check(value >= low, f"training.{name} must be {low} or more, got {value}")
+        for name in ("item_id_dropout", "attribute_dropout", "validation"):
+            value = getattr(self, name)
+            check(0 <= value < 1, f"training.{name} must be 0 to below 1, got {value}")
+        for name in ("user_id_dropout", "low_weight"):
+            value = getattr(self, name)
+            check(0 <= value <= 1, f"training.{name} must be 0 to 1, got {value}")
+        for name in ("learning_rate", "temperature", "checkpoint_seconds"):
+            value = getattr(self, name)
+            check(0 < value < math.inf, f"training.{name} must be above 0, got {value}")
+        for name in ("weight_decay", "squared", "ranking", "exposure", "choice"):
+            value = getattr(self, name)
+            check(0 <= value < math.inf, f"training.{name} must not be negative, got {value}")
+        check(
+            self.squared + self.ranking + self.exposure + self.choice > 0,
+            "training.squared, ranking, exposure and choice are all 0: there is nothing to learn",
+        )
+        check(
+            self.squared > 0 or self.validation == 0,
+            "training.validation chooses the best epoch by its error in stars, which "
+            f"training.squared=0 does not teach: set it to 0 too, got {self.validation}",
+        )
+
+
+@dataclass(frozen=True)
+class RatingSettings(Settings):
+    """The rating head: networks that predict ratings, while the cosine still ranks.
+
+    Attributes:
+        networks: how many are trained, each with its own seed, and averaged; 0 for no head.
+        towers: weight of the rating that the cosine predicts in the mean with the networks'.
+        width: of a network's vectors.
+        dropout: share of the vectors' entries that is dropped in training.
+        epochs: passes over the training rows.
+        batch: ratings in a minibatch, on average. The larger, the more of a user's or an item's
+            ratings are hidden from a prediction in training.
+        learning_rate: of Adam at its highest; it rises and falls as that of the towers does.
+        weight_decay: decoupled decay (AdamW) of the weights that read ratings, per step and unit of
+            learning rate.
+    """
+
+    networks: int = 0
+    towers: float = 0.3
+    width: int = 128
+    dropout: float = 0.2
+    epochs: int = 16
+    batch: int = 9000
+    learning_rate: float = 3e-3
+    weight_decay: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name, low in (("networks", 0), ("width", 1), ("epochs", 1), ("batch", 1)):
+            value = getattr(self, name)
+            check(value >= low, f"rating.{name} must be {low} or more, got {value}")
+        for name in ("towers", "dropout"):
+            value = getattr(self, name)
+            check(0 <= value < 1, f"rating.{name} must be 0 to below 1, got {value}")
+        for name, least in (("learning_rate", 1e-9), ("weight_decay", 0.0)):
+            value = getattr(self, name)
+            check(least <= value < math.inf, f"rating.{name} is out of range: {value}")
+
+
+@dataclass(frozen=True)
+class Recipe(Settings):
+    """A model and its training: all settings of `fusionrec train`.
+
+    Attributes:
+        model: widths of the fusion model.
+        training: how it is trained.
+        rating: of the rating head; none by default.
+    """
+
+    model: FusionSettings = field(default_factory=FusionSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    rating: RatingSettings = field(default_factory=RatingSettings)
+
+    @property
+    def name(self) -> str:
+        """The model's name."""
+        return "fusion"
+
+    @property
+    def rates(self) -> bool:
+        """Whether the model predicts ratings; else it only ranks."""
+        return self.training.squared > 0
+
+    def for_schema(self, schema: Schema, rows: int) -> Recipe:
+        """The recipe as it is trained on data of a schema.
+
+        Events have no ratings: a recipe that predicts ratings is trained on the ranking term alone,
+        which was measured to serve events best (``benchmarks/RESULTS.md``). With few events
+        minibatches are smaller, so that an epoch has enough steps. A recipe without
+        ``training.squared`` is not changed.
+
+        Args:
+            schema: of the data.
+            rows: interactions that training may see.
+
+        Raises:
+            UsageError: it has a rating head, and there are no ratings.
+        """
+        if not schema.events:
+            return self
+        if self.rating.networks:
+            raise UsageError(
+                f"a rating head (preset stars) learns from ratings, and {schema.name} has events",
+                "train without one: --preset full",
+            )
+        if not self.rates:
+            return self
+        batch = min(self.training.batch, max(MIN_BATCH, rows // MIN_STEPS))
+        training = replace(
+            self.training,
+            batch=batch,
+            squared=0.0,
+            ranking=1.0,
+            exposure=0.0,
+            choice=0.0,
+            validation=0.0,
+        )
+        return replace(self, training=training)
+
+
+FUSION = {
+    "quick": Recipe(
+        training=TrainingSettings(epochs=5, learning_rate=3e-3, ranking=0.3, exposure=2.0)
+    ),
+    "full": Recipe(),
+    # As full, with ratings from a rating head.
+    "stars": Recipe(rating=RatingSettings(networks=1)),
+    # For users with a profile and no history: what they rate; with training.low_weight=0.2,
+    # what they like.
+    "strangers": Recipe(
+        FusionSettings(id_width=200, word_width=8, filters=8, dropout=0.0),
+        TrainingSettings(
+            epochs=24,
+            batch=30_000,
+            all_items=True,
+            learning_rate=1e-2,
+            weight_decay=0.01,
+            user_id_dropout=1.0,
+            attribute_dropout=0.2,
+            squared=0.0,
+            ranking=0.0,
+            low_weight=1.0,
+            exposure=0.0,
+            choice=1.0,
+            validation=0.0,
+        ),
+    ),
+}

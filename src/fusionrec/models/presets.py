@@ -1,0 +1,56 @@
+"""What `fusionrec train` can be told: each model's widths, its training, and named presets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fusionrec.errors import UsageError
+from fusionrec.models.fusion_settings import (
+    FUSION,
+    FusionSettings,
+    RatingSettings,
+    Recipe,
+    TrainingSettings,
+)
+from fusionrec.models.sequence_settings import (
+    SEQUENCE,
+    SequenceRecipe,
+    SequenceSettings,
+    SequenceTraining,
+)
+
+AnyRecipe = Recipe | SequenceRecipe
+
+# Model -> preset -> recipe.
+PRESETS: Mapping[str, Mapping[str, AnyRecipe]] = {"fusion": FUSION, "sequence": SEQUENCE}
+
+
+def preset_recipe(model: str, preset: str) -> AnyRecipe:
+    """The recipe of a model's preset.
+
+    Raises:
+        UsageError: there is no such model, or it has no preset of this name.
+    """
+    if model not in PRESETS:
+        raise UsageError(f"the models are {', '.join(PRESETS)}, got {model!r}")
+    if preset not in PRESETS[model]:
+        raise UsageError(
+            f"model {model} has the presets {', '.join(PRESETS[model])}, got {preset!r}"
+        )
+    return PRESETS[model][preset]
+
+
+__all__ = [
+    "FUSION",
+    "PRESETS",
+    "SEQUENCE",
+    "AnyRecipe",
+    "FusionSettings",
+    "RatingSettings",
+    "Recipe",
+    "SequenceRecipe",
+    "SequenceSettings",
+    "SequenceTraining",
+    "TrainingSettings",
+    "preset_recipe",
+]

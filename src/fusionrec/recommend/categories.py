@@ -1,0 +1,82 @@
+"""Of what kind items are, and what someone likes: the categories that tell most of them."""
+
+from __future__ import annotations
+
+import heapq
+from functools import cached_property
+
+import numpy as np
+
+from fusionrec.features.history import History
+from fusionrec.index.filter_columns import Rows
+from fusionrec.recommend.catalog import Catalog
+
+MOST = 64  # categories that are looked at: the most frequent ones
+
+
+class Categories:
+    """The categories of a catalog's n items: those of the schema's first field of kind
+    ``categories``; of a schema without one, none.
+
+    Args:
+        catalog: the items.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        fields = catalog.artifact.schema.attributes("item")
+        self._field = next((field for field in fields if field.kind == "categories"), None)
+
+    @cached_property
+    def _rows(self) -> Rows:
+        """Category -> rows of the items that have it."""
+        return self._catalog.columns.rows(self._field) if self._field else {}
+
+    @cached_property
+    def _values(self) -> list[str]:
+        return heapq.nsmallest(MOST, self._rows, key=lambda one: (-len(self._rows[one]), one))
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The c categories as people read them."""
+        choices = self._field.choices if self._field else {}
+        return [choices.get(value, value) for value in self._values]
+
+    @cached_property
+    def members(self) -> np.ndarray:
+        """Which items are of which categories: bool [n, c]."""
+        members = np.zeros((len(self._catalog), len(self._values)), dtype=bool)
+        for place, value in enumerate(self._values):
+            members[self._rows[value], place] = True
+        return members
+
+    @cached_property
+    def base(self) -> np.ndarray:
+        """The share of each category in the items that can be recommended: float64 [c]."""
+        here = self.members[self._catalog.available]
+        return here.mean(axis=0) if len(here) else np.zeros(len(self._values))
+
+    def parts(self, rows: np.ndarray) -> np.ndarray:
+        """What parts of items, int [m], are of each category: float64 [m, c], alike for all that
+        an item has; the parts of an item add up to 1, or to 0 where it has none.
+        """
+        rows_members = self.members[rows]
+        return np.asarray(rows_members / np.maximum(rows_members.sum(axis=1, keepdims=True), 1))
+
+    def mix(self, rows: np.ndarray) -> np.ndarray | None:
+        """How the categories mix in some items, float64 [c], adding up to 1; None where none of
+        the items has one.
+        """
+        total = self.parts(rows).sum(axis=0)
+        whole = float(total.sum())
+        return np.asarray(total / whole) if whole else None
+
+
+def liked(history: History, like: float) -> np.ndarray:
+    """Which items of a history its owner likes: bool [m], those rated so or not rated at all.
+
+    Args:
+        history: m items.
+        like: the lowest rating that means so.
+    """
+    return np.asarray(~(history.ratings < like))  # NaN, a rating that is not known, is not below

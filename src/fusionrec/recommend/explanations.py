@@ -1,0 +1,304 @@
+"""Why an item is in an answer: said from what the answer was made of, or not said at all."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, Self
+
+import numpy as np
+
+from fusionrec.data.schema import Schema
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.categories import Categories, liked
+from fusionrec.recommend.query import Query, UserVector
+from fusionrec.registry import Artifact
+
+ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
+
+NAMED = 2  # items or categories that one reason names at most
+PAIRS, PERCENTILE = 20_000, 99  # of pairs of items; see ``Explainer.bar``
+STANDARD_ERRORS = 2.0  # above chance, from which a share of a history is a taste
+LEAST_LIKED = 3  # items of a category that someone must like for it
+OFTEN, LEAST_RATED = 0.05, 5  # share of the items that is rated often, and ratings at least
+CROWD = 20  # people of a profile without whom nothing is said of them
+_CROWDS_KEPT = 256
+
+Profile = tuple[tuple[str, str], ...]  # names and values of user categories
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why an item is in an answer.
+
+    Attributes:
+        kind: ``again``: they took it before, of what people take again. ``liked``: it is near to
+            items that the person's vector was made of. ``near``: it is near to others that they
+            rated. ``shared``: it is of categories that they like. ``popular``: many have rated it,
+            or took it recently. ``new``: nobody has yet.
+        text: the same for people. Titles stand in it as they are, control characters too.
+        items: id and title of the items that it names.
+    """
+
+    kind: ReasonKind
+    text: str
+    items: tuple[tuple[str, str], ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The reason as plain JSON values."""
+        items = [{"id": id_, "title": title} for id_, title in self.items]
+        return {"kind": self.kind, "text": self.text, "items": items}
+
+
+class Explainer:
+    """Tells why, for the answers of one version.
+
+    Args:
+        catalog: the version's items.
+        categories: of these items.
+    """
+
+    def __init__(self, catalog: Catalog, categories: Categories) -> None:
+        self.catalog, self.artifact = catalog, catalog.artifact
+        self._categories = categories
+        self._crowds, self._many = GroupPopularity(self.artifact), nouns(self.artifact.schema)
+        # What people did to an item: "you took it", "it is often taken".
+        events = self.artifact.schema.events
+        self._did, self._done = ("took", "taken") if events else ("rated", "rated")
+
+    def over(self, catalog: Catalog, categories: Categories) -> Self:
+        """The same of the version's items after some changes; shares what is the version's own."""
+        made = copy.copy(self)
+        made.catalog, made._categories = catalog, categories
+        return made
+
+    def of(self, rows: np.ndarray, person: UserVector, query: Query) -> list[Reason | None]:
+        """The first true reason of each item, by the order of the kinds; None where none is true.
+
+        Args:
+            rows: int [m], the items of the answer.
+            person: to whom they were recommended.
+            query: what was asked; what it hides is not named.
+        """
+        taste = self._taste(person, query)
+        near = self._near(rows, person, taste) if person.vector is not None else {}
+        shared = (
+            self._shared(rows, person.history.items[taste]) if person.vector is not None else {}
+        )
+        return [
+            self._again(row, person)
+            or near.get(row)
+            or shared.get(row)
+            or self._popular(row, person, query)
+            or self._new(row)
+            for row in map(int, rows)
+        ]
+
+    def _again(self, row: int, person: UserVector) -> Reason | None:
+        """A reason by what the person took before, where people take items again."""
+        if not self.artifact.schema.repeats or person.vector is None:
+            return None
+        times = np.count_nonzero(person.history.items == row) if row not in person.named else 0
+        often = "" if times == 1 else f" {times} times"
+        return Reason("again", f"you {self._did} it{often}") if times else None
+
+    @cached_property
+    def bar(self) -> float:
+        """The cosine from which two items are clearly near: the 99th percentile of 20,000 random
+        pairs of different items of the version, so that one pair of a hundred is.
+        """
+        vectors = self.artifact.item_vectors
+        if len(vectors) < 2:
+            return math.inf
+        rng = np.random.default_rng(0)
+        one = rng.integers(len(vectors), size=PAIRS)
+        other = (one + rng.integers(1, len(vectors), size=PAIRS)) % len(vectors)
+        cosines = np.einsum("nd,nd->n", vectors[one], vectors[other])
+        return float(np.percentile(cosines, PERCENTILE))
+
+    def _taste(self, person: UserVector, query: Query) -> np.ndarray:
+        """Which items of the person's history may be named, int [c] rising: those that they like,
+        that are not hidden and not withdrawn; of an item that was taken again the last place.
+        """
+        history, rows = person.history, self.catalog.positions
+        hidden = [rows[item] for item in query.hidden if item in rows]
+        may = liked(history, self.artifact.schema.like) & self.catalog.available[history.items]
+        places = np.flatnonzero(may & ~np.isin(history.items, hidden))
+        _, from_end = np.unique(history.items[places][::-1], return_index=True)
+        return np.sort(places[::-1][from_end])
+
+    def _near(self, rows: np.ndarray, person: UserVector, taste: np.ndarray) -> dict[int, Reason]:
+        """Reasons by the nearest items that the person likes. "Because" is said only of those that
+        their vector was made of.
+        """
+        if not len(taste):
+            return {}
+        vectors, taste_rows = self.catalog.vectors, person.history.items[taste]
+        cosines = vectors[rows] @ vectors[taste_rows].T
+        # The item itself, where what was rated is shown too, is no reason for itself.
+        cosines[(cosines < self.bar) | (rows[:, None] == taste_rows)] = -np.inf
+        read = taste >= len(person.history) - person.read
+        found = {}
+        for row, cosine in zip(map(int, rows), cosines, strict=True):
+            because = read & np.isfinite(cosine)
+            kept = np.flatnonzero(because if because.any() else np.isfinite(cosine))
+            best = kept[np.argsort(-cosine[kept], kind="stable")[:NAMED]]
+            if len(best):
+                found[row] = self._naming(person, taste[best], because=bool(because.any()))
+        return found
+
+    def _naming(self, person: UserVector, places: np.ndarray, *, because: bool) -> Reason:
+        rows = [int(row) for row in person.history.items[places]]
+        items = tuple((self.catalog.items.ids[row], self._title(row)) for row in rows)
+        if not because:
+            text = f"like {self._many} you {self._did}: {_listed([title for _, title in items])}"
+            return Reason("near", text, items)
+        parts: dict[str, list[str]] = {}
+        for row, place, (_, title) in zip(rows, places, items, strict=True):
+            named = row in person.named or np.isnan(person.history.ratings[place])
+            parts.setdefault("liked" if named else self._did, []).append(title)
+        said = " and ".join(f"{verb} {_listed(titles)}" for verb, titles in parts.items())
+        return Reason("liked", f"because you {said}", items)
+
+    def _shared(self, rows: np.ndarray, history_rows: np.ndarray) -> dict[int, Reason]:
+        """Reasons by categories whose share of what the person likes is above the catalog's by
+        more than chance, as far as two standard errors tell.
+        """
+        members, base = self._categories.members, self._categories.base
+        if not len(history_rows) or not members.shape[1]:
+            return {}
+        count = members[history_rows].sum(axis=0)
+        error = np.sqrt(base * (1 - base) / len(history_rows))
+        above = np.where(count >= LEAST_LIKED, count / len(history_rows) - base, 0.0)
+        telling = above > STANDARD_ERRORS * error
+        strength = np.where(telling, above / np.maximum(error, 1e-9), 0.0)
+        found = {}
+        for row in map(int, rows):
+            shares = np.flatnonzero(members[row] & telling)
+            best = shares[np.argsort(-strength[shares], kind="stable")[:NAMED]]
+            if len(best):
+                names = ", ".join(self._categories.labels[place] for place in best)
+                found[row] = Reason("shared", f"{names}: like many of your {self._many}")
+        return found
+
+    def _popular(self, row: int, person: UserVector, query: Query) -> Reason | None:
+        """A reason by how many have rated it, where the answer was made of that or of a profile."""
+        if person.vector is not None and not person.profile:
+            return None
+        takers = query.recent.takers.get(self.catalog.items.ids[row])
+        if person.vector is None and takers:
+            return Reason("popular", f"taken by {takers} people in the last 30 days")
+        if person.profile and self._crowds.often_by(person.profile, row):
+            said = self._crowds.described(person.profile)
+            return Reason("popular", f"often {self._done} by people of your profile ({said})")
+        return Reason("popular", f"often {self._done}") if self._crowds.often(row) else None
+
+    def _new(self, row: int) -> Reason | None:
+        """A reason for an item that nobody has rated, in a version that has ratings."""
+        if self.catalog.counts[row] or not self.artifact.has_towers:
+            return None
+        added = row >= len(self.artifact.items)
+        content = self.catalog.items.row(row)
+        fields = [f.name for f in self.artifact.schema.attributes("item") if known(content[f.name])]
+        names = _listed([name.replace("_", " ").capitalize() for name in fields])
+        by = f", placed by its {names}" if names else ""
+        return Reason("new", ("new here" if added else f"not {self._done} yet") + by)
+
+    def _title(self, row: int) -> str:
+        name, table = self.artifact.schema.title, self.catalog.items
+        return str((name and table.columns[name][row]) or table.ids[row])
+
+
+class GroupPopularity:
+    """What many people have rated: everybody, or those of a profile. Nobody has rated an item that
+    was added to the version's own.
+
+    Args:
+        artifact: the version.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        fields = self.artifact.schema.attributes("user")
+        self._fields = {field.name: field for field in fields if field.kind == "category"}
+        self._often_by: dict[Profile, np.ndarray] = {}
+
+    @cached_property
+    def _often(self) -> np.ndarray:
+        return often(self.artifact.item_counts)
+
+    def often(self, row: int) -> bool:
+        """Whether people often rate an item."""
+        return row < len(self._often) and bool(self._often[row])
+
+    def often_by(self, profile: Mapping[str, object], row: int) -> bool:
+        """Whether people who share all categories of a profile often rate an item. False where
+        fewer than ``CROWD`` of them have rated anything.
+        """
+        shared = self._shared(profile)
+        if not shared:
+            return False
+        if shared not in self._often_by:
+            if len(self._often_by) >= _CROWDS_KEPT:
+                self._often_by.clear()
+            self._often_by[shared] = often(self._counts(shared))
+        found = self._often_by[shared]
+        return row < len(found) and bool(found[row])
+
+    def described(self, profile: Mapping[str, object]) -> str:
+        """The categories of a profile as people read them."""
+        fields = [(self._fields[name], value) for name, value in self._shared(profile)]
+        return ", ".join(f"{field.flag} {field.choices.get(v, v)}" for field, v in fields)
+
+    def _shared(self, profile: Mapping[str, object]) -> Profile:
+        return tuple((name, str(profile[name])) for name in self._fields if profile.get(name))
+
+    @cached_property
+    def _columns(self) -> dict[str, np.ndarray]:
+        columns = self.artifact.users.columns
+        return {name: np.array(columns[name], dtype=object) for name in self._fields}
+
+    def _counts(self, shared: Profile) -> np.ndarray:
+        """How often people of a profile rated each item, int64 [m]; 0 where they are too few."""
+        histories = self.artifact.histories
+        length = np.diff(histories.offsets)
+        of_it = length > 0
+        for name, value in shared:
+            of_it &= self._columns[name] == value
+        if of_it.sum() < CROWD:
+            return np.zeros(len(self.artifact.items), dtype=np.int64)
+        rated = histories.item[np.repeat(of_it, length)]
+        return np.bincount(rated, minlength=len(self.artifact.items))
+
+
+def often(counts: np.ndarray) -> np.ndarray:
+    """Which items are often rated: bool [n], the most rated twentieth of those that were rated,
+    none of them fewer than ``LEAST_RATED`` times.
+
+    Args:
+        counts: int [n], how often each was rated.
+    """
+    rated = counts[counts > 0]
+    bar = np.quantile(rated, 1 - OFTEN) if len(rated) else np.inf
+    return np.asarray(counts >= max(bar, LEAST_RATED))
+
+
+def nouns(schema: Schema) -> str:
+    """What several items of a schema are called, after the name of their id: ``movies`` of a
+    ``movie_id``; ``items`` where the name tells nothing.
+    """
+    name = schema.id("item").name
+    stem = name.removesuffix("_id").replace("_", " ").strip()
+    return f"{stem}s" if name.endswith("_id") and stem else "items"
+
+
+def known(value: Any) -> bool:
+    """Whether an attribute's value says anything."""
+    return bool(value) and not (isinstance(value, float) and math.isnan(value))
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))

@@ -1,0 +1,299 @@
+"""Items by what people say of them: by words, by name, by conditions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from functools import cached_property
+from itertools import islice
+
+import numpy as np
+
+from fusionrec.data.schema import Field
+from fusionrec.errors import UsageError
+from fusionrec.index import AllOf, AnyOf, Condition, Only, Without
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, Match, plain_words, search_words
+from fusionrec.recommend.fuzzy import MOST_NAMES, alike, folded, guess
+from fusionrec.recommend.query import Rated
+
+_SHOWN = 5  # candidates of a name that a hint lists
+_COMPARED, _GUESSED = 20, 3  # titles that are compared with a name, and those that are guessed
+_ALIKE = 0.6  # share of letters from which a title is like a name
+_BEHIND = 0.05  # of it, that a second guess may lack to the best one
+
+
+class ItemSearch:
+    """Finds items of one version. Its word index is made when it is first
+    needed, and shared from then on with the finders of the version's later catalogs: it
+    may be ahead of this one's, whose items alone are found.
+
+    Args:
+        catalog: the version's items.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog, self.artifact = catalog, catalog.artifact
+        self._in_step = 0  # how often the words had been changed when they were this catalog's
+
+    def after(self, catalog: Catalog) -> ItemSearch:
+        """The finder of the same version after some changes of items, which alone are looked at."""
+        made = ItemSearch(catalog)
+        changed = catalog.changed_since(self.catalog.number).tolist()
+        ids, here = catalog.items.ids, catalog.available
+        if "words" in vars(self):
+            contents = {ids[row]: catalog.items.row(row) if here[row] else None for row in changed}
+            self.words.change(contents)
+            made.words, made._in_step = self.words, self.words.changes
+        if "_folded" in vars(self) and len(catalog) <= MOST_NAMES:
+            self._folded.update((folded(id_), id_) for id_ in ids[len(self.catalog) :])
+            made._folded = self._folded
+        return made
+
+    def prepare(self) -> None:
+        """Makes all for which the first search or question would wait."""
+        self.catalog.columns.prepare()
+        assert self.words is not None
+        assert self._folded is not None
+
+    @cached_property
+    def words(self) -> FulltextIndex:
+        """The word index of the version's items, or of later ones; see the class."""
+        now = self.catalog
+        return FulltextIndex(self.artifact.schema, now.items, now.available)
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Outside id -> position in the item table."""
+        return self.catalog.positions
+
+    def mask(self, where: Sequence[Condition]) -> np.ndarray:
+        """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
+        return self.catalog.columns.mask(where)
+
+    def _here(self, id_: str) -> bool:
+        """Whether an item that the words know is one of this catalog, and may be found."""
+        row = self.rows.get(id_)
+        return row is not None and bool(self.catalog.available[row])
+
+    def _search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Match]:
+        """As of ``FulltextIndex.search``, of this catalog's items."""
+        found = self.words.search(text, prefix=prefix, limit=limit)
+        if self.words.changes == self._in_step:
+            return found
+        known = [hit for hit in found if self._here(hit.id)]
+        if len(known) == len(found) or limit is None or len(found) < limit:
+            return known
+        return self._search(text, prefix=prefix)[:limit]
+
+    def unknown(self, where: Sequence[Condition]) -> tuple[str, ...]:
+        """A note on the ids in conditions that no item has; nothing where there are none."""
+        listed = [c.ids for c in where if isinstance(c, Only | Without)]
+        missing = [id_ for ids in listed for id_ in ids if id_ not in self.rows]
+        if not missing:
+            return ()
+        shown = ", ".join(missing[:_SHOWN]) + (", …" if len(missing) > _SHOWN else "")
+        return (f"no item of {self.artifact.version} has the id {shown}",)
+
+    def missed(self, where: Sequence[Condition]) -> tuple[str, ...]:
+        """Notes on the categories in conditions that no item has, with those that may be meant."""
+        fields = {field.name: field for field in self.artifact.schema.filters()}
+        notes = []
+        for condition in where:
+            if isinstance(condition, AnyOf | AllOf):
+                known_values = self.catalog.columns.values(condition.field)
+                lacking = [value for value in condition.values if value not in known_values]
+                notes += [_lacks(fields[condition.field], value, known_values) for value in lacking]
+        return tuple(notes[:_SHOWN])
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        """Folded id -> id, where there are not too many."""
+        return {folded(id_): id_ for id_ in self.rows} if len(self.rows) <= MOST_NAMES else {}
+
+    def near(self, text: str) -> list[str]:
+        """Ids of the items that someone may have meant by what is neither an id nor a title, the
+        likeliest first: by an id that is the same but for case or zeros, else by a title that
+        shares most of its letters.
+        """
+        same = self._folded.get(folded(text))
+        if same in self.rows:
+            return [same]
+        found = self._search(self.words.suggest(text) or text, limit=_COMPARED)
+        asked = " ".join(plain_words(text))
+        ratio = {
+            hit.id: difflib.SequenceMatcher(
+                None, asked, " ".join(plain_words(self.title(hit.id)))
+            ).ratio()
+            for hit in found
+        }
+        best = sorted(ratio, key=lambda id_: -ratio[id_])
+        least = max(_ALIKE, ratio[best[0]] - _BEHIND) if best else 0.0
+        return [id_ for id_ in best if ratio[id_] >= least][:_GUESSED]
+
+    def guess(self, text: str) -> str:
+        """The question whether one of ``near`` was meant, with ids and titles; or nothing."""
+        near = [f"{id_} = {self._described(id_)}" for id_ in self.near(text)]
+        return f"did you mean {' or '.join(near)}?" if near else ""
+
+    def example(self) -> str:
+        """What ids and titles look like here."""
+        ids = self.catalog.items.ids
+        by = "its id or title" if self.artifact.schema.title else "its id"
+        return f"an item is named by {by}, such as {ids[0]}" if ids else ""
+
+    def item(self, text: str) -> str | None:
+        """The item that someone means by an id or, if no item has it, by a title.
+
+        A title is meant whose words are all in the text, in any order, with a year or a category
+        beside them or not; else the only one that holds every word of the text.
+
+        Returns:
+            Its id; None where nothing is called so.
+
+        Raises:
+            UsageError: several items may be meant; the hint says which.
+        """
+        if text in self.rows:
+            return text
+        asked = set(plain_words(text))
+        found = filter(self._here, self.words.holding_all(text))
+        titles = {id_: set(plain_words(self.title(id_))) for id_ in found}
+        near = [id_ for id_, title in titles.items() if title & asked]
+        meant = [id_ for id_ in near if titles[id_] <= asked] or near
+        if len(meant) > 1:
+            counts = self.catalog.counts
+            meant.sort(key=lambda id_: -int(counts[self.rows[id_]]))
+            shown = [f"{id_} = {self._described(id_)}" for id_ in meant[:_SHOWN]]
+            raise UsageError(
+                f"{text!r} may be any of {len(meant)} items: say which by its id",
+                hint="; ".join(shown) + ("; …" if len(meant) > _SHOWN else ""),
+            )
+        return meant[0] if meant else None
+
+    def named(self, history: Sequence[Rated]) -> list[Rated]:
+        """A history with ids where it has titles; what is neither an id nor a title stays.
+
+        Raises:
+            UsageError: a title may mean several items; the hint lists them.
+        """
+        return [replace(one, item=self.item(one.item) or one.item) for one in history]
+
+    def row(self, id_: str, *, guess: bool = True) -> int:
+        """The position of an item.
+
+        Args:
+            id_: outside item id.
+            guess: whether an error names items that may be meant, which takes a search.
+
+        Raises:
+            UsageError: there is no such item (code ``unknown_item``).
+        """
+        row = self.rows.get(id_)
+        if row is None:
+            count, version = len(self.rows), self.artifact.version
+            raise UsageError(
+                f"item {id_!r} is not among the {count} items of {version}",
+                " ".join(filter(None, [self.guess(id_), self.example()])) if guess else None,
+                code="unknown_item",
+            )
+        return row
+
+    def title(self, id_: str) -> str:
+        """What people know an item by; empty where items have no titles."""
+        name = self.artifact.schema.title
+        return str(self.catalog.items.columns[name][self.rows[id_]] or "") if name else ""
+
+    def _described(self, id_: str) -> str:
+        """A title with its numbers, which tell apart those of one name: ``Sabrina (year 1954)``."""
+        content = self.catalog.items.row(self.rows[id_])
+        numbers = [
+            f"{field.flag} {_whole(content[field.name])}"
+            for field in self.artifact.schema.filters()
+            if field.kind == "number" and np.isfinite(content[field.name] or np.nan)
+        ]
+        return self.title(id_) + (f" ({', '.join(numbers)})" if numbers else "")
+
+    def hits(
+        self,
+        text: str,
+        where: Sequence[Condition],
+        barred: np.ndarray,
+        *,
+        prefix: bool,
+        limit: int,
+    ) -> list[Match]:
+        """Items that hold one of the words and meet every condition, by falling BM25.
+
+        Args:
+            text: the words.
+            where: the conditions.
+            barred: int [n], rows of items that must not be found.
+            prefix: see ``FulltextIndex.search``; the order is then that of ``_begun``.
+            limit: how many at most.
+
+        Raises:
+            UsageError: there is no word in the text, or a condition does not fit the schema.
+        """
+        if not plain_words(text):
+            raise UsageError(
+                f"there is no word to search for in {text[:50]!r}",
+                hint="write words of a title, a category, a year or a decade such as 1970s",
+            )
+        if not (where or len(barred) or prefix):
+            return self._search(text, limit=limit)
+        allowed = self.mask(where)
+        allowed[barred] = False
+        found = self._begun(text) if prefix else self._search(text)
+        return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
+
+    def _begun(self, text: str) -> list[Match]:
+        """Items by words of which the last may be half written: those whose title begins with
+        these, then those that hold them in order, then those that hold all, each with the most
+        rated first; then the others, by falling BM25.
+        """
+        near, counts = self.words.nearness(text), self.catalog.counts
+
+        def order(hit: Match) -> tuple[int, int]:
+            place = near.get(hit.id)
+            return (3, 0) if place is None else (place, -int(counts[self.rows[hit.id]]))
+
+        return sorted(self._search(text, prefix=True), key=order)
+
+    def advice(self, text: str, *, empty: bool, prefix: bool) -> tuple[str, ...]:
+        """What to say of a search, in sentences: why it is empty, which words nobody knows."""
+        better = "" if prefix else self.words.suggest(text)
+        guess = f"did you mean {better!r}?" if better else ""
+        if len(set(search_words(text))) > MAX_WORDS:
+            guess = f"only the first {MAX_WORDS} words count"
+        if not empty:
+            return (guess,) if guess else ()
+        if self._search(text, prefix=prefix, limit=1):
+            return ("items hold these words, but none of them meets the conditions",)
+        return (f"no item holds a word of {text[:80]!r}; {guess or 'try other or fewer words'}",)
+
+
+def _lacks(field: Field, value: str, known_values: Collection[str]) -> str:
+    """That no item has a category, and what to write instead."""
+    low, dots, high = value.partition("..")
+    if dots and not field.choices:
+        first, last = _number(low, -np.inf), _number(high, np.inf)
+        inside = [one for one in sorted(known_values) if first <= _number(one, np.nan) <= last]
+        each = " ".join(f"{field.flag}={one}" for one in inside[:_GUESSED] or ["VALUE"])
+        return f"{field.flag} is a category and has no ranges: ask for each value, such as {each}"
+    said = f"no item has the {field.flag} {field.choices.get(value, value)!r}"
+    return "; ".join(filter(None, [said, guess(alike(value, known_values))]))
+
+
+def _number(text: str, empty: float) -> float:
+    """A text's number; NaN, which lies in no range, where it is none."""
+    try:
+        return float(text) if text.strip() else empty
+    except ValueError:
+        return np.nan
+
+
+def _whole(number: float) -> str:
+    """A number as people read it: a whole one without a fraction."""
+    return str(int(number)) if float(number).is_integer() else f"{number:g}"

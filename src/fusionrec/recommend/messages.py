@@ -1,0 +1,79 @@
+"""What to say of a question: names that nothing has, and why nothing is in the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fusionrec.errors import UsageError
+from fusionrec.index import Condition
+from fusionrec.recommend.item_search import ItemSearch
+from fusionrec.recommend.query import Query
+
+NONE_LEFT = "no item meets these conditions"
+NO_REASON = "no reason is known for any of these items"
+_SHOWN = 5  # names that one message tells
+
+
+def remarks(finder: ItemSearch, query: Query) -> tuple[str, ...]:
+    """Notes on a query's items: those that no item is, those that were rated twice."""
+    ratings: dict[str, set[float | None]] = {}
+    for one in query.history:
+        ratings.setdefault(one.item, set()).add(one.rating)
+    twice = [
+        f"item {item} was rated more than once: the last rating of it counts"
+        for item, given in ratings.items()
+        if len(given) > 1 and item in finder.rows and not finder.artifact.schema.repeats
+    ]
+    missing = [item for item in ratings if item not in finder.rows][:_SHOWN]
+    guessed = [f"instead of {item!r}, {near}" for item in missing if (near := finder.guess(item))]
+    return (*twice, *guessed, *finder.unknown(query.where))
+
+
+def refuse_unknown(finder: ItemSearch, query: Query) -> None:
+    """Refuses a query of which no item is known, when it says nothing else.
+
+    Raises:
+        UsageError: so it is; the hint names items that may be meant.
+    """
+    asked = list(dict.fromkeys(one.item for one in query.history))
+    if not asked or query.profile or any(item in finder.rows for item in asked):
+        return
+    if query.user is not None and query.user in finder.artifact.user_positions:
+        return
+    who = "" if query.user is None else f"; nor is there a user {query.user!r}"
+    near = [guess for item in asked[:_SHOWN] if (guess := finder.guess(item))]
+    several = f"none of the {len(asked)} items named is"
+    raise UsageError(
+        (f"item {asked[0]!r} is not" if len(asked) == 1 else several)
+        + f" among the {len(finder.rows)} items of {finder.artifact.version}{who}",
+        hint=" ".join([*near, finder.example()]),
+    )
+
+
+def why_empty(finder: ItemSearch, query: Query, barred: np.ndarray) -> tuple[str, ...]:
+    """Notes on why no item is in an answer.
+
+    Args:
+        finder: of the version's items.
+        query: what was asked.
+        barred: int [n], rows that must not be in the answer: what the person has taken or hidden.
+    """
+    if query.offset:
+        return ("there are no more items",)
+    left = finder.mask(query.where) & finder.catalog.available
+    if not left.any():
+        return none_left(finder, query.where)
+    left[barred] = False
+    if left.any() or query.seen or finder.artifact.schema.repeats:
+        return (NONE_LEFT,)
+    did = "taken" if finder.artifact.schema.events else "rated"
+    which = "the items that meet these conditions" if query.where else "items"
+    hidden = " or hidden" if query.hidden else ""
+    return (f"the person has {did}{hidden} all {which} already: `seen` shows what was {did}",)
+
+
+def none_left(finder: ItemSearch, where: Sequence[Condition]) -> tuple[str, ...]:
+    """Notes that no item meets some conditions, with what may be meant by them."""
+    return (NONE_LEFT, *finder.missed(where))

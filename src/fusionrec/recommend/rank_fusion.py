@@ -1,0 +1,67 @@
+"""Joins the ranking of a search by words with that by a person's taste."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from fusionrec.recommend.fulltext import FulltextIndex, Match
+
+RANK_CONSTANT = 60  # as in Cormack, Clarke and Buettcher (SIGIR 2009)
+POOL = 1_000  # hits of a search that a person's taste may reorder
+
+
+def fuse(
+    words: FulltextIndex,
+    text: str,
+    hits: Sequence[Match],
+    taste: Callable[[list[str]], np.ndarray],
+    *,
+    prefix: bool,
+) -> list[Match]:
+    """The hits in the order of words and taste together: reciprocal rank fusion.
+
+    Every hit still holds some of the words. Hits with the same words share a rank by words, since
+    BM25 tells them apart by the length of a title alone: among them taste decides. Taste ranks the
+    hits that are worth at least half of the best one by their words; a weaker match, such as of one
+    word of two, stays below all of these.
+
+    Args:
+        words: the index that found the hits.
+        text: the words.
+        hits: the best first.
+        taste: the ids of m hits -> float [m], the person's scores of them.
+        prefix: see ``FulltextIndex.search``.
+
+    Returns:
+        The hits with the sums of their reciprocal ranks, ``1 / (60 + rank)``, as scores.
+    """
+    hits = list(hits)
+    relevance = _relevance(words, text, hits[:POOL], prefix=prefix)
+    pool = int(np.sum(relevance >= relevance.max() / 2)) if len(relevance) else 0
+    order = np.argsort(-relevance, kind="stable")
+    ranked = [hits[n] for n in order]
+    sums = 1 / (RANK_CONSTANT + ranks(relevance[order]))
+    by_taste = taste([hit.id for hit in ranked])
+    sums[:pool] += 1 / (RANK_CONSTANT + ranks(by_taste[:pool]))
+    rest = 1 / (RANK_CONSTANT + len(ranked) + 1 + np.arange(max(len(hits) - POOL, 0)))
+    best = [Match(ranked[n].id, float(sums[n])) for n in np.argsort(-sums, kind="stable")]
+    return best + [Match(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
+
+
+def ranks(scores: np.ndarray) -> np.ndarray:
+    """Ranks of scores, int [n] from 1, the highest score first; equal ones share the best rank."""
+    ordered = np.sort(-scores)
+    return 1 + np.searchsorted(ordered, -scores, side="left")
+
+
+def _relevance(
+    words: FulltextIndex, text: str, hits: Sequence[Match], *, prefix: bool
+) -> np.ndarray:
+    """Each hit's relevance by words, float [m]: the best BM25 of those with the same words."""
+    best: dict[frozenset[str], float] = {}
+    matches = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
+    for hit, matched in zip(hits, matches, strict=True):
+        best[matched] = max(hit.score, best.get(matched, 0.0))
+    return np.array([best[matched] for matched in matches])

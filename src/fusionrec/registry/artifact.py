@@ -1,0 +1,285 @@
+"""A published model: checked when it is opened; each part is read on first use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec.data.dataset import Table
+from fusionrec.data.schema import Schema
+from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import History, HistoryFeatures
+from fusionrec.features.score_scale import SCALE, ScoreMap
+from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
+from fusionrec.registry.rating_head import RatingHead, read_rating_head
+from fusionrec.registry.tables import (
+    REINDEX,
+    RETRAIN,
+    Histories,
+    read_array,
+    read_histories,
+    read_table,
+)
+from fusionrec.registry.weights import weights_file
+
+FORMAT = 3
+MANIFEST = "manifest.json"
+VECTORS = "vectors"  # model name of a version made from a file of vectors, without towers
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A published model.
+
+    Attributes:
+        folder: of its files.
+        manifest: see ``docs/architecture.md``.
+        encoder: turns users and items into the towers' inputs.
+    """
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    encoder: Encoder
+
+    @property
+    def version(self) -> str:
+        """The version's name, which is its folder's."""
+        return self.folder.name
+
+    @property
+    def schema(self) -> Schema:
+        """The fields of users and items."""
+        return self.encoder.schema
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the item vectors' file, by which an index is matched to a version."""
+        checksum: str = self.manifest["files"]["item_vectors.npy"]
+        return checksum
+
+    @property
+    def scores(self) -> ScoreMap:
+        """The map between scores and ratings."""
+        return ScoreMap(*self.schema.rating_range)
+
+    @cached_property
+    def items(self) -> Table:
+        """Every item's id and content."""
+        return read_table(self.folder / "items.parquet", self.schema, "item")
+
+    @cached_property
+    def users(self) -> Table:
+        """Every known user's id and profile."""
+        return read_table(self.folder / "users.parquet", self.schema, "user")
+
+    @cached_property
+    def user_positions(self) -> dict[str, int]:
+        """Outside user id -> position in ``users``."""
+        return self.users.positions()
+
+    @property
+    def last_event(self) -> int:
+        """Number of the last ledger event in the training data; 0 for none."""
+        number: int = self.manifest.get("feedback", 0)
+        return number
+
+    @cached_property
+    def item_vectors(self) -> np.ndarray:
+        """float32 [items, dim], of length 1, in the order of ``items``."""
+        return read_array(self.folder / "item_vectors.npy")
+
+    @cached_property
+    def user_vectors(self) -> np.ndarray:
+        """float32 [users, dim], of length 1, in the order of ``users``; from all that is stored."""
+        return read_array(self.folder / "user_vectors.npy")
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """int64 [items]: how often each item was rated in the training data."""
+        return np.bincount(self.histories.item, minlength=len(self.item_vectors))
+
+    @cached_property
+    def histories(self) -> Histories:
+        """The training data by user: what each known user rated."""
+        return read_histories(self.folder)
+
+    @property
+    def history_features(self) -> HistoryFeatures | None:
+        """The history features that the user tower reads; None for a tower without histories."""
+        history = self.manifest.get("history")
+        return HistoryFeatures.from_json(history, self.schema.rating_range) if history else None
+
+    @property
+    def reads_clock(self) -> bool:
+        """Whether a user's vector depends on the time of the request."""
+        return self.history_features is not None and self.history_features.clock is not None
+
+    @cached_property
+    def rating_head(self) -> RatingHead | None:
+        """The version's rating head; None where it has none."""
+        return read_rating_head(self.folder, self.manifest) if "stars" in self.manifest else None
+
+    @property
+    def predicts_ratings(self) -> bool:
+        """Whether scores predict ratings; otherwise they only rank."""
+        kind: str = self.manifest["score"]["kind"]
+        return kind == "rating"
+
+    def ratings(
+        self, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
+    ) -> np.ndarray:
+        """Predicted ratings, float64 [n]: known users' from the rating head, if there is one.
+
+        Args:
+            users: int [n], positions; None where they are of no known user.
+            items: int [n], positions in the catalog.
+            cosines: float [n], of the users' and items' vectors; they must predict ratings.
+        """
+        by_score = self.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
+        if users is None or self.rating_head is None:
+            return by_score
+        return self.rating_head.rating(users, items, by_score, *self.schema.rating_range)
+
+    @property
+    def has_towers(self) -> bool:
+        """Whether it can compute vectors of new users and items; False where the item vectors came
+        from another program, without towers, users and histories.
+        """
+        return bool(self.manifest["model"] != VECTORS)
+
+    def require_towers(self, lacking: str, code: str = "no_towers") -> None:
+        """Refuses what only a trained version can do.
+
+        Args:
+            lacking: what cannot be done without, as the end of a sentence.
+            code: of the error.
+
+        Raises:
+            UsageError: the version has no towers.
+        """
+        if not self.has_towers:
+            raise UsageError(
+                f"{self.version} holds vectors without the model that made them: {lacking}",
+                code=code,
+            )
+
+    def vectors_of(
+        self,
+        ids: Sequence[str | None],
+        columns: Mapping[str, Sequence[Any]],
+        histories: Sequence[History] | None = None,
+        now: np.ndarray | None = None,
+        items: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Vectors of n users, float32 [n, dim], each of length 1.
+
+        Args:
+            ids: outside ids; None where there is none. A tower that reads histories reads no id.
+            columns: attribute name -> n values; None, or a missing name, where unknown.
+            histories: what each user rated. None: all histories are empty.
+            now: float64 [n], time of each request in seconds since 1970; None where unknown. Only
+                a tower that reads the clock uses it.
+            items: float32 [m, dim], the item vectors to which the histories' positions refer; the
+                version's own by default.
+        """
+        features = self.encoder.encode("user", ids, columns)
+        tower = self.user_tower
+        if isinstance(tower, TowerRunner):
+            return tower.vectors(features)
+        if histories is None:
+            histories = [History.of()] * len(ids)
+        return tower.vectors_after(features, histories, now, items)
+
+    @cached_property
+    def user_tower(self) -> TowerRunner | HistoryRunner:
+        """The user tower; a ``HistoryRunner`` where it reads histories."""
+        if self.history_features:
+            history = self.item_vectors, self.history_features
+            return HistoryRunner(self.folder, self.encoder, self.manifest, *history)
+        return TowerRunner(self.folder, "user", self.encoder, self.manifest)
+
+    @cached_property
+    def item_tower(self) -> TowerRunner:
+        """The item tower."""
+        return TowerRunner(self.folder, "item", self.encoder, self.manifest)
+
+    @classmethod
+    def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
+        """Opens an artifact and checks its manifest.
+
+        Args:
+            folder: the artifact.
+            thorough: whether to compare every file's SHA-256 too, not only its presence.
+
+        Raises:
+            ArtifactError: it is missing, incomplete, foreign, of another format or damaged.
+        """
+        manifest = read_manifest(folder)
+        hint = REINDEX if manifest["model"] == VECTORS else RETRAIN
+        for name, checksum in manifest["files"].items():
+            path = folder / name
+            if not path.is_file():
+                raise ArtifactError(f"{folder} is incomplete: {name} is missing", hint)
+            if thorough and sha256(path) != checksum:
+                raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
+        encoder = Encoder.load(folder / "encoder.json")
+        return cls(folder, manifest, encoder)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Reads an artifact's manifest and checks its format and keys.
+
+    Raises:
+        ArtifactError: there is none, or it is not of this format.
+    """
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise ArtifactError(f"{folder} holds no model: {MANIFEST} is missing", RETRAIN)
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        kind, number = manifest["kind"], manifest["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(f"{path} is not a manifest of fusionrec: {error!r}", RETRAIN) from error
+    if kind != "fusionrec" or not isinstance(number, int):
+        raise ArtifactError(f"{path} is of {kind!r}, not of fusionrec", RETRAIN)
+    if number != FORMAT:
+        age = "an older" if number < FORMAT else "a newer"
+        raise ArtifactError(
+            f"{folder} was written by {age} fusionrec (format {number}; this one reads {FORMAT})",
+            RETRAIN,
+        )
+    towers = manifest.get("model") != VECTORS
+    keys = {"files", "created", "model", "dim", "score", "user_inputs"}
+    missing = (keys | ({"recipe"} if towers else set())) - manifest.keys()
+    if missing:
+        raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
+    files = manifest["files"]
+    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
+    if towers:
+        needed |= {weights_file(folder, "user").name, weights_file(folder, "item").name}
+    if not isinstance(files, dict) or not needed <= files.keys():
+        raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
+    return manifest
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def version_numbers(models: Path) -> list[int]:
+    """The numbers of the versions in a folder of models, ascending."""
+    if not models.is_dir():
+        return []
+    matches = (re.fullmatch(r"v(\d+)", path.name) for path in models.iterdir())
+    return sorted(int(match[1]) for match in matches if match)

@@ -1,0 +1,85 @@
+"""A tower's weights on disk, as safetensors; every array is checked before use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from fusionrec.data.schema import Side
+from fusionrec.errors import ArtifactError
+from fusionrec.registry.tables import RETRAIN
+
+
+class Weights:
+    """The weights of one side's tower; its layers take the arrays one by one.
+
+    Args:
+        folder: the artifact.
+        side: whose tower.
+
+    Raises:
+        ArtifactError: the file cannot be read, or an array is not finite float32.
+    """
+
+    def __init__(self, folder: Path, side: Side) -> None:
+        self._path = weights_file(folder, side)
+        try:
+            self._arrays = load_file(self._path)
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise ArtifactError(f"{self._path} cannot be read: {error}", RETRAIN) from error
+        for name, array in self._arrays.items():
+            if array.dtype != np.float32 or not np.isfinite(array).all():
+                raise ArtifactError(f"{self._path}: {name} is not of finite float32", RETRAIN)
+
+    def take(self, name: str, *shape: int) -> np.ndarray:
+        """Removes and returns an array, float32 of a shape.
+
+        Raises:
+            ArtifactError: there is no array of this name and shape.
+        """
+        array = self._arrays.pop(name, None)
+        if array is None:
+            raise ArtifactError(f"{self._path} lacks {name}", RETRAIN)
+        if array.shape != shape:
+            raise ArtifactError(
+                f"{self._path}: {name} is {list(array.shape)}, not {list(shape)} as encoder and "
+                "recipe want it",
+                RETRAIN,
+            )
+        typed: np.ndarray = array
+        return typed
+
+    def end(self) -> None:
+        """Checks that no array is left.
+
+        Raises:
+            ArtifactError: an array is left that the tower does not use.
+        """
+        if self._arrays:
+            left = ", ".join(sorted(self._arrays))
+            raise ArtifactError(f"{self._path} holds what its tower does not have: {left}", RETRAIN)
+
+
+def weights_file(folder: Path, side: Side) -> Path:
+    """The file of a tower's weights in an artifact."""
+    return folder / f"{side}_tower.safetensors"
+
+
+def write_weights(folder: Path, side: Side, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a tower's weights; ``Weights`` reads them back equal.
+
+    Args:
+        folder: of the artifact.
+        side: whose tower.
+        arrays: float32, by their names in ``models``.
+
+    Raises:
+        OSError: they could not be written.
+    """
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    # Not save_file: only the owner may read its files.
+    weights_file(folder, side).write_bytes(save(contiguous))

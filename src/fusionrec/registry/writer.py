@@ -1,0 +1,91 @@
+"""Writes a version to a temporary folder and moves it in, so that no partial one is seen."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fusionrec._version import __version__
+from fusionrec.errors import ArtifactError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.score_scale import ScoreMap
+from fusionrec.registry.artifact import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.workspace import make_folder, move_in
+
+
+def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Artifact:
+    """Saves the files that a function writes as the next version.
+
+    Args:
+        models: the folder of all versions; created if missing.
+        write: writes every file of the version, the manifest last, into a folder.
+        retry: how to try again once there is room on the disk, for the error's hint.
+
+    Returns:
+        The new version, read back and checked.
+
+    Raises:
+        ArtifactError: it could not be written, as on a full disk; other versions stay as they are.
+    """
+    try:
+        make_folder(models)
+        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
+    except OSError as error:
+        raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
+    try:
+        write(fresh)
+        return Artifact.load(_move_in(fresh, models))
+    except OSError as error:
+        raise ArtifactError(
+            f"the model could not be saved in {models}: {error.strerror or error}",
+            f"make room there and {retry}; the versions saved before are as they were",
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> None:
+    """Writes the manifest of a version, after all of its other files.
+
+    Args:
+        folder: of the version.
+        encoder: the version's.
+        extra: more keys of the manifest, which override the default ones.
+    """
+    files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape
+    manifest = {
+        "kind": "fusionrec",
+        "format": FORMAT,
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": {"fusionrec": __version__},
+        "items": shape[0],
+        "vocabularies": files["encoder.json"],
+        "dim": shape[1],
+        "metric": "IP",
+        "score": {"kind": "rating", **ScoreMap(*encoder.schema.rating_range).to_json()},
+        "user_inputs": [field.name for field in encoder.schema.side("user")],
+        **extra,
+        "files": files,
+    }
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
+
+
+def _move_in(fresh: Path, models: Path) -> Path:
+    fresh.chmod(0o755)
+    while True:
+        target = models / f"v{max(version_numbers(models), default=0) + 1}"
+        try:
+            move_in(fresh, target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue  # another training has just taken this number
+        return target

@@ -1,0 +1,67 @@
+"""Answers that wait for the store: made side by side, by few threads."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from anyio import to_thread
+
+from fusionrec.index import run_coalesced
+
+T = TypeVar("T")
+
+_THREADS = 2  # one waits for the store while the other works; a third only takes turns with them
+_MOST = 32  # answers that a thread makes side by side
+_LINGER = 0.0005  # seconds, in which those who were just answered ask again
+
+
+class Coalescer:
+    """Makes an answer at once where nothing is under way. While one thread works, the other gathers
+    what comes within half a millisecond, and what comes while both do is made side by side when one
+    is free: so many share what a request to the store costs, and one alone waits for nobody.
+    For one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._working = 0
+        self._waiting: deque[tuple[Callable[[], Any], asyncio.Future[Any]]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def answer(self, make: Callable[[], T]) -> T:
+        """What ``make`` returns, or raises."""
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append((make, result))
+        if self._working < _THREADS:
+            self._working += 1
+            task = asyncio.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return await result
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                if self._working > 1:
+                    await asyncio.sleep(_LINGER)
+                count = min(len(self._waiting), _MOST)
+                batch = [self._waiting.popleft() for _ in range(count)]
+                if not batch:  # the other thread was free first
+                    continue
+                ended = await to_thread.run_sync(run_coalesced, [make for make, _ in batch])
+                for (_, result), one in zip(batch, ended, strict=True):
+                    _tell(result, one)
+        finally:
+            self._working -= 1
+
+
+def _tell(result: asyncio.Future[Any], ended: Future[Any]) -> None:
+    if result.cancelled():  # whoever asked has gone
+        return
+    if (error := ended.exception()) is not None:
+        result.set_exception(error)
+    else:
+        result.set_result(ended.result())

@@ -1,0 +1,302 @@
+"""One writer for all requests: what waits together is written in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+from fusionrec.errors import FusionrecError, LedgerError, Log, unfailing
+from fusionrec.ledger import Event, Impression, Ledger, Outcome
+from fusionrec.service.telemetry import Metrics
+
+_MOST_EVENTS = 20_000  # that wait
+_MOST_IMPRESSIONS = 5_000
+_LINGER = 0.2  # seconds that impressions wait for more of them; nobody waits for these
+_RETRY = 1.0  # seconds after which a ledger that could not be written is tried again
+_TELL_AGAIN = "tell it again in a moment, with the same id: it is written once"
+_ASK_AGAIN = "ask again in a moment; doing it twice changes nothing"
+
+T = TypeVar("T")
+_Job = tuple[list[Event], "Future[list[Outcome]]"]
+_Call = tuple[Callable[[], Any], "Future[Any]"]
+
+
+class _Batch(NamedTuple):
+    """What is taken on in one turn; ``last`` where nothing can follow."""
+
+    jobs: list[_Job]
+    shown: list[Impression]
+    calls: list[_Call]
+    last: bool
+
+    def futures(self) -> list[Future[Any]]:
+        return [done for _, done in (*self.jobs, *self.calls)]
+
+
+class EventWriter:
+    """Writes to the ledger in a thread of its own. Whatever is raised there, the thread goes on and
+    whoever waits is answered.
+
+    Args:
+        ledger: where to.
+        metrics: what is counted.
+        log: takes a message, once until it works again, that the ledger fails.
+        seconds: that one waits for a write at most.
+    """
+
+    def __init__(self, ledger: Ledger, metrics: Metrics, log: Log, seconds: float = 10.0) -> None:
+        self._ledger, self._metrics, self._log = ledger, metrics, unfailing(log)
+        self._seconds = seconds
+        self._wake = threading.Condition()
+        self._jobs: list[_Job] = []
+        self._shown: list[Impression] = []
+        self._calls: list[_Call] = []
+        self._waiting = 0  # events in the jobs, and those that are being written
+        self._came: float | None = None  # when the first of these came
+        self._begun: float | None = None  # the same of what is being written
+        self._ended = False
+        self._failed = ""  # why the last write failed; empty where it did not
+        self._thread = threading.Thread(target=self._run, name="fusionrec-recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def trouble(self) -> str:
+        """Why feedback may not be written now; empty where it is."""
+        if not self._thread.is_alive():
+            return "the thread that writes to the ledger has ended"
+        came = self._begun or self._came
+        waited = 0.0 if came is None else time.monotonic() - came
+        if waited > self._seconds:
+            return f"what is to be written to the ledger has been waiting for {waited:.0f} s"
+        return self._failed
+
+    def record(self, events: Sequence[Event]) -> Future[list[Outcome]]:
+        """Writes events together with those of others.
+
+        Returns:
+            What ``Ledger.record`` gives, as soon as the events are on disk; or its error, and then
+            none of them was written.
+
+        Raises:
+            LedgerError: too many are waiting, or this was closed.
+        """
+        done: Future[list[Outcome]] = Future()
+        with self._wake:
+            self._check_open()
+            if self._waiting + len(events) > _MOST_EVENTS:
+                raise LedgerError(
+                    f"{self._waiting:,} events are waiting to be written",
+                    hint="try again in a moment",
+                )
+            self._waiting += len(events)
+            self._jobs.append((list(events), done))
+            self._added()
+        return done
+
+    async def written(self, events: Sequence[Event]) -> list[Outcome]:
+        """What ``record`` promises, waited for as long as one may wait.
+
+        Raises:
+            LedgerError: they were not written in that time, or could not be.
+        """
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await asyncio.wrap_future(self.record(events))
+        except TimeoutError:
+            raise LedgerError(self._late(), hint=_TELL_AGAIN) from None
+        except LedgerError as error:
+            raise LedgerError(error.message, hint=_TELL_AGAIN) from error
+
+    def perform(self, write: Callable[[], T]) -> T:
+        """What a call gives that writes to the ledger, made after all that waits by now.
+
+        Raises:
+            LedgerError: it was not made in the time that one may wait, or this was closed.
+        """
+        done: Future[T] = Future()
+        with self._wake:
+            self._check_open()
+            self._calls.append((write, done))
+            self._added()
+        try:
+            return done.result(self._seconds)
+        except TimeoutError:
+            done.cancel()
+            raise LedgerError(self._late(), hint=_ASK_AGAIN) from None
+
+    def show(self, impression: Impression) -> None:
+        """Writes an impression some time soon; where too many wait, it is dropped and counted."""
+        with self._wake:
+            if self._ended or len(self._shown) >= _MOST_IMPRESSIONS:
+                self._metrics.shown(1, "lost")
+                return
+            self._shown.append(impression)
+            if len(self._shown) == 1:  # those behind it are written with it
+                self._added()
+
+    def close(self) -> None:
+        """Writes what waits, and ends; closing twice does nothing."""
+        with self._wake:
+            self._ended = True
+            self._wake.notify()
+        self._thread.join(3 * self._seconds)  # events, impressions and calls
+
+    def _check_open(self) -> None:
+        if self._ended:
+            raise LedgerError("the service is being stopped", hint="try again in a moment")
+
+    def _added(self) -> None:
+        if self._came is None:
+            self._came = time.monotonic()
+        self._wake.notify()
+
+    def _late(self) -> str:
+        reason = f": {self._failed}" if self._failed else ""
+        return f"this was not written within {self._seconds:g} s{reason}"
+
+    def _run(self) -> None:
+        ended = False
+        while not ended:
+            with suppress(BaseException):
+                ended = self._turn()
+
+    def _turn(self) -> bool:
+        """Takes on what waits; gives whether that was the last."""
+        batch = self._taken()
+        steps: list[Callable[[], None]]
+        steps = [partial(self._record, batch.jobs), partial(self._show, batch.shown)]
+        # Last, so that whoever is forgotten leaves nothing behind that came before.
+        steps += [partial(self._call, call) for call in batch.calls]
+        if not (batch.jobs or batch.shown or batch.calls or batch.last):
+            steps = [self._look]
+        try:
+            for step in steps:
+                try:
+                    step()
+                except BaseException as error:
+                    said = "".join(traceback.format_exception_only(error)).strip()
+                    self._log(f"the writer to the ledger goes on after {said}")
+        finally:
+            for done in batch.futures():
+                _refuse(done, _unknown())
+            self._begun = None
+        return batch.last
+
+    def _taken(self) -> _Batch:
+        with self._wake:
+            self._wake.wait_for(
+                lambda: self._jobs or self._calls or self._shown or self._ended,
+                _RETRY if self._failed else None,
+            )
+            if not (self._jobs or self._calls):
+                self._wake.wait_for(lambda: self._jobs or self._calls or self._ended, _LINGER)
+            batch = _Batch(self._jobs, self._shown, self._calls, self._ended)
+            self._jobs, self._shown, self._calls = [], [], []
+            self._begun, self._came = self._came, None
+        return batch
+
+    def _record(self, jobs: list[_Job]) -> None:
+        count = sum(len(events) for events, _ in jobs)
+        jobs = [job for job in jobs if job[1].set_running_or_notify_cancel()]
+        events = [event for job, _ in jobs for event in job]
+        try:
+            outcomes = self._ledger.record(events) if jobs else []
+        except Exception as error:
+            self._fail(jobs, error)
+            return
+        finally:
+            with self._wake:
+                self._waiting -= count
+        start = 0
+        for job, done in jobs:
+            done.set_result(outcomes[start : start + len(job)])
+            start += len(job)
+        if events:
+            self._worked()
+        self._count(outcomes)
+
+    def _fail(self, jobs: list[_Job], error: Exception) -> None:
+        """Answers the jobs of a failed transaction; where one of them may be the cause, each has
+        another try of its own.
+        """
+        if isinstance(error, LedgerError):
+            self._failing(error)
+        alone = not isinstance(error, LedgerError) and len(jobs) > 1
+        for events, done in jobs:
+            try:
+                if not alone:
+                    raise error
+                done.set_result(self._ledger.record(events))
+            except Exception as failed:
+                done.set_exception(
+                    failed if isinstance(failed, FusionrecError) else _unknown(failed)
+                )
+        if alone:
+            self._count(
+                [outcome for _, done in jobs if not done.exception() for outcome in done.result()]
+            )
+
+    def _show(self, shown: list[Impression]) -> None:
+        if not shown:
+            return
+        try:
+            self._ledger.record_impressions(shown)
+        except LedgerError as error:
+            self._failing(error)
+            self._metrics.shown(len(shown), "lost")
+        else:
+            self._worked()
+            self._metrics.shown(len(shown), "kept")
+
+    def _call(self, call: _Call) -> None:
+        write, done = call
+        if not done.set_running_or_notify_cancel():
+            return
+        try:
+            done.set_result(write())
+        except FusionrecError as error:
+            done.set_exception(error)
+            if isinstance(error, LedgerError):
+                self._failing(error)
+
+    def _look(self) -> None:
+        """Finds out whether a ledger that could not be written can be by now."""
+        try:
+            self._ledger.check_writable()
+        except LedgerError as error:
+            self._failing(error)
+        else:
+            self._worked()
+
+    def _failing(self, error: LedgerError) -> None:
+        said, self._failed = self._failed, error.message
+        if said != self._failed:
+            self._log(f"the ledger cannot be written: {error}")
+
+    def _worked(self) -> None:
+        if self._failed:
+            self._failed = ""
+            self._log("the ledger can be written again")
+
+    def _count(self, outcomes: list[Outcome]) -> None:
+        for outcome, count in Counter(outcomes).items():
+            self._metrics.events(outcome, count)
+
+
+def _refuse(done: Future[Any], error: LedgerError) -> None:
+    """Answers who waits, unless they were answered or wait no more."""
+    if not done.done() and (done.running() or done.set_running_or_notify_cancel()):
+        done.set_exception(error)
+
+
+def _unknown(error: BaseException | None = None) -> LedgerError:
+    kind = f" ({type(error).__name__})" if error else ""
+    return LedgerError(f"this could not be written{kind}", hint=_ASK_AGAIN)

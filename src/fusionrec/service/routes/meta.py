@@ -1,0 +1,104 @@
+"""Routes about the service itself: the page's form, whether it is well, figures."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import FileResponse, Response
+
+from fusionrec.errors import UsageError
+from fusionrec.service.problems import documented
+from fusionrec.service.responses import StateOf, as_json, given
+from fusionrec.service.schemas import FacetsRequest
+from fusionrec.service.view import VersionView
+
+_PATIENCE = 2.0  # seconds in which it must be known whether the service is ready
+STATIC = Path(__file__).parents[1] / "static"
+router = APIRouter(tags=["service"])
+
+_FORM = given(
+    "The form", {"name": "shop", "user": [], "filters": [], "version": "v1", "open": ["read"]}
+)
+_CHOICE = {"value": "acme", "label": "Acme", "count": 12}
+_CHOICES = given("The values", {"choices": [_CHOICE], "more": False})
+_READY = {
+    **given("It should", {"ready": True, "reasons": []}),
+    **given("It should not", {"ready": False, "reasons": ["..."]}, 503),
+}
+_METRICS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Prometheus' text", "content": {"text/plain": {}}}
+}
+
+
+@router.get("/v1/schema", summary="What can be said of a person and asked of an answer",
+            responses={**documented(), **_FORM})  # fmt: skip
+def form(request: Request, state: StateOf) -> Response:
+    """All that a page needs to draw its forms; `open` lists the scopes that the caller may use."""
+    form = state.answer(lambda view: view.form)
+    return as_json({**form, "open": sorted(request.state.open)})
+
+
+@router.get("/v1/choices", summary="The values that a field holds",
+            responses={**documented(), **_CHOICES})  # fmt: skip
+def choices(ask: Annotated[FacetsRequest, Query()], state: StateOf) -> Response:
+    """Of a category with many values those that hold a text: those that begin with it first, and
+    of these the most frequent.
+    """
+    return as_json(state.answer(lambda view: _chosen(view, ask)))
+
+
+@router.get("/healthz", summary="Whether the process is alive",
+            responses={**documented(), **given("It is", {"status": "alive"})})  # fmt: skip
+async def alive() -> Response:
+    """Always 200."""
+    return as_json({"status": "alive"})
+
+
+@router.get("/readyz", summary="Whether the service should be asked",
+            responses={**documented(), **_READY})  # fmt: skip
+async def ready(state: StateOf) -> Response:
+    """503 where the store or the ledger fails, to programs of the same machine with the reasons;
+    answers may still come, exactly from the version's own vectors.
+    """
+    try:
+        # In none of the threads that answer: all of these may be waiting for the ledger.
+        found = asyncio.to_thread(state.troubles)
+        reasons = await asyncio.wait_for(found, _PATIENCE)
+    except TimeoutError:
+        reasons = [f"the ledger has not been read within {_PATIENCE:g} s"]
+    shown = reasons if state.settings.loopback else []  # they may name folders, and need no key
+    return as_json({"ready": not reasons, "reasons": shown}, 503 if reasons else 200)
+
+
+@router.get("/metrics", summary="Figures for Prometheus",
+            responses={**documented(), **_METRICS})  # fmt: skip
+def figures(state: StateOf) -> Response:
+    """Requests, times, answers, events."""
+    return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+@router.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
+async def page() -> Response:
+    """The page."""
+    return FileResponse(STATIC / "index.html")
+
+
+def _chosen(view: VersionView, ask: FacetsRequest) -> dict[str, Any]:
+    schema = view.artifact.schema
+    kinds = ("category", "categories")
+    user = schema.attributes("user") if view.artifact.has_towers else ()
+    fields = [f for f in (*user, *schema.attributes("item")) if f.kind in kinds]
+    field = next((f for f in fields if f.name == ask.field), None)
+    if field is None:
+        names = ", ".join(f.name for f in fields) or "none"
+        raise UsageError(
+            f"no category is called {ask.field!r}", f"categories are: {names}", code="not_found"
+        )
+    found = view.choices.holding(field, ask.q)
+    shown = found[ask.offset : ask.offset + ask.k]
+    return {"choices": [asdict(one) for one in shown], "more": len(found) > ask.offset + ask.k}

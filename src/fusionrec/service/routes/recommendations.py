@@ -1,0 +1,295 @@
+"""Routes that answer: recommendations, items like an item, search, the map."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+import uuid
+from collections.abc import Callable, Coroutine
+from dataclasses import fields, replace
+from functools import partial
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Body, Request
+from fastapi import Query as Parameters
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from fusionrec.errors import UsageError
+from fusionrec.ledger import Impression
+from fusionrec.recommend.answer import Answer
+from fusionrec.recommend.feedback import UserFeedback
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.query_builder import QueryRequest, build_query, conditions
+from fusionrec.service.access import check_open, is_open
+from fusionrec.service.coalescing import Coalescer
+from fusionrec.service.paths import ITEM
+from fusionrec.service.problems import documented
+from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json
+from fusionrec.service.schemas import (
+    Id,
+    MapRequest,
+    PersonRequest,
+    RecommendRequest,
+    SearchRequest,
+    SimilarRequest,
+)
+from fusionrec.service.state import ServiceState
+from fusionrec.service.view import VersionView
+
+_PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
+_ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
+_SAME = frozenset(field.name for field in fields(QueryRequest)) - {
+    "rated"
+}  # in HTTP's words and ours
+_FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
+_RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
+
+
+class _FastPath(APIRoute):
+    """A plain question, of which most are: read without FastAPI's general way, and answered in the
+    event loop where nothing has to be waited for. Either takes longer than the answer.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """See ``APIRoute``."""
+        usual = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            if ask := _plain_ask(request):
+                check_open(request, ask)
+                state: ServiceState = request.app.state.fusionrec
+                gathering: Coalescer = request.app.state.gathering
+                made = partial(_recommended, request, state, ask)
+                answer = state.answer_at_once(partial(_timed, state, made))
+                if answer is None:
+                    answer = await gathering.answer(partial(_measured, state, made))
+                return answer
+            return await usual(request)
+
+        return handle
+
+
+soon = APIRouter(tags=["answers"], route_class=_FastPath)
+router = APIRouter(tags=["answers"])
+
+
+@soon.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
+def recommend(
+    request: Request, ask: Annotated[RecommendRequest, Parameters()], state: StateOf
+) -> Response:
+    """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
+    is the most popular items: `kind` says so.
+    """
+    check_open(request, ask)
+    return _measured(state, partial(_recommended, request, state, ask))
+
+
+@router.post("/v1/recommendations", summary="The same, with a profile and a history",
+             responses=_RECOMMENDED)  # fmt: skip
+def recommend_person(request: Request, ask: PersonRequest, state: StateOf) -> Response:
+    """What is said here wins over what is stored of the user, and comes after it."""
+    check_open(request, ask)
+    return _measured(state, partial(_recommended, request, state, ask))
+
+
+@router.get(f"{ITEM}/similar", summary="Items that are like an item",
+            responses=_ANSWER)  # fmt: skip
+def similar(
+    request: Request, id: Id, ask: Annotated[SimilarRequest, Parameters()], state: StateOf
+) -> Response:
+    """Items whose vectors are nearest to the item's, itself left out."""
+
+    def made(view: VersionView) -> Response:
+        view.recommender.finder.row(id, guess=False)
+        where = conditions(_asked(ask), view.recommender.finder)
+        tag = _tag(view, UserFeedback(), f"{id}\n{ask.model_dump_json()}")
+
+        def asked() -> Answer:
+            found = view.recommender.similar(id, ask.offset + ask.k + 1, where)
+            return replace(found, items=found.items[ask.offset :])
+
+        return _response(request, view, ask, tag, asked)[0]
+
+    return _measured(state, made)
+
+
+@router.get("/v1/search", summary="Items by words", responses=_ANSWER)
+def search(
+    request: Request, ask: Annotated[SearchRequest, Parameters()], state: StateOf
+) -> Response:
+    """Items that hold one of the words or more, the best match first; for a user, those that match
+    equally well in the order of their taste. What the user has hidden is left out where the key
+    opens `feedback`: to others, what is missing would tell it.
+    """
+
+    def made(view: VersionView) -> Response:
+        wanted = replace(_asked(ask), seen=True)
+        query, said = build_query(wanted, view.recommender.finder, state.feedback)
+        if not is_open(request, "feedback"):
+            query = replace(query, hidden=())
+        tag = _tag(view, said, f"{sorted(query.hidden)}\n{ask.model_dump_json()}")
+
+        def asked() -> Answer:
+            return view.recommender.search(ask.q, query, prefix=ask.prefix)
+
+        return _response(request, view, ask, tag, asked)[0]
+
+    return _measured(state, made)
+
+
+@router.get("/v1/map", summary="The best known items in two dimensions",
+            responses=documented())  # fmt: skip
+def chart(ask: Annotated[MapRequest, Parameters()], state: StateOf) -> Response:
+    """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
+    shows; `you` is where the user is, if anything is known of them.
+    """
+    return _charted(state, RecommendRequest(user=ask.user) if ask.user else None)
+
+
+@router.post("/v1/map", summary="The same, with someone on it", responses=documented())
+def chart_person(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Response:
+    """The person is described as in `POST /v1/recommendations`."""
+    return _charted(state, ask)
+
+
+def _plain_ask(request: Request) -> RecommendRequest | None:
+    """The question of a request that wishes nothing but the best for a user; None for any other,
+    and for what is no question.
+    """
+    given: dict[str, Any] = {}
+    for name, value in request.query_params.multi_items():
+        if name in SEVERAL:
+            given.setdefault(name, []).append(value)
+        elif name in given:
+            return None
+        else:
+            given[name] = value
+    try:
+        ask = RecommendRequest.model_validate(given)
+    except ValidationError:  # FastAPI tells what is wrong
+        return None
+    extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
+    return ask if ask.user is not None and not extra else None
+
+
+def _recommended(
+    request: Request, state: ServiceState, ask: RecommendRequest, view: VersionView
+) -> Response:
+    query, said = build_query(_asked(ask), view.recommender.finder, state.feedback)
+    if ask.fresh and ask.user is not None:
+        query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
+    tag = _tag(view, said, ask.model_dump_json(), query)
+    asked = partial(view.recommend, query)
+    # An answer that the client still has is shown once more: it must be known what is in it.
+    again = None if ask.user is None else state.shown.again(tag)
+    known = ask.user is None or again is not None
+    response, answer, id = _response(request, view, ask, tag, asked, known=known)
+    if answer is not None:
+        state.metrics.answer(answer.kind)
+        if ask.user is not None:
+            items = tuple(item.id for item in answer.items)
+            about = (answer.kind, answer.version, items, time.time())
+            again = Impression(id, ask.user, *about)
+            state.shown.keep(tag, again)
+    if again is not None:
+        state.recorder.show(again)
+    return response
+
+
+def _in_vain(state: ServiceState, user: str, offset: int) -> dict[str, int]:
+    """How often a user was shown items of which they never said or did anything."""
+    taken = {event.item for event in state.feedback.events(user)}
+    shown = state.shown.counts(user, offset)
+    return {item: count for item, count in shown.items() if item not in taken}
+
+
+def _timed(
+    state: ServiceState, made: Callable[[VersionView], Response], view: VersionView
+) -> Response:
+    with state.metrics.stage("answer"):
+        return made(view)
+
+
+def _measured(state: ServiceState, made: Callable[[VersionView], Response]) -> Response:
+    with state.metrics.stage("answer"):
+        return state.answer(made)
+
+
+def _charted(state: ServiceState, ask: RecommendRequest | None) -> Response:
+    def made(view: VersionView) -> Response:
+        found = view.chart.to_json()
+        if ask is not None:
+            query, _ = build_query(_asked(ask), view.recommender.finder, state.feedback)
+            vector = view.recommender.people.find(query).vector
+            if vector is not None:
+                found |= {"you": view.chart.place(vector)}
+        return as_json(found)
+
+    return state.answer(made)
+
+
+def _asked(ask: RecommendRequest | SearchRequest | SimilarRequest) -> QueryRequest:
+    """A request of HTTP, for one item more than is wanted: so that ``more`` is known.
+
+    Raises:
+        UsageError: an address has made a blank of the plus in a condition.
+    """
+    for text in ask.where:
+        if _PLUS_LOST.match(text):
+            raise UsageError(
+                f"{text!r}: expected no blank before the sign alone", "in an address + is %2B"
+            )
+    given = {name: value for name, value in ask if name in _SAME}
+    rated = [Rated(one.item, one.rating, one.time) for one in getattr(ask, "history", ())]
+    return QueryRequest(**given | {"k": ask.k + 1}, rated=rated, titles=False, visitors=True)
+
+
+def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None = None) -> str:
+    """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
+    artifact = view.artifact
+    parts: list[Any] = [artifact.version, view.index, view.failed, view.catalog.number]
+    parts += [said.events, dict(said.profile), said.forgotten, asked]
+    if query is not None:
+        parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
+    if artifact.reads_clock:
+        parts.append(int(time.time() / 60))
+    return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
+
+
+def _response(
+    request: Request,
+    view: VersionView,
+    ask: RecommendRequest | SimilarRequest | SearchRequest,
+    tag: str,
+    asked: Callable[[], Answer],
+    *,
+    known: bool = True,
+) -> tuple[Response, Answer | None, str]:
+    """The answer as it is sent; with it what is in it and its id, unless the client has it.
+
+    Args:
+        request: whose client may have an answer.
+        view: that answers.
+        ask: what is wanted.
+        tag: of the answer.
+        asked: gives the answer, with one item more than is wanted where there is one.
+        known: whether it need not be made where the client has it.
+    """
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    headers |= {"Fusionrec-Version": view.artifact.version}
+    headers |= {"Fusionrec-Index": "exact" if view.failed else view.index}
+    if known and tag in [
+        one.strip() for one in request.headers.get("if-none-match", "").split(",")
+    ]:
+        return Response(status_code=304, headers=headers), None, ""
+    found = asked()
+    answer = replace(found, items=found.items[: ask.k])
+    id = uuid.uuid4().hex
+    page = {"offset": ask.offset, "more": len(found.items) > ask.k}
+    body = {"answer": id, "notes": [], **answer.to_json(), **page}
+    headers["Fusionrec-Kind"] = answer.kind
+    return as_json(body, headers=headers), answer, id

@@ -1,0 +1,160 @@
+"""Routes of users: what they say and did, their profile, and forgetting them."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections import Counter
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic_core import PydanticCustomError
+from starlette.responses import Response
+
+from fusionrec.data.schema import Schema
+from fusionrec.errors import UsageError
+from fusionrec.ledger import Event
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.service.paths import USER
+from fusionrec.service.problems import documented
+from fusionrec.service.responses import StateOf, as_json, given
+from fusionrec.service.schemas import (
+    Count,
+    EventBody,
+    EventRequest,
+    EventsRequest,
+    Id,
+    Offset,
+    Profile,
+)
+from fusionrec.service.validation import check_events
+from fusionrec.service.view import VersionView
+
+router = APIRouter(tags=["users"])
+
+_USER = given("The user", {"id": "7", "profile": {}, "events": {"like": 2}, "known": True})
+_RECORDED = given("They are on disk", {"events": [{"id": "a1", "outcome": "new"}]}, 201)
+_EVENT = {"id": "a1", "item": "318", "title": "A title", "kind": "like", "time": 1.7e9}
+_EVENTS = given("Their events", {"events": [_EVENT], "offset": 0, "more": False})
+
+
+def _itself(given: Any) -> Any:
+    if isinstance(given, dict) and isinstance(given.get("profile"), dict):
+        hint = 'the body is the profile itself, such as {"age": "25"}, without "profile" around it'
+        raise PydanticCustomError("profile_around", "profile is not known here", {"hint": hint})
+    return given
+
+
+class _Page(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    k: Count = 10
+    offset: Offset = 0
+
+
+@router.post("/v1/feedback", summary="Tell what a user said or did", status_code=201,
+             responses={**documented(409), **_RECORDED})  # fmt: skip
+async def feedback(body: EventBody, state: StateOf) -> Response:
+    """One event, or several. They are on disk when the answer comes, and count from the next
+    question on. An `id` that was sent before changes nothing (`known`), so sending again is safe.
+    An event on an item that is not there, or not yet, is kept all the same; its `note` says so.
+    """
+    catalog = state.answer(lambda view: view.catalog)
+    schema = catalog.artifact.schema
+    given = body.events if isinstance(body, EventsRequest) else [body]
+    check_events(given, schema)
+    events = [_event(one, schema) for one in given]
+    outcomes = await state.recorder.written(events)
+    others = [
+        {"where": f"events.{number}.id", "message": f"{event.id!r} was used for something else"}
+        for number, (event, outcome) in enumerate(zip(events, outcomes, strict=True))
+        if outcome == "other"
+    ]
+    if others:
+        raise UsageError(
+            f"{len(others)} of {len(events)} events have an id that was used for something else; "
+            "the others were taken",
+            "an id that is new each time, such as a UUID, is never used twice",
+            code="conflict",
+            errors=others,
+        )
+    said = [
+        {"id": event.id, "outcome": outcome, **_noted(event, catalog)}
+        for event, outcome in zip(events, outcomes, strict=True)
+    ]
+    return as_json({"events": said}, 201)
+
+
+@router.get(f"{USER}/feedback", summary="What a user said and did",
+            responses={**documented(), **_EVENTS})  # fmt: skip
+def list_events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+    """The events since the training, the newest first."""
+    events = state.feedback.events(id)[::-1]
+    end = page.offset + page.k
+    shown = events[page.offset : end]
+    listed = state.answer(lambda view: [_listed(event, view) for event in shown])
+    return as_json({"events": listed, "offset": page.offset, "more": len(events) > end})
+
+
+@router.get(USER, summary="A user's profile, and how much they said",
+            responses={**documented(), **_USER})  # fmt: skip
+def user(id: Id, state: StateOf) -> Response:
+    """What is known of a user since the training; `known` is whether training knows them."""
+    kinds = Counter(event.kind for event in state.feedback.events(id))
+    known = state.answer(lambda view: id in view.artifact.user_positions)
+    about: dict[str, Any] = {"id": id, "profile": state.ledger.profile(id) or {}}
+    forgotten = state.ledger.is_forgotten(id)
+    return as_json(about | {"events": dict(kinds), "known": known and not forgotten})
+
+
+@router.put(USER, summary="Set a user's profile",
+            responses={**documented(), **_USER})  # fmt: skip
+def set_profile(
+    id: Id,
+    profile: Annotated[Profile, BeforeValidator(_itself), Body(examples=[{}])],
+    state: StateOf,
+) -> Response:
+    """The body is the profile itself; it takes the place of the one before."""
+    state.answer(lambda view: view.artifact.encoder.profile(profile))
+    state.recorder.perform(lambda: state.ledger.set_profile(id, profile))
+    return user(id, state)
+
+
+@router.delete(USER, summary="Forget a user", status_code=204,
+               responses={**documented(), 204: {"description": "Nothing is left"}})  # fmt: skip
+def forget(id: Id, state: StateOf) -> Response:
+    """Events, what was shown, and the profile are deleted; what training knows of the user is not
+    used any more.
+    """
+    state.recorder.perform(lambda: state.ledger.forget(id))
+    state.shown.forget(id)
+    return Response(status_code=204)
+
+
+def _event(body: EventRequest, schema: Schema) -> Event:
+    low, high = schema.rating_range
+    if body.rating is not None and not low <= body.rating <= high:
+        raise UsageError(
+            f"item {body.item}: a rating is {low:g} to {high:g} here, got {body.rating:g}"
+        )
+    now = time.time()
+    # One of a clock that is ahead is of now: else it would win over what is said in a moment.
+    when = now if body.time is None else min(body.time, now)
+    id = body.id or uuid.uuid4().hex
+    return Event(id, body.user, body.item, body.kind, body.rating, when)
+
+
+def _noted(event: Event, catalog: Catalog) -> dict[str, str]:
+    """What to say of an event on an item that the version does not have."""
+    if event.item in catalog.positions:
+        return {}
+    return {"note": f"no item of {catalog.artifact.version} has this id"}
+
+
+def _listed(event: Event, view: VersionView) -> dict[str, Any]:
+    name, row = view.artifact.schema.title, view.catalog.positions.get(event.item)
+    title = view.catalog.items.columns[name][row] if name and row is not None else ""
+    about = {"id": event.id, "item": event.item, "title": title or event.item}
+    rating = {} if event.rating is None else {"rating": event.rating}
+    return {**about, "kind": event.kind, **rating, "time": event.time}

@@ -1,0 +1,139 @@
+"""The network in training: both towers, the exposure head, and the loss of a minibatch."""
+
+from __future__ import annotations
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.schema import Field, Side
+from fusionrec.features.encoder import Encoder, Features
+from fusionrec.features.score_scale import SCALE, ScoreMap
+from fusionrec.models.fusion import ExposureHead, Tower
+from fusionrec.models.presets import Recipe
+from fusionrec.training.batches import Batch
+from fusionrec.training.losses import choice_loss, exposure_loss, ranking_loss, squared_error
+
+CHUNK = 4096  # users or items per forward pass outside training
+EXPOSURE_DIM = 64
+
+
+class FusionNetwork(nn.Layer):
+    """The two towers, the exposure head, and the encoded users and items they read.
+
+    Args:
+        dataset: whose users and items are encoded once, here.
+        encoder: fitted on the training rows.
+        recipe: widths, and the weights of the loss's terms.
+    """
+
+    def __init__(self, dataset: Dataset, encoder: Encoder, recipe: Recipe) -> None:
+        super().__init__()
+        self.schema, self.settings = dataset.schema, recipe.training
+        self.map = ScoreMap(*dataset.schema.rating_range)
+        self.user = Tower(encoder, "user", recipe.model)
+        self.item = Tower(encoder, "item", recipe.model)
+        self.exposure = ExposureHead(self.user.width, self.item.width, EXPOSURE_DIM)
+        tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
+        self._encoded = {
+            side: {n: paddle.to_tensor(x) for n, x in encoder.encode_table(side, table).items()}
+            for side, table in tables.items()
+        }
+        self.same_profile = np.arange(len(dataset.users))
+        if self.settings.user_id_dropout == 1:
+            # Users with equal inputs pass the tower once: the first of them for all.
+            shown = encoder.encode_table("user", dataset.users).values()
+            read = np.concatenate([x.reshape(len(dataset.users), -1) for x in shown], axis=1)
+            _, first, same = np.unique(read, axis=0, return_index=True, return_inverse=True)
+            self.same_profile = first[same.ravel()]
+
+    @property
+    def towers(self) -> dict[Side, Tower]:
+        """The towers by their side."""
+        return {"user": self.user, "item": self.item}
+
+    def loss(self, batch: Batch, rng: np.random.Generator) -> tuple[paddle.Tensor, paddle.Tensor]:
+        """A minibatch's loss, and its mean squared score error alone.
+
+        Args:
+            batch: with at least one rating.
+            rng: draws whose ids and attributes are hidden.
+        """
+        s = self.settings
+        kinds, group = np.unique(self.same_profile[batch.users], return_inverse=True)
+        of_rating = group[batch.user]  # the index in ``kinds`` of each rating's user
+        user_branches = self.read("user", kinds, rng)
+        item_branches = self.read("item", batch.items, rng)
+        users, items = self.user.join(user_branches), self.item.join(item_branches)
+        cosines = paddle.matmul(users, items, transpose_y=True)
+        user = paddle.to_tensor(of_rating)
+        indices = paddle.to_tensor(of_rating * len(batch.items) + batch.item)
+        rated = paddle.gather(cosines.flatten(), indices)
+        error = squared_error(rated, paddle.to_tensor(self.map.target(batch.rating)), SCALE)
+        loss = s.squared * error
+        liked = np.flatnonzero(batch.weight)
+        if s.ranking and len(liked):
+            chosen, weight = paddle.to_tensor(liked), paddle.to_tensor(batch.weight[liked])
+            of_user = paddle.gather(user, chosen)
+            at = paddle.gather(rated, chosen)
+            loss = loss + s.ranking * ranking_loss(cosines, of_user, at, weight, s.temperature)
+        if s.choice:
+            people = paddle.to_tensor(np.bincount(group).astype(np.float32))
+            every = paddle.to_tensor(batch.weight)
+            loss = loss + s.choice * choice_loss(cosines, people, rated, every)
+        if s.exposure:
+            logits = self.exposure(user_branches, item_branches)
+            loss = loss + s.exposure * exposure_loss(logits, user, indices)
+        return loss, error
+
+    def read(self, side: Side, positions: np.ndarray, rng: np.random.Generator) -> paddle.Tensor:
+        """The outputs of a tower's branches, float32 [n, width], with some inputs hidden.
+
+        Args:
+            side: users or items.
+            positions: int [n], in the data set's table.
+            rng: draws whose ids and attributes are hidden.
+        """
+        at = paddle.to_tensor(positions)
+        inputs = {name: paddle.gather(x, at) for name, x in self._encoded[side].items()}
+        ids = {"user": self.settings.user_id_dropout, "item": self.settings.item_id_dropout}
+        shares = {"id": ids[side], "category": self.settings.attribute_dropout}
+        for field in self.schema.side(side):
+            share = shares["category"] if field.buckets else shares.get(field.kind, 0.0)
+            withhold(inputs, field, share, rng)
+        return self.towers[side].read(list(inputs.values()))
+
+    def vectors(self, side: Side) -> np.ndarray:
+        """Vectors of all users or items of the data set, float32 [n, dim], with current weights."""
+        return self._vectors(side, list(self._encoded[side].values()))
+
+    def vectors_of(self, side: Side, features: Features) -> np.ndarray:
+        """Vectors, float32 [n, dim], of n encoded users or items, with the current weights."""
+        return self._vectors(side, [paddle.to_tensor(x) for x in features.values()])
+
+    def _vectors(self, side: Side, encoded: list[paddle.Tensor]) -> np.ndarray:
+        parts = []
+        self.eval()
+        with paddle.no_grad():
+            for begin in range(0, len(encoded[0]), CHUNK):
+                part = [x[begin : begin + CHUNK] for x in encoded]
+                parts.append(self.towers[side](part).numpy())
+        self.train()
+        return np.concatenate(parts)
+
+
+def withhold(
+    inputs: dict[str, paddle.Tensor], field: Field, share: float, rng: np.random.Generator
+) -> None:
+    """Replaces a share of a field's values by unknown (row 0, or all zeros)."""
+    values = inputs[field.name]
+    shown = rng.random(values.shape[0]) >= share
+    if shown.all():
+        return
+    shape = [-1] + [1] * (values.ndim - 1)
+    mask = paddle.to_tensor(shown.reshape(shape)).astype(values.dtype)
+    kept = values * mask
+    if field.buckets:  # one is always set, the first where the number is unknown
+        kept = paddle.concat([kept[:, :1] + (1 - mask), kept[:, 1:]], axis=1)
+    inputs[field.name] = kept

@@ -1,0 +1,143 @@
+"""Trains the fusion model on blocks of users and items; validates by the error in stars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.errors import TrainingError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.score_scale import SCALE, ScoreMap
+from fusionrec.metrics import rmse
+from fusionrec.models.presets import Recipe, TrainingSettings
+from fusionrec.training.batches import Batch, Blocks
+from fusionrec.training.fusion_network import FusionNetwork
+from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.progress import MetricInfo
+
+
+class FusionTrainer(Trainer):
+    """Trains both towers on the recipe's loss terms: ratings, ranking, exposure, choice."""
+
+    settings: TrainingSettings
+    recipe: Recipe
+    network: FusionNetwork
+
+    def build(self, rows: np.ndarray) -> None:
+        """See ``Trainer.build``."""
+        name = "error in stars" if self.recipe.rates else "loss"
+        unit = "events" if self.dataset.schema.events else "ratings"
+        self.metric = MetricInfo(name, name, rising=False, unit=unit)
+        self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
+        self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
+        self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
+        self.blocks = self._blocks()
+        self.optimizer = self._optimizer()
+
+    def _blocks(self) -> Blocks:
+        s, data = self.settings, self.dataset
+        user, item, rating = data.user[self.rows], data.item[self.rows], data.rating[self.rows]
+        weight = rating  # that of an event
+        if not data.schema.events:
+            weight = np.where(rating >= data.schema.like, 1.0, s.low_weight).astype(np.float32)
+        if not (weight.any() or s.squared or s.exposure):
+            raise TrainingError(
+                f"no rating in {data.name} counts as liking ({data.schema.like:g} or more), and "
+                "these settings learn from no other",
+                "give such ratings a weight, training.low_weight=0.2, or lower like in the schema",
+            )
+        if s.choice and data.schema.repeats:  # repeated interactions share one choice
+            pair = user.astype(np.int64) * len(data.items) + item
+            _, index, count = np.unique(pair, return_inverse=True, return_counts=True)
+            weight = (weight / count[index]).astype(np.float32)
+        return Blocks(
+            user,
+            item,
+            rating,
+            weight,
+            batch=s.batch,
+            seed=s.seed,
+            all_items=s.all_items,
+        )
+
+    def _optimizer(self) -> paddle.optimizer.AdamW:
+        parameters = dict(self.network.named_parameters())
+        decayed = {p.name for name, p in parameters.items() if "embedding" in name}
+        return paddle.optimizer.AdamW(
+            learning_rate=self.settings.learning_rate,
+            parameters=list(parameters.values()),
+            weight_decay=self.settings.weight_decay,
+            apply_decay_param_fun=decayed.__contains__,
+        )
+
+    def steps(self) -> int:
+        """See ``Trainer.steps``."""
+        return len(self.blocks)
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """See ``Trainer.batches``."""
+        return self.blocks.epoch(epoch, start)
+
+    def loss(
+        self, batch: Batch, rng: np.random.Generator
+    ) -> tuple[paddle.Tensor | None, float, int]:
+        """See ``Trainer.loss``; the error is the mean squared error of the scores if they rate."""
+        if not len(batch.rating):
+            return None, 0.0, 0
+        loss, error = self.network.loss(batch, rng)
+        return loss, float(error if self.recipe.rates else loss), len(batch.rating)
+
+    def figure(self, error: float) -> float:
+        """See ``Trainer.figure``: its root, in stars, if scores rate."""
+        return math.sqrt(error) * self.network.map.unit if self.recipe.rates else error
+
+    def validate(self) -> float | None:
+        """See ``Trainer.validate``: RMSE in stars on the holdout."""
+        users, items = self.network.vectors("user"), self.network.vectors("item")
+        for vectors in (users, items):
+            # Written so that NaN fails too.
+            if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
+                raise TrainingError(
+                    f"the vectors are not of length 1 after epoch {self.state.epoch}", LOWER
+                )
+        if not len(self.holdout):
+            return None
+        predicted = predict(self.dataset, self.holdout, users, items)
+        return rmse(predicted, self.dataset.rating[self.holdout])
+
+    @property
+    def towers(self) -> dict[Side, nn.Layer]:
+        """See ``Trainer.towers``."""
+        return dict(self.network.towers)
+
+    def manifest_fields(self) -> dict[str, Any]:
+        """See ``Trainer.manifest_fields``."""
+        if self.recipe.rates:
+            return {}
+        return {"score": {"kind": "ranking"}}  # not trained on ratings
+
+
+def fit_encoder(dataset: Dataset, rows: np.ndarray, settings: TrainingSettings) -> Encoder:
+    """The encoder of a training; without user ids if all of them are dropped."""
+    encoder = Encoder.fit(dataset, rows)
+    return encoder if settings.user_id_dropout < 1 else encoder.without_ids("user")
+
+
+def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Splits rows into training rows and a random holdout for validation, both sorted."""
+    count = min(round(len(rows) * share), len(rows) - 1)
+    shuffled = np.random.default_rng([seed, 2]).permutation(rows)
+    return np.sort(shuffled[count:]), np.sort(shuffled[:count])
+
+
+def predict(dataset: Dataset, rows: np.ndarray, users: np.ndarray, items: np.ndarray) -> np.ndarray:
+    """Ratings, float [n], that two sets of vectors, [., dim], predict for some interactions."""
+    cosine: np.ndarray = np.einsum("nd,nd->n", users[dataset.user[rows]], items[dataset.item[rows]])
+    return ScoreMap(*dataset.schema.rating_range).rating(SCALE * cosine)

@@ -1,0 +1,318 @@
+"""Trains the sequence model: predicts the next item among the whole catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Side
+from fusionrec.errors import TrainingError
+from fusionrec.features.encoder import Encoder, Features
+from fusionrec.features.history import Clock, HistoryFeatures, rating_levels
+from fusionrec.metrics import ItemSets, Ranking, mean
+from fusionrec.models.fusion import Tower
+from fusionrec.models.presets import SequenceRecipe, SequenceTraining
+from fusionrec.models.sequence import HistoryTower
+from fusionrec.registry.tables import Histories
+from fusionrec.training.fusion_network import withhold
+from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.progress import MetricInfo
+from fusionrec.training.softmax import softmax_loss
+from fusionrec.training.windows import SequenceBatch, Windows
+
+CLIP = 5.0  # largest norm of a step's gradient
+CHUNK = 64  # users per forward pass outside training
+
+
+class SequenceTrainer(Trainer):
+    """Trains both towers to rank each item of a history first, from the items before it."""
+
+    metric = MetricInfo("loss", "NDCG@10", rising=True, unit="items")
+    settings: SequenceTraining
+    recipe: SequenceRecipe
+    network: SequenceNetwork
+
+    def build(self, rows: np.ndarray) -> None:
+        """See ``Trainer.build``."""
+        dataset, s = self.dataset, self.settings
+        self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
+        self.encoder = Encoder.fit(dataset, self.rows)
+        self.histories = Histories.build(dataset, self.rows)
+        reading = self._reading()
+        self.network = SequenceNetwork(dataset, self.encoder, self.recipe, reading)
+        length = reading.length + 1  # the last one is only a target
+        self.windows = Windows(
+            self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
+        )
+        self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
+        self._probability = self._draw_probabilities()
+        self.optimizer = paddle.optimizer.AdamW(
+            learning_rate=s.learning_rate,
+            parameters=self.network.parameters(),
+            beta2=0.98,
+            weight_decay=0.0,
+            grad_clip=nn.ClipGradByGlobalNorm(CLIP),
+        )
+
+    def steps(self) -> int:
+        """See ``Trainer.steps``."""
+        return len(self.windows)
+
+    def batches(self, epoch: int, start: int) -> Iterator[SequenceBatch]:
+        """See ``Trainer.batches``."""
+        return self.windows.epoch(epoch, start)
+
+    def figure(self, error: float) -> float:
+        """See ``Trainer.figure``: the cross-entropy itself."""
+        return error
+
+    @property
+    def towers(self) -> dict[Side, nn.Layer]:
+        """See ``Trainer.towers``."""
+        return {"user": self.network.user, "item": self.network.item}
+
+    def manifest_fields(self) -> dict[str, Any]:
+        """See ``Trainer.manifest_fields``."""
+        profile = [field.name for field in self.dataset.schema.attributes("user")]
+        return {
+            "score": {"kind": "ranking"},
+            "history": self.network.user.reading.to_json(),
+            "user_inputs": [*profile, "history"],
+        }
+
+    def _reading(self) -> HistoryFeatures:
+        """What the tower reads of a history, from settings and training rows."""
+        model, histories, clock = self.recipe.model, self.histories, None
+        if (model.clock or model.gaps) and histories.time is None:
+            raise TrainingError(
+                f"{self.dataset.name} has no times for model.clock or model.gaps to read",
+                "leave both settings out",
+            )
+        if model.clock and histories.time is not None:
+            counts = np.diff(histories.offsets)
+            owner = np.repeat(np.arange(len(counts)), counts)
+            clock = Clock.fit(owner, histories.time)
+        return HistoryFeatures(model.history, self.dataset.schema.rating_range, model.gaps, clock)
+
+    def loss(
+        self, batch: SequenceBatch, rng: np.random.Generator
+    ) -> tuple[paddle.Tensor, float, int]:
+        """See ``Trainer.loss``."""
+        s = self.settings
+        indices, target = _targets(batch)
+        negatives, drawn = self._negatives(rng)
+        known = self._trained
+        if negatives is not None:  # a large catalog: only the items needed pass the tower
+            known = np.unique(np.concatenate([batch.items.ravel(), batch.drawn.ravel(), negatives]))
+            negatives = np.searchsorted(known, negatives)
+        vectors = self.network.item_vectors(known, s.id_dropout, rng)
+        read = np.searchsorted(known, batch.items[:, :-1])
+        self.network.user.drop.seed(*rng.integers(2**32, size=2))
+        tokens = self.network.tokens(vectors, batch, read, rng)
+        tokens = paddle.gather(tokens.flatten(0, 1), paddle.to_tensor(indices))
+        loss = softmax_loss(
+            self.network.user.join(tokens),
+            vectors,
+            np.searchsorted(known, target),
+            s.temperature,
+            negatives,
+            drawn,
+        )
+        return loss, float(loss), len(target)
+
+    def validate(self) -> float | None:
+        """See ``Trainer.validate``: NDCG@10 of the latest items in the holdout."""
+        items = self.network.all_item_vectors()
+        # Written so that NaN fails too.
+        if not (np.abs(np.linalg.norm(items, axis=1) - 1.0) < 1e-3).all():
+            raise TrainingError("the item vectors are not of length 1", LOWER)
+        if not len(self.holdout):
+            return None
+        users = self.dataset.user[self.holdout]
+        relevant = ItemSets.of(users, self.dataset.item[self.holdout], len(self.dataset.users))
+        user, item = self.dataset.user[self.rows], self.dataset.item[self.rows]
+        target = np.full(len(self.dataset.users), -1)
+        target[users] = self.dataset.item[self.holdout]
+        seen = None
+        if not self.dataset.schema.repeats:
+            before = item != target[user]  # the target may also be in the history
+            seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
+        candidates = np.zeros(len(items), dtype=bool)
+        candidates[self._trained] = True
+        candidates[relevant.items] = True
+        now = None
+        if self.dataset.time is not None:
+            now = np.full(len(target), np.nan)
+            now[self.dataset.user[self.holdout]] = self.dataset.time[self.holdout]
+        ranking = Ranking(relevant, len(items), 10, seen, candidates)
+        users = np.sort(users)
+        for begin in range(0, len(users), CHUNK):
+            part = users[begin : begin + CHUNK]
+            when = None if now is None else now[part]
+            vectors = self.network.user_vectors(items, part, self.histories, when)
+            ranking.add(part, vectors @ items.T)
+        return mean(ranking.result().ndcg(10))
+
+    def _draw_probabilities(self) -> np.ndarray | None:
+        """Each trained item's probability as a negative, by popularity; None for all items."""
+        wanted = self.settings.negatives
+        if not wanted or wanted >= len(self._trained):
+            return None
+        count = np.bincount(self.dataset.item[self.rows])[self._trained].astype(np.float64)
+        # Items capped at 1 leave the others more than their share of popularity.
+        scale = wanted / count.sum()
+        for _ in range(50):
+            scale *= wanted / np.minimum(scale * count, 1.0).sum()
+        chances: np.ndarray = np.minimum(scale * count, 1.0).astype(np.float32)
+        return chances
+
+    def _negatives(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        if self._probability is None:
+            return None, None
+        drawn = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
+        return self._trained[drawn], self._probability[drawn]
+
+
+class SequenceNetwork(nn.Layer):
+    """Both towers, and the encoded profiles and items they read.
+
+    Args:
+        dataset: whose users and items are encoded once, here.
+        encoder: fitted on the training rows.
+        recipe: widths, and dropout shares of inputs.
+        reading: the features of a history.
+    """
+
+    def __init__(
+        self, dataset: Dataset, encoder: Encoder, recipe: SequenceRecipe, reading: HistoryFeatures
+    ) -> None:
+        super().__init__()
+        self.settings = recipe.training
+        self.item = Tower(encoder, "item", recipe.model.tower)
+        self.user = HistoryTower(encoder, recipe.model, reading)
+        self._item_id = encoder.schema.id("item")
+        self._profile = encoder.schema.attributes("user")
+        self._items = _tensors(encoder.encode_table("item", dataset.items))
+        profiles = encoder.encode_table("user", dataset.users)
+        profiles.pop(encoder.schema.id("user").name)
+        self._profiles = _tensors(profiles)
+
+    def item_vectors(
+        self, items: np.ndarray, id_dropout: float, rng: np.random.Generator
+    ) -> paddle.Tensor:
+        """Vectors, float32 [n, dim], of items at some positions, some ids hidden."""
+        at = paddle.to_tensor(items)
+        inputs = {name: paddle.gather(x, at) for name, x in self._items.items()}
+        withhold(inputs, self._item_id, id_dropout, rng)
+        vectors: paddle.Tensor = self.item(list(inputs.values()))
+        return vectors
+
+    def tokens(
+        self,
+        vectors: paddle.Tensor,
+        batch: SequenceBatch,
+        read: np.ndarray,
+        rng: np.random.Generator,
+    ) -> paddle.Tensor:
+        """Tokens of a minibatch, float32 [n, length, dim], some profile values and ratings hidden.
+
+        Args:
+            vectors: float32 [m, dim], of items.
+            batch: the minibatch.
+            read: int64 [n, length − 1], rows in ``vectors`` of its items, without the last.
+            rng: draws what is hidden.
+        """
+        at = paddle.to_tensor(batch.users)
+        profiles = {name: paddle.gather(x, at) for name, x in self._profiles.items()}
+        for field in self._profile:
+            withhold(profiles, field, self.settings.attribute_dropout, rng)
+        items = paddle.gather(vectors, paddle.to_tensor(read.reshape(-1)))
+        reading = self.user.reading
+        levels = rating_levels(batch.ratings[:, :-1], reading.scale)
+        levels *= rng.random(levels.shape) >= self.settings.rating_dropout
+        return self.user.read(
+            list(profiles.values()),
+            items.reshape([*read.shape, vectors.shape[1]]),
+            paddle.to_tensor(levels),
+            [paddle.to_tensor(x) for x in self._times(batch, rng)],
+        )
+
+    def _times(self, batch: SequenceBatch, rng: np.random.Generator) -> list[np.ndarray]:
+        """The arrays of times that the tower takes, some histories' hidden."""
+        if not self.user.reading.times:
+            return []
+        hidden = rng.random(len(batch.times)) < self.settings.time_dropout
+        times = np.where(hidden[:, None], np.nan, batch.times)
+        # A token predicts the item after it.
+        return self.user.reading.read_times(times[:, :-1], times)
+
+    def all_item_vectors(self) -> np.ndarray:
+        """Vectors of every item, float32 [items, dim], with the current weights."""
+        self.eval()
+        with paddle.no_grad():
+            vectors: np.ndarray = self.item(list(self._items.values())).numpy()
+        self.train()
+        return vectors
+
+    def user_vectors(
+        self,
+        items: np.ndarray,
+        users: np.ndarray,
+        histories: Histories,
+        now: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Vectors of some users, float32 [n, dim], with the current weights.
+
+        Args:
+            items: float32 [items, dim], every item's vector.
+            users: int64 [n], positions.
+            histories: of all users.
+            now: float64 [n], time of each request; None where unknown.
+        """
+        at = paddle.to_tensor(users)
+        profiles = [paddle.gather(x, at) for x in self._profiles.values()]
+        packed = self.user.reading.pack([histories.of(int(u)) for u in users], items, now)
+        self.eval()
+        with paddle.no_grad():
+            vectors: np.ndarray = self.user([*profiles, *map(paddle.to_tensor, packed)]).numpy()
+        self.train()
+        return vectors
+
+
+def _targets(batch: SequenceBatch) -> tuple[np.ndarray, np.ndarray]:
+    """The predicting tokens of a minibatch, as flat indices, and their target items, int64 [m]."""
+    rows, length = batch.items.shape
+    later = np.arange(length) < batch.count[:, None]
+    later[:, 0] = False  # the first token reads the profile alone
+    first = np.repeat(np.arange(rows) * length, batch.drawn.shape[1])
+    indices = np.concatenate([first, np.flatnonzero(later)])
+    return indices, np.concatenate([batch.drawn.ravel(), batch.items[later]])
+
+
+def hold_out_latest(
+    dataset: Dataset, rows: np.ndarray, share: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Holds out the latest row of some users who have three rows or more.
+
+    Returns:
+        The training rows and the holdout, one row for each of these users, both ascending.
+    """
+    user = dataset.user[rows]
+    time = rows if dataset.time is None else dataset.time[rows]
+    order = np.lexsort((rows, time, user))
+    latest = np.flatnonzero(np.r_[user[order][1:] != user[order][:-1], True])
+    enough = latest[np.bincount(user)[user[order][latest]] >= 3]
+    drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
+    holdout = np.sort(rows[order[enough[drawn]]])
+    return np.setdiff1d(rows, holdout), holdout
+
+
+def _tensors(features: Features) -> dict[str, paddle.Tensor]:
+    return {name: paddle.to_tensor(x) for name, x in features.items()}

@@ -1,0 +1,116 @@
+"""The workspace: where its files are, and writing that outlasts a loss of power."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from fusionrec.config import Settings, settings_table
+from fusionrec.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class LedgerSettings(Settings):
+    """The settings' table ``[ledger]``.
+
+    Attributes:
+        url: as SQLAlchemy reads it; empty: a SQLite file in the workspace.
+    """
+
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that holds a project's models, embedded Milvus, ledger and downloads.
+
+    Attributes:
+        home: the folder; made when something is written.
+    """
+
+    home: Path
+
+    @classmethod
+    def find(cls, home: str | Path | None = None) -> Workspace:
+        """The workspace at ``home``, else at ``FUSIONREC_HOME``, else at ``./.fusionrec``."""
+        return cls(Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec"))
+
+    @property
+    def models(self) -> Path:
+        """One folder per published version."""
+        return self.home / "models"
+
+    @property
+    def data(self) -> Path:
+        """Downloaded data sets."""
+        return self.home / "data"
+
+    @property
+    def checkpoints(self) -> Path:
+        """One folder per training that has not ended."""
+        return self.home / "checkpoints"
+
+    @property
+    def ledger(self) -> Path | str:
+        """Where that is which must not be lost: the URL in ``FUSIONREC_LEDGER``, else ``url`` in
+        the settings' table ``[ledger]``, else a SQLite file of the workspace.
+
+        Raises:
+            ConfigError: the settings cannot be read, or the table holds something else.
+        """
+        if url := os.environ.get("FUSIONREC_LEDGER"):
+            return url
+        table = settings_table(self.settings, "ledger")
+        if not isinstance(table.get("url", ""), str):  # said here, without the value
+            raise ConfigError("ledger.url must be a text in quotes")
+        url = LedgerSettings.from_dict(table, "ledger.").url
+        return url or self.home / "ledger.sqlite"
+
+    @property
+    def milvus(self) -> str:
+        """The embedded Milvus, the default place of the index."""
+        return str(self.home / "milvus.db")
+
+    @property
+    def settings(self) -> Path:
+        """TOML that may be there, with tables ``[milvus]``, ``[ledger]`` and ``[service]``."""
+        return self.home / "settings.toml"
+
+
+def move_in(fresh: Path, target: Path) -> None:
+    """Moves a file or a folder to its place in one step; once this returns, it is on disk there.
+
+    Args:
+        fresh: written and closed, on the disk of ``target``.
+        target: a file that is there is replaced.
+
+    Raises:
+        OSError: it could not be written or moved.
+    """
+    for path in (*fresh.rglob("*"), fresh):
+        _flush(path)
+    fresh.rename(target)
+    _flush(target.parent)  # which holds the name
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder of a workspace, and those above it that are missing, for its owner alone: what
+    people did is in there. The mode of a folder that is there stays.
+
+    Raises:
+        OSError: it could not be made.
+    """
+    whole = folder.absolute()
+    missing = [one for one in (whole, *whole.parents) if not one.is_dir()]
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+        _flush(one.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""A disk that is really full while an index is built: what answered goes on answering."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fusionrec.workspace import Workspace
+
+SIZE = 24_000_000  # bytes of the disk
+COMMANDS = """
+import json, os, subprocess, sys
+from pathlib import Path
+
+mount, home = Path(sys.argv[1]), Path(sys.argv[1]) / "home"
+subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={sys.argv[3]}", "tmpfs", mount], check=True)
+subprocess.run(["cp", "-r", sys.argv[2], home], check=True)
+ended = {}
+
+def fusionrec(name, *words):
+    command = [sys.executable, "-m", "fusionrec", "--home", str(home), *words]
+    run = subprocess.run(command, capture_output=True, text=True)
+    ended[name] = [run.returncode, run.stdout, run.stderr]
+
+def fill(left):
+    "Takes all of the disk but some bytes."
+    free = os.statvfs(mount).f_bavail * os.statvfs(mount).f_frsize
+    with (mount / "filler").open("wb") as file:
+        for _ in range(max(free - left, 0) // 4096):
+            file.write(bytes(4096))
+
+ask = ("recommend", "--user", "10", "-k", "3", "--json")
+fusionrec("index", "index")
+fusionrec("before", *ask)
+for left in (0, 20_000, 60_000, 200_000):
+    fill(left)
+    fusionrec(f"full {left}", "index")
+    fusionrec(f"asked {left}", *ask)
+    (mount / "filler").unlink()
+    fusionrec(f"after {left}", *ask)
+fusionrec("again", "index")
+fusionrec("at last", *ask)
+print(json.dumps(ended))
+"""
+
+
+def test_the_version_before_answers_while_the_disk_is_full(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    unshare = ["unshare", "--map-root-user", "--mount"]
+    there = shutil.which("unshare")
+    if not there or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespace can be made here (unshare -rm)")
+    (tmp_path / "disk").mkdir()
+    script = tmp_path / "commands.py"
+    script.write_text(COMMANDS)
+    command = [*unshare, sys.executable, script, tmp_path / "disk", workspace.home, str(SIZE)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    ended = json.loads(ran.stdout)
+    right = json.loads(ended["before"][1])["items"]
+    failed = [name for name, (code, *_) in ended.items() if name.startswith("full") and code]
+    assert failed  # at least the disk without any room
+    for name in failed:
+        said = ended[name][2]  # by the store, or by the ledger
+        assert "the disk is full" in said or "the disk's free space" in said, said
+        assert "Traceback" not in said
+    for name, (code, out, err) in ended.items():
+        if name.startswith(("asked", "after", "at last")):
+            assert code == 0, (name, err)
+            assert json.loads(out)["items"] == right, name
+    assert ended["again"][0] == 0, ended["again"][2]
+    assert json.loads(ended["at last"][1])["place"].endswith("milvus.db")

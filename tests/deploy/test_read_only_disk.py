@@ -1,0 +1,71 @@
+"""A workspace on a file system that is really read-only answers; nothing is called damaged."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fusionrec.deploy.build import build_index
+from fusionrec.ledger import Event, Ledger
+from fusionrec.registry.versions import load
+from fusionrec.workspace import Workspace
+
+COMMANDS = """
+import json, subprocess, sys
+
+mount, home = sys.argv[1:]
+subprocess.run(["mount", "--bind", home, mount], check=True)
+subprocess.run(["mount", "-o", "remount,ro,bind", mount], check=True)
+ended = {}
+for words in (
+    ["doctor"],
+    ["recommend", "--user", "10", "-k", "3", "--json"],
+    ["search", "the", "-k", "1"],
+    ["index"],
+    ["models", "activate", "v1"],
+    ["train", "--data", "synthetic", "--preset", "quick"],
+):
+    command = [sys.executable, "-m", "fusionrec", "--home", mount, *words]
+    run = subprocess.run(command, capture_output=True, text=True)
+    ended[words[0]] = [run.returncode, run.stdout, run.stderr]
+print(json.dumps(ended))
+"""
+
+
+def test_a_read_only_workspace_answers_and_nothing_is_called_damaged(
+    workspace: Workspace, tmp_path: Path
+) -> None:
+    unshare = ["unshare", "--map-root-user", "--mount"]
+    there = shutil.which("unshare")
+    if not there or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespace can be made here (unshare -rm)")
+    build_index(workspace, load(workspace))
+    ledger = Ledger(workspace.ledger)
+    ledger.record([Event("1", "10", "3", "hide")])
+    ledger.close()
+    (tmp_path / "mount").mkdir()
+    workspace.checkpoints.mkdir()
+    script = tmp_path / "commands.py"
+    script.write_text(COMMANDS)
+    command = [*unshare, sys.executable, script, tmp_path / "mount", workspace.home]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    ended = json.loads(ran.stdout)
+    for name, (code, out, err) in ended.items():
+        assert "damaged" not in out + err, (name, out, err)
+        assert "rebuil" not in out + err, (name, out, err)
+        assert "Traceback" not in err
+        assert (code == 0) == (name in ("recommend", "search")), (name, err)
+    answer = json.loads(ended["recommend"][1])
+    assert answer["place"] == "exact"
+    assert len(answer["items"]) == 3
+    assert "Read-only file system" in answer["notes"][0]
+    assert "fusionrec index" not in ended["doctor"][1]
+    assert "file system that can be written" in " ".join(ended["doctor"][1].split())
+    for name in ("index", "models", "train"):
+        assert "cannot be written: Read-only file system" in ended[name][2]

@@ -1,0 +1,395 @@
+"""The Encoder: fitted on training rows alone, never out of range, the same in every process."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fusionrec
+from builders import LIBRARY, library, python, recipe, rewrite
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.schema import Field
+from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.vocabulary import UNKNOWN, learn, one_hot_buckets, tokenize
+from fusionrec.index import ExactIndex
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.registry import Artifact
+from fusionrec.workspace import Workspace
+
+
+def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return list(a) == list(b) and all(np.array_equal(a[n], b[n]) for n in a)
+
+
+@pytest.fixture(scope="module")
+def halves(dataset: Dataset) -> tuple[Dataset, Encoder]:
+    """Items 0..19 are in training rows, the others not; "Zebra" is in titles of the others only."""
+    titles = list(dataset.items.columns["title"])
+    titles[20:] = [f"{title} Zebra" for title in titles[20:]]
+    titles[:20] = [f"{title} Lion" for title in titles[:20]]
+    years = [1990.0] * 20 + [1900.0] * 20
+    columns = {**dataset.items.columns, "title": titles, "year": years}
+    made = replace(dataset, items=replace(dataset.items, columns=columns))
+    return made, Encoder.fit(made, np.flatnonzero(made.item < 20))
+
+
+def test_ids_words_and_numbers_of_other_rows_are_unknown(halves):
+    dataset, encoder = halves
+    encoded = encoder.encode_table("item", dataset.items)
+    assert (encoded["movie_id"][20:] == UNKNOWN).all()
+    seen = np.unique(dataset.item[dataset.item < 20])
+    assert (encoded["movie_id"][seen] > UNKNOWN).all()
+    assert len(set(encoded["movie_id"][seen])) == len(seen)
+    assert "lion" in encoder.vocabularies["title"].values
+    assert "zebra" not in encoder.vocabularies["title"].values
+    assert encoder.vocabularies["year"].mean == 1990.0
+
+
+def test_unknown_values_have_the_row_of_the_unknown():
+    encoder = Encoder.fit(library(), np.arange(300))
+    user = encoder.encode(
+        "user", ["nobody", None], {"town": ["?", None], "interests": [("?",), None]}
+    )
+    assert user["reader"].tolist() == [UNKNOWN, UNKNOWN]
+    assert user["town"].tolist() == [UNKNOWN, UNKNOWN]
+    assert user["interests"][0, UNKNOWN] == 1
+    assert not user["interests"][1].any()
+    assert user["born"].tolist() == [[0, 0], [0, 0]]
+    item = encoder.encode("item", ["?"], {"heading": ["წიგნი სულსხვა"]})
+    assert item["heading"][0, 0] > 1  # a known word
+    assert item["heading"][0, 1] == 1  # an unknown one
+    assert not item["heading"][0, 2:].any()
+
+
+TEXT = st.none() | st.text() | st.sampled_from(["თბ", "ისტორია", "წიგნი ზღვა 3"])
+SEVERAL = st.none() | st.lists(st.text() | st.sampled_from(["ზღვა"]), max_size=4).map(tuple)
+NUMBER = st.none() | st.floats() | st.integers(-(10**20), 10**20)
+VALUES = {"id": TEXT, "category": TEXT, "text": TEXT, "categories": SEVERAL, "number": NUMBER}
+
+
+@given(st.data())
+def test_whatever_comes_every_row_lies_within_its_embedding(data):
+    encoder = FITTED
+    for side in ("user", "item"):
+        drawn = {f.name: [data.draw(VALUES[f.kind])] for f in LIBRARY.side(side)}
+        ids = drawn.pop(LIBRARY.id(side).name)
+        encoded = encoder.encode(side, ids, drawn)
+        assert list(encoded) == [f.name for f in LIBRARY.side(side)]
+        for field in LIBRARY.side(side):
+            values = encoded[field.name]
+            assert np.isfinite(values).all()
+            if field.kind in ("id", "category", "text"):
+                assert values.dtype == np.int64
+                assert values.min() >= 0
+                assert values.max() < encoder.width(field)
+            elif field.kind == "categories":
+                assert values.shape == (1, encoder.vocabularies[field.name].size)
+            else:
+                assert abs(values[0, 0]) <= 5
+                assert values[0, 1] in (0, 1)
+
+
+FITTED = Encoder.fit(library(), np.arange(200))
+
+
+def test_words_are_case_folded_runs_of_letters_and_digits_of_any_script():
+    assert tokenize("Straße, l'été_12 Бег—წიგნი!") == ["strasse", "l", "été", "12", "бег", "წიგნი"]
+
+
+def test_the_same_file_in_every_process():
+    code = (
+        "import hashlib, pathlib, sys, tempfile; sys.path.insert(0, sys.argv[1])\n"
+        "from builders import library\n"
+        "from fusionrec.features.encoder import Encoder\n"
+        "import numpy as np\n"
+        "path = pathlib.Path(tempfile.mkdtemp()) / 'encoder.json'\n"
+        "Encoder.fit(library(), np.arange(300)).save(path)\n"
+        "print(hashlib.sha256(path.read_bytes()).hexdigest())"
+    )
+    tests = Path(__file__).parents[1]
+    said = {python(code, tests, PYTHONHASHSEED=seed) for seed in ("1", "2")}
+    assert len(said) == 1
+
+
+def test_a_saved_encoder_encodes_as_before(tmp_path):
+    data = library()
+    before = Encoder.fit(data, np.arange(300))
+    before.save(tmp_path / "encoder.json")
+    after = Encoder.load(tmp_path / "encoder.json")
+    assert after.schema == before.schema
+    for side, table in (("user", data.users), ("item", data.items)):
+        assert equal(before.encode_table(side, table), after.encode_table(side, table))
+
+
+def bucketed(*names: str) -> Dataset:
+    """The library with some numbers read by bucket."""
+    fields = tuple(replace(f, buckets=f.name in names) for f in LIBRARY.fields)
+    return replace(library(volumes=90), schema=replace(LIBRARY, fields=fields))
+
+
+def test_buckets_hold_about_as_many_numbers_each():
+    data = bucketed("pages")
+    encoder = Encoder.fit(data, np.arange(len(data)))
+    edges = encoder.vocabularies["pages"].edges
+    assert len(edges) == 16
+    pages = np.array(data.items.columns["pages"])
+    encoded = encoder.encode_table("item", data.items)["pages"]
+    assert encoded.shape == (90, 17)
+    assert encoded.dtype == np.float32
+    assert (encoded.sum(axis=1) == 1).all()
+    assert (encoded[:, 0] == np.isnan(pages)).all()
+    sizes = encoded[:, 1:].sum(axis=0)
+    assert sizes.max() - sizes.min() <= 2
+    # Whatever lies outside counts in the first or the last; what is no number is not known.
+    ids, far = [None] * 6, [-1e9, 1e9, edges[3], math.nan, None, math.inf]
+    rows = encoder.encode("item", ids, {"pages": far})["pages"].argmax(axis=1)
+    assert rows.tolist() == [1, 16, 4, 0, 0, 0]
+    assert encoder.width(next(f for f in data.schema.fields if f.name == "pages")) == 17
+
+
+@pytest.mark.parametrize(
+    ("numbers", "edges"),
+    [
+        ([2.0] * 40, (2.0,)),
+        ([1.0, 2.0] * 20, (1.0, 2.0)),
+        ([1.0, 2.0, 3.0, 4.0], (1.0, 3.0)),
+        ([math.nan, math.inf], ()),
+        ([0.0] * 96 + [5.0, 6.0, 7.0, 8.0] * 8, (0.0, 5.0, 6.0, 7.0, 8.0)),
+    ],
+)
+def test_fewer_buckets_where_there_are_fewer_numbers(numbers, edges):
+    field = Field("n", "item", "number", buckets=True)
+    vocabulary = learn(field, numbers, 1, 1)
+    assert vocabulary.edges == edges
+    made = one_hot_buckets(np.array([*numbers, math.nan]), vocabulary)
+    assert made.shape == (len(numbers) + 1, len(edges) + 1)
+    assert (made.sum(axis=1) == 1).all()
+
+
+def test_a_profile_has_buckets_too(tmp_path):
+    data = bucketed("born")
+    before = Encoder.fit(data, np.arange(len(data)))
+    before.save(tmp_path / "encoder.json")
+    encoder = Encoder.load(tmp_path / "encoder.json")
+    assert encoder.vocabularies == before.vocabularies
+    given = encoder.profile({"born": "1961"})
+    one = encoder.encode("user", [None], {name: [value] for name, value in given.items()})["born"]
+    same = encoder.encode("user", [None], {"born": [1961.0]})["born"]
+    assert np.array_equal(one, same)
+    assert one[0, 0] == 0
+
+
+def test_an_encoder_from_before_there_were_buckets(published, tmp_path):
+    value = json.loads((published.folder / "encoder.json").read_text(encoding="utf-8"))
+    for vocabulary in value["vocabularies"].values():
+        del vocabulary["edges"]
+    (tmp_path / "encoder.json").write_text(json.dumps(value), encoding="utf-8")
+    assert Encoder.load(tmp_path / "encoder.json").vocabularies == published.encoder.vocabularies
+
+
+def _without(*path: str):
+    def change(value):
+        for name in path[:-1]:
+            value = value[name]
+        del value[path[-1]]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda value: value.update(format=2),
+        lambda value: value.update(format="?"),
+        lambda value: value.update(vocabularies=[]),
+        lambda value: value.update(schema={"name": "x"}),
+        lambda value: value["schema"]["fields"][0].update(kind="picture"),
+        lambda value: value["schema"]["fields"].pop(0),
+        _without("vocabularies", "title"),
+        _without("vocabularies", "title", "values"),
+        _without("schema"),
+        lambda value: value["vocabularies"]["title"].update(length="long"),
+        lambda value: value["vocabularies"]["year"].update(edges=[1.0, 1.0]),
+        lambda value: value["vocabularies"]["year"].update(edges=[1.0, math.nan, 3.0]),
+        lambda _: [1, 2],
+    ],
+)
+def test_a_damaged_or_foreign_encoder_is_an_artifact_error(published, tmp_path, damage):
+    value = json.loads((published.folder / "encoder.json").read_text(encoding="utf-8"))
+    made = damage(value)
+    path = tmp_path / "encoder.json"
+    path.write_text(json.dumps(made if isinstance(made, list) else value), encoding="utf-8")
+    with pytest.raises(ArtifactError, match=r"encoder\.json"):
+        Encoder.load(path)
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b"\xff\xfe", b"null", b"3"])
+def test_a_file_that_is_no_json_is_an_artifact_error(tmp_path, content):
+    (tmp_path / "encoder.json").write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"encoder\.json"):
+        Encoder.load(tmp_path / "encoder.json")
+
+
+@pytest.mark.parametrize(
+    ("values", "listed"),
+    [
+        ({"age": "0"}, "1, 18, 25, 35, 45, 50, 56"),
+        ({"gender": "X"}, "F, M"),
+        ({"occupation": "21"}, "0, 1, 2"),
+        ({"height": "180"}, "gender, age, occupation"),
+    ],
+)
+def test_an_invalid_profile_lists_the_choices(published, values, listed):
+    with pytest.raises(UsageError) as caught:
+        published.encoder.profile(values)
+    assert listed in caught.value.message
+    assert next(iter(values)) in caught.value.message
+
+
+def test_a_profile_is_read_by_the_kinds_of_its_fields():
+    given = {"town": "თბ", "interests": "ზღვა, ბაღი", "about": "ზღვა", "born": "1980"}
+    read = FITTED.profile(given)
+    assert read == {**given, "interests": ("ზღვა", "ბაღი"), "born": 1980.0}
+    encoded = FITTED.encode("user", [None], {name: [value] for name, value in read.items()})
+    assert encoded["interests"][0].sum() == 2
+    assert encoded["interests"][0, UNKNOWN] == 0
+    for wrong in ("old", "nan", "inf", ""):
+        with pytest.raises(UsageError, match="born must be a number"):
+            FITTED.profile({"born": wrong})
+
+
+@pytest.mark.parametrize(
+    ("age", "group"),
+    [
+        ("30", "25"),
+        ("34", "25"),
+        ("34.5", "25"),
+        ("35.0", "35"),
+        ("7", "1"),
+        ("99", "56"),
+        ("025", "25"),
+    ],
+)
+def test_a_number_counts_as_the_choice_whose_range_holds_it(published, age, group):
+    encoder = published.encoder
+    assert encoder.profile({"age": age, "gender": "F"}) == {"age": group, "gender": "F"}
+    label = encoder.schema.side("user")[2].choices[group]
+    assert encoder.range_notes({"age": age, "gender": "F"}) == (
+        f"age {age} counts as {label} ({group})",
+    )
+
+
+@pytest.mark.parametrize(
+    ("choices", "bounds"),
+    [
+        ({"0": "0-9", "10": "10-19", "20": "20 and over"}, (0, 10, 20)),
+        ({"0": "under 10", "10": "10 and over"}, (0, 10)),
+        ({}, ()),  # as of every fusionrec.toml
+        ({"1": "1 and over"}, ()),
+        ({"0": "0-9", "10": "10-18", "20": "20 and over"}, ()),
+        ({"0": "0-9", "10": "10-19", "20": "20-29"}, ()),
+        ({"10": "10-19", "0": "0 and over"}, ()),
+        ({"0": "other", "1": "artist", "2": "clerk"}, ()),
+        ({"a": "0-9", "b": "10 and over"}, ()),
+    ],
+)
+def test_choices_are_ranges_where_codes_and_labels_say_so(choices, bounds):
+    field = Field("age", "user", "category", choices=choices)
+    assert field.bounds == bounds
+    assert field.range_of("10") == ("10" if bounds else None)
+
+
+def test_what_names_a_choice_needs_no_note_and_other_codes_are_no_ranges(published):
+    encoder = published.encoder
+    for values in ({"age": "25"}, {"age": "25-34"}, {"age": "Under 18"}, {"occupation": "12"}, {}):
+        encoder.profile(values)
+        assert encoder.range_notes(values) == ()
+    for wrong in ("0", "-30", "30 ", "3e1", "٣٠", "nan", "inf", "9" * 400, "", "twenty"):
+        with pytest.raises(UsageError, match="age must be one of 1, 18") as caught:
+            encoder.profile({"age": wrong})
+        assert caught.value.hint.startswith("a number of 1 or more counts as its group: 1 = under")
+    with pytest.raises(UsageError, match="occupation must be one of"):
+        encoder.profile({"occupation": "12.5"})
+
+
+def test_answers_are_encoded_by_the_file_that_training_wrote(published, tmp_path):
+    """Two rows of the artifact's encoder change places, and with them the answer."""
+    shutil.copytree(published.folder, tmp_path / "v1")
+    copy = Artifact.load(tmp_path / "v1")
+
+    def vector(artifact: Artifact, **profile: str) -> np.ndarray:
+        index = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
+        return Recommender(Catalog.of(artifact), index).people.find(Query(profile=profile)).vector
+
+    def swap(value):
+        values = value["vocabularies"]["gender"]["values"]
+        values[0], values[1] = values[1], values[0]
+
+    before = {gender: vector(copy, gender=gender) for gender in "FM"}
+    assert not np.allclose(before["F"], before["M"], atol=1e-3)
+    swapped = rewrite(copy, "encoder.json", swap)
+    after = {gender: vector(swapped, gender=gender) for gender in "FM"}
+    assert np.array_equal(before["F"], after["M"])
+    assert np.array_equal(before["M"], after["F"])
+
+
+def test_training_reads_the_encoder_that_it_saves(dataset, monkeypatch, tmp_path):
+    """Training with an encoder that knows no genders gives towers that know none."""
+    from fusionrec.training.train import train
+
+    fit = Encoder.fit.__func__
+
+    def blind(cls, *args, **options):
+        fitted = fit(cls, *args, **options)
+        gender = replace(fitted.vocabularies["gender"], values=("F", "?"))
+        return cls(fitted.schema, {**fitted.vocabularies, "gender": gender})
+
+    monkeypatch.setattr(Encoder, "fit", classmethod(blind))
+    artifact = train(dataset, recipe(epochs=1), Workspace(tmp_path))
+    assert artifact.encoder.vocabularies["gender"].values == ("F", "?")
+    encode = Encoder.load(artifact.folder / "encoder.json").encode
+    male, unknown = (
+        artifact.user_tower.vectors(encode("user", [None], {"gender": [gender]}))
+        for gender in ("M", None)
+    )
+    assert np.array_equal(male, unknown)
+
+
+def test_no_other_code_turns_values_into_rows():
+    """Values are hashed and looked up in features/encoder.py alone; features/vocabulary.py learns
+    the vocabularies.
+    """
+    root = Path(fusionrec.__file__).parent
+    for path in root.rglob("*.py"):
+        own = ("features/encoder.py", "features/vocabulary.py", "recommend/fulltext.py")
+        if path.relative_to(root).as_posix() in own:
+            continue  # a search cuts its words as titles are cut
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+            assert not (called and node.func.id in ("hash", "tokenize", "Vocabulary")), path
+            if isinstance(node, ast.ImportFrom):
+                assert node.module != "fusionrec.features.vocabulary", path
+            if isinstance(node, ast.ImportFrom) and node.module == "fusionrec.features.encoder":
+                allowed = {"Encoder", "Features"}
+                assert {alias.name for alias in node.names} <= allowed, path
+
+
+def test_the_manifest_names_the_vocabularies_by_their_hash(published):
+    file = (published.folder / "encoder.json").read_bytes()
+    assert published.manifest["vocabularies"] == hashlib.sha256(file).hexdigest()
+    assert published.schema == MOVIELENS
+    assert not math.isnan(published.encoder.vocabularies["year"].mean)

@@ -1,0 +1,370 @@
+"""Reasons are true: planted vectors whose nearest items are known, and what must never be said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from builders import LIBRARY, sequence_recipe
+from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.movielens import MOVIELENS
+from fusionrec.features.history import History
+from fusionrec.index import ExactIndex
+from fusionrec.ledger import ItemChange, RecentActivity
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.categories import Categories
+from fusionrec.recommend.explanations import CROWD, Explainer, Reason, nouns, often
+from fusionrec.recommend.query import Query, Rated, UserVector
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.registry import Artifact
+from fusionrec.registry.tables import Histories
+from fusionrec.workspace import Workspace
+
+ITEMS, DIM = 200, 16
+NEAR = {1: 0.99, 2: 0.95, 3: 0.9}  # cosines with item 0; no other is near to it
+STRANGE = 'Tab\there, line\nthere\r, \x1b[31mred\x1b[0m <b>"&'
+
+
+def planted(
+    topics: list[tuple[str, ...]] | None = None,
+    rated: Histories | None = None,
+    towns: list[str] | None = None,
+) -> Any:
+    """A version in whose vectors only items 0 to 3 are near to each other."""
+    vectors = np.random.default_rng(0).normal(size=(ITEMS, DIM))
+    vectors[4:, 0] = 0  # at right angles to item 0
+    vectors[0] = np.eye(DIM)[0]
+    for row, cosine in NEAR.items():
+        vectors[row] = cosine * np.eye(DIM)[0] + np.sqrt(1 - cosine**2) * np.eye(DIM)[row]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    columns = {
+        "shelf": [""] * ITEMS,
+        "topics": topics or [()] * ITEMS,
+        "heading": [f"title {n}" for n in range(ITEMS)],
+        "pages": [float("nan")] * ITEMS,
+        "rank": [float("nan")] * ITEMS,
+    }
+    count = len(towns or ())
+    return SimpleNamespace(
+        schema=LIBRARY,
+        items=Table([f"i{n}" for n in range(ITEMS)], columns),
+        users=Table([f"u{n}" for n in range(count)], {"town": towns or []}),
+        item_vectors=vectors.astype(np.float32),
+        item_counts=np.ones(ITEMS, dtype=np.int64),
+        histories=rated,
+        has_towers=True,
+    )
+
+
+def reasons_of(artifact: Any, available: np.ndarray | None = None) -> Explainer:
+    here = np.ones(ITEMS, dtype=bool) if available is None else available
+    catalog = Catalog(artifact, 0, artifact.items, artifact.item_vectors, here)
+    return Explainer(catalog, Categories(catalog))
+
+
+def person(
+    rated: dict[int, float], read: int | None = None, named: tuple[int, ...] = (), **known: Any
+) -> UserVector:
+    """Someone with a history; their vector was made of the last ``read`` items, all by default."""
+    history = History.of(list(rated), list(rated.values()))
+    read = len(history) if read is None else read
+    about = {"history": history, "read": read, "named": frozenset(named)} | known
+    return UserVector(np.eye(DIM)[0], "user", history.items, **about)
+
+
+def why(reasons: Explainer, who: UserVector, row: int = 0, **asked: Any) -> Reason | None:
+    return reasons.of(np.array([row]), who, Query(**asked))[0]
+
+
+# --- items that are near --------------------------------------------------------------------------
+
+
+def test_the_two_nearest_liked_items_are_named_the_nearest_first():
+    liked = {50: 9.0, 3: 8.0, 1: 7.0, 60: 10.0, 2: 9.0}
+    found = why(reasons_of(planted()), person(liked))
+    assert found is not None
+    assert found == Reason(
+        "liked", "because you rated title 1 and title 2", (("i1", "title 1"), ("i2", "title 2"))
+    )
+    assert found.to_json() == {
+        "kind": "liked",
+        "text": "because you rated title 1 and title 2",
+        "items": [{"id": "i1", "title": "title 1"}, {"id": "i2", "title": "title 2"}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("rated", "named", "text"),
+    [
+        ({1: np.nan}, (), "because you liked title 1"),
+        ({1: 7.0}, (1,), "because you liked title 1"),
+        ({1: 7.0, 2: 9.0}, (1,), "because you liked title 1 and rated title 2"),
+        ({2: 9.0}, (1,), "because you rated title 2"),
+    ],
+)
+def test_what_was_named_is_not_called_rated(rated, named, text):
+    found = why(reasons_of(planted()), person(rated, named=named))
+    assert found is not None
+    assert (found.kind, found.text) == ("liked", text)
+
+
+def test_because_is_said_of_what_the_vector_was_made_of_alone():
+    reasons = reasons_of(planted())
+    found = why(reasons, person({1: 9.0, 2: 9.0}, read=0))
+    assert found is not None
+    assert (found.kind, found.text) == ("near", "like items you rated: title 1 and title 2")
+    last = why(reasons, person({1: 9.0, 60: 9.0, 3: 9.0}, read=2))
+    assert last is not None
+    assert (last.kind, last.items) == ("liked", (("i3", "title 3"),))
+    far = why(reasons, person({1: 9.0, 60: 9.0}, read=1))
+    assert far is not None
+    assert (far.kind, far.items) == ("near", (("i1", "title 1"),))
+
+
+def test_items_that_are_not_clearly_near_are_no_reason():
+    reasons = reasons_of(planted())
+    assert 0.4 < reasons.bar < 0.8
+    assert why(reasons, person(dict.fromkeys(range(4, ITEMS), 9.0))) is None
+    assert why(reasons, person({})) is None
+
+
+def test_a_hundredth_of_all_pairs_is_near():
+    reasons = reasons_of(planted())
+    vectors = reasons.artifact.item_vectors
+    cosines = (vectors @ vectors.T)[np.triu_indices(ITEMS, 1)]
+    assert np.mean(cosines >= reasons.bar) == pytest.approx(0.01, abs=0.002)
+
+
+def test_what_is_disliked_hidden_or_withdrawn_is_never_named():
+    reasons = reasons_of(planted())
+    assert why(reasons, person({1: 6.9, 2: 0.0})) is None
+    assert why(reasons, person({1: 9.0}), hidden=["i1"]) is None
+    found = why(reasons, person({1: 9.0, 2: 9.0, 3: 1.0}), hidden=["i1", "none"])
+    assert found is not None
+    assert found.items == (("i2", "title 2"),)
+    available = np.ones(ITEMS, dtype=bool)
+    available[1] = False
+    assert why(reasons_of(planted(), available), person({1: 9.0})) is None
+
+
+def test_an_item_is_no_reason_for_itself():
+    reasons = reasons_of(planted())
+    assert why(reasons, person({0: 9.0})) is None
+    found = why(reasons, person({0: 9.0, 2: 9.0}))
+    assert found is not None
+    assert found.items == (("i2", "title 2"),)
+
+
+def test_control_characters_of_a_title_stay_data():
+    artifact = planted()
+    artifact.items.columns["heading"][1] = STRANGE
+    found = why(reasons_of(artifact), person({1: 9.0}))
+    assert found is not None
+    read = json.loads(json.dumps(found.to_json()))
+    assert read["items"] == [{"id": "i1", "title": STRANGE}]
+    assert read["text"] == f"because you rated {STRANGE}"
+
+
+# --- categories, popularity, new items ------------------------------------------------------------
+
+TOPICS = [("sea",) if n % 10 == 0 else ("garden", "sea") if n % 10 == 1 else ("garden",)
+          for n in range(ITEMS)]  # fmt: skip
+
+
+def test_categories_are_shared_where_a_history_has_more_of_them_than_the_catalog():
+    reasons = reasons_of(planted(TOPICS))
+    sailor = person(dict.fromkeys(range(100, ITEMS, 10), 9.0))
+    found = why(reasons, sailor)
+    assert found == Reason("shared", "sea: like many of your items")
+    assert why(reasons, sailor, row=5) is None  # a garden
+    assert why(reasons, person(dict.fromkeys((100, 110), 9.0))) is None  # two may be chance
+    assert why(reasons, person(dict.fromkeys(range(4, ITEMS), 9.0))) is None  # as the catalog
+    assert why(reasons, person(dict.fromkeys(range(100, ITEMS, 10), 1.0))) is None  # disliked
+    somewhat = [*range(100, 170, 10), *(n for n in range(102, 140) if n % 10 > 1)][:30]
+    assert why(reasons, person(dict.fromkeys(somewhat, 9.0))) is None  # 7 of 30, chance gives 6
+
+
+def test_near_items_say_more_than_shared_categories():
+    history = dict.fromkeys(range(100, ITEMS, 10), 9.0)
+    found = why(reasons_of(planted(TOPICS)), person(history | {2: 8.0}))
+    assert found is not None
+    assert found.kind == "liked"
+
+
+def crowds(first: int) -> Any:
+    """``first`` people of one town rate items 0 to 9, a hundred of the other items 10 to 19; and
+    everyone an item of their own.
+    """
+    towns = ["თბ"] * first + ["ბა"] * 100
+    held = [[*range(0 if u < first else 10, 10 if u < first else 20), 20 + u % 150]
+            for u in range(len(towns))]  # fmt: skip
+    item = np.array(held, dtype=np.int32).ravel()
+    histories = Histories(np.arange(0, len(item) + 1, 11), item, np.full(len(item), 9.0))
+    artifact = planted(rated=histories, towns=towns)
+    artifact.item_counts = np.bincount(item, minlength=ITEMS)
+    return artifact
+
+
+def test_what_people_of_a_profile_often_rate():
+    here = person({}, profile={"town": "თბ", "about": "words"})
+    reasons = reasons_of(crowds(CROWD))
+    found = why(reasons, here)
+    assert found == Reason("popular", "often rated by people of your profile (town თბილისი)")
+    assert why(reasons, here, row=120) is None
+    other = why(reasons, here, row=10)
+    assert other == Reason("popular", "often rated")  # by the others
+    few = reasons_of(crowds(CROWD - 1))
+    assert why(few, here) is None  # too few to say, and not often rated among all
+    assert why(few, here, row=10) == Reason("popular", "often rated")
+    assert why(reasons, person({}), row=10) is None  # was not made from a profile
+
+
+def test_a_popular_answer_says_so_and_nothing_of_the_person():
+    nobody = replace(person({11: 9.0, 12: 9.0, 1: 9.0}), vector=None, kind="popular")
+    reasons = reasons_of(crowds(CROWD))
+    assert why(reasons, nobody, row=10) == Reason("popular", "often rated")
+    assert why(reasons, nobody, row=0) is None
+
+
+def test_what_people_took_recently_is_said_to_nobody_alone():
+    nobody = replace(person({1: 9.0}), vector=None, kind="popular")
+    reasons = reasons_of(crowds(CROWD))
+    item = reasons.catalog.items.ids[0]
+    taken = Reason("popular", "taken by 4 people in the last 30 days")
+    assert why(reasons, nobody, recent=RecentActivity(9, {item: 4})) == taken
+    assert why(reasons, person({1: 9.0}), recent=RecentActivity(9, {item: 4})) != taken
+
+
+def test_what_people_take_again_is_said_to_have_been_taken():
+    artifact = planted()
+    again = replace(artifact.schema, repeats=True)
+    reasons = reasons_of(SimpleNamespace(**vars(artifact) | {"schema": again}))
+    history = History.of([3, 5, 3], [9.0, 9.0, 9.0])
+    who = UserVector(np.eye(DIM)[0], "user", history.items, history=history, read=3)
+    assert why(reasons, who, row=3) == Reason("again", "you rated it 2 times")
+    assert why(reasons, who, row=5) == Reason("again", "you rated it")
+    assert why(reasons, replace(who, named=frozenset([3])), row=3) is None
+    assert why(reasons_of(artifact), who, row=3) is None  # nobody takes anything again there
+
+
+def test_often_is_the_most_rated_twentieth_of_what_was_rated():
+    counts = np.r_[np.zeros(50), np.arange(1, 101)].astype(np.int64)
+    assert np.flatnonzero(often(counts)).tolist() == [145, 146, 147, 148, 149]
+    assert not often(np.full(10, 4)).any()
+    assert not often(np.zeros(3, dtype=np.int64)).any()
+
+
+def test_new_items_are_placed_by_what_is_known_of_them(published):
+    content = {"title": "Iron Harbour", "genres": ["War"]}
+    catalog = Catalog.of(published, [ItemChange(1, "new", content)])
+    reasons = Explainer(catalog, Categories(catalog))
+    nobody = replace(person({}), kind="history")
+    rows = np.array([catalog.positions["new"], catalog.positions["1"], 9])
+    added, unrated, known = reasons.of(rows, nobody, Query())
+    assert added == Reason("new", "new here, placed by its Genres and Title")
+    assert unrated == Reason("new", "not rated yet, placed by its Genres, Title and Year")
+    assert known is None
+
+
+def test_items_are_called_by_the_name_of_their_id():
+    assert (nouns(MOVIELENS), nouns(LIBRARY)) == ("movies", "items")
+
+
+# --- whole answers --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sequence(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    from fusionrec.training.train import train
+
+    return train(dataset, sequence_recipe(), Workspace(tmp_path_factory.mktemp("of")))
+
+
+def recommender_of(artifact: Artifact) -> Recommender:
+    exact = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
+    return Recommender(Catalog.of(artifact), exact)
+
+
+def reasons_in(recommender: Recommender, query: Query) -> list[dict[str, Any]]:
+    items = recommender.recommend(query).to_json()["items"]
+    return [item["reason"] for item in items if "reason" in item]
+
+
+def test_a_model_that_reads_no_history_never_says_because_of_it(published):
+    recommender = recommender_of(published)
+    ids = published.users.ids
+    told = [one for user in ids for one in reasons_in(recommender, Query(user, k=40, explain=True))]
+    assert {"near"} <= {one["kind"] for one in told} <= {"near", "shared", "popular", "new"}
+    assert not any("because" in one["text"] for one in told)
+
+
+def test_what_is_told_is_read_by_every_model(published, sequence):
+    for artifact in (published, sequence):
+        recommender = recommender_of(artifact)
+        every = [Rated(item, 5.0, named=True) for item in artifact.items.ids[2:30]]
+        told = reasons_in(recommender, Query(history=every, k=10, explain=True))
+        because = [one for one in told if one["kind"] == "liked"]
+        assert because
+        assert all(one["text"].startswith("because you liked ") for one in because)
+        assert {item["id"] for one in because for item in one["items"]} <= {r.item for r in every}
+
+
+def test_a_model_that_reads_histories_names_items_that_it_read(sequence):
+    recommender, ids = recommender_of(sequence), sequence.items.ids
+    kinds = set()
+    for position, user in enumerate(sequence.users.ids):
+        history = sequence.histories.of(position)
+        newest = {ids[row] for row in history.items[-sequence.history_features.length :]}
+        for one in reasons_in(recommender, Query(user, k=40, explain=True)):
+            named = {item["id"] for item in one["items"]}
+            assert named <= newest if one["kind"] == "liked" else not named & newest
+            kinds.add(one["kind"])
+    assert "liked" in kinds
+
+
+def test_hidden_and_disliked_items_are_in_no_reason_of_an_answer(published):
+    recommender = recommender_of(published)
+    for user in published.users.ids[5:25]:
+        asked = Query(user, k=40, explain=True)
+        named = [item["id"] for one in reasons_in(recommender, asked) for item in one["items"]]
+        ratings = published.histories.of(published.users.positions()[user])
+        low = {published.items.ids[row] for row in ratings.items[ratings.ratings < 4]}
+        assert not low & set(named)
+        for away in set(named[:2]):
+            disliked = replace(asked, history=[Rated(away, 1.0)])
+            for other in (replace(asked, hidden=[away]), disliked):
+                told = reasons_in(recommender, other)
+                assert away not in {item["id"] for one in told for item in one["items"]}
+
+
+def test_there_are_no_reasons_unless_asked_for(published):
+    recommender = recommender_of(published)
+    answer = recommender.recommend(Query("10"))
+    assert not any("reason" in item for item in answer.to_json()["items"])
+    told = recommender.recommend(Query("10", explain=True))
+    assert [replace(item, reason=None) for item in told.items] == answer.items
+    assert all("reason" in item for item in recommender.recommend(
+        Query(k=2, explain=True)).to_json()["items"])  # fmt: skip
+
+
+def test_the_command_shows_reasons_as_a_column(workspace, fusionrec):
+    assert fusionrec(workspace, "index").code == 0
+    shown = fusionrec(workspace, "recommend", "--user", "10", "--explain", "-k", "40")
+    header, *rows = shown.out.splitlines()
+    assert header.endswith("\tWhy")
+    assert any("\tlike movies you rated: " in row for row in rows)
+    told = fusionrec(workspace, "recommend", "--user", "10", "--explain", "--json", "-k", "40")
+    kinds = {item["reason"]["kind"] for item in json.loads(told.out)["items"] if "reason" in item}
+    assert "near" in kinds
+    plain = fusionrec(workspace, "recommend", "--user", "10")
+    assert "Why" not in plain.out.splitlines()[0]
+    mixed = fusionrec(workspace, "recommend", "--user", "10", "--diversity", "0.5", "--calibration",
+                      "0.5")  # fmt: skip
+    assert (mixed.code, len(mixed.out.splitlines())) == (0, 11)
+    wrong = fusionrec(workspace, "recommend", "--user", "10", "--diversity", "1.5")
+    assert wrong.code != 0

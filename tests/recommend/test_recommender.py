@@ -1,0 +1,425 @@
+"""The answer: scores are the towers' cosines, the right items are left out, notes are honest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from fusionrec.errors import UsageError
+from fusionrec.index import (
+    AllOf,
+    AnyOf,
+    Between,
+    ExactIndex,
+    MilvusIndex,
+    NoneOf,
+    Only,
+    Without,
+)
+from fusionrec.ledger import ItemChange
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.fulltext import FulltextIndex, Match
+from fusionrec.recommend.item_search import ItemSearch
+from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.rank_fusion import fuse, ranks
+from fusionrec.recommend.recommender import Recommender
+from fusionrec.registry import Artifact
+from swap_stress import exact
+
+
+@pytest.fixture(scope="module", params=["milvus", "exact"])
+def recommender(
+    request: pytest.FixtureRequest,
+    published: Artifact,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Recommender]:
+    parts = (published.schema, published.items, published.item_vectors)
+    if request.param == "exact":
+        yield Recommender(Catalog.of(published), ExactIndex(*parts))
+        return
+    uri = str(tmp_path_factory.mktemp("store") / "milvus.db")
+    with MilvusIndex.build(uri, *parts, published.version, published.checksum) as index:
+        yield Recommender(Catalog.of(published), index)
+
+
+def ids(answer) -> list[str]:
+    return [item.id for item in answer.items]
+
+
+def test_scores_are_five_times_the_towers_cosine(recommender, published, dataset):
+    users = published.user_tower.vectors(published.encoder.encode_table("user", dataset.users))
+    items = published.item_tower.vectors(published.encoder.encode_table("item", dataset.items))
+    for user in ("7", "30", "60"):
+        answer = recommender.recommend(Query(user=user, k=40, seen=True))
+        cosines = users[int(user) - 1] @ items.T
+        for item in answer.items:
+            cosine = float(cosines[int(item.id) - 1])
+            assert item.score / 5 == pytest.approx(cosine, abs=1e-5)
+            assert item.stars == pytest.approx(np.clip((item.score + 5) / 2, 1, 5), abs=1e-6)
+        assert len(answer.items) == 40
+        assert np.all(np.diff([item.score for item in answer.items]) <= 1e-6)
+        assert [item.rank for item in answer.items] == list(range(1, 41))
+
+
+def test_what_a_user_has_rated_is_left_out_unless_asked_for(recommender, dataset):
+    rated = {str(i + 1) for i in dataset.item[(dataset.user == 9) & (dataset.item > 1)]}
+    unseen = recommender.recommend(Query(user="10", k=100))
+    assert rated
+    assert set(ids(unseen)) == set(dataset.items.ids) - rated
+    assert unseen.kind == "user"
+    everything = recommender.recommend(Query(user="10", k=100, seen=True))
+    assert set(ids(everything)) == set(dataset.items.ids)
+
+
+def test_profiles_alone_give_different_answers(recommender):
+    answers = {
+        gender + age: recommender.recommend(Query(profile={"gender": gender, "age": age}, k=40))
+        for gender in "FM"
+        for age in ("1", "56")
+    }
+    assert {answer.kind for answer in answers.values()} == {"profile"}
+    assert len({tuple(ids(answer)) for answer in answers.values()}) == 4
+    asked = [Query(profile={"gender": g}) for g in "FM"]
+    vectors = [recommender.people.find(one).vector for one in asked]
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert vectors[0] @ vectors[1] < 0.9999
+
+
+def test_what_is_said_wins_over_what_is_stored(recommender, published):
+    stored = published.users.row(9)["gender"]
+    other = {"F": "M", "M": "F"}[stored]
+    same = recommender.recommend(Query(user="10", profile={"gender": stored}, k=40))
+    changed = recommender.recommend(Query(user="10", profile={"gender": other}, k=40))
+    plain = recommender.recommend(Query(user="10", k=40))
+    assert (same.kind, changed.kind) == ("mixed", "mixed")
+    wanted = [i.score for i in plain.items]
+    assert [i.score for i in same.items] == pytest.approx(wanted, abs=1e-5)
+    assert [i.score for i in changed.items] != pytest.approx(wanted, abs=1e-3)
+
+
+def test_an_unknown_user_is_an_error_that_names_the_profile(recommender):
+    with pytest.raises(UsageError, match="'nobody' is not among the 60 users of v1") as caught:
+        recommender.recommend(Query(user="nobody"))
+    assert caught.value.code == "unknown_user"
+    assert caught.value.details["profile"] == {"gender": "F", "age": "1", "occupation": "0"}
+
+
+def test_an_unknown_user_with_a_profile_is_answered_from_it_with_a_note(recommender):
+    profile = {"gender": "F"}
+    answer = recommender.recommend(Query(user="nobody", profile=profile))
+    assert answer.kind == "profile"
+    assert any("nobody" in note and "profile" in note for note in answer.notes)
+    assert ids(answer) == ids(recommender.recommend(Query(profile=profile)))
+    assert not recommender.recommend(Query(profile=profile)).notes
+
+
+def test_a_user_without_a_training_row_is_answered_from_the_stored_profile(recommender, published):
+    answer = recommender.recommend(Query(user="1", k=40))
+    assert answer.kind == "profile"
+    stored = recommender.recommend(Query(profile=published.users.row(0), k=40))
+    assert ids(answer) == ids(stored)
+
+
+def test_of_whom_nothing_is_known_gets_what_is_popular(recommender, published):
+    answer = recommender.recommend(Query(k=5))
+    assert (answer.kind, len(answer.items)) == ("popular", 5)
+    counts = published.item_counts
+    assert [item.ratings for item in answer.items] == sorted(counts, reverse=True)[:5]
+    assert all(item.stars is None and item.score is None for item in answer.items)
+    assert all(counts[int(item.id) - 1] == item.ratings for item in answer.items)
+    shown = answer.to_json()["items"][0]
+    assert list(shown)[:4] == ["rank", "id", "title", "ratings"]
+    assert not {"score", "stars"} & set(shown)
+    assert isinstance(shown["ratings"], int)
+
+
+def test_what_nobody_rated_comes_at_the_end_of_what_is_popular(recommender, published):
+    answer = recommender.recommend(Query(k=100))
+    assert ids(answer)[-2:] == ["1", "2"]
+    assert [item.ratings for item in answer.items[-2:]] == [0, 0]
+    assert set(ids(answer)) == set(published.items.ids)
+
+
+def test_an_item_that_was_added_is_shown_to_strangers(published):
+    added = {"title": "New", "genres": ["Drama"], "year": 2026}
+    changes = [ItemChange(1, "x1", added), ItemChange(2, "x2", added | {"year": 2027})]
+    recommender = exact(published, Catalog.of(published, changes))
+    answer = recommender.recommend(Query(k=100, explain=True))
+    assert ids(answer)[-4:] == ["x2", "x1", "1", "2"], "the newest of what nobody rated first"
+    assert answer.items[-4].reason.kind == "new"
+    for where in ([Only(("x1",))], [Between("year", 2026, 2026)]):
+        alone = recommender.recommend(Query(where=where))
+        assert (ids(alone), alone.kind) == (["x1"], "popular")
+        assert not any("no item" in note for note in alone.notes)
+
+
+@pytest.mark.parametrize("query", [{"user": "10"}, {"profile": {"gender": "M"}}, {}])
+def test_k(recommender, query):
+    assert len(recommender.recommend(Query(k=3, **query)).items) == 3
+    assert len(recommender.recommend(Query(k=100_000, seen=True, **query)).items) >= 38
+    for k in (0, -1):
+        with pytest.raises(UsageError, match=r"1 or more|at least 1"):
+            recommender.recommend(Query(k=k, **query))
+
+
+@pytest.mark.parametrize("query", [{"user": "10"}, {"profile": {"gender": "M"}}, {}])
+def test_filters(recommender, published, query):
+    where = (AnyOf("genres", ("Drama", "Comedy")), Between("year", 1960, 1990))
+    answer = recommender.recommend(Query(k=100, seen=True, where=where, **query))
+    fits = {
+        id_
+        for id_, genres, year, count in zip(
+            published.items.ids,
+            published.items.columns["genres"],
+            published.items.columns["year"],
+            published.item_counts,
+            strict=True,
+        )
+        if {"Drama", "Comedy"} & set(genres) and 1960 <= year <= 1990 and (query or count)
+    }
+    assert fits
+    assert set(ids(answer)) == fits
+    assert not recommender.recommend(Query(where=[Between("year", 3000, None)], **query)).items
+
+
+def test_similar_items_leave_out_the_item_itself(recommender, published):
+    answer = recommender.similar("7", k=100)
+    assert answer.kind == "similar"
+    assert set(ids(answer)) == set(published.items.ids) - {"7"}
+    cosines = published.item_vectors @ published.item_vectors[6]
+    for item in answer.items:
+        assert item.score == pytest.approx(5 * cosines[int(item.id) - 1], abs=5e-5)
+        assert item.stars is None
+    dramas = recommender.similar("7", k=100, where=[AnyOf("genres", ("Drama",))])
+    assert dramas.items
+    assert all("Drama" in item.content["genres"] for item in dramas.items)
+
+
+def test_similar_to_what_there_is_not(recommender):
+    with pytest.raises(UsageError, match="'no such' is not among the 40 items") as caught:
+        recommender.similar("no such")
+    assert caught.value.hint == "an item is named by its id or title, such as 1"
+    with pytest.raises(UsageError, match="at least 1"):
+        recommender.similar("7", k=0)
+
+
+def test_milvus_and_numpy_answer_alike(recommender, published):
+    parts = (published.schema, published.items, published.item_vectors)
+    exact = Recommender(Catalog.of(published), ExactIndex(*parts))
+    for user in ("5", "20", "44"):
+        query = Query(user=user, k=10, where=[Between("year", None, 1985)])
+        got, wanted = recommender.recommend(query), exact.recommend(query)
+        assert got.items == wanted.items
+
+
+def test_an_answer_as_json(recommender):
+    shown = recommender.recommend(Query(user="10", k=2)).to_json()
+    assert list(shown) == ["items", "kind", "version", "place"]
+    assert list(shown["items"][0])[:5] == ["rank", "id", "title", "score", "stars"]
+    assert isinstance(shown["items"][0]["content"]["genres"], list)
+    assert isinstance(shown["items"][0]["content"]["year"], int)
+
+
+def test_ids_in_conditions_are_kept_to_and_unknown_ones_told(recommender):
+    answer = recommender.recommend(Query("10", k=40, where=[Only(("7", "9", "none"))], seen=True))
+    assert set(ids(answer)) == {"7", "9"}
+    assert answer.notes == ("no item of v1 has the id none",)
+    without = recommender.similar("7", k=40, where=[Without(("9", "8", "7", "x"))])
+    assert set(ids(without)) == {str(n) for n in range(1, 41)} - {"7", "8", "9"}
+    assert without.notes == ("no item of v1 has the id x",)
+    popular = recommender.recommend(Query(k=40, where=[Only(("7", "1", "y"))]))
+    assert ids(popular) == ["7", "1"]  # which nobody rated
+    assert "no item of v1 has the id y" in popular.notes
+
+
+@pytest.mark.parametrize("query", [{"user": "10"}, {"profile": {"gender": "M"}}, {}])
+def test_all_and_none_of_some_categories(recommender, published, query):
+    where = [AllOf("genres", ("Animation", "Fantasy")), NoneOf("genres", ("Thriller",))]
+    answer = recommender.recommend(Query(k=40, where=where, seen=True, **query))
+    assert ids(answer) == ["3"]
+
+
+def test_an_item_rated_twice_is_told(recommender):
+    twice = [Rated("7", 5.0), Rated("8", 3.0), Rated("7", 1.0)]
+    answer = recommender.recommend(Query(history=twice))
+    assert "item 7 was rated more than once: the last rating of it counts" in answer.notes
+    assert ids(answer) == ids(recommender.recommend(Query(history=twice[1:])))
+    nothing = [Rated("none", 1.0), Rated("none", 2.0), twice[0]]
+    for told in (twice[:2], [twice[0], twice[0]], nothing):
+        notes = recommender.recommend(Query(history=told)).notes
+        assert not any("more than once" in note for note in notes)
+
+
+def test_a_search_by_words_alone(recommender):
+    answer = recommender.search("iron island")
+    assert (answer.kind, answer.place, answer.notes) == ("search", "words", ())
+    assert ids(answer)[:2] == ["22", "28"]
+    assert set(ids(answer)[2:]) == {"14", "23", "30"}
+    found = FulltextIndex(recommender.artifact.schema, recommender.artifact.items).search(
+        "iron island"
+    )
+    assert [(i.id, i.score) for i in answer.items] == [(f.id, f.score) for f in found]
+    assert all(item.stars is None for item in answer.items)
+    assert [item.rank for item in answer.items] == [1, 2, 3, 4, 5]
+    shown = answer.to_json()
+    assert list(shown) == ["items", "kind", "version", "place"]
+    assert list(shown["items"][0])[:4] == ["rank", "id", "title", "score"]
+    assert ids(recommender.search("iron isl", prefix=True))[:2] == ["22", "28"]
+
+
+def test_conditions_and_k_hold_for_words(recommender):
+    where = [AnyOf("genres", ("War",)), Without(("30",))]
+    assert ids(recommender.search("iron 1990s", Query(where=where))) == ["23", "2"]
+    assert len(recommender.search("iron", Query(k=2)).items) == 2
+    with pytest.raises(UsageError, match="1 or more"):
+        recommender.search("iron", Query(k=0))
+    with pytest.raises(UsageError, match="no word to search for in '!\\?'") as caught:
+        recommender.search("!?")
+    assert "1970s" in caught.value.hint
+    strange = recommender.search("iron", Query(where=[Only(("z",))]))
+    assert "no item of v1 has the id z" in strange.notes
+
+
+def test_a_search_that_finds_nothing_says_why(recommender):
+    empty = recommender.search("irn ilsand")
+    assert (empty.items, empty.kind) == ([], "search")
+    assert empty.notes == ("no item holds a word of 'irn ilsand'; did you mean 'iron island'?",)
+    [note] = recommender.search("xyzzy").notes
+    assert note.endswith("try other or fewer words")
+    [note] = recommender.search("iron", Query(where=[Between("year", 3000, None)])).notes
+    assert note == "items hold these words, but none of them meets the conditions"
+    # Where some are found, what is misspelt is still told.
+    assert recommender.search("iron ilsand").notes == ("did you mean 'iron island'?",)
+    assert "first 32 words" in recommender.search(" ".join(f"w{n}" for n in range(40))).notes[0]
+
+
+@pytest.mark.parametrize(
+    "who", [{"user": "10"}, {"profile": {"gender": "F", "age": "25"}}, {"history": [Rated("7")]}]
+)
+def test_taste_orders_items_that_hold_the_same_words(recommender, who):
+    everything = recommender.recommend(Query(k=40, seen=True, **who))
+    place = {item.id: item.rank for item in everything.items}
+    stars = {item.id: item.stars for item in everything.items}
+    answer = recommender.search("animation", Query(k=40, seen=True, **who))
+    assert answer.kind == "search"
+    assert answer.place == recommender.index.place
+    assert set(ids(answer)) == {"3", "5", "6", "8", "14", "21", "25", "26", "37"}
+    assert ids(answer) == sorted(ids(answer), key=place.__getitem__)
+    for item in answer.items:
+        assert item.score == pytest.approx(1 / 61 + 1 / (60 + item.rank))
+        assert (item.stars is None) == (stars[item.id] is None)
+        assert item.stars is None or item.stars == pytest.approx(stars[item.id], abs=1e-5)
+
+
+def test_a_weak_match_stays_below_whatever_the_taste(recommender):
+    """Only two items hold both words; everything else holds one of them."""
+    for user in ("5", "20", "44"):
+        answer = recommender.search("iron regiment", Query(user, k=40, seen=True))
+        assert set(ids(answer)[:2]) == {"23", "30"}
+        assert set(ids(answer)[2:]) == {"14", "18", "22", "28"}
+        scores = [item.score for item in answer.items]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_a_search_shows_what_was_rated_unless_told_not_to(recommender, dataset):
+    rated = {str(i + 1) for i in dataset.item[(dataset.user == 9) & (dataset.item > 1)]}
+    assert rated & set(ids(recommender.search("animation", Query("10", k=40, seen=True))))
+    unseen = ids(recommender.search("animation comedy drama", Query("10", k=40)))
+    assert unseen
+    assert not rated & set(unseen)
+
+
+def test_a_search_for_someone_unknown(recommender):
+    with pytest.raises(UsageError, match="'nobody' is not among"):
+        recommender.search("iron", Query(user="nobody"))
+    strange = recommender.search("iron", Query(history=[Rated("none")]))
+    assert strange.place == "words"
+    assert any("left out 1 of 1" in note for note in strange.notes)
+    assert ids(strange) == ids(recommender.search("iron"))
+
+
+def test_reciprocal_ranks_are_joined_as_in_their_paper(published):
+    """By hand: words rank a, then c and d equal, then b; taste ranks d, c, b, a; e is weak."""
+    finder = ItemSearch(Catalog.of(published))
+
+    held = {"a": "x", "b": "y", "c": "z", "d": "z", "e": "w"}
+    # A stand-in, in the place where the finder keeps its word index.
+    finder.__dict__["words"] = SimpleNamespace(matched=lambda _text, id_, **_: frozenset(held[id_]))
+    hits = [Match("a", 9.0), Match("c", 7.0), Match("b", 6.5), Match("d", 6.0), Match("e", 4.0)]
+    liking = {"a": 0.1, "b": 0.2, "c": 0.3, "d": 0.4, "e": 0.9}
+    joined = fuse(finder.words, "", hits, lambda i: np.array([liking[x] for x in i]), prefix=False)
+    wanted = {
+        "a": 1 / 61 + 1 / 64,
+        "b": 1 / 64 + 1 / 63,
+        "c": 1 / 62 + 1 / 62,
+        "d": 1 / 62 + 1 / 61,
+        "e": 1 / 65,
+    }
+    assert {hit.id: hit.score for hit in joined} == pytest.approx(wanted)
+    assert [hit.id for hit in joined] == ["d", "c", "a", "b", "e"]
+    assert ranks(np.array([1.0, 3.0, 3.0, 2.0])).tolist() == [4, 1, 1, 3]
+    assert fuse(finder.words, "", [], lambda _: np.empty(0), prefix=False) == []
+
+
+def test_very_many_hits_keep_their_order_below_those_that_taste_reorders(published, monkeypatch):
+    monkeypatch.setattr("fusionrec.recommend.rank_fusion.POOL", 3)
+    finder = ItemSearch(Catalog.of(published))
+    hits = finder.words.search("animation drama")
+    assert len(hits) > 6
+    asked: list[str] = []
+
+    def taste(given: list[str]) -> np.ndarray:
+        asked.extend(given)
+        return np.arange(len(given))
+
+    joined = fuse(finder.words, "animation drama", hits, taste, prefix=False)
+    assert set(asked) == {hit.id for hit in hits[:3]}
+    assert [hit.id for hit in joined[3:]] == [hit.id for hit in hits[3:]]
+    scores = [hit.score for hit in joined]
+    assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "id_"),
+    [
+        ("7", "7"),
+        ("scarlet scream", "7"),
+        ("Scream, Scarlet", "7"),
+        ("Iron Island", "22"),
+        ("iron island 2", "28"),
+        ("iron island 1965", "28"),
+        ("alibi", "9"),
+        ("alibi crime 1990s", "9"),
+        ("99999", None),
+        ("1972", None),
+        ("musical 1980s", None),
+        ("scarlet nothing", None),
+        ("", None),
+    ],
+)
+def test_an_item_by_its_name(recommender, text, id_):
+    assert recommender.finder.item(text) == id_
+    named = recommender.finder.named([Rated(text, 4.0), Rated("8")])
+    assert named == [Rated(id_ or text, 4.0), Rated("8")]
+
+
+def test_a_name_that_several_have_is_refused_with_the_candidates(recommender, published):
+    with pytest.raises(UsageError, match="'iron' may be any of 5 items") as caught:
+        recommender.finder.item("iron")
+    shown = caught.value.hint.split("; ")
+    assert "28 = Iron Island 2 (year 1965)" in shown
+    counts = [published.item_counts[int(one.split()[0]) - 1] for one in shown]
+    assert counts == sorted(counts, reverse=True)
+    with pytest.raises(UsageError, match="may be any of 2") as caught:
+        recommender.finder.item("summer")
+    assert "…" not in caught.value.hint
+
+
+def test_similar_to_a_misspelt_name_says_which_may_be_meant(recommender):
+    with pytest.raises(UsageError, match="'scarlet scraem' is not among") as caught:
+        recommender.similar("scarlet scraem")
+    assert caught.value.hint.startswith("did you mean ")
+    assert "= Scarlet Scream" in caught.value.hint

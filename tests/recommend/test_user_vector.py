@@ -1,0 +1,467 @@
+"""Who is asked: an id, a profile, a history and their mixtures, by a model of either kind."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from builders import Ended, checkerboard, recipe, sequence_recipe
+from fusionrec.cli.hints import hint_of
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.history import History
+from fusionrec.index import AnyOf, ExactIndex
+from fusionrec.recommend.catalog import Catalog
+from fusionrec.recommend.query import Query, Rated, UserVector
+from fusionrec.recommend.recommender import NOBODY, Recommender
+from fusionrec.recommend.user_vector import DISLIKED, KNOWN_COUNTS, UserVectors
+from fusionrec.registry import Artifact
+from fusionrec.training.train import train
+from fusionrec.workspace import Workspace
+
+LENGTH = 12
+KNOWN, UNTRAINED = "10", "2"  # users; the latter has no row that training saw
+PROFILE = {"gender": "F", "age": "25"}
+HISTORY = (Rated("7", 5.0), Rated("9", 2.2), Rated("20"))
+
+
+@pytest.fixture(scope="module")
+def sequence(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A sequence model of the same rows as ``published``."""
+    rows = ((dataset.user > 2) & (dataset.item > 1)).nonzero()[0]
+    return train(
+        dataset, sequence_recipe(LENGTH), Workspace(tmp_path_factory.mktemp("of")), rows=rows
+    )
+
+
+@pytest.fixture(params=["fusion", "sequence"])
+def artifact(request: pytest.FixtureRequest, published: Artifact) -> Artifact:
+    """One model after the other."""
+    return published if request.param == "fusion" else request.getfixturevalue("sequence")
+
+
+def find(artifact: Artifact, **query: object) -> UserVector:
+    return UserVectors(Catalog.of(artifact)).find(Query(**query))
+
+
+def positions(artifact: Artifact, *items: str) -> np.ndarray:
+    rows = artifact.items.positions()
+    return np.array([rows[item] for item in items])
+
+
+def stored_items(artifact: Artifact, user: str) -> set[int]:
+    return set(artifact.histories.of(artifact.users.positions()[user]).items.tolist())
+
+
+def read(
+    artifact: Artifact, profile: dict[str, str], items: np.ndarray, ratings: np.ndarray
+) -> np.ndarray:
+    """The vector of a profile and a history by the tower alone."""
+    columns = {name: [value] for name, value in profile.items()}
+    return artifact.vectors_of([None], columns, [History.of(items, ratings)])[0]
+
+
+# --- mixtures -------------------------------------------------------------------------------------
+
+GIVEN = {"profile": PROFILE, "history": HISTORY}
+
+
+@pytest.mark.parametrize(
+    ("user", "told", "kind"),
+    [
+        (KNOWN, (), "user"),
+        (KNOWN, ("profile",), "mixed"),
+        (KNOWN, ("history",), "mixed"),
+        (KNOWN, ("profile", "history"), "mixed"),
+        (UNTRAINED, (), "profile"),
+        (UNTRAINED, ("profile",), "profile"),
+        (UNTRAINED, ("history",), "history"),
+        (UNTRAINED, ("profile", "history"), "mixed"),
+        ("nobody", ("profile",), "profile"),
+        ("nobody", ("history",), "history"),
+        ("nobody", ("profile", "history"), "mixed"),
+        (None, ("profile",), "profile"),
+        (None, ("history",), "history"),
+        (None, ("profile", "history"), "mixed"),
+        (None, (), "popular"),
+    ],
+)
+def test_every_mixture(artifact, user, told, kind):
+    person = find(artifact, user=user, **{name: GIVEN[name] for name in told})
+    assert person.kind == kind
+    if kind == "popular":
+        assert person.vector is None
+    else:
+        assert person.vector.shape == artifact.item_vectors.shape[1:]
+        assert person.vector.dtype == np.float32
+        assert np.linalg.norm(person.vector) == pytest.approx(1, abs=1e-4)
+    expected = stored_items(artifact, user) if user in (KNOWN, UNTRAINED) else set()
+    if "history" in told:
+        expected |= set(positions(artifact, "7", "9", "20").tolist())
+    assert person.rated.dtype == np.int64
+    assert person.rated.tolist() == sorted(expected)
+    unknown = [note for note in person.notes if "nobody is not in v1" in note]
+    assert bool(unknown) == (user == "nobody")
+    if unknown:
+        parts = [part for part in ("profile", "history") if part in told]
+        assert unknown[0].endswith("answered from the " + " and the ".join(parts))
+    unread = [note for note in person.notes if "fusion does not read histories" in note]
+    assert bool(unread) == ("history" in told and not artifact.history_features)
+    assert len(person.notes) == len(unknown) + len(unread)
+
+
+def test_an_unknown_user_and_nothing_else_is_an_error(artifact):
+    with pytest.raises(UsageError, match="'nobody' is not among the 60 users of v1") as caught:
+        find(artifact, user="nobody")
+    assert "--profile gender=F" in hint_of(caught.value)
+    assert "--liked ITEM" in hint_of(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("profile", "words"),
+    [({"gender": "X"}, "gender must be one of F, M"), ({"shoe": "42"}, "not 'shoe'")],
+)
+def test_a_profile_is_checked_whatever_else_is_told(artifact, profile, words):
+    for more in ({}, {"user": KNOWN}, {"history": HISTORY}):
+        with pytest.raises(UsageError, match=words):
+            find(artifact, profile=profile, **more)
+
+
+# --- what the vector is made of -------------------------------------------------------------------
+
+
+def test_a_known_user_is_as_stored(artifact):
+    row = artifact.users.positions()[KNOWN]
+    assert np.array_equal(find(artifact, user=KNOWN).vector, artifact.user_vectors[row])
+
+
+def test_of_the_sequence_model_what_is_told_is_read_behind_what_is_stored(sequence):
+    row = sequence.users.positions()[KNOWN]
+    stored_history = sequence.histories.of(row)
+    items, ratings = stored_history.items, stored_history.ratings
+    new = [one for one in range(2, 40) if one not in set(items.tolist())][:2]
+    ids = [sequence.items.ids[one] for one in new]
+    stored = sequence.users.row(row)
+    told = [Rated(ids[0], 1.0), Rated(ids[1])]
+    whole = np.r_[items, new], np.r_[ratings, [1.0, np.nan]]
+    found = find(sequence, user=KNOWN, history=told).vector
+    assert np.allclose(found, read(sequence, stored, *whole), atol=1e-5)
+    assert np.abs(found - sequence.user_vectors[row]).max() > 1e-4
+    other = {**stored, "gender": {"F": "M", "M": "F"}[stored["gender"]]}
+    both = find(sequence, user=KNOWN, profile={"gender": other["gender"]}, history=told).vector
+    assert np.allclose(both, read(sequence, other, *whole), atol=1e-5)
+    changed = find(sequence, user=KNOWN, profile={"gender": other["gender"]}).vector
+    assert np.allclose(changed, read(sequence, other, items, ratings), atol=1e-5)
+    same = find(sequence, user=KNOWN, profile={"gender": stored["gender"]}).vector
+    assert np.allclose(same, sequence.user_vectors[row], atol=1e-5)
+
+
+def test_of_the_sequence_model_a_history_and_a_profile_alone(sequence):
+    items, ratings = positions(sequence, "7", "9", "20"), np.array([5.0, 2.2, np.nan])
+    wanted = read(sequence, {}, items, ratings)
+    assert np.allclose(find(sequence, history=HISTORY).vector, wanted, atol=1e-6)
+    nobody = find(sequence, user="nobody", history=HISTORY).vector
+    assert np.array_equal(nobody, find(sequence, history=HISTORY).vector)
+    both = find(sequence, profile=PROFILE, history=HISTORY).vector
+    assert np.allclose(both, read(sequence, PROFILE, items, ratings), atol=1e-6)
+    alone = find(sequence, profile=PROFILE).vector
+    assert np.allclose(alone, read(sequence, PROFILE, items[:0], ratings[:0]), atol=1e-6)
+
+
+def test_an_item_that_is_stored_and_told_again_counts_as_told(sequence):
+    """It moves to the end with its new rating; the old one is forgotten."""
+    row = sequence.users.positions()[KNOWN]
+    stored_history = sequence.histories.of(row)
+    items, ratings = stored_history.items, stored_history.ratings
+    again = len(items) - 3
+    rest = np.arange(len(items)) != again
+    rating = 1.0 if ratings[again] > 3 else 5.0
+    told = [Rated(sequence.items.ids[int(items[again])], rating)]
+    whole = np.r_[items[rest], items[again]], np.r_[ratings[rest], rating]
+    person = find(sequence, user=KNOWN, history=told)
+    wanted = read(sequence, sequence.users.row(row), *whole)
+    assert np.allclose(person.vector, wanted, atol=1e-5)
+    assert np.abs(person.vector - sequence.user_vectors[row]).max() > 1e-4
+    assert len(person.rated) == len(items)
+
+
+def test_of_the_fusion_model_the_vectors_of_what_is_told_are_added(published):
+    rows = positions(published, "7", "9", "20")
+    liked = published.schema.like
+    weights = [((liked if r.rating is None else r.rating) - 3) / 2 for r in HISTORY]
+    mean = (np.array(weights)[:, None] * published.item_vectors[rows]).mean(axis=0)
+
+    def with_mean(vector: np.ndarray, counts: float) -> np.ndarray:
+        added = counts * vector + len(HISTORY) * mean
+        return added / np.linalg.norm(added)
+
+    user = published.users.positions()[KNOWN]
+    alone = find(published, history=HISTORY).vector
+    assert np.allclose(alone, mean / np.linalg.norm(mean), atol=1e-6)
+    known = find(published, user=KNOWN, history=HISTORY).vector
+    assert np.allclose(known, with_mean(published.user_vectors[user], KNOWN_COUNTS), atol=1e-6)
+    profile = find(published, profile=PROFILE).vector
+    both = find(published, profile=PROFILE, history=HISTORY).vector
+    assert np.allclose(both, with_mean(profile, 1.0), atol=1e-6)
+    # Once or many times, a like weighs the same.
+    thrice = find(published, user=KNOWN, history=HISTORY * 3).vector
+    assert np.allclose(thrice, known, atol=1e-6)
+    # One low rating does not turn someone with a history round.
+    [low] = rows[:1]
+    told = find(published, user=KNOWN, history=[Rated("7", 1.0)]).vector
+    assert told @ published.user_vectors[user] > 0.9
+    assert told @ published.item_vectors[low] < known @ published.item_vectors[low]
+
+
+def test_what_someone_dislikes_takes_away_from_what_they_like_and_asks_for_nothing(published):
+    rows = positions(published, "7", "9")
+    only = find(published, history=[Rated("7", 1.0)])
+    assert (only.vector, only.kind) == (None, "popular")
+    assert only.rated.tolist() == [rows[0]]
+    assert only.notes == ("the ratings given say nothing of what the person likes",)
+    liked, disliked = published.item_vectors[rows]
+    for low in ([Rated("9", 1.0)], [Rated("9", 1.0), Rated("20", 1.0), Rated("12", 1.0)]):
+        found = find(published, history=[Rated("7", 5.0), *low]).vector
+        gone = published.item_vectors[positions(published, *(one.item for one in low))]
+        wanted = liked - DISLIKED * gone.mean(axis=0)
+        assert np.allclose(found, wanted / np.linalg.norm(wanted), atol=1e-6)
+    profile = find(published, profile=PROFILE).vector
+    with_low = find(published, profile=PROFILE, history=[Rated("9", 1.0)]).vector
+    assert with_low @ profile > 0.8
+    assert with_low @ disliked < profile @ disliked
+
+
+def test_a_long_history_that_is_told_is_its_newest_items(sequence):
+    told = [Rated(str(n), float(n % 5 + 1)) for n in range(1, 41)]
+    whole = find(sequence, history=told)
+    assert np.allclose(whole.vector, find(sequence, history=told[-LENGTH:]).vector, atol=1e-6)
+    less = find(sequence, history=told[-LENGTH + 1 :]).vector
+    assert np.abs(whole.vector - less).max() > 1e-5
+    assert len(whole.rated) == 40
+
+
+# --- what is told of items ------------------------------------------------------------------------
+
+
+def test_items_that_are_not_there_are_left_out_counted_and_named(artifact):
+    strangers = [Rated(f"new-{n}", 4.0) for n in range(7)]
+    person = find(artifact, history=[*strangers, *HISTORY])
+    [note] = [note for note in person.notes if "left out" in note]
+    assert note.startswith("left out 7 of 10 items that are not in v1: new-0, new-1, ")
+    assert note.endswith("new-4, …")
+    plain = find(artifact, history=HISTORY)
+    assert np.array_equal(person.vector, plain.vector)
+    assert np.array_equal(person.rated, plain.rated)
+    [note] = [n for n in find(artifact, history=[*HISTORY, strangers[3]]).notes if "left out" in n]
+    assert note == "left out 1 of 4 items that are not in v1: new-3"
+
+
+def test_a_history_of_strange_items_alone_tells_nothing(artifact):
+    told = [Rated("new", 4.0)]
+    nobody = find(artifact, history=told)
+    assert (nobody.kind, nobody.vector, nobody.rated.tolist()) == ("popular", None, [])
+    assert any("left out 1 of 1 items" in note for note in nobody.notes)
+    known = find(artifact, user=KNOWN, history=told)
+    assert known.kind == "user"
+    assert np.array_equal(known.vector, find(artifact, user=KNOWN).vector)
+    assert find(artifact, profile=PROFILE, history=told).kind == "profile"
+
+
+def test_an_unknown_user_with_strange_items_is_not_said_to_be_answered_from_them(artifact):
+    person = find(artifact, user="nobody", history=[Rated("new", 4.0)])
+    assert person.kind == "popular"
+    assert not any("answered from the history" in note for note in person.notes)
+
+
+def test_of_items_told_twice_the_newer_counts_at_its_place(sequence):
+    twice = [Rated("7", 1.0), Rated("9", 2.0), Rated("7", 5.0)]
+    once = [Rated("9", 2.0), Rated("7", 5.0)]
+    found, wanted = find(sequence, history=twice), find(sequence, history=once)
+    assert np.array_equal(found.vector, wanted.vector)
+    assert found.rated.tolist() == wanted.rated.tolist() == sorted(positions(sequence, "7", "9"))
+    for other in ([Rated("7", 5.0), Rated("9", 2.0)], [Rated("9", 2.0), Rated("7", 1.0)]):
+        assert np.abs(find(sequence, history=other).vector - wanted.vector).max() > 1e-5
+
+
+def test_times_out_of_order_are_put_in_order(sequence):
+    told = [Rated("20", 3.0, 30.0), Rated("7", 5.0, 10.0), Rated("9", 2.0, 20.0)]
+    wanted = find(sequence, history=[Rated("7", 5.0), Rated("9", 2.0), Rated("20", 3.0)]).vector
+    assert np.array_equal(find(sequence, history=told).vector, wanted)
+    # The newer one by time, not by place.
+    again = [*told, Rated("20", 1.0, 5.0)]
+    assert np.array_equal(find(sequence, history=again).vector, wanted)
+    # At the beginning of 1970, too, and with equal times as they stand.
+    zero = [Rated("9", 2.0, 0.0), Rated("20", 3.0, 0.0), Rated("7", 5.0, -1.0)]
+    assert np.array_equal(find(sequence, history=zero).vector, wanted)
+
+
+def test_where_a_time_is_missing_the_given_order_holds(sequence):
+    told = [Rated("20", 3.0, 30.0), Rated("7", 5.0), Rated("9", 2.0, 20.0)]
+    wanted = find(sequence, history=[Rated("20", 3.0), Rated("7", 5.0), Rated("9", 2.0)]).vector
+    assert np.array_equal(find(sequence, history=told).vector, wanted)
+
+
+@pytest.mark.parametrize("rating", [0.0, 0.99, 5.01, -3.0, float("nan"), float("inf")])
+def test_a_rating_out_of_range_is_wrong_use(artifact, rating):
+    for item in ("7", "not there"):
+        with pytest.raises(UsageError, match=f"item {item}: a rating is 1 to 5 here, got"):
+            find(artifact, history=[Rated("9", 5.0), Rated(item, rating)])
+
+
+def test_the_ends_of_the_scale_are_ratings_and_each_says_something_else(sequence):
+    found = [
+        find(sequence, history=[Rated("9", 4.0), Rated("7", rating)]).vector
+        for rating in (None, 1.0, 3.0, 5.0)
+    ]
+    for number, one in enumerate(found):
+        for other in found[number + 1 :]:
+            assert np.abs(one - other).max() > 1e-5
+
+
+def test_the_scale_is_that_of_the_schema(published):
+    schema = replace(published.schema, rating_range=(0.0, 10.0))
+    artifact = replace(published, encoder=Encoder(schema, published.encoder.vocabularies))
+    for rating, kind in ((0.0, "popular"), (10.0, "history")):
+        assert find(artifact, history=[Rated("7", rating)]).kind == kind
+    with pytest.raises(UsageError, match=r"a rating is 0 to 10 here, got 10\.5"):
+        find(artifact, history=[Rated("7", 10.5)])
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recommender(artifact: Artifact) -> Recommender:
+    parts = (artifact.schema, artifact.items, artifact.item_vectors)
+    return Recommender(Catalog.of(artifact), ExactIndex(*parts))
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"user": KNOWN},
+        {"user": KNOWN, "history": HISTORY},
+        {"profile": PROFILE},
+        {"profile": PROFILE, "history": HISTORY},
+        {"history": HISTORY},
+        {"user": "nobody", "history": HISTORY},
+    ],
+)
+def test_an_answer_is_what_the_persons_vector_finds(recommender, artifact, query):
+    person = find(artifact, **query)
+    answer = recommender.recommend(Query(k=40, **query))
+    assert (answer.kind, answer.notes) == (person.kind, person.notes)
+    allowed = np.setdiff1d(np.arange(40), person.rated)
+    assert {item.id for item in answer.items} == {artifact.items.ids[row] for row in allowed}
+    rows = artifact.items.positions()
+    for item in answer.items:
+        cosine = float(artifact.item_vectors[rows[item.id]] @ person.vector)
+        assert item.score == pytest.approx(5 * cosine, abs=5e-5)
+        # Vectors of items in the query's predict no rating, nor does a model that only ranks.
+        assert (item.stars is None) == (artifact.history_features is not None or "history" in query)
+    assert len(recommender.recommend(Query(k=40, seen=True, **query)).items) == 40
+    where = (AnyOf("genres", ("Drama",)),)
+    dramas = recommender.recommend(Query(k=40, where=where, **query))
+    assert dramas.items
+    assert all("Drama" in item.content["genres"] for item in dramas.items)
+
+
+def test_popular_items_where_nothing_is_known(recommender, artifact):
+    answer = recommender.recommend(Query(k=5))
+    assert (answer.kind, answer.notes) == ("popular", (NOBODY,))
+    assert [i.ratings for i in answer.items] == sorted(artifact.item_counts, reverse=True)[:5]
+    query = Query(k=5, history=[Rated("new")])  # as over HTTP; others are told that none is there
+    strange = recommender.recommend_to(recommender.people.find(query), query)
+    assert (strange.kind, strange.items) == ("popular", answer.items)
+    assert any("left out 1 of 1" in note for note in strange.notes)
+    with pytest.raises(UsageError, match="k must be 1 or more"):
+        recommender.recommend(Query(k=0))
+
+
+def test_users_without_attributes(tmp_path):
+    """Nothing of a profile can be said; a history can."""
+    data = checkerboard()
+    artifact = train(data, sequence_recipe(LENGTH, epochs=6), Workspace(tmp_path))
+    assert find(artifact, user="u3").kind == "user"
+    assert find(artifact).kind == "popular"
+    with pytest.raises(UsageError, match="has no fields in this model"):
+        find(artifact, profile={"gender": "F"})
+    told = [Rated(f"i{n}", 5.0 if n % 2 else 1.0) for n in range(10)]
+    person = find(artifact, history=told)
+    other = find(artifact, history=[Rated(f"i{n}", 1.0 if n % 2 else 5.0) for n in range(10)])
+    assert person.kind == other.kind == "history"
+    assert np.abs(person.vector - other.vector).max() > 1e-3
+
+
+def test_the_hint_for_users_without_attributes_names_items_alone(tmp_path):
+    artifact = train(checkerboard(), recipe(epochs=1), Workspace(tmp_path))
+    with pytest.raises(UsageError) as caught:
+        find(artifact, user="nobody")
+    assert "such as --liked ITEM" in hint_of(caught.value)
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def home(artifact: Artifact, tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path / "home")
+    shutil.copytree(artifact.folder, made.models / "v1")
+    return made
+
+
+def test_the_command_takes_what_is_liked_and_rated(home, artifact, fusionrec: Run):
+    told = ("--liked", "7", "--liked", "9", "--rated", "20=3")
+    ended = fusionrec(home, "recommend", *told, "-k", "40", "--json")
+    assert ended.code == 0, ended.err
+    answer = json.loads(ended.out)
+    assert answer["kind"] == "history"
+    like = artifact.schema.like
+    history = (Rated("7", like), Rated("9", like), Rated("20", 3.0))
+    person = find(artifact, history=history)
+    scores = 5 * artifact.item_vectors @ person.vector
+    assert len(answer["items"]) == 37
+    rows = artifact.items.positions()
+    for item in answer["items"]:
+        assert item["id"] not in ("7", "9", "20")
+        assert item["score"] == pytest.approx(float(scores[rows[item["id"]]]), abs=5e-5)
+        assert "stars" not in item  # the cosine of items' vectors predicts no rating
+    # For people, not only for programs; and with all that can be told.
+    told = (*told, "--user", KNOWN, "--gender", "F")
+    ended = fusionrec(home, "recommend", *told, "-k", "3")
+    assert ended.code == 0, ended.err
+    assert "Title" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--rated", "7"], "--rated is item=rating, got '7'"),
+        (["--rated", "7=good"], "--rated is item=rating, got '7=good'"),
+        (["--rated", "7=9"], "item 7: a rating is 1 to 5 here, got 9"),
+        (["--rated", "7=nan"], "item 7: a rating is 1 to 5 here, got nan"),
+        (["--user", "nobody"], "--liked ITEM"),
+    ],
+)
+def test_the_command_refuses_what_is_no_rating(workspace, fusionrec: Run, arguments, words):
+    ended = fusionrec(workspace, "recommend", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert words in ended.err
+
+
+def test_the_command_says_what_was_left_out(home, artifact, fusionrec: Run):
+    ended = fusionrec(home, "recommend", "--liked", "7", "--liked", "new", "--json")
+    assert ended.code == 0, ended.err
+    assert any("left out 1 of 2 items" in note for note in json.loads(ended.out)["notes"])
+    ended = fusionrec(home, "recommend", "--liked", "new", "--json")
+    assert ended.code == 2
+    assert "item 'new' is not among the" in ended.err
