@@ -71,7 +71,7 @@ def create_app(
     app.state.fusionrec = state
     app.state.gathering = Coalescer()
     routers = (
-        recommendations.soon,
+        recommendations.fast_router,
         *(one.router for one in (recommendations, users, items, versions, meta)),
     )
     for router in routers:

@@ -23,7 +23,7 @@ StateOf = Annotated[ServiceState, Depends(_state)]
 SEVERAL = frozenset({"where", "only", "without", "liked"})  # parameters that may come again
 
 
-async def once(request: Request) -> None:
+def check_once(request: Request) -> None:
     """Refuses a parameter that is given twice and can be meant once.
 
     Raises:
@@ -33,6 +33,11 @@ async def once(request: Request) -> None:
     for name, count in counts.items():
         if count > 1 and name not in SEVERAL:
             raise UsageError(f"{name[:100]!r} is given {count} times", hint="give it once")
+
+
+async def once(request: Request) -> None:
+    """The same for every route; see ``check_once``."""
+    check_once(request)
 
 
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Body, Request
 from fastapi import Query as Parameters
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.responses import Response
@@ -28,7 +29,7 @@ from fusionrec.service.access import check_open, is_open
 from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
-from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json
+from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json, check_once
 from fusionrec.service.schemas import (
     Id,
     MapRequest,
@@ -42,50 +43,44 @@ from fusionrec.service.view import VersionView
 
 _PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
 _ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
-_SAME = frozenset(field.name for field in fields(QueryRequest)) - {
-    "rated"
-}  # in HTTP's words and ours
+# Fields of a request that a QueryRequest has under the same name.
+_SAME = frozenset(field.name for field in fields(QueryRequest)) - {"rated"}
 _FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
 _RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
 
 
 class _FastPath(APIRoute):
-    """A plain question, of which most are: read without FastAPI's general way, and answered in the
-    event loop where nothing has to be waited for. Either takes longer than the answer.
-    """
+    """Reads most questions without FastAPI's general way, which takes longer than the answer."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """See ``APIRoute``."""
-        usual = super().get_route_handler()
 
         async def handle(request: Request) -> Response:
-            if ask := _plain_ask(request):
-                check_open(request, ask)
-                state: ServiceState = request.app.state.fusionrec
-                gathering: Coalescer = request.app.state.gathering
-                made = partial(_recommended, request, state, ask)
-                answer = state.answer_at_once(partial(_timed, state, made))
-                if answer is None:
-                    answer = await gathering.answer(partial(_measured, state, made))
-                return answer
-            return await usual(request)
+            ask = _read(request)
+            check_open(request, ask)
+            state: ServiceState = request.app.state.fusionrec
+            coalescer: Coalescer = request.app.state.gathering
+            made = partial(_recommended, request, state, ask)
+            # The event loop answers what waits for nothing and takes a millisecond.
+            extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
+            short = ask.user is not None and not extra
+            response = state.answer_at_once(partial(_timed, state, made)) if short else None
+            if response is None:
+                response = await coalescer.answer(partial(_measured, state, made))
+            return response
 
         return handle
 
 
-soon = APIRouter(tags=["answers"], route_class=_FastPath)
+fast_router = APIRouter(tags=["answers"], route_class=_FastPath)
 router = APIRouter(tags=["answers"])
 
 
-@soon.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
-def recommend(
-    request: Request, ask: Annotated[RecommendRequest, Parameters()], state: StateOf
-) -> Response:
-    """Items for a user, or for someone who likes some items. Of whom nothing is known, the answer
-    is the most popular items: `kind` says so.
-    """
-    check_open(request, ask)
-    return _measured(state, partial(_recommended, request, state, ask))
+@fast_router.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
+def recommend(_: Annotated[RecommendRequest, Parameters()]) -> None:
+    """Items for a user, or for someone who likes some items. For unknown users the answer is the
+    most popular items: `kind` says so.
+    """  # answered by ``_FastPath``; this is its documentation
 
 
 @router.post("/v1/recommendations", summary="The same, with a profile and a history",
@@ -156,24 +151,25 @@ def chart_person(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Respo
     return _charted(state, ask)
 
 
-def _plain_ask(request: Request) -> RecommendRequest | None:
-    """The question of a request that wishes nothing but the best for a user; None for any other,
-    and for what is no question.
+def _read(request: Request) -> RecommendRequest:
+    """The question in a request's parameters.
+
+    Raises:
+        UsageError: a parameter is given twice.
+        RequestValidationError: which of them are wrong.
     """
+    check_once(request)
     given: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in SEVERAL:
             given.setdefault(name, []).append(value)
-        elif name in given:
-            return None
         else:
             given[name] = value
     try:
-        ask = RecommendRequest.model_validate(given)
-    except ValidationError:  # FastAPI tells what is wrong
-        return None
-    extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
-    return ask if ask.user is not None and not extra else None
+        return RecommendRequest.model_validate(given)
+    except ValidationError as error:
+        errors = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(errors) from error
 
 
 def _recommended(
