@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -399,3 +400,41 @@ def test_what_must_be_a_dictionary_is_said_to_be_one(wrong):
     frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 2.0]})
     with pytest.raises(ConfigError, match="must be a dictionary such as"):
         fusionrec.read_frames(frame, user="user", item="item", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"k": 2.5}, "k must be a whole number, got 2.5"),
+        ({"k": "5"}, "k must be a whole number, got '5'"),
+        ({"k": 0}, "k must be 1 or more, got 0"),
+        ({"diversity": "much"}, "diversity must be a number, got 'much'"),
+        ({"where": 5}, "where must be texts"),
+        ({"profile": "age=30"}, "profile must be a dictionary"),
+        ({"rated": "i1"}, "rated must be a dictionary"),
+        ({"liked": {"i1": 5}}, "liked must be a list, got a dictionary"),
+    ],
+)
+def test_values_of_a_wrong_type_are_refused_by_their_names(published, tmp_path, asked, said):
+    with _recommender(published, tmp_path) as recommender, pytest.raises(UsageError) as caught:
+        recommender.recommend(**asked)
+    assert said in str(caught.value)
+
+
+def test_numbers_of_numpy_and_single_things_are_taken(published, tmp_path):
+    with _recommender(published, tmp_path) as recommender:
+        first, second = published.items.ids[:2]
+        assert len(recommender.recommend(k=np.int64(2)).items) == 2
+        title = recommender.recommend(only=first).items[0].title
+        assert [i.id for i in recommender.recommend(only=title).items] == [first]
+        assert first not in [i.id for i in recommender.recommend(without=title, k=99).items]
+        liked = recommender.recommend(liked=int(first), only=int(second))
+        assert [i.id for i in liked.items] == [second]
+        assert recommender.recommend().to_json()["notes"]
+        with pytest.raises(UsageError, match="words must be one text"):
+            recommender.search(["star", "wars"])
+
+
+def _recommender(published, tmp_path) -> fusionrec.Recommender:
+    shutil.copytree(published.folder, tmp_path / "home" / "models" / "v1")
+    return fusionrec.Recommender(tmp_path / "home")

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import Log
+from fusionrec.errors import Log, UsageError
 from fusionrec.models.presets import AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
@@ -248,8 +248,8 @@ class Recommender:
         rated: Ratings | None = None,
         k: int = 10,
         where: Where = (),
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
+        only: Texts = (),
+        without: Texts = (),
         seen: bool = False,
         explain: bool = False,
         diversity: float = 0.0,
@@ -267,7 +267,7 @@ class Recommender:
             k: items wanted.
             where: conditions that every item must meet, such as ``year=1980..1989``, or typed ones
                 such as ``index.Only``.
-            only, without: ids of the only items wanted, and of items not wanted.
+            only, without: the only items wanted, and items not wanted, by id or title.
             seen, explain, diversity, calibration: as of ``recommend.query.Query``.
 
         Raises:
@@ -278,10 +278,10 @@ class Recommender:
         query = self._query(
             user,
             profile,
-            liked,
             rated,
+            liked=liked,
             k=k,
-            where=_conditions(where),
+            where=where,
             only=only,
             without=without,
             seen=seen,
@@ -300,8 +300,8 @@ class Recommender:
         *,
         k: int = 10,
         where: Where = (),
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
+        only: Texts = (),
+        without: Texts = (),
     ) -> Answer:
         """Items whose vectors are nearest to an item's, which is named by id or title.
 
@@ -314,8 +314,8 @@ class Recommender:
         items = self._engine.finder
         named = items.item(str(item)) or str(item)
         items.row(named)
-        request = QueryRequest(where=_conditions(where), only=only, without=without)
-        return self._with_index().similar(named, k, conditions(request, items))
+        request = QueryRequest.of(k=k, where=where, only=only, without=without)
+        return self._with_index().similar(named, request.k, conditions(request, items))
 
     def search(
         self,
@@ -327,8 +327,8 @@ class Recommender:
         rated: Ratings | None = None,
         k: int = 10,
         where: Where = (),
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
+        only: Texts = (),
+        without: Texts = (),
         seen: bool = True,
     ) -> Answer:
         """Items by words of titles and categories, and where it is said for whom, by their taste as
@@ -341,14 +341,16 @@ class Recommender:
         query = self._query(
             user,
             profile,
-            liked,
             rated,
+            liked=liked,
             k=k,
-            where=_conditions(where),
+            where=where,
             only=only,
             without=without,
             seen=seen,
         )
+        if not isinstance(words, str):
+            raise UsageError(f"words must be one text, got a {type(words).__name__}")
         by_taste = query.user is not None or query.profile or query.history
         engine = self._with_index() if by_taste else self._engine
         return engine.search(words, query)
@@ -383,8 +385,8 @@ class Recommender:
         *,
         k: int = 10,
         where: Where = (),
-        only: Sequence[str] = (),
-        without: Sequence[str] = (),
+        only: Texts = (),
+        without: Texts = (),
         seen: bool = False,
         threads: int = 1,
     ) -> BatchRecommender:
@@ -398,22 +400,15 @@ class Recommender:
         from fusionrec.recommend.query import Query
         from fusionrec.recommend.query_builder import QueryRequest, conditions
 
-        request = QueryRequest(where=_conditions(where), only=only, without=without)
-        query = Query(k=k, where=conditions(request, self._engine.finder), seen=seen)
+        request = QueryRequest.of(k=k, where=where, only=only, without=without)
+        query = Query(k=request.k, where=conditions(request, self._engine.finder), seen=seen)
         return BatchRecommender(self._engine, self._feedback, query, threads=threads)
 
-    def _query(
-        self,
-        user: object,
-        profile: Mapping[str, object] | None,
-        liked: Texts,
-        rated: Ratings | None,
-        **wanted: Any,
-    ) -> Query:
+    def _query(self, *person: object, **wanted: object) -> Query:
         """For whom it is asked, with what they said since the training."""
         from fusionrec.recommend.query_builder import QueryRequest, build_query
 
-        request = QueryRequest.of(user, profile or {}, liked, rated or {}, **wanted)
+        request = QueryRequest.of(*person, **wanted)  # type: ignore[arg-type]
         return build_query(request, self._engine.finder, self._feedback)[0]
 
     def _with_index(self) -> Engine:
@@ -423,10 +418,6 @@ class Recommender:
         if self._opened is None:
             self._opened = open_deployment(self._deployed, self._log, before=self._engine)
         return self._opened.recommender
-
-
-def _conditions(where: Where) -> list[str | Condition]:
-    return [where] if isinstance(where, str) else list(where)
 
 
 @contextmanager

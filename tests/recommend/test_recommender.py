@@ -217,7 +217,7 @@ def test_milvus_and_numpy_answer_alike(recommender, published):
 
 def test_an_answer_as_json(recommender):
     shown = recommender.recommend(Query(user="10", k=2)).to_json()
-    assert list(shown) == ["items", "kind", "version", "place"]
+    assert list(shown) == ["items", "kind", "version", "place", "notes"]
     assert list(shown["items"][0])[:5] == ["rank", "id", "title", "score", "stars"]
     assert isinstance(shown["items"][0]["content"]["genres"], list)
     assert isinstance(shown["items"][0]["content"]["year"], int)
@@ -265,7 +265,7 @@ def test_a_search_by_words_alone(recommender):
     assert all(item.stars is None for item in answer.items)
     assert [item.rank for item in answer.items] == [1, 2, 3, 4, 5]
     shown = answer.to_json()
-    assert list(shown) == ["items", "kind", "version", "place"]
+    assert list(shown) == ["items", "kind", "version", "place", "notes"]
     assert list(shown["items"][0])[:4] == ["rank", "id", "title", "score"]
     assert ids(recommender.search("iron isl", prefix=True))[:2] == ["22", "28"]
 

@@ -29,6 +29,4 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
         if hint := hint_for(finding.code, finding.hint):
             click.echo(f"         {with_home(hint)}")
     if worst == 2:
-        raise FusionrecError(
-            "something here is broken", hint="each error above says how to mend it"
-        )
+        raise FusionrecError("something here is broken", hint="mend what is called an error above")

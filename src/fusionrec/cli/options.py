@@ -26,7 +26,7 @@ version = click.option("--version", metavar="vN", help="Default: the active vers
 count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="The answer as one JSON object.")
+as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
 
 
 def lists(group: F) -> F:

@@ -79,9 +79,8 @@ class Answer:
                 shown["reason"] = item.reason.to_json()
             known = {n: whole(v) for n, v in item.content.items() if _is_known(v)}
             items.append(shown | {"content": known})
-        notes = {"notes": list(self.notes)} if self.notes else {}
         about = {"kind": self.kind, "version": self.version, "place": self.place}
-        return {"items": items} | about | notes
+        return {"items": items} | about | {"notes": list(self.notes)}
 
 
 def _is_known(value: Any) -> bool:

@@ -49,6 +49,7 @@ def refuse_unknown(finder: ItemSearch, query: Query) -> None:
         (f"item {asked[0]!r} is not" if len(asked) == 1 else several)
         + f" among the {len(finder.rows)} items of {finder.artifact.version}{who}",
         hint=" ".join([*near, finder.example()]),
+        code="unknown_item",
     )
 
 

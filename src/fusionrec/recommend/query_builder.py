@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -46,24 +47,45 @@ class QueryRequest:
     @classmethod
     def of(
         cls,
-        user: object,
-        profile: Mapping[str, object],
-        liked: str | Sequence[object],
-        rated: Mapping[str, float] | Sequence[tuple[str, float]],
-        **wanted: Any,
+        user: object = None,
+        profile: object = None,
+        rated: object = None,
+        *,
+        k: object = 10,
+        diversity: object = 0.0,
+        calibration: object = 0.0,
+        **named: Any,
     ) -> Self:
-        """A request in Python's values: ids and profile values of any type become text.
+        """A request in Python's values: ids and profile values of any type become text, one item or
+        condition may stand for a list of one.
+
+        Args:
+            user, profile, k, diversity, calibration: as of the class; None for none.
+            rated: item -> rating, or pairs of these.
+            named: ``liked``, ``where``, ``only`` and ``without``; ``seen`` and ``explain``.
 
         Raises:
-            UsageError: a value is a whole number of too many digits, or a rating is no number.
+            UsageError: a value is of no type that can be used; the message names it.
         """
-        pairs = rated.items() if isinstance(rated, Mapping) else rated
+        lists = {n: _listed(n, named.pop(n)) for n in ("liked", "only", "without") if n in named}
+        texts: dict[str, Any] = {
+            name: [_text(name, item) for item in items] for name, items in lists.items()
+        }
+        if "where" in named:
+            where = _listed("where", named.pop("where"))
+            wrong = [one for one in where if isinstance(one, int | float | bytes)]
+            if wrong:
+                raise UsageError(f"where must be texts such as 'year=1999', got {wrong[0]!r}")
+            texts["where"] = where
         return cls(
             None if user is None else _text("user", user),
-            {name: _text(name, value) for name, value in profile.items()},
-            [liked] if isinstance(liked, str) else [str(item) for item in liked],
-            [Rated(str(item), _rating(item, rating)) for item, rating in pairs],
-            **wanted,
+            {name: _text(name, value) for name, value in _mapping("profile", profile).items()},
+            rated=[Rated(str(item), _rating(item, rating)) for item, rating in _pairs(rated)],
+            k=whole_number("k", k),
+            diversity=_number("diversity", diversity),
+            calibration=_number("calibration", calibration),
+            **texts,
+            **named,
         )
 
 
@@ -121,7 +143,56 @@ def conditions(request: QueryRequest, items: ItemSearch) -> list[Condition]:
     if not (written or request.only or request.without):
         return typed
     schema = items.artifact.schema
-    return [*read_conditions(schema, written, request.only, request.without), *typed]
+    only, without = request.only, request.without
+    if request.titles:
+        only = [items.item(id_) or id_ for id_ in only]
+        without = [items.item(id_) or id_ for id_ in without]
+    return [*read_conditions(schema, written, only, without), *typed]
+
+
+def whole_number(name: str, value: object) -> int:
+    """A whole number of any type that is one, such as NumPy's.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise UsageError(f"{name} must be a whole number, got {value!r}") from None
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        raise UsageError(f"{name} must be a number, got {value!r}") from None
+
+
+def _listed(name: str, value: object) -> list[Any]:
+    """A list, or one thing as a list of it."""
+    if value is None:
+        return []
+    if isinstance(value, str | int | float) or not isinstance(value, Iterable):
+        return [value]
+    if isinstance(value, Mapping):
+        raise UsageError(f"{name} must be a list, got a dictionary")
+    return list(value)
+
+
+def _mapping(name: str, value: object) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        kind = type(value).__name__
+        raise UsageError(f"{name} must be a dictionary, such as {{'age': 30}}, got a {kind}")
+    return value
+
+
+def _pairs(rated: object) -> Iterable[tuple[Any, Any]]:
+    if isinstance(rated, list | tuple):
+        return rated
+    return _mapping("rated", rated).items()
 
 
 def _text(name: str, value: object) -> str:

@@ -286,6 +286,6 @@ def _response(
     answer = replace(found, items=found.items[: ask.k])
     id = uuid.uuid4().hex
     page = {"offset": ask.offset, "more": len(found.items) > ask.k}
-    body = {"answer": id, "notes": [], **answer.to_json(), **page}
+    body = {"answer": id, **answer.to_json(), **page}
     headers["Fusionrec-Kind"] = answer.kind
     return as_json(body, headers=headers), answer, id
