@@ -64,7 +64,8 @@ def run(command: list[str], place: Path) -> tuple[str, str]:
                 break
     if process.returncode:
         raise SystemExit(process.returncode)
-    return "".join(log), answer.decode().replace("\r\n", "\n")
+    shown = answer.decode().replace("\r\n", "\n")
+    return "".join(log), shown.replace(f"{place.resolve()}/", "")
 
 
 if __name__ == "__main__":
