@@ -32,7 +32,7 @@ def main() -> None:
     for line in before:
         console.print(Text(line))
     console.print(Text.from_ansi(answer.rstrip()))
-    console.print(Text(last))
+    console.print(Text(f"{last}\n"))  # the picture ends within the last line, so it is an empty one
     # Without the web fonts that it would fetch: the picture needs nothing but itself.
     picture = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="fusionrec"), flags=re.S)
     (Path(__file__).parent / "quickstart.svg").write_text(picture, encoding="utf-8")
@@ -64,7 +64,8 @@ def run(command: list[str], place: Path) -> tuple[str, str]:
                 break
     if process.returncode:
         raise SystemExit(process.returncode)
-    return "".join(log), answer.decode().replace("\r\n", "\n")
+    shown = answer.decode().replace("\r\n", "\n")
+    return "".join(log), shown.replace(f"{place.resolve()}/", "")
 
 
 if __name__ == "__main__":

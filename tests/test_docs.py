@@ -14,7 +14,13 @@ from fusionrec.cli import main
 from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+CONTRIBUTING = ROOT / "CONTRIBUTING.md"
+PAGES = [
+    ROOT / "README.md",
+    CONTRIBUTING,
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 
 
 def commands(page: Path) -> list[list[str]]:
@@ -83,6 +89,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)", page.read_text("utf-8"))
 
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_files_that_contributors_are_sent_to_are_there() -> None:
+    named = re.findall(r"`((?:src|tests|docs|benchmarks)/[^`]*)`", CONTRIBUTING.read_text("utf-8"))
+
+    assert named
+    assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
 
 
 def test_makefile_has_the_two_commands() -> None:

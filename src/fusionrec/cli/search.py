@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @click.command(
     cls=Command,
-    examples=['fusionrec search "space opera 1970s"', "fusionrec search comedy --user 42 --unseen"],
+    examples=[
+        'fusionrec search "sci-fi horror 1979"',
+        "fusionrec search comedy --user 42 --unseen",
+    ],
 )
 @click.argument("words", nargs=-1, required=True)
 @person
