@@ -19,7 +19,7 @@ def test_more_like_this(visit):
     rows.first.press("Enter")
     tab.page.get_by_role("dialog", name=f"More like {second}").wait_for()
     tab.page.keyboard.press("Escape")
-    assert tab.page.locator("dialog").count() == 0
+    tab.page.locator("dialog").wait_for(state="detached")
     assert tab.look("document.activeElement.textContent") == "More like this"
     before = tab.ids
     tab.page.get_by_role("button", name=f"More like {first}", exact=True).click()
