@@ -233,7 +233,7 @@ def _notes(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> li
     notes = protocol.notes(dataset)
     served = protocol.baselines(dataset, 0)
     # Data without repeated interactions does not lack anything for that baseline.
-    left_out = [b for b in protocol.baseline_names() if b not in served and b != TAKEN_BEFORE]
+    left_out = [b for b in protocol.baseline_names if b not in served and b != TAKEN_BEFORE]
     if left_out and options.baselines is None:
         notes.append(f"{dataset.name} cannot serve the baselines {', '.join(left_out)}")
     if options.validation:

@@ -31,7 +31,6 @@ class FusionTrainer(Trainer):
     network: FusionNetwork
 
     def build(self, rows: np.ndarray) -> None:
-        """See ``Trainer.build``."""
         name = "error in stars" if self.recipe.rates else "loss"
         unit = "events" if self.dataset.schema.events else "ratings"
         self.metric = MetricInfo(name, name, rising=False, unit=unit)
@@ -78,11 +77,9 @@ class FusionTrainer(Trainer):
         )
 
     def steps(self) -> int:
-        """See ``Trainer.steps``."""
         return len(self.blocks)
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """See ``Trainer.batches``."""
         return self.blocks.epoch(epoch, start)
 
     def loss(
@@ -114,11 +111,9 @@ class FusionTrainer(Trainer):
 
     @property
     def towers(self) -> dict[Side, nn.Layer]:
-        """See ``Trainer.towers``."""
         return dict(self.network.towers)
 
     def manifest_fields(self) -> dict[str, Any]:
-        """See ``Trainer.manifest_fields``."""
         if self.recipe.rates:
             return {}
         return {"score": {"kind": "ranking"}}  # not trained on ratings

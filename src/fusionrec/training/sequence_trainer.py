@@ -38,7 +38,6 @@ class SequenceTrainer(Trainer):
     network: SequenceNetwork
 
     def build(self, rows: np.ndarray) -> None:
-        """See ``Trainer.build``."""
         dataset, s = self.dataset, self.settings
         self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
         self.encoder = Encoder.fit(dataset, self.rows)
@@ -60,11 +59,9 @@ class SequenceTrainer(Trainer):
         )
 
     def steps(self) -> int:
-        """See ``Trainer.steps``."""
         return len(self.windows)
 
     def batches(self, epoch: int, start: int) -> Iterator[SequenceBatch]:
-        """See ``Trainer.batches``."""
         return self.windows.epoch(epoch, start)
 
     def figure(self, error: float) -> float:
@@ -73,11 +70,9 @@ class SequenceTrainer(Trainer):
 
     @property
     def towers(self) -> dict[Side, nn.Layer]:
-        """See ``Trainer.towers``."""
         return {"user": self.network.user, "item": self.network.item}
 
     def manifest_fields(self) -> dict[str, Any]:
-        """See ``Trainer.manifest_fields``."""
         profile = [field.name for field in self.dataset.schema.attributes("user")]
         return {
             "score": {"kind": "ranking"},
@@ -102,7 +97,6 @@ class SequenceTrainer(Trainer):
     def loss(
         self, batch: SequenceBatch, rng: np.random.Generator
     ) -> tuple[paddle.Tensor, float, int]:
-        """See ``Trainer.loss``."""
         s = self.settings
         indices, target = _targets(batch)
         negatives, drawn = self._negatives(rng)

@@ -74,7 +74,6 @@ class RankingProtocol(Protocol):
     def measure_baseline(
         self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
     ) -> RunMetrics:
-        """See ``Protocol.measure_baseline``."""
         values = []
         for task in self.tasks(dataset, run, options):
             ranker = make()
@@ -87,7 +86,6 @@ class RankingProtocol(Protocol):
     def measure_model(
         self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
     ) -> RunMetrics:
-        """See ``Protocol.measure_model``."""
         tasks = self.tasks(dataset, run, options)
         rankers = [task.ranker(artifact, dataset) for task in tasks]
         return join_metrics(
