@@ -97,8 +97,8 @@ class Database:
                 if self._location.file is not None:
                     _write_ahead(connection, deadline - time.monotonic())
                 with connection.begin():
-                    locked = _lock(connection, deadline - time.monotonic())
-                    if schema_number(connection, lock=not locked) < SCHEMA:
+                    _lock(connection, deadline - time.monotonic())
+                    if schema_number(connection) < SCHEMA:
                         migrate(connection)
                     return change(connection)
 
@@ -191,20 +191,16 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _lock(connection: Connection, wait: float) -> bool:
+def _lock(connection: Connection, wait: float) -> None:
     """Locks the ledger for one writer, so that numbers become visible in rising order, and what a
-    writer has read stays true until it writes. False for databases other than SQLite and
-    PostgreSQL: there the caller locks the schema's row.
+    writer has read stays true until it writes.
     """
     if connection.dialect.name == "sqlite":
         begin(_driver(connection), wait)
-    elif connection.dialect.name == "postgresql":
+    else:
         milliseconds = max(round(1000 * wait), 1)  # 0 would be no limit
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds}ms'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7089071923301224556)")
-    else:
-        return False
-    return True
 
 
 def _write_ahead(connection: Connection, wait: float) -> None:
