@@ -229,7 +229,10 @@ class MilvusStore:
         self._call("flush", name, reading=False, timeout=_LONG)
         patience = _STALL + n * _ROW_STALL
         before, end = -1, time.monotonic() + patience
-        while (done := self._indexed(name)) < n:
+        while True:
+            done = self.server.indexed_rows(self._call("describe_index", name, VECTOR))
+            if done >= n:
+                break
             if done > before:
                 before, end = done, time.monotonic() + patience
                 progress(done)
@@ -242,10 +245,6 @@ class MilvusStore:
             time.sleep(_POLL)
         progress(n)
         self.load(name)
-
-    def _indexed(self, name: str) -> int:
-        """Rows in the vector index, as far as Milvus reports them."""
-        return self.server.indexed_rows(self._call("describe_index", name, VECTOR))
 
     def load(self, name: str) -> None:
         """Loads a collection, so that it can be searched.

@@ -73,7 +73,7 @@ class Windows:
         rng = np.random.default_rng([self._seed, 3, number])
         order = np.lexsort((rng.random(len(self._users)), self._rounded))
         ends = self._ends(rng)
-        drawn = self._drawn(rng)
+        drawn, times = self._drawn(rng), self._histories.time
         for batch in rng.permutation(len(self))[start:]:
             rows = order[self._cuts[batch] : self._cuts[batch + 1]]
             count = self._counts[rows]
@@ -84,16 +84,10 @@ class Windows:
                 self._users[rows],
                 self._histories.item[at].astype(np.int64),
                 self._histories.rating[at],
-                self._times(at),
+                np.full(at.shape, np.nan) if times is None else times[at].astype(np.float64),
                 count,
                 drawn[rows],
             )
-
-    def _times(self, at: np.ndarray) -> np.ndarray:
-        if self._histories.time is None:
-            return np.full(at.shape, np.nan)
-        times: np.ndarray = self._histories.time[at].astype(np.float64)
-        return times
 
     def _ends(self, rng: np.random.Generator) -> np.ndarray:
         """Where each user's window ends, int64 [users], in the histories' columns."""
