@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ class FusionTrainer(Trainer):
 
     settings: TrainingSettings
     recipe: Recipe
+    batches: Blocks
     network: FusionNetwork
 
     def build(self, rows: np.ndarray) -> None:
@@ -37,7 +37,7 @@ class FusionTrainer(Trainer):
         self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
         self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
-        self.blocks = self._blocks()
+        self.batches = self._blocks()
         self.optimizer = self._optimizer()
 
     def _blocks(self) -> Blocks:
@@ -75,12 +75,6 @@ class FusionTrainer(Trainer):
             weight_decay=self.settings.weight_decay,
             apply_decay_param_fun=decayed.__contains__,
         )
-
-    def steps(self) -> int:
-        return len(self.blocks)
-
-    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        return self.blocks.epoch(epoch, start)
 
     def loss(
         self, batch: Batch, rng: np.random.Generator

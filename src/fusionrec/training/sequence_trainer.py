@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,7 @@ class SequenceTrainer(Trainer):
     metric = MetricInfo("loss", "NDCG@10", rising=True, unit="items")
     settings: SequenceTraining
     recipe: SequenceRecipe
+    batches: Windows
     network: SequenceNetwork
 
     def build(self, rows: np.ndarray) -> None:
@@ -45,7 +45,7 @@ class SequenceTrainer(Trainer):
         reading = self._reading()
         self.network = SequenceNetwork(dataset, self.encoder, self.recipe, reading)
         length = reading.length + 1  # the last one is only a target
-        self.windows = Windows(
+        self.batches = Windows(
             self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
         )
         self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
@@ -57,12 +57,6 @@ class SequenceTrainer(Trainer):
             weight_decay=0.0,
             grad_clip=nn.ClipGradByGlobalNorm(CLIP),
         )
-
-    def steps(self) -> int:
-        return len(self.windows)
-
-    def batches(self, epoch: int, start: int) -> Iterator[SequenceBatch]:
-        return self.windows.epoch(epoch, start)
 
     def figure(self, error: float) -> float:
         """See ``Trainer.figure``: the cross-entropy itself."""

@@ -253,7 +253,7 @@ def _mix(scores: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
     """Means of values weighted by a softmax, written to ``out``.
 
     Args:
-        near: float32 [..., m, length], overwritten.
+        scores: float32 [..., m, length], overwritten.
         values: float32 [..., length, width].
         out: float32 [..., m, width].
     """
