@@ -106,9 +106,7 @@ class Place(Settings):
 
 
 def place_from(
-    given: Mapping[str, str],
-    environment: Mapping[str, str] | None = None,
-    file: Path | None = None,
+    given: Mapping[str, str], environment: Mapping[str, str] | None = None, file: Path | None = None
 ) -> Place:
     """Reads the place from options, environment and a settings file.
 

@@ -166,8 +166,7 @@ class MilvusIndex:
         try:
             if not store.has(name):
                 raise StoreMissingError(
-                    f"{store.place} has no collection {name}",
-                    code="not_indexed",
+                    f"{store.place} has no collection {name}", code="not_indexed"
                 )
             index = cls(store, name, items, exact, layout)
             index._rows = rows

@@ -56,15 +56,7 @@ class FusionTrainer(Trainer):
             pair = user.astype(np.int64) * len(data.items) + item
             _, index, count = np.unique(pair, return_inverse=True, return_counts=True)
             weight = (weight / count[index]).astype(np.float32)
-        return Blocks(
-            user,
-            item,
-            rating,
-            weight,
-            batch=s.batch,
-            seed=s.seed,
-            all_items=s.all_items,
-        )
+        return Blocks(user, item, rating, weight, batch=s.batch, seed=s.seed, all_items=s.all_items)
 
     def _optimizer(self) -> paddle.optimizer.AdamW:
         parameters = dict(self.network.named_parameters())

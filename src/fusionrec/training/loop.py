@@ -79,11 +79,7 @@ class Trainer(ABC):
     optimizer: paddle.optimizer.Optimizer
 
     def __init__(
-        self,
-        dataset: Dataset,
-        rows: np.ndarray,
-        recipe: AnyRecipe,
-        folder: Path | None = None,
+        self, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe, folder: Path | None = None
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.settings = recipe.training

@@ -21,12 +21,7 @@ from fusionrec.data.values import LONGEST_ID, clean_text
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000
 _JOINER = "\x1f"  # between the categories of a list, when joined
-_UNKNOWN: Mapping[str, Any] = {
-    "category": "",
-    "categories": (),
-    "text": "",
-    "number": math.nan,
-}
+_UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "number": math.nan}
 
 
 class EntityReader:

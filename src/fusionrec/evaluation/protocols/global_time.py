@@ -8,13 +8,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import time_splits
-from fusionrec.evaluation.baselines import (
-    EASE,
-    ItemKNN,
-    Popular,
-    RecentlyPopular,
-    item_sets,
-)
+from fusionrec.evaluation.baselines import EASE, ItemKNN, Popular, RecentlyPopular, item_sets
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
     Make,

@@ -8,13 +8,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_any_out, leave_last_out
-from fusionrec.evaluation.baselines import (
-    EASE,
-    ItemKNN,
-    Popular,
-    PopularByGroup,
-    item_sets,
-)
+from fusionrec.evaluation.baselines import EASE, ItemKNN, Popular, PopularByGroup, item_sets
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
     Make,

@@ -11,13 +11,7 @@ from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.quality import K, rankings
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.terms import terms_for
-from fusionrec.metrics import (
-    CatalogStats,
-    ItemSets,
-    exposure,
-    figures,
-    popularity_percentile,
-)
+from fusionrec.metrics import CatalogStats, ItemSets, exposure, figures, popularity_percentile
 
 _SAMPLE = 20_000  # pairs of user and item whose scores are shown
 BINS = 20  # of a histogram over popularity percentiles

@@ -229,11 +229,7 @@ def _margin(values: np.ndarray) -> float:
 
 
 def _strata(
-    holdout: Holdout,
-    rows: np.ndarray,
-    predicted: np.ndarray | None,
-    model: Ranked,
-    popular: Ranked,
+    holdout: Holdout, rows: np.ndarray, predicted: np.ndarray | None, model: Ranked, popular: Ranked
 ) -> list[PopularityBand]:
     data = holdout.dataset
     count = user_counts(data, holdout.trained)
