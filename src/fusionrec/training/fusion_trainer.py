@@ -18,7 +18,7 @@ from fusionrec.metrics import rmse
 from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.fusion_network import FusionNetwork
-from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.loop import LOWER, Trainer, adamw
 from fusionrec.training.progress import MetricInfo
 
 
@@ -38,7 +38,7 @@ class FusionTrainer(Trainer):
         self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
         self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
         self.batches = self._blocks()
-        self.optimizer = self._optimizer()
+        self.optimizer = adamw(self.network, self.settings, lambda name: "embedding" in name)
 
     def _blocks(self) -> Blocks:
         s, data = self.settings, self.dataset
@@ -57,16 +57,6 @@ class FusionTrainer(Trainer):
             _, index, count = np.unique(pair, return_inverse=True, return_counts=True)
             weight = (weight / count[index]).astype(np.float32)
         return Blocks(user, item, rating, weight, batch=s.batch, seed=s.seed, all_items=s.all_items)
-
-    def _optimizer(self) -> paddle.optimizer.AdamW:
-        parameters = dict(self.network.named_parameters())
-        decayed = {p.name for name, p in parameters.items() if "embedding" in name}
-        return paddle.optimizer.AdamW(
-            learning_rate=self.settings.learning_rate,
-            parameters=list(parameters.values()),
-            weight_decay=self.settings.weight_decay,
-            apply_decay_param_fun=decayed.__contains__,
-        )
 
     def loss(
         self, batch: Batch, rng: np.random.Generator

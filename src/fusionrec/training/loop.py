@@ -17,7 +17,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
-from fusionrec.models.presets import AnyRecipe
+from fusionrec.models.presets import AnyRecipe, RatingSettings, TrainingSettings
 from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.distributed import ProcessGroup
@@ -136,7 +136,7 @@ class Trainer(ABC):
         """Trains to the end; the network then has the best epoch's weights.
 
         Args:
-            report: called after every step and every epoch.
+            on_progress: called after every step and every epoch.
             resume: go on from the checkpoint, if there is one.
 
         Raises:
@@ -252,6 +252,22 @@ class Trainer(ABC):
         epochs = [Epoch(**e) for e in checkpoint.progress.pop("epochs")]
         self.state = TrainingState(self.metric, **checkpoint.progress, epochs=epochs)
         self.state.count_here, self.state.seconds_here = 0, 0.0
+
+
+def adamw(
+    network: paddle.nn.Layer,
+    settings: TrainingSettings | RatingSettings,
+    decays: Callable[[str], bool],
+) -> paddle.optimizer.AdamW:
+    """An AdamW with decay of the parameters whose names ``decays`` takes."""
+    parameters = dict(network.named_parameters())
+    decayed = {p.name for name, p in parameters.items() if decays(name)}
+    return paddle.optimizer.AdamW(
+        learning_rate=settings.learning_rate,
+        parameters=list(parameters.values()),
+        weight_decay=settings.weight_decay,
+        apply_decay_param_fun=decayed.__contains__,
+    )
 
 
 def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:

@@ -47,7 +47,7 @@ def train(
         dataset: the data set.
         recipe: all settings; adapted to the data set's schema (``for_schema``).
         workspace: where checkpoints and the version go.
-        report: called after every step and every epoch.
+        on_progress: called after every step and every epoch.
         rows: int [n], the interactions that training may see; all by default.
         part: which split ``rows`` are of, for the manifest.
         resume: go on from a checkpoint of the same recipe and rows, if there is one. The checkpoint
