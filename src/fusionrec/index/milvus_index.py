@@ -164,10 +164,7 @@ class MilvusIndex:
         layout = layout_of(schema, items)
         store = MilvusStore(place, create=False)
         try:
-            if not store.has(name):
-                raise StoreMissingError(
-                    f"{store.place} has no collection {name}", code="not_indexed"
-                )
+            store.check_exists(name)
             index = cls(store, name, items, exact, layout)
             index._rows = rows
             index._verify_note(checksum)

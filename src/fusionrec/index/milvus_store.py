@@ -141,7 +141,7 @@ class MilvusStore:
         Raises:
             StoreMissingError: there is no such collection.
         """
-        self._check_exists(name)
+        self.check_exists(name)
         method = "create_alias" if self.active() is None else "alter_alias"
         self._call(method, name, ALIAS, reading=False)
 
@@ -154,7 +154,7 @@ class MilvusStore:
         """
         if not name.startswith(PREFIX):
             raise UsageError(f"{name} is not a collection of this project")
-        self._check_exists(name)
+        self.check_exists(name)
         if name == self.active():
             raise UsageError(
                 f"{name} is the active collection of {self.place}",
@@ -162,7 +162,8 @@ class MilvusStore:
             )
         self._call("drop_collection", name, reading=False)
 
-    def _check_exists(self, name: str) -> None:
+    def check_exists(self, name: str) -> None:
+        """Raises StoreMissingError where there is no collection of this name."""
         if not self.has(name):
             raise StoreMissingError(f"{self.place} has no collection {name}", code="not_indexed")
 
