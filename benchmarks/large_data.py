@@ -115,7 +115,7 @@ def train(folder: Path, steps: int, threads: int) -> dict[str, float]:
     trainer = FusionTrainer(dataset, np.arange(len(dataset)), recipe)
     built = time.monotonic()
     rated, first = 0, 0.0
-    for number, batch in enumerate(trainer.batches(1, 0), 1):
+    for number, batch in enumerate(trainer.batches.epoch(1), 1):
         if number == 1:
             first = time.monotonic()  # the dealing of an epoch's blocks is over
         trainer.step(batch)
@@ -127,7 +127,7 @@ def train(folder: Path, steps: int, threads: int) -> dict[str, float]:
         "build_seconds": round(built - began, 1),
         "deal_seconds": round(first - built, 1),
         "ratings_per_second": round(rated / (ended - first)),
-        "steps_of_an_epoch": trainer.steps(),
+        "steps_of_an_epoch": len(trainer.batches),
     }
 
 

@@ -112,7 +112,7 @@ def block_steps(trainer: FusionTrainer) -> Iterator[int]:
     """The project's own steps; yields the ratings of each."""
     for epoch in range(1, trainer.settings.epochs + 1):
         trainer.state.epoch, trainer.state.step = epoch, 0
-        for batch in trainer.blocks.epoch(epoch):
+        for batch in trainer.batches.epoch(epoch):
             trainer.step(batch)
             yield len(batch.rating)
 

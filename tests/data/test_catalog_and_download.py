@@ -105,6 +105,17 @@ def test_a_part_without_its_mark_or_of_full_length_is_begun_anew(server, interru
     assert complete(interrupted)
 
 
+def test_a_server_that_fails_for_a_moment_costs_no_part(server, interrupted):
+    server.status = 503
+    with pytest.raises(DownloadError, match="503"):
+        download_file(server.url + "/x", interrupted, md5(CONTENT))
+    server.status = 200
+    server.ranges.clear()
+    download_file(server.url + "/x", interrupted, md5(CONTENT))
+    assert complete(interrupted)
+    assert server.ranges == ["bytes=100000-"]
+
+
 def test_a_changed_part_is_found_out(server, interrupted):
     part = interrupted.with_name("x.part")
     part.write_bytes(b"?" * 100_000)

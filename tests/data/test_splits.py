@@ -133,8 +133,6 @@ def test_time_windows_hold_the_next_ratings_of_known_users() -> None:
     (split,) = time_splits(data, (0.25, 1.0))
     assert split.train.tolist() == [0, 1]
     assert split.test.tolist() == [2, 3, 5, 6, 7]  # user 2 is not known before
-    (split,) = time_splits(data, (0.25, 1.0), following=1)
-    assert split.test.tolist() == [2, 3]
     first, second = time_splits(data, (0.25, 0.625, 1.0))
     assert (first.test.tolist(), second.test.tolist()) == ([2, 3], [5, 6, 7])
     assert second.train.tolist() == [0, 1, 2, 3, 4]
@@ -155,7 +153,6 @@ def test_time_windows_hold_the_next_ratings_of_known_users() -> None:
         (lambda: time_splits(replace(SAMPLE, time=None)), "no times"),
         (lambda: time_splits(SAMPLE, (0.9, 0.8)), "must rise"),
         (lambda: time_splits(SAMPLE, (0.9,)), "two or more"),
-        (lambda: time_splits(SAMPLE, (0.9, 1.0), following=0), "following must be 1"),
         (lambda: time_splits(shop([0, 1], [0, 1], [1, 2]), (0.5, 1.0)), "no user rated both"),
     ],
 )

@@ -65,7 +65,7 @@ def test_the_names_are_those_of_the_protocols() -> None:
     assert tuple(ALL) == PROTOCOLS
     assert {anchor.protocol for anchor in PUBLISHED} <= set(ALL)
     for anchor in PUBLISHED:
-        assert anchor.row in ("", *named(anchor.protocol).baseline_names())
+        assert anchor.row in ("", *named(anchor.protocol).baseline_names)
         assert anchor.source
 
 
@@ -73,7 +73,7 @@ def test_the_names_are_those_of_the_protocols() -> None:
 def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> None:
     result = measured(protocol)
     beside = [
-        b for b in named(protocol).baseline_names() if b != "taken-before"
+        b for b in named(protocol).baseline_names if b != "taken-before"
     ]  # nobody takes again here
     assert [row.name for row in result.rows] == ["fusion", *beside]
     assert [row.is_model for row in result.rows] == [True] + [False] * (len(result.rows) - 1)

@@ -68,13 +68,13 @@ def test_a_url_of_sqlite_is_the_file(tmp_path, monkeypatch):
         (f"postgresql://u:{SECRET}@h:port/d", "cannot be read"),
         (f"oracel://u:{SECRET}@h/d", "'oracel'"),
         (f"postgres://u:{SECRET}@h/d", "'postgres'"),
-        (f"postgresql+asyncpg://u:{SECRET}@h/d", "asynchronous"),
+        (f"postgresql+asyncpg://u:{SECRET}@h/d", "'postgresql+asyncpg'"),
         ("sqlite://", "must be a file"),
         ("sqlite:///:memory:", "must be a file"),
         ("sqlite:///a.sqlite?mode=memory", "must be a file"),
         ("sqlite+aiosqlite:///a.sqlite", "must be a file"),
-        (f"mysql+nosuch://u:{SECRET}@h/d", "'mysql+nosuch'"),
-        (f"mysql+pymysql://u:{SECRET}@h/d", "cannot be used"),  # its driver is not installed
+        (f"mysql+pymysql://u:{SECRET}@h/d", "'mysql+pymysql'"),
+        (f"postgresql+psycopg2://u:{SECRET}@h/d", "cannot be used"),  # it is not installed
         (f"postgresql://u:{SECRET}@127.0.0.1:1/d", "cannot be used"),
         (f"postgresql://u@127.0.0.1:1/d?password={SECRET}", "cannot be used"),
         (f"postgresql://u:{SECRET}@127.0.0.1:1/d?nosuch={SECRET}", "cannot be used"),

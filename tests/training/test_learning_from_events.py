@@ -215,7 +215,7 @@ def test_what_is_taken_again_is_one_choice(tmp_path):
     data = baskets()
     asked = recipe(squared=0.0, ranking=0.0, exposure=0.0, choice=1.0, validation=0.0, batch=9999)
     trainer = FusionTrainer(data, np.arange(len(data)), asked, tmp_path)
-    [batch] = trainer.batches(1, 0)
+    [batch] = trainer.batches.epoch(1)
     pair = batch.users[batch.user] * len(data.items) + batch.items[batch.item]
     _, place = np.unique(pair, return_inverse=True)
     assert len(place) > place.max() + 1  # some were taken again

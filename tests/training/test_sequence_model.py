@@ -303,7 +303,7 @@ def test_training_sees_no_holdout_row():
     assert len(holdout) > 10
     met = set()
     for epoch in range(1, 6):
-        for b in task.batches(epoch, 0):
+        for b in task.batches.epoch(epoch):
             there = np.arange(b.items.shape[1]) < b.count[:, None]
             met |= {(b.users[r], b.items[r, c]) for r, c in np.argwhere(there)}
             met |= {
@@ -429,7 +429,7 @@ def test_the_loss_is_what_the_formula_says(negatives):
     items = task.network.all_item_vectors().astype(np.float64)
     profiles = task.encoder.encode_table("user", data.users)
     profiles.pop("reader")
-    for number, batch in enumerate(task.batches(1, 0)):
+    for number, batch in enumerate(task.batches.epoch(1)):
         loss, error, count = task.loss(batch, np.random.default_rng(number))
         negative = np.unique(data.item[task.rows])
         weight = np.ones(len(negative))

@@ -175,7 +175,7 @@ def test_training_sees_no_holdout_row(dataset, monkeypatch):
     trainer = FusionTrainer(dataset, rows, recipe(validation=0.3))
     trained = {
         (int(b.users[u]), int(b.items[i]))
-        for b in trainer.blocks.epoch(1)
+        for b in trainer.batches.epoch(1)
         for u, i in zip(b.user, b.item, strict=True)
     }
     pairs = zip(dataset.user[trainer.holdout], dataset.item[trainer.holdout], strict=True)
@@ -224,7 +224,7 @@ def test_users_whom_the_tower_cannot_tell_apart_pass_it_once_and_change_no_loss(
     data = checkerboard()
     made = recipe(user_id_dropout=1.0, attribute_dropout=0.0, item_id_dropout=0.0, batch=10**6)
     trainer = FusionTrainer(data, np.arange(len(data)), made)
-    network, [batch] = trainer.network, trainer.blocks.epoch(1)
+    network, [batch] = trainer.network, trainer.batches.epoch(1)
     network.eval()
     once, _ = network.loss(batch, np.random.default_rng(0))
     assert len(np.unique(network.same_profile)) < len(data.users)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -45,6 +44,7 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
     import httpx
 
     part = target.with_name(target.name + ".part")
+    etag_file = part.with_name(part.name + ".etag")
     timeout = httpx.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT)
     try:
         make_folder(target.parent)
@@ -55,29 +55,20 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
         ):
             _lock(sink, part)
             try:
-                _fill(client, url, sink, _etag_file(part), progress)
+                _fill(client, url, sink, etag_file, progress)
                 sink.flush()
                 _check(part, md5, url)
                 part.replace(target)
             finally:
-                _clean_up(sink, part)
+                if not sink.tell():
+                    part.unlink(missing_ok=True)
+                if not part.exists():
+                    etag_file.unlink(missing_ok=True)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         message = f"{url} could not be downloaded: {str(error) or type(error).__name__}"
         raise DownloadError(message, _AGAIN if part.exists() else _ELSEWHERE) from error
     except OSError as error:
         raise DownloadError(f"{target} could not be written: {error}", _ELSEWHERE) from error
-
-
-def _etag_file(part: Path) -> Path:
-    return part.with_name(part.name + ".etag")
-
-
-def _clean_up(sink: IO[bytes], part: Path) -> None:
-    """Removes an empty part, and an ETag without its part."""
-    if not sink.tell():
-        part.unlink(missing_ok=True)
-    if not part.exists():
-        _etag_file(part).unlink(missing_ok=True)
 
 
 def _lock(sink: IO[bytes], part: Path) -> None:
@@ -98,53 +89,43 @@ def _lock(sink: IO[bytes], part: Path) -> None:
 
 
 def _fill(
-    client: httpx.Client, url: str, sink: IO[bytes], etag_file: Path, progress: Progress | None
+    client: httpx.Client,
+    url: str,
+    sink: IO[bytes],
+    etag_file: Path,
+    progress: Progress | None,
+    *,
+    resume: bool = True,
 ) -> None:
     """Appends the rest of the file to ``sink``; writes it anew if the server cannot resume."""
     done = sink.tell()
-    etag = etag_file.read_text() if done and etag_file.exists() else ""
-    plain = {"Accept-Encoding": "identity"}  # size and checksum are of the bytes sent
-    rest = {**plain, "Range": f"bytes={done}-", "If-Range": etag}
-    for headers in (rest, plain) if etag else (plain,):
-        with client.stream("GET", url, headers=headers) as response:
-            total = _total(response, done)
-            if response.status_code == 206 and headers is rest and total is not None:
-                _copy(response, sink, total, progress)
-                return
-            if response.status_code == 200:
-                sink.truncate(0)
-                sink.seek(0)
-                etag_file.write_text(response.headers.get("ETag", ""))
-                _copy(response, sink, total, progress)
-                return
-            if headers is plain:
-                raise DownloadError(
-                    f"{url}: expected the file, got HTTP status {response.status_code}", _ELSEWHERE
-                )
-
-
-def _total(response: httpx.Response, done: int) -> int | None:
-    """The file's size in bytes; None if not given, or if a part does not begin at byte ``done``."""
-    if response.status_code == 206:
-        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", response.headers.get("Content-Range", ""))
-        return int(match[2]) if match and int(match[1]) == done else None
-    length = response.headers.get("Content-Length", "")
-    return int(length) if length.isdigit() else None
-
-
-def _copy(
-    response: httpx.Response, sink: IO[bytes], total: int | None, progress: Progress | None
-) -> None:
-    for chunk in response.iter_raw():
-        sink.write(chunk)
-        if sink.tell() > LARGEST:
+    etag = etag_file.read_text() if resume and done and etag_file.exists() else ""
+    headers = {"Accept-Encoding": "identity"}  # size and checksum are of the bytes sent
+    if etag:
+        headers |= {"Range": f"bytes={done}-", "If-Range": etag}
+    with client.stream("GET", url, headers=headers) as response:
+        status, content_range = response.status_code, response.headers.get("Content-Range", "")
+        if status == 200:
             sink.truncate(0)
             sink.seek(0)
-            raise DownloadError(
-                f"{response.url}: expected at most {LARGEST:,} bytes, and more came", _ELSEWHERE
-            )
-        if progress:
-            progress("downloading", sink.tell(), total)
+            etag_file.write_text(response.headers.get("ETag", ""))
+        elif etag and not (status == 206 and content_range.startswith(f"bytes {done}-")):
+            _fill(client, url, sink, etag_file, progress, resume=False)
+            return
+        elif not etag:
+            raise DownloadError(f"{url}: expected the file, got HTTP status {status}", _ELSEWHERE)
+        length = response.headers.get("Content-Length", "")
+        total = sink.tell() + int(length) if length.isdigit() else None
+        for chunk in response.iter_raw():
+            sink.write(chunk)
+            if sink.tell() > LARGEST:
+                sink.truncate(0)
+                sink.seek(0)
+                raise DownloadError(
+                    f"{url}: expected at most {LARGEST:,} bytes, and more came", _ELSEWHERE
+                )
+            if progress:
+                progress("downloading", sink.tell(), total)
 
 
 def _check(part: Path, md5: str, url: str) -> None:

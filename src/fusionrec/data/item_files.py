@@ -80,10 +80,7 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
 
 
 def read_items(
-    path: Path,
-    schema: Schema,
-    id_column: str | None = None,
-    categories: Categories | None = None,
+    path: Path, schema: Schema, id_column: str | None = None, categories: Categories | None = None
 ) -> list[Item]:
     """The items of a file: JSON Lines (``.jsonl``, ``.json``), or CSV or TSV with a first line of
     names.

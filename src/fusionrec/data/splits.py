@@ -206,7 +206,7 @@ def item_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
 
 
 def time_splits(
-    dataset: Dataset, quantiles: Sequence[float] = (0.8, 0.9, 1.0), following: int | None = None
+    dataset: Dataset, quantiles: Sequence[float] = (0.8, 0.9, 1.0)
 ) -> tuple[Split, ...]:
     """Trains before an instant and tests on the next ratings of the users known by then.
 
@@ -216,18 +216,14 @@ def time_splits(
     Args:
         dataset: the data set; it must have times.
         quantiles: of the times of all ratings, rising, in (0, 1]; two or more. 1 is the end.
-        following: how many of each user's first ratings in the window to test, equal times in the
-            file's order; all by default.
 
     Raises:
-        UsageError: there are no times, the quantiles are invalid, ``following`` is below 1, or no
-            user rated both before a window and in it.
+        UsageError: there are no times, the quantiles are invalid, or no user rated both before a
+            window and in it.
     """
     q = np.asarray(quantiles, dtype=np.float64)
     if len(q) < 2 or not (q[0] > 0 and q[-1] <= 1 and (np.diff(q) > 0).all()):
         raise UsageError(f"quantiles must rise within (0, 1], two or more, got {list(quantiles)}")
-    if following is not None and following < 1:
-        raise UsageError(f"following must be 1 or more, got {following}")
     times = _times(dataset)
     # Observed times: interpolated ones may round differently on other machines.
     ordered = np.sort(times)
@@ -235,7 +231,7 @@ def time_splits(
     if q[-1] == 1:
         cuts[-1] += 1
     return tuple(
-        _window(dataset, times, (start, end), following, f"time {a:g} to {b:g}")
+        _window(dataset, times, (start, end), f"time {a:g} to {b:g}")
         for start, end, a, b in zip(cuts[:-1], cuts[1:], q[:-1], q[1:], strict=True)
     )
 
@@ -268,20 +264,14 @@ def _hide(dataset: Dataset, side: Literal["user", "item"], hidden: np.ndarray, n
     return split.check(dataset)
 
 
-def _window(
-    dataset: Dataset, times: np.ndarray, window: tuple[int, int], following: int | None, name: str
-) -> Split:
+def _window(dataset: Dataset, times: np.ndarray, window: tuple[int, int], name: str) -> Split:
     past = times < window[0]
     known = np.zeros(len(dataset.users), dtype=bool)
     known[dataset.user[past]] = True
     rows = np.flatnonzero((times >= window[0]) & (times < window[1]) & known[dataset.user])
     if len(rows) == 0 or not past.any():
         raise UsageError(f"split {name}: no user rated both before this window and in it")
-    rows = rows[np.lexsort((rows, times[rows], dataset.user[rows]))]
-    user = dataset.user[rows]
-    rank = np.arange(len(rows)) - np.searchsorted(user, user)  # 0 is a user's first in the window
-    test = rows if following is None else rows[rank < following]
-    return Split(name, np.flatnonzero(past), np.sort(test), disjoint_by="time").check(dataset)
+    return Split(name, np.flatnonzero(past), rows, disjoint_by="time").check(dataset)
 
 
 def _times(dataset: Dataset) -> np.ndarray:

@@ -14,7 +14,6 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.leakage import check_disjoint, check_fingerprint
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
-from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import ItemSets
 from fusionrec.models.presets import AnyRecipe
 from fusionrec.registry import Artifact
@@ -221,8 +220,4 @@ class ModelRater:
         """See ``Rater.predict``."""
         items = self._artifact.item_vectors
         cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
-        predicted = self._artifact.scores.rating(SCALE * cosine.astype(np.float64))
-        head = self._artifact.rating_head
-        if head is None:
-            return predicted
-        return head.rating(user, item, predicted, *self._artifact.schema.rating_range)
+        return self._artifact.ratings(user, item, cosine)

@@ -34,81 +34,51 @@ class PublishedResult:
 _OWN = "own earlier measurement"
 _FILMS = "ranks 3,416 or 3,706 films"
 _REPORTED = "split as its authors report it"
+_TARGET_TIME = "reads the time of the target: not comparable"
+_DAY = "also reads the day: not comparable"
+_SASREC = "antklen/sasrec-bert4rec-recsys23"
 
 
-def _next(hr: float, ndcg: float) -> dict[str, float]:
-    return {"hr@10": hr, "ndcg@10": ndcg}
+def _next(
+    name: str, hr: float, ndcg: float, source: str, note: str = "", row: str = ""
+) -> PublishedResult:
+    return PublishedResult("next-item", name, {"hr@10": hr, "ndcg@10": ndcg}, source, note, row)
 
 
-def _users(ndcg: float, liked: float, hr: float, hr_liked: float) -> dict[str, float]:
+def _rating(name: str, rmse: float, source: str, note: str = "", row: str = "") -> PublishedResult:
+    return PublishedResult("rating", name, {"rmse": rmse}, source, note, row)
+
+
+def _users(
+    name: str, row: str, ndcg: float, liked: float, hr: float = 0.0, hr_liked: float = 0.0
+) -> PublishedResult:
     figures = {"ndcg@10": ndcg, "hr@10": hr, "ndcg@10 liked": liked, "hr@10 liked": hr_liked}
-    return {name: value for name, value in figures.items() if value}
+    known = {metric: value for metric, value in figures.items() if value}
+    return PublishedResult("new-user", name, known, _OWN, row=row)
 
 
 PUBLISHED = (
-    PublishedResult("next-item", "popularity", _next(0.037, 0.018), _OWN, row="popular"),
-    PublishedResult("next-item", "EASE, whole history", _next(0.096, 0.047), _OWN, row="ease"),
-    PublishedResult(
-        "next-item",
-        "SASRec, 1 negative, BCE",
-        _next(0.250, 0.134),
-        "antklen/sasrec-bert4rec-recsys23",
-        _FILMS,
-    ),
-    PublishedResult(
-        "next-item", "BERT4Rec", _next(0.292, 0.162), "blondered/bert4rec_repro", _FILMS
-    ),
-    PublishedResult("next-item", "gSASRec", _next(0.300, 0.173), "asash/gSASRec-pytorch", _FILMS),
-    PublishedResult(
-        "next-item", "eSASRec", _next(0.313, 0.177), "blondered/transformer_benchmark", _FILMS
-    ),
-    PublishedResult(
-        "next-item",
-        "SASRec, 3,000 negatives",
-        _next(0.316, 0.186),
-        "antklen/sasrec-bert4rec-recsys23",
-        _FILMS,
-    ),
-    PublishedResult(
-        "next-item",
-        "HSTU-large",
-        _next(0.364, 0.216),
-        "RecTools, HSTU tutorial",
-        "reads the time of the target: not comparable",
-    ),
-    PublishedResult("rating", "global, user and item bias", {"rmse": 0.907}, _OWN, row="bias"),
-    PublishedResult("rating", "kNN-baseline", {"rmse": 0.895}, "Surprise", "5 folds"),
-    PublishedResult("rating", "SVD", {"rmse": 0.873}, "Surprise", "5 folds"),
-    PublishedResult("rating", "SVD++", {"rmse": 0.862}, "Surprise", "5 folds"),
-    PublishedResult("rating", "GC-MC", {"rmse": 0.832}, "GC-MC", _REPORTED),
-    PublishedResult("rating", "I-AutoRec", {"rmse": 0.831}, "AutoRec", _REPORTED),
-    PublishedResult("rating", "GHRS", {"rmse": 0.833}, "GHRS", _REPORTED),
-    PublishedResult("rating", "SparseFC", {"rmse": 0.824}, "SparseFC", _REPORTED),
-    PublishedResult("rating", "GLocal-K", {"rmse": 0.823}, "GLocal-K", _REPORTED),
-    PublishedResult(
-        "rating",
-        "SVD++ flipped, ordered probit",
-        {"rmse": 0.814},
-        "myFM",
-        "also reads the day: not comparable",
-    ),
-    PublishedResult(
-        "new-user", "most popular", _users(0.482, 0.403, 0.935, 0.898), _OWN, row="popular"
-    ),
-    PublishedResult(
-        "new-user",
-        "most popular of the profile's group",
-        _users(0.498, 0.419, 0.0, 0.0),
-        _OWN,
-        row="popular-by-group",
-    ),
-    PublishedResult(
-        "new-user",
-        "ridge on the profile",
-        _users(0.501, 0.424, 0.944, 0.909),
-        _OWN,
-        row="profile-ridge",
-    ),
+    _next("popularity", 0.037, 0.018, _OWN, row="popular"),
+    _next("EASE, whole history", 0.096, 0.047, _OWN, row="ease"),
+    _next("SASRec, 1 negative, BCE", 0.250, 0.134, _SASREC, _FILMS),
+    _next("BERT4Rec", 0.292, 0.162, "blondered/bert4rec_repro", _FILMS),
+    _next("gSASRec", 0.300, 0.173, "asash/gSASRec-pytorch", _FILMS),
+    _next("eSASRec", 0.313, 0.177, "blondered/transformer_benchmark", _FILMS),
+    _next("SASRec, 3,000 negatives", 0.316, 0.186, _SASREC, _FILMS),
+    _next("HSTU-large", 0.364, 0.216, "RecTools, HSTU tutorial", _TARGET_TIME),
+    _rating("global, user and item bias", 0.907, _OWN, row="bias"),
+    _rating("kNN-baseline", 0.895, "Surprise", "5 folds"),
+    _rating("SVD", 0.873, "Surprise", "5 folds"),
+    _rating("SVD++", 0.862, "Surprise", "5 folds"),
+    _rating("GC-MC", 0.832, "GC-MC", _REPORTED),
+    _rating("I-AutoRec", 0.831, "AutoRec", _REPORTED),
+    _rating("GHRS", 0.833, "GHRS", _REPORTED),
+    _rating("SparseFC", 0.824, "SparseFC", _REPORTED),
+    _rating("GLocal-K", 0.823, "GLocal-K", _REPORTED),
+    _rating("SVD++ flipped, ordered probit", 0.814, "myFM", _DAY),
+    _users("most popular", "popular", 0.482, 0.403, 0.935, 0.898),
+    _users("most popular of the profile's group", "popular-by-group", 0.498, 0.419),
+    _users("ridge on the profile", "profile-ridge", 0.501, 0.424, 0.944, 0.909),
 )
 
 

@@ -134,11 +134,7 @@ class _State:
         makers: Mapping[str, Make] = self.protocol.baselines(self.dataset, run.seed)
         for name in names:
             self.log(f"  {name}")
-            self._timed(
-                name,
-                lambda make: self.protocol.measure_baseline(self.dataset, run, self.options, make),
-                makers[name],
-            )
+            self._timed(name, self.protocol.measure_baseline, run, makers[name])
         if self.source is None:
             return
         what = "interactions" if self.dataset.schema.events else "ratings"
@@ -149,16 +145,14 @@ class _State:
         name = self.source.name
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
         self.clocked = artifact.reads_clock and self.protocol.clocked
-        self._timed(
-            name,
-            lambda model: self.protocol.measure_model(self.dataset, run, self.options, model),
-            artifact,
-        )
+        self._timed(name, self.protocol.measure_model, run, artifact)
         self._search(run, artifact, home)
 
-    def _timed(self, name: str, measure: Callable[[Any], RunMetrics], of: Any) -> None:
+    def _timed(
+        self, name: str, measure: Callable[..., RunMetrics], run: SplitRun, model: Any
+    ) -> None:
         began = time.monotonic()
-        self.values.setdefault(name, []).append(measure(of))
+        self.values.setdefault(name, []).append(measure(self.dataset, run, self.options, model))
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
 
     def _search(self, run: SplitRun, artifact: Artifact, home: Path) -> None:
@@ -233,7 +227,7 @@ def _notes(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> li
     notes = protocol.notes(dataset)
     served = protocol.baselines(dataset, 0)
     # Data without repeated interactions does not lack anything for that baseline.
-    left_out = [b for b in protocol.baseline_names() if b not in served and b != TAKEN_BEFORE]
+    left_out = [b for b in protocol.baseline_names if b not in served and b != TAKEN_BEFORE]
     if left_out and options.baselines is None:
         notes.append(f"{dataset.name} cannot serve the baselines {', '.join(left_out)}")
     if options.validation:

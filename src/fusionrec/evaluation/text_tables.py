@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
-from fusionrec.evaluation.metrics_table import MetricsRow
 from fusionrec.evaluation.result import Result
 
 MAX_METRICS = 6  # in one table
@@ -25,9 +25,12 @@ def tables(result: Result) -> list[TextTable]:
     """Tables of user metrics, list metrics, comparisons and published results."""
     first = result.rows[0].runs[0]
     made = []
-    title = f"{result.protocol} · {result.data} · {_splits(result)} · {result.users:,} users"
-    for number, names in enumerate(_chunks(list(first.values))):
-        made.append(_figures(result, names, title, with_marks=number == 0))
+    splits = result.runs[0] if len(result.runs) == 1 else f"mean of {len(result.runs)} runs"
+    title = f"{result.protocol} · {result.data} · {splits} · {result.users:,} users"
+    names = list(first.values)
+    for start in range(0, len(names), MAX_METRICS):
+        part = names[start : start + MAX_METRICS]
+        made.append(_figures(result, part, title, with_marks=start == 0))
     if first.lists:
         made.append(_figures(result, list(first.lists), "the lists", with_marks=False))
     if result.comparisons:
@@ -43,22 +46,14 @@ def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: boo
     if with_marks and result.comparisons:
         header.append("against the best baseline")
         for row, line in zip(result.rows, rows, strict=True):
-            line.append(_marks(result, row))
+            own = [c for c in result.comparisons if c.model == row.name]
+            line.append("; ".join(f"{c.metric} {c.mark}" for c in own))
     if with_marks and result.published:
         header.append("known figure")
         for row, line in zip(result.rows, rows, strict=True):
-            line.append(_published_figures(result, row))
+            known = [a.figures.items() for a in result.published if a.row == row.name]
+            line.append("; ".join(f"{m} {v:.3f}" for m, v in chain(*known)))
     return TextTable(title, header, rows)
-
-
-def _marks(result: Result, row: MetricsRow) -> str:
-    own = [c for c in result.comparisons if c.model == row.name]
-    return "; ".join(f"{c.metric} {c.mark}" for c in own)
-
-
-def _published_figures(result: Result, row: MetricsRow) -> str:
-    own = [a for a in result.published if a.row == row.name]
-    return "; ".join(f"{m} {v:.3f}" for a in own for m, v in a.figures.items())
 
 
 def _comparisons(result: Result) -> TextTable:
@@ -86,14 +81,6 @@ def _published(result: Result) -> TextTable:
     return TextTable(
         f"known figures of {result.data}", ["model", *metrics, "source", "differs"], rows
     )
-
-
-def _chunks(names: list[str]) -> list[list[str]]:
-    return [names[start : start + MAX_METRICS] for start in range(0, len(names), MAX_METRICS)]
-
-
-def _splits(result: Result) -> str:
-    return result.runs[0] if len(result.runs) == 1 else f"mean of {len(result.runs)} runs"
 
 
 def number(value: float, digits: int = 4) -> str:

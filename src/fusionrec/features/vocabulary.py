@@ -88,7 +88,10 @@ def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -
         known = values[np.isfinite(values)]
         if field.buckets or not len(known):
             return Vocabulary(edges=_edges(known))
-        return _spread(known)
+        largest = float(np.abs(known).max())
+        unit = largest if largest > _SQUARED else 1.0  # sums and squares stay finite
+        mean, std = unit * float(np.mean(known / unit)), unit * float(np.std(known / unit))
+        return Vocabulary(mean=mean, std=std or 1.0)
     if field.kind == "text":
         texts = [tokenize(text or "") for text in column]
         counts = Counter(word for words in texts for word in set(words))
@@ -112,14 +115,6 @@ def _most_frequent(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
 def numbers(values: Sequence[Any]) -> np.ndarray:
     """Numbers, float64 [n]; NaN where not known."""
     return np.array([math.nan if v is None else float(v) for v in values], dtype=np.float64)
-
-
-def _spread(known: np.ndarray) -> Vocabulary:
-    """Mean and deviation of some numbers, float64 [n]."""
-    largest = float(np.abs(known).max())
-    unit = largest if largest > _SQUARED else 1.0  # sums and squares stay finite
-    mean, std = unit * float(np.mean(known / unit)), unit * float(np.std(known / unit))
-    return Vocabulary(mean=mean, std=std or 1.0)
 
 
 def _edges(known: np.ndarray) -> tuple[float, ...]:

@@ -12,15 +12,7 @@ from fusionrec.index.connection import Place, place_from
 from fusionrec.index.exact import ExactIndex, Hits
 from fusionrec.index.filter_columns import FilterColumns, mask
 from fusionrec.index.filter_parser import parse, read_conditions
-from fusionrec.index.filters import (
-    AllOf,
-    AnyOf,
-    Between,
-    Condition,
-    NoneOf,
-    Only,
-    Without,
-)
+from fusionrec.index.filters import AllOf, AnyOf, Between, Condition, NoneOf, Only, Without
 from fusionrec.index.milvus_index import MilvusIndex
 from fusionrec.index.milvus_lite import move_aside
 from fusionrec.index.milvus_store import CollectionInfo, MilvusStore

@@ -106,9 +106,7 @@ class Place(Settings):
 
 
 def place_from(
-    given: Mapping[str, str],
-    environment: Mapping[str, str] | None = None,
-    file: Path | None = None,
+    given: Mapping[str, str], environment: Mapping[str, str] | None = None, file: Path | None = None
 ) -> Place:
     """Reads the place from options, environment and a settings file.
 
@@ -130,9 +128,8 @@ def place_from(
             settings.pop("token", None)  # else the token of a lower layer would win
         settings.update(layer)
     for name in _SECRET:
-        if not isinstance(
-            settings.get(name, ""), str
-        ):  # checked here, so that the message lacks the value
+        # Checked here, so that the message lacks the value.
+        if not isinstance(settings.get(name, ""), str):
             raise ConfigError(f"milvus.{name} must be a text in quotes")
     if isinstance(settings.get("timeout"), str):
         try:

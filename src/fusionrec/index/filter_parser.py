@@ -60,10 +60,7 @@ def parse(schema: Schema, name: str, text: str, operator: Operator = "=") -> Fie
 
 
 def read_conditions(
-    schema: Schema,
-    written: Iterable[str],
-    only: Sequence[str] = (),
-    without: Sequence[str] = (),
+    schema: Schema, written: Iterable[str], only: Sequence[str] = (), without: Sequence[str] = ()
 ) -> list[Condition]:
     """Reads conditions that must all be met, and joins those of one kind and field.
 
@@ -150,6 +147,5 @@ def _choice(field: Field, text: str) -> str:
             return value
     names = list(dict.fromkeys([*field.choices, *field.choices.values()]))
     raise UsageError(
-        f"{field.flag} has no value {text!r}",
-        hint=hint(text, names, f"{field.flag} is one of"),
+        f"{field.flag} has no value {text!r}", hint=hint(text, names, f"{field.flag} is one of")
     )

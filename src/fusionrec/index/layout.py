@@ -99,14 +99,8 @@ def layout_of(schema: Schema, items: Table) -> Layout:
     columns: list[Column] = []
     fields = filter_fields(schema)
     if schema.title and schema.title not in {f.name for f in fields}:
-        columns.append(
-            Column(
-                _unused_name(schema.title, columns),
-                "varchar",
-                schema.title,
-                max_bytes=MAX_LABEL_BYTES,
-            )
-        )
+        name = _unused_name(schema.title, columns)
+        columns.append(Column(name, "varchar", schema.title, max_bytes=MAX_LABEL_BYTES))
     for number, field in enumerate(fields):
         # Later fields need up to two columns each, whatever this one takes.
         left = MAX_COLUMNS - 3 - len(columns) - 2 * (len(fields) - number - 1)

@@ -164,11 +164,7 @@ class MilvusIndex:
         layout = layout_of(schema, items)
         store = MilvusStore(place, create=False)
         try:
-            if not store.has(name):
-                raise StoreMissingError(
-                    f"{store.place} has no collection {name}",
-                    code="not_indexed",
-                )
+            store.check_exists(name)
             index = cls(store, name, items, exact, layout)
             index._rows = rows
             index._verify_note(checksum)
@@ -215,9 +211,10 @@ class MilvusIndex:
         if not is_exact(self.kind) and filtered and self.store.server.lite:
             # Lite's graph may miss all of the nearest items, and saves no time.
             return self._exact.search(query, k, where, excluded)
-        # Rows to leave out go into the condition, or are dropped from Milvus' results.
+        # Rows to leave out go into the condition, or are dropped from Milvus' results: a server
+        # takes longer to parse a long list than to send as many rows, Lite does not.
         by_condition, dropped = excluded, excluded[:0]
-        if self._drops_locally(k, len(excluded)):
+        if k + len(excluded) + SLACK <= MAX_LIMIT and not self.store.server.lite:
             by_condition, dropped = dropped, by_condition
         rows, scores = self._candidates(
             query, k, expression(where, by_condition, self._layout), dropped
@@ -235,12 +232,6 @@ class MilvusIndex:
             rounded=is_rounded(self.kind),
         )
         return rank_exactly(query, self._exact.vectors, rows, k)
-
-    def _drops_locally(self, k: int, excluded: int) -> bool:
-        """Whether to drop the rows to leave out here instead of by a condition: a server takes
-        longer to parse a long list than to send as many rows, Lite does not.
-        """
-        return k + excluded + SLACK <= MAX_LIMIT and not self.store.server.lite
 
     def _candidates(
         self, query: np.ndarray, k: int, expression: str, dropped: np.ndarray

@@ -141,7 +141,7 @@ class MilvusStore:
         Raises:
             StoreMissingError: there is no such collection.
         """
-        self._check_exists(name)
+        self.check_exists(name)
         method = "create_alias" if self.active() is None else "alter_alias"
         self._call(method, name, ALIAS, reading=False)
 
@@ -154,7 +154,7 @@ class MilvusStore:
         """
         if not name.startswith(PREFIX):
             raise UsageError(f"{name} is not a collection of this project")
-        self._check_exists(name)
+        self.check_exists(name)
         if name == self.active():
             raise UsageError(
                 f"{name} is the active collection of {self.place}",
@@ -162,7 +162,8 @@ class MilvusStore:
             )
         self._call("drop_collection", name, reading=False)
 
-    def _check_exists(self, name: str) -> None:
+    def check_exists(self, name: str) -> None:
+        """Raises StoreMissingError where there is no collection of this name."""
         if not self.has(name):
             raise StoreMissingError(f"{self.place} has no collection {name}", code="not_indexed")
 
@@ -229,7 +230,10 @@ class MilvusStore:
         self._call("flush", name, reading=False, timeout=_LONG)
         patience = _STALL + n * _ROW_STALL
         before, end = -1, time.monotonic() + patience
-        while (done := self._indexed(name)) < n:
+        while True:
+            done = self.server.indexed_rows(self._call("describe_index", name, VECTOR))
+            if done >= n:
+                break
             if done > before:
                 before, end = done, time.monotonic() + patience
                 progress(done)
@@ -242,10 +246,6 @@ class MilvusStore:
             time.sleep(_POLL)
         progress(n)
         self.load(name)
-
-    def _indexed(self, name: str) -> int:
-        """Rows in the vector index, as far as Milvus reports them."""
-        return self.server.indexed_rows(self._call("describe_index", name, VECTOR))
 
     def load(self, name: str) -> None:
         """Loads a collection, so that it can be searched.

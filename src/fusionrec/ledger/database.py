@@ -6,7 +6,7 @@ import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -91,14 +91,19 @@ class Database:
             LedgerError: the database cannot be used, or is a newer program's; nothing was written.
         """
         deadline = time.monotonic() + self._wait  # for all locks together
-        with self._translated_errors(), fork_safety.connection_in_use(), self._exclusive():
+        exclusive = (
+            nullcontext() if self.file is None else write_lock(self.file).acquire(self._wait)
+        )
+        with self._translated_errors(), fork_safety.connection_in_use(), exclusive:
             self._location.create_file()
             with self._engine.connect() as connection:
-                if self._location.file is not None:
-                    _write_ahead(connection, deadline - time.monotonic())
+                if self.is_file and not connection.info.get("writes"):
+                    # Once per connection: writers then do not block readers.
+                    write_ahead(_driver(connection), deadline - time.monotonic())
+                    connection.info["writes"] = True
                 with connection.begin():
-                    locked = _lock(connection, deadline - time.monotonic())
-                    if schema_number(connection, lock=not locked) < SCHEMA:
+                    _lock(connection, deadline - time.monotonic())
+                    if schema_number(connection) < SCHEMA:
                         migrate(connection)
                     return change(connection)
 
@@ -128,11 +133,6 @@ class Database:
             self._engine.dispose()
             if self._change_detector is not None:
                 self._change_detector.dispose()
-
-    def _exclusive(self) -> AbstractContextManager[None]:
-        if self.file is None:
-            return nullcontext()
-        return write_lock(self.file).acquire(self._wait)
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -191,27 +191,16 @@ def _driver(connection: Connection) -> Any:
     return connection.connection.driver_connection
 
 
-def _lock(connection: Connection, wait: float) -> bool:
+def _lock(connection: Connection, wait: float) -> None:
     """Locks the ledger for one writer, so that numbers become visible in rising order, and what a
-    writer has read stays true until it writes. False for databases other than SQLite and
-    PostgreSQL: there the caller locks the schema's row.
+    writer has read stays true until it writes.
     """
     if connection.dialect.name == "sqlite":
         begin(_driver(connection), wait)
-    elif connection.dialect.name == "postgresql":
+    else:
         milliseconds = max(round(1000 * wait), 1)  # 0 would be no limit
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds}ms'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7089071923301224556)")
-    else:
-        return False
-    return True
-
-
-def _write_ahead(connection: Connection, wait: float) -> None:
-    """Switches to write-ahead logging, once per connection; writers then do not block readers."""
-    if not connection.info.get("writes"):
-        write_ahead(_driver(connection), wait)
-        connection.info["writes"] = True
 
 
 def _read_migrated_copy(connection: Connection, query: Callable[[Connection], T]) -> T:

@@ -77,7 +77,9 @@ def change_items(
         text = None
         if content is not None:
             newer = before.content if since is not None and before.number > since else None
-            merged = _merged_content(content, newer, changed.get(item, frozenset()))
+            # Attributes that the change does not name keep what was written since.
+            values, named = json.loads(newer or "{}"), changed.get(item, frozenset())
+            merged = {n: v if n in named else values.get(n, v) for n, v in content.items()}
             text = json.dumps(merged, sort_keys=True)  # equal contents are equal texts
         withdrawn = text is None or (before.withdrawn and not restore)
         same = before.withdrawn == withdrawn and text in (None, before.content)
@@ -86,17 +88,6 @@ def change_items(
     if rows:
         connection.execute(item_changes.insert(), rows)
     return len(rows)
-
-
-def _merged_content(
-    content: Mapping[str, Any], newer: str | None, changed: frozenset[str]
-) -> Mapping[str, Any]:
-    """A content with the values of a newer one, if there is one, for attributes outside
-    ``changed``.
-    """
-    values = json.loads(newer) if newer else {}
-    return {name: content[name] if name in changed else values.get(name, content[name])
-            for name in content}  # fmt: skip
 
 
 def withdrawn(connection: Connection, items: Sequence[str]) -> frozenset[str]:

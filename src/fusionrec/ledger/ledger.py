@@ -26,8 +26,7 @@ from fusionrec.ledger.records import (
 
 class Ledger:
     """The ledger of a workspace: a SQLite file or a PostgreSQL database, which any number of
-    processes may open, any number of times. Other databases with an SQLAlchemy driver are accepted,
-    but not tested.
+    processes may open, any number of times.
 
     Every write is on disk before the call returns; a server must not have ``synchronous_commit``
     switched off. The first write creates the ledger; until then reads find nothing. Every method

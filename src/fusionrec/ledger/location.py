@@ -18,6 +18,7 @@ from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
 _POOL_SIZE = 8  # connections that stay open
+_DRIVERS = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
 
 
@@ -40,7 +41,8 @@ class Location:
         """The location at a path, or at a URL as SQLAlchemy reads it.
 
         Raises:
-            LedgerError: the URL is of no known form, or of a database that keeps nothing.
+            LedgerError: the URL is of no known form, of another database, or of one that keeps
+                nothing.
         """
         if isinstance(location, Path):
             return cls(str(location), location.absolute(), None)
@@ -54,7 +56,10 @@ class Location:
             ) from None
         if url.get_backend_name() == "sqlite":
             return cls._file_of(url)
-        _check_driver(url)
+        if url.drivername not in _DRIVERS:
+            raise LedgerError(
+                f"a ledger is in SQLite or PostgreSQL, not in {url.drivername!r}", hint=_FORMS
+            )
         # Of the options only the host is shown: it may be the folder of a socket.
         shown = url.set(query={n: v for n, v in url.query.items() if n == "host"})
         return cls(f"at {shown.render_as_string(hide_password=True)}", None, url)
@@ -82,19 +87,15 @@ class Location:
         if self.file is not None:
             return _file_engine(self.file, wait)
         assert self.url is not None
-        options: dict[str, Any] = {}
-        if self.url.get_backend_name() == "postgresql":
-            # A snapshot from before the lock would miss what was written while waiting.
-            options["isolation_level"] = "READ COMMITTED"
-            if self.url.get_driver_name().startswith("psycopg"):
-                options["connect_args"] = {"connect_timeout": math.ceil(wait)}
         return create_engine(
             self.url,
             pool_size=_POOL_SIZE,
             pool_timeout=wait,
             pool_pre_ping=True,  # a server may have been restarted
             hide_parameters=True,
-            **options,
+            # A snapshot from before the lock would miss what was written while waiting.
+            isolation_level="READ COMMITTED",
+            connect_args={"connect_timeout": math.ceil(wait)},
         )
 
     def create_file(self) -> None:
@@ -115,15 +116,6 @@ class Location:
                 connect(file, "rwc", WAIT).close()
             finally:
                 Path(fresh).unlink()
-
-
-def _check_driver(url: URL) -> None:
-    try:
-        asynchronous = url.get_dialect().is_async
-    except exc.NoSuchModuleError:
-        raise LedgerError(f"no database is known as {url.drivername!r}", hint=_FORMS) from None
-    if asynchronous:
-        raise LedgerError(f"the driver {url.drivername!r} is an asynchronous one", hint=_FORMS)
 
 
 def _file_engine(file: Path, wait: float) -> Engine:

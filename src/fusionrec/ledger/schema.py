@@ -26,7 +26,7 @@ from sqlalchemy.schema import CreateColumn
 from fusionrec.errors import LedgerError
 from fusionrec.ledger.records import MAX_ID_LENGTH
 
-_CHUNK_SIZE = 500  # values in one condition, which every database accepts
+_CHUNK_SIZE = 500  # values in one condition, which both databases accept
 
 # 1: only activations and item_changes, without a schema number. New tables and columns need a new
 # number here and nothing else; any other change needs code in `migrate`.
@@ -127,20 +127,15 @@ keys = Table(
 )
 
 
-def schema_number(connection: Connection, *, lock: bool = False) -> int:
+def schema_number(connection: Connection) -> int:
     """The number of the database's schema; 0 where there is no ledger.
-
-    Args:
-        connection: to the database.
-        lock: whether to lock the number's row until the transaction ends.
 
     Raises:
         LedgerError: it is of a newer program.
     """
     number = None
     if connection.info.get("schema") or inspect(connection).has_table(schema.name):
-        query = select(schema.c.number)
-        number = connection.execute(query.with_for_update() if lock else query).scalar()
+        number = connection.execute(select(schema.c.number)).scalar()
     if number is None:
         return int(any(inspect(connection).has_table(t.name) for t in (activations, item_changes)))
     if number > SCHEMA:

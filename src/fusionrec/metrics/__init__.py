@@ -21,7 +21,14 @@ from fusionrec.metrics.beyond_accuracy import (
 from fusionrec.metrics.full_ranking import Ranking, top
 from fusionrec.metrics.item_sets import ItemSets
 from fusionrec.metrics.rating import mae, rmse
-from fusionrec.metrics.summary import CatalogStats, by_group, by_stratum, figures, mean
+from fusionrec.metrics.summary import (
+    CatalogStats,
+    by_group,
+    by_stratum,
+    figures,
+    list_figures,
+    mean,
+)
 
 __all__ = [
     "CatalogStats",
@@ -35,6 +42,7 @@ __all__ = [
     "exposure",
     "figures",
     "gini",
+    "list_figures",
     "mae",
     "mean",
     "novelty",

@@ -46,14 +46,14 @@ class Ranked:
 
         Deshpande and Karypis, Item-based top-N recommendation algorithms, TOIS 2004.
         """
-        return self._nan_without_relevant(self._first() <= _checked(k))
+        return self._nan_without_relevant(self._first() <= check_k(k))
 
     def recall(self, k: int) -> np.ndarray:
         """Recall@k: the share of the relevant items that are among the first k.
 
         Manning, Raghavan and Schütze, Introduction to Information Retrieval, 2008, section 8.3.
         """
-        return self._mean_over_relevant(self.ranks <= _checked(k))
+        return self._mean_over_relevant(self.ranks <= check_k(k))
 
     def ndcg(self, k: int) -> np.ndarray:
         """NDCG@k: ``sum(1 / log2(rank + 1))`` over ranks up to k, over that of an ideal list.
@@ -61,7 +61,7 @@ class Ranked:
         Järvelin and Kekäläinen, Cumulated gain-based evaluation of IR techniques, TOIS 2002, with
         gains of 0 and 1 and the discount of Burges et al., ICML 2005.
         """
-        gain = np.where(self.ranks <= _checked(k), 1 / np.log2(self.ranks + 1), 0.0)
+        gain = np.where(self.ranks <= check_k(k), 1 / np.log2(self.ranks + 1), 0.0)
         length = min(k, int(self.counts.max(initial=0)))
         ideal = np.r_[np.nan, np.cumsum(1 / np.log2(np.arange(2, length + 2)))]
         return np.asarray(self._sum(gain) / ideal[np.minimum(self.counts, length)])
@@ -73,7 +73,7 @@ class Ranked:
         divisor is the number of relevant items, also where that is more than k.
         """
         position = np.arange(len(self.ranks)) - np.repeat(self.offsets[:-1], self.counts) + 1
-        precision = np.where(self.ranks <= _checked(k), position / self.ranks, 0.0)
+        precision = np.where(self.ranks <= check_k(k), position / self.ranks, 0.0)
         return self._mean_over_relevant(precision)
 
     def reciprocal_rank(self) -> np.ndarray:
@@ -136,7 +136,8 @@ class Ranked:
         return np.where(self.counts > 0, value, np.nan)
 
 
-def _checked(k: int) -> int:
+def check_k(k: int) -> int:
+    """The number itself; a UsageError if it is below 1."""
     if k < 1:
         raise UsageError(f"k must be 1 or more, got {k}")
     return k

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.metrics.accuracy import Ranked
+from fusionrec.metrics.accuracy import Ranked, check_k
 from fusionrec.metrics.item_sets import ItemSets
 
 
@@ -22,7 +22,7 @@ def top(scores: np.ndarray, k: int) -> np.ndarray:
     Raises:
         UsageError: a score is NaN, or k is below 1.
     """
-    _check_k(k)
+    check_k(k)
     scores = _floats(scores)
     items = scores.shape[1]
     k = min(k, items)
@@ -62,7 +62,7 @@ class Ranking:
         candidates: np.ndarray | None = None,
         tie_order: np.ndarray | None = None,
     ) -> None:
-        _check_k(k)
+        check_k(k)
         _check_sets(relevant, items, exclude)
         if candidates is not None:
             if candidates.dtype != bool or candidates.shape != (items,):
@@ -232,11 +232,6 @@ def _floats(scores: np.ndarray) -> np.ndarray:
     if np.isnan(floats).any():
         raise UsageError("a score is NaN, so there is no ranking")
     return floats
-
-
-def _check_k(k: int) -> None:
-    if k < 1:
-        raise UsageError(f"k must be 1 or more, got {k}")
 
 
 def _check_sets(relevant: ItemSets, items: int, exclude: ItemSets | None) -> None:

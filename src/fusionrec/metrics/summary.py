@@ -60,7 +60,7 @@ def figures(
     if catalog is not None:
         for k in ks:
             if k <= ranked.best.shape[1]:
-                metrics |= _of_lists(ranked.best[:, :k], catalog, k)
+                metrics |= list_figures(ranked.best[:, :k], catalog, k)
     return metrics
 
 
@@ -118,7 +118,8 @@ def mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _of_lists(best: np.ndarray, catalog: CatalogStats, k: int) -> dict[str, float]:
+def list_figures(best: np.ndarray, catalog: CatalogStats, k: int) -> dict[str, float]:
+    """The metrics of lists in ``figures``, of lists of length k, int [users, k]."""
     count, members = catalog.count, catalog.members
     shown = beyond_accuracy.exposure(best, len(count))
     if len(shown) > len(count):

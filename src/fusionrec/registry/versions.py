@@ -81,10 +81,7 @@ def load(
     """
     names = [f"v{number}" for number in version_numbers(workspace.models)]
     if not names:
-        raise ArtifactError(
-            f"the workspace {workspace.home} has no model yet",
-            code="no_model",
-        )
+        raise ArtifactError(f"the workspace {workspace.home} has no model yet", code="no_model")
     if version is not None and version not in names:
         raise UsageError(f"there is no version {version!r}; there are {', '.join(names)}")
     if version is None:

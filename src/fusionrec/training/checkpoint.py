@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from fusionrec.errors import TrainingError
@@ -71,7 +71,8 @@ class Checkpoint:
             return None
         hint = "start afresh without --resume, or give the settings and data it was begun with"
         try:
-            note = _metadata(path)
+            with safe_open(path, "np") as file:
+                note = file.metadata()
             checkpoint = cls(json.loads(note["run"]), json.loads(note["progress"]), load_file(path))
         except Exception as error:  # safetensors raises its own kinds for a damaged file
             raise TrainingError(f"{path} is not a checkpoint: {error}", hint) from error
@@ -86,13 +87,3 @@ class Checkpoint:
     def remove(folder: Path) -> None:
         """Removes the checkpoint, once its training has been published."""
         (folder / STATE).unlink(missing_ok=True)
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    # The file begins with the length of a JSON header (safetensors' format), 8 bytes little-endian.
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 0 < length < 100_000_000:
-            raise ValueError("no header")
-        metadata: dict[str, str] = json.loads(file.read(length))["__metadata__"]
-    return metadata

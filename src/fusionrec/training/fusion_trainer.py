@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from fusionrec.metrics import rmse
 from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.fusion_network import FusionNetwork
-from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.loop import LOWER, Trainer, adamw
 from fusionrec.training.progress import MetricInfo
 
 
@@ -28,18 +27,18 @@ class FusionTrainer(Trainer):
 
     settings: TrainingSettings
     recipe: Recipe
+    batches: Blocks
     network: FusionNetwork
 
     def build(self, rows: np.ndarray) -> None:
-        """See ``Trainer.build``."""
         name = "error in stars" if self.recipe.rates else "loss"
         unit = "events" if self.dataset.schema.events else "ratings"
         self.metric = MetricInfo(name, name, rising=False, unit=unit)
         self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
         self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
-        self.blocks = self._blocks()
-        self.optimizer = self._optimizer()
+        self.batches = self._blocks()
+        self.optimizer = adamw(self.network, self.settings, lambda name: "embedding" in name)
 
     def _blocks(self) -> Blocks:
         s, data = self.settings, self.dataset
@@ -57,33 +56,7 @@ class FusionTrainer(Trainer):
             pair = user.astype(np.int64) * len(data.items) + item
             _, index, count = np.unique(pair, return_inverse=True, return_counts=True)
             weight = (weight / count[index]).astype(np.float32)
-        return Blocks(
-            user,
-            item,
-            rating,
-            weight,
-            batch=s.batch,
-            seed=s.seed,
-            all_items=s.all_items,
-        )
-
-    def _optimizer(self) -> paddle.optimizer.AdamW:
-        parameters = dict(self.network.named_parameters())
-        decayed = {p.name for name, p in parameters.items() if "embedding" in name}
-        return paddle.optimizer.AdamW(
-            learning_rate=self.settings.learning_rate,
-            parameters=list(parameters.values()),
-            weight_decay=self.settings.weight_decay,
-            apply_decay_param_fun=decayed.__contains__,
-        )
-
-    def steps(self) -> int:
-        """See ``Trainer.steps``."""
-        return len(self.blocks)
-
-    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """See ``Trainer.batches``."""
-        return self.blocks.epoch(epoch, start)
+        return Blocks(user, item, rating, weight, batch=s.batch, seed=s.seed, all_items=s.all_items)
 
     def loss(
         self, batch: Batch, rng: np.random.Generator
@@ -114,11 +87,9 @@ class FusionTrainer(Trainer):
 
     @property
     def towers(self) -> dict[Side, nn.Layer]:
-        """See ``Trainer.towers``."""
         return dict(self.network.towers)
 
     def manifest_fields(self) -> dict[str, Any]:
-        """See ``Trainer.manifest_fields``."""
         if self.recipe.rates:
             return {}
         return {"score": {"kind": "ranking"}}  # not trained on ratings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
-from fusionrec.models.presets import AnyRecipe
+from fusionrec.models.presets import AnyRecipe, RatingSettings, TrainingSettings
+from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.process import defer_interrupts, prepare_process
@@ -29,6 +30,7 @@ from fusionrec.training.progress import (
     TrainingState,
     learning_rate,
 )
+from fusionrec.training.windows import Windows
 
 LOWER = "a lower training.learning_rate usually helps"
 
@@ -59,6 +61,7 @@ class Trainer(ABC):
         settings: of the training.
         rows, holdout: int, the rows trained on and those for validation.
         encoder: fitted on ``rows``.
+        batches: the minibatches of each epoch.
         network: everything that is learned.
         optimizer: of the network.
         team: the processes that train together.
@@ -71,15 +74,12 @@ class Trainer(ABC):
     rows: np.ndarray
     holdout: np.ndarray
     encoder: Encoder
+    batches: Blocks | Windows
     network: paddle.nn.Layer
     optimizer: paddle.optimizer.Optimizer
 
     def __init__(
-        self,
-        dataset: Dataset,
-        rows: np.ndarray,
-        recipe: AnyRecipe,
-        folder: Path | None = None,
+        self, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe, folder: Path | None = None
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.settings = recipe.training
@@ -97,20 +97,12 @@ class Trainer(ABC):
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # same parameter names in every process
             self.build(rows)
-        self.state = TrainingState(metric=self.metric, steps=self.group.steps(self.steps()))
+        self.state = TrainingState(metric=self.metric, steps=self.group.steps(len(self.batches)))
         self.best_weights: dict[str, np.ndarray] = {}
 
     @abstractmethod
     def build(self, rows: np.ndarray) -> None:
-        """Sets ``rows``, ``holdout``, ``encoder``, ``network`` and ``optimizer``."""
-
-    @abstractmethod
-    def steps(self) -> int:
-        """Minibatches in an epoch."""
-
-    @abstractmethod
-    def batches(self, epoch: int, start: int) -> Iterator[Any]:
-        """The minibatches of an epoch, from the ``start``-th on."""
+        """Sets ``rows``, ``holdout``, ``encoder``, ``batches``, ``network`` and ``optimizer``."""
 
     @abstractmethod
     def loss(self, batch: Any, rng: np.random.Generator) -> tuple[paddle.Tensor | None, float, int]:
@@ -144,7 +136,7 @@ class Trainer(ABC):
         """Trains to the end; the network then has the best epoch's weights.
 
         Args:
-            report: called after every step and every epoch.
+            on_progress: called after every step and every epoch.
             resume: go on from the checkpoint, if there is one.
 
         Raises:
@@ -176,7 +168,7 @@ class Trainer(ABC):
     def _epoch(self, on_progress: OnProgress, pause: Callable[[], None]) -> None:
         state, saved = self.state, time.monotonic()
         started = time.monotonic()
-        batches = self.batches(state.epoch, state.step * self.group.size)
+        batches = self.batches.epoch(state.epoch, state.step * self.group.size)
         for batch in self.group.share(batches, state.steps - state.step):
             self.step(batch)
             elapsed = time.monotonic() - started
@@ -260,6 +252,22 @@ class Trainer(ABC):
         epochs = [Epoch(**e) for e in checkpoint.progress.pop("epochs")]
         self.state = TrainingState(self.metric, **checkpoint.progress, epochs=epochs)
         self.state.count_here, self.state.seconds_here = 0, 0.0
+
+
+def adamw(
+    network: paddle.nn.Layer,
+    settings: TrainingSettings | RatingSettings,
+    decays: Callable[[str], bool],
+) -> paddle.optimizer.AdamW:
+    """An AdamW with decay of the parameters whose names ``decays`` takes."""
+    parameters = dict(network.named_parameters())
+    decayed = {p.name for name, p in parameters.items() if decays(name)}
+    return paddle.optimizer.AdamW(
+        learning_rate=settings.learning_rate,
+        parameters=list(parameters.values()),
+        weight_decay=settings.weight_decay,
+        apply_decay_param_fun=decayed.__contains__,
+    )
 
 
 def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from fusionrec.models.presets import RatingSettings, Recipe, TrainingSettings
 from fusionrec.models.rating_head import BagTower, RatingNetwork
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch, Blocks
+from fusionrec.training.loop import adamw
 from fusionrec.training.process import prepare_process
 from fusionrec.training.progress import learning_rate
 
@@ -112,16 +113,8 @@ class RatingHeadTrainer:
         self.blocks = Blocks(user, item, value, batch=batch, seed=seed)
         paddle.seed(seed)
         self.network = RatingNetwork(*sizes, settings.width, settings.dropout)
-        self.optimizer = self._optimizer()
-
-    def _optimizer(self) -> paddle.optimizer.AdamW:
-        parameters = dict(self.network.named_parameters())
-        decayed = {p.name for n, p in parameters.items() if n.endswith(("values", "presence"))}
-        return paddle.optimizer.AdamW(
-            learning_rate=self.settings.learning_rate,
-            parameters=list(parameters.values()),
-            weight_decay=self.settings.weight_decay,
-            apply_decay_param_fun=decayed.__contains__,
+        self.optimizer = adamw(
+            self.network, settings, lambda name: name.endswith(("values", "presence"))
         )
 
     def fit(self, log: Log) -> None:
@@ -249,7 +242,7 @@ def blend_with_towers(
     """A head whose ratings are weighted means with those that the towers' cosine predicts.
 
     Args:
-        stars: of the networks.
+        head: of the networks.
         towers: vectors of all users and of all items, float32 [., dim].
         weight: of the cosine's ratings, 0 to 1.
         scores: what a cosine means.

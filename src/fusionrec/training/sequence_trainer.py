@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -35,10 +34,10 @@ class SequenceTrainer(Trainer):
     metric = MetricInfo("loss", "NDCG@10", rising=True, unit="items")
     settings: SequenceTraining
     recipe: SequenceRecipe
+    batches: Windows
     network: SequenceNetwork
 
     def build(self, rows: np.ndarray) -> None:
-        """See ``Trainer.build``."""
         dataset, s = self.dataset, self.settings
         self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
         self.encoder = Encoder.fit(dataset, self.rows)
@@ -46,7 +45,7 @@ class SequenceTrainer(Trainer):
         reading = self._reading()
         self.network = SequenceNetwork(dataset, self.encoder, self.recipe, reading)
         length = reading.length + 1  # the last one is only a target
-        self.windows = Windows(
+        self.batches = Windows(
             self.histories, length=length, batch=s.batch, draws=s.profile_items, seed=s.seed
         )
         self._trained = np.unique(dataset.item[self.rows]).astype(np.int64)
@@ -59,25 +58,15 @@ class SequenceTrainer(Trainer):
             grad_clip=nn.ClipGradByGlobalNorm(CLIP),
         )
 
-    def steps(self) -> int:
-        """See ``Trainer.steps``."""
-        return len(self.windows)
-
-    def batches(self, epoch: int, start: int) -> Iterator[SequenceBatch]:
-        """See ``Trainer.batches``."""
-        return self.windows.epoch(epoch, start)
-
     def figure(self, error: float) -> float:
         """See ``Trainer.figure``: the cross-entropy itself."""
         return error
 
     @property
     def towers(self) -> dict[Side, nn.Layer]:
-        """See ``Trainer.towers``."""
         return {"user": self.network.user, "item": self.network.item}
 
     def manifest_fields(self) -> dict[str, Any]:
-        """See ``Trainer.manifest_fields``."""
         profile = [field.name for field in self.dataset.schema.attributes("user")]
         return {
             "score": {"kind": "ranking"},
@@ -102,7 +91,6 @@ class SequenceTrainer(Trainer):
     def loss(
         self, batch: SequenceBatch, rng: np.random.Generator
     ) -> tuple[paddle.Tensor, float, int]:
-        """See ``Trainer.loss``."""
         s = self.settings
         indices, target = _targets(batch)
         negatives, drawn = self._negatives(rng)

@@ -21,7 +21,6 @@ from fusionrec.registry import Artifact
 from fusionrec.registry.publish import publish
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.checkpoint_lock import claim_folder, run_folders, with_checkpoint
-from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.loop import Trained, Trainer
 from fusionrec.training.progress import OnProgress
@@ -47,7 +46,7 @@ def train(
         dataset: the data set.
         recipe: all settings; adapted to the data set's schema (``for_schema``).
         workspace: where checkpoints and the version go.
-        report: called after every step and every epoch.
+        on_progress: called after every step and every epoch.
         rows: int [n], the interactions that training may see; all by default.
         part: which split ``rows`` are of, for the manifest.
         resume: go on from a checkpoint of the same recipe and rows, if there is one. The checkpoint
@@ -77,7 +76,8 @@ def train(
         trained = trainer.fit(on_progress, resume=resume)
         fields = _manifest(trainer, trained, recipe, part)
         if not trainer.group.leads:
-            return _load_published(trainer.group, workspace)
+            [number] = trainer.group.total(0.0)
+            return Artifact.load(workspace.models / f"v{number:.0f}")
         stars = None
         if isinstance(recipe, Recipe) and recipe.rating.networks:
             network = trainer.network
@@ -131,11 +131,6 @@ def _manifest(
     if dataset.feedback:
         fields["feedback"] = dataset.feedback
     return fields
-
-
-def _load_published(group: ProcessGroup, workspace: Workspace) -> Artifact:
-    [number] = group.total(0.0)
-    return Artifact.load(workspace.models / f"v{number:.0f}")
 
 
 def trainer_of(recipe: AnyRecipe) -> type[Trainer]:

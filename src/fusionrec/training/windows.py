@@ -72,8 +72,12 @@ class Windows:
         """The minibatches of an epoch in random order, from the ``start``-th on."""
         rng = np.random.default_rng([self._seed, 3, number])
         order = np.lexsort((rng.random(len(self._users)), self._rounded))
-        ends = self._ends(rng)
-        drawn = self._drawn(rng)
+        offsets, times = self._histories.offsets, self._histories.time
+        begin, end = offsets[self._users], offsets[self._users + 1]
+        anywhere = rng.integers(np.minimum(begin + self._length, end), end, endpoint=True)
+        ends = np.where(rng.random(len(end)) < 0.5, end, anywhere)
+        positions = rng.integers(begin[:, None], end[:, None], size=(len(begin), self._draws))
+        drawn = self._histories.item[positions].astype(np.int64)
         for batch in rng.permutation(len(self))[start:]:
             rows = order[self._cuts[batch] : self._cuts[batch + 1]]
             count = self._counts[rows]
@@ -84,28 +88,10 @@ class Windows:
                 self._users[rows],
                 self._histories.item[at].astype(np.int64),
                 self._histories.rating[at],
-                self._times(at),
+                np.full(at.shape, np.nan) if times is None else times[at].astype(np.float64),
                 count,
                 drawn[rows],
             )
-
-    def _times(self, at: np.ndarray) -> np.ndarray:
-        if self._histories.time is None:
-            return np.full(at.shape, np.nan)
-        times: np.ndarray = self._histories.time[at].astype(np.float64)
-        return times
-
-    def _ends(self, rng: np.random.Generator) -> np.ndarray:
-        """Where each user's window ends, int64 [users], in the histories' columns."""
-        begin, end = self._histories.offsets[self._users], self._histories.offsets[self._users + 1]
-        anywhere = rng.integers(np.minimum(begin + self._length, end), end, endpoint=True)
-        return np.where(rng.random(len(end)) < 0.5, end, anywhere)
-
-    def _drawn(self, rng: np.random.Generator) -> np.ndarray:
-        begin, end = self._histories.offsets[self._users], self._histories.offsets[self._users + 1]
-        positions = rng.integers(begin[:, None], end[:, None], size=(len(begin), self._draws))
-        drawn: np.ndarray = self._histories.item[positions].astype(np.int64)
-        return drawn
 
 
 def _cuts(lengths: np.ndarray, batch: int) -> np.ndarray:

@@ -23,8 +23,7 @@ URL = re.compile(r"(https?:)?//\S+|www\.\S+|\S+\.(jpe?g|png|gif|webp|svg)", re.I
 PHONE = re.compile(r"(\+|00|\()[\d() ./-]{6,20}|\d{2,5}[ ./-]\d{3}[\d ./-]{3,12}")
 ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){4,7}", re.IGNORECASE)
 ISO_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z| UTC|[+-]\d\d(:?\d\d)?)?)?",
-    re.IGNORECASE,
+    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z| UTC|[+-]\d\d(:?\d\d)?)?)?", re.IGNORECASE
 )
 OTHER_TIME = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ,]+\d{1,2}:\d\d.*)?")
 CODE = re.compile(r"(?=\S*\d)[\w.:{}-]{4,}")

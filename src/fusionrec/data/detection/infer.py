@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,10 @@ def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
     for side in ("item", "user"):  # of two columns of one name, the item's keeps it
         sides[side] = _table(interactions, tables[side], side, names, left_out)
     made = {side: table for side, table in sides.items() if table is not None}
-    used = _columns_accounted_for(interactions, made.values())
+    # Columns of the interactions' file that tables use, or explain why they do not.
+    own = [t.attributes for t in made.values() if t.keys[0].value == interactions.file.pattern]
+    used = {a.source for attributes in own for a in attributes.kept}
+    used = used.union(*(attributes.left_out for attributes in own))
     explain_unused_columns(interactions, made.keys(), used, left_out)
     return InferredSpec(
         name or folder.resolve().name or "data",
@@ -278,14 +281,4 @@ def _title_score(stats: ColumnStats) -> tuple[int, int, float]:
         2 * named - len(name_hints.words(stats.name)) * named,
         -int(stats.words > 12),
         stats.unique,
-    )
-
-
-def _columns_accounted_for(
-    interactions: InteractionFile, tables: Iterable[InferredTable]
-) -> set[str]:
-    """The columns of the interactions' file that tables use, or explain why they do not."""
-    own = [t.attributes for t in tables if t.keys[0].value == interactions.file.pattern]
-    return {a.source for attributes in own for a in attributes.kept}.union(
-        *(attributes.left_out for attributes in own)
     )

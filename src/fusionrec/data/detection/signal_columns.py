@@ -134,7 +134,9 @@ def guess_rating(stats: ColumnStats) -> InteractionColumn | str | None:
     """The column as a rating, with its scale; why it is none although it is named so; or None."""
     named = name_hints.has(stats.name, name_hints.RATING)
     if stats.truths and named:
-        stats = _thumbs(stats)
+        # As 1 and 0, as boolean ratings are read.
+        values = [value and str(int(value == "true")) for value in stats.values]
+        stats = replace(stats, values=values, truths=False)
     numbers = stats.numbers
     if stats.numeric < 0.95 or not len(numbers):
         other = next((v for v in stats.some if v in stats.known and np.isnan(number(v))), "")
@@ -156,12 +158,6 @@ def guess_rating(stats: ColumnStats) -> InteractionColumn | str | None:
         doubt = (*doubt, f"in {commas:,} rows with a decimal comma, which is read as a point")
     why = {"rating": (f"{len(levels):,} distinct numbers", *doubt), "scale": scale}
     return InteractionColumn("rating", stats.name, 2 if named else 1, {"scale": [low, high]}, why)
-
-
-def _thumbs(stats: ColumnStats) -> ColumnStats:
-    """True and false as 1 and 0, as boolean ratings are read."""
-    values = [value and str(int(value == "true")) for value in stats.values]
-    return replace(stats, values=values, truths=False)
 
 
 def guess_count(stats: ColumnStats) -> InteractionColumn | None:

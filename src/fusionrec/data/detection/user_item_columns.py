@@ -155,10 +155,13 @@ def find_entity_files(
             named = _name_score(file, key.name, side)
             score = 4 * share + 1.5 * named + key.unique + 0.5 * float(key.name == ids.name)
             score -= 1.5 * float(named < 0) + 3 * float(_of_others(ids, key, side))
-            if share >= 0.3 and score >= _ENOUGH and (says := _attributes(file, key, side)):
-                candidates.append(
-                    EntityFile(file, key.name, overlap(ids, key), score + 0.3 * min(8, says))
-                )
+            if share < 0.3 or score < _ENOUGH:
+                continue
+            rest = [stats for stats in file.columns.values() if stats is not key]
+            attributes = sum(not isinstance(guess_attribute(stats, side), str) for stats in rest)
+            if attributes:
+                score += 0.3 * min(8, attributes)
+                candidates.append(EntityFile(file, key.name, overlap(ids, key), score))
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
@@ -169,12 +172,6 @@ def _of_others(ids: ColumnStats, key: ColumnStats, side: Side) -> bool:
     named = [word for word in name_hints.words(key.name) if word not in name_hints.ID]
     other = key.name != ids.name and not name_hints.role(key.name, _WORDS[side])
     return key.numeric > 0.9 and other and bool(named)
-
-
-def _attributes(file: TableFile, key: ColumnStats, side: Side) -> int:
-    """How many of a table's columns make an attribute."""
-    rest = [stats for stats in file.columns.values() if stats is not key]
-    return sum(not isinstance(guess_attribute(stats, side), str) for stats in rest)
 
 
 def choose_entity_files(

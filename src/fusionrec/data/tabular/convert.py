@@ -63,11 +63,7 @@ def source_files(spec: Spec) -> dict[str, list[Path]]:
     return {table: find_files(folder, files) if files else [] for table, files in named.items()}
 
 
-def convert(
-    spec: Spec,
-    progress: Progress = lambda *_: None,
-    now: int | None = None,
-) -> Converted:
+def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = None) -> Converted:
     """Reads all files. Users and items keep the order of their tables; ids that only interactions
     name follow, in the order of their first appearance.
 
@@ -243,17 +239,12 @@ def _nothing_left(spec: Spec, rows: InteractionReader, findings: Findings) -> Da
     why = findings.left_out or "the files hold a header alone"
     hint = "do the columns and the scale of [interactions] say what the files hold?"
     return DataError(
-        f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: {why}",
-        hint,
+        f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: {why}", hint
     )
 
 
 def _report_little(
-    spec: Spec,
-    user: np.ndarray,
-    item: np.ndarray,
-    rating: np.ndarray,
-    findings: Findings,
+    spec: Spec, user: np.ndarray, item: np.ndarray, rating: np.ndarray, findings: Findings
 ) -> None:
     """Adds findings about data from which little can be learned."""
     if user.min() == user.max():

@@ -21,12 +21,7 @@ from fusionrec.data.values import LONGEST_ID, clean_text
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000
 _JOINER = "\x1f"  # between the categories of a list, when joined
-_UNKNOWN: Mapping[str, Any] = {
-    "category": "",
-    "categories": (),
-    "text": "",
-    "number": math.nan,
-}
+_UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "number": math.nan}
 
 
 class EntityReader:
@@ -156,7 +151,8 @@ class EntityReader:
             cleaned = (clean(text or "") for text in texts)
             return ["" if text in missing else text for text in cleaned]
         parts = [(text or "").replace(_JOINER, field.separator) for text in texts]
-        return [_several(clean, text.split(field.separator), missing) for text in parts]
+        several = (dict.fromkeys(map(clean, text.split(field.separator))) for text in parts)
+        return [tuple(v for v in values if v and v not in missing) for values in several]
 
     def _count_commas(self, name: str, values: Any, file: str) -> None:
         where = np.flatnonzero(commas(values))
@@ -225,13 +221,6 @@ def _distinct(rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]) -> np.n
     last[key] = np.arange(len(key))  # of equal keys the last one stays
     distinct: np.ndarray = rows[np.sort(last)]
     return distinct
-
-
-def _several(
-    clean: Callable[[str], str], parts: Sequence[str], missing: frozenset[str]
-) -> tuple[str, ...]:
-    distinct = dict.fromkeys(clean(part) for part in parts)
-    return tuple(part for part in distinct if part and part not in missing)
 
 
 def _without(parsed: np.ndarray, values: Any, missing: frozenset[str]) -> list[float]:

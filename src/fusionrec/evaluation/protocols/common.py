@@ -75,6 +75,7 @@ class Protocol(ABC):
         name: on the command line.
         asks: the question in words.
         metrics: those compared with the best baseline, the most trustworthy first; with ``{k}``.
+        baseline_names: of all baselines that it may have.
         takes: which of the options ``folds``, ``share``, ``k`` and ``validation`` it has.
         timed: whether clock times decide what is tested.
         clocked: whether a model that reads the clock gets the time of each user's request.
@@ -84,6 +85,7 @@ class Protocol(ABC):
     name: ClassVar[str]
     asks: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
+    baseline_names: ClassVar[tuple[str, ...]]
     takes: ClassVar[frozenset[str]] = frozenset()
     timed: ClassVar[bool] = False
     clocked: ClassVar[bool] = False
@@ -103,20 +105,16 @@ class Protocol(ABC):
         ):
             if value != default and name not in self.takes:
                 raise UsageError(f"protocol {self.name} has no {name} to choose")
-        unknown = [b for b in options.baselines or () if b not in self.baseline_names()]
+        unknown = [b for b in options.baselines or () if b not in self.baseline_names]
         if unknown:
             raise UsageError(
                 f"protocol {self.name} has no baseline {unknown[0]!r}; "
-                f"it has {', '.join(self.baseline_names())}"
+                f"it has {', '.join(self.baseline_names)}"
             )
 
     @abstractmethod
-    def baseline_names(self) -> tuple[str, ...]:
-        """The names of all baselines that this protocol may have."""
-
-    @abstractmethod
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
-        """Those of them that the data set can serve, by name."""
+        """Those baselines that the data set can serve, by name."""
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """The data set as the protocol may see it.

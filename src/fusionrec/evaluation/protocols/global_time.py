@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import time_splits
-from fusionrec.evaluation.baselines import (
-    EASE,
-    ItemKNN,
-    Popular,
-    RecentlyPopular,
-    item_sets,
-)
+from fusionrec.evaluation.baselines import EASE, ItemKNN, Popular, RecentlyPopular, item_sets
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
     Make,
@@ -38,12 +31,13 @@ class GlobalTime(RankingProtocol):
     interactions repeat.
     """
 
-    name: ClassVar[str] = "global-time"
-    asks: ClassVar[str] = "what do known users rate after an instant, with nothing known of later?"
-    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
-    takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
-    timed: ClassVar[bool] = True
-    clocked: ClassVar[bool] = True
+    name = "global-time"
+    asks = "what do known users rate after an instant, with nothing known of later?"
+    metrics = ("ndcg@{k}", "hr@{k}", "mrr")
+    baseline_names = ("popular", "recently-popular", TAKEN_BEFORE, "item-knn", "ease")
+    takes = frozenset({"folds", "k"})
+    timed = True
+    clocked = True
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """See ``Protocol.prepare``; it must have times."""
@@ -51,12 +45,7 @@ class GlobalTime(RankingProtocol):
             refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
         return dataset
 
-    def baseline_names(self) -> tuple[str, ...]:
-        """See ``Protocol.baseline_names``."""
-        return ("popular", "recently-popular", TAKEN_BEFORE, "item-knn", "ease")
-
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        """See ``Protocol.baselines``."""
         baselines: dict[str, Make] = {
             "popular": Popular,
             "recently-popular": RecentlyPopular,
@@ -68,7 +57,6 @@ class GlobalTime(RankingProtocol):
         return baselines
 
     def notes(self, dataset: Dataset) -> list[str]:
-        """See ``Protocol.notes``."""
         return [f"all {int(rated_items(dataset).sum()):,} rated items are ranked, later ones too"]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
@@ -77,7 +65,6 @@ class GlobalTime(RankingProtocol):
         return [SplitRun(split, seed, fold) for seed in options.seeds for fold, split in windows]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
-        """See ``RankingProtocol.tasks``."""
         before = item_sets(dataset, run.split.train)
         task = Task(
             relevant=item_sets(dataset, run.split.test),

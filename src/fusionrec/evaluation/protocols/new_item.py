@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
@@ -28,17 +27,13 @@ class NewItem(RankingProtocol):
     put in an order drawn from the seed: items with low row numbers may be old and well known.
     """
 
-    name: ClassVar[str] = "new-item"
-    asks: ClassVar[str] = "which of the items that nobody has rated does a user like?"
-    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}")
-    takes: ClassVar[frozenset[str]] = frozenset({"share", "k"})
-
-    def baseline_names(self) -> tuple[str, ...]:
-        """See ``Protocol.baseline_names``."""
-        return ("chance", "newest", "category-knn")
+    name = "new-item"
+    asks = "which of the items that nobody has rated does a user like?"
+    metrics = ("ndcg@{k}", "hr@{k}")
+    baseline_names = ("chance", "newest", "category-knn")
+    takes = frozenset({"share", "k"})
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
-        """See ``Protocol.baselines``."""
         baselines: dict[str, Make] = {"chance": lambda: RandomOrder(seed)}
         if has_attribute(dataset, "item", "number"):
             baselines["newest"] = Newest
@@ -54,7 +49,6 @@ class NewItem(RankingProtocol):
         return dataset
 
     def notes(self, dataset: Dataset) -> list[str]:
-        """See ``Protocol.notes``."""
         order = "equal scores are put in an order drawn from each run's seed"
         if dataset.schema.events:
             return [order]
@@ -66,7 +60,6 @@ class NewItem(RankingProtocol):
         return runs_by_seed(options, lambda seed: item_split(dataset, share, seed))
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
-        """See ``RankingProtocol.tasks``."""
         hidden = np.zeros(len(dataset.items), dtype=bool)
         hidden[dataset.item[run.split.test]] = True
         task = Task(

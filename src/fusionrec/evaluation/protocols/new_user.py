@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import user_folds
@@ -30,22 +29,13 @@ class NewUser(RankingProtocol):
     liking alone.
     """
 
-    name: ClassVar[str] = "new-user"
-    asks: ClassVar[str] = "what does someone rate of whom only the profile is known?"
-    metrics: ClassVar[tuple[str, ...]] = (
-        "ndcg@{k}",
-        "hr@{k}",
-        "ndcg@{k} liked",
-        "hr@{k} liked",
-    )
-    takes: ClassVar[frozenset[str]] = frozenset({"folds", "k"})
-
-    def baseline_names(self) -> tuple[str, ...]:
-        """See ``Protocol.baseline_names``."""
-        return ("popular", "popular-by-group", "profile-ridge")
+    name = "new-user"
+    asks = "what does someone rate of whom only the profile is known?"
+    metrics = ("ndcg@{k}", "hr@{k}", "ndcg@{k} liked", "hr@{k} liked")
+    baseline_names = ("popular", "popular-by-group", "profile-ridge")
+    takes = frozenset({"folds", "k"})
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        """See ``Protocol.baselines``."""
         baselines: dict[str, Make] = {"popular": Popular}
         fields = group_fields(dataset)
         if fields:
@@ -61,7 +51,6 @@ class NewUser(RankingProtocol):
         return dataset
 
     def notes(self, dataset: Dataset) -> list[str]:
-        """See ``Protocol.notes``."""
         fields = ", ".join(group_fields(dataset))
         groups = [f"popular-by-group goes by {fields}"] if fields else []
         if dataset.schema.events:
@@ -81,7 +70,6 @@ class NewUser(RankingProtocol):
         ]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
-        """See ``RankingProtocol.tasks``."""
         tasks = []
         for suffix in ("",) if dataset.schema.events else ("", " liked"):
             test, train = run.split.test, run.split.train

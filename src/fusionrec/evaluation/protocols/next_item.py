@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_any_out, leave_last_out
-from fusionrec.evaluation.baselines import (
-    EASE,
-    ItemKNN,
-    Popular,
-    PopularByGroup,
-    item_sets,
-)
+from fusionrec.evaluation.baselines import EASE, ItemKNN, Popular, PopularByGroup, item_sets
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
     Make,
@@ -44,18 +37,14 @@ class NextItem(RankingProtocol):
     the validation item is the target and the test is unused: for choosing settings.
     """
 
-    name: ClassVar[str] = "next-item"
-    asks: ClassVar[str] = "which item does a user rate next, of all?"
-    metrics: ClassVar[tuple[str, ...]] = ("ndcg@{k}", "hr@{k}", "mrr")
-    takes: ClassVar[frozenset[str]] = frozenset({"k", "validation"})
-    clocked: ClassVar[bool] = True
-
-    def baseline_names(self) -> tuple[str, ...]:
-        """See ``Protocol.baseline_names``."""
-        return ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
+    name = "next-item"
+    asks = "which item does a user rate next, of all?"
+    metrics = ("ndcg@{k}", "hr@{k}", "mrr")
+    baseline_names = ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
+    takes = frozenset({"k", "validation"})
+    clocked = True
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        """See ``Protocol.baselines``."""
         baselines: dict[str, Make] = {"popular": Popular}
         fields = group_fields(dataset)
         if fields:
@@ -67,7 +56,6 @@ class NextItem(RankingProtocol):
         return baselines
 
     def notes(self, dataset: Dataset) -> list[str]:
-        """See ``Protocol.notes``."""
         counts = np.bincount(dataset.user, minlength=len(dataset.users))
         few = int(((counts > 0) & (counts < 3)).sum())
         done = "interactions" if dataset.schema.events else "ratings"
@@ -87,7 +75,6 @@ class NextItem(RankingProtocol):
         return [SplitRun(split, seed) for seed in options.seeds]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
-        """See ``RankingProtocol.tasks``."""
         split = run.split
         wanted, known = split.test, split.before_test
         if options.validation:

@@ -14,18 +14,7 @@ from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors
 from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun
-from fusionrec.metrics import (
-    ItemSets,
-    Ranked,
-    Ranking,
-    coverage,
-    diversity,
-    exposure,
-    gini,
-    mean,
-    novelty,
-    shown_percentile,
-)
+from fusionrec.metrics import CatalogStats, ItemSets, Ranked, Ranking, list_figures
 from fusionrec.registry import Artifact
 
 MAX_SCORES = 4_000_000  # in memory at a time
@@ -85,7 +74,6 @@ class RankingProtocol(Protocol):
     def measure_baseline(
         self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
     ) -> RunMetrics:
-        """See ``Protocol.measure_baseline``."""
         values = []
         for task in self.tasks(dataset, run, options):
             ranker = make()
@@ -98,7 +86,6 @@ class RankingProtocol(Protocol):
     def measure_model(
         self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
     ) -> RunMetrics:
-        """See ``Protocol.measure_model``."""
         tasks = self.tasks(dataset, run, options)
         rankers = [task.ranker(artifact, dataset) for task in tasks]
         return join_metrics(
@@ -126,28 +113,20 @@ def measure(dataset: Dataset, run: SplitRun, task: Task, ranker: Ranker) -> RunM
             values[f"ndcg@{k}"] = ranked.ndcg(k)
     values["mrr"] = ranked.reciprocal_rank()
     values = {f"{name}{task.suffix}": value for name, value in values.items()}
-    lists: dict[str, float] = {}
-    if task.lists:
-        lists = list_metrics(dataset, run, task, ranked)
+    lists = list_metrics(dataset, run, task, ranked) if task.lists else {}
     return RunMetrics(ranked.users, np.ones(len(ranked)), values, lists)
 
 
 def list_metrics(dataset: Dataset, run: SplitRun, task: Task, ranked: Ranked) -> dict[str, float]:
     """Coverage, Gini, popularity percentile, novelty and diversity of the lists."""
-    k, best, count = task.cuts[0], ranked.best, user_counts(dataset, run.split.train)
-    shown = exposure(best, len(count))[task.candidates]
-    trained_users = len(np.unique(dataset.user[run.split.train]))
-    metrics = {
-        f"coverage@{k}": coverage(shown),
-        f"gini@{k}": gini(shown),
-        f"percentile@{k}": mean(shown_percentile(best, count)),
-        f"novelty@{k}": mean(novelty(best, count, trained_users)),
-    }
+    trained = run.split.train
     try:
-        vectors = category_vectors(dataset, "item", run.split.train)
+        vectors = category_vectors(dataset, "item", trained)
     except UsageError:
-        return metrics  # without categories there is no diversity
-    return metrics | {f"diversity@{k}": mean(diversity(best, vectors))}
+        vectors = None  # without categories there is no diversity
+    users = len(np.unique(dataset.user[trained]))
+    catalog = CatalogStats(user_counts(dataset, trained), users, vectors, task.candidates)
+    return list_figures(ranked.best, catalog, task.cuts[0])
 
 
 def join_metrics(parts: list[RunMetrics]) -> RunMetrics:

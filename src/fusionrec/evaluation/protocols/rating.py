@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import ClassVar
 
 import numpy as np
 
@@ -31,18 +30,14 @@ class Rating(Protocol):
     time nor the file's order can be read.
     """
 
-    name: ClassVar[str] = "rating"
-    asks: ClassVar[str] = "how far is a predicted rating from the one given?"
-    metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae")
-    takes: ClassVar[frozenset[str]] = frozenset({"share"})
-    rates: ClassVar[bool] = True
-
-    def baseline_names(self) -> tuple[str, ...]:
-        """See ``Protocol.baseline_names``."""
-        return ("bias",)
+    name = "rating"
+    asks = "how far is a predicted rating from the one given?"
+    metrics = ("rmse", "mae")
+    baseline_names = ("bias",)
+    takes = frozenset({"share"})
+    rates = True
 
     def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        """See ``Protocol.baselines``."""
         return {"bias": Bias}
 
     def prepare(self, dataset: Dataset) -> Dataset:
@@ -59,7 +54,6 @@ class Rating(Protocol):
         )
 
     def notes(self, dataset: Dataset) -> list[str]:  # noqa: ARG002
-        """See ``Protocol.notes``."""
         return ["times and the order of ratings were dropped before the split"]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
@@ -74,7 +68,6 @@ class Rating(Protocol):
         options: ProtocolOptions,  # noqa: ARG002
         make: Make,
     ) -> RunMetrics:
-        """See ``Protocol.measure_baseline``."""
         return measure_errors(dataset, run, make().fit(dataset, run.split.train))
 
     def measure_model(
@@ -84,7 +77,6 @@ class Rating(Protocol):
         options: ProtocolOptions,  # noqa: ARG002
         artifact: Artifact,
     ) -> RunMetrics:
-        """See ``Protocol.measure_model``."""
         return measure_errors(dataset, run, ModelRater(artifact, dataset))
 
 

@@ -8,17 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.evaluation.report.holdout import Holdout
-from fusionrec.evaluation.report.quality import K
+from fusionrec.evaluation.report.quality import K, rankings
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.terms import terms_for
-from fusionrec.metrics import (
-    CatalogStats,
-    ItemSets,
-    Ranked,
-    Ranking,
-    figures,
-    popularity_percentile,
-)
+from fusionrec.metrics import CatalogStats, ItemSets, exposure, figures, popularity_percentile
 
 _SAMPLE = 20_000  # pairs of user and item whose scores are shown
 BINS = 20  # of a histogram over popularity percentiles
@@ -82,17 +75,13 @@ def list_exposure(scorer: Scorer) -> Exposure:
     count = np.bincount(seen.items, minlength=len(scorer.artifact.items))
     nothing = ItemSets.of(np.empty(0, int), np.empty(0, int), len(seen))
     excluded = None if scorer.artifact.schema.repeats else seen
-    model, popular = (Ranking(nothing, len(count), K, exclude=excluded) for _ in range(2))
-    for users, scores in scorer.blocks(scorer.users):
-        model.add(users, scores)
-        popular.add(users, np.broadcast_to(count.astype(float), scores.shape))
+    model, popular = rankings(scorer, scorer.users, nothing, excluded, count)
     catalog = CatalogStats(count, int((seen.counts > 0).sum()))
-    ranked = model.result()
     return Exposure(
         len(scorer.users),
-        figures(ranked, catalog, (K,)),
-        figures(popular.result(), catalog, (K,)),
-        _by_percentile(count, _exposure(ranked, len(count))),
+        figures(model, catalog, (K,)),
+        figures(popular, catalog, (K,)),
+        _by_percentile(count, exposure(model.best, len(count))),
         _by_percentile(count, count),
     )
 
@@ -146,10 +135,6 @@ def _sample(scorer: Scorer, name: str, scores: np.ndarray, *, free: bool = False
     artifact = scorer.artifact
     stars = float(np.mean(artifact.scores.rating(scores))) if artifact.predicts_ratings else None
     return ScoreSample(name, scores, stars, free)
-
-
-def _exposure(ranked: Ranked, items: int) -> np.ndarray:
-    return np.bincount(ranked.best[ranked.best >= 0], minlength=items)
 
 
 def _by_percentile(count: np.ndarray, weight: np.ndarray) -> np.ndarray:

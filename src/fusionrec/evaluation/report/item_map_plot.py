@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +21,8 @@ _AS_IMAGE = 2_000  # more points are smaller as a PNG within the SVG
 _MOST_TITLES = 32
 _SMALL = 8.5  # of the titles' letters, in points
 _LONGEST = 30  # characters of a title
+# A thin line to the point, where the title is away from it.
+_LEADER = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}
 
 
 def plot(item_map: ItemMap, words: Terms) -> Markup:
@@ -97,7 +99,7 @@ def _titles(axes: Axes, item_map: ItemMap) -> None:
                 axes.annotate(
                     shown, item_map.points[row], xytext=(right, up), textcoords="offset points",
                     ha=side, va="center", fontsize=_SMALL, color=INK, gid=f"title-{row}",
-                    arrowprops=_leader(right, up),
+                    arrowprops=_LEADER if np.hypot(right, up) >= 13 else None,
                 )  # fmt: skip
                 break
         if len(taken) == _MOST_TITLES:
@@ -117,10 +119,3 @@ def _offsets() -> Iterator[tuple[float, float, str]]:
             yield -6 - far, up * (8 + far), "right"
         yield 0, 9 + far, "center"
         yield 0, -9 - far, "center"
-
-
-def _leader(right: float, up: float) -> dict[str, Any] | None:
-    """A thin line to the point, where the text is away from it."""
-    if np.hypot(right, up) < 13:
-        return None
-    return {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "shrinkB": 2}

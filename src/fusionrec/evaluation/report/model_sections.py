@@ -8,13 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.evaluation.report import (
-    example_users,
-    exposure,
-    item_map,
-    item_map_plot,
-    plots,
-)
+from fusionrec.evaluation.report import example_users, exposure, item_map, item_map_plot, plots
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.html import Markup, facts, join, number, percent, table, tag
 from fusionrec.evaluation.report.quality import K

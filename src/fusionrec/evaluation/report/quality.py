@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.baselines import Popular, item_sets, user_counts
+from fusionrec.evaluation.baselines import item_sets, popularity, user_counts
 from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.scoring import Scorer, label
 from fusionrec.metrics import (
     CatalogStats,
+    ItemSets,
     Ranked,
     Ranking,
     by_group,
@@ -146,14 +147,19 @@ def measure(scorer: Scorer, holdout: Holdout) -> Quality:
 def _rankings(scorer: Scorer, holdout: Holdout, rows: np.ndarray) -> tuple[Ranked, Ranked]:
     """Rankings of some holdout rows by the model and by popularity."""
     data = holdout.dataset
-    baseline = Popular().fit(data, holdout.trained)
-    relevant, seen = item_sets(data, rows), None
-    if not data.schema.repeats:
-        seen = item_sets(data, holdout.trained)
-    model, popular = (Ranking(relevant, len(data.items), K, exclude=seen) for _ in range(2))
-    for users, scores in scorer.blocks(np.unique(data.user[rows])):
-        model.add(users, scores)
-        popular.add(users, baseline.scores(users))
+    seen = None if data.schema.repeats else item_sets(data, holdout.trained)
+    count = popularity(data, holdout.trained)
+    return rankings(scorer, np.unique(data.user[rows]), item_sets(data, rows), seen, count)
+
+
+def rankings(
+    scorer: Scorer, users: np.ndarray, relevant: ItemSets, seen: ItemSets | None, count: np.ndarray
+) -> tuple[Ranked, Ranked]:
+    """Rankings of all items but those seen, by the model and by popularity, ``count`` [items]."""
+    model, popular = (Ranking(relevant, len(count), K, exclude=seen) for _ in range(2))
+    for block, scores in scorer.blocks(users):
+        model.add(block, scores)
+        popular.add(block, np.broadcast_to(count, scores.shape))
     return model.result(), popular.result()
 
 
@@ -223,11 +229,7 @@ def _margin(values: np.ndarray) -> float:
 
 
 def _strata(
-    holdout: Holdout,
-    rows: np.ndarray,
-    predicted: np.ndarray | None,
-    model: Ranked,
-    popular: Ranked,
+    holdout: Holdout, rows: np.ndarray, predicted: np.ndarray | None, model: Ranked, popular: Ranked
 ) -> list[PopularityBand]:
     data = holdout.dataset
     count = user_counts(data, holdout.trained)

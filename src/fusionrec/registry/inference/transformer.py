@@ -190,10 +190,8 @@ class _LastBlock(_Block):
         self._query = query.copy(), query_bias
         self._key = np.ascontiguousarray(parted.transpose(1, 2, 0))  # [heads, width, dim]
         parted = value.reshape(settings.dim, self._heads, -1)
-        self._value = (
-            np.ascontiguousarray(parted.transpose(1, 0, 2)),
-            value_bias,
-        )  # [heads, dim, width]
+        # [heads, dim, width]
+        self._value = np.ascontiguousarray(parted.transpose(1, 0, 2)), value_bias
 
     def last(self, tokens: np.ndarray, count: np.ndarray, gaps: np.ndarray | None) -> np.ndarray:
         """The token at position ``count`` of each user, float32 [n, dim], as ``update`` makes it.
@@ -253,7 +251,7 @@ def _mix(scores: np.ndarray, values: np.ndarray, out: np.ndarray) -> None:
     """Means of values weighted by a softmax, written to ``out``.
 
     Args:
-        near: float32 [..., m, length], overwritten.
+        scores: float32 [..., m, length], overwritten.
         values: float32 [..., length, width].
         out: float32 [..., m, width].
     """

@@ -91,11 +91,7 @@ def _options(delimiter: str, names: list[str], columns: list[str]) -> tuple[Any,
     parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
     # Columns that are not read need not be UTF-8.
     types = dict.fromkeys(names, pa.binary()) | dict.fromkeys(columns, pa.string())
-    convert = pc.ConvertOptions(
-        column_types=types,
-        strings_can_be_null=True,
-        null_values=[""],
-    )
+    convert = pc.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
     return read, parse, convert
 
 
