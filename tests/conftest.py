@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import quick
 from builders import Ended, recipe
 from fusionrec.cli import main
 from fusionrec.data.dataset import Dataset
@@ -17,7 +18,17 @@ from fusionrec.index import MilvusStore
 from fusionrec.registry import Artifact
 from fusionrec.workspace import Workspace
 from postgres import CannotStartError, Postgres
+from quick import leave_out
 from swap_stress import Stores
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="no Paddle, server, browser, real data")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        quick.begin()
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +97,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
 @pytest.fixture(scope="session")
 def movielens_dir() -> Path:
     """The folder that holds ``ml-1m.zip`` and ``ml-100k.zip``; skips where there is none."""
+    leave_out("real data")
     folder = os.environ.get("FUSIONREC_DATA")
     if not folder:
         pytest.skip("FUSIONREC_DATA is not set: it names the folder with ml-1m.zip, ml-100k.zip")

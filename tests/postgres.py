@@ -14,6 +14,8 @@ from typing import Self
 
 import psycopg
 
+from quick import leave_out
+
 _READY = 60.0  # seconds
 # Ends the server, as a power cut would, when nobody holds the other end of its input: also when the
 # tests are killed.
@@ -37,6 +39,7 @@ class Postgres:
     """
 
     def __init__(self) -> None:
+        leave_out("PostgreSQL")
         self._programs = _installed()
         # Not below pytest's own folder, which none but its owner may enter; and a socket's path
         # must be short.
