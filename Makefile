@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Tests start many processes, which would compile the same files again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: quickstart check test test-all sequence lint lock clean
 .DEFAULT_GOAL := quickstart

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -155,6 +156,16 @@ def python(code: str, *arguments: object, **environment: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@contextmanager
+def case(*parts: object) -> Iterator[None]:
+    """One of many cases that a test loops over; what fails in it is said to be of this case."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"in the case of {', '.join(map(repr, parts))}")
+        raise
 
 
 def tree(folder: Path) -> dict[str, bytes]:
