@@ -1,10 +1,12 @@
-# The two commands of the README: `make quickstart` and `make test`. Both set up .venv first.
+# The two commands of the README: `make quickstart` and `make test`. All set up .venv first.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.ready
+# Tests start many processes, which would compile the same files again.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: quickstart test sequence lint lock clean
+.PHONY: quickstart check test test-all sequence lint lock clean
 .DEFAULT_GOAL := quickstart
 
 $(READY): requirements.lock pyproject.toml
@@ -18,9 +20,24 @@ $(READY): requirements.lock pyproject.toml
 quickstart: $(READY)
 	@$(VENV)/bin/fusionrec quickstart
 
-# Two processes at a time, each with servers of its own; a file of tests is not split.
+# Two processes at a time; a file of tests is not split.
+PYTEST := $(RUN) -m pytest -n 2 --dist loadfile
+
+# While you work, about a minute: lint, types, and the tests that need no trained model. It leaves out
+# whatever needs Paddle, PostgreSQL, a Milvus server, `fusionrec serve`, a browser or MovieLens: these
+# tests skip themselves at the moment they ask for one of them (tests/quick.py).
+check: lint
+	$(PYTEST) --quick -rfE
+
+# Before a merge, about 10 minutes: every test; each process has servers of its own.
 test: lint
-	$(RUN) -m pytest -n 2 --dist loadfile
+	$(PYTEST)
+
+# Before a release, some minutes more: also that the wheel is whole and runs, and 20 kills of a
+# service that is asked all the while.
+test-all: test
+	$(RUN) tests/wheel_check.py
+	$(RUN) benchmarks/kills.py --kills 20
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

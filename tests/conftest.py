@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
+import quick
 from builders import Ended, recipe
 from fusionrec.cli import main
 from fusionrec.data.dataset import Dataset
@@ -17,7 +18,43 @@ from fusionrec.index import MilvusStore
 from fusionrec.registry import Artifact
 from fusionrec.workspace import Workspace
 from postgres import CannotStartError, Postgres
+from quick import leave_out
 from swap_stress import Stores
+
+Report = pytest.TestReport | pytest.CollectReport
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="no Paddle, server, browser, real data")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--quick"):
+        quick.begin()
+
+
+def _forbidding_skips(report: Report) -> Report:
+    """With FUSIONREC_NO_SKIPS set, a test that lacks a part it needs fails."""
+    if (
+        os.environ.get("FUSIONREC_NO_SKIPS")
+        and report.skipped
+        and not hasattr(report, "wasxfail")
+        and quick.REASON not in str(report.longrepr)
+    ):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"FUSIONREC_NO_SKIPS is set, and this would be skipped: {reason}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Report, Report]:
+    return _forbidding_skips((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Report, Report]:
+    return _forbidding_skips((yield))
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +123,7 @@ def stores(monkeypatch: pytest.MonkeyPatch) -> Stores:
 @pytest.fixture(scope="session")
 def movielens_dir() -> Path:
     """The folder that holds ``ml-1m.zip`` and ``ml-100k.zip``; skips where there is none."""
+    leave_out("real data")
     folder = os.environ.get("FUSIONREC_DATA")
     if not folder:
         pytest.skip("FUSIONREC_DATA is not set: it names the folder with ml-1m.zip, ml-100k.zip")

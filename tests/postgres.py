@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,10 +15,23 @@ from typing import Self
 
 import psycopg
 
+from quick import leave_out
+
 _READY = 60.0  # seconds
 # Ends the server, as a power cut would, when nobody holds the other end of its input: also when the
 # tests are killed.
 _SCRIPT = '"$@" </dev/null & server=$!; read -r _; kill -QUIT $server; wait $server'
+
+# Becomes another user in a process of its own: for Popen to do so, it would have to fork this one
+# with all its threads, and a fork of a process that holds gRPC may hang or fail.
+_AS_USER = """
+import os, sys
+user, group = map(int, sys.argv[1:3])
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class CannotStartError(Exception):
@@ -37,19 +51,22 @@ class Postgres:
     """
 
     def __init__(self) -> None:
+        leave_out("PostgreSQL")
         self._programs = _installed()
         # Not below pytest's own folder, which none but its owner may enter; and a socket's path
         # must be short.
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
+        self._data = self._folder / "data"
         self.url = f"postgresql+psycopg://postgres@/postgres?host={self._folder}"
         self._dsn = f"host={self._folder} user=postgres dbname=postgres"
         self._process: subprocess.Popen[bytes] | None = None
         self._schemas = 0
-        self._user: dict[str, int | list[int]] = {}
+        self._as_user: list[str] = []  # the beginning of a command
         if os.geteuid() == 0:
             nobody = pwd.getpwnam("nobody")
             os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
-            self._user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            ids = [str(nobody.pw_uid), str(nobody.pw_gid)]
+            self._as_user = [sys.executable, "-IS", "-c", _AS_USER, *ids]
             self._programs = self._copied(self._programs)
         try:
             self._initialise()
@@ -80,12 +97,11 @@ class Postgres:
         options = ("--auth=trust", "--encoding=utf8", "--username=postgres", "--no-sync")
         try:
             done = subprocess.run(
-                [str(self._programs / "initdb"), *options, "-D", str(self._folder / "data")],
+                [*self._as_user, str(self._programs / "initdb"), *options, "-D", str(self._data)],
                 capture_output=True,
                 text=True,
                 check=False,
                 cwd=self._folder,
-                **self._user,
             )
         except OSError as error:
             raise CannotStartError(f"its programs cannot be run: {error}") from None
@@ -94,15 +110,15 @@ class Postgres:
 
     def start(self) -> None:
         """Starts it, anew after ``stop``, and waits until it answers."""
-        server = [str(self._programs / "postgres"), "-D", str(self._folder / "data")]
+        server = [str(self._programs / "postgres"), "-D", str(self._data)]
+        shell = ["/bin/sh", "-c", _SCRIPT, "sh"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                ["sh", "-c", _SCRIPT, "sh", *server, "-h", "", "-k", str(self._folder)],
+                [*self._as_user, *shell, *server, "-h", "", "-k", str(self._folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=self._folder,
-                **self._user,
             )
         end = time.monotonic() + _READY
         while True:

@@ -23,11 +23,11 @@ def run(how: str, number: int, *arguments: str) -> subprocess.CompletedProcess[s
     os.close(read)
     full = os.open("/dev/full", os.O_WRONLY)
     streams = {1: subprocess.PIPE, 2: subprocess.PIPE, number: write if how != "full" else full}
-    closing = {"preexec_fn": lambda: os.close(number)} if how == "closed" else {}
+    closing = ["sh", "-c", f'exec "$@" {number}>&-', "sh"] if how == "closed" else []
     try:
         return subprocess.run(
-            arguments, stdout=streams[1], stderr=streams[2], text=True, timeout=120, check=False,
-            **closing,
+            [*closing, *arguments], stdout=streams[1], stderr=streams[2],
+            text=True, timeout=120, check=False,
         )  # fmt: skip
     finally:
         os.close(write)

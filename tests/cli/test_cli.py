@@ -459,11 +459,18 @@ def test_a_broken_pipe_is_no_error(workspace, arguments):
     assert all(line.startswith("note: answered exactly") for line in err.splitlines()), err
 
 
+# Runs a command that hears Ctrl-C: a process started in the background inherits a deaf ear.
+HEARING = (
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+    "os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
 def test_ctrl_c_in_training_says_how_to_resume_and_that_works(tmp_path):
     workspace = Workspace(tmp_path / "home")
     made = recipe(epochs=3, batch=500)
     arguments = ["train", "--data", "synthetic", *as_options(made)]
-    process = spawn(*command(workspace, *arguments), preexec_fn=_hear_sigint)
+    process = spawn(sys.executable, "-c", HEARING, *command(workspace, *arguments))
     deadline = time.monotonic() + 60
     while not list(workspace.checkpoints.glob("*/state.safetensors")):
         assert time.monotonic() < deadline
@@ -484,11 +491,6 @@ def test_ctrl_c_in_training_says_how_to_resume_and_that_works(tmp_path):
     alone = train(synthetic(), made, Workspace(tmp_path / "alone"))
     resumed = Artifact.load(workspace.models / "v1")
     assert np.array_equal(resumed.item_vectors, alone.item_vectors)
-
-
-def _hear_sigint() -> None:
-    # A process started in the background inherits a deaf ear.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_a_choice_may_be_given_by_its_label(indexed, fusionrec):

@@ -23,9 +23,15 @@ class Text(HTMLParser):
         self.words.append(data)
 
 
+# By the identities of a version and its data, which are held here so that they stay theirs.
+_READ: dict[tuple[int, int], tuple[Artifact, Dataset | None, str]] = {}
+
+
 def words_of(artifact: Artifact, data: Dataset | None = None) -> str:
-    """All that a version's report says."""
-    text = Text()
-    text.feed(render(artifact, data))
-    text.close()
-    return " ".join(text.words)
+    """All that a version's report says; rendered once for a version and data."""
+    if (id(artifact), id(data)) not in _READ:
+        text = Text()
+        text.feed(render(artifact, data))
+        text.close()
+        _READ[id(artifact), id(data)] = artifact, data, " ".join(text.words)
+    return _READ[id(artifact), id(data)][-1]

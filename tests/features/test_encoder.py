@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import fusionrec
 from builders import LIBRARY, library, python, recipe, rewrite
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.movielens import MOVIELENS
@@ -29,6 +28,7 @@ from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.workspace import Workspace
+from source import FILES, name_of, nodes_of
 
 
 def equal(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
@@ -373,12 +373,11 @@ def test_no_other_code_turns_values_into_rows():
     """Values are hashed and looked up in features/encoder.py alone; features/vocabulary.py learns
     the vocabularies.
     """
-    root = Path(fusionrec.__file__).parent
-    for path in root.rglob("*.py"):
+    for path in FILES:
         own = ("features/encoder.py", "features/vocabulary.py", "recommend/fulltext.py")
-        if path.relative_to(root).as_posix() in own:
+        if name_of(path) in own:
             continue  # a search cuts its words as titles are cut
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes_of(path):
             called = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
             assert not (called and node.func.id in ("hash", "tokenize", "Vocabulary")), path
             if isinstance(node, ast.ImportFrom):

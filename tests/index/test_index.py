@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import product
 
 import numpy as np
 import pytest
 from index_data import BRANDS, LONG, films, shop
 
+from builders import case
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES
 from fusionrec.data.schema import Schema
@@ -117,19 +119,18 @@ def meets(item: dict[str, object], where: list[Condition]) -> bool:
     return True
 
 
-@pytest.mark.parametrize("k", [1, 10, 10_000, 100_000])
-@pytest.mark.parametrize("condition", range(9))
-def test_answers_are_the_right_ones(
-    index: Index, data: Data, made: str, condition: int, k: int
-) -> None:
-    where, vectors = WHERE[made][condition], data[2]
-    for row in (0, 3, 4):
+def test_answers_are_the_right_ones(index: Index, data: Data, made: str) -> None:
+    vectors = data[2]
+    for where, row in product(WHERE[made], (0, 3, 4)):
         exclude = [row, 7, 7, 50]
-        hits = index.search(vectors[row], k, where, np.array(exclude))
-        assert hits.rows.tolist() == right(data, vectors[row], where, exclude)[:k]
-        assert hits.rows.dtype == np.int64
-        assert hits.scores.dtype == np.float32
-        assert np.allclose(hits.scores, vectors[hits.rows] @ vectors[row], atol=1e-5)
+        wanted = right(data, vectors[row], where, exclude)
+        for k in (1, 10, 10_000, 100_000):
+            with case(where, row, k):
+                hits = index.search(vectors[row], k, where, np.array(exclude))
+                assert hits.rows.tolist() == wanted[:k]
+                assert hits.rows.dtype == np.int64
+                assert hits.scores.dtype == np.float32
+                assert np.allclose(hits.scores, vectors[hits.rows] @ vectors[row], atol=1e-5)
 
 
 def test_scores_are_equal_everywhere(index: Index, data: Data) -> None:
@@ -147,30 +148,24 @@ def test_all_may_be_left_out(index: Index, data: Data) -> None:
     assert len(index.search(data[2][0], 10, exclude=[])) == 10
 
 
-@pytest.mark.parametrize("k", [0, -1])
-def test_k_must_be_positive(index: Index, data: Data, k: int) -> None:
-    with pytest.raises(UsageError, match="at least 1"):
-        index.search(data[2][0], k)
+def test_k_must_be_positive(index: Index, data: Data) -> None:
+    for k in (0, -1):
+        with case(k), pytest.raises(UsageError, match="at least 1"):
+            index.search(data[2][0], k)
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        lambda v: np.full_like(v, np.nan),
-        lambda v: np.where(np.arange(len(v)) == 1, np.inf, v),
-        lambda v: v[:-1],
-        lambda v: v[None],
-    ],
-)
-def test_queries_are_checked(index: Index, data: Data, spoil: object) -> None:
-    with pytest.raises(FusionrecError):
-        index.search(spoil(data[2][0]), 5)  # type: ignore[operator]
+def test_queries_are_checked(index: Index, data: Data) -> None:
+    right = data[2][0]
+    infinite = np.where(np.arange(len(right)) == 1, np.inf, right)
+    for wrong in (np.full_like(right, np.nan), infinite, right[:-1], right[None]):
+        with case(wrong), pytest.raises(FusionrecError):
+            index.search(wrong, 5)
 
 
-@pytest.mark.parametrize("exclude", [[-1], [10_000], np.array([0.5]), np.array([[1]])])
-def test_rows_to_leave_out_are_checked(index: Index, data: Data, exclude: list[int]) -> None:
-    with pytest.raises(UsageError, match="leave out"):
-        index.search(data[2][0], 5, exclude=exclude)
+def test_rows_to_leave_out_are_checked(index: Index, data: Data) -> None:
+    for wrong in ([-1], [10_000], np.array([0.5]), np.array([[1]])):
+        with case(wrong), pytest.raises(UsageError, match="leave out"):
+            index.search(data[2][0], 5, exclude=wrong)
 
 
 def test_place_is_said(index: Index) -> None:

@@ -233,18 +233,20 @@ def ended_within(call: Callable[[], object], seconds: float = BOUND) -> Exceptio
 def test_a_server_that_hangs_is_given_up(
     server: MilvusServer, place: Place, index: MilvusIndex
 ) -> None:
-    # Not for long: a server that finds itself left out for ten seconds ends.
-    with MilvusStore(replace(place, timeout=0.3)) as hasty, server.hung():
+    with MilvusStore(place) as hasty:
+        hasty._timeout = 0.3  # from here on: on a busy machine, opening may take longer
         for call in (
             lambda: hasty.search(index.name, [FILMS[2][0]], 5, "", "FLAT", 64),
             lambda: hasty.load(index.name),
             lambda: MilvusStore(replace(place, timeout=0.3)),
         ):
-            error = ended_within(call)
+            # For each anew: a server that finds itself left out for ten seconds ends.
+            with server.hung():
+                error = ended_within(call)
             assert isinstance(error, StoreUnavailableError)
             assert place.uri in error.message
             assert hint_of(error)
-    assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
+            assert first_answer(index) == right(7)
 
 
 def test_answers_resume_when_a_server_comes_back(

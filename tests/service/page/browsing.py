@@ -10,6 +10,8 @@ from typing import Any
 
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
+from quick import leave_out
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
@@ -45,7 +47,7 @@ class Tab:
     asked: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(60_000)  # on a busy machine, too
         self.page.add_init_script(_WATCH)
         self.page.on("console", lambda said: self._console(said.type, said.text))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -109,6 +111,13 @@ class Tab:
         self.settled()
         return self.ids
 
+    def close_dialog(self) -> None:
+        """Closes the uppermost one, and waits until it is gone and gave the focus back."""
+        before = self.page.locator("dialog").count()
+        self.page.keyboard.press("Escape")
+        fewer = "before => document.querySelectorAll('dialog').length < before"
+        self.page.wait_for_function(fewer, arg=before)
+
     def choose(self, text: str, label: str = "Movies you like") -> None:
         """Types into a box that suggests items, and waits for what it suggests."""
         self.page.get_by_role("combobox", name=label).fill(text)
@@ -126,6 +135,7 @@ class Tab:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """A browser without a window."""
+    leave_out("a browser")
     with sync_playwright() as play:
         started = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started

@@ -196,7 +196,7 @@ def test_ids_and_titles_of_any_script(bazaar):
     first = tab.cards.first.locator("h3").inner_text()
     tab.page.get_by_role("button", name=f"More like {first}", exact=True).click()
     tab.page.locator(".rows button").nth(9).wait_for()
-    tab.page.keyboard.press("Escape")
+    tab.close_dialog()
     before = tab.ids
     markup.get_by_role("button").press("Enter")
     tab.changed(before)

@@ -18,8 +18,7 @@ def test_more_like_this(visit):
     second = rows.first.inner_text().splitlines()[0]
     rows.first.press("Enter")
     tab.page.get_by_role("dialog", name=f"More like {second}").wait_for()
-    tab.page.keyboard.press("Escape")
-    tab.page.locator("dialog").wait_for(state="detached")
+    tab.close_dialog()
     assert tab.look("document.activeElement.textContent") == "More like this"
     before = tab.ids
     tab.page.get_by_role("button", name=f"More like {first}", exact=True).click()
@@ -62,7 +61,7 @@ def test_the_map_draws_the_items_and_the_person(visit):
     assert drawn > 41 * 10
     assert ring == 0
     assert "you are not on it" in tab.page.locator(".map-note").inner_text()
-    tab.page.keyboard.press("Escape")
+    tab.close_dialog()
     tab.open("?user=30")
     tab.page.get_by_role("button", name="Map").click()
     tab.page.wait_for_selector("canvas[data-drawn]")
@@ -86,7 +85,7 @@ def test_the_map_is_read_by_keyboard_and_by_pointer(visit):
     tab.page.keyboard.press("Enter")
     title = beside.rpartition(" · ")[0]
     tab.page.get_by_role("dialog", name=f"More like {title}").wait_for()
-    tab.page.keyboard.press("Escape")
+    tab.close_dialog()
     group = tab.page.locator(".legend button").first
     picture = "document.querySelector('canvas').toDataURL()"
     before = tab.look(picture)
