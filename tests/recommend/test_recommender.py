@@ -101,7 +101,7 @@ def test_what_is_said_wins_over_what_is_stored(recommender, published):
 
 
 def test_an_unknown_user_is_an_error_that_names_the_profile(recommender):
-    with pytest.raises(UsageError, match="'nobody' is not among the 60 users of v1") as caught:
+    with pytest.raises(UsageError) as caught:
         recommender.recommend(Query(user="nobody"))
     assert caught.value.code == "unknown_user"
     assert caught.value.details["profile"] == {"gender": "F", "age": "1", "occupation": "0"}
@@ -199,8 +199,9 @@ def test_similar_items_leave_out_the_item_itself(recommender, published):
 
 
 def test_similar_to_what_there_is_not(recommender):
-    with pytest.raises(UsageError, match="'no such' is not among the 40 items") as caught:
+    with pytest.raises(UsageError) as caught:
         recommender.similar("no such")
+    assert caught.value.code == "unknown_item"
     assert caught.value.hint == "an item is named by its id or title, such as 1"
     with pytest.raises(UsageError, match="at least 1"):
         recommender.similar("7", k=0)

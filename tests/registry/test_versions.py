@@ -72,8 +72,9 @@ def collections(workspace: Workspace) -> list[str]:
 
 
 def test_a_workspace_without_a_model_says_how_to_get_one(tmp_path):
-    with pytest.raises(ArtifactError, match="has no model yet") as caught:
+    with pytest.raises(ArtifactError) as caught:
         open_recommender(Workspace(tmp_path / "none"))
+    assert caught.value.code == "no_model"
     assert "fusionrec train" in hint_of(caught.value)
     assert versions(Workspace(tmp_path / "none")) == []
     assert not (tmp_path / "none").exists()

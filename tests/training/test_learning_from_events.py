@@ -52,7 +52,7 @@ def bought(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 def test_ratings_in_a_question_are_refused_in_python_too(taken, ask, rated):
     words = ("i1",) if ask == "search" else ()
     with Recommender(taken.folder.parent.parent, version=taken.version) as recommender:
-        with pytest.raises(UsageError, match="ratings mean nothing here") as caught:
+        with pytest.raises(UsageError) as caught:
             getattr(recommender, ask)(*words, rated=rated)
         assert caught.value.code == "ratings_mean_nothing"
         assert getattr(recommender, ask)(*words, liked=["i1"], rated={}).version == taken.version
