@@ -14,7 +14,7 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -207,7 +207,8 @@ class Recommender:
 
         workspace = home if isinstance(home, Workspace) else Workspace.find(home)
         place = _place_in(workspace, milvus) if isinstance(milvus, str) else milvus
-        self._deployed, self._log = resolve(workspace, version, place), log
+        # Whatever becomes active meanwhile: towers and index must be of one version.
+        self._deployed, self._log = replace(resolve(workspace, version, place), named=True), log
         ledger = self._deployed.ledger
         self._engine = Engine(current(self._deployed.artifact, ledger), None)
         self._feedback = Feedback(ledger)

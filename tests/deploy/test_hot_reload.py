@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from fusionrec import api
 from fusionrec.data.item_files import item_of
 from fusionrec.deploy import deployment
 from fusionrec.deploy import hot_reload as live_module
@@ -234,6 +235,20 @@ def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(index
     assert (opened.version, opened.away) == ("v2", False)
     assert Ledger(indexed.ledger).active().version == "v2"
     opened.close()
+
+
+def test_in_python_a_version_that_goes_before_its_first_search_still_answers_itself(indexed):
+    artifact, query = load(indexed), queries(load(indexed))[0]
+    with api.Recommender(indexed) as recommender:
+        newer = second(indexed)
+        build_index(indexed, newer)
+        with MilvusStore(indexed.milvus) as store:
+            for collection in store.collections():
+                if collection.name != store.active():
+                    store.drop(collection.name)
+        answer = recommender.recommend(query.user, k=query.k)
+    assert (answer.version, answer.place) == ("v1", "exact")
+    assert short(answer) == short(exact(artifact).recommend(query))
 
 
 def test_without_a_version_there_is_nothing_to_keep_open(tmp_path):

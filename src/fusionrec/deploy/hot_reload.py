@@ -205,7 +205,7 @@ class LiveRecommender:
 
     def _open(self) -> OpenVersion:
         if self._exact:
-            return open_exactly(self._workspace, ledger=self._ledger)
+            return open_exactly(self._workspace, self._ledger)
         deployed = resolve(self._workspace, None, self._place, self._ledger)
         return open_deployment(deployed, self._log)
 

@@ -117,10 +117,9 @@ def open_version(
     version: str | None = None,
     place: Place | str = "",
     log: Log = lambda _: None,
-    ledger: Ledger | None = None,
 ) -> OpenVersion:
     """Opens a version for answering; see ``resolve`` and ``open_deployment``."""
-    return open_deployment(resolve(workspace, version, place, ledger), log)
+    return open_deployment(resolve(workspace, version, place), log)
 
 
 def open_deployment(
@@ -164,16 +163,14 @@ def open_deployment(
         return _exact(deployed, type(problem)(f"{problem}; {error}", code="store_failed"), before)
 
 
-def open_exactly(
-    workspace: Workspace, version: str | None = None, ledger: Ledger | None = None
-) -> OpenVersion:
-    """A version, the active one by default, answering from the artifact: for a process that leaves
-    the store to another one on purpose, or needs none.
+def open_exactly(workspace: Workspace, ledger: Ledger) -> OpenVersion:
+    """The active version, answering from the artifact: for a process that leaves the store to
+    another one on purpose.
 
     Raises:
         ArtifactError, UsageError: as of ``resolve``.
     """
-    return _exact(resolve(workspace, version, "", ledger), None, None)
+    return _exact(resolve(workspace, ledger=ledger), None, None)
 
 
 def open_recommender(

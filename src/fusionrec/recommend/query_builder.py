@@ -23,7 +23,7 @@ class QueryRequest:
         liked: items that the person likes, by id, or by title where ``titles`` says so.
         rated: items that the person rated or took, named likewise; they come after ``liked``.
         where: conditions, such as ``year=1980..1989``, or typed ones.
-        only, without: ids of the only items wanted, and of items not wanted.
+        only, without: the only items wanted, and items not wanted, named likewise.
         titles: whether items may be named by their titles.
         visitors: whether an unknown user is answered like anybody, instead of being refused.
     """

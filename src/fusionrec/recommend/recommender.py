@@ -96,7 +96,7 @@ class Recommender:
         known.
 
         Raises:
-            UsageError: as of ``UserVectors.find`` and ``rerank.check``; or there is none of the
+            UsageError: as of ``UserVectors.find`` and ``Query.check``; or there is none of the
                 items that are named, and nothing else is known.
             StoreError: the store failed.
         """
