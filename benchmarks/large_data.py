@@ -96,11 +96,7 @@ def read(folder: Path) -> dict[str, float]:
     from fusionrec.data.load import read as read_data
 
     dataset = read_data(folder, workspace_data=folder / "home")
-    return {
-        "interactions": len(dataset),
-        "users": len(dataset.users),
-        "items": len(dataset.items),
-    }
+    return {"interactions": len(dataset), "users": len(dataset.users), "items": len(dataset.items)}
 
 
 def train(folder: Path, steps: int, threads: int) -> dict[str, float]:

@@ -296,13 +296,7 @@ class Recommender:
         return self._with_index().recommend_to(person, query)
 
     def similar(
-        self,
-        item: object,
-        *,
-        k: int = 10,
-        where: Where = (),
-        only: Texts = (),
-        without: Texts = (),
+        self, item: object, *, k: int = 10, where: Where = (), only: Texts = (), without: Texts = ()
     ) -> Answer:
         """Items whose vectors are nearest to an item's, which is named by id or title.
 

@@ -138,10 +138,7 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("train --data synthetic --set training.epoch=3", "did you mean training.epochs?"),
         ("train --data synthetic --set training.epochs=0", "training.epochs must be 1 or more"),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
-        (
-            "train --data synthetic --preset fast",
-            "'fast' is not one of 'quick', 'full'",
-        ),
+        ("train --data synthetic --preset fast", "'fast' is not one of 'quick', 'full'"),
         ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
         ("train --data synthetic --seed -1", "-1 is not in the range x>=0"),
         ("fetch nowhere", "'nowhere' is no data set"),
@@ -157,8 +154,7 @@ def test_wrong_use_exits_2_and_says_what_is_right(indexed, fusionrec, arguments,
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    ["recommend --user 1", "similar 1", "search iron", "index", "models activate v1"],
+    "arguments", ["recommend --user 1", "similar 1", "search iron", "index", "models activate v1"]
 )
 def test_a_workspace_without_a_model_exits_1_with_a_hint(tmp_path, fusionrec, arguments):
     ended = fusionrec(Workspace(tmp_path / "new"), *arguments.split())

@@ -77,11 +77,7 @@ def test_a_broken_off_download_is_resumed(server, interrupted):
 
 @pytest.mark.parametrize(
     ("change", "requests"),
-    [
-        ({"ignore_range": True}, 1),
-        ({"etag": '"two"'}, 1),
-        ({"wrong_range": True}, 2),
-    ],
+    [({"ignore_range": True}, 1), ({"etag": '"two"'}, 1), ({"wrong_range": True}, 2)],
 )
 def test_a_server_that_gives_no_rest_is_asked_for_all(server, interrupted, change, requests):
     for name, value in change.items():

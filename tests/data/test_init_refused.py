@@ -61,8 +61,7 @@ def test_true_and_false_of_what_was_done_is_an_event(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["书名", "标题", "名称", "片名", "题名", "商品名称", "曲名", "название"],
+    "name", ["书名", "标题", "名称", "片名", "题名", "商品名称", "曲名", "название"]
 )
 def test_titles_of_one_word_each_are_titles(name):
     found = guess_attribute(

@@ -195,10 +195,7 @@ def test_without_times_a_version_that_saw_the_test_is_refused(trained_on_all: Ar
     plain = replace(SAMPLE, time=None)
     with pytest.raises(UsageError) as refused:
         evaluate(
-            plain,
-            named("next-item"),
-            ProtocolOptions(seeds=(2,)),
-            TrainedVersion(trained_on_all),
+            plain, named("next-item"), ProtocolOptions(seeds=(2,)), TrainedVersion(trained_on_all)
         )
     assert "fusionrec train --protocol next-item --seed 2" in str(refused.value.hint)
 
@@ -265,23 +262,14 @@ def test_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> Non
     with pytest.raises(
         UsageError, match="v1 was trained on synthetic sample, this is checkerboard"
     ):
-        evaluate(
-            checkerboard(),
-            named("rating"),
-            ProtocolOptions(),
-            TrainedVersion(trained_on_all),
-        )
+        evaluate(checkerboard(), named("rating"), ProtocolOptions(), TrainedVersion(trained_on_all))
 
 
 def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> None:
     split = leave_last_out(SAMPLE, short="train")
     artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.train)
     result = evaluate(
-        SAMPLE,
-        named("next-item"),
-        ProtocolOptions(),
-        TrainedVersion(artifact),
-        through_index=0,
+        SAMPLE, named("next-item"), ProtocolOptions(), TrainedVersion(artifact), through_index=0
     )
     assert result.rows[0].name == "fusion v1"
     ours, theirs = result.row("fusion v1"), measured("next-item").row("fusion")

@@ -105,11 +105,7 @@ def test_other_data_is_not_said_to_lack_it(protocol: str) -> None:
     sample = synthetic(seed=1, users=120, items=60, interactions=3000)
     assert not any("cannot serve" in note for note in noted(sample, protocol))
     with pytest.raises(UsageError, match="cannot serve the baseline taken-before"):
-        evaluate(
-            checkerboard(),
-            named("next-item"),
-            ProtocolOptions(baselines=("taken-before",)),
-        )
+        evaluate(checkerboard(), named("next-item"), ProtocolOptions(baselines=("taken-before",)))
 
 
 def noted(dataset: Dataset, protocol: str) -> list[str]:

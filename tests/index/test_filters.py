@@ -302,10 +302,7 @@ def rows_of(index: Index, where: list[Condition], exclude: Sequence[int] = ()) -
 
 
 @settings(max_examples=80, deadline=None)
-@given(
-    st.lists(CONDITIONS, max_size=3),
-    st.lists(st.integers(0, 119), max_size=100),
-)
+@given(st.lists(CONDITIONS, max_size=3), st.lists(st.integers(0, 119), max_size=100))
 def test_milvus_and_the_mask_agree(
     in_milvus: Index, conditions: list[Condition], exclude: list[int]
 ) -> None:

@@ -37,10 +37,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 def over(catalog: Catalog) -> Recommender:
     index = ExactIndex(
-        catalog.artifact.schema,
-        catalog.items,
-        catalog.vectors,
-        available=catalog.available,
+        catalog.artifact.schema, catalog.items, catalog.vectors, available=catalog.available
     )
     return Recommender(catalog, index)
 
@@ -100,11 +97,7 @@ def alike(one: Recommender, other: Recommender) -> None:
     assert plain(here.items) == plain(there.items)
     assert np.allclose(here.vectors, there.vectors, atol=1e-5)
     assert here.available.tolist() == there.available.tolist()
-    assert (here.number, here.changed, here.skipped) == (
-        there.number,
-        there.changed,
-        there.skipped,
-    )
+    assert (here.number, here.changed, here.skipped) == (there.number, there.changed, there.skipped)
     assert list(here.positions.items()) == list(there.positions.items())
     for text in (*WORDS, "1970s", "ახალი თარო"):
         assert one.finder.hits(text, (), np.empty(0, int), prefix=False, limit=100) == (

@@ -9,16 +9,7 @@ import numpy as np
 import pytest
 
 from fusionrec.errors import UsageError
-from fusionrec.index import (
-    AllOf,
-    AnyOf,
-    Between,
-    ExactIndex,
-    MilvusIndex,
-    NoneOf,
-    Only,
-    Without,
-)
+from fusionrec.index import AllOf, AnyOf, Between, ExactIndex, MilvusIndex, NoneOf, Only, Without
 from fusionrec.ledger import ItemChange
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fulltext import FulltextIndex, Match
@@ -32,9 +23,7 @@ from swap_stress import exact
 
 @pytest.fixture(scope="module", params=["milvus", "exact"])
 def recommender(
-    request: pytest.FixtureRequest,
-    published: Artifact,
-    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest, published: Artifact, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Recommender]:
     parts = (published.schema, published.items, published.item_vectors)
     if request.param == "exact":

@@ -39,8 +39,7 @@ from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
 
 
 @click.group(
-    cls=Group,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    cls=Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
 )
 @click.version_option(__version__, prog_name="fusionrec")
 def cli() -> None:

@@ -7,10 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli.command import Command
-from fusionrec.cli.output import (
-    ProgressLines,
-    describe,
-)
+from fusionrec.cli.output import ProgressLines, describe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli.command import Command
-from fusionrec.cli.output import (
-    ProgressLines,
-    describe,
-    say,
-    show_answer,
-)
+from fusionrec.cli.output import ProgressLines, describe, say, show_answer
 from fusionrec.cli.train import run_training
 from fusionrec.models.presets import FUSION
 from fusionrec.workspace import Workspace

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    cls=Command,
-    examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.."],
+    cls=Command, examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.."]
 )
 @click.argument("item")
 @options.count

@@ -15,12 +15,7 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
-from fusionrec.cli.output import (
-    ProgressLines,
-    TrainingProgress,
-    describe,
-    say,
-)
+from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import AnyRecipe
 from fusionrec.workspace import Workspace

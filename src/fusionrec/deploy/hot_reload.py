@@ -10,13 +10,7 @@ from dataclasses import dataclass
 from typing import Self, TypeVar
 
 from fusionrec.deploy.deployment import resolve
-from fusionrec.deploy.open import (
-    OpenVersion,
-    open_deployment,
-    open_exactly,
-    sharing,
-    with_changes,
-)
+from fusionrec.deploy.open import OpenVersion, open_deployment, open_exactly, sharing, with_changes
 from fusionrec.errors import Log, StoreError, unfailing
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger

@@ -216,13 +216,7 @@ class ItemSearch:
         return self.title(id_) + (f" ({', '.join(numbers)})" if numbers else "")
 
     def hits(
-        self,
-        text: str,
-        where: Sequence[Condition],
-        barred: np.ndarray,
-        *,
-        prefix: bool,
-        limit: int,
+        self, text: str, where: Sequence[Condition], barred: np.ndarray, *, prefix: bool, limit: int
     ) -> list[Match]:
         """Items that hold one of the words and meet every condition, by falling BM25.
 

@@ -117,8 +117,7 @@ class RecommendRequest(_ListRequest):
     without: Ids = Field(default=[], description="Ids of items not wanted.")
     liked: Ids = Field(default=[], description="Ids of items that the person likes.")
     seen: bool = Field(
-        default=False,
-        description=f"Whether items that they rated may be in the answer. {_GUARDED}",
+        default=False, description=f"Whether items that they rated may be in the answer. {_GUARDED}"
     )
 
     explain: bool = Field(
@@ -128,8 +127,7 @@ class RecommendRequest(_ListRequest):
         default=0.0, description="How much unlike each other the items shall be."
     )
     calibration: Share = Field(
-        default=0.0,
-        description="How much their categories shall mix as in what the person likes.",
+        default=0.0, description="How much their categories shall mix as in what the person likes."
     )
     fresh: bool = Field(
         default=False,

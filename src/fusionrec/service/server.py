@@ -99,11 +99,7 @@ def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> Ti
 
 
 def _worker(
-    workspace: Workspace,
-    place: Place | str,
-    settings: ServiceSettings,
-    folder: Path,
-    address: str,
+    workspace: Workspace, place: Place | str, settings: ServiceSettings, folder: Path, address: str
 ) -> FastAPI:
     """The application in one of several processes. An embedded Milvus serves one of them, the first
     to come; the others search the same vectors exactly.
@@ -174,8 +170,7 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
         listening = socket.socket(family, kind, proto)
     except OSError as error:
         raise UsageError(
-            f"{host} is no address to listen at: {error.strerror}",
-            code="host_not_found",
+            f"{host} is no address to listen at: {error.strerror}", code="host_not_found"
         ) from error
     with listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -184,8 +179,7 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
             listening.listen(_BACKLOG)
         except OSError as error:
             raise UsageError(
-                f"nothing can listen at {host}, port {port}: {error.strerror}",
-                code="port_taken",
+                f"nothing can listen at {host}, port {port}: {error.strerror}", code="port_taken"
             ) from error
         yield listening
 
