@@ -175,16 +175,25 @@ def test_doubled_rows_are_answered_once(path: Path, monkeypatch: pytest.MonkeyPa
             assert hits.rows.tolist() == ExactIndex(*FILMS).search(FILMS[2][0], k).rows.tolist()
 
 
-def test_wrong_scores_are_noticed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("row", "score", "said"),
+    [(5, 0.9, "scores"), (5, np.nan, "scores"), (150, 0.9, "does not have"), (-1, 0.9, "not have")],
+)
+def test_wrong_rows_and_scores_are_noticed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, row: int, score: float, said: str
+) -> None:
+    def wrong(_: MilvusStore, __: str, vectors: Any, *___: Any, **____: Any) -> Any:
+        return [(np.array([row]), np.array([score], dtype=np.float32)) for _ in vectors]
+
     with reopen(path) as index:
-        wrong = (np.array([5, 3]), np.array([0.9, 0.8], dtype=np.float32))
-        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: [wrong])
-        with pytest.raises(StoreDamagedError, match="scores"):
-            index.search(FILMS[2][0], 2)
-        stray = (np.array([150]), np.array([0.9], dtype=np.float32))
-        monkeypatch.setattr(MilvusStore, "search", lambda *_, **__: [stray])
-        with pytest.raises(StoreDamagedError, match="does not have"):
-            index.search(FILMS[2][0], 2)
+        monkeypatch.setattr(MilvusStore, "search", wrong)
+        with pytest.raises(StoreDamagedError, match=said):
+            reopen(path)
+        with pytest.raises(StoreDamagedError, match=said):
+            MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B)
+        if not 0 <= row < 150:  # also later, where a collection is written after it was opened
+            with pytest.raises(StoreDamagedError, match=said):
+                index.search(FILMS[2][0], 2)
 
 
 def test_a_failed_write_stops_and_leaves_the_rest(

@@ -5,13 +5,12 @@ Importing this package does not import pymilvus; opening a store does.
 
 from __future__ import annotations
 
-from fusionrec.index.base import Index
 from fusionrec.index.batch import BatchSearch
 from fusionrec.index.coalescing import run_coalesced
 from fusionrec.index.connection import Place, place_from
-from fusionrec.index.exact import ExactIndex, Hits
-from fusionrec.index.filter_columns import FilterColumns, mask
-from fusionrec.index.filter_parser import parse, read_conditions
+from fusionrec.index.exact import ExactIndex, Hits, Index
+from fusionrec.index.filter_columns import FilterColumns
+from fusionrec.index.filter_parser import read_conditions
 from fusionrec.index.filters import AllOf, AnyOf, Between, Condition, NoneOf, Only, Without
 from fusionrec.index.milvus_index import MilvusIndex
 from fusionrec.index.milvus_lite import move_aside
@@ -38,9 +37,7 @@ __all__ = [
     "Place",
     "Without",
     "collection_name",
-    "mask",
     "move_aside",
-    "parse",
     "place_from",
     "read_conditions",
     "run_coalesced",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fusionrec.index.base import Index
+from fusionrec.index.exact import Index
 
 K = 10
 QUERIES = 1_000

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from greenlet import getcurrent, greenlet
@@ -16,8 +15,7 @@ RowsAndScores = tuple[np.ndarray, np.ndarray]  # best first
 Search = Callable[[Sequence[np.ndarray], int, str], list[RowsAndScores]]
 
 
-@dataclass(frozen=True, eq=False)
-class _PendingSearch:
+class _PendingSearch(NamedTuple):
     """A search that a call waits for."""
 
     search: Search
@@ -27,27 +25,18 @@ class _PendingSearch:
 
 
 class _Task(greenlet):  # type: ignore[misc]
-    """A call that pauses at each search, and resumes with the search's result.
-
-    Attributes:
-        future: its result.
-        pending: the search that it waits for; None before the start and after the end.
-    """
+    """A call that pauses at each search, and resumes with the search's result or error."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
-        super().__init__(self._run_call)
+        super().__init__()
         self._call, self.future = call, Future[Any]()
-        self.pending: _PendingSearch | None = None
+        self.pending: _PendingSearch | None = None  # None also before the start and after the end
 
-    def _run_call(self) -> None:
+    def run(self) -> None:
         try:
             self.future.set_result(self._call())
         except BaseException as error:
             self.future.set_exception(error)
-
-    def advance(self, resume: Callable[..., Any], *args: Any) -> None:
-        """Runs to the next search, or to the end."""
-        self.pending = resume(*args)
 
 
 def coalesced_search(
@@ -86,31 +75,17 @@ def run_coalesced(calls: Sequence[Callable[[], T]]) -> list[Future[T]]:
     """
     tasks = [_Task(call) for call in calls]
     for task in tasks:
-        task.advance(task.switch)
-    while waiting := [task for task in tasks if task.pending is not None]:
-        first = waiting[0].pending
-        assert first is not None
-        _send_shared(first, [task for task in waiting if _can_share(task.pending, first)])
+        task.pending = task.switch()
+    while waiting := [(task, task.pending) for task in tasks if task.pending is not None]:
+        search, _, _, expression = waiting[0][1]
+        shared = [(t, p) for t, p in waiting if (p.search, p.expression) == (search, expression)]
+        limit = max(pending.limit for _, pending in shared)
+        try:
+            results = search([pending.query for _, pending in shared], limit, expression)
+        except BaseException as error:
+            for task, _ in shared:
+                task.pending = task.throw(error)
+            continue
+        for (task, _), result in zip(shared, results, strict=True):
+            task.pending = task.switch(result)
     return [task.future for task in tasks]
-
-
-def _can_share(pending: _PendingSearch | None, other: _PendingSearch) -> bool:
-    return (
-        pending is not None
-        and pending.search == other.search
-        and pending.expression == other.expression
-    )
-
-
-def _send_shared(first: _PendingSearch, tasks: Sequence[_Task]) -> None:
-    """Sends one request for several tasks; each gets its result, or the error."""
-    searches = [task.pending for task in tasks if task.pending is not None]
-    try:
-        limit = max(search.limit for search in searches)
-        results = first.search([search.query for search in searches], limit, first.expression)
-    except BaseException as error:
-        for task in tasks:
-            task.advance(task.throw, error)
-        return
-    for task, result in zip(tasks, results, strict=True):
-        task.advance(task.switch, result)

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from fusionrec.config import Settings, settings_table
 from fusionrec.errors import ConfigError, UsageError
 
 VARIABLE = "FUSIONREC_MILVUS"  # prefix of the environment variables
-_SERVER_SCHEMES = ("http", "https")
 _SECRET = ("token", "password")
 
 
@@ -50,9 +49,7 @@ class Place(Settings):
 
     def __post_init__(self) -> None:
         if self.uri:
-            parts = _parts(self.uri)
-            path = {"uri": str(Path(self.uri).expanduser().resolve())}
-            for name, value in (_uri_fields(parts) if parts else path).items():
+            for name, value in _uri_fields(self.uri).items():
                 # An explicit setting overrides the URI.
                 if value and (name == "uri" or not getattr(self, name)):
                     object.__setattr__(self, name, value)
@@ -67,7 +64,7 @@ class Place(Settings):
 
     @classmethod
     def of(cls, place: Place | str | Path) -> Place:
-        """A place unchanged, or the place at a URI."""
+        """The place itself, or the place at a URI."""
         return place if isinstance(place, Place) else cls(str(place))
 
     @property
@@ -140,8 +137,8 @@ def place_from(
     return Place.from_dict(settings)
 
 
-def _parts(uri: str) -> SplitResult | None:
-    """The parts of a server's address; None for a local path.
+def _uri_fields(uri: str) -> dict[str, str]:
+    """The fields of ``Place`` in a URI; the query of a server's address is ignored.
 
     Raises:
         UsageError: it is neither a path that ends in ``.db`` nor an http(s) address.
@@ -152,26 +149,21 @@ def _parts(uri: str) -> SplitResult | None:
                 f"a local Milvus is a path that ends in .db, got {uri!r}",
                 hint="for a server, write http://host:19530",
             )
-        return None
+        return {"uri": str(Path(uri).expanduser().resolve())}
+    scheme = uri.partition("://")[0]
     try:
         parts = urlsplit(uri)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme.lower() not in _SERVER_SCHEMES:
-        scheme = uri.partition("://")[0]
+    if not host or scheme.lower() not in ("http", "https"):
         raise UsageError(
             f"a Milvus server is http(s)://host:port, got an address that begins with {scheme!r}"
         )
-    return parts
-
-
-def _uri_fields(parts: SplitResult) -> dict[str, str]:
-    """The fields of ``Place`` in a server's address; its query is ignored."""
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    host = f"[{host}]" if ":" in host else host
     name, password = unquote(parts.username or ""), unquote(parts.password or "")
     return {
-        "uri": f"{parts.scheme.lower()}://{host}" + (f":{parts.port}" if parts.port else ""),
+        "uri": f"{scheme.lower()}://{host}" + (f":{port}" if port else ""),
         "token": "" if password else name,
         "user": name if password else "",
         "password": password,

@@ -89,7 +89,11 @@ def _translate(
     names = {cls.__name__ for cls in type(error).__mro__}
     mapped: FusionrecError = StoreError(f"{place}: {message}")
     if "DataDirLockedError" in names:
-        mapped = in_use_error(place)
+        mapped = StoreInUseError(
+            f"{place} is in use by another process",
+            hint="an embedded Milvus serves one process: stop the other one, or use a Milvus "
+            "server",
+        )
     elif any(words in lowered for words in _FULL) or getattr(error, "errno", None) == errno.ENOSPC:
         mapped = StoreError(f"{place}: the disk is full", hint="free some space, then index again")
     elif code == _COLLECTION_NOT_FOUND or "CollectionNotFoundError" in names:
@@ -142,32 +146,20 @@ def _is_server(place: str) -> bool:
     return "://" in place
 
 
-def in_use_error(place: str) -> StoreInUseError:
-    """The error for a store that another process has open."""
-    return StoreInUseError(
-        f"{place} is in use by another process",
-        hint="an embedded Milvus serves one process: stop the other one, or use a Milvus server",
-    )
-
-
 def damaged_error(place: str, what: str) -> StoreDamagedError:
     """The error for a store with wrong contents."""
     return StoreDamagedError(f"{place} is damaged: {what}")
 
 
-class _DropRaised(logging.Filter):
-    """Drops log records of errors that this thread raises as well."""
-
-    def filter(self, _record: logging.LogRecord) -> bool:
-        return not getattr(_context, "depth", 0)
+def _is_not_raised(_record: logging.LogRecord) -> bool:
+    """Whether a log record is kept: not within ``translated``, which raises the error as well."""
+    return not getattr(_context, "depth", 0)
 
 
 def silence_logs() -> None:
     """Silences the client's logs of errors that we raise; other records are unchanged."""
     for name in ("pymilvus.decorators", "milvus_lite.server_manager"):
-        log = logging.getLogger(name)
-        if not any(isinstance(f, _DropRaised) for f in log.filters):
-            log.addFilter(_DropRaised())
+        logging.getLogger(name).addFilter(_is_not_raised)  # once, however often this is called
     embedded = logging.getLogger("milvus_lite")
     if not embedded.handlers:
         # Without a handler Python prints warnings itself; a program's own logging still gets them.

@@ -156,11 +156,6 @@ class FilterColumns:
         return self._rows[field.name]
 
 
-def mask(conditions: Iterable[Condition], items: Table, schema: Schema) -> np.ndarray:
-    """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
-    return FilterColumns(schema, items).mask(conditions)
-
-
 def _values_of(field: Field, value: str | Sequence[str] | None) -> KeysView[str]:
     """The categories of one item, in its order."""
     several = [value or ""] if field.kind == "category" else value or ()

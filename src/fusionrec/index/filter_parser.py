@@ -47,16 +47,22 @@ def parse(schema: Schema, name: str, text: str, operator: Operator = "=") -> Fie
     fields = filter_fields(schema)
     field = next((f for f in fields if name in (f.name, f.flag)), None)
     if field is None:
-        near, _, _ = hint(name, [f.flag for f in fields], "filters are").partition("filters are")
-        raise UsageError(f"answers cannot be filtered by {name!r}", hint=near + _filters(fields))
+        raise UsageError(f"answers cannot be filtered by {name!r}", hint=_filters(fields, name))
     if field.kind != "number":
         return _KINDS[operator](field.name, (_choice(field, text),))
+    forms = f"write {field.flag} as 1994, 1980..1989, 1980.. or ..1989"
     if operator != "=":
         raise UsageError(
-            f"{field.flag} is a number: {field.flag}{operator}{text} says nothing of it",
-            hint=_ranges(field),
+            f"{field.flag} is a number: {operator} is for categories, got {operator}{text}",
+            hint=forms,
         )
-    return _range(field, text)
+    low, dots, high = (part.strip() for part in text.partition(".."))
+    ends = [end for end in (low, high) if end]
+    if not ends or not all(_NUMBER.fullmatch(end) and math.isfinite(float(end)) for end in ends):
+        raise UsageError(f"{field.flag} must be a number or a range, got {text!r}", hint=forms)
+    if not dots:
+        return Between(field.name, float(low), float(low))
+    return Between(field.name, float(low) if low else None, float(high) if high else None)
 
 
 def read_conditions(
@@ -65,7 +71,7 @@ def read_conditions(
     """Reads conditions that must all be met, and joins those of one kind and field.
 
     Args:
-        schema: see ``parse``.
+        schema: its filterable fields may be named.
         written: ``name=value`` (several: any of them), ``name+=value`` (several: all of them) or
             ``name!=value`` (several: none of them); of a number one ``name=range``.
         only: outside ids of the only items wanted; without any, all are.
@@ -76,7 +82,14 @@ def read_conditions(
     """
     joined: dict[tuple[type, str], FieldCondition] = {}
     for text in written:
-        condition = _written(schema, text)
+        parts = _WRITTEN.fullmatch(text)
+        if parts is None:
+            raise UsageError(
+                f"a condition is name=value, name+=value or name!=value, got {text!r}",
+                hint=_filters(filter_fields(schema)),
+            )
+        name, operator, value = parts.groups()
+        condition = parse(schema, name.strip(), value.strip(), operator)  # type: ignore[arg-type]
         key = type(condition), condition.field
         earlier = joined.get(key)
         if earlier is not None:
@@ -90,48 +103,14 @@ def read_conditions(
     return conditions
 
 
-def _written(schema: Schema, text: str) -> FieldCondition:
-    parts = _WRITTEN.fullmatch(text)
-    if parts is None:
-        raise UsageError(
-            f"a condition is name=value, name+=value or name!=value, got {text!r}",
-            hint=_filters(filter_fields(schema)),
-        )
-    name, operator, value = parts.groups()
-    return parse(schema, name.strip(), value.strip(), operator)  # type: ignore[arg-type]
-
-
-def _filters(fields: Sequence[Field]) -> str:
-    """The available filters: each name, with its label if that differs."""
+def _filters(fields: Sequence[Field], wrong: str = "") -> str:
+    """The available filters, each with its label if that differs."""
+    flags = [f.flag for f in fields]
     named = [
         f.flag + (f" ({f.label})" if f.label and f.label.casefold() != f.flag.casefold() else "")
         for f in fields
     ]
-    return f"filters are: {', '.join(named) or 'none'}"
-
-
-def _range(field: Field, text: str) -> Between:
-    low, dots, high = text.partition("..")
-    ends = [_number(field, end, text) if end.strip() else None for end in (low, high)]
-    if ends == [None, None]:
-        raise _range_error(field, text)
-    return Between(field.name, ends[0], ends[1] if dots else ends[0])
-
-
-def _number(field: Field, end: str, text: str) -> float:
-    if not _NUMBER.fullmatch(end.strip()) or not math.isfinite(float(end)):
-        raise _range_error(field, text)
-    return float(end)
-
-
-def _range_error(field: Field, text: str) -> UsageError:
-    return UsageError(
-        f"{field.flag} must be a number or a range, got {text!r}", hint=_ranges(field)
-    )
-
-
-def _ranges(field: Field) -> str:
-    return f"write {field.flag} as 1994, 1980..1989, 1980.. or ..1989"
+    return hint(wrong, flags, "filters are", named)
 
 
 def _choice(field: Field, text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -101,12 +100,12 @@ FieldCondition = AnyOf | AllOf | NoneOf | Between
 Condition = FieldCondition | Only | Without
 
 
-def hint(wrong: str, allowed: Sequence[str], words: str) -> str:
-    """A hint with the allowed names, and the one most similar to a wrong one."""
+def hint(wrong: str, allowed: Sequence[str], words: str, shown: Sequence[str] = ()) -> str:
+    """A hint with the allowed names (written as ``shown``) and the most similar one."""
     folded = {name.casefold(): name for name in allowed}
     near = difflib.get_close_matches(wrong.strip().casefold(), list(folded), n=1)
     guess = f"did you mean {folded[near[0]]!r}? " if near else ""
-    return f"{guess}{words}: {', '.join(allowed) or 'none'}"
+    return f"{guess}{words}: {', '.join(shown or allowed) or 'none'}"
 
 
 def field_of(schema: Schema, condition: FieldCondition) -> Field:
@@ -193,17 +192,7 @@ def _category_terms(condition: AnyOf | AllOf | NoneOf, columns: Mapping[str, str
 
 
 def literal(value: str | float | int) -> str:
-    """A value in Milvus' filter language; all values in expressions come from here.
-
-    Raises:
-        UsageError: a number is not finite, or a text has no UTF-8.
+    """A value in Milvus' filter language; all values in expressions come from here. Conditions have
+    checked theirs: numbers are finite, texts have no half of a surrogate pair.
     """
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError as error:
-            raise UsageError(f"a filter's value holds half a surrogate pair: {value!r}") from error
-        return f'"{value.translate(_ESCAPES)}"'
-    if not math.isfinite(value):
-        raise UsageError(f"a filter's number must be finite, got {value!r}")
-    return repr(value)
+    return f'"{value.translate(_ESCAPES)}"' if isinstance(value, str) else repr(value)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import math
 from typing import Any, Literal, get_args
 
-from fusionrec.errors import UsageError
-
 IndexType = Literal["FLAT", "HNSW", "IVF_SQ8", "DISKANN"]
 KINDS: tuple[IndexType, ...] = get_args(IndexType)
 
@@ -25,16 +23,6 @@ def kind_for(n: int) -> IndexType:
     vectors quantized to one byte a number.
     """
     return "FLAT" if n <= _FLAT_TO else "HNSW" if n <= _HNSW_TO else "IVF_SQ8"
-
-
-def check_kind(kind: str) -> None:
-    """Checks the name of an index type.
-
-    Raises:
-        UsageError: it is not one of ``IndexType``.
-    """
-    if kind not in KINDS:
-        raise UsageError(f"an index is {', '.join(KINDS)}, got {kind!r}")
 
 
 def is_exact(kind: IndexType) -> bool:

@@ -27,8 +27,8 @@ from fusionrec.index.exact import (
     score_margin,
 )
 from fusionrec.index.filters import Condition, expression
-from fusionrec.index.index_types import KINDS, IndexType, check_kind, is_exact, is_rounded
-from fusionrec.index.layout import BATCH, Layout, layout_of, records
+from fusionrec.index.index_types import KINDS, IndexType, is_exact, is_rounded
+from fusionrec.index.layout import BATCH, layout_of, records
 from fusionrec.index.milvus_store import MilvusStore
 from fusionrec.index.server_info import MAX_LIMIT
 
@@ -43,11 +43,6 @@ DROPPED_FACTOR = 3.0
 _ROUNDED_FACTOR = 4
 
 
-def _stored_rows(items: Table, available: np.ndarray | None) -> np.ndarray:
-    """Rows of the items in a collection, int64 [m]."""
-    return np.arange(len(items)) if available is None else np.flatnonzero(available)
-
-
 class MilvusIndex:
     """A searchable collection; created by ``build`` or ``open``, closed by ``close`` or a ``with``.
 
@@ -58,20 +53,28 @@ class MilvusIndex:
     """
 
     def __init__(
-        self, store: MilvusStore, name: str, items: Table, exact: ExactIndex, layout: Layout
+        self,
+        place: Place | str,
+        schema: Schema,
+        items: Table,
+        vectors: np.ndarray,
+        name: str,
+        available: np.ndarray | None,
+        *,
+        create: bool,
     ) -> None:
-        self.store = store
         self.name = name
         self.kind: IndexType = "FLAT"
         self._items = items
-        self._exact = exact
-        self._layout = layout
+        self._rows = np.arange(len(items)) if available is None else np.flatnonzero(available)
+        self._exact = ExactIndex(schema, items, vectors, available=available)
+        self._layout = layout_of(schema, items)
         self._stored = len(items)  # rows in Milvus, including duplicates
-        self._rows = np.arange(len(items))  # those that should be there
         self._settled = True  # whether every search sees the last write without waiting
+        self.store = MilvusStore(place, create=create)
         # Searches of an embedded store compete for the GIL: one after the other is faster.
         self._search_lock: AbstractContextManager[object] = (
-            nullcontext() if store.server.folder is None else threading.Lock()
+            nullcontext() if self.store.server.folder is None else threading.Lock()
         )
 
     @classmethod
@@ -113,22 +116,19 @@ class MilvusIndex:
                 Milvus' results are not those of the exact index.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed to write.
         """
-        if kind is not None:
-            check_kind(kind)
-        rows = _stored_rows(items, available)
-        if len(rows) == 0:
+        if kind is not None and kind not in KINDS:
+            raise UsageError(f"an index is {', '.join(KINDS)}, got {kind!r}")
+        if not (len(items) if available is None else available.any()):
             raise UsageError("an index needs at least one item")
-        exact = ExactIndex(schema, items, vectors, available=available)
-        layout = layout_of(schema, items)
-        store = MilvusStore(place)
+        index = cls(place, schema, items, vectors, name, available, create=True)
+        store, rows = index.store, index._rows
         try:
-            index = cls(store, name, items, exact, layout)
             index.kind, index._settled = store.server.choose_type(kind, len(rows)), False
-            index._rows = rows
             was_active = store.active() == name
             index._write(checksum, progress)
             index._stored = verify.check_rows(store, name, rows)
-            verify.check_answers(index, exact, schema, items, rows, exact=is_exact(index.kind))
+            verify.check_scores(store, name, index.kind, vectors, rows)
+            verify.check_answers(index, index._exact, schema, items, rows)
             index._settled = True
             if was_active:
                 index.activate()
@@ -159,18 +159,15 @@ class MilvusIndex:
             StoreDamagedError: it differs from the artifact, or cannot be read.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
         """
-        rows = _stored_rows(items, available)
-        exact = ExactIndex(schema, items, vectors, available=available)
-        layout = layout_of(schema, items)
-        store = MilvusStore(place, create=False)
+        index = cls(place, schema, items, vectors, name, available, create=False)
+        store, rows = index.store, index._rows
         try:
             store.check_exists(name)
-            index = cls(store, name, items, exact, layout)
-            index._rows = rows
             index._verify_note(checksum)
             store.load(name)
             index._stored = verify.check_rows(store, name, rows)
             verify.check_sample(store, name, items, vectors, rows)
+            verify.check_scores(store, name, index.kind, vectors, rows)
         except BaseException:
             store.close()
             raise
@@ -194,13 +191,16 @@ class MilvusIndex:
         """The k items with the highest inner product, searched by Milvus.
 
         Milvus applies the conditions. Its hits are scored again with the artifact's vectors, so
-        that ties break by row and wrong scores are noticed.
+        that scores are the model's and ties break by row. Whether Milvus' rows, vectors and scores
+        are the artifact's is checked by ``build`` and ``open``. Two checks remain here, since
+        another program may write to the collection later, and both take microseconds: every row
+        is one of the model's, and none is answered twice.
 
         The arguments are those of ``ExactIndex.search``; a k above 16,384 counts as 16,384.
 
         Raises:
             UsageError: see ``ExactIndex.search``.
-            StoreDamagedError: Milvus' rows or scores do not match the artifact.
+            StoreDamagedError: Milvus finds a row that the model does not have.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed.
         """
         query = check_query(vector, self._exact.vectors.shape[1])
@@ -216,28 +216,17 @@ class MilvusIndex:
         by_condition, dropped = excluded, excluded[:0]
         if k + len(excluded) + SLACK <= MAX_LIMIT and not self.store.server.lite:
             by_condition, dropped = dropped, by_condition
-        rows, scores = self._candidates(
-            query, k, expression(where, by_condition, self._layout), dropped
-        )
+        rows = self._candidates(query, k, expression(where, by_condition, self._layout), dropped)
         if not is_exact(self.kind) and len(rows) < k and filtered:
             # A graph search may miss the few items that a selective filter allows.
             return self._exact.search(query, k, where, excluded)
-        verify.check_scores(
-            self.store,
-            self.name,
-            query,
-            self._exact.vectors,
-            rows=rows,
-            scores=scores,
-            rounded=is_rounded(self.kind),
-        )
         return rank_exactly(query, self._exact.vectors, rows, k)
 
     def _candidates(
         self, query: np.ndarray, k: int, expression: str, dropped: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """At least the k best rows that are not ``dropped``, and all ties with the last of them,
-        distinct, with Milvus' scores.
+    ) -> np.ndarray:
+        """At least the k best rows that are not ``dropped``, and all ties with the last of them:
+        int64 [m], distinct.
         """
         max_limit, rounded = min(self._stored, MAX_LIMIT), is_rounded(self.kind)
         wanted = k + math.ceil(DROPPED_FACTOR * math.sqrt(len(dropped)))
@@ -245,12 +234,16 @@ class MilvusIndex:
         while True:
             rows, scores = coalesced_search(self._search_batch, query, limit, expression)
             distinct, first = np.unique(rows, return_index=True)
+            if len(distinct) and (distinct[0] < 0 or distinct[-1] >= len(self)):
+                what = "it answers with rows that the model does not have"
+                raise verify.mismatch(self.store, self.name, what)
             kept, scores = ~is_among(distinct, dropped), scores[first]
             best = np.sort(scores[kept])[::-1]
             tolerance = 0.0 if rounded else 2 * score_margin(query)
             enough = len(best) >= k and scores.min() < best[k - 1] - tolerance
             if len(rows) < limit or limit == max_limit or enough:
-                return distinct[kept], scores[kept]
+                allowed: np.ndarray = distinct[kept]
+                return allowed
             limit = min(4 * limit, max_limit)
 
     def _search_batch(
@@ -281,9 +274,7 @@ class MilvusIndex:
         store, n = self.store, len(self._rows)
         d = self._exact.vectors.shape[1]
         store.create(self.name, self._layout, d, self._note(checksum))
-        store.add_index(
-            self.name, self.kind, n
-        )  # first, so that an unknown kind fails before any write
+        store.add_index(self.name, self.kind, n)  # first: an unknown kind fails before any write
         for start in range(0, n, BATCH):
             rows = self._rows[start : start + BATCH]
             store.insert(self.name, records(self._layout, self._items, self._exact.vectors, rows))

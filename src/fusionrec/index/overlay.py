@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fusionrec.index.base import Index
 from fusionrec.index.exact import (
     Hits,
+    Index,
     check_rows,
     check_vectors,
     is_among,

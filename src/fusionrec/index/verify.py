@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,24 +10,21 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError
 from fusionrec.index.error_mapping import damaged_error
-from fusionrec.index.exact import MARGIN, ExactIndex, Hits, score_margin
+from fusionrec.index.exact import MARGIN, ExactIndex
 from fusionrec.index.filters import AnyOf, Between, Condition
+from fusionrec.index.index_types import IndexType, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, ID, ROW, VECTOR, filter_fields
 from fusionrec.index.milvus_store import MilvusStore
 from fusionrec.index.server_info import MAX_LIMIT
+
+if TYPE_CHECKING:
+    from fusionrec.index.milvus_index import MilvusIndex
 
 _SAMPLE = 32  # vectors compared
 _QUERIES = 20  # searches compared
 _PAGE = 4_096  # rows of one query, so that its answer has room for duplicates
 _MIN_RECALL = 0.9  # of a graph or of quantized vectors
 _ROUNDED = 0.02  # largest change of a cosine by quantization to a byte a number
-
-
-class _SearchableIndex(Protocol):
-    store: MilvusStore
-    name: str
-
-    def search(self, vector: np.ndarray, k: int, where: list[Condition]) -> Hits: ...
 
 
 def mismatch(store: MilvusStore, name: str, what: str) -> StoreDamagedError:
@@ -82,39 +79,30 @@ def check_sample(
 
 
 def check_scores(
-    store: MilvusStore,
-    name: str,
-    query: np.ndarray,
-    vectors: np.ndarray,
-    *,
-    rows: np.ndarray,
-    scores: np.ndarray,
-    rounded: bool = False,
+    store: MilvusStore, name: str, kind: IndexType, vectors: np.ndarray, rows: np.ndarray
 ) -> None:
-    """Checks Milvus' scores of some rows, int64 [m] rising, against the vectors; ``rounded`` ones
-    may differ a little.
+    """Checks the rows and scores that Milvus answers to some of the vectors; those of quantized
+    vectors may differ a little.
 
     Raises:
-        StoreDamagedError: they differ, or a row is not one of the model's.
+        StoreDamagedError: a score differs, or a row is not one of the model's.
     """
-    if len(rows) and (rows[0] < 0 or rows[-1] >= len(vectors)):
-        raise mismatch(store, name, "it answers with rows that the model does not have")
-    error = np.abs(vectors[rows] @ query - scores).max(initial=0.0)
-    tolerance = score_margin(query) / MARGIN * _ROUNDED if rounded else score_margin(query)
-    if not error <= tolerance:  # also true for NaN
-        raise mismatch(store, name, "its scores are not those of the model's vectors")
+    queries, n = vectors[_sample(rows, _QUERIES)], len(vectors)
+    tolerance = _ROUNDED if is_rounded(kind) else MARGIN
+    results = store.search(name, list(queries), min(10, len(rows)), "", kind, n)
+    for query, (found, scores) in zip(queries, results, strict=True):
+        if not np.isin(found, rows).all():
+            raise mismatch(store, name, "it answers with rows that the model does not have")
+        error = np.abs(vectors[found] @ query - scores).max(initial=0.0)
+        if not error <= tolerance:  # also true for NaN
+            raise mismatch(store, name, "its scores are not those of the model's vectors")
 
 
 def check_answers(
-    index: _SearchableIndex,
-    oracle: ExactIndex,
-    schema: Schema,
-    items: Table,
-    rows: np.ndarray,
-    *,
-    exact: bool,
+    index: MilvusIndex, oracle: ExactIndex, schema: Schema, items: Table, rows: np.ndarray
 ) -> None:
-    """Checks Milvus' top ten against the exact ones: they are equal, or (not ``exact``) mostly.
+    """Checks Milvus' top ten against the exact ones: they are equal, or mostly where the index is
+    not exact.
 
     Raises:
         StoreDamagedError: they differ.
@@ -126,7 +114,7 @@ def check_answers(
     for row, where in queries:
         query = oracle.vectors[row]
         expected, actual = oracle.search(query, 10, where), index.search(query, 10, where)
-        if exact and not np.array_equal(actual.rows, expected.rows):
+        if is_exact(index.kind) and not np.array_equal(actual.rows, expected.rows):
             what = f"its answer to the vector of row {row} is not the exact one ({where})"
             raise mismatch(index.store, index.name, what)
         found += len(np.intersect1d(actual.rows, expected.rows))
