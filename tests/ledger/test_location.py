@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 
 import pytest
@@ -74,7 +75,7 @@ def test_a_url_of_sqlite_is_the_file(tmp_path, monkeypatch):
         ("sqlite:///a.sqlite?mode=memory", "must be a file"),
         ("sqlite+aiosqlite:///a.sqlite", "must be a file"),
         (f"mysql+pymysql://u:{SECRET}@h/d", "'mysql+pymysql'"),
-        (f"postgresql+psycopg2://u:{SECRET}@h/d", "cannot be used"),  # it is not installed
+        (f"postgresql+psycopg2://u:{SECRET}@h/d", "'postgresql+psycopg2'"),
         (f"postgresql://u:{SECRET}@127.0.0.1:1/d", "cannot be used"),
         (f"postgresql://u@127.0.0.1:1/d?password={SECRET}", "cannot be used"),
         (f"postgresql://u:{SECRET}@127.0.0.1:1/d?nosuch={SECRET}", "cannot be used"),
@@ -91,6 +92,13 @@ def test_urls_that_cannot_be_used(url, said):
         seen.append(f"{error} {error!r} {getattr(error, 'hint', '')}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     assert SECRET not in " ".join(seen)
+
+
+def test_a_missing_driver_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(LedgerError) as caught:
+        Ledger("postgresql://h/d")
+    assert "fusionrec[postgresql]" in caught.value.hint
 
 
 def test_a_server_that_was_restarted_is_found_again(postgres):

@@ -80,7 +80,7 @@ class LiveRecommender:
     ) -> None:
         self._workspace, self._place, self._log = workspace, place, unfailing(log)
         self._ledger = Ledger(workspace.ledger)
-        usual = LOOK if self._ledger.is_file else LOOK_AT_SERVER
+        usual = LOOK if self._ledger.file else LOOK_AT_SERVER
         self._look = usual if look is None else look
         self._retry, self._exact, self._prepare = retry, exact, prepare
         self._lock, self._wake = threading.Lock(), threading.Condition()

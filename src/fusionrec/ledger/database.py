@@ -16,7 +16,7 @@ from fusionrec.errors import LedgerError
 from fusionrec.ledger import fork_safety
 from fusionrec.ledger.change_detector import ChangeDetector
 from fusionrec.ledger.errors import ledger_error
-from fusionrec.ledger.location import WAIT, Location, is_checkpointed, read_only_engine
+from fusionrec.ledger.location import WAIT, Location, read_only_engine
 from fusionrec.ledger.schema import SCHEMA, migrate, schema_number
 from fusionrec.ledger.write_lock import begin, write_ahead, write_lock
 
@@ -26,11 +26,14 @@ _MAX_TABLES = 5  # tables that a message names
 
 
 class Database:
-    """A SQLite file or a server's database, for any number of threads and processes.
+    """A SQLite file or a PostgreSQL database, for any number of threads and processes.
 
     Args:
         location: the file, or a URL as SQLAlchemy reads it. Nothing is opened yet.
         wait: seconds for another writer's lock, and for a server to answer.
+
+    Attributes:
+        file: the SQLite file, absolute; None for a server.
 
     Raises:
         LedgerError: the URL is of no known form, or its driver is not installed.
@@ -38,22 +41,12 @@ class Database:
 
     def __init__(self, location: Path | str, wait: float = WAIT) -> None:
         self._location, self._wait = Location.of(location), wait
+        self.file = self._location.file
         with self._translated_errors():
             self._engine = self._location.engine(wait)
-        file = self._location.file
-        self._change_detector = None if file is None else ChangeDetector(file, wait)
+        self._change_detector = None if self.file is None else ChangeDetector(self.file, wait)
         fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)
-
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a SQLite file."""
-        return self._location.file is not None
-
-    @property
-    def file(self) -> Path | None:
-        """The SQLite file, absolute; None for a server."""
-        return self._location.file
 
     def mark(self) -> tuple[int, int] | None:
         """A value that changes when anyone writes to the file; None where only a query can tell."""
@@ -66,14 +59,11 @@ class Database:
             LedgerError: the database cannot be used, or is a newer program's.
         """
         with self._translated_errors(), fork_safety.connection_in_use():
-            file, engine = self._location.file, self._engine
-            if file is not None and not file.exists():
+            if self.file is not None and not self.file.exists():
                 return otherwise
-            if file is not None:
-                return _with_read_only_fallback(
-                    engine, file, lambda engine: _read_file(engine, query, otherwise)
-                )
-            engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+            if self.file is not None:
+                return _read_file(self._engine, self.file, lambda c: _query(c, query, otherwise))
+            engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
                 number = _cached_schema_number(connection)
                 if number == SCHEMA:
@@ -97,7 +87,7 @@ class Database:
         with self._translated_errors(), fork_safety.connection_in_use(), exclusive:
             self._location.create_file()
             with self._engine.connect() as connection:
-                if self.is_file and not connection.info.get("writes"):
+                if self.file is not None and not connection.info.get("writes"):
                     # Once per connection: writers then do not block readers.
                     write_ahead(_driver(connection), deadline - time.monotonic())
                     connection.info["writes"] = True
@@ -113,17 +103,15 @@ class Database:
         Raises:
             LedgerError: it cannot be read, is damaged, or is a database without a ledger.
         """
-        file = self._location.file
+        file = self.file
         with self._translated_errors(), fork_safety.connection_in_use():
             if file is not None and file.exists():
-                _with_read_only_fallback(
-                    self._engine, file, lambda engine: _check_file(engine, file)
-                )
+                _read_file(self._engine, file, lambda c: _check_file(c, file))
 
     def clear(self) -> None:
         """Empties SQLite's write-ahead log of deleted rows, unless a reader still needs it."""
         with self._translated_errors(), fork_safety.connection_in_use():
-            if self._location.file is not None:
+            if self.file is not None:
                 with self._engine.connect() as connection:
                     _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -144,40 +132,42 @@ class Database:
             raise ledger_error(error, self._location.name, self._location.url) from cause
 
 
-def _with_read_only_fallback(engine: Engine, file: Path, read: Callable[[Engine], T]) -> T:
+def _read_file(engine: Engine, file: Path, read: Callable[[Connection], T]) -> T:
     """Reads a SQLite file, also on a full or read-only disk."""
     try:
-        return read(engine)
+        with engine.connect() as connection:
+            return read(connection)
     except exc.OperationalError:
-        # SQLite writes a little even to read, and fails on a full or read-only disk.
-        if not is_checkpointed(file):
+        # SQLite writes a little even to read, and fails on a full or read-only disk. A file whose
+        # write-ahead log is empty can be read without locks and without writing anything.
+        log = file.with_name(f"{file.name}-wal")
+        if log.exists() and log.stat().st_size:
             raise
-        return read(read_only_engine(file))
+        with read_only_engine(file).connect() as connection:
+            return read(connection)
 
 
-def _check_file(engine: Engine, file: Path) -> None:
-    with engine.connect() as connection:
-        tables = inspect(connection).get_table_names()
-        if tables and not schema_number(connection):
-            more = ", …" if len(tables) > _MAX_TABLES else ""
-            raise LedgerError(
-                f"{file} is a database, but no ledger of fusionrec: it holds the tables "
-                f"{', '.join(tables[:_MAX_TABLES])}{more}",
-                hint="name another file, by FUSIONREC_LEDGER or [ledger] url in settings.toml, or "
-                "move this one away",
-            )
-        [first, *_] = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars()
-        if first != "ok":
-            raise sqlite3.DatabaseError(f"database disk image is malformed: {first}")
+def _check_file(connection: Connection, file: Path) -> None:
+    tables = inspect(connection).get_table_names()
+    if tables and not schema_number(connection):
+        more = ", …" if len(tables) > _MAX_TABLES else ""
+        raise LedgerError(
+            f"{file} is a database, but no ledger of fusionrec: it holds the tables "
+            f"{', '.join(tables[:_MAX_TABLES])}{more}",
+            hint="name another file, by FUSIONREC_LEDGER or [ledger] url in settings.toml, or "
+            "move this one away",
+        )
+    first = connection.exec_driver_sql("PRAGMA quick_check(1)").scalars().first()
+    if first != "ok":
+        raise sqlite3.DatabaseError(f"database disk image is malformed: {first}")
 
 
-def _read_file(engine: Engine, query: Callable[[Connection], T], otherwise: T) -> T:
+def _query(connection: Connection, query: Callable[[Connection], T], otherwise: T) -> T:
     """The result of a query on a SQLite ledger of any schema."""
-    with engine.connect() as connection:
-        number = _cached_schema_number(connection)
-        if number == SCHEMA:
-            return query(connection)
-        return _read_migrated_copy(connection, query) if number else otherwise
+    number = _cached_schema_number(connection)
+    if number == SCHEMA:
+        return query(connection)
+    return _read_migrated_copy(connection, query) if number else otherwise
 
 
 def _cached_schema_number(connection: Connection) -> int:

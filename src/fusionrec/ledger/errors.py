@@ -18,9 +18,7 @@ _FILE_HINTS = {
 }
 _FILE_HINT = "look at the disk's free space and the file's permissions"
 _SERVER_HINT = "is the server up and within reach, and are user, password and database right?"
-_DRIVER_HINT = (
-    "install the driver that the URL names; PostgreSQL's: pip install 'fusionrec[postgresql]'"
-)
+_DRIVER_HINT = "install PostgreSQL's driver: pip install 'fusionrec[postgresql]'"
 
 
 def ledger_error(error: Exception, name: str, url: URL | None) -> LedgerError:
@@ -36,17 +34,13 @@ def ledger_error(error: Exception, name: str, url: URL | None) -> LedgerError:
     message = " ".join(str(cause).split())
     for secret in _secrets(url):
         message = message.replace(secret, "***")
-    return LedgerError(
-        f"the ledger {name} cannot be used: {message}", hint=_hint(error, message, url)
-    )
-
-
-def _hint(error: Exception, message: str, url: URL | None) -> str:
     if isinstance(error, ImportError):
-        return _DRIVER_HINT
-    if url is not None:
-        return _FILE_HINTS["locked"] if "lock timeout" in message else _SERVER_HINT
-    return next((hint for text, hint in _FILE_HINTS.items() if text in message), _FILE_HINT)
+        hint = _DRIVER_HINT
+    elif url is not None:
+        hint = _FILE_HINTS["locked"] if "lock timeout" in message else _SERVER_HINT
+    else:
+        hint = next((hint for text, hint in _FILE_HINTS.items() if text in message), _FILE_HINT)
+    return LedgerError(f"the ledger {name} cannot be used: {message}", hint=hint)
 
 
 def _secrets(url: URL | None) -> list[str]:

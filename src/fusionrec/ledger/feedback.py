@@ -16,12 +16,13 @@ from fusionrec.ledger.schema import chunks, events, impressions
 
 # Built once: building a statement takes as long as SQLite's answer.
 _BY_ID = select(events).where(events.c.id.in_(bindparam("ids", expanding=True)))
-_LAST = select(func.coalesce(func.max(events.c.number), 0))
 
 
 def record(connection: Connection, reported: Sequence[Event]) -> list[Outcome]:
     """Writes the events whose ids are new; returns the outcome of each, in the same order."""
-    known = _events_by_id(connection, [event.id for event in reported])
+    known: dict[str, Event] = {}
+    for ids in chunks(list({event.id for event in reported})):
+        known |= {row.id: _event(row) for row in connection.execute(_BY_ID, {"ids": ids})}
     outcomes: list[Outcome] = []
     new: list[Event] = []
     for event in reported:
@@ -37,16 +38,8 @@ def record(connection: Connection, reported: Sequence[Event]) -> list[Outcome]:
     return outcomes
 
 
-def _events_by_id(connection: Connection, ids: Sequence[str]) -> dict[str, Event]:
-    by_id = {}
-    for chunk in chunks(list(dict.fromkeys(ids))):
-        for row in connection.execute(_BY_ID, {"ids": chunk}):
-            by_id[row.id] = _event(row)
-    return by_id
-
-
 def last_event(connection: Connection) -> int:
-    return int(connection.execute(_LAST).scalar_one())
+    return int(connection.execute(select(func.max(events.c.number))).scalar() or 0)
 
 
 def event_count(connection: Connection) -> int:
@@ -107,13 +100,8 @@ def impressions_after(
     table = impressions.c
     query = select(impressions).where(table.number > after).order_by(table.number).limit(limit)
     return [
-        (
-            row.number,
-            Impression(
-                row.answer, row.user, row.kind, row.version, json.loads(row.items), row.time
-            ),
-        )
-        for row in connection.execute(query)
+        (number, Impression(answer, user, kind, version, json.loads(items), time))
+        for number, answer, user, kind, version, items, time in connection.execute(query)
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
@@ -18,9 +19,9 @@ from fusionrec.ledger.records import (
     Outcome,
     RecentActivity,
     Revision,
+    Scope,
     UserState,
     check_id,
-    check_scopes,
 )
 
 
@@ -36,12 +37,16 @@ class Ledger:
         location: the SQLite file, or a URL as SQLAlchemy reads it.
         wait: most seconds that a call waits for another writer, or for a server to answer.
 
+    Attributes:
+        file: the SQLite file, absolute, which is read in microseconds; None for a server.
+
     Raises:
         LedgerError: the URL has no known form, or its driver is not installed.
     """
 
     def __init__(self, location: Path | str, wait: float = WAIT) -> None:
         self._database = Database(location, wait)
+        self.file = self._database.file
         self._revision: tuple[tuple[int, int] | None, Revision] = (None, Revision())
         self._stamp: tuple[tuple[int, int] | None, tuple[int, int]] = (None, (0, 0))
 
@@ -49,38 +54,18 @@ class Ledger:
         """Closes the connections; the next use opens new ones."""
         self._database.close()
 
-    @property
-    def is_file(self) -> bool:
-        """Whether it is a SQLite file, which is read in microseconds, and not a server."""
-        return self._database.is_file
-
-    @property
-    def file(self) -> Path | None:
-        """The SQLite file, absolute; None for a server."""
-        return self._database.file
-
     def check(self) -> None:
-        """Checks all of a SQLite file for damage, and writes nothing.
-
-        Raises:
-            LedgerError: it is damaged, or not a ledger.
+        """Checks all of a SQLite file for damage, and writes nothing. Another program's database
+        is an error, too.
         """
         self._database.check()
 
     def upgrade(self) -> None:
-        """Migrates an older program's ledger, as any write does; until then every read copies it.
-
-        Raises:
-            LedgerError: it cannot be written, or is a newer program's.
-        """
+        """Migrates an older program's ledger, as any write does; until then reads copy it."""
         self._database.write(lambda _: None)
 
     def check_writable(self) -> None:
-        """Tests whether the ledger can be written, by a write that changes nothing.
-
-        Raises:
-            LedgerError: nothing can be written.
-        """
+        """Tests whether the ledger can be written, by a write that changes nothing."""
         self._database.write(users.write_nothing)
 
     def revision(self) -> Revision:
@@ -219,7 +204,7 @@ class Ledger:
         self._database.write(lambda c: users.set_profile(c, user, profile))
 
     def profile(self, user: str) -> dict[str, str] | None:
-        """A user's profile; None where there is none."""
+        """A user's profile, or None."""
         check_id("user", user)
         return self._database.read(lambda c: users.profile(c, user), None)
 
@@ -285,27 +270,28 @@ class Ledger:
             The secret, ``frk_`` and 43 characters. Only its SHA-256 is stored.
 
         Raises:
-            UsageError: the name is taken, or a scope is unknown.
+            UsageError: the name is taken, there is no scope, or one is unknown.
         """
         check_id("a key's name", name)
-        known = check_scopes(scopes)
-        return self._database.write(lambda c: keys.add_key(c, name, known))
+        unique, known = frozenset(scopes), get_args(Scope)
+        if not unique or not unique <= frozenset(known):
+            raise UsageError(
+                f"a key's scopes must be one or more of {', '.join(known)}, "
+                f"got {', '.join(sorted(map(str, unique))) or 'none'}"
+            )
+        return self._database.write(lambda c: keys.add_key(c, name, unique))
 
     def keys(self) -> list[Key]:
         """The keys, by name."""
         return self._database.read(keys.all_keys, [])
 
     def remove_key(self, name: str) -> None:
-        """Removes a key.
-
-        Raises:
-            UsageError: there is no key of this name.
-        """
+        """Removes a key; raises UsageError where there is none of this name."""
         check_id("a key's name", name)
         self._database.write(lambda c: keys.remove_key(c, name))
 
     def key_of(self, secret: str) -> Key | None:
-        """The key with a secret; None where there is none."""
+        """The key with a secret, or None."""
         return self._database.read(lambda c: keys.key_of(c, secret), None)
 
 

@@ -18,13 +18,12 @@ from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
 _POOL_SIZE = 8  # connections that stay open
-_DRIVERS = ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
 
 
 @dataclass(frozen=True, repr=False)
 class Location:
-    """A SQLite file or a server's database.
+    """A SQLite file or a PostgreSQL database.
 
     Attributes:
         name: for messages; nothing secret.
@@ -56,7 +55,7 @@ class Location:
             ) from None
         if url.get_backend_name() == "sqlite":
             return cls._file_of(url)
-        if url.drivername not in _DRIVERS:
+        if url.drivername not in ("postgresql", "postgresql+psycopg"):
             raise LedgerError(
                 f"a ledger is in SQLite or PostgreSQL, not in {url.drivername!r}", hint=_FORMS
             )
@@ -140,16 +139,9 @@ def _file_engine(file: Path, wait: float) -> Engine:
     return engine
 
 
-def is_checkpointed(file: Path) -> bool:
-    """Whether all writes are in the SQLite file itself and none in its write-ahead log."""
-    log = file.with_name(f"{file.name}-wal")
-    return not log.exists() or log.stat().st_size == 0
-
-
 def read_only_engine(file: Path) -> Engine:
-    """Connections that read a checkpointed file without locks and without writing anything."""
+    """Connections that read a file that nobody writes, without locks and without any write."""
     uri = f"{file.as_uri()}?mode=ro&immutable=1"
-
     return create_engine(
         "sqlite://",
         creator=lambda: sqlite3.connect(uri, uri=True, isolation_level=None),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple, get_args
 
 from fusionrec.errors import UsageError
@@ -172,12 +172,7 @@ class Event:
 
     def has_same_content(self, other: Event) -> bool:
         """Whether both are equal but for id and time: a repeated report may have another time."""
-        return (self.user, self.item, self.kind, self.rating) == (
-            other.user,
-            other.item,
-            other.kind,
-            other.rating,
-        )
+        return replace(self, id=other.id, time=other.time) == other
 
 
 @dataclass(frozen=True)
@@ -228,18 +223,3 @@ class Key:
     name: str
     scopes: frozenset[Scope]
     at: str
-
-
-def check_scopes(scopes: Iterable[str]) -> frozenset[str]:
-    """Returns the scopes as a set.
-
-    Raises:
-        UsageError: there is none, or one is unknown.
-    """
-    unique, known = frozenset(scopes), get_args(Scope)
-    if not unique or not unique <= frozenset(known):
-        raise UsageError(
-            f"a key's scopes must be one or more of {', '.join(known)}, "
-            f"got {', '.join(sorted(map(str, unique))) or 'none'}"
-        )
-    return unique

@@ -106,7 +106,7 @@ class ServiceState:
         Raises:
             StoreError: this was closed.
         """
-        if not self.ledger.is_file:
+        if self.ledger.file is None:
             return None
         with self.live.answering() as recommender:
             view = self._views[recommender]
