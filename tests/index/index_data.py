@@ -1,15 +1,22 @@
-"""Small made items for the index tests: a shop whose ids, values and names are out to break it."""
+"""Made items for the tests of the index, such as a shop with hostile ids, values and names; and
+how their collections are built and opened.
+"""
 
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.data.schema import Field, Schema
+from fusionrec.index import MilvusIndex, Place, collection_name
 
+CHECKSUM = "00ff00ff"
+Data = tuple[Schema, Table, np.ndarray]
 LONG = 'ÿ"' * 5_000
 BRANDS = ('Ädel "A"', "b\\", "c\nd", "e') or true or ('", "茶", "", LONG)
 SHOP = Schema(
@@ -28,13 +35,33 @@ SHOP = Schema(
 )
 
 
+def build(
+    place: Place | str | Path,
+    data: Data,
+    version: str | int = 1,
+    checksum: str = CHECKSUM,
+    **options: Any,
+) -> MilvusIndex:
+    """Builds the collection of a version."""
+    place = str(place) if isinstance(place, Path) else place
+    return MilvusIndex.build(place, *data, collection_name(version, checksum), checksum, **options)
+
+
+def reopen(
+    place: Place | str | Path, data: Data, version: str | int = 1, checksum: str = CHECKSUM
+) -> MilvusIndex:
+    """Opens the collection of a version."""
+    place = str(place) if isinstance(place, Path) else place
+    return MilvusIndex.open(place, *data, collection_name(version, checksum), checksum)
+
+
 def unit(n: int, d: int, seed: int) -> np.ndarray:
     """float32 [n, d], L2-normalised."""
     vectors = np.random.default_rng(seed).normal(size=(n, d)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def shop(n: int = 120, seed: int = 0) -> tuple[Schema, Table, np.ndarray]:
+def shop(n: int = 120, seed: int = 0) -> Data:
     """A shop of n items; every fifth has the vector of the one before it, so that scores tie."""
     random = np.random.default_rng(seed)
     words = [f"τag'{i}\"" for i in range(40)]  # more than become columns of their own
@@ -54,7 +81,7 @@ def shop(n: int = 120, seed: int = 0) -> tuple[Schema, Table, np.ndarray]:
     return SHOP, items, vectors
 
 
-def films(n: int = 150, seed: int = 1) -> tuple[Schema, Table, np.ndarray]:
+def films(n: int = 150, seed: int = 1) -> Data:
     """Made films of MovieLens' schema."""
     random = np.random.default_rng(seed)
     years = random.integers(1930, 2001, n).astype(float)

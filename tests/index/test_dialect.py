@@ -1,4 +1,4 @@
-"""What Milvus Lite and a server do differently: each difference shown, where it can be."""
+"""What differs between Milvus Lite and a server, and what is the same on both."""
 
 from __future__ import annotations
 
@@ -7,32 +7,27 @@ from typing import Any
 
 import numpy as np
 import pytest
-from index_data import films
+from index_data import build, films, reopen, shop
 from milvus_server import MilvusServer
 
-from fusionrec.errors import StoreError, UsageError
-from fusionrec.index import MilvusIndex, MilvusStore, Place, collection_name
-from fusionrec.index.index_types import build_params, kind_for, search_params
+from fusionrec.errors import StoreDamagedError, StoreError, StoreMissingError, UsageError
+from fusionrec.index import MilvusIndex, Place, collection_name
+from fusionrec.index.index_types import build_params, search_params
 from fusionrec.index.server_info import MAX_LIMIT, ServerInfo
 
-LITE, SERVER = ServerInfo("milvus_lite-3.2.2"), ServerInfo("v2.3.5-lite")
+LITE, SERVER = ServerInfo("milvus_lite-3.2.2"), ServerInfo("v2.3.5-lite")  # behind an address
 FILMS = films(64, seed=3)
 
 
 @pytest.fixture(scope="module")
 def on_lite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MilvusIndex]:
-    uri = str(tmp_path_factory.mktemp("lite") / "milvus.db")
-    with MilvusIndex.build(
-        uri, *FILMS, collection_name("apart", "0" * 8), "0" * 8, kind="HNSW"
-    ) as index:
+    with build(tmp_path_factory.mktemp("lite") / "milvus.db", FILMS, "apart", kind="HNSW") as index:
         yield index
 
 
 @pytest.fixture(scope="module")
 def on_server(server: MilvusServer) -> Iterator[MilvusIndex]:
-    with MilvusIndex.build(
-        Place(server.uri), *FILMS, collection_name("apart", "0" * 8), "0" * 8, kind="HNSW"
-    ) as index:
+    with build(Place(server.uri), FILMS, "apart", kind="HNSW") as index:
         yield index
 
 
@@ -43,18 +38,16 @@ def index(request: pytest.FixtureRequest) -> MilvusIndex:
 
 
 def test_each_is_known_by_its_version(on_lite: MilvusIndex, on_server: MilvusIndex) -> None:
-    assert on_lite.store.server.lite
-    assert not on_server.store.server.lite
-    assert on_lite.store.server.title.startswith("Milvus Lite ")
-    assert on_server.store.server.title == "Milvus server 2.3.5"
-    assert not on_server.store.server.limitations
-    assert len(on_lite.store.server.limitations) > len(
-        LITE.limitations
-    )  # LITE stands behind an address
+    lite, server = on_lite.store.server, on_server.store.server
+    assert (lite.lite, server.lite) == (True, False)
+    assert lite.title.startswith("Milvus Lite ")
+    assert server.title == "Milvus server 2.3.5"
+    assert not server.limitations
+    assert len(lite.limitations) > len(LITE.limitations)
 
 
 def test_the_note_is_kept_where_it_lasts(index: MilvusIndex) -> None:
-    assert index.store.note(index.name)["checksum"] == "0" * 8
+    assert index.store.note(index.name)["checksum"] == "00ff00ff"
     described = index.store._call("describe_collection", index.name)
     lite = index.store.server.lite
     assert bool(described.get("description")) != lite
@@ -66,19 +59,32 @@ def test_a_note_of_someone_else_is_none(described: dict[str, Any]) -> None:
     assert LITE.read_note(described) == SERVER.read_note(described) == {}
 
 
+def test_another_artifact_is_noticed(index: MilvusIndex) -> None:
+    place, (schema, items, vectors) = index.store.place, FILMS
+    fewer = (schema, items.take(np.arange(50)), vectors[:50])
+    for data, checksum, said in (
+        (FILMS, "00ff00ff99", "checksum"),
+        ((schema, items, np.roll(vectors, 1, axis=0)), "00ff00ff", "row"),
+        ((schema, items, vectors[:, :8] / np.linalg.norm(vectors[:, :8], axis=1, keepdims=True)),
+         "00ff00ff", "its d is 24, the model's 8"),
+        (fewer, "00ff00ff", "rows is 64"),
+        ((*shop(64)[:2], vectors), "00ff00ff", "layout"),
+    ):  # fmt: skip
+        with pytest.raises(StoreDamagedError, match=said):
+            reopen(place, data, "apart", checksum)
+    with pytest.raises(StoreMissingError):
+        reopen(place, FILMS, "others")
+
+
 def test_the_effort_of_a_graph_is_above_the_limit(on_server: MilvusIndex) -> None:
-    assert LITE.search_options("FLAT", 10, 64, settled=True)["search_params"]["params"] == {}
-    assert SERVER.search_options("HNSW", 10, 64, settled=True)["search_params"]["params"] == {
-        "ef": 128
-    }
-    assert (
-        SERVER.search_options("HNSW", 5_000, 64, settled=True)["search_params"]["params"]["ef"]
-        > 5_000
-    )
-    assert (
-        SERVER.search_options("HNSW", MAX_LIMIT, 64, settled=True)["search_params"]["params"]["ef"]
-        <= 32_768
-    )
+    def effort(kind: Any, limit: int) -> Any:
+        options = SERVER.search_options(kind, limit, 64, settled=True)
+        return options["search_params"]["params"]
+
+    assert effort("FLAT", 10) == {}
+    assert effort("HNSW", 10) == {"ef": 128}
+    assert effort("HNSW", 5_000)["ef"] > 5_000
+    assert effort("HNSW", MAX_LIMIT)["ef"] <= 32_768
     with pytest.raises(StoreError, match="16384"):
         on_server.store.search(on_server.name, [FILMS[2][0]], MAX_LIMIT + 1, "", "HNSW", 64)
     assert len(on_server.search(FILMS[2][0], MAX_LIMIT + 1)) == 64
@@ -114,41 +120,51 @@ def test_the_length_of_a_text_is_in_bytes(index: MilvusIndex) -> None:
     assert again["title"] == title
 
 
-def test_names_are_ascii_everywhere() -> None:
-    with pytest.raises(UsageError):
-        collection_name("ü", "0" * 8)
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("ANNOY", "FLAT, HNSW, IVF_SQ8, DISKANN, got 'ANNOY'"),
+        ("IVF_SQ8", r"Milvus Lite .* has no index of type IVF_SQ8"),
+    ],
+)
+def test_an_unknown_index_type_is_refused_before_anything_is_written(
+    on_lite: MilvusIndex, kind: Any, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        build(on_lite.store.place, FILMS, "unknown", kind=kind)
+    assert not on_lite.store.has(collection_name("unknown", "00ff00ff"))
 
 
-def test_index_types_are_known_before_anything_is_written(tmp_path: Any) -> None:
-    with pytest.raises(UsageError, match="FLAT, HNSW, IVF_SQ8, DISKANN, got ''"):
-        MilvusIndex.build(f"{tmp_path}/m.db", *FILMS, collection_name(1, "0" * 8), "0" * 8, kind="")  # type: ignore[arg-type]
-    assert not (tmp_path / "m.db").exists()
-
-
-def test_lite_compares_all_items_and_knows_two_types(tmp_path: Any) -> None:
-    assert LITE.choose_type(None, 1_000_000) == "FLAT"
-    assert LITE.choose_type("HNSW", 10) == "HNSW"
-    with pytest.raises(UsageError, match=r"Milvus Lite 3\.2\.2 has no index of type IVF_SQ8"):
-        MilvusIndex.build(
-            f"{tmp_path}/m.db", *FILMS, collection_name(1, "0" * 8), "0" * 8, kind="IVF_SQ8"
-        )
-
-
-def test_a_server_takes_what_suits_the_number_of_items() -> None:
+def test_the_index_type_suits_the_number_of_items() -> None:
     sizes = (10, 100_000, 50_000_000)
     assert [SERVER.choose_type(None, n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
-    assert [kind_for(n) for n in sizes] == ["FLAT", "HNSW", "IVF_SQ8"]
     assert SERVER.choose_type("DISKANN", 10) == "DISKANN"
+    assert [LITE.choose_type(None, n) for n in sizes] == ["FLAT"] * 3  # it compares all items
+    assert LITE.choose_type("HNSW", 10) == "HNSW"
 
 
-def test_alias_and_names_are_reported_alike(index: MilvusIndex) -> None:
-    store: MilvusStore = index.store
-    assert index.name in [c.name for c in store.collections()]
-    assert store.has(index.name)
+def test_alias_and_drop(index: MilvusIndex) -> None:
+    store, first = index.store, index.name
+    second = collection_name("second", "00ff00ff")
+    build(store.place, FILMS, "second", kind="HNSW").close()
+    assert store.active() is None
+    assert (store.state(first), store.index_type(first)) == ("Loaded", "HNSW")
     index.activate()
-    assert store.active() == index.name
-    assert store.state(index.name) == "Loaded"
-    assert store.index_type(index.name) == "HNSW"
+    store.activate(second)
+    listed = {c.name: (c.active, c.rows) for c in store.collections()}
+    assert (listed[first][0], listed[second]) == (False, (True, 64))
+    for name in (second, "fusionrec"):  # active, and not a collection of the project
+        with pytest.raises(UsageError):
+            store.drop(name)
+    for use in (store.drop, store.activate):
+        with pytest.raises(StoreMissingError):
+            use("fusionrec_v9_00000000")
+    build(store.place, FILMS, "second").close()  # a server refuses to drop what the alias names
+    assert store.active() == second
+    store.activate(first)
+    store.drop(second)
+    assert store.active() == first
+    assert not store.has(second)
     store._call("drop_alias", "fusionrec")
     assert store.active() is None
 

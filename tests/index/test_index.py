@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
-from index_data import BRANDS, LONG, films, shop
+from index_data import BRANDS, LONG, Data, build, films, reopen, shop
 
 from builders import case
-from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES
-from fusionrec.data.schema import Schema
 from fusionrec.errors import FusionrecError, StoreDamagedError, UsageError
-from fusionrec.index import (
-    AnyOf,
-    Between,
-    Condition,
-    ExactIndex,
-    Index,
-    MilvusIndex,
-    collection_name,
-)
+from fusionrec.index import AnyOf, Between, Condition, ExactIndex, Index
 
-Data = tuple[Schema, Table, np.ndarray]
 MADE = {"shop": shop, "films": films}
 WHERE: dict[str, list[list[Condition]]] = {
     "shop": [
@@ -71,28 +61,19 @@ def index(
     folder = tmp_path_factory.mktemp("index")
     if request.param == "exact":
         yield ExactIndex(*data)
-    elif request.param.startswith("server "):
-        kind = request.param.removeprefix("server ")
-        uri = request.getfixturevalue("server").uri
-        MilvusIndex.build(uri, *data, collection_name(1, "00ff00ff"), "00ff00ff", kind=kind).close()
-        with MilvusIndex.open(uri, *data, collection_name(1, "00ff00ff"), "00ff00ff") as opened:
-            yield opened
     elif request.param == "served":
         from milvus_lite.adapter.grpc.server import start_server_in_thread
 
         server, store, port = start_server_in_thread(str(folder / "served"))
-        with MilvusIndex.build(
-            f"http://127.0.0.1:{port}", *data, collection_name(1, "00ff00ff"), "00ff00ff"
-        ) as built:
+        with build(f"http://127.0.0.1:{port}", data) as built:
             yield built
         server.stop(grace=None).wait()
         store.close()
     else:
-        uri = str(folder / "new" / "milvus.db")
-        MilvusIndex.build(
-            uri, *data, collection_name(1, "00ff00ff"), "00ff00ff", kind=request.param
-        ).close()
-        with MilvusIndex.open(uri, *data, collection_name(1, "00ff00ff"), "00ff00ff") as opened:
+        where, _, kind = request.param.rpartition(" ")
+        uri = request.getfixturevalue("server").uri if where else folder / "new" / "milvus.db"
+        build(uri, data, kind=kind).close()
+        with reopen(uri, data) as opened:
             yield opened
 
 
@@ -148,55 +129,38 @@ def test_all_may_be_left_out(index: Index, data: Data) -> None:
     assert len(index.search(data[2][0], 10, exclude=[])) == 10
 
 
-def test_k_must_be_positive(index: Index, data: Data) -> None:
-    for k in (0, -1):
-        with case(k), pytest.raises(UsageError, match="at least 1"):
-            index.search(data[2][0], k)
-
-
-def test_queries_are_checked(index: Index, data: Data) -> None:
+def test_questions_are_checked(index: Index, data: Data) -> None:
     right = data[2][0]
     infinite = np.where(np.arange(len(right)) == 1, np.inf, right)
+    for k in (0, -1):
+        with case(k), pytest.raises(UsageError, match="at least 1"):
+            index.search(right, k)
     for wrong in (np.full_like(right, np.nan), infinite, right[:-1], right[None]):
         with case(wrong), pytest.raises(FusionrecError):
             index.search(wrong, 5)
-
-
-def test_rows_to_leave_out_are_checked(index: Index, data: Data) -> None:
-    for wrong in ([-1], [10_000], np.array([0.5]), np.array([[1]])):
-        with case(wrong), pytest.raises(UsageError, match="leave out"):
-            index.search(data[2][0], 5, exclude=wrong)
-
-
-def test_place_is_said(index: Index) -> None:
+    for rows in ([-1], [10_000], np.array([0.5]), np.array([[1]])):
+        with case(rows), pytest.raises(UsageError, match="leave out"):
+            index.search(right, 5, exclude=rows)
     assert index.place
 
 
-def test_ties_break_by_row_at_the_cut(tmp_path: object) -> None:
+def test_ties_break_by_row_at_the_cut(tmp_path: Path) -> None:
     schema, items, vectors = films(100)
     vectors[:] = vectors[0]
-    exact = ExactIndex(schema, items, vectors)
-    assert exact.search(vectors[0], 7, exclude=[2]).rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
-    with MilvusIndex.build(
-        f"{tmp_path}/m.db", schema, items, vectors, collection_name(1, "00000000"), "00000000"
-    ) as index:
-        assert index.search(vectors[0], 7, exclude=[2]).rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
+    with build(tmp_path / "m.db", (schema, items, vectors)) as milvus:
+        for index in (milvus, ExactIndex(schema, items, vectors)):
+            rows = index.search(vectors[0], 7, exclude=[2]).rows
+            assert rows.tolist() == [0, 1, 3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("value", [np.nan, 0.0, 2.0, np.inf])
-def test_vectors_must_be_normalised(value: float, tmp_path: object) -> None:
+def test_vectors_must_be_normalised(value: float, tmp_path: Path) -> None:
     schema, items, vectors = films(20)
     vectors[3] *= value
     with pytest.raises(StoreDamagedError, match="row 3"):
         ExactIndex(schema, items, vectors)
     with pytest.raises(StoreDamagedError, match="row 3"):
-        MilvusIndex.build(
-            f"{tmp_path}/never/m.db",
-            schema,
-            items,
-            vectors,
-            collection_name(1, "00000000"),
-            "00000000",
-        )
+        build(tmp_path / "never" / "m.db", (schema, items, vectors))
+    assert not (tmp_path / "never").exists()
     with pytest.raises(StoreDamagedError, match="float32"):
         ExactIndex(schema, items, vectors[1:])

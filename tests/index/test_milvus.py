@@ -20,7 +20,7 @@ import grpc
 import numpy as np
 import pymilvus.exceptions
 import pytest
-from index_data import films, shop
+from index_data import CHECKSUM, build, films, reopen
 
 from builders import case
 from fusionrec.cli.hints import hint_of
@@ -36,7 +36,7 @@ from fusionrec.errors import (
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
 from fusionrec.index.error_mapping import silence_logs, translated
 
-A, B = "aaaaaaaa11", "bbbbbbbb22"
+A = "aaaaaaaa11"
 FILMS = films()
 
 
@@ -44,17 +44,13 @@ FILMS = films()
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one built collection, closed; copied by the tests that change it."""
     path = tmp_path_factory.mktemp("made") / "milvus.db"
-    MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A).close()
+    build(path, FILMS).close()
     return path
 
 
 @pytest.fixture
 def path(made: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(made, tmp_path / "milvus.db"))
-
-
-def reopen(path: Path, version: int = 1, checksum: str = A) -> MilvusIndex:
-    return MilvusIndex.open(str(path), *FILMS, collection_name(version, checksum), checksum)
 
 
 def test_names() -> None:
@@ -74,88 +70,43 @@ def test_importing_the_package_loads_no_client() -> None:
 
 def test_progress_and_description(tmp_path: Path) -> None:
     seen: list[tuple[str, int, int]] = []
-    schema, items, vectors = films(1500)
-    uri = str(tmp_path / "milvus.db")
-    with MilvusIndex.build(
-        uri,
-        schema,
-        items,
-        vectors,
-        collection_name(2, B),
-        B,
-        progress=lambda *report: seen.append(report),
+    with build(
+        tmp_path / "milvus.db", films(1500), progress=lambda *report: seen.append(report)
     ) as index:
         wrote = [("writing", 1000, 1500), ("writing", 1500, 1500)]
         assert seen == [*wrote, ("indexing", 1500, 1500)]
         note = index.store.note(index.name)
-    assert note["checksum"] == B
-    assert (note["rows"], note["d"], note["kind"]) == (1500, 24, "FLAT")
+    assert (note["checksum"], note["kind"]) == (CHECKSUM, "FLAT")
+    assert (note["rows"], note["d"]) == (1500, 24)
 
 
 def test_a_build_replaces_its_own_and_touches_no_other(path: Path) -> None:
-    with MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B) as second:
+    with build(path, FILMS, 2) as second:
         second.activate()
         names = [c.name for c in second.store.collections()]
-        assert names == [collection_name(1, A), collection_name(2, B)]
+        assert names == [collection_name(1, CHECKSUM), collection_name(2, CHECKSUM)]
         assert [c.rows for c in second.store.collections()] == [150, 150]
-    with MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B) as again:
+    with build(path, FILMS, 2) as again:
         assert again.store.active() == again.name
         assert len(again.store.collections()) == 2
-    reopen(path).close()
-
-
-def test_alias_and_drop(path: Path) -> None:
-    first, second = collection_name(1, A), collection_name(2, B)
-    MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B).close()
-    with MilvusStore(str(path)) as store:
-        assert store.active() is None
-        store.activate(first)
-        store.activate(second)
-        assert [c.active for c in store.collections()] == [False, True]
-        with pytest.raises(UsageError, match="active"):
-            store.drop(second)
-        with pytest.raises(UsageError, match="not a collection of this project"):
-            store.drop("fusionrec")
-        with pytest.raises(StoreMissingError):
-            store.drop("fusionrec_v9_00000000")
-        with pytest.raises(StoreMissingError):
-            store.activate("fusionrec_v9_00000000")
-        store.drop(first)
-        assert store.active() == second
-        assert [c.name for c in store.collections()] == [second]
+    reopen(path, FILMS).close()
 
 
 def test_missing(tmp_path: Path, path: Path) -> None:
     with pytest.raises(StoreMissingError) as raised:
-        reopen(tmp_path / "nowhere" / "milvus.db")
+        reopen(tmp_path / "nowhere" / "milvus.db", FILMS)
     assert hint_of(raised.value)
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(StoreMissingError):
-        reopen(path, version=7)
-
-
-def test_another_artifact_is_noticed(path: Path) -> None:
-    schema, items, vectors = FILMS
-    with pytest.raises(StoreDamagedError, match="checksum"):
-        MilvusIndex.open(str(path), *FILMS, collection_name(1, A[:8] + "99"), A[:8] + "99")
-    with pytest.raises(StoreDamagedError, match="row"):
-        MilvusIndex.open(
-            str(path), schema, items, np.roll(vectors, 1, axis=0), collection_name(1, A), A
-        )
-    with pytest.raises(StoreDamagedError, match="rows is 150"):
-        MilvusIndex.open(
-            str(path), schema, items.take(np.arange(99)), vectors[:99], collection_name(1, A), A
-        )
-    with pytest.raises(StoreDamagedError, match="layout"):
-        MilvusIndex.open(str(path), *shop(150)[:2], vectors, collection_name(1, A), A)
+        reopen(path, FILMS, 7)
 
 
 def test_rows_that_go_missing_are_noticed(path: Path) -> None:
-    with reopen(path) as index:
+    with reopen(path, FILMS) as index:
         index.store._call("delete", index.name, ids=[149])
         index.store._call("flush", index.name)
     with pytest.raises(StoreDamagedError, match="1 or more of the model's 150"):
-        reopen(path)
+        reopen(path, FILMS)
 
 
 def test_doubled_rows_are_answered_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,7 +118,7 @@ def test_doubled_rows_are_answered_once(path: Path, monkeypatch: pytest.MonkeyPa
         found = real(self, name, vectors, limit, *rest, **more)
         return [(np.repeat(rows, 2)[:limit], np.repeat(s, 2)[:limit]) for rows, s in found]
 
-    with reopen(path) as index:
+    with reopen(path, FILMS) as index:
         monkeypatch.setattr(MilvusStore, "search", doubled)
         index._stored = 300
         for k in (1, 10, 60, 150):
@@ -185,15 +136,41 @@ def test_wrong_rows_and_scores_are_noticed(
     def wrong(_: MilvusStore, __: str, vectors: Any, *___: Any, **____: Any) -> Any:
         return [(np.array([row]), np.array([score], dtype=np.float32)) for _ in vectors]
 
-    with reopen(path) as index:
+    with reopen(path, FILMS) as index:
         monkeypatch.setattr(MilvusStore, "search", wrong)
         with pytest.raises(StoreDamagedError, match=said):
-            reopen(path)
+            reopen(path, FILMS)
         with pytest.raises(StoreDamagedError, match=said):
-            MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B)
+            build(path, FILMS, 2)
         if not 0 <= row < 150:  # also later, where a collection is written after it was opened
             with pytest.raises(StoreDamagedError, match=said):
                 index.search(FILMS[2][0], 2)
+
+
+def test_hits_that_milvus_misses_are_noticed_by_a_build(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = MilvusStore.search
+
+    def without_the_best_two(self: MilvusStore, *args: Any, **options: Any) -> Any:
+        return [(rows[2:], scores[2:]) for rows, scores in real(self, *args, **options)]
+
+    monkeypatch.setattr(MilvusStore, "search", without_the_best_two)
+    for kind, said in (("FLAT", "not the exact one"), ("HNSW", "it finds .* of the")):
+        with pytest.raises(StoreDamagedError, match=said):
+            build(path, FILMS, 2, kind=kind)
+
+
+def test_rows_too_many_are_noticed(tmp_path: Path) -> None:
+    build(tmp_path / "m.db", FILMS).close()
+    schema, items, vectors = FILMS
+    name, available = collection_name(1, CHECKSUM), np.arange(150) != 7
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(MilvusIndex, "_verify_note", lambda *_: None)
+        with pytest.raises(StoreDamagedError, match="row 7"):
+            MilvusIndex.open(
+                f"{tmp_path}/m.db", schema, items, vectors, name, CHECKSUM, available=available
+            )
 
 
 def test_a_failed_write_stops_and_leaves_the_rest(
@@ -208,42 +185,38 @@ def test_a_failed_write_stops_and_leaves_the_rest(
                 raise OSError(28, "No space left on device")
         real(self, name, records)
 
-    schema, items, vectors = films(2500)
+    larger = films(2500)
     monkeypatch.setattr(MilvusStore, "insert", full)
     with pytest.raises(StoreError, match="disk is full"):
-        MilvusIndex.build(str(path), schema, items, vectors, collection_name(2, B), B)
+        build(path, larger, 2)
     assert calls == [1000, 1000]
     with pytest.raises(StoreDamagedError, match=r"missing|not loaded|index"):
-        MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B)
-    reopen(path).close()
+        reopen(path, larger, 2)
+    reopen(path, FILMS).close()
     monkeypatch.undo()
-    MilvusIndex.build(str(path), schema, items, vectors, collection_name(2, B), B).close()
-    MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B).close()
+    build(path, larger, 2).close()
+    reopen(path, larger, 2).close()
 
 
 def test_a_killed_build_is_noticed_and_built_again(path: Path) -> None:
     code = f"""
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parent)!r})
-        from index_data import films
-        from fusionrec.index import MilvusIndex
-        name = {collection_name(2, B)!r}
-        MilvusIndex.build(
-            {str(path)!r}, *films(1500), name, {B!r}, progress=lambda *_: os._exit(9)
-        )
+        from index_data import build, films
+        build({str(path)!r}, films(1500), 2, progress=lambda *_: os._exit(9))
         """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
     assert killed.returncode == 9
-    schema, items, vectors = films(1500)
+    larger = films(1500)
     with pytest.raises(StoreDamagedError):
-        MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B)
-    reopen(path).close()
-    MilvusIndex.build(str(path), schema, items, vectors, collection_name(2, B), B).close()
-    MilvusIndex.open(str(path), schema, items, vectors, collection_name(2, B), B).close()
+        reopen(path, larger, 2)
+    reopen(path, FILMS).close()
+    build(path, larger, 2).close()
+    reopen(path, larger, 2).close()
 
 
 def test_a_close_frees_the_lock_and_not_before(path: Path) -> None:
-    one, two = reopen(path), reopen(path)
+    one, two = reopen(path, FILMS), reopen(path, FILMS)
     one.close()
     one.close()
     assert len(two.search(FILMS[2][0], 5)) == 5
@@ -278,7 +251,7 @@ def in_another_process(path: Path) -> str:
 
 
 def test_a_second_process_fails_at_once(path: Path) -> None:
-    with reopen(path):
+    with reopen(path, FILMS):
         lines = in_another_process(path).splitlines()
     assert len(lines) == 2  # neither opened nor moved away
     for line in lines:
@@ -342,36 +315,36 @@ DAMAGE: dict[str, Callable[[Path], None]] = {
 def test_damage_is_noticed_and_mended(damage: str, path: Path, capfd: Any) -> None:
     DAMAGE[damage](path)
     with pytest.raises(StoreDamagedError) as raised:
-        reopen(path)
+        reopen(path, FILMS)
     assert hint_of(raised.value)
     if damage == "schema missing":
         with pytest.raises(StoreDamagedError, match="cannot be dropped"):
-            MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A)
+            build(path, FILMS)
     moved = move_aside(str(path))
     assert moved == path.with_name("milvus.db.damaged-1")
     assert moved.exists()
     assert not path.exists()
-    MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A).close()
-    reopen(path).close()
+    build(path, FILMS).close()
+    reopen(path, FILMS).close()
     assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("damage", ["data garbage", "manifests garbage", "schema garbage"])
 def test_damage_of_one_leaves_the_others(damage: str, path: Path) -> None:
-    MilvusIndex.build(str(path), *FILMS, collection_name(2, B), B).close()
-    DAMAGE[damage](path / "collections" / collection_name(1, A))
-    reopen(path, 2, B).close()
+    build(path, FILMS, 2).close()
+    DAMAGE[damage](path / "collections" / collection_name(1, CHECKSUM))
+    reopen(path, FILMS, 2).close()
     with MilvusStore(str(path)) as store:
         listed = {c.name: c.damaged for c in store.collections()}
-        assert listed[collection_name(2, B)] is False
-        store.activate(collection_name(2, B))
-    MilvusIndex.build(str(path), *FILMS, collection_name(1, A), A).close()
-    reopen(path).close()
+        assert listed[collection_name(2, CHECKSUM)] is False
+        store.activate(collection_name(2, CHECKSUM))
+    build(path, FILMS).close()
+    reopen(path, FILMS).close()
 
 
 def test_a_lost_index_file_does_no_harm(path: Path) -> None:
     _remove(path, "*.idx")
-    with reopen(path) as index:
+    with reopen(path, FILMS) as index:
         hits = index.search(FILMS[2][1], 20)
     assert hits.rows.tolist() == ExactIndex(*FILMS).search(FILMS[2][1], 20).rows.tolist()
 
@@ -464,7 +437,7 @@ def test_no_method_lets_an_error_through(
         def __getattr__(self, name: str) -> Any:
             raise pymilvus.exceptions.MilvusException(code=1, message=f"{name} broke")
 
-    index = reopen(path)
+    index = reopen(path, FILMS)
     client = index.store._client
     monkeypatch.setattr(index.store, "_client", Broken())
     try:
@@ -541,26 +514,12 @@ def test_an_unwritable_place(tmp_path: Path) -> None:
 
 def test_values_that_do_not_fit(tmp_path: Path) -> None:
     schema, items, vectors = films(20)
-    long = ["x" * 70_000, *list(items.ids)[1:]]
+    long = type(items)(["x" * 70_000, *list(items.ids)[1:]], items.columns)
     with pytest.raises(DataError, match="70000 bytes"):
-        MilvusIndex.build(
-            f"{tmp_path}/m.db",
-            schema,
-            type(items)(long, items.columns),
-            vectors,
-            collection_name(1, A),
-            A,
-        )
-    assert not (tmp_path / "m.db").exists()
+        build(tmp_path / "m.db", (schema, long, vectors))
     with pytest.raises(UsageError, match="at least one"):
-        MilvusIndex.build(
-            f"{tmp_path}/m.db",
-            schema,
-            items.take(np.arange(0)),
-            vectors[:0],
-            collection_name(1, A),
-            A,
-        )
+        build(tmp_path / "m.db", (schema, items.take(np.arange(0)), vectors[:0]))
+    assert not (tmp_path / "m.db").exists()
 
 
 def test_other_logging_is_left_alone() -> None:

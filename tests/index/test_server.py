@@ -12,17 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from index_data import films, shop
+from index_data import CHECKSUM, build, films, reopen
 from milvus_server import CannotStartError, MilvusServer
 
 from fusionrec.cli.hints import hint_of
-from fusionrec.errors import (
-    StoreDamagedError,
-    StoreError,
-    StoreMissingError,
-    StoreUnavailableError,
-    UsageError,
-)
+from fusionrec.errors import StoreDamagedError, StoreError, StoreMissingError, StoreUnavailableError
 from fusionrec.index import (
     AnyOf,
     Between,
@@ -33,10 +27,7 @@ from fusionrec.index import (
     collection_name,
 )
 from fusionrec.index.benchmark import measure_search
-from fusionrec.index.index_types import IndexType
-from fusionrec.index.layout import layout_of
 
-A, B = "aaaaaaaa11", "bbbbbbbb22"
 FILMS = films(200, seed=5)
 BOUND = 60.0  # seconds: far more than a request with a timeout of two may take
 
@@ -45,13 +36,13 @@ BOUND = 60.0  # seconds: far more than a request with a timeout of two may take
 def place(server: MilvusServer) -> Place:
     """The server, asked with little patience, with one collection of FILMS."""
     at = Place(server.uri, timeout=2.0)
-    MilvusIndex.build(replace(at, timeout=30.0), *FILMS, collection_name("films", A), A).close()
+    build(replace(at, timeout=30.0), FILMS, "films").close()
     return at
 
 
 @pytest.fixture
 def index(place: Place) -> Iterator[MilvusIndex]:
-    with MilvusIndex.open(place, *FILMS, collection_name("films", A), A) as opened:
+    with reopen(place, FILMS, "films") as opened:
         yield opened
 
 
@@ -61,26 +52,16 @@ def store(place: Place) -> Iterator[MilvusStore]:
         yield opened
 
 
-def begun(store: MilvusStore, version: str, **note: object) -> str:
-    """A collection with all of FILMS' rows that was never finished; made at once."""
-    name, (schema, items, _) = collection_name(version, B), FILMS
-    layout = layout_of(schema, items)
-    about = {"checksum": B, "rows": len(items), "d": 24, "kind": "FLAT"}
-    store.create(name, layout, 24, about | {"layout": layout.fingerprint()} | note)
-    return name
-
-
 def right(row: int, k: int = 10) -> list[int]:
     return ExactIndex(*FILMS).search(FILMS[2][row], k).rows.tolist()
 
 
 def test_a_graph_finds_what_is_right(place: Place) -> None:
-    schema, items, vectors = films(3_000)  # more than a server searches without its index
-    with MilvusIndex.build(
-        place, schema, items, vectors, collection_name("graph", B), B, kind="HNSW"
-    ) as index:
+    data = films(3_000)  # more than a server searches without its index
+    vectors = data[2]
+    with build(place, data, "graph", kind="HNSW") as index:
         assert index.store.index_type(index.name) == "HNSW"
-        oracle = ExactIndex(schema, items, vectors)
+        oracle = ExactIndex(*data)
         for where in ([], [AnyOf("genres", ("War",))]):
             found = [index.search(v, 10, where).rows for v in vectors[:100]]
             wanted = [oracle.search(v, 10, where).rows for v in vectors[:100]]
@@ -91,31 +72,6 @@ def test_a_graph_finds_what_is_right(place: Place) -> None:
         index.store.drop(index.name)
 
 
-def test_another_artifact_is_noticed(place: Place) -> None:
-    schema, items, vectors = FILMS
-    with pytest.raises(StoreDamagedError, match="checksum"):
-        MilvusIndex.open(place, *FILMS, collection_name("films", A[:8] + "99"), A[:8] + "99")
-    with pytest.raises(StoreDamagedError, match="row"):
-        MilvusIndex.open(
-            place, schema, items, np.roll(vectors, 1, axis=0), collection_name("films", A), A
-        )
-    with pytest.raises(StoreDamagedError, match="rows is 200"):
-        MilvusIndex.open(
-            place, schema, items.take(np.arange(99)), vectors[:99], collection_name("films", A), A
-        )
-    with pytest.raises(StoreDamagedError, match="layout"):
-        MilvusIndex.open(place, *shop(200)[:2], vectors, collection_name("films", A), A)
-    with pytest.raises(StoreMissingError):
-        MilvusIndex.open(place, *FILMS, "others", A)
-
-
-def test_another_dimension_is_noticed(place: Place, store: MilvusStore) -> None:
-    name = begun(store, "narrow", d=8)
-    with pytest.raises(StoreDamagedError, match="its d is 8, the model's 24"):
-        MilvusIndex.open(place, *FILMS, collection_name("narrow", B), B)
-    store.drop(name)
-
-
 def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) -> None:
     place, half = replace(place, timeout=30.0), films(1_500, seed=6)
 
@@ -123,65 +79,41 @@ def test_a_build_that_stopped_half_way_is_noticed_and_built_again(place: Place) 
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        MilvusIndex.build(place, *half, collection_name("half", B), B, progress=stop)
+        build(place, half, "half", progress=stop)
     with pytest.raises(StoreDamagedError) as raised:
-        MilvusIndex.open(place, *half, collection_name("half", B), B)
+        reopen(place, half, "half")
     assert "fusionrec index" in (hint_of(raised.value) or "")
-    with MilvusIndex.build(place, *half, collection_name("half", B), B) as index:
+    with build(place, half, "half") as index:
         exact = ExactIndex(*half).search(half[2][7], 10)
         assert index.search(half[2][7], 10).rows.tolist() == exact.rows.tolist()
-    with MilvusIndex.open(place, *half, collection_name("half", B), B) as index:
+    with reopen(place, half, "half") as index:
         index.store._call("delete", index.name, ids=[199])
         index.store._call("flush", index.name)
     with pytest.raises(StoreDamagedError, match="1 or more of the model's 1500"):
-        MilvusIndex.open(place, *half, collection_name("half", B), B)
+        reopen(place, half, "half")
 
 
 def test_a_collection_that_is_not_loaded_is_loaded(place: Place, store: MilvusStore) -> None:
-    name = collection_name("films", A)
+    name = collection_name("films", CHECKSUM)
     store._call("release_collection", name)
     assert store.state(name) == "NotLoad"
-    with MilvusIndex.open(place, *FILMS, collection_name("films", A), A) as index:
+    with reopen(place, FILMS, "films") as index:
         assert index.search(FILMS[2][7], 10).rows.tolist() == right(7)
     assert store.state(name) == "Loaded"
-
-
-def test_alias_and_drop(store: MilvusStore) -> None:
-    first, second = collection_name("films", A), begun(store, "second")
-    assert store.active() is None
-    store.activate(first)
-    store.activate(second)
-    assert store.active() == second
-    assert {c.name: c.active for c in store.collections()}[second]
-    with pytest.raises(UsageError, match="active"):
-        store.drop(second)
-    with pytest.raises(UsageError, match="not a collection of this project"):
-        store.drop("fusionrec")
-    for use in (store.drop, store.activate):
-        with pytest.raises(StoreMissingError):
-            use("fusionrec_v9_00000000")
-    assert begun(store, "second") == second  # a server refuses to drop what an alias points to
-    assert store.active() is None
-    store.activate(first)
-    store.drop(second)
-    assert store.active() == first
-    store._call("drop_alias", "fusionrec")
 
 
 def test_two_writers_of_one_collection_leave_it_whole_or_say_that_it_is_not(place: Place) -> None:
     """Two builds of a workspace keep apart by its lock and their names; these here do not."""
     ended: list[str] = []
 
-    def build() -> None:
+    def write() -> None:
         try:
-            MilvusIndex.build(
-                replace(place, timeout=30.0), *FILMS, collection_name("both", B), B
-            ).close()
+            build(replace(place, timeout=30.0), FILMS, "both").close()
             ended.append("built")
         except StoreError as error:
             ended.append(str(error))
 
-    writers = [threading.Thread(target=build) for _ in range(2)]
+    writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -189,21 +121,13 @@ def test_two_writers_of_one_collection_leave_it_whole_or_say_that_it_is_not(plac
     assert len(ended) == 2
     if "built" not in ended:  # each met the other's rows while it verified, and said so
         assert all("both" in said for said in ended)
-        build()
+        write()
         assert ended[-1] == "built"
-    with MilvusIndex.open(place, *FILMS, collection_name("both", B), B) as index:
+    with reopen(place, FILMS, "both") as index:
         for row in (0, 7):
             hits = index.search(FILMS[2][row], 200)
             assert hits.rows.tolist() == right(row, 200)  # a row is answered once
         index.store.drop(index.name)
-
-
-def test_an_unknown_index_type_is_refused_before_anything_is_written(
-    place: Place, store: MilvusStore
-) -> None:
-    with pytest.raises(UsageError, match="got 'ANNOY'"):
-        MilvusIndex.build(place, *FILMS, collection_name("unknown", B), B, kind="ANNOY")  # type: ignore[arg-type]
-    assert not store.has(collection_name("unknown", B))
 
 
 def test_a_database_of_its_own(place: Place, store: MilvusStore) -> None:
@@ -214,8 +138,8 @@ def test_a_database_of_its_own(place: Place, store: MilvusStore) -> None:
     with MilvusStore(Place(f"{place.uri}/elsewhere")) as other:
         assert other.place == f"{place.uri}/elsewhere"
         assert other.collections() == []
-        name = begun(other, "other")
-        assert [c.name for c in other.collections()] == [name]
+        build(other.place, FILMS, "other").close()
+        [(name)] = [c.name for c in other.collections()]
         assert not store.has(name)
         other.drop(name)
     store._call("drop_database", "elsewhere")
@@ -284,7 +208,7 @@ def test_answers_resume_when_a_server_comes_back(
     assert not wrong
     assert problems
     assert {type(problem) for problem in problems} == {StoreUnavailableError}
-    MilvusIndex.open(place, *FILMS, collection_name("films", A), A).close()
+    reopen(place, FILMS, "films").close()
 
 
 def first_answer(index: MilvusIndex) -> list[int]:
@@ -368,29 +292,25 @@ def test_credentials_and_certificates(guarded: MilvusServer, capfd: Any, caplog:
         assert "swordfish" not in shown_by(unreached.value, capfd, caplog)
 
 
-@pytest.mark.parametrize("kind", ["HNSW", "IVF_SQ8"])
-def test_an_index_that_is_not_exact_answers_with_the_models_scores(
-    place: Place, kind: IndexType
-) -> None:
+def test_an_index_of_rounded_vectors_answers_with_the_models_scores(place: Place) -> None:
     """Rounded vectors only choose the candidates; what is answered is scored again."""
-    schema, items, vectors = films(3_000, seed=8)
-    place = replace(place, timeout=30.0)
-    name, steps = collection_name(kind.lower(), B), set[str]()
-    with MilvusIndex.build(
-        place, schema, items, vectors, name, B, kind=kind, progress=lambda s, *_: steps.add(s)
+    data, steps = films(3_000, seed=8), set[str]()
+    vectors, place = data[2], replace(place, timeout=30.0)
+    with build(
+        place, data, "rounded", kind="IVF_SQ8", progress=lambda s, *_: steps.add(s)
     ) as index:
-        assert index.store.index_type(name) == index.kind == kind
+        assert index.store.index_type(index.name) == index.kind == "IVF_SQ8"
         assert steps == {"writing", "indexing"}
-        exact = ExactIndex(schema, items, vectors)
+        exact = ExactIndex(*data)
         assert measure_search(index, exact, vectors[:50]).recall > 0.9
         hits = index.search(vectors[5], 10)
         assert hits.rows[0] == 5
         np.testing.assert_allclose(hits.scores, vectors[hits.rows] @ vectors[5], atol=1e-6)
         rare = [Between("year", 1990, 1990)]
         assert len(index.search(vectors[5], 10, rare)) == 10  # a condition still leaves ten
-    with MilvusIndex.open(place, schema, items, vectors, name, B) as index:
-        assert index.kind == kind
-        index.store.drop(name)
+    with reopen(place, data, "rounded") as index:
+        assert index.kind == "IVF_SQ8"
+        index.store.drop(index.name)
 
 
 def test_an_index_that_is_never_built_is_given_up(
@@ -399,8 +319,8 @@ def test_an_index_that_is_never_built_is_given_up(
     """The server takes DISKANN, and has no node that builds it."""
     monkeypatch.setattr("fusionrec.index.milvus_store._STALL", 0.5)
     monkeypatch.setattr("fusionrec.index.milvus_store._ROW_STALL", 0.0)
-    place, name = replace(place, timeout=30.0), collection_name("disk", B)
+    place = replace(place, timeout=30.0)
     with pytest.raises(StoreUnavailableError, match="0 of 3000 rows in the index") as raised:
-        MilvusIndex.build(place, *films(3_000, seed=8), name, B, kind="DISKANN")
+        build(place, films(3_000, seed=8), "disk", kind="DISKANN")
     assert "--kind HNSW" in str(hint_of(raised.value))
-    store.drop(name)
+    store.drop(collection_name("disk", CHECKSUM))

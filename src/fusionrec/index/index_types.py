@@ -54,5 +54,5 @@ def search_params(kind: IndexType, limit: int, n: int) -> dict[str, Any]:
 
 
 def _lists(n: int) -> int:
-    """Number of lists of a segment's inverted file: about 4·√items, a power of two."""
+    """Lists of a segment's inverted file: about 4·√items, a power of two."""
     return max(1 << round(math.log2(4 * math.sqrt(min(n, _SEGMENT)))), 16)

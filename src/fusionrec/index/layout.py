@@ -114,33 +114,25 @@ def _columns_of(
     name = _unused_name(field.name, taken)
     if field.kind == "number":
         value = Column(name, "double", field.name)
-        return [
-            value,
-            Column(_unused_name(f"{name}_known", [*taken, value]), "bool", field.name, "known"),
-        ]
+        free = _unused_name(f"{name}_known", [*taken, value])
+        return [value, Column(free, "bool", field.name, "known")]
     if field.kind == "category":
         size = _varchar_size([v or "" for v in values], f"a value of {field.name}")
         return [Column(name, "varchar", field.name, max_bytes=size)]
-    known = category_values(field, values)
+    used = {category for several in values for category in several or ()}
+    known = [*field.choices, *sorted(used - set(field.choices))]
     size = _varchar_size(known, f"a value of {field.name}")
     if len(known) > min(MAX_CATEGORY_COLUMNS, left - 1):
         capacity = max((len(several) for several in values), default=1)
         if capacity > MAX_CAPACITY:
             raise DataError(f"an item has {capacity} {field.name}, Milvus holds {MAX_CAPACITY}")
-        return [
-            Column(name, "array", field.name, max_bytes=size, capacity=_power_of_two(capacity, 4))
-        ]
+        capacity = _power_of_two(capacity, 4)
+        return [Column(name, "array", field.name, max_bytes=size, capacity=capacity)]
     columns = [Column(name, "varchar", field.name, "labels", max_bytes=MAX_LABEL_BYTES)]
     for number, category in enumerate(known):
         free = _unused_name(f"{name}_{number}", [*taken, *columns])
         columns.append(Column(free, "bool", field.name, "category", category))
     return columns
-
-
-def category_values(field: Field, values: Sequence[Any]) -> list[str]:
-    """Every category of a ``categories`` field: the schema's choices, then others in the table."""
-    used = {category for several in values for category in several or ()}
-    return [*field.choices, *sorted(used - set(field.choices))]
 
 
 def records(
@@ -160,21 +152,17 @@ def _value(column: Column, value: Any, labels: Mapping[str, Mapping[str, str]]) 
         return column.category in (value or ())
     if column.part == "labels":
         names = labels[column.field]
-        return truncate("|".join(names.get(v) or v for v in value or ()), column.max_bytes)
+        value = "|".join(names.get(v) or v for v in value or ())
     if column.kind == "array":
         return list(value or ())
     if column.kind == "varchar":
-        return truncate(value or "", column.max_bytes)
+        # A lone surrogate has no UTF-8, and pymilvus would reject the whole batch.
+        encoded = (value or "").encode("utf-8", "replace")
+        return encoded[: column.max_bytes].decode("utf-8", "ignore")
     known = value is not None and math.isfinite(value)
     if column.part == "known":
         return known
     return float(value) if known else 0.0
-
-
-def truncate(text: str, size: int) -> str:
-    """The text's first characters that fit into ``size`` UTF-8 bytes."""
-    # A lone surrogate has no UTF-8, and pymilvus would reject the whole batch.
-    return text.encode("utf-8", "replace")[:size].decode("utf-8", "ignore")
 
 
 def _varchar_size(texts: Sequence[str], what: str) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fusionrec.index.connection import Place
 from fusionrec.index.error_mapping import silence_logs
-from fusionrec.index.layout import ID, ROW, VECTOR, Column, Layout
+from fusionrec.index.layout import ID, ROW, VECTOR, Layout
 
 # Pause between reconnects, in milliseconds; gRPC's default grows to two minutes.
 _RECONNECT = {"grpc.initial_reconnect_backoff_ms": 200, "grpc.max_reconnect_backoff_ms": 2_000}
@@ -44,16 +44,8 @@ def collection_schema(client: Any, layout: Layout, d: int, description: str) -> 
     schema.add_field(ID, DataType.VARCHAR, max_length=layout.id_bytes)
     schema.add_field(VECTOR, DataType.FLOAT_VECTOR, dim=d)
     for c in layout.columns:
-        schema.add_field(c.name, DataType[c.kind.upper()], **_limits(c))
+        limits = {"max_length": c.max_bytes} if c.kind in ("varchar", "array") else {}
+        if c.kind == "array":
+            limits |= {"element_type": DataType.VARCHAR, "max_capacity": c.capacity}
+        schema.add_field(c.name, DataType[c.kind.upper()], **limits)
     return schema
-
-
-def _limits(column: Column) -> dict[str, Any]:
-    from pymilvus import DataType
-
-    limits: dict[str, Any] = {}
-    if column.kind in ("varchar", "array"):
-        limits["max_length"] = column.max_bytes
-    if column.kind == "array":
-        limits |= {"element_type": DataType.VARCHAR, "max_capacity": column.capacity}
-    return limits

@@ -48,7 +48,7 @@ def connect(path: Path, create: bool, client: Callable[[], Any]) -> Any:
 
 
 def release(path: Path) -> None:
-    """Releases a client's use of a store; the last one in the process frees its lock."""
+    """Ends a client's use of a store; the last one in the process frees its lock."""
     from milvus_lite.server_manager import server_manager_instance
 
     with _lock:

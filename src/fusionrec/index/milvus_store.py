@@ -114,7 +114,7 @@ class MilvusStore:
         """The project's collections by name, including damaged ones."""
         active = self.active()
         collections = []
-        for name in self._names():
+        for name in self.server.collection_names(self._call):
             try:
                 rows = int(self._call("get_collection_stats", name)["row_count"])
                 collections.append(CollectionInfo(name, rows, name == active))
@@ -124,16 +124,13 @@ class MilvusStore:
                 collections.append(CollectionInfo(name, 0, name == active, damaged=True))
         return collections
 
-    def _names(self) -> list[str]:
-        return self.server.collection_names(self._call)
-
     def active(self) -> str | None:
         """The collection that the alias points to, or None."""
         return self.server.active_collection(self._call)
 
     def has(self, name: str) -> bool:
         """Whether there is a collection of this name, readable or not."""
-        return name in self._names()
+        return name in self.server.collection_names(self._call)
 
     def activate(self, name: str) -> None:
         """Points the alias, which other programs use, at a collection.
