@@ -97,8 +97,6 @@ def test_options_win_over_the_environment_and_that_over_the_file(tmp_path: Path)
         ("[milvus]\npassword = 123456", "a text in quotes"),
         ("[milvus]\ntimeout = 'soon'", "number of seconds"),
         ("milvus = 3", "must be a table"),
-        ("ledger = 3", "must be a table"),
-        ("[mivlus]\n", "did you mean [milvus]?"),
     ],
 )
 def test_a_settings_file_that_cannot_be_used(tmp_path: Path, text: str, said: str) -> None:

@@ -45,12 +45,9 @@ class Database:
         with self._translated_errors():
             self._engine = self._location.engine(wait)
         self._change_detector = None if self.file is None else ChangeDetector(self.file, wait)
+        self._latest: dict[Callable[[Connection], Any], tuple[tuple[int, int] | None, Any]] = {}
         fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)
-
-    def mark(self) -> tuple[int, int] | None:
-        """A value that changes when anyone writes to the file; None where only a query can tell."""
-        return None if self._change_detector is None else self._change_detector.mark()
 
     def read(self, query: Callable[[Connection], T], otherwise: T) -> T:
         """The result of ``query``, or ``otherwise`` where there is no ledger yet; creates none.
@@ -72,6 +69,19 @@ class Database:
                     return otherwise
         self.write(lambda _: None)
         return self.read(query, otherwise)
+
+    def read_after_write(self, query: Callable[[Connection], T], otherwise: T) -> T:
+        """Like ``read``, but runs the query on a SQLite file only after a write by anyone. Without
+        one it returns the last result within microseconds.
+        """
+        # First: a write during the query counts next time.
+        mark = None if self._change_detector is None else self._change_detector.mark()
+        result: T
+        before, result = self._latest.get(query, (None, otherwise))
+        if mark is None or mark != before:
+            result = self.read(query, otherwise)
+            self._latest[query] = mark, result
+        return result  # not from ``_latest``: another thread may have stored an older one
 
     def write(self, change: Callable[[Connection], T]) -> T:
         """The result of ``change``, which runs in a transaction of its own, with the ledger locked;

@@ -47,8 +47,6 @@ class Ledger:
     def __init__(self, location: Path | str, wait: float = WAIT) -> None:
         self._database = Database(location, wait)
         self.file = self._database.file
-        self._revision: tuple[tuple[int, int] | None, Revision] = (None, Revision())
-        self._stamp: tuple[tuple[int, int] | None, tuple[int, int]] = (None, (0, 0))
 
     def close(self) -> None:
         """Closes the connections; the next use opens new ones."""
@@ -69,15 +67,8 @@ class Ledger:
         self._database.write(users.write_nothing)
 
     def revision(self) -> Revision:
-        """Numbers that change with every event, profile and forgotten user. Queries the database
-        only after a write.
-        """
-        mark = self._database.mark()  # first: a write during the query counts next time
-        before, revision = self._revision
-        if mark is None or mark != before:
-            revision = self._database.read(users.revision, Revision())
-            self._revision = mark, revision
-        return revision  # not ``self._revision``: another thread may have stored an older one
+        """Numbers that change with every event, profile and forgotten user."""
+        return self._database.read_after_write(users.revision, Revision())
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Activates a version; the arguments are those of ``Activation``."""
@@ -92,15 +83,8 @@ class Ledger:
         return self._database.read(items.all_activations, [])
 
     def stamp(self) -> tuple[int, int]:
-        """Numbers of the last activation and the last item change. Queries the database only
-        after a write.
-        """
-        mark = self._database.mark()  # first: a write during the query counts next time
-        before, stamp = self._stamp
-        if mark is None or mark != before:
-            stamp = self._database.read(items.stamp, (0, 0))
-            self._stamp = mark, stamp
-        return stamp
+        """Numbers of the last activation and the last item change."""
+        return self._database.read_after_write(items.stamp, (0, 0))
 
     def change_items(
         self,
