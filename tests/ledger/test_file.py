@@ -15,7 +15,7 @@ import pytest
 
 from builders import python, tree
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Ledger, Revision
+from fusionrec.ledger import Event, Ledger, Revision, database
 from fusionrec.ledger.location import WAIT
 from fusionrec.ledger.write_lock import write_ahead
 
@@ -164,26 +164,18 @@ def test_a_full_disk_and_a_read_only_one(tmp_path):
     assert all("free space and the file's permissions" in line for line in (full, *others))
 
 
-def test_a_writer_that_holds_the_file_does_not_hold_up_readers(tmp_path):
+def test_a_writer_that_holds_the_file_holds_up_writers_alone(tmp_path):
     path = tmp_path / "ledger.sqlite"
     Ledger(path).activate("v1", "here")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert Ledger(path).active().version == "v1"
+        with pytest.raises(LedgerError, match="locked") as caught:
+            Ledger(path, wait=0.05).activate("v2", "here")
+        assert "try again" in caught.value.hint
         other.execute("COMMIT")
     Ledger(path).activate("v2", "here")
     assert [a.version for a in Ledger(path).activations()] == ["v1", "v2"]
-
-
-def test_a_writer_that_never_ends_is_a_ledger_error(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    Ledger(path).activate("v1", "here")
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(LedgerError, match="locked") as caught:
-            Ledger(path, wait=0.05).activate("v2", "here")
-    assert "try again" in caught.value.hint
-    Ledger(path).activate("v2", "here")
 
 
 def test_writes_are_flushed_and_what_goes_is_overwritten(tmp_path):
@@ -211,94 +203,68 @@ def test_nothing_of_a_forgotten_user_is_left_in_any_file(tmp_path):
         assert b"words-of-somebody" not in content
 
 
-def test_a_ledger_of_an_older_program_is_read_as_it_is_and_brought_up_to_date(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute(
-            "CREATE TABLE activations (number INTEGER PRIMARY KEY, version TEXT NOT NULL, "
-            "place TEXT NOT NULL, at TEXT NOT NULL)"
-        )
-        connection.execute("INSERT INTO activations VALUES (1, 'v2', '', '2026-01-01T00:00:00')")
-        connection.commit()
-    ledger, before = Ledger(path), path.read_bytes()
-    assert ledger.item_changes() == ledger.events() == []
-    assert (ledger.active().version, ledger.active().changes) == ("v2", 0)
-    assert ledger.stamp() == (1, 0)
-    assert path.read_bytes() == before, "it was only read"
-    ledger.change_items({"a": {}})
-    ledger.activate("v3", "", 1)
-    ledger.record([EVENT])
-    for known in (ledger, Ledger(path)):
-        assert [(a.changes, a.collection) for a in known.activations()] == [(0, ""), (1, "")]
-        assert known.event_count() == 1
-
-
-def test_once_brought_up_to_date_it_is_read_in_place(tmp_path, monkeypatch):
-    path = tmp_path / "ledger.sqlite"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_BEFORE)
-    ledger = Ledger(path)
-    assert ledger.revision() == (0, 0, -1)
-    ledger.set_profile("u", {})
-
-    def fail(*_: object) -> None:
-        raise AssertionError("it was copied")
-
-    monkeypatch.setattr("fusionrec.ledger.database._read_migrated_copy", fail)
-    assert ledger.revision() == (0, 0, 1)
-
-
-# What the program before the schema had a number wrote.
+# What a program before the schema had a number wrote.
 _BEFORE = """
 CREATE TABLE activations (
-    number INTEGER PRIMARY KEY, version TEXT NOT NULL, place TEXT NOT NULL, at TEXT NOT NULL,
-    changes INTEGER NOT NULL DEFAULT 0, collection TEXT NOT NULL DEFAULT '');
+    number INTEGER PRIMARY KEY, version TEXT NOT NULL, place TEXT NOT NULL, at TEXT NOT NULL);
 CREATE TABLE item_changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL, content TEXT, at TEXT NOT NULL);
-INSERT INTO activations VALUES (1, 'v1', 'p', '2026-01-01T00:00:00+00:00', 2, 'c');
+INSERT INTO activations VALUES (1, 'v1', 'p', '2026-01-01T00:00:00+00:00');
 INSERT INTO item_changes VALUES (1, 'a', '{"x": 1}', ''), (2, 'a', NULL, '');
 """
 
 
-def test_a_ledger_without_a_number_of_its_schema_goes_on(tmp_path):
-    path = tmp_path / "ledger.sqlite"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
+@pytest.fixture
+def older(tmp_path):
+    """The file of an older program's ledger."""
+    with closing(sqlite3.connect(tmp_path / "ledger.sqlite")) as connection:
         connection.executescript(_BEFORE)
-    ledger = Ledger(path)
-    for _ in range(2):
-        assert ledger.active().collection == "c"
-        changes = [(c.content, c.withdrawn) for c in ledger.item_changes()]
+    return tmp_path / "ledger.sqlite"
+
+
+def test_an_older_ledger_is_read_as_it_is_and_then_brought_up_to_date(older, monkeypatch):
+    ledger, before = Ledger(older), older.read_bytes()
+
+    def check(known: Ledger) -> None:
+        active = known.active()
+        assert (active.version, active.changes, active.collection) == ("v1", 0, "")
+        changes = [(c.content, c.withdrawn) for c in known.item_changes()]
         assert changes == [({"x": 1}, False), (None, True)]
-        assert ledger.withdrawn(["a"]) == {"a"}
-        assert ledger.stamp()[0] == 1
-        assert ledger.change_items({"a": None}) == 0, "compared with what was there"
+        assert known.withdrawn(["a"]) == {"a"}
+        assert (known.stamp(), known.revision(), known.events()) == ((1, 2), (0, 0, -1), [])
+
+    def fail(*_: object) -> None:
+        raise AssertionError("it was copied")
+
+    check(ledger)
+    assert older.read_bytes() == before, "it was only read"
+    assert ledger.change_items({"a": None}) == 0, "compared with what was there"
+    with monkeypatch.context() as patched:
+        patched.setattr("fusionrec.ledger.database._read_migrated_copy", fail)
+        for known in (ledger, Ledger(older)):
+            check(known)
     assert ledger.change_items({"a": {"x": 2}}) == 1
     assert ledger.item_changes()[-1].withdrawn, "it was withdrawn under the older program"
     assert ledger.change_items({"a": {"x": 2}}, restore=True) == 1
     assert not ledger.item_changes()[-1].withdrawn
-    assert ledger.stamp() == (1, 4)
+    ledger.activate("v3", "", 4, "c")
+    assert [(a.changes, a.collection) for a in ledger.activations()] == [(0, ""), (4, "c")]
 
 
-def test_a_migration_that_fails_leaves_the_old_ledger(tmp_path, monkeypatch):
-    path = tmp_path / "ledger.sqlite"
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(_BEFORE)
-    from fusionrec.ledger import database
-
+def test_a_migration_that_fails_leaves_the_old_ledger(older, monkeypatch):
     def fails(connection):
-        migrate(connection)
+        database_migrate(connection)
         raise OSError("in the midst")
 
-    migrate = database.migrate
+    database_migrate = database.migrate
     monkeypatch.setattr(database, "migrate", fails)
     with pytest.raises(LedgerError, match="in the midst"):
-        Ledger(path).record([EVENT])
+        Ledger(older).record([EVENT])
     monkeypatch.undo()
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(sqlite3.connect(older)) as connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
     assert names == {"activations", "item_changes", "sqlite_sequence"}
-    assert Ledger(path).record([EVENT]) == ["new"]
+    assert Ledger(older).record([EVENT]) == ["new"]
 
 
 def test_another_file_in_its_place_is_seen(tmp_path):

@@ -22,15 +22,8 @@ _COLLECTION_NOT_FOUND, _INDEX_NOT_FOUND, _DATABASE_NOT_FOUND = 100, 700, 800
 # segments or nodes missing.
 _STARTING_UP = frozenset([2, 101, 103, 400, 401, 500, 501, 502, 503, 601, 901, 902, 903, 904])
 _UNAVAILABLE = (
-    "unavailable",
-    "deadline",
-    "timeout",
-    "timed out",
-    "fail connecting",
-    "connection refused",
-    "closed channel",
-    "is closed",
-    "not ready",
+    *("unavailable", "deadline", "timeout", "timed out", "fail connecting", "connection refused"),
+    *("closed channel", "is closed", "not ready"),
 )
 _REFUSED = ("unauthenticated", "auth check", "permission_denied", "permissiondenied")
 _ENCRYPTION = ("certificate", "ssl_", "handshake", "verification check", "tsi_")
@@ -124,9 +117,9 @@ def _message(error: Exception, secrets: tuple[str, ...]) -> str:
     text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
     for secret in secrets:
         text = text.replace(secret, "***")
-    lines = text.strip().splitlines()
-    # Cuts unknown tokens too; the first line is enough to identify the error.
-    return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
+    # The first line, cut, is enough to identify the error, and holds no token that is unknown here.
+    [line] = text.strip().splitlines()[:1] or [""]
+    return f"{type(error).__name__}: {line[:300]}".removesuffix(": ")
 
 
 def _unavailable_error(place: str, message: str) -> StoreUnavailableError:

@@ -20,6 +20,8 @@ MARGIN = 1e-5
 _LENGTH_TOLERANCE = 1e-3
 _GROUP = 16
 
+RowNumbers = np.ndarray | Sequence[int]  # int [e]
+
 
 @dataclass(frozen=True)
 class Hits:
@@ -51,18 +53,12 @@ class Index(Protocol):
     def name(self) -> str: ...
 
     def search(
-        self,
-        vector: np.ndarray,
-        k: int,
-        where: Sequence[Condition] = (),
-        exclude: np.ndarray | Sequence[int] = (),
+        self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
     ) -> Hits:
         """The k items with the highest inner product; see ``ExactIndex.search``."""
-        ...
 
     def close(self) -> None:
         """Closes the connection; closing twice does nothing."""
-        ...
 
 
 class ExactIndex:
@@ -105,11 +101,7 @@ class ExactIndex:
         """Does nothing: there is no connection."""
 
     def search(
-        self,
-        vector: np.ndarray,
-        k: int,
-        where: Sequence[Condition] = (),
-        exclude: np.ndarray | Sequence[int] = (),
+        self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
     ) -> Hits:
         """The k items with the highest inner product with a vector.
 
@@ -145,13 +137,8 @@ class ExactIndex:
 def nearest_candidates(
     query: np.ndarray, vectors: np.ndarray, allowed: np.ndarray, k: int
 ) -> np.ndarray:
-    """The allowed rows that may be among the k best after exact scoring: int64 [c], rising.
-
-    Args:
-        query: float32 [d].
-        vectors: float32 [n, d].
-        allowed: bool [n].
-        k: 1 or more.
+    """The allowed rows, bool [n], that may be among the k ≥ 1 best after exact scoring: int64 [c],
+    rising. Query and vectors are float32 [d] and [n, d].
     """
     k = min(k, int(allowed.sum()))
     if k == 0:
@@ -189,13 +176,8 @@ def candidates(scores: np.ndarray, k: int, tolerance: float) -> tuple[np.ndarray
 
 
 def rank_exactly(query: np.ndarray, vectors: np.ndarray, rows: np.ndarray, k: int) -> Hits:
-    """The best k of some rows; equal vectors get equal scores, whatever their rows.
-
-    Args:
-        query: float32 [d].
-        vectors: float32 [n, d].
-        rows: int64 [c], the candidates, distinct.
-        k: number of hits.
+    """The best k of some distinct rows, int64 [c]; equal vectors get equal scores, whatever their
+    rows. Query and vectors are float32 [d] and [n, d].
     """
     # A float32 product may differ in its last bits between rows of equal vectors, and ties would
     # then not break by row. In float64, rounded to float32, they are equal.
@@ -243,18 +225,14 @@ def check_vectors(vectors: np.ndarray, n: int) -> None:
 
 
 def check_query(vector: np.ndarray, d: int) -> np.ndarray:
-    """The query as float32 [d].
-
-    Raises:
-        UsageError: it is not d finite numbers.
-    """
+    """The query as float32 [d]; raises UsageError where it is not d finite numbers."""
     query = np.asarray(vector, dtype=np.float32)
     if query.shape != (d,) or not np.isfinite(query).all():
         raise UsageError(f"a query must be {d} finite numbers, got shape {list(query.shape)}")
     return query
 
 
-def check_rows(rows: np.ndarray | Sequence[int], n: int) -> np.ndarray:
+def check_rows(rows: RowNumbers, n: int) -> np.ndarray:
     """The rows to leave out, distinct and rising: int64 [e].
 
     Raises:
@@ -273,10 +251,6 @@ def check_rows(rows: np.ndarray | Sequence[int], n: int) -> np.ndarray:
 
 
 def check_k(k: int) -> None:
-    """Checks the number of hits.
-
-    Raises:
-        UsageError: k is below 1.
-    """
+    """Raises UsageError where the number of hits is below 1."""
     if k < 1:
         raise UsageError(f"a search needs k of at least 1, got {k}")

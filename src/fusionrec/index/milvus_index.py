@@ -19,6 +19,7 @@ from fusionrec.index.connection import Place
 from fusionrec.index.exact import (
     ExactIndex,
     Hits,
+    RowNumbers,
     check_k,
     check_query,
     check_rows,
@@ -182,11 +183,7 @@ class MilvusIndex:
         return len(self._exact)
 
     def search(
-        self,
-        vector: np.ndarray,
-        k: int,
-        where: Sequence[Condition] = (),
-        exclude: np.ndarray | Sequence[int] = (),
+        self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
     ) -> Hits:
         """The k items with the highest inner product, searched by Milvus.
 

@@ -32,7 +32,6 @@ class CollectionInfo:
     """One collection of this project.
 
     Attributes:
-        name: in Milvus.
         rows: as Milvus counts them; 0 if it is damaged.
         active: whether the alias for other programs points to it.
         damaged: whether it cannot be read.
@@ -45,7 +44,7 @@ class CollectionInfo:
 
 
 class MilvusStore:
-    """A connection to one place that holds collections; close it, or use it in a ``with``.
+    """A connection to one place; close it, or use it in a ``with``.
 
     Args:
         place: where, and how it is reached; or its URI.
@@ -133,11 +132,7 @@ class MilvusStore:
         return name in self.server.collection_names(self._call)
 
     def activate(self, name: str) -> None:
-        """Points the alias, which other programs use, at a collection.
-
-        Raises:
-            StoreMissingError: there is no such collection.
-        """
+        """Points the alias, which other programs use, at a collection; it must exist."""
         self.check_exists(name)
         method = "create_alias" if self.active() is None else "alter_alias"
         self._call(method, name, ALIAS, reading=False)
@@ -165,13 +160,8 @@ class MilvusStore:
             raise StoreMissingError(f"{self.place} has no collection {name}", code="not_indexed")
 
     def create(self, name: str, layout: Layout, d: int, note: dict[str, Any]) -> None:
-        """Creates an empty collection; replaces one of that name, whatever its state.
-
-        Args:
-            name: of the collection.
-            layout: its scalar columns.
-            d: length of the vectors.
-            note: JSON values to store with it; see ``note``.
+        """Creates an empty collection for vectors of length d, with a note of JSON values. Replaces
+        one of that name, whatever its state.
 
         Raises:
             StoreDamagedError: the old one cannot be dropped.
@@ -214,12 +204,8 @@ class MilvusStore:
         self._call("create_index", name, index, reading=False, sync=False)
 
     def finish(self, name: str, n: int, progress: Callable[[int], None] = lambda _: None) -> None:
-        """Makes the rows durable and the collection searchable.
-
-        Args:
-            name: of the collection.
-            n: its number of rows.
-            progress: called with the number of indexed rows, whenever it rises.
+        """Makes the n rows durable and the collection searchable. Calls ``progress`` with the
+        number of indexed rows, whenever it rises.
 
         Raises:
             StoreUnavailableError: there was no progress for too long.

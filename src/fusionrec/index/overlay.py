@@ -9,6 +9,7 @@ import numpy as np
 from fusionrec.index.exact import (
     Hits,
     Index,
+    RowNumbers,
     check_rows,
     check_vectors,
     is_among,
@@ -72,11 +73,7 @@ class OverlayIndex:
         self._base.close()
 
     def search(
-        self,
-        vector: np.ndarray,
-        k: int,
-        where: Sequence[Condition] = (),
-        exclude: np.ndarray | Sequence[int] = (),
+        self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
     ) -> Hits:
         """The k items with the highest inner product; see ``ExactIndex.search``."""
         excluded = check_rows(exclude, len(self))

@@ -1,4 +1,4 @@
-"""Detects writes to a SQLite file by anyone, within microseconds: it runs at every answer."""
+"""Detects writes to a SQLite file by anyone, within microseconds, at every answer."""
 
 from __future__ import annotations
 

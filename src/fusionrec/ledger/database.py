@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, inspect
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import fork_safety
 from fusionrec.ledger.change_detector import ChangeDetector
-from fusionrec.ledger.errors import ledger_error
 from fusionrec.ledger.location import WAIT, Location, read_only_engine
 from fusionrec.ledger.schema import SCHEMA, migrate, schema_number
 from fusionrec.ledger.write_lock import begin, write_ahead, write_lock
@@ -139,7 +138,7 @@ class Database:
         except (exc.SQLAlchemyError, sqlite3.Error, OSError, ImportError) as error:
             # A password in the URL may be in the cause's message.
             cause = error if self._location.url is None else None
-            raise ledger_error(error, self._location.name, self._location.url) from cause
+            raise self._location.error(error) from cause
 
 
 def _read_file(engine: Engine, file: Path, read: Callable[[Connection], T]) -> T:

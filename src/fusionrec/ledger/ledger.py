@@ -110,7 +110,7 @@ class Ledger:
             The number of changes written.
 
         Raises:
-            UsageError: an id is not one that every database can store.
+            UsageError: an id cannot be stored.
         """
         for item in contents:
             check_id("item", item)
@@ -203,7 +203,7 @@ class Ledger:
         )
 
     def user_state(self, user: str) -> UserState:
-        """A user's events and profile."""
+        """A user's events and profile, and whether the user was forgotten."""
         check_id("user", user)
         return self._database.read(lambda c: users.user_state(c, user), UserState())
 
@@ -220,11 +220,9 @@ class Ledger:
         )
 
     def forget(self, user: str) -> int:
-        """Deletes a user's events, impressions and profile. A salted hash of the id and the time
-        stay: whoever has the ledger can still test whether an id was forgotten.
-
-        Returns:
-            The number of deleted rows.
+        """Deletes a user's events, impressions and profile; returns the number of deleted rows. A
+        salted hash of the id and the time stay: whoever has the ledger can still test whether an id
+        was forgotten.
         """
         check_id("user", user)
         deleted = self._database.write(lambda c: users.forget(c, user))
@@ -232,7 +230,7 @@ class Ledger:
         return deleted
 
     def is_forgotten(self, user: str) -> bool:
-        """Whether ``forget`` was ever called for a user, also if the user has new events: a model
+        """Whether ``forget`` was ever called for a user, who may have new events since: a model
         that was trained before may still contain that user.
         """
         check_id("user", user)
@@ -244,14 +242,8 @@ class Ledger:
         return self._database.read(lambda c: users.forgotten_of(c, asked), frozenset())
 
     def add_key(self, name: str, scopes: Iterable[str]) -> str:
-        """Creates a key to the service.
-
-        Args:
-            name: must be unique.
-            scopes: one or more of ``read``, ``feedback``, ``admin``.
-
-        Returns:
-            The secret, ``frk_`` and 43 characters. Only its SHA-256 is stored.
+        """Creates a key to the service, with one or more of the scopes ``read``, ``feedback``,
+        ``admin``. Returns its secret, ``frk_`` and 43 characters; only its SHA-256 is stored.
 
         Raises:
             UsageError: the name is taken, there is no scope, or one is unknown.

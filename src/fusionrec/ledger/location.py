@@ -1,4 +1,4 @@
-"""The location of a ledger, a SQLite file or a server's database, and its connections."""
+"""The location of a ledger, a SQLite file or a PostgreSQL database: connections and errors."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
@@ -19,6 +20,17 @@ from fusionrec.workspace import make_folder
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
 _POOL_SIZE = 8  # connections that stay open
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
+
+_FILE_HINTS = {
+    "locked": "another process has been writing for long: try again, or end it",
+    "malformed": "put a copy from before in its place; without one move the file away "
+    "and index a version again: changes of items, feedback and keys are lost with it",
+    "not a database": "if the file is no ledger, move it away; if it was one, put a copy from "
+    "before in its place",
+}
+_FILE_HINT = "look at the disk's free space and the file's permissions"
+_SERVER_HINT = "is the server up and within reach, and are user, password and database right?"
+_DRIVER_HINT = "install PostgreSQL's driver: pip install 'fusionrec[postgresql]'"
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,11 +49,8 @@ class Location:
 
     @classmethod
     def of(cls, location: Path | str) -> Location:
-        """The location at a path, or at a URL as SQLAlchemy reads it.
-
-        Raises:
-            LedgerError: the URL is of no known form, of another database, or of one that keeps
-                nothing.
+        """The location at a path, or at a URL as SQLAlchemy reads it; raises LedgerError where that
+        is of no known form, or of a database in memory.
         """
         if isinstance(location, Path):
             return cls(str(location), location.absolute(), None)
@@ -75,13 +84,8 @@ class Location:
         return cls(path, Path(path).absolute(), None)
 
     def engine(self, wait: float) -> Engine:
-        """A pool of connections, for any number of threads; none is opened yet.
-
-        Args:
-            wait: seconds for a lock, for a connection of the pool, for a server's first word.
-
-        Raises:
-            ImportError: the driver is not installed.
+        """A pool of connections, for any number of threads; none is opened yet. ``wait`` is for a
+        lock, a connection of the pool, a server's first word. Without a driver, an ImportError.
         """
         if self.file is not None:
             return _file_engine(self.file, wait)
@@ -96,6 +100,23 @@ class Location:
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": math.ceil(wait)},
         )
+
+    def error(self, error: Exception) -> LedgerError:
+        """The error of SQLAlchemy, a driver or the operating system as one that says what to do,
+        without secrets.
+        """
+        # SQLAlchemy's own text has the statement in it.
+        cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig else error
+        message = " ".join(str(cause).split())
+        for secret in _secrets(self.url):
+            message = message.replace(secret, "***")
+        if isinstance(error, ImportError):
+            hint = _DRIVER_HINT
+        elif self.url is not None:
+            hint = _FILE_HINTS["locked"] if "lock timeout" in message else _SERVER_HINT
+        else:
+            hint = next((hint for text, hint in _FILE_HINTS.items() if text in message), _FILE_HINT)
+        return LedgerError(f"the ledger {self.name} cannot be used: {message}", hint=hint)
 
     def create_file(self) -> None:
         """Creates the file, empty, and its folder where they are missing, readable by the owner
@@ -115,6 +136,18 @@ class Location:
                 connect(file, "rwc", WAIT).close()
             finally:
                 Path(fresh).unlink()
+
+
+def _secrets(url: URL | None) -> list[str]:
+    """Passwords in the URL, also as URL-quoted; the longest first."""
+    if url is None:
+        return []
+    secrets = {str(url.password or "")}
+    for key, value in url.query.items():
+        if "pass" in key:
+            secrets |= {value} if isinstance(value, str) else set(value)
+    secrets |= {quote(text, safe="") for text in secrets}
+    return sorted((text for text in secrets if text), key=len, reverse=True)
 
 
 def _file_engine(file: Path, wait: float) -> Engine:
@@ -151,12 +184,8 @@ def read_only_engine(file: Path) -> Engine:
 
 
 def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
-    """Opens a connection that begins no transactions by itself.
-
-    Args:
-        file: of the database.
-        mode: ``rw``, or ``rwc`` to create the file where it is missing.
-        wait: seconds for a lock.
+    """Opens a connection that begins no transactions by itself and waits some seconds for a lock;
+    mode ``rwc`` creates the file where it is missing, ``rw`` does not.
     """
     uri = f"{file.as_uri()}?mode={mode}"
     connection = sqlite3.connect(

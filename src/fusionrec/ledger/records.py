@@ -18,7 +18,7 @@ _MAX_EVENT_ID_LENGTH = 64
 
 
 def check_id(name: str, value: object, longest: int = MAX_ID_LENGTH) -> None:
-    """Rejects ids that not every database can store or index.
+    """Rejects ids that PostgreSQL cannot store or index.
 
     Raises:
         UsageError: it is not a text of 1 to ``longest`` characters, or it contains NUL or a
@@ -180,10 +180,8 @@ class Impression:
     """Items that were shown to a user.
 
     Attributes:
-        answer: id of the response.
+        answer, kind, version: the response's id and kind, and its model's version.
         user: outside user id, or a visitor's.
-        kind: of response.
-        version: of the model.
         items: outside item ids, in the order shown.
         time: seconds since 1970, UTC.
 
@@ -212,13 +210,7 @@ class Impression:
 
 @dataclass(frozen=True)
 class Key:
-    """A key to the service, without its secret.
-
-    Attributes:
-        name: unique.
-        scopes: what it allows.
-        at: when it was made, in UTC, ISO 8601.
-    """
+    """A key to the service, without its secret; ``at`` is when it was made, in UTC, ISO 8601."""
 
     name: str
     scopes: frozenset[Scope]

@@ -26,7 +26,7 @@ from sqlalchemy.schema import CreateColumn
 from fusionrec.errors import LedgerError
 from fusionrec.ledger.records import MAX_ID_LENGTH
 
-_CHUNK_SIZE = 500  # values in one condition, which both databases accept
+_CHUNK_SIZE = 500  # values in one condition
 
 # 1: only activations and item_changes, without a schema number. New tables and columns need a new
 # number here and nothing else; any other change needs code in `migrate`.
@@ -128,10 +128,8 @@ keys = Table(
 
 
 def schema_number(connection: Connection) -> int:
-    """The number of the database's schema; 0 where there is no ledger.
-
-    Raises:
-        LedgerError: it is of a newer program.
+    """The number of the database's schema; 0 where there is no ledger. Raises LedgerError where it
+    is a newer program's.
     """
     number = None
     if connection.info.get("schema") or inspect(connection).has_table(schema.name):

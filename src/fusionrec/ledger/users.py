@@ -14,7 +14,7 @@ from fusionrec.ledger.feedback import events_of
 from fusionrec.ledger.records import Impression, Revision, UserState
 from fusionrec.ledger.schema import chunks, events, forgotten, impressions, profiles, schema
 
-# Runs at every answer, so it is not built each time; only SQL that every database knows.
+# Runs at every answer, so it is not built each time.
 _REVISION = """
 SELECT (SELECT COALESCE(SUM(times), 0) FROM forgotten)
      + (SELECT COALESCE(SUM(removals), 0) FROM ledger_schema),
@@ -37,7 +37,7 @@ def set_profile(connection: Connection, user: str, profile: Mapping[str, str] | 
     last = connection.execute(select(func.coalesce(func.max(profiles.c.number), 0))).scalar_one()
     removed = connection.execute(delete(profiles).where(profiles.c.user == user)).rowcount
     if profile is not None:
-        # Escaped as ASCII: not every database stores every character.
+        # Escaped as ASCII: PostgreSQL stores neither NUL nor lone surrogates.
         content = json.dumps(dict(profile))
         row = {"user": user, "content": content, "number": last + 1}
         connection.execute(profiles.insert().values(row))
@@ -74,11 +74,10 @@ def forget(connection: Connection, user: str) -> int:
     for table in (events, impressions, profiles):
         deleted += connection.execute(delete(table).where(table.c.user == user)).rowcount
     hashed, now = _hash(_salt(connection), user), time.time()
-    if not _has_hash(connection, hashed):
+    times = forgotten.c.times + int(deleted > 0)
+    again = update(forgotten).where(forgotten.c.hash == hashed).values(times=times, at=now)
+    if not connection.execute(again).rowcount:
         connection.execute(forgotten.insert().values(hash=hashed, times=1, at=now))
-    else:
-        again = update(forgotten).where(forgotten.c.hash == hashed)
-        connection.execute(again.values(times=forgotten.c.times + int(deleted > 0), at=now))
     return deleted
 
 
@@ -94,7 +93,8 @@ def without_forgotten(connection: Connection, shown: Sequence[Impression]) -> Se
 
 
 def is_forgotten(connection: Connection, user: str) -> bool:
-    return _has_hash(connection, _hash(_salt(connection), user))
+    query = select(forgotten.c.hash).where(forgotten.c.hash == _hash(_salt(connection), user))
+    return connection.execute(query).first() is not None
 
 
 def forgotten_of(connection: Connection, ids: Iterable[str]) -> frozenset[str]:
@@ -103,11 +103,6 @@ def forgotten_of(connection: Connection, ids: Iterable[str]) -> frozenset[str]:
         return frozenset()
     salt = _salt(connection)
     return frozenset(user for user in ids if _hash(salt, user) in hashes)
-
-
-def _has_hash(connection: Connection, hashed: str) -> bool:
-    query = select(forgotten.c.hash).where(forgotten.c.hash == hashed)
-    return connection.execute(query).first() is not None
 
 
 def _salt(connection: Connection) -> bytes:
