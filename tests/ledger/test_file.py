@@ -7,6 +7,8 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -17,7 +19,7 @@ from builders import python, tree
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger, Revision, database
 from fusionrec.ledger.location import WAIT
-from fusionrec.ledger.write_lock import write_ahead
+from fusionrec.ledger.write_lock import WriteLock, write_ahead
 
 EVENT = Event("1", "u", "i", "view")
 
@@ -176,6 +178,26 @@ def test_a_writer_that_holds_the_file_holds_up_writers_alone(tmp_path):
         other.execute("COMMIT")
     Ledger(path).activate("v2", "here")
     assert [a.version for a in Ledger(path).activations()] == ["v1", "v2"]
+
+
+def test_writers_of_one_process_are_served_in_their_order():
+    lock, served, start = WriteLock(), [], threading.Event()
+
+    def write(number: int) -> None:
+        with lock.acquire(10):
+            start.set()
+            time.sleep(0.01)
+            served.append(number)
+
+    with ThreadPoolExecutor(4) as pool, lock.acquire(0):
+        for number in range(4):
+            pool.submit(write, number)
+            while len(lock._writers) < number + 2:
+                time.sleep(0.001)
+        with pytest.raises(sqlite3.OperationalError, match="locked"), lock.acquire(0.01):
+            pass
+        assert not start.is_set()
+    assert served == [0, 1, 2, 3]
 
 
 def test_writes_are_flushed_and_what_goes_is_overwritten(tmp_path):

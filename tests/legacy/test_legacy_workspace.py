@@ -31,8 +31,6 @@ from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 from legacy.contents import ASKED, PACKED, rows
 
-MOST = 307_200  # bytes that the packed workspace may take
-
 # What each schema added to the one before, taken away again.
 BEFORE = {
     4: "",
@@ -55,10 +53,6 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def expected(home: Path) -> Any:
     return json.loads((home.parent / "expected.json").read_text(encoding="utf-8"))
-
-
-def test_it_is_small():
-    assert PACKED.stat().st_size < MOST
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
@@ -126,16 +120,12 @@ def test_the_version_before_is_activated_with_its_index(home, expected):
     assert [item.id for item in answer.items] == expected["answers"]["v1"]["known user"]["ids"]
 
 
-def test_its_keys_open(home, expected):
+def test_its_keys_open_and_its_users_are_known_or_forgotten(home, expected):
     ledger = Ledger(home / "ledger.sqlite")
     for key in expected["keys"]:
         found = ledger.key_of(key["secret"])
         assert (found.name, found.scopes) == (key["name"], set(key["scopes"]))
     assert ledger.key_of("frk_another") is None
-
-
-def test_its_users_are_known_or_forgotten_as_they_were(home):
-    ledger = Ledger(home / "ledger.sqlite")
     assert ledger.profiles() == {"v8": {"town": "Riga"}, "visitor": {"town": "Oslo"}}
     assert ledger.forgotten(["v0", "v9", "v10"]) == {"v10"}
 

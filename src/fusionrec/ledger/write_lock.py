@@ -20,9 +20,8 @@ class WriteLock:
     """Serves the writers of one process to one file, first come, first served."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._waiting: deque[threading.Lock] = deque()
-        self._taken = False
+        self._changed = threading.Condition()
+        self._writers: deque[object] = deque()  # the first one writes, the others wait
 
     @contextmanager
     def acquire(self, wait: float) -> Iterator[None]:
@@ -31,30 +30,18 @@ class WriteLock:
         Raises:
             sqlite3.OperationalError: it was not free within ``wait`` seconds.
         """
-        self._wait_for_lock(wait)
+        writer = object()
+        with self._changed:
+            self._writers.append(writer)
         try:
+            with self._changed:
+                if not self._changed.wait_for(lambda: self._writers[0] is writer, wait):
+                    raise sqlite3.OperationalError("database is locked")
             yield
         finally:
-            with self._lock:
-                if self._waiting:
-                    self._waiting.popleft().release()  # still taken: nobody jumps the queue
-                else:
-                    self._taken = False
-
-    def _wait_for_lock(self, wait: float) -> None:
-        with self._lock:
-            if not self._taken:
-                self._taken = True
-                return
-            turn = threading.Lock()
-            turn.acquire()
-            self._waiting.append(turn)
-        if turn.acquire(timeout=wait):
-            return
-        with self._lock:
-            if turn in self._waiting:
-                self._waiting.remove(turn)
-                raise sqlite3.OperationalError("database is locked")
+            with self._changed:
+                self._writers.remove(writer)
+                self._changed.notify_all()
 
 
 _locks: weakref.WeakValueDictionary[Path, WriteLock] = weakref.WeakValueDictionary()
