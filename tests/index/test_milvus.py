@@ -241,7 +241,7 @@ def in_another_process(path: Path) -> str:
                     print("ok")
                     break
             except fusionrec.errors.StoreUnavailableError as error:
-                print(type(error).__name__, error, time.perf_counter() - start < 10)
+                print(type(error).__name__, error, time.perf_counter() - start < 25)
         """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True
