@@ -57,7 +57,7 @@ def baskets(users: int = 40, weeks: int = 16, items: int = 30) -> Dataset:
 
 def tell(ledger: Ledger, user: str, *said: tuple, since: float = 100.0) -> None:
     """Events of a user: item and kind, and the rating where there is one; a second apart."""
-    number = ledger.last_event()
+    number = ledger.revision().event
     ledger.record(
         Event(f"{user}-{number + n}", user, item, kind, *more, time=since + number + n)
         for n, (item, kind, *more) in enumerate(said)

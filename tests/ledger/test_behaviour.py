@@ -25,7 +25,7 @@ def test_before_the_first_write_nothing_is_found_and_nothing_is_made(ledger, tmp
     assert ledger.activations() == ledger.item_changes() == ledger.events() == ledger.keys() == []
     assert ledger.impressions() == []
     assert ledger.stamp() == (0, 0)
-    assert ledger.last_event() == ledger.event_count() == ledger.revision().removals == 0
+    assert ledger.revision().event == len(ledger.events()) == ledger.revision().removals == 0
     assert ledger.impression_counts("u") == ledger.profiles() == {}
     assert ledger.profile("u") is None
     assert ledger.key_of("frk_") is None
@@ -111,7 +111,7 @@ def test_what_was_shown_is_counted(ledger):
     ledger.record_impressions([])
     found = ledger.impressions()
     assert [one for _, one in found] == shown
-    assert ledger.impressions(after=found[0][0], limit=1) == found[1:2]
+    assert [number for number, _ in found] == sorted({number for number, _ in found})
     assert ledger.impression_counts("u") == {"x": 1, "y": 2, "ბ'": 1}
     assert ledger.impression_counts("u", since=20.5) == {"y": 1, "ბ'": 1}
     assert ledger.impression_counts("other") == ledger.impression_counts("nobody") == {}
@@ -232,7 +232,7 @@ def test_who_is_forgotten_leaves_a_hash(ledger):
     ledger.record([Event("3", "u", "i", "like")])
     ledger.record_impressions([Impression("a", "u", "k", "v1", ("i",), 1.0)])
     ledger.set_profile("u", {"age": "25"})
-    last = ledger.last_event()
+    last = ledger.revision().event
     assert (ledger.forget("u"), ledger.revision().removals) == (4, 1)
     assert [event.user for _, event in ledger.events()] == ["other"]
     assert ledger.impressions() == []
@@ -245,7 +245,7 @@ def test_who_is_forgotten_leaves_a_hash(ledger):
     assert (ledger.forget("nobody"), ledger.revision().removals) == (0, 2)
 
     assert ledger.record([Event("1", "u", "i", "view")]) == ["new"]
-    assert ledger.last_event() > last, "no number is given twice"
+    assert ledger.revision().event > last, "no number is given twice"
     assert ledger.is_forgotten("u"), "it is about what was trained before"
     assert (ledger.forget("u"), ledger.revision().removals) == (1, 3), (
         "followers see that something went"
@@ -330,7 +330,7 @@ def test_a_newer_programs_ledger_is_refused(location):
     ledger._database.write(lambda c: c.execute(update(schema).values(number=99)))
     for use in (
         Ledger(location).active,
-        Ledger(location).last_event,
+        Ledger(location).revision,
         lambda: Ledger(location).activate("v1", ""),
         lambda: ledger.activate("v1", ""),  # was open when it became newer
     ):

@@ -424,7 +424,7 @@ def test_modes_of_what_is_there_stay(tmp_path):
 def test_a_link_leads_to_a_ledger_that_is_made(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "disk" / "ledger.sqlite")
     Ledger(tmp_path / "link").record([EVENT])
-    assert Ledger(tmp_path / "disk" / "ledger.sqlite").event_count() == 1
+    assert len(Ledger(tmp_path / "disk" / "ledger.sqlite").events()) == 1
     assert [path.name for path in (tmp_path / "disk").iterdir() if path.name[0] == "."] == []
 
 

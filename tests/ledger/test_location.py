@@ -84,7 +84,7 @@ def test_a_url_of_sqlite_is_the_file(tmp_path, monkeypatch):
 )
 def test_urls_that_cannot_be_used(url, said):
     with pytest.raises(LedgerError) as caught:
-        Ledger(url).last_event()
+        Ledger(url).revision()
     assert said in caught.value.message
     assert caught.value.hint
     seen, error = [], caught.value
@@ -106,13 +106,13 @@ def test_a_server_that_was_restarted_is_found_again(postgres):
     ledger.record([EVENT])
     postgres.stop()
     try:
-        for use in (ledger.last_event, lambda: ledger.record([EVENT])):
+        for use in (ledger.revision, lambda: ledger.record([EVENT])):
             with pytest.raises(LedgerError, match="cannot be used") as caught:
                 use()
             assert "server up" in caught.value.hint
     finally:
         postgres.start()
-    assert ledger.last_event() == 1, "what was acknowledged outlasts the server's end"
+    assert ledger.revision().event == 1, "what was acknowledged outlasts the server's end"
     assert ledger.record([EVENT]) == ["known"]
 
 
@@ -150,12 +150,12 @@ def test_a_fork_uses_connections_of_its_own(location):
         ledger.close()
 
     for _ in range(2):
-        assert ledger.last_event() > 0  # a connection is in the pool
-        _in_a_child(child if ledger.event_count() == 1 else ledger.close)
-        assert ledger.event_count() == 2
+        assert ledger.revision().event > 0  # a connection is in the pool
+        _in_a_child(child if len(ledger.events()) == 1 else ledger.close)
+        assert len(ledger.events()) == 2
     # What the child wrote outlasts the parent's last connection, with which SQLite's log goes.
     ledger.close()
-    assert Ledger(location).event_count() == 2
+    assert len(Ledger(location).events()) == 2
 
 
 def test_a_process_forks_while_its_threads_record(location):
@@ -178,4 +178,4 @@ def test_a_process_forks_while_its_threads_record(location):
         ended.set()
         for thread in threads:
             thread.join()
-    assert ledger.event_count() == sum(counts) + 5
+    assert len(ledger.events()) == sum(counts) + 5

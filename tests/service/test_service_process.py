@@ -28,7 +28,7 @@ def test_it_says_where_it_answers_and_ends_in_order(indexed, serve):
     assert httpx.post(f"{server.url}/v1/feedback", json=event).status_code == 201
     assert server.stop() == 0
     assert len(server.said) == 1
-    assert Ledger(indexed.ledger).event_count() == 1
+    assert len(Ledger(indexed.ledger).events()) == 1
 
 
 def test_no_acknowledged_event_is_lost_by_a_kill(indexed, serve):

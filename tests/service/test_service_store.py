@@ -251,7 +251,7 @@ def test_readiness_tells_of_a_ledger_that_fails(own, monkeypatch):
     def fail(_: Ledger) -> None:
         raise LedgerError("the ledger is away")
 
-    for name in ("last_event", "revision"):
+    for name in ("active", "revision"):
         monkeypatch.setattr(Ledger, name, fail)
     answer = own.client.get("/readyz")
     assert answer.status_code == 503

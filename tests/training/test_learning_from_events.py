@@ -293,7 +293,7 @@ def test_feedback_as_events_to_train_on(ledger):
     assert set(pairs(data)) - set(after) == {("u0", mine[0]), ("u0", mine[1])}
     assert set(after) - set(pairs(data)) == {("new", "i1")}
     assert (made.rating == 1).all()
-    assert made.feedback == ledger.last_event()
+    assert made.feedback == ledger.revision().event
     assert "1 ratings left out: this data set is of events" in made.repairs
     assert "2 events of items that their users refuse left out" in made.repairs
 

@@ -38,14 +38,6 @@ def record(connection: Connection, reported: Sequence[Event]) -> list[Outcome]:
     return outcomes
 
 
-def last_event(connection: Connection) -> int:
-    return int(connection.execute(select(func.max(events.c.number))).scalar() or 0)
-
-
-def event_count(connection: Connection) -> int:
-    return int(connection.execute(select(func.count()).select_from(events)).scalar_one())
-
-
 def events_after(connection: Connection, after: int, limit: int | None) -> list[tuple[int, Event]]:
     query = select(events).where(events.c.number > after).order_by(events.c.number).limit(limit)
     return [(row.number, _event(row)) for row in connection.execute(query)]
@@ -94,14 +86,11 @@ def record_impressions(connection: Connection, shown: Sequence[Impression]) -> N
     connection.execute(impressions.insert(), rows)
 
 
-def impressions_after(
-    connection: Connection, after: int, limit: int | None
-) -> list[tuple[int, Impression]]:
-    table = impressions.c
-    query = select(impressions).where(table.number > after).order_by(table.number).limit(limit)
+def all_impressions(connection: Connection) -> list[tuple[int, Impression]]:
+    rows = connection.execute(select(impressions).order_by(impressions.c.number))
     return [
         (number, Impression(answer, user, kind, version, json.loads(items), time))
-        for number, answer, user, kind, version, items, time in connection.execute(query)
+        for number, answer, user, kind, version, items, time in rows
     ]
 
 

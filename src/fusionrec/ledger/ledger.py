@@ -137,21 +137,14 @@ class Ledger:
         reported = list(events)
         return self._database.write(lambda c: feedback.record(c, reported)) if reported else []
 
-    def last_event(self) -> int:
-        """Number of the last event; 0 for none. It falls when that event's user is forgotten."""
-        return self._database.read(feedback.last_event, 0)
-
     def events(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Event]]:
         """The first ``limit`` events after a number, with their numbers, rising.
 
         No event ever appears at or below a number that was read, and no number is used twice.
         """
-        _check_limit(limit)
+        if limit is not None and limit < 0:
+            raise UsageError(f"limit must be 0 or more, got {limit}")
         return self._database.read(lambda c: feedback.events_after(c, after, limit), [])
-
-    def event_count(self) -> int:
-        """The number of events."""
-        return self._database.read(feedback.event_count, 0)
 
     def record_impressions(self, impressions: Iterable[Impression]) -> None:
         """Writes impressions, all or none, but for users who were forgotten after them: another
@@ -163,10 +156,9 @@ class Ledger:
                 lambda c: feedback.record_impressions(c, users.without_forgotten(c, shown))
             )
 
-    def impressions(self, after: int = 0, limit: int | None = None) -> list[tuple[int, Impression]]:
-        """The first ``limit`` impressions after a number, numbered like ``events``."""
-        _check_limit(limit)
-        return self._database.read(lambda c: feedback.impressions_after(c, after, limit), [])
+    def impressions(self) -> list[tuple[int, Impression]]:
+        """Every impression, with its number, rising."""
+        return self._database.read(feedback.all_impressions, [])
 
     def impression_counts(self, user: str, since: float = 0.0) -> dict[str, int]:
         """Outside item id -> how often a user was shown it, at ``since`` (seconds since 1970, UTC)
@@ -269,8 +261,3 @@ class Ledger:
     def key_of(self, secret: str) -> Key | None:
         """The key with a secret, or None."""
         return self._database.read(lambda c: keys.key_of(c, secret), None)
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
-        raise UsageError(f"limit must be 0 or more, got {limit}")

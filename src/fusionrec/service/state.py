@@ -117,7 +117,7 @@ class ServiceState:
         known = (self.live.lacking, self.live.trouble, self.recorder.trouble)
         found = [trouble for trouble in known if trouble]
         try:
-            self.ledger.last_event()
+            self.ledger.active()
         except LedgerError as error:
             found.append(error.message)
         return found
