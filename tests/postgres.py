@@ -39,15 +39,8 @@ class CannotStartError(Exception):
 
 
 class Postgres:
-    """A server with an empty cluster, ended by ``close``.
-
-    Attributes:
-        url: of its database, the same after a restart.
-
-    As root, which PostgreSQL refuses to run as, the server runs as ``nobody``.
-
-    Raises:
-        CannotStartError: it could not be started.
+    """A server with an empty cluster at ``url``, also after a restart; ended by ``close``. It runs
+    as ``nobody`` for root, whom PostgreSQL refuses. Raises CannotStartError.
     """
 
     def __init__(self) -> None:

@@ -38,15 +38,9 @@ class CannotStartError(Exception):
 
 
 class MilvusServer:
-    """A server on ``folder``, reached through one port of 127.0.0.1; ended by ``kill``.
-
-    Attributes:
-        uri: its address, the same after a restart.
-        settings: ``name=value``, of the configuration file or of its template's variables.
-        ca: file of the certificate that the server shows, where it is to be reached by https.
-
-    Raises:
-        CannotStartError: it could not be started, or did not answer in time.
+    """A server on ``folder``, at ``uri`` also after a restart; ended by ``kill``. Settings are
+    ``name=value``, of the configuration file or its template; with the file of a certificate
+    ``ca`` it speaks https. Raises CannotStartError.
     """
 
     def __init__(self, folder: Path, *settings: str, ca: Path | None = None) -> None:
@@ -138,11 +132,7 @@ class MilvusServer:
 
 
 def check_possible() -> None:
-    """Says why there can be no server here, before anything is started.
-
-    Raises:
-        CannotStartError: no package, no network namespaces, too little memory.
-    """
+    """Raises CannotStartError, before anything is started, where there can be no server."""
     if sys.platform != "linux" or importlib.util.find_spec("milvus") is None:
         raise CannotStartError("the package milvus==2.3.5 is not installed: it is for Linux x86-64")
     _unshare()

@@ -99,11 +99,10 @@ class MilvusIndex:
 
         Args:
             place: address and settings of the Milvus; or its URI.
-            schema: the artifact's.
+            schema, checksum: the artifact's.
             items: the n items; a row is a position in them.
             vectors: float32 [n, d], L2-normalised.
             name: of the collection; see ``collection_name``.
-            checksum: the artifact's, hexadecimal.
             available: bool [n], which items are written; all by default.
             kind: type of the index; by default by place and number of items (``index_types``).
             progress: called with the step, ``writing`` or ``indexing``, the number of rows done and

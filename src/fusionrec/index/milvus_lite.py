@@ -20,12 +20,9 @@ _lock = threading.Lock()
 
 
 def connect(path: Path, create: bool, client: Callable[[], Any]) -> Any:
-    """A client of the embedded store at a path; ``release`` must follow.
-
-    Args:
-        path: a folder.
-        create: whether to create it, with its folders, if it is missing.
-        client: makes the client, and starts the store if this process has not yet.
+    """A client of the embedded store in a folder, which is made where it is missing and ``create``
+    is set; ``release`` must follow. ``client`` makes the client, and starts the store if this
+    process has not yet.
 
     Raises:
         StoreMissingError: it is missing, and ``create`` is False.

@@ -66,11 +66,7 @@ def check_rows(store: MilvusStore, name: str, rows: np.ndarray) -> int:
 def check_sample(
     store: MilvusStore, name: str, items: Table, vectors: np.ndarray, rows: np.ndarray
 ) -> None:
-    """Checks ids and vectors of a fixed sample of rows.
-
-    Raises:
-        StoreDamagedError: one differs from the artifact's.
-    """
+    """Raises StoreDamagedError where an id or vector in a sample of rows is not the model's."""
     rows = _sample(rows, _SAMPLE)
     for stored in store.query(name, f"{ROW} in {rows.tolist()}", [ROW, ID, VECTOR]):
         row, vector = stored[ROW], np.asarray(stored[VECTOR], dtype=np.float32)
