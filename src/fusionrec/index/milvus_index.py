@@ -128,7 +128,8 @@ class MilvusIndex:
             index._write(checksum, progress)
             index._stored = verify.check_rows(store, name, rows)
             verify.check_scores(store, name, index.kind, vectors, rows)
-            verify.check_answers(index, index._exact, schema, items, rows)
+            found = (store, name, index.kind, index.search)
+            verify.check_answers(*found, index._exact, schema, items, rows)
             index._settled = True
             if was_active:
                 index.activate()

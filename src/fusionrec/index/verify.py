@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,15 +10,12 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.errors import StoreDamagedError
 from fusionrec.index.error_mapping import damaged_error
-from fusionrec.index.exact import MARGIN, ExactIndex
+from fusionrec.index.exact import MARGIN, ExactIndex, Hits
 from fusionrec.index.filters import AnyOf, Between, Condition
 from fusionrec.index.index_types import IndexType, is_exact, is_rounded
 from fusionrec.index.layout import BATCH, ID, ROW, VECTOR, filter_fields
 from fusionrec.index.milvus_store import MilvusStore
 from fusionrec.index.server_info import MAX_LIMIT
-
-if TYPE_CHECKING:
-    from fusionrec.index.milvus_index import MilvusIndex
 
 _SAMPLE = 32  # vectors compared
 _QUERIES = 20  # searches compared
@@ -95,10 +92,17 @@ def check_scores(
 
 
 def check_answers(
-    index: MilvusIndex, oracle: ExactIndex, schema: Schema, items: Table, rows: np.ndarray
+    store: MilvusStore,
+    name: str,
+    kind: IndexType,
+    search: Callable[[np.ndarray, int, list[Condition]], Hits],
+    oracle: ExactIndex,
+    schema: Schema,
+    items: Table,
+    rows: np.ndarray,
 ) -> None:
-    """Checks Milvus' top ten against the exact ones: they are equal, or mostly where the index is
-    not exact.
+    """Checks the top ten of a search in Milvus against the exact ones: they are equal, or mostly
+    where the index is not exact.
 
     Raises:
         StoreDamagedError: they differ.
@@ -109,15 +113,15 @@ def check_answers(
     found = wanted = 0
     for row, where in queries:
         query = oracle.vectors[row]
-        expected, actual = oracle.search(query, 10, where), index.search(query, 10, where)
-        if is_exact(index.kind) and not np.array_equal(actual.rows, expected.rows):
+        expected, actual = oracle.search(query, 10, where), search(query, 10, where)
+        if is_exact(kind) and not np.array_equal(actual.rows, expected.rows):
             what = f"its answer to the vector of row {row} is not the exact one ({where})"
-            raise mismatch(index.store, index.name, what)
+            raise mismatch(store, name, what)
         found += len(np.intersect1d(actual.rows, expected.rows))
         wanted += len(expected)
     if found < _MIN_RECALL * wanted:
         what = f"it finds {found} of the {wanted} items nearest to a sample"
-        raise mismatch(index.store, index.name, what)
+        raise mismatch(store, name, what)
 
 
 def _conditions(schema: Schema, items: Table, row: int) -> list[Condition]:
