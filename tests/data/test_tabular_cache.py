@@ -10,8 +10,7 @@ from tabular_files import RATED, describe, write
 from fusionrec.data.catalog import load
 from fusionrec.data.load import read
 from fusionrec.data.tabular import cache
-from fusionrec.data.tabular.cache import cached_tables
-from fusionrec.data.tabular.load import read_from_spec
+from fusionrec.data.tabular.cache import cached_tables, read_from_spec
 from fusionrec.errors import ConfigError, DataError
 
 COLUMNS = {

@@ -8,8 +8,7 @@ from tabular_files import describe, write
 
 from builders import recipe
 from fusionrec.data.samples.movielens import synthetic
-from fusionrec.data.tabular.cache import cached_tables
-from fusionrec.data.tabular.load import read_from_spec
+from fusionrec.data.tabular.cache import cached_tables, read_from_spec
 from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
 from fusionrec.workspace import Workspace
 

@@ -30,8 +30,8 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     """
     from fusionrec.data.catalog import load
     from fusionrec.data.tabular.cache import cached_tables
-    from fusionrec.data.tabular.load import has_spec
     from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
+    from fusionrec.data.tabular.spec import has_spec
 
     path, progress = Path(data).expanduser(), ProgressLines(data)
     if has_spec(path):

@@ -26,7 +26,7 @@ from fusionrec.data.detection.user_item_columns import (
 )
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.readers.files import lacks_header
-from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
+from fusionrec.data.tabular.spec import MINIMAL_SPEC
 from fusionrec.errors import DataError
 
 _MOST_FIELDS = 40
