@@ -22,30 +22,23 @@ from fusionrec.data.detection.column_stats import (
 from fusionrec.data.detection.rating_scale import SHORT, guess_scale
 from fusionrec.data.tabular.casting import COMMA, LATEST
 
-# Weights of events by words in their names: seen, looked at, wanted, taken.
-_WEIGHTS = {
-    0.1: """
-        impression impressions show shown open hover
-    """,
-    0.2: """
-        view views viewed click clicks clicked visit visited browse browsed pv detail preview see
-        seen scroll search ansehen просмотр 浏览 点击
-    """,
-    0.5: """
-        cart addtocart basket add added wishlist wish favorite favourite fav bookmark save saved
-        start started share shared merken warenkorb корзина 加购 收藏
-    """,
-    1.0: """
-        buy bought purchase purchased order ordered transaction transactions pay paid payment sale
-        sold checkout rent rented borrow borrowed loan like liked love loved play played listen
-        listened watch watched read complete completed finish finished download install subscribe
-        book booked kauf gekauft bestellt achat acheté compra comprado покупка купил 购买 true yes 1
-    """,
+# Weights of events by words in their names: seen, looked at, wanted, taken; 0 for what speaks
+# against the item.
+_WORDS = {
+    0.1: """impression impressions show shown open hover""",
+    0.2: """view views viewed click clicks clicked visit visited browse browsed pv detail
+        preview see seen scroll search ansehen просмотр 浏览 点击""",
+    0.5: """cart addtocart basket add added wishlist wish favorite favourite fav bookmark save
+        saved start started share shared merken warenkorb корзина 加购 收藏""",
+    1.0: """buy bought purchase purchased order ordered transaction transactions pay paid
+        payment sale sold checkout rent rented borrow borrowed loan like liked love loved play
+        played listen listened watch watched read complete completed finish finished download
+        install subscribe book booked kauf gekauft bestellt achat acheté compra comprado покупка
+        купил 购买 true yes 1""",
+    0.0: """remove removed delete deleted dislike disliked hate skip skipped hide hidden return
+        returned refund refunded cancel cancelled canceled unlike false no 0 -1""",
 }
-_AGAINST = """
-    remove removed delete deleted dislike disliked hate skip skipped hide hidden return returned
-    refund refunded cancel cancelled canceled unlike false no 0 -1
-"""
+_WEIGHT = {word: weight for weight, words in _WORDS.items() for word in words.split()}
 _UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # the lowest number that is plausible
 _MOST_KINDS = 30  # of events
 MOST = 0.5  # share of values that makes a column look like a time or count
@@ -204,10 +197,9 @@ def guess_event(stats: ColumnStats) -> InteractionColumn | None:
 
 def _weight(kind: str) -> float | None:
     """The weight of a kind of event; 0 if it speaks against the item, None if unknown."""
-    own = set(name_hints.words(kind)) | {kind.strip().lower()}
-    if own & set(_AGAINST.split()):
-        return 0.0
-    return max((w for w, names in _WEIGHTS.items() if own & set(names.split())), default=None)
+    words = (*name_hints.words(kind), kind.strip().lower())
+    weights = [_WEIGHT[word] for word in words if word in _WEIGHT]
+    return max(weights, default=None) if all(weights) else 0.0
 
 
 def guess_signals(columns: Sequence[ColumnStats]) -> tuple[list[InteractionColumn], dict[str, str]]:

@@ -271,7 +271,7 @@ def _file_of(tables: dict[str, Any]) -> _File:
             fields, where = table["fields"], f"{side}.fields"
             check(isinstance(fields, Mapping), f"{where} must be tables: [{where}.NAME]")
             read = {name: _field_spec(f"{where}.{name}", value) for name, value in fields.items()}
-            tables = tables | {side: table | {"fields": read}}
+            tables = tables | {side: {**table, "fields": read}}
     file = _File.from_dict(tables)
     for name, column in file.users.fields.items():
         check(not column.filter, f"users.fields.{name}: only items are filtered")
