@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -73,7 +74,7 @@ def test_what_the_files_hold(toml, tmp_path):
     assert {one.name for one in found.findings} == {
         "items_pages_unfit", "event_other", "items_strange", "repeated", "users_near",
     }  # fmt: skip
-    assert json.loads(json.dumps(found.to_json()))["fields"][0]["name"] == "kinds"
+    assert json.loads(json.dumps(asdict(found)))["fields"][0]["name"] == "kinds"
 
 
 def test_ratings_of_many_values_are_counted_in_steps():

@@ -32,8 +32,8 @@ def test_what_was_written_is_read(tmp_path, name):
     path = write(tmp_path / f"table.{name}", AWKWARD)
     found = sample(path)
     assert found.columns == AWKWARD
-    assert (found.format, found.rows_read, found.complete) == (name.split(".")[0], 6, True)
-    assert found.compression == {"gz": "gzip", "zst": "zstd"}.get(name.split(".")[-1], "")
+    assert (found.source.format, found.rows, found.complete) == (name.split(".")[0], 6, True)
+    assert found.source.compression == {"gz": "gzip", "zst": "zstd"}.get(name.split(".")[-1], "")
 
 
 @pytest.mark.parametrize("name", FILES)

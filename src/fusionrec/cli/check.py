@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     else:
         found = report_on_dataset(load(data, workspace.data, progress))
     if as_json:
-        show_json(found.to_json())
+        show_json(asdict(found))
     else:
         _show(found)
     if found.obstacle:

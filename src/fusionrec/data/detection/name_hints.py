@@ -52,6 +52,9 @@ TAKEN = _all("""rating ratings event events interaction interactions order order
     purchases sale sales transaction transactions view views click clicks play plays history log
     logs review reviews loan loans checkout borrowings listens visits behavior behaviour train
     bestellungen käufe bewertungen commandes pedidos ordini заказы оценки""")
+# Values that mean "not known".
+UNKNOWN = _all("""na n/a n.a. #n/a nan null nil unknown undefined unspecified missing ? - -- . \\n
+    unbekannt inconnu desconocido sconosciuto неизвестно 不明 未知""")
 OF_SIDE: dict[Side, frozenset[str]] = {"user": USER, "item": ITEM}
 
 

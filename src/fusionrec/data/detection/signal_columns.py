@@ -53,9 +53,9 @@ class InteractionColumn:
     Attributes:
         key: ``rating``, ``count``, ``event`` or ``time``.
         column: the column's name.
-        sure: confidence: 1 by its values alone, 2 by its name and its values.
+        sure: 1 by its values alone, 2 by its name and values, 3 if its values are dates, too.
         settings: other keys of ``[interactions]`` that go with it.
-        why: key -> sentences, for people.
+        why: key -> reasons, for people.
     """
 
     key: str
@@ -95,9 +95,7 @@ def _time(stats: ColumnStats) -> InteractionColumn | str | None:
     if not len(stats.numbers) or stats.numeric < 0.95 or not (stats.whole or sure == 2):
         return None  # fractional numbers are times only by their name
     middle = float(np.median(stats.numbers))
-    unit = max(
-        (u for u, least in _UNITS.items() if middle >= least), default="", key=_UNITS.__getitem__
-    )
+    unit = next((u for u, least in reversed(_UNITS.items()) if middle >= least), "")
     if unit and middle / _UNITS[unit] * _UNITS["s"] > LATEST:
         unit = ""
     if not unit or (sure == 1 and stats.distinct < 10):
@@ -109,11 +107,7 @@ def _time(stats: ColumnStats) -> InteractionColumn | str | None:
 
 
 def refused_time(stats: ColumnStats) -> str:
-    """Why a column that looks like a time is none; empty if it does not look like one.
-
-    Args:
-        stats: a column that ``guess_time`` rejected.
-    """
+    """Why a column that ``guess_time`` rejected is no time; empty if it does not look like one."""
     if stats.share(ISO_TIME) >= MOST:
         expected = "dates as they are read (2024-12-31T23:59:59+08:00 is)"
         return misfits(stats, expected, lambda text: bool(ISO_TIME.fullmatch(text.strip())))
@@ -172,10 +166,9 @@ def guess_event(stats: ColumnStats) -> InteractionColumn | None:
     known = sum(weight is not None for weight in weights.values())
     if known < max(1, len(weights) / 2) and not (named and stats.numeric < 0.5):
         return None
-    factorize = name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(
-        stats.name
-    )
-    if stats.numeric > 0.5 and not factorize:
+    if stats.numeric > 0.5 and not (
+        name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(stats.name)
+    ):
         return None
     ordered = sorted(weights.items(), key=lambda item: (item[1] or 0.0, item[0]))
     kept = {kind: weight for kind, weight in ordered if weight}
@@ -184,14 +177,12 @@ def guess_event(stats: ColumnStats) -> InteractionColumn | None:
     if not kept:
         if against and not unknown:
             return None
-        kept = dict.fromkeys(unknown, 1.0)
-        unknown = []
+        kept, unknown = dict.fromkeys(unknown, 1.0), []
     reasons = [", ".join(f"{shown(kind)} {stats.counts[kind]:,} times" for kind in kept)]
     reasons.append("what is nearer to taking the item weighs more; the figures are a suggestion")
     if left_out := against + unknown:
         reasons.append(f"left out, since not listed: {', '.join(map(shown, left_out))}")
-    distinct = f"{len(stats.known)} distinct values"
-    why = {"event": (distinct,), "events": tuple(reasons)}
+    why = {"event": (f"{len(stats.known)} distinct values",), "events": tuple(reasons)}
     return InteractionColumn("event", stats.name, 1 + named, {"events": kept}, why)
 
 
@@ -223,19 +214,20 @@ def guess_signals(columns: Sequence[ColumnStats]) -> tuple[list[InteractionColum
     for stats in columns:
         if stats.name in timed:
             continue
-        guesses = (guess_rating(stats), guess_event(stats), guess_count(stats))
-        signals = [guess for guess in guesses if isinstance(guess, InteractionColumn)]
+        rating = guess_rating(stats)
+        signals = [
+            guess
+            for guess in (rating, guess_event(stats), guess_count(stats))
+            if isinstance(guess, InteractionColumn)
+        ]
         values += signals
-        why = [guess for guess in guesses if isinstance(guess, str)]
-        if why and not signals:
-            left_out[stats.name] = why[0]
+        if isinstance(rating, str) and not signals:
+            left_out[stats.name] = rating
     order = ("rating", "event", "count")
     values.sort(key=lambda signal: (-signal.sure, order.index(signal.key)))
     times.sort(key=lambda signal: -signal.sure)
     for kind in (values, times):
         for signal in kind[1:]:
-            if signal.column != kind[0].column:
-                left_out[signal.column] = (
-                    f"could also be the {signal.key}; {kind[0].column} is taken for it"
-                )
+            if signal.column != (taken := kind[0].column):
+                left_out[signal.column] = f"could also be the {signal.key}; {taken} is taken for it"
     return [*values[:1], *times[:1]], left_out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -85,10 +85,6 @@ class DatasetReport:
     fields: tuple[FieldStats, ...]
     findings: tuple[Finding, ...]
     obstacle: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
 
 
 def report_on_tables(tables: CachedTables) -> DatasetReport:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HEAD = 1 << 20  # bytes that show the format; a header must fit in
+_MOST_VALUES = 4_000_000  # of a sample
 _ROWS = 1 << 16  # of a Parquet batch
 _UNREADABLE = ("struct", "map", "binary")  # types without text
 _DELIMITERS = (",", "\t", ";", "|")
@@ -116,31 +117,32 @@ class SampledRows:
     """The first rows of a file.
 
     Attributes:
-        format, compression, types: as in ``SourceFile``.
+        source: the file.
         columns: name -> one value per row: a string, a list of strings, or None.
-        rows_read: number of rows.
+        rows: number of rows.
         complete: whether these are all rows of the file.
     """
 
-    format: str
-    compression: str
+    source: SourceFile
     columns: dict[str, list[Any]]
-    types: dict[str, str]
-    rows_read: int
+    rows: int
     complete: bool
 
 
 def sample(path: Path, rows: int = 1000) -> SampledRows:
-    """The first rows of a file, as strings; columns of bytes or nested tables are left out.
+    """The first rows of a file, as strings; columns of bytes or nested tables are left out. Of a
+    file with many columns fewer rows are read, to bound memory.
 
     Raises:
         DataError: as ``open_source`` and ``SourceFile.batches``.
     """
     source = open_source(path)
-    readable = (
-        name for name, kind in source.types.items() if not any(k in kind for k in _UNREADABLE)
-    )
-    columns: dict[str, list[Any]] = {name: [] for name in readable}
+    rows = min(rows, max(1000, _MOST_VALUES // max(1, len(source.types))))
+    columns: dict[str, list[Any]] = {
+        name: []
+        for name, kind in source.types.items()
+        if not any(one in kind for one in _UNREADABLE)
+    }
     read, more = 0, False
     for batch in source.batches(list(columns)):
         taken = batch.slice(0, rows - read)
@@ -150,7 +152,7 @@ def sample(path: Path, rows: int = 1000) -> SampledRows:
         more = len(taken) < len(batch)
         if more:
             break
-    return SampledRows(source.format, source.compression, columns, source.types, read, not more)
+    return SampledRows(source, columns, read, not more)
 
 
 def is_table_name(name: str) -> bool:
