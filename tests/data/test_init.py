@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tabular_files import write
 
 import export_folders
 from builders import Ended
@@ -39,14 +41,11 @@ def test_movielens_files(tmp_path: Path):
     assert (rated.rating, rated.scale) == ("rating", (0.5, 5.0))
     assert (rated.time, rated.time_unit, rated.repeats) == ("timestamp", "s", "last")
     assert found.users.files == ""
-    assert (found.items.files, found.items.id, found.items.title) == (
-        "movies.csv", "movieId", "title"
-    )  # fmt: skip
-    assert kinds(found.items) == {"title": "text", "genres": "categories"}
-    assert found.items.fields["genres"].missing == ("(no genres listed)",)
-    assert (found.items.fields["genres"].separator, found.items.fields["genres"].filter) == (
-        "|", True
-    )  # fmt: skip
+    items, genres = found.items, found.items.fields["genres"]
+    assert (items.files, items.id, items.title) == ("movies.csv", "movieId", "title")
+    assert kinds(items) == {"title": "text", "genres": "categories"}
+    assert (genres.missing, genres.separator) == (("(no genres listed)",), "|")
+    assert genres.filter
     assert "half stars" in text
     for unused in ("tags.csv", "links.csv"):
         assert f'"{unused}": ' in text
@@ -143,20 +142,12 @@ def test_only_the_first_rows_are_looked_at_and_that_is_said(tmp_path: Path):
 
 
 def test_parquet_with_types_of_its_own(tmp_path: Path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = export_folders.pairs()
-    seconds = [1_700_000_000 + n for n in range(len(rows))]
-    table = {
-        "user": pa.array([u for u, _ in rows]),
-        "item": pa.array([i for _, i in rows]),
-        "when": pa.array(seconds, pa.timestamp("s")),
-    }
-    pq.write_table(pa.table(table), tmp_path / "log.parquet")
+    users, items = map(list, zip(*export_folders.pairs(), strict=True))
+    times = [datetime(2024, 5, 1, 12, 0, n % 60) for n in range(len(users))]
+    write(tmp_path / "log.parquet", {"user": users, "item": items, "when": times})
     tags = [["a", "b"] if i % 2 else ["c"] for i in range(50)]
-    things = {"item": pa.array(range(50)), "tags": pa.array(tags), "size": pa.array([1.5] * 50)}
-    pq.write_table(pa.table(things), tmp_path / "things.parquet")
+    things = {"item": list(range(50)), "tags": tags, "size": [1.5] * 50}
+    write(tmp_path / "things.parquet", things)
     found, text = described(tmp_path)
     assert (found.interactions.time, found.interactions.time_unit) == ("when", "text")
     assert found.schema.events
@@ -181,23 +172,18 @@ def test_hostile_names_and_values_stand_as_they_are_and_end_no_comment(tmp_path:
 
 def test_data_of_people_is_left_out_and_not_shown(tmp_path: Path):
     export_folders.write_csv(tmp_path / "log.csv", ["user_id", "item_id"], export_folders.pairs())
-    header = [
-        "user_id",
-        "contact",
-        "mobile",
-        "full_name",
-        "postcode",
-        "seen_from",
-        "about",
-        "birth date",
-        "plan",
-    ]
-    rows = [
-        (u, f"ada{u}@mail.example", f"+44 20 7946 {u:04d}", f"Ada {u} Byron", 10_000 + 13 * u,
-         f"10.0.0.{u}", f"I am number {u} and I like tea", f"19{50 + u}-02-03", "ab"[u % 2])
-        for u in range(40)
-    ]  # fmt: skip
-    export_folders.write_csv(tmp_path / "users.csv", header, rows)
+    columns = {
+        "user_id": lambda u: u,
+        "contact": lambda u: f"ada{u}@mail.example",
+        "mobile": lambda u: f"+44 20 7946 {u:04d}",
+        "full_name": lambda u: f"Ada {u} Byron",
+        "postcode": lambda u: 10_000 + 13 * u,
+        "seen_from": lambda u: f"10.0.0.{u}",
+        "about": lambda u: f"I am number {u} and I like tea",
+        "birth date": lambda u: f"19{50 + u}-02-03",
+        "plan": lambda u: "ab"[u % 2],
+    }
+    write(tmp_path / "users.csv", {name: list(map(of, range(40))) for name, of in columns.items()})
     found, text = described(tmp_path)
     assert kinds(found.users) == {"plan": "category"}
     for value in ("mail.example", "7946", "Byron", "10.0.0", "I am", "1951-"):
@@ -228,99 +214,66 @@ def test_scales(tmp_path: Path, values, scale):
 
 
 @pytest.mark.parametrize(
-    ("made", "unit"),
+    ("made", "name", "unit"),
     [
-        (lambda n: 1_700_000_000 + n, "s"),
-        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "s"),
-        (lambda n: 1_700_000_000_000 + n, "ms"),
-        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "ms"),
-        (lambda n: 1_700_000_000_000_000 + n, "us"),
-        (lambda n: 1_700_000_000_000_000_000 + n, "ns"),
-        (lambda n: f"2024-01-{1 + n % 28:02d}", "text"),
-        (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "text"),
-        (lambda n: f"{1 + n % 28:02d}/12/2024", None),
-        (lambda n: n + 20_240_000, None),
-        (lambda n: f"{n}e300", None),
+        (lambda n: 1_700_000_000 + n, "date", "s"),
+        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "date", "s"),
+        (lambda n: 1_700_000_000_000 + n, "date", "ms"),
+        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "date", "ms"),
+        (lambda n: 1_700_000_000_000_000 + n, "date", "us"),
+        (lambda n: 1_700_000_000_000_000_000 + n, "date", "ns"),
+        (lambda n: f"2024-01-{1 + n % 28:02d}", "date", "text"),
+        (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "date", "text"),
+        (lambda n: f"{1 + n % 28:02d}/12/2024", "date", None),
+        (lambda n: n + 20_240_000, "date", None),
+        (lambda n: f"{n}e300", "date", None),
+        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "worth", None),
     ],
 )
-def test_times(tmp_path: Path, made, unit):
+def test_times(tmp_path: Path, made, name, unit):
     rows = [(u, i, made(n)) for n, (u, i) in enumerate(export_folders.pairs())]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "date"], rows)
+    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", name], rows)
     found, text = described(tmp_path)
     if unit is None:
         assert found.interactions.time == ""
-        assert '"date": ' in text, "why it is not used is said"
+        assert f'"{name}": ' in text, "why it is not used is said"
     else:
-        assert (found.interactions.time, found.interactions.time_unit) == ("date", unit)
+        assert (found.interactions.time, found.interactions.time_unit) == (name, unit)
 
 
-def test_numbers_with_a_fraction_that_are_not_called_a_time_are_none(tmp_path: Path):
-    rows = [
-        (u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(export_folders.pairs())
-    ]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "worth"], rows)
-    found, _ = described(tmp_path)
-    assert found.interactions.time == ""
-
-
-@pytest.mark.parametrize("separator", ["|", ";", ",", "/"])
-def test_separators_of_several_categories(tmp_path: Path, separator):
-    export_folders.write_csv(tmp_path / "log.csv", ["user", "item"], export_folders.pairs())
-    words = ["ash", "oak wood", "elm", "fir"]
-    rows = [(i, separator.join({words[i % 4], words[i % 3]})) for i in range(50)]
-    export_folders.write_csv(tmp_path / "items.csv", ["item", "made_of"], rows)
-    found, _ = described(tmp_path)
-    column = found.items.fields["made_of"]
-    assert (column.kind, column.separator) == ("categories", separator)
-
-
-def nothing(folder: Path):
-    folder.rmdir()
-
-
-def other_files(folder: Path):
-    (folder / "notes.txt").write_text("nothing")
-
-
-def no_rows(folder: Path):
-    (folder / "a.csv").write_text("user,item\n")
-
-
-def empty(folder: Path):
-    (folder / "a.csv").touch()
-
-
-def items_alone(folder: Path):
-    export_folders.write_csv(folder / "p.csv", ["sku", "brand"], [(i, i % 5) for i in range(99)])
+ITEMS_ALONE = "sku,brand\n" + "".join(f"{i},{i % 5}\n" for i in range(99))
+NO_HEADER = "".join(f"{n},{n + 1},x{n}\n" for n in range(9))
 
 
 @pytest.mark.parametrize(
-    ("make", "words"),
+    ("file", "content", "words"),
     [
-        (nothing, "there is no such folder"),
-        (other_files, "no CSV, TSV, JSON Lines or Parquet file; it holds notes.txt"),
-        (no_rows, "a.csv: it has a header and no rows"),
-        (empty, "a.csv: the file is empty"),
-        (items_alone, "Seen were p.csv (sku, brand)"),
+        ("", "", "there is no such folder"),
+        ("notes.txt", "x", "no CSV, TSV, JSON Lines or Parquet file; it holds notes.txt"),
+        ("a.csv", "user,item\n", "a.csv: it has a header and no rows"),
+        ("a.csv", "", "a.csv: the file is empty"),
+        ("a.csv", 'user,item\n1,"2\n', "line 2: a quote opens there"),
+        ("p.csv", ITEMS_ALONE, "Seen were p.csv (sku, brand)"),
+        ("rows.csv", NO_HEADER, "rows.csv seems to have no header line"),
     ],
 )
-def test_folders_of_which_nothing_can_be_made(tmp_path: Path, fusionrec, make, words):
+def test_folders_of_which_nothing_can_be_made(tmp_path: Path, file, content, words):
     folder = tmp_path / "given"
-    folder.mkdir()
-    make(folder)
-    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(folder))
+    if file:
+        folder.mkdir()
+        (folder / file).write_text(content)
+    with pytest.raises(DataError) as error:
+        infer_spec(folder)
+    assert words in error.value.message
+    assert error.value.hint
+
+
+def test_the_least_that_is_shown_is_enough(tmp_path: Path, fusionrec):
+    (tmp_path / "p.csv").write_text(ITEMS_ALONE)
+    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
     assert (ended.code, ended.out) == (1, "")
-    assert words in ended.err
-    assert "hint: " in ended.err
-    assert not (folder / "fusionrec.toml").exists()
-
-
-def test_the_least_that_is_shown_is_enough(tmp_path: Path):
-    items_alone(tmp_path)
-    with pytest.raises(DataError) as raised:
-        infer_spec(tmp_path)
-    _, _, least = str(raised.value.hint).partition("\n")
-    (tmp_path / "fusionrec.toml").write_text(least)
+    assert not (tmp_path / "fusionrec.toml").exists()
+    (tmp_path / "fusionrec.toml").write_text(ended.err.partition("hint: ")[2].partition("\n")[2])
     assert read_spec(tmp_path).interactions.user == "user_id"
 
 

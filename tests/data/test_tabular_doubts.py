@@ -43,9 +43,17 @@ USERS = '[users]\nfiles = "u.csv"\nid = "id"\n'
             r"users\.fields\.city and items\.fields\.city have one name",
             'column = "city"',
         ),
+        (f"{TAKEN}{USERS}[users.fields.city]\nfilter = true", "only items are filtered", ""),
+        (f"{TAKEN}[items]\nfields = 3", r"items\.fields must be tables", ""),
+        (f"{TAKEN}[items]\nfields = [1]", r"items\.fields must be tables", ""),
+        (f"{TAKEN}{ITEMS}fields = {{ a = 1 }}", r"items\.fields\.a must be a table", ""),
+        (f"{TAKEN}[[items]]\nid = 'x'", "items must be a table of its own", ""),
+        (f"{TAKEN}[items]\nfiles = 'x'\nid = 3", r"items\.id must be text, got 3", ""),
+        (f'{TAKEN}event = "e"\nevents = ["view"]', r"events must be a table of its own", ""),
+        (f'{TAKEN}event = "e"\nevents = {{ view = 2 }}', r"events\.view must be a number", ""),
     ],
 )
-def test_a_wrong_toml_gets_a_hint(tmp_path, text, said, hint):
+def test_a_wrong_toml_is_refused(tmp_path, text, said, hint):
     (tmp_path / "fusionrec.toml").write_text(text)
     with pytest.raises(ConfigError, match=said) as error:
         read_spec(tmp_path)
@@ -76,13 +84,6 @@ def test_a_column_of_a_file_without_a_header_is_not_looked_for_by_its_name(tmp_p
     with pytest.raises(DataError, match="no column 'u'") as error:
         convert(read_spec(describe(tmp_path, "rows.csv")))
     assert "no header line" in error.value.hint
-
-
-def test_init_says_that_a_file_has_no_header(tmp_path, fusionrec):
-    (tmp_path / "rows.csv").write_text("".join(f"{n},{n + 1},x{n}\n" for n in range(9)))
-    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
-    assert ended.code == 1
-    assert "rows.csv seems to have no header line" in ended.err
 
 
 def test_a_folder_without_data_hints_at_init_and_a_failed_init_at_the_file(tmp_path):
@@ -124,24 +125,3 @@ def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, values, kind):
     described = read_spec(describe(tmp_path, "rows.csv", tables=tables))
     first = convert(described).items.columns["code"][0]
     assert first == ((str(values[0]),) if kind == "categories" else str(values[0]))
-
-
-@pytest.mark.parametrize(
-    ("tables", "said"),
-    [
-        ("[items]\nfields = 3", "items.fields must be tables"),
-        ("[items]\nfields = [1]", "items.fields must be tables"),
-        ("[[items]]\nid = 'x'", "items must be a table of its own"),
-        ("[items]\nfiles = 'x'\nid = 3", "items.id must be text, got 3"),
-    ],
-)
-def test_a_toml_of_another_shape_hints_at_the_right_one(tmp_path, tables, said):
-    with pytest.raises(ConfigError, match=said):
-        read_spec(describe(tmp_path, "rows.csv", tables=tables))
-
-
-def test_weights_of_events_must_be_a_table(tmp_path):
-    toml = describe(tmp_path, "rows.csv", event="e")
-    toml.write_text(toml.read_text() + '\nevents = ["view", "buy"]\n')
-    with pytest.raises(ConfigError, match=r"interactions\.events must be a table of its own"):
-        read_spec(toml)
