@@ -33,105 +33,101 @@ def kinds(table) -> dict[str, str]:
     return {name: column.kind for name, column in table.fields.items()}
 
 
-def test_movielens_files(tmp_path: Path):
-    export_folders.movielens(tmp_path)
-    found, text = described(tmp_path)
-    rated = found.interactions
-    assert (rated.files, rated.user, rated.item) == ("ratings.csv", "userId", "movieId")
-    assert (rated.rating, rated.scale) == ("rating", (0.5, 5.0))
-    assert (rated.time, rated.time_unit, rated.repeats) == ("timestamp", "s", "last")
-    assert found.users.files == ""
-    items, genres = found.items, found.items.fields["genres"]
-    assert (items.files, items.id, items.title) == ("movies.csv", "movieId", "title")
-    assert kinds(items) == {"title": "text", "genres": "categories"}
-    assert (genres.missing, genres.separator) == (("(no genres listed)",), "|")
-    assert genres.filter
-    assert "half stars" in text
-    for unused in ("tags.csv", "links.csv"):
-        assert f'"{unused}": ' in text
+# fmt: off
+TITLE, NUMBER = {"title": {"kind": "text"}}, {"kind": "number", "filter": True}
+EXPORTS = [
+    (
+        export_folders.movielens,
+        {"files": "ratings.csv", "user": "userId", "item": "movieId", "rating": "rating",
+         "scale": [0.5, 5.0], "time": "timestamp", "time_unit": "s"},
+        {},
+        {"files": "movies.csv", "id": "movieId", "title": "title", "fields": TITLE | {"genres": {
+            "kind": "categories", "missing": ["(no genres listed)"], "filter": True}}},
+        ["half stars", '"tags.csv": ', '"links.csv": '],
+    ),
+    (
+        export_folders.orders,
+        {"files": "orders.csv", "user": "Customer", "item": "Article", "count": "Quantity",
+         "time": "Order date", "time_unit": "text"},
+        {"files": "orders.csv", "id": "Customer", "fields": {
+            "city": {"kind": "category", "column": "City"}}},
+        {"files": "orders.csv", "id": "Article", "title": "article_title", "fields": {
+            "article_title": {"kind": "text", "column": "Article title"},
+            "department": {"kind": "category", "column": "Department", "filter": True},
+            "price": NUMBER | {"column": "Price", "buckets": True}}},
+        ['"Customer Name": personal data', '"Order No"'],
+    ),
+    (
+        export_folders.books,
+        {"files": "Book-Ratings.csv", "user": "User-ID", "item": "ISBN", "rating": "Book-Rating",
+         "scale": [1.0, 10.0]},
+        {"files": "Users.csv", "id": "User-ID", "fields": {
+            "location": {"kind": "category", "column": "Location"},
+            "age": {"kind": "number", "column": "Age", "missing": ["NULL"], "buckets": True}}},
+        {"files": "Books.csv", "id": "ISBN", "title": "book_title", "fields": {
+            "book_title": {"kind": "text", "column": "Book-Title"},
+            "book_author": {"kind": "category", "column": "Book-Author", "filter": True},
+            "year_of_publication": NUMBER | {"column": "Year-Of-Publication"}}},
+        ["seems to mean that there is no rating", '"Image-URL-S": addresses of pages or pictures'],
+    ),
+    (  # ids that are the same numbers on both sides
+        export_folders.plain,
+        {"files": "log.csv", "user": "uid", "item": "iid", "rating": "score", "scale": [1.0, 5.0]},
+        {"files": "users.csv", "id": "id", "fields": {"gender": {"kind": "category"}}},
+        {"files": "things.csv", "id": "id", "title": "title", "fields": TITLE | {"year": NUMBER}},
+        ['"zip": personal data'],
+    ),
+    (  # numbers that are ids of something else
+        export_folders.visits,
+        {"files": "events.csv.gz", "user": "visitorid", "item": "itemid", "event": "event",
+         "events": {"view": 0.2, "addtocart": 0.5, "transaction": 1.0},
+         "time": "timestamp", "time_unit": "ms"},
+        {},
+        {},
+        ['"category_tree.csv": '],
+    ),
+    (
+        export_folders.reviews,
+        {"files": "reviews.jsonl", "user": "reviewerID", "item": "asin", "rating": "overall",
+         "scale": [1.0, 5.0], "time": "unixReviewTime", "time_unit": "s"},
+        {},
+        {"files": "meta.jsonl", "id": "asin", "title": "title", "fields": TITLE | {
+            "price": NUMBER, "brand": {"kind": "category", "filter": True}}},
+        ['"reviewerName": personal data', '"categories": lists within lists',
+         '"helpful": neither', '"related": objects within a row'],
+    ),
+    (
+        export_folders.shelves,
+        {"files": "შეფასებები.csv", "user": "მკითხველი", "item": "წიგნი", "rating": "შეფასება",
+         "scale": [1.0, 10.0], "time": "თარიღი", "time_unit": "text"},
+        {},
+        {"files": "წიგნები.csv", "id": "წიგნი", "title": "column_1", "fields": {
+            "column_1": {"kind": "text", "column": "სათაური", "label": "სათაური"},
+            "column_2": {"kind": "category", "column": "თემა", "filter": True, "label": "თემა"},
+            "column_3": NUMBER | {"column": "გვერდები", "label": "გვერდები"}}},
+        [],
+    ),
+    (  # names of files that differ in their digits
+        export_folders.months,
+        {"files": "log-*.csv", "user": "user_id", "item": "item_id", "event": "action",
+         "events": {"play": 1.0}, "time": "at", "time_unit": "text"},
+        {},
+        {},
+        ['left out, since not listed: "skip"'],
+    ),
+]
+# fmt: on
 
 
-def test_one_file_for_all(tmp_path: Path):
-    export_folders.orders(tmp_path)
-    found, text = described(tmp_path)
-    taken = found.interactions
-    assert (taken.user, taken.item, taken.count) == ("Customer", "Article", "Quantity")
-    assert (taken.time, taken.time_unit) == ("Order date", "text")
-    assert {found.users.files, found.items.files} == {"orders.csv"}
-    assert kinds(found.users) == {"city": "category"}
-    assert kinds(found.items) == {"article_title": "text", "department": "category",
-                                  "price": "number"}  # fmt: skip
-    assert found.items.title == "article_title"
-    assert found.items.fields["price"].buckets
-    assert '"Customer Name": personal data' in text
-    assert "Doe" not in text, "what is left out as personal data is not shown either"
-    assert '"Order No"' in text
-
-
-def test_semicolons_and_words_for_not_known(tmp_path: Path):
-    export_folders.books(tmp_path)
-    found, text = described(tmp_path)
-    assert (found.interactions.rating, found.interactions.scale) == ("Book-Rating", (1.0, 10.0))
-    assert "seems to mean that there is no rating" in text
-    assert found.users.fields["age"].missing == ("NULL",)
-    assert kinds(found.users) == {"location": "category", "age": "number"}
-    assert found.items.title == "book_title"
-    assert found.items.fields["book_title"].column == "Book-Title"
-    assert '"Image-URL-S": addresses of pages or pictures' in text
-
-
-def test_ids_that_are_the_same_numbers_on_both_sides(tmp_path: Path):
-    export_folders.plain(tmp_path)
-    found, text = described(tmp_path)
-    assert (found.interactions.user, found.interactions.item) == ("uid", "iid")
-    assert (found.interactions.rating, found.interactions.scale) == ("score", (1.0, 5.0))
-    assert (found.users.files, found.items.files) == ("users.csv", "things.csv")
-    assert '"zip": personal data' in text
-
-
-def test_events_and_numbers_that_are_ids_of_something_else(tmp_path: Path):
-    export_folders.visits(tmp_path)
-    found, text = described(tmp_path)
-    taken = found.interactions
-    assert (taken.files, taken.user, taken.item) == ("events.csv.gz", "visitorid", "itemid")
-    assert taken.event == "event"
-    assert taken.events["view"] < taken.events["addtocart"] < taken.events["transaction"] == 1
-    assert (taken.time, taken.time_unit) == ("timestamp", "ms")
-    assert (found.users.files, found.items.files) == ("", "")
-    assert '"category_tree.csv": ' in text
-
-
-def test_objects_and_texts_in_json_lines(tmp_path: Path):
-    export_folders.reviews(tmp_path)
-    found, text = described(tmp_path)
-    taken = found.interactions
-    assert (taken.user, taken.item) == ("reviewerID", "asin")
-    assert (taken.rating, taken.time) == ("overall", "unixReviewTime")
-    assert found.users.files == ""
-    assert kinds(found.items) == {"title": "text", "price": "number", "brand": "category"}
-    assert '"reviewerName": personal data' in text
-    assert '"categories": lists within lists' in text
-    assert '"helpful": neither' in text
-    assert '"related": objects within a row' in text
-
-
-def test_another_script_throughout(tmp_path: Path):
-    export_folders.shelves(tmp_path)
-    found, _ = described(tmp_path)
-    taken = found.interactions
-    assert (taken.user, taken.item, taken.rating) == ("მკითხველი", "წიგნი", "შეფასება")
-    assert taken.scale == (1.0, 10.0)
-    assert list(kinds(found.items).values()) == ["text", "category", "number"]
-    assert [c.column for c in found.items.fields.values()] == ["სათაური", "თემა", "გვერდები"]
-    assert [f.heading for f in found.schema.attributes("item")] == ["სათაური", "თემა", "გვერდები"]
-
-
-def test_files_that_differ_in_their_digits_are_one_table(tmp_path: Path):
-    export_folders.months(tmp_path)
-    found, text = described(tmp_path)
-    assert found.interactions.files == "log-*.csv"
-    assert found.interactions.events == {"play": 1.0}
-    assert 'left out, since not listed: "skip"' in text
+@pytest.mark.parametrize(("make", "rows", "users", "items", "said"), EXPORTS)
+def test_exports_as_people_have_them(tmp_path: Path, make, rows, users, items, said):
+    make(tmp_path)
+    _, text = described(tmp_path)
+    found = tomllib.loads((tmp_path / "fusionrec.toml").read_text(encoding="utf-8"))
+    assert found["interactions"] == rows | {"repeats": "last"}
+    assert (found.get("users", {}), found.get("items", {})) == (users, items)
+    assert [words for words in said if words not in text] == []
+    assert "Doe" not in text, "personal data is left out and not shown either"
 
 
 def test_only_the_first_rows_are_looked_at_and_that_is_said(tmp_path: Path):

@@ -7,7 +7,6 @@ import gzip
 import pytest
 from tabular_files import describe, write
 
-from fusionrec.data.load import read
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.readers.files import sample
 from fusionrec.data.tabular.spec import read_spec
@@ -25,6 +24,11 @@ USERS = '[users]\nfiles = "u.csv"\nid = "id"\n'
         ("", r"\[interactions\] is missing", 'files = "ratings.csv"'),
         (f'{TAKEN}[user]\nid = "x"', r"unknown table \[user\]", "did you mean [users]?"),
         (f"{TAKEN}rating = \n", "cannot be read as TOML.*line 5", "mend that line"),
+        (
+            f'{TAKEN}ratings = "r"',
+            r"unknown setting 'interactions\.ratings'",
+            "interactions.rating?",
+        ),
         (f'{TAKEN}rating = "r"', "scale is missing", "scale = [1, 5]"),
         (TAKEN.replace('"i"', '"u"'), "the same column, 'u'", ""),
         (
@@ -86,33 +90,22 @@ def test_a_column_of_a_file_without_a_header_is_not_looked_for_by_its_name(tmp_p
     assert "no header line" in error.value.hint
 
 
-def test_a_folder_without_data_hints_at_init_and_a_failed_init_at_the_file(tmp_path):
-    with pytest.raises(DataError) as error:
-        read(tmp_path)
-    assert f"fusionrec init {tmp_path}" in error.value.hint
-    write(tmp_path / "rows.csv", {"a": ["1"]})
-    with pytest.raises(DataError) as error:
-        read(tmp_path)
-    assert "where it cannot, a fusionrec.toml needs no more than this" in error.value.hint
-
-
 @pytest.mark.parametrize(("column", "share"), [("title", "none of 20"), ("id", "")])
 def test_a_table_without_the_named_ids_is_the_first_finding(tmp_path, fusionrec, column, share):
-    rows = {"u": [f"u{n % 9}" for n in range(90)], "i": [f"i{n % 20}" for n in range(90)]}
-    write(tmp_path / "rows.csv", rows | {"r": [str(n % 6) for n in range(90)]})
-    items = {"id": [f"i{n}" for n in range(20)], "title": [f"Title {n}" for n in range(20)]}
-    write(tmp_path / "items.csv", items)
+    rows = {"u": [n % 9 for n in range(90)], "i": [n % 20 for n in range(90)]}
+    write(tmp_path / "rows.csv", rows | {"r": [n % 6 for n in range(90)]})
+    write(tmp_path / "items.csv", {"id": range(20), "title": [f"Title {n}" for n in range(20)]})
     describe(tmp_path, "rows.csv", tables=f'[items]\nfiles = "items.csv"\nid = "{column}"')
     first = convert(read_spec(tmp_path)).findings[0]
-    ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path))
-    notes = [line for line in ended.err.splitlines() if line.startswith(("note", "warning"))]
+    err = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path)).err
+    notes = [line for line in err.splitlines() if line.startswith(("note", "warning"))]
     if share:
         assert (first.name, first.count, first.left_out) == ("items_unmatched", 20, False)
         assert f"{share} are there" in first.example
         assert notes[0].startswith("warning: items of the interactions that are not in items.csv")
     else:
         assert not [note for note in notes if note.startswith("warning")]
-    assert "fetching" not in ended.err
+    assert "fetching" not in err
 
 
 @pytest.mark.parametrize("values", [[n % 5 for n in range(40)], [n % 3 + 0.5 for n in range(40)]])

@@ -28,18 +28,13 @@ def refused(path, content: bytes) -> DataError:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_what_was_written_is_read(tmp_path, name):
+def test_what_was_written_is_read_whatever_the_name(tmp_path, name):
     path = write(tmp_path / f"table.{name}", AWKWARD)
     found = sample(path)
     assert found.columns == AWKWARD
     assert (found.source.format, found.rows, found.complete) == (name.split(".")[0], 6, True)
     assert found.source.compression == {"gz": "gzip", "zst": "zstd"}.get(name.split(".")[-1], "")
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_the_content_tells_the_format_whatever_the_name(tmp_path, name):
-    path = write(tmp_path / f"table.{name}", AWKWARD).rename(tmp_path / "table")
-    assert sample(path).columns == AWKWARD
+    assert sample(path.rename(tmp_path / "table")).columns == AWKWARD
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -51,33 +46,26 @@ def test_a_sample_of_a_longer_file_says_so(tmp_path, name):
     assert sample(path, 50).complete
 
 
-def test_a_mark_windows_line_ends_and_semicolons_are_read(tmp_path):
-    path = tmp_path / "table.csv"
-    path.write_bytes(b'\xef\xbb\xbfuser;item\r\n1;"a;b"\r\n\r\n2;c\r\n')
-    assert sample(path).columns == {"user": ["1", "2"], "item": ["a;b", "c"]}
-
-
-def test_a_mark_before_json_is_read(tmp_path):
-    path = tmp_path / "table.jsonl"
-    path.write_bytes(b'\xef\xbb\xbf{"user": 1}\r\n\r\n{"user": 2}')
-    assert sample(path).columns == {"user": ["1", "2"]}
-
-
-@pytest.mark.parametrize("content", [b"a,b\n", b"a,b", b"a,b\r\n\r\n"])
-def test_a_header_alone_has_no_rows(tmp_path, content):
-    path = tmp_path / "table.csv"
-    path.write_bytes(content)
-    assert sample(path).columns == {"a": [], "b": []}
-
-
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
-def test_an_empty_file_is_refused(tmp_path, content):
-    assert "empty" in refused(tmp_path / "table.csv", content).message
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        (
+            b'\xef\xbb\xbfuser;item\r\n1;"a;b"\r\n\r\n2;c\r\n',
+            {"user": ["1", "2"], "item": ["a;b", "c"]},
+        ),
+        (b'\xef\xbb\xbf{"user": 1}\r\n\r\n{"user": 2}', {"user": ["1", "2"]}),
+        *((header, {"a": [], "b": []}) for header in (b"a,b\n", b"a,b", b"a,b\r\n\r\n")),
+    ],
+)
+def test_marks_windows_line_ends_semicolons_and_a_header_alone(tmp_path, content, columns):
+    (tmp_path / "table").write_bytes(content)
+    assert sample(tmp_path / "table").columns == columns
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
+        *((empty, "empty") for empty in (b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b""))),
         (b'a,b\n1,2\n"x\ny",2\n3\n1,2\n', "line 5: expected 2 values as in the header, got 1"),
         (b"a,b\n1,2\n1,2,3\n", "line 3: expected 2 values as in the header, got 3"),
         (b"a,b\n1,2\n1,\xff\n", "line 3: not UTF-8 from byte 3"),
@@ -163,16 +151,16 @@ def test_types_of_parquet_are_read_as_their_text(tmp_path):
     )
     pq.write_table(table, tmp_path / "t.parquet", row_group_size=2)
     found = sample(tmp_path / "t.parquet").columns
-    assert found["whole"] == ["1", None, "3"]
-    assert found["float"] == ["1", "2.5", None]
-    assert found["kinds"] == [["a", "b"], None, []]
-    assert found["numbers"] == [["1", None], ["2"], None]
-    assert found["coded"] == ["x", "y", "x"]
-    assert found["flag"] == ["true", "false", None]
-    assert found["day"] == ["2024-05-01"] * 3
-    assert found["at"][0].startswith("2024-05-01 ")
-    assert "bytes" not in found
-    assert "table" not in found
+    assert found.pop("at")[0].startswith("2024-05-01 ")
+    assert found == {
+        "whole": ["1", None, "3"],
+        "float": ["1", "2.5", None],
+        "kinds": [["a", "b"], None, []],
+        "numbers": [["1", None], ["2"], None],
+        "coded": ["x", "y", "x"],
+        "flag": ["true", "false", None],
+        "day": ["2024-05-01"] * 3,
+    }
 
 
 def test_files_are_found_by_name_and_by_pattern(tmp_path):
