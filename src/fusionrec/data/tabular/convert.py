@@ -10,17 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.data.dataset import Table, keep_last_of_pairs
-from fusionrec.data.schema import Side
 from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile, find_files, open_source
-from fusionrec.data.tabular.spec import InteractionsSpec, Spec, UsersSpec
+from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError, Progress
 
 OpenSource = tuple[SourceFile, OnBytes]
-_MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
 
@@ -54,12 +52,9 @@ def source_files(spec: Spec) -> dict[str, list[Path]]:
     Raises:
         DataError: a file does not exist.
     """
-    return {
-        name: find_files(spec.folder, table.files) if table.files else []
-        for name, table in (
-            ("interactions", spec.interactions), ("users", spec.users), ("items", spec.items)
-        )
-    }  # fmt: skip
+    named = spec.interactions.files, spec.users.files, spec.items.files
+    found = (find_files(spec.folder, files) if files else [] for files in named)
+    return dict(zip(("interactions", "users", "items"), found, strict=True))
 
 
 def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = None) -> Converted:
@@ -117,7 +112,6 @@ def convert_sources(
     for reader, name in ((users, "users"), (items, "items")):
         for source, on_bytes in opened[name]:
             reader.read(source, on_bytes)
-    known = (len(users.ids), len(items.ids))
     now = int(clock.time()) if now is None else now
     rows = InteractionReader(spec.interactions, users.ids, items.ids, findings, now)
     for source, on_bytes in opened["interactions"]:
@@ -136,8 +130,8 @@ def convert_sources(
     )
     if spec.interactions.count:
         rating = count_weights(rating)
-    users.report(known[0])
-    items.report(known[1])
+    users.report(user)
+    items.report(item)
     if user.min() == user.max():
         findings.add("one_user", 1, "users", "what one takes says nothing of what others take")
     if item.min() == item.max():
@@ -145,8 +139,6 @@ def convert_sources(
     if spec.interactions.rating and rating.min() == rating.max():
         means = "which items are liked better cannot be learned"
         findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
-    _report_unmatched("user", spec.users, known[0], user, findings)
-    _report_unmatched("item", spec.items, known[1], item, findings)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
 
@@ -224,22 +216,4 @@ def _check_unit(spec: Spec, rows: InteractionReader) -> None:
             f"interactions.time: {rows.too_late:,} of {rows.rows:,} times lie beyond the year 2100 "
             f"when read as {unit}",
             f'they look finer: set time_unit = "{_FINER[unit]}"',
-        )
-
-
-def _report_unmatched(
-    side: Side, spec: UsersSpec, known: int, positions: np.ndarray, findings: Findings
-) -> None:
-    """Adds a finding about a table with hardly any of the ids in the interactions. Its ``known``
-    ids have the first positions; ``positions``, int32 [n], are those of the interactions.
-    """
-    named = np.unique(positions)
-    matched = int((named < known).sum())
-    if spec.files and matched < _MATCHED * len(named):
-        findings.first(
-            f"{side}s_unmatched",
-            len(named) - matched,
-            f"{side}s of the interactions that are not in {spec.files} by its column "
-            f"{spec.id!r}; is that the column of their ids?",
-            f"{matched or 'none'} of {len(named):,} are there",
         )

@@ -21,6 +21,7 @@ from fusionrec.data.values import LONGEST_ID, clean_text
 
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000
+_MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _JOINER = "\x1f"  # between the categories of a list, when joined
 _UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "number": math.nan}
 
@@ -46,6 +47,7 @@ class EntityReader:
         self._columns: dict[str, list[Any]] = {name: [] for name in spec.fields}
         self._changed: set[int] = set()
         self._folded = 0
+        self._known = 0  # ids of the table, which have the first positions
 
     def read(self, source: SourceFile, on_bytes: OnBytes) -> None:
         """Reads a file.
@@ -62,14 +64,13 @@ class EntityReader:
         for batch in source.batches(list(dict.fromkeys(names)), on_bytes, self._findings.once):
             self._take(batch, names, source.path.name, row)
             row += len(batch)
+        self._known = len(self.ids)
 
-    def report(self, known: int) -> None:
-        """Adds findings about odd ids and rows.
-
-        Args:
-            known: how many ids the files of the table had.
+    def report(self, positions: np.ndarray) -> None:
+        """Adds findings about odd ids and rows, and about a table that has hardly any of the ids in
+        the interactions, whose ``positions`` are int32 [n].
         """
-        side, findings, ids = self._side, self._findings, self.ids
+        side, findings, ids, known = self._side, self._findings, self.ids, self._known
         says = f"rows of the {side}s' table that repeat an id"
         findings.add(f"{side}s_folded", self._folded, says)
         says = f"{side}s whose rows in the table differ, so that the last known value counts"
@@ -81,6 +82,16 @@ class EntityReader:
         near, pairs = ids.near_duplicates()
         says = f"{side} ids that differ from another in case or outer spaces alone, all kept"
         findings.add(f"{side}s_near", near, says, ", ".join(pairs))
+        named = np.unique(positions)
+        matched = int((named < known).sum())
+        if self._spec.files and matched < _MATCHED * len(named):
+            findings.first(
+                f"{side}s_unmatched",
+                len(named) - matched,
+                f"{side}s of the interactions that are not in {self._spec.files} by its column "
+                f"{self._spec.id!r}; is that the column of their ids?",
+                f"{matched or 'none'} of {len(named):,} are there",
+            )
 
     def table(self) -> Table:
         """The table of all ids; added ids have no known attributes."""

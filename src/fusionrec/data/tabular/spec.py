@@ -101,15 +101,10 @@ class InteractionsSpec(Settings):
         )
         named = [name for name in ("rating", "count", "event") if getattr(self, name)]
         check(len(named) < 2, f"interactions: only one of {' and '.join(named)} can be given")
-        check(
-            self.time_unit in TIME_UNITS,
-            f"interactions.time_unit must be one of {', '.join(TIME_UNITS)}, "
-            f"got {self.time_unit!r}",
-        )
-        check(
-            self.repeats in REPEATS,
-            f"interactions.repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}",
-        )
+        for name, known in (("time_unit", TIME_UNITS), ("repeats", REPEATS)):
+            value = getattr(self, name)
+            said = f"interactions.{name} must be one of {', '.join(known)}, got {value!r}"
+            check(value in known, said)
         check(not self.events or bool(self.event), "interactions.events needs the column event")
         for name, weight in self.events.items():
             is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
@@ -281,7 +276,14 @@ def _file_of(tables: dict[str, Any]) -> _File:
                 f"call one of them otherwise, such as [users.fields.user_{name}] with "
                 f'column = "{name}" where its table did not say another',
             )
-    _check_title(file.items)
+    texts = [name for name, column in file.items.fields.items() if column.kind == "text"]
+    if (title := file.items.title) and title not in texts:
+        texts.sort(key=lambda name: -difflib.SequenceMatcher(None, title, name).ratio())
+        raise ConfigError(
+            f"items.title must be one of its text fields ({', '.join(texts) or 'there are none'}), "
+            f"got {title!r}",
+            nearest_hint(title, texts, 'did you mean "{}"?'),
+        )
     return file
 
 
@@ -292,16 +294,3 @@ def _field_spec(where: str, value: Any) -> FieldSpec:
     except ConfigError as error:
         message = error.message if where in error.message else f"{where}: {error.message}"
         raise ConfigError(message, error.hint) from error
-
-
-def _check_title(items: ItemsSpec) -> None:
-    """Checks that the title is a text field; the message lists those, the nearest first."""
-    title = items.title
-    texts = [name for name, column in items.fields.items() if column.kind == "text"]
-    texts.sort(key=lambda name: -difflib.SequenceMatcher(None, title, name).ratio())
-    if title and title not in texts:
-        raise ConfigError(
-            f"items.title must be one of its text fields ({', '.join(texts) or 'there are none'}), "
-            f"got {title!r}",
-            nearest_hint(title, texts, 'did you mean "{}"?'),
-        )

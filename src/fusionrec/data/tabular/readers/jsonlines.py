@@ -23,11 +23,7 @@ _MEND = "mend or remove that line"
 
 
 def types_of(path: Path, compression: str) -> dict[str, str]:
-    """The columns of a file's first block and their types.
-
-    Raises:
-        DataError: as ``batches``.
-    """
+    """The columns of a file's first block and their types; raises as ``batches``."""
     first = next(_tables(path, compression, lambda _: None))
     return {field.name: str(field.type) for field in first.schema}
 
