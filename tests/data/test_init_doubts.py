@@ -187,6 +187,6 @@ def test_init_warns_of_an_index_that_was_not_written(tmp_path, fusionrec, writte
         return
     index = 'its index, "item_id", was not written as a column: call reset_index()'
     why = guessed.unused["items.parquet"]
-    assert why.startswith("none of its columns names the users or items of taken.csv; its")
+    assert why.startswith("none of its columns has the ids of users or items in taken.csv; its")
     assert index in why
     assert f"warning: items.parquet is not used: {index}" in err

@@ -120,7 +120,7 @@ def test_buckets_are_for_skewed_numbers():
         (
             "word",
             [f"abc{'defgh'[i % 5]}{'ijklm'[i // 5 % 5]}{'no'[i // 25 % 2]}" for i in range(50)],
-            "another word",
+            "different word",
         ),
         ("price", [f"$ {i},50" for i in range(60)], "other signs"),
         ("tags", [f"['a', 'b{i % 3}']" for i in range(60)], "as text"),

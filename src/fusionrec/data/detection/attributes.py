@@ -66,7 +66,7 @@ def guess_attribute(stats: ColumnStats, side: Side) -> Attribute | str:
     missing = tuple(dict.fromkeys(value.strip() for value in stats.unknown[:_MOST_MISSING]))
     why = guessed.why
     if missing:
-        why = (*why, f"{' and '.join(map(shown, missing))} seems to mean that it is not known")
+        why = (*why, f'{" and ".join(map(shown, missing))} seems to mean "not known"')
     if stats.filled < stats.rows:
         why = (*why, f"empty in {stats.rows - stats.filled:,} of {stats.rows:,} rows")
     filtered = side == "item" and guessed.column.kind != "text"
@@ -87,17 +87,17 @@ def _personal(stats: ColumnStats, side: Side) -> str:
     elif mostly(stats, PHONE) and not mostly(stats, ISO_TIME) and (own or of_people):
         why = "phone numbers" if stats.unique > 0.5 else ""
     elif of_people and own and stats.unique > 0.05:
-        why = "it seems, by its name"
+        why = "by its name"
     elif of_people and named and stats.unique > 0.3 and stats.numeric < 0.5:
         why = "the names of people"
     elif of_people and stats.unique > 0.5 and stats.words > 4:
-        why = "what people wrote of themselves, it seems"
+        why = "what people wrote about themselves"
     return f"personal data: {why}" if why else ""
 
 
 def _unreadable(stats: ColumnStats) -> str:
     if mostly(stats, URL):
-        return "addresses of pages or pictures say nothing by themselves"
+        return "addresses of pages or pictures are not read"
     if stats.stamped or mostly(stats, ISO_TIME) or mostly(stats, OTHER_TIME):
         return _DATES
     lists = (value for value in stats.values if stats.lists and isinstance(value, list))
@@ -175,7 +175,7 @@ def _number(stats: ColumnStats) -> Attribute | str | None:
     if stats.whole and low >= 1e8 and name_hints.has(stats.name, name_hints.TIME):
         return _DATES
     if stats.whole and stats.unique > 0.99 and high >= 1e6:
-        return "every value is another number: a code, it seems"
+        return "every row has a different number: a code, it seems"
     why = f"numbers from {low:g} to {high:g}"
     uneven = ""
     deviation = float(numbers.std())
@@ -196,7 +196,7 @@ def _number(stats: ColumnStats) -> Attribute | str | None:
 def _codes(stats: ColumnStats) -> Attribute | str:
     """Codes: a category if they repeat."""
     if stats.unique > 0.5:
-        return "nearly every row has another value: a code, it seems"
+        return "nearly every row has a different value: a code, it seems"
     return _made(stats, f"{len(stats.known):,} distinct codes such as {stats.examples()}")
 
 
@@ -212,10 +212,10 @@ def _worded(stats: ColumnStats) -> Attribute | str:
         return _codes(stats)
     if stats.words < 1.5 and not titled:
         if stats.unique > 0.8:
-            return "nearly every row has another word: nothing that two rows could share"
+            return "nearly every row has a different word"
         why = f"{few:,} distinct values such as {stats.examples()}; could also be left out"
         return _made(stats, why)
     why = f"{few:,} distinct texts such as {stats.examples(2)}"
     if stats.unique <= 0.8 and stats.words < 4:
-        why += '; could also be a "category", since many come again'
+        why += '; could also be a "category", since many repeat'
     return _made(stats, why, kind="text")

@@ -165,17 +165,17 @@ def _interaction_keys(
             share = f"{entity.share:.0%} of the rows name one that {entity.file.pattern} has"
             why.append(share + part)
         if not name_hints.role(name, name_hints.OF_SIDE[side]):
-            why.append("its name does not say so: look whether that is right")
+            why.append("its name does not say so: check it")
         yield InferredKey(side, name, tuple(why))
     for signal in interactions.signals:
         for key, value in {signal.key: signal.column, **signal.settings}.items():
             yield InferredKey(key, value, signal.why.get(key, ()))
     users, items = (file.columns[name].values for name in interactions.ids.values())
     again = 1 - len(set(zip(users, items, strict=True))) / max(1, file.rows)
-    share = f"{again:.1%} of the rows name a pair of user and item that stands there already"
-    why = [share if again else "no pair of user and item stands there twice"]
+    share = f"{again:.1%} of the rows repeat the user and item of an earlier row"
+    why = [share if again else "no two rows have the same user and item"]
     if again > 0.05:
-        why.append('"keep" if people take things again, as food, and may be told of them again')
+        why.append('"keep" if people take items repeatedly, and these may be recommended again')
     yield InferredKey("repeats", "last", tuple(why))
 
 
@@ -211,10 +211,10 @@ def _table(
     if not fields:
         left_out |= rejected
         return None
-    seen = file.seen if entity else "the same file says so in each of its rows"
+    seen = file.seen if entity else "its columns are in the file of the interactions"
     keys = [InferredKey("files", file.pattern, (seen,)), InferredKey("id", key, tuple(why))]
     if title:
-        keys.append(InferredKey("title", title, ("what people know an item by",)))
+        keys.append(InferredKey("title", title, ("the text that names an item for people",)))
     return InferredTable(tuple(keys), fields, rejected)
 
 

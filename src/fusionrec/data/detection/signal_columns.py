@@ -75,8 +75,8 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     if lacking > _LACKING * stats.rows:
         unit = time.settings["time_unit"]
         return (
-            f"when it was, it seems, but {says}, and every row without a time would be left out; "
-            f'to take only those with one: time = {shown(stats.name)} and time_unit = "{unit}"'
+            f"{says}, and every row without a time would be left out; "
+            f'to use only rows with one: time = {shown(stats.name)} and time_unit = "{unit}"'
         )
     why = {**time.why, "time": (*time.why["time"], f"{says}, and are left out")}
     return replace(time, why=why)
@@ -134,7 +134,7 @@ def guess_rating(stats: ColumnStats) -> InteractionColumn | str | None:
     if not named and (not stats.whole or not 3 <= len(levels) <= 11 or (low, high) not in SHORT):
         return None
     if len(levels) == 1:
-        only = f"every rating is {levels[0]:g}, so that nothing tells what is liked better"
+        only = f"every rating is {levels[0]:g}, which does not show what is liked more"
         return only if named else None
     listed = ", ".join(f"{value:g}" for value in levels) if len(levels) <= 11 else ""
     seen = f"values {listed}" if listed else f"values from {levels[0]:g} to {levels[-1]:g}"
@@ -179,7 +179,7 @@ def guess_event(stats: ColumnStats) -> InteractionColumn | None:
             return None
         kept, unknown = dict.fromkeys(unknown, 1.0), []
     reasons = [", ".join(f"{shown(kind)} {stats.counts[kind]:,} times" for kind in kept)]
-    reasons.append("what is nearer to taking the item weighs more; the figures are a suggestion")
+    reasons.append("kinds closer to taking the item weigh more; the weights are a suggestion")
     if left_out := against + unknown:
         reasons.append(f"left out, since not listed: {', '.join(map(shown, left_out))}")
     why = {"event": (f"{len(stats.known)} distinct values",), "events": tuple(reasons)}

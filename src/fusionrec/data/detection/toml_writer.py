@@ -18,8 +18,8 @@ from fusionrec.workspace import move_in
 
 _WIDTH = 100
 _HEAD = (
-    "Written by `fusionrec init`: what the files beside it seem to hold, each guess with what it "
-    "was made from. Change what is wrong. Then: fusionrec check DIR, and fusionrec train --data "
+    "Written by `fusionrec init`: what the files in this folder seem to contain, with the reason "
+    "for each guess. Change what is wrong. Then: fusionrec check DIR, and fusionrec train --data "
     "DIR, where DIR is this folder."
 )
 
@@ -62,7 +62,7 @@ def toml_text(spec: InferredSpec) -> str:
     lines += _table("interactions", spec.interactions, spec.left_out)
     for name, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
-            lines += ["", f"# No file tells of {name}."]
+            lines += ["", f"# No file describes {name}."]
             continue
         lines += ["", *_table(name, table.keys, table.left_out)]
         for attribute in table.fields:

@@ -36,7 +36,7 @@ def explain_unused_columns(
             continue
         followed = [side for side in _followed(stats, interactions) if side in sides]
         left_out[name] = (
-            f"goes with the {followed[-1]}, of whom another file tells" if followed
+            f"depends on the {followed[-1]}, which another file describes" if followed
             else "it is empty" if not stats.known
             else why if not stats.lists and (why := _refused(stats)[1])
             else "neither the user's nor the item's, and no rating, count, event or time"
@@ -76,17 +76,16 @@ def unused_files(
         if file.lost_index:
             lost.append(f"{file.pattern} is not used: {index}")
         if other:
-            why = (
-                f"it names users ({shown(other.ids['user'])}) and items "
-                f"({shown(other.ids['item'])}) too, but {interactions.file.pattern} says more of "
-                "who took what"
-            )
+            columns = f"users ({shown(other.ids['user'])}) and items ({shown(other.ids['item'])})"
+            why = f"it has {columns} too, but {interactions.file.pattern} fits better"
         elif named:
             side, table = named[0]
-            tells_more = f"{table.file.pattern} tells more of the {side}s"
-            why = f"it has {shown(table.key)}, too, but {tells_more}"
+            better = f"{table.file.pattern} describes the {side}s better"
+            why = f"it has {shown(table.key)} too, but {better}"
         else:
-            why = f"none of its columns names the users or items of {interactions.file.pattern}"
+            why = (
+                f"none of its columns has the ids of users or items in {interactions.file.pattern}"
+            )
             why += f"; {index}" if file.lost_index else ""
         unused[file.pattern] = why
     return unused, lost

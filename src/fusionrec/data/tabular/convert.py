@@ -133,7 +133,7 @@ def convert_sources(
     users.report(user)
     items.report(item)
     if user.min() == user.max():
-        findings.add("one_user", 1, "users", "what one takes says nothing of what others take")
+        findings.add("one_user", 1, "users", "one user's choices say nothing about those of others")
     if item.min() == item.max():
         findings.add("one_item", 1, "items", "there is nothing to choose from")
     if spec.interactions.rating and rating.min() == rating.max():

@@ -76,7 +76,7 @@ class EntityReader:
         says = f"{side}s whose rows in the table differ, so that the last known value counts"
         findings.add(f"{side}s_changed", len(self._changed), says)
         if known:
-            says = f"{side}s that the table of {side}s lacks, of whom nothing is known"
+            says = f"{side}s that are missing from the table of {side}s, known by their ids alone"
             example = f"{ids.all[known]!r:.60}" if len(ids) > known else ""
             findings.add(f"{side}s_strange", len(ids) - known, says, example)
         near, pairs = ids.near_duplicates()
