@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import gzip
-
 import pytest
 from tabular_files import describe, write
 
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.readers.files import sample
 from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import ConfigError, DataError
 from fusionrec.workspace import Workspace
@@ -64,25 +61,6 @@ def test_a_wrong_toml_is_refused(tmp_path, text, said, hint):
     assert hint in (error.value.hint or "")
 
 
-@pytest.mark.parametrize(
-    ("content", "hint"),
-    [
-        ("a,b\n1,2\n".encode("utf-16"), "save it as UTF-8"),
-        ("a,b\n1,2\nü,2\n".encode("latin-1"), "save it as UTF-8"),
-        ('{"a": "ü"}\n'.encode("latin-1"), "save it as UTF-8"),
-        (b"a,b\n1,2,3\n", "mend or remove that line"),
-        (b'{"a": 1}\n{"a": \n', "mend or remove that line"),
-        (gzip.compress(b"a,b\n" + bytes(range(32, 127)) * 99, mtime=0)[:-90], "get a fresh copy"),
-        (b"1,1,5\n2,3,4\n", "no header line"),
-    ],
-)
-def test_a_wrong_file_gets_a_hint(tmp_path, content, hint):
-    (tmp_path / "t").write_bytes(content)
-    with pytest.raises(DataError) as error:
-        sample(tmp_path / "t")
-    assert hint in error.value.hint
-
-
 def test_a_column_of_a_file_without_a_header_is_not_looked_for_by_its_name(tmp_path):
     (tmp_path / "rows.csv").write_text("u1,17,5\n1,2,3\n")
     with pytest.raises(DataError, match="no column 'u'") as error:
@@ -106,15 +84,3 @@ def test_a_table_without_the_named_ids_is_the_first_finding(tmp_path, fusionrec,
     else:
         assert not [note for note in notes if note.startswith("warning")]
     assert "fetching" not in err
-
-
-@pytest.mark.parametrize("values", [[n % 5 for n in range(40)], [n % 3 + 0.5 for n in range(40)]])
-@pytest.mark.parametrize("kind", ["category", "categories", "text"])
-def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, values, kind):
-    users, items = [f"u{n % 9}" for n in range(90)], list(range(90))
-    write(tmp_path / "rows.csv", {"u": users, "i": items, "r": [n % 6 for n in range(90)]})
-    write(tmp_path / "items.parquet", {"id": list(range(40)), "code": values})
-    tables = f'[items]\nfiles = "items.parquet"\nid = "id"\n[items.fields.code]\nkind = "{kind}"'
-    described = read_spec(describe(tmp_path, "rows.csv", tables=tables))
-    first = convert(described).items.columns["code"][0]
-    assert first == ((str(values[0]),) if kind == "categories" else str(values[0]))

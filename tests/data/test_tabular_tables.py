@@ -141,3 +141,11 @@ def test_users_have_a_table_of_their_own(tmp_path):
     assert made.users.columns == {"lang": ["de", "ka", ""]}
     assert made.user.tolist() == [2, 0]
     assert finding(made, "users_strange").count == 1
+
+
+@pytest.mark.parametrize("value", [3, 1.5])
+@pytest.mark.parametrize("kind", ["category", "categories", "text"])
+def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, value, kind):
+    tables = f'[items]\nfiles = "items.parquet"\nid = "id"\n[items.fields.code]\nkind = "{kind}"'
+    made = converted(tmp_path, {"id": ["x"], "code": [value]}, "items.parquet", tables)
+    assert made.items.columns["code"][0] == ((str(value),) if kind == "categories" else str(value))
