@@ -95,6 +95,8 @@ TITLES = ("name", "书名", "标题", "名称", "片名", "题名", "商品名�
         ("year", lambda i: str(1990 + i % 9), "number"),
         *((name, lambda i: f"Alpha{i}", "text") for name in TITLES),
         ("summary", lambda i: f"A long tale of {i} days and nights", "text"),
+        ("wood", lambda i: f"{'ab'[i % 2]}{chr(97 + i % 40 // 2)}", "category"),
+        ("phrase", lambda i: f"dark {'ab'[i % 2]}{chr(97 + i % 40 // 2)}", "text"),
         ("tags", lambda i: ["a", "b"] if i % 2 else ["c"], "categories"),
     ],
 )

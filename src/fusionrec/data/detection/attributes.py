@@ -203,10 +203,7 @@ def _codes(stats: ColumnStats) -> Attribute | str:
 def _worded(stats: ColumnStats) -> Attribute | str:
     few = len(stats.known)
     if stats.unique <= 0.5 and (stats.words < 6 or few <= 50):
-        why = f"{few:,} distinct values such as {stats.examples()}"
-        if few == stats.distinct == stats.filled:  # too few rows to tell
-            why += "; too few rows to be sure"
-        return _made(stats, why)
+        return _made(stats, f"{few:,} distinct values such as {stats.examples()}")
     titled = name_hints.has(stats.name, name_hints.TITLE) and not name_hints.is_id(stats.name)
     if name_hints.is_id(stats.name) or (mostly(stats, CODE) and not titled):
         return _codes(stats)

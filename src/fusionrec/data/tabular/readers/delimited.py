@@ -103,11 +103,8 @@ def _look_through(path: Path, compression: str, delimiter: str, width: int) -> t
                 if reader.line_num > lines.number and row != [_END]:
                     opened = lines.first + sum(value.count("\n") for value in row[:-1])
                     value = row[-1].removesuffix(_END)
-                    raise DataError(
-                        f"{path}, line {opened}: a quote opens there that never ends: "
-                        f"{value[:60]!r}",
-                        _QUOTE,
-                    )
+                    says = f"a quote opens there that never ends: {value[:60]!r}"
+                    raise DataError(f"{path}, line {opened}: {says}", _QUOTE)
                 if reader.line_num <= lines.number and row and len(row) != width:
                     raise DataError(
                         f"{path}, line {lines.first}: expected {width} values as in the header, "
