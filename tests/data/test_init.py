@@ -186,57 +186,6 @@ def test_data_of_people_is_left_out_and_not_shown(tmp_path: Path):
         assert value not in text
 
 
-@pytest.mark.parametrize(
-    ("values", "scale"),
-    [
-        ((0, 1), [0.0, 1.0]),
-        ((-1, 1), [-1.0, 1.0]),
-        ((1, 2, 3, 4, 5), [1.0, 5.0]),
-        ((0.5, 1, 4.5, 5), [0.5, 5.0]),
-        ((0, 1, 2, 3, 4, 5), [0.0, 5.0]),
-        ((1, 3, 7, 10), [1.0, 10.0]),
-        ((-1, 2, 3, 7, 10), [1.0, 10.0]),
-        ((0, 20, 55, 100), [0.0, 100.0]),
-        ((-9.5, 3.25, 9.75), [-10.0, 10.0]),
-        ((2.25, 4.75), [1.0, 5.0]),
-        ((3, 250), [3.0, 250.0]),
-    ],
-)
-def test_scales(tmp_path: Path, values, scale):
-    rows = [(u, i, values[(u + i) % len(values)]) for u, i in export_folders.pairs()]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "rating"], rows)
-    found, _ = described(tmp_path)
-    assert list(found.interactions.scale) == scale
-
-
-@pytest.mark.parametrize(
-    ("made", "name", "unit"),
-    [
-        (lambda n: 1_700_000_000 + n, "date", "s"),
-        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "date", "s"),
-        (lambda n: 1_700_000_000_000 + n, "date", "ms"),
-        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "date", "ms"),
-        (lambda n: 1_700_000_000_000_000 + n, "date", "us"),
-        (lambda n: 1_700_000_000_000_000_000 + n, "date", "ns"),
-        (lambda n: f"2024-01-{1 + n % 28:02d}", "date", "text"),
-        (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "date", "text"),
-        (lambda n: f"{1 + n % 28:02d}/12/2024", "date", None),
-        (lambda n: n + 20_240_000, "date", None),
-        (lambda n: f"{n}e300", "date", None),
-        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "worth", None),
-    ],
-)
-def test_times(tmp_path: Path, made, name, unit):
-    rows = [(u, i, made(n)) for n, (u, i) in enumerate(export_folders.pairs())]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", name], rows)
-    found, text = described(tmp_path)
-    if unit is None:
-        assert found.interactions.time == ""
-        assert f'"{name}": ' in text, "why it is not used is said"
-    else:
-        assert (found.interactions.time, found.interactions.time_unit) == (name, unit)
-
-
 ITEMS_ALONE = "sku,brand\n" + "".join(f"{i},{i % 5}\n" for i in range(99))
 NO_HEADER = "".join(f"{n},{n + 1},x{n}\n" for n in range(9))
 

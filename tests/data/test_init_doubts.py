@@ -70,9 +70,16 @@ FEW = [0.0] * 11 + [11.0] * 14
         ("rating", [*many(1, 5), 0.0], (0, 5), 0),  # a rare zero is a rating
         ("rating", [*many(1, 9), 10.0], (1, 10), 0),  # and so is a rare ten
         ("rating", [1, 2, 3, 4, 5, 100], (0, 100), 0),  # too few to tell
+        ("rating", [0, 1], (0, 1), 0),
+        ("rating", [-1, 1], (-1, 1), 0),
+        ("rating", [0.5, 1, 4.5, 5], (0.5, 5), 0),
+        ("rating", [-1, 2, 3, 7, 10], (1, 10), 0),  # -1 means that there is none
+        ("rating", [-9.5, 3.25, 9.75], (-10, 10), 0),
+        ("rating", [2.25, 4.75], (1, 5), 0),
+        ("rating", [3, 250], (3, 250), 0),
     ],
 )
-def test_a_few_stray_numbers_do_not_widen_the_scale(name, numbers, scale, outside):
+def test_scales_which_a_few_stray_numbers_do_not_widen(name, numbers, scale, outside):
     low, high, notes = guess_scale(name, np.array(numbers, dtype=np.float64))
     assert (low, high) == scale
     assert [f"{outside} of" in one for one in notes if "outside" in one] == [True] * (outside > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.attributes import guess_attribute
 from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
-from fusionrec.data.detection.signal_columns import guess_event
+from fusionrec.data.detection.signal_columns import guess_event, guess_time
 from fusionrec.data.detection.toml_writer import quoted, value_text
 
 
@@ -139,6 +140,30 @@ def test_words_for_not_known():
     assert found("plan", [["none", "basic", "plus"][i % 3] for i in range(60)]).column.missing == ()
     bracketed = ["(nothing said)" if i % 5 == 0 else "abc"[i % 3] for i in range(60)]
     assert found("kind", bracketed).column.missing == ("(nothing said)",)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (lambda n: 1_700_000_000 + n, "s"),
+        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "s"),
+        (lambda n: 1_700_000_000_000 + n, "ms"),
+        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "ms"),
+        (lambda n: 1_700_000_000_000_000 + n, "us"),
+        (lambda n: 1_700_000_000_000_000_000 + n, "ns"),
+        (lambda n: f"2024-01-{1 + n % 28:02d}", "text"),
+        (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "text"),
+        (lambda n: f"{1 + n % 28:02d}/12/2024", "are not read"),
+        (lambda n: n + 20_240_000, "no time since 1970"),
+        (lambda n: f"{n}e300", "no time since 1970"),
+    ],
+)
+def test_units_of_times(value, said):
+    column = ColumnStats("date", [str(value(n)) for n in range(90)])
+    time = guess_time(column)
+    assert said in (time if isinstance(time, str) else time.settings["time_unit"])
+    if "." in column.values[0]:
+        assert guess_time(replace(column, name="worth")) is None
 
 
 def test_what_speaks_against_an_item_is_no_event():
