@@ -127,6 +127,8 @@ def test_exports_as_people_have_them(tmp_path: Path, make, rows, users, items, s
     assert found["interactions"] == rows | {"repeats": "last"}
     assert (found.get("users", {}), found.get("items", {})) == (users, items)
     assert [words for words in said if words not in text] == []
+    for table in (rows, users, items):
+        assert f'"{table.get("files")}": ' not in text, "what is used is not listed as unused"
     assert "Doe" not in text, "personal data is left out and not shown either"
 
 
