@@ -153,6 +153,22 @@ def test_parquet_with_types_of_its_own(tmp_path: Path):
     assert '"size": every row says "1.5"' in text
 
 
+def test_columns_that_another_file_describes_rows_that_repeat_an_id_and_many_columns(
+    tmp_path: Path,
+):
+    users, items = map(list, zip(*export_folders.pairs(), strict=True))
+    brands = [f"b{i % 5}" for i in items]
+    write(tmp_path / "log.csv", {"user": users, "item": items, "brand": brands})
+    things = [*range(50), *range(40)]
+    columns = {f"shelf{n}": ["ab"[i % 2] for i in things] for n in range(41)}
+    write(tmp_path / "things.csv", {"item": things, **columns})
+    found, text = described(tmp_path)
+    assert list(found.items.fields) == [*columns][:40]
+    assert '"shelf40": only the first 40 are taken' in text
+    assert '"brand": depends on the item, which another file describes' in text
+    assert "44% of the rows repeat one" in text
+
+
 HOSTILE = 'a "quoted" \\ name\u2028\x1b[31m\x01\u202e = 茶'
 
 
