@@ -169,6 +169,13 @@ def test_columns_that_another_file_describes_rows_that_repeat_an_id_and_many_col
     assert "44% of the rows repeat one" in text
 
 
+def test_the_title_is_the_text_with_a_name_for_it(tmp_path: Path):
+    export_folders.write_csv(tmp_path / "log.csv", ["user", "item"], export_folders.pairs())
+    rows = [(i, f"Motto {i} of amber", f"Thing {i % 45} of oak") for i in range(50)]
+    export_folders.write_csv(tmp_path / "items.csv", ["item", "motto", "name"], rows)
+    assert described(tmp_path)[0].items.title == "name"
+
+
 HOSTILE = 'a "quoted" \\ name\u2028\x1b[31m\x01\u202e = 茶'
 
 
