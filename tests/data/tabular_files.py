@@ -9,6 +9,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fusionrec.data.tabular.convert import Converted
+from fusionrec.data.tabular.findings import Finding
+from fusionrec.data.tabular.report import DatasetReport
+
 FORMATS = ("csv", "tsv", "jsonl", "parquet")
 PACKED = ("", ".gz", ".zst")
 FILES = [f"{f}{p}" for f in FORMATS for p in PACKED if f != "parquet" or not p]
@@ -35,6 +39,11 @@ def write(path: Path, columns: dict[str, list]) -> Path:
         content = pa.compress(content, codec="zstd", asbytes=True)
     path.write_bytes(content)
     return path
+
+
+def finding(made: Converted | DatasetReport, name: str) -> Finding:
+    """The finding of this name."""
+    return next(one for one in made.findings if one.name == name)
 
 
 def _cell(value: object, mark: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import tomllib
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tabular_files import write
 
 import export_folders
 from builders import Ended
@@ -31,108 +33,103 @@ def kinds(table) -> dict[str, str]:
     return {name: column.kind for name, column in table.fields.items()}
 
 
-def test_movielens_files(tmp_path: Path):
-    export_folders.movielens(tmp_path)
-    found, text = described(tmp_path)
-    rated = found.interactions
-    assert (rated.files, rated.user, rated.item) == ("ratings.csv", "userId", "movieId")
-    assert (rated.rating, rated.scale) == ("rating", (0.5, 5.0))
-    assert (rated.time, rated.time_unit, rated.repeats) == ("timestamp", "s", "last")
-    assert found.users.files == ""
-    assert (found.items.files, found.items.id, found.items.title) == (
-        "movies.csv", "movieId", "title"
-    )  # fmt: skip
-    assert kinds(found.items) == {"title": "text", "genres": "categories"}
-    assert found.items.fields["genres"].missing == ("(no genres listed)",)
-    assert (found.items.fields["genres"].separator, found.items.fields["genres"].filter) == (
-        "|", True
-    )  # fmt: skip
-    assert "half stars" in text
-    for unused in ("tags.csv", "links.csv"):
-        assert f'"{unused}": ' in text
+# fmt: off
+TITLE, NUMBER = {"title": {"kind": "text"}}, {"kind": "number", "filter": True}
+EXPORTS = [
+    (
+        export_folders.movielens,
+        {"files": "ratings.csv", "user": "userId", "item": "movieId", "rating": "rating",
+         "scale": [0.5, 5.0], "time": "timestamp", "time_unit": "s"},
+        {},
+        {"files": "movies.csv", "id": "movieId", "title": "title", "fields": TITLE | {"genres": {
+            "kind": "categories", "missing": ["(no genres listed)"], "filter": True}}},
+        ["half stars", '"tags.csv": ', '"links.csv": '],
+    ),
+    (
+        export_folders.orders,
+        {"files": "orders.csv", "user": "Customer", "item": "Article", "count": "Quantity",
+         "time": "Order date", "time_unit": "text"},
+        {"files": "orders.csv", "id": "Customer", "fields": {
+            "city": {"kind": "category", "column": "City"}}},
+        {"files": "orders.csv", "id": "Article", "title": "article_title", "fields": {
+            "article_title": {"kind": "text", "column": "Article title"},
+            "department": {"kind": "category", "column": "Department", "filter": True},
+            "price": NUMBER | {"column": "Price", "buckets": True}}},
+        ['"Customer Name": personal data', '"Order No"'],
+    ),
+    (
+        export_folders.books,
+        {"files": "Book-Ratings.csv", "user": "User-ID", "item": "ISBN", "rating": "Book-Rating",
+         "scale": [1.0, 10.0]},
+        {"files": "Users.csv", "id": "User-ID", "fields": {
+            "location": {"kind": "category", "column": "Location"},
+            "age": {"kind": "number", "column": "Age", "missing": ["NULL"], "buckets": True}}},
+        {"files": "Books.csv", "id": "ISBN", "title": "book_title", "fields": {
+            "book_title": {"kind": "text", "column": "Book-Title"},
+            "book_author": {"kind": "category", "column": "Book-Author", "filter": True},
+            "year_of_publication": NUMBER | {"column": "Year-Of-Publication"}}},
+        ["seems to mean that there is no rating", '"Image-URL-S": addresses of pages or pictures'],
+    ),
+    (  # ids that are the same numbers on both sides
+        export_folders.plain,
+        {"files": "log.csv", "user": "uid", "item": "iid", "rating": "score", "scale": [1.0, 5.0]},
+        {"files": "users.csv", "id": "id", "fields": {"gender": {"kind": "category"}}},
+        {"files": "things.csv", "id": "id", "title": "title", "fields": TITLE | {"year": NUMBER}},
+        ['"zip": personal data'],
+    ),
+    (  # numbers that are ids of something else
+        export_folders.visits,
+        {"files": "events.csv.gz", "user": "visitorid", "item": "itemid", "event": "event",
+         "events": {"view": 0.2, "addtocart": 0.5, "transaction": 1.0},
+         "time": "timestamp", "time_unit": "ms"},
+        {},
+        {},
+        ['"category_tree.csv": '],
+    ),
+    (
+        export_folders.reviews,
+        {"files": "reviews.jsonl", "user": "reviewerID", "item": "asin", "rating": "overall",
+         "scale": [1.0, 5.0], "time": "unixReviewTime", "time_unit": "s"},
+        {},
+        {"files": "meta.jsonl", "id": "asin", "title": "title", "fields": TITLE | {
+            "price": NUMBER, "brand": {"kind": "category", "filter": True}}},
+        ['"reviewerName": personal data', '"categories": lists within lists',
+         '"helpful": neither', '"related": objects within a row'],
+    ),
+    (
+        export_folders.shelves,
+        {"files": "შეფასებები.csv", "user": "მკითხველი", "item": "წიგნი", "rating": "შეფასება",
+         "scale": [1.0, 10.0], "time": "თარიღი", "time_unit": "text"},
+        {},
+        {"files": "წიგნები.csv", "id": "წიგნი", "title": "column_1", "fields": {
+            "column_1": {"kind": "text", "column": "სათაური", "label": "სათაური"},
+            "column_2": {"kind": "category", "column": "თემა", "filter": True, "label": "თემა"},
+            "column_3": NUMBER | {"column": "გვერდები", "label": "გვერდები"}}},
+        [],
+    ),
+    (  # names of files that differ in their digits
+        export_folders.months,
+        {"files": "log-*.csv", "user": "user_id", "item": "item_id", "event": "action",
+         "events": {"play": 1.0}, "time": "at", "time_unit": "text"},
+        {},
+        {},
+        ['left out, since not listed: "skip"'],
+    ),
+]
+# fmt: on
 
 
-def test_one_file_for_all(tmp_path: Path):
-    export_folders.orders(tmp_path)
-    found, text = described(tmp_path)
-    taken = found.interactions
-    assert (taken.user, taken.item, taken.count) == ("Customer", "Article", "Quantity")
-    assert (taken.time, taken.time_unit) == ("Order date", "text")
-    assert {found.users.files, found.items.files} == {"orders.csv"}
-    assert kinds(found.users) == {"city": "category"}
-    assert kinds(found.items) == {"article_title": "text", "department": "category",
-                                  "price": "number"}  # fmt: skip
-    assert found.items.title == "article_title"
-    assert found.items.fields["price"].buckets
-    assert '"Customer Name": personal data' in text
-    assert "Doe" not in text, "what is left out as personal data is not shown either"
-    assert '"Order No"' in text
-
-
-def test_semicolons_and_words_for_not_known(tmp_path: Path):
-    export_folders.books(tmp_path)
-    found, text = described(tmp_path)
-    assert (found.interactions.rating, found.interactions.scale) == ("Book-Rating", (1.0, 10.0))
-    assert "seems to mean that there is no rating" in text
-    assert found.users.fields["age"].missing == ("NULL",)
-    assert kinds(found.users) == {"location": "category", "age": "number"}
-    assert found.items.title == "book_title"
-    assert found.items.fields["book_title"].column == "Book-Title"
-    assert '"Image-URL-S": addresses of pages or pictures' in text
-
-
-def test_ids_that_are_the_same_numbers_on_both_sides(tmp_path: Path):
-    export_folders.plain(tmp_path)
-    found, text = described(tmp_path)
-    assert (found.interactions.user, found.interactions.item) == ("uid", "iid")
-    assert (found.interactions.rating, found.interactions.scale) == ("score", (1.0, 5.0))
-    assert (found.users.files, found.items.files) == ("users.csv", "things.csv")
-    assert '"zip": personal data' in text
-
-
-def test_events_and_numbers_that_are_ids_of_something_else(tmp_path: Path):
-    export_folders.visits(tmp_path)
-    found, text = described(tmp_path)
-    taken = found.interactions
-    assert (taken.files, taken.user, taken.item) == ("events.csv.gz", "visitorid", "itemid")
-    assert taken.event == "event"
-    assert taken.events["view"] < taken.events["addtocart"] < taken.events["transaction"] == 1
-    assert (taken.time, taken.time_unit) == ("timestamp", "ms")
-    assert (found.users.files, found.items.files) == ("", "")
-    assert '"category_tree.csv": ' in text
-
-
-def test_objects_and_texts_in_json_lines(tmp_path: Path):
-    export_folders.reviews(tmp_path)
-    found, text = described(tmp_path)
-    taken = found.interactions
-    assert (taken.user, taken.item) == ("reviewerID", "asin")
-    assert (taken.rating, taken.time) == ("overall", "unixReviewTime")
-    assert found.users.files == ""
-    assert kinds(found.items) == {"title": "text", "price": "number", "brand": "category"}
-    assert '"reviewerName": personal data' in text
-    assert '"categories": lists within lists' in text
-    assert '"helpful": neither' in text
-    assert '"related": objects within a row' in text
-
-
-def test_another_script_throughout(tmp_path: Path):
-    export_folders.shelves(tmp_path)
-    found, _ = described(tmp_path)
-    taken = found.interactions
-    assert (taken.user, taken.item, taken.rating) == ("მკითხველი", "წიგნი", "შეფასება")
-    assert taken.scale == (1.0, 10.0)
-    assert list(kinds(found.items).values()) == ["text", "category", "number"]
-    assert [c.column for c in found.items.fields.values()] == ["სათაური", "თემა", "გვერდები"]
-    assert [f.heading for f in found.schema.attributes("item")] == ["სათაური", "თემა", "გვერდები"]
-
-
-def test_files_that_differ_in_their_digits_are_one_table(tmp_path: Path):
-    export_folders.months(tmp_path)
-    found, text = described(tmp_path)
-    assert found.interactions.files == "log-*.csv"
-    assert found.interactions.events == {"play": 1.0}
-    assert 'left out, since not listed: "skip"' in text
+@pytest.mark.parametrize(("make", "rows", "users", "items", "said"), EXPORTS)
+def test_exports_as_people_have_them(tmp_path: Path, make, rows, users, items, said):
+    make(tmp_path)
+    _, text = described(tmp_path)
+    found = tomllib.loads((tmp_path / "fusionrec.toml").read_text(encoding="utf-8"))
+    assert found["interactions"] == rows | {"repeats": "last"}
+    assert (found.get("users", {}), found.get("items", {})) == (users, items)
+    assert [words for words in said if words not in text] == []
+    for table in (rows, users, items):
+        assert f'"{table.get("files")}": ' not in text, "what is used is not listed as unused"
+    assert "Doe" not in text, "personal data is left out and not shown either"
 
 
 def test_only_the_first_rows_are_looked_at_and_that_is_said(tmp_path: Path):
@@ -143,25 +140,40 @@ def test_only_the_first_rows_are_looked_at_and_that_is_said(tmp_path: Path):
 
 
 def test_parquet_with_types_of_its_own(tmp_path: Path):
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    rows = export_folders.pairs()
-    seconds = [1_700_000_000 + n for n in range(len(rows))]
-    table = {
-        "user": pa.array([u for u, _ in rows]),
-        "item": pa.array([i for _, i in rows]),
-        "when": pa.array(seconds, pa.timestamp("s")),
-    }
-    pq.write_table(pa.table(table), tmp_path / "log.parquet")
+    users, items = map(list, zip(*export_folders.pairs(), strict=True))
+    times = [datetime(2024, 5, 1, 12, 0, n % 60) for n in range(len(users))]
+    write(tmp_path / "log.parquet", {"user": users, "item": items, "when": times})
     tags = [["a", "b"] if i % 2 else ["c"] for i in range(50)]
-    things = {"item": pa.array(range(50)), "tags": pa.array(tags), "size": pa.array([1.5] * 50)}
-    pq.write_table(pa.table(things), tmp_path / "things.parquet")
+    things = {"item": list(range(50)), "tags": tags, "size": [1.5] * 50}
+    write(tmp_path / "things.parquet", things)
     found, text = described(tmp_path)
     assert (found.interactions.time, found.interactions.time_unit) == ("when", "text")
     assert found.schema.events
     assert kinds(found.items) == {"tags": "categories"}
     assert '"size": every row says "1.5"' in text
+
+
+def test_columns_that_another_file_describes_rows_that_repeat_an_id_and_many_columns(
+    tmp_path: Path,
+):
+    users, items = map(list, zip(*export_folders.pairs(), strict=True))
+    brands = [f"b{i % 5}" for i in items]
+    write(tmp_path / "log.csv", {"user": users, "item": items, "brand": brands})
+    things = [*range(50), *range(40)]
+    columns = {f"shelf{n}": ["ab"[i % 2] for i in things] for n in range(41)}
+    write(tmp_path / "things.csv", {"item": things, **columns})
+    found, text = described(tmp_path)
+    assert list(found.items.fields) == [*columns][:40]
+    assert '"shelf40": only the first 40 are taken' in text
+    assert '"brand": depends on the item, which another file describes' in text
+    assert "44% of the rows repeat one" in text
+
+
+def test_the_title_is_the_text_with_a_name_for_it(tmp_path: Path):
+    export_folders.write_csv(tmp_path / "log.csv", ["user", "item"], export_folders.pairs())
+    rows = [(i, f"Motto {i} of amber", f"Thing {i % 45} of oak") for i in range(50)]
+    export_folders.write_csv(tmp_path / "items.csv", ["item", "motto", "name"], rows)
+    assert described(tmp_path)[0].items.title == "name"
 
 
 HOSTILE = 'a "quoted" \\ name\u2028\x1b[31m\x01\u202e = 茶'
@@ -181,146 +193,57 @@ def test_hostile_names_and_values_stand_as_they_are_and_end_no_comment(tmp_path:
 
 def test_data_of_people_is_left_out_and_not_shown(tmp_path: Path):
     export_folders.write_csv(tmp_path / "log.csv", ["user_id", "item_id"], export_folders.pairs())
-    header = [
-        "user_id",
-        "contact",
-        "mobile",
-        "full_name",
-        "postcode",
-        "seen_from",
-        "about",
-        "birth date",
-        "plan",
-    ]
-    rows = [
-        (u, f"ada{u}@mail.example", f"+44 20 7946 {u:04d}", f"Ada {u} Byron", 10_000 + 13 * u,
-         f"10.0.0.{u}", f"I am number {u} and I like tea", f"19{50 + u}-02-03", "ab"[u % 2])
-        for u in range(40)
-    ]  # fmt: skip
-    export_folders.write_csv(tmp_path / "users.csv", header, rows)
+    columns = {
+        "user_id": lambda u: u,
+        "contact": lambda u: f"ada{u}@mail.example",
+        "mobile": lambda u: f"+44 20 7946 {u:04d}",
+        "full_name": lambda u: f"Ada {u} Byron",
+        "postcode": lambda u: 10_000 + 13 * u,
+        "seen_from": lambda u: f"10.0.0.{u}",
+        "about": lambda u: f"I am number {u} and I like tea",
+        "birth date": lambda u: f"19{50 + u}-02-03",
+        "plan": lambda u: "ab"[u % 2],
+    }
+    write(tmp_path / "users.csv", {name: list(map(of, range(40))) for name, of in columns.items()})
     found, text = described(tmp_path)
     assert kinds(found.users) == {"plan": "category"}
     for value in ("mail.example", "7946", "Byron", "10.0.0", "I am", "1951-"):
         assert value not in text
 
 
-@pytest.mark.parametrize(
-    ("values", "scale"),
-    [
-        ((0, 1), [0.0, 1.0]),
-        ((-1, 1), [-1.0, 1.0]),
-        ((1, 2, 3, 4, 5), [1.0, 5.0]),
-        ((0.5, 1, 4.5, 5), [0.5, 5.0]),
-        ((0, 1, 2, 3, 4, 5), [0.0, 5.0]),
-        ((1, 3, 7, 10), [1.0, 10.0]),
-        ((-1, 2, 3, 7, 10), [1.0, 10.0]),
-        ((0, 20, 55, 100), [0.0, 100.0]),
-        ((-9.5, 3.25, 9.75), [-10.0, 10.0]),
-        ((2.25, 4.75), [1.0, 5.0]),
-        ((3, 250), [3.0, 250.0]),
-    ],
-)
-def test_scales(tmp_path: Path, values, scale):
-    rows = [(u, i, values[(u + i) % len(values)]) for u, i in export_folders.pairs()]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "rating"], rows)
-    found, _ = described(tmp_path)
-    assert list(found.interactions.scale) == scale
+ITEMS_ALONE = "sku,brand\n" + "".join(f"{i},{i % 5}\n" for i in range(99))
+NO_HEADER = "".join(f"{n},{n + 1},x{n}\n" for n in range(9))
 
 
 @pytest.mark.parametrize(
-    ("made", "unit"),
+    ("file", "content", "words"),
     [
-        (lambda n: 1_700_000_000 + n, "s"),
-        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "s"),
-        (lambda n: 1_700_000_000_000 + n, "ms"),
-        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "ms"),
-        (lambda n: 1_700_000_000_000_000 + n, "us"),
-        (lambda n: 1_700_000_000_000_000_000 + n, "ns"),
-        (lambda n: f"2024-01-{1 + n % 28:02d}", "text"),
-        (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "text"),
-        (lambda n: f"{1 + n % 28:02d}/12/2024", None),
-        (lambda n: n + 20_240_000, None),
-        (lambda n: f"{n}e300", None),
+        ("", "", "there is no such folder"),
+        ("notes.txt", "x", "no CSV, TSV, JSON Lines or Parquet file; it holds notes.txt"),
+        ("a.csv", "user,item\n", "a.csv: it has a header and no rows"),
+        ("a.csv", "", "a.csv: the file is empty"),
+        ("a.csv", 'user,item\n1,"2\n', "line 2: a quote opens there"),
+        ("p.csv", ITEMS_ALONE, "Seen were p.csv (sku, brand)"),
+        ("rows.csv", NO_HEADER, "rows.csv seems to have no header line"),
     ],
 )
-def test_times(tmp_path: Path, made, unit):
-    rows = [(u, i, made(n)) for n, (u, i) in enumerate(export_folders.pairs())]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "date"], rows)
-    found, text = described(tmp_path)
-    if unit is None:
-        assert found.interactions.time == ""
-        assert '"date": ' in text, "why it is not used is said"
-    else:
-        assert (found.interactions.time, found.interactions.time_unit) == ("date", unit)
-
-
-def test_numbers_with_a_fraction_that_are_not_called_a_time_are_none(tmp_path: Path):
-    rows = [
-        (u, i, f"{1_700_000_000 + n / 8:.3f}") for n, (u, i) in enumerate(export_folders.pairs())
-    ]
-    export_folders.write_csv(tmp_path / "r.csv", ["user", "item", "worth"], rows)
-    found, _ = described(tmp_path)
-    assert found.interactions.time == ""
-
-
-@pytest.mark.parametrize("separator", ["|", ";", ",", "/"])
-def test_separators_of_several_categories(tmp_path: Path, separator):
-    export_folders.write_csv(tmp_path / "log.csv", ["user", "item"], export_folders.pairs())
-    words = ["ash", "oak wood", "elm", "fir"]
-    rows = [(i, separator.join({words[i % 4], words[i % 3]})) for i in range(50)]
-    export_folders.write_csv(tmp_path / "items.csv", ["item", "made_of"], rows)
-    found, _ = described(tmp_path)
-    column = found.items.fields["made_of"]
-    assert (column.kind, column.separator) == ("categories", separator)
-
-
-def nothing(folder: Path):
-    folder.rmdir()
-
-
-def other_files(folder: Path):
-    (folder / "notes.txt").write_text("nothing")
-
-
-def no_rows(folder: Path):
-    (folder / "a.csv").write_text("user,item\n")
-
-
-def empty(folder: Path):
-    (folder / "a.csv").touch()
-
-
-def items_alone(folder: Path):
-    export_folders.write_csv(folder / "p.csv", ["sku", "brand"], [(i, i % 5) for i in range(99)])
-
-
-@pytest.mark.parametrize(
-    ("make", "words"),
-    [
-        (nothing, "there is no such folder"),
-        (other_files, "no CSV, TSV, JSON Lines or Parquet file; it holds notes.txt"),
-        (no_rows, "a.csv: it has a header and no rows"),
-        (empty, "a.csv: the file is empty"),
-        (items_alone, "Seen were p.csv (sku, brand)"),
-    ],
-)
-def test_folders_of_which_nothing_can_be_made(tmp_path: Path, fusionrec, make, words):
+def test_folders_of_which_nothing_can_be_made(tmp_path: Path, file, content, words):
     folder = tmp_path / "given"
-    folder.mkdir()
-    make(folder)
-    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(folder))
+    if file:
+        folder.mkdir()
+        (folder / file).write_text(content)
+    with pytest.raises(DataError) as error:
+        infer_spec(folder)
+    assert words in error.value.message
+    assert error.value.hint
+
+
+def test_the_least_that_is_shown_is_enough(tmp_path: Path, fusionrec):
+    (tmp_path / "p.csv").write_text(ITEMS_ALONE)
+    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
     assert (ended.code, ended.out) == (1, "")
-    assert words in ended.err
-    assert "hint: " in ended.err
-    assert not (folder / "fusionrec.toml").exists()
-
-
-def test_the_least_that_is_shown_is_enough(tmp_path: Path):
-    items_alone(tmp_path)
-    with pytest.raises(DataError) as raised:
-        infer_spec(tmp_path)
-    _, _, least = str(raised.value.hint).partition("\n")
-    (tmp_path / "fusionrec.toml").write_text(least)
+    assert not (tmp_path / "fusionrec.toml").exists()
+    (tmp_path / "fusionrec.toml").write_text(ended.err.partition("hint: ")[2].partition("\n")[2])
     assert read_spec(tmp_path).interactions.user == "user_id"
 
 

@@ -1,45 +1,59 @@
-"""What ``fusionrec init`` makes of files that are not quite as they should be."""
+"""What ``fusionrec init`` makes, and warns, of files that are not quite as they should be."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from tabular_files import describe, write
 
-import export_folders
 from fusionrec.data.detection.infer import InferredSpec, infer_spec
 from fusionrec.data.detection.rating_scale import guess_scale
 from fusionrec.data.detection.toml_writer import toml_text
-from fusionrec.data.tabular.convert import convert
+from fusionrec.data.tabular.convert import Converted, convert
 from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
 
-FEW = [0.0] * 11 + [11.0] * 14
+ROWS = 600
+STARS = {"rating": [1, 2, 3, 4, 5]}
 
 
-def ratings(folder: Path, more: dict[str, list], rows: int = 400) -> InferredSpec:
-    """A guess of a file of users, items and what else is given."""
+def taken(folder: Path, more: dict[str, list], name: str = "taken.csv") -> InferredSpec:
+    """A guess of a file of users, items and other columns, whose values repeat."""
     draw = np.random.default_rng(3)
-    taken = {"user": draw.integers(40, size=rows), "item": draw.integers(30, size=rows)}
-    columns = {name: [f"{name}{n}" for n in numbers] for name, numbers in taken.items()} | more
-    export_folders.write_csv(
-        folder / "ratings.csv", list(columns), zip(*columns.values(), strict=True)
-    )
+    ids = {"user_id": draw.integers(40, size=ROWS), "item_id": draw.integers(1, 50, size=ROWS)}
+    columns = {name: numbers.tolist() for name, numbers in ids.items()}
+    write(folder / name, columns | {name: (one * ROWS)[:ROWS] for name, one in more.items()})
     return infer_spec(folder)
 
 
-def line(guessed: InferredSpec, key: str):
-    return next(one for one in guessed.interactions if one.key == key)
+def converted(folder: Path, guessed: InferredSpec) -> Converted:
+    (folder / "fusionrec.toml").write_text(toml_text(guessed))
+    return convert(read_spec(folder))
 
 
-def keys(guessed: InferredSpec) -> set[str]:
-    return {one.key for one in guessed.interactions}
+def said(guessed: InferredSpec) -> dict:
+    return {line.key: line.value for line in guessed.interactions}
+
+
+def reasons(guessed: InferredSpec, key: str) -> str:
+    return " ".join(next(line.why for line in guessed.interactions if line.key == key))
+
+
+def init_stderr(folder: Path, fusionrec) -> str:
+    ended = fusionrec(Workspace(folder / "home"), "init", str(folder), "--force")
+    assert ended.code == 0
+    return ended.err
 
 
 def many(low: int, high: int, rows: int = 15_514) -> np.ndarray:
     return np.resize(np.arange(low, high + 1, dtype=np.float64), rows)
+
+
+FEW = [0.0] * 11 + [11.0] * 14
 
 
 @pytest.mark.parametrize(
@@ -56,76 +70,130 @@ def many(low: int, high: int, rows: int = 15_514) -> np.ndarray:
         ("rating", [*many(1, 5), 0.0], (0, 5), 0),  # a rare zero is a rating
         ("rating", [*many(1, 9), 10.0], (1, 10), 0),  # and so is a rare ten
         ("rating", [1, 2, 3, 4, 5, 100], (0, 100), 0),  # too few to tell
+        ("rating", [0, 1], (0, 1), 0),
+        ("rating", [-1, 1], (-1, 1), 0),
+        ("rating", [0.5, 1, 4.5, 5], (0.5, 5), 0),
+        ("rating", [-1, 2, 3, 7, 10], (1, 10), 0),  # -1 means that there is none
+        ("rating", [-9.5, 3.25, 9.75], (-10, 10), 0),
+        ("rating", [2.25, 4.75], (1, 5), 0),
+        ("rating", [3, 250], (3, 250), 0),
     ],
 )
-def test_a_few_stray_numbers_do_not_widen_the_scale(name, numbers, scale, outside):
+def test_scales_which_a_few_stray_numbers_do_not_widen(name, numbers, scale, outside):
     low, high, notes = guess_scale(name, np.array(numbers, dtype=np.float64))
     assert (low, high) == scale
-    assert [f"{outside} of" in note for note in notes if "outside" in note] == [True] * (
-        outside > 0
-    )
+    assert [f"{outside} of" in one for one in notes if "outside" in one] == [True] * (outside > 0)
 
 
 def test_an_unreadable_file_is_reported_with_its_line(tmp_path, fusionrec):
-    ratings(tmp_path, {"rating": [n % 5 + 1 for n in range(400)]})
+    taken(tmp_path, STARS)
     rows = [f'{{"item": "item{n}", "title": "Song of {n}"}}' for n in range(30)]
     rows[7] = '{"item": "item7", "title": "Song'
     (tmp_path / "tracks.jsonl").write_text("\n".join(rows))
-    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
-    assert ended.code == 0
-    assert "warning: tracks.jsonl is not used: line 8: not JSON" in ended.err
-    assert "run init with --force" in ended.err
+    err = init_stderr(tmp_path, fusionrec)
+    assert "warning: tracks.jsonl is not used: line 8: not JSON" in err
+    assert "run init with --force" in err
     assert '"tracks.jsonl": line 8: not JSON' in (tmp_path / "fusionrec.toml").read_text()
 
 
 @pytest.mark.parametrize("made", [lambda n: f"2024-03-{n % 28 + 1:02d}", lambda n: 1.7e9 + n])
-@pytest.mark.parametrize(("lacking", "taken"), [(0, True), (20, True), (200, False)])
-def test_times_that_many_rows_lack_are_left_out(tmp_path, made, lacking, taken):
-    stars = [n % 5 + 1 for n in range(400)]
-    dates = ["" if n < lacking else made(n) for n in range(400)]
-    guessed = ratings(tmp_path, {"rating": stars, "Date": dates})
-    assert ("time" in keys(guessed)) == taken
-    says = " ".join(line(guessed, "time").why) if taken else guessed.left_out["Date"]
-    assert (f"{lacking} of the 400 rows read have none" in says) == (lacking > 0)
-
-
-def test_rows_without_a_time_are_kept_where_times_are_left_out(tmp_path):
-    guessed = ratings(tmp_path, {"rating": [1, 2, 3, 4] * 100, "Date": ["", "2024-03-01"] * 200})
-    (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
-    found = convert(read_spec(tmp_path)).findings
-    assert not [one for one in found if one.name == "time_empty"]
+@pytest.mark.parametrize(("lacking", "used"), [(0, True), (20, True), (200, False)])
+def test_times_that_many_rows_lack_are_left_out(tmp_path, made, lacking, used):
+    dates = ["" if n < lacking else made(n) for n in range(ROWS)]
+    guessed = taken(tmp_path, STARS | {"Date": dates})
+    assert ("time" in said(guessed)) == used
+    why = reasons(guessed, "time") if used else guessed.left_out["Date"]
+    assert (f"{lacking} of the 600 rows read have none" in why) == (lacking > 0)
+    lost = {one.name: one.count for one in converted(tmp_path, guessed).findings}
+    assert lost.get("time_empty", 0) == lacking * used
 
 
 def test_decimal_commas_are_read_and_reported(tmp_path):
-    guessed = ratings(tmp_path, {"rating": ["3,5", "4", "0,5", "5,0"] * 100})
-    assert (line(guessed, "rating").value, line(guessed, "scale").value) == ("rating", [0.5, 5.0])
-    assert "in 300 rows with a decimal comma" in " ".join(line(guessed, "rating").why)
-    (tmp_path / "fusionrec.toml").write_text(toml_text(guessed))
-    found = convert(read_spec(tmp_path))
+    guessed = taken(tmp_path, {"rating": ["3,5", "4", "0,5", "5,0"]})
+    assert (said(guessed)["rating"], said(guessed)["scale"]) == ("rating", [0.5, 5.0])
+    assert "in 450 rows with a decimal comma" in reasons(guessed, "rating")
+    found = converted(tmp_path, guessed)
     assert set(found.rating.tolist()) <= {3.5, 4.0, 0.5, 5.0}
     findings = {one.name: one for one in found.findings}
-    assert (findings["rating_comma"].count, findings["rating_comma"].left_out) == (300, False)
+    assert (findings["rating_comma"].count, findings["rating_comma"].left_out) == (450, False)
+
+
+ZONED = ["2024-04-15 10:00:00 +08:00"] + [f"2024-04-{n} 10:00:00" for n in range(11, 16)]
 
 
 @pytest.mark.parametrize(
-    ("values", "why"),
+    ("name", "values", "why"),
     [
-        (["5"], "every rating is 5"),
-        (["4", "3", "2/5"], '33% of its values are no numbers, such as "2/5"'),
+        ("rating", [5], "every rating is 5"),
+        ("rating", ["4", "3", "2/5"], '33% of its values are no numbers, such as "2/5"'),
+        (
+            "plays",
+            [-1, *range(1, 20)],
+            'a count: 30 of its 600 values are no whole numbers from 0 on, such as "-1"',
+        ),
+        ("plays", [1.5, *range(1, 20)], 'such as "1.5"'),
+        ("Quantity", ["two", 1, 2, 3], 'such as "two"'),
+        ("date", ZONED, "the time: 100 of its 600 values are no dates"),
+        ("noted", ZONED, 'such as "2024-04-15 10:00:00 +08:00"'),
+        ("date", ["15.04.2024", "16.04.2024"], "the time: dates such as"),
+        ("ts", ["soon", *[1.7e9 + n / 2 for n in range(9)]], 'no numbers, such as "soon"'),
     ],
 )
-def test_init_says_why_a_column_of_that_name_is_no_rating(tmp_path, fusionrec, values, why):
-    guessed = ratings(tmp_path, {"rating": (values * 400)[:400]})
-    assert "rating" not in keys(guessed)
-    assert why in guessed.left_out["rating"]
-    ended = fusionrec(Workspace(tmp_path / "home"), "init", str(tmp_path))
-    assert f"warning: rating is not taken for a rating: {guessed.left_out['rating']}" in ended.err
+def test_init_says_why_a_column_is_no_rating_count_or_time(tmp_path, fusionrec, name, values, why):
+    guessed = taken(tmp_path, {name: values})
+    assert said(guessed).keys() == {"files", "user", "item", "repeats"}
+    err = init_stderr(tmp_path, fusionrec)
+    assert f"warning: {name} is not taken for " in err
+    assert why in err
+    assert guessed.left_out[name] in err
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"plays": [1]},
+        {"plays": [-1, 1, 2], **STARS},
+        {"date": ["15.04.2024", "16.04.2024"], "time": [1_700_000_000 + n for n in range(60)]},
+        {"remark": ["a", "b", "c"]},
+    ],
+)
+def test_no_warning_where_nothing_is_lost(tmp_path, more):
+    assert taken(tmp_path, more).doubts == ()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "jsonl"])
+def test_true_and_false_are_thumbs(tmp_path, ending):
+    guessed = taken(tmp_path, {"liked": [True, False, False]}, f"taken.{ending}")
+    assert (said(guessed)["rating"], said(guessed)["scale"]) == ("liked", [0.0, 1.0])
+    assert "event" not in said(guessed)
+    assert set(converted(tmp_path, guessed).rating.tolist()) == {0.0, 1.0}
+
+
+def test_true_and_false_of_what_was_done_is_an_event(tmp_path):
+    guessed = taken(tmp_path, {"purchased": [True, False, False]}, "taken.parquet")
+    assert (said(guessed)["event"], said(guessed)["events"]) == ("purchased", {"true": 1.0})
 
 
 def test_dates_that_are_said_to_be_numbers_hint_at_the_unit(tmp_path):
-    ratings(tmp_path, {"rating": [1, 2] * 200, "Date": ["2024-03-01 10:00:00"] * 400})
-    said = 'files = "ratings.csv"\nuser = "user"\nitem = "item"\ntime = "Date"'
-    (tmp_path / "fusionrec.toml").write_text(f"[interactions]\n{said}\n")
-    with pytest.raises(DataError, match="400 of 400 times are dates") as error:
+    taken(tmp_path, {"Date": ["2024-03-01 10:00:00"]})
+    describe(tmp_path, "taken.csv", user="user_id", item="item_id", time="Date")
+    with pytest.raises(DataError, match="600 of 600 times are dates") as error:
         convert(read_spec(tmp_path))
     assert error.value.hint == 'set time_unit = "text"'
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_init_warns_of_an_index_that_was_not_written(tmp_path, fusionrec, written):
+    ids = pd.Index(list(range(49, 0, -1))) if written else pd.RangeIndex(1, 50)
+    items = pd.DataFrame({"genre": (["a", "b", "c"] * 49)[:49]}, index=ids.rename("item_id"))
+    items.to_parquet(tmp_path / "items.parquet")
+    guessed, err = taken(tmp_path, STARS), init_stderr(tmp_path, fusionrec)
+    if written:
+        assert guessed.items is not None
+        assert "warning:" not in err
+        return
+    index = 'its index, "item_id", was not written as a column: call reset_index()'
+    why = guessed.unused["items.parquet"]
+    assert why.startswith("none of its columns has the ids of users or items in taken.csv; its")
+    assert index in why
+    assert f"warning: items.parquet is not used: {index}" in err

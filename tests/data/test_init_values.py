@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.attributes import Attribute, guess_attribute
+from fusionrec.data.detection.attributes import guess_attribute
 from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
-from fusionrec.data.detection.signal_columns import guess_event
+from fusionrec.data.detection.signal_columns import guess_event, guess_time
 from fusionrec.data.detection.toml_writer import quoted, value_text
 
 
@@ -81,21 +82,27 @@ def found(name, values, side="item"):
     return guess_attribute(ColumnStats(name, values), side)
 
 
-def kind(name, values, side="item"):
-    made = found(name, values, side)
-    return made.column.kind if isinstance(made, Attribute) else made
+TITLES = ("name", "书名", "标题", "名称", "片名", "题名", "商品名称", "曲名", "название")
 
 
-def test_kinds_of_columns():
-    n = range(60)
-    assert kind("colour", [["red", "blue", "green"][i % 3] for i in n]) == "category"
-    assert kind("in_stock", ["01"[i % 2] for i in n]) == "category"
-    assert kind("shelf_code", [str(7 + i % 4) for i in n]) == "category"
-    assert kind("pages", [str(100 + i) for i in n]) == "number"
-    assert kind("year", [str(1990 + i % 9) for i in n]) == "number"
-    assert kind("name", [f"Alpha{i}" for i in n]) == "text"
-    assert kind("summary", [f"A long tale of {i} days and nights" for i in n]) == "text"
-    assert kind("tags", [["a", "b"] if i % 2 else ["c"] for i in n]) == "categories"
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("colour", lambda i: ["red", "blue", "green"][i % 3], "category"),
+        ("in_stock", lambda i: "01"[i % 2], "category"),
+        ("shelf_code", lambda i: str(7 + i % 4), "category"),
+        ("shelf_id", lambda i: str(7 + i % 20), "category"),  # codes that repeat
+        ("pages", lambda i: str(100 + i), "number"),
+        ("year", lambda i: str(1990 + i % 9), "number"),
+        *((name, lambda i: f"Alpha{i}", "text") for name in TITLES),
+        ("summary", lambda i: f"A long tale of {i} days and nights", "text"),
+        ("wood", lambda i: f"{'ab'[i % 2]}{chr(97 + i % 40 // 2)}", "category"),
+        ("phrase", lambda i: f"dark {'ab'[i % 2]}{chr(97 + i % 40 // 2)}", "text"),
+        ("tags", lambda i: ["a", "b"] if i % 2 else ["c"], "categories"),
+    ],
+)
+def test_kinds_of_columns(name, value, kind):
+    assert found(name, [value(i) for i in range(60)]).column.kind == kind
 
 
 def test_buckets_are_for_skewed_numbers():
@@ -110,14 +117,21 @@ def test_buckets_are_for_skewed_numbers():
         ("a", ["x"] * 9, 'every row says "x"'),
         ("hash", [f"f{i:06x}" for i in range(60)], "a code"),
         ("ean", [str(4_000_000_000_000 + 7 * i) for i in range(60)], "a code"),
+        ("shelf_id", [str(i) for i in range(60)], "a code"),
         ("made", [f"20{i:02d}-01-02" for i in range(10, 60)], "dates are not read"),
+        ("made_at", [str(1_700_000_000 + 60 * (i % 20)) for i in range(60)], "dates are not read"),
+        (
+            "word",
+            [f"abc{'defgh'[i % 5]}{'ijklm'[i // 5 % 5]}{'no'[i // 25 % 2]}" for i in range(50)],
+            "different word",
+        ),
         ("price", [f"$ {i},50" for i in range(60)], "other signs"),
         ("tags", [f"['a', 'b{i % 3}']" for i in range(60)], "as text"),
         ("cover", [f"covers/{i}.jpg" for i in range(60)], "pictures"),
     ],
 )
 def test_columns_that_are_left_out(name, values, why):
-    assert why in kind(name, values)
+    assert why in found(name, values)
 
 
 def test_words_for_not_known():
@@ -126,6 +140,30 @@ def test_words_for_not_known():
     assert found("plan", [["none", "basic", "plus"][i % 3] for i in range(60)]).column.missing == ()
     bracketed = ["(nothing said)" if i % 5 == 0 else "abc"[i % 3] for i in range(60)]
     assert found("kind", bracketed).column.missing == ("(nothing said)",)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (lambda n: 1_700_000_000 + n, "s"),
+        (lambda n: f"{1_700_000_000 + n / 8:.3f}", "s"),
+        (lambda n: 1_700_000_000_000 + n, "ms"),
+        (lambda n: f"{1_700_000_000_000 + n / 8:.3f}", "ms"),
+        (lambda n: 1_700_000_000_000_000 + n, "us"),
+        (lambda n: 1_700_000_000_000_000_000 + n, "ns"),
+        (lambda n: f"2024-01-{1 + n % 28:02d}", "text"),
+        (lambda n: f"2024-01-{1 + n % 28:02d}T10:00:00+02:00", "text"),
+        (lambda n: f"{1 + n % 28:02d}/12/2024", "are not read"),
+        (lambda n: n + 20_240_000, "no time since 1970"),
+        (lambda n: f"{n}e300", "no time since 1970"),
+    ],
+)
+def test_units_of_times(value, said):
+    column = ColumnStats("date", [str(value(n)) for n in range(90)])
+    time = guess_time(column)
+    assert said in (time if isinstance(time, str) else time.settings["time_unit"])
+    if "." in column.values[0]:
+        assert guess_time(replace(column, name="worth")) is None
 
 
 def test_what_speaks_against_an_item_is_no_event():
@@ -152,26 +190,23 @@ def test_what_is_shown_is_one_line_and_short():
     assert len(shown("x" * 999)) == 42
 
 
-def column(name, values):
-    made = found(name, values)
-    return (made.column.kind, made.column.separator) if isinstance(made, Attribute) else made
-
-
-def test_a_space_may_follow_a_separator():
-    shelves = ["fiction; crime", "fiction; love", "crime; love", "poetry; love", "essays; crime"]
-    assert column("shelves", shelves * 9) == ("categories", ";")
+WORDS = ["ash", "oak wood", "elm", "fir"]
 
 
 @pytest.mark.parametrize(
-    "names",
+    ("values", "separator"),
     [
-        ["Woolf, B.", "Woolf, V.", "Stein, G. M.", "Stein, B.", "Plato", "Mann, V."],
-        ["Woolf, Virginia", "Woolf, Leonard", "Mann, Erika", "Mann, Klaus", "Stein, Leonard"],
+        *(([f"{WORDS[i % 4]}{s}{WORDS[i % 3]}" for i in range(50)], s) for s in "|;,/"),
+        (["fiction; crime", "fiction; love", "crime; love", "poetry; love", "essays; crime"], ";"),
+        (["S,M", "M,L", "S,M,L", "L", "M"], ","),
+        (["Woolf, B.", "Woolf, V.", "Stein, G. M.", "Stein, B.", "Plato", "Mann, V."], None),
+        (
+            ["Woolf, Virginia", "Woolf, Leonard", "Mann, Erika", "Mann, Klaus", "Stein, Leonard"],
+            None,
+        ),
     ],
 )
-def test_a_comma_within_names_separates_nothing(names):
-    assert column("author", names * 9)[0] == "category"
-
-
-def test_letters_with_commas_between_are_lists():
-    assert column("sizes", ["S,M", "M,L", "S,M,L", "L", "M"] * 9) == ("categories", ",")
+def test_separators_of_several_categories_and_commas_within_names(values, separator):
+    column = found("made_of", values * 9).column
+    assert column.kind == ("categories" if separator else "category")
+    assert separator in (None, column.separator)

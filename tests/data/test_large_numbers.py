@@ -11,57 +11,41 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tabular_files import describe, finding, write
 
-from export_folders import write_csv, write_lines
-from fusionrec.data.catalog import load
 from fusionrec.data.dataframes import read_frames
 from fusionrec.data.schema import Field
+from fusionrec.data.tabular.convert import Converted, convert
+from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import ConfigError, DataError
 from fusionrec.features.vocabulary import learn, standardise
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")
 
 BEYOND = ("1e39", "1e308", "-1e39", "9" * 400, "1e400", "inf", "-inf", "nan")
-TOML = """name = "plays"
-[interactions]
-files = "log.{ending}"
-user = "user"
-item = "item"
-{value}
-"""
-RATED = 'rating = "value"\nscale = [1, 5]'
+COUNT, RATING = {"count": "n"}, {"rating": "n", "scale": [1, 5]}
 
 
-def folder(base: Path, values: list, value: str, ending: str = "csv") -> Path:
-    """Who took what, with these values; each row another pair."""
-    rows = [(f"u{n % 4}", f"i{n}", one) for n, one in enumerate(values)]
-    if ending == "csv":
-        write_csv(base / "log.csv", ["user", "item", "value"], rows)
-    else:
-        write_lines(
-            base / "log.jsonl",
-            (dict(zip(("user", "item", "value"), row, strict=True)) for row in rows),
-        )
-    (base / "fusionrec.toml").write_text(TOML.format(ending=ending, value=value))
-    return base
+def converted(folder: Path, values: list, keys: dict, name: str = "log.csv", tables: str = ""):
+    """Each row is of another item; ``keys`` say what the values are."""
+    items = [f"i{n}" for n in range(len(values))]
+    write(folder / name, {"u": ["a", *items[1:]], "i": items, "n": values})
+    return convert(read_spec(describe(folder, name, user="u", item="i", tables=tables, **keys)))
 
 
-@pytest.mark.parametrize("value", ['count = "value"', RATED])
-@pytest.mark.parametrize("odd", BEYOND)
-def test_a_row_with_a_value_beyond_all_is_left_out(tmp_path, value, odd):
-    base = folder(tmp_path / "data", [1, 2, 3, odd, 4, 5], value)
-    data = load(str(base), tmp_path / "home")
-    assert data.items.ids == ["i0", "i1", "i2", "i4", "i5"]
-    [said] = [one for one in data.repairs if "left out" in one]
-    assert "row 4" in said or "no count" in said or "no rating" in said
-    assert ": 1" in said
-
-
-@pytest.mark.parametrize("odd", [1e39, 1e308, -1e39, 10**30 * 10**20, 10**400])
-def test_the_same_in_json(tmp_path, odd):
-    base = folder(tmp_path / "data", [1, 2, 3, odd, 4, 5], 'count = "value"', "jsonl")
-    data = load(str(base), tmp_path / "home")
-    assert data.items.ids == ["i0", "i1", "i2", "i4", "i5"]
+@pytest.mark.parametrize(
+    ("odd", "keys", "name"),
+    [
+        *((odd, keys, "log.csv") for odd in BEYOND for keys in (COUNT, RATING)),
+        *((odd, COUNT, "log.jsonl") for odd in (1e39, 1e308, -1e39, 10**50, 10**400)),
+    ],
+)
+def test_a_row_with_a_value_beyond_all_is_left_out(tmp_path, odd, keys, name):
+    made: Converted = converted(tmp_path, [1, 2, 3, odd, 4, 5], keys, name)
+    assert made.items.ids == ["i0", "i1", "i2", "i4", "i5"]
+    [one] = [one for one in made.findings if one.left_out]
+    assert (one.count, one.name) in ((1, "rating_unfit"), (1, "rating_empty"))
+    assert "row 4" in one.example
 
 
 @pytest.mark.parametrize("odd", [1e39, 1e308, -1e308, math.inf, -math.inf])
@@ -82,33 +66,25 @@ def test_whole_numbers_beyond_64_bits_in_a_frame_are_refused():
 
 
 def test_a_scale_beyond_what_is_kept_is_refused(tmp_path):
-    base = folder(tmp_path / "data", [1, 2, 3], 'rating = "value"\nscale = [1, 1e39]')
     with pytest.raises(ConfigError, match="scale must be"):
-        load(str(base), tmp_path / "home")
+        converted(tmp_path, [1, 2, 3], RATING | {"scale": [1, 1e39]})
 
 
 def test_a_time_beyond_all_is_none(tmp_path):
-    base = tmp_path / "data"
     times = [1_700_000_000, "1e39", "9" * 400, "-1e308", "inf", 1_700_000_060]
-    rows = [(f"u{n % 2}", f"i{n}", time) for n, time in enumerate(times)]
-    write_csv(base / "log.csv", ["user", "item", "value"], rows)
-    (base / "fusionrec.toml").write_text(TOML.format(ending="csv", value='time = "value"'))
-    data = load(str(base), tmp_path / "home")
-    assert data.time.tolist() == [1_700_000_000, 1_700_000_060]
-    assert any("left out for a time that is none" in one and ": 4" in one for one in data.repairs)
+    made = converted(tmp_path, times, {"time": "n"})
+    assert made.time.tolist() == [1_700_000_000, 1_700_000_060]
+    assert finding(made, "time_unfit").count == 4
 
 
 def test_a_large_number_of_an_item_stays_a_float(tmp_path):
-    base = folder(tmp_path / "data", [1, 2, 3, 4], 'count = "value"')
     prices = ["1e20", "100000000000000000000", "18446744073709551616", "9" * 400]
-    write_csv(base / "items.csv", ["item", "price"], [(f"i{n}", p) for n, p in enumerate(prices)])
-    with (base / "fusionrec.toml").open("a") as file:
-        file.write('[items]\nfiles = "items.csv"\nid = "item"\n')
-        file.write('[items.fields.price]\nkind = "number"\n')
-    data = load(str(base), tmp_path / "home")
-    assert list(data.items.columns["price"][:3]) == [1e20, 1e20, 2.0**64]
-    assert math.isnan(data.items.columns["price"][3])
-    assert json.loads(json.dumps(data.items.columns["price"][0])) == 1e20
+    write(tmp_path / "items.csv", {"i": ["i0", "i1", "i2", "i3"], "price": prices})
+    table = '[items]\nfiles = "items.csv"\nid = "i"\n[items.fields.price]\nkind = "number"'
+    [*known, last] = converted(tmp_path, [1] * 4, COUNT, tables=table).items.columns["price"]
+    assert known == [1e20, 1e20, 2.0**64]
+    assert math.isnan(last)
+    assert json.loads(json.dumps(known[0])) == 1e20
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 from tabular_files import describe
 
-from fusionrec.data.detection.infer import infer_spec
 from fusionrec.data.tabular.convert import convert
 from fusionrec.data.tabular.readers import delimited
 from fusionrec.data.tabular.readers.files import open_source, sample
@@ -63,12 +62,6 @@ def test_values_of_a_few_lines_are_fine(tmp_path, end):
     (batch,) = open_source(path).batches(on_finding=lambda *found: on_finding.append(found))
     assert batch.column("b").to_pylist() == ["x\ny", 'the "end\nthe end']
     assert [count for _, count, *_ in on_finding] == [0]
-
-
-def test_init_says_which_line_to_mend(tmp_path):
-    table(tmp_path / "r.csv", {701: '"oops'})
-    with pytest.raises(DataError, match="line 701: a quote opens there"):
-        infer_spec(tmp_path)
 
 
 def test_a_column_that_nobody_asks_for_need_not_be_utf_8(tmp_path):

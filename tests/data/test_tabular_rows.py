@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from tabular_files import FILES, RATED, describe, write
+from tabular_files import FILES, RATED, describe, finding, write
 
 from fusionrec.data.tabular.casting import numbers, seconds
 from fusionrec.data.tabular.convert import convert, count_weights
@@ -21,18 +21,10 @@ def converted(folder, columns, name="rows.csv", **keys):
     return convert(read_spec(describe(folder, name, **keys)), now=NOW)
 
 
-def found(made, name: str):
-    return next(finding for finding in made.findings if finding.name == name)
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_ratings_and_times_of_every_format(tmp_path, name):
-    columns = {
-        "t": ["1600000003", "1600000002", "1600000001"],
-        "u": ["b", "a", "b"],
-        "i": ["x", "x", "y, z"],
-        "r": ["1", "2.5", "5"],
-    }
+    times = ["1600000003", "1600000002", "1600000001"]
+    columns = {"t": times, "u": list("bab"), "i": ["x", "x", "y, z"], "r": ["1", "2.5", "5"]}
     made = converted(tmp_path, columns, f"rows.{name}", **RATED)
     assert (made.users.ids, made.items.ids) == (["b", "a"], ["x", "y, z"])
     assert made.user.tolist() == [0, 1, 0]
@@ -64,7 +56,7 @@ def test_ids_stay_as_they_are_and_near_duplicates_are_reported(tmp_path):
     ids = ["A1", "a1", " a1", "B", "1.0", "1", "ß"]
     made = converted(tmp_path, {"u": ids, "i": ["x"] * 7, "r": ["3"] * 6 + ["4"]})
     assert made.users.ids == ids
-    near = found(made, "users_near")
+    near = finding(made, "users_near")
     assert (near.count, near.example) == (2, "'A1' and 'a1', 'A1' and ' a1'")
 
 
@@ -73,8 +65,8 @@ def test_ids_that_are_none_are_left_out_and_counted(tmp_path):
     items = ["x"] * 7 + [""]
     made = converted(tmp_path, {"u": users, "i": items, "r": ["3"] * 7 + ["4"]})
     assert made.users.ids == ["a", "d" * 500]  # not e, whose item has none
-    assert (found(made, "user_empty").count, found(made, "item_empty").count) == (3, 1)
-    unfit = found(made, "user_unfit")
+    assert (finding(made, "user_empty").count, finding(made, "item_empty").count) == (3, 1)
+    unfit = finding(made, "user_unfit")
     assert (unfit.count, unfit.left_out) == (2, True)
     assert unfit.example == "rows.csv, row 4, 'b\\x07'"
 
@@ -84,18 +76,23 @@ def test_ratings_that_are_none_are_left_out_and_counted(tmp_path):
     columns = {"u": [str(n) for n in range(12)], "i": ["x"] * 12, "r": ratings}
     made = converted(tmp_path, columns)
     assert made.rating.tolist() == [5, 3, 2, 1]
-    assert found(made, "rating_empty").count == 1
-    unfit = found(made, "rating_unfit")
+    assert finding(made, "rating_empty").count == 1
+    unfit = finding(made, "rating_unfit")
     assert (unfit.count, unfit.example) == (7, "rows.csv, row 3, '5.1'")
     assert made.rows == len(made.user) + sum(one.count for one in made.findings if one.left_out)
 
 
-def test_nothing_left_is_an_error_that_says_why(tmp_path):
-    with pytest.raises(DataError, match=r"none of 2 interactions.*no number of 1 to 5: 2") as error:
-        converted(tmp_path, {"u": ["a", "b"], "i": ["x", "y"], "r": ["9", "10"]})
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"u": list("ab"), "i": list("xy"), "r": ["9", "10"]}, "none of 2 .*number of 1 to 5: 2"),
+        ({"u": [], "i": [], "r": []}, "header alone"),
+    ],
+)
+def test_nothing_left_is_an_error_that_says_why(tmp_path, columns, said):
+    with pytest.raises(DataError, match=said) as error:
+        converted(tmp_path, columns)
     assert "scale" in error.value.hint
-    with pytest.raises(DataError, match="header alone"):
-        converted(tmp_path, {"u": [], "i": [], "r": []})
 
 
 def test_counts_weigh_by_their_logarithm(tmp_path):
@@ -103,7 +100,7 @@ def test_counts_weigh_by_their_logarithm(tmp_path):
     columns = {"u": [str(n) for n in range(8)], "i": ["x"] * 8, "n": counts}
     made = converted(tmp_path, columns, **UNRATED, count="n")
     assert len(made.rating) == 4
-    assert (found(made, "rating_unfit").count, found(made, "rating_empty").count) == (3, 1)
+    assert (finding(made, "rating_unfit").count, finding(made, "rating_empty").count) == (3, 1)
     assert made.rating[1] == pytest.approx(2 * made.rating[0])
     assert made.rating[2] == pytest.approx(3 * made.rating[0])
     assert made.rating[3] == 1
@@ -113,11 +110,8 @@ def test_counts_weigh_by_their_logarithm(tmp_path):
 
 
 def test_events_weigh_what_is_said_and_others_are_left_out(tmp_path):
-    columns = {
-        "u": ["a", "b", "c", "d", "e"],
-        "i": ["x"] * 5,
-        "e": ["view", "buy", "refund", "view", None],
-    }
+    kinds = ["view", "buy", "refund", "view", None]
+    columns = {"u": list("abcde"), "i": ["x"] * 5, "e": kinds}
     made = converted(tmp_path, columns, **UNRATED, event="e")
     assert made.rating.tolist() == [1, 1, 1, 1]
     text = "events = {view = 0.25, buy = 1}"
@@ -126,8 +120,8 @@ def test_events_weigh_what_is_said_and_others_are_left_out(tmp_path):
     made = convert(read_spec(toml))
     assert made.rating.tolist() == [0.25, 1, 0.25]
     assert made.kinds == {"view": 2, "buy": 1, "refund": 1}
-    assert found(made, "event_other").count == found(made, "event_empty").count == 1
-    assert "row 3, 'refund'" in found(made, "event_other").example
+    assert finding(made, "event_other").count == finding(made, "event_empty").count == 1
+    assert "row 3, 'refund'" in finding(made, "event_other").example
 
 
 def test_rows_that_say_nothing_more_weigh_1(tmp_path):
@@ -140,48 +134,36 @@ def test_rows_that_say_nothing_more_weigh_1(tmp_path):
     ("repeats", "rows"), [("last", [1, 4]), ("first", [1, 3]), ("keep", [0, 1, 2, 3, 4])]
 )
 def test_of_repeats_one_stays_by_its_time(tmp_path, repeats, rows):
-    columns = {
-        "u": ["a", "b", "a", "a", "a"],
-        "i": ["x", "x", "x", "x", "x"],
-        "r": ["1", "2", "3", "4", "5"],
-        "t": ["12", "11", "12", "11", "13"],
-    }
+    times = ["12", "11", "12", "11", "13"]
+    columns = {"u": list("abaaa"), "i": list("xxxxx"), "r": list("12345"), "t": times}
     made = converted(tmp_path, columns, **RATED, repeats=repeats)
     assert made.rating.tolist() == [float(columns["r"][row]) for row in rows]
     assert made.time.tolist() == [int(columns["t"][row]) for row in rows]
     if repeats != "keep":
-        assert found(made, "repeated").count == 3
+        assert finding(made, "repeated").count == 3
 
 
 @pytest.mark.parametrize(("repeats", "time"), [("last", [9, 2]), ("first", [1, 2])])
 def test_of_repeated_events_the_strongest_counts(tmp_path, repeats, time):
-    columns = {
-        "u": ["a", "a", "b", "a"],
-        "i": ["x", "x", "x", "x"],
-        "n": ["1", "7", "3", "3"],
-        "t": ["1", "3", "2", "9"],
-    }
+    columns = {"u": list("aaba"), "i": list("xxxx"), "n": list("1733"), "t": list("1329")}
     made = converted(tmp_path, columns, **UNRATED, count="n", time="t", repeats=repeats)
     assert sorted(made.time.tolist()) == sorted(time)
     weights = dict(zip(made.time.tolist(), made.rating.tolist(), strict=True))
     assert weights[2] < weights[time[0]] == 1
 
 
-@pytest.mark.parametrize(
-    ("unit", "zeros"), [("s", ""), ("ms", "0" * 3), ("us", "0" * 6), ("ns", "0" * 9)]
-)
-def test_units_of_times(tmp_path, unit, zeros):
-    columns = {"u": ["a", "b"], "i": ["x", "x"], "r": ["1", "2"]}
-    columns["t"] = [f"1600000000{zeros}", f"-1{zeros}"]
+@pytest.mark.parametrize(("unit", "digits"), [("s", 0), ("ms", 3), ("us", 6), ("ns", 9)])
+def test_units_of_times(tmp_path, unit, digits):
+    times = [f"1600000000{'0' * digits}", f"-1{'0' * digits}"]
+    columns = {"u": ["a", "b"], "i": ["x", "x"], "r": ["1", "2"], "t": times}
     made = converted(tmp_path, columns, **RATED, time_unit=unit)
     assert made.time.tolist() == [1_600_000_000, -1]
 
 
-@pytest.mark.parametrize(("unit", "finer"), [("s", "ms"), ("ms", "us")])
-def test_times_of_another_unit_are_refused_with_it(tmp_path, unit, finer):
-    factor = {"s": 1_000, "ms": 1_000_000}[unit]
-    columns = {"u": ["a", "b", "c"], "i": ["x"] * 3, "r": ["1", "2", "3"]}
-    columns["t"] = ["5"] + [str(1_600_000_000 * factor)] * 2
+@pytest.mark.parametrize(("unit", "finer", "factor"), [("s", "ms", 1000), ("ms", "us", 10**6)])
+def test_times_of_another_unit_are_refused_with_it(tmp_path, unit, finer, factor):
+    times = ["5"] + [str(1_600_000_000 * factor)] * 2
+    columns = {"u": list("abc"), "i": list("xxx"), "r": list("123"), "t": times}
     with pytest.raises(DataError, match="2 of 3 times lie beyond the year 2100") as error:
         converted(tmp_path, columns, **RATED, time_unit=unit)
     assert f'time_unit = "{finer}"' in error.value.hint
@@ -191,39 +173,35 @@ def test_dates_far_ahead_have_no_unit_to_be_mistaken(tmp_path):
     times = [datetime(2020, 1, 1), datetime(2999, 1, 1), datetime(2999, 1, 1)]
     columns = {"u": ["a", "b", "c"], "i": ["x", "y", "y"], "r": [1, 2, 2], "t": times}
     made = converted(tmp_path, columns, "rows.parquet", **RATED)
-    assert found(made, "time_future").count == 2
+    assert finding(made, "time_future").count == 2
     assert made.users.ids == ["a"]
 
 
-def test_times_of_the_future_are_left_out_whatever_they_are_written_as(tmp_path):
-    there, later = NOW + 300, NOW + 301
-    as_text = [datetime.fromtimestamp(t, UTC).isoformat() for t in (there, later)]
-    for name, times, unit in (
-        ("s", [str(there), str(later)], "s"),
-        ("ms", [f"{there}999", f"{later}000"], "ms"),
-        ("text", as_text, "text"),
-    ):
-        folder = tmp_path / name
-        folder.mkdir()
-        columns = {"u": ["a", "b"], "i": ["x", "y"], "r": ["1", "2"], "t": times}
-        made = converted(folder, columns, **RATED, time_unit=unit)
-        assert made.time.tolist() == [there]
-        one = found(made, "time_future")
-        assert (one.count, one.left_out) == (1, True)
-        assert times[1] in one.example
-        assert ("UTC" in one.says) is (unit == "text")
+THERE, LATER = NOW + 300, NOW + 301
 
 
-def test_where_all_times_are_of_the_future_it_says_so(tmp_path):
-    columns = {"u": ["a"], "i": ["x"], "r": ["1"], "t": [str(NOW + 1_000)]}
-    with pytest.raises(DataError, match=r"none of 1 interactions .* a time in the future"):
-        converted(tmp_path, columns, **RATED)
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [
+        ([str(THERE), str(LATER)], "s"),
+        ([f"{THERE}999", f"{LATER}000"], "ms"),
+        ([datetime.fromtimestamp(t, UTC).isoformat() for t in (THERE, LATER)], "text"),
+    ],
+)
+def test_times_of_the_future_are_left_out_whatever_they_are_written_as(tmp_path, times, unit):
+    columns = {"u": ["a", "b"], "i": ["x", "y"], "r": ["1", "2"], "t": times}
+    made = converted(tmp_path, columns, **RATED, time_unit=unit)
+    assert made.time.tolist() == [THERE]
+    one = finding(made, "time_future")
+    assert (one.count, one.left_out) == (1, True)
+    assert times[1] in one.example
+    assert ("UTC" in one.says) is (unit == "text")
 
 
 def test_seconds_read_as_milliseconds_are_an_error(tmp_path):
     columns = {"u": ["a", "b"], "i": ["x", "y"], "r": [1, 2], "t": ["1600000000", "1700000000"]}
     made = converted(tmp_path, columns, **RATED, time_unit="ms")
-    assert found(made, "time_1970").count == 2
+    assert finding(made, "time_1970").count == 2
 
 
 def test_odd_times_are_counted_and_unreadable_ones_left_out(tmp_path):
@@ -236,27 +214,24 @@ def test_odd_times_are_counted_and_unreadable_ones_left_out(tmp_path):
 
 
 def test_dates_as_text():
-    texts = [
-        "2024-05-01",
-        "2024-05-01 12:30:00",
-        "2024-05-01T12:30:00.987654Z",
-        "2024-05-01T12:30:00+02:00",
-        "20240501T123000Z",
-        "2024-05-01 12:30:00 UTC",
-        "2024-02-30",
-        "01/05/2024",
-        "",
-        None,
-    ]
-    time, known = seconds(pa.array(texts), "text", "t")
     day = 1_714_521_600
     noon = day + 12 * 3600 + 1800
-    assert time[known].tolist() == [day, noon, noon, noon - 7200, noon, noon]
+    texts = {
+        "2024-05-01": day,
+        "2024-05-01 12:30:00": noon,
+        "2024-05-01T12:30:00.987654Z": noon,
+        "2024-05-01T12:30:00+02:00": noon - 7200,
+        "20240501T123000Z": noon,
+        "2024-05-01 12:30:00 UTC": noon,
+    }
+    time, known = seconds(pa.array([*texts, "2024-02-30", "01/05/2024", "", None]), "text", "t")
+    assert time[known].tolist() == list(texts.values())
     assert known.tolist() == [True] * 6 + [False] * 4
-    for alike in (texts[:2], texts[3:4]):  # all of one form go the fast way, with the same end
-        fast, _ = seconds(pa.array(alike), "text", "t")
-        place = texts.index(alike[0])
-        assert fast.tolist() == time[place : place + len(alike)].tolist()
+    alike = list(texts)[:2], list(texts)[3:4]  # of one form, which are cast at once
+    for some in alike:
+        assert seconds(pa.array(some), "text", "t")[0].tolist() == [texts[one] for one in some]
+    nested = seconds(pa.array([["2024-05-01"]]), "text", "t")
+    assert [part.tolist() for part in nested] == [[0], [False]]
 
 
 @pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
@@ -273,14 +248,16 @@ def test_numbers_of_lists_and_nothing_are_none():
         assert np.isnan(numbers(values, "")).tolist() == [True]
 
 
-def test_lists_are_no_ids(tmp_path):
-    with pytest.raises(DataError, match=r"rows\.jsonl: u: expected one value in each row"):
-        converted(tmp_path, {"u": [["a"]], "i": ["x"], "r": [1]}, "rows.jsonl")
-
-
-def test_a_column_that_is_named_and_missing(tmp_path):
-    with pytest.raises(DataError, match=r"no column 'r' \(interactions.rating\)"):
-        converted(tmp_path, {"u": ["a"], "i": ["x"], "rate": ["1"]})
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"u": [["a"]], "i": ["x"], "r": [1]}, r"rows\.jsonl: u: expected one value in each row"),
+        ({"u": ["a"], "i": ["x"], "rate": [1]}, r"no column 'r' \(interactions.rating\)"),
+    ],
+)
+def test_a_column_of_lists_or_none_is_refused(tmp_path, columns, said):
+    with pytest.raises(DataError, match=said):
+        converted(tmp_path, columns, "rows.jsonl")
 
 
 def test_little_data_is_reported(tmp_path):

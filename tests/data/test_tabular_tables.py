@@ -3,9 +3,10 @@ from __future__ import annotations
 import math
 
 import pytest
-from tabular_files import FILES, describe, write
+from tabular_files import FILES, describe, finding, write
 
 from fusionrec.data.tabular.convert import convert
+from fusionrec.data.tabular.readers import delimited
 from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
 
@@ -43,10 +44,6 @@ def converted(folder, items, name="items.csv", tables=FIELDS):
     return convert(read_spec(describe(folder, "rows.csv", tables=tables)))
 
 
-def found(made, name: str):
-    return next(finding for finding in made.findings if finding.name == name)
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_attributes_of_every_kind_and_format(tmp_path, name):
     made = converted(tmp_path, ITEMS, f"items.{name}")
@@ -57,19 +54,17 @@ def test_attributes_of_every_kind_and_format(tmp_path, name):
     assert columns["maker"] == ["M", "", "", "N", ""]
     assert [None if math.isnan(n) else n for n in columns["pages"]] == [10, None, None, 2.5, None]
     assert made.item.tolist() == [0, 4]
-    unfit = found(made, "items_pages_unfit")
+    unfit = finding(made, "items_pages_unfit")
     assert (unfit.count, unfit.example) == (1, f"items.{name}, '1,500'")
-    strange = found(made, "items_strange")
+    strange = finding(made, "items_strange")
     assert (strange.count, strange.example) == (1, "'new'")
 
 
-def test_numbers_of_a_typed_column(tmp_path):
-    items = ITEMS | {"number of pages": [10, -1, None, 12]}
-    for name in ("items.parquet", "items.jsonl"):
-        made = converted(tmp_path, items, name)
-        (tmp_path / name).unlink()
-        pages = made.items.columns["pages"]
-        assert [None if math.isnan(n) else n for n in pages] == [10, None, None, 12, None]
+@pytest.mark.parametrize("name", ["items.parquet", "items.jsonl"])
+def test_numbers_of_a_typed_column(tmp_path, name):
+    made = converted(tmp_path, ITEMS | {"number of pages": [10, -1, None, 12]}, name)
+    pages = made.items.columns["pages"]
+    assert [None if math.isnan(n) else n for n in pages] == [10, None, None, 12, None]
 
 
 def test_repeated_ids_are_one_and_the_last_known_value_counts(tmp_path):
@@ -84,13 +79,11 @@ def test_repeated_ids_are_one_and_the_last_known_value_counts(tmp_path):
     assert made.items.ids == ["x", "y", "new"]
     assert made.items.columns["name"] == ["Uno", "Two", ""]
     assert made.items.columns["kinds"] == [("a",), ("b",), ()]
-    assert found(made, "items_folded").count == 4
-    assert found(made, "items_changed").count == 1  # y was only completed
+    assert finding(made, "items_folded").count == 4
+    assert finding(made, "items_changed").count == 1  # y was only completed
 
 
 def test_rows_are_folded_across_batches_and_files(tmp_path, monkeypatch):
-    from fusionrec.data.tabular.readers import delimited
-
     monkeypatch.setattr(delimited, "BLOCK", 200)
     ids = [f"i{n % 7}" for n in range(500)]
     items = {"id": ids, "kinds": ["a"] * 500, "maker": ["M"] * 499 + ["N"]}
@@ -99,7 +92,7 @@ def test_rows_are_folded_across_batches_and_files(tmp_path, monkeypatch):
     made = converted(tmp_path, items)
     assert made.items.ids[:7] == [f"i{n}" for n in range(7)]
     assert made.items.columns["maker"][:7] == ["M"] * 2 + ["N"] + ["M"] * 4
-    assert (found(made, "items_folded").count, found(made, "items_changed").count) == (993, 1)
+    assert (finding(made, "items_folded").count, finding(made, "items_changed").count) == (993, 1)
 
 
 def test_the_interactions_may_be_the_table_as_well(tmp_path):
@@ -113,8 +106,8 @@ def test_ids_that_are_none_are_left_out_of_the_table(tmp_path):
     items = {name: [value] * 3 for name, (value, *_) in ITEMS.items()} | {"id": ["x", "", "y\n"]}
     made = converted(tmp_path, items)
     assert made.items.ids == ["x", "new"]
-    assert found(made, "items_empty").example == "items.csv, row 2"
-    assert found(made, "items_unfit").count == 1
+    assert finding(made, "items_empty").example == "items.csv, row 2"
+    assert finding(made, "items_unfit").count == 1
 
 
 def test_long_values_are_cut(tmp_path):
@@ -123,20 +116,21 @@ def test_long_values_are_cut(tmp_path):
     made = converted(tmp_path, items)
     assert made.items.columns["name"] == ["n" * 10_000, ""]
     assert made.items.columns["maker"] == ["", ""]
-    assert found(made, "items_name_long").count == found(made, "items_maker_long").count == 1
+    assert finding(made, "items_name_long").count == finding(made, "items_maker_long").count == 1
 
 
-def test_a_column_that_is_missing_is_named_with_its_field(tmp_path):
-    items = {name.replace("maker", "makers"): values for name, values in ITEMS.items()}
-    with pytest.raises(DataError, match=r"no column 'maker' \(items.fields.maker\)") as error:
-        converted(tmp_path, items)
-    assert error.value.hint == "did you mean 'makers'?"
-
-
-def test_tables_within_the_table_are_refused(tmp_path):
-    items = ITEMS | {"maker": [{"x": 1}] * 4}
-    with pytest.raises(DataError, match="maker: expected text, numbers, dates or lists"):
-        converted(tmp_path, items, "items.jsonl")
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("makers", "M", r"no column 'maker' \(items.fields.maker\)"),
+        ("maker", {"x": 1}, "maker: expected text, numbers, dates or lists"),
+    ],
+)
+def test_a_column_that_is_missing_or_of_objects_is_refused(tmp_path, column, value, said):
+    items = {name: values for name, values in ITEMS.items() if name != "maker"}
+    with pytest.raises(DataError, match=said) as error:
+        converted(tmp_path, items | {column: [value] * 4}, "items.jsonl")
+    assert (error.value.hint == "did you mean 'makers'?") is (column == "makers")
 
 
 def test_users_have_a_table_of_their_own(tmp_path):
@@ -146,4 +140,12 @@ def test_users_have_a_table_of_their_own(tmp_path):
     assert made.users.ids == ["b", "c", "a"]
     assert made.users.columns == {"lang": ["de", "ka", ""]}
     assert made.user.tolist() == [2, 0]
-    assert found(made, "users_strange").count == 1
+    assert finding(made, "users_strange").count == 1
+
+
+@pytest.mark.parametrize("value", [3, 1.5])
+@pytest.mark.parametrize("kind", ["category", "categories", "text"])
+def test_numbers_of_parquet_may_be_categories_and_text(tmp_path, value, kind):
+    tables = f'[items]\nfiles = "items.parquet"\nid = "id"\n[items.fields.code]\nkind = "{kind}"'
+    made = converted(tmp_path, {"id": ["x"], "code": [value]}, "items.parquet", tables)
+    assert made.items.columns["code"][0] == ((str(value),) if kind == "categories" else str(value))

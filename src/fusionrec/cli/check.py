@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +31,8 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     """
     from fusionrec.data.catalog import load
     from fusionrec.data.tabular.cache import cached_tables
-    from fusionrec.data.tabular.load import has_spec
     from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
+    from fusionrec.data.tabular.spec import has_spec
 
     path, progress = Path(data).expanduser(), ProgressLines(data)
     if has_spec(path):
@@ -39,7 +40,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
     else:
         found = report_on_dataset(load(data, workspace.data, progress))
     if as_json:
-        show_json(found.to_json())
+        show_json(asdict(found))
     else:
         _show(found)
     if found.obstacle:

@@ -60,10 +60,10 @@ def _summary(spec: InferredSpec) -> None:
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
             continue
-        names = ", ".join(f"{a.name} ({a.column.kind})" for a in table.attributes.kept)
+        names = ", ".join(f"{a.name} ({a.column.kind})" for a in table.fields)
         say(f"{side}: {table.keys[0].value} by {table.keys[1].value}: {names or 'the id alone'}")
-        if left_out := list(table.attributes.left_out):
-            say(f"  left out: {', '.join(left_out)}")
+        if table.left_out:
+            say(f"  left out: {', '.join(table.left_out)}")
     if spec.unused:
         say(f"not used: {', '.join(spec.unused)}")
     for file, why in spec.refused.items():

@@ -6,13 +6,11 @@ from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import is_saved, read_dataset
-from fusionrec.data.tabular.load import has_spec, read_from_spec
-from fusionrec.data.tabular.spec import SPEC_NAME
-from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
+from fusionrec.data.tabular.cache import read_from_spec
+from fusionrec.data.tabular.readers.files import is_table_name
+from fusionrec.data.tabular.spec import MINIMAL_SPEC, SPEC_NAME, has_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import Workspace
-
-_TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq")
 
 
 def read(
@@ -61,5 +59,4 @@ def read(
 
 def _has_tables(path: Path) -> bool:
     files = path.iterdir() if path.is_dir() else [path]
-    plain = (file.name.lower().removesuffix(".gz").removesuffix(".zst") for file in files)
-    return any(name.endswith(_TABLES) for name in plain)
+    return any(is_table_name(file.name) for file in files)

@@ -1,9 +1,11 @@
-"""Rules for single values from outside, the same for files, frames and requests."""
+"""Rules for single values from outside: the same for files, data frames and requests."""
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
+from collections.abc import Iterable
 
 LONGEST_ID = 500  # characters
 ID_RULE = (
@@ -39,3 +41,11 @@ def is_finite(number: float) -> bool:
         return math.isfinite(number)
     except OverflowError:
         return False
+
+
+def nearest_hint(
+    name: str, known: Iterable[str], says: str = "did you mean {!r}?", cutoff: float = 0.5
+) -> str | None:
+    """A hint with the known name that is nearest to a wrong one; None if none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return says.format(near[0]) if near else None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,7 @@ _SEPARATORS = ("|", ";", ",", "/")
 _MOST_MISSING = 5  # words for "not known" that are listed
 _MOST_CODES = 12  # distinct whole numbers; so few may be codes
 _CODED = ("type", "class", "category", "group", "level", "status", "flag", "tier", "code", "id")
+_DATES = "dates are not read as attributes; a column with the year, as a number, would be"
 _INITIALS = re.compile(r"(\w\.[ -]?)+")
 _MONEY = re.compile(r"[$€£¥₽₾]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₽₾%]|\d{1,3}(,\d{3})+(\.\d+)?|\d+,\d+")
 
@@ -40,7 +42,7 @@ class Attribute:
     Attributes:
         source: the column's name in the file.
         column: how it is read.
-        why: sentences, for people.
+        why: reasons, for people.
         name: the field's name.
     """
 
@@ -50,29 +52,13 @@ class Attribute:
     name: str = ""
 
 
-@dataclass(frozen=True)
-class Attributes:
-    """The fields of a table.
-
-    Attributes:
-        kept: the columns that become fields, in the file's order.
-        left_out: column -> why it is left out.
-        title: the name of the text field that is an item's title; empty if there is none.
-    """
-
-    kept: tuple[Attribute, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)
-    title: str = ""
-
-
 def guess_attribute(stats: ColumnStats, side: Side) -> Attribute | str:
-    """The attribute in a column, or why to leave it out.
-
-    Args:
-        stats: the column, a row for each user or item.
-        side: whose column it is.
-    """
-    if why_not := _useless(stats) or _personal(stats, side) or _unreadable(stats):
+    """The attribute in a column with a row for each user or item, or why to leave it out."""
+    if not stats.known:
+        return "it is empty"
+    if len(stats.known) == 1 and stats.filled == stats.rows:
+        return f"every row says {shown(next(iter(stats.known)))}"
+    if why_not := _personal(stats, side) or _unreadable(stats):
         return why_not
     guessed = _several(stats) or _number(stats) or _worded(stats)
     if isinstance(guessed, str):
@@ -80,25 +66,16 @@ def guess_attribute(stats: ColumnStats, side: Side) -> Attribute | str:
     missing = tuple(dict.fromkeys(value.strip() for value in stats.unknown[:_MOST_MISSING]))
     why = guessed.why
     if missing:
-        why = (*why, f"{' and '.join(map(shown, missing))} seems to mean that it is not known")
+        why = (*why, f'{" and ".join(map(shown, missing))} seems to mean "not known"')
     if stats.filled < stats.rows:
         why = (*why, f"empty in {stats.rows - stats.filled:,} of {stats.rows:,} rows")
     filtered = side == "item" and guessed.column.kind != "text"
-    return replace(
-        guessed, column=replace(guessed.column, missing=missing, filter=filtered), why=why
-    )
-
-
-def _useless(stats: ColumnStats) -> str:
-    if not stats.known:
-        return "it is empty"
-    if len(stats.known) == 1 and stats.filled == stats.rows:
-        return f"every row says {shown(next(iter(stats.known)))}"
-    return ""
+    column = replace(guessed.column, missing=missing, filter=filtered)
+    return replace(guessed, column=column, why=why)
 
 
 def _personal(stats: ColumnStats, side: Side) -> str:
-    """Why a column is personal data and stays out, without showing values; else empty."""
+    """Why a column is personal data, without showing values; else empty."""
     own = name_hints.has(stats.name, name_hints.PERSONAL)
     named = name_hints.has(stats.name, name_hints.PEOPLE_NAME) and not name_hints.is_id(stats.name)
     of_people = side == "user"
@@ -110,36 +87,38 @@ def _personal(stats: ColumnStats, side: Side) -> str:
     elif mostly(stats, PHONE) and not mostly(stats, ISO_TIME) and (own or of_people):
         why = "phone numbers" if stats.unique > 0.5 else ""
     elif of_people and own and stats.unique > 0.05:
-        why = "it seems, by its name"
+        why = "by its name"
     elif of_people and named and stats.unique > 0.3 and stats.numeric < 0.5:
         why = "the names of people"
     elif of_people and stats.unique > 0.5 and stats.words > 4:
-        why = "what people wrote of themselves, it seems"
+        why = "what people wrote about themselves"
     return f"personal data: {why}" if why else ""
 
 
 def _unreadable(stats: ColumnStats) -> str:
     if mostly(stats, URL):
-        return "addresses of pages or pictures say nothing by themselves"
+        return "addresses of pages or pictures are not read"
     if stats.stamped or mostly(stats, ISO_TIME) or mostly(stats, OTHER_TIME):
-        return "dates are not read as attributes; a column with the year, as a number, would be"
+        return _DATES
     lists = (value for value in stats.values if stats.lists and isinstance(value, list))
     if any(isinstance(member, list) for value in lists for member in value):
         return "lists within lists"
     if not stats.lists and mostly(stats, NESTED):
         return "lists or objects written as text; JSON Lines or Parquet hold them as lists"
     if mostly(stats, _MONEY) and stats.numeric < 0.9:
-        return (
-            "numbers with other signs in them; written plainly, such as 1234.5, they would be read"
-        )
+        return "numbers with other signs in them; written plainly, as 1234.5, they would be read"
     return ""
+
+
+def _made(stats: ColumnStats, why: str, **settings: Any) -> Attribute:
+    return Attribute(stats.name, FieldSpec(**settings), (why,))
 
 
 def _several(stats: ColumnStats) -> Attribute | None:
     """Several categories: lists, or words between separators that repeat."""
     if stats.lists:
-        of = f"lists, of {len(stats.known):,} distinct values such as {stats.examples()}"
-        return Attribute(stats.name, FieldSpec(kind="categories"), (of,))
+        why = f"lists, of {len(stats.known):,} distinct values such as {stats.examples()}"
+        return _made(stats, why, kind="categories")
     for separator in _SEPARATORS:
         parts: Counter[str] = Counter()
         split = 0
@@ -150,13 +129,13 @@ def _several(stats: ColumnStats) -> Attribute | None:
         if _is_list(stats, parts, split, separator) and not _names(stats, separator):
             most = ", ".join(shown(part) for part, _ in parts.most_common(3))
             why = f'{len(parts):,} distinct values with "{separator}" between, such as {most}'
-            return Attribute(stats.name, FieldSpec(kind="categories", separator=separator), (why,))
+            return _made(stats, why, kind="categories", separator=separator)
     return None
 
 
 def _names(stats: ColumnStats, separator: str) -> bool:
     """Whether commas are part of people's names, such as ``Woolf, B.``: what comes before a comma
-    never comes after one.
+    hardly ever comes after one.
     """
     if separator != ",":
         return False
@@ -190,56 +169,50 @@ def _number(stats: ColumnStats) -> Attribute | str | None:
     factorize = not set(name_hints.words(stats.name)).isdisjoint(_CODED)
     if stats.whole and len(stats.known) <= _MOST_CODES and (factorize or len(stats.known) == 2):
         why = f"{len(stats.known)} distinct numbers, {stats.examples()}: codes, it seems"
-        return Attribute(stats.name, FieldSpec(), (why,))
+        return _made(stats, why)
     if stats.whole and name_hints.is_id(stats.name):
         return _codes(stats)
     if stats.whole and low >= 1e8 and name_hints.has(stats.name, name_hints.TIME):
-        return "dates are not read as attributes; a column with the year, as a number, would be"
+        return _DATES
     if stats.whole and stats.unique > 0.99 and high >= 1e6:
-        return "every value is another number: a code, it seems"
+        return "every row has a different number: a code, it seems"
     why = f"numbers from {low:g} to {high:g}"
     uneven = ""
-    if _is_skewed(numbers):
+    deviation = float(numbers.std())
+    # Equal steps differ in meaning if the distribution has a long tail.
+    if (
+        deviation
+        and len(np.unique(numbers)) > _MOST_CODES
+        and (abs(np.mean(((numbers - numbers.mean()) / deviation) ** 3)) > 2)
+    ):
         uneven = "most are small and few very large"
     elif name_hints.has(stats.name, name_hints.AGE):
         uneven = "tastes do not rise or fall evenly with age"
     if uneven:
         why += f"; {uneven}, so it is read by buckets"
-    return Attribute(stats.name, FieldSpec(kind="number", buckets=bool(uneven)), (why,))
-
-
-def _is_skewed(numbers: np.ndarray) -> bool:
-    """Whether the distribution has a long tail, so that equal steps differ in meaning."""
-    deviation = float(numbers.std())
-    if deviation == 0 or len(np.unique(numbers)) <= _MOST_CODES:
-        return False
-    return bool(abs(np.mean(((numbers - numbers.mean()) / deviation) ** 3)) > 2)
+    return _made(stats, why, kind="number", buckets=bool(uneven))
 
 
 def _codes(stats: ColumnStats) -> Attribute | str:
     """Codes: a category if they repeat."""
     if stats.unique > 0.5:
-        return "nearly every row has another value: a code, it seems"
-    why = f"{len(stats.known):,} distinct codes such as {stats.examples()}"
-    return Attribute(stats.name, FieldSpec(), (why,))
+        return "nearly every row has a different value: a code, it seems"
+    return _made(stats, f"{len(stats.known):,} distinct codes such as {stats.examples()}")
 
 
 def _worded(stats: ColumnStats) -> Attribute | str:
     few = len(stats.known)
     if stats.unique <= 0.5 and (stats.words < 6 or few <= 50):
-        why = f"{few:,} distinct values such as {stats.examples()}"
-        if few == stats.distinct == stats.filled:  # too few rows to tell
-            why += "; too few rows to be sure"
-        return Attribute(stats.name, FieldSpec(), (why,))
+        return _made(stats, f"{few:,} distinct values such as {stats.examples()}")
     titled = name_hints.has(stats.name, name_hints.TITLE) and not name_hints.is_id(stats.name)
     if name_hints.is_id(stats.name) or (mostly(stats, CODE) and not titled):
         return _codes(stats)
     if stats.words < 1.5 and not titled:
         if stats.unique > 0.8:
-            return "nearly every row has another word: nothing that two rows could share"
+            return "nearly every row has a different word"
         why = f"{few:,} distinct values such as {stats.examples()}; could also be left out"
-        return Attribute(stats.name, FieldSpec(), (why,))
+        return _made(stats, why)
     why = f"{few:,} distinct texts such as {stats.examples(2)}"
     if stats.unique <= 0.8 and stats.words < 4:
-        why += '; could also be a "category", since many come again'
-    return Attribute(stats.name, FieldSpec(kind="text"), (why,))
+        why += '; could also be a "category", since many repeat'
+    return _made(stats, why, kind="text")

@@ -8,14 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
+from fusionrec.data.detection.name_hints import UNKNOWN
 from fusionrec.data.tabular.casting import COMMA
 
 _SAMPLE = 2000  # distinct values that patterns are matched against
-_EMPTY: tuple[Any, ...] = (None, "", [])
 _SHOWN = 40  # characters of a value that are shown
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -29,11 +30,6 @@ OTHER_TIME = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ,]+\d{1,2}:\d\d.*)?
 CODE = re.compile(r"(?=\S*\d)[\w.:{}-]{4,}")
 BRACKETS = re.compile(r"\(.*\)|\[.*\]|<.*>")
 NESTED = re.compile(r"\s*[\[{].*[\]}]\s*", re.DOTALL)
-_UNKNOWN = """
-    na n/a n.a. #n/a nan null nil unknown undefined unspecified missing ? - -- . \\n
-    unbekannt inconnu desconocido sconosciuto неизвестно 不明 未知
-"""
-UNKNOWN = frozenset(_UNKNOWN.split())
 
 
 @dataclass(frozen=True)
@@ -44,14 +40,12 @@ class ColumnStats:
         name: the column's name.
         values: one per row: a text, a list of texts, or None; an empty text counts as None.
         stamped: whether the file's type for it is a date or time.
-        complete: whether all rows of the file were read.
         truths: whether the file's type for it is boolean.
     """
 
     name: str
     values: Sequence[Any]
     stamped: bool = False
-    complete: bool = True
     truths: bool = False
 
     @cached_property
@@ -87,7 +81,7 @@ class ColumnStats:
         """How many rows are not empty."""
         if not self.lists:
             return self.counts.total()
-        return sum(value not in _EMPTY for value in self.values)
+        return sum(value not in (None, "", []) for value in self.values)
 
     @property
     def distinct(self) -> int:
@@ -102,12 +96,12 @@ class ColumnStats:
     @cached_property
     def some(self) -> list[str]:
         """The first distinct values, at most 2,000."""
-        return [value for value, _ in zip(self.counts, range(_SAMPLE), strict=False)]
+        return list(islice(self.counts, _SAMPLE))
 
     def share(self, pattern: re.Pattern[str]) -> float:
         """The share of ``some`` that a pattern matches in full, 0 to 1."""
-        fits = sum(bool(pattern.fullmatch(value.strip())) for value in self.some)
-        return fits / max(1, len(self.some))
+        fits = [pattern.fullmatch(value.strip()) is not None for value in self.some]
+        return sum(fits) / max(1, len(fits))
 
     @cached_property
     def unknown(self) -> list[str]:
@@ -129,12 +123,10 @@ class ColumnStats:
     @cached_property
     def numbers(self) -> np.ndarray:
         """float64, the known values that are finite numbers, repeated by their counts."""
-        parsed = [(number(v), n) for v, n in self.known.items()]
-        finite = [(value, n) for value, n in parsed if np.isfinite(value)]
-        if not finite:
-            return np.zeros(0)
-        values, often = zip(*finite, strict=True)
-        return np.repeat(np.array(values, dtype=np.float64), often)
+        parsed = np.array([number(value) for value in self.known], dtype=np.float64)
+        often = np.array(list(self.known.values()), dtype=np.int64)
+        finite = np.isfinite(parsed)
+        return np.repeat(parsed[finite], often[finite])
 
     @property
     def numeric(self) -> float:
@@ -144,7 +136,7 @@ class ColumnStats:
     @cached_property
     def whole(self) -> bool:
         """Whether there are numbers, and all of them are whole."""
-        return bool(len(self.numbers)) and bool(np.all(self.numbers == np.rint(self.numbers)))
+        return len(self.numbers) > 0 and bool(np.all(self.numbers == np.rint(self.numbers)))
 
     @cached_property
     def words(self) -> float:
@@ -159,9 +151,7 @@ class ColumnStats:
 
 
 def number(text: str) -> float:
-    """A number as ``casting.numbers`` reads it, or NaN: a decimal comma counts as a point, Python's
-    ``1_000`` is no number.
-    """
+    """A number as ``casting.numbers`` reads it, or NaN: ``1,5`` is 1.5, ``1_000`` is no number."""
     if re.fullmatch(COMMA, text):
         text = text.replace(",", ".")
     try:
@@ -178,9 +168,8 @@ def shown(value: str) -> str:
 
 
 def agreement(of: ColumnStats, by: ColumnStats) -> float:
-    """How far one column of a file depends on another: 0 as by chance, 1 if it always does.
-
-    Rows with an empty value do not count, nor do those whose value of ``by`` occurs once.
+    """How far one column of a file depends on another: 0 as by chance, 1 if it always does. Rows
+    with an empty value do not count, nor do those whose value of ``by`` occurs once.
     """
     both = (of.codes >= 0) & (by.codes >= 0)
     values, keys = of.codes[both], by.codes[both]
@@ -207,13 +196,7 @@ def mostly(stats: ColumnStats, pattern: re.Pattern[str]) -> bool:
 
 
 def misfits(stats: ColumnStats, expected: str, fits: Callable[[str], bool]) -> str:
-    """How many known values do not fit, in words; empty where all do.
-
-    Args:
-        stats: the column.
-        expected: what the values should be.
-        fits: whether a value is that.
-    """
+    """How many known values are not what was ``expected``, in words; empty if all are."""
     odd = {value: often for value, often in stats.known.items() if not fits(value)}
     if not odd:
         return ""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.attributes import Attribute, Attributes, guess_attribute
+from fusionrec.data.detection.attributes import Attribute, guess_attribute
 from fusionrec.data.detection.column_stats import ColumnStats, agreement
 from fusionrec.data.detection.scan import ROWS, ScannedFolder, scan_folder
 from fusionrec.data.detection.unused import (
     FOLLOWS,
     explain_unused_columns,
-    lost_indexes,
     refused_columns,
     unused_files,
 )
 from fusionrec.data.detection.user_item_columns import (
+    OTHER,
     EntityFile,
     InteractionFile,
     choose_entity_files,
@@ -26,10 +26,11 @@ from fusionrec.data.detection.user_item_columns import (
 )
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.readers.files import lacks_header
-from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
+from fusionrec.data.tabular.spec import MINIMAL_SPEC
 from fusionrec.errors import DataError
 
 _MOST_FIELDS = 40
+_SIDES: tuple[Side, ...] = ("item", "user")
 _NESTED = "objects within a row are not read"
 
 
@@ -48,11 +49,13 @@ class InferredTable:
 
     Attributes:
         keys: the keys of the table itself.
-        attributes: the fields from its columns.
+        fields: its fields, in the file's order.
+        left_out: unused column -> why.
     """
 
     keys: tuple[InferredKey, ...]
-    attributes: Attributes
+    fields: tuple[Attribute, ...]
+    left_out: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ class InferredSpec:
     Attributes:
         name: of the data set.
         interactions: the keys of that table.
-        left_out: unused columns of the interactions -> why.
+        left_out: unused column of the interactions -> why.
         users, items: the other tables; None if no file has their attributes.
         unused: readable file -> why it is not used.
         refused: file -> why it could not be read.
-        doubts: what may be lost by that, in sentences for people.
+        doubts: what may be lost by that, in sentences.
     """
 
     name: str
@@ -88,109 +91,98 @@ def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
         rows: how many to read of each file, from its beginning.
 
     Raises:
-        DataError: the folder does not exist, or holds no readable file or none of interactions; the
+        DataError: the folder does not exist, or has no readable file or none of interactions; the
             message describes each file.
     """
     if not folder.is_dir():
-        raise DataError(
-            f"{folder}: there is no such folder", "name the folder that holds the files"
-        )
+        hint = "name the folder that holds the files"
+        raise DataError(f"{folder}: there is no such folder", hint)
     scanned = scan_folder(folder, rows)
     if not scanned.files:
-        hint = "put the files there, each with a header line"
-        raise DataError(
-            _nothing_read(folder, scanned), f"mend them, or {hint}" if scanned.refused else hint
-        )
+        raise _nothing_read(folder, scanned)
     candidates = find_interaction_files(scanned.files)
     if not candidates:
-        raise DataError(_no_interactions(folder, scanned), MINIMAL_SPEC)
+        raise _no_interactions(folder, scanned)
     interactions = candidates[0]
+    file = interactions.file
     tables = choose_entity_files(interactions, scanned.files)
-    left_out = interactions.left_out | dict.fromkeys(interactions.file.nested, _NESTED)
+    left_out = interactions.left_out | dict.fromkeys(file.nested, _NESTED)
     names = {"user_id", "item_id"}
-    sides: dict[Side, InferredTable | None] = {}
-    for side in ("item", "user"):  # of two columns of one name, the item's keeps it
-        sides[side] = _table(interactions, tables[side], side, names, left_out)
-    made = {side: table for side, table in sides.items() if table is not None}
+    made: dict[Side, InferredTable] = {}
+    for side in _SIDES:  # of two columns of one name, the item's keeps it
+        if table := _table(interactions, tables[side], side, names, left_out):
+            made[side] = table
     # Columns of the interactions' file that tables use, or explain why they do not.
-    own = [t.attributes for t in made.values() if t.keys[0].value == interactions.file.pattern]
-    used = {a.source for attributes in own for a in attributes.kept}
-    used = used.union(*(attributes.left_out for attributes in own))
-    explain_unused_columns(interactions, made.keys(), used, left_out)
+    own = [table for table in made.values() if table.keys[0].value == file.pattern]
+    used = {attribute.source for table in own for attribute in table.fields}
+    explain_unused_columns(interactions, made, used.union(*(t.left_out for t in own)), left_out)
+    unused, lost = unused_files(scanned, candidates, tables)
     return InferredSpec(
         name or folder.resolve().name or "data",
-        _interaction_keys(interactions, tables),
+        tuple(_interaction_keys(interactions, tables)),
         left_out,
-        sides["user"],
-        sides["item"],
-        unused_files(scanned, interactions, candidates, tables),
+        made.get("user"),
+        made.get("item"),
+        unused,
         scanned.refused,
-        (*refused_columns(interactions, left_out), *lost_indexes(scanned, interactions, tables)),
+        (*refused_columns(interactions, left_out), *lost),
     )
 
 
-def _nothing_read(folder: Path, scanned: ScannedFolder) -> str:
-    refused = "; ".join(f"{name}: {why}" for name, why in list(scanned.refused.items())[:10])
-    other = f"; it holds {', '.join(scanned.ignored[:5])}" if scanned.ignored else ""
-    why = refused or f"no CSV, TSV, JSON Lines or Parquet file{other}"
-    return f"{folder} holds no table that could be read: {why}"
+def _nothing_read(folder: Path, scanned: ScannedFolder) -> DataError:
+    hint = "put the files there, each with a header line"
+    if scanned.refused:
+        why = "; ".join(f"{name}: {why}" for name, why in list(scanned.refused.items())[:10])
+        hint = f"mend them, or {hint}"
+    else:
+        other = f"; it holds {', '.join(scanned.ignored[:5])}" if scanned.ignored else ""
+        why = f"no CSV, TSV, JSON Lines or Parquet file{other}"
+    return DataError(f"{folder} holds no table that could be read: {why}", hint)
 
 
-def _no_interactions(folder: Path, scanned: ScannedFolder) -> str:
-    seen = [
-        f"{file.pattern} ({', '.join(list(file.columns)[:12])})" for file in scanned.files[:10]
-    ] + [f"{name} ({why})" for name, why in list(scanned.refused.items())[:5]]
+def _no_interactions(folder: Path, scanned: ScannedFolder) -> DataError:
+    seen = [f"{file.pattern} ({', '.join(list(file.columns)[:12])})" for file in scanned.files[:10]]
+    seen += [f"{name} ({why})" for name, why in list(scanned.refused.items())[:5]]
     bare = [file.pattern for file in scanned.files if lacks_header(file.columns)]
     header = f"; {', '.join(bare)} seems to have no header line" if bare else ""
-    return (
+    return DataError(
         f"no file in {folder} seems to say who took what: a column of users beside one of items. "
-        f"Seen were {'; '.join(seen)}{header}"
+        f"Seen were {'; '.join(seen)}{header}",
+        MINIMAL_SPEC,
     )
 
 
 def _interaction_keys(
     interactions: InteractionFile, tables: Mapping[Side, EntityFile | None]
-) -> tuple[InferredKey, ...]:
+) -> Iterator[InferredKey]:
     file = interactions.file
-    keys = [InferredKey("files", file.pattern, (file.seen,))]
-    for side, name in (("user", interactions.user), ("item", interactions.item)):
-        stats = file.columns[name]
-        why = [_describe_ids(stats)]
-        if entity := tables[side]:  # type: ignore[index]
+    yield InferredKey("files", file.pattern, (file.seen,))
+    for side in ("user", "item"):
+        name = interactions.ids[side]
+        why = [_describe_ids(file.columns[name])]
+        if entity := tables[side]:
             part = "" if entity.file.complete else ", as far as that was read"
-            why.append(
-                f"{entity.share:.0%} of the rows name one that {entity.file.pattern} has{part}"
-            )
-        if not name_hints.role(name, name_hints.USER if side == "user" else name_hints.ITEM):
-            why.append("its name does not say so: look whether that is right")
-        keys.append(InferredKey(side, name, tuple(why)))
+            share = f"{entity.share:.0%} of the rows name one that {entity.file.pattern} has"
+            why.append(share + part)
+        if not name_hints.role(name, name_hints.OF_SIDE[side]):
+            why.append("its name does not say so: check it")
+        yield InferredKey(side, name, tuple(why))
     for signal in interactions.signals:
-        keys.append(InferredKey(signal.key, signal.column, signal.why.get(signal.key, ())))
-        keys += [
-            InferredKey(key, value, signal.why.get(key, ()))
-            for key, value in signal.settings.items()
-        ]
-    keys.append(_repeats(interactions))
-    return tuple(keys)
+        for key, value in {signal.key: signal.column, **signal.settings}.items():
+            yield InferredKey(key, value, signal.why.get(key, ()))
+    users, items = (file.columns[name].values for name in interactions.ids.values())
+    again = 1 - len(set(zip(users, items, strict=True))) / max(1, file.rows)
+    share = f"{again:.1%} of the rows repeat the user and item of an earlier row"
+    why = [share if again else "no two rows have the same user and item"]
+    if again > 0.05:
+        why.append('"keep" if people take items repeatedly, and these may be recommended again')
+    yield InferredKey("repeats", "last", tuple(why))
 
 
 def _describe_ids(stats: ColumnStats) -> str:
     personal = any("@" in value for value in stats.some[:100])
     examples = "" if personal else f" such as {stats.examples()}"
     return f"{stats.distinct:,} distinct ids{examples}"
-
-
-def _repeats(interactions: InteractionFile) -> InferredKey:
-    users, items = (
-        interactions.file.columns[name].values for name in (interactions.user, interactions.item)
-    )
-    pairs = len(set(zip(users, items, strict=True)))
-    again = 1 - pairs / max(1, interactions.file.rows)
-    share = f"{again:.1%} of the rows name a pair of user and item that stands there already"
-    why = [share if again else "no pair of user and item stands there twice"]
-    if again > 0.05:
-        why.append('"keep" if people take things again, as food, and may be told of them again')
-    return InferredKey("repeats", "last", tuple(why))
 
 
 def _table(
@@ -203,41 +195,34 @@ def _table(
     """The table of users or items: a file of its own, else columns of the interactions. Without a
     table, rejected columns are added to ``left_out``.
     """
-    column = interactions.user if side == "user" else interactions.item
-    if entity is not None:
-        stats = entity.file.columns[entity.key]
-        columns = [f for f in entity.file.columns.values() if f.name != entity.key]
-        files, key, seen = entity.file.pattern, entity.key, entity.file.seen
-        why: tuple[str, ...] = (_describe_ids(stats),)
+    file, key = (entity or interactions).file, entity.key if entity else interactions.ids[side]
+    why = [f"the {side} that a row is about"]
+    if entity:
+        stats = file.columns[key]
+        columns = [column for column in file.columns.values() if column is not stats]
+        why = [_describe_ids(stats)]
         if stats.unique < 1:
-            why = (*why, f"{1 - stats.unique:.0%} of the rows repeat one; the last counts")
+            why.append(f"{1 - stats.unique:.0%} of the rows repeat one; the last counts")
     else:
         columns = _dependent_columns(interactions, side)
-        if not columns:
-            return None
-        files, key = interactions.file.pattern, column
-        seen = "the same file says so in each of its rows"
-        why = (f"the {side} that a row is about",)
-    attributes = _attributes(columns, side, names)
-    if entity is not None:
-        attributes.left_out.update(dict.fromkeys(entity.file.nested, _NESTED))
-    if not attributes.kept:
-        left_out |= attributes.left_out
+    fields, rejected, title = _fields(columns, side, names)
+    if entity:
+        rejected |= dict.fromkeys(file.nested, _NESTED)
+    if not fields:
+        left_out |= rejected
         return None
-    keys = [InferredKey("files", files, (seen,)), InferredKey("id", key, why)]
-    if side == "item" and attributes.title:
-        keys.append(InferredKey("title", attributes.title, ("what people know an item by",)))
-    return InferredTable(tuple(keys), attributes)
+    seen = file.seen if entity else "its columns are in the file of the interactions"
+    keys = [InferredKey("files", file.pattern, (seen,)), InferredKey("id", key, tuple(why))]
+    if title:
+        keys.append(InferredKey("title", title, ("the text that names an item for people",)))
+    return InferredTable(tuple(keys), fields, rejected)
 
 
 def _dependent_columns(interactions: InteractionFile, side: Side) -> list[ColumnStats]:
     """The columns of the interactions that depend on the user or item, a row for each of these."""
     file = interactions.file
-    signals = (signal.column for signal in interactions.signals)
-    used = {interactions.user, interactions.item, *signals, *interactions.left_out}
-    ids, other_ids = file.columns[interactions.user], file.columns[interactions.item]
-    if side == "item":
-        ids, other_ids = other_ids, ids
+    used = interactions.used | interactions.left_out.keys()
+    ids, other_ids = (file.columns[interactions.ids[s]] for s in (side, OTHER[side]))
     dependent = []
     for name, stats in file.columns.items():
         if name in used or not stats.known:
@@ -250,35 +235,30 @@ def _dependent_columns(interactions: InteractionFile, side: Side) -> list[Column
     return dependent
 
 
-def _attributes(columns: Collection[ColumnStats], side: Side, names: set[str]) -> Attributes:
+def _fields(
+    columns: list[ColumnStats], side: Side, names: set[str]
+) -> tuple[tuple[Attribute, ...], dict[str, str], str]:
+    """The fields from columns, rejected column -> why, and the field that is an item's title."""
     kept: list[Attribute] = []
-    left_out: dict[str, str] = {}
+    rejected: dict[str, str] = {}
+    titles: dict[str, tuple[int, int, float]] = {}  # how likely a text is the title
     for number, stats in enumerate(columns, start=1):
         attribute = guess_attribute(stats, side)
         if isinstance(attribute, str):
-            left_out[stats.name] = attribute
-        elif len(kept) == _MOST_FIELDS:
-            left_out[stats.name] = f"only the first {_MOST_FIELDS} are taken"
-        else:
-            name = name_hints.identifier(stats.name, number, names, side)
-            names.add(name)
-            label = "" if name == "_".join(name_hints.words(stats.name)) else stats.name
-            source = "" if stats.name == name else stats.name
-            column = replace(attribute.column, column=source, label=label)
-            kept.append(replace(attribute, name=name, column=column))
-    texts = {a.name: next(f for f in columns if f.name == a.source) for a in kept
-             if a.column.kind == "text"}  # fmt: skip
-    title = ""
-    if side == "item":
-        title = max(texts, key=lambda name: _title_score(texts[name]), default="")
-    return Attributes(tuple(kept), left_out, title)
-
-
-def _title_score(stats: ColumnStats) -> tuple[int, int, float]:
-    """How likely a text is the title: by its name, then short, then distinct values."""
-    named = name_hints.has(stats.name, name_hints.TITLE)
-    return (
-        2 * named - len(name_hints.words(stats.name)) * named,
-        -int(stats.words > 12),
-        stats.unique,
-    )
+            rejected[stats.name] = attribute
+            continue
+        if len(kept) == _MOST_FIELDS:
+            rejected[stats.name] = f"only the first {_MOST_FIELDS} are taken"
+            continue
+        words = name_hints.words(stats.name)
+        name = name_hints.identifier(stats.name, number, names, side)
+        names.add(name)
+        label = "" if name == "_".join(words) else stats.name
+        source = "" if stats.name == name else stats.name
+        column = replace(attribute.column, column=source, label=label)
+        kept.append(replace(attribute, name=name, column=column))
+        if side == "item" and column.kind == "text":
+            # By its name, of which the shorter is better, then by short and distinct values.
+            named = name_hints.has(stats.name, name_hints.TITLE)
+            titles[name] = ((2 - len(words)) * named, -int(stats.words > 12), stats.unique)
+    return tuple(kept), rejected, max(titles, key=titles.__getitem__, default="")

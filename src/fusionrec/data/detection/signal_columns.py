@@ -22,30 +22,23 @@ from fusionrec.data.detection.column_stats import (
 from fusionrec.data.detection.rating_scale import SHORT, guess_scale
 from fusionrec.data.tabular.casting import COMMA, LATEST
 
-# Weights of events by words in their names: seen, looked at, wanted, taken.
-_WEIGHTS = {
-    0.1: """
-        impression impressions show shown open hover
-    """,
-    0.2: """
-        view views viewed click clicks clicked visit visited browse browsed pv detail preview see
-        seen scroll search ansehen просмотр 浏览 点击
-    """,
-    0.5: """
-        cart addtocart basket add added wishlist wish favorite favourite fav bookmark save saved
-        start started share shared merken warenkorb корзина 加购 收藏
-    """,
-    1.0: """
-        buy bought purchase purchased order ordered transaction transactions pay paid payment sale
-        sold checkout rent rented borrow borrowed loan like liked love loved play played listen
-        listened watch watched read complete completed finish finished download install subscribe
-        book booked kauf gekauft bestellt achat acheté compra comprado покупка купил 购买 true yes 1
-    """,
+# Weights of events by words in their names: seen, looked at, wanted, taken; 0 for what speaks
+# against the item.
+_WORDS = {
+    0.1: """impression impressions show shown open hover""",
+    0.2: """view views viewed click clicks clicked visit visited browse browsed pv detail
+        preview see seen scroll search ansehen просмотр 浏览 点击""",
+    0.5: """cart addtocart basket add added wishlist wish favorite favourite fav bookmark save
+        saved start started share shared merken warenkorb корзина 加购 收藏""",
+    1.0: """buy bought purchase purchased order ordered transaction transactions pay paid
+        payment sale sold checkout rent rented borrow borrowed loan like liked love loved play
+        played listen listened watch watched read complete completed finish finished download
+        install subscribe book booked kauf gekauft bestellt achat acheté compra comprado покупка
+        купил 购买 true yes 1""",
+    0.0: """remove removed delete deleted dislike disliked hate skip skipped hide hidden return
+        returned refund refunded cancel cancelled canceled unlike false no 0 -1""",
 }
-_AGAINST = """
-    remove removed delete deleted dislike disliked hate skip skipped hide hidden return returned
-    refund refunded cancel cancelled canceled unlike false no 0 -1
-"""
+_WEIGHT = {word: weight for weight, words in _WORDS.items() for word in words.split()}
 _UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}  # the lowest number that is plausible
 _MOST_KINDS = 30  # of events
 MOST = 0.5  # share of values that makes a column look like a time or count
@@ -60,9 +53,9 @@ class InteractionColumn:
     Attributes:
         key: ``rating``, ``count``, ``event`` or ``time``.
         column: the column's name.
-        sure: confidence: 1 by its values alone, 2 by its name and its values.
+        sure: 1 by its values alone, 2 by its name and values, 3 if its values are dates, too.
         settings: other keys of ``[interactions]`` that go with it.
-        why: key -> sentences, for people.
+        why: key -> reasons, for people.
     """
 
     key: str
@@ -82,8 +75,8 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     if lacking > _LACKING * stats.rows:
         unit = time.settings["time_unit"]
         return (
-            f"when it was, it seems, but {says}, and every row without a time would be left out; "
-            f'to take only those with one: time = {shown(stats.name)} and time_unit = "{unit}"'
+            f"{says}, and every row without a time would be left out; "
+            f'to use only rows with one: time = {shown(stats.name)} and time_unit = "{unit}"'
         )
     why = {**time.why, "time": (*time.why["time"], f"{says}, and are left out")}
     return replace(time, why=why)
@@ -102,9 +95,7 @@ def _time(stats: ColumnStats) -> InteractionColumn | str | None:
     if not len(stats.numbers) or stats.numeric < 0.95 or not (stats.whole or sure == 2):
         return None  # fractional numbers are times only by their name
     middle = float(np.median(stats.numbers))
-    unit = max(
-        (u for u, least in _UNITS.items() if middle >= least), default="", key=_UNITS.__getitem__
-    )
+    unit = next((u for u, least in reversed(_UNITS.items()) if middle >= least), "")
     if unit and middle / _UNITS[unit] * _UNITS["s"] > LATEST:
         unit = ""
     if not unit or (sure == 1 and stats.distinct < 10):
@@ -116,11 +107,7 @@ def _time(stats: ColumnStats) -> InteractionColumn | str | None:
 
 
 def refused_time(stats: ColumnStats) -> str:
-    """Why a column that looks like a time is none; empty if it does not look like one.
-
-    Args:
-        stats: a column that ``guess_time`` rejected.
-    """
+    """Why a column that ``guess_time`` rejected is no time; empty if it does not look like one."""
     if stats.share(ISO_TIME) >= MOST:
         expected = "dates as they are read (2024-12-31T23:59:59+08:00 is)"
         return misfits(stats, expected, lambda text: bool(ISO_TIME.fullmatch(text.strip())))
@@ -147,7 +134,7 @@ def guess_rating(stats: ColumnStats) -> InteractionColumn | str | None:
     if not named and (not stats.whole or not 3 <= len(levels) <= 11 or (low, high) not in SHORT):
         return None
     if len(levels) == 1:
-        only = f"every rating is {levels[0]:g}, so that nothing tells what is liked better"
+        only = f"every rating is {levels[0]:g}, which does not show what is liked more"
         return only if named else None
     listed = ", ".join(f"{value:g}" for value in levels) if len(levels) <= 11 else ""
     seen = f"values {listed}" if listed else f"values from {levels[0]:g} to {levels[-1]:g}"
@@ -179,10 +166,9 @@ def guess_event(stats: ColumnStats) -> InteractionColumn | None:
     known = sum(weight is not None for weight in weights.values())
     if known < max(1, len(weights) / 2) and not (named and stats.numeric < 0.5):
         return None
-    factorize = name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(
-        stats.name
-    )
-    if stats.numeric > 0.5 and not factorize:
+    if stats.numeric > 0.5 and not (
+        name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(stats.name)
+    ):
         return None
     ordered = sorted(weights.items(), key=lambda item: (item[1] or 0.0, item[0]))
     kept = {kind: weight for kind, weight in ordered if weight}
@@ -191,23 +177,20 @@ def guess_event(stats: ColumnStats) -> InteractionColumn | None:
     if not kept:
         if against and not unknown:
             return None
-        kept = dict.fromkeys(unknown, 1.0)
-        unknown = []
+        kept, unknown = dict.fromkeys(unknown, 1.0), []
     reasons = [", ".join(f"{shown(kind)} {stats.counts[kind]:,} times" for kind in kept)]
-    reasons.append("what is nearer to taking the item weighs more; the figures are a suggestion")
+    reasons.append("kinds closer to taking the item weigh more; the weights are a suggestion")
     if left_out := against + unknown:
         reasons.append(f"left out, since not listed: {', '.join(map(shown, left_out))}")
-    distinct = f"{len(stats.known)} distinct values"
-    why = {"event": (distinct,), "events": tuple(reasons)}
+    why = {"event": (f"{len(stats.known)} distinct values",), "events": tuple(reasons)}
     return InteractionColumn("event", stats.name, 1 + named, {"events": kept}, why)
 
 
 def _weight(kind: str) -> float | None:
     """The weight of a kind of event; 0 if it speaks against the item, None if unknown."""
-    own = set(name_hints.words(kind)) | {kind.strip().lower()}
-    if own & set(_AGAINST.split()):
-        return 0.0
-    return max((w for w, names in _WEIGHTS.items() if own & set(names.split())), default=None)
+    words = (*name_hints.words(kind), kind.strip().lower())
+    weights = [_WEIGHT[word] for word in words if word in _WEIGHT]
+    return max(weights, default=None) if all(weights) else 0.0
 
 
 def guess_signals(columns: Sequence[ColumnStats]) -> tuple[list[InteractionColumn], dict[str, str]]:
@@ -231,19 +214,20 @@ def guess_signals(columns: Sequence[ColumnStats]) -> tuple[list[InteractionColum
     for stats in columns:
         if stats.name in timed:
             continue
-        guesses = (guess_rating(stats), guess_event(stats), guess_count(stats))
-        signals = [guess for guess in guesses if isinstance(guess, InteractionColumn)]
+        rating = guess_rating(stats)
+        signals = [
+            guess
+            for guess in (rating, guess_event(stats), guess_count(stats))
+            if isinstance(guess, InteractionColumn)
+        ]
         values += signals
-        why = [guess for guess in guesses if isinstance(guess, str)]
-        if why and not signals:
-            left_out[stats.name] = why[0]
+        if isinstance(rating, str) and not signals:
+            left_out[stats.name] = rating
     order = ("rating", "event", "count")
     values.sort(key=lambda signal: (-signal.sure, order.index(signal.key)))
     times.sort(key=lambda signal: -signal.sure)
     for kind in (values, times):
         for signal in kind[1:]:
-            if signal.column != kind[0].column:
-                left_out[signal.column] = (
-                    f"could also be the {signal.key}; {kind[0].column} is taken for it"
-                )
+            if signal.column != (taken := kind[0].column):
+                left_out[signal.column] = f"could also be the {signal.key}; {taken} is taken for it"
     return [*values[:1], *times[:1]], left_out

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from fusionrec.data.detection.attributes import Attribute, Attributes
+from fusionrec.data.detection.attributes import Attribute
 from fusionrec.data.detection.column_stats import shown
-from fusionrec.data.detection.infer import InferredKey, InferredSpec, InferredTable
+from fusionrec.data.detection.infer import InferredKey, InferredSpec
 from fusionrec.data.tabular.spec import FieldSpec
 from fusionrec.errors import DataError
 from fusionrec.workspace import move_in
 
 _WIDTH = 100
-_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
 _HEAD = (
-    "Written by `fusionrec init`: what the files beside it seem to hold, each guess with what it "
-    "was made from. Change what is wrong. Then: fusionrec check DIR, and fusionrec train --data "
+    "Written by `fusionrec init`: what the files in this folder seem to contain, with the reason "
+    "for each guess. Change what is wrong. Then: fusionrec check DIR, and fusionrec train --data "
     "DIR, where DIR is this folder."
 )
 
 
 def quoted(text: str) -> str:
-    """A text as a TOML string on one line; unprintable characters are escaped.
-
-    A lone surrogate, which TOML cannot contain, becomes U+FFFD.
+    """A text as a TOML string on one line; unprintable characters are escaped, and a lone
+    surrogate, which TOML cannot contain, becomes U+FFFD.
     """
-    return '"' + "".join(map(_escaped, text)) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
-    if character.isprintable():
-        return character
-    code = ord(character)
-    if 0xD800 <= code <= 0xDFFF:
-        return "\ufffd"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    escaped = (
+        c if c.isprintable() and c not in '"\\'
+        else "\ufffd" if "\ud800" <= c <= "\udfff"
+        else json.dumps(c)[1:-1] if c <= "\uffff"
+        else f"\\U{ord(c):08x}"
+        for c in text
+    )  # fmt: skip
+    return f'"{"".join(escaped)}"'
 
 
 def value_text(value: Any) -> str:
@@ -63,16 +58,17 @@ def _key(text: str) -> str:
 
 def toml_text(spec: InferredSpec) -> str:
     """The whole file, as ``read_spec`` reads it."""
-    lines = [*_comment(_HEAD), "", f"name = {quoted(spec.name)}", "", "[interactions]"]
-    for key in spec.interactions:
-        lines += _key_lines(key)
-    lines += _left_out(spec.left_out)
+    lines = [*_comment(_HEAD), "", f"name = {quoted(spec.name)}", ""]
+    lines += _table("interactions", spec.interactions, spec.left_out)
     for name, table in (("users", spec.users), ("items", spec.items)):
-        lines += ["", *(_table(name, table) if table else _comment(f"No file tells of {name}."))]
+        if table is None:
+            lines += ["", f"# No file describes {name}."]
+            continue
+        lines += ["", *_table(name, table.keys, table.left_out)]
+        for attribute in table.fields:
+            lines += _field(name, attribute)
     if unused := spec.unused | spec.refused:
-        lines += ["", *_comment("Not used:")]
-        for file, why in unused.items():
-            lines += _comment(f"{shown(file)}: {why}", "#   ")
+        lines += ["", *_reasons("Not used:", unused)]
     return "\n".join(lines) + "\n"
 
 
@@ -84,43 +80,30 @@ def _comment(text: str, begin: str = "# ") -> list[str]:
     )
 
 
-def _key_lines(key: InferredKey) -> Iterator[str]:
-    if key.why:
-        yield from _comment("; ".join(key.why))
-    yield f"{key.key} = {value_text(key.value)}"
-
-
-def _left_out(left_out: dict[str, str]) -> Iterator[str]:
-    if left_out:
-        yield "# Left out:"
-    for column, why in left_out.items():
-        yield from _comment(f"{shown(column)}: {why}", "#   ")
-
-
-def _table(name: str, table: InferredTable) -> Iterator[str]:
+def _table(name: str, keys: Iterable[InferredKey], left_out: Mapping[str, str]) -> Iterator[str]:
     yield f"[{name}]"
-    for key in table.keys:
-        yield from _key_lines(key)
-    yield from _left_out(table.attributes.left_out)
-    yield from _fields(name, table.attributes)
+    for key in keys:
+        if key.why:
+            yield from _comment("; ".join(key.why))
+        yield f"{key.key} = {value_text(key.value)}"
+    yield from _reasons("Left out:", left_out)
 
 
-def _fields(name: str, attributes: Attributes) -> Iterator[str]:
-    for attribute in attributes.kept:
-        yield ""
-        yield f"[{name}.fields.{attribute.name}]"
-        yield from _comment("; ".join(attribute.why))
-        for key, value in _settings(attribute):
+def _reasons(title: str, reasons: Mapping[str, str]) -> Iterator[str]:
+    if reasons:
+        yield f"# {title}"
+    for name, why in reasons.items():
+        yield from _comment(f"{shown(name)}: {why}", "#   ")
+
+
+def _field(name: str, attribute: Attribute) -> Iterator[str]:
+    """A field with its kind, and the settings that differ from the defaults."""
+    yield from ("", f"[{name}.fields.{attribute.name}]")
+    yield from _comment("; ".join(attribute.why))
+    default = FieldSpec()
+    for key, value in attribute.column.to_dict().items():
+        if key == "kind" or value != getattr(default, key):
             yield f"{key} = {value_text(value)}"
-
-
-def _settings(attribute: Attribute) -> Iterator[tuple[str, Any]]:
-    """The kind, and the settings that differ from the defaults."""
-    column, default = attribute.column, FieldSpec()
-    yield "kind", column.kind
-    for key, value in column.to_dict().items():
-        if key != "kind" and value != getattr(default, key):
-            yield key, value
 
 
 def write_new(file: Path, text: str) -> None:

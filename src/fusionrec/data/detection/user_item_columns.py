@@ -14,8 +14,7 @@ from fusionrec.data.detection.scan import TableFile
 from fusionrec.data.detection.signal_columns import InteractionColumn, guess_signals
 from fusionrec.data.schema import Side
 
-_WORDS = {"user": name_hints.USER, "item": name_hints.ITEM}
-_OTHER: dict[Side, Side] = {"user": "item", "item": "user"}
+OTHER: dict[Side, Side] = {"user": "item", "item": "user"}
 _SIGNALS = name_hints.RATING | name_hints.COUNT | name_hints.EVENT | name_hints.TIME
 _VALUE = {"rating": 2.0, "event": 1.5, "count": 1.0, "time": 1.0}
 _ENOUGH = 3.0  # least score of a table that is used
@@ -27,18 +26,22 @@ class InteractionFile:
 
     Attributes:
         file: the file.
-        user, item: the columns of the ids.
+        ids: the columns of the ids: of users, then of items.
         signals: the columns of its rating, count, event and time.
-        left_out: column -> why it is not used, of those that look like a signal.
+        left_out: column that looks like a signal -> why it is not used.
         score: how well all of it fits; higher is better.
     """
 
     file: TableFile
-    user: str
-    item: str
+    ids: dict[Side, str]
     signals: tuple[InteractionColumn, ...]
     left_out: dict[str, str]
     score: float
+
+    @property
+    def used(self) -> set[str]:
+        """The columns of ids and signals."""
+        return {*self.ids.values(), *(signal.column for signal in self.signals)}
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ class EntityFile:
     Attributes:
         file: the file.
         key: the column of the ids.
-        share: of the interactions read, how many name one of its ids.
+        share: the share of the interactions read whose id it has, 0 to 1.
         score: how well it fits; higher is better.
     """
 
@@ -61,7 +64,7 @@ class EntityFile:
 def _ids(file: TableFile) -> Iterator[ColumnStats]:
     """The columns that may hold ids."""
     for stats in file.columns.values():
-        known = max(name_hints.role(stats.name, words) for words in _WORDS.values())
+        known = max(name_hints.role(stats.name, words) for words in name_hints.OF_SIDE.values())
         if stats.lists or stats.stamped or stats.filled < stats.rows / 2 or stats.words > 5:
             continue
         if stats.numeric > 0.9 and not stats.whole:
@@ -74,8 +77,8 @@ def _ids(file: TableFile) -> Iterator[ColumnStats]:
 def _name_score(file: TableFile, key: str, side: Side) -> float:
     """1 if the names of a file and its key suggest this side, -1 for the other side, else 0."""
     ours, theirs = (
-        name_hints.role(key, _WORDS[s]) > 1 or name_hints.has(file.pattern.split(".")[0], _WORDS[s])
-        for s in (side, _OTHER[side])
+        name_hints.role(key, words) > 1 or name_hints.has(file.pattern.split(".")[0], words)
+        for words in (name_hints.OF_SIDE[side], name_hints.OF_SIDE[OTHER[side]])
     )
     return float(ours) - float(theirs)
 
@@ -93,16 +96,13 @@ def _share(ids: ColumnStats, table: TableFile, key: ColumnStats) -> float:
 
 def _fit(ids: ColumnStats, side: Side, others: Sequence[TableFile]) -> float:
     """How likely a column holds the ids of that side."""
-    joined = max(
-        (
-            _share(ids, table, key) * (0.5 + 1.5 * _name_score(table, key.name, side))
-            for table in others
-            for key in _keys(table)
-        ),
-        default=0.0,
-    )
-    ours, theirs = (name_hints.role(ids.name, _WORDS[s]) for s in (side, _OTHER[side]))
-    return ours - 0.75 * theirs + max(0.0, joined)
+    joined = [
+        _share(ids, table, key) * (0.5 + 1.5 * _name_score(table, key.name, side))
+        for table in others
+        for key in _keys(table)
+    ]
+    ours, theirs = (name_hints.role(ids.name, name_hints.OF_SIDE[s]) for s in (side, OTHER[side]))
+    return ours - 0.75 * theirs + max([0.0, *joined])
 
 
 def _crossed(user: ColumnStats, item: ColumnStats) -> bool:
@@ -117,11 +117,9 @@ def find_interaction_files(files: Sequence[TableFile]) -> list[InteractionFile]:
     candidates = []
     for file in files:
         others = [other for other in files if other is not file]
-        ids = list(_ids(file))
-        fits = {s: {f.name: _fit(f, s, others) for f in ids} for s in ("user", "item")}
+        ids = [(f, _fit(f, "user", others), _fit(f, "item", others)) for f in _ids(file)]
         best = (-math.inf, "", "")
-        for user, item in product(ids, repeat=2):
-            fit_user, fit_item = fits["user"][user.name], fits["item"][item.name]
+        for (user, fit_user, _), (item, _, fit_item) in product(ids, repeat=2):
             if user is item or max(fit_user, fit_item) < 1:
                 continue
             score = fit_user + fit_item + 2 - user.unique - item.unique
@@ -129,23 +127,22 @@ def find_interaction_files(files: Sequence[TableFile]) -> list[InteractionFile]:
                 continue
             best = (score, user.name, item.name)
         if best[1]:
-            candidates.append(_interaction_file(file, *best))
+            score, user_name, item_name = best
+            rest = [f for name, f in file.columns.items() if name not in best]
+            signals, left_out = guess_signals(rest)
+            score += sum(_VALUE[signal.key] for signal in signals)
+            score += float(name_hints.has(file.pattern.split(".")[0], name_hints.TAKEN))
+            score += 0.5 * math.log10(max(1, file.rows)) + 0.5 * (not file.complete)
+            named: dict[Side, str] = {"user": user_name, "item": item_name}
+            candidates.append(InteractionFile(file, named, tuple(signals), left_out, score))
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _interaction_file(file: TableFile, score: float, user: str, item: str) -> InteractionFile:
-    rest = [f for name, f in file.columns.items() if name not in (user, item)]
-    signals, left_out = guess_signals(rest)
-    score += sum(_VALUE[signal.key] for signal in signals)
-    score += float(name_hints.has(file.pattern.split(".")[0], name_hints.TAKEN))
-    score += 0.5 * math.log10(max(1, file.rows)) + 0.5 * (not file.complete)
-    return InteractionFile(file, user, item, tuple(signals), left_out, score)
-
-
-def find_entity_files(
-    ids: ColumnStats, side: Side, interactions: InteractionFile, files: Sequence[TableFile]
+def _find_entity_files(
+    side: Side, interactions: InteractionFile, files: Sequence[TableFile]
 ) -> list[EntityFile]:
     """The files that may hold the users or items of interactions; the best first."""
+    ids = interactions.file.columns[interactions.ids[side]]
     candidates = []
     for file in files:
         if file is interactions.file:
@@ -170,7 +167,7 @@ def _of_others(ids: ColumnStats, key: ColumnStats, side: Side) -> bool:
     the ids of any other table.
     """
     named = [word for word in name_hints.words(key.name) if word not in name_hints.ID]
-    other = key.name != ids.name and not name_hints.role(key.name, _WORDS[side])
+    other = key.name != ids.name and not name_hints.role(key.name, name_hints.OF_SIDE[side])
     return key.numeric > 0.9 and other and bool(named)
 
 
@@ -178,10 +175,8 @@ def choose_entity_files(
     interactions: InteractionFile, files: Sequence[TableFile]
 ) -> dict[Side, EntityFile | None]:
     """The files of users and of items that fit best together; no file is both."""
-    sides: tuple[Side, Side] = ("user", "item")
     options: list[list[EntityFile | None]] = [
-        [*find_entity_files(interactions.file.columns[name], side, interactions, files), None]
-        for side, name in zip(sides, (interactions.user, interactions.item), strict=True)
+        [*_find_entity_files(side, interactions, files), None] for side in interactions.ids
     ]
     best: tuple[float, EntityFile | None, EntityFile | None] = (-1.0, None, None)
     for user, item in product(*options):

@@ -1,23 +1,25 @@
-"""Caches converted tables as columns, which the next reading maps into memory."""
+"""Caches converted tables as columns, which later reads map into memory."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, source_files
-from fusionrec.data.tabular.findings import from_json, to_json
+from fusionrec.data.tabular.findings import Finding
 from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
@@ -27,16 +29,35 @@ _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
 _ABANDONED = 86_400  # seconds after which an unfinished folder is removed
 
+log = logging.getLogger("fusionrec")
+
 
 @dataclass(frozen=True)
 class CachedTables(Converted):
-    """Converted tables from the cache; the interaction columns are memory-mapped.
-
-    Attributes:
-        spec: the ``fusionrec.toml``.
+    """Converted tables from the cache, and their ``fusionrec.toml``. The columns of the
+    interactions are memory-mapped, read-only.
     """
 
     spec: Spec
+
+    def dataset(self) -> Dataset:
+        """A Dataset of the tables; each finding is one of its repairs."""
+        schema, name, repairs = self.spec.schema, self.spec.name, tuple(map(str, self.findings))
+        rows = (self.user, self.item, self.rating, self.time)
+        return Dataset(schema, name, self.users, self.items, *rows, repairs)
+
+
+def read_from_spec(
+    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+) -> Dataset:
+    """The data set that a ``fusionrec.toml`` describes; logs what was repaired.
+
+    Args and errors are those of ``cached_tables``.
+    """
+    dataset = cached_tables(toml, workspace_data, progress).dataset()
+    for repair in dataset.repairs:
+        log.warning("%s: %s", dataset.name, repair)
+    return dataset
 
 
 def cached_tables(
@@ -47,7 +68,7 @@ def cached_tables(
     the same ``fusionrec.toml`` are then removed.
 
     Args:
-        toml: the file, or the folder that it lies in.
+        toml: the file, or its folder.
         workspace_data: the workspace's folder for data.
         progress: called with the bytes read, if the files are converted.
 
@@ -80,9 +101,8 @@ def _states(files: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
 
 def _key(toml: Path, files: Mapping[str, Sequence[Path]]) -> str:
     """A hash of all that the conversion depends on: the content of the files and of the TOML."""
-    sums = {path: "" for paths in files.values() for path in paths}
     try:
-        sums = {path: _sum(path) for path in sums}
+        sums = {path: _sum(path) for path in {p for paths in files.values() for p in paths}}
         toml_sum = hashlib.blake2b(toml.read_bytes()).hexdigest()
     except OSError as error:
         raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
@@ -102,9 +122,9 @@ def _read(folder: Path, spec: Spec) -> CachedTables | None:
 
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
-        if about["key"] != folder.name:
-            return None
-        if any(_sum(folder / name) != wanted for name, wanted in about["sums"].items()):
+        if about["key"] != folder.name or any(
+            _sum(folder / name) != wanted for name, wanted in about["sums"].items()
+        ):
             return None
         mapped = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False).view(
@@ -123,7 +143,7 @@ def _read(folder: Path, spec: Spec) -> CachedTables | None:
             mapped.get("time"),
             int(about["rows"]),
             dict(about["kinds"]),
-            from_json(about["findings"]),
+            tuple(Finding(**finding) for finding in about["findings"]),
             spec,
         )
     except (OSError, ValueError, KeyError, TypeError, DataError, pa.ArrowException):
@@ -131,12 +151,27 @@ def _read(folder: Path, spec: Spec) -> CachedTables | None:
 
 
 def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted) -> None:
-    """Writes a folder under a temporary name and moves it in; then removes those it replaces."""
+    """Writes a folder under a temporary name, moves it to its place, and removes stale ones."""
     beside = None
     try:
         make_folder(tables)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tables))
-        _fill(beside, key, toml, spec, converted)
+        for name in _COLUMNS:
+            if (column := getattr(converted, name)) is not None:
+                np.save(beside / f"{name}.npy", column, allow_pickle=False)
+        write_table(beside / "users.parquet", converted.users)
+        write_table(beside / "items.parquet", converted.items)
+        about: dict[str, Any] = {
+            "key": key,
+            "described": str(toml.resolve()),
+            "schema": spec.schema.to_json(),
+            "rows": converted.rows,
+            "kinds": dict(converted.kinds),
+            "findings": [asdict(finding) for finding in converted.findings],
+            "sums": {path.name: _sum(path) for path in sorted(beside.iterdir())},
+        }
+        text = json.dumps(about, ensure_ascii=False, indent=1)
+        (beside / _ABOUT).write_text(text, encoding="utf-8")
         beside.chmod(0o755)
         if (tables / key).exists() and _read(tables / key, spec) is None:
             shutil.rmtree(tables / key, ignore_errors=True)
@@ -155,27 +190,8 @@ def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted)
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fill(folder: Path, key: str, toml: Path, spec: Spec, converted: Converted) -> None:
-    for name in _COLUMNS:
-        column = getattr(converted, name)
-        if column is not None:
-            np.save(folder / f"{name}.npy", column, allow_pickle=False)
-    write_table(folder / "users.parquet", converted.users)
-    write_table(folder / "items.parquet", converted.items)
-    about: dict[str, Any] = {
-        "key": key,
-        "described": str(toml.resolve()),
-        "schema": spec.schema.to_json(),
-        "rows": converted.rows,
-        "kinds": dict(converted.kinds),
-        "findings": to_json(converted.findings),
-        "sums": {path.name: _sum(path) for path in sorted(folder.iterdir())},
-    }
-    (folder / _ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-
-
 def _stale(folder: Path, toml: Path) -> bool:
-    """Whether a folder is of an earlier state of a ``fusionrec.toml``, or was never finished."""
+    """Whether a folder is of an earlier state of this ``fusionrec.toml``, or was never finished."""
     try:
         if folder.name.startswith(".new-"):
             return time.time() - folder.stat().st_mtime > _ABANDONED

@@ -22,7 +22,7 @@ EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 def as_text(values: Any, where: str) -> Any:
     """A column as strings; a column of lists as lists of strings.
 
-    Whole numbers become digits, also in a float column (``1.0`` is ``1``); NaN becomes null. A UUID
+    Whole numbers become digits, also in a float column (``1.0`` is ``1``); NaN becomes null; a UUID
     becomes its 32 digits in groups of 8-4-4-4-12. Strings stay as they are.
 
     Args:
@@ -35,13 +35,16 @@ def as_text(values: Any, where: str) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
     kind = values.type
     if pa.types.is_string(kind):
         return values
     if isinstance(kind, pa.BaseExtensionType):
-        return _uuids_as_text(values) if is_uuid(kind) else as_text(values.storage, where)
-    if pa.types.is_dictionary(kind):
-        return as_text(values.cast(kind.value_type), where)
+        if not is_uuid(kind):
+            return as_text(values.storage, where)
+        stored = values.storage.to_pylist()
+        return pa.array([value and str(UUID(bytes=value)) for value in stored], pa.string())
     if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
         lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)
         offsets = pa.array(np.append(0, np.cumsum(lengths)), pa.int32())
@@ -63,13 +66,6 @@ def as_text(values: Any, where: str) -> Any:
 def is_uuid(kind: Any) -> bool:
     """Whether values of a pyarrow type are UUIDs."""
     return getattr(kind, "extension_name", "") == "arrow.uuid"
-
-
-def _uuids_as_text(values: Any) -> Any:
-    import pyarrow as pa
-
-    stored = values.storage.to_pylist()
-    return pa.array([value and str(UUID(bytes=value)) for value in stored], pa.string())
 
 
 def _floats_as_text(values: Any) -> Any:
@@ -120,10 +116,10 @@ def commas(values: Any) -> np.ndarray:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if not pa.types.is_string(values.type):
-        return np.zeros(len(values), dtype=bool)
-    matches = pc.fill_null(pc.match_substring_regex(values, f"^{COMMA}$"), False)
-    where: np.ndarray = matches.to_numpy(zero_copy_only=False)
+    where: np.ndarray = np.zeros(len(values), dtype=bool)
+    if pa.types.is_string(values.type):
+        matches = pc.fill_null(pc.match_substring_regex(values, f"^{COMMA}$"), False)
+        where = matches.to_numpy(zero_copy_only=False)
     return where
 
 
@@ -131,15 +127,15 @@ def seconds(values: Any, unit: str, where: str) -> tuple[np.ndarray, np.ndarray]
     """A column's times.
 
     Args:
-        values: a pyarrow Array: timestamps and dates as they are, numbers and their text by the
-            unit. Without a zone a time is UTC.
-        unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, or ``text`` for dates in ISO 8601 and
-            such as ``2024-05-01 12:30:00``.
+        values: a pyarrow Array of timestamps, dates, numbers or their text. Without a zone a time
+            is UTC.
+        unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970; ``text`` for dates in ISO 8601
+            and such as ``2024-05-01 12:30:00``.
         where: file and column, for messages.
 
     Returns:
-        int64 [n], whole seconds since 1970, and bool [n], whether there is a time; times beyond the
-        year 9999 do not count.
+        int64 [n], whole seconds since 1970, and bool [n], whether there is a time of the years 1 to
+        9999.
     """
     import pyarrow as pa
 

@@ -10,17 +10,15 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.data.dataset import Table, keep_last_of_pairs
-from fusionrec.data.schema import Side
 from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile, find_files, open_source
-from fusionrec.data.tabular.spec import InteractionsSpec, Spec, UsersSpec
+from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError, Progress
 
 OpenSource = tuple[SourceFile, OnBytes]
-_MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
 
@@ -32,8 +30,8 @@ class Converted:
     Attributes:
         users, items: the tables.
         user, item, rating, time: the columns of a Dataset, in the files' order.
-        rows: number of interaction rows that were read.
-        kinds: kind of event -> number of rows, including rows left out.
+        rows: number of interaction rows read.
+        kinds: kind of event -> number of rows, including those left out.
         findings: what was odd or repaired.
     """
 
@@ -49,23 +47,19 @@ class Converted:
 
 
 def source_files(spec: Spec) -> dict[str, list[Path]]:
-    """The files of ``interactions``, ``users`` and ``items``; none where the table is left out.
+    """The files of ``interactions``, ``users`` and ``items``; none of a table that is left out.
 
     Raises:
         DataError: a file does not exist.
     """
-    named = {
-        "interactions": spec.interactions.files,
-        "users": spec.users.files,
-        "items": spec.items.files,
-    }
-    folder = spec.folder
-    return {table: find_files(folder, files) if files else [] for table, files in named.items()}
+    named = spec.interactions.files, spec.users.files, spec.items.files
+    found = (find_files(spec.folder, files) if files else [] for files in named)
+    return dict(zip(("interactions", "users", "items"), found, strict=True))
 
 
 def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = None) -> Converted:
     """Reads all files. Users and items keep the order of their tables; ids that only interactions
-    name follow, in the order of their first appearance.
+    have follow, in the order of their first appearance.
 
     Args:
         spec: describes the files.
@@ -77,11 +71,24 @@ def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = 
             not in the unit of the spec.
     """
     files = source_files(spec)
-    progress_of = _ByteCounter(files, progress)
-    opened = {
-        table: [(open_source(path), progress_of.file(path)) for path in files[table]]
-        for table in ("users", "items", "interactions")
-    }
+    total = sum(path.stat().st_size for paths in files.values() for path in paths)
+    before, reported = 0, -1
+
+    def counter(before: int) -> OnBytes:
+        def on_bytes(read: int) -> None:
+            nonlocal reported
+            if before + read != reported:
+                reported = before + read
+                progress("reading", reported, total)
+
+        return on_bytes
+
+    opened: dict[str, list[OpenSource]] = {}
+    for table in ("users", "items", "interactions"):
+        opened[table] = []
+        for path in files[table]:
+            opened[table].append((open_source(path), counter(before)))
+            before += path.stat().st_size
     return convert_sources(spec, opened, now)
 
 
@@ -100,9 +107,11 @@ def convert_sources(
         DataError: as in ``convert``.
     """
     findings = Findings()
-    users = _table("user", spec.users, opened["users"], findings)
-    items = _table("item", spec.items, opened["items"], findings)
-    known = (len(users.ids), len(items.ids))
+    users = EntityReader("user", spec.users, findings)
+    items = EntityReader("item", spec.items, findings)
+    for reader, name in ((users, "users"), (items, "items")):
+        for source, on_bytes in opened[name]:
+            reader.read(source, on_bytes)
     now = int(clock.time()) if now is None else now
     rows = InteractionReader(spec.interactions, users.ids, items.ids, findings, now)
     for source, on_bytes in opened["interactions"]:
@@ -110,17 +119,26 @@ def convert_sources(
     _check_unit(spec, rows)
     user, item, rating, *times = rows.columns()
     if len(user) == 0:
-        raise _nothing_left(spec, rows, findings)
+        why = "; ".join(str(finding) for finding in findings.all if finding.left_out)
+        raise DataError(
+            f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: "
+            f"{why or 'the files hold a header alone'}",
+            "do the columns and the scale of [interactions] say what the files hold?",
+        )
     user, item, rating, time = _deduplicate(
         spec.interactions, user, item, rating, times[0] if times else None, findings
     )
     if spec.interactions.count:
         rating = count_weights(rating)
-    for reader, before in ((users, known[0]), (items, known[1])):
-        reader.report(before)
-    _report_little(spec, user, item, rating, findings)
-    _report_unmatched("user", spec.users, known[0], user, findings)
-    _report_unmatched("item", spec.items, known[1], item, findings)
+    users.report(user)
+    items.report(item)
+    if user.min() == user.max():
+        findings.add("one_user", 1, "users", "one user's choices say nothing about those of others")
+    if item.min() == item.max():
+        findings.add("one_item", 1, "items", "there is nothing to choose from")
+    if spec.interactions.rating and rating.min() == rating.max():
+        means = "which items are liked better cannot be learned"
+        findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
 
@@ -129,7 +147,7 @@ def count_weights(count: np.ndarray) -> np.ndarray:
     """Weights of counts, float32 [n], above 0 up to 1: their logarithm, as in Hu, Koren and
     Volinsky (Collaborative Filtering for Implicit Feedback Datasets, 2008, section 6), so that the
     hundredth play adds less than the first. The highest hundredth of the counts all weigh 1, so
-    that a single machine that plays all day does not shrink everyone else's weight.
+    that a few extreme counts do not shrink all other weights.
 
     Args:
         count: float [n], above 0.
@@ -137,39 +155,6 @@ def count_weights(count: np.ndarray) -> np.ndarray:
     full = np.log1p(np.quantile(count, _FULL_WEIGHT))
     weight: np.ndarray = np.clip(np.log1p(count) / full, 1e-6, 1.0).astype(np.float32)
     return weight
-
-
-class _ByteCounter:
-    """Sums the bytes read of all files.
-
-    Args:
-        files: all files; one that is read twice counts twice.
-        progress: called with the sum.
-    """
-
-    def __init__(self, files: Mapping[str, Sequence[Path]], progress: Progress) -> None:
-        self._total = sum(path.stat().st_size for paths in files.values() for path in paths)
-        self._last, self._reported, self._progress = 0, -1, progress
-
-    def file(self, path: Path) -> OnBytes:
-        """The callback for the next file, to be called with the bytes read of it."""
-        before, self._last = self._last, self._last + path.stat().st_size
-
-        def on_bytes(read: int) -> None:
-            if before + read != self._reported:
-                self._reported = before + read
-                self._progress("reading", self._reported, self._total)
-
-        return on_bytes
-
-
-def _table(
-    side: Side, spec: UsersSpec, opened: Sequence[OpenSource], findings: Findings
-) -> EntityReader:
-    reader = EntityReader(side, spec, findings)
-    for source, on_bytes in opened:
-        reader.read(source, on_bytes)
-    return reader
 
 
 def _deduplicate(
@@ -180,9 +165,8 @@ def _deduplicate(
     time: np.ndarray | None,
     findings: Findings,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
-    """Keeps one interaction per user and item, as ``spec.repeats`` says. A rating is kept as it is;
-    an event or count takes the strongest weight of the pair: who bought and then looked again has
-    bought.
+    """Keeps one interaction per user and item, as ``spec.repeats`` says. An event or count takes
+    the pair's strongest weight, so that a view after a purchase still weighs as a purchase.
     """
     if spec.repeats == "keep":
         return user, item, rating, time
@@ -195,11 +179,11 @@ def _deduplicate(
     if not left_out:
         return user, item, rating, time
     says = f"rows left out for the same user and item again: the {spec.repeats} one stays"
-    if not spec.rating:
+    if spec.rating:
+        rating = rating[kept]
+    else:
         rating = _strongest(user, item, rating, kept)
         says += ", weighing as the strongest"
-    else:
-        rating = rating[kept]
     findings.add("repeated", left_out, says, left_out=True)
     return user[kept], item[kept], rating, None if time is None else time[kept]
 
@@ -207,7 +191,7 @@ def _deduplicate(
 def _strongest(
     user: np.ndarray, item: np.ndarray, rating: np.ndarray, kept: np.ndarray
 ) -> np.ndarray:
-    """float32 [m]: the highest rating that a kept row's pair has anywhere."""
+    """float32 [m]: the highest rating of each kept row's pair, over all its rows."""
     width = int(item.max()) + 1
     left_out = np.ones(len(user), dtype=bool)
     left_out[kept] = False
@@ -232,47 +216,4 @@ def _check_unit(spec: Spec, rows: InteractionReader) -> None:
             f"interactions.time: {rows.too_late:,} of {rows.rows:,} times lie beyond the year 2100 "
             f"when read as {unit}",
             f'they look finer: set time_unit = "{_FINER[unit]}"',
-        )
-
-
-def _nothing_left(spec: Spec, rows: InteractionReader, findings: Findings) -> DataError:
-    why = findings.left_out or "the files hold a header alone"
-    hint = "do the columns and the scale of [interactions] say what the files hold?"
-    return DataError(
-        f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: {why}", hint
-    )
-
-
-def _report_little(
-    spec: Spec, user: np.ndarray, item: np.ndarray, rating: np.ndarray, findings: Findings
-) -> None:
-    """Adds findings about data from which little can be learned."""
-    if user.min() == user.max():
-        findings.add("one_user", 1, "users", "what one takes says nothing of what others take")
-    if item.min() == item.max():
-        findings.add("one_item", 1, "items", "there is nothing to choose from")
-    if spec.interactions.rating and rating.min() == rating.max():
-        means = "which items are liked better cannot be learned"
-        findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
-
-
-def _report_unmatched(
-    side: Side, spec: UsersSpec, known: int, positions: np.ndarray, findings: Findings
-) -> None:
-    """Adds a finding about a table that has hardly any of the ids in the interactions.
-
-    Args:
-        side, spec: the table.
-        known: number of ids in the table; they have the first positions.
-        positions: int32 [n], the interactions' users or items.
-    """
-    named = np.unique(positions)
-    matched = int((named < known).sum())
-    if spec.files and matched < _MATCHED * len(named):
-        findings.first(
-            f"{side}s_unmatched",
-            len(named) - matched,
-            f"{side}s of the interactions that are not in {spec.files} by its column "
-            f"{spec.id!r}; is that the column of their ids?",
-            f"{matched or 'none'} of {len(named):,} are there",
         )

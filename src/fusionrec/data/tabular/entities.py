@@ -1,9 +1,10 @@
-"""Reads the table of users or of items: one row per id, from any number of rows with that id."""
+"""Reads the table of users or items; an id may have any number of rows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from fusionrec.data.values import LONGEST_ID, clean_text
 
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000
+_MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _JOINER = "\x1f"  # between the categories of a list, when joined
 _UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "number": math.nan}
 
@@ -27,21 +29,25 @@ _UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "nu
 class EntityReader:
     """Collects a side's table; memory is bounded by the distinct ids, not by the rows.
 
-    An id may stand in several rows, as in a list of orders that names each product's title. The
-    last known value of each attribute counts.
+    An id may have several rows, as in a list of orders with each product's title. The last known
+    value of each attribute counts.
 
     Args:
         side: whose table it is.
         spec: its part of the ``fusionrec.toml``; without files only ids are added.
         findings: collects what is left out or repeated.
+
+    Attributes:
+        ids: those of the table, then those that were added.
     """
 
     def __init__(self, side: Side, spec: UsersSpec, findings: Findings) -> None:
+        self.ids = Ids()
         self._side, self._spec, self._findings = side, spec, findings
         self._columns: dict[str, list[Any]] = {name: [] for name in spec.fields}
-        self._ids = Ids()
         self._changed: set[int] = set()
         self._folded = 0
+        self._known = 0  # ids of the table, which have the first positions
 
     def read(self, source: SourceFile, on_bytes: OnBytes) -> None:
         """Reads a file.
@@ -49,85 +55,81 @@ class EntityReader:
         Raises:
             DataError: a column is missing, or as ``SourceFile.batches``.
         """
-        side, fields = self._side, self._spec.fields
-        source.require(self._spec.id, f"{side}s.id")
-        for name, field in fields.items():
-            source.require(field.column or name, f"{side}s.fields.{name}")
-        names = [self._spec.id, *(field.column or name for name, field in fields.items())]
+        names = [self._spec.id]
+        source.require(self._spec.id, f"{self._side}s.id")
+        for name, field in self._spec.fields.items():
+            names.append(field.column or name)
+            source.require(names[-1], f"{self._side}s.fields.{name}")
         row = 1
         for batch in source.batches(list(dict.fromkeys(names)), on_bytes, self._findings.once):
             self._take(batch, names, source.path.name, row)
             row += len(batch)
+        self._known = len(self.ids)
 
-    @property
-    def ids(self) -> Ids:
-        """The ids of the table, then those that were added."""
-        return self._ids
-
-    def report(self, known: int) -> None:
-        """Adds findings about odd ids and rows.
-
-        Args:
-            known: how many ids the files of the table had.
+    def report(self, positions: np.ndarray) -> None:
+        """Adds findings about odd ids and rows, and about a table that has hardly any of the ids in
+        the interactions, whose ``positions`` are int32 [n].
         """
-        side, findings = self._side, self._findings
-        findings.add(
-            f"{side}s_folded", self._folded, f"rows of the {side}s' table that repeat an id"
-        )
+        side, findings, ids, known = self._side, self._findings, self.ids, self._known
+        says = f"rows of the {side}s' table that repeat an id"
+        findings.add(f"{side}s_folded", self._folded, says)
         says = f"{side}s whose rows in the table differ, so that the last known value counts"
         findings.add(f"{side}s_changed", len(self._changed), says)
         if known:
-            says = f"{side}s that the table of {side}s lacks, of whom nothing is known"
-            example = f"{self._ids.all[known]!r:.60}" if len(self._ids) > known else ""
-            findings.add(f"{side}s_strange", len(self._ids) - known, says, example)
-        near, pairs = self._ids.near_duplicates()
+            says = f"{side}s that are missing from the table of {side}s, known by their ids alone"
+            example = f"{ids.all[known]!r:.60}" if len(ids) > known else ""
+            findings.add(f"{side}s_strange", len(ids) - known, says, example)
+        near, pairs = ids.near_duplicates()
         says = f"{side} ids that differ from another in case or outer spaces alone, all kept"
         findings.add(f"{side}s_near", near, says, ", ".join(pairs))
+        named = np.unique(positions)
+        matched = int((named < known).sum())
+        if self._spec.files and matched < _MATCHED * len(named):
+            findings.first(
+                f"{side}s_unmatched",
+                len(named) - matched,
+                f"{side}s of the interactions that are not in {self._spec.files} by its column "
+                f"{self._spec.id!r}; is that the column of their ids?",
+                f"{matched or 'none'} of {len(named):,} are there",
+            )
 
     def table(self) -> Table:
         """The table of all ids; added ids have no known attributes."""
-        for name, column in self._columns.items():
-            unknown = _UNKNOWN[self._spec.fields[name].kind]
-            column.extend([unknown] * (len(self._ids) - len(column)))
-        return Table(self._ids.all, self._columns)
+        for name in self._columns:
+            self._filled(name)
+        return Table(self.ids.all, self._columns)
+
+    def _filled(self, name: str) -> list[Any]:
+        """A column, with a value for every id."""
+        column = self._columns[name]
+        unknown = _UNKNOWN[self._spec.fields[name].kind]
+        column.extend([unknown] * (len(self.ids) - len(column)))
+        return column
 
     def _take(self, batch: Any, names: Sequence[str], file: str, first: int) -> None:
         texts, codes = factorize(batch.column(names[0]), f"{file}: {names[0]}")
-        known = self._ids.look_up(texts)
+        known = self.ids.look_up(texts)
         row_ids = known[codes]
-        self._leave_out(row_ids, texts, codes, file, first)
+        unfit = f"an id of over {LONGEST_ID} characters, or with a control character"
+        for kind, name, why in ((EMPTY, "empty", "no id"), (UNFIT, "unfit", unfit)):
+            if len(rows := np.flatnonzero(row_ids == kind)):
+                says = f"rows of the {self._side}s' table left out for {why}"
+                shown = f", {texts[codes[rows[0]]]!r:.{SHOWN}}" if kind == UNFIT else ""
+                example = f"{file}, row {first + rows[0]}{shown}"
+                self._findings.add(f"{self._side}s_{name}", len(rows), says, example)
         columns = [_flat(batch.column(name), f"{file}: {name}") for name in names[1:]]
         usable = np.flatnonzero(row_ids >= NEW)
         rows = _distinct(usable, codes, columns)
         if len(rows) == 0:
             return
-        before = len(self._ids)
-        positions = self._ids.assign(texts, known, codes[rows])
-        self._folded += len(usable) - (len(self._ids) - before)
-        taken = [column.take(rows) for column in columns]
-        fields = self._spec.fields.items()
-        for (name, field), values in zip(fields, taken, strict=True):
-            self._set(name, field, positions, self._parsed(name, field, values, file))
-
-    def _leave_out(
-        self, row_ids: np.ndarray, texts: list[str | None], codes: np.ndarray, file: str, first: int
-    ) -> None:
-        side = self._side
-        for kind, why in ((EMPTY, "no id"), (UNFIT, f"an id of over {LONGEST_ID} characters, or")):
-            if len(rows := np.flatnonzero(row_ids == kind)):
-                unfit = kind == UNFIT
-                self._findings.add(
-                    f"{side}s_{'unfit' if unfit else 'empty'}",
-                    len(rows),
-                    f"rows of the {side}s' table left out for {why}"
-                    + (" with a control character" if unfit else ""),
-                    f"{file}, row {first + rows[0]}"
-                    + (f", {texts[codes[rows[0]]]!r:.{SHOWN}}" if unfit else ""),
-                )
+        before = len(self.ids)
+        positions = self.ids.assign(texts, known, codes[rows])
+        self._folded += len(usable) - (len(self.ids) - before)
+        for (name, field), values in zip(self._spec.fields.items(), columns, strict=True):
+            self._set(name, field, positions, self._parsed(name, field, values.take(rows), file))
 
     def _set(self, name: str, field: FieldSpec, positions: np.ndarray, values: list[Any]) -> None:
-        column, unknown = self._columns[name], _UNKNOWN[field.kind]
-        column.extend([unknown] * (len(self._ids) - len(column)))
+        column, unknown = self._filled(name), _UNKNOWN[field.kind]
         number = field.kind == "number"
         for position, value in zip(positions.tolist(), values, strict=True):
             known = not math.isnan(value) if number else bool(value)
@@ -139,14 +141,11 @@ class EntityReader:
 
     def _parsed(self, name: str, field: FieldSpec, values: Any, file: str) -> list[Any]:
         """A column's values as a Table holds them."""
-        missing = frozenset(field.missing)
         if field.kind == "number":
-            parsed = numbers(values, f"{file}: {name}")
-            self._count_commas(name, values, file)
-            self._count_unread(name, values, np.isnan(parsed), missing, file)
-            return _without(parsed, values, missing)
+            return self._numbers(name, field.missing, values, file)
+        missing = frozenset(field.missing)
         texts = as_text(values, f"{file}: {name}").to_pylist()
-        clean: Callable[[str], str] = self._cleaner(name, field, file)
+        clean = partial(self._clean, name, field.kind == "text", file)
         if field.kind != "categories":
             cleaned = (clean(text or "") for text in texts)
             return ["" if text in missing else text for text in cleaned]
@@ -154,7 +153,8 @@ class EntityReader:
         several = (dict.fromkeys(map(clean, text.split(field.separator))) for text in parts)
         return [tuple(v for v in values if v and v not in missing) for values in several]
 
-    def _count_commas(self, name: str, values: Any, file: str) -> None:
+    def _numbers(self, name: str, missing: Collection[str], values: Any, file: str) -> list[float]:
+        """A column's numbers; NaN for those that mean "not known", such as -1."""
         where = np.flatnonzero(commas(values))
         self._findings.add(
             f"{self._side}s_{name}_comma",
@@ -162,34 +162,32 @@ class EntityReader:
             f"values of {name} with a decimal comma, read as if it were a point",
             f"{file}, {values[int(where[0])].as_py()!r:.{SHOWN}}" if len(where) else "",
         )
-
-    def _count_unread(
-        self, name: str, values: Any, unread: np.ndarray, missing: frozenset[str], file: str
-    ) -> None:
-        where = np.flatnonzero(unread)
-        texts = as_text(values, name).take(where).to_pylist()
-        bad = [text for text in texts if text and text.strip() and text.strip() not in missing]
+        parsed, texts = numbers(values, f"{file}: {name}"), as_text(values, name)
+        unread = texts.take(np.flatnonzero(np.isnan(parsed))).to_pylist()
+        bad = [text for text in unread if text and text.strip() and text.strip() not in missing]
         self._findings.add(
             f"{self._side}s_{name}_unfit",
             len(bad),
             f"values of {name} that are no numbers, and count as not known",
             f"{file}, {bad[0]!r:.{SHOWN}}" if bad else "",
         )
+        known: list[float] = parsed.tolist()
+        if not missing:
+            return known
+        return [
+            math.nan if text and text.strip() in missing else value
+            for value, text in zip(known, texts.to_pylist(), strict=True)
+        ]
 
-    def _cleaner(self, name: str, field: FieldSpec, file: str) -> Callable[[str], str]:
-        longest = LONGEST_TEXT if field.kind == "text" else LONGEST_VALUE
-
-        def clean(text: str) -> str:
-            text = clean_text(text)
-            if len(text) <= longest:
-                return text
-            says = f"values of {name} longer than {longest:,} characters, which "
-            cut = field.kind == "text"
-            says += "are cut there" if cut else "count as not known"
-            self._findings.add(f"{self._side}s_{name}_long", 1, says, f"{file}, {text[:40]!r}…")
-            return text[:longest] if cut else ""
-
-        return clean
+    def _clean(self, name: str, cut: bool, file: str, text: str) -> str:
+        """A value without outer spaces; one that is too long is cut, or else empty."""
+        text, longest = clean_text(text), LONGEST_TEXT if cut else LONGEST_VALUE
+        if len(text) <= longest:
+            return text
+        then = "are cut there" if cut else "count as not known"
+        says = f"values of {name} longer than {longest:,} characters, which {then}"
+        self._findings.add(f"{self._side}s_{name}_long", 1, says, f"{file}, {text[:40]!r}…")
+        return text[:longest] if cut else ""
 
 
 def _flat(values: Any, where: str) -> Any:
@@ -208,7 +206,7 @@ def _flat(values: Any, where: str) -> Any:
 
 
 def _distinct(rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]) -> np.ndarray:
-    """The rows that differ in id or attributes, sorted; of equal rows the last."""
+    """The rows that differ in id or attributes, in order; of equal rows the last."""
     key = ids[rows].astype(np.int64)
     if len(rows) == 0 or len(np.unique(key)) == len(rows):
         return rows
@@ -221,15 +219,3 @@ def _distinct(rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]) -> np.n
     last[key] = np.arange(len(key))  # of equal keys the last one stays
     distinct: np.ndarray = rows[np.sort(last)]
     return distinct
-
-
-def _without(parsed: np.ndarray, values: Any, missing: frozenset[str]) -> list[float]:
-    """The numbers as a list; NaN for those that mean "not known", such as -1."""
-    plain: list[float] = parsed.tolist()
-    if not missing:
-        return plain
-    texts = as_text(values, "").to_pylist()
-    return [
-        math.nan if text and text.strip() in missing else value
-        for value, text in zip(plain, texts, strict=True)
-    ]

@@ -1,10 +1,8 @@
-"""Findings: what was odd or repaired while files were read, counted, with a first example."""
+"""Findings: what was odd or repaired while files were read, with a count and an example."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 SHOWN = 80  # characters of a value in an example
 
@@ -16,9 +14,9 @@ class Finding:
     Attributes:
         name: for programs, such as ``rating_unfit``.
         count: how often it occurred.
-        says: for people, to be read before the count.
-        example: the first of them, or what it means; may be empty.
-        left_out: whether ``count`` interactions are left out because of it.
+        says: for people, before the count.
+        example: the first occurrence, or what the finding means; may be empty.
+        left_out: whether it leaves out ``count`` interactions.
     """
 
     name: str
@@ -32,7 +30,7 @@ class Finding:
 
 
 class Findings:
-    """Findings by name, in the order in which they were first made."""
+    """Findings by name, in the order of their first occurrence."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, Finding] = {}
@@ -48,7 +46,7 @@ class Findings:
             self._by_name[name] = Finding(name, count, says, example, left_out)
 
     def once(self, name: str, count: int, says: str, example: str = "") -> None:
-        """As ``add``, but ignored if the name exists: a file may be read for two tables."""
+        """As ``add``, but ignored if the name exists, since a file may be read for two tables."""
         if name not in self._by_name:
             self.add(name, count, says, example)
 
@@ -60,18 +58,3 @@ class Findings:
     def all(self) -> tuple[Finding, ...]:
         """The findings."""
         return tuple(self._by_name.values())
-
-    @property
-    def left_out(self) -> str:
-        """Why interactions are left out, for a message."""
-        return "; ".join(str(finding) for finding in self.all if finding.left_out)
-
-
-def to_json(findings: tuple[Finding, ...]) -> list[dict[str, Any]]:
-    """Findings as plain JSON values; ``from_json`` reads them back."""
-    return [asdict(finding) for finding in findings]
-
-
-def from_json(values: list[Mapping[str, Any]]) -> tuple[Finding, ...]:
-    """Findings from what ``to_json`` gave."""
-    return tuple(Finding(**value) for value in values)

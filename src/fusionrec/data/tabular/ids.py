@@ -1,8 +1,8 @@
-"""Outside ids and their positions, numbered in the order in which ids are first seen."""
+"""Outside ids and their positions, numbered in the order of their first appearance."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
@@ -16,14 +16,10 @@ NEW, EMPTY, UNFIT = -1, -2, -3  # codes of texts without a position
 
 
 class Ids:
-    """The ids of one side.
+    """The ids of one side."""
 
-    Args:
-        ids: distinct ids that are known from the beginning.
-    """
-
-    def __init__(self, ids: Iterable[str] = ()) -> None:
-        self._positions = {id_: position for position, id_ in enumerate(ids)}
+    def __init__(self) -> None:
+        self._positions: dict[Any, int] = {}
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -35,12 +31,16 @@ class Ids:
 
     def look_up(self, texts: Sequence[str | None]) -> np.ndarray:
         """Positions of texts, int32 [n]; ``NEW`` for unknown ids, ``EMPTY`` where there is no text,
-        and ``UNFIT`` for what is no id; see ``values.is_id``.
+        and ``UNFIT`` where the text is not an id; see ``values.is_id``.
         """
-        known: dict[Any, int] = self._positions
-        positions = np.fromiter(map(known.get, texts, repeat(NEW)), np.int32, len(texts))
+        found = map(self._positions.get, texts, repeat(NEW))
+        positions = np.fromiter(found, np.int32, len(texts))
         for index in np.flatnonzero(positions == NEW).tolist():
-            positions[index] = _code(texts[index])
+            text = texts[index]
+            if text is None or not text.strip():
+                positions[index] = EMPTY
+            elif not is_id(text):
+                positions[index] = UNFIT
         return positions
 
     def assign(
@@ -50,31 +50,27 @@ class Ids:
 
         Args:
             texts: n distinct ids, in the order in which rows first name them.
-            positions: int32 [n], what ``look_up`` gave; positions of new ids are filled in.
+            positions: int32 [n] from ``look_up``; positions of new ids are filled in.
             codes: int [m], each row's index into ``texts``; only known and new ids.
         """
         new = np.zeros(len(texts), dtype=bool)
         new[codes] = True
-        known: dict[Any, int] = self._positions
         for index in np.flatnonzero(new & (positions == NEW)).tolist():
-            positions[index] = known.setdefault(texts[index], len(known))
+            positions[index] = self._positions.setdefault(texts[index], len(self))
         assigned: np.ndarray = positions[codes]
         return assigned
 
-    def near_duplicates(self, shown: int = 3) -> tuple[int, list[str]]:
-        """How many ids differ from an earlier one only in letter case or outer spaces, and some
-        such pairs.
+    def near_duplicates(self) -> tuple[int, list[str]]:
+        """How many ids differ from an earlier one only in letter case or outer spaces, and up to
+        three such pairs.
         """
         first: dict[str, str] = {}
-        count = 0
-        pairs: list[str] = []
-        for id_ in self._positions:
-            earlier = first.setdefault(id_.strip().casefold(), id_)
-            if earlier is not id_:
-                count += 1
-                if len(pairs) < shown:
-                    pairs.append(f"{earlier[:60]!r} and {id_[:60]!r}")
-        return count, pairs
+        pairs = [
+            (earlier, id_)
+            for id_ in self._positions
+            if (earlier := first.setdefault(id_.strip().casefold(), id_)) is not id_
+        ]
+        return len(pairs), [f"{one[:60]!r} and {other[:60]!r}" for one, other in pairs[:3]]
 
 
 def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
@@ -102,9 +98,3 @@ def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
     texts = as_text(distinct, where).to_pylist()
     codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
     return [*texts, None], codes.astype(np.int32, copy=False)
-
-
-def _code(text: str | None) -> int:
-    if text is None or not text.strip():
-        return EMPTY
-    return NEW if is_id(text) else UNFIT

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.data.tabular.casting import PER_SECOND, as_text, commas, numbers, seconds
+from fusionrec.data.tabular.casting import as_text, commas, numbers, seconds
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, factorize
 from fusionrec.data.tabular.readers.compression import OnBytes
@@ -87,7 +87,9 @@ class InteractionReader:
         parts.append(rating[rows].astype(np.float32))
         if time is not None:
             parts.append(time[rows])
-            self._look_at_times(time[rows])
+            early, year = int((time[rows] < 0).sum()), int((time[rows] < 366 * 86_400).sum())
+            self._findings.add("time_early", early, "times before 1970")
+            self._findings.add("time_1970", year - early, "times in 1970, of a wrong unit?")
         for gathered, part in zip(self._parts, parts, strict=True):
             gathered.append(part)
 
@@ -101,9 +103,8 @@ class InteractionReader:
         rating = numbers(column, f"{kept.file}: {spec.rating or spec.count}")
         says = "numbers with a decimal comma, read as if it were a point"
         kept.notice("rating_comma", commas(column), says, column)
-        kept.leave_out(
-            "rating_empty", _empty(column, rating), f"no {'rating' if spec.rating else 'count'}"
-        )
+        says = f"no {'rating' if spec.rating else 'count'}"
+        kept.leave_out("rating_empty", _empty(column, rating), says)
         if spec.rating:
             low, high = spec.scale
             bad = ~((rating >= low) & (rating <= high))
@@ -122,9 +123,8 @@ class InteractionReader:
             kind = (text or "")[:SHOWN]
             if kind and (kind in self.kinds or len(self.kinds) < KINDS):
                 self.kinds[kind] += count
-        weight: np.ndarray = np.array(
-            [weights.get(t or "", 0.0 if weights else 1.0) for t in texts]
-        )[codes]
+        other = 0.0 if weights else 1.0
+        weight: np.ndarray = np.array([weights.get(text or "", other) for text in texts])[codes]
         kept.leave_out("event_empty", codes == len(texts) - 1, "no kind of event")
         says = f"an event that is none of {', '.join(weights)}"[:300]
         kept.leave_out("event_other", weight == 0, says, column)
@@ -136,25 +136,34 @@ class InteractionReader:
             return None
         column = batch.column(spec.time)
         time, known = seconds(column, spec.time_unit, f"{kept.file}: {spec.time}")
-        self.too_late += _too_late(column, time, known)
-        if spec.time_unit != "text" and not known.all():
-            self.dates += _dates(column, known)
+        self._check_unit(column, time, known)
+        unit, zone = f"{spec.time_unit} since 1970", ""
+        if spec.time_unit == "text":
+            unit = "ISO 8601, such as 2024-05-01 12:30:00"
+            zone = " (without a zone a time is UTC)"
         stays = "leave time out to keep such rows"
         empty = _empty(column, np.where(known, 0.0, np.nan))
         kept.leave_out("time_empty", empty, f"no time; {stays}")
-        says = f"a time that is none in {_unit(spec)}; {stays}"
-        kept.leave_out("time_unfit", ~known, says, column)
-        zone = "" if spec.time_unit in PER_SECOND else " (without a zone a time is UTC)"
+        kept.leave_out("time_unfit", ~known, f"a time that is none in {unit}; {stays}", column)
         says = f"a time in the future{zone}; {stays}"
         kept.leave_out("time_future", time > self._now + CLOCK_ERROR, says, column)
         return time
 
-    def _look_at_times(self, time: np.ndarray) -> None:
-        for name, odd, says in (
-            ("time_early", time < 0, "times before 1970"),
-            ("time_1970", (time >= 0) & (time < 366 * 86_400), "times in 1970, of a wrong unit?"),
-        ):
-            self._findings.add(name, int(odd.sum()), says)
+    def _check_unit(self, column: Any, time: np.ndarray, known: np.ndarray) -> None:
+        """Counts what may be of another unit: ``too_late`` and ``dates``."""
+        import pyarrow as pa
+
+        kind = column.type
+        if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+            return
+        self.too_late += int((time > _TOO_LATE).sum())
+        if known.all():
+            return
+        # Some are too large to be times at all.
+        self.too_late += int((numbers(column, "")[~known] > _TOO_LATE).sum())
+        if self._spec.time_unit != "text" and pa.types.is_string(kind):
+            unread = column.filter(pa.array(~known))
+            self.dates += int(seconds(unread, "text", "")[1].sum())
 
 
 class _KeptRows:
@@ -189,27 +198,6 @@ class _KeptRows:
         return where
 
 
-def _too_late(column: Any, time: np.ndarray, known: np.ndarray) -> int:
-    """How many numbers lie beyond the year 2100 as times; dates have no unit to be mistaken."""
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(column.type) or pa.types.is_date(column.type):
-        return 0
-    late = int((time > _TOO_LATE).sum())
-    if not known.all():  # too far beyond to be times at all
-        late += int((numbers(column, "")[~known] > _TOO_LATE).sum())
-    return late
-
-
-def _dates(column: Any, known: np.ndarray) -> int:
-    """How many of the texts that are no numbers are dates."""
-    import pyarrow as pa
-
-    if not pa.types.is_string(column.type):
-        return 0
-    return int(seconds(column.filter(pa.array(~known)), "text", "")[1].sum())
-
-
 def _empty(column: Any, parsed: np.ndarray) -> np.ndarray:
     """Where a row is empty, bool [n]; looks only at rows without a parsed value."""
     unread: np.ndarray = np.isnan(parsed)
@@ -217,9 +205,3 @@ def _empty(column: Any, parsed: np.ndarray) -> np.ndarray:
     texts: Sequence[Any] = as_text(column, "").take(where).to_pylist() if len(where) else ()
     unread[where] = [text is None or (isinstance(text, str) and not text.strip()) for text in texts]
     return unread
-
-
-def _unit(spec: InteractionsSpec) -> str:
-    if spec.time_unit == "text":
-        return "ISO 8601, such as 2024-05-01 12:30:00"
-    return f"{spec.time_unit} since 1970"

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field, Side
 from fusionrec.data.tabular.cache import CachedTables
 from fusionrec.data.tabular.convert import source_files
 from fusionrec.data.tabular.findings import Finding
-from fusionrec.data.tabular.load import to_dataset
 from fusionrec.data.tabular.readers.files import is_table_name
 from fusionrec.data.tabular.spec import SPEC_NAME
 
@@ -32,7 +32,7 @@ class FieldStats:
 
     Attributes:
         name, side, kind: as in the schema.
-        known, missing: how many users or items have it, and lack it.
+        known, missing: how many users or items have it, and how many do not.
         distinct: number of distinct values.
         often: the most frequent values and their counts; of a number least, median and most.
     """
@@ -52,10 +52,10 @@ class DatasetReport:
 
     Attributes:
         name: the data set's.
-        rows: interactions in its files; None if unknown.
+        rows: rows of interactions in its files; None if unknown.
         interactions: usable interactions.
         users, items: how many there are.
-        silent_users, silent_items: those without an interaction.
+        silent_users, silent_items: how many have no interaction.
         density: share of all user-item pairs that have an interaction, at most 1.
         per_user, per_item: quantiles of the interactions of those that have any.
         ratings: rating, or the range of ratings, -> how many.
@@ -86,10 +86,6 @@ class DatasetReport:
     findings: tuple[Finding, ...]
     obstacle: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        return asdict(self)
-
 
 def report_on_tables(tables: CachedTables) -> DatasetReport:
     """The report on the files of a ``fusionrec.toml``."""
@@ -98,23 +94,15 @@ def report_on_tables(tables: CachedTables) -> DatasetReport:
         kind: {"rows": count, "weight": weights.get(kind, 0.0 if weights else 1.0)}
         for kind, count in sorted(tables.kinds.items(), key=lambda item: -item[1])
     }
-    return _report(to_dataset(tables), tables.rows, events, (*tables.findings, *_unread(tables)))
-
-
-def _unread(tables: CachedTables) -> list[Finding]:
-    """A finding about tables beside the ``fusionrec.toml`` that it does not name."""
-    folder = tables.spec.folder
     named = {path.resolve() for paths in source_files(tables.spec).values() for path in paths}
-    beside = [path for path in folder.iterdir() if path.is_file() and is_table_name(path.name)]
+    beside = (p for p in tables.spec.folder.iterdir() if p.is_file() and is_table_name(p.name))
     unread = sorted(path.name for path in beside if path.resolve() not in named)
-    if not unread:
-        return []
-    shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
-    return [
-        Finding(
-            "file_unread", len(unread), f"files beside {SPEC_NAME} that it does not name", shown
-        )
-    ]
+    findings = tables.findings
+    if unread:
+        says = f"files beside {SPEC_NAME} that it does not name"
+        shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
+        findings = (*findings, Finding("file_unread", len(unread), says, shown))
+    return _report(tables.dataset(), tables.rows, events, findings)
 
 
 def report_on_dataset(dataset: Dataset) -> DatasetReport:
@@ -131,7 +119,11 @@ def _report(
 ) -> DatasetReport:
     per_user = np.bincount(dataset.user, minlength=len(dataset.users))
     per_item = np.bincount(dataset.item, minlength=len(dataset.items))
-    sides: tuple[tuple[Side, Table], ...] = (("user", dataset.users), ("item", dataset.items))
+    fields = [(field, dataset.users) for field in dataset.schema.attributes("user")]
+    fields += [(field, dataset.items) for field in dataset.schema.attributes("item")]
+    first, last = (
+        ("", "") if (time := dataset.time) is None else map(_date, (time.min(), time.max()))
+    )
     return DatasetReport(
         name=dataset.name,
         rows=rows,
@@ -146,13 +138,9 @@ def _report(
         ratings=_ratings(dataset),
         weighed=dataset.schema.events,
         events=events,
-        first="" if dataset.time is None else _date(int(dataset.time.min())),
-        last="" if dataset.time is None else _date(int(dataset.time.max())),
-        fields=tuple(
-            _field(field, table.columns[field.name])
-            for side, table in sides
-            for field in dataset.schema.attributes(side)
-        ),
+        first=first,
+        last=last,
+        fields=tuple(_field(field, table.columns[field.name]) for field, table in fields),
         findings=findings,
         obstacle=_ONE_ITEM if dataset.schema.events and (per_item > 0).sum() == 1 else "",
     )
@@ -172,12 +160,12 @@ def _ratings(dataset: Dataset) -> dict[str, int]:
     return {f"{low:g}..{high:g}": count for low, high, count in steps}
 
 
-def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _date(seconds: np.int64) -> str:
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _field(field: Field, column: Sequence[Any]) -> FieldStats:
-    often: Mapping[str, float]
+    often: dict[str, float]
     if field.kind == "number":
         known = sorted(value for value in column if value is not None and not math.isnan(value))
         names = {"least": 0, "median": len(known) // 2, "most": len(known) - 1}
@@ -186,12 +174,8 @@ def _field(field: Field, column: Sequence[Any]) -> FieldStats:
     else:
         known = [value for value in column if value]
         several = field.kind == "categories"
-        counts = (
-            Counter(value for values in known for value in values) if several else Counter(known)
-        )
+        counts = Counter(chain.from_iterable(known) if several else known)
         often = {} if field.kind == "text" else dict(counts.most_common(5))
         distinct = len(counts)
-    missing = len(column) - len(known)
-    return FieldStats(
-        field.name, field.side, field.kind, len(known), missing, distinct, dict(often)
-    )
+    sizes = len(known), len(column) - len(known), distinct
+    return FieldStats(field.name, field.side, field.kind, *sizes, often)

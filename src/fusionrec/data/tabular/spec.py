@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
-from fusionrec.data.tabular.spec_checks import (
-    check_kind,
-    check_names,
-    check_scale,
-    check_tables,
-    check_title,
-)
+from fusionrec.data.values import nearest_hint
 from fusionrec.errors import ConfigError, DataError
 
 SPEC_NAME = "fusionrec.toml"
 TIME_UNITS = ("s", "ms", "us", "ns", "text")
 REPEATS = ("last", "first", "keep")
 LARGEST = 1e38  # rating and count: they are kept as float32
+MINIMAL_SPEC = """a fusionrec.toml needs no more than this; write it with your own names:
+  [interactions]
+  files = "ratings.csv"
+  user = "user_id"
+  item = "item_id\""""
+_TABLES = ("interactions", "users", "items")
 _KINDS = tuple(kind for kind in get_args(FieldKind) if kind != "id")
 
 
 @dataclass(frozen=True)
 class FieldSpec(Settings):
-    """One attribute: the table ``[users.fields.SPEC_NAME]`` or ``[items.fields.SPEC_NAME]``.
+    """One attribute: the table ``[users.fields.NAME]`` or ``[items.fields.NAME]``.
 
     Attributes:
         kind: ``category``, ``categories``, ``text`` or ``number``.
-        column: the file's name for it; empty: the field's own name.
+        column: its name in the file; empty: the field's own name.
         separator: between several categories.
-        missing: values that mean "not known", beside the empty one.
-        buckets: whether a number is read by the bucket that it falls in.
+        missing: values that mean "not known", as the empty one does.
+        buckets: whether a number is encoded by the bucket that it falls in.
         filter: whether answers may be filtered by it; items only.
-        label: what people read; empty: made of the name.
+        label: the heading for people; empty: made from the name.
     """
 
     kind: str = "category"
@@ -50,7 +51,11 @@ class FieldSpec(Settings):
     label: str = ""
 
     def __post_init__(self) -> None:
-        check_kind(self.kind, _KINDS)
+        if self.kind not in _KINDS:
+            raise ConfigError(
+                f"kind must be one of {', '.join(_KINDS)}, got {self.kind!r}",
+                nearest_hint(self.kind, _KINDS, 'did you mean "{}"?'),
+            )
         check(bool(self.separator), "separator must not be empty")
         check(not self.buckets or self.kind == "number", "buckets are of numbers only")
 
@@ -62,17 +67,15 @@ class InteractionsSpec(Settings):
     Attributes:
         files: a file, or a pattern such as ``events-*.csv.gz``, beside the ``fusionrec.toml``.
         user, item: the columns of the ids.
-        rating: the column of ratings; empty where there is none.
+        rating, count, event: the column of a rating, a count such as plays, or the kind of event;
+            one of them at most. Without any, every row is an event of weight 1.
         scale: lowest and highest possible rating; needed with ``rating``.
         like: the lowest rating that counts as liking; by default three quarters up the scale.
-        count: the column of counts, such as plays; not with ``rating``.
-        event: the column of the kind of event; not with ``rating``. Without rating, count and event
-            every row is an event of weight 1.
         events: the weight of each kind of event, above 0 up to 1; other kinds are left out.
-        time: the column of times; empty where there is none.
-        time_unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970; ``text`` for dates.
-        repeats: which of a user's interactions with one item stays: ``last`` or ``first``; ``keep``
-            keeps all, and items may be recommended again.
+        time: the column of times; empty without times.
+        time_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, of numbers; ``text`` for dates.
+        repeats: which of a user's interactions with one item is kept: ``last`` or ``first``;
+            ``keep`` keeps all, and items may be recommended again.
     """
 
     files: str = ""
@@ -98,23 +101,28 @@ class InteractionsSpec(Settings):
         )
         named = [name for name in ("rating", "count", "event") if getattr(self, name)]
         check(len(named) < 2, f"interactions: only one of {' and '.join(named)} can be given")
-        check(
-            self.time_unit in TIME_UNITS,
-            f"interactions.time_unit must be one of {', '.join(TIME_UNITS)}, "
-            f"got {self.time_unit!r}",
-        )
-        check(
-            self.repeats in REPEATS,
-            f"interactions.repeats must be one of {', '.join(REPEATS)}, got {self.repeats!r}",
-        )
-        self._check_rating()
-        self._check_events()
-
-    def _check_rating(self) -> None:
-        if not self.rating:
+        for name, known in (("time_unit", TIME_UNITS), ("repeats", REPEATS)):
+            value = getattr(self, name)
+            said = f"interactions.{name} must be one of {', '.join(known)}, got {value!r}"
+            check(value in known, said)
+        check(not self.events or bool(self.event), "interactions.events needs the column event")
+        for name, weight in self.events.items():
+            is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
+            check(
+                is_number and 0 < weight <= 1,
+                f"interactions.events.{name} must be a number above 0 up to 1, got {weight!r}",
+            )
+        if self.rating:
+            self._check_scale()
+        else:
             check(not self.scale and math.isnan(self.like), "scale and like go with a rating")
-            return
-        check_scale(self.scale)
+
+    def _check_scale(self) -> None:
+        if not self.scale:
+            raise ConfigError(
+                "interactions.scale is missing: with rating it says what ratings can be given",
+                "write the lowest and the highest beside rating, such as scale = [1, 5]",
+            )
         low, high = self.scale if len(self.scale) == 2 else (math.nan, math.nan)
         check(
             -LARGEST <= low < high <= LARGEST,
@@ -125,15 +133,6 @@ class InteractionsSpec(Settings):
             math.isnan(self.like) or low < self.like <= high,
             f"interactions.like must lie above {low:g} up to {high:g}, got {self.like}",
         )
-
-    def _check_events(self) -> None:
-        check(not self.events or bool(self.event), "interactions.events needs the column event")
-        for name, weight in self.events.items():
-            is_number = isinstance(weight, int | float) and not isinstance(weight, bool)
-            check(
-                is_number and 0 < weight <= 1,
-                f"interactions.events.{name} must be a number above 0 up to 1, got {weight!r}",
-            )
 
 
 @dataclass(frozen=True)
@@ -167,7 +166,17 @@ class ItemsSpec(UsersSpec):
 
 
 @dataclass(frozen=True)
-class Spec:
+class _File(Settings):
+    """The keys that a ``fusionrec.toml`` may have."""
+
+    name: str = "data"
+    interactions: InteractionsSpec = field(default_factory=InteractionsSpec)
+    users: UsersSpec = field(default_factory=UsersSpec)
+    items: ItemsSpec = field(default_factory=ItemsSpec)
+
+
+@dataclass(frozen=True)
+class Spec(_File):
     """The content of a ``fusionrec.toml``.
 
     Attributes:
@@ -176,10 +185,6 @@ class Spec:
         folder: file names are relative to it.
     """
 
-    name: str
-    interactions: InteractionsSpec
-    users: UsersSpec = field(default_factory=UsersSpec)
-    items: ItemsSpec = field(default_factory=ItemsSpec)
     folder: Path = Path()
 
     @property
@@ -192,10 +197,9 @@ class Spec:
         rated = self.interactions
         low, high = rated.scale if rated.rating else EVENTS
         like = low + 0.75 * (high - low) if math.isnan(rated.like) else rated.like
-        users, items = _side("user", self.users), _side("item", self.items)
         return Schema(
             name=self.name,
-            fields=(*users, *items),
+            fields=(*_fields("user", self.users), *_fields("item", self.items)),
             rating_range=(low, high),
             title=self.items.title,
             like=like if rated.rating else 0.0,
@@ -204,25 +208,27 @@ class Spec:
         )
 
 
-def _side(side: Side, table: UsersSpec) -> tuple[Field, ...]:
-    named = (_field(side, name, column) for name, column in table.fields.items())
-    return (Field(f"{side}_id", side, "id"), *named)
+def _fields(side: Side, table: UsersSpec) -> Iterator[Field]:
+    yield Field(f"{side}_id", side, "id")
+    for name, column in table.fields.items():
+        kind: Any = column.kind
+        yield Field(name, side, kind, column.filter, label=column.label, buckets=column.buckets)
 
 
-def _field(side: Side, name: str, column: FieldSpec) -> Field:
-    kind: Any = column.kind
-    return Field(name, side, kind, column.filter, label=column.label, buckets=column.buckets)
+def has_spec(path: Path) -> bool:
+    """Whether a path is a ``.toml`` file, or a folder that holds a ``fusionrec.toml``."""
+    return (path / SPEC_NAME).is_file() or (path.suffix.lower() == ".toml" and path.is_file())
 
 
 def read_spec(path: Path) -> Spec:
     """Reads and checks a ``fusionrec.toml``.
 
     Args:
-        path: the file, or the folder that it lies in.
+        path: the file, or its folder.
 
     Raises:
-        ConfigError: it cannot be read or is no TOML, a key or table is unknown (the nearest known
-            one is the hint), or a value is invalid.
+        ConfigError: it cannot be read, is not TOML, has an unknown key or table (the nearest known
+            one is the hint) or an invalid value.
     """
     file = path / SPEC_NAME if path.is_dir() else path
     try:
@@ -233,51 +239,55 @@ def read_spec(path: Path) -> Spec:
             "mend that line, or write a new file: fusionrec init DIR --force",
         ) from error
     try:
-        spec = spec_of(tables)
+        spec = Spec(**vars(_file_of(tables)), folder=file.parent)
         spec.schema  # noqa: B018 (its errors are the file's)
     except (ConfigError, DataError) as error:
         raise ConfigError(f"{file}: {error.message}", error.hint) from error
-    return replace(spec, folder=file.parent)
+    return spec
 
 
-@dataclass(frozen=True)
-class _File(Settings):
-    """The whole file, for its known keys."""
-
-    name: str = "data"
-    interactions: InteractionsSpec = field(default_factory=InteractionsSpec)
-    users: UsersSpec = field(default_factory=UsersSpec)
-    items: ItemsSpec = field(default_factory=ItemsSpec)
-
-
-def spec_of(tables: Mapping[str, Any]) -> Spec:
-    """A Spec from the plain values of its TOML.
+def _file_of(tables: dict[str, Any]) -> _File:
+    """The plain values of a TOML, checked.
 
     Raises:
         ConfigError: as ``read_spec``.
     """
-    check_tables(tables)
-    plain = {name: dict(t) if isinstance(t, Mapping) else t for name, t in tables.items()}
-    for side in ("users", "items"):
-        table = plain.get(side)
-        if isinstance(table, dict) and "fields" in table:
-            fields = table["fields"]
-            check(
-                isinstance(fields, Mapping), f"{side}.fields must be tables: [{side}.fields.NAME]"
+    for name, value in tables.items():
+        if name not in _TABLES and isinstance(value, Mapping):
+            raise ConfigError(
+                f"unknown table [{name:.60}]; known are {', '.join(f'[{t}]' for t in _TABLES)}",
+                nearest_hint(name, _TABLES, "did you mean [{}]?"),
             )
-            table["fields"] = {
-                name: _column(f"{side}.fields.{name}", value) for name, value in fields.items()
-            }
-    file = _File.from_dict(plain)
-    title = file.items.title
-    check_title(title, [n for n, column in file.items.fields.items() if column.kind == "text"])
-    check_names(file.users.fields, file.items.fields)
-    filters = [name for name, column in file.users.fields.items() if column.filter]
-    check(not filters, f"users.fields.{(filters or [''])[0]}: only items are filtered")
-    return Spec(file.name, file.interactions, file.users, file.items)
+    if "interactions" not in tables:
+        raise ConfigError("the table [interactions] is missing", MINIMAL_SPEC)
+    for side in ("users", "items"):
+        table = tables.get(side)
+        if isinstance(table, Mapping) and "fields" in table:
+            fields, where = table["fields"], f"{side}.fields"
+            check(isinstance(fields, Mapping), f"{where} must be tables: [{where}.NAME]")
+            read = {name: _field_spec(f"{where}.{name}", value) for name, value in fields.items()}
+            tables = tables | {side: {**table, "fields": read}}
+    file = _File.from_dict(tables)
+    for name, column in file.users.fields.items():
+        check(not column.filter, f"users.fields.{name}: only items are filtered")
+        if name in file.items.fields:
+            raise ConfigError(
+                f"users.fields.{name} and items.fields.{name} have one name",
+                f"call one of them otherwise, such as [users.fields.user_{name}] with "
+                f'column = "{name}" where its table did not say another',
+            )
+    texts = [name for name, column in file.items.fields.items() if column.kind == "text"]
+    if (title := file.items.title) and title not in texts:
+        texts.sort(key=lambda name: -difflib.SequenceMatcher(None, title, name).ratio())
+        raise ConfigError(
+            f"items.title must be one of its text fields ({', '.join(texts) or 'there are none'}), "
+            f"got {title!r}",
+            nearest_hint(title, texts, 'did you mean "{}"?'),
+        )
+    return file
 
 
-def _column(where: str, value: Any) -> FieldSpec:
+def _field_spec(where: str, value: Any) -> FieldSpec:
     check(isinstance(value, Mapping), f"{where} must be a table: [{where}]")
     try:
         return FieldSpec.from_dict(value, f"{where}.")

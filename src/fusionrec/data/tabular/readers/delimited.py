@@ -1,7 +1,7 @@
 """CSV and TSV, parsed by pyarrow; a slow second pass finds the line of an error.
 
-A stray quote makes one value of all lines up to the next quote. The second pass looks for one only
-if a value has many line ends, or the last row has any.
+A stray quote makes one value of all lines up to the next quote. The second pass looks for such a
+quote if a value has many line ends, or the last row has any.
 """
 
 from __future__ import annotations
@@ -51,10 +51,15 @@ def batches(
     import pyarrow as pa
     import pyarrow.csv as pc
 
+    read = pc.ReadOptions(block_size=BLOCK)
+    parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    # Columns that are not read need not be UTF-8.
+    types = dict.fromkeys(names, pa.binary()) | dict.fromkeys(columns, pa.string())
+    convert = pc.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
     doubtful, last = False, None
     with translate_errors(path), open_bytes(path, compression) as (stream, file):
         try:
-            reader = pc.open_csv(stream, *_options(delimiter, names, columns))
+            reader = pc.open_csv(stream, read, parse, convert)
             for number, batch in enumerate(reader, 1):
                 # The reader is ahead of what it gives; each batch is a block.
                 on_bytes(file.tell() if compression else min(number * BLOCK, file.size()))
@@ -74,32 +79,18 @@ def batches(
 
 
 def _line_ends(batch: pa.RecordBatch) -> int:
-    """The most line ends in any value of any column, since a stray quote may stand in a column that
-    is not read.
-    """
+    """The most line ends in any value. A stray quote may be in a column that is not read."""
     import pyarrow.compute as pc
 
     most = (pc.max(pc.count_substring(column, "\n")).as_py() for column in batch.columns)
     return max((count or 0 for count in most), default=0)
 
 
-def _options(delimiter: str, names: list[str], columns: list[str]) -> tuple[Any, Any, Any]:
-    import pyarrow as pa
-    import pyarrow.csv as pc
-
-    read = pc.ReadOptions(block_size=BLOCK)
-    parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
-    # Columns that are not read need not be UTF-8.
-    types = dict.fromkeys(names, pa.binary()) | dict.fromkeys(columns, pa.string())
-    convert = pc.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
-    return read, parse, convert
-
-
 def _look_through(path: Path, compression: str, delimiter: str, width: int) -> tuple[int, str]:
     """How many values span many lines, and an example.
 
     Raises:
-        DataError: a line is malformed or its quote never ends; names the first such line.
+        DataError: a line is malformed or its quote never ends; names the line.
     """
     long, example = 0, ""
     with open_bytes(path, compression) as (stream, _):
@@ -109,9 +100,12 @@ def _look_through(path: Path, compression: str, delimiter: str, width: int) -> t
         limit = csv.field_size_limit(max(csv.field_size_limit(), BLOCK))
         try:
             for row in reader:
-                if reader.line_num > lines.number:
-                    _check_end(path, lines.first, row)
-                elif row and len(row) != width:
+                if reader.line_num > lines.number and row != [_END]:
+                    opened = lines.first + sum(value.count("\n") for value in row[:-1])
+                    value = row[-1].removesuffix(_END)
+                    says = f"a quote opens there that never ends: {value[:60]!r}"
+                    raise DataError(f"{path}, line {opened}: {says}", _QUOTE)
+                if reader.line_num <= lines.number and row and len(row) != width:
                     raise DataError(
                         f"{path}, line {lines.first}: expected {width} values as in the header, "
                         f"got {len(row)}: {delimiter.join(row)[:120]!r}",
@@ -131,33 +125,12 @@ def _look_through(path: Path, compression: str, delimiter: str, width: int) -> t
     return long, example
 
 
-def _check_end(path: Path, first: int, row: list[str]) -> None:
-    """Raises a DataError if a quote is still open after the last line.
-
-    Args:
-        path: for messages.
-        first: the number of the last row's first line.
-        row: its values, with the extra line ``_END``.
-    """
-    if row == [_END]:
-        return
-    opened = first + sum(value.count("\n") for value in row[:-1])
-    value = row[-1].removesuffix(_END)
-    raise DataError(
-        f"{path}, line {opened}: a quote opens there that never ends: {value[:60]!r}", _QUOTE
-    )
-
-
 class _Lines:
-    """The lines of a stream as text, with the size of the current row.
-
-    Args:
-        path: for messages.
-        stream: of bytes.
+    """The lines of a stream of bytes as text.
 
     Attributes:
-        row: bytes of the row so far; set to 0 where one ends.
-        first: the number of the row's first line; set where one ends.
+        row: bytes of the row so far; the caller sets it to 0 where a row ends.
+        first: the number of the row's first line; the caller sets it where a row ends.
         number: the number of the last line read.
     """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 import glob
 import io
 import re
@@ -16,12 +15,14 @@ from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.readers import delimited, jsonlines
 from fusionrec.data.tabular.readers.compression import OnBytes, open_bytes, translate_errors
 from fusionrec.data.tabular.readers.delimited import OnFinding
+from fusionrec.data.values import nearest_hint
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _HEAD = 1 << 20  # bytes that show the format; a header must fit in
+_MOST_VALUES = 4_000_000  # of a sample
 _ROWS = 1 << 16  # of a Parquet batch
 _UNREADABLE = ("struct", "map", "binary")  # types without text
 _DELIMITERS = (",", "\t", ";", "|")
@@ -101,14 +102,13 @@ class SourceFile:
         """
         if column in self.types:
             return
-        near = difflib.get_close_matches(column, self.types, n=1, cutoff=0.5)
         names = list(self.types)[:20]
         shown = ", ".join(name if name.isprintable() else repr(name) for name in names)
         of = f" ({setting})" if setting else ""
-        hint = f"did you mean {near[0]!r}?" if near else "name one of these columns"
+        near = nearest_hint(column, self.types) or "name one of these columns"
         raise DataError(
             f"{self.path} has no column {column!r}{of}; it has {shown[:400]}",
-            NO_HEADER if lacks_header(self.types) else hint,
+            NO_HEADER if lacks_header(self.types) else near,
         )
 
 
@@ -117,31 +117,32 @@ class SampledRows:
     """The first rows of a file.
 
     Attributes:
-        format, compression, types: as in ``SourceFile``.
+        source: the file.
         columns: name -> one value per row: a string, a list of strings, or None.
-        rows_read: number of rows.
+        rows: number of rows.
         complete: whether these are all rows of the file.
     """
 
-    format: str
-    compression: str
+    source: SourceFile
     columns: dict[str, list[Any]]
-    types: dict[str, str]
-    rows_read: int
+    rows: int
     complete: bool
 
 
 def sample(path: Path, rows: int = 1000) -> SampledRows:
-    """The first rows of a file, as strings; columns of bytes or nested tables are left out.
+    """The first rows of a file, as strings; columns of bytes or nested tables are left out. Of a
+    file with many columns fewer rows are read, to bound memory.
 
     Raises:
         DataError: as ``open_source`` and ``SourceFile.batches``.
     """
     source = open_source(path)
-    readable = (
-        name for name, kind in source.types.items() if not any(k in kind for k in _UNREADABLE)
-    )
-    columns: dict[str, list[Any]] = {name: [] for name in readable}
+    rows = min(rows, max(1000, _MOST_VALUES // max(1, len(source.types))))
+    columns: dict[str, list[Any]] = {
+        name: []
+        for name, kind in source.types.items()
+        if not any(one in kind for one in _UNREADABLE)
+    }
     read, more = 0, False
     for batch in source.batches(list(columns)):
         taken = batch.slice(0, rows - read)
@@ -151,7 +152,7 @@ def sample(path: Path, rows: int = 1000) -> SampledRows:
         more = len(taken) < len(batch)
         if more:
             break
-    return SampledRows(source.format, source.compression, columns, source.types, read, not more)
+    return SampledRows(source, columns, read, not more)
 
 
 def is_table_name(name: str) -> bool:
@@ -179,10 +180,9 @@ def find_files(folder: Path, pattern: str) -> list[Path]:
     if files:
         return files
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    near = difflib.get_close_matches(pattern, names, n=1, cutoff=0.4)
+    near = nearest_hint(pattern, names, "did you mean {}?", cutoff=0.4)
     raise DataError(
-        f"{exact}: there is no such file",
-        f"did you mean {near[0]}?" if near else f"files are looked for beside {folder}",
+        f"{exact}: there is no such file", near or f"files are looked for beside {folder}"
     )
 
 
@@ -196,35 +196,42 @@ def open_source(path: Path) -> SourceFile:
         with path.open("rb") as file:
             magic = file.read(6)
         if not magic:
-            raise DataError(f"{path}: the file is empty", "a header with column names is expected")
+            raise _empty(path)
         if magic.startswith(b"PAR1"):
-            return SourceFile(path, "parquet", "", _parquet_types(path))
+            import pyarrow.parquet as pq
+
+            fields = [(field.name, str(field.type)) for field in pq.read_schema(path)]
+            types = dict(fields)
+            if len(types) < len(fields):
+                raise DataError(f"{path}: two columns have one name", "rename one of them")
+            return SourceFile(path, "parquet", "", types)
         packed = next((name for mark, name in _PACKED.items() if magic.startswith(mark)), "")
         with open_bytes(path, packed) as (stream, _):
             head = stream.read(_HEAD)
-    _reject_foreign(path, head)
-    plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
-    if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"{":
-        return SourceFile(path, "jsonl", packed, jsonlines.types_of(path, packed))
-    if head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] == b"[":
-        raise DataError(
-            f"{path}: expected one JSON object per line, got a list",
-            "write one object per line, without brackets and commas around them",
-        )
-    names, delimiter = _header(path, head, "\t" if plain.endswith((".tsv", ".tab")) else "")
-    kind = "tsv" if delimiter == "\t" else "csv"
-    return SourceFile(path, kind, packed, dict.fromkeys(names, "string"), delimiter)
-
-
-def _reject_foreign(path: Path, head: bytes) -> None:
     for mark, name in _FOREIGN.items():
         if head.startswith(mark):
             hint = "save it as UTF-8" if name == "UTF-16 text" else _READABLE
             raise DataError(f"{path}: this is {name}", hint)
     if b"\0" in head[:4096] or path.suffix.lower() in (".parquet", ".pq"):
         raise DataError(f"{path}: neither text nor Parquet", f"{_READABLE}; is it damaged?")
-    if not head.strip(b"\xef\xbb\xbf \r\n\t"):
-        raise DataError(f"{path}: the file is empty", "a header with column names is expected")
+    first = head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1]
+    if not first:
+        raise _empty(path)
+    if first == b"{":
+        return SourceFile(path, "jsonl", packed, jsonlines.types_of(path, packed))
+    if first == b"[":
+        raise DataError(
+            f"{path}: expected one JSON object per line, got a list",
+            "write one object per line, without brackets and commas around them",
+        )
+    plain = path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    names, delimiter = _header(path, head, "\t" if plain.endswith((".tsv", ".tab")) else "")
+    kind = "tsv" if delimiter == "\t" else "csv"
+    return SourceFile(path, kind, packed, dict.fromkeys(names, "string"), delimiter)
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the file is empty", "a header with column names is expected")
 
 
 def lacks_header(names: Iterable[str]) -> bool:
@@ -252,15 +259,6 @@ def _header(path: Path, head: bytes, delimiter: str) -> tuple[list[str], str]:
     if len(head) == _HEAD and len("".join(names)) > _HEAD // 2:
         raise DataError(f"{path}: the header is longer than {_HEAD:,} bytes", _READABLE)
     return names, delimiter
-
-
-def _parquet_types(path: Path) -> dict[str, str]:
-    import pyarrow.parquet as pq
-
-    names = [(field.name, str(field.type)) for field in pq.read_schema(path)]
-    if len(dict(names)) < len(names):
-        raise DataError(f"{path}: two columns have one name", "rename one of them")
-    return dict(names)
 
 
 def _parquet(path: Path, columns: list[str], on_bytes: OnBytes) -> Iterator[pa.RecordBatch]:

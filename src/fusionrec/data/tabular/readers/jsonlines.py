@@ -23,11 +23,7 @@ _MEND = "mend or remove that line"
 
 
 def types_of(path: Path, compression: str) -> dict[str, str]:
-    """The columns of a file's first block and their types.
-
-    Raises:
-        DataError: as ``batches``.
-    """
+    """The columns of a file's first block and their types; raises as ``batches``."""
     first = next(_tables(path, compression, lambda _: None))
     return {field.name: str(field.type) for field in first.schema}
 
@@ -65,13 +61,13 @@ def _tables(path: Path, compression: str, on_bytes: OnBytes) -> Iterator[pa.Tabl
                 table = None if _deep(block) else _parsed(block, dates)
             except (UnicodeDecodeError, pa.ArrowInvalid, pa.ArrowNotImplementedError):
                 table = None
-            if table is None or _inexact(table):
-                table = pa.table(_by_line(path, line, block))
-            yield table
+            yield pa.table(_by_line(path, line, block)) if table is None else table
 
 
-def _parsed(block: bytes, dates: dict[str, Any]) -> pa.Table:
+def _parsed(block: bytes, dates: dict[str, Any]) -> pa.Table | None:
+    """The table of a block; None if whole numbers became floats too large to be exact."""
     import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.json as pj
 
     read = pj.ReadOptions(block_size=len(block) + 1, use_threads=False)
@@ -86,17 +82,10 @@ def _parsed(block: bytes, dates: dict[str, Any]) -> pa.Table:
             if "timestamp" in str(field.type) and "struct" not in str(field.type)
         }
         if not parsed:
-            return table.select(names)
+            floats = (column for column in table.columns if pa.types.is_floating(column.type))
+            inexact = any((pc.max(pc.abs(column)).as_py() or 0.0) >= _EXACT for column in floats)
+            return None if inexact else table.select(names)
         dates |= parsed
-
-
-def _inexact(table: pa.Table) -> bool:
-    """Whether whole numbers became floats too large to be exact."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    floats = (column for column in table.columns if pa.types.is_floating(column.type))
-    return any((pc.max(pc.abs(column)).as_py() or 0.0) >= _EXACT for column in floats)
 
 
 def _blocks(path: Path, stream: Any) -> Iterator[tuple[int, bytes]]:
@@ -109,11 +98,8 @@ def _blocks(path: Path, stream: Any) -> Iterator[tuple[int, bytes]]:
         block, rest = (rest + piece[:cut], piece[cut:]) if cut else (b"", rest + piece)
         if len(rest) > BLOCK:
             number = line + block.count(b"\n")
-            raise DataError(
-                f"{path}, line {number}: expected lines of {BLOCK:,} bytes at most, got a longer "
-                "one",
-                _ONE,
-            )
+            says = f"expected lines of {BLOCK:,} bytes at most, got a longer one"
+            raise DataError(f"{path}, line {number}: {says}", _ONE)
         if len(piece) < BLOCK - 3:  # the file's end
             block, rest = block + rest, b""
         if block.strip():
