@@ -31,11 +31,7 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
     A partial download stays in ``target.part``, its ETag in ``target.part.etag``; the next call
     resumes it if the server still has the same version.
 
-    Args:
-        url: of the file.
-        target: its path; folders are created.
-        md5: the file's checksum, hexadecimal.
-        progress: called after every chunk.
+    Folders are created; ``md5`` is hexadecimal; ``progress`` is called after every chunk.
 
     Raises:
         DownloadError: the server cannot be reached or does not send the file, or its checksum is
@@ -57,7 +53,15 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
             try:
                 _fill(client, url, sink, etag_file, progress)
                 sink.flush()
-                _check(part, md5, url)
+                with part.open("rb") as file:
+                    hashed = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+                if (actual := hashed.hexdigest()) != md5:
+                    part.unlink()
+                    raise DownloadError(
+                        f"{url}: expected a file with MD5 {md5}, got one with {actual}, which was "
+                        "removed",
+                        "try again; if it stays so, give the path of a copy you trust",
+                    )
                 part.replace(target)
             finally:
                 if not sink.tell():
@@ -126,14 +130,3 @@ def _fill(
                 )
             if progress:
                 progress("downloading", sink.tell(), total)
-
-
-def _check(part: Path, md5: str, url: str) -> None:
-    with part.open("rb") as file:
-        actual = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if actual != md5:
-        part.unlink()
-        raise DownloadError(
-            f"{url}: expected a file with MD5 {md5}, got one with {actual}, which was removed",
-            "try again; if it stays so, give the path of a copy you trust",
-        )

@@ -18,10 +18,9 @@ customer service, doctor/health care, executive/managerial, farmer, homemaker, K
 programmer, retired, sales/marketing, scientist, self-employed, technician/engineer,
 tradesman/craftsman, unemployed, writer"""
 OCCUPATIONS = {str(code): name.strip() for code, name in enumerate(_OCCUPATIONS.split(","))}
-GENRES = tuple(
-    """Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir Horror
-    Musical Mystery Romance Sci-Fi Thriller War Western""".split()
-)
+_GENRES = """Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir
+Horror Musical Mystery Romance Sci-Fi Thriller War Western"""
+GENRES = tuple(_GENRES.split())
 
 MOVIELENS = Schema(
     name="movielens",
