@@ -173,7 +173,7 @@ def test_buckets_hold_about_as_many_numbers_each():
 )
 def test_fewer_buckets_where_there_are_fewer_numbers(numbers, edges):
     field = Field("n", "item", "number", buckets=True)
-    vocabulary = learn(field, numbers, 1, 1)
+    vocabulary = learn(field, numbers)
     assert vocabulary.edges == edges
     made = one_hot_buckets(np.array([*numbers, math.nan]), vocabulary)
     assert made.shape == (len(numbers) + 1, len(edges) + 1)

@@ -267,14 +267,14 @@ def _text(item: str, field: Field, given: Any) -> str:
 
 def _choice(item: str, field: Field, text: str) -> str:
     """The code of a choice, from its code or label; any text if the field is open."""
-    if not field.choices or text in field.choices:
+    if not field.choices:
         return text
-    codes = {label.casefold(): code for code, label in field.choices.items()}
-    codes |= {code.casefold(): code for code in field.choices}
-    code = codes.get(text.casefold())
+    code = field.code_of(text)
     if code is None:
-        near = difflib.get_close_matches(text.casefold(), codes, n=1)
-        guess = f"did you mean {field.choices[codes[near[0]]]!r}? " if near else ""
+        labels = {label.casefold(): label for label in field.choices.values()}
+        labels |= {code.casefold(): label for code, label in field.choices.items()}
+        near = difflib.get_close_matches(text.casefold(), labels, n=1)
+        guess = f"did you mean {labels[near[0]]!r}? " if near else ""
         raise DataError(
             f"item {item}: {field.name} has no value {text!r}",
             hint=f"{guess}It is one of {', '.join(field.choices)}",

@@ -21,7 +21,6 @@ class Field:
 
     Attributes:
         name: column name, unique in the schema; letters, digits and underscores.
-        side: whose attribute it is.
         kind: ``id`` (outside id, a string), ``category`` (one value), ``categories`` (several
             values), ``text`` (words in order) or ``number`` (a float; NaN where it is not known).
         filterable: whether answers may be filtered by it; items only.
@@ -77,6 +76,14 @@ class Field:
         if self.choices[codes[0]] == f"under {lows[1]}":
             spans[0] = self.choices[codes[0]]
         return tuple(lows) if spans == list(self.choices.values()) else ()
+
+    def code_of(self, text: str) -> str | None:
+        """The code of the choice that a text names by code or label, in any letter case."""
+        if text in self.choices:
+            return text
+        codes = {label.casefold(): code for code, label in self.choices.items()}
+        codes |= {code.casefold(): code for code in self.choices}
+        return codes.get(text.casefold())
 
     def range_of(self, number: str) -> str | None:
         """The code of the choice whose range holds a number, such as ``30``; else None."""

@@ -9,8 +9,9 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
@@ -148,8 +149,8 @@ def bundles(path: Path) -> list[Bundle]:
     """
     try:
         if path.is_dir():
-            folders = [path, *sorted(p for p in path.iterdir() if p.is_dir())]
-            return [folder_bundle(folder) for folder in folders]
+            inner = sorted(p for p in path.iterdir() if p.is_dir())
+            return [folder_bundle(folder) for folder in (path, *inner)]
         with zipfile.ZipFile(path) as archive:
             members = [i.filename for i in archive.infolist() if not i.is_dir()]
     except FileNotFoundError as error:
@@ -166,7 +167,7 @@ def bundles(path: Path) -> list[Bundle]:
         parts = PurePosixPath(member)
         folders.setdefault(parts.parent, {})[parts.name] = member
     return [
-        Bundle(str(path / parent), frozenset(files), lambda name, f=files: _member(path, f[name]))
+        Bundle(str(path / parent), frozenset(files), partial(_member, path, files))
         for parent, files in sorted(folders.items())
     ]
 
@@ -188,8 +189,9 @@ def folder_bundle(folder: Path) -> Bundle:
     return Bundle(str(folder), frozenset(p.name for p in folder.iterdir() if p.is_file()), load)
 
 
-def _member(path: Path, member: str) -> bytes:
+def _member(path: Path, files: Mapping[str, str], name: str) -> bytes:
     """One file of a zip, read into memory: nothing is unpacked to paths from the archive."""
+    member = files[name]
     try:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(member).file_size

@@ -14,9 +14,8 @@ from fusionrec.data.movielens.schema import AGES, GENRES, OCCUPATIONS
 # Occupations of ml-100k -> the nearest code of ml-1m: entertainers join the artists, librarians the
 # educators, and "none" is unemployed. A student below 18 is a "K-12 student"; see _person_100k.
 _CODES_100K = """administrator=3 artist=2 doctor=6 educator=1 engineer=17 entertainment=2
-executive=7
-healthcare=6 homemaker=9 lawyer=11 librarian=1 marketing=14 none=19 other=0 programmer=12 retired=13
-salesman=14 scientist=15 student=4 technician=17 writer=20"""
+executive=7 healthcare=6 homemaker=9 lawyer=11 librarian=1 marketing=14 none=19 other=0
+programmer=12 retired=13 salesman=14 scientist=15 student=4 technician=17 writer=20"""
 _OCCUPATIONS_100K = dict(pair.split("=") for pair in _CODES_100K.split())
 _YEAR = re.compile(r"\(((?:18|19|20)\d\d)\)")
 # Marks for video and television of the film database behind MovieLens, not part of the title.

@@ -53,23 +53,23 @@ def read(path: Path) -> Dataset:
     [(layout, bundle)] = matches
     users = _table(bundle, layout.users, "user")
     items = _table(bundle, layout.items, "item")
-    columns = _ratings(bundle, layout.ratings, users, items)
-    user, item, _, time = columns
+    user, item, rating, time = _ratings(bundle, layout.ratings, users, items)
     past = np.flatnonzero(time <= clock.time() + CLOCK_ERROR)
     last, again = keep_last_of_pairs(user[past], item[past], time[past])
-    repairs = [
+    repairs = tuple(
         f"{left_out} of {len(user)} ratings left out: {why}"
         for left_out, why in (
             (len(user) - len(past), "their time is in the future"),
             (again, "the same user rated the same movie again, and the latest rating stays"),
         )
         if left_out
-    ]
+    )
     for repair in repairs:
         log.warning("%s/%s: %s", bundle.location, layout.ratings.name, repair)
     if repairs:
-        columns = [column[past[last]] for column in columns]
-    return Dataset(MOVIELENS, layout.name, users, items, *columns, tuple(repairs))
+        user, item, rating, time = (column[past[last]] for column in (user, item, rating, time))
+    columns = user, item, rating, time
+    return Dataset(MOVIELENS, layout.name, users, items, *columns, repairs)
 
 
 def read_films(path: Path) -> Table:
