@@ -44,7 +44,7 @@ def all_splits(data: Dataset = SAMPLE, seed: int = 0) -> list[Split]:
     """One of each kind."""
     return [
         random_split(data, 0.1, seed),
-        leave_last_out(data, short="train"),
+        leave_last_out(data),
         *user_folds(data, 5, seed),
         item_split(data, 0.1, seed),
         *time_splits(data, (0.5, 0.7, 0.9, 1.0)),
@@ -102,11 +102,8 @@ def test_one_at_random_is_drawn_by_the_seed_and_spares_the_short() -> None:
     assert np.array_equal(leave_any_out(data, 3).test, splits[3].test)
 
 
-def test_users_with_too_few_ratings_are_named_or_left_to_training() -> None:
-    data = shop([0, 0, 0, 1, 2, 2], [0, 1, 2, 0, 0, 1], [1, 2, 3, 4, 5, 6])
-    with pytest.raises(UsageError, match=r"2 of 3 users have fewer, the first of them 'u1' with 1"):
-        leave_last_out(data)
-    split = leave_last_out(data, short="train")
+def test_users_with_too_few_ratings_are_left_to_training() -> None:
+    split = leave_last_out(shop([0, 0, 0, 1, 2, 2], [0, 1, 2, 0, 0, 1], [1, 2, 3, 4, 5, 6]))
     assert (split.train.tolist(), split.test.tolist()) == ([0, 3, 4, 5], [2])
 
 
@@ -201,7 +198,7 @@ def test_training_rows_that_hold_test_rows_are_refused_with_their_number() -> No
 
 
 def test_only_the_fingerprint_of_the_splits_own_rows_is_accepted() -> None:
-    split = leave_last_out(SAMPLE, short="train")
+    split = leave_last_out(SAMPLE)
     for accepted in (split.train, split.before_test, split.train[::-1]):
         check_fingerprint(SAMPLE, split, SAMPLE.fingerprint(accepted))
         former = SAMPLE.fingerprints(accepted)[1]  # of a version that 0.1.0 trained
