@@ -92,7 +92,6 @@ class Dataset:
     Attributes:
         schema: the fields of ``users`` and ``items``.
         name: for people, such as ``ml-1m``; begins with ``synthetic`` if the rows are made up.
-        users, items: the two tables.
         user, item: int32 [n], each interaction's position in ``users`` and in ``items``.
         rating: float32 [n], within the schema's rating range.
         time: int64 [n], seconds since 1970, or None without times.

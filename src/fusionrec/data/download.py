@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -49,7 +50,16 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
             part.open("ab") as sink,
             httpx.Client(timeout=timeout, follow_redirects=True) as client,
         ):
-            _lock(sink, part)
+            try:  # one process at a time; the lock ends with the process
+                fcntl.flock(sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                same = os.path.samestat(os.fstat(sink.fileno()), part.stat())
+            except OSError:
+                same = False  # locked, or moved to its target since it was opened
+            if not same:
+                raise DownloadError(
+                    f"{part}: another process is downloading this file",
+                    "wait for it, then run this again",
+                )
             try:
                 _fill(client, url, sink, etag_file, progress)
                 sink.flush()
@@ -73,23 +83,6 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
         raise DownloadError(message, _AGAIN if part.exists() else _ELSEWHERE) from error
     except OSError as error:
         raise DownloadError(f"{target} could not be written: {error}", _ELSEWHERE) from error
-
-
-def _lock(sink: IO[bytes], part: Path) -> None:
-    """Allows one process at a time; the lock ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: only the checksum detects concurrent downloads.
-        return
-    try:
-        fcntl.flock(sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        same = os.path.samestat(os.fstat(sink.fileno()), part.stat())
-    except OSError:
-        same = False  # locked, or moved to its target since it was opened
-    if not same:
-        raise DownloadError(
-            f"{part}: another process is downloading this file", "wait for it, then run this again"
-        )
 
 
 def _fill(

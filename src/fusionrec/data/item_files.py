@@ -156,7 +156,6 @@ def new_categories(schema: Schema, items: Sequence[Item], categories: Categories
 
 
 def _id_column(line: str, schema: Schema, row: Mapping[str, Any], wanted: str | None) -> str:
-    """The name of the id's column."""
     attributes = {f.name for f in schema.attributes("item")}
     usual = [n for n in dict.fromkeys([schema.id("item").name, "id"]) if n not in attributes]
     key = next((name for name in ([wanted] if wanted else usual) if name in row), None)

@@ -37,7 +37,7 @@ def read(
         return read_from_spec(path, workspace_data, progress or (lambda *_: None))
     from fusionrec.data.movielens import readers as movielens
 
-    if path.is_dir() and movielens.has_layout(path):
+    if path.is_dir() and movielens.layouts_in(path):
         return movielens.read(path)
     files = path.iterdir() if path.is_dir() else [path]
     plain = (file.name.lower().removesuffix(".gz").removesuffix(".zst") for file in files)

@@ -98,7 +98,7 @@ class Schema:
     """The fields of a data set, and the meaning of its interactions.
 
     Attributes:
-        name: what the schema describes, for messages.
+        name: for messages.
         fields: every field; exactly one ``id`` on each side.
         rating_range: lowest and highest possible rating; 0 and 1 for events.
         title: the text field with the item's title; empty if there is none.
@@ -149,16 +149,12 @@ class Schema:
         return tuple(f for f in self.side("item") if f.filterable)
 
     def to_json(self) -> dict[str, Any]:
-        """The schema as plain JSON values; ``from_json`` reads it back."""
+        """The schema as plain JSON values, which ``from_json`` reads."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Schema:
-        """A schema from what ``to_json`` wrote.
-
-        Raises:
-            DataError: a part is missing or of the wrong kind.
-        """
+        """Reads what ``to_json`` made; a DataError if a part is missing or of the wrong kind."""
         try:
             return cls(
                 name=value["name"],

@@ -102,7 +102,7 @@ def learn(field: Field, column: Sequence[Any]) -> Vocabulary:
 
 
 def _most_frequent(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
-    """The values that are counted most often, of equals the first in their order; sorted."""
+    """The values that are counted most often, of equals the first in order; sorted."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     return tuple(sorted(ranked[:most]))
 

@@ -69,8 +69,8 @@ class TrainingSettings(Settings):
     Attributes:
         epochs: passes over the training rows, at most.
         batch: ratings in a minibatch, on average.
-        all_items: whether every minibatch holds all items, so that softmaxes are exact, or as many
-            of them as of users, which is faster.
+        all_items: whether every minibatch holds all items, so that softmaxes are exact, or only as
+            many as users, which is faster.
         learning_rate: of Adam at its highest, after warming up over the first tenth of the steps;
             it then falls along a cosine to a hundredth.
         weight_decay: decoupled decay (AdamW) of every embedding, per step and unit of

@@ -40,7 +40,7 @@ def read(path: Path) -> Dataset:
         DataError: no layout fits, a file is missing or damaged, or a line is malformed; names file
             and line.
     """
-    matches = _layouts(path)
+    matches = layouts_in(path)
     if not matches:
         raise DataError(
             f"{path}: expected ratings.dat (ml-1m), u.data (ml-100k) or ml-100k.inter (its mirror) "
@@ -83,16 +83,12 @@ def read_films(path: Path) -> Table:
     return _table(folder_bundle(path.parent), replace(ML_1M.items, name=path.name), "item")
 
 
-def has_layout(path: Path) -> bool:
-    """Whether a zip or folder holds the ratings of one of the layouts.
+def layouts_in(path: Path) -> list[tuple[Layout, Bundle]]:
+    """The layouts whose ratings a zip or folder holds, and where.
 
     Raises:
         DataError: the zip or folder does not exist, or cannot be read.
     """
-    return bool(_layouts(path))
-
-
-def _layouts(path: Path) -> list[tuple[Layout, Bundle]]:
     return [
         (layout, bundle)
         for bundle in bundles(path)
