@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -14,13 +14,22 @@ from fusionrec.errors import UsageError
 MIN_STEPS, MIN_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
 
 
-def check_all(
-    settings: Settings, table: str, names: str, fits: Callable[[Any], bool], what: str
-) -> None:
-    """Raises a ConfigError for the first of some settings that does not fit ``what`` it must be."""
-    for name in names.split():
-        value = getattr(settings, name)
-        check(fits(value), f"{table}.{name} must be {what}, got {value}")
+_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "1 or more": lambda v: v >= 1,
+    "0 or more": lambda v: 0 <= v < math.inf,
+    "above 0": lambda v: 0 < v < math.inf,
+    "0 to 1": lambda v: 0 <= v <= 1,
+    "0 to below 1": lambda v: 0 <= v < 1,
+    "1 to 8192": lambda v: 1 <= v <= 8192,
+}
+
+
+def check_all(settings: Settings, table: str, names: Mapping[str, str]) -> None:
+    """Raises a ConfigError for the first setting that breaks the rule that it is listed under."""
+    for rule, ruled in names.items():
+        for name in ruled.split():
+            value = getattr(settings, name)
+            check(_RULES[rule](value), f"{table}.{name} must be {rule}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -53,13 +62,12 @@ class FusionSettings(Settings):
 
     def __post_init__(self) -> None:
         whole = " ".join(f.name for f in fields(self) if isinstance(getattr(self, f.name), int))
-        check_all(self, "model", whole, lambda v: 1 <= v <= 8192, "1 to 8192")
+        check_all(self, "model", {"1 to 8192": whole, "0 to below 1": "dropout"})
         check(
             bool(self.windows) and all(1 <= w <= 16 for w in self.windows),
             f"model.windows must be one or more numbers of 1 to 16, got {self.windows}",
         )
         check(self.activation in ("tanh", "relu"), f"model.activation: {self.activation!r}?")
-        check_all(self, "model", "dropout", lambda v: 0 <= v < 1, "0 to below 1")
 
 
 @dataclass(frozen=True)
@@ -117,15 +125,14 @@ class TrainingSettings(Settings):
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        check_all(self, "training", "epochs batch patience", lambda v: v >= 1, "1 or more")
-        check_all(self, "training", "seed threads", lambda v: v >= 0, "0 or more")
-        below_one = "item_id_dropout attribute_dropout validation"
-        check_all(self, "training", below_one, lambda v: 0 <= v < 1, "0 to below 1")
-        check_all(self, "training", "user_id_dropout low_weight", lambda v: 0 <= v <= 1, "0 to 1")
-        above_zero = "learning_rate temperature checkpoint_seconds"
-        check_all(self, "training", above_zero, lambda v: 0 < v < math.inf, "above 0")
-        weights = "weight_decay squared ranking exposure choice"
-        check_all(self, "training", weights, lambda v: 0 <= v < math.inf, "0 or more")
+        names = {
+            "1 or more": "epochs batch patience",
+            "0 or more": "seed threads weight_decay squared ranking exposure choice",
+            "above 0": "learning_rate temperature checkpoint_seconds",
+            "0 to 1": "user_id_dropout low_weight",
+            "0 to below 1": "item_id_dropout attribute_dropout validation",
+        }
+        check_all(self, "training", names)
         check(
             self.squared + self.ranking + self.exposure + self.choice > 0,
             "training.squared, ranking, exposure and choice are all 0: there is nothing to learn",
@@ -164,11 +171,13 @@ class RatingSettings(Settings):
     weight_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        check_all(self, "rating", "networks", lambda v: v >= 0, "0 or more")
-        check_all(self, "rating", "width epochs batch", lambda v: v >= 1, "1 or more")
-        check_all(self, "rating", "towers dropout", lambda v: 0 <= v < 1, "0 to below 1")
-        check_all(self, "rating", "learning_rate", lambda v: 0 < v < math.inf, "above 0")
-        check_all(self, "rating", "weight_decay", lambda v: 0 <= v < math.inf, "0 or more")
+        names = {
+            "1 or more": "width epochs batch",
+            "0 or more": "networks weight_decay",
+            "above 0": "learning_rate",
+            "0 to below 1": "towers dropout",
+        }
+        check_all(self, "rating", names)
 
 
 @dataclass(frozen=True)
@@ -179,10 +188,7 @@ class Recipe(Settings):
     training: TrainingSettings = field(default_factory=TrainingSettings)
     rating: RatingSettings = field(default_factory=RatingSettings)
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return "fusion"
+    name = "fusion"  # of the model; no setting
 
     @property
     def rates(self) -> bool:

@@ -52,7 +52,7 @@ class SequenceSettings(Settings):
             self.tower.dim % self.heads == 0,
             f"model.heads must divide model.tower.dim, got {self.heads} and {self.tower.dim}",
         )
-        check_all(self, "model", "dropout", lambda v: 0 <= v < 1, "0 to below 1")
+        check_all(self, "model", {"0 to below 1": "dropout"})
 
 
 @dataclass(frozen=True)
@@ -98,16 +98,18 @@ class SequenceTraining(Settings):
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        at_least_one = "epochs batch patience profile_items"
-        check_all(self, "training", at_least_one, lambda v: v >= 1, "1 or more")
-        check_all(self, "training", "seed threads negatives", lambda v: v >= 0, "0 or more")
-        below_one = "id_dropout attribute_dropout time_dropout validation"
-        check_all(self, "training", below_one, lambda v: 0 <= v < 1, "0 to below 1")
-        check_all(self, "training", "rating_dropout", lambda v: 0 <= v <= 1, "0 to 1")
-        above_zero = "learning_rate checkpoint_seconds"
-        check_all(self, "training", above_zero, lambda v: 0 < v < math.inf, "above 0")
-        # Below 0.02 the softmax leaves float32's range.
-        check_all(self, "training", "temperature", lambda v: 0.02 <= v < math.inf, "0.02 or more")
+        names = {
+            "1 or more": "epochs batch patience profile_items",
+            "0 or more": "seed threads negatives",
+            "above 0": "learning_rate checkpoint_seconds",
+            "0 to 1": "rating_dropout",
+            "0 to below 1": "id_dropout attribute_dropout time_dropout validation",
+        }
+        check_all(self, "training", names)
+        check(
+            0.02 <= self.temperature < math.inf,  # below, the softmax leaves float32's range
+            f"training.temperature must be 0.02 or more, got {self.temperature}",
+        )
 
 
 @dataclass(frozen=True)
@@ -117,15 +119,7 @@ class SequenceRecipe(Settings):
     model: SequenceSettings = field(default_factory=SequenceSettings)
     training: SequenceTraining = field(default_factory=SequenceTraining)
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return "sequence"
-
-    @property
-    def rates(self) -> bool:
-        """Whether the model predicts ratings: it only ranks."""
-        return False
+    name, rates = "sequence", False  # no settings: the model's name, and that it only ranks
 
     def for_schema(self, schema: Schema, rows: int) -> SequenceRecipe:  # noqa: ARG002
         """The recipe as it is trained on data of a schema: the same for ratings and events."""

@@ -150,7 +150,7 @@ def bundles(path: Path) -> list[Bundle]:
     try:
         if path.is_dir():
             inner = sorted(p for p in path.iterdir() if p.is_dir())
-            return [folder_bundle(folder) for folder in (path, *inner)]
+            return [_folder(folder) for folder in (path, *inner)]
         with zipfile.ZipFile(path) as archive:
             members = [i.filename for i in archive.infolist() if not i.is_dir()]
     except FileNotFoundError as error:
@@ -172,13 +172,14 @@ def bundles(path: Path) -> list[Bundle]:
     ]
 
 
-def folder_bundle(folder: Path) -> Bundle:
-    """The files directly in a folder.
+def single(path: Path) -> Bundle:
+    """The bundle of a file's folder; a DataError if the file does not exist."""
+    if not path.is_file():
+        raise DataError(f"{path}: no such file", "check the path")
+    return _folder(path.parent)
 
-    Raises:
-        OSError: it cannot be listed.
-    """
 
+def _folder(folder: Path) -> Bundle:
     def load(file: str) -> bytes:
         try:
             return (folder / file).read_bytes()

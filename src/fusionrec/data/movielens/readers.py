@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR, Dataset, Table, keep_last_of_pairs
-from fusionrec.data.movielens.files import Bundle, bundles, folder_bundle
+from fusionrec.data.movielens.files import Bundle, bundles, single
 from fusionrec.data.movielens.layouts import LAYOUTS, ML_1M, BadValueError, File, Layout
 from fusionrec.data.movielens.schema import MOVIELENS
 from fusionrec.data.schema import Side
@@ -78,9 +78,7 @@ def read_films(path: Path) -> Table:
     Raises:
         DataError: the file does not exist, or a line is malformed.
     """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file", "check the path")
-    return _table(folder_bundle(path.parent), replace(ML_1M.items, name=path.name), "item")
+    return _table(single(path), replace(ML_1M.items, name=path.name), "item")
 
 
 def layouts_in(path: Path) -> list[tuple[Layout, Bundle]]:
