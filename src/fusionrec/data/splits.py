@@ -42,8 +42,7 @@ class Split:
         if len(self.train) == 0 or len(self.test) == 0:
             raise UsageError(f"split {self.name}: a part is empty")
         rows = np.sort(np.concatenate([self.train, self.validation, self.test]))
-        shared = int((rows[1:] == rows[:-1]).sum())
-        if shared:
+        if shared := int((rows[1:] == rows[:-1]).sum()):
             raise UsageError(f"split {self.name}: {shared} rows are in more than one part")
 
     @property
@@ -56,8 +55,7 @@ class Split:
 
         Raises:
             UsageError: a row is not in the data set, a user and item are on both sides of the test
-                although the schema has no repeats, or a test row shares what ``disjoint_by``
-                forbids; says how many.
+                without repeats in the schema, or a test row shares what ``disjoint_by`` forbids.
         """
         past = self.before_test
         if min(past[0], self.test.min()) < 0 or max(past[-1], self.test.max()) >= len(dataset):
@@ -77,8 +75,7 @@ class Split:
                 )
         if self.disjoint_by == "time":
             times = _times(dataset)
-            early = int((times[self.test] <= times[past].max()).sum())
-            if early:
+            if early := int((times[self.test] <= times[past].max()).sum()):
                 raise UsageError(f"split {self.name}: {early} test rows are not after training")
         return self
 
@@ -121,9 +118,8 @@ def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
 
 
 def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
-    """Tests on each user's last row in an order, and validates on the one before it.
-
-    ``order`` is int64 [n], all rows, sorted by user.
+    """Tests on each user's last row in ``order``, int64 [n], all rows sorted by user, and validates
+    on the one before it.
     """
     user = dataset.user[order]
     counts = np.bincount(user, minlength=len(dataset.users))

@@ -59,9 +59,7 @@ class Encoder:
             ("item", dataset.item, dataset.items),
         )
         for side, positions, table in sides:
-            trained = np.zeros(len(table), dtype=bool)
-            trained[positions[rows]] = True
-            seen = table.take(np.flatnonzero(trained))
+            seen = table.take(np.unique(positions[rows]))
             vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
             for field in dataset.schema.attributes(side):
                 vocabularies[field.name] = learn(field, seen.columns[field.name])

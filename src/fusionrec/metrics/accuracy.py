@@ -20,7 +20,7 @@ class Ranked:
     length of ``best`` and of the catalog; below 1 it is a UsageError. Relevance is 0 or 1.
 
     Attributes:
-        users: int64 [n], positions.
+        users: int64 [n].
         best: int32 [n, k], each user's list, best first; −1 where there is no item.
         offsets: int64 [n + 1]; the targets of row r are those at ``offsets[r]:offsets[r + 1]``.
         target: int32 [m], the relevant items.

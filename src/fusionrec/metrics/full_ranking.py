@@ -116,10 +116,9 @@ class Ranking:
     def add_lists(self, users: np.ndarray, best: np.ndarray) -> None:
         """Adds lists made elsewhere, such as by an index; items that are not in them have no rank.
 
-        Args:
-            users: int [b], positions, none of them ranked before.
-            best: int [b, m], m of at least k, item positions, best first; −1 where a list ends.
-                Every position counts for ranks; the first k are kept as the list.
+        ``users`` is int [b], none of them ranked before; ``best`` is int [b, m], m of at least k,
+        item positions, best first, −1 where a list ends. Every position counts for ranks; the first
+        k are kept as the list.
 
         Raises:
             UsageError: a shape does not fit, a position is out of range, or a list repeats an
