@@ -31,27 +31,17 @@ from fusionrec.workspace import Workspace
 from source import FILES, name_of, nodes_of
 
 
-@pytest.fixture(scope="module")
-def halves(dataset: Dataset) -> tuple[Dataset, Encoder]:
-    """Items 0..19 are in training rows, the others not; "Zebra" is in titles of the others only."""
-    titles = list(dataset.items.columns["title"])
-    titles[20:] = [f"{title} Zebra" for title in titles[20:]]
-    titles[:20] = [f"{title} Lion" for title in titles[:20]]
-    years = [1990.0] * 20 + [1900.0] * 20
-    columns = {**dataset.items.columns, "title": titles, "year": years}
-    made = replace(dataset, items=replace(dataset.items, columns=columns))
-    return made, Encoder.fit(made, np.flatnonzero(made.item < 20))
-
-
-def test_ids_words_and_numbers_of_other_rows_are_unknown(halves):
-    dataset, encoder = halves
-    encoded = encoder.encode_table("item", dataset.items)
+def test_ids_words_and_numbers_of_other_rows_are_unknown(dataset):
+    """Items 0..19 are in training rows, the others not."""
+    columns = {"title": ["Lion"] * 20 + ["Zebra"] * 20, "year": [1990.0] * 20 + [1900.0] * 20}
+    items = replace(dataset.items, columns={**dataset.items.columns, **columns})
+    encoder = Encoder.fit(replace(dataset, items=items), np.flatnonzero(dataset.item < 20))
+    encoded = encoder.encode_table("item", items)
     assert (encoded["movie_id"][20:] == UNKNOWN).all()
     seen = np.unique(dataset.item[dataset.item < 20])
     assert (encoded["movie_id"][seen] > UNKNOWN).all()
     assert len(set(encoded["movie_id"][seen])) == len(seen)
-    assert "lion" in encoder.vocabularies["title"].values
-    assert "zebra" not in encoder.vocabularies["title"].values
+    assert encoder.vocabularies["title"].values == ("lion",)
     assert encoder.vocabularies["year"].mean == 1990.0
 
 
@@ -204,12 +194,7 @@ def test_a_damaged_or_foreign_encoder_is_an_artifact_error(tmp_path, damage):
 
 @pytest.mark.parametrize(
     ("values", "listed"),
-    [
-        ({"age": "0"}, "1, 18, 25, 35, 45, 50, 56"),
-        ({"gender": "X"}, "F, M"),
-        ({"occupation": "21"}, "0, 1, 2"),
-        ({"height": "180"}, "gender, age, occupation"),
-    ],
+    [({"gender": "X"}, "F, M"), ({"height": "180"}, "gender, age, occupation")],
 )
 def test_an_invalid_profile_lists_the_choices(values, listed):
     with pytest.raises(UsageError) as caught:
