@@ -58,7 +58,7 @@ def main() -> None:
     arguments = parser.parse_args()
     home = Workspace.find(Path(arguments.home) if arguments.home else None)
     dataset, artifact = load_data(arguments.data, home.data), load(home, arguments.version)
-    split = leave_last_out(dataset, short="train")
+    split = leave_last_out(dataset)
     TrainedVersion(artifact).check(dataset, split)
     measure = Measure(artifact, dataset, split)
     for setting in SETTINGS:

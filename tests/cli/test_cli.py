@@ -88,7 +88,7 @@ for line in sys.argv[2:]:
 def test_only_training_loads_paddle(made, tmp_path):
     sample = synthetic(seed=0)
     workspace = Workspace(tmp_path)
-    train(sample, made, workspace, rows=leave_last_out(sample, short="train").train)
+    train(sample, made, workspace, rows=leave_last_out(sample).train)
     lines = (
         "index",
         "recommend --age 25 --gender F --occupation 12",

@@ -91,7 +91,7 @@ def test_a_large_number_of_an_item_stays_a_float(tmp_path):
     "column", [[1e308, -1e308, 5.0], [1e308, 1e308], [1e200, 1.0], [1e20, 3.0]]
 )
 def test_what_a_large_number_is_read_as_is_finite(column):
-    vocabulary = learn(Field("price", "item", "number"), column, 1, 10)
+    vocabulary = learn(Field("price", "item", "number"), column)
     assert math.isfinite(vocabulary.mean)
     assert 0 < vocabulary.std < math.inf
     read = standardise(np.array([*column, -1e308, 1e308, math.nan]), vocabulary)

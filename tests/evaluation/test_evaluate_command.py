@@ -75,7 +75,7 @@ def test_json_on_demand(fusionrec: Run, tmp_path: Path) -> None:
 
 def test_a_version_is_measured_or_refused(fusionrec: Run, tmp_path: Path) -> None:
     workspace, sample = Workspace(tmp_path), synthetic()
-    split = leave_last_out(sample, short="train")
+    split = leave_last_out(sample)
     for part in (split.train, np.arange(len(sample))):
         train(sample, recipe(epochs=1, batch=3000), workspace, rows=part)
     given = ("evaluate", "--protocol", "next-item", *SYNTHETIC, "--through-index", "0")
@@ -153,7 +153,7 @@ def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(
     fusionrec: Run, tmp_path: Path
 ) -> None:
     workspace, sample = Workspace(tmp_path), synthetic()
-    rows = leave_last_out(sample, short="train").train
+    rows = leave_last_out(sample).train
     made = recipe(epochs=2, batch=3000)
 
     def stop(progress: Any) -> None:

@@ -173,7 +173,7 @@ def test_next_item_leaves_out_all_that_came_before() -> None:
     protocol = named("next-item")
     run = protocol.runs(SAMPLE, ProtocolOptions())[0]
     task = protocol.tasks(SAMPLE, run, ProtocolOptions())[0]
-    assert (run.split.test == leave_last_out(SAMPLE, short="train").test).all()
+    assert (run.split.test == leave_last_out(SAMPLE).test).all()
     assert (task.exclude.counts == np.bincount(SAMPLE.user[run.split.before_test])).all()
     assert task.history is task.exclude
     assert (task.rows == run.split.train).all()
@@ -266,7 +266,7 @@ def test_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> Non
 
 
 def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> None:
-    split = leave_last_out(SAMPLE, short="train")
+    split = leave_last_out(SAMPLE)
     artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.train)
     result = evaluate(
         SAMPLE, named("next-item"), ProtocolOptions(), TrainedVersion(artifact), through_index=0
@@ -277,7 +277,7 @@ def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> No
 
 
 def test_a_version_that_saw_the_validation_items_is_not_asked_for_them(tmp_path: Path) -> None:
-    split = leave_last_out(SAMPLE, short="train")
+    split = leave_last_out(SAMPLE)
     artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.before_test)
     protocol = named("next-item")
     evaluate(SAMPLE, protocol, ProtocolOptions(), TrainedVersion(artifact), through_index=0)

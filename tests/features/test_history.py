@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -96,16 +95,12 @@ def test_histories_are_packed_newest_last():
     assert not date[2].any(), "the profile alone does not read the clock"
 
 
-def test_without_a_time_of_the_request_the_newest_token_has_none():
-    reading = HistoryFeatures(3, SCALE, clock=CLOCK)
-    *_, since, date = reading.pack([History.of([0, 1], None, [1000, 2000])], VECTORS)
+def test_unknown_times_are_read_as_such_and_those_not_read_are_left_out():
+    history = [History.of([0, 1], None, [1000, 2000])]
+    *_, since, date = HistoryFeatures(3, SCALE, clock=CLOCK).pack(history, VECTORS)
     assert since.tolist() == [[0, gap_levels(np.array([1000.0]))[0], 0]]
     assert date.tolist() == [[0, CLOCK.dates(np.array([2000.0]))[0], 0]]
-
-
-def test_what_reads_no_time_is_given_none():
-    packed = HistoryFeatures(3, SCALE).pack([History.of([0])], VECTORS, np.array([5.0]))
-    assert len(packed) == 3
+    assert len(HistoryFeatures(3, SCALE).pack(history, VECTORS, np.array([5.0]))) == 3
 
 
 def test_a_later_history_takes_the_place_of_what_it_repeats():
@@ -116,11 +111,4 @@ def test_a_later_history_takes_the_place_of_what_it_repeats():
     assert both.times.tolist()[:2] == [10, 30]
     assert np.isnan(both.times[2:]).all()
     assert len(before.followed_by(History.of())) == 3
-
-
-@pytest.mark.parametrize("count", [0, 1, 5])
-def test_a_history_is_of_what_is_known(count):
-    history = History.of(list(range(count)))
-    assert len(history) == count
-    assert np.isnan(history.ratings).all()
-    assert np.isnan(history.times).all()
+    assert len(before.followed_by(History.of([5]), repeats=True)) == 4

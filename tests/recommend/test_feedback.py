@@ -251,7 +251,6 @@ def test_what_is_popular_counts_what_was_taken_recently(ledger, catalog):
             Event("1", f"{never}-0", never, "rating", 5.0, time=now),  # one person counts once
             *(Event(f"7{who}", who, "7", "rating", 4.0, time=now) for who in "cde"),
             *likes("11", 2, now),  # too few
-            *likes("8", 3, now - 40 * 86_400),
             *(Event(f"9{who}", who, "9", "view", time=now) for who in "cde"),
             *(Event(f"low{who}", who, "12", "rating", 2.0, time=now) for who in "cde"),
             *likes("13", 3, now - 60),
@@ -294,6 +293,12 @@ def test_a_few_newcomers_do_not_lift_an_item_above_one_that_hundreds_took(catalo
         recommender = Recommender(catalog, exact(catalog.artifact).index)
         answer = recommender.recommend(Query(k=3, recent=takers))
         assert [item.id for item in answer.items] == [ids[2], ids[1], ids[0]], newcomers
+
+
+def test_recent_is_the_last_thirty_days(ledger):
+    begin = time.time() - 30 * 86_400
+    ledger.record([*likes("8", 3, begin - 60), *likes("9", 3, begin + 60)])
+    assert Feedback(ledger).recent(4.0) == RecentActivity(3, {"9": 3})
 
 
 def test_times_to_come_are_not_recent(ledger, catalog):

@@ -21,7 +21,7 @@ from fusionrec.index import AnyOf, ExactIndex
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query, Rated, UserVector
 from fusionrec.recommend.recommender import NOBODY, Recommender
-from fusionrec.recommend.user_vector import DISLIKED, KNOWN_COUNTS, UserVectors
+from fusionrec.recommend.user_vector import DISLIKED, UserVectors
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
@@ -207,7 +207,8 @@ def test_of_the_fusion_model_the_vectors_of_what_is_told_are_added(published):
     alone = find(published, history=HISTORY).vector
     assert np.allclose(alone, mean / np.linalg.norm(mean), atol=1e-6)
     known = find(published, user=KNOWN, history=HISTORY).vector
-    assert np.allclose(known, with_mean(published.user_vectors[user], KNOWN_COUNTS), atol=1e-6)
+    # A stored history weighs as much as five items.
+    assert np.allclose(known, with_mean(published.user_vectors[user], 5.0), atol=1e-6)
     profile = find(published, profile=PROFILE).vector
     both = find(published, profile=PROFILE, history=HISTORY).vector
     assert np.allclose(both, with_mean(profile, 1.0), atol=1e-6)

@@ -804,7 +804,7 @@ def test_users_without_attributes(tmp_path):
 
 
 def test_a_ranker_reads_history_rows_alone(unbroken, dataset):
-    split = leave_last_out(dataset, short="train")
+    split = leave_last_out(dataset)
     users = np.array([3, 30, 7])
     columns = dataset.users.take(users).columns
     for known in (split.train, split.before_test):
@@ -821,7 +821,7 @@ def test_a_ranker_reads_history_rows_alone(unbroken, dataset):
 
 
 def test_next_item_tells_the_model_of_the_validation_item(dataset):
-    split = leave_last_out(dataset, short="train")
+    split = leave_last_out(dataset)
     protocol, options = named("next-item"), ProtocolOptions()
     [run] = protocol.runs(dataset, options)
     [task] = protocol.tasks(dataset, run, options)
@@ -831,7 +831,7 @@ def test_next_item_tells_the_model_of_the_validation_item(dataset):
 
 
 def test_a_fresh_model_is_trained_on_the_splits_rows_and_the_runs_seed(dataset, tmp_path: Path):
-    split = leave_last_out(dataset, short="train")
+    split = leave_last_out(dataset)
     made = sequence_recipe(LENGTH, epochs=1)
     artifact = TrainOnSplit(made).get(dataset, split, 7, tmp_path)
     assert artifact.manifest["recipe"]["training"]["seed"] == 7

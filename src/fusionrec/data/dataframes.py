@@ -90,11 +90,11 @@ def read_frames(
             interaction can be used.
         ConfigError: a kind, scale, weight or unit is none.
     """
-    frames = {"interactions": _frame("interactions", interactions)}
-    frames |= {
-        n: _frame(n, frame)
-        for n, frame in (("users", users), ("items", items))
-        if frame is not None
+    given = {"interactions": interactions, "users": users, "items": items}
+    frames = {
+        side: _frame(side, frame)
+        for side, frame in given.items()
+        if frame is not None or side == "interactions"
     }
     kinds = _FieldKinds(_mapping("fields", fields, '{"shelf": "category"}'), title)
     kinds.check(frames)
@@ -114,28 +114,20 @@ def read_frames(
     )
     of_users = kinds.spec("user", frames.get("users"), user)
     of_items = kinds.spec("item", frames.get("items"), item)
-    sides = UsersSpec(**of_users), ItemsSpec(**of_items, title=kinds.title)
-    return _dataset(Spec(name, rows, *sides), frames, kinds.left_out)
-
-
-def _dataset(spec: Spec, frames: Mapping[str, Frame], left_out: Sequence[str]) -> Dataset:
+    spec = Spec(name, rows, UsersSpec(**of_users), ItemsSpec(**of_items, title=kinds.title))
     sources = {
-        name: [(frames[name], lambda _: None)] if name in frames else []  # in memory: no progress
-        for name in ("users", "items", "interactions")
+        side: [(frames[side], lambda _: None)] if side in frames else []  # in memory: no progress
+        for side in ("users", "items", "interactions")
     }
-    converted = convert_sources(spec, sources)
-    rows = (converted.user, converted.item, converted.rating, converted.time)
-    repairs = (*left_out, *map(str, converted.findings))
-    return Dataset(spec.schema, spec.name, converted.users, converted.items, *rows, repairs)
+    made = convert_sources(spec, sources)
+    columns = made.user, made.item, made.rating, made.time
+    repairs = (*kinds.left_out, *map(str, made.findings))
+    return Dataset(spec.schema, name, made.users, made.items, *columns, repairs)
 
 
 @dataclass(frozen=True)
 class Frame(SourceFile):
-    """A data frame as a source of tables.
-
-    Attributes:
-        table: a pyarrow Table.
-    """
+    """A data frame, as a pyarrow Table, as a source of tables."""
 
     table: Any = None
 
@@ -154,7 +146,7 @@ class Frame(SourceFile):
             yield batch
 
     def span(self, rating: str) -> tuple[float, float]:
-        """The lowest and the highest rating, those beyond ``LARGEST`` left out.
+        """The lowest and the highest rating of a column, those beyond ``LARGEST`` left out.
 
         Raises:
             DataError: there is no such column, or no two ratings differ.
@@ -181,11 +173,7 @@ def is_text(kind: str) -> bool:
 
 
 def _frame(name: str, frame: Any) -> Frame:
-    """A data frame of any library.
-
-    Raises:
-        DataError: it is not a data frame, or a column holds values of several kinds.
-    """
+    """A data frame of any library; a DataError if it is none or a column mixes kinds of values."""
     import pyarrow as pa
 
     try:
@@ -214,8 +202,7 @@ class _FieldKinds:
     """The fields that the columns of users and items become.
 
     Args:
-        kinds: column -> kind, or None to leave it out.
-        title: the column that people know an item by, if it was named.
+        kinds, title: the arguments ``fields`` and ``title`` of ``read_frames``.
     """
 
     def __init__(self, kinds: Mapping[str, str | None], title: str | None) -> None:
@@ -225,11 +212,7 @@ class _FieldKinds:
         self.left_out: list[str] = []
 
     def check(self, frames: Mapping[str, Frame]) -> None:
-        """Checks that the named columns exist.
-
-        Raises:
-            DataError: one is missing; the nearest name is the hint.
-        """
+        """Raises a DataError if a named column is missing; the nearest name is the hint."""
         columns = [
             name for side in ("users", "items") if side in frames for name in frames[side].types
         ]
@@ -245,11 +228,7 @@ class _FieldKinds:
             frames["items"].require(self._title, "title")
 
     def spec(self, side: Side, frame: Frame | None, id_: str) -> dict[str, Any]:
-        """The arguments of ``UsersSpec`` or ``ItemsSpec`` for a frame.
-
-        Raises:
-            DataError: it has no column of ids.
-        """
+        """The arguments of ``UsersSpec`` or ``ItemsSpec``; a DataError without a column of ids."""
         if frame is None:
             return {}
         column_of_ids = id_ if id_ in frame.types or "id" not in frame.types else "id"

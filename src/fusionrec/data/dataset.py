@@ -49,13 +49,9 @@ class Table:
 
 
 class ChangedColumn(Sequence[Any]):
-    """One column of a table with changes laid over it; nothing is copied.
+    """The attribute ``name`` of a table with changes laid over it; nothing is copied.
 
-    Args:
-        base: the column before the changes.
-        changes: of some positions, and of every position behind ``base``.
-        name: of the attribute.
-        n: length with the changes.
+    ``changes`` are of some positions and of every position from ``len(base)`` up to ``n``.
     """
 
     def __init__(self, base: Sequence[Any], changes: Changes, name: str, n: int) -> None:
@@ -80,12 +76,9 @@ class ChangedColumn(Sequence[Any]):
 
 
 def changed_table(base: Table, ids: Sequence[str], changes: Changes) -> Table:
-    """A table with changed rows, followed by new ones; the base is not copied.
+    """A table with changed rows, followed by new ones; the base is neither copied nor changed.
 
-    Args:
-        base: the table before the changes; stays as it is.
-        ids: outside ids; those of ``base`` come first.
-        changes: as in ``ChangedColumn``; each names every attribute.
+    ``ids`` begin with those of ``base``; each change names every attribute.
     """
     n = len(ids)
     columns = {name: ChangedColumn(c, changes, name, n) for name, c in base.columns.items()}
@@ -99,7 +92,6 @@ class Dataset:
     Attributes:
         schema: the fields of ``users`` and ``items``.
         name: for people, such as ``ml-1m``; begins with ``synthetic`` if the rows are made up.
-        users, items: the two tables.
         user, item: int32 [n], each interaction's position in ``users`` and in ``items``.
         rating: float32 [n], within the schema's rating range.
         time: int64 [n], seconds since 1970, or None without times.
@@ -123,40 +115,36 @@ class Dataset:
     feedback: int = 0
 
     def __post_init__(self) -> None:
-        self._check_table("user", self.users)
-        self._check_table("item", self.items)
-        lengths = {len(self.user), len(self.item), len(self.rating)}
-        if self.time is not None:
-            lengths.add(len(self.time))
+        columns = (self.user, self.item, self.rating, self.time)
+        lengths = {len(column) for column in columns if column is not None}
         if len(lengths) != 1:
             raise DataError(
                 f"{self.name}: interaction columns have different lengths {sorted(lengths)}"
             )
         if len(self) == 0:
             raise DataError(f"{self.name}: no interactions, so there is nothing to learn from")
-        for side, position, size in (
-            ("user", self.user, len(self.users)),
-            ("item", self.item, len(self.items)),
-        ):
-            if position.min() < 0 or position.max() >= size:
+        sides: tuple[tuple[Side, Table, np.ndarray], ...] = (
+            ("user", self.users, self.user),
+            ("item", self.items, self.item),
+        )
+        for side, table, position in sides:
+            wanted, got = {f.name for f in self.schema.attributes(side)}, set(table.columns)
+            if wanted != got:
                 raise DataError(
-                    f"{self.name}: an interaction names a {side} outside the table of {size}"
+                    f"{self.name}: {side} columns must be {sorted(wanted)}, got {sorted(got)}"
+                )
+            if len(set(table.ids)) != len(table):
+                raise DataError(f"{self.name}: {side} ids must be distinct")
+            if any(len(column) != len(table) for column in table.columns.values()):
+                raise DataError(f"{self.name}: {side} columns must have one value per id")
+            if position.min() < 0 or position.max() >= len(table):
+                raise DataError(
+                    f"{self.name}: an interaction names a {side} outside the table of {len(table)}"
                 )
         low, high = self.schema.rating_range
         # "not (...)", so that a NaN counts as outside.
         if not (self.rating.min() >= low and self.rating.max() <= high):
             raise DataError(f"{self.name}: ratings must lie in {low:g}..{high:g}")
-
-    def _check_table(self, side: Side, table: Table) -> None:
-        wanted = {f.name for f in self.schema.attributes(side)}
-        if wanted != set(table.columns):
-            raise DataError(
-                f"{self.name}: {side} columns must be {sorted(wanted)}, got {sorted(table.columns)}"
-            )
-        if len(set(table.ids)) != len(table):
-            raise DataError(f"{self.name}: {side} ids must be distinct")
-        if any(len(column) != len(table) for column in table.columns.values()):
-            raise DataError(f"{self.name}: {side} columns must have one value per id")
 
     def __len__(self) -> int:
         return len(self.user)
@@ -167,11 +155,8 @@ class Dataset:
         return self.name.startswith("synthetic")
 
     def fingerprint(self, rows: np.ndarray | None = None) -> str:
-        """SHA-256 of both tables and some interactions (all by default) with their times: the
-        identity of a training set.
-
-        Args:
-            rows: int [m], indices into the interaction columns, in any order.
+        """SHA-256 of both tables and some interactions, int [m] in any order (all by default), with
+        their times: the identity of a training set.
         """
         return self.fingerprints(rows)[0]
 
@@ -180,6 +165,10 @@ class Dataset:
         that one ignores times and where a column ends.
         """
         rows = None if rows is None else np.sort(rows)
+
+        def data_of(column: np.ndarray, kind: str) -> memoryview:
+            return np.ascontiguousarray(column if rows is None else column[rows], dtype=kind).data
+
         count = len(self) if rows is None else len(rows)
         digest, sizes = hashlib.sha256(f"{self.schema.name}:{count}:".encode()), []
         for table in (self.users, self.items):
@@ -188,28 +177,19 @@ class Dataset:
                 digest.update(written)
                 sizes.append(len(written))
         for column, kind in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4")):
-            digest.update(_bytes(column, rows, kind))
+            digest.update(data_of(column, kind))
         former = digest.hexdigest()
         digest.update(f"{sizes}:{'no times' if self.time is None else 'times'}:".encode())
         if self.time is not None:
-            digest.update(_bytes(self.time, rows, "<i8"))
+            digest.update(data_of(self.time, "<i8"))
         return digest.hexdigest(), former
-
-
-def _bytes(column: np.ndarray, rows: np.ndarray | None, kind: str) -> memoryview:
-    taken = column if rows is None else column[rows]
-    return np.ascontiguousarray(taken, dtype=kind).data
 
 
 def keep_last_of_pairs(
     user: np.ndarray, item: np.ndarray, time: np.ndarray | None
 ) -> tuple[np.ndarray, int]:
-    """Keeps one interaction per user and item: the latest, of equal times the last in the file.
-
-    Args:
-        user: int [n] positions.
-        item: int [n] positions.
-        time: int64 [n], or None to use the file's order.
+    """Keeps one interaction per user and item, int [n] each: the latest by ``time``, int64 [n], of
+    equal times or without times the last in the file.
 
     Returns:
         int64 [m] the rows kept, in the file's order, and how many were left out.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -31,11 +32,7 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
     A partial download stays in ``target.part``, its ETag in ``target.part.etag``; the next call
     resumes it if the server still has the same version.
 
-    Args:
-        url: of the file.
-        target: its path; folders are created.
-        md5: the file's checksum, hexadecimal.
-        progress: called after every chunk.
+    Folders are created; ``md5`` is hexadecimal; ``progress`` is called after every chunk.
 
     Raises:
         DownloadError: the server cannot be reached or does not send the file, or its checksum is
@@ -53,11 +50,28 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
             part.open("ab") as sink,
             httpx.Client(timeout=timeout, follow_redirects=True) as client,
         ):
-            _lock(sink, part)
+            try:  # one process at a time; the lock ends with the process
+                fcntl.flock(sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                same = os.path.samestat(os.fstat(sink.fileno()), part.stat())
+            except OSError:
+                same = False  # locked, or moved to its target since it was opened
+            if not same:
+                raise DownloadError(
+                    f"{part}: another process is downloading this file",
+                    "wait for it, then run this again",
+                )
             try:
                 _fill(client, url, sink, etag_file, progress)
                 sink.flush()
-                _check(part, md5, url)
+                with part.open("rb") as file:
+                    hashed = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False))
+                if (actual := hashed.hexdigest()) != md5:
+                    part.unlink()
+                    raise DownloadError(
+                        f"{url}: expected a file with MD5 {md5}, got one with {actual}, which was "
+                        "removed",
+                        "try again; if it stays so, give the path of a copy you trust",
+                    )
                 part.replace(target)
             finally:
                 if not sink.tell():
@@ -69,23 +83,6 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
         raise DownloadError(message, _AGAIN if part.exists() else _ELSEWHERE) from error
     except OSError as error:
         raise DownloadError(f"{target} could not be written: {error}", _ELSEWHERE) from error
-
-
-def _lock(sink: IO[bytes], part: Path) -> None:
-    """Allows one process at a time; the lock ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # Windows: only the checksum detects concurrent downloads.
-        return
-    try:
-        fcntl.flock(sink, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        same = os.path.samestat(os.fstat(sink.fileno()), part.stat())
-    except OSError:
-        same = False  # locked, or moved to its target since it was opened
-    if not same:
-        raise DownloadError(
-            f"{part}: another process is downloading this file", "wait for it, then run this again"
-        )
 
 
 def _fill(
@@ -126,14 +123,3 @@ def _fill(
                 )
             if progress:
                 progress("downloading", sink.tell(), total)
-
-
-def _check(part: Path, md5: str, url: str) -> None:
-    with part.open("rb") as file:
-        actual = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if actual != md5:
-        part.unlink()
-        raise DownloadError(
-            f"{url}: expected a file with MD5 {md5}, got one with {actual}, which was removed",
-            "try again; if it stays so, give the path of a copy you trust",
-        )

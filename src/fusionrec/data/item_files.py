@@ -46,18 +46,24 @@ class Item:
 
 def plain_content(content: Mapping[str, Any]) -> dict[str, Any]:
     """An item's attributes as plain JSON values."""
-    return {name: _plain(value) for name, value in content.items()}
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return list(value)
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+    return {name: plain(value) for name, value in content.items()}
 
 
 def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
     """An item from attribute values of any source.
 
     Args:
-        schema: its item attributes may be given; others are rejected, missing ones are unknown.
+        schema: of the items; attributes that are not given are unknown.
         id: outside id, kept exactly; a whole number becomes its digits.
         given: attribute -> value: a text, a number, or for several categories a list or one text
             with ``|`` between. The choices' labels stand for their codes, in any letter case. Texts
-            are cleaned as those of data files are; see ``values.clean_text``.
+            are cleaned by ``clean_text``.
 
     Raises:
         DataError: an attribute does not exist, or a value does not fit its kind.
@@ -75,7 +81,7 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
                 f"item {name}: an item has no {key!r}",
                 hint=f"{guess}Its attributes are {', '.join(fields) or 'none'}",
             )
-    content = {n: _value(name, field, given.get(n)) for n, field in fields.items()}
+    content = {n: _value(f"item {name}: {n}", f, given.get(n)) for n, f in fields.items()}
     return Item(name, content, frozenset(given))
 
 
@@ -86,8 +92,7 @@ def read_items(
     names.
 
     Args:
-        path: the file.
-        schema: of the items.
+        path, schema: the file, and the schema of its items.
         id_column: the column of the id; by default the name of the schema's item id, or ``id``
             unless that is an attribute.
         categories: the known categories. A text that is none of them is split at ``;`` or ``,`` if
@@ -97,7 +102,14 @@ def read_items(
         DataError: it cannot be read, or a line is not an item; names the line and the reason.
     """
     items: dict[str, Item] = {}
-    known = _known_names(schema, categories or {})
+    known = {  # the codes and labels of the fields of several categories, in lower case
+        f.name: frozenset(
+            name.casefold()
+            for name in (*(categories or {}).get(f.name, ()), *f.choices, *f.choices.values())
+        )
+        for f in schema.attributes("item")
+        if f.kind == "categories"
+    }
     for number, row in _lines(path):
         key = _id_column(f"{path}, line {number}", schema, row, id_column)
         content = {name: value for name, value in row.items() if name != key}
@@ -129,13 +141,8 @@ def known_categories(schema: Schema, items: Table) -> Categories:
 
 
 def new_categories(schema: Schema, items: Sequence[Item], categories: Categories) -> dict[str, int]:
-    """The categories of items, in fields without choices, that no other item has, and how many of
-    the items have each.
-
-    Args:
-        schema: of the items.
-        items: new or changed ones.
-        categories: the categories of the others.
+    """The categories of new or changed items, in fields without choices, that are not among the
+    ``categories`` of the others, and how many of the items have each.
     """
     counts: Counter[str] = Counter()
     for field in schema.attributes("item"):
@@ -149,7 +156,6 @@ def new_categories(schema: Schema, items: Sequence[Item], categories: Categories
 
 
 def _id_column(line: str, schema: Schema, row: Mapping[str, Any], wanted: str | None) -> str:
-    """The name of the id's column."""
     attributes = {f.name for f in schema.attributes("item")}
     usual = [n for n in dict.fromkeys([schema.id("item").name, "id"]) if n not in attributes]
     key = next((name for name in ([wanted] if wanted else usual) if name in row), None)
@@ -165,18 +171,6 @@ def _id_column(line: str, schema: Schema, row: Mapping[str, Any], wanted: str | 
     )
 
 
-def _known_names(schema: Schema, categories: Categories) -> dict[str, frozenset[str]]:
-    """The known codes and labels, in lower case, of the fields of several categories."""
-    return {
-        field.name: frozenset(
-            name.casefold()
-            for name in (*categories.get(field.name, ()), *field.choices, *field.choices.values())
-        )
-        for field in schema.attributes("item")
-        if field.kind == "categories"
-    }
-
-
 def _split(text: str, known: Collection[str]) -> str | list[str]:
     """A text of several categories, split at ``;`` or ``,`` if some part is known."""
     if "|" in text or text.strip().casefold() in known:
@@ -190,12 +184,11 @@ def _split(text: str, known: Collection[str]) -> str | list[str]:
 
 def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """Each line's number and values."""
+    kind = path.suffix.lower()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            if path.suffix.lower() in (".csv", ".tsv"):
-                rows = csv.DictReader(
-                    file, delimiter="\t" if path.suffix.lower() == ".tsv" else ","
-                )
+            if kind in (".csv", ".tsv"):
+                rows = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
                 for row in rows:
                     if None in row or None in row.values():
                         count = len(rows.fieldnames or ())
@@ -203,81 +196,72 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     yield rows.line_num, {str(k).strip(): v for k, v in row.items()}
                 return
             for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, _object(path, number, line)
+                if not line.strip():
+                    continue
+                try:
+                    value = json.loads(line)
+                except (ValueError, RecursionError) as error:
+                    raise DataError(
+                        f"{path}, line {number}: not JSON ({error})",
+                        hint="write one object on each line",
+                    ) from error
+                if not isinstance(value, dict):
+                    raise DataError(f"{path}, line {number}: not an object such as {{…}}")
+                yield number, value
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read: {error}") from error
 
 
-def _object(path: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path}, line {number}: not JSON ({error})", hint="write one object on each line"
-        ) from error
-    if not isinstance(value, dict):
-        raise DataError(f"{path}, line {number}: not an object such as {{…}}")
-    return value
-
-
-def _value(item: str, field: Field, given: Any) -> Any:
-    """A value as in a ``Table``."""
+def _value(what: str, field: Field, given: Any) -> Any:
+    """A value as in a ``Table``; ``what`` names it in errors."""
     if field.kind == "number":
-        return _number(item, field, given)
+        if given is None or (isinstance(given, str) and not given.strip()):
+            return math.nan
+        try:
+            number = float(given) if not isinstance(given, bool) else math.nan
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(f"{what} must be a number, got {_shortened(given)}")
+        return number
     if field.kind == "categories":
         parts = given.split("|") if isinstance(given, str) else given
         if parts is None:
             return ()
         if not isinstance(parts, list | tuple) or len(parts) > MOST_CATEGORIES:
-            raise DataError(f"item {item}: {field.name} must be a list, at most {MOST_CATEGORIES}")
-        named = (_text(item, field, part) for part in parts)
-        return tuple(dict.fromkeys(_choice(item, field, part) for part in named if part))
-    if given is None:
-        return ""
-    text = _text(item, field, given)
-    return _choice(item, field, text) if field.kind == "category" and text else text
+            raise DataError(f"{what} must be a list, at most {MOST_CATEGORIES}")
+        named = (_text(what, part) for part in parts)
+        return tuple(dict.fromkeys(_choice(what, field, part) for part in named if part))
+    text = "" if given is None else _text(what, given)
+    return _choice(what, field, text) if field.kind == "category" and text else text
 
 
-def _number(item: str, field: Field, given: Any) -> float:
-    if given is None or (isinstance(given, str) and not given.strip()):
-        return math.nan
-    try:
-        number = float(given) if not isinstance(given, bool) else math.nan
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
-    if not math.isfinite(number):
-        raise DataError(f"item {item}: {field.name} must be a number, got {_shortened(given)}")
-    return number
-
-
-def _text(item: str, field: Field, given: Any) -> str:
+def _text(what: str, given: Any) -> str:
     if isinstance(given, int | float) and not isinstance(given, bool) and is_finite(given):
         given = f"{given:g}" if isinstance(given, float) else str(given)
     if not isinstance(given, str):
-        raise DataError(f"item {item}: {field.name} must be a text, got {_shortened(given)}")
+        raise DataError(f"{what} must be a text, got {_shortened(given)}")
     if len(given) > MOST_TEXT:
-        raise DataError(f"item {item}: {field.name} has {len(given)} characters, over {MOST_TEXT}")
+        raise DataError(f"{what} has {len(given)} characters, over {MOST_TEXT}")
     try:
         given.encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"item {item}: {field.name} holds half a surrogate pair") from error
+        raise DataError(f"{what} holds half a surrogate pair") from error
     return clean_text(given)
 
 
-def _choice(item: str, field: Field, text: str) -> str:
+def _choice(what: str, field: Field, text: str) -> str:
     """The code of a choice, from its code or label; any text if the field is open."""
-    if not field.choices or text in field.choices:
+    if not field.choices:
         return text
-    codes = {label.casefold(): code for code, label in field.choices.items()}
-    codes |= {code.casefold(): code for code in field.choices}
-    code = codes.get(text.casefold())
+    code = field.code_of(text)
     if code is None:
-        near = difflib.get_close_matches(text.casefold(), codes, n=1)
-        guess = f"did you mean {field.choices[codes[near[0]]]!r}? " if near else ""
+        labels = {label.casefold(): label for label in field.choices.values()}
+        labels |= {code.casefold(): label for code, label in field.choices.items()}
+        near = difflib.get_close_matches(text.casefold(), labels, n=1)
+        guess = f"did you mean {labels[near[0]]!r}? " if near else ""
         raise DataError(
-            f"item {item}: {field.name} has no value {text!r}",
-            hint=f"{guess}It is one of {', '.join(field.choices)}",
+            f"{what} has no value {text!r}", hint=f"{guess}It is one of {', '.join(field.choices)}"
         )
     return code
 
@@ -288,9 +272,3 @@ def _shortened(value: Any) -> str:
         return "a number of hundreds of digits"
     shown = repr(value)
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list | tuple):
-        return list(value)
-    return None if isinstance(value, float) and math.isnan(value) else value

@@ -10,20 +10,14 @@ from fusionrec.errors import UsageError
 
 
 def check_disjoint(dataset: Dataset, split: Split, trained: np.ndarray) -> None:
-    """Rejects training rows that overlap the test.
-
-    Args:
-        dataset: the data set of the split.
-        split: its test is checked.
-        trained: bool [interactions], or int [n] rows, of the training.
+    """Rejects training rows, bool [interactions] or int [n], that overlap the test.
 
     Raises:
         UsageError: test rows are among them, or other rows of the same user and item although the
             schema has no repeats; says how many.
     """
     rows = np.flatnonzero(trained) if trained.dtype == bool else trained
-    shared = len(np.intersect1d(rows, split.test))
-    if shared:
+    if shared := len(np.intersect1d(rows, split.test)):
         raise UsageError(
             f"split {split.name}: {shared} of {len(split.test)} test rows were trained on"
         )
@@ -49,8 +43,7 @@ def check_fingerprint(
     rejected, even one trained on fewer rows, which looks the same as one that saw the answers.
 
     Args:
-        dataset: the data set of the split.
-        split: its test is checked.
+        dataset, split: the test that is checked.
         fingerprint: ``Dataset.fingerprint`` of the rows that the model was trained on.
         history: user and item positions, int [n] each, of the model's own training history; used
             for the overlap in the error message, never to accept.

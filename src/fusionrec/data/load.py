@@ -14,19 +14,14 @@ from fusionrec.workspace import Workspace
 
 
 def read(
-    path: Path,
-    name: str | None = None,
-    workspace_data: Path | None = None,
-    progress: Progress | None = None,
+    path: Path, workspace_data: Path | None = None, progress: Progress | None = None
 ) -> Dataset:
     """The data set at a path.
 
     Args:
         path: a folder that ``save_dataset`` wrote; a ``fusionrec.toml`` or a folder that holds one;
             or a zip or folder in one of MovieLens' layouts.
-        name: the Dataset's name, of MovieLens' layouts; by default the layout's own.
-        workspace_data: the folder for the cache of tables; by default that of
-            ``Workspace.find()``.
+        workspace_data: the folder for the cache of tables; default: that of ``Workspace.find()``.
         progress: called with the bytes of tables read so far, and in all.
 
     Raises:
@@ -40,23 +35,21 @@ def read(
         return read_from_spec(path, workspace_data, progress or (lambda *_: None))
     from fusionrec.data.movielens import readers as movielens
 
-    if _has_tables(path) and (path.is_file() or not movielens.has_layout(path)):
+    if path.is_dir() and movielens.layouts_in(path):
+        return movielens.read(path)
+    files = path.iterdir() if path.is_dir() else [path]
+    if any(is_table_name(file.name) for file in files):
         folder = path.parent if path.is_file() else path
         raise DataError(
             f"{path}: tables whose columns nobody has described",
             f"run fusionrec init {folder} first: it writes {SPEC_NAME}, which says what they mean; "
             f"where it cannot, {MINIMAL_SPEC}",
         )
-    if path.is_dir() and not movielens.has_layout(path):
+    if path.is_dir():
         raise DataError(
             f"{path} holds neither {SPEC_NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
             "MovieLens' files (such as ratings.dat) there or one folder deeper",
             f"put your files there and run fusionrec init {path}; or give the folder or archive "
             "that holds them",
         )
-    return movielens.read(path, name)
-
-
-def _has_tables(path: Path) -> bool:
-    files = path.iterdir() if path.is_dir() else [path]
-    return any(is_table_name(file.name) for file in files)
+    return movielens.read(path)

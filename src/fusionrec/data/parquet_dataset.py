@@ -17,29 +17,39 @@ from fusionrec.workspace import move_in
 
 ABOUT = "dataset.json"  # marks such a folder
 _KIND = "fusionrec-dataset"
-_FILES: dict[Side, str] = {"user": "users.parquet", "item": "items.parquet"}
-_ROWS = "interactions.parquet"
+_USERS, _ITEMS, _ROWS = "users.parquet", "items.parquet", "interactions.parquet"
 
 
 def save_dataset(folder: Path, dataset: Dataset) -> None:
-    """Writes a data set: ``dataset.json`` with its name and schema, ``users.parquet`` and
-    ``items.parquet`` with ``id`` and a column for each attribute, ``interactions.parquet`` with
-    ``user``, ``item``, ``rating`` and, where there are times, ``time``; ids are outside ids.
-
-    Args:
-        folder: must not exist; is created atomically.
-        dataset: the data set.
+    """Writes a data set into a new folder, atomically: ``dataset.json`` with its name and schema,
+    ``users.parquet`` and ``items.parquet`` with ``id`` and a column for each attribute,
+    ``interactions.parquet`` with ``user``, ``item``, ``rating`` and, where there are times,
+    ``time``; ids are outside ids.
 
     Raises:
         DataError: the folder exists, or cannot be written.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     if folder.exists():
         raise DataError(f"{folder} is there already", hint="name another, or remove it")
+    about = {"kind": _KIND, "name": dataset.name, "schema": dataset.schema.to_json()}
     beside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        _write(beside, dataset)
+        (beside / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
+        write_table(beside / _USERS, dataset.users)
+        write_table(beside / _ITEMS, dataset.items)
+        rows: dict[str, Any] = {
+            "user": [dataset.users.ids[user] for user in dataset.user],
+            "item": [dataset.items.ids[item] for item in dataset.item],
+            "rating": dataset.rating,
+        }
+        if dataset.time is not None:
+            rows["time"] = dataset.time
+        pq.write_table(pa.table(rows), beside / _ROWS)
         beside.chmod(0o755)
         move_in(beside, folder)
     except OSError as error:
@@ -47,24 +57,6 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     finally:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
-
-
-def _write(folder: Path, dataset: Dataset) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    about = {"kind": _KIND, "name": dataset.name, "schema": dataset.schema.to_json()}
-    (folder / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), encoding="utf-8")
-    for side, table in (("user", dataset.users), ("item", dataset.items)):
-        write_table(folder / _FILES[side], table)  # type: ignore[index]
-    rows: dict[str, Any] = {
-        "user": [dataset.users.ids[user] for user in dataset.user],
-        "item": [dataset.items.ids[item] for item in dataset.item],
-        "rating": dataset.rating,
-    }
-    if dataset.time is not None:
-        rows["time"] = dataset.time
-    pq.write_table(pa.table(rows), folder / _ROWS)
 
 
 def is_saved(path: Path) -> bool:
@@ -86,10 +78,8 @@ def read_dataset(folder: Path) -> Dataset:
         if about["kind"] != _KIND:
             raise DataError(f"{folder / ABOUT} is of {about['kind']!r}, not of {_KIND}")
         schema, name = Schema.from_json(about["schema"]), str(about["name"])
-        users, items = (
-            read_table(folder / _FILES[side], schema, side)  # type: ignore[index, arg-type]
-            for side in ("user", "item")
-        )
+        users = read_table(folder / _USERS, schema, "user")
+        items = read_table(folder / _ITEMS, schema, "item")
         rows = pq.read_table(folder / _ROWS, use_threads=False)
         user = _positions(rows["user"], users, "user")
         item = _positions(rows["item"], items, "item")

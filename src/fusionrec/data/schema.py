@@ -21,7 +21,6 @@ class Field:
 
     Attributes:
         name: column name, unique in the schema; letters, digits and underscores.
-        side: whose attribute it is.
         kind: ``id`` (outside id, a string), ``category`` (one value), ``categories`` (several
             values), ``text`` (words in order) or ``number`` (a float; NaN where it is not known).
         filterable: whether answers may be filtered by it; items only.
@@ -78,6 +77,14 @@ class Field:
             spans[0] = self.choices[codes[0]]
         return tuple(lows) if spans == list(self.choices.values()) else ()
 
+    def code_of(self, text: str) -> str | None:
+        """The code of the choice that a text names by code or label, in any letter case."""
+        if text in self.choices:
+            return text
+        codes = {label.casefold(): code for code, label in self.choices.items()}
+        codes |= {code.casefold(): code for code in self.choices}
+        return codes.get(text.casefold())
+
     def range_of(self, number: str) -> str | None:
         """The code of the choice whose range holds a number, such as ``30``; else None."""
         if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", number) or not math.isfinite(float(number)):
@@ -91,7 +98,7 @@ class Schema:
     """The fields of a data set, and the meaning of its interactions.
 
     Attributes:
-        name: what the schema describes, for messages.
+        name: for messages.
         fields: every field; exactly one ``id`` on each side.
         rating_range: lowest and highest possible rating; 0 and 1 for events.
         title: the text field with the item's title; empty if there is none.
@@ -142,16 +149,12 @@ class Schema:
         return tuple(f for f in self.side("item") if f.filterable)
 
     def to_json(self) -> dict[str, Any]:
-        """The schema as plain JSON values; ``from_json`` reads it back."""
+        """The schema as plain JSON values, which ``from_json`` reads."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Schema:
-        """A schema from what ``to_json`` wrote.
-
-        Raises:
-            DataError: a part is missing or of the wrong kind.
-        """
+        """Reads what ``to_json`` made; a DataError if a part is missing or of the wrong kind."""
         try:
             return cls(
                 name=value["name"],

@@ -1,13 +1,13 @@
 """Splits of interactions into training, validation and test, which reject overlap.
 
-Seeded splits are the same on every machine. ``Dataset.fingerprint(split.train)`` identifies the
-training set.
+Seeded splits are the same on every machine.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -24,8 +24,7 @@ class Split:
 
     Attributes:
         name: how it was made, for people.
-        train, test: int64 [n] and [m], rows of the interactions, sorted.
-        validation: int64 [v], likewise; may be empty.
+        train, test, validation: int64 rows of the interactions, sorted; validation may be empty.
         disjoint_by: what the test shares with no other part: ``row`` only no rows, ``user`` no user
             either, ``item`` no item, ``time`` every test row is later.
 
@@ -43,8 +42,7 @@ class Split:
         if len(self.train) == 0 or len(self.test) == 0:
             raise UsageError(f"split {self.name}: a part is empty")
         rows = np.sort(np.concatenate([self.train, self.validation, self.test]))
-        shared = int((rows[1:] == rows[:-1]).sum())
-        if shared:
+        if shared := int((rows[1:] == rows[:-1]).sum()):
             raise UsageError(f"split {self.name}: {shared} rows are in more than one part")
 
     @property
@@ -57,8 +55,7 @@ class Split:
 
         Raises:
             UsageError: a row is not in the data set, a user and item are on both sides of the test
-                although the schema has no repeats, or a test row shares what ``disjoint_by``
-                forbids; says how many.
+                without repeats in the schema, or a test row shares what ``disjoint_by`` forbids.
         """
         past = self.before_test
         if min(past[0], self.test.min()) < 0 or max(past[-1], self.test.max()) >= len(dataset):
@@ -69,9 +66,8 @@ class Split:
                 f"split {self.name}: {known} test rows are of a user and an item that another part "
                 "has another row of"
             )
-        columns = {"user": dataset.user, "item": dataset.item}
-        if self.disjoint_by in columns:
-            column = columns[self.disjoint_by]
+        if self.disjoint_by in ("user", "item"):
+            column = dataset.user if self.disjoint_by == "user" else dataset.item
             shared = np.intersect1d(column[past], column[self.test])
             if len(shared):
                 raise UsageError(
@@ -79,19 +75,13 @@ class Split:
                 )
         if self.disjoint_by == "time":
             times = _times(dataset)
-            early = int((times[self.test] <= times[past].max()).sum())
-            if early:
+            if early := int((times[self.test] <= times[past].max()).sum()):
                 raise UsageError(f"split {self.name}: {early} test rows are not after training")
         return self
 
 
 def random_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
-    """Holds out a random share of the interactions.
-
-    Args:
-        dataset: the data set.
-        share: of the holdout, in (0, 1).
-        seed: of the draw.
+    """Holds out a random share, in (0, 1), of the interactions.
 
     Raises:
         UsageError: the share is not in (0, 1), or leaves a part empty.
@@ -103,40 +93,21 @@ def random_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
     return Split(name, np.sort(order[count:]), np.sort(order[:count])).check(dataset)
 
 
-def leave_last_out(dataset: Dataset, short: Literal["refuse", "train"] = "refuse") -> Split:
-    """Each user's latest rating is the test, the one before it validation, the rest training.
+def leave_last_out(dataset: Dataset) -> Split:
+    """Each user's latest rating is the test, the one before it validation, all else training.
 
-    Ratings of the same time keep the file's order.
-
-    Args:
-        dataset: the data set; it must have times.
-        short: how to treat users with fewer than 3 ratings: ``refuse`` them as an error, or use all
-            their ratings to ``train``.
+    Ratings of the same time keep the file's order. Users with fewer than 3 ratings are in training
+    alone.
 
     Raises:
-        UsageError: there are no times, users with fewer than 3 ratings are refused, or there are no
-            others.
+        UsageError: there are no times, or no user has 3 ratings or more.
     """
     order = np.lexsort((np.arange(len(dataset)), _times(dataset), dataset.user))
-    counts = np.bincount(dataset.user, minlength=len(dataset.users))
-    few = np.flatnonzero((counts > 0) & (counts < 3))
-    if len(few) and short == "refuse":
-        raise UsageError(
-            f"leave-last-one-out needs 3 ratings or more of each user: {len(few)} of "
-            f"{int((counts > 0).sum())} users have fewer, the first of them "
-            f"{dataset.users.ids[few[0]]!r} with {counts[few[0]]}",
-            "leave those users' ratings to training: short='train'",
-        )
     return _leave_ends(dataset, order, "leave last one out")
 
 
 def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
-    """For data without times: of each user with 3 ratings or more, a random one is the test and
-    another validation; all else is training.
-
-    Args:
-        dataset: the data set.
-        seed: of the draw.
+    """For data without times: as ``leave_last_out``, with ratings that are drawn by the seed.
 
     Raises:
         UsageError: no user has 3 ratings or more.
@@ -147,9 +118,8 @@ def leave_any_out(dataset: Dataset, seed: int = 0) -> Split:
 
 
 def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
-    """Tests on each user's last row in an order, and validates on the one before it.
-
-    ``order`` is int64 [n], all rows, sorted by user.
+    """Tests on each user's last row in ``order``, int64 [n], all rows sorted by user, and validates
+    on the one before it.
     """
     user = dataset.user[order]
     counts = np.bincount(user, minlength=len(dataset.users))
@@ -166,13 +136,7 @@ def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
 def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
     """Divides the users with ratings into folds; each fold is the test once, with all its rows.
 
-    Args:
-        dataset: the data set.
-        folds: how many, from 2 up to the number of users.
-        seed: of the shuffling.
-
-    Returns:
-        One split per fold; fold sizes differ by one user at most.
+    Fold sizes differ by one user at most.
 
     Raises:
         UsageError: fewer than 2 folds, or more than users.
@@ -188,12 +152,7 @@ def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, 
 
 
 def item_split(dataset: Dataset, share: float = 0.1, seed: int = 0) -> Split:
-    """Hides a share of the rated items from training; all their ratings are the test.
-
-    Args:
-        dataset: the data set.
-        share: of the items that were rated, in (0, 1).
-        seed: of the draw.
+    """Hides a share, in (0, 1), of the rated items from training; all their ratings are the test.
 
     Raises:
         UsageError: the share is not in (0, 1), or leaves a part empty.
@@ -213,9 +172,7 @@ def time_splits(
     One split per window between two neighbouring quantiles: everything before the window is
     training. Users without an earlier rating are left out of the test.
 
-    Args:
-        dataset: the data set; it must have times.
-        quantiles: of the times of all ratings, rising, in (0, 1]; two or more. 1 is the end.
+    ``quantiles`` are of the times of all ratings: two or more, rising, in (0, 1]; 1 is the end.
 
     Raises:
         UsageError: there are no times, the quantiles are invalid, or no user rated both before a
@@ -230,10 +187,17 @@ def time_splits(
     cuts = [int(ordered[min(int(share * len(ordered)), len(ordered) - 1)]) for share in q]
     if q[-1] == 1:
         cuts[-1] += 1
-    return tuple(
-        _window(dataset, times, (start, end), f"time {a:g} to {b:g}")
-        for start, end, a, b in zip(cuts[:-1], cuts[1:], q[:-1], q[1:], strict=True)
-    )
+    splits = []
+    for (start, end), (low, high) in zip(pairwise(cuts), pairwise(q), strict=True):
+        name, past = f"time {low:g} to {high:g}", times < start
+        known = np.zeros(len(dataset.users), dtype=bool)
+        known[dataset.user[past]] = True
+        rows = np.flatnonzero(~past & (times < end) & known[dataset.user])
+        if len(rows) == 0:
+            raise UsageError(f"split {name}: no user rated both before this window and in it")
+        split = Split(name, np.flatnonzero(past), rows, disjoint_by="time")
+        splits.append(split.check(dataset))
+    return tuple(splits)
 
 
 def known_pairs(dataset: Dataset, test: np.ndarray, user: np.ndarray, item: np.ndarray) -> int:
@@ -254,24 +218,9 @@ def known_pairs(dataset: Dataset, test: np.ndarray, user: np.ndarray, item: np.n
 
 def _hide(dataset: Dataset, side: Literal["user", "item"], hidden: np.ndarray, name: str) -> Split:
     """Tests on all rows of the hidden users or items."""
-    column, size = (
-        (dataset.user, len(dataset.users)) if side == "user" else (dataset.item, len(dataset.items))
-    )
-    mask = np.zeros(size, dtype=bool)
-    mask[hidden] = True
-    tested = mask[column]
+    tested = np.isin(dataset.user if side == "user" else dataset.item, hidden)
     split = Split(name, np.flatnonzero(~tested), np.flatnonzero(tested), disjoint_by=side)
     return split.check(dataset)
-
-
-def _window(dataset: Dataset, times: np.ndarray, window: tuple[int, int], name: str) -> Split:
-    past = times < window[0]
-    known = np.zeros(len(dataset.users), dtype=bool)
-    known[dataset.user[past]] = True
-    rows = np.flatnonzero((times >= window[0]) & (times < window[1]) & known[dataset.user])
-    if len(rows) == 0 or not past.any():
-        raise UsageError(f"split {name}: no user rated both before this window and in it")
-    return Split(name, np.flatnonzero(past), rows, disjoint_by="time").check(dataset)
 
 
 def _times(dataset: Dataset) -> np.ndarray:

@@ -19,8 +19,8 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")  # has no UTF-8
 
 
 def is_id(text: str) -> bool:
-    """Whether a text can be an outside id; see ``ID_RULE``. Ids are never normalized: outer spaces,
-    letter case and Unicode form distinguish them.
+    """Whether a text can be an outside id. Ids are never normalized: outer spaces, letter case and
+    Unicode form distinguish them.
     """
     if not text or len(text) > LONGEST_ID or text.isspace():
         return False

@@ -48,18 +48,10 @@ class Encoder:
         self._rows = {name: v.rows() for name, v in self.vocabularies.items()}
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, rows: np.ndarray, *, min_count: int = 2, max_words: int = 12
-    ) -> Encoder:
-        """Learns the vocabularies from training rows alone.
+    def fit(cls, dataset: Dataset, rows: np.ndarray) -> Encoder:
+        """Learns the vocabularies from training rows, int [m], alone.
 
         Ids without a training interaction get no row, so that no id has an untrained vector.
-
-        Args:
-            dataset: the data set.
-            rows: int [m], the training interactions.
-            min_count: a word must stand in this many items' texts to have a row.
-            max_words: words kept of each text, at most.
         """
         vocabularies: dict[str, Vocabulary] = {}
         sides: tuple[tuple[Side, np.ndarray, Table], ...] = (
@@ -67,13 +59,10 @@ class Encoder:
             ("item", dataset.item, dataset.items),
         )
         for side, positions, table in sides:
-            trained = np.zeros(len(table), dtype=bool)
-            trained[positions[rows]] = True
-            seen = table.take(np.flatnonzero(trained))
+            seen = table.take(np.unique(positions[rows]))
             vocabularies[dataset.schema.id(side).name] = Vocabulary(tuple(seen.ids))
             for field in dataset.schema.attributes(side):
-                column = seen.columns[field.name]
-                vocabularies[field.name] = learn(field, column, min_count, max_words)
+                vocabularies[field.name] = learn(field, seen.columns[field.name])
         return cls(dataset.schema, vocabularies)
 
     @classmethod
@@ -89,15 +78,12 @@ class Encoder:
     def encode(
         self, side: Side, ids: Sequence[str | None], columns: Mapping[str, Sequence[Any]]
     ) -> Features:
-        """Encodes n users or items.
+        """Encodes n users or items: field name -> array, in the schema's order (see the class).
 
         Args:
             side: users or items.
             ids: outside ids; None where there is none.
             columns: attribute name -> n values; None, or a missing name, where unknown.
-
-        Returns:
-            Field name -> array, in the schema's order (see the class).
         """
         encoded: Features = {}
         for field in self.schema.side(side):
@@ -131,14 +117,10 @@ class Encoder:
         return texts
 
     def profile(self, values: Mapping[str, str]) -> dict[str, Any]:
-        """Parses and checks a user's attributes against the schema.
+        """A user's attributes ready for ``encode``, from texts, checked against the schema.
 
-        Args:
-            values: attribute -> text; several categories separated by commas. A number stands for
-                the choice whose range holds it; see ``range_notes``.
-
-        Returns:
-            The same attributes, ready for ``encode``.
+        Several categories are separated by commas. A number stands for the choice whose range holds
+        it; see ``range_notes``.
 
         Raises:
             UsageError: a name is not a user attribute, a value is not one of its choices, or a
@@ -177,11 +159,7 @@ class Encoder:
 
     @classmethod
     def load(cls, path: Path) -> Encoder:
-        """Reads an encoder that ``save`` wrote.
-
-        Raises:
-            ArtifactError: the file is not an encoder of this format.
-        """
+        """Reads what ``save`` wrote; an ArtifactError if the file is not an encoder."""
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
             if value["format"] != FORMAT:
@@ -209,10 +187,7 @@ def _parse_value(field: Field, text: str) -> Any:
         return number
     several = field.kind == "categories"
     values = [part.strip() for part in text.split(",")] if several else [text]
-    # A choice may be given by its code or by its label, in any letter case.
-    codes = {label.casefold(): code for code, label in field.choices.items()}
-    codes |= {code.casefold(): code for code in field.choices}
-    values = [codes.get(value.casefold()) or field.range_of(value) or value for value in values]
+    values = [field.code_of(value) or field.range_of(value) or value for value in values]
     for value in values:
         if field.choices and value not in field.choices:
             hint = "; ".join(f"{code} = {label}" for code, label in field.choices.items())

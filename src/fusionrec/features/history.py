@@ -13,6 +13,8 @@ RATINGS = 10  # levels of a rating scale
 GAPS = 32  # levels of the time between two moments; each but the first twice as long
 DATES = 64  # levels of the training data's time span
 
+Column = Sequence[float] | np.ndarray
+
 
 @dataclass(frozen=True)
 class History:
@@ -30,10 +32,7 @@ class History:
 
     @classmethod
     def of(
-        cls,
-        items: Sequence[int] | np.ndarray = (),
-        ratings: Sequence[float] | np.ndarray | None = None,
-        times: Sequence[float] | np.ndarray | None = None,
+        cls, items: Column = (), ratings: Column | None = None, times: Column | None = None
     ) -> Self:
         """A history; missing ratings and times are unknown."""
         unknown = np.full(len(items), np.nan)
@@ -51,12 +50,8 @@ class History:
         return History(self.items[which], self.ratings[which], self.times[which])
 
     def followed_by(self, later: History, *, repeats: bool = False) -> History:
-        """The history with a later one behind it.
-
-        Args:
-            later: the history.
-            repeats: whether interactions repeat; else items of the later history are removed
-                before it.
+        """The history with a later one behind it, whose items are removed before it unless
+        interactions repeat.
         """
         if not len(later):
             return self
@@ -67,11 +62,9 @@ class History:
 
 @dataclass(frozen=True)
 class Clock:
-    """The time span of training; times outside it are clipped.
+    """The time span of training, in seconds since 1970; times outside it are clipped.
 
-    Attributes:
-        first, last: of the training interactions, in seconds since 1970.
-        longest: the highest gap level between two interactions of a user that follow each other.
+    ``longest`` is the highest gap level between two interactions of a user that follow each other.
     """
 
     first: float
@@ -93,7 +86,7 @@ class Clock:
         return dates
 
     def since(self, seconds: np.ndarray) -> np.ndarray:
-        """Levels, int64, of the time since the interaction before, in seconds."""
+        """Levels, int64, of the seconds since the interaction before."""
         levels: np.ndarray = np.minimum(gap_levels(seconds), self.longest)
         return levels
 
@@ -133,13 +126,12 @@ class HistoryFeatures:
     def pack(
         self, histories: Sequence[History], vectors: np.ndarray, now: np.ndarray | None = None
     ) -> list[np.ndarray]:
-        """Histories as the tower's inputs: the newest items, the oldest of these first.
+        """Histories of n users as the tower's inputs: the newest items, the oldest of these first.
 
         Args:
             histories: of n users.
             vectors: float32 [items, dim].
-            now: float64 [n], time of each request, in seconds since 1970; NaN, or None for all,
-                where unknown.
+            now: float64 [n], time of each request in seconds since 1970; NaN or None if unknown.
 
         Returns:
             Item vectors, float32 [n, m, dim], rating levels, int64 [n, m], the number of items,
@@ -163,12 +155,9 @@ class HistoryFeatures:
         return packed + self.read_times(times, targets)
 
     def read_times(self, times: np.ndarray, targets: np.ndarray) -> list[np.ndarray]:
-        """The arrays of times for the tower; none where it reads none.
-
-        Args:
-            times: float64 [n, m], of the items; NaN where not known.
-            targets: float64 [n, m + 1], the time of each token's target; that of the first token,
-                which has no item, is not read.
+        """The arrays of times for the tower, from the times of items, float64 [n, m] with NaN where
+        unknown, and of each token's target, float64 [n, m + 1]; the first, which has no item, is
+        not read.
 
         Returns:
             With ``gaps``, gap levels between any two tokens' items, int64 [n, m + 1, m + 1]. With a
@@ -188,8 +177,7 @@ class HistoryFeatures:
 def gap_levels(seconds: np.ndarray) -> np.ndarray:
     """Levels of times between two moments, int64: 1 for none at all, 2 for a second, 3 for 2 and 3…
 
-    Args:
-        seconds: float; NaN where unknown, which becomes ``UNKNOWN``; below 0 counts as 0.
+    NaN becomes ``UNKNOWN``; below 0 counts as 0.
     """
     whole = np.floor(np.clip(np.nan_to_num(seconds), 0.0, None))
     level = 1 + np.minimum(np.frexp(whole)[1].astype(np.int64), GAPS - 2)
@@ -197,11 +185,8 @@ def gap_levels(seconds: np.ndarray) -> np.ndarray:
 
 
 def rating_levels(ratings: np.ndarray, scale: tuple[float, float]) -> np.ndarray:
-    """Levels of ratings, int64 of the same shape: 1 to ``RATINGS``.
-
-    Args:
-        ratings: float; NaN where unknown, which becomes ``UNKNOWN``.
-        scale: the lowest and the highest rating; ratings outside are clipped.
+    """Levels of ratings, int64 of the same shape: 1 to ``RATINGS``, or ``UNKNOWN`` for NaN; those
+    outside the scale are clipped.
     """
     low, high = scale
     share = np.clip((np.nan_to_num(ratings, nan=low) - low) / (high - low), 0.0, 1.0)

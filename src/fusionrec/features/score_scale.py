@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import numpy as np
 
+Number = TypeVar("Number", float, np.ndarray)
 SCALE = 5.0  # score = 5·cos, as the article has it
 
 
@@ -24,21 +25,13 @@ class ScoreMap:
     low: float
     high: float
 
-    @overload
-    def target(self, rating: float) -> float: ...
-    @overload
-    def target(self, rating: np.ndarray) -> np.ndarray: ...
-    def target(self, rating: float | np.ndarray) -> float | np.ndarray:
+    def target(self, rating: Number) -> Number:
         """The score that a rating asks for, in [-3, 5]."""
         return (rating - self.low) * (8.0 / (self.high - self.low)) - 3.0
 
-    @overload
-    def rating(self, score: float) -> float: ...
-    @overload
-    def rating(self, score: np.ndarray) -> np.ndarray: ...
-    def rating(self, score: float | np.ndarray) -> float | np.ndarray:
+    def rating(self, score: Number) -> Number:
         """The rating that a score predicts, clipped to the rating range."""
-        predicted = (score + 3.0) * ((self.high - self.low) / 8.0) + self.low
+        predicted = (score + 3.0) * self.unit + self.low
         clipped = np.clip(predicted, self.low, self.high)
         return clipped if isinstance(score, np.ndarray) else float(clipped)
 

@@ -19,6 +19,8 @@ UNKNOWN = 0  # the row of all values that training did not see
 BUCKETS = 16  # of a number, at most
 LEAST_IN_BUCKET = 4  # training values, on average
 MOST_CATEGORIES = 1_000  # of a field with several per user or item: each is a column
+MIN_COUNT = 2  # texts that a word must be in to have a row
+MAX_LENGTH = 12  # words kept of each text
 MOST_WORDS = 50_000
 _SQUARED = 1e150  # the square of what is larger may be no float
 
@@ -40,7 +42,7 @@ class Vocabulary:
     Attributes:
         values: known values; the one at index p has row p + 1. Row 0 is for all others.
         length: ``text``: words kept of each text; shorter ones are padded.
-        mean, std: ``number``: of the known values in training.
+        mean, std: ``number``: of the known values.
         edges: ``number`` with buckets: the lowest value of each, ascending; a value below the first
             counts in it. The bucket at index p has row p + 1.
     """
@@ -62,11 +64,7 @@ class Vocabulary:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        """A vocabulary from JSON; those of encoders that knew no buckets have no edges.
-
-        Raises:
-            KeyError, TypeError, ValueError: it is none.
-        """
+        """A vocabulary from JSON (old ones have no edges); else KeyError, TypeError, ValueError."""
         edges = tuple(float(edge) for edge in value.get("edges", ()))
         # Written so that NaN is refused too.
         if not all(low < high for low, high in pairwise((-math.inf, *edges, math.inf))):
@@ -74,20 +72,17 @@ class Vocabulary:
         return cls(tuple(value["values"]), int(value["length"]), value["mean"], value["std"], edges)
 
 
-def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -> Vocabulary:
-    """Learns a field's vocabulary from training values.
-
-    Args:
-        field: the field.
-        column: a value for each user or item of the training rows.
-        min_count: a word must stand in this many texts to have a row.
-        max_words: words kept of each text, at most.
-    """
+def learn(field: Field, column: Sequence[Any]) -> Vocabulary:
+    """Learns a field's vocabulary from a value for each user or item of the training rows."""
     if field.kind == "number":
         values = numbers(column)
         known = values[np.isfinite(values)]
         if field.buckets or not len(known):
-            return Vocabulary(edges=_edges(known))
+            edges: np.ndarray = np.unique(known)
+            wanted = min(BUCKETS, max(2, len(known) // LEAST_IN_BUCKET))
+            if len(edges) > wanted:  # buckets that hold about equally many
+                edges = np.unique(np.sort(known)[np.arange(wanted) * len(known) // wanted])
+            return Vocabulary(edges=tuple(edges.tolist()))
         largest = float(np.abs(known).max())
         unit = largest if largest > _SQUARED else 1.0  # sums and squares stay finite
         mean, std = unit * float(np.mean(known / unit)), unit * float(np.std(known / unit))
@@ -95,11 +90,11 @@ def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -
     if field.kind == "text":
         texts = [tokenize(text or "") for text in column]
         counts = Counter(word for words in texts for word in set(words))
-        # Long enough for all but the longest hundredth of the texts, at most max_words.
+        # Long enough for all but the longest hundredth of the texts, at most MAX_LENGTH.
         length = int(np.quantile([len(words) for words in texts], 0.99)) if texts else 1
-        often = {word: count for word, count in counts.items() if count >= min_count}
+        often = {word: count for word, count in counts.items() if count >= MIN_COUNT}
         kept = _most_frequent(often, MOST_WORDS)
-        return Vocabulary(kept, length=max(1, min(length, max_words)))
+        return Vocabulary(kept, length=max(1, min(length, MAX_LENGTH)))
     if field.kind == "categories":
         counts = Counter(v for categories in column for v in set(categories or ()))
         return Vocabulary(_most_frequent(counts, MOST_CATEGORIES))
@@ -107,7 +102,7 @@ def learn(field: Field, column: Sequence[Any], min_count: int, max_words: int) -
 
 
 def _most_frequent(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
-    """The values that are counted most often, of equals the first in their order; sorted."""
+    """The values that are counted most often, of equals the first in order; sorted."""
     ranked = sorted(counts, key=lambda value: (-counts[value], value))
     return tuple(sorted(ranked[:most]))
 
@@ -115,15 +110,6 @@ def _most_frequent(counts: Mapping[str, int], most: int) -> tuple[str, ...]:
 def numbers(values: Sequence[Any]) -> np.ndarray:
     """Numbers, float64 [n]; NaN where not known."""
     return np.array([math.nan if v is None else float(v) for v in values], dtype=np.float64)
-
-
-def _edges(known: np.ndarray) -> tuple[float, ...]:
-    """The lowest values of buckets that hold about equally many of some numbers, float64 [n]."""
-    values: np.ndarray = np.unique(known)
-    wanted = min(BUCKETS, max(2, len(known) // LEAST_IN_BUCKET))
-    if len(values) > wanted:
-        values = np.unique(np.sort(known)[np.arange(wanted) * len(known) // wanted])
-    return tuple(values.tolist())
 
 
 def one_hot_buckets(number: np.ndarray, vocabulary: Vocabulary) -> np.ndarray:

@@ -7,7 +7,7 @@ Use: fill a ``Ranking`` with blocks of scores, take its ``result()``, a ``Ranked
 metrics, or all of them at once with ``figures``.
 """
 
-from fusionrec.metrics.accuracy import Ranked
+from fusionrec.metrics.accuracy import Ranked, mae, rmse
 from fusionrec.metrics.beyond_accuracy import (
     coverage,
     diversity,
@@ -20,7 +20,6 @@ from fusionrec.metrics.beyond_accuracy import (
 )
 from fusionrec.metrics.full_ranking import Ranking, top
 from fusionrec.metrics.item_sets import ItemSets
-from fusionrec.metrics.rating import mae, rmse
 from fusionrec.metrics.summary import (
     CatalogStats,
     by_group,

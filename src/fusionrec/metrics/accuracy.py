@@ -1,4 +1,4 @@
-"""The ranks of relevant items, and the accuracy metrics computed from them."""
+"""Accuracy: metrics of the ranks of relevant items, and errors of predicted ratings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Ranked:
     length of ``best`` and of the catalog; below 1 it is a UsageError. Relevance is 0 or 1.
 
     Attributes:
-        users: int64 [n], positions.
+        users: int64 [n].
         best: int32 [n, k], each user's list, best first; −1 where there is no item.
         offsets: int64 [n + 1]; the targets of row r are those at ``offsets[r]:offsets[r + 1]``.
         target: int32 [m], the relevant items.
@@ -88,16 +88,13 @@ class Ranked:
         rows = np.arange(len(self))[rows]
         sets = ItemSets(self.offsets, np.arange(len(self.target))).take(rows)
         index = sets.items
-        return Ranked(
-            self.users[rows], self.best[rows], sets.offsets, self.target[index], self.ranks[index]
-        )
+        columns = self.users[rows], self.best[rows], sets.offsets
+        return Ranked(*columns, self.target[index], self.ranks[index])
 
     def restrict_to(self, members: np.ndarray) -> Ranked:
-        """The same rankings, with all other items removed from the targets and the lists.
+        """The same rankings, with the items outside ``members``, bool [items], removed.
 
-        Args:
-            members: bool [items], such as a popularity stratum. Ranks stay those among all items;
-                removed items become −1 in the lists.
+        Ranks stay those among all items; removed items become −1 in the lists.
         """
         kept = members[self.target]
         owner = np.repeat(np.arange(len(self)), self.counts)[kept]
@@ -109,12 +106,10 @@ class Ranked:
     @classmethod
     def concatenate(cls, parts: Sequence[Ranked]) -> Ranked:
         """The rows of several rankings, one after the other."""
-        counts = np.concatenate([part.counts for part in parts])
-        columns = (
+        users, best, counts, target, ranks = (
             np.concatenate([getattr(part, name) for part in parts])
-            for name in ("users", "best", "target", "ranks")
+            for name in ("users", "best", "counts", "target", "ranks")
         )
-        users, best, target, ranks = columns
         return cls(users, best, np.r_[0, np.cumsum(counts)].astype(np.int64), target, ranks)
 
     def _first(self) -> np.ndarray:
@@ -141,3 +136,28 @@ def check_k(k: int) -> int:
     if k < 1:
         raise UsageError(f"k must be 1 or more, got {k}")
     return k
+
+
+def rmse(predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Root mean squared error of two arrays [n], in their unit.
+
+    Herlocker et al., Evaluating collaborative filtering recommender systems, TOIS 2004.
+
+    Raises:
+        UsageError: a value is NaN, the lengths differ, or there is none.
+    """
+    return float(np.sqrt(np.mean(_errors(predicted, actual) ** 2)))
+
+
+def mae(predicted: np.ndarray, actual: np.ndarray) -> float:
+    """Mean absolute error of two arrays [n], in their unit; source and errors as of ``rmse``."""
+    return float(np.mean(np.abs(_errors(predicted, actual))))
+
+
+def _errors(predicted: np.ndarray, actual: np.ndarray) -> np.ndarray:
+    if predicted.shape != actual.shape or predicted.size == 0:
+        raise UsageError(f"expected two equal lengths, got {predicted.shape} and {actual.shape}")
+    errors: np.ndarray = predicted.astype(np.float64) - actual
+    if np.isnan(errors).any():
+        raise UsageError("a predicted or an actual value is NaN")
+    return errors

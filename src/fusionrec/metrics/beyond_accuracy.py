@@ -18,26 +18,18 @@ def exposure(best: np.ndarray, items: int) -> np.ndarray:
 def coverage(shown: np.ndarray) -> float:
     """Catalog coverage: the share of items that are shown to anyone, 0..1; NaN of no items.
 
-    Ge, Delgado-Battenfeld and Jannach, Beyond accuracy, RecSys 2010.
-
-    Args:
-        shown: int [items], the ``exposure`` of each item that can be shown.
+    ``shown`` is int [items], the ``exposure`` of each item that can be shown (Ge,
+    Delgado-Battenfeld and Jannach, Beyond accuracy, RecSys 2010).
     """
     return float(np.mean(shown > 0)) if len(shown) else float("nan")
 
 
 def gini(shown: np.ndarray) -> float:
-    """Gini index of how often items are shown: 0 all alike, 1 one item alone.
+    """Gini index of how often items are shown, as for ``coverage``: 0 all alike, 1 one item alone.
 
     ``sum((2·j − n − 1) · p_j) / (n − 1)``, j from 1 over items from the least shown, p_j the
     item's share of all that is shown (Shani and Gunawardana, Evaluating Recommendation Systems,
-    in the Recommender Systems Handbook, 2011).
-
-    Args:
-        shown: int [items], as for ``coverage``.
-
-    Returns:
-        NaN where nothing is shown, or there are fewer than two items.
+    in the Recommender Systems Handbook, 2011). NaN where nothing is shown, or of fewer than two.
     """
     n, total = len(shown), int(shown.sum())
     if n < 2 or total == 0:
@@ -60,13 +52,9 @@ def popularity_percentile(count: np.ndarray) -> np.ndarray:
 def shown_percentile(best: np.ndarray, count: np.ndarray) -> np.ndarray:
     """Mean popularity percentile of each user's list, float64 [users], NaN of an empty list.
 
-    The average recommendation popularity of Abdollahpouri, Burke and Mobasher, Managing
-    popularity bias, FLAIRS 2019, with percentiles instead of counts, so that it is
-    comparable between catalogs.
-
-    Args:
-        best: the lists.
-        count: int [items], how often each was rated in training.
+    ``count`` is int [items], how often each was rated in training. The average recommendation
+    popularity of Abdollahpouri, Burke and Mobasher, Managing popularity bias, FLAIRS 2019, with
+    percentiles instead of counts, so that it is comparable between catalogs.
     """
     return _mean_shown(best, popularity_percentile(count))
 
@@ -75,13 +63,8 @@ def novelty(best: np.ndarray, count: np.ndarray, users: int) -> np.ndarray:
     """Mean self-information of each user's list in bits, float64 [users], NaN of an empty list.
 
     ``−log2(count / users)``: how surprising it is that someone rated the item (Zhou et al.,
-    Solving the apparent diversity-accuracy dilemma, PNAS 2010). An item nobody rated counts as
-    rated once, since its information would be infinite.
-
-    Args:
-        best: the lists.
-        count: int [items], by how many users each was rated in training.
-        users: how many users there are in training, at least as many as any count.
+    Solving the apparent diversity-accuracy dilemma, PNAS 2010). ``count`` is int [items], by how
+    many of ``users`` each was rated in training; 0 counts as 1, or the information were infinite.
 
     Raises:
         UsageError: there are fewer users than the largest count.
@@ -94,15 +77,13 @@ def novelty(best: np.ndarray, count: np.ndarray, users: int) -> np.ndarray:
 def diversity(best: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Intra-list diversity: mean of 1 − cosine over the pairs of each list, float64 [users].
 
-    Ziegler et al., Improving recommendation lists through topic diversification, WWW 2005.
+    Ziegler et al., Improving recommendation lists through topic diversification, WWW 2005. 0..1
+    for vectors without negative entries, else 0..2; NaN of a list of fewer than two.
 
     Args:
         best: the lists.
         vectors: float [items, d], such as an item's categories as 0 and 1. A zero vector is at
             right angles to every other.
-
-    Returns:
-        0..1 for vectors without negative entries, else 0..2; NaN of a list of fewer than two.
     """
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.divide(vectors, length, out=np.zeros(vectors.shape), where=length > 0)
@@ -120,18 +101,13 @@ def diversity(best: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 
 def popularity_strata(count: np.ndarray, strata: int = 3) -> np.ndarray:
-    """Cuts the catalog into strata that were rated about equally often, int64 [items].
+    """Cuts the catalog into strata that were rated about equally often, int64 [items]: 0 for the
+    most popular one up to ``strata − 1``, which has all unrated items.
 
-    Items from the most rated on (equal ones by row), cut where each next ``1 / strata`` of all
-    ratings is reached: head, middle, tail (the short head of Celma and Cano, From hits to niches?,
-    2008; after Steck, Item popularity and recommendation accuracy, RecSys 2011).
-
-    Args:
-        count: int [items], how often each was rated in training.
-        strata: how many, 1 or more.
-
-    Returns:
-        0 for the most popular stratum up to ``strata − 1``, which has all unrated items.
+    Items from the most rated on by ``count``, int [items] (equal ones by row), are cut where each
+    next ``1 / strata`` of all ratings is reached: head, middle, tail (the short head of Celma and
+    Cano, From hits to niches?, 2008; after Steck, Item popularity and recommendation accuracy,
+    RecSys 2011).
 
     Raises:
         UsageError: ``strata`` is below 1.

@@ -10,14 +10,11 @@ from fusionrec.metrics.item_sets import ItemSets
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
-    """The k best columns of each row, best first; equal scores in the order of their columns.
-
-    Args:
-        scores: float [users, items]; −inf leaves an item out.
-        k: 1 or more; at most ``items`` are returned.
+    """The k best columns of each row of scores, float [users, items]; −inf leaves an item out.
 
     Returns:
-        int64 [users, min(k, items)]; −1 after the last item of a row.
+        int64 [users, min(k, items)], best first, equal scores in the order of their columns; −1
+        after the last item of a row.
 
     Raises:
         UsageError: a score is NaN, or k is below 1.
@@ -63,7 +60,13 @@ class Ranking:
         tie_order: np.ndarray | None = None,
     ) -> None:
         check_k(k)
-        _check_sets(relevant, items, exclude)
+        for name, sets in (("relevant", relevant), ("excluded", exclude)):
+            if sets is not None and sets.items.max(initial=-1) >= items:
+                raise UsageError(f"{name} items must lie below {items}")
+        if exclude is not None and len(exclude) != len(relevant):
+            raise UsageError(
+                f"{len(relevant)} users have relevant items, {len(exclude)} excluded ones"
+            )
         if candidates is not None:
             if candidates.dtype != bool or candidates.shape != (items,):
                 raise UsageError(f"candidates must be bool [{items}], got {candidates.shape}")
@@ -81,11 +84,9 @@ class Ranking:
         self._blocks: list[Ranked] = []
 
     def add(self, users: np.ndarray, scores: np.ndarray) -> None:
-        """Ranks every item for a block of users.
+        """Ranks every item for a block of users, int [b], none of them ranked before.
 
-        Args:
-            users: int [b], positions, none of them ranked before.
-            scores: float [b, items]; not changed. −inf leaves an item out.
+        ``scores`` are float [b, items], and are not changed; −inf leaves an item out.
 
         Raises:
             UsageError: a score is NaN, a shape does not fit, or an item is both relevant to a
@@ -115,10 +116,9 @@ class Ranking:
     def add_lists(self, users: np.ndarray, best: np.ndarray) -> None:
         """Adds lists made elsewhere, such as by an index; items that are not in them have no rank.
 
-        Args:
-            users: int [b], positions, none of them ranked before.
-            best: int [b, m], m of at least k, item positions, best first; −1 where a list ends.
-                Every position counts for ranks; the first k are kept as the list.
+        ``users`` is int [b], none of them ranked before; ``best`` is int [b, m], m of at least k,
+        item positions, best first, −1 where a list ends. Every position counts for ranks; the first
+        k are kept as the list.
 
         Raises:
             UsageError: a shape does not fit, a position is out of range, or a list repeats an
@@ -131,7 +131,13 @@ class Ranking:
         row, position = np.nonzero(best >= 0)
         rank = np.full((len(users), self.items), np.inf)
         rank[row, best[row, position]] = position + 1.0
-        self._check_shown(users, rank, len(row))
+        shown = np.isfinite(rank)
+        if shown.sum() != len(row):
+            raise UsageError("a list holds an item twice")
+        if self.candidates is not None and shown[:, ~self.candidates].any():
+            raise UsageError("a list holds an item that is not among the candidates")
+        if self.exclude is not None and shown[self.exclude.take(users).pairs()].any():
+            raise UsageError("a list holds an item that is excluded for its user")
         relevant = self.relevant.take(users)
         self._add_block(users, best[:, : self.k], relevant, rank[relevant.pairs()])
 
@@ -153,23 +159,8 @@ class Ranking:
     ) -> None:
         owner, item = relevant.pairs()
         order = np.lexsort((ranks, owner))
-        block = Ranked(
-            np.array(users, dtype=np.int64),
-            best.astype(np.int32),
-            relevant.offsets,
-            item[order],
-            ranks[order],
-        )
-        self._blocks.append(block)
-
-    def _check_shown(self, users: np.ndarray, rank: np.ndarray, positions: int) -> None:
-        shown = np.isfinite(rank)
-        if shown.sum() != positions:
-            raise UsageError("a list holds an item twice")
-        if self.candidates is not None and shown[:, ~self.candidates].any():
-            raise UsageError("a list holds an item that is not among the candidates")
-        if self.exclude is not None and shown[self.exclude.take(users).pairs()].any():
-            raise UsageError("a list holds an item that is excluded for its user")
+        columns = np.array(users, dtype=np.int64), best.astype(np.int32), relevant.offsets
+        self._blocks.append(Ranked(*columns, item[order], ranks[order]))
 
 
 def _ranks(
@@ -177,9 +168,8 @@ def _ranks(
 ) -> np.ndarray:
     """Each target's rank in its row, float64 [m], 1 is first; inf where its score is −inf.
 
-    Args:
-        scores, ascending: float [b, items], the scores, and each row sorted.
-        row, item: int [m], the targets.
+    ``ascending`` is the scores, float [b, items], with each row sorted; ``row`` and ``item``,
+    int [m], are the targets.
     """
     items = scores.shape[1]
     score = scores[row, item]
@@ -232,11 +222,3 @@ def _floats(scores: np.ndarray) -> np.ndarray:
     if np.isnan(floats).any():
         raise UsageError("a score is NaN, so there is no ranking")
     return floats
-
-
-def _check_sets(relevant: ItemSets, items: int, exclude: ItemSets | None) -> None:
-    for name, sets in (("relevant", relevant), ("excluded", exclude)):
-        if sets is not None and sets.items.max(initial=-1) >= items:
-            raise UsageError(f"{name} items must lie below {items}")
-    if exclude is not None and len(exclude) != len(relevant):
-        raise UsageError(f"{len(relevant)} users have relevant items, {len(exclude)} excluded ones")

@@ -23,11 +23,9 @@ class ItemSets:
 
     @classmethod
     def of(cls, user: np.ndarray, item: np.ndarray, users: int) -> ItemSets:
-        """The sets of pairs in any order; duplicate pairs count once.
+        """The sets of pairs of positions, int [n] each, in any order; duplicate pairs count once.
 
-        Args:
-            user, item: int [n] each, positions; n may be 0.
-            users: how many users there are, those without pairs included.
+        ``users`` counts those without pairs too.
 
         Raises:
             UsageError: the lengths differ, or a position is negative or not below ``users``.

@@ -22,8 +22,7 @@ class CatalogStats:
     Attributes:
         count: int [items], by how many users each item was rated in training.
         users: how many users there are in training.
-        vectors: float [items, d] for diversity, such as categories as 0 and 1; None for no
-            diversity.
+        vectors: float [items, d] for diversity, such as categories as 0 and 1; else none is given.
         members: bool [items], the items that can be shown; all by default.
     """
 
@@ -72,9 +71,7 @@ def by_group(
     ``by_group(genders, lambda rows: figures(ranked.take(rows)))``, or
     ``by_group(genders, lambda rows: rmse(predicted[rows], actual[rows]))``.
 
-    Args:
-        labels: n values that name each row's group.
-        measure: computes a value from a group's rows, int64 [m].
+    ``labels`` name each row's group; ``measure`` is called with a group's rows, int64 [m].
 
     Returns:
         Label, as text, -> what ``measure`` made, in the labels' order as text.
@@ -90,13 +87,7 @@ def by_stratum(
 
     The ranking is still over all items. ``coverage`` and ``gini`` are within the stratum, the
     other metrics of lists over those of its items that are shown; ``share@k`` is added, the
-    stratum's share of all list positions.
-
-    Args:
-        ranked: the ranks and lists.
-        catalog: of the items.
-        stratum: int [items], as ``popularity_strata`` gives it.
-        ks: as for ``figures``.
+    stratum's share of all list positions. ``stratum`` is int [items], of ``popularity_strata``.
     """
     by_number = {}
     for s in np.unique(stratum):
@@ -120,11 +111,11 @@ def mean(values: np.ndarray) -> float:
 
 def list_figures(best: np.ndarray, catalog: CatalogStats, k: int) -> dict[str, float]:
     """The metrics of lists in ``figures``, of lists of length k, int [users, k]."""
-    count, members = catalog.count, catalog.members
+    count = catalog.count
     shown = beyond_accuracy.exposure(best, len(count))
     if len(shown) > len(count):
         raise UsageError(f"lists hold an item beyond the catalog of {len(count)}")
-    shown = shown if members is None else shown[members]
+    shown = shown if catalog.members is None else shown[catalog.members]
     metrics = {
         f"coverage@{k}": beyond_accuracy.coverage(shown),
         f"gini@{k}": beyond_accuracy.gini(shown),

@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 
 MIN_STEPS, MIN_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
+
+
+_RULES: Mapping[str, Callable[[Any], bool]] = {
+    "1 or more": lambda v: v >= 1,
+    "0 or more": lambda v: 0 <= v < math.inf,
+    "above 0": lambda v: 0 < v < math.inf,
+    "0 to 1": lambda v: 0 <= v <= 1,
+    "0 to below 1": lambda v: 0 <= v < 1,
+    "1 to 8192": lambda v: 1 <= v <= 8192,
+}
+
+
+def check_all(settings: Settings, table: str, names: Mapping[str, str]) -> None:
+    """Raises a ConfigError for the first setting that breaks the rule that it is listed under."""
+    for rule, ruled in names.items():
+        for name in ruled.split():
+            value = getattr(settings, name)
+            check(_RULES[rule](value), f"{table}.{name} must be {rule}, got {value}")
 
 
 @dataclass(frozen=True)
@@ -41,16 +61,13 @@ class FusionSettings(Settings):
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, int):
-                check(1 <= value <= 8192, f"model.{f.name} must be 1 to 8192, got {value}")
+        whole = " ".join(f.name for f in fields(self) if isinstance(getattr(self, f.name), int))
+        check_all(self, "model", {"1 to 8192": whole, "0 to below 1": "dropout"})
         check(
             bool(self.windows) and all(1 <= w <= 16 for w in self.windows),
             f"model.windows must be one or more numbers of 1 to 16, got {self.windows}",
         )
         check(self.activation in ("tanh", "relu"), f"model.activation: {self.activation!r}?")
-        check(0 <= self.dropout < 1, f"model.dropout must be 0 to below 1, got {self.dropout}")
 
 
 @dataclass(frozen=True)
@@ -60,8 +77,8 @@ class TrainingSettings(Settings):
     Attributes:
         epochs: passes over the training rows, at most.
         batch: ratings in a minibatch, on average.
-        all_items: whether every minibatch holds all items, so that softmaxes are exact, or as many
-            of them as of users, which is faster.
+        all_items: whether every minibatch holds all items, so that softmaxes are exact, or only as
+            many as users, which is faster.
         learning_rate: of Adam at its highest, after warming up over the first tenth of the steps;
             it then falls along a cosine to a hundredth.
         weight_decay: decoupled decay (AdamW) of every embedding, per step and unit of
@@ -108,22 +125,14 @@ class TrainingSettings(Settings):
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        whole = (("epochs", 1), ("batch", 1), ("patience", 1), ("seed", 0), ("threads", 0))
-        for name, low in whole:
-            value = getattr(self, name)
-            check(value >= low, f"training.{name} must be {low} or more, got {value}")
-        for name in ("item_id_dropout", "attribute_dropout", "validation"):
-            value = getattr(self, name)
-            check(0 <= value < 1, f"training.{name} must be 0 to below 1, got {value}")
-        for name in ("user_id_dropout", "low_weight"):
-            value = getattr(self, name)
-            check(0 <= value <= 1, f"training.{name} must be 0 to 1, got {value}")
-        for name in ("learning_rate", "temperature", "checkpoint_seconds"):
-            value = getattr(self, name)
-            check(0 < value < math.inf, f"training.{name} must be above 0, got {value}")
-        for name in ("weight_decay", "squared", "ranking", "exposure", "choice"):
-            value = getattr(self, name)
-            check(0 <= value < math.inf, f"training.{name} must not be negative, got {value}")
+        names = {
+            "1 or more": "epochs batch patience",
+            "0 or more": "seed threads weight_decay squared ranking exposure choice",
+            "above 0": "learning_rate temperature checkpoint_seconds",
+            "0 to 1": "user_id_dropout low_weight",
+            "0 to below 1": "item_id_dropout attribute_dropout validation",
+        }
+        check_all(self, "training", names)
         check(
             self.squared + self.ranking + self.exposure + self.choice > 0,
             "training.squared, ranking, exposure and choice are all 0: there is nothing to learn",
@@ -162,35 +171,24 @@ class RatingSettings(Settings):
     weight_decay: float = 1.0
 
     def __post_init__(self) -> None:
-        for name, low in (("networks", 0), ("width", 1), ("epochs", 1), ("batch", 1)):
-            value = getattr(self, name)
-            check(value >= low, f"rating.{name} must be {low} or more, got {value}")
-        for name in ("towers", "dropout"):
-            value = getattr(self, name)
-            check(0 <= value < 1, f"rating.{name} must be 0 to below 1, got {value}")
-        for name, least in (("learning_rate", 1e-9), ("weight_decay", 0.0)):
-            value = getattr(self, name)
-            check(least <= value < math.inf, f"rating.{name} is out of range: {value}")
+        names = {
+            "1 or more": "width epochs batch",
+            "0 or more": "networks weight_decay",
+            "above 0": "learning_rate",
+            "0 to below 1": "towers dropout",
+        }
+        check_all(self, "rating", names)
 
 
 @dataclass(frozen=True)
 class Recipe(Settings):
-    """A model and its training: all settings of `fusionrec train`.
-
-    Attributes:
-        model: widths of the fusion model.
-        training: how it is trained.
-        rating: of the rating head; none by default.
-    """
+    """A fusion model, its training and its rating head: all settings of `fusionrec train`."""
 
     model: FusionSettings = field(default_factory=FusionSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     rating: RatingSettings = field(default_factory=RatingSettings)
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return "fusion"
+    name = "fusion"  # of the model; no setting
 
     @property
     def rates(self) -> bool:
@@ -198,16 +196,12 @@ class Recipe(Settings):
         return self.training.squared > 0
 
     def for_schema(self, schema: Schema, rows: int) -> Recipe:
-        """The recipe as it is trained on data of a schema.
+        """The recipe as it is trained on so many rows of data of a schema.
 
         Events have no ratings: a recipe that predicts ratings is trained on the ranking term alone,
         which was measured to serve events best (``benchmarks/RESULTS.md``). With few events
         minibatches are smaller, so that an epoch has enough steps. A recipe without
         ``training.squared`` is not changed.
-
-        Args:
-            schema: of the data.
-            rows: interactions that training may see.
 
         Raises:
             UsageError: it has a rating head, and there are no ratings.
@@ -222,16 +216,8 @@ class Recipe(Settings):
         if not self.rates:
             return self
         batch = min(self.training.batch, max(MIN_BATCH, rows // MIN_STEPS))
-        training = replace(
-            self.training,
-            batch=batch,
-            squared=0.0,
-            ranking=1.0,
-            exposure=0.0,
-            choice=0.0,
-            validation=0.0,
-        )
-        return replace(self, training=training)
+        off: dict[str, Any] = dict.fromkeys(("squared", "exposure", "choice", "validation"), 0.0)
+        return replace(self, training=replace(self.training, batch=batch, ranking=1.0, **off))
 
 
 FUSION = {

@@ -5,6 +5,8 @@ from __future__ import annotations
 import paddle
 from paddle import nn
 
+from fusionrec.models.fusion import normal
+
 SMOOTHING = 3.0  # added to a bag's size, so that a single rating has less effect
 
 
@@ -17,20 +19,16 @@ class BagTower(nn.Layer):
     the bag's size, passes tanh. No id has its own vector, which would memorise its training
     ratings: an id has a bias alone.
 
-    Args:
-        own: how many users (or items) there are on this side.
-        other: how many on the other.
-        width: of the vectors.
-        dropout: share of a vector's entries that is dropped in training.
+    ``own`` counts the users (or items) of this side, ``other`` those of the other side.
     """
 
     def __init__(self, own: int, other: int, width: int, dropout: float) -> None:
         super().__init__()
-        self.values = self.create_parameter([other, width], attr=_normal(0.01))
-        self.presence = self.create_parameter([other, width], attr=_normal(0.01))
+        self.values = self.create_parameter([other, width], attr=normal(0.01))
+        self.presence = self.create_parameter([other, width], attr=normal(0.01))
         self.shift = self.create_parameter([width], is_bias=True)
         self.bias = self.create_parameter([own, 1], is_bias=True)
-        self.lean = self.create_parameter([width, 1], attr=_normal(0.01))
+        self.lean = self.create_parameter([width, 1], attr=normal(0.01))
         self.dropout = nn.Dropout(dropout)
 
     def forward(
@@ -58,10 +56,7 @@ class RatingNetwork(nn.Layer):
     Graph Convolutional Matrix Completion, 2018). Ratings are in quarters of the rating range around
     its middle, in [-2, 2]: for stars of 1 to 5, ``stars - 3``.
 
-    Args:
-        users, items: how many there are.
-        width: of the vectors.
-        dropout: share of the vectors' entries that is dropped in training.
+    ``width`` is that of the vectors, ``dropout`` the share of their entries dropped in training.
     """
 
     def __init__(self, users: int, items: int, width: int, dropout: float) -> None:
@@ -77,7 +72,3 @@ class RatingNetwork(nn.Layer):
         user, of_user = self.user(*users)
         item, of_item = self.item(*items)
         return paddle.matmul(user, item, transpose_y=True) + of_user + of_item.T + self.mean
-
-
-def _normal(spread: float) -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.Normal(0.0, spread))

@@ -12,7 +12,7 @@ from paddle.nn import functional as F
 
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import DATES, GAPS, RATINGS, HistoryFeatures
-from fusionrec.models.fusion import Fields
+from fusionrec.models.fusion import SPREAD, Fields, normal
 from fusionrec.models.presets import SequenceSettings
 
 
@@ -25,10 +25,7 @@ class HistoryTower(nn.Layer):
     numbers, so an item that was added after training can be in a history. Inference runs the same
     forward pass in NumPy (``registry/inference/transformer.py``).
 
-    Args:
-        encoder: fitted on the training rows.
-        settings: widths.
-        reading: the features of a history; its length is that of the settings.
+    ``encoder`` is fitted on the training rows; the length of ``reading`` is that of the settings.
     """
 
     def __init__(
@@ -41,10 +38,10 @@ class HistoryTower(nn.Layer):
         self.profile = Fields(encoder, fields, settings.tower) if fields else None
         self.start = nn.Linear(self.profile.width if self.profile else 1, dim)
         self.item = nn.Linear(dim, dim)
-        self.rating = nn.Embedding(RATINGS + 1, dim, weight_attr=_narrow())
+        self.rating = nn.Embedding(RATINGS + 1, dim, weight_attr=normal(SPREAD))
         if reading.clock is not None:
-            self.since = nn.Embedding(GAPS, dim, weight_attr=_narrow())
-            self.date = nn.Embedding(DATES + 1, dim, weight_attr=_narrow())
+            self.since = nn.Embedding(GAPS, dim, weight_attr=normal(SPREAD))
+            self.date = nn.Embedding(DATES + 1, dim, weight_attr=normal(SPREAD))
         self.drop = Dropout(settings.dropout)
         self.blocks = nn.LayerList([Block(settings, self.drop) for _ in range(settings.blocks)])
         self.norm = nn.LayerNorm(dim)
@@ -65,8 +62,7 @@ class HistoryTower(nn.Layer):
         """
         fields = len(self.profile.branches) if self.profile else 0
         items, levels, count, *times = inputs[fields:]
-        tokens, gaps = self.enter(inputs[:fields], items, levels, times)
-        ago, later = self._places(tokens)
+        tokens, ago, later, gaps = self._enter(inputs[:fields], items, levels, times)
         for block in self.blocks[:-1]:
             tokens = block(tokens, ago, later, gaps)
         # Every row has its own last token, the only one that the last block computes.
@@ -82,25 +78,19 @@ class HistoryTower(nn.Layer):
         times: Sequence[paddle.Tensor] = (),
     ) -> paddle.Tensor:
         """Tokens, float32 [n, length + 1, dim]: the t-th reads the profile and t items."""
-        tokens, gaps = self.enter(profile, items, levels, times)
-        ago, later = self._places(tokens)
+        tokens, ago, later, gaps = self._enter(profile, items, levels, times)
         for block in self.blocks:
             tokens = block(tokens, ago, later, gaps)
         return tokens
 
-    def enter(
+    def _enter(
         self,
         profile: Sequence[paddle.Tensor],
         items: paddle.Tensor,
         levels: paddle.Tensor,
         times: Sequence[paddle.Tensor],
-    ) -> tuple[paddle.Tensor, paddle.Tensor | None]:
-        """The inputs of the first block, from the arrays that ``forward`` describes.
-
-        Returns:
-            Tokens, float32 [n, length + 1, dim], the profile's first; and the gap levels that
-            attention reads, int64 [n, length + 1, length + 1], or None.
-        """
+    ) -> tuple[paddle.Tensor, paddle.Tensor, paddle.Tensor, paddle.Tensor | None]:
+        """The arguments of the first block, the profile's token first."""
         gaps = times[0] if self.reading.gaps else None
         ones = paddle.ones([items.shape[0], 1])
         profile_features = self.profile.read(profile) if self.profile else ones
@@ -111,11 +101,8 @@ class HistoryTower(nn.Layer):
         if self.reading.clock is not None:
             since, date = times[-2:]
             tokens = tokens + self.since(since) + self.date(date)
-        return self.drop(tokens), gaps
-
-    def _places(self, tokens: paddle.Tensor) -> tuple[paddle.Tensor, paddle.Tensor]:
         length = tokens.shape[1]
-        return self.ago[:length, :length], self.later[:length, :length]
+        return self.drop(tokens), self.ago[:length, :length], self.later[:length, :length], gaps
 
     def join(self, tokens: paddle.Tensor) -> paddle.Tensor:
         """Vectors of length 1, float32 [n, dim], of tokens, float32 [n, dim]."""
@@ -176,11 +163,8 @@ class Block(nn.Layer):
         later: paddle.Tensor,
         gaps: paddle.Tensor | None = None,
     ) -> paddle.Tensor:
-        """One token of each row as ``forward`` would make it, float32 [n, dim].
-
-        Args:
-            tokens, ago, later, gaps: as in ``forward``.
-            last: float32 [n, length], 1 at that token, else 0.
+        """One token of each row as ``forward`` would make it, float32 [n, dim]: that at which
+        ``last``, float32 [n, length], is 1 and not 0.
         """
         read, length = self.before_attention(tokens), tokens.shape[1]
         biases = self.biases(ago, later).transpose([1, 0, 2]).reshape([length, -1])
@@ -231,10 +215,8 @@ class Block(nn.Layer):
 
 
 class Dropout(nn.Layer):
-    """Sets a share of values to zero in training and scales the others up.
-
-    Like Paddle's, which draws its random numbers ten times slower on a CPU; one byte is enough for
-    each value. ``seed`` makes what is drawn repeatable.
+    """Dropout as Paddle's, which draws its random numbers ten times slower on a CPU: one byte is
+    enough for each value.
     """
 
     def __init__(self, share: float) -> None:
@@ -247,7 +229,6 @@ class Dropout(nn.Layer):
         self._bits = np.random.default_rng(numbers).bit_generator
 
     def forward(self, values: paddle.Tensor) -> paddle.Tensor:
-        """Values of the same shape."""
         if not self.training or not self.least:
             return values
         count = int(np.prod(values.shape))
@@ -255,7 +236,3 @@ class Dropout(nn.Layer):
         kept = (drawn >= self.least).astype(np.float32)
         kept *= np.float32(256 / (256 - self.least))
         return values * paddle.to_tensor(kept.reshape(values.shape))
-
-
-def _narrow() -> paddle.ParamAttr:
-    return paddle.ParamAttr(initializer=nn.initializer.Normal(0.0, 0.05))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
-from fusionrec.models.fusion_settings import FusionSettings
+from fusionrec.models.fusion_settings import FusionSettings, check_all
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SequenceSettings(Settings):
             self.tower.dim % self.heads == 0,
             f"model.heads must divide model.tower.dim, got {self.heads} and {self.tower.dim}",
         )
-        check(0 <= self.dropout < 1, f"model.dropout must be 0 to below 1, got {self.dropout}")
+        check_all(self, "model", {"0 to below 1": "dropout"})
 
 
 @dataclass(frozen=True)
@@ -98,20 +98,14 @@ class SequenceTraining(Settings):
     checkpoint_seconds: float = 60.0
 
     def __post_init__(self) -> None:
-        lows = (("epochs", 1), ("batch", 1), ("patience", 1), ("seed", 0), ("threads", 0))
-        for name, low in (*lows, ("negatives", 0), ("profile_items", 1)):
-            value = getattr(self, name)
-            check(value >= low, f"training.{name} must be {low} or more, got {value}")
-        for name in ("id_dropout", "attribute_dropout", "time_dropout", "validation"):
-            value = getattr(self, name)
-            check(0 <= value < 1, f"training.{name} must be 0 to below 1, got {value}")
-        check(
-            0 <= self.rating_dropout <= 1,
-            f"training.rating_dropout must be 0 to 1, got {self.rating_dropout}",
-        )
-        for name in ("learning_rate", "checkpoint_seconds"):
-            value = getattr(self, name)
-            check(0 < value < math.inf, f"training.{name} must be above 0, got {value}")
+        names = {
+            "1 or more": "epochs batch patience profile_items",
+            "0 or more": "seed threads negatives",
+            "above 0": "learning_rate checkpoint_seconds",
+            "0 to 1": "rating_dropout",
+            "0 to below 1": "id_dropout attribute_dropout time_dropout validation",
+        }
+        check_all(self, "training", names)
         check(
             0.02 <= self.temperature < math.inf,  # below, the softmax leaves float32's range
             f"training.temperature must be 0.02 or more, got {self.temperature}",
@@ -120,25 +114,12 @@ class SequenceTraining(Settings):
 
 @dataclass(frozen=True)
 class SequenceRecipe(Settings):
-    """A sequence model and its training.
-
-    Attributes:
-        model: widths.
-        training: how it is trained.
-    """
+    """A sequence model and its training."""
 
     model: SequenceSettings = field(default_factory=SequenceSettings)
     training: SequenceTraining = field(default_factory=SequenceTraining)
 
-    @property
-    def name(self) -> str:
-        """The model's name."""
-        return "sequence"
-
-    @property
-    def rates(self) -> bool:
-        """Whether the model predicts ratings: it only ranks."""
-        return False
+    name, rates = "sequence", False  # no settings: the model's name, and that it only ranks
 
     def for_schema(self, schema: Schema, rows: int) -> SequenceRecipe:  # noqa: ARG002
         """The recipe as it is trained on data of a schema: the same for ratings and events."""

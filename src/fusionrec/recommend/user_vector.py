@@ -16,8 +16,8 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
 
-# What is stored weighs as much as this many items of a request: one low rating must not turn the
-# whole answer round.
+# A user's stored history weighs as much as five items of a request, so that one low rating does not
+# reverse the whole answer.
 KNOWN_COUNTS = 5.0
 
 # Of what is known that a person likes, what they dislike takes away this share at most, about what

@@ -1,17 +1,17 @@
-"""Reads the files of a data set in a folder or zip; errors name file and line."""
+"""Reads the files of a folder or zip; errors name file and line."""
 
 from __future__ import annotations
 
 import codecs
-import contextlib
 import io
 import lzma
 import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
@@ -54,12 +54,12 @@ class Bundle:
     names: frozenset[str]
     _load: Callable[[str], bytes]
 
-    def read(self, file: str) -> bytes:
-        """A file's content with Unix line ends, without blank lines at its end.
+    def read(self, file: str, header: str = "") -> bytes:
+        """A file's content below its header, with Unix line ends, without blank lines at its end.
 
         Raises:
-            DataError: the file is missing, unreadable, empty, too large, or has a byte
-                order mark or NUL bytes.
+            DataError: the file is missing, unreadable, empty or too large, has a byte order mark or
+                NUL bytes, or another first line than ``header``, if there is one.
         """
         if file not in self.names:
             raise DataError(f"{self.location}: {file} is missing", f"put {file} beside the others")
@@ -83,15 +83,15 @@ class Bundle:
             content = content.rstrip(b"\n")
         if content in (b"", b"\n"):
             raise DataError(f"{where}: the file is empty", "get a fresh copy of it")
+        if header:
+            first, _, content = content.partition(b"\n")
+            if first != header.encode():
+                self.fail(file, 1, f"the header {header!r}", first.decode("latin-1"))
         return content
 
-    def lines(self, file: str) -> list[str]:
-        """A file's lines, decoded as UTF-8, or else Latin-1, as MovieLens is published.
-
-        Raises:
-            DataError: as ``read``.
-        """
-        content = self.read(file)
+    def lines(self, file: str, header: str = "") -> list[str]:
+        """What ``read`` returns as lines, decoded as UTF-8, or else Latin-1, as MovieLens is."""
+        content = self.read(file, header)
         try:
             text = content.decode()
         except UnicodeDecodeError:
@@ -110,72 +110,35 @@ class Bundle:
     def numbers(
         self, file: str, separator: bytes, count: int, header: str = ""
     ) -> list[np.ndarray]:
-        """The columns of a file in which every line is ``count`` whole numbers.
+        """The columns, int64 [n], of a file whose every line is ``count`` whole numbers.
 
-        Args:
-            file: its name.
-            separator: one or two equal bytes between the numbers.
-            count: how many numbers a line has.
-            header: the expected first line, if any.
-
-        Returns:
-            ``count`` arrays, int64 [n]; row r stands on line r + 1, or r + 2 below a header.
+        ``separator`` is one or two equal bytes.
 
         Raises:
-            DataError: as ``read``; or a line is not ``count`` whole numbers; names the line.
+            DataError: as ``read``; or a line is malformed; names the line.
         """
         import pandas as pd
 
-        text = self.read(file)
-        if header:
-            first, _, text = text.partition(b"\n")
-            if first != header.encode():
-                self.fail(file, 1, f"the header {header!r}", first.decode("latin-1"))
+        text = self.read(file, header)
+        # At most 18 digits, which an int64 holds. Possessive (+), so that it never backtracks.
+        row = re.escape(separator).join([b"[0-9]{1,18}+"] * count)
+        good = re.compile(b"(?:" + row + rb"(?:\n|\Z))*+").match(text)
+        end = good.end() if good else 0
+        if end < len(text) or not text:
+            line = text.count(b"\n", 0, end) + (2 if header else 1)
+            mark = separator.decode().replace("\t", "a tab")
+            got = text[end:].split(b"\n", 1)[0].decode("latin-1")
+            self.fail(file, line, f"{count} whole numbers with {mark} between", repr(got))
         step = len(separator)
-        if _all_digits_between(text, separator, count):
-            # An empty field or a number of too many digits; _fail_at_first names its line.
-            with contextlib.suppress(ValueError, OverflowError):
-                frame = pd.read_csv(
-                    io.BytesIO(text),
-                    sep=separator[:1].decode(),
-                    header=None,
-                    usecols=list(range(0, count * step, step)),
-                    dtype=np.int64,
-                    na_filter=False,
-                )
-                return [frame[column].to_numpy() for column in frame.columns]
-        return self._fail_at_first(text, file, separator, count, 2 if header else 1)
-
-    def _fail_at_first(
-        self, text: bytes, file: str, separator: bytes, count: int, start: int
-    ) -> NoReturn:
-        """Raises the DataError of the first line that is not ``count`` whole numbers; slow."""
-        mark = separator.decode().replace("\t", "a tab")
-        expected = f"{count} whole numbers with {mark} between"
-        good = re.compile(re.escape(separator).join([rb"[0-9]{1,18}"] * count))
-        for line, content in enumerate(text.removesuffix(b"\n").split(b"\n"), start):
-            if not good.fullmatch(content):
-                self.fail(file, line, expected, repr(content.decode("latin-1")))
-        raise DataError(f"{self.location}/{file}: expected lines of {expected}", _AGAIN)
-
-
-def _all_digits_between(text: bytes, separator: bytes, count: int) -> bool:
-    """Whether each line has ``count`` fields of digits; fields may still be empty.
-
-    Without its digits a good file repeats the same few bytes, which one comparison checks. For a
-    doubled separator the pairs are counted too: ``1:2::`` has as many colons as ``12::`` has, but
-    not in pairs.
-    """
-    line = separator * (count - 1) + b"\n"
-    rest = text.translate(None, b"0123456789")
-    rows = -(-len(rest) // len(line))  # the last may lack its line end
-    if rest != (line * rows)[: len(rest)] or len(rest) < len(line) * rows - 1:
-        return False
-    if len(separator) == 1:
-        return True
-    # NumPy counts pairs several times faster than text.count.
-    marks = np.frombuffer(text, dtype=np.uint8) == separator[0]
-    return int(np.count_nonzero(marks[:-1] & marks[1:])) == rows * (count - 1)
+        frame = pd.read_csv(
+            io.BytesIO(text),
+            sep=separator[:1].decode(),
+            header=None,
+            usecols=list(range(0, count * step, step)),
+            dtype=np.int64,
+            na_filter=False,
+        )
+        return [frame[column].to_numpy() for column in frame.columns]
 
 
 def bundles(path: Path) -> list[Bundle]:
@@ -186,9 +149,10 @@ def bundles(path: Path) -> list[Bundle]:
     """
     try:
         if path.is_dir():
-            folders = [path, *sorted(p for p in path.iterdir() if p.is_dir())]
-            return [_folder(folder) for folder in folders]
-        return _zip(path)
+            inner = sorted(p for p in path.iterdir() if p.is_dir())
+            return [_folder(folder) for folder in (path, *inner)]
+        with zipfile.ZipFile(path) as archive:
+            members = [i.filename for i in archive.infolist() if not i.is_dir()]
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file or folder", "check the path") from error
     except OSError as error:
@@ -198,14 +162,18 @@ def bundles(path: Path) -> list[Bundle]:
             f"{path}: expected a zip archive or a folder, got a file that is neither or is cut off",
             _AGAIN,
         ) from error
+    folders: dict[PurePosixPath, dict[str, str]] = {}
+    for member in members:
+        parts = PurePosixPath(member)
+        folders.setdefault(parts.parent, {})[parts.name] = member
+    return [
+        Bundle(str(path / parent), frozenset(files), partial(_member, path, files))
+        for parent, files in sorted(folders.items())
+    ]
 
 
 def single(path: Path) -> Bundle:
-    """The bundle of a file's folder.
-
-    Raises:
-        DataError: the file does not exist.
-    """
+    """The bundle of a file's folder; a DataError if the file does not exist."""
     if not path.is_file():
         raise DataError(f"{path}: no such file", "check the path")
     return _folder(path.parent)
@@ -216,30 +184,15 @@ def _folder(folder: Path) -> Bundle:
         try:
             return (folder / file).read_bytes()
         except OSError as error:
-            raise DataError(
-                f"{folder / file}: cannot be read: {error.strerror or error}"
-            ) from error
+            reason = error.strerror or error
+            raise DataError(f"{folder / file}: cannot be read: {reason}") from error
 
-    names = frozenset(p.name for p in folder.iterdir() if p.is_file())
-    return Bundle(str(folder), names, load)
+    return Bundle(str(folder), frozenset(p.name for p in folder.iterdir() if p.is_file()), load)
 
 
-def _zip(path: Path) -> list[Bundle]:
-    with zipfile.ZipFile(path) as archive:
-        members = [i.filename for i in archive.infolist() if not i.is_dir()]
-    folders: dict[PurePosixPath, dict[str, str]] = {}
-    for member in members:
-        parts = PurePosixPath(member)
-        folders.setdefault(parts.parent, {})[parts.name] = member
-
-    def bundle(parent: PurePosixPath, files: dict[str, str]) -> Bundle:
-        return Bundle(str(path / parent), frozenset(files), lambda file: _member(path, files[file]))
-
-    return [bundle(parent, files) for parent, files in sorted(folders.items())]
-
-
-def _member(path: Path, member: str) -> bytes:
+def _member(path: Path, files: Mapping[str, str], name: str) -> bytes:
     """One file of a zip, read into memory: nothing is unpacked to paths from the archive."""
+    member = files[name]
     try:
         with zipfile.ZipFile(path) as archive:
             size = archive.getinfo(member).file_size

@@ -13,36 +13,16 @@ from fusionrec.data.movielens.schema import AGES, GENRES, OCCUPATIONS
 
 # Occupations of ml-100k -> the nearest code of ml-1m: entertainers join the artists, librarians the
 # educators, and "none" is unemployed. A student below 18 is a "K-12 student"; see _person_100k.
-_OCCUPATIONS_100K = {
-    "administrator": "3",
-    "artist": "2",
-    "doctor": "6",
-    "educator": "1",
-    "engineer": "17",
-    "entertainment": "2",
-    "executive": "7",
-    "healthcare": "6",
-    "homemaker": "9",
-    "lawyer": "11",
-    "librarian": "1",
-    "marketing": "14",
-    "none": "19",
-    "other": "0",
-    "programmer": "12",
-    "retired": "13",
-    "salesman": "14",
-    "scientist": "15",
-    "student": "4",
-    "technician": "17",
-    "writer": "20",
-}
+_CODES_100K = """administrator=3 artist=2 doctor=6 educator=1 engineer=17 entertainment=2
+executive=7 healthcare=6 homemaker=9 lawyer=11 librarian=1 marketing=14 none=19 other=0
+programmer=12 retired=13 salesman=14 scientist=15 student=4 technician=17 writer=20"""
+_OCCUPATIONS_100K = dict(pair.split("=") for pair in _CODES_100K.split())
 _YEAR = re.compile(r"\(((?:18|19|20)\d\d)\)")
 # Marks for video and television of the film database behind MovieLens, not part of the title.
 _MEDIUM = re.compile(r"\((?:V|TV)\)")
 _DIGITS4 = re.compile("[0-9]{4}")
 
-# From the fields of a line to the attributes of a user or an item.
-Parser = Callable[[list[str]], dict[str, Any]]
+Parser = Callable[[list[str]], dict[str, Any]]  # fields of a line -> attributes of a user or item
 
 
 class BadValueError(Exception):
@@ -51,19 +31,12 @@ class BadValueError(Exception):
 
 @dataclass(frozen=True)
 class File:
-    """One file of a layout.
-
-    Attributes:
-        name: without folders.
-        separator: between the ``width`` fields of a line; the first field is the id.
-        parse: returns the attributes of a user or an item; unused for ratings.
-        header: the first line, if any.
-    """
+    """One file of a layout: lines of ``width`` fields, the first of which is the id."""
 
     name: str
     separator: str
     width: int
-    parse: Parser = lambda fields: {}  # noqa: ARG005
+    parse: Parser = lambda fields: {}  # noqa: ARG005 (ratings are read as numbers)
     header: str = ""
 
 
@@ -152,13 +125,19 @@ def _movie_mirror(fields: list[str]) -> dict[str, Any]:
     return {"title": title, "year": year, "genres": genres}
 
 
+_HEADERS = (  # of the mirror's files
+    "user_id:token\titem_id:token\trating:float\ttimestamp:float",
+    "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token",
+    "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq",
+)
+ML_1M = Layout(
+    "ml-1m",
+    ratings=File("ratings.dat", "::", 4),
+    users=File("users.dat", "::", 5, _person_1m),
+    items=File("movies.dat", "::", 3, _movie_1m),
+)
 LAYOUTS = (
-    Layout(
-        "ml-1m",
-        ratings=File("ratings.dat", "::", 4),
-        users=File("users.dat", "::", 5, _person_1m),
-        items=File("movies.dat", "::", 3, _movie_1m),
-    ),
+    ML_1M,
     Layout(
         "ml-100k",
         ratings=File("u.data", "\t", 4),
@@ -167,25 +146,8 @@ LAYOUTS = (
     ),
     Layout(
         "ml-100k",
-        ratings=File(
-            "ml-100k.inter",
-            "\t",
-            4,
-            header="user_id:token\titem_id:token\trating:float\ttimestamp:float",
-        ),
-        users=File(
-            "ml-100k.user",
-            "\t",
-            5,
-            _person_100k,
-            "user_id:token\tage:token\tgender:token\toccupation:token\tzip_code:token",
-        ),
-        items=File(
-            "ml-100k.item",
-            "\t",
-            4,
-            _movie_mirror,
-            "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq",
-        ),
+        ratings=File("ml-100k.inter", "\t", 4, header=_HEADERS[0]),
+        users=File("ml-100k.user", "\t", 5, _person_100k, _HEADERS[1]),
+        items=File("ml-100k.item", "\t", 4, _movie_mirror, _HEADERS[2]),
     ),
 )

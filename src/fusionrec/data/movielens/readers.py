@@ -13,7 +13,7 @@ import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR, Dataset, Table, keep_last_of_pairs
 from fusionrec.data.movielens.files import Bundle, bundles, single
-from fusionrec.data.movielens.layouts import LAYOUTS, BadValueError, File, Layout
+from fusionrec.data.movielens.layouts import LAYOUTS, ML_1M, BadValueError, File, Layout
 from fusionrec.data.movielens.schema import MOVIELENS
 from fusionrec.data.schema import Side
 from fusionrec.errors import DataError
@@ -22,78 +22,25 @@ log = logging.getLogger("fusionrec")
 
 # At most seven digits: the lookup of positions is an array as long as the largest id.
 _ID = re.compile("[1-9][0-9]{0,6}")
-_FUTURE = "their time is in the future"
-_AGAIN = "the same user rated the same movie again, and the latest rating stays"
 
 
-def read(path: Path, name: str | None = None) -> Dataset:
+def read(path: Path) -> Dataset:
     """A MovieLens data set: all its users and items, including those without ratings.
+
+    Ratings in the future are left out, and only the latest rating of a user and movie stays;
+    ``repairs`` and the log say how many were left out.
 
     Args:
         path: a zip or a folder, the files in it or one folder deeper, laid out as ml-1m
             (``ratings.dat``, ``users.dat``, ``movies.dat``), as ml-100k (``u.data``, ``u.user``,
             ``u.item``) or as ml-100k's mirror (``ml-100k.inter``, ``.user``, ``.item``; its wheel
             is a zip as well).
-        name: the Dataset's name; by default the layout's, ``ml-1m`` or ``ml-100k``.
-
-    Returns:
-        The Dataset under the schema MOVIELENS, ratings in the order of the file. Ratings in the
-        future are left out, and only the latest rating of a user and movie stays; ``repairs`` and
-        the log say how many were left out.
 
     Raises:
-        DataError: no layout fits, a file is missing or damaged, or a line is malformed; the
-            message names file and line.
+        DataError: no layout fits, a file is missing or damaged, or a line is malformed; names file
+            and line.
     """
-    layout, bundle = _recognise(path)
-    users = _table(bundle, layout.users, "user")
-    items = _table(bundle, layout.items, "item")
-    user, item, rating, time = _ratings(bundle, layout.ratings, users, items)
-    past = np.flatnonzero(time <= clock.time() + CLOCK_ERROR)
-    last, again = keep_last_of_pairs(user[past], item[past], time[past])
-    repairs = [
-        f"{left_out} of {len(user)} ratings left out: {why}"
-        for left_out, why in ((len(user) - len(past), _FUTURE), (again, _AGAIN))
-        if left_out
-    ]
-    for repair in repairs:
-        log.warning("%s/%s: %s", bundle.location, layout.ratings.name, repair)
-    if repairs:
-        user, item, rating, time = (column[past[last]] for column in (user, item, rating, time))
-    name = name or layout.name
-    return Dataset(MOVIELENS, name, users, items, user, item, rating, time, tuple(repairs))
-
-
-def read_films(path: Path) -> Table:
-    """The films of one file laid out as ml-1m's ``movies.dat``, whatever its name.
-
-    Raises:
-        DataError: the file does not exist, or a line is malformed.
-    """
-    ml_1m = next(layout for layout in LAYOUTS if layout.name == "ml-1m")
-    return _table(single(path), replace(ml_1m.items, name=path.name), "item")
-
-
-def has_layout(path: Path) -> bool:
-    """Whether a zip or folder holds the ratings of one of the layouts.
-
-    Raises:
-        DataError: the zip or folder does not exist, or cannot be read.
-    """
-    return bool(_layouts(path))
-
-
-def _layouts(path: Path) -> list[tuple[Layout, Bundle]]:
-    return [
-        (layout, bundle)
-        for bundle in bundles(path)
-        for layout in LAYOUTS
-        if layout.ratings.name in bundle.names
-    ]
-
-
-def _recognise(path: Path) -> tuple[Layout, Bundle]:
-    matches = _layouts(path)
+    matches = layouts_in(path)
     if not matches:
         raise DataError(
             f"{path}: expected ratings.dat (ml-1m), u.data (ml-100k) or ml-100k.inter (its mirror) "
@@ -103,18 +50,56 @@ def _recognise(path: Path) -> tuple[Layout, Bundle]:
     if len(matches) > 1:
         locations = ", ".join(bundle.location for _, bundle in matches)
         raise DataError(f"{path}: holds several data sets: {locations}", "give one of the folders")
-    return matches[0]
+    [(layout, bundle)] = matches
+    users = _table(bundle, layout.users, "user")
+    items = _table(bundle, layout.items, "item")
+    user, item, rating, time = _ratings(bundle, layout.ratings, users, items)
+    past = np.flatnonzero(time <= clock.time() + CLOCK_ERROR)
+    last, again = keep_last_of_pairs(user[past], item[past], time[past])
+    repairs = tuple(
+        f"{left_out} of {len(user)} ratings left out: {why}"
+        for left_out, why in (
+            (len(user) - len(past), "their time is in the future"),
+            (again, "the same user rated the same movie again, and the latest rating stays"),
+        )
+        if left_out
+    )
+    for repair in repairs:
+        log.warning("%s/%s: %s", bundle.location, layout.ratings.name, repair)
+    if repairs:
+        user, item, rating, time = (column[past[last]] for column in (user, item, rating, time))
+    columns = user, item, rating, time
+    return Dataset(MOVIELENS, layout.name, users, items, *columns, repairs)
+
+
+def read_films(path: Path) -> Table:
+    """The films of one file laid out as ml-1m's ``movies.dat``, whatever its name.
+
+    Raises:
+        DataError: the file does not exist, or a line is malformed.
+    """
+    return _table(single(path), replace(ML_1M.items, name=path.name), "item")
+
+
+def layouts_in(path: Path) -> list[tuple[Layout, Bundle]]:
+    """The layouts whose ratings a zip or folder holds, and where.
+
+    Raises:
+        DataError: the zip or folder does not exist, or cannot be read.
+    """
+    return [
+        (layout, bundle)
+        for bundle in bundles(path)
+        for layout in LAYOUTS
+        if layout.ratings.name in bundle.names
+    ]
 
 
 def _table(bundle: Bundle, file: File, side: Side) -> Table:
     """The users or the items, one per line."""
     columns: dict[str, list[Any]] = {f.name: [] for f in MOVIELENS.attributes(side)}
     lines: dict[str, int] = {}  # id -> its line
-    start = 2 if file.header else 1
-    content = bundle.lines(file.name)
-    if file.header and content[0] != file.header:
-        bundle.fail(file.name, 1, f"the header {file.header!r}", repr(content[0]))
-    for line, text in enumerate(content[start - 1 :], start):
+    for line, text in enumerate(bundle.lines(file.name, file.header), 2 if file.header else 1):
         fields = text.split(file.separator)
         try:
             if len(fields) != file.width:
@@ -133,20 +118,20 @@ def _table(bundle: Bundle, file: File, side: Side) -> Table:
         lines[outside] = line
         for name, column in columns.items():
             column.append(row[name])
-    if not lines:
-        raise DataError(f"{bundle.location}/{file.name}: the file names no {side}s")
     return Table(list(lines), columns)
 
 
-def _ratings(
-    bundle: Bundle, file: File, users: Table, items: Table
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _ratings(bundle: Bundle, file: File, users: Table, items: Table) -> list[np.ndarray]:
     """The interaction columns of a Dataset, in the order of the file."""
     columns = bundle.numbers(file.name, file.separator.encode(), file.width, file.header)
     start = 2 if file.header else 1
     positions = []
     for side, numbers, table in (("user", columns[0], users), ("movie", columns[1], items)):
-        position = _positions(numbers, table)
+        ids = np.array(table.ids, dtype=np.int64)
+        position_of = np.full(ids.max() + 2, -1, dtype=np.int32)
+        position_of[ids] = np.arange(len(ids), dtype=np.int32)
+        # Numbers beyond the largest id look up the -1 after it.
+        position = position_of[np.minimum(numbers, ids.max() + 1)]
         if (bad := np.flatnonzero(position < 0)).size:
             got = f"{side} {numbers[bad[0]]}, which is not in the file of {side}s"
             bundle.fail(file.name, int(bad[0]) + start, f"a {side} that is known", got)
@@ -155,14 +140,4 @@ def _ratings(
     if (bad := np.flatnonzero((columns[2] < low) | (columns[2] > high))).size:
         expected = f"a rating {low:g}..{high:g}"
         bundle.fail(file.name, int(bad[0]) + start, expected, str(columns[2][bad[0]]))
-    return positions[0], positions[1], columns[2].astype(np.float32), columns[3]
-
-
-def _positions(numbers: np.ndarray, table: Table) -> np.ndarray:
-    """int32 [n], each number's position in the table; -1 if it is not an id."""
-    ids = np.array(table.ids, dtype=np.int64)
-    position_of = np.full(ids.max() + 2, -1, dtype=np.int32)
-    position_of[ids] = np.arange(len(ids), dtype=np.int32)
-    # Numbers beyond the largest id look up the -1 after it.
-    positions: np.ndarray = position_of[np.minimum(numbers, ids.max() + 1)]
-    return positions
+    return [*positions, columns[2].astype(np.float32), columns[3]]

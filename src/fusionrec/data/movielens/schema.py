@@ -13,49 +13,14 @@ AGES = {
     "50": "50-55",
     "56": "56 and over",
 }
-OCCUPATIONS = {
-    "0": "other",
-    "1": "academic/educator",
-    "2": "artist",
-    "3": "clerical/admin",
-    "4": "college/grad student",
-    "5": "customer service",
-    "6": "doctor/health care",
-    "7": "executive/managerial",
-    "8": "farmer",
-    "9": "homemaker",
-    "10": "K-12 student",
-    "11": "lawyer",
-    "12": "programmer",
-    "13": "retired",
-    "14": "sales/marketing",
-    "15": "scientist",
-    "16": "self-employed",
-    "17": "technician/engineer",
-    "18": "tradesman/craftsman",
-    "19": "unemployed",
-    "20": "writer",
-}
-GENRES = (
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-)
+_OCCUPATIONS = """other, academic/educator, artist, clerical/admin, college/grad student,
+customer service, doctor/health care, executive/managerial, farmer, homemaker, K-12 student, lawyer,
+programmer, retired, sales/marketing, scientist, self-employed, technician/engineer,
+tradesman/craftsman, unemployed, writer"""
+OCCUPATIONS = {str(code): name.strip() for code, name in enumerate(_OCCUPATIONS.split(","))}
+_GENRES = """Action Adventure Animation Children's Comedy Crime Documentary Drama Fantasy Film-Noir
+Horror Musical Mystery Romance Sci-Fi Thriller War Western"""
+GENRES = tuple(_GENRES.split())
 
 MOVIELENS = Schema(
     name="movielens",

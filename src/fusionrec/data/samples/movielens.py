@@ -8,31 +8,18 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens.schema import AGES, GENRES, MOVIELENS, OCCUPATIONS
 from fusionrec.errors import UsageError
 
-# The second word of a title depends on the item's first genre, so that words carry some taste, too.
+# A title's second word is one of three of the item's first genre, so that words carry some taste.
 _FIRST = """
     Amber Broken Crimson Distant Endless Falling Golden Hidden Iron Last Lonely Midnight
     Northern Painted Quiet Restless Scarlet Silver Stolen Velvet Wandering Winter
 """
-_SECOND = {
-    "Action": ("Strike", "Pursuit", "Impact"),
-    "Adventure": ("Voyage", "Compass", "Island"),
-    "Animation": ("Lantern", "Paintbox", "Puppet"),
-    "Children's": ("Kite", "Playground", "Teddy"),
-    "Comedy": ("Banquet", "Neighbours", "Umbrella"),
-    "Crime": ("Heist", "Alibi", "Ledger"),
-    "Documentary": ("Archive", "Witness", "Harvest"),
-    "Drama": ("Letters", "Harbour", "Daughters"),
-    "Fantasy": ("Dragon", "Spell", "Kingdom"),
-    "Film-Noir": ("Shadow", "Cigarette", "Alley"),
-    "Horror": ("Cellar", "Scream", "Grave"),
-    "Musical": ("Serenade", "Chorus", "Waltz"),
-    "Mystery": ("Riddle", "Cipher", "Stranger"),
-    "Romance": ("Promise", "Summer", "Heart"),
-    "Sci-Fi": ("Orbit", "Nebula", "Android"),
-    "Thriller": ("Hostage", "Deadline", "Silence"),
-    "War": ("Regiment", "Trench", "Armistice"),
-    "Western": ("Saddle", "Canyon", "Sheriff"),
-}
+_SECOND = """
+    Strike Pursuit Impact, Voyage Compass Island, Lantern Paintbox Puppet, Kite Playground
+    Teddy, Banquet Neighbours Umbrella, Heist Alibi Ledger, Archive Witness Harvest, Letters
+    Harbour Daughters, Dragon Spell Kingdom, Shadow Cigarette Alley, Cellar Scream Grave,
+    Serenade Chorus Waltz, Riddle Cipher Stranger, Promise Summer Heart, Orbit Nebula Android,
+    Hostage Deadline Silence, Regiment Trench Armistice, Saddle Canyon Sheriff
+"""
 
 
 def synthetic(
@@ -40,15 +27,8 @@ def synthetic(
 ) -> Dataset:
     """Users who rate items by tastes that depend on gender, age, occupation and chance.
 
-    Args:
-        seed: the same seed and sizes give the same Dataset, in every process.
-        users: how many, at least 1.
-        items: how many, at least 1.
-        interactions: how many ratings, all of distinct pairs: 1..users·items.
-
-    Returns:
-        A Dataset named ``synthetic sample`` under the schema MOVIELENS, its rows sorted by user and
-        strictly increasing time.
+    The same seed and sizes give the same Dataset in every process: named ``synthetic sample``,
+    under the schema MOVIELENS, its rows of distinct pairs, sorted by user and increasing time.
 
     Raises:
         UsageError: a size is below 1, or there are fewer pairs than interactions.
@@ -66,16 +46,14 @@ def synthetic(
     user, item = _choose(rng, affinity, quality, interactions)
     stars = 3.5 + 0.7 * affinity[user, item] + quality[item]
     stars += rng.normal(0, 0.3, users)[user] + rng.normal(0, 0.5, interactions)
-    return Dataset(
-        MOVIELENS,
-        "synthetic sample",
-        user_table,
-        item_table,
-        user.astype(np.int32),
-        item.astype(np.int32),
-        np.clip(np.rint(stars), 1, 5).astype(np.float32),
-        _times(rng, user, users),
-    )
+    rating = np.clip(np.rint(stars), 1, 5).astype(np.float32)
+    # Each user's times increase from a random start in the year 2000.
+    start = rng.integers(946_684_800, 978_307_200, size=users)
+    elapsed = np.cumsum(rng.integers(1, 3_600, size=len(user)))
+    first = np.searchsorted(user, user)  # each row's first row of the same user
+    time = (start[user] + elapsed - elapsed[first]).astype(np.int64)
+    columns = user.astype(np.int32), item.astype(np.int32), rating, time
+    return Dataset(MOVIELENS, "synthetic sample", user_table, item_table, *columns)
 
 
 def _users(rng: np.random.Generator, count: int) -> tuple[Table, np.ndarray]:
@@ -97,13 +75,13 @@ def _items(rng: np.random.Generator, count: int) -> tuple[Table, np.ndarray]:
     """The items, and float [count, genres] their genres as unit vectors."""
     content = np.zeros((count, len(GENRES)))
     genres, titles = [], []
-    first = _FIRST.split()
+    first, seconds = _FIRST.split(), [words.split() for words in _SECOND.split(",")]
     seen: dict[str, int] = {}
     for row in range(count):
         picked = rng.choice(len(GENRES), size=rng.integers(1, 4), replace=False)
         content[row, picked] = 1 / np.sqrt(len(picked))
         genres.append(tuple(GENRES[g] for g in np.sort(picked)))
-        second = _SECOND[GENRES[picked[0]]]
+        second = seconds[picked[0]]
         title = f"{first[rng.integers(len(first))]} {second[rng.integers(len(second))]}"
         seen[title] = seen.get(title, 0) + 1
         titles.append(title if seen[title] == 1 else f"{title} {seen[title]}")
@@ -127,12 +105,3 @@ def _choose(
     user, item = np.divmod(chosen, items)
     shuffled = np.lexsort((rng.random(count), user))
     return user[shuffled], item[shuffled]
-
-
-def _times(rng: np.random.Generator, user: np.ndarray, users: int) -> np.ndarray:
-    """int64 [n] seconds; ``user`` is sorted, and each user's times increase from a random start."""
-    start = rng.integers(946_684_800, 978_307_200, size=users)  # in the year 2000
-    elapsed = np.cumsum(rng.integers(1, 3_600, size=len(user)))
-    first = np.searchsorted(user, user)  # each row's first row of the same user
-    times: np.ndarray = (start[user] + elapsed - elapsed[first]).astype(np.int64)
-    return times

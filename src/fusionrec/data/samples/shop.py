@@ -34,14 +34,10 @@ _DEPARTMENTS = {
     "Astronomy": ("Telescope Tripod Eyepiece Chart Binoculars", "night comet orbit"),
 }
 _NAMES = tuple(_DEPARTMENTS)
-_FIRST = """
-    Alder Birch Cobalt Drift Ember Flint Grove Heron Ivory Juniper Kestrel Linden
-"""
+_FIRST = "Alder Birch Cobalt Drift Ember Flint Grove Heron Ivory Juniper Kestrel Linden"
 _TOWNS = ("Ashford", "Brenwick", "Caldmere", "Dunholt", "Eastlow", "Farrowby")
 _MEMBERSHIPS = ("none", "basic", "plus")
-_BRANDS = """
-    Amberly Borrow Corvid Dapple Elmstone Fennick Gable Hollin Inkwell Jessop
-"""
+_BRANDS = "Amberly Borrow Corvid Dapple Elmstone Fennick Gable Hollin Inkwell Jessop"
 _SHARES = {"view": 1.0, "cart": 0.35, "buy": 0.6}  # share that goes on to each step
 _START = datetime(2025, 1, 1, tzinfo=UTC)
 _YEAR = 365 * 86_400.0  # seconds
@@ -50,14 +46,7 @@ _ZONE = timezone(timedelta(hours=1))
 
 @dataclass(frozen=True)
 class Shop:
-    """The rows of the three files, by column names.
-
-    Attributes:
-        customers: ``customer_id``, ``email``, ``town``, ``age`` (None in about every eighth) and
-            ``membership``.
-        products: ``sku``, ``name``, ``departments``, ``price``, ``brand`` and ``description``.
-        events: ``customer``, ``product``, ``action`` and ``time``, sorted by time.
-    """
+    """The rows of the three files, by column names; events are sorted by time."""
 
     customers: list[dict[str, Any]]
     products: list[dict[str, Any]]
@@ -68,11 +57,8 @@ def shop(seed: int = 0, customers: int = 800, products: int = 500, events: int =
     """Customers who view, put into the cart and buy products by planted tastes.
 
     Departments and prices that a customer likes depend partly on age, town and membership, more on
-    chance; a visit to one department is followed by the next in the cycle.
-
-    Args:
-        seed: the same seed and sizes give the same rows, in every process.
-        customers, products, events: how many, at least 12 of each.
+    chance; a visit to one department is followed by the next in the cycle. The same seed and sizes
+    give the same rows in every process.
 
     Raises:
         UsageError: a size is below 12.
@@ -90,8 +76,7 @@ def shop(seed: int = 0, customers: int = 800, products: int = 500, events: int =
     activity = rng.lognormal(0, 0.5, customers)
     each = np.maximum(1, np.rint(activity / activity.sum() * events * 1.2)).astype(int)
     for n in range(customers):
-        fits = loyalty[n, brand] - np.abs(np.log(price) - budget[n])
-        weights = appeal + fits
+        weights = appeal + (loyalty[n, brand] - np.abs(np.log(price) - budget[n]))
         rows += _customer_events(rng, n, int(each[n]), taste[n], department, weights)
     picked = np.sort(rng.choice(len(rows), size=min(events, len(rows)), replace=False))
     event_rows = [
@@ -175,9 +160,6 @@ def _customer_events(
     They come in visits to one department each; half of them to the next in the cycle.
 
     Args:
-        rng: of all that is random.
-        customer: the customer's number.
-        count: of events.
         taste: float [departments], how much the customer likes each.
         department: int [products], the first of each.
         weights: float [products], preference within the department.
@@ -203,11 +185,8 @@ def _customer_events(
 
 
 def write_shop(folder: Path, seed: int = 0) -> None:
-    """Writes ``shop(seed)`` as ``customers.csv``, ``products.jsonl`` and ``events.csv.gz``.
-
-    Args:
-        folder: created if missing.
-        seed: the same seed writes the same bytes.
+    """Writes ``shop(seed)`` as ``customers.csv``, ``products.jsonl`` and ``events.csv.gz``, the
+    same bytes for the same seed; creates the folder.
 
     Raises:
         DataError: one of the files exists, or cannot be written.

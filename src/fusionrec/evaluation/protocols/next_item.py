@@ -71,7 +71,7 @@ class NextItem(RankingProtocol):
         """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
         if dataset.time is None:
             return runs_by_seed(options, lambda seed: leave_any_out(dataset, seed))
-        split = leave_last_out(dataset, short="train")
+        split = leave_last_out(dataset)
         return [SplitRun(split, seed) for seed in options.seeds]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
