@@ -175,7 +175,7 @@ def test_next_item_leaves_out_all_that_came_before() -> None:
     task = protocol.tasks(SAMPLE, run, ProtocolOptions())[0]
     assert (run.split.test == leave_last_out(SAMPLE, short="train").test).all()
     assert (task.exclude.counts == np.bincount(SAMPLE.user[run.split.before_test])).all()
-    assert task.history is task.exclude
+    assert (task.history_rows == run.split.before_test).all()
     assert (task.rows == run.split.train).all()
 
 
