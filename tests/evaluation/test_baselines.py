@@ -161,9 +161,9 @@ def test_item_knn_is_the_shrunk_cosine() -> None:
     count = rated.sum(axis=0)
     expected = (rated.T @ rated) / (np.sqrt(np.outer(count, count)) + 2.0)
     np.fill_diagonal(expected, 0)
-    np.testing.assert_allclose(knn.similarity.toarray(), expected, atol=1e-6)
+    np.testing.assert_allclose(knn.weights.toarray(), expected, atol=1e-6)
     few = baselines.ItemKNN(neighbours=3, shrinkage=2.0).fit(SHOPPING, EVERYTHING)
-    assert np.diff(few.similarity.indptr).max() == 3
+    assert np.diff(few.weights.indptr).max() == 3
 
 
 def test_bias_finds_planted_biases_and_stays_within_the_scale() -> None:
