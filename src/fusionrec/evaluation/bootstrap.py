@@ -7,13 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.metrics_table import (
-    LOWER_IS_BETTER,
-    POWER,
-    MetricsRow,
-    check_paired,
-    tested_users,
-)
+from fusionrec.evaluation.metrics_table import LOWER_IS_BETTER, POWER, MetricsRow
 
 RESAMPLES = 2000
 MIN_USERS = 20  # for an interval; one from fewer users is misleading
@@ -74,8 +68,10 @@ def compare(
     """
     if resamples < 1000:
         raise UsageError(f"a bootstrap needs 1000 resamples or more, got {resamples}")
-    check_paired(model, baseline)
-    users = tested_users(model)
+    ours, theirs = ([run.users for run in row.runs] for row in (model, baseline))
+    if len(ours) != len(theirs) or not all(map(np.array_equal, ours, theirs)):
+        raise UsageError(f"{model.name} and {baseline.name} were not measured on the same users")
+    users = np.unique(np.concatenate(ours))
     columns = (*model.sums(metric, users), *baseline.sums(metric, users))
     sums = _resampled(np.concatenate(columns, axis=1), resamples, seed)
     a, a_weight, b, b_weight = np.split(sums, 4, axis=1)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,33 +24,6 @@ if TYPE_CHECKING:
     from fusionrec.training.progress import OnProgress
 
     Show = Callable[[], AbstractContextManager[OnProgress]]
-
-
-class ModelSource(Protocol):
-    """The model to evaluate on a split.
-
-    Attributes:
-        name: of the model, in the table.
-        rates: whether it predicts ratings; else it only ranks.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def rates(self) -> bool: ...
-
-    def check(self, dataset: Dataset, split: Split) -> None:
-        """Quickly refuses a model that does not suit the data set or may have seen the test.
-
-        Raises:
-            UsageError: names the overlap.
-        """
-        ...
-
-    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
-        """The model to test on a split, trained first if need be; ``home`` is for its files."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -76,13 +49,16 @@ class TrainOnSplit:
 
     @property
     def rates(self) -> bool:
+        """Whether it predicts ratings; else it only ranks."""
         return self.recipe.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        self.recipe.for_schema(dataset.schema, len(split.train))  # refuses one that does not suit
+        """Refuses a recipe or a split that does not suit, quickly."""
+        self.recipe.for_schema(dataset.schema, len(split.train))
         check_disjoint(dataset, split, split.train)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
+        """Trains the model of a run with this seed; ``home`` is a folder for its files."""
         from fusionrec.training.train import train  # paddle takes a second to import
 
         recipe = self.recipe
@@ -118,6 +94,11 @@ class TrainedVersion:
         return self.artifact.predicts_ratings
 
     def check(self, dataset: Dataset, split: Split) -> None:
+        """Refuses a version of another data set, or one that may have seen the split's test.
+
+        Raises:
+            UsageError: names the overlap.
+        """
         artifact, histories = self.artifact, self.artifact.histories
         data = artifact.manifest["data"]
         if data != dataset.name:
@@ -134,6 +115,9 @@ class TrainedVersion:
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
         self.check(dataset, split)
         return self.artifact
+
+
+ModelSource = TrainOnSplit | TrainedVersion  # the model to evaluate
 
 
 class ModelRanker:

@@ -77,21 +77,24 @@ class Result:
             }
             for row in self.rows
         ]
+        plain = (
+            "protocol",
+            "asks",
+            "data",
+            "users",
+            "runs",
+            "seeds",
+            "notes",
+            "machine",
+            "command",
+        )
         return {
-            "protocol": self.protocol,
-            "asks": self.asks,
-            "data": self.data,
-            "users": self.users,
-            "runs": list(self.runs),
-            "seeds": list(self.seeds),
+            **{name: getattr(self, name) for name in plain},
             "rows": rows,
             "comparisons": [asdict(c) | {"mark": c.mark} for c in self.comparisons],
             "index": asdict(self.index_check) if self.index_check else None,
             "anchors": [asdict(result) for result in self.published],
-            "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
-            "machine": self.machine,
-            "command": self.command,
         }
 
     def save(self, path: Path) -> None:

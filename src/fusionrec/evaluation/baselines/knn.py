@@ -53,7 +53,9 @@ class ItemKNN(HistoryRanker):
         def similarity(part: slice) -> np.ndarray:
             common = (columns[:, part].T @ rated).toarray()
             bottom = length[part, None] * length + self.shrinkage
-            return np.divide(common, bottom, out=np.zeros_like(common), where=common > 0)
+            return np.asarray(
+                np.divide(common, bottom, out=np.zeros_like(common), where=common > 0)
+            )
 
         self.weights = _nearest(similarity, len(dataset.items), self.neighbours, block)
         return self
