@@ -85,12 +85,16 @@ def measure(
 
     def by_condition(run: int) -> np.ndarray:
         text = expression([], left_out[run], index._layout)
-        rows, _ = index.store.search(index.name, queries[run], K + 16, text, index.kind, len(index))
+        [(rows, _)] = index.store.search(
+            index.name, [queries[run]], K + 16, text, index.kind, len(index)
+        )
         return rank_exactly(queries[run], vectors, np.unique(rows), K).rows
 
     def by_over_fetching(run: int) -> np.ndarray:
         limit = min(K + 16 + len(left_out[run]), n)
-        rows, _ = index.store.search(index.name, queries[run], limit, "", index.kind, len(index))
+        [(rows, _)] = index.store.search(
+            index.name, [queries[run]], limit, "", index.kind, len(index)
+        )
         kept = np.setdiff1d(rows, left_out[run])
         return rank_exactly(queries[run], vectors, kept, K).rows
 
