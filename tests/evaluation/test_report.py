@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +24,8 @@ from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import mae, rmse
 from fusionrec.models.presets import RatingSettings, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
-from fusionrec.registry.tables import Histories
+from fusionrec.registry.artifact import sha256
+from fusionrec.registry.tables import Histories, write_table
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
@@ -75,10 +77,15 @@ def test_other_data_is_refused(fusionrec, workspace):
     assert not (workspace.home / "reports").exists()
 
 
-def test_titles_are_no_markup(published):
+def test_titles_are_no_markup(published, tmp_path):
+    folder = shutil.copytree(published.folder, tmp_path / "v1")
     hostile = ["<script>alert(1)</script>"] * len(published.items)
     columns = {**published.items.columns, "title": hostile}
-    text = render(replace(published, items=Table(published.items.ids, columns)))
+    write_table(folder / "items.parquet", Table(published.items.ids, columns))
+    manifest, fresh = (folder / "manifest.json"), sha256(folder / "items.parquet")
+    old = published.manifest["files"]["items.parquet"]
+    manifest.write_text(manifest.read_text().replace(old, fresh))
+    text = render(Artifact.load(folder))
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert" in text
 
