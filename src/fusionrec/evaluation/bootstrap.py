@@ -72,9 +72,15 @@ def compare(
     if len(ours) != len(theirs) or not all(map(np.array_equal, ours, theirs)):
         raise UsageError(f"{model.name} and {baseline.name} were not measured on the same users")
     users = np.unique(np.concatenate(ours))
-    columns = (*model.sums(metric, users), *baseline.sums(metric, users))
-    sums = _resampled(np.concatenate(columns, axis=1), resamples, seed)
-    a, a_weight, b, b_weight = np.split(sums, 4, axis=1)
+    columns = np.concatenate((*model.sums(metric, users), *baseline.sums(metric, users)), axis=1)
+    rng, n, parts = np.random.default_rng(seed), len(users), []
+    block = max(1, MAX_COUNTS // n)
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = rng.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
+        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
+        parts.append(counts.astype(np.float64) @ columns)
+    a, a_weight, b, b_weight = np.split(np.concatenate(parts), 4, axis=1)
     power = POWER.get(metric, 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any user of a run
         differences = (a / a_weight) ** (1 / power) - (b / b_weight) ** (1 / power)
@@ -82,17 +88,3 @@ def compare(
     difference = model.figure(metric) - baseline.figure(metric)
     names = model.name, baseline.name
     return Comparison(metric, *names, difference, float(low), float(high), len(users))
-
-
-def _resampled(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Column sums over rows drawn with replacement, float64 [resamples, columns]."""
-    rng = np.random.default_rng(seed)
-    n = len(columns)
-    block = max(1, MAX_COUNTS // n)
-    parts = []
-    for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = rng.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        parts.append(counts.astype(np.float64) @ columns)
-    return np.concatenate(parts)

@@ -5,7 +5,7 @@ Figures are comparable only under the same protocol; each names its source.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 INTERPOLATED = ("ml-1m",)  # data sets whose times are partly made up in some copies
 
@@ -25,8 +25,8 @@ class PublishedResult:
 
     protocol: str
     name: str
-    figures: dict[str, float] = field(default_factory=dict)
-    source: str = ""
+    figures: dict[str, float]
+    source: str
     note: str = ""
     row: str = ""
 

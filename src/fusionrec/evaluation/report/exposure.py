@@ -16,7 +16,7 @@ from fusionrec.evaluation.report.terms import Terms, repeat_note, terms_for
 from fusionrec.metrics import CatalogStats, ItemSets, exposure, figures, popularity_percentile
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 BINS = 20  # of a histogram over popularity percentiles
 
@@ -72,15 +72,16 @@ def _plot(shown: np.ndarray, rated: np.ndarray, words: Terms) -> Markup:
     """Popularity percentiles of the lists' items and of the rated items."""
     edges = np.linspace(0, 100, BINS + 1)
 
-    def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
+    def draw(axes: Axes) -> None:
         axes.stairs(100 * shown, edges, color=FIRST, linewidth=1.8, label="places in lists")
         axes.stairs(
             100 * rated, edges, color=SECOND, linewidth=1.8, linestyle="--", label=words.plural
         )
         axes.axhline(100 / BINS, color=FAINT, linestyle=":", linewidth=1.2, label="all items alike")
-        axes.set_xlabel(f"popularity percentile of the item (100 is the most {words.done})")
-        axes.set_ylabel(f"share per {100 // BINS} percentiles (%)")
+        axes.set(
+            xlabel=f"popularity percentile of the item (100 is the most {words.done})",
+            ylabel=f"share per {100 // BINS} percentiles (%)",
+        )
         axes.set_ylim(bottom=0)
         legend(axes)
 

@@ -17,7 +17,6 @@ from fusionrec.registry import Artifact
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_ITEMS = 5_000  # points; beyond, the most rated are shown
 OTHER = "other"  # categories that are too many for a colour
@@ -126,14 +125,15 @@ def _kinds(artifact: Artifact, chosen: np.ndarray) -> tuple[str, list[str], np.n
 def _plot(item_map: ItemMap, words: Terms) -> Markup:
     """Points by category, and as many titles as fit without overlap."""
 
-    def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
+    def draw(axes: Axes) -> None:
         _points(axes, item_map)
         for name, axis, kept in zip("xy", ("first", "second"), item_map.kept, strict=True):
             says = f"{axis} principal component ({percent(kept)} of the variance)"
             axes.set(**{f"{name}label": says})
         axes.margins(0.04)
         axes.grid(visible=False)
+        canvas = axes.get_figure(root=True)
+        assert canvas is not None
         canvas.draw_without_rendering()
         canvas.set_layout_engine("none")  # titles are placed for the axes' final position
         _titles(axes, item_map)

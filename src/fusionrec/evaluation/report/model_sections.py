@@ -12,7 +12,7 @@ from fusionrec.evaluation.report.terms import terms_for
 from fusionrec.registry import Artifact
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 
 def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
@@ -146,19 +146,15 @@ def _learning_plot(
         lines.append(("validation", measure["validation"], [e["validation"] for e in epochs]))
     plots = 1 if len({what for _, what, _ in lines}) == 1 else 2
 
-    def draw(canvas: Figure) -> None:
+    def draw(*subplots: Axes) -> None:
+        for axes in subplots:
+            if best is not None:
+                axes.axvline(best, color=FAINT, linestyle=":", linewidth=1.2, label="epoch kept")
         looks = ((FIRST, "o", "-"), (SECOND, "s", "--"))
-        for position, (name, what, values) in enumerate(lines):
-            if position < plots:
-                axes = canvas.add_subplot(1, plots, position + 1)
-                if best is not None:
-                    axes.axvline(
-                        best, color=FAINT, linestyle=":", linewidth=1.2, label="epoch kept"
-                    )
-            colour, mark, dash = looks[position]
+        for at, (name, what, values) in enumerate(lines):
+            axes, (colour, mark, dash) = subplots[min(at, plots - 1)], looks[at]
             axes.plot(numbers, values, color=colour, marker=mark, linestyle=dash, label=name)
-            axes.set_xlabel("epoch")
-            axes.set_ylabel(what)
+            axes.set(xlabel="epoch", ylabel=what)
             axes.locator_params(axis="x", integer=True)
             legend(axes)
 
@@ -167,4 +163,4 @@ def _learning_plot(
     better = "higher is better" if measure["rising"] else "lower is better"
     judged = str(measure["validation"])
     caption = f"By epoch. {judged[:1].upper()}{judged[1:]}: {better}."
-    return figure("learning", alt, caption, (5.6 if plots == 1 else 8.0, 3.2), draw)
+    return figure("learning", alt, caption, (5.6 if plots == 1 else 8.0, 3.2), draw, columns=plots)

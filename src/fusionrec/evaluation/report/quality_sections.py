@@ -24,7 +24,7 @@ from fusionrec.recommend.feedback_dataset import without_feedback
 from fusionrec.registry import Artifact
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
@@ -132,16 +132,14 @@ def _plot_by_k(name: str, title: str, measured: MetricsByK) -> Markup:
     """One metric of the model and of popularity over K; ``name`` is as in ``metrics.figures``."""
     ours, theirs = ([f[f"{name}@{k}"] for k in KS] for f in (measured.model, measured.popular))
 
-    def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
+    def draw(axes: Axes) -> None:
         axes.plot(KS, ours, color=FIRST, marker="o", label="model")
         axes.plot(KS, theirs, color=SECOND, marker="s", linestyle="--", label="popularity")
         axes.set_xscale("log")
         axes.set_xticks(KS, [str(k) for k in KS])
         axes.minorticks_off()
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("K")
-        axes.set_ylabel(title)
+        axes.set(xlabel="K", ylabel=title)
         legend(axes)
 
     at = KS.index(K)
@@ -187,8 +185,7 @@ def groups_section(artifact: Artifact, measured: Quality) -> Markup:
 def _plot_groups(name: str, groups: Sequence[UserGroup]) -> Markup:
     """NDCG of each group of users, with its interval."""
 
-    def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
+    def draw(axes: Axes) -> None:
         position = np.arange(len(groups))
         value = np.array([g.ndcg for g in groups])
         margin = np.nan_to_num(np.array([g.margin for g in groups]))
@@ -269,8 +266,7 @@ def _plot_strata(bands: Sequence[PopularityBand], words: Terms) -> Markup:
         ("places in lists", FIRST, "", [s.shown for s in bands]),
     )
 
-    def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
+    def draw(axes: Axes) -> None:
         position = np.arange(len(bands))
         for row, (label, colour, hatch, values) in enumerate(bars):
             at = position + 0.27 * (row - 1)

@@ -14,7 +14,7 @@ from fusionrec.evaluation.report.svg import FIRST, GREY, SECOND, figure
 from fusionrec.evaluation.report.terms import terms_for
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 _SAMPLE = 20_000  # pairs of user and item whose scores are shown
 
@@ -107,8 +107,7 @@ def _plot(samples: Mapping[str, np.ndarray], unrated: str) -> Markup:
     middle = (edges[1:] + edges[:-1]) / 2
     medians = {name: float(np.median(scores)) for name, scores in samples.items()}
 
-    def draw(canvas: Figure) -> None:
-        axes = canvas.add_subplot()
+    def draw(axes: Axes) -> None:
         for row, (name, scores) in enumerate(reversed(list(samples.items()))):
             height = np.histogram(scores, edges)[0].astype(float)
             height *= 0.85 / max(height.max(), 1)
