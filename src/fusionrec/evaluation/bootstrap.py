@@ -16,23 +16,15 @@ MAX_COUNTS = 4_000_000  # of drawn users in memory at a time
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference between a model's figure and a baseline's.
-
-    Attributes:
-        metric: its name.
-        model, baseline: names.
-        difference: model less baseline, in the metric's unit.
-        low, high: its 95% interval.
-        users: how many are resampled.
-    """
+    """The difference between a model's figure and a baseline's."""
 
     metric: str
     model: str
     baseline: str
-    difference: float
-    low: float
+    difference: float  # model less baseline, in the metric's unit
+    low: float  # of its 95% interval
     high: float
-    users: int
+    users: int  # how many are resampled
 
     @property
     def mark(self) -> str:

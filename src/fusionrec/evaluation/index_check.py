@@ -18,19 +18,12 @@ from fusionrec.workspace import Workspace
 
 @dataclass(frozen=True)
 class IndexCheck:
-    """How the index's lists differ from the exact ones.
-
-    Attributes:
-        users: how many.
-        k: length of their lists.
-        differ: how many lists differ at any position.
-        exact, index: metric -> figure over these users, of each.
-    """
+    """How the index's lists differ from the exact ones."""
 
     users: int
-    k: int
-    differ: int
-    exact: dict[str, float]
+    k: int  # length of their lists
+    differ: int  # how many lists differ at any position
+    exact: dict[str, float]  # metric -> figure over these users, of each
     index: dict[str, float]
 
     def line(self) -> str:

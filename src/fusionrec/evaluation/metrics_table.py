@@ -31,19 +31,12 @@ class RunMetrics:
 
 @dataclass(frozen=True)
 class MetricsRow:
-    """A model or a baseline in all runs: a line of the table.
+    """A model or a baseline in all runs: a line of the table."""
 
-    Attributes:
-        name: for display.
-        is_model: whether it is a model of the project, not a baseline.
-        runs: one per split, in their order.
-        seconds: fitting and scoring, of all runs.
-    """
-
-    name: str
-    is_model: bool
-    runs: Sequence[RunMetrics]
-    seconds: float
+    name: str  # for display
+    is_model: bool  # whether it is a model of the project, not a baseline
+    runs: Sequence[RunMetrics]  # one per split, in their order
+    seconds: float  # fitting and scoring, of all runs
 
     @property
     def metrics(self) -> list[str]:

@@ -30,18 +30,12 @@ if TYPE_CHECKING:
 class TrainOnSplit:
     """Trains on the split's training rows alone. It publishes into a temporary workspace, so the
     tested model is the one that would answer.
-
-    Attributes:
-        recipe: all settings.
-        seeded: whether the run's seed replaces that of the recipe.
-        show: opens a progress display for one training.
-        log: called with the progress of a rating head.
     """
 
-    recipe: AnyRecipe
-    seeded: bool = True
-    show: Show = lambda: nullcontext(lambda _: None)
-    log: Callable[[str], None] = lambda _: None
+    recipe: AnyRecipe  # all settings
+    seeded: bool = True  # whether the run's seed replaces that of the recipe
+    show: Show = lambda: nullcontext(lambda _: None)  # opens a progress display for one training
+    log: Callable[[str], None] = lambda _: None  # called with the progress of a rating head
 
     @property
     def name(self) -> str:

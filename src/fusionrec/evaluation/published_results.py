@@ -12,23 +12,14 @@ INTERPOLATED = ("ml-1m",)  # data sets whose times are partly made up in some co
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """One figure from elsewhere.
+    """One figure from elsewhere."""
 
-    Attributes:
-        protocol: the protocol it is comparable under.
-        name: of the model.
-        figures: metric -> value.
-        source: who measured it.
-        note: how its protocol differs.
-        row: the name of our baseline for the same model; empty if none.
-    """
-
-    protocol: str
-    name: str
-    figures: dict[str, float]
-    source: str
-    note: str = ""
-    row: str = ""
+    protocol: str  # under which it is comparable
+    name: str  # of the model
+    figures: dict[str, float]  # metric -> value
+    source: str  # who measured it
+    note: str = ""  # how its protocol differs
+    row: str = ""  # the name of our baseline for the same model; empty if none
 
 
 _OWN = "own earlier measurement"

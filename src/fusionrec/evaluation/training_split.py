@@ -15,19 +15,13 @@ from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, SplitRun
 
 @dataclass(frozen=True)
 class TrainingSplit:
-    """The training data of a version that a protocol will measure.
+    """The training data of a version that a protocol will measure."""
 
-    Attributes:
-        dataset: as the protocol sees it.
-        rows: int64 [n], the training rows of one split.
-        command: measures the version; without ``--data`` and ``--version``.
-        about: which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``,
-            and ``fold`` and ``share`` where it has them.
-    """
-
-    dataset: Dataset
-    rows: np.ndarray
-    command: str
+    dataset: Dataset  # as the protocol sees it
+    rows: np.ndarray  # int64 [n], the training rows of one split
+    command: str  # measures the version; without ``--data`` and ``--version``
+    # which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``, and
+    # ``fold`` and ``share`` where it has them
     about: Mapping[str, Any]
 
 

@@ -28,23 +28,17 @@ Make = Callable[[], Any]
 class ProtocolOptions:
     """A protocol's options.
 
-    Attributes:
-        seeds: of splits, trainings and random rankings; a run or a set of folds for each.
-        folds: which of the folds or windows, from 0; all by default.
-        share: of the ratings or items in the test, in (0, 1).
-        k: length of the lists, 1 or more.
-        baselines: names of baselines to run; all that fit by default.
-        validation: measure on the validation rows, to choose settings; the test is unused.
-
     Raises:
         UsageError: a value is out of its range.
     """
 
+    # of splits, trainings and random rankings; a run or a set of folds for each
     seeds: tuple[int, ...] = (0,)
-    folds: tuple[int, ...] | None = None
-    share: float | None = None
-    k: int = 10
-    baselines: tuple[str, ...] | None = None
+    folds: tuple[int, ...] | None = None  # which of the folds or windows, from 0; all by default
+    share: float | None = None  # of the ratings or items in the test, in (0, 1)
+    k: int = 10  # length of the lists, 1 or more
+    baselines: tuple[str, ...] | None = None  # names of baselines to run; all that fit by default
+    # measure on the validation rows, to choose settings; the test is unused
     validation: bool = False
 
     def __post_init__(self) -> None:

@@ -29,35 +29,23 @@ NDCG_CUT = 100  # longer lists are candidate lists, which HR judges
 
 @dataclass(frozen=True)
 class Task:
-    """One ranking of a run.
+    """One ranking of a run."""
 
-    Attributes:
-        relevant: each user's relevant items; users who have some are tested.
-        candidates: bool [items], items that are ranked.
-        rows: int [n], the training rows that a baseline is fitted on.
-        history_rows: int [n], the rows of the users' histories; None where nothing is known of
-            users but profiles.
-        now: float64 [users], time of each user's request, in seconds since 1970; None where the
-            protocol has no times.
-        exclude: each user's excluded items.
-        tie_order: int [items], the order of items with equal scores; by row where None.
-        cuts: the k of HR and NDCG; the first is the lists' length.
-        profile_only: whether users' ids are hidden.
-        lists: whether list metrics are measured, such as coverage.
-        suffix: of the metrics' names.
-    """
-
-    relevant: ItemSets
-    candidates: np.ndarray
-    rows: np.ndarray
+    relevant: ItemSets  # each user's relevant items; users who have some are tested
+    candidates: np.ndarray  # bool [items], items that are ranked
+    rows: np.ndarray  # int [n], the training rows that a baseline is fitted on
+    # int [n], the rows of the users' histories; None where nothing is known of users but profiles
     history_rows: np.ndarray | None = None
+    # float64 [users], time of each user's request, in seconds since 1970; None where the protocol
+    # has no times
     now: np.ndarray | None = None
-    exclude: ItemSets | None = None
+    exclude: ItemSets | None = None  # each user's excluded items
+    # int [items], the order of items with equal scores; by row where None
     tie_order: np.ndarray | None = None
-    cuts: tuple[int, ...] = (10,)
-    profile_only: bool = False
-    lists: bool = True
-    suffix: str = ""
+    cuts: tuple[int, ...] = (10,)  # the k of HR and NDCG; the first is the lists' length
+    profile_only: bool = False  # whether users' ids are hidden
+    lists: bool = True  # whether list metrics are measured, such as coverage
+    suffix: str = ""  # of the metrics' names
 
     @property
     def users(self) -> np.ndarray:

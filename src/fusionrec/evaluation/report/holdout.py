@@ -15,19 +15,11 @@ DIGITS = 12  # of a fingerprint in a message
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that a version was trained on, and its holdout.
+    """The rows that a version was trained on, and its holdout."""
 
-    Attributes:
-        dataset: the data set it was trained on.
-        trained: int64 [n], the rows trained on.
-        rows: int64 [m], the validation rows; empty where all rows were trained on.
-        beyond: how many rows of the data set training was not given.
-    """
-
-    dataset: Dataset
-    trained: np.ndarray
-    rows: np.ndarray
-    beyond: int
+    dataset: Dataset  # the data set it was trained on
+    trained: np.ndarray  # int64 [n], the rows trained on
+    rows: np.ndarray  # int64 [m], the validation rows; empty where all rows were trained on
 
 
 def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
@@ -55,7 +47,7 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
             f"{wanted[:DIGITS]}, those drawn again from {dataset.name} {current[:DIGITS]}",
             "make the report without --data",
         )
-    return Holdout(dataset, trained, holdout, len(dataset) - len(rows))
+    return Holdout(dataset, trained, holdout)
 
 
 def _training_rows(artifact: Artifact, dataset: Dataset) -> np.ndarray:

@@ -32,25 +32,16 @@ _LEADER = {"arrowstyle": "-", "color": FAINT, "linewidth": 0.6, "shrinkA": 0, "s
 
 @dataclass(frozen=True)
 class ItemMap:
-    """Points, their categories and their titles.
+    """Points, their categories and their titles."""
 
-    Attributes:
-        points: float64 [n, 2].
-        kept: share of the vectors' variance along each axis.
-        field: name of the category that colours; empty if there is none.
-        kinds: the categories that have a colour, the most frequent first, OTHER last if any.
-        kind: int64 [n], each point's index in ``kinds``.
-        count: int64 [n], how often each was rated.
-        titles: (row among the points, title), the best known first.
-    """
-
-    points: np.ndarray
-    kept: list[float]
-    field: str
+    points: np.ndarray  # float64 [n, 2]
+    kept: list[float]  # share of the vectors' variance along each axis
+    field: str  # name of the category that colours; empty if there is none
+    # the categories that have a colour, the most frequent first, OTHER last if any
     kinds: list[str]
-    kind: np.ndarray
-    count: np.ndarray
-    titles: list[tuple[int, str]]
+    kind: np.ndarray  # int64 [n], each point's index in ``kinds``
+    count: np.ndarray  # int64 [n], how often each was rated
+    titles: list[tuple[int, str]]  # (row among the points, title), the best known first
 
 
 def item_map_section(artifact: Artifact) -> Markup:

@@ -85,26 +85,19 @@ class PopularityBand:
 
 @dataclass(frozen=True)
 class Quality:
-    """All figures on the holdout.
+    """All figures on the holdout."""
 
-    Attributes:
-        rows: how many are measured.
-        by_score: error of ratings predicted by scores; None where the version only ranks.
-        by_head: error of the rating head, which was fitted on the holdout too and reads it; None
-            where there is no head.
-        any: every rating is relevant.
-        liked: only high ratings are; of events, none.
-        groups: of each user attribute with few values, in the order of the field's choices.
-        strata: from the most rated items to the least.
-    """
-
-    rows: int
+    rows: int  # how many are measured
+    # error of ratings predicted by scores; None where the version only ranks
     by_score: RatingError | None
+    # error of the rating head, which was fitted on the holdout too and reads it; None where there
+    # is no head
     by_head: RatingError | None
-    any: MetricsByK
-    liked: MetricsByK
+    any: MetricsByK  # every rating is relevant
+    liked: MetricsByK  # only high ratings are; of events, none
+    # of each user attribute with few values, in the order of the field's choices
     groups: list[tuple[Field, list[UserGroup]]]
-    strata: list[PopularityBand]
+    strata: list[PopularityBand]  # from the most rated items to the least
 
 
 def measure(scorer: Scorer, holdout: Holdout) -> Quality:
