@@ -16,8 +16,6 @@ import argparse
 import gc
 import json
 import math
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,24 +30,16 @@ from fusionrec.ledger.users import revision
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.workspace import Workspace
+from shared import take_turns
 
 K = 11  # as the service asks for ten, to know whether there are more
 
 
 def taken(call: Callable[[], object], runs: int, pause: float = 0.0) -> dict[str, float]:
     """Milliseconds of a call, after one that is not counted, with seconds of rest between two."""
-    call()
-    clock, processor = [], []
-    for _ in range(runs):
-        time.sleep(pause)
-        began, spent = time.perf_counter(), time.process_time()
-        call()
-        clock.append(1000 * (time.perf_counter() - began))
-        processor.append(1000 * (time.process_time() - spent))
-    return {
-        "ms": round(statistics.median(clock), 3),
-        "processor_ms": round(statistics.median(processor), 3),
-    }
+    spans = take_turns({"call": lambda _: call()}, runs, warm=1, pause=pause)["call"]
+    clock, processor = (1000 * np.median(spans, axis=0)).round(3).tolist()
+    return {"ms": clock, "processor_ms": processor}
 
 
 def searches(recommender: Recommender, runs: int) -> dict[str, Any]:

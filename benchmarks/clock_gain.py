@@ -11,17 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
-from pathlib import Path
 
-from fusionrec.data.catalog import load
 from fusionrec.evaluation.bootstrap import compare
 from fusionrec.evaluation.metrics_table import MetricsRow
-from fusionrec.evaluation.model_source import TrainOnSplit
-from fusionrec.evaluation.protocols import ProtocolOptions, named
-from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SEQUENCE
-from fusionrec.workspace import Workspace
+from shared import load_data, next_item, settings
 
 VARIANTS = {
     "neither": {},
@@ -42,19 +36,12 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--validation", action="store_true", help="ask for the validation items")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        dataset = load(arguments.data, Workspace(Path(home)).data)
-    common = dict(text.split("=", 1) for text in arguments.set)
-    options = ProtocolOptions(
-        seeds=tuple(arguments.seeds), validation=arguments.validation, baselines=("popular",)
-    )
+    dataset = load_data(arguments.data)
+    asked = {"seeds": tuple(arguments.seeds), "validation": arguments.validation}
     first: MetricsRow | None = None
     for name in arguments.only:
-        recipe = SEQUENCE[arguments.preset].change({**common, **VARIANTS[name]})
-        result = evaluate(
-            dataset, named("next-item"), options, TrainOnSplit(recipe), through_index=0
-        )
-        row = result.row(recipe.name)
+        recipe = SEQUENCE[arguments.preset].change(settings(arguments.set) | VARIANTS[name])
+        row = next_item(dataset, recipe, baselines=("popular",), **asked).row(recipe.name)
         found: dict[str, object] = {"variant": name, "seconds": round(row.seconds)}
         for metric in METRICS:
             found[metric] = round(row.figure(metric), 4)

@@ -11,21 +11,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import EVENTS
-from fusionrec.evaluation.model_source import TrainOnSplit
-from fusionrec.evaluation.protocols import ProtocolOptions, named
-from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import FUSION, Recipe
-from fusionrec.workspace import Workspace
+from shared import load_data, next_item, settings
 
 ALONE = {f"training.{term}": "0" for term in ("squared", "ranking", "exposure", "choice")}
 VARIANTS: dict[str, dict[str, str]] = {
@@ -50,10 +44,8 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], help="settings of all, as name=value")
     parser.add_argument("--test", action="store_true", help="ask for the test")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        dataset = as_events(load(arguments.data, Workspace(Path(home)).data))
-    common = dict(text.split("=", 1) for text in arguments.set)
-    common |= {"training.threads": str(arguments.threads)}
+    dataset = as_events(load_data(arguments.data))
+    common = settings(arguments.set) | {"training.threads": str(arguments.threads)}
     for name in arguments.only or VARIANTS:
         if name in FUSION:
             recipe = FUSION[name].change(common)
@@ -72,8 +64,8 @@ def as_events(dataset: Dataset) -> Dataset:
 
 def run(dataset: Dataset, recipe: Recipe, *, test: bool) -> dict[str, Any]:
     """Trains one variant and asks for the next items, beside the baselines where it is the test."""
-    asked = ProtocolOptions(validation=not test, baselines=None if test else ("popular",))
-    result = evaluate(dataset, named("next-item"), asked, TrainOnSplit(recipe), through_index=0)
+    baselines = None if test else ("popular",)
+    result = next_item(dataset, recipe, validation=not test, baselines=baselines)
     metrics = ("hr@10", "ndcg@10", "coverage@10")
     found: dict[str, Any] = {
         row.name: {metric: round(row.figure(metric), 4) for metric in metrics}

@@ -15,8 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from fusionrec.data.schema import Field, Schema
 from fusionrec.index import ExactIndex, MilvusIndex, collection_name
 from fusionrec.index.exact import rank_exactly
 from fusionrec.index.filters import expression
+from shared import take_turns, unit_vectors
 
 K, D = 10, 64
 
@@ -53,29 +53,17 @@ def catalog(n: int, categories: int = 18, seed: int = 0) -> tuple[Schema, Table,
     drawn = random.choice(categories, size=(n, 4), p=share / share.sum())
     held = [tuple(names[c] for c in sorted(set(row[: 1 + i % 4]))) for i, row in enumerate(drawn)]
     years = random.integers(1920, 2001, n).astype(float).tolist()
-    vectors = random.normal(size=(n, D)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return schema, Table([str(i) for i in range(n)], {"kinds": held, "year": years}), vectors
+    table = Table([str(i) for i in range(n)], {"kinds": held, "year": years})
+    return schema, table, unit_vectors(random, n, D)
 
 
-def take_turns(ways: dict[str, Callable[[int], object]], runs: int) -> dict[str, list[float]]:
-    """Milliseconds of each way's runs, the ways in turn, so that all meet the same weather."""
-    spans: dict[str, list[float]] = {name: [] for name in ways}
-    for run in range(runs + 3):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way(run)
-            if run >= 3:
-                spans[name].append(1e3 * (time.perf_counter() - began))
-    return spans
-
-
-def figures(spans: dict[str, list[float]]) -> dict[str, dict[str, float]]:
-    """p50 and p95 of each way."""
-    cuts = ((50, "p50"), (95, "p95"))
+def figures(spans: dict[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """p50 and p95 of each way, in milliseconds."""
     return {
-        name: {label: round(float(np.percentile(ms, cut)), 2) for cut, label in cuts}
-        for name, ms in spans.items()
+        name: {
+            f"p{cut}": round(float(np.percentile(1e3 * taken[:, 0], cut)), 2) for cut in (50, 95)
+        }
+        for name, taken in spans.items()
     }
 
 
@@ -97,12 +85,16 @@ def measure(
 
     def by_condition(run: int) -> np.ndarray:
         text = expression([], left_out[run], index._layout)
-        rows, _ = index.store.search(index.name, queries[run], K + 16, text, index.kind, len(index))
+        [(rows, _)] = index.store.search(
+            index.name, [queries[run]], K + 16, text, index.kind, len(index)
+        )
         return rank_exactly(queries[run], vectors, np.unique(rows), K).rows
 
     def by_over_fetching(run: int) -> np.ndarray:
         limit = min(K + 16 + len(left_out[run]), n)
-        rows, _ = index.store.search(index.name, queries[run], limit, "", index.kind, len(index))
+        [(rows, _)] = index.store.search(
+            index.name, [queries[run]], limit, "", index.kind, len(index)
+        )
         kept = np.setdiff1d(rows, left_out[run])
         return rank_exactly(queries[run], vectors, kept, K).rows
 
@@ -116,7 +108,7 @@ def measure(
     }
     if index.kind == "FLAT" and min(recall.values()) < 1:
         raise SystemExit(f"not the exact answer: {recall}")
-    timed = figures(take_turns(dict(ways), runs))
+    timed = figures(take_turns(ways, runs, warm=3))
     for name, share in recall.items():
         timed[name]["recall"] = round(float(share), 3)
     about = {"place": "server" if "://" in index.place else "Lite", "index": index.kind}

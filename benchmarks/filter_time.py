@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
-from exclude_time import K, catalog, figures, take_turns
+from exclude_time import K, catalog, figures
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Schema
 from fusionrec.index import AllOf, AnyOf, Condition, ExactIndex, MilvusIndex, NoneOf, layout
+from shared import take_turns
 
 CONDITIONS: dict[str, Condition] = {
     "any of 1": AnyOf("kinds", ("category 2",)),
@@ -67,7 +68,7 @@ def measure(
             if not np.array_equal(index.search(queries[0], K, where).rows, right.rows):
                 raise SystemExit(f"{name}, {stored}: not the exact answer")
         ways = {stored: way(index, where) for stored, index in held.items()}
-        found[name] = figures(take_turns(ways, runs))
+        found[name] = figures(take_turns(ways, runs, warm=3))
     return found
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from fusionrec.features.history import History
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
+from shared import take_turns
 
 RUNS = 40
 
@@ -28,12 +28,11 @@ RUNS = 40
 def main() -> None:
     """Reads the arguments and times histories of several lengths."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", default=None)
+    parser.add_argument("--home", type=Path)
     parser.add_argument("--version", default=None)
     parser.add_argument("--lengths", type=int, nargs="+", default=[1, 20, 50, 200])
     arguments = parser.parse_args()
-    home = Path(arguments.home) if arguments.home else None
-    artifact = load(Workspace.find(home), arguments.version)
+    artifact = load(Workspace.find(arguments.home), arguments.version)
     for users in (1, 64):
         for length in arguments.lengths:
             print(json.dumps(measure(artifact, users, length)), flush=True)
@@ -51,17 +50,21 @@ def measure(artifact: Artifact, users: int, length: int) -> dict[str, float]:
         for _ in range(users)
     ]
     nobody: list[str | None] = [None] * users
-    tower, reference = _alternating(
-        lambda: artifact.vectors_of(nobody, {}, histories), products(artifact, users, length)
-    )
+    alone = products(artifact, users, length)
+    ways: dict[str, Callable[[int], object]] = {
+        "tower": lambda _: artifact.vectors_of(nobody, {}, histories),
+        "products": lambda _: alone(),
+    }
+    taken = {name: 1e3 * spans / users for name, spans in take_turns(ways, RUNS).items()}
+    tower, reference = (float(np.median(spans[:, 0])) for spans in taken.values())
     return {
         "users": users,
         "length": length,
-        "ms a user": round(1e3 * tower[0] / users, 3),
-        "products alone": round(1e3 * reference[0] / users, 3),
-        "ratio": round(tower[0] / reference[0], 1),
-        "processor": round(1e3 * tower[1] / users, 3),
-        "products, processor": round(1e3 * reference[1] / users, 3),
+        "ms a user": round(tower, 3),
+        "products alone": round(reference, 3),
+        "ratio": round(tower / reference, 1),
+        "processor": round(float(taken["tower"][:, 1].min()), 3),
+        "products, processor": round(float(taken["products"][:, 1].min()), 3),
     }
 
 
@@ -83,19 +86,6 @@ def products(artifact: Artifact, users: int, length: int) -> Callable[[], None]:
                 (tokens @ out) @ back
 
     return once
-
-
-def _alternating(*works: Callable[[], object]) -> list[tuple[float, float]]:
-    """Median seconds of each work and the processor's least, the works in turn."""
-    taken: list[list[tuple[float, float]]] = [[] for _ in works]
-    for _ in range(RUNS):
-        for place, work in enumerate(works):
-            began = time.perf_counter(), time.process_time()
-            work()
-            ended = time.perf_counter(), time.process_time()
-            taken[place].append((ended[0] - began[0], ended[1] - began[1]))
-    columns = (np.array(times).T for times in taken)
-    return [(float(np.median(whole)), float(own.min())) for whole, own in columns]
 
 
 if __name__ == "__main__":

@@ -11,13 +11,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-RUNS = 15
+from shared import take_turns
+
+RUNS = 13
 
 
 def main() -> None:
@@ -44,10 +45,14 @@ def measure(set_up: bool) -> dict[str, float]:
     if set_up:
         prepare_process(1)
     paddle.base.core.set_num_threads(1)
-    return {name: _median(work) for name, work in works(paddle, set_up).items()}
+    found = {}
+    for name, work in works(paddle, set_up).items():  # one after the other, each by itself
+        seconds = take_turns({name: work}, RUNS, warm=2)[name][:, 0]
+        found[name] = round(1e3 * float(np.median(seconds)), 2)
+    return found
 
 
-def works(paddle: Any, set_up: bool) -> dict[str, Callable[[], object]]:
+def works(paddle: Any, set_up: bool) -> dict[str, Callable[[int], object]]:
     """Each work in the one way or the other."""
     from fusionrec.models.sequence import Dropout
 
@@ -57,27 +62,18 @@ def works(paddle: Any, set_up: bool) -> dict[str, Callable[[], object]]:
     bias = paddle.randn([1, 4, 200, 200])
     parts = paddle.randn([40, 200, 6, 32])
     drop = Dropout(0.2)
-    added: Callable[[], object] = lambda: heads + bias  # noqa: E731
-    dropped: Callable[[], object] = lambda: paddle.nn.functional.dropout(wide, 0.2)  # noqa: E731
+    added: Callable[[int], object] = lambda _: heads + bias  # noqa: E731
+    dropped: Callable[[int], object] = lambda _: paddle.nn.functional.dropout(wide, 0.2)  # noqa: E731
     if set_up:
-        added = lambda: heads.reshape([40, -1]) + bias.reshape([-1])  # noqa: E731
-        dropped = lambda: drop(wide)  # noqa: E731
+        added = lambda _: heads.reshape([40, -1]) + bias.reshape([-1])  # noqa: E731
+        dropped = lambda _: drop(wide)  # noqa: E731
     return {
-        "ReLU of 16 MB": lambda: relu(wide),
-        "GELU of 16 MB": lambda: gelu(wide, approximate=True),
+        "ReLU of 16 MB": lambda _: relu(wide),
+        "GELU of 16 MB": lambda _: gelu(wide, approximate=True),
         "biases of attention, 40 x 4 x 200 x 200": added,
         "dropout of 4 million values": dropped,
-        "heads apart, 40 x 200 x 192": lambda: parts.transpose([0, 2, 1, 3]) + 0.0,
+        "heads apart, 40 x 200 x 192": lambda _: parts.transpose([0, 2, 1, 3]) + 0.0,
     }
-
-
-def _median(work: Callable[[], object]) -> float:
-    taken = []
-    for _ in range(RUNS):
-        began = time.perf_counter()
-        work()
-        taken.append(time.perf_counter() - began)
-    return round(1e3 * float(np.median(taken[2:])), 2)
 
 
 if __name__ == "__main__":

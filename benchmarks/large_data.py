@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import time
 from pathlib import Path
 
 import numpy as np
+
+from shared import peak_mib
 
 USERS, ITEMS, ROWS = 140_000, 27_000, 20_000_000  # of ROWS; fewer rows have fewer of both
 CHUNK = 1_000_000
@@ -87,8 +88,7 @@ def step(arguments: argparse.Namespace) -> dict[str, float]:
         found = train(folder, arguments.steps, arguments.threads)
     else:
         found = read(folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    return {**found, "peak_gib": round(peak, 2)}
+    return {**found, "peak_gib": round(peak_mib() / 1024, 2)}
 
 
 def read(folder: Path) -> dict[str, float]:

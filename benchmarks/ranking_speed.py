@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import time
 
 import numpy as np
@@ -23,6 +22,7 @@ from fusionrec.metrics import (
     figures,
     popularity_strata,
 )
+from shared import peak_mib
 
 KS = (10, 50, 200)
 
@@ -37,8 +37,7 @@ def main() -> None:
     parser.add_argument("--seen", type=int, default=163, help="excluded items of each user")
     sizes = parser.parse_args()
     found = {name: round(seconds, 2) for name, seconds in measure(sizes).items()}
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(json.dumps({**vars(sizes), **found, "peak MiB": peak}))
+    print(json.dumps({**vars(sizes), **found, "peak MiB": int(peak_mib())}))
 
 
 def measure(sizes: argparse.Namespace) -> dict[str, float]:

@@ -10,23 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
-import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fusionrec import metrics
-from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
 from fusionrec.features.vocabulary import UNKNOWN
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, predict
-from fusionrec.workspace import Workspace
+from shared import load_data, peak_mib, settings
 
 
 def main() -> None:
@@ -37,12 +33,11 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--set", nargs="*", default=[], help="settings, as name=value")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        dataset = load(arguments.data, Workspace(Path(home)).data)
+    dataset = load_data(arguments.data)
     runs = []
     for seed in arguments.seeds:
-        changes = dict(text.split("=", 1) for text in arguments.set)
-        recipe = FUSION[arguments.preset].change({"training.seed": str(seed), **changes})
+        changes = {"training.seed": str(seed)} | settings(arguments.set)
+        recipe = FUSION[arguments.preset].change(changes)
         runs.append(run(dataset, recipe, seed))
         print(json.dumps(runs[-1]), flush=True)
     means = {
@@ -75,7 +70,7 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
         "epochs": len(trained.state.epochs),
         "seconds": round(seconds, 1),
         "ratings/s": trained.state.rate,
-        "peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak MiB": peak_mib(),
     }
 
 

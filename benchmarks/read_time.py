@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from fusionrec.data.movielens.readers import read
+from shared import take_turns
 
 
 def main() -> None:
@@ -42,18 +42,13 @@ def measure(archive: Path, place: Path, rounds: int) -> dict[str, float]:
     frame.to_csv(place / "ratings.csv", index=False)
     frame.to_csv(place / "ratings.zip", index=False)
     folder = next(path for path in place.iterdir() if path.is_dir())
-    ways: dict[str, Callable[[], object]] = {
-        "pandas, plain CSV": lambda: pd.read_csv(place / "ratings.csv"),
-        "pandas, zipped CSV": lambda: pd.read_csv(place / "ratings.zip"),
-        "fusionrec, folder": lambda: read(folder),
-        "fusionrec, zip": lambda: read(archive),
+    ways: dict[str, Callable[[int], object]] = {
+        "pandas, plain CSV": lambda _: pd.read_csv(place / "ratings.csv"),
+        "pandas, zipped CSV": lambda _: pd.read_csv(place / "ratings.zip"),
+        "fusionrec, folder": lambda _: read(folder),
+        "fusionrec, zip": lambda _: read(archive),
     }
-    best = dict.fromkeys(ways, float("inf"))
-    for _ in range(rounds):
-        for name, way in ways.items():
-            began = time.perf_counter()
-            way()
-            best[name] = min(best[name], time.perf_counter() - began)
+    best = {name: float(taken[:, 0].min()) for name, taken in take_turns(ways, rounds).items()}
     ratios = {
         "folder / plain CSV": best["fusionrec, folder"] / best["pandas, plain CSV"],
         "zip / zipped CSV": best["fusionrec, zip"] / best["pandas, zipped CSV"],

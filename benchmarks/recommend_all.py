@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -32,6 +30,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
+from shared import take_turns
 
 
 def main() -> None:
@@ -69,19 +68,13 @@ def answer(everyone: BatchRecommender) -> int:
 
 def measure(way: Callable[[], object], runs: int, users: int) -> dict[str, float]:
     """Medians of a way's time by the clock and by the processor, and users a second."""
-    way()
-    clock, processor = [], []
-    for _ in range(runs):
-        began, used = time.perf_counter(), time.process_time()
-        way()
-        clock.append(time.perf_counter() - began)
-        processor.append(time.process_time() - used)
-    seconds = statistics.median(clock)
+    taken = take_turns({"way": lambda _: way()}, runs, warm=1)["way"]
+    seconds, processor = np.median(taken, axis=0).tolist()
     return {
         "users/s": round(users / seconds),
-        "best users/s": round(users / min(clock)),
+        "best users/s": round(users / float(taken[:, 0].min())),
         "seconds": round(seconds, 3),
-        "processor seconds": round(statistics.median(processor), 3),
+        "processor seconds": round(processor, 3),
     }
 
 

@@ -52,11 +52,11 @@ SETTINGS = [
 def main() -> None:
     """Reads the arguments and prints a line per setting."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--home", default=None)
+    parser.add_argument("--home", type=Path)
     parser.add_argument("--version", default=None)
     parser.add_argument("--data", default="ml-1m")
     arguments = parser.parse_args()
-    home = Workspace.find(Path(arguments.home) if arguments.home else None)
+    home = Workspace.find(arguments.home)
     dataset, artifact = load_data(arguments.data, home.data), load(home, arguments.version)
     split = leave_last_out(dataset)
     TrainedVersion(artifact).check(dataset, split)

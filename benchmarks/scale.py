@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import GENRES, MOVIELENS
 from fusionrec.index import AnyOf, Between, Condition, ExactIndex, MilvusIndex
 from fusionrec.index.benchmark import K, measure_search
+from shared import peak_mib
 
 INTRINSIC = 32
 NOISE = 0.1  # of each coordinate, where the signal's is 1
@@ -46,7 +46,7 @@ def main() -> None:
     items, vectors = catalog(given.items), made(given.items, given.dim, seed=1)
     queries = made(given.queries, given.dim, seed=2)
     exact = ExactIndex(MOVIELENS, items, vectors)
-    print(f"client before loading: {peak_mb()} MB", flush=True)
+    print(f"client before loading: {peak_mib():.0f} MB", flush=True)
     for number, kind in enumerate(given.kind):
         began = time.perf_counter()
         name = f"fusionrec_vscale{number}"
@@ -62,7 +62,7 @@ def main() -> None:
         )
         with built as index:
             found: dict[str, Any] = {"kind": kind, "items": given.items, "dim": given.dim}
-            found |= {"built_s": round(time.perf_counter() - began), "client_mb": peak_mb()}
+            found |= {"built_s": round(time.perf_counter() - began), "client_mb": round(peak_mib())}
             found |= {"server_mb": server_mb(given.server)}
             found |= figures(index, exact, queries)
             print(json.dumps(found, indent=2), flush=True)
@@ -132,11 +132,6 @@ def times(spans: list[float]) -> dict[str, float]:
     """The median and the 99th percentile, in milliseconds."""
     p50, p99 = np.percentile(spans, [50, 99])
     return {"p50_ms": round(float(p50), 2), "p99_ms": round(float(p99), 2)}
-
-
-def peak_mb() -> int:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def server_mb(pid: int | None) -> int | None:

@@ -10,19 +10,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from fusionrec.data.catalog import load
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
-from fusionrec.evaluation.model_source import TrainOnSplit
-from fusionrec.evaluation.protocols import ProtocolOptions, named
-from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import SequenceRecipe
-from fusionrec.workspace import Workspace
+from shared import load_data, next_item, settings
 
 VARIANTS: dict[str, dict[str, str]] = {
     "base": {},
@@ -62,10 +56,8 @@ def main() -> None:
         help="settings of all, as name=value",
     )  # fmt: skip
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        dataset = load(arguments.data, Workspace(Path(home)).data)
-    common = dict(text.split("=", 1) for text in arguments.set)
-    common |= {
+    dataset = load_data(arguments.data)
+    common = settings(arguments.set) | {
         "training.epochs": str(arguments.epochs),
         "training.threads": str(arguments.threads),
         "training.validation": "0.0",  # the last pass counts, so that all have the same
@@ -77,8 +69,7 @@ def main() -> None:
 
 def run(dataset: Dataset, recipe: SequenceRecipe) -> dict[str, Any]:
     """Trains one variant and asks for the validation items."""
-    asked = ProtocolOptions(validation=True, baselines=("popular",))
-    result = evaluate(dataset, named("next-item"), asked, TrainOnSplit(recipe), through_index=0)
+    result = next_item(dataset, recipe, validation=True, baselines=("popular",))
     row = result.row(recipe.name)
     figures = {metric: round(row.figure(metric), 4) for metric in ("hr@10", "ndcg@10")}
     return {**figures, "seconds": round(row.seconds)}

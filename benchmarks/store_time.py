@@ -34,6 +34,7 @@ from fusionrec.index import AnyOf, Between, Condition, MilvusIndex, Place
 from fusionrec.index.filters import expression
 from fusionrec.index.layout import ROW, VECTOR, layout_of
 from fusionrec.index.milvus_client import connect
+from shared import unit_vectors
 
 CASES: dict[str, tuple[list[Condition], int]] = {
     "no filter": ([], 0),
@@ -85,9 +86,7 @@ def made(n: int, d: int) -> tuple[Table, np.ndarray]:
         "genres": [tuple(random.choice(genres, random.integers(1, 4), False)) for _ in range(n)],
         "year": random.integers(1930, 2001, n).astype(float).tolist(),
     }
-    vectors = random.normal(size=(n, d)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return Table([str(i) for i in range(n)], columns), vectors
+    return Table([str(i) for i in range(n)], columns), unit_vectors(random, n, d)
 
 
 def compared(
@@ -132,12 +131,8 @@ def compared(
                 times[call].append(1000 * (time.perf_counter() - start))
         assert index.kind != "FLAT" or set(answers[0]) == set(answers[1])
     medians = {call: statistics.median(spans) for call, spans in times.items()}
-    ratio = medians[own] / medians[bare]
-    return {
-        "bare": round(medians[bare], 3),
-        "own": round(medians[own], 3),
-        "ratio": round(ratio, 3),
-    }
+    found = {"bare": medians[bare], "own": medians[own], "ratio": medians[own] / medians[bare]}
+    return {name: round(value, 3) for name, value in found.items()}
 
 
 if __name__ == "__main__":

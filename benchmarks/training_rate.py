@@ -12,14 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from shared import load_data, settings
 
 if TYPE_CHECKING:  # Paddle reads the number of threads when it is imported
     from fusionrec.data.dataset import Dataset
@@ -47,16 +47,12 @@ def main() -> None:
 
 def measure(arguments: argparse.Namespace) -> None:
     """Prints one JSON line for each loop, and one with the ratios."""
-    from fusionrec.data.catalog import load
     from fusionrec.data.splits import random_split
     from fusionrec.models.presets import FUSION
-    from fusionrec.workspace import Workspace
 
-    with tempfile.TemporaryDirectory() as home:
-        dataset = load(arguments.data, Workspace(Path(home)).data)
-    changes = dict(text.split("=", 1) for text in arguments.set)
+    dataset = load_data(arguments.data)
     fixed = {"training.threads": str(arguments.threads), "training.validation": "0"}
-    recipe = FUSION["quick"].change({**fixed, **changes})
+    recipe = FUSION["quick"].change(fixed | settings(arguments.set))
     split = random_split(dataset, 0.1, 0)
     blocks = run(dataset, split, recipe, block_steps, arguments.target)
     print(json.dumps({"loop": "blocks", **vars(blocks)}), flush=True)
@@ -64,8 +60,8 @@ def measure(arguments: argparse.Namespace) -> None:
     for rate in arguments.plain_learning_rates:
         slow = {"training.learning_rate": str(rate), "training.batch": "1024"}
         alone = {"training.weight_decay": "0", "training.ranking": "0", "training.exposure": "0"}
-        settings = recipe.change({**slow, **alone})
-        plain.append(run(dataset, split, settings, plain_steps, arguments.target))
+        plain_recipe = recipe.change({**slow, **alone})
+        plain.append(run(dataset, split, plain_recipe, plain_steps, arguments.target))
         print(json.dumps({"loop": "plain", "learning rate": rate, **vars(plain[-1])}), flush=True)
     best = min(plain, key=lambda result: result.seconds_to_target)
     ratios = {

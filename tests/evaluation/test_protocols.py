@@ -18,11 +18,12 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import UsageError
-from fusionrec.evaluation import PROTOCOLS, bootstrap, model_source
+from fusionrec.evaluation import PROTOCOLS, bootstrap
+from fusionrec.evaluation.baselines import Bias
 from fusionrec.evaluation.bootstrap import compare
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
-from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
-from fusionrec.evaluation.protocols import ALL, ProtocolOptions, SplitRun, named
+from fusionrec.evaluation.model_source import ModelRanker, TrainedVersion, TrainOnSplit
+from fusionrec.evaluation.protocols import ALL, ProtocolOptions, SplitRun, Task, named
 from fusionrec.evaluation.protocols.common import group_fields
 from fusionrec.evaluation.published_results import PUBLISHED
 from fusionrec.evaluation.result import Result
@@ -36,47 +37,48 @@ from fusionrec.workspace import Workspace
 
 SAMPLE = synthetic(seed=1, users=120, items=60, interactions=3000)
 ONE_FOLD = {"new-user": (0,), "global-time": (0,)}
+FRESH = TrainOnSplit(recipe(epochs=1))
 
 
-def asked(protocol: str, **given: Any) -> ProtocolOptions:
-    return ProtocolOptions(folds=ONE_FOLD.get(protocol), **given)
-
-
-def fresh(**training: Any) -> TrainOnSplit:
-    return TrainOnSplit(recipe(epochs=1, **training))
+def asked(protocol: str, data: Dataset = SAMPLE, model: Any = None, **given: Any) -> Result:
+    """The result of one fold; nobody is asked through the index unless ``through_index`` says."""
+    through = given.pop("through_index", 0)
+    options = ProtocolOptions(**({"folds": ONE_FOLD.get(protocol)} | given))
+    return evaluate(data, named(protocol), options, model, through_index=through)
 
 
 @cache
 def measured(protocol: str) -> Result:
     """The sample under a protocol, everybody asked through the index."""
-    return evaluate(SAMPLE, named(protocol), asked(protocol), fresh(), through_index=None)
+    return asked(protocol, model=FRESH, through_index=None)
 
 
-@pytest.fixture(scope="module")
-def trained_on_all(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
-    return train(SAMPLE, recipe(epochs=1), Workspace(tmp_path_factory.mktemp("all")))
+def first_task(protocol: str, **given: Any) -> tuple[SplitRun, Task]:
+    """The first run and its first ranking."""
+    made, options = named(protocol), ProtocolOptions(**given)
+    run = made.runs(SAMPLE, options)[0]
+    return run, made.tasks(SAMPLE, run, options)[0]
 
 
 def figures(result: Result) -> dict[str, dict[str, float]]:
     return {row.name: {m: row.figure(m) for m in row.metrics} for row in result.rows}
 
 
-def test_the_names_are_those_of_the_protocols() -> None:
+def test_the_names_are_those_of_the_protocols():
     assert tuple(ALL) == PROTOCOLS
-    assert {anchor.protocol for anchor in PUBLISHED} <= set(ALL)
-    for anchor in PUBLISHED:
-        assert anchor.row in ("", *named(anchor.protocol).baseline_names)
-        assert anchor.source
+    for published in PUBLISHED:
+        assert published.row in ("", *named(published.protocol).baseline_names)
+        assert published.source
+    with pytest.raises(UsageError, match=r"no protocol 'next'; there are rating, next-item"):
+        named("next")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> None:
+def test_each_protocol_puts_the_model_beside_its_baselines(protocol):
     result = measured(protocol)
-    beside = [
-        b for b in named(protocol).baseline_names if b != "taken-before"
-    ]  # nobody takes again here
+    beside = [b for b in named(protocol).baseline_names if b != "taken-before"]  # nobody does here
     assert [row.name for row in result.rows] == ["fusion", *beside]
-    assert [row.is_model for row in result.rows] == [True] + [False] * (len(result.rows) - 1)
+    assert [row.is_model for row in result.rows] == [True] + [False] * len(beside)
     found = figures(result)
     assert all(np.isfinite(v) for line in found.values() for v in line.values())
     metrics = [m.format(k=10) for m in named(protocol).metrics]
@@ -90,9 +92,8 @@ def test_each_protocol_puts_the_model_beside_its_baselines(protocol: str) -> Non
 
 
 @pytest.mark.parametrize("protocol", [p for p in PROTOCOLS if p != "rating"])
-def test_the_index_and_the_exact_answer_agree(protocol: str) -> None:
+def test_the_index_and_the_exact_answer_agree(protocol):
     searched = measured(protocol).index_check
-    assert searched is not None
     assert searched.differ == 0
     assert searched.index == searched.exact
     model = measured(protocol).row("fusion")
@@ -100,216 +101,175 @@ def test_the_index_and_the_exact_answer_agree(protocol: str) -> None:
         assert searched.exact["ndcg@10"] == pytest.approx(model.figure("ndcg@10"), abs=1e-12)
 
 
-def test_rating_is_what_a_plain_computation_says() -> None:
-    from fusionrec.evaluation.baselines import Bias
-
+def test_rating_is_what_a_plain_computation_says():
     shown = named("rating").prepare(SAMPLE)
     split = random_split(shown, 0.1, 0)
-    predicted = (
-        Bias().fit(shown, split.train).predict(shown.user[split.test], shown.item[split.test])
-    )
+    fitted, test = Bias().fit(shown, split.train), split.test
+    predicted = fitted.predict(shown.user[test], shown.item[test])
     bias = measured("rating").row("bias")
-    assert bias.figure("rmse") == pytest.approx(rmse(predicted, shown.rating[split.test]))
-    assert bias.figure("mae") == pytest.approx(mae(predicted, shown.rating[split.test]))
+    assert bias.figure("rmse") == pytest.approx(rmse(predicted, shown.rating[test]))
+    assert bias.figure("mae") == pytest.approx(mae(predicted, shown.rating[test]))
 
 
-def test_rating_reads_neither_times_nor_the_order_of_rows() -> None:
-    assert SAMPLE.time is not None
+def test_rating_reads_neither_times_nor_the_order_of_rows():
     rng = np.random.default_rng(0)
     order = rng.permutation(len(SAMPLE))
-    other = replace(
-        SAMPLE,
-        user=SAMPLE.user[order],
-        item=SAMPLE.item[order],
-        rating=SAMPLE.rating[order],
-        time=rng.permutation(SAMPLE.time),
-    )
+    columns = {name: getattr(SAMPLE, name)[order] for name in ("user", "item", "rating")}
+    other = replace(SAMPLE, time=rng.permutation(SAMPLE.time), **columns)
     assert named("rating").prepare(SAMPLE).time is None
-    again = evaluate(other, named("rating"), ProtocolOptions(), fresh(), through_index=0)
-    assert figures(again) == figures(measured("rating"))
+    assert figures(asked("rating", other, FRESH)) == figures(measured("rating"))
 
 
-def test_new_user_reads_nothing_of_the_users_it_tests() -> None:
+def test_new_user_reads_nothing_of_the_users_it_tests(monkeypatch):
     """Who they are and how they rate is changed: what they are shown stays the same."""
-    split = named("new-user").runs(SAMPLE, asked("new-user"))[0].split
-    hidden = split.test
-    user, item, rating = SAMPLE.user.copy(), SAMPLE.item.copy(), SAMPLE.rating.copy()
-    rng = np.random.default_rng(0)
+    hidden = named("new-user").runs(SAMPLE, ProtocolOptions(folds=(0,)))[0].split.test
+    item, rating = SAMPLE.item.copy(), SAMPLE.rating.copy()
     item[hidden] = item[hidden[::-1]]
-    _, kept = np.unique(user.astype(np.int64) * 100 + item, return_index=True)
-    rating[hidden] = rng.permutation(rating[hidden])
-    ids = [f"else-{n}" if n in set(user[hidden].tolist()) else i
-           for n, i in enumerate(SAMPLE.users.ids)]  # fmt: skip
+    rating[hidden] = np.random.default_rng(0).permutation(rating[hidden])
+    _, kept = np.unique(SAMPLE.user.astype(np.int64) * 100 + item, return_index=True)
+    kept = np.sort(kept)
+    tested = set(SAMPLE.user[hidden].tolist())
+    ids = [f"else-{n}" if n in tested else i for n, i in enumerate(SAMPLE.users.ids)]
     other = replace(
         SAMPLE,
         users=replace(SAMPLE.users, ids=ids),
-        user=user[kept := np.sort(kept)],
+        user=SAMPLE.user[kept],
         item=item[kept],
         rating=rating[kept],
         time=SAMPLE.time[kept],
     )
-    lists = []
-    for dataset in (SAMPLE, other):
-        seen: list[np.ndarray] = []
-        _spy(dataset, seen)
-        lists.append(seen[0])
-    assert np.array_equal(*lists)
+    seen: list[np.ndarray] = []
+    original = ModelRanker.scores
 
-
-def _spy(dataset: Dataset, seen: list[np.ndarray]) -> None:
-    """Evaluates new-user and keeps the scores that the model gave."""
-    original = model_source.ModelRanker.scores
-
-    def scores(self: Any, users: np.ndarray, history: Any = None) -> np.ndarray:
-        seen.append(original(self, users, history))
+    def spied(*given: Any) -> np.ndarray:
+        seen.append(original(*given))
         return seen[-1]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(model_source.ModelRanker, "scores", scores)
-        evaluate(dataset, named("new-user"), asked("new-user"), fresh(), through_index=0)
+    monkeypatch.setattr(ModelRanker, "scores", spied)
+    for dataset in (SAMPLE, other):
+        asked("new-user", dataset, FRESH)
+    assert len(seen) == 4  # any rating, and liked ones
+    assert np.array_equal(seen[0], seen[2])
 
 
-def test_next_item_leaves_out_all_that_came_before() -> None:
-    protocol = named("next-item")
-    run = protocol.runs(SAMPLE, ProtocolOptions())[0]
-    task = protocol.tasks(SAMPLE, run, ProtocolOptions())[0]
+def test_next_item_leaves_out_all_that_came_before():
+    run, task = first_task("next-item")
     assert (run.split.test == leave_last_out(SAMPLE).test).all()
     assert (task.exclude.counts == np.bincount(SAMPLE.user[run.split.before_test])).all()
-    assert task.history is task.exclude
+    assert (task.history_rows == run.split.before_test).all()
     assert (task.rows == run.split.train).all()
 
 
-def test_without_times_one_item_of_each_user_at_random_is_the_test() -> None:
+def test_without_times_one_item_of_each_user_at_random_is_the_test(trained_on_all):
     plain = replace(SAMPLE, time=None)
     one, other = named("next-item").runs(plain, ProtocolOptions(seeds=(0, 1)))
     assert not np.array_equal(one.split.test, other.split.test)
     tested = np.bincount(SAMPLE.user[one.split.test], minlength=len(SAMPLE.users))
     assert (tested == (np.bincount(SAMPLE.user, minlength=len(SAMPLE.users)) >= 3)).all()
-    result = evaluate(plain, named("next-item"), ProtocolOptions(), fresh(), through_index=0)
+    result = asked("next-item", plain, FRESH)
     assert result.runs == ["no times: one at random, seed 0"]
     assert "one item of each user at random" in result.notes[0]
     assert result.row("fusion").figure("hr@10") > 0
-
-
-def test_without_times_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> None:
-    plain = replace(SAMPLE, time=None)
     with pytest.raises(UsageError) as refused:
-        evaluate(
-            plain, named("next-item"), ProtocolOptions(seeds=(2,)), TrainedVersion(trained_on_all)
-        )
+        asked("next-item", plain, TrainedVersion(trained_on_all), seeds=(2,))
     assert "fusionrec train --protocol next-item --seed 2" in str(refused.value.hint)
 
 
-def test_settings_can_be_chosen_without_a_look_at_the_test() -> None:
-    protocol, options = named("next-item"), ProtocolOptions(validation=True)
-    run = protocol.runs(SAMPLE, options)[0]
-    task = protocol.tasks(SAMPLE, run, options)[0]
-    assert (task.relevant.items == SAMPLE.item[run.split.validation][_by_user(run)]).all()
+def test_settings_can_be_chosen_without_a_look_at_the_test():
+    run, task = first_task("next-item", validation=True)
+    wanted = run.split.validation
+    by_user = np.argsort(SAMPLE.user[wanted])
+    assert (task.relevant.items == SAMPLE.item[wanted][by_user]).all()
     assert task.exclude.counts.sum() == len(run.split.train)
-    result = evaluate(SAMPLE, protocol, options)
+    result = asked("next-item", validation=True)
     assert result.row("ease").figure("hr@10") > 0
     assert "the test was not looked at" in result.notes[0]
 
 
-def _by_user(run: SplitRun) -> np.ndarray:
-    return np.argsort(SAMPLE.user[run.split.validation])
-
-
-def test_new_item_ranks_the_hidden_items_alone_and_learns_nothing_of_them() -> None:
-    protocol = named("new-item")
-    run = protocol.runs(SAMPLE, ProtocolOptions(seeds=(3,)))[0]
-    task = protocol.tasks(SAMPLE, run, ProtocolOptions())[0]
+def test_new_item_ranks_the_hidden_items_alone_and_learns_nothing_of_them():
+    (_, task), (_, other) = (first_task("new-item", seeds=(seed,)) for seed in (3, 4))
     assert task.candidates.sum() == 6
     assert not task.candidates[SAMPLE.item[task.rows]].any()
     assert (np.sort(task.tie_order) == np.arange(60)).all()
-    other = protocol.tasks(
-        SAMPLE, protocol.runs(SAMPLE, ProtocolOptions(seeds=(4,)))[0], ProtocolOptions()
-    )[0]
     assert (task.tie_order != other.tie_order).any()
 
 
-def test_planted_groups_are_found() -> None:
+def test_planted_groups_are_found():
     """In the checkerboard a rating follows from both groups: the model beats the biases."""
-    board = checkerboard(users=60, items=40)
-    source = fresh(batch=200)
-    source = replace(source, recipe=recipe(epochs=40, batch=200, exposure=0.0, ranking=0.0))
-    result = evaluate(board, named("rating"), ProtocolOptions(), source)
-    found = figures(result)
-    assert found["fusion"]["rmse"] < 1.0
-    assert found["bias"]["rmse"] > 1.9
+    source = TrainOnSplit(recipe(epochs=40, batch=200, exposure=0.0, ranking=0.0))
+    result = asked("rating", checkerboard(users=60, items=40), source)
+    assert result.row("fusion").figure("rmse") < 1.0
+    assert result.row("bias").figure("rmse") > 1.9
     assert {c.mark for c in result.comparisons} == {"better"}
 
 
-def test_a_second_schema_is_served() -> None:
+def test_a_second_schema_is_served():
     books = library()
-    result = evaluate(
-        books, named("new-item"), ProtocolOptions(share=0.3), fresh(), through_index=5
-    )
-    assert result.index_check is not None
-    assert result.index_check.users == 5
-    people = evaluate(books, named("new-user"), asked("new-user"), resamples=1000)
-    assert [row.name for row in people.rows] == ["popular", "popular-by-group", "profile-ridge"]
+    assert asked("new-item", books, FRESH, share=0.3, through_index=5).index_check.users == 5
+    people = [row.name for row in asked("new-user", books).rows]
+    assert people == ["popular", "popular-by-group", "profile-ridge"]
     assert group_fields(books) == ["town"]
 
 
-def test_a_version_that_saw_the_test_is_refused(trained_on_all: Artifact) -> None:
-    for protocol, says in (
-        ("next-item", "on all 3000 rows, all 120 test rows among them"),
-        ("rating", "300 of 300 test rows among them"),
-    ):
-        with pytest.raises(UsageError, match=says):
-            evaluate(SAMPLE, named(protocol), ProtocolOptions(), TrainedVersion(trained_on_all))
-    with pytest.raises(
-        UsageError, match="v1 was trained on synthetic sample, this is checkerboard"
-    ):
-        evaluate(checkerboard(), named("rating"), ProtocolOptions(), TrainedVersion(trained_on_all))
+# Models that may have seen the test.
 
 
-def test_a_version_of_the_splits_training_rows_is_measured(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def trained_on_all(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    return train(SAMPLE, recipe(epochs=1), Workspace(tmp_path_factory.mktemp("all")))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "data", "says"),
+    [
+        ("next-item", SAMPLE, "on all 3000 rows, all 120 test rows among them"),
+        ("rating", SAMPLE, "300 of 300 test rows among them"),
+        ("rating", checkerboard(), "was trained on synthetic sample, this is checkerboard"),
+    ],
+)
+def test_a_version_that_saw_the_test_is_refused(trained_on_all, protocol, data, says):
+    with pytest.raises(UsageError, match=says):
+        asked(protocol, data, TrainedVersion(trained_on_all))
+
+
+def test_a_version_of_the_splits_rows_is_measured_and_validation_items_are_rows_too(tmp_path):
     split = leave_last_out(SAMPLE)
-    artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.train)
-    result = evaluate(
-        SAMPLE, named("next-item"), ProtocolOptions(), TrainedVersion(artifact), through_index=0
-    )
-    assert result.rows[0].name == "fusion v1"
-    ours, theirs = result.row("fusion v1"), measured("next-item").row("fusion")
-    assert ours.figure("ndcg@10") == theirs.figure("ndcg@10")
-
-
-def test_a_version_that_saw_the_validation_items_is_not_asked_for_them(tmp_path: Path) -> None:
-    split = leave_last_out(SAMPLE)
-    artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=split.before_test)
-    protocol = named("next-item")
-    evaluate(SAMPLE, protocol, ProtocolOptions(), TrainedVersion(artifact), through_index=0)
+    for rows in (split.train, split.before_test):
+        artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=rows)
+        result = asked("next-item", model=TrainedVersion(artifact))
+        assert result.rows[0].name == f"fusion {artifact.version}"
+        if rows is split.train:
+            fresh = measured("next-item").row("fusion")
+            assert result.rows[0].figure("ndcg@10") == fresh.figure("ndcg@10")
     with pytest.raises(UsageError, match=r"of \d+ test rows among them"):
-        evaluate(SAMPLE, protocol, ProtocolOptions(validation=True), TrainedVersion(artifact))
+        asked("next-item", model=TrainedVersion(artifact), validation=True)
 
 
-def test_a_model_that_ranks_is_not_asked_for_ratings() -> None:
+def test_a_model_that_ranks_is_not_asked_for_ratings():
     with pytest.raises(UsageError, match="ranks and predicts no ratings"):
-        evaluate(SAMPLE, named("rating"), ProtocolOptions(), TrainOnSplit(SequenceRecipe()))
+        asked("rating", model=TrainOnSplit(SequenceRecipe()))
 
 
-def test_a_training_that_saw_the_test_is_refused() -> None:
-    run = named("next-item").runs(SAMPLE, ProtocolOptions())[0]
-    with pytest.raises(UsageError, match="more than one part"):
-        replace(run.split, train=np.arange(len(SAMPLE)))
+# Intervals.
 
 
-def line(name: str, value: np.ndarray, metric: str = "ndcg@10", model: bool = False) -> MetricsRow:
-    users = np.arange(len(value))
-    return MetricsRow(name, model, [RunMetrics(users, np.ones(len(value)), {metric: value})], 0.0)
+def line(name: str, *values: np.ndarray, metric: str = "ndcg@10", weight: Any = None) -> MetricsRow:
+    """A line of the table, with one run for each array of users' values."""
+    weight = np.ones(len(values[0])) if weight is None else weight
+    runs = [RunMetrics(np.arange(len(value)), weight, {metric: value}) for value in values]
+    return MetricsRow(name, False, runs, 0.0)
 
 
-def test_intervals_cover_zero_for_the_same_and_leave_it_out_for_others() -> None:
+def test_intervals_cover_zero_for_the_same_and_leave_it_out_for_others():
     rng = np.random.default_rng(0)
     a = rng.random(400)
     same = compare(line("a", a), line("b", a), "ndcg@10")
     assert (same.low, same.difference, same.high, same.mark) == (0.0, 0.0, 0.0, "unclear")
     noise = rng.normal(0, 0.1, 400)
-    close = compare(line("a", a), line("b", a + noise - noise.mean()), "ndcg@10")
+    noise -= noise.mean()
+    close = compare(line("a", a), line("b", a + noise), "ndcg@10")
     assert close.low < 0 < close.high
-    above = compare(line("a", a + 0.05), line("b", a + noise - noise.mean()), "ndcg@10")
+    above = compare(line("a", a + 0.05), line("b", a + noise), "ndcg@10")
     assert above.low > 0
     assert above.mark == "better"
     # The interval of a mean is about ± 1.96 standard errors.
@@ -317,30 +277,24 @@ def test_intervals_cover_zero_for_the_same_and_leave_it_out_for_others() -> None
     assert (close.high - close.low) / 2 == pytest.approx(width, rel=0.1)
 
 
-def test_a_lower_error_is_the_better_one_and_rmse_weighs_by_ratings() -> None:
+def test_a_lower_error_is_the_better_one_and_rmse_weighs_by_ratings():
     rng = np.random.default_rng(0)
     error, weight = rng.random(200) + 0.5, rng.integers(1, 9, 200).astype(float)
-    one = replace(
-        line("a", error, "rmse"), runs=[RunMetrics(np.arange(200), weight, {"rmse": error})]
-    )
-    two = replace(one, name="b", runs=[replace(one.runs[0], values={"rmse": error * 0.8})])
+    one, two = (line("a", error * by, metric="rmse", weight=weight) for by in (1.0, 0.8))
     assert one.figure("rmse") == pytest.approx(np.sqrt((weight * error**2).sum() / weight.sum()))
     assert compare(two, one, "rmse").mark == "better"
     assert compare(one, two, "rmse").mark == "worse"
 
 
-def test_users_of_several_runs_are_drawn_together_and_nan_counts_in_nothing() -> None:
+def test_users_of_several_runs_are_drawn_together_and_nan_counts_in_nothing():
     value = np.r_[np.full(30, 0.5), np.nan]
-    users = np.arange(31)
-    runs = [RunMetrics(users, np.ones(31), {"hr@10": value + shift}) for shift in (0.0, 0.2)]
-    one = MetricsRow("a", True, runs, 0.0)
-    assert one.figure("hr@10") == pytest.approx(0.6)
-    zero = MetricsRow("b", False, [replace(r, values={"hr@10": value * 0}) for r in runs], 0.0)
-    found = compare(one, zero, "hr@10")
+    one = line("a", value, value + 0.2)
+    assert one.figure("ndcg@10") == pytest.approx(0.6)
+    found = compare(one, line("b", value * 0, value * 0), "ndcg@10")
     assert (found.low, found.high) == (pytest.approx(0.6), pytest.approx(0.6))
 
 
-def test_few_users_are_said_to_be_few_and_others_do_not_pair() -> None:
+def test_few_users_are_said_to_be_few_and_others_do_not_pair():
     few = line("a", np.arange(bootstrap.MIN_USERS - 1.0))
     assert compare(few, few, "ndcg@10").mark == "few users"
     with pytest.raises(UsageError, match="same users"):
@@ -349,22 +303,25 @@ def test_few_users_are_said_to_be_few_and_others_do_not_pair() -> None:
         compare(few, few, "ndcg@10", resamples=10)
 
 
-def test_several_seeds_are_several_runs_and_the_mean_is_theirs() -> None:
-    result = evaluate(SAMPLE, named("rating"), ProtocolOptions(seeds=(0, 1, 2)))
-    bias = result.row("bias")
+# Results and refusals.
+
+
+def test_several_seeds_are_several_runs_and_the_mean_is_theirs():
+    result = asked("rating", seeds=(0, 1, 2))
+    by_run = result.row("bias").by_run("rmse")
     assert result.seeds == [0, 1, 2]
-    assert len(set(bias.by_run("rmse"))) == 3
-    assert bias.figure("rmse") == pytest.approx(np.mean(bias.by_run("rmse")))
+    assert len(set(by_run)) == 3
+    assert result.row("bias").figure("rmse") == pytest.approx(np.mean(by_run))
 
 
-def test_folds_test_every_user_once() -> None:
-    result = evaluate(SAMPLE, named("new-user"), ProtocolOptions())
+def test_folds_test_every_user_once():
+    result = asked("new-user", folds=None)
     users = np.concatenate([run.users for run in result.row("popular").runs])
     assert len(result.runs) == 5
     assert sorted(users) == np.unique(SAMPLE.user).tolist()
 
 
-def test_each_users_figures_are_saved(tmp_path: Path) -> None:
+def test_each_users_figures_are_saved(tmp_path: Path):
     result = measured("new-user")
     result.save(tmp_path / "users.parquet")
     table = pq.read_table(tmp_path / "users.parquet").to_pydict()
@@ -379,7 +336,7 @@ def test_each_users_figures_are_saved(tmp_path: Path) -> None:
 class Never:
     """A source that must not be asked to train."""
 
-    name = "never"
+    name, rates = "never", True
 
     def check(self, *_: object) -> None: ...
 
@@ -399,31 +356,30 @@ class Never:
         ("rating", lambda d: d, {"k": 5}, "has no k"),
         ("new-user", lambda d: d, {"validation": True}, "has no validation"),
         ("rating", lambda d: d, {"baselines": ("ease",)}, "no baseline 'ease'; it has bias"),
-        ("new-item", library, {"baselines": ("newest",)}, None),
         ("rating", lambda d: d, {"share": 1.5}, "between 0 and 1"),
+        ("rating", lambda d: d, {"share": 0.0}, "between 0 and 1"),
+        ("rating", lambda d: d, {"share": float("nan")}, "between 0 and 1"),
         ("next-item", lambda d: d, {"k": 0}, "1 or more"),
         ("next-item", lambda d: d, {"seeds": (-1,)}, "0 or more"),
         ("new-user", lambda d: d, {"folds": ()}, "count from 0"),
     ],
 )
 def test_what_does_not_suit_is_said_before_any_long_work(
-    protocol: str, make: Callable[..., Dataset], given: dict[str, Any], says: str | None
-) -> None:
-    if says is None:
-        evaluate(library(), named(protocol), ProtocolOptions(**given))
-        return
+    protocol: str, make: Callable[[Dataset], Dataset], given: dict[str, Any], says: str
+):
     with pytest.raises(UsageError, match=says):
-        evaluate(make(SAMPLE), named(protocol), ProtocolOptions(**given), Never())
+        asked(protocol, make(SAMPLE), Never(), **given)
 
 
-def test_an_unknown_protocol_is_said() -> None:
-    with pytest.raises(UsageError, match=r"no protocol 'next'; there are rating, next-item"):
-        named("next")
+def test_a_data_set_that_cannot_be_asked_names_the_protocols_that_can():
+    with pytest.raises(UsageError) as refused:
+        asked("new-user", checkerboard())
+    assert refused.value.hint == "it can be asked by protocol rating or next-item"
 
 
-def test_made_up_times_are_marked_wherever_the_clock_is_read() -> None:
+def test_made_up_times_are_marked_wherever_the_clock_is_read():
     copy = replace(SAMPLE, name="ml-1m")
-    result = evaluate(copy, named("global-time"), ProtocolOptions(baselines=("popular",)))
+    result = asked("global-time", copy, baselines=("popular",), folds=None)
     assert result.notes[0] == "on partly interpolated timestamps"
-    assert evaluate(copy, named("rating"), ProtocolOptions()).published
+    assert asked("rating", copy).published
     assert not measured("rating").published

@@ -52,7 +52,8 @@ MEASURED = (
 )
 
 
-def named_like_ratings() -> Dataset:
+@pytest.fixture(scope="module")
+def doings() -> Dataset:
     """``groups`` with two weights, and names of people's and items' own that speak of ratings."""
     plain = groups(times=True)
     fields = (
@@ -73,47 +74,29 @@ def named_like_ratings() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def doings() -> Dataset:
-    return named_like_ratings()
-
-
-@pytest.fixture(scope="module")
 def reader(doings: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A version that reads histories, and holds out the latest of some."""
-    asked = sequence_recipe(validation=0.4)
-    return train(doings, asked, Workspace(tmp_path_factory.mktemp("reader")))
+    home = Workspace(tmp_path_factory.mktemp("reader"))
+    return train(doings, sequence_recipe(validation=0.4), home)
 
 
 @pytest.fixture(scope="module")
 def fused(doings: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     """A version that holds nothing out."""
-    asked = recipe(epochs=2, batch=100)
-    return train(doings, asked, Workspace(tmp_path_factory.mktemp("fused")))
+    home = Workspace(tmp_path_factory.mktemp("fused"))
+    return train(doings, recipe(epochs=2, batch=100), home)
 
 
-@pytest.fixture(params=["reader", "fused"])
-def artifact(request: pytest.FixtureRequest) -> Artifact:
-    made: Artifact = request.getfixturevalue(request.param)
-    return made
-
-
-@pytest.mark.parametrize("measured", [True, False], ids=["data", "alone"])
-def test_no_word_of_ratings_but_in_the_data(artifact, doings, measured):
-    said = words_of(artifact, doings if measured else None)
-    assert OF_RATINGS.findall(OWN.sub("", said)) == []
-
-
-def test_what_the_data_say_stays_as_it_is(artifact, doings):
-    said = words_of(artifact, doings)
-    assert set(OWN.findall(said)) >= {"rated even", "rated odd", "rating club", "star club"}
-    assert "Among the best known: Star rating " in said
-
-
-def test_events_are_called_events(artifact, doings):
-    said = words_of(artifact, doings)
-    assert [words for _, words in ANYWHERE if words not in said] == []
-    assert "taken, weight 0.2" in said
-    assert "not taken" in said
+@pytest.mark.parametrize("made", ["reader", "fused"])
+def test_events_are_called_events_and_only_the_data_speak_of_ratings(made, doings, request):
+    artifact = request.getfixturevalue(made)
+    for said in (words_of(artifact, doings), words_of(artifact)):
+        assert OF_RATINGS.findall(OWN.sub("", said)) == []
+        assert [words for _, words in ANYWHERE if words not in said] == []
+        assert {"rated even", "rated odd", "rating club", "star club"} <= set(OWN.findall(said))
+        assert "Among the best known: Star rating " in said
+        assert "not taken" in said
+    assert "taken, weight 0.2" in words_of(artifact, doings)
 
 
 def test_events_are_measured_as_such(reader, doings):

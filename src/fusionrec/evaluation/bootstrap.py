@@ -7,13 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.metrics_table import (
-    LOWER_IS_BETTER,
-    POWER,
-    MetricsRow,
-    check_paired,
-    tested_users,
-)
+from fusionrec.evaluation.metrics_table import LOWER_IS_BETTER, POWER, MetricsRow
 
 RESAMPLES = 2000
 MIN_USERS = 20  # for an interval; one from fewer users is misleading
@@ -22,23 +16,15 @@ MAX_COUNTS = 4_000_000  # of drawn users in memory at a time
 
 @dataclass(frozen=True)
 class Comparison:
-    """The difference between a model's figure and a baseline's.
-
-    Attributes:
-        metric: its name.
-        model, baseline: names.
-        difference: model less baseline, in the metric's unit.
-        low, high: its 95% interval.
-        users: how many are resampled.
-    """
+    """The difference between a model's figure and a baseline's."""
 
     metric: str
     model: str
     baseline: str
-    difference: float
-    low: float
+    difference: float  # model less baseline, in the metric's unit
+    low: float  # of its 95% interval
     high: float
-    users: int
+    users: int  # how many are resampled
 
     @property
     def mark(self) -> str:
@@ -74,11 +60,19 @@ def compare(
     """
     if resamples < 1000:
         raise UsageError(f"a bootstrap needs 1000 resamples or more, got {resamples}")
-    check_paired(model, baseline)
-    users = tested_users(model)
-    columns = (*model.sums(metric, users), *baseline.sums(metric, users))
-    sums = _resampled(np.concatenate(columns, axis=1), resamples, seed)
-    a, a_weight, b, b_weight = np.split(sums, 4, axis=1)
+    ours, theirs = ([run.users for run in row.runs] for row in (model, baseline))
+    if len(ours) != len(theirs) or not all(map(np.array_equal, ours, theirs)):
+        raise UsageError(f"{model.name} and {baseline.name} were not measured on the same users")
+    users = np.unique(np.concatenate(ours))
+    columns = np.concatenate((*model.sums(metric, users), *baseline.sums(metric, users)), axis=1)
+    rng, n, parts = np.random.default_rng(seed), len(users), []
+    block = max(1, MAX_COUNTS // n)
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        drawn = rng.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
+        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
+        parts.append(counts.astype(np.float64) @ columns)
+    a, a_weight, b, b_weight = np.split(np.concatenate(parts), 4, axis=1)
     power = POWER.get(metric, 1.0)
     with np.errstate(invalid="ignore", divide="ignore"):  # a resample without any user of a run
         differences = (a / a_weight) ** (1 / power) - (b / b_weight) ** (1 / power)
@@ -86,17 +80,3 @@ def compare(
     difference = model.figure(metric) - baseline.figure(metric)
     names = model.name, baseline.name
     return Comparison(metric, *names, difference, float(low), float(high), len(users))
-
-
-def _resampled(columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
-    """Column sums over rows drawn with replacement, float64 [resamples, columns]."""
-    rng = np.random.default_rng(seed)
-    n = len(columns)
-    block = max(1, MAX_COUNTS // n)
-    parts = []
-    for start in range(0, resamples, block):
-        size = min(block, resamples - start)
-        drawn = rng.integers(n, size=(size, n)) + np.arange(size)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        parts.append(counts.astype(np.float64) @ columns)
-    return np.concatenate(parts)

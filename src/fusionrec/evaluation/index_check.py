@@ -12,25 +12,18 @@ from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.protocols import Task
 from fusionrec.evaluation.protocols.ranking import blocks
 from fusionrec.index import MilvusIndex, collection_name
-from fusionrec.metrics import Ranked, Ranking, mean
+from fusionrec.metrics import Ranking, mean
 from fusionrec.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class IndexCheck:
-    """How the index's lists differ from the exact ones.
-
-    Attributes:
-        users: how many.
-        k: length of their lists.
-        differ: how many lists differ at any position.
-        exact, index: metric -> figure over these users, of each.
-    """
+    """How the index's lists differ from the exact ones."""
 
     users: int
-    k: int
-    differ: int
-    exact: dict[str, float]
+    k: int  # length of their lists
+    differ: int  # how many lists differ at any position
+    exact: dict[str, float]  # metric -> figure over these users, of each
     index: dict[str, float]
 
     def line(self) -> str:
@@ -64,25 +57,20 @@ def check_index(
     Raises:
         StoreError: Milvus failed.
     """
-    users = task.users
+    users, items = task.users, len(dataset.items)
     if max_users is not None and max_users < len(users):
         users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
-    k = min(task.cuts[0], len(dataset.items))
-
-    def ranking() -> Ranking:
-        return Ranking(task.relevant, len(dataset.items), k, task.exclude, task.candidates)
-
-    exact, index = ranking(), ranking()
-    for block in blocks(users, len(dataset.items)):
+    k = min(task.cuts[0], items)
+    exact, index = (
+        Ranking(task.relevant, items, k, task.exclude, task.candidates) for _ in range(2)
+    )
+    for block in blocks(users, items):
         exact.add(block, ranker.scores(block))
     index.add_lists(users, _lists(task, ranker, users, k, home))
-    by_scores, by_index = exact.result(), index.result()
-    differ = int((by_scores.best != by_index.best).any(axis=1).sum())
-    return IndexCheck(len(users), k, differ, _figures(by_scores, k), _figures(by_index, k))
-
-
-def _figures(ranked: Ranked, k: int) -> dict[str, float]:
-    return {f"ndcg@{k}": mean(ranked.ndcg(k)), f"hr@{k}": mean(ranked.hit_rate(k))}
+    both = exact.result(), index.result()
+    differ = int((both[0].best != both[1].best).any(axis=1).sum())
+    figures = [{f"ndcg@{k}": mean(r.ndcg(k)), f"hr@{k}": mean(r.hit_rate(k))} for r in both]
+    return IndexCheck(len(users), k, differ, *figures)
 
 
 def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Path) -> np.ndarray:

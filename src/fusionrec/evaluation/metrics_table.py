@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from fusionrec.errors import UsageError
 
 LOWER_IS_BETTER = ("rmse", "mae")
 POWER = {"rmse": 2.0}  # RMSE averages squares and takes the root; other metrics are means
@@ -32,19 +31,12 @@ class RunMetrics:
 
 @dataclass(frozen=True)
 class MetricsRow:
-    """A model or a baseline in all runs: a line of the table.
+    """A model or a baseline in all runs: a line of the table."""
 
-    Attributes:
-        name: for display.
-        is_model: whether it is a model of the project, not a baseline.
-        runs: one per split, in their order.
-        seconds: fitting and scoring, of all runs.
-    """
-
-    name: str
-    is_model: bool
-    runs: Sequence[RunMetrics]
-    seconds: float
+    name: str  # for display
+    is_model: bool  # whether it is a model of the project, not a baseline
+    runs: Sequence[RunMetrics]  # one per split, in their order
+    seconds: float  # fitting and scoring, of all runs
 
     @property
     def metrics(self) -> list[str]:
@@ -52,8 +44,18 @@ class MetricsRow:
         return [*self.runs[0].values, *self.runs[0].lists]
 
     def by_run(self, metric: str) -> list[float]:
-        """A metric's figure in each run: the users' weighted mean; NaN where no user has row."""
-        return [_mean_figure(run, metric) for run in self.runs]
+        """A metric's figure in each run: the users' weighted mean; NaN where no user has it."""
+        power = POWER.get(metric, 1.0)
+        figures = []
+        for run in self.runs:
+            if metric in run.lists:
+                figures.append(run.lists[metric])
+                continue
+            known = ~np.isnan(run.values[metric])
+            value, weight = run.values[metric][known], run.weight[known]
+            sums = weight @ value**power, weight.sum()
+            figures.append(float((sums[0] / sums[1]) ** (1 / power)) if sums[1] > 0 else math.nan)
+        return figures
 
     def figure(self, metric: str) -> float:
         """The mean of ``by_run``."""
@@ -85,33 +87,3 @@ def best_baseline(baselines: Sequence[MetricsRow], metric: str) -> MetricsRow | 
     known = [b for b in baselines if not np.isnan(b.figure(metric))]
     sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
     return max(known, key=lambda b: sign * b.figure(metric), default=None)
-
-
-def tested_users(row: MetricsRow) -> np.ndarray:
-    """The distinct users tested in any run, int64 [u], ascending."""
-    return np.unique(np.concatenate([run.users for run in row.runs]))
-
-
-def check_paired(row: MetricsRow, other: MetricsRow) -> None:
-    """Refuses two rows that were not measured on the same users in the same runs.
-
-    Raises:
-        UsageError: they were not.
-    """
-    same = len(row.runs) == len(other.runs) and all(
-        np.array_equal(a.users, b.users) for a, b in zip(row.runs, other.runs, strict=True)
-    )
-    if not same:
-        raise UsageError(f"{row.name} and {other.name} were not measured on the same users")
-
-
-def _mean_figure(run: RunMetrics, metric: str) -> float:
-    if metric in run.lists:
-        return run.lists[metric]
-    value = run.values[metric]
-    known = ~np.isnan(value)
-    weight = run.weight[known]
-    if not weight.sum() > 0:
-        return float("nan")
-    power = POWER.get(metric, 1.0)
-    return float((weight @ value[known] ** power / weight.sum()) ** (1 / power))

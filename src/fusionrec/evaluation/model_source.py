@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,73 +26,33 @@ if TYPE_CHECKING:
     Show = Callable[[], AbstractContextManager[OnProgress]]
 
 
-class ModelSource(Protocol):
-    """The model to evaluate on a split.
-
-    Attributes:
-        name: of the model, in the table.
-        rates: whether it predicts ratings; else it only ranks.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def rates(self) -> bool: ...
-
-    def check(self, dataset: Dataset, split: Split) -> None:
-        """Refuses a model that may have seen the split's test; quick.
-
-        Raises:
-            UsageError: it may have seen it; names the overlap.
-        """
-        ...
-
-    def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
-        """The model.
-
-        Args:
-            dataset, split: to test on.
-            seed: of the run.
-            home: a folder for temporary files.
-        """
-        ...
-
-
 @dataclass(frozen=True)
 class TrainOnSplit:
-    """Trains on the split's training rows alone and publishes into a temporary workspace, so that
-    the tested model is the one that would answer.
-
-    Attributes:
-        recipe: all settings.
-        seeded: whether the run's seed replaces that of the recipe.
-        show: opens a progress display for one training.
-        log: called with the progress of a rating head.
+    """Trains on the split's training rows alone. It publishes into a temporary workspace, so the
+    tested model is the one that would answer.
     """
 
-    recipe: AnyRecipe
-    seeded: bool = True
-    show: Show = lambda: nullcontext(lambda _: None)
-    log: Callable[[str], None] = lambda _: None
+    recipe: AnyRecipe  # all settings
+    seeded: bool = True  # whether the run's seed replaces that of the recipe
+    show: Show = lambda: nullcontext(lambda _: None)  # opens a progress display for one training
+    log: Callable[[str], None] = lambda _: None  # called with the progress of a rating head
 
     @property
     def name(self) -> str:
-        """See ``ModelSource``."""
         return self.recipe.name
 
     @property
     def rates(self) -> bool:
-        """See ``ModelSource``."""
+        """Whether it predicts ratings; else it only ranks."""
         return self.recipe.rates
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``ModelSource.check``; a recipe that does not suit the schema is refused too."""
+        """Refuses a recipe or a split that does not suit, quickly."""
         self.recipe.for_schema(dataset.schema, len(split.train))
         check_disjoint(dataset, split, split.train)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:
-        """See ``ModelSource.get``; takes as long as a training does."""
+        """Trains the model of a run with this seed; ``home`` is a folder for its files."""
         from fusionrec.training.train import train  # paddle takes a second to import
 
         recipe = self.recipe
@@ -110,9 +70,6 @@ class TrainOnSplit:
 class TrainedVersion:
     """A version that was trained before.
 
-    Attributes:
-        artifact: the version.
-
     Raises:
         UsageError: it was not trained: its vectors came in a file.
     """
@@ -124,16 +81,18 @@ class TrainedVersion:
 
     @property
     def name(self) -> str:
-        """The model's name and the version's."""
         return f"{self.artifact.manifest['model']} {self.artifact.version}"
 
     @property
     def rates(self) -> bool:
-        """See ``ModelSource``."""
         return self.artifact.predicts_ratings
 
     def check(self, dataset: Dataset, split: Split) -> None:
-        """See ``ModelSource.check``; a version of another data set is refused too."""
+        """Refuses a version of another data set, or one that may have seen the split's test.
+
+        Raises:
+            UsageError: names the overlap.
+        """
         artifact, histories = self.artifact, self.artifact.histories
         data = artifact.manifest["data"]
         if data != dataset.name:
@@ -148,13 +107,15 @@ class TrainedVersion:
         check_fingerprint(dataset, split, artifact.manifest.get("rows", ""), history)
 
     def get(self, dataset: Dataset, split: Split, seed: int, home: Path) -> Artifact:  # noqa: ARG002
-        """See ``ModelSource.get``; at once."""
         self.check(dataset, split)
         return self.artifact
 
 
+ModelSource = TrainOnSplit | TrainedVersion  # the model to evaluate
+
+
 class ModelRanker:
-    """A published model as a ``Ranker``: scores are the cosines that its index ranks by.
+    """A published model's rankings: scores are the cosines that its index ranks by.
 
     Args:
         artifact: the model; its items are the data set's.
@@ -180,10 +141,6 @@ class ModelRanker:
             self._histories = Histories.build(dataset, history_rows)
         self._items = artifact.item_vectors.astype(np.float64)
 
-    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
-        """See ``Ranker.fit``; it is trained already."""
-        return self
-
     def vectors(self, users: np.ndarray) -> np.ndarray:
         """The vectors of some users, int [b] positions: float32 [b, dim]."""
         table = self.dataset.users.take(users)
@@ -195,13 +152,13 @@ class ModelRanker:
         return self.artifact.vectors_of(ids, table.columns, histories, now)
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
-        """See ``Ranker.scores``; float32, rounded from doubles so that equal vectors tie."""
+        """float32 [b, items], rounded from doubles so that equal vectors tie."""
         exact: Any = self.vectors(users).astype(np.float64) @ self._items.T
         return np.asarray(exact, dtype=np.float32)
 
 
 class ModelRater:
-    """A published model as a ``Rater``: ratings from its head, if it has one, else from scores.
+    """A published model's ratings: from its head, if it has one, else from scores.
 
     Args:
         artifact: the model; its items are the data set's.
@@ -212,12 +169,8 @@ class ModelRater:
         self._artifact = artifact
         self._users = ModelRanker(artifact, dataset).vectors(np.arange(len(dataset.users)))
 
-    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:  # noqa: ARG002
-        """See ``Rater.fit``; it is trained already."""
-        return self
-
     def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """See ``Rater.predict``."""
+        """Ratings, float [n], of users and items, int [n] positions each."""
         items = self._artifact.item_vectors
         cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
         return self._artifact.ratings(user, item, cosine)

@@ -5,30 +5,21 @@ Figures are comparable only under the same protocol; each names its source.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 INTERPOLATED = ("ml-1m",)  # data sets whose times are partly made up in some copies
 
 
 @dataclass(frozen=True)
 class PublishedResult:
-    """One figure from elsewhere.
+    """One figure from elsewhere."""
 
-    Attributes:
-        protocol: the protocol it is comparable under.
-        name: of the model.
-        figures: metric -> value.
-        source: who measured it.
-        note: how its protocol differs.
-        row: the name of our baseline for the same model; empty if none.
-    """
-
-    protocol: str
-    name: str
-    figures: dict[str, float] = field(default_factory=dict)
-    source: str = ""
-    note: str = ""
-    row: str = ""
+    protocol: str  # under which it is comparable
+    name: str  # of the model
+    figures: dict[str, float]  # metric -> value
+    source: str  # who measured it
+    note: str = ""  # how its protocol differs
+    row: str = ""  # the name of our baseline for the same model; empty if none
 
 
 _OWN = "own earlier measurement"

@@ -19,38 +19,23 @@ from fusionrec.evaluation.published_results import PublishedResult
 
 @dataclass(frozen=True)
 class Result:
-    """The result of a protocol on a data set: the model beside baselines.
+    """The result of a protocol on a data set: the model beside baselines."""
 
-    Attributes:
-        protocol, asks: its name and the question it asks.
-        data: the data set's name.
-        ids: every user's outside id, by position.
-        runs: the splits' names.
-        seeds: one per run.
-        rows: the model first, where there is one.
-        comparisons: of the model with the best baseline, one per metric.
-        index_check: the index's lists compared with exact ones; None where not checked.
-        published: published results to compare with.
-        notes: on the figures, in sentences.
-        seconds: wall time of everything.
-        machine: processor, cores and Python.
-        command: the command line; empty from Python.
-    """
-
-    protocol: str
+    protocol: str  # its name and the question it asks
     asks: str
-    data: str
-    ids: Sequence[str]
-    runs: Sequence[str]
-    seeds: Sequence[int]
-    rows: Sequence[MetricsRow]
-    comparisons: Sequence[Comparison]
+    data: str  # the data set's name
+    ids: Sequence[str]  # every user's outside id, by position
+    runs: Sequence[str]  # the splits' names
+    seeds: Sequence[int]  # one per run
+    rows: Sequence[MetricsRow]  # the model first, where there is one
+    comparisons: Sequence[Comparison]  # of the model with the best baseline, one per metric
+    # the index's lists compared with exact ones; None where not checked
     index_check: IndexCheck | None
-    published: Sequence[PublishedResult]
-    notes: Sequence[str]
-    seconds: float
-    machine: str
-    command: str = ""
+    published: Sequence[PublishedResult]  # published results to compare with
+    notes: Sequence[str]  # on the figures, in sentences
+    seconds: float  # wall time of everything
+    machine: str  # processor, cores and Python
+    command: str = ""  # the command line; empty from Python
 
     @property
     def users(self) -> int:
@@ -77,21 +62,15 @@ class Result:
             }
             for row in self.rows
         ]
+        others = ("ids", "index_check", "published")
         return {
-            "protocol": self.protocol,
-            "asks": self.asks,
-            "data": self.data,
+            **{name: value for name, value in vars(self).items() if name not in others},
             "users": self.users,
-            "runs": list(self.runs),
-            "seeds": list(self.seeds),
             "rows": rows,
             "comparisons": [asdict(c) | {"mark": c.mark} for c in self.comparisons],
             "index": asdict(self.index_check) if self.index_check else None,
             "anchors": [asdict(result) for result in self.published],
-            "notes": list(self.notes),
             "seconds": round(self.seconds, 2),
-            "machine": self.machine,
-            "command": self.command,
         }
 
     def save(self, path: Path) -> None:

@@ -6,10 +6,9 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -23,7 +22,7 @@ from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingPro
 from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
 from fusionrec.evaluation.published_results import INTERPOLATED, published_for
 from fusionrec.evaluation.result import Result
-from fusionrec.evaluation.training_split import training_command
+from fusionrec.evaluation.training_split import split_command
 from fusionrec.registry import Artifact
 
 INDEX_USERS = 200  # whose lists are also taken from the index, by default
@@ -59,128 +58,17 @@ def evaluate(
         FusionrecError: as of training and index.
     """
     started = time.monotonic()
-    dataset, runs, names = _prepare(dataset, protocol, options, source)
-    state = _State(dataset, protocol, options, source, log, through_index)
-    with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as home:
-        for number, run in enumerate(runs, start=1):
-            log(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
-            state.run(run, names, Path(home) / str(number))
-    return _result(state, runs, resamples, started)
-
-
-def _prepare(
-    dataset: Dataset, protocol: Protocol, options: ProtocolOptions, source: ModelSource | None
-) -> tuple[Dataset, list[SplitRun], list[str]]:
-    """The prepared data set, the splits and the baselines' names; all checks that are quick."""
     protocol.check_options(options)
     dataset = protocol.prepare(dataset)
     runs = protocol.runs(dataset, options)
     names = _baseline_names(protocol, dataset, options)
-    if source is None and not names:
-        raise UsageError(f"{dataset.name} serves no baseline of {protocol.name}")
     if source is not None:
-        if protocol.rates and not source.rates:
-            raise UsageError(
-                f"{source.name} ranks and predicts no ratings, which protocol {protocol.name} asks",
-                "ask it by next-item, new-user, new-item or global-time",
-            )
-        for run in runs:
-            _check_unseen(dataset, protocol, options, run, source)
-    return dataset, runs, names
-
-
-def _check_unseen(
-    dataset: Dataset,
-    protocol: Protocol,
-    options: ProtocolOptions,
-    run: SplitRun,
-    source: ModelSource,
-) -> None:
-    """Refuses a model that may have seen the test, and names the command that trains one."""
-    split = run.split
-    if options.validation:  # these are the targets then, so training must not have seen them
-        nothing = np.zeros(0, dtype=np.int64)
-        split = replace(split, test=split.validation, validation=nothing)
-    try:
-        source.check(dataset, split)
-    except UsageError as error:
-        command = training_command(protocol, options, run)
-        raise UsageError(
-            error.message, f"with this --data, train one that may be measured: {command}"
-        ) from error
-
-
-class _State:
-    """The state of an evaluation: the metrics of the runs so far."""
-
-    def __init__(
-        self,
-        dataset: Dataset,
-        protocol: Protocol,
-        options: ProtocolOptions,
-        source: ModelSource | None,
-        log: Log,
-        through_index: int | None,
-    ) -> None:
-        self.dataset, self.protocol, self.options = dataset, protocol, options
-        self.source, self.log, self.through_index = source, log, through_index
-        self.values: dict[str, list[RunMetrics]] = {source.name: []} if source else {}
-        self.seconds: dict[str, float] = {}
-        self.index_check: IndexCheck | None = None
-        self.clocked = False  # whether the model got the targets' times
-
-    def run(self, run: SplitRun, names: Sequence[str], home: Path) -> None:
-        """Measures one split: baselines first, which are quick, then the model."""
-        makers: Mapping[str, Make] = self.protocol.baselines(self.dataset, run.seed)
-        for name in names:
-            self.log(f"  {name}")
-            self._timed(name, self.protocol.measure_baseline, run, makers[name])
-        if self.source is None:
-            return
-        what = "interactions" if self.dataset.schema.events else "ratings"
-        rows = f"{len(run.split.train):,} {what} before the test"
-        self.log(f"  {self.source.name}: {rows}")
-        began = time.monotonic()
-        artifact = self.source.get(self.dataset, run.split, run.seed, home)
-        name = self.source.name
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
-        self.clocked = artifact.reads_clock and self.protocol.clocked
-        self._timed(name, self.protocol.measure_model, run, artifact)
-        self._search(run, artifact, home)
-
-    def _timed(
-        self, name: str, measure: Callable[..., RunMetrics], run: SplitRun, model: Any
-    ) -> None:
-        began = time.monotonic()
-        self.values.setdefault(name, []).append(measure(self.dataset, run, self.options, model))
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - began
-
-    def _search(self, run: SplitRun, artifact: Artifact, home: Path) -> None:
-        if self.index_check or self.through_index == 0:
-            return
-        if not isinstance(self.protocol, RankingProtocol):
-            return  # no lists to compare
-        self.log("  asking the same through Milvus")
-        task = self.protocol.tasks(self.dataset, run, self.options)[0]
-        home.mkdir(parents=True, exist_ok=True)
-        ranker = task.ranker(artifact, self.dataset)
-        self.index_check = check_index(
-            self.dataset, task, ranker, home, self.through_index, run.seed
-        )
-
-    def rows(self) -> list[MetricsRow]:
-        """A line per model and baseline, the model first."""
-        model = self.source.name if self.source else None
-        return [
-            MetricsRow(name, name == model, runs, self.seconds[name])
-            for name, runs in self.values.items()
-        ]
-
-
-def _result(state: _State, runs: Sequence[SplitRun], resamples: int, started: float) -> Result:
-    """The result, with comparisons and notes."""
-    dataset, protocol, options = state.dataset, state.protocol, state.options
-    rows = state.rows()
+        _check_source(dataset, protocol, options, runs, source)
+    elif not names:
+        raise UsageError(f"{dataset.name} serves no baseline of {protocol.name}")
+    rows, index_check, clocked = _measure(
+        dataset, protocol, options, runs, names, source, log, through_index
+    )
     return Result(
         protocol.name,
         protocol.asks,
@@ -190,12 +78,87 @@ def _result(state: _State, runs: Sequence[SplitRun], resamples: int, started: fl
         [run.seed for run in runs],
         rows,
         _comparisons(protocol, options, rows, resamples),
-        state.index_check,
+        index_check,
         [] if options.validation else published_for(protocol.name, dataset.name),
-        [*([CLOCKED] if state.clocked else []), *_notes(protocol, dataset, options)],
+        [*([CLOCKED] if clocked else []), *_notes(protocol, dataset, options)],
         time.monotonic() - started,
         machine(),
     )
+
+
+def _measure(
+    dataset: Dataset,
+    protocol: Protocol,
+    options: ProtocolOptions,
+    runs: Sequence[SplitRun],
+    names: Sequence[str],
+    source: ModelSource | None,
+    log: Log,
+    through_index: int | None,
+) -> tuple[list[MetricsRow], IndexCheck | None, bool]:
+    """The table's rows, the model's first; the check of the index; whether it read the clock."""
+    own = [] if source is None else [source.name]
+    values: dict[str, list[RunMetrics]] = {name: [] for name in (*own, *names)}
+    seconds = dict.fromkeys(values, 0.0)
+    index_check, clocked = None, False
+
+    def measure(name: str, run: SplitRun, model: Artifact | Make) -> None:
+        began = time.monotonic()
+        values[name].append(protocol.measure(dataset, run, options, model))
+        seconds[name] += time.monotonic() - began
+
+    with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as folder:
+        for number, run in enumerate(runs, start=1):
+            log(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
+            makes = protocol.baselines(dataset, run.seed)
+            for name in names:  # first, since they are quick
+                log(f"  {name}")
+                measure(name, run, makes[name])
+            if source is None:
+                continue
+            what = "interactions" if dataset.schema.events else "ratings"
+            log(f"  {source.name}: {len(run.split.train):,} {what} before the test")
+            home = Path(folder) / str(number)
+            home.mkdir()
+            began = time.monotonic()
+            artifact = source.get(dataset, run.split, run.seed, home)
+            seconds[source.name] += time.monotonic() - began
+            clocked = artifact.reads_clock and protocol.clocked
+            measure(source.name, run, artifact)
+            if number == 1 and through_index != 0 and isinstance(protocol, RankingProtocol):
+                log("  asking the same through Milvus")
+                task = protocol.tasks(dataset, run, options)[0]
+                ranker = task.ranker(artifact, dataset)
+                index_check = check_index(dataset, task, ranker, home, through_index, run.seed)
+    rows = [MetricsRow(name, name in own, of, seconds[name]) for name, of in values.items()]
+    return rows, index_check, clocked
+
+
+def _check_source(
+    dataset: Dataset,
+    protocol: Protocol,
+    options: ProtocolOptions,
+    runs: Sequence[SplitRun],
+    source: ModelSource,
+) -> None:
+    """Refuses a model that cannot answer or may have seen the test; says how to train another."""
+    if protocol.rates and not source.rates:
+        raise UsageError(
+            f"{source.name} ranks and predicts no ratings, which protocol {protocol.name} asks",
+            "ask it by next-item, new-user, new-item or global-time",
+        )
+    for run in runs:
+        split = run.split
+        if options.validation:  # these are the targets then, so training must not have seen them
+            nothing = np.zeros(0, dtype=np.int64)
+            split = replace(split, test=split.validation, validation=nothing)
+        try:
+            source.check(dataset, split)
+        except UsageError as error:
+            command = split_command("train", protocol, options, run)
+            raise UsageError(
+                error.message, f"with this --data, train one that may be measured: {command}"
+            ) from error
 
 
 def _baseline_names(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> list[str]:

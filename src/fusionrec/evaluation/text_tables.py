@@ -34,9 +34,23 @@ def tables(result: Result) -> list[TextTable]:
     if first.lists:
         made.append(_figures(result, list(first.lists), "the lists", with_marks=False))
     if result.comparisons:
-        made.append(_comparisons(result))
+        rows = [
+            [c.metric, f"{c.model} − {c.baseline}"]
+            + [f"{v:+.4f}" for v in (c.difference, c.low, c.high)]
+            + [c.mark]
+            for c in result.comparisons
+        ]
+        header = ["metric", "difference", "value", "95% from", "to", "mark"]
+        about = "the model against the best baseline, paired over users"
+        made.append(TextTable(about, header, rows))
     if result.published:
-        made.append(_published(result))
+        metrics = list(dict.fromkeys(m for a in result.published for m in a.figures))
+        rows = [
+            [a.name, *(number(a.figures.get(m, math.nan), 3) for m in metrics), a.source, a.note]
+            for a in result.published
+        ]
+        header = ["model", *metrics, "source", "differs"]
+        made.append(TextTable(f"known figures of {result.data}", header, rows))
     return made
 
 
@@ -54,33 +68,6 @@ def _figures(result: Result, metrics: Sequence[str], title: str, with_marks: boo
             known = [a.figures.items() for a in result.published if a.row == row.name]
             line.append("; ".join(f"{m} {v:.3f}" for m, v in chain(*known)))
     return TextTable(title, header, rows)
-
-
-def _comparisons(result: Result) -> TextTable:
-    rows = [
-        [
-            c.metric,
-            f"{c.model} − {c.baseline}",
-            f"{c.difference:+.4f}",
-            f"{c.low:+.4f}",
-            f"{c.high:+.4f}",
-            c.mark,
-        ]
-        for c in result.comparisons
-    ]
-    header = ["metric", "difference", "value", "95% from", "to", "mark"]
-    return TextTable("the model against the best baseline, paired over users", header, rows)
-
-
-def _published(result: Result) -> TextTable:
-    metrics = list(dict.fromkeys(m for a in result.published for m in a.figures))
-    rows = [
-        [a.name, *(number(a.figures.get(m, math.nan), 3) for m in metrics), a.source, a.note]
-        for a in result.published
-    ]
-    return TextTable(
-        f"known figures of {result.data}", ["model", *metrics, "source", "differs"], rows
-    )
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -15,19 +15,13 @@ from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, SplitRun
 
 @dataclass(frozen=True)
 class TrainingSplit:
-    """The training data of a version that a protocol will measure.
+    """The training data of a version that a protocol will measure."""
 
-    Attributes:
-        dataset: as the protocol sees it.
-        rows: int64 [n], the training rows of one split.
-        command: measures the version; without ``--data`` and ``--version``.
-        about: which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``,
-            and ``fold`` and ``share`` where it has them.
-    """
-
-    dataset: Dataset
-    rows: np.ndarray
-    command: str
+    dataset: Dataset  # as the protocol sees it
+    rows: np.ndarray  # int64 [n], the training rows of one split
+    command: str  # measures the version; without ``--data`` and ``--version``
+    # which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``, and
+    # ``fold`` and ``share`` where it has them
     about: Mapping[str, Any]
 
 
@@ -57,21 +51,17 @@ def training_split(dataset: Dataset, protocol: Protocol, options: ProtocolOption
         about["fold"] = run.fold
     if options.share is not None:
         about["share"] = options.share
-    command = _command("evaluate", "--folds", protocol, options, run)
+    command = split_command("evaluate", protocol, options, run)
     return TrainingSplit(dataset, run.split.train, command, about)
 
 
-def training_command(protocol: Protocol, options: ProtocolOptions, run: SplitRun) -> str:
-    """The command that trains a version for one run, without data and settings."""
-    return _command("train", "--fold", protocol, options, run)
-
-
-def _command(
-    verb: str, fold: str, protocol: Protocol, options: ProtocolOptions, run: SplitRun
-) -> str:
+def split_command(verb: str, protocol: Protocol, options: ProtocolOptions, run: SplitRun) -> str:
+    """The command that trains (``train``) or measures (``evaluate``) a version for one run, without
+    data and settings.
+    """
     words = [f"fusionrec {verb} --protocol", protocol.name]
     if run.fold is not None:
-        words += [fold, str(run.fold)]
+        words += ["--fold" if verb == "train" else "--folds", str(run.fold)]
     if options.share is not None:
         words += ["--share", f"{options.share:g}"]
     if run.seed:

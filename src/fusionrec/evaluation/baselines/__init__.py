@@ -1,23 +1,22 @@
 """Baselines that a model has to beat: small classes on NumPy and SciPy with one interface."""
 
 from fusionrec.evaluation.baselines.bias import Bias
-from fusionrec.evaluation.baselines.cold_start import CategoryKNN, Newest, RandomOrder
+from fusionrec.evaluation.baselines.cold_start import Newest, RandomOrder
 from fusionrec.evaluation.baselines.common import (
     Ranker,
-    Rater,
     category_vectors,
     item_sets,
+    popularity,
     user_counts,
 )
-from fusionrec.evaluation.baselines.item_knn import ItemKNN
+from fusionrec.evaluation.baselines.knn import CategoryKNN, ItemKNN
 from fusionrec.evaluation.baselines.linear import EASE, ProfileRidge
 from fusionrec.evaluation.baselines.popular import (
     Popular,
     PopularByGroup,
     RecentlyPopular,
-    popularity,
+    TakenBefore,
 )
-from fusionrec.evaluation.baselines.repeat import TakenBefore
 
 __all__ = [
     "EASE",
@@ -30,7 +29,6 @@ __all__ = [
     "ProfileRidge",
     "RandomOrder",
     "Ranker",
-    "Rater",
     "RecentlyPopular",
     "TakenBefore",
     "category_vectors",

@@ -24,7 +24,6 @@ class Bias:
         self.damping, self.sweeps = damping, sweeps
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """See ``Rater.fit``."""
         user, item = dataset.user[rows], dataset.item[rows]
         self.range = dataset.schema.rating_range
         self.mean = float(dataset.rating[rows].mean(dtype=np.float64))
@@ -38,6 +37,9 @@ class Bias:
         return self
 
     def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """See ``Rater.predict``. A user or item without ratings adds nothing to the mean."""
+        """Ratings, float64 [n] within the schema's range, of users and items, int [n] each.
+
+        A user or item without ratings adds nothing to the mean.
+        """
         predicted = self.mean + self.user[user] + self.item[item]
         return np.asarray(np.clip(predicted, *self.range))

@@ -1,4 +1,4 @@
-"""What all baselines share: their interfaces, and the matrices they work on."""
+"""What baselines share: their interface, and the matrices they work on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import UsageError
 from fusionrec.features.encoder import Encoder
-from fusionrec.metrics import ItemSets, top
+from fusionrec.metrics import ItemSets
 
 
 class Ranker(Protocol):
@@ -43,21 +43,31 @@ class Ranker(Protocol):
         ...
 
 
-class Rater(Protocol):
-    """Predicts ratings."""
+class HistoryRanker:
+    """A ranker whose scores are a user's history · ``weights``.
 
-    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """Learns from some interactions, int [n] rows of the data set, and returns itself."""
-        ...
+    Attributes:
+        history: what each user rated in the rows fitted on.
+        weights: float [items, items], an array or a SciPy csr_array.
+    """
 
-    def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """Ratings, float64 [n] within the schema's range, of users and items, int [n] each."""
-        ...
+    history: ItemSets
+    weights: Any
+
+    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
+        known = (self.history if history is None else history).take(users)
+        scores = incidence(known, self.weights.shape[0]) @ self.weights
+        return np.asarray(scores.toarray() if sparse.issparse(scores) else scores)
 
 
 def item_sets(dataset: Dataset, rows: np.ndarray) -> ItemSets:
     """The items that each user of a data set rated in some rows, int [n]."""
     return ItemSets.of(dataset.user[rows], dataset.item[rows], len(dataset.users))
+
+
+def popularity(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+    """How often each item was rated in some rows, float64 [items]."""
+    return np.bincount(dataset.item[rows], minlength=len(dataset.items)).astype(np.float64)
 
 
 def user_counts(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
@@ -69,23 +79,6 @@ def incidence(sets: ItemSets, items: int) -> Any:
     """1 where a user has an item: a SciPy csr_array, float32 [users, items]."""
     ones = np.ones(len(sets.items), dtype=np.float32)
     return sparse.csr_array((ones, sets.items, sets.offsets), shape=(len(sets), items))
-
-
-def nearest_neighbours(similarity: np.ndarray, neighbours: int) -> Any:
-    """Keeps the nearest of each row, of equal ones the first; values must be above 0.
-
-    Args:
-        similarity: float [b, items].
-        neighbours: kept of each row, 1 or more.
-
-    Returns:
-        A SciPy csr_array of the same shape.
-    """
-    best = top(similarity, neighbours)
-    value = np.take_along_axis(similarity, best, axis=1)
-    row, rank = np.nonzero(value > 0)
-    entries = (value[row, rank], (row, best[row, rank]))
-    return sparse.csr_array(entries, shape=similarity.shape)
 
 
 def category_vectors(dataset: Dataset, side: Side, rows: np.ndarray) -> np.ndarray:

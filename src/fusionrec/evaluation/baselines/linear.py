@@ -9,13 +9,18 @@ from scipy.linalg import lapack
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.common import category_vectors, incidence, item_sets
+from fusionrec.evaluation.baselines.common import (
+    HistoryRanker,
+    category_vectors,
+    incidence,
+    item_sets,
+)
 from fusionrec.metrics import ItemSets
 
 EASE_LIMIT = 20_000  # items; the inverse of as many takes 3 GB and minutes
 
 
-class EASE:
+class EASE(HistoryRanker):
     """Each item from the user's others, by ridge regression without an item's own weight.
 
     With ``P = (XᵀX + l2·I)⁻¹`` the weights are ``B = −P / diag(P)``, 0 on the diagonal, and the
@@ -32,11 +37,7 @@ class EASE:
         self.l2 = _positive(l2)
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """See ``Ranker.fit``.
-
-        Raises:
-            UsageError: the catalog is too large for an inverse of items × items.
-        """
+        """Raises ``UsageError`` where the catalog is too large to invert items × items."""
         if len(dataset.items) > EASE_LIMIT:
             raise UsageError(
                 f"EASE inverts items × items, at most {EASE_LIMIT}, got {len(dataset.items)} items"
@@ -54,18 +55,13 @@ class EASE:
         self.weights = weights.astype(np.float32)
         return self
 
-    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
-        """See ``Ranker.scores``."""
-        known = (self.history if history is None else history).take(users)
-        return np.asarray(incidence(known, len(self.weights)) @ self.weights)
-
 
 class ProfileRidge:
     """Every item from the user's profile alone, by ridge regression around the item's popularity.
 
     ``W = (XᵀX + l2·I)⁻¹ Xᵀ(Y − share)``, X the training users' categories as 0 and 1, Y who rated
-    what; scores are ``share + x·W`` (Hoerl and Kennard, Ridge Regression, Technometrics 1970, with
-    the items as outputs).
+    what; scores, about how likely a user rates each item, are ``share + x·W`` (Hoerl and Kennard,
+    Ridge Regression, Technometrics 1970, with the items as outputs).
 
     Args:
         l2: above 0.
@@ -78,7 +74,7 @@ class ProfileRidge:
         self.l2 = _positive(l2)
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """See ``Ranker.fit``; the data set's users must have categories."""
+        """The users must have categories."""
         self.profile = category_vectors(dataset, "user", rows).astype(np.float64)
         users = np.unique(dataset.user[rows])
         known = self.profile[users]
@@ -90,7 +86,6 @@ class ProfileRidge:
         return self
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
-        """See ``Ranker.scores``; about how likely the user is to rate each item."""
         return np.asarray(self.share + self.profile[users] @ self.weights)
 
 

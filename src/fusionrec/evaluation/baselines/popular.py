@@ -1,4 +1,4 @@
-"""Popularity: of all time, of the last days, or among users of the same profile."""
+"""Popularity: of all time, of the last days, among users of the same profile, or with one user."""
 
 from __future__ import annotations
 
@@ -6,30 +6,25 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
+from scipy import sparse
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
+from fusionrec.evaluation.baselines.common import popularity
 from fusionrec.metrics import ItemSets
 
 DAY = 86_400  # seconds
-
-
-def popularity(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
-    """How often each item was rated in some rows, float64 [items]: one ranking for everybody."""
-    counts = np.bincount(dataset.item[rows], minlength=len(dataset.items))
-    return np.asarray(counts, dtype=np.float64)
+DIGITS = 4  # of a sum of weights, so that five views of 0.2 weigh as much as one purchase of 1
 
 
 class Popular:
     """The most rated first, the same for everybody."""
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """See ``Ranker.fit``."""
         self.count = popularity(dataset, rows)
         return self
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
-        """See ``Ranker.scores``; how often each item was rated."""
         return np.broadcast_to(self.count, (len(users), len(self.count)))
 
 
@@ -53,7 +48,7 @@ class RecentlyPopular(Popular):
         self.days = days
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """See ``Ranker.fit``; the data set must have times."""
+        """The data set must have times."""
         if dataset.time is None:
             raise UsageError(f"{dataset.name} has no times, so nothing in it is recent")
         time = dataset.time[rows]
@@ -82,8 +77,14 @@ class PopularByGroup:
         self.fields, self.smoothing = fields, smoothing
 
     def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
-        """See ``Ranker.fit``; the data set's users must have those fields."""
-        columns = [dataset.users.columns[name] for name in self._names(dataset)]
+        """The users must have those fields."""
+        known = [f.name for f in dataset.schema.attributes("user") if f.kind == "category"]
+        names = known if self.fields is None else list(self.fields)
+        if not names:
+            raise UsageError(f"{dataset.name} has no categories of its users to group them by")
+        if unknown := [name for name in names if name not in known]:
+            raise UsageError(f"users are grouped by {', '.join(known)}, not by {unknown[0]!r}")
+        columns = [dataset.users.columns[name] for name in names]
         numbers: dict[tuple[object, ...], int] = {}
         profiles = zip(*columns, strict=True)
         self.group = np.array([numbers.setdefault(p, len(numbers)) for p in profiles])
@@ -99,15 +100,28 @@ class PopularByGroup:
         return self
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
-        """See ``Ranker.scores``; the share of the user's group who rated each item."""
         return np.asarray(self.share[self.group[users]])
 
-    def _names(self, dataset: Dataset) -> list[str]:
-        known = [f.name for f in dataset.schema.attributes("user") if f.kind == "category"]
-        names = known if self.fields is None else list(self.fields)
-        if not names:
-            raise UsageError(f"{dataset.name} has no categories of its users to group them by")
-        unknown = [name for name in names if name not in known]
-        if unknown:
-            raise UsageError(f"users are grouped by {', '.join(known)}, not by {unknown[0]!r}")
-        return names
+
+class TakenBefore:
+    """What the user took before, most often first; ties and all other items by popularity.
+
+    Events count with their weights, ratings with one each: a repeated interaction says more than
+    its rating (GP-TopFreq in Li et al., A Next Basket Recommendation Reality Check, TOIS 2023). It
+    is fitted on all known rows of the users: an ``ItemSets`` history does not say how often.
+    """
+
+    def fit(self, dataset: Dataset, rows: np.ndarray) -> Self:
+        weight = dataset.rating[rows] if dataset.schema.events else np.ones(len(rows))
+        entries = (weight.astype(np.float64), (dataset.user[rows], dataset.item[rows]))
+        shape = len(dataset.users), len(dataset.items)
+        taken = sparse.coo_array(entries, shape=shape).tocsr()  # sums the rows of a pair
+        # Sums become whole steps, so that popularity, below 1, decides between equal ones alone.
+        _, step = np.unique(taken.data.round(DIGITS), return_inverse=True)
+        taken.data = step + 1.0
+        self.taken = taken
+        self.popular = popularity(dataset, rows) / (len(rows) + 1)
+        return self
+
+    def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:
+        return np.asarray(self.taken[users].toarray() + self.popular)

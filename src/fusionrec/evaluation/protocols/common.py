@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Side
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
+from fusionrec.evaluation import PROTOCOLS, baselines
 from fusionrec.evaluation.baselines.linear import EASE_LIMIT
-from fusionrec.evaluation.baselines.repeat import TakenBefore
 from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.registry import Artifact
 
@@ -29,23 +28,17 @@ Make = Callable[[], Any]
 class ProtocolOptions:
     """A protocol's options.
 
-    Attributes:
-        seeds: of splits, trainings and random rankings; a run or a set of folds for each.
-        folds: which of the folds or windows, from 0; all by default.
-        share: of the ratings or items in the test, in (0, 1).
-        k: length of the lists, 1 or more.
-        baselines: names of baselines to run; all that fit by default.
-        validation: measure on the validation rows, to choose settings; the test is unused.
-
     Raises:
         UsageError: a value is out of its range.
     """
 
+    # of splits, trainings and random rankings; a run or a set of folds for each
     seeds: tuple[int, ...] = (0,)
-    folds: tuple[int, ...] | None = None
-    share: float | None = None
-    k: int = 10
-    baselines: tuple[str, ...] | None = None
+    folds: tuple[int, ...] | None = None  # which of the folds or windows, from 0; all by default
+    share: float | None = None  # of the ratings or items in the test, in (0, 1)
+    k: int = 10  # length of the lists, 1 or more
+    baselines: tuple[str, ...] | None = None  # names of baselines to run; all that fit by default
+    # measure on the validation rows, to choose settings; the test is unused
     validation: bool = False
 
     def __post_init__(self) -> None:
@@ -97,13 +90,9 @@ class Protocol(ABC):
         Raises:
             UsageError: such an option is set, or a baseline is unknown.
         """
-        for name, value, default in (
-            ("folds", options.folds, None),
-            ("share", options.share, None),
-            ("k", options.k, ProtocolOptions.k),
-            ("validation", options.validation, False),
-        ):
-            if value != default and name not in self.takes:
+        for name in ("folds", "share", "k", "validation"):
+            changed = getattr(options, name) != getattr(ProtocolOptions, name)
+            if changed and name not in self.takes:
                 raise UsageError(f"protocol {self.name} has no {name} to choose")
         unknown = [b for b in options.baselines or () if b not in self.baseline_names]
         if unknown:
@@ -112,21 +101,56 @@ class Protocol(ABC):
                 f"it has {', '.join(self.baseline_names)}"
             )
 
-    @abstractmethod
-    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
-        """Those baselines that the data set can serve, by name."""
+    def baselines(self, dataset: Dataset, seed: int) -> dict[str, Make]:
+        """The protocol's baselines that the data set can serve, by name."""
+        of_users, of_items = (
+            {field.kind for field in dataset.schema.attributes(side)} for side in ("user", "item")
+        )
+        categories, groups = {"category", "categories"}, group_fields(dataset)
+        known: dict[str, tuple[Make, bool]] = {  # and whether the data set serves it
+            "bias": (baselines.Bias, True),
+            "popular": (baselines.Popular, True),
+            "recently-popular": (baselines.RecentlyPopular, dataset.time is not None),
+            "popular-by-group": (lambda: baselines.PopularByGroup(groups), bool(groups)),
+            "profile-ridge": (baselines.ProfileRidge, bool(categories & of_users)),
+            TAKEN_BEFORE: (baselines.TakenBefore, dataset.schema.repeats),
+            "item-knn": (baselines.ItemKNN, True),
+            "ease": (baselines.EASE, len(dataset.items) <= EASE_LIMIT),
+            "chance": (lambda: baselines.RandomOrder(seed), True),
+            "newest": (baselines.Newest, "number" in of_items),
+            "category-knn": (baselines.CategoryKNN, bool(categories & of_items)),
+        }
+        return {name: known[name][0] for name in self.baseline_names if known[name][1]}
 
     def prepare(self, dataset: Dataset) -> Dataset:
         """The data set as the protocol may see it.
 
         Raises:
-            UsageError: it cannot serve this protocol.
+            UsageError: it cannot serve this protocol; the hint names those that it can serve.
         """
+        schema, lacks = dataset.schema, dict[str, str]()
+        if schema.events:
+            lacks["rating"] = (
+                "holds events, and protocol rating asks how well ratings are predicted"
+            )
+        if not schema.attributes("user"):
+            lacks["new-user"] = "has no profiles, and protocol new-user knows nothing else of users"
+        if not schema.attributes("item"):
+            lacks["new-item"] = (
+                "says nothing of its items, and protocol new-item knows nothing else of one"
+            )
+        if dataset.time is None:
+            lacks["global-time"] = "has no times, and protocol global-time asks what comes next"
+        if self.name in lacks:
+            served = " or ".join(name for name in PROTOCOLS if name not in lacks)
+            raise UsageError(
+                f"{dataset.name} {lacks[self.name]}", f"it can be asked by protocol {served}"
+            )
         return dataset
 
-    def notes(self, dataset: Dataset) -> list[str]:  # noqa: ARG002
+    @abstractmethod
+    def notes(self, dataset: Dataset) -> list[str]:
         """Notes on the figures for this data set, in sentences."""
-        return []
 
     @abstractmethod
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
@@ -137,43 +161,10 @@ class Protocol(ABC):
         """
 
     @abstractmethod
-    def measure_baseline(
-        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
+    def measure(
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, model: Artifact | Make
     ) -> RunMetrics:
-        """Fits a baseline on the run's training rows and measures it."""
-
-    @abstractmethod
-    def measure_model(
-        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
-    ) -> RunMetrics:
-        """Measures a model that was trained on the run's training rows."""
-
-
-def refuse(dataset: Dataset, lacks: str) -> NoReturn:
-    """Refuses a data set that cannot serve a protocol.
-
-    Args:
-        dataset: the data set.
-        lacks: what it lacks and why that matters, as a text that follows the name.
-
-    Raises:
-        UsageError: always; the hint names the protocols that the data set can serve.
-    """
-    schema = dataset.schema
-    served = {
-        "rating": not schema.events,
-        "next-item": True,  # without times at random
-        "new-user": bool(schema.attributes("user")),
-        "new-item": bool(schema.attributes("item")),
-        "global-time": dataset.time is not None,
-    }
-    names = [name for name, can in served.items() if can]
-    raise UsageError(f"{dataset.name} {lacks}", f"it can be asked by protocol {' or '.join(names)}")
-
-
-def has_attribute(dataset: Dataset, side: Side, *kinds: str) -> bool:
-    """Whether a side of a data set has an attribute of one of some kinds."""
-    return any(field.kind in kinds for field in dataset.schema.attributes(side))
+        """Measures a trained model, or a baseline that it makes and fits on the training rows."""
 
 
 def group_fields(dataset: Dataset) -> list[str]:
@@ -190,21 +181,6 @@ def group_fields(dataset: Dataset) -> list[str]:
             break
         chosen.append(field.name)
     return chosen
-
-
-def ease_fits(dataset: Dataset) -> bool:
-    """Whether EASE can invert a matrix of the catalog's size."""
-    return len(dataset.items) <= EASE_LIMIT
-
-
-def repeat_baseline(dataset: Dataset) -> dict[str, Make]:
-    """The baseline for repeated interactions; none where there are none."""
-    return {TAKEN_BEFORE: TakenBefore} if dataset.schema.repeats else {}
-
-
-def runs_by_seed(options: ProtocolOptions, split: Callable[[int], Split]) -> list[SplitRun]:
-    """A run for every seed."""
-    return [SplitRun(split(seed), seed) for seed in options.seeds]
 
 
 def choose_folds(

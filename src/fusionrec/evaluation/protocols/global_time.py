@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import time_splits
-from fusionrec.evaluation.baselines import EASE, ItemKNN, Popular, RecentlyPopular, item_sets
+from fusionrec.evaluation.baselines import item_sets
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
-    Make,
     ProtocolOptions,
     SplitRun,
     choose_folds,
-    ease_fits,
-    refuse,
-    repeat_baseline,
 )
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, first_times, rated_items
 
@@ -39,41 +33,22 @@ class GlobalTime(RankingProtocol):
     timed = True
     clocked = True
 
-    def prepare(self, dataset: Dataset) -> Dataset:
-        """See ``Protocol.prepare``; it must have times."""
-        if dataset.time is None:
-            refuse(dataset, f"has no times, and protocol {self.name} asks what comes next")
-        return dataset
-
-    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        baselines: dict[str, Make] = {
-            "popular": Popular,
-            "recently-popular": RecentlyPopular,
-            **repeat_baseline(dataset),
-            "item-knn": ItemKNN,
-        }
-        if ease_fits(dataset):
-            baselines["ease"] = EASE
-        return baselines
-
     def notes(self, dataset: Dataset) -> list[str]:
         return [f"all {int(rated_items(dataset).sum()):,} rated items are ranked, later ones too"]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
-        """See ``Protocol.runs``; one per window and seed."""
         windows = choose_folds(time_splits(dataset, QUANTILES), options, "windows")
         return [SplitRun(split, seed, fold) for seed in options.seeds for fold, split in windows]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
-        before = item_sets(dataset, run.split.train)
+        train, test = run.split.train, run.split.test
         task = Task(
-            relevant=item_sets(dataset, run.split.test),
+            relevant=item_sets(dataset, test),
             candidates=rated_items(dataset),
-            rows=run.split.train,
-            history_rows=run.split.train,
-            now=np.full(len(dataset.users), first_times(dataset, run.split.test).min()),
-            history=before,
-            exclude=None if dataset.schema.repeats else before,
+            rows=train,
+            history_rows=train,
+            now=np.full(len(dataset.users), first_times(dataset, test).min()),
+            exclude=None if dataset.schema.repeats else item_sets(dataset, train),
             cuts=(options.k,),
         )
         return [task]

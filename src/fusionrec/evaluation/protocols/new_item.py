@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import item_split
-from fusionrec.evaluation.baselines import CategoryKNN, Newest, RandomOrder, item_sets
-from fusionrec.evaluation.protocols.common import (
-    Make,
-    ProtocolOptions,
-    SplitRun,
-    has_attribute,
-    refuse,
-    runs_by_seed,
-)
+from fusionrec.evaluation.baselines import item_sets
+from fusionrec.evaluation.protocols.common import ProtocolOptions, SplitRun
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows
 
 
@@ -33,21 +24,6 @@ class NewItem(RankingProtocol):
     baseline_names = ("chance", "newest", "category-knn")
     takes = frozenset({"share", "k"})
 
-    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:
-        baselines: dict[str, Make] = {"chance": lambda: RandomOrder(seed)}
-        if has_attribute(dataset, "item", "number"):
-            baselines["newest"] = Newest
-        if has_attribute(dataset, "item", "category", "categories"):
-            baselines["category-knn"] = CategoryKNN
-        return baselines
-
-    def prepare(self, dataset: Dataset) -> Dataset:
-        """See ``Protocol.prepare``; its items must have content."""
-        if not dataset.schema.attributes("item"):
-            lacks = "says nothing of its items, and protocol new-item knows nothing else of one"
-            refuse(dataset, lacks)
-        return dataset
-
     def notes(self, dataset: Dataset) -> list[str]:
         order = "equal scores are put in an order drawn from each run's seed"
         if dataset.schema.events:
@@ -55,9 +31,8 @@ class NewItem(RankingProtocol):
         return [order, f"liked: a rating of {dataset.schema.like:g} or more"]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
-        """See ``Protocol.runs``; one per seed."""
         share = 0.1 if options.share is None else options.share
-        return runs_by_seed(options, lambda seed: item_split(dataset, share, seed))
+        return [SplitRun(item_split(dataset, share, seed), seed) for seed in options.seeds]
 
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         hidden = np.zeros(len(dataset.items), dtype=bool)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import user_folds
-from fusionrec.evaluation.baselines import Popular, PopularByGroup, ProfileRidge, item_sets
+from fusionrec.evaluation.baselines import item_sets
 from fusionrec.evaluation.protocols.common import (
-    Make,
     ProtocolOptions,
     SplitRun,
     choose_folds,
     group_fields,
-    has_attribute,
-    refuse,
 )
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows, rated_items
 
@@ -24,9 +19,8 @@ FOLDS = 5
 class NewUser(RankingProtocol):
     """Folds over users: all ratings and the id of a test user are hidden.
 
-    All rated items are ranked: once with any rating relevant and, unless all ratings do, once with
-    those that count as liking. For the latter, baselines are fitted on ratings that count as
-    liking alone.
+    All rated items are ranked: once with any rating relevant and, unless the data are events, once
+    with those that count as liking. For the latter, baselines are fitted on such ratings alone.
     """
 
     name = "new-user"
@@ -34,21 +28,6 @@ class NewUser(RankingProtocol):
     metrics = ("ndcg@{k}", "hr@{k}", "ndcg@{k} liked", "hr@{k} liked")
     baseline_names = ("popular", "popular-by-group", "profile-ridge")
     takes = frozenset({"folds", "k"})
-
-    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        baselines: dict[str, Make] = {"popular": Popular}
-        fields = group_fields(dataset)
-        if fields:
-            baselines["popular-by-group"] = lambda: PopularByGroup(fields)
-        if has_attribute(dataset, "user", "category", "categories"):
-            baselines["profile-ridge"] = ProfileRidge
-        return baselines
-
-    def prepare(self, dataset: Dataset) -> Dataset:
-        """See ``Protocol.prepare``; it must have profiles."""
-        if not dataset.schema.attributes("user"):
-            refuse(dataset, "has no profiles, and protocol new-user knows nothing else of users")
-        return dataset
 
     def notes(self, dataset: Dataset) -> list[str]:
         fields = ", ".join(group_fields(dataset))
@@ -62,7 +41,6 @@ class NewUser(RankingProtocol):
         ]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
-        """See ``Protocol.runs``; one per fold and seed."""
         return [
             SplitRun(split, seed, fold)
             for seed in options.seeds

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import leave_any_out, leave_last_out
-from fusionrec.evaluation.baselines import EASE, ItemKNN, Popular, PopularByGroup, item_sets
-from fusionrec.evaluation.protocols.common import (
-    TAKEN_BEFORE,
-    Make,
-    ProtocolOptions,
-    SplitRun,
-    ease_fits,
-    group_fields,
-    repeat_baseline,
-    runs_by_seed,
-)
+from fusionrec.evaluation.baselines import item_sets
+from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, ProtocolOptions, SplitRun
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, first_times, rated_items
 
 RANDOM = (
@@ -44,33 +33,21 @@ class NextItem(RankingProtocol):
     takes = frozenset({"k", "validation"})
     clocked = True
 
-    def baselines(self, dataset: Dataset, seed: int) -> Mapping[str, Make]:  # noqa: ARG002
-        baselines: dict[str, Make] = {"popular": Popular}
-        fields = group_fields(dataset)
-        if fields:
-            baselines["popular-by-group"] = lambda: PopularByGroup(fields)
-        baselines |= repeat_baseline(dataset)
-        baselines["item-knn"] = ItemKNN
-        if ease_fits(dataset):
-            baselines["ease"] = EASE
-        return baselines
-
     def notes(self, dataset: Dataset) -> list[str]:
         counts = np.bincount(dataset.user, minlength=len(dataset.users))
         few = int(((counts > 0) & (counts < 3)).sum())
         done = "interactions" if dataset.schema.events else "ratings"
         who = "1 user" if few == 1 else f"{few:,} users"
-        short = [f"trained on and not tested: {who} with fewer than 3 {done}"]
         return [
             *([RANDOM] if dataset.time is None else []),
             f"all {int(rated_items(dataset).sum()):,} rated items are ranked",
-            *(short if few else []),
+            *([f"trained on and not tested: {who} with fewer than 3 {done}"] if few else []),
         ]
 
     def runs(self, dataset: Dataset, options: ProtocolOptions) -> list[SplitRun]:
-        """See ``Protocol.runs``; one per seed, all of the same split where there are times."""
+        """One per seed, all of the same split where there are times."""
         if dataset.time is None:
-            return runs_by_seed(options, lambda seed: leave_any_out(dataset, seed))
+            return [SplitRun(leave_any_out(dataset, seed), seed) for seed in options.seeds]
         split = leave_last_out(dataset)
         return [SplitRun(split, seed) for seed in options.seeds]
 
@@ -79,15 +56,13 @@ class NextItem(RankingProtocol):
         wanted, known = split.test, split.before_test
         if options.validation:
             wanted, known = split.validation, split.train
-        before = item_sets(dataset, known)
         task = Task(
             relevant=item_sets(dataset, wanted),
             candidates=rated_items(dataset),
-            rows=run.split.train,
+            rows=split.train,
             history_rows=known,
             now=None if dataset.time is None else first_times(dataset, wanted),
-            history=before,
-            exclude=None if dataset.schema.repeats else before,
+            exclude=None if dataset.schema.repeats else item_sets(dataset, known),
             cuts=tuple(dict.fromkeys((options.k, 50, 200))),
         )
         return [task]

@@ -10,11 +10,17 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines import Ranker, TakenBefore, category_vectors, user_counts
+from fusionrec.evaluation.baselines import (
+    Ranker,
+    TakenBefore,
+    category_vectors,
+    item_sets,
+    user_counts,
+)
 from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun
-from fusionrec.metrics import CatalogStats, ItemSets, Ranked, Ranking, list_figures
+from fusionrec.metrics import CatalogStats, ItemSets, Ranking, list_figures
 from fusionrec.registry import Artifact
 
 MAX_SCORES = 4_000_000  # in memory at a time
@@ -23,36 +29,23 @@ NDCG_CUT = 100  # longer lists are candidate lists, which HR judges
 
 @dataclass(frozen=True)
 class Task:
-    """One ranking of a run.
+    """One ranking of a run."""
 
-    Attributes:
-        relevant: each user's relevant items; users who have some are tested.
-        candidates: bool [items], items that are ranked.
-        rows: int [n], the training rows that a baseline is fitted on.
-        history_rows: int [n], the rows of the histories that a model reads.
-        now: float64 [users], time of each user's request, in seconds since 1970; None where the
-            protocol has no times.
-        history: each user's rated items, for baselines; None for the rows fitted on.
-        exclude: each user's excluded items.
-        tie_order: int [items], the order of items with equal scores; by row where None.
-        cuts: the k of HR and NDCG; the first is the lists' length.
-        profile_only: whether users' ids are hidden.
-        lists: whether list metrics are measured, such as coverage.
-        suffix: of the metrics' names.
-    """
-
-    relevant: ItemSets
-    candidates: np.ndarray
-    rows: np.ndarray
+    relevant: ItemSets  # each user's relevant items; users who have some are tested
+    candidates: np.ndarray  # bool [items], items that are ranked
+    rows: np.ndarray  # int [n], the training rows that a baseline is fitted on
+    # int [n], the rows of the users' histories; None where nothing is known of users but profiles
     history_rows: np.ndarray | None = None
+    # float64 [users], time of each user's request, in seconds since 1970; None where the protocol
+    # has no times
     now: np.ndarray | None = None
-    history: ItemSets | None = None
-    exclude: ItemSets | None = None
+    exclude: ItemSets | None = None  # each user's excluded items
+    # int [items], the order of items with equal scores; by row where None
     tie_order: np.ndarray | None = None
-    cuts: tuple[int, ...] = (10,)
-    profile_only: bool = False
-    lists: bool = True
-    suffix: str = ""
+    cuts: tuple[int, ...] = (10,)  # the k of HR and NDCG; the first is the lists' length
+    profile_only: bool = False  # whether users' ids are hidden
+    lists: bool = True  # whether list metrics are measured, such as coverage
+    suffix: str = ""  # of the metrics' names
 
     @property
     def users(self) -> np.ndarray:
@@ -63,6 +56,15 @@ class Task:
         """A model with this task's histories and times."""
         return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now)
 
+    def fitted(self, make: Make, dataset: Dataset) -> Ranker:
+        """A baseline, fitted on this task's rows."""
+        ranker: Ranker = make()
+        rows = self.rows
+        # TakenBefore learns nothing of other users: its rows are histories, as a model reads them.
+        if isinstance(ranker, TakenBefore) and self.history_rows is not None:
+            rows = self.history_rows
+        return ranker.fit(dataset, rows)
+
 
 class RankingProtocol(Protocol):
     """A protocol whose runs are made of rankings."""
@@ -71,62 +73,49 @@ class RankingProtocol(Protocol):
     def tasks(self, dataset: Dataset, run: SplitRun, options: ProtocolOptions) -> list[Task]:
         """The rankings of a run; the first one is also asked through the index."""
 
-    def measure_baseline(
-        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, make: Make
+    def measure(
+        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, model: Artifact | Make
     ) -> RunMetrics:
-        values = []
+        parts = []
         for task in self.tasks(dataset, run, options):
-            ranker = make()
-            # It learns nothing of other users: its rows are histories, as a model reads them.
-            by_history = isinstance(ranker, TakenBefore) and task.history_rows is not None
-            rows = task.history_rows if by_history else task.rows
-            values.append(measure(dataset, run, task, ranker.fit(dataset, rows)))
-        return join_metrics(values)
-
-    def measure_model(
-        self, dataset: Dataset, run: SplitRun, options: ProtocolOptions, artifact: Artifact
-    ) -> RunMetrics:
-        tasks = self.tasks(dataset, run, options)
-        rankers = [task.ranker(artifact, dataset) for task in tasks]
-        return join_metrics(
-            [measure(dataset, run, *both) for both in zip(tasks, rankers, strict=True)]
-        )
+            if isinstance(model, Artifact):
+                ranker: Ranker | ModelRanker = task.ranker(model, dataset)
+            else:
+                ranker = task.fitted(model, dataset)
+            parts.append(measure(dataset, run, task, ranker))
+        return join_metrics(parts)
 
 
-def measure(dataset: Dataset, run: SplitRun, task: Task, ranker: Ranker) -> RunMetrics:
+def measure(
+    dataset: Dataset, run: SplitRun, task: Task, ranker: Ranker | ModelRanker
+) -> RunMetrics:
     """Ranks all candidates for all tested users, and computes every metric."""
-    ranking = Ranking(
-        task.relevant,
-        len(dataset.items),
-        task.cuts[0],
-        task.exclude,
-        task.candidates,
-        task.tie_order,
-    )
-    for users in blocks(task.users, len(dataset.items)):
-        ranking.add(users, ranker.scores(users, task.history))
+    k, items = task.cuts[0], len(dataset.items)
+    ranking = Ranking(task.relevant, items, k, task.exclude, task.candidates, task.tie_order)
+    history = None if task.history_rows is None else item_sets(dataset, task.history_rows)
+    for users in blocks(task.users, items):
+        ranking.add(users, ranker.scores(users, history))
     ranked = ranking.result()
     values = {}
-    for k in task.cuts:
-        values[f"hr@{k}"] = ranked.hit_rate(k)
-        if k <= NDCG_CUT:
-            values[f"ndcg@{k}"] = ranked.ndcg(k)
+    for cut in task.cuts:
+        values[f"hr@{cut}"] = ranked.hit_rate(cut)
+        if cut <= NDCG_CUT:
+            values[f"ndcg@{cut}"] = ranked.ndcg(cut)
     values["mrr"] = ranked.reciprocal_rank()
     values = {f"{name}{task.suffix}": value for name, value in values.items()}
-    lists = list_metrics(dataset, run, task, ranked) if task.lists else {}
+    lists: dict[str, float] = {}
+    if task.lists:
+        trained = run.split.train
+        try:
+            vectors = category_vectors(dataset, "item", trained)
+        except UsageError:
+            vectors = None  # without categories there is no diversity
+        known_users = len(np.unique(dataset.user[trained]))
+        counts = user_counts(dataset, trained)
+        lists = list_figures(
+            ranked.best, CatalogStats(counts, known_users, vectors, task.candidates), k
+        )
     return RunMetrics(ranked.users, np.ones(len(ranked)), values, lists)
-
-
-def list_metrics(dataset: Dataset, run: SplitRun, task: Task, ranked: Ranked) -> dict[str, float]:
-    """Coverage, Gini, popularity percentile, novelty and diversity of the lists."""
-    trained = run.split.train
-    try:
-        vectors = category_vectors(dataset, "item", trained)
-    except UsageError:
-        vectors = None  # without categories there is no diversity
-    users = len(np.unique(dataset.user[trained]))
-    catalog = CatalogStats(user_counts(dataset, trained), users, vectors, task.candidates)
-    return list_figures(ranked.best, catalog, task.cuts[0])
 
 
 def join_metrics(parts: list[RunMetrics]) -> RunMetrics:

@@ -15,19 +15,11 @@ DIGITS = 12  # of a fingerprint in a message
 
 @dataclass(frozen=True)
 class Holdout:
-    """The rows that a version was trained on, and its holdout.
+    """The rows that a version was trained on, and its holdout."""
 
-    Attributes:
-        dataset: the data set it was trained on.
-        trained: int64 [n], the rows trained on.
-        rows: int64 [m], the validation rows; empty where all rows were trained on.
-        beyond: how many rows of the data set training was not given.
-    """
-
-    dataset: Dataset
-    trained: np.ndarray
-    rows: np.ndarray
-    beyond: int
+    dataset: Dataset  # the data set it was trained on
+    trained: np.ndarray  # int64 [n], the rows trained on
+    rows: np.ndarray  # int64 [m], the validation rows; empty where all rows were trained on
 
 
 def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
@@ -37,8 +29,16 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
         UsageError: the version was trained on another data set, or its holdout cannot be
             drawn again; names both fingerprints.
     """
+    from fusionrec.training.fusion_trainer import hold_out  # paddle takes a second to import
+    from fusionrec.training.sequence_trainer import hold_out_latest
+
     rows = _training_rows(artifact, dataset)
-    trained, holdout = _split(artifact, dataset, rows)
+    settings = artifact.manifest.get("recipe", {}).get("training", {})
+    share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
+    if artifact.history_features:
+        trained, holdout = hold_out_latest(dataset, rows, share, seed)
+    else:
+        trained, holdout = hold_out(rows, share, seed)
     wanted = artifact.manifest["training"]["trained_rows"]
     current, former = dataset.fingerprints(trained)
     if wanted not in (current, former):
@@ -47,19 +47,7 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
             f"{wanted[:DIGITS]}, those drawn again from {dataset.name} {current[:DIGITS]}",
             "make the report without --data",
         )
-    return Holdout(dataset, trained, holdout, len(dataset) - len(rows))
-
-
-def _split(artifact: Artifact, dataset: Dataset, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The training rows and the holdout, split as the trainer of the model does."""
-    from fusionrec.training.fusion_trainer import hold_out  # paddle takes a second to import
-    from fusionrec.training.sequence_trainer import hold_out_latest
-
-    settings = artifact.manifest.get("recipe", {}).get("training", {})
-    share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
-    if artifact.history_features:
-        return hold_out_latest(dataset, rows, share, seed)
-    return hold_out(rows, share, seed)
+    return Holdout(dataset, trained, holdout)
 
 
 def _training_rows(artifact: Artifact, dataset: Dataset) -> np.ndarray:

@@ -63,14 +63,9 @@ def table(
     return tag("div", made, class_="wide", tabindex="0", role="region", aria_label=caption)
 
 
-def facts(pairs: Sequence[tuple[str, str]]) -> Markup:
-    """Names and values, as a list of definitions."""
-    return tag("dl", *(tag("div", tag("dt", name), tag("dd", value)) for name, value in pairs))
-
-
-def number(value: float, digits: int = 3) -> str:
+def number(value: float | None, digits: int = 3) -> str:
     """A number; a dash where there is none."""
-    return "–" if math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
+    return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}".replace("-", "−")
 
 
 def percent(value: float, digits: int = 1) -> str:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from fusionrec._version import __version__
 from fusionrec.data.dataset import Dataset
-from fusionrec.evaluation.report import model_sections, quality_sections
+from fusionrec.evaluation.report.example_users import example_section
+from fusionrec.evaluation.report.exposure import exposure_section
 from fusionrec.evaluation.report.holdout import find_holdout
-from fusionrec.evaluation.report.html import Markup, join, tag
+from fusionrec.evaluation.report.html import Markup, tag
+from fusionrec.evaluation.report.item_map import item_map_section
+from fusionrec.evaluation.report.model_sections import learning_section, model_section
 from fusionrec.evaluation.report.quality import measure
+from fusionrec.evaluation.report.quality_sections import (
+    groups_section,
+    ranking_section,
+    strata_section,
+    why_absent,
+)
+from fusionrec.evaluation.report.scores import scores_section
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.evaluation.report.style import CSS
 from fusionrec.registry import Artifact
 
-SECTIONS = {
-    "model": "What this model is",
-    "learning": "Learning curves",
-    "ranking": "How good the lists are",
-    "groups": "By group of users",
-    "strata": "By popularity of the items",
-    "scores": "Scores",
-    "map": "A map of the items",
-    "shown": "What is shown",
-    "people": "Example users",
-}
 # The page loads nothing from elsewhere, whatever a title contains.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -39,23 +38,23 @@ def render(artifact: Artifact, dataset: Dataset | None = None) -> str:
     """
     holdout = find_holdout(artifact, dataset) if dataset is not None else None
     scorer = Scorer(artifact, holdout)  # its vectors read none of the holdout rows
-    measured = measure(scorer, holdout) if holdout is not None and len(holdout.rows) else None
-    reason = quality_sections.why_absent(artifact, holdout)
-    parts = {
-        "model": model_sections.model_section(artifact, holdout),
-        "learning": model_sections.learning_section(artifact),
-        "ranking": quality_sections.ranking_section(artifact, measured, reason),
-        "groups": quality_sections.groups_section(artifact, measured, reason),
-        "strata": quality_sections.strata_section(artifact, measured, reason),
-        "scores": model_sections.scores_section(scorer, holdout),
-        "map": model_sections.item_map_section(artifact),
-        "shown": model_sections.exposure_section(Scorer(artifact)),
-        "people": model_sections.example_section(artifact),
-    }
-    return _page(artifact, parts)
-
-
-def _page(artifact: Artifact, parts: dict[str, Markup]) -> str:
+    ranking = groups = strata = tag("p", why_absent(artifact, holdout), class_="note")
+    if holdout is not None and len(holdout.rows):
+        measured = measure(scorer, holdout)
+        ranking = ranking_section(artifact, measured)
+        groups = groups_section(artifact, measured)
+        strata = strata_section(artifact, measured)
+    sections = [
+        ("model", "What this model is", model_section(artifact, holdout)),
+        ("learning", "Learning curves", learning_section(artifact)),
+        ("ranking", "How good the lists are", ranking),
+        ("groups", "By group of users", groups),
+        ("strata", "By popularity of the items", strata),
+        ("scores", "Scores", scores_section(scorer, holdout)),
+        ("map", "A map of the items", item_map_section(artifact)),
+        ("shown", "What is shown", exposure_section(Scorer(artifact))),
+        ("people", "Example users", example_section(artifact)),
+    ]
     title = f"{artifact.version}: {artifact.manifest['model']} on {artifact.manifest['data']}"
     head = tag(
         "head",
@@ -65,17 +64,16 @@ def _page(artifact: Artifact, parts: dict[str, Markup]) -> str:
         tag("title", f"{title} · fusionrec report"),
         tag("style", Markup(CSS)),
     )
-    links = [tag("li", tag("a", name, href=f"#{anchor}")) for anchor, name in SECTIONS.items()]
+    links = [tag("li", tag("a", name, href=f"#{anchor}")) for anchor, name, _ in sections]
+    content: list[str] = []
+    for anchor, name, made in sections:
+        heading = tag("h2", name, id=f"{anchor}-title")
+        content += [tag("section", heading, made, id=anchor, aria_labelledby=f"{anchor}-title")]
+        content += ["\n"]
     body = tag(
         "body",
         tag("header", tag("h1", title), tag("nav", tag("ul", *links), aria_label="Sections")),
-        tag("main", *(_section(anchor, parts[anchor]) for anchor in SECTIONS)),
+        tag("main", *content),
         tag("footer", tag("p", f"Made by fusionrec {__version__} report.")),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
-
-
-def _section(anchor: str, content: Markup) -> Markup:
-    heading = tag("h2", SECTIONS[anchor], id=f"{anchor}-title")
-    made = tag("section", heading, content, id=anchor, aria_labelledby=f"{anchor}-title")
-    return join([made, Markup("\n")])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field
 from fusionrec.evaluation.baselines import item_sets, popularity, user_counts
 from fusionrec.evaluation.model_source import ModelRater
@@ -35,16 +36,13 @@ MOST_GROUPS = 25  # values of an attribute that users are grouped by, at most
 
 @dataclass(frozen=True)
 class MetricsByK:
-    """Metrics of the model and of popularity by their names in ``metrics.figures``.
+    """Metrics of the model and of popularity, means over users with a relevant item.
 
-    Attributes:
-        users: those with a relevant item.
-        targets: relevant items of all users.
-        model, popular: metric@K -> mean over those users.
+    ``model`` and ``popular`` are by the names in ``metrics.figures``, such as ``ndcg@10``.
     """
 
     users: int
-    targets: int
+    targets: int  # relevant items of all users
     model: Mapping[str, float]
     popular: Mapping[str, float]
 
@@ -59,54 +57,47 @@ class RatingError:
 
 @dataclass(frozen=True)
 class UserGroup:
-    """One value of a user attribute; ``margin`` is half the width of NDCG@10's 95% interval, and
-    ``rmse`` is that of the scores, NaN where the version only ranks.
-    """
+    """Users with one value of an attribute."""
 
     label: str
     users: int
     targets: int
     ndcg: float
-    margin: float
+    margin: float  # half the width of the 95% interval of ``ndcg``
     hit_rate: float
-    rmse: float
+    rmse: float  # of the scores; NaN where the version only ranks
 
 
 @dataclass(frozen=True)
 class PopularityBand:
-    """Items that were rated about equally often: their shares of the catalog, of ratings, and of
-    positions in the lists of the model and of popularity, and their recall on the holdout;
-    ``rmse`` is as in ``UserGroup``.
-    """
+    """Items that were rated about equally often."""
 
     name: str
     items: int
-    catalog: float
-    ratings: float
-    shown: float
-    shown_popular: float
+    catalog: float  # their share of the items,
+    ratings: float  # of the training ratings,
+    shown: float  # of the places in the model's lists, NaN where there are fewer than K items,
+    shown_popular: float  # and of those in popularity's lists
     targets: int
     recall: float
-    rmse: float
+    rmse: float  # as in ``UserGroup``
 
 
 @dataclass(frozen=True)
 class Quality:
-    """All figures on the holdout. In ``any`` every rating is relevant, in ``liked`` only high ones
-    (of events, none).
+    """All figures on the holdout."""
 
-    ``by_score`` is the error of ratings predicted by scores, None where the version only ranks;
-    ``by_head`` that of the rating head, None where there is none. The head was fitted on the
-    holdout too, and reads it.
-    """
-
-    rows: int
+    rows: int  # how many are measured
+    # error of ratings predicted by scores; None where the version only ranks
     by_score: RatingError | None
+    # error of the rating head, which was fitted on the holdout too and reads it; None where there
+    # is no head
     by_head: RatingError | None
-    any: MetricsByK
-    liked: MetricsByK
+    any: MetricsByK  # every rating is relevant
+    liked: MetricsByK  # only high ratings are; of events, none
+    # of each user attribute with few values, in the order of the field's choices
     groups: list[tuple[Field, list[UserGroup]]]
-    strata: list[PopularityBand]
+    strata: list[PopularityBand]  # from the most rated items to the least
 
 
 def measure(scorer: Scorer, holdout: Holdout) -> Quality:
@@ -119,37 +110,42 @@ def measure(scorer: Scorer, holdout: Holdout) -> Quality:
         scorer: the version's scores, made with ``holdout``.
         holdout: the rows to measure on.
     """
-    data = holdout.dataset
+    data, artifact = holdout.dataset, scorer.artifact
     rows = holdout.rows[np.isin(data.user[holdout.rows], scorer.users)]
     user, item, actual = data.user[rows], data.item[rows], data.rating[rows]
-    artifact = scorer.artifact
     predicted: np.ndarray | None = None
-    by_head: RatingError | None = None
+    by_score = by_head = None
     if artifact.predicts_ratings:
         predicted = artifact.scores.rating(scorer.pairs(user, item))
+        by_score = RatingError(rmse(predicted, actual), mae(predicted, actual))
         if artifact.rating_head is not None:
-            by_head = _error(ModelRater(artifact, data).predict(user, item), actual)
-    model, popular = _rankings(scorer, holdout, rows)
-    liked = rows[data.rating[rows] >= data.schema.like]
-    if data.schema.events:  # every event counts as liking
-        liked = liked[:0]
-    return Quality(
-        len(rows),
-        None if predicted is None else _error(predicted, actual),
-        by_head,
-        _by_k(model, popular),
-        _by_k(*_rankings(scorer, holdout, liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
-        _groups(holdout, rows, predicted, model),
-        _strata(holdout, rows, predicted, model, popular),
-    )
+            stars = ModelRater(artifact, data).predict(user, item)
+            by_head = RatingError(rmse(stars, actual), mae(stars, actual))
 
+    def error(some: np.ndarray) -> float:
+        """RMSE of some of the rows; NaN if there are none, or nothing is predicted."""
+        if predicted is None or not len(actual[some]):
+            return float("nan")
+        return rmse(predicted[some], actual[some])
 
-def _rankings(scorer: Scorer, holdout: Holdout, rows: np.ndarray) -> tuple[Ranked, Ranked]:
-    """Rankings of some holdout rows by the model and by popularity."""
-    data = holdout.dataset
     seen = None if data.schema.repeats else item_sets(data, holdout.trained)
     count = popularity(data, holdout.trained)
-    return rankings(scorer, np.unique(data.user[rows]), item_sets(data, rows), seen, count)
+
+    def ranked(relevant: np.ndarray) -> tuple[Ranked, Ranked]:
+        users = np.unique(data.user[relevant])
+        return rankings(scorer, users, item_sets(data, relevant), seen, count)
+
+    model, popular = ranked(rows)
+    liked = rows[:0] if data.schema.events else rows[actual >= data.schema.like]
+    return Quality(
+        len(rows),
+        by_score,
+        by_head,
+        _by_k(model, popular),
+        _by_k(*ranked(liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
+        _groups(data, user, model, error),
+        _strata(holdout, item, model, popular, error),
+    )
 
 
 def rankings(
@@ -163,26 +159,13 @@ def rankings(
     return model.result(), popular.result()
 
 
-def _error(predicted: np.ndarray, actual: np.ndarray) -> RatingError:
-    return RatingError(rmse(predicted, actual), mae(predicted, actual))
-
-
-def _rmse(predicted: np.ndarray | None, actual: np.ndarray, some: np.ndarray) -> float:
-    """RMSE of some of the pairs; NaN if there are none, or nothing is predicted."""
-    if predicted is None or not len(actual[some]):
-        return float("nan")
-    return rmse(predicted[some], actual[some])
-
-
 def _by_k(model: Ranked, popular: Ranked) -> MetricsByK:
     return MetricsByK(len(model), len(model.target), figures(model, ks=KS), figures(popular, ks=KS))
 
 
 def _groups(
-    holdout: Holdout, rows: np.ndarray, predicted: np.ndarray | None, ranked: Ranked
+    data: Dataset, user: np.ndarray, ranked: Ranked, error: Callable[[np.ndarray], float]
 ) -> list[tuple[Field, list[UserGroup]]]:
-    """The groups of every user attribute with few values, in the order of the field's choices."""
-    data = holdout.dataset
     ndcg, hit = ranked.ndcg(K), ranked.hit_rate(K)
     grouped = []
     for field in data.schema.attributes("user"):
@@ -191,69 +174,56 @@ def _groups(
         column = np.array([_group_name(value) for value in data.users.columns[field.name]])
         if not 2 <= len(np.unique(column)) <= MOST_GROUPS:
             continue
-        errors = by_group(
-            column[data.user[rows]],
-            lambda some: (len(some), _rmse(predicted, data.rating[rows], some)),
-        )
+        targets = by_group(column[user], lambda some: some)
         lists = by_group(column[ranked.users], lambda some: some)
-        order = [*field.choices, *(name for name in lists if name not in field.choices)]
-        groups = [
-            UserGroup(
-                label(field, name) or "not known",
-                len(lists[name]),
-                errors[name][0],
-                mean(ndcg[lists[name]]),
-                _margin(ndcg[lists[name]]),
-                mean(hit[lists[name]]),
-                errors[name][1],
-            )
-            for name in order
-            if name in lists
-        ]
+        groups = []
+        for name in [*field.choices, *(name for name in lists if name not in field.choices)]:
+            if name in lists:
+                own, rows = ndcg[lists[name]], targets[name]
+                # The interval of a mean, by the normal approximation.
+                few = len(own) < 2
+                margin = math.nan if few else float(1.96 * own.std(ddof=1) / np.sqrt(len(own)))
+                sizes, hits = (len(own), len(rows)), mean(hit[lists[name]])
+                shown = label(field, name) or "not known"
+                groups.append(UserGroup(shown, *sizes, mean(own), margin, hits, error(rows)))
         grouped.append((field, groups))
     return grouped
 
 
 def _group_name(value: object) -> str:
-    """A value as the name of a group."""
     if isinstance(value, float):
-        return "" if value != value else f"{value:g}"  # noqa: PLR0124 (a NaN is not known)
+        return "" if math.isnan(value) else f"{value:g}"
     return str(value)
 
 
-def _margin(values: np.ndarray) -> float:
-    """Half the width of the 95% interval of the values' mean, by the normal approximation."""
-    if len(values) < 2:
-        return float("nan")
-    return float(1.96 * values.std(ddof=1) / np.sqrt(len(values)))
-
-
 def _strata(
-    holdout: Holdout, rows: np.ndarray, predicted: np.ndarray | None, model: Ranked, popular: Ranked
+    holdout: Holdout,
+    item: np.ndarray,
+    model: Ranked,
+    popular: Ranked,
+    error: Callable[[np.ndarray], float],
 ) -> list[PopularityBand]:
-    data = holdout.dataset
-    count = user_counts(data, holdout.trained)
+    count = user_counts(holdout.dataset, holdout.trained)
     stratum = popularity_strata(count, len(STRATA))
-    catalog = CatalogStats(count, len(data.users))
-    ours = by_stratum(model, catalog, stratum, (K,))
-    theirs = by_stratum(popular, catalog, stratum, (K,))
+    catalog = CatalogStats(count, len(holdout.dataset.users))
+    ours, theirs = (by_stratum(ranked, catalog, stratum, (K,)) for ranked in (model, popular))
     bands = []
     for number, name in enumerate(STRATA):
         members = stratum == number
         if not members.any():
             continue
-        of_stratum = members[data.item[rows]]
+        rows = np.flatnonzero(members[item])
         bands.append(
             PopularityBand(
                 name,
                 int(members.sum()),
                 float(members.mean()),
                 float(count[members].sum() / count.sum()),
-                ours[number].get(f"share@{K}", math.nan),  # NaN: fewer than K items
+                ours[number].get(f"share@{K}", math.nan),
                 theirs[number].get(f"share@{K}", math.nan),
-                int(of_stratum.sum()),
+                len(rows),
                 ours[number][f"recall@{K}"],
-                _rmse(predicted, data.rating[rows], of_stratum),
+                error(rows),
             )
         )
     return bands

@@ -88,3 +88,10 @@ def categories_of(field: Field, value: object) -> tuple[str, ...]:
 def label(field: Field, value: str) -> str:
     """A category's display name."""
     return field.choices.get(value) or value
+
+
+def title_of(artifact: Artifact, item: int) -> str:
+    """An item's title, or its id where it has none."""
+    name = artifact.schema.title
+    title = str(artifact.items.columns[name][item]) if name else ""
+    return title or artifact.items.ids[item]

@@ -13,7 +13,6 @@ from fusionrec.evaluation.report.html import Markup, tag
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 # Stand-ins that no plot would use for itself: in the SVG they become the sheet's variables.
 INK, FAINT, LINE, PAPER = "#010203", "#040506", "#070809", "#0a0b0c"
@@ -58,8 +57,9 @@ def figure(
     alt: str,
     caption: str,
     size: tuple[float, float],
-    draw: Callable[[Figure], None],
+    draw: Callable[..., None],
     *,
+    columns: int = 1,
     large: bool = False,
 ) -> Markup:
     """A figure of the page.
@@ -69,11 +69,11 @@ def figure(
         alt: what it shows, for those who do not see it.
         caption: stands below it.
         size: width and height in inches.
-        draw: puts axes into it.
+        draw: draws into its axes, of which there are ``columns`` side by side.
         large: as wide as the page, and scrolled where that is narrow.
     """
     import matplotlib
-    from matplotlib.figure import Figure as Canvas
+    from matplotlib.figure import Figure
 
     out = io.StringIO()
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -82,8 +82,8 @@ def figure(
         matplotlib.rcParams.update(settings)
         # Titles in scripts that the measuring font lacks are written in the reader's fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        canvas = Canvas(figsize=size, layout="constrained")
-        draw(canvas)
+        canvas = Figure(figsize=size, layout="constrained")
+        draw(*(canvas.add_subplot(1, columns, n + 1) for n in range(columns)))
         canvas.savefig(out, format="svg", transparent=True, metadata={"Date": None}, dpi=150)
     picture = _inline(out.getvalue(), name, alt)
     shown = [tag("div", picture, class_="wide", tabindex="0", role="region", aria_label=alt)]

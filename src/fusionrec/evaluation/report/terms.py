@@ -9,26 +9,16 @@ from fusionrec.data.schema import Schema
 
 @dataclass(frozen=True)
 class Terms:
-    """Words for one kind of interaction.
-
-    Attributes:
-        singular, plural: names of the interaction.
-        did: past tense, of a user: they ``rated`` it.
-        done: past participle, of an item: it is ``rated``.
-        value: what an interaction's number is called.
-        apart: how pairs are grouped in the section on scores.
-        alike: why a model places two items near each other.
-        shown_first: which interactions of an example user are shown.
-    """
+    """Words for one kind of interaction."""
 
     singular: str
     plural: str
-    did: str
-    done: str
-    value: str
-    apart: str
-    alike: str
-    shown_first: str
+    did: str  # of a user
+    done: str  # of an item
+    value: str  # an interaction's number
+    apart: str  # how the section on scores groups pairs
+    alike: str  # why a model places two items near each other
+    shown_first: str  # which interactions of an example user are shown
 
     @property
     def heading(self) -> str:
