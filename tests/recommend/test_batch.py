@@ -53,7 +53,7 @@ def together(recommender: Recommender, ledger: Ledger, wished: Query, threads: i
     found: dict[str, list[tuple]] = {user: [] for user in recommender.artifact.users.ids}
     users, items = recommender.artifact.users.ids, recommender.catalog.items.ids
     for lists, _ in BatchRecommender(recommender, Feedback(ledger), wished, threads).lists():
-        for user, *rest in zip(*vars(lists).values(), strict=True):
+        for user, *rest in lists.tolist():
             item, rank, score, stars = rest
             known = [None if np.isnan(value) else float(value) for value in (score, stars)]
             found[users[user]].append((items[item], int(rank), *known))
