@@ -10,9 +10,10 @@ from fusionrec.data.schema import Field
 from fusionrec.evaluation.report.item_map import title_of
 from fusionrec.evaluation.report.scoring import categories_of, category_field, label
 from fusionrec.index import ExactIndex
+from fusionrec.recommend.answer import Recommended
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
-from fusionrec.recommend.recommender import Recommended, Recommender
+from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 
 USERS = 10
