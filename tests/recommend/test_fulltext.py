@@ -103,7 +103,7 @@ def test_a_field_that_filters_nothing_adds_no_numbers():
     assert ids(index, "ზღვა") == [data.items.ids[n] for n in range(1, 24, 3)]
     assert ids(index, "წიგნი 7")[0] == data.items.ids[7]
     assert len(ids(index, "მარჯვენა")) == 12
-    index.add("new", data.items.row(0) | {"pages": 1200.0, "rank": 1977.0})
+    index.change({"new": data.items.row(0) | {"pages": 1200.0, "rank": 1977.0}})
     assert ids(index, "1200s 1970s 1977") == ["new"]
     assert index.matched("1200s 1970s 1977", "new") == {"1200s"}  # nobody filters by rank
 
@@ -166,14 +166,14 @@ def test_of_words_equally_near_the_commoner_is_meant():
 
 
 def test_items_are_added_changed_and_removed(index):
-    index.add("99", content("1") | {"title": "Space Jam"})
+    index.change({"99": content("1") | {"title": "Space Jam"}})
     assert set(ids(index, "space")) == {"7", "99"}
-    index.add("99", content("1") | {"title": "Office Party"})
+    index.change({"99": content("1") | {"title": "Office Party"}})
     assert ids(index, "space") == ["7"]
     assert ids(index, "office") == ["99"]
-    index.remove("99")
-    index.remove("99")
-    index.remove("never there")
+    index.change({"99": None})
+    index.change({"99": None})
+    index.change({"never there": None})
     assert ids(index, "office") == []
     assert index.suggest("ofice") == ""
     assert len(index) == len(FILMS)
@@ -182,9 +182,9 @@ def test_items_are_added_changed_and_removed(index):
 def test_changed_item_by_item_it_answers_like_one_that_is_made_anew():
     grown = FulltextIndex(MOVIELENS, table({"1": FILMS["1"]}))
     for id_ in ("5", "6", *FILMS):
-        grown.add(id_, content(id_))
-    grown.add("gone", content("5"))
-    grown.remove("gone")
+        grown.change({id_: content(id_)})
+    grown.change({"gone": content("5")})
+    grown.change({"gone": None})
     new = FulltextIndex(MOVIELENS, table())
     for text in ("comedy", "drama space 1970s", "the", "action 2002 spiderman"):
         assert grown.search(text) == new.search(text)
@@ -265,8 +265,8 @@ def test_threads_may_search_while_items_change(index):
             problems.append(error)
 
     def change() -> None:
-        index.add("99", content("1"))
-        index.remove("99")
+        index.change({"99": content("1")})
+        index.change({"99": None})
 
     def look() -> None:
         assert set(ids(index, "toy")) <= {"1", "99"}

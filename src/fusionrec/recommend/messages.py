@@ -63,7 +63,7 @@ def why_empty(finder: ItemSearch, query: Query, barred: np.ndarray) -> tuple[str
     """
     if query.offset:
         return ("there are no more items",)
-    left = finder.mask(query.where) & finder.catalog.available
+    left = finder.catalog.columns.mask(query.where) & finder.catalog.available
     if not left.any():
         return none_left(finder, query.where)
     left[barred] = False

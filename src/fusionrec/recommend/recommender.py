@@ -231,7 +231,7 @@ class Recommender:
         it has no ratings, and any other order would look like a recommendation.
         """
         popularity = self._popularity(query)
-        allowed = self.finder.mask(query.where) & self.catalog.available
+        allowed = self.catalog.columns.mask(query.where) & self.catalog.available
         allowed[barred] = False
         rows = np.flatnonzero(allowed & ((popularity > 0) | self.artifact.has_towers))
         turn = np.where(rows < len(self.artifact.items), rows, -rows)
