@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return rows[np.lexsort((rows["rank"], rows["user"]))]
 
 
-def _rows(user: object, item: object, rank: object, score: object, stars: object) -> np.ndarray:
+def _rows(user: Any, item: Any, rank: Any, score: Any, stars: Any) -> np.ndarray:
     rows = np.empty(np.size(rank), ROW)
     columns = user, item, rank, score, stars
     for name, column in zip(ROW.names or (), columns, strict=True):

@@ -184,8 +184,7 @@ class UserVectors:
 
         def read(history: History) -> np.ndarray:
             user = self._user_columns(position, profile)
-            read: np.ndarray = artifact.vectors_of(*user, [history], np.array([now]), vectors)
-            return read[0]
+            return np.asarray(artifact.vectors_of(*user, [history], np.array([now]), vectors)[0])
 
         if artifact.history_features and len(given):
             return read(stored.followed_by(given, repeats=artifact.schema.repeats))
@@ -210,7 +209,6 @@ class UserVectors:
     ) -> tuple[list[str | None], dict[str, list[object]]]:
         """Id and profile as the encoder takes them; the request wins over the stored profile."""
         users = self.artifact.users
-        ids, stored = (
-            ([None], {}) if position is None else ([users.ids[position]], users.row(position))
-        )
+        ids = [None if position is None else users.ids[position]]
+        stored = {} if position is None else users.row(position)
         return ids, {name: [value] for name, value in {**stored, **profile}.items()}
