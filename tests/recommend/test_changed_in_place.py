@@ -22,6 +22,7 @@ from fusionrec.registry import Artifact
 from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.projection import chart_of
 from fusionrec.workspace import Workspace
+from swap_stress import exact
 
 SHELVES = ("მარცხენა", "მარჯვენა", "ახალი თარო", "")
 WORDS = ("წიგნი", "ზღვა", "ბაღი", "ახალი", "toy", "story")
@@ -36,10 +37,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 def over(catalog: Catalog) -> Recommender:
-    index = ExactIndex(
-        catalog.artifact.schema, catalog.items, catalog.vectors, available=catalog.available
-    )
-    return Recommender(catalog, index)
+    return exact(catalog.artifact, catalog)
 
 
 def followed(before: Recommender, changes: list[ItemChange]) -> Recommender:
