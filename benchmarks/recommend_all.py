@@ -105,8 +105,8 @@ def full_sort(artifact: Artifact, k: int, block: int = 1024) -> np.ndarray:
 def listed(everyone: BatchRecommender, k: int) -> np.ndarray:
     """What ``BatchRecommender`` answers, int64 [users, k]; −1 where there is no item."""
     best = np.full((len(everyone), k), -1, dtype=np.int64)
-    for lists, _ in everyone.lists():
-        best[lists.user, lists.rank - 1] = lists.item
+    for rows, _ in everyone.lists():
+        best[rows["user"], rows["rank"] - 1] = rows["item"]
     return best
 
 

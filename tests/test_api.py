@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,37 +31,29 @@ def shop(people: int = 60, things: int = 24, rows: int = 900) -> dict[str, pd.Da
     rng = np.random.default_rng(5)
     who, what = rng.integers(0, people, rows), rng.integers(0, things, rows)
     what = np.where(rng.random(rows) < 0.9, what // 2 * 2 + who % 2, what) % things
-    colours = ("Blue", "Red", "Green")
-    kinds = ("teapot", "lamp")
-    return {
-        "orders": pd.DataFrame(
-            {
-                "customer": [f"c{n}" for n in who],
-                "sku": [f"p{n}" for n in what],
-                "stars": np.where(who % 2 == what % 2, 5, 1).astype(float),
-                "time": pd.Timestamp("2024-03-01")
-                + pd.to_timedelta(rng.integers(0, 10**7, rows), unit="s"),
-            }
-        ),
-        "products": pd.DataFrame(
-            {
-                "sku": [f"p{n}" for n in range(things)],
-                "title": [
-                    f"{colours[n % 3]} {kinds[n % 2]}" + f" {n}" * (n > 2) for n in range(things)
-                ],
-                "kind": [kinds[n % 2] for n in range(things)],
-                "price": np.linspace(5, 40, things),
-                "tags": [f"{colours[n % 3]}|new" for n in range(things)],
-            }
-        ),
-        "customers": pd.DataFrame(
-            {
-                "id": [f"c{n}" for n in range(people)],
-                "age": [20 + n % 50 if n % 7 else None for n in range(people)],
-                "postcode": [str(10000 + n) for n in range(people)],
-            }
-        ),
+    when = pd.to_timedelta(rng.integers(0, 10**7, rows), unit="s")
+    colours = [("Blue", "Red", "Green")[n % 3] for n in range(things)]
+    kinds = [("teapot", "lamp")[n % 2] for n in range(things)]
+    orders = {
+        "customer": [f"c{n}" for n in who],
+        "sku": [f"p{n}" for n in what],
+        "stars": np.where(who % 2 == what % 2, 5, 1).astype(float),
+        "time": pd.Timestamp("2024-03-01") + when,
     }
+    products = {
+        "sku": [f"p{n}" for n in range(things)],
+        "title": [f"{colours[n]} {kinds[n]}" + f" {n}" * (n > 2) for n in range(things)],
+        "kind": kinds,
+        "price": np.linspace(5, 40, things),
+        "tags": [f"{colour}|new" for colour in colours],
+    }
+    customers = {
+        "id": [f"c{n}" for n in range(people)],
+        "age": [20 + n % 50 if n % 7 else None for n in range(people)],
+        "postcode": [str(10000 + n) for n in range(people)],
+    }
+    tables = {"orders": orders, "products": products, "customers": customers}
+    return {name: pd.DataFrame(columns) for name, columns in tables.items()}
 
 
 @pytest.fixture(scope="module")
@@ -87,17 +78,9 @@ def home(frames, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def fusionrec_command(home, capsys) -> Callable[..., dict]:
-    """What a command answers in that workspace, as JSON."""
-
-    def call(*words: str) -> dict:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as stop:
-            main(["--home", str(home), *words, "--json"])
-        assert not stop.value.code
-        return json.loads(capsys.readouterr().out)
-
-    return call
+def recommender(home) -> Iterator[fusionrec.Recommender]:
+    with fusionrec.Recommender(home) as opened:
+        yield opened
 
 
 def test_the_import_alone_is_light():
@@ -244,6 +227,8 @@ BAD = [
     ({"title": "tilte"}, DataError, "no column 'tilte'", "did you mean 'title'"),
     ({"time": "time", "time_unit": "days"}, ConfigError, "time_unit must be", None),
     ({"repeats": "all"}, ConfigError, "repeats must be", None),
+    ({"fields": ["shelf"]}, ConfigError, "must be a dictionary such as", None),
+    ({"weights": ["view"], "event": "stars"}, ConfigError, "must be a dictionary such as", None),
 ]
 
 
@@ -270,23 +255,25 @@ def test_what_is_no_frame_is_refused(frame):
         fusionrec.read_frames(frame)
 
 
-def test_answers_are_the_commands_own(home, fusionrec_command):
+def test_answers_are_the_commands_own(home, request):
+    command = request.getfixturevalue("fusionrec")
     with fusionrec.Recommender(home) as recommender:
         answer = recommender.recommend(user="c7", k=4, where=["kind=lamp", "price=..30"])
-        assert {item.content["kind"] for item in answer.items} == {"lamp"}
-        assert answer.place == str(home / "milvus.db")
         similar = recommender.similar("Blue teapot", k=3, where="kind=teapot")
         found = recommender.search("teapot", k=3, liked="Red lamp")
         only = recommender.recommend("c7", where=[Only(("p1", "p2"))], seen=True)
+    assert {item.content["kind"] for item in answer.items} == {"lamp"}
+    assert all(item.stars is None for item in answer.items), "events teach no stars"
+    assert answer.place == str(home / "milvus.db")
     assert {item.id for item in only.items} == {"p1", "p2"}
-    shown = fusionrec_command(
-        "recommend", "--user", "c7", "-k", "4", "--where", "kind=lamp", "--where", "price=..30"
-    )
-    assert shown["items"] == answer.to_json()["items"]
-    shown = fusionrec_command("similar", "Blue teapot", "-k", "3", "--where", "kind=teapot")
-    assert shown["items"] == similar.to_json()["items"]
-    shown = fusionrec_command("search", "teapot", "-k", "3", "--liked", "Red lamp")
-    assert shown["items"] == found.to_json()["items"]
+    lamps = ("--where", "kind=lamp", "--where", "price=..30")
+    for mine, words in (
+        (answer, ("recommend", "--user", "c7", "-k", "4", *lamps)),
+        (similar, ("similar", "Blue teapot", "-k", "3", "--where", "kind=teapot")),
+        (found, ("search", "teapot", "-k", "3", "--liked", "Red lamp")),
+    ):
+        shown = json.loads(command(Workspace(home), *words, "--json").out)
+        assert shown["items"] == mine.to_json()["items"]
 
 
 HUGE = 10**400  # no float holds it
@@ -294,24 +281,64 @@ TOO_LONG = 10**5_000  # more digits than Python writes
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "said"),
     [
-        {"user": HUGE},
-        {"user": TOO_LONG},
-        {"profile": {"age": HUGE}},
-        {"profile": {"age": TOO_LONG}},
-        {"rated": {"p1": HUGE}},
-        {"rated": {"p1": TOO_LONG}},
-        {"rated": {"p1": "many"}},
-        {"rated": {"p1": None}},
-        {"user": "c7", "diversity": HUGE},
-        {"user": "c7", "where": f"price=..{HUGE}"},
-        {"user": "c7", "where": "price=1e400.."},
+        ({"user": HUGE}, "is not among the 60 users"),
+        ({"user": TOO_LONG}, "user has too many digits"),
+        ({"profile": {"age": HUGE}}, "age"),
+        ({"profile": {"age": TOO_LONG}}, "age has too many digits"),
+        ({"profile": "age=30"}, "profile must be a dictionary"),
+        ({"rated": {"p1": HUGE}}, "rated: the rating of p1 must be a number"),
+        ({"rated": {"p1": TOO_LONG}}, "rated: the rating of p1 must be a number"),
+        ({"rated": {"p1": "many"}}, "rated: the rating of p1 must be a number"),
+        ({"rated": {"p1": None}}, "rated: the rating of p1 must be a number"),
+        ({"rated": "p1"}, "rated must be a dictionary"),
+        ({"liked": {"p1": 5}}, "liked must be a list, got a dictionary"),
+        ({"user": "c7", "diversity": HUGE}, "diversity must be a number"),
+        ({"diversity": "much"}, "diversity must be a number, got 'much'"),
+        ({"user": "c7", "where": f"price=..{HUGE}"}, "price"),
+        ({"user": "c7", "where": "price=1e400.."}, "price"),
+        ({"where": 5}, "where must be texts"),
+        ({"k": 2.5}, "k must be a whole number, got 2.5"),
+        ({"k": "5"}, "k must be a whole number, got '5'"),
+        ({"k": 0}, "k must be 1 or more, got 0"),
     ],
+    ids=lambda value: str(value)[:40] if isinstance(value, str) else None,
 )
-def test_numbers_that_nothing_holds_are_refused(home, asked):
-    with fusionrec.Recommender(home) as recommender, pytest.raises(UsageError):
+def test_values_that_cannot_be_used_are_refused_by_their_names(recommender, asked, said):
+    with pytest.raises(UsageError) as caught:
         recommender.recommend(**asked)
+    assert said in str(caught.value)
+
+
+def test_arguments_of_other_methods_are_refused(recommender):
+    for ask in (
+        lambda: recommender.recommend("c7", offset=3),
+        lambda: recommender.search("teapot", explain=True),
+        lambda: recommender.similar("p1", seen=True),
+        lambda: recommender.recommend_all(liked="p1"),
+    ):
+        with pytest.raises(TypeError, match="unexpected argument"):
+            ask()
+
+
+def test_numbers_of_numpy_and_single_things_are_taken(recommender):
+    assert len(recommender.recommend(k=np.int64(2)).items) == 2
+    assert [i.id for i in recommender.recommend(only="Red lamp").items] == ["p1"]
+    assert "p1" not in [i.id for i in recommender.recommend(without="Red lamp", k=99).items]
+    assert recommender.recommend(None, profile=None, rated=None, liked=None).kind == "popular"
+    assert len(recommender.recommend(liked=["p4"], explain=True, diversity=0.3, k=3).items) == 3
+    with pytest.raises(UsageError, match="words must be one text"):
+        recommender.search(["star", "wars"])
+
+
+def test_more_items_than_there_can_be_are_all(recommender):
+    k = 10**30
+    assert len(recommender.recommend(k=k).items) == 24
+    assert len(recommender.recommend("c7", k=k, seen=True).items) == 24
+    assert len(recommender.similar("p1", k=k).items) == 23
+    assert len(recommender.search("teapot", user="c7", k=k).items) == 12
+    assert len(recommender.recommend_all(k=k, seen=True)) > 24
 
 
 def test_a_typed_range_that_ends_beyond_all_numbers_is_refused():
@@ -320,48 +347,27 @@ def test_a_typed_range_that_ends_beyond_all_numbers_is_refused():
             Between("price", *bounds)
 
 
-def test_more_items_than_there_can_be_are_all(home):
-    with fusionrec.Recommender(home) as recommender:
-        assert len(recommender.recommend(k=10**30).items) == 24
-        assert len(recommender.recommend("c7", k=10**30, seen=True).items) == 24
-        assert len(recommender.similar("p1", k=10**30).items) == 23
-        assert len(recommender.search("teapot", k=10**30).items) == 12
-        assert len(recommender.search("teapot", user="c7", k=10**30).items) == 12
-        assert len(recommender.recommend_all(k=10**30, seen=True)) > 24
+def test_all_users_at_once(recommender, tmp_path):
+    frame = recommender.recommend_all(k=3, where="kind=lamp")
+    assert list(frame.columns) == ["user", "item", "rank", "score"]
+    one = recommender.recommend(user="c7", k=3, where="kind=lamp").items
+    mine = frame[frame.user == "c7"]
+    assert list(mine.item) == [item.id for item in one]
+    assert list(mine.score) == [item.score for item in one]
+    rows = recommender.write_all(tmp_path / "recs.parquet", k=3, where="kind=lamp")
+    written = pd.read_parquet(tmp_path / "recs.parquet")
+    pd.testing.assert_frame_equal(written, frame, check_categorical=False)
+    assert rows == len(frame)
+    assert set(recommender.recommend_all(k=3, only=["p1", "p3"], seen=True).item) == {"p1", "p3"}
+    with pytest.raises(UsageError, match="filtered by 'kid'"):
+        recommender.recommend_all(where="kid=lamp")
 
 
-def test_what_was_learned_is_told(home):
-    with fusionrec.Recommender(home) as recommender:
-        answer = recommender.recommend(liked=["Blue teapot"], k=5)
-        assert [item.content["kind"] for item in answer.items].count("teapot") >= 4
-        assert all(item.stars is None for item in answer.items), "events teach no stars"
-        numbered = recommender.recommend(liked=["p4"], explain=True, diversity=0.3, k=3)
-        assert len(numbered.items) == 3
-
-
-def test_all_users_at_once(home, tmp_path):
-    with fusionrec.Recommender(home) as recommender:
-        frame = recommender.recommend_all(k=3, where="kind=lamp")
-        assert list(frame.columns) == ["user", "item", "rank", "score"]
-        one = recommender.recommend(user="c7", k=3, where="kind=lamp").items
-        mine = frame[frame.user == "c7"]
-        assert list(mine.item) == [item.id for item in one]
-        assert list(mine.score) == [item.score for item in one]
-        rows = recommender.write_all(tmp_path / "recs.parquet", k=3, where="kind=lamp")
-        pd.testing.assert_frame_equal(
-            pd.read_parquet(tmp_path / "recs.parquet"), frame, check_categorical=False
-        )
-        assert rows == len(frame)
-        with pytest.raises(UsageError, match="filtered by 'kid'"):
-            recommender.recommend_all(where="kid=lamp")
-
-
-def test_what_users_say_counts_while_it_is_open(home):
-    with fusionrec.Recommender(home) as recommender:
-        before = recommender.recommend(user="new", liked="p4", k=3).items
-        Ledger(Workspace(home).ledger).record([Event("1", "new", before[0].id, "hide", time=1.0)])
-        after = recommender.recommend(user="new", liked="p4", k=3).items
-        assert before[0].id not in {item.id for item in after}
+def test_what_users_say_counts_while_it_is_open(home, recommender):
+    before = recommender.recommend(user="new", liked="p4", k=3).items
+    Ledger(Workspace(home).ledger).record([Event("1", "new", before[0].id, "hide", time=1.0)])
+    after = recommender.recommend(user="new", liked="p4", k=3).items
+    assert before[0].id not in {item.id for item in after}
 
 
 def test_what_cannot_be_trained_is_said(frames, tmp_path):
@@ -394,48 +400,3 @@ def test_the_programs_own_logging_stays(tmp_path):
         tmp_path,
     )
     assert said.splitlines() == ["[] 30"], "and nothing else is printed"
-
-
-@pytest.mark.parametrize("wrong", [{"fields": ["shelf"]}, {"weights": ["view"], "event": "rating"}])
-def test_what_must_be_a_dictionary_is_said_to_be_one(wrong):
-    frame = pd.DataFrame({"user": ["a", "b"], "item": ["x", "y"], "rating": [1.0, 2.0]})
-    with pytest.raises(ConfigError, match="must be a dictionary such as"):
-        fusionrec.read_frames(frame, user="user", item="item", **wrong)
-
-
-@pytest.mark.parametrize(
-    ("asked", "said"),
-    [
-        ({"k": 2.5}, "k must be a whole number, got 2.5"),
-        ({"k": "5"}, "k must be a whole number, got '5'"),
-        ({"k": 0}, "k must be 1 or more, got 0"),
-        ({"diversity": "much"}, "diversity must be a number, got 'much'"),
-        ({"where": 5}, "where must be texts"),
-        ({"profile": "age=30"}, "profile must be a dictionary"),
-        ({"rated": "i1"}, "rated must be a dictionary"),
-        ({"liked": {"i1": 5}}, "liked must be a list, got a dictionary"),
-    ],
-)
-def test_values_of_a_wrong_type_are_refused_by_their_names(published, tmp_path, asked, said):
-    with _recommender(published, tmp_path) as recommender, pytest.raises(UsageError) as caught:
-        recommender.recommend(**asked)
-    assert said in str(caught.value)
-
-
-def test_numbers_of_numpy_and_single_things_are_taken(published, tmp_path):
-    with _recommender(published, tmp_path) as recommender:
-        first, second = published.items.ids[:2]
-        assert len(recommender.recommend(k=np.int64(2)).items) == 2
-        title = recommender.recommend(only=first).items[0].title
-        assert [i.id for i in recommender.recommend(only=title).items] == [first]
-        assert first not in [i.id for i in recommender.recommend(without=title, k=99).items]
-        liked = recommender.recommend(liked=int(first), only=int(second))
-        assert [i.id for i in liked.items] == [second]
-        assert recommender.recommend().to_json()["notes"]
-        with pytest.raises(UsageError, match="words must be one text"):
-            recommender.search(["star", "wars"])
-
-
-def _recommender(published, tmp_path) -> fusionrec.Recommender:
-    shutil.copytree(published.folder, tmp_path / "home" / "models" / "v1")
-    return fusionrec.Recommender(tmp_path / "home")

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, UsageError
@@ -32,26 +32,72 @@ if TYPE_CHECKING:
     from fusionrec.recommend.answer import Answer
     from fusionrec.recommend.batch import BatchRecommender
     from fusionrec.recommend.query import Query
+    from fusionrec.recommend.query_builder import QueryRequest
     from fusionrec.recommend.recommender import Recommender as Engine
     from fusionrec.registry import Artifact
-
-    Where = str | Sequence[str | Condition]
 
 Home = str | Path | None
 Texts = str | Sequence[object]
 Ratings = Mapping[str, float] | Sequence[tuple[str, float]]
 
 
+class Filters(TypedDict, total=False):
+    """Which items, and how many.
+
+    Attributes:
+        k: number of items; 10 by default.
+        where: conditions that every item must meet: texts such as ``year=1980..1989``, or typed
+            ones such as ``index.Only``. One, or a list.
+        only, without: the only items to choose from, and items to leave out, by id or title.
+    """
+
+    k: int
+    where: str | Sequence[str | Condition]
+    only: Texts
+    without: Texts
+
+
+class Person(Filters, total=False):
+    """Who asks, beside the user id.
+
+    Attributes:
+        profile: user attribute -> value; wins over the stored profile.
+        liked: items that the person likes, by id or title.
+        rated: item, by id or title -> rating, or pairs of these. Refused by a version whose
+            interactions are events.
+        seen: whether items that the person has rated may be in the answer.
+    """
+
+    profile: Mapping[str, object] | None
+    liked: Texts
+    rated: Ratings | None
+    seen: bool
+
+
+class Wishes(Person, total=False):
+    """What else an answer can be given.
+
+    Attributes:
+        explain: whether each item says why it is recommended.
+        diversity: 0..1, how different the items should be from each other.
+        calibration: 0..1, how closely their categories should match the person's own mix.
+    """
+
+    explain: bool
+    diversity: float
+    calibration: float
+
+
 def _silent(_: str) -> None:
-    """Says nothing."""
+    """Logs nothing."""
 
 
 def read_data(name_or_path: str | Path, home: Home = None) -> Dataset:
-    """A data set by name (``ml-1m``, ``ml-100k``, ``synthetic``) or by the path of its files.
+    """Reads a data set by name (``ml-1m``, ``ml-100k``, ``synthetic``) or by path.
 
     Args:
         name_or_path: as ``--data`` of the command line; a folder with a ``fusionrec.toml``, say.
-        home: the workspace's folder, for downloads and what is kept of files; by default
+        home: the workspace folder, which keeps downloads and caches; by default
             ``FUSIONREC_HOME``, else ``./.fusionrec``.
 
     Raises:
@@ -65,33 +111,27 @@ def read_data(name_or_path: str | Path, home: Home = None) -> Dataset:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: a version in a workspace.
-
-    Attributes:
-        workspace: where it lies.
-        artifact: its vectors, tables and towers.
-    """
+    """A trained model: one version in a workspace, with its vectors, tables and towers."""
 
     workspace: Workspace
     artifact: Artifact
 
     @property
     def version(self) -> str:
-        """Its name, such as ``v3``."""
+        """The version's name, such as ``v3``."""
         return self.artifact.version
 
     def index(self, milvus: str = "") -> str:
-        """Puts its item vectors into Milvus and makes it the version that answers.
+        """Puts the item vectors into Milvus and activates the version.
 
         Args:
-            milvus: a path or ``http(s)://host:port``; by default the embedded Milvus of the
-                workspace.
+            milvus: a path or ``http(s)://host:port``; by default the workspace's embedded Milvus.
 
         Returns:
-            The place, without secrets.
+            The address, without secrets.
 
         Raises:
-            StoreError: the store cannot be reached or written.
+            StoreError: Milvus cannot be reached or written.
         """
         from fusionrec.deploy.build import build_index
 
@@ -110,17 +150,17 @@ def train(
     """Trains a model and saves it as the workspace's next version.
 
     Args:
-        dataset: what it learns from.
+        dataset: the training data.
         model: ``fusion`` reads ids and profiles, ``sequence`` a person's history and profile.
-        preset: named settings: ``quick`` is soon done, ``full`` the most accurate.
-        home: the workspace's folder, as of ``read_data``.
-        settings: others by name, such as ``{"training.epochs": 5}``.
-        log: takes a message on each epoch, such as ``print``.
+        preset: named settings: ``quick`` trains fast, ``full`` is the most accurate.
+        home: the workspace folder, as in ``read_data``.
+        settings: overrides, such as ``{"training.epochs": 5}``.
+        log: called with a message on each epoch, such as ``print``.
 
     Raises:
         UsageError: there is no such model or preset, or the workspace cannot be written.
-        ConfigError: a setting is unknown or out of its range.
-        TrainingError: the training went astray.
+        ConfigError: a setting is unknown or out of range.
+        TrainingError: the training diverged.
     """
     recipe = _recipe(model, preset, settings)
     with _own_log():
@@ -143,49 +183,50 @@ def evaluate(
     baselines: Sequence[str] | None = None,
     log: Log = _silent,
 ) -> Result:
-    """Measures a model beside baselines, on the same splits; see ``docs/evaluation.md``.
+    """Measures a model and baselines on the same splits; see ``docs/evaluation.md``.
 
     Args:
         dataset: the data set.
         protocol: the question, such as ``next-item`` or ``rating``.
-        model: which is trained on each split's training rows and thrown away afterwards; one that
-            was trained on such a split; or None for baselines alone.
-        preset, settings: as of ``train``.
+        model: a name, trained on each split and thrown away afterwards; a version that was trained
+            on such a split; or None for baselines alone.
+        preset, settings: as in ``train``.
         k: length of the lists.
         seeds: of splits and trainings.
-        baselines: their names; all that the data set can serve by default.
-        log: takes messages on what is under way.
+        baselines: their names; by default all that suit the data set.
+        log: called with progress messages.
 
     Raises:
         UsageError: the data set, an option or the model does not suit the protocol, or the model
-            may have seen the test.
+            may have seen the test rows.
     """
     from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
     from fusionrec.evaluation.protocols import ProtocolOptions, named
     from fusionrec.evaluation.run import evaluate as run
 
     chosen = None if baselines is None else tuple(baselines)
-    asked = ProtocolOptions(seeds=tuple(seeds), k=k, baselines=chosen)
+    options = ProtocolOptions(seeds=tuple(seeds), k=k, baselines=chosen)
+    source: TrainOnSplit | TrainedVersion | None = None
     if isinstance(model, Model):
-        source: TrainOnSplit | TrainedVersion | None = TrainedVersion(model.artifact)
-    else:
-        source = TrainOnSplit(_recipe(model, preset, settings)) if model is not None else None
+        source = TrainedVersion(model.artifact)
+    elif model is not None:
+        source = TrainOnSplit(_recipe(model, preset, settings))
     with _own_log():
-        return run(dataset, named(protocol), asked, source, log=log)
+        return run(dataset, named(protocol), options, source, log=log)
 
 
 class Recommender:
-    """Answers from a workspace's version, with all changes of items until it was opened, and with
-    what users said until the moment they are answered. To be closed, or used with ``with``.
+    """Answers from one version of a workspace. Close it, or use it with ``with``.
 
-    Milvus is opened when a question needs it first: what can be refused is refused before.
+    It knows the item changes until it was opened, and feedback until each question. Milvus is
+    opened at the first question that needs it, so that invalid questions are refused without it.
 
     Args:
-        home: the workspace or its folder, as of ``read_data``.
-        version: such as ``v3``; the active one by default, else the newest.
-        milvus: as of ``Model.index``; by default where the version was indexed. Where it was not,
-            or that cannot be reached, the artifact's own vectors answer, and the answer says so.
-        log: takes messages on what takes long.
+        home: the workspace or its folder, as in ``read_data``.
+        version: such as ``v3``; by default the active one, else the newest.
+        milvus: as in ``Model.index``; by default where the version was indexed. If it was not, or
+            Milvus cannot be reached, the artifact's own vectors answer, and the answer says so.
+        log: called with messages on slow steps.
 
     Raises:
         ArtifactError: the workspace has no version, or it is damaged.
@@ -207,7 +248,7 @@ class Recommender:
 
         workspace = home if isinstance(home, Workspace) else Workspace.find(home)
         place = _place_in(workspace, milvus) if isinstance(milvus, str) else milvus
-        # Whatever becomes active meanwhile: towers and index must be of one version.
+        # Named: another version may become active, but towers and index must be of this one.
         self._deployed, self._log = replace(resolve(workspace, version, place), named=True), log
         ledger = self._deployed.ledger
         self._engine = Engine(current(self._deployed.artifact, ledger), None)
@@ -221,7 +262,7 @@ class Recommender:
         self.close()
 
     def close(self) -> None:
-        """Closes the store; closing twice does nothing."""
+        """Closes Milvus; closing twice does nothing."""
         if self._opened is not None:
             self._opened.recommender.close()
 
@@ -237,177 +278,111 @@ class Recommender:
 
     @property
     def problem(self) -> StoreError | None:
-        """Why the artifact answered instead of Milvus; None where it did not."""
+        """Why the artifact answered instead of Milvus; None if Milvus answered."""
         return None if self._opened is None else self._opened.problem
 
-    def recommend(
-        self,
-        user: object = None,
-        *,
-        profile: Mapping[str, object] | None = None,
-        liked: Texts = (),
-        rated: Ratings | None = None,
-        k: int = 10,
-        where: Where = (),
-        only: Texts = (),
-        without: Texts = (),
-        seen: bool = False,
-        explain: bool = False,
-        diversity: float = 0.0,
-        calibration: float = 0.0,
-    ) -> Answer:
-        """Items for a user, a profile, someone who likes some items, or any mixture; the most
-        popular where nothing is said.
+    def recommend(self, user: object = None, **wishes: Unpack[Wishes]) -> Answer:
+        """Recommends items for a user, a profile, liked or rated items, or any mixture; without
+        any, the most popular items.
 
         Args:
             user: an id of the training data or of feedback; a number becomes its digits.
-            profile: what is known of the person; it wins over what is stored.
-            liked: items that the person likes, by id or title.
-            rated: item, by id or title -> the person's rating of it, or pairs of these; not for a
-                version whose interactions are events.
-            k: items wanted.
-            where: conditions that every item must meet, such as ``year=1980..1989``, or typed ones
-                such as ``index.Only``.
-            only, without: the only items wanted, and items not wanted, by id or title.
-            seen, explain, diversity, calibration: as of ``recommend.query.Query``.
+            wishes: any of ``profile``, ``liked``, ``rated``, ``k``, ``where``, ``only``,
+                ``without``, ``seen``, ``explain``, ``diversity`` and ``calibration``; see
+                ``Filters``, ``Person`` and ``Wishes``.
 
         Raises:
-            UsageError: the user is unknown and nothing else was said, or a value is none that can
-                be used.
-            StoreError: the store failed.
+            UsageError: the user is unknown and nothing else was said, or a value cannot be used.
+            StoreError: Milvus failed.
         """
-        query = self._query(
-            user,
-            profile,
-            rated,
-            liked=liked,
-            k=k,
-            where=where,
-            only=only,
-            without=without,
-            seen=seen,
-            explain=explain,
-            diversity=diversity,
-            calibration=calibration,
-        )
+        query = self._query(_request(Wishes, wishes, user=user))
         person = self._engine.person(query)
-        if person.vector is None:
-            return self._engine.recommend_to(person, query)
-        return self._with_index().recommend_to(person, query)
+        engine = self._engine if person.vector is None else self._with_index()
+        return engine.recommend_to(person, query)
 
-    def similar(
-        self, item: object, *, k: int = 10, where: Where = (), only: Texts = (), without: Texts = ()
-    ) -> Answer:
-        """Items whose vectors are nearest to an item's, which is named by id or title.
+    def similar(self, item: object, **filters: Unpack[Filters]) -> Answer:
+        """Finds the items whose vectors are nearest to an item's, named by id or title.
+
+        Args:
+            item: its id or title.
+            filters: any of ``k``, ``where``, ``only`` and ``without``; see ``Filters``.
 
         Raises:
-            UsageError: there is no such item, or a condition is none.
-            StoreError: the store failed.
+            UsageError: there is no such item, or a condition is invalid.
+            StoreError: Milvus failed.
         """
-        from fusionrec.recommend.query_builder import QueryRequest, conditions
+        from fusionrec.recommend.query_builder import conditions
 
         items = self._engine.finder
         named = items.item(str(item)) or str(item)
         items.row(named)
-        request = QueryRequest.of(k=k, where=where, only=only, without=without)
+        request = _request(Filters, filters)
         return self._with_index().similar(named, request.k, conditions(request, items))
 
-    def search(
-        self,
-        words: str,
-        *,
-        user: object = None,
-        profile: Mapping[str, object] | None = None,
-        liked: Texts = (),
-        rated: Ratings | None = None,
-        k: int = 10,
-        where: Where = (),
-        only: Texts = (),
-        without: Texts = (),
-        seen: bool = True,
-    ) -> Answer:
-        """Items by words of titles and categories, and where it is said for whom, by their taste as
-        well; the arguments are those of ``recommend``.
+    def search(self, words: str, *, user: object = None, **person: Unpack[Person]) -> Answer:
+        """Finds items by words of titles and categories, ordered by taste too if it knows whose.
+
+        Args:
+            words: one text.
+            user: as in ``recommend``.
+            person: any of ``profile``, ``liked``, ``rated``, ``k``, ``where``, ``only``,
+                ``without`` and ``seen``, which is True by default; see ``Filters`` and ``Person``.
 
         Raises:
-            UsageError: there is no word in the text; else as of ``recommend``.
-            StoreError: the store failed.
+            UsageError: the text has no word; else as in ``recommend``.
+            StoreError: Milvus failed.
         """
-        query = self._query(
-            user,
-            profile,
-            rated,
-            liked=liked,
-            k=k,
-            where=where,
-            only=only,
-            without=without,
-            seen=seen,
-        )
+        query = self._query(_request(Person, {"seen": True, **person}, user=user))
         if not isinstance(words, str):
             raise UsageError(f"words must be one text, got a {type(words).__name__}")
         by_taste = query.user is not None or query.profile or query.history
         engine = self._with_index() if by_taste else self._engine
         return engine.search(words, query)
 
-    def recommend_all(self, *, k: int = 10, where: Where = (), seen: bool = False) -> Any:
-        """The answers for all users of the version: a pandas DataFrame with a row for each user
-        and item; see ``recommend.batch.table``.
+    def recommend_all(self, *, seen: bool = False, **filters: Unpack[Filters]) -> Any:
+        """Recommends items for every user of the version, as a pandas DataFrame with a row for
+        each user and item; see ``recommend.batch.table``.
 
         Raises:
-            UsageError: a condition is none.
+            UsageError: a condition is invalid.
         """
-        from fusionrec.recommend.batch import Lists, table
+        from fusionrec.recommend.batch import joined, table
 
-        batch = self.batch(k=k, where=where, seen=seen)
-        lists = Lists.joined([Lists.none(), *(lists for lists, _ in batch.lists())])
-        return table(lists, self._engine).to_pandas()
+        batch = self.batch(seen=seen, **filters)
+        return table(joined([lists for lists, _ in batch.lists()]), self._engine).to_pandas()
 
-    def write_all(
-        self, file: str | Path, *, k: int = 10, where: Where = (), seen: bool = False
-    ) -> int:
-        """The same as a Parquet file, in bounded memory; gives how many rows it has.
-
-        Raises:
-            UsageError: a condition is none, or the file cannot be written.
+    def write_all(self, file: str | Path, *, seen: bool = False, **filters: Unpack[Filters]) -> int:
+        """Writes the same as a Parquet file, in bounded memory; returns the number of rows. See
+        ``recommend.batch.write_answers`` for what it raises.
         """
         from fusionrec.recommend.batch import write_answers
 
-        return write_answers(Path(file), self.batch(k=k, where=where, seen=seen))
+        return write_answers(Path(file), self.batch(seen=seen, **filters))
 
     def batch(
-        self,
-        *,
-        k: int = 10,
-        where: Where = (),
-        only: Texts = (),
-        without: Texts = (),
-        seen: bool = False,
-        threads: int = 1,
+        self, *, seen: bool = False, threads: int = 1, **filters: Unpack[Filters]
     ) -> BatchRecommender:
-        """What answers all users of the version, block by block; the arguments are those of
-        ``recommend``.
+        """Makes what answers all users of the version block by block; ``filters`` and ``seen`` are
+        those of ``Filters`` and ``Person``.
 
         Raises:
-            UsageError: a condition is none, or the version knows no users.
+            UsageError: a condition is invalid, or the version has no users.
         """
         from fusionrec.recommend.batch import BatchRecommender
         from fusionrec.recommend.query import Query
-        from fusionrec.recommend.query_builder import QueryRequest, conditions
+        from fusionrec.recommend.query_builder import conditions
 
-        request = QueryRequest.of(k=k, where=where, only=only, without=without)
+        request = _request(Filters, filters)
         query = Query(k=request.k, where=conditions(request, self._engine.finder), seen=seen)
         return BatchRecommender(self._engine, self._feedback, query, threads=threads)
 
-    def _query(self, *person: object, **wanted: object) -> Query:
-        """For whom it is asked, with what they said since the training."""
-        from fusionrec.recommend.query_builder import QueryRequest, build_query
+    def _query(self, request: QueryRequest) -> Query:
+        from fusionrec.recommend.query_builder import build_query
 
-        request = QueryRequest.of(*person, **wanted)  # type: ignore[arg-type]
         return build_query(request, self._engine.finder, self._feedback)[0]
 
     def _with_index(self) -> Engine:
-        """The recommender over its index, opened when it is first needed."""
+        """The recommender over its index, which is opened the first time."""
         from fusionrec.deploy.open import open_deployment
 
         if self._opened is None:
@@ -415,10 +390,25 @@ class Recommender:
         return self._opened.recommender
 
 
+def _request(options: type, given: Mapping[str, Any], **more: object) -> QueryRequest:
+    """The request of a method's keyword arguments, of which ``options`` names those it has.
+
+    Raises:
+        TypeError: an argument is none of them.
+    """
+    from fusionrec.recommend.query_builder import QueryRequest
+
+    names = options.__annotations__.keys()  # with those that are inherited
+    for name in given:
+        if name not in names:
+            raise TypeError(f"unexpected argument {name!r}; there are {', '.join(names)}")
+    return QueryRequest.of(**given, **more)
+
+
 @contextmanager
 def _own_log() -> Iterator[None]:
-    """Keeps the program's own logging: Paddle, when it is imported, gives a root logger without
-    handlers one that prints every library's talk.
+    """Restores the program's own logging: importing Paddle adds a handler to a root logger without
+    any, which then prints the messages of every library.
     """
     root = logging.getLogger()
     before, level = list(root.handlers), root.level
@@ -431,18 +421,13 @@ def _own_log() -> Iterator[None]:
 
 
 def _recipe(model: str, preset: str, settings: Mapping[str, Any] | None) -> AnyRecipe:
-    # What JSON writes of numbers, texts, truths and lists is TOML as well.
+    # JSON's numbers, texts, booleans and lists are TOML as well.
     written = {name: json.dumps(value) for name, value in (settings or {}).items()}
     return preset_recipe(model, preset).change(written)
 
 
 def _place_in(workspace: Workspace, milvus: str) -> Place:
-    """A store by its URI; the workspace's own way to one where that is empty.
-
-    Raises:
-        UsageError: the URI is of no known form.
-        ConfigError: a setting is out of its range.
-    """
+    """Milvus by its URI; by the workspace's own settings if that is empty."""
     from fusionrec.index import place_from
 
     return place_from({"uri": milvus} if milvus else {}, file=workspace.settings)

@@ -20,12 +20,23 @@ def after(artifact: Artifact, *changes: tuple[str, dict | None]) -> Catalog:
 
 
 def test_without_changes_it_is_the_versions_own(published):
-    catalog = Catalog.of(published)
-    assert list(catalog.items.ids) == list(published.items.ids)
-    assert catalog.vectors is published.item_vectors
-    assert catalog.available.all()
-    assert catalog.number == 0
-    assert not len(catalog.changed_since(0))
+    for catalog in (after(published), after(published, ("nobody's", None))):
+        assert list(catalog.items.ids) == list(published.items.ids)
+        assert catalog.vectors is published.item_vectors
+        assert catalog.available.all()
+        assert not len(catalog.changed_since(0))
+
+
+def test_no_change_moves_a_position(published):
+    """So that a collection built in between keeps its rows."""
+    n, first = len(published.items), published.items.ids[5]
+    changes = [("a", DUNE), ("b", DUNE), ("a", None), ("c", DUNE), (first, None), ("a", DUNE)]
+    for count in range(1, len(changes) + 1):
+        catalog = after(published, *changes[:count])
+        positions = catalog.positions
+        assert [positions.get(id, n + place) for place, id in enumerate("abc")] == [n, n + 1, n + 2]
+        gone = {id for id, content in dict(changes[:count]).items() if content is None}
+        assert {catalog.items.ids[row] for row in np.flatnonzero(~catalog.available)} == gone
 
 
 def test_an_added_item_stands_behind_with_the_vector_of_its_content(published):
@@ -58,33 +69,6 @@ def test_changed_content_moves_the_vector_of_that_item_alone(published):
     # Back to what it was: the tower gives what it gave when the version was published.
     same = after(published, (id, other), (id, {**content, "genres": list(content["genres"])}))
     assert same.vectors[5] == pytest.approx(published.item_vectors[5], abs=1e-5)
-
-
-def test_a_withdrawn_item_keeps_its_position_and_comes_back_there(published):
-    id = published.items.ids[5]
-    gone = after(published, ("new", DUNE), (id, None), ("new", None))
-    assert not gone.available[[5, len(published.items)]].any()
-    assert gone.available.sum() == len(published.items) - 1
-    back = after(published, ("new", DUNE), ("new", None), ("newer", DUNE), ("new", DUNE))
-    assert back.positions["new"] == len(published.items)
-    assert back.positions["newer"] == len(published.items) + 1
-    assert back.available.all()
-
-
-def test_what_was_never_here_is_not_withdrawn(published):
-    catalog = after(published, ("nobody's", None))
-    assert len(catalog) == len(published.items)
-    assert catalog.available.all()
-
-
-def test_a_later_change_never_moves_an_earlier_position(published):
-    """So that a collection built in between keeps its rows."""
-    changes = [("a", DUNE), ("b", DUNE), ("a", None), ("c", DUNE), (published.items.ids[0], None)]
-    n = len(published.items)
-    for count in range(1, len(changes) + 1):
-        catalog = after(published, *changes[:count])
-        for place, id in enumerate(["a", "b", "c"]):
-            assert catalog.positions.get(id, n + place) == n + place
 
 
 def test_what_was_changed_since_is_known(published):
@@ -129,10 +113,5 @@ def test_what_is_not_told_of_an_item_stays_and_a_withdrawn_one_comes_back_as_it_
     back = now()
     assert back.available.all()
     assert back.items.row(back.positions["new"]) == {**DUNE, "genres": ("Sci-Fi", "Adventure")}
-    first = published.items.ids[0]
-    withdraw(ledger, now(), [first])
-    restore(ledger, now(), [first])
-    assert plain_content(now().items.row(0)) == plain_content(published.items.row(0))
-    assert now().vectors[0] == pytest.approx(published.item_vectors[0], abs=1e-5)
     with pytest.raises(UsageError, match="nobody"):
         restore(ledger, now(), [id, "nobody"])

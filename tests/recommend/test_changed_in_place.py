@@ -22,6 +22,7 @@ from fusionrec.registry import Artifact
 from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.projection import chart_of
 from fusionrec.workspace import Workspace
+from swap_stress import exact
 
 SHELVES = ("მარცხენა", "მარჯვენა", "ახალი თარო", "")
 WORDS = ("წიგნი", "ზღვა", "ბაღი", "ახალი", "toy", "story")
@@ -36,10 +37,7 @@ def books(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 
 
 def over(catalog: Catalog) -> Recommender:
-    index = ExactIndex(
-        catalog.artifact.schema, catalog.items, catalog.vectors, available=catalog.available
-    )
-    return Recommender(catalog, index)
+    return exact(catalog.artifact, catalog)
 
 
 def followed(before: Recommender, changes: list[ItemChange]) -> Recommender:
@@ -107,7 +105,9 @@ def alike(one: Recommender, other: Recommender) -> None:
     assert one.finder.near("NEW 1") == other.finder.near("NEW 1")
     user = here.artifact.users.ids[3]
     for where in WHERE:
-        assert one.finder.mask(where).tolist() == other.finder.mask(where).tolist()
+        assert (
+            one.catalog.columns.mask(where).tolist() == other.catalog.columns.mask(where).tolist()
+        )
         query = Query(user, where=where, k=40, seen=True, explain=True, calibration=0.2)
         assert short(one.recommend(query)) == short(other.recommend(query))
     for field in LIBRARY.attributes("item"):
@@ -187,7 +187,7 @@ def test_searches_go_on_while_items_change(books):
                     answer = recommender.search("toy სთორი წიგნი", Query(k=50), **options)
                     assert all(here[rows[item.id]] for item in answer.items)
                 recommender.finder.near("toy stori")
-                recommender.finder.mask(WHERE[1])
+                recommender.catalog.columns.mask(WHERE[1])
         except BaseException as error:
             problems.append(error)
 

@@ -53,12 +53,9 @@ def is_whole(item: dict) -> bool:
     "asked",
     [
         ("recommend", "--user", "c3", "--explain"),
-        ("recommend", "--explain"),
         ("recommend", "--profile", "user_score=3", "--profile", "user_item=k"),
         ("recommend", "--liked", title(4)),
-        ("similar", "s3"),
         ("similar", title(3)),
-        ("search", "amber"),
         ("search", "amber", "--user", "c3"),
     ],
 )

@@ -14,7 +14,6 @@ from builders import LIBRARY, sequence_recipe
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.features.history import History
-from fusionrec.index import ExactIndex
 from fusionrec.ledger import ItemChange, RecentActivity
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
@@ -24,6 +23,7 @@ from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
 from fusionrec.workspace import Workspace
+from swap_stress import exact
 
 ITEMS, DIM = 200, 16
 NEAR = {1: 0.99, 2: 0.95, 3: 0.9}  # cosines with item 0; no other is near to it
@@ -77,97 +77,74 @@ def person(
     return UserVector(np.eye(DIM)[0], "user", history.items, **about)
 
 
-def why(reasons: Explainer, who: UserVector, row: int = 0, **asked: Any) -> Reason | None:
+def why(reasons: Explainer, who: UserVector, row: int = 0, **asked: Any) -> Any:
     return reasons.of(np.array([row]), who, Query(**asked))[0]
+
+
+def named(reason: Reason | None) -> list[str]:
+    """Ids of the items that a reason names."""
+    return [id_ for id_, _ in reason.items] if reason else []
 
 
 # --- items that are near --------------------------------------------------------------------------
 
 
 def test_the_two_nearest_liked_items_are_named_the_nearest_first():
+    artifact = planted()
+    artifact.items.columns["heading"][1] = STRANGE  # control characters stay data
     liked = {50: 9.0, 3: 8.0, 1: 7.0, 60: 10.0, 2: 9.0}
-    found = why(reasons_of(planted()), person(liked))
-    assert found is not None
-    assert found == Reason(
-        "liked", "because you rated title 1 and title 2", (("i1", "title 1"), ("i2", "title 2"))
-    )
-    assert found.to_json() == {
+    found = why(reasons_of(artifact), person(liked)).to_json()
+    assert json.loads(json.dumps(found)) == {
         "kind": "liked",
-        "text": "because you rated title 1 and title 2",
-        "items": [{"id": "i1", "title": "title 1"}, {"id": "i2", "title": "title 2"}],
+        "text": f"because you rated {STRANGE} and title 2",
+        "items": [{"id": "i1", "title": STRANGE}, {"id": "i2", "title": "title 2"}],
     }
 
 
 @pytest.mark.parametrize(
-    ("rated", "named", "text"),
+    ("who", "kind", "text"),
     [
-        ({1: np.nan}, (), "because you liked title 1"),
-        ({1: 7.0}, (1,), "because you liked title 1"),
-        ({1: 7.0, 2: 9.0}, (1,), "because you liked title 1 and rated title 2"),
-        ({2: 9.0}, (1,), "because you rated title 2"),
+        # What was named is not called rated.
+        (person({1: np.nan}), "liked", "because you liked title 1"),
+        (person({1: 7.0}, named=(1,)), "liked", "because you liked title 1"),
+        (
+            person({1: 7.0, 2: 9.0}, named=(1,)),
+            "liked",
+            "because you liked title 1 and rated title 2",
+        ),
+        (person({2: 9.0}, named=(1,)), "liked", "because you rated title 2"),
+        # "Because" is said of what the vector was made of alone.
+        (person({1: 9.0, 2: 9.0}, read=0), "near", "like items you rated: title 1 and title 2"),
+        (person({1: 9.0, 60: 9.0, 3: 9.0}, read=2), "liked", "because you rated title 3"),
+        (person({1: 9.0, 60: 9.0}, read=1), "near", "like items you rated: title 1"),
     ],
 )
-def test_what_was_named_is_not_called_rated(rated, named, text):
-    found = why(reasons_of(planted()), person(rated, named=named))
-    assert found is not None
-    assert (found.kind, found.text) == ("liked", text)
+def test_near_items_are_named_as_what_they_were_to_the_person(who, kind, text):
+    found = why(reasons_of(planted()), who)
+    assert (found.kind, found.text) == (kind, text)
 
 
-def test_because_is_said_of_what_the_vector_was_made_of_alone():
-    reasons = reasons_of(planted())
-    found = why(reasons, person({1: 9.0, 2: 9.0}, read=0))
-    assert found is not None
-    assert (found.kind, found.text) == ("near", "like items you rated: title 1 and title 2")
-    last = why(reasons, person({1: 9.0, 60: 9.0, 3: 9.0}, read=2))
-    assert last is not None
-    assert (last.kind, last.items) == ("liked", (("i3", "title 3"),))
-    far = why(reasons, person({1: 9.0, 60: 9.0}, read=1))
-    assert far is not None
-    assert (far.kind, far.items) == ("near", (("i1", "title 1"),))
-
-
-def test_items_that_are_not_clearly_near_are_no_reason():
-    reasons = reasons_of(planted())
-    assert 0.4 < reasons.bar < 0.8
-    assert why(reasons, person(dict.fromkeys(range(4, ITEMS), 9.0))) is None
-    assert why(reasons, person({})) is None
-
-
-def test_a_hundredth_of_all_pairs_is_near():
+def test_a_hundredth_of_all_pairs_is_near_and_others_are_no_reason():
     reasons = reasons_of(planted())
     vectors = reasons.artifact.item_vectors
     cosines = (vectors @ vectors.T)[np.triu_indices(ITEMS, 1)]
     assert np.mean(cosines >= reasons.bar) == pytest.approx(0.01, abs=0.002)
+    assert why(reasons, person(dict.fromkeys(range(4, ITEMS), 9.0))) is None
+    assert why(reasons, person({})) is None
 
 
-def test_what_is_disliked_hidden_or_withdrawn_is_never_named():
+def test_what_is_disliked_hidden_withdrawn_or_the_item_itself_is_never_named():
     reasons = reasons_of(planted())
-    assert why(reasons, person({1: 6.9, 2: 0.0})) is None
-    assert why(reasons, person({1: 9.0}), hidden=["i1"]) is None
-    found = why(reasons, person({1: 9.0, 2: 9.0, 3: 1.0}), hidden=["i1", "none"])
-    assert found is not None
-    assert found.items == (("i2", "title 2"),)
-    available = np.ones(ITEMS, dtype=bool)
-    available[1] = False
-    assert why(reasons_of(planted(), available), person({1: 9.0})) is None
-
-
-def test_an_item_is_no_reason_for_itself():
-    reasons = reasons_of(planted())
-    assert why(reasons, person({0: 9.0})) is None
-    found = why(reasons, person({0: 9.0, 2: 9.0}))
-    assert found is not None
-    assert found.items == (("i2", "title 2"),)
-
-
-def test_control_characters_of_a_title_stay_data():
-    artifact = planted()
-    artifact.items.columns["heading"][1] = STRANGE
-    found = why(reasons_of(artifact), person({1: 9.0}))
-    assert found is not None
-    read = json.loads(json.dumps(found.to_json()))
-    assert read["items"] == [{"id": "i1", "title": STRANGE}]
-    assert read["text"] == f"because you rated {STRANGE}"
+    for rated, hidden, wanted in (
+        ({1: 6.9, 2: 0.0}, [], []),
+        ({1: 9.0}, ["i1"], []),
+        ({1: 9.0, 2: 9.0, 3: 1.0}, ["i1", "none"], ["i2"]),
+        ({0: 9.0}, [], []),
+        ({0: 9.0, 2: 9.0}, [], ["i2"]),
+    ):
+        assert named(why(reasons, person(rated), hidden=hidden)) == wanted
+    available = np.arange(ITEMS) != 1
+    assert named(why(reasons_of(planted(), available), person({1: 9.0}))) == []
 
 
 # --- categories, popularity, new items ------------------------------------------------------------
@@ -187,13 +164,8 @@ def test_categories_are_shared_where_a_history_has_more_of_them_than_the_catalog
     assert why(reasons, person(dict.fromkeys(range(100, ITEMS, 10), 1.0))) is None  # disliked
     somewhat = [*range(100, 170, 10), *(n for n in range(102, 140) if n % 10 > 1)][:30]
     assert why(reasons, person(dict.fromkeys(somewhat, 9.0))) is None  # 7 of 30, chance gives 6
-
-
-def test_near_items_say_more_than_shared_categories():
-    history = dict.fromkeys(range(100, ITEMS, 10), 9.0)
-    found = why(reasons_of(planted(TOPICS)), person(history | {2: 8.0}))
-    assert found is not None
-    assert found.kind == "liked"
+    near = person(dict.fromkeys(range(100, ITEMS, 10), 9.0) | {2: 8.0})
+    assert why(reasons, near).kind == "liked"  # says more
 
 
 def crowds(first: int) -> Any:
@@ -229,15 +201,10 @@ def test_a_popular_answer_says_so_and_nothing_of_the_person():
     reasons = reasons_of(crowds(CROWD))
     assert why(reasons, nobody, row=10) == Reason("popular", "often rated")
     assert why(reasons, nobody, row=0) is None
-
-
-def test_what_people_took_recently_is_said_to_nobody_alone():
-    nobody = replace(person({1: 9.0}), vector=None, kind="popular")
-    reasons = reasons_of(crowds(CROWD))
-    item = reasons.catalog.items.ids[0]
+    recent = RecentActivity(9, {reasons.catalog.items.ids[0]: 4})
     taken = Reason("popular", "taken by 4 people in the last 30 days")
-    assert why(reasons, nobody, recent=RecentActivity(9, {item: 4})) == taken
-    assert why(reasons, person({1: 9.0}), recent=RecentActivity(9, {item: 4})) != taken
+    assert why(reasons, nobody, recent=recent) == taken
+    assert why(reasons, person({1: 9.0}), recent=recent) != taken
 
 
 def test_what_people_take_again_is_said_to_have_been_taken():
@@ -285,18 +252,13 @@ def sequence(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Arti
     return train(dataset, sequence_recipe(), Workspace(tmp_path_factory.mktemp("of")))
 
 
-def recommender_of(artifact: Artifact) -> Recommender:
-    exact = ExactIndex(artifact.schema, artifact.items, artifact.item_vectors)
-    return Recommender(Catalog.of(artifact), exact)
-
-
 def reasons_in(recommender: Recommender, query: Query) -> list[dict[str, Any]]:
     items = recommender.recommend(query).to_json()["items"]
     return [item["reason"] for item in items if "reason" in item]
 
 
 def test_a_model_that_reads_no_history_never_says_because_of_it(published):
-    recommender = recommender_of(published)
+    recommender = exact(published)
     ids = published.users.ids
     told = [one for user in ids for one in reasons_in(recommender, Query(user, k=40, explain=True))]
     assert {"near"} <= {one["kind"] for one in told} <= {"near", "shared", "popular", "new"}
@@ -305,7 +267,7 @@ def test_a_model_that_reads_no_history_never_says_because_of_it(published):
 
 def test_what_is_told_is_read_by_every_model(published, sequence):
     for artifact in (published, sequence):
-        recommender = recommender_of(artifact)
+        recommender = exact(artifact)
         every = [Rated(item, 5.0, named=True) for item in artifact.items.ids[2:30]]
         told = reasons_in(recommender, Query(history=every, k=10, explain=True))
         because = [one for one in told if one["kind"] == "liked"]
@@ -315,7 +277,7 @@ def test_what_is_told_is_read_by_every_model(published, sequence):
 
 
 def test_a_model_that_reads_histories_names_items_that_it_read(sequence):
-    recommender, ids = recommender_of(sequence), sequence.items.ids
+    recommender, ids = exact(sequence), sequence.items.ids
     kinds = set()
     for position, user in enumerate(sequence.users.ids):
         history = sequence.histories.of(position)
@@ -328,7 +290,7 @@ def test_a_model_that_reads_histories_names_items_that_it_read(sequence):
 
 
 def test_hidden_and_disliked_items_are_in_no_reason_of_an_answer(published):
-    recommender = recommender_of(published)
+    recommender = exact(published)
     for user in published.users.ids[5:25]:
         asked = Query(user, k=40, explain=True)
         named = [item["id"] for one in reasons_in(recommender, asked) for item in one["items"]]
@@ -342,29 +304,15 @@ def test_hidden_and_disliked_items_are_in_no_reason_of_an_answer(published):
                 assert away not in {item["id"] for one in told for item in one["items"]}
 
 
-def test_there_are_no_reasons_unless_asked_for(published):
-    recommender = recommender_of(published)
+def test_there_are_no_reasons_unless_asked_for(workspace, published, fusionrec):
+    recommender = exact(published)
     answer = recommender.recommend(Query("10"))
     assert not any("reason" in item for item in answer.to_json()["items"])
     told = recommender.recommend(Query("10", explain=True))
     assert [replace(item, reason=None) for item in told.items] == answer.items
-    assert all("reason" in item for item in recommender.recommend(
-        Query(k=2, explain=True)).to_json()["items"])  # fmt: skip
-
-
-def test_the_command_shows_reasons_as_a_column(workspace, fusionrec):
-    assert fusionrec(workspace, "index").code == 0
-    shown = fusionrec(workspace, "recommend", "--user", "10", "--explain", "-k", "40")
-    header, *rows = shown.out.splitlines()
+    assert len(reasons_in(recommender, Query(k=2, explain=True))) == 2
+    asked = ("recommend", "--user", "10", "-k", "40")
+    header, *rows = fusionrec(workspace, *asked, "--explain").out.splitlines()
     assert header.endswith("\tWhy")
     assert any("\tlike movies you rated: " in row for row in rows)
-    told = fusionrec(workspace, "recommend", "--user", "10", "--explain", "--json", "-k", "40")
-    kinds = {item["reason"]["kind"] for item in json.loads(told.out)["items"] if "reason" in item}
-    assert "near" in kinds
-    plain = fusionrec(workspace, "recommend", "--user", "10")
-    assert "Why" not in plain.out.splitlines()[0]
-    mixed = fusionrec(workspace, "recommend", "--user", "10", "--diversity", "0.5", "--calibration",
-                      "0.5")  # fmt: skip
-    assert (mixed.code, len(mixed.out.splitlines())) == (0, 11)
-    wrong = fusionrec(workspace, "recommend", "--user", "10", "--diversity", "1.5")
-    assert wrong.code != 0
+    assert "Why" not in fusionrec(workspace, *asked).out.splitlines()[0]

@@ -116,17 +116,14 @@ def test_feedback_alone(dataset, ledger, tmp_path):
     assert rated(read(tmp_path / "said")) == rated(made)
 
 
-SHOP = Schema(
-    "shop",
-    (
-        Field("customer", "user", "id"),
-        Field("id", "user", "category"),
-        Field("sku", "item", "id"),
-        Field("tags", "item", "categories"),
-        Field("price", "item", "number"),
-    ),
-    (0.0, 1.0),
+FIELDS = (
+    Field("customer", "user", "id"),
+    Field("id", "user", "category"),
+    Field("sku", "item", "id"),
+    Field("tags", "item", "categories"),
+    Field("price", "item", "number"),
 )
+SHOP = Schema("shop", FIELDS, (0.0, 1.0))
 
 
 @pytest.mark.parametrize("times", [True, False])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from builders import LIBRARY, library
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.data.schema import Field, Schema
 from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, item_words, search_words
 
 FILMS: dict[str, tuple[str, tuple[str, ...], float]] = {
@@ -38,6 +37,13 @@ def table(films: dict[str, tuple[str, tuple[str, ...], float]] = FILMS) -> Table
 
 def content(id_: str) -> dict[str, object]:
     return dict(zip(("title", "genres", "year"), FILMS[id_], strict=True))
+
+
+def titled(*titles: str) -> FulltextIndex:
+    """An index of items 0, 1, … that have titles alone."""
+    return FulltextIndex(
+        MOVIELENS, table({str(n): (t, (), math.nan) for n, t in enumerate(titles)})
+    )
 
 
 @pytest.fixture
@@ -78,6 +84,13 @@ def test_what_is_meant_stands_first(index, text, first):
     assert ids(index, text)[0] == first
 
 
+def test_labels_of_categories_are_words_too():
+    kind = Field("kind", "item", "category", True, {"b": "Book", "d": "Disc"})
+    schema = Schema("s", (Field("u", "user", "id"), Field("i", "item", "id"), kind), (0.0, 1.0))
+    index = FulltextIndex(schema, Table(["1", "2"], {"kind": ["b", "d"]}))
+    assert (ids(index, "disc"), ids(index, "b")) == (["2"], ["1"])
+
+
 def test_an_item_is_found_by_any_word_and_one_with_more_of_them_stands_higher(index):
     found = index.search("comedy romance 2001")
     assert {hit.id for hit in found} == {"1", "6", "7", "10"}
@@ -85,6 +98,10 @@ def test_an_item_is_found_by_any_word_and_one_with_more_of_them_stands_higher(in
     scores = [hit.score for hit in found]
     assert scores == sorted(scores, reverse=True)
     assert min(scores) > 0
+    assert index.search("comedy romance 2001", limit=2) == found[:2]
+    assert index.search("comedy", limit=0) == []
+    many = " ".join(f"w{n}" for n in range(MAX_WORDS - 1))
+    assert (ids(index, f"{many} toy"), ids(index, f"{many} more toy")) == (["1"], [])
 
 
 def test_years_and_decades_are_words_and_other_numbers_are_not():
@@ -103,25 +120,9 @@ def test_a_field_that_filters_nothing_adds_no_numbers():
     assert ids(index, "ზღვა") == [data.items.ids[n] for n in range(1, 24, 3)]
     assert ids(index, "წიგნი 7")[0] == data.items.ids[7]
     assert len(ids(index, "მარჯვენა")) == 12
-    index.add("new", data.items.row(0) | {"pages": 1200.0, "rank": 1977.0})
+    index.change({"new": data.items.row(0) | {"pages": 1200.0, "rank": 1977.0}})
     assert ids(index, "1200s 1970s 1977") == ["new"]
     assert index.matched("1200s 1970s 1977", "new") == {"1200s"}  # nobody filters by rank
-
-
-def test_labels_of_categories_are_words_too():
-    from fusionrec.data.schema import Field, Schema
-
-    schema = Schema(
-        "s",
-        (
-            Field("u", "user", "id"),
-            Field("i", "item", "id"),
-            Field("kind", "item", "category", True, {"b": "Book", "d": "Disc"}),
-        ),
-        (0.0, 1.0),
-    )
-    index = FulltextIndex(schema, Table(["1", "2"], {"kind": ["b", "d"]}))
-    assert (ids(index, "disc"), ids(index, "b")) == (["2"], ["1"])
 
 
 def test_the_last_word_may_be_the_beginning_of_one(index):
@@ -160,39 +161,25 @@ def test_a_word_that_nobody_holds_is_put_right(index, text, better):
     assert index.suggest(text) == better
 
 
-def test_of_words_equally_near_the_commoner_is_meant():
-    films = {str(n): (("Space", "Spice")[n == 2], (), math.nan) for n in range(4)}
-    assert FulltextIndex(MOVIELENS, table(films)).suggest("spce") == "space"
-
-
-def test_items_are_added_changed_and_removed(index):
-    index.add("99", content("1") | {"title": "Space Jam"})
-    assert set(ids(index, "space")) == {"7", "99"}
-    index.add("99", content("1") | {"title": "Office Party"})
-    assert ids(index, "space") == ["7"]
-    assert ids(index, "office") == ["99"]
-    index.remove("99")
-    index.remove("99")
-    index.remove("never there")
-    assert ids(index, "office") == []
-    assert index.suggest("ofice") == ""
-    assert len(index) == len(FILMS)
+def test_the_commoner_of_near_words_and_those_beside_words_of_unbroken_scripts_are_put_right():
+    assert titled("Space", "Space", "Spice").suggest("spce") == "space"
+    assert titled("地剑心月 Story").suggest("地剑 stroy") == "地剑 story"
 
 
 def test_changed_item_by_item_it_answers_like_one_that_is_made_anew():
     grown = FulltextIndex(MOVIELENS, table({"1": FILMS["1"]}))
+    grown.change({"5": content("1") | {"title": "Office Party"}})
+    assert ids(grown, "office") == ["5"]
     for id_ in ("5", "6", *FILMS):
-        grown.add(id_, content(id_))
-    grown.add("gone", content("5"))
-    grown.remove("gone")
+        grown.change({id_: content(id_)})
+    grown.change({"gone": content("5"), "never there": None})
+    grown.change({"gone": None})
+    grown.change({"gone": None})
     new = FulltextIndex(MOVIELENS, table())
+    assert len(grown) == len(new) == len(FILMS)
+    assert grown.suggest("ofice") == ""
     for text in ("comedy", "drama space 1970s", "the", "action 2002 spiderman"):
         assert grown.search(text) == new.search(text)
-
-
-def test_a_limit_cuts_the_end(index):
-    assert index.search("comedy", limit=2) == index.search("comedy")[:2]
-    assert index.search("comedy", limit=0) == []
 
 
 def test_scores_are_bm25(index):
@@ -247,52 +234,6 @@ def test_a_title_is_found_by_itself(title, other):
     assert "it" in ids(FulltextIndex(MOVIELENS, table(films)), title)
 
 
-def test_all_words_up_to_a_number_count(index):
-    many = " ".join(f"w{n}" for n in range(MAX_WORDS - 1))
-    assert ids(index, f"{many} toy") == ["1"]
-    assert ids(index, f"{many} more toy") == []
-
-
-def test_threads_may_search_while_items_change(index):
-    problems: list[BaseException] = []
-    stop = threading.Event()
-
-    def forever(work: Callable[[], object]) -> None:
-        try:
-            while not stop.is_set():
-                work()
-        except BaseException as error:
-            problems.append(error)
-
-    def change() -> None:
-        index.add("99", content("1"))
-        index.remove("99")
-
-    def look() -> None:
-        assert set(ids(index, "toy")) <= {"1", "99"}
-        assert set(index.holding_all("toy story")) <= {"1", "99"}
-        index.matched("toy", "99")
-        index.suggest("tpy")
-
-    threads = [threading.Thread(target=forever, args=(work,)) for work in (change, look, look)]
-    for thread in threads:
-        thread.start()
-    for _ in range(300):
-        look()
-    stop.set()
-    for thread in threads:
-        thread.join()
-    assert problems == []
-    assert ids(index, "toy") == ["1"]
-
-
-def titled(*titles: str) -> FulltextIndex:
-    """An index of items 0, 1, … that have titles alone."""
-    return FulltextIndex(
-        MOVIELENS, table({str(n): (t, (), math.nan) for n, t in enumerate(titles)})
-    )
-
-
 @pytest.mark.parametrize(
     ("title", "part"),
     [
@@ -334,7 +275,3 @@ def test_characters_next_to_each_other_stand_before_those_apart():
     assert index.matched("地剑", "4") != index.matched("地剑", "0")
     assert sorted(index.holding_all("地剑")) == ["2", "4"]
     assert index.nearness("地剑") == {"4": 0, "2": 1, "0": 2, "1": 2, "5": 2}
-
-
-def test_a_misspelt_word_beside_whole_ones_of_a_script_without_blanks_is_put_right():
-    assert titled("地剑心月 Story").suggest("地剑 stroy") == "地剑 story"

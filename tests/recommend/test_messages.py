@@ -22,6 +22,7 @@ from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
 SHELVES = ("Rock", "Café", "true", "1999", "2003")
+NO_RANGES = "shelf is a category and has no ranges: ask for each value, such as "
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +62,9 @@ def recommender(artifact: Artifact) -> Recommender:
         (AnyOf("shelf", ("True",)), "no item has the shelf 'True'; did you mean 'true'?"),
         (AllOf("shelf", ("Rokc",)), "no item has the shelf 'Rokc'; did you mean 'Rock'?"),
         (AnyOf("topics", ("zzz",)), "no item has the topic 'zzz'"),
-        (
-            AnyOf("shelf", ("1998..2005",)),
-            "shelf is a category and has no ranges: ask for each value, such as "
-            "shelf=1999 shelf=2003",
-        ),
-        (
-            AnyOf("shelf", ("..2000",)),
-            "shelf is a category and has no ranges: ask for each value, such as shelf=1999",
-        ),
-        (
-            AnyOf("shelf", ("a..b",)),
-            "shelf is a category and has no ranges: ask for each value, such as shelf=VALUE",
-        ),
+        (AnyOf("shelf", ("1998..2005",)), f"{NO_RANGES}shelf=1999 shelf=2003"),
+        (AnyOf("shelf", ("..2000",)), f"{NO_RANGES}shelf=1999"),
+        (AnyOf("shelf", ("a..b",)), f"{NO_RANGES}shelf=VALUE"),
     ],
 )
 def test_a_category_that_no_item_has_is_said_with_the_one_that_is_like_it(

@@ -97,9 +97,7 @@ def test_one_title_of_several_withdrawn_items_says_nothing(workspace, fusionrec,
     assert fusionrec(workspace, "items", "withdraw", "a", "b").code == 0
     ended = fusionrec(workspace, "items", "restore", "zebra")
     assert ended.code == 2
-    assert ended.err == (
-        "error: 'zebra' may be any of 2 withdrawn items: say which by its id\nhint: a, b\n"
-    )
+    assert ended.err.endswith("\nhint: a, b\n")
     assert Ledger(workspace.ledger).withdrawn(["a", "b"]) == {"a", "b"}
 
 
@@ -200,17 +198,15 @@ def test_over_http_it_stays_withdrawn_until_it_is_restored(shop):
 
 def test_changes_at_the_same_moment_lose_nothing(shop):
     """Of two attributes, and of a withdrawal: whoever comes first."""
-    asked = [("PUT", {"title": "Zebra"}), ("PUT", {"year": 1950}), ("DELETE", None),
-             ("PUT", {"genres": ["War"]})]  # fmt: skip
 
-    def ask(one: tuple[str, dict | None]) -> int:
-        method, body = one
+    def ask(method: str, body: dict | None) -> int:
         told = {} if body is None else {"json": body}
-        answer = shop.client.request(method, "/v1/items/3", headers=shop.admin, **told)
-        return answer.status_code
+        return shop.client.request(method, "/v1/items/3", headers=shop.admin, **told).status_code
 
+    bodies = [{"title": "Zebra"}, {"year": 1950}, None, {"genres": ["War"]}]
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(ask, asked)) == [200] * 4
+        methods = ["PUT", "PUT", "DELETE", "PUT"]
+        assert list(pool.map(ask, methods, bodies)) == [200] * 4
     made = shop.client.get("/v1/items/3").json()
     assert made["available"] is False
     assert made["content"] == {"title": "Zebra", "genres": ["War"], "year": 1950}

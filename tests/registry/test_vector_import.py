@@ -198,7 +198,7 @@ def test_answers_come_from_the_vectors(both, fusionrec):
     assert answer["place"].endswith("milvus.db")
     assert answer["kind"] == "history"
     assert "stars" not in answer["items"][0]
-    assert any("vectors of what was named were added" in note for note in answer["notes"])
+    assert any("answered from the items you named" in note for note in answer["notes"])
 
 
 def test_guessed_attributes_filter(both, fusionrec):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.schema import Schema
-    from fusionrec.recommend.recommender import Answer
+    from fusionrec.recommend.answer import Answer
     from fusionrec.training.progress import Epoch, MetricInfo, TrainingState
 
 

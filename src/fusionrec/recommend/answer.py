@@ -1,4 +1,4 @@
-"""What an answer is, wherever it is shown."""
+"""The answer to a query, the same wherever it is shown."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class Recommended:
     Attributes:
         rank: from 1.
         id: outside item id.
-        title: as people know it; the id where items have no title.
+        title: the id if items have no titles.
         score: what the items are ordered by: ``5·cos`` of the two vectors, in [-5, 5]; in a
             ``search`` BM25, above 0, or, with a person, the sum of two reciprocal ranks; None in a
             ``popular`` answer.
-        stars: the rating predicted: a known user's by the rating head, if the version has one, any
-            other by the score; None where the score predicts none.
+        stars: the predicted rating: by the rating head for a known user if the version has one,
+            else by the score; None if the score predicts none.
         content: the item's other attributes, by name.
         ratings: how often the item was rated, in a ``popular`` answer.
-        reason: why it is in the answer, where that was asked and there is one.
+        reason: why it is in the answer, if that was asked and a reason is known.
     """
 
     rank: int
@@ -47,11 +47,11 @@ class Answer:
     """Items, the best first, and how they were found.
 
     Attributes:
-        items: what is recommended.
-        kind: as of ``UserVector``, ``similar`` (items like an item) or ``search`` (by words).
+        items: the recommended items.
+        kind: as in ``UserVector``, ``similar`` (items like an item) or ``search`` (by words).
         version: of the model.
         place: where the vectors were searched.
-        notes: what the person who asked should know, in sentences.
+        notes: sentences for the person who asked.
     """
 
     items: list[Recommended]
@@ -61,10 +61,8 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The answer as plain JSON values; what is not known is left out.
-
-        An item's own attributes stand under ``content``, so that no name of theirs can meet one of
-        the answer's.
+        """The answer as JSON values, without what is unknown. Attributes of an item are under
+        ``content``, so that their names cannot collide with the answer's own.
         """
         items = []
         for item in self.items:
@@ -88,8 +86,6 @@ def _is_known(value: Any) -> bool:
 
 
 def whole(value: Any) -> Any:
-    """A whole number without a fraction; any other value as it is, and so are numbers of 2^53 and
-    more, of which a float does not hold every whole one.
-    """
+    """A float that is a whole number below 2^53 as an int; any other value as it is."""
     exact = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
     return int(value) if exact else value

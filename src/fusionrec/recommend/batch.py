@@ -1,4 +1,4 @@
-"""Answers for all users of a version at once: exact, block by block, in bounded memory."""
+"""Answers for all users of a version: exact, block by block, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,69 +26,47 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SCORES = 4_000_000  # of a block, which bounds memory
-_LEAST, _MOST = 32, 256  # users of a block: fewer make no quick product, more leave the cache
+_LEAST, _MOST = 32, 256  # users of a block: fewer multiply slowly, more do not fit the cache
 _GROUP = 16_384  # users at most whose answers are written together
 
 _TEXT = (".csv", ".tsv", ".txt", ".json", ".jsonl")
 
+# A row of answers, for one user and item: positions of the two, the rank from 1, ``5·cos`` (NaN for
+# a popular item that stands in for an answer) and the predicted rating (NaN for none).
+ROW = np.dtype(
+    [("user", "i8"), ("item", "i8"), ("rank", "i4"), ("score", "f8"), ("stars", "f8")], align=True
+)
 
-@dataclass(frozen=True)
-class Lists:
-    """Answers of some users, a row for each user and item: users in the order of their positions,
-    items in that of their ranks.
 
-    Attributes:
-        user: int64 [n], positions among the version's users.
-        item: int64 [n], positions in the catalog.
-        rank: int32 [n], from 1.
-        score: float64 [n], ``5·cos``; NaN where a popular item stands in for an answer.
-        stars: float64 [n], the rating predicted; NaN where the score predicts none.
-    """
+def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
+    """The rows of several parts, ``ROW`` [n], by user and rank."""
+    rows = np.concatenate([np.empty(0, ROW), *parts])
+    return rows[np.lexsort((rows["rank"], rows["user"]))]
 
-    user: np.ndarray
-    item: np.ndarray
-    rank: np.ndarray
-    score: np.ndarray
-    stars: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.user)
-
-    @classmethod
-    def none(cls) -> Self:
-        """No row."""
-        whole, real = np.empty(0, dtype=np.int64), np.empty(0)
-        return cls(whole, whole, whole.astype(np.int32), real, real)
-
-    @classmethod
-    def joined(cls, parts: list[Self]) -> Self:
-        """The rows of several with users of their own, put in order."""
-        names = ("user", "item", "rank", "score", "stars")
-        columns = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-        order = np.lexsort((columns[2], columns[0]))
-        return cls(*(column[order] for column in columns))
-
-    def take(self, rows: np.ndarray) -> Lists:
-        """Some of the rows: bool [n]."""
-        return Lists(*(column[rows] for column in vars(self).values()))
+def _rows(user: Any, item: Any, rank: Any, score: Any, stars: Any) -> np.ndarray:
+    rows = np.empty(np.size(rank), ROW)
+    columns = user, item, rank, score, stars
+    for name, column in zip(ROW.names or (), columns, strict=True):
+        rows[name] = column
+    return rows
 
 
 class BatchRecommender:
     """Answers every user of a version as ``recommend`` answers each of them.
 
-    Those of whom the ledger knows more than the training are asked one by one. Those who are to be
+    Users with feedback since the training are answered one by one, and users who are to be
     forgotten are left out.
 
     Args:
         recommender: of the version, with all changes of items.
-        feedback: what users said since the training.
-        query: what is wished for everybody: ``k``, ``where`` and ``seen``.
-        threads: how many search at the same time. More than one is quicker only where NumPy itself
-            computes in one.
+        feedback: of all users since the training.
+        query: ``k``, ``where`` and ``seen`` for everybody.
+        threads: searches at the same time. More than one is faster only if NumPy itself uses one.
 
     Raises:
-        UsageError: the version knows no users, the query names one or wishes what is not for
-            everybody, or a condition does not fit.
+        UsageError: the version has no users, the query sets more than those three, or a condition
+            does not fit.
     """
 
     def __init__(
@@ -111,23 +89,23 @@ class BatchRecommender:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What to say of the conditions, in sentences."""
+        """Notes on the conditions, in sentences."""
         items, where = self.recommender.finder, self.query.where
         return (*items.unknown(where), *items.missed(where))
 
     @property
     def forgotten(self) -> int:
-        """How many are left out, since they are to be forgotten."""
+        """How many users are left out because they are to be forgotten."""
         return int(self._forgotten.sum())
 
     @property
     def with_feedback(self) -> int:
-        """How many are asked one by one."""
+        """How many users are answered one by one."""
         return len(self._queries)
 
     def _split_users(self, feedback: Feedback) -> tuple[np.ndarray, dict[int, Query]]:
-        """Who is to be forgotten, bool [users]; and the queries of those, by position, who said
-        something since the training that changes their answer.
+        """Which users are to be forgotten, bool [users]; and position -> query of those whose
+        feedback changes their answer.
         """
         ids, positions = self._artifact.users.ids, self._artifact.user_positions
         gone = np.zeros(len(ids), dtype=bool)
@@ -142,8 +120,8 @@ class BatchRecommender:
                 asked[position] = add(replace(self.query, user=user), said)
         return gone, asked
 
-    def lists(self) -> Iterator[tuple[Lists, int]]:
-        """The answers, group by group of users, with how many users are done then.
+    def lists(self) -> Iterator[tuple[np.ndarray, int]]:
+        """The answers group by group of users, ``ROW`` [n], with how many users are done.
 
         Raises:
             UsageError: k is below 1.
@@ -156,43 +134,34 @@ class BatchRecommender:
             for begin in range(0, len(self), group):
                 end = min(begin + group, len(self))
                 lows = range(begin, end, block)
-                highs = (min(low + block, end) for low in lows)
-                found = Lists.joined(list(pool.map(self._block, lows, highs)))
-                ours = [position for position in self._queries if begin <= position < end]
-                own = [self._one(position) for position in ours]
-                yield Lists.joined([found.take(~one_by_one[found.user]), *own]), end
+                found = joined(list(pool.map(self._block, lows, [*lows[1:], end])))
+                own = [self._one(at) for at in self._queries if begin <= at < end]
+                yield joined([found[~one_by_one[found["user"]]], *own]), end
 
-    def _one(self, position: int) -> Lists:
-        """The answer to one user, from all that is known of them."""
+    def _one(self, position: int) -> np.ndarray:
+        """The answer to one user with feedback."""
         items = self.recommender.recommend(self._queries[position]).items
         rows = self._catalog.positions
-        known = [(np.nan if i.score is None else i.score) for i in items]
-        stars = [(np.nan if i.stars is None else i.stars) for i in items]
-        return Lists(
-            np.full(len(items), position),
-            np.array([rows[item.id] for item in items], dtype=np.int64),
-            np.arange(1, len(items) + 1, dtype=np.int32),
-            np.array(known, dtype=np.float64),
-            np.array(stars, dtype=np.float64),
-        )
+        numbers = [
+            [np.nan if number is None else number for number in column]
+            for column in ([one.score for one in items], [one.stars for one in items])
+        ]
+        ids = [rows[one.id] for one in items]
+        return _rows(position, ids, [one.rank for one in items], *numbers)
 
-    def _block(self, begin: int, end: int) -> Lists:
+    def _block(self, begin: int, end: int) -> np.ndarray:
         """The answers of users by what training saw of them."""
-        barred = None if self.recommender.keeps_seen(self.query) else self._rated(begin, end)
+        barred, histories = None, self._artifact.histories
+        if not self.recommender.keeps_seen(self.query):  # pairs of users and items they rated
+            offsets = histories.offsets[begin : end + 1]
+            users = np.repeat(np.arange(end - begin), np.diff(offsets))
+            barred = users, histories.item[offsets[0] : offsets[-1]]
         rows, cosines = self._search.search(self._vectors(begin, end), self.query.k, barred)
         place, rank = np.nonzero(rows >= 0)
         user, item, score = begin + place, rows[place, rank], cosines[place, rank]
-        stars = np.full(len(user), np.nan)
-        if self._artifact.predicts_ratings:
-            stars = self._artifact.ratings(user, item, score)
-        return Lists(user, item, (rank + 1).astype(np.int32), SCALE * score.astype(float), stars)
-
-    def _rated(self, begin: int, end: int) -> tuple[np.ndarray, np.ndarray]:
-        """The pairs of a block: each user's place in it with the items that they rated."""
-        histories = self._artifact.histories
-        offsets = histories.offsets[begin : end + 1]
-        user = np.repeat(np.arange(end - begin), np.diff(offsets))
-        return user, histories.item[offsets[0] : offsets[-1]]
+        predicts = self._artifact.predicts_ratings
+        stars = self._artifact.ratings(user, item, score) if predicts else np.nan
+        return _rows(user, item, rank + 1, SCALE * score.astype(float), stars)
 
     def _vectors(self, begin: int, end: int) -> np.ndarray:
         """The users' vectors: float32 [b, dim]; of a model that reads the clock, as of now."""
@@ -206,49 +175,44 @@ class BatchRecommender:
         return artifact.vectors_of(ids, columns, histories, now, self._catalog.vectors)
 
 
-def table(lists: Lists, recommender: Recommender) -> pa.Table:
-    """Answers as columns: ``user`` and ``item``, outside ids, ``rank``, ``score`` and, where the
-    version predicts ratings, ``stars``; what is not known is null.
+def table(rows: np.ndarray, recommender: Recommender) -> pa.Table:
+    """Answers, ``ROW`` [n], as columns: outside ids ``user`` and ``item``, ``rank``, ``score``, and
+    ``stars`` if the version predicts ratings; unknown numbers are null.
     """
     import pyarrow as pa
 
-    users, items = recommender.artifact.users.ids, recommender.catalog.items.ids
+    def named(column: str, ids: Sequence[str]) -> pa.DictionaryArray:
+        distinct, place = np.unique(rows[column], return_inverse=True)
+        names = pa.array([ids[position] for position in distinct], pa.string())
+        return pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), names)
+
     columns = {
-        "user": _named(lists.user, users),
-        "item": _named(lists.item, items),
-        "rank": pa.array(lists.rank),
-        "score": pa.array(lists.score, from_pandas=True),  # NaN becomes null
+        "user": named("user", recommender.artifact.users.ids),
+        "item": named("item", recommender.catalog.items.ids),
+        "rank": pa.array(rows["rank"]),
+        "score": pa.array(rows["score"], from_pandas=True),  # NaN becomes null
     }
     if recommender.artifact.predicts_ratings:
-        columns["stars"] = pa.array(lists.stars, from_pandas=True)
+        columns["stars"] = pa.array(rows["stars"], from_pandas=True)
     return pa.table(columns)
-
-
-def _named(positions: np.ndarray, ids: Sequence[str]) -> pa.DictionaryArray:
-    """Outside ids, each stored once."""
-    import pyarrow as pa
-
-    distinct, place = np.unique(positions, return_inverse=True)
-    names = pa.array([ids[position] for position in distinct], pa.string())
-    return pa.DictionaryArray.from_arrays(pa.array(place.astype(np.int32)), names)
 
 
 def write_answers(
     path: Path, everyone: BatchRecommender, progress: Progress = lambda *_: None
 ) -> int:
     """Writes everybody's answers as Parquet, a row for each user and item; see ``table``. The
-    file's metadata say, as ``fusionrec``, which version they are of.
+    file's metadata name the version under ``fusionrec``.
 
     Args:
         path: the file; replaced whole, or left as it was.
         everyone: who is answered.
-        progress: called after each group with the users that are done, and all.
+        progress: called after each group with the number of users done, and of all.
 
     Returns:
-        How many rows there are.
+        The number of rows.
 
     Raises:
-        UsageError: the file cannot be written, is named as one of text, or k is below 1.
+        UsageError: the file cannot be written, its name is that of a text file, or k is below 1.
     """
     import pyarrow.parquet as pq
 
@@ -257,15 +221,15 @@ def write_answers(
             f"answers are written as Parquet, and {path.name} is named as text",
             f"call it {path.stem}.parquet",
         )
-    recommender, rows = everyone.recommender, 0
+    recommender, count = everyone.recommender, 0
     about = json.dumps({"version": recommender.artifact.version, "k": everyone.query.k})
-    schema = table(Lists.none(), recommender).schema.with_metadata({"fusionrec": about})
+    schema = table(joined([]), recommender).schema.with_metadata({"fusionrec": about})
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
-            for lists, done in everyone.lists():
-                writer.write_table(table(lists, recommender).cast(schema))
-                rows += len(lists)
+            for rows, done in everyone.lists():
+                writer.write_table(table(rows, recommender).cast(schema))
+                count += len(rows)
                 progress("answering", done, len(everyone))
         move_in(beside, path)
     except OSError as error:
@@ -276,4 +240,4 @@ def write_answers(
     finally:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
-    return rows
+    return count

@@ -1,8 +1,8 @@
-"""The items that can be recommended: a version's own, with what was changed since."""
+"""The items that can be recommended: a version's own, with the changes since."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -21,22 +21,22 @@ _NO_VECTOR = "its vector is not known; put it into the file and index that again
 
 @dataclass(frozen=True)
 class Catalog:
-    """A version's items with all changes up to one of them.
+    """A version's items with all changes up to a certain one.
 
-    The version's own items keep their positions; items that were added stand behind them in the
-    order of their first arrival. So a position, which is also the item's row in the index, never
-    means two items. A withdrawn item keeps its position and is not available.
+    The version's own items keep their positions; added items follow in order of first arrival. So
+    a position, which is also the item's row in the index, always means the same item. A withdrawn
+    item keeps its position and is not available.
 
     Attributes:
         artifact: the version.
-        number: of the last change in it.
+        number: of the last change included.
         items: ids and content, n of them.
         vectors: float32 [n, dim], of length 1.
         available: bool [n], which may be recommended.
         changed: position -> number of the last change.
-        skipped: item -> why a change of it is not in here: its content does not fit the version's
-            schema, or the version, of vectors alone, has none for it.
-        changed_content: position -> content in the place of the version's own; of all added items.
+        skipped: item -> why its change is not included: its content does not fit the version's
+            schema, or the version has vectors alone and none for it.
+        changed_content: position -> content that replaces the version's own; of all added items.
     """
 
     artifact: Artifact
@@ -50,18 +50,18 @@ class Catalog:
 
     @classmethod
     def of(cls, artifact: Artifact, changes: Sequence[ItemChange] = ()) -> Self:
-        """The catalog of a version after some changes, each with a number above the one before.
+        """The catalog of a version after some changes, with rising numbers.
 
-        The vectors of changed items are the item tower's; those of all others are as published, and
-        so are all of a version without towers, which has no item but its own.
+        The item tower makes the vectors of changed items; all others are as published, and so are
+        all of a version without towers, which has no items but its own.
         """
         own = artifact.items
         here = np.ones(len(own), dtype=bool)
         return cls(artifact, 0, own, artifact.item_vectors, here).after(changes)
 
     def after(self, changes: Sequence[ItemChange]) -> Self:
-        """The catalog after some more changes: what all changes together would have made of the
-        version's items. Only the items that changed are looked at, and this one stays as it is.
+        """The catalog after more changes, the same as ``of`` with all changes together. Only the
+        changed items are looked at; this catalog stays as it is.
         """
         if not changes:
             return self
@@ -82,34 +82,28 @@ class Catalog:
         changed_content, fresh = self._read(contents, skipped)
         available = np.append(self.available, np.ones(len(added), dtype=bool))
         for row, change in latest.items():
-            # Without towers, what cannot be read stands as the file of vectors has it.
+            # Without towers, unreadable content leaves the item as the file of vectors has it.
             readable = change.item not in skipped or not artifact.has_towers
             available[row] = readable and not change.withdrawn
+        ids = [*self.items.ids, *added] if added else self.items.ids
         made = type(self)(
             artifact,
             changes[-1].number,
-            changed_table(
-                artifact.items,
-                [*self.items.ids, *added] if added else self.items.ids,
-                changed_content,
-            ),
+            changed_table(artifact.items, ids, changed_content),
             self._vectors(len(available), contents, fresh),
             available,
             self.changed | {row: change.number for row, change in latest.items()},
             skipped,
             changed_content,
         )
-        return self._handed_on(made, positions | added if added else positions, sorted(contents))
-
-    def _handed_on(self, made: Self, positions: dict[str, int], changed: Sequence[int]) -> Self:
-        """The catalog that was made of this one, with what is made ready of the items."""
-        vars(made)["positions"] = positions
+        vars(made)["positions"] = positions | added if added else positions
         if "columns" in vars(self):
-            vars(made)["columns"] = self.columns.updated(made.items, positions, changed)
+            updated = self.columns.updated(made.items, made.positions, sorted(contents))
+            vars(made)["columns"] = updated
         return made
 
     def until_now(self, ledger: Ledger) -> Self:
-        """The catalog after all changes that have followed by now."""
+        """The catalog after all changes in the ledger."""
         return self.after(ledger.item_changes(self.number))
 
     def __len__(self) -> int:
@@ -122,7 +116,7 @@ class Catalog:
 
     @cached_property
     def columns(self) -> FilterColumns:
-        """Which items hold which values."""
+        """Which items have which values."""
         return FilterColumns(self.artifact.schema, self.items, self.positions)
 
     @cached_property
@@ -132,15 +126,20 @@ class Catalog:
         counts: np.ndarray = np.concatenate([own, np.zeros(len(self) - len(own), dtype=own.dtype)])
         return counts
 
+    def rows(self, ids: Collection[str]) -> np.ndarray:
+        """Positions, int64 [m], of those ids that are here."""
+        positions = self.positions
+        return np.array([positions[id_] for id_ in ids if id_ in positions], dtype=np.int64)
+
     def changed_since(self, number: int) -> np.ndarray:
-        """Positions, int64 [m] rising, of the items that were changed behind a change."""
+        """Positions, int64 [m] rising, of the items with changes after a number."""
         rows = [row for row, last in self.changed.items() if last > number]
         return np.sort(np.array(rows, dtype=np.int64))
 
     def _taken(self, changes: Sequence[ItemChange]) -> tuple[Sequence[ItemChange], dict[str, str]]:
-        """The changes that the version can take in, and why which items are skipped so far."""
-        skipped, artifact = dict(self.skipped), self.artifact
-        if artifact.has_towers:
+        """The changes that the version can include, and item -> why it is skipped so far."""
+        skipped = dict(self.skipped)
+        if self.artifact.has_towers:
             return changes, skipped
         for change in changes:
             if change.item not in self.positions:
@@ -152,8 +151,8 @@ class Catalog:
     def _read(
         self, contents: Mapping[int, ItemChange], skipped: dict[str, str]
     ) -> tuple[dict[int, Mapping[str, Any]], dict[int, Item]]:
-        """The contents given until now, by position, and the items that can be read of new ones;
-        why others cannot be goes into ``skipped``.
+        """All changed contents by position, and the items among the new ones that can be read;
+        ``skipped`` gets why the others cannot.
         """
         content, schema = dict(self.changed_content), self.artifact.schema
         fresh: dict[int, Item] = {}
@@ -172,14 +171,14 @@ class Catalog:
     def _vectors(
         self, n: int, contents: Mapping[int, ItemChange], fresh: Mapping[int, Item]
     ) -> np.ndarray:
-        """The vectors of n items, of which some have other contents, that can be read or not."""
+        """The vectors of n items after changes of contents, of which ``fresh`` can be read."""
         artifact = self.artifact
         if not contents or not artifact.has_towers:
             return self.vectors
         own = artifact.item_vectors
         vectors = np.concatenate([self.vectors, np.empty((n - len(self), own.shape[1]), own.dtype)])
         for row in contents.keys() - fresh.keys():
-            # One that was added is never searched, and of length 1 as every index wants it.
+            # An added one is never searched, but every index wants vectors of length 1.
             vectors[row] = own[row] if row < len(own) else np.eye(1, own.shape[1])[0]
         if fresh:
             items = list(fresh.values())
@@ -194,18 +193,19 @@ def current(artifact: Artifact, ledger: Ledger) -> Catalog:
     return Catalog.of(artifact).until_now(ledger)
 
 
-def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
-    """Adds items, or changes those that are there; all or none. Doing it again changes nothing.
+# The following change items all or none, and may be repeated without effect. They raise a
+# LedgerError if nothing could be written.
 
-    What is not given of an item that is there, or was before it was withdrawn, stays as it was. A
-    withdrawn item is changed, and stays withdrawn until it is restored.
+
+def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
+    """Adds or changes items. What is not given of a known item stays as it was. A withdrawn item is
+    changed, and stays withdrawn until it is restored.
 
     Returns:
-        How many were new or other than before.
+        How many are new or different.
 
     Raises:
         UsageError: the version has no towers.
-        LedgerError: they could not be written.
     """
     check_takes(catalog)
     contents, changed = {}, {item.id: item.given for item in items}
@@ -218,26 +218,20 @@ def put(ledger: Ledger, catalog: Catalog, items: Sequence[Item]) -> int:
 
 
 def check_takes(catalog: Catalog) -> None:
-    """Makes sure that items can be added and changed.
-
-    Raises:
-        UsageError: the version has no towers.
-    """
+    """Refuses a version without towers, which cannot add or change items (UsageError)."""
     catalog.artifact.require_towers(
         "the vector of a new or changed item is not known", "no_item_towers"
     )
 
 
 def restore(ledger: Ledger, catalog: Catalog, ids: Sequence[str]) -> int:
-    """Brings withdrawn items back with the content that they were last given; all or none. Doing it
-    again changes nothing.
+    """Brings withdrawn items back with their last content.
 
     Returns:
         How many were withdrawn.
 
     Raises:
         UsageError: one is not in the catalog.
-        LedgerError: it could not be written.
     """
     rows = {id: catalog.positions[id] for id in _known(catalog, ids)}
     gone = {id: row for id, row in rows.items() if not catalog.available[row]}
@@ -246,14 +240,13 @@ def restore(ledger: Ledger, catalog: Catalog, ids: Sequence[str]) -> int:
 
 
 def withdraw(ledger: Ledger, catalog: Catalog, ids: Sequence[str]) -> int:
-    """Takes items out of every answer; all or none. Doing it again changes nothing.
+    """Takes items out of every answer.
 
     Returns:
-        How many were there.
+        How many were available.
 
     Raises:
         UsageError: one is not in the catalog.
-        LedgerError: it could not be written.
     """
     return ledger.change_items(dict.fromkeys(_known(catalog, ids)))
 

@@ -1,4 +1,4 @@
-"""Of what kind items are, and what someone likes: the categories that tell most of them."""
+"""The categories of items, and which of them someone likes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fusionrec.features.history import History
 from fusionrec.index.filter_columns import Rows
 from fusionrec.recommend.catalog import Catalog
 
-MOST = 64  # categories that are looked at: the most frequent ones
+MOST = 64  # the most frequent categories, which are all that is looked at
 
 
 class Categories:
-    """The categories of a catalog's n items: those of the schema's first field of kind
-    ``categories``; of a schema without one, none.
+    """The categories of a catalog's n items: of the schema's first field of kind ``categories``, or
+    none if there is no such field.
 
     Args:
         catalog: the items.
@@ -29,7 +29,7 @@ class Categories:
 
     @cached_property
     def _rows(self) -> Rows:
-        """Category -> rows of the items that have it."""
+        """Category -> rows of its items."""
         return self._catalog.columns.rows(self._field) if self._field else {}
 
     @cached_property
@@ -38,7 +38,7 @@ class Categories:
 
     @cached_property
     def labels(self) -> list[str]:
-        """The c categories as people read them."""
+        """The names of the c categories."""
         choices = self._field.choices if self._field else {}
         return [choices.get(value, value) for value in self._values]
 
@@ -52,20 +52,20 @@ class Categories:
 
     @cached_property
     def base(self) -> np.ndarray:
-        """The share of each category in the items that can be recommended: float64 [c]."""
+        """The share of available items in each category: float64 [c]."""
         here = self.members[self._catalog.available]
         return here.mean(axis=0) if len(here) else np.zeros(len(self._values))
 
     def parts(self, rows: np.ndarray) -> np.ndarray:
-        """What parts of items, int [m], are of each category: float64 [m, c], alike for all that
-        an item has; the parts of an item add up to 1, or to 0 where it has none.
+        """Each item's share in each category, float64 [m, c], for items at ``rows``, int [m]: equal
+        among its categories, adding up to 1, or to 0 for an item without any.
         """
-        rows_members = self.members[rows]
-        return np.asarray(rows_members / np.maximum(rows_members.sum(axis=1, keepdims=True), 1))
+        members = self.members[rows]
+        return np.asarray(members / np.maximum(members.sum(axis=1, keepdims=True), 1))
 
     def mix(self, rows: np.ndarray) -> np.ndarray | None:
-        """How the categories mix in some items, float64 [c], adding up to 1; None where none of
-        the items has one.
+        """The mix of categories in some items, float64 [c], adding up to 1; None if no item has a
+        category.
         """
         total = self.parts(rows).sum(axis=0)
         whole = float(total.sum())
@@ -73,10 +73,7 @@ class Categories:
 
 
 def liked(history: History, like: float) -> np.ndarray:
-    """Which items of a history its owner likes: bool [m], those rated so or not rated at all.
-
-    Args:
-        history: m items.
-        like: the lowest rating that means so.
+    """Which items of a history its owner likes: bool [m], those rated ``like`` or more, and those
+    without a rating.
     """
-    return np.asarray(~(history.ratings < like))  # NaN, a rating that is not known, is not below
+    return np.asarray(~(history.ratings < like))  # false for NaN, an unknown rating

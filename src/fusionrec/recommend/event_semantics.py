@@ -1,4 +1,4 @@
-"""What events mean: which of them are opinions that count, and which items a user refuses."""
+"""What events mean: which are opinions that count, and which items a user refuses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ class CurrentEvents:
     """What events come to under a schema.
 
     Attributes:
-        opinions: the events that are opinions and still count, with their numbers, oldest first.
-        refused: pairs of users and the items that they do not want to see -> since when, in seconds
-            since 1970.
-        meaningless: how many events the schema has no meaning for: ratings among events.
+        opinions: the opinions that still count, with their numbers, oldest first.
+        refused: (user, item) -> since when the user does not want to see it, in seconds since 1970.
+        meaningless: how many ratings there are where interactions are events.
     """
 
     opinions: tuple[tuple[int, Event], ...]
@@ -28,17 +27,17 @@ class CurrentEvents:
 
 
 def current_events(events: Iterable[tuple[int, Event]], schema: Schema) -> CurrentEvents:
-    """The opinions among some events, and the refusals.
+    """The opinions and refusals among some events.
 
-    A rating, a like and a dislike are opinions of an item, of which the latest one counts, or,
-    where people take items again, all of them. A hide refuses an item until an opinion of it
-    follows. The events' own times decide which one is later: an app that was without a network
-    may report late. Of equal times the one that arrived last is the later one.
+    Ratings, likes and dislikes are opinions. The latest one of an item counts; where people take
+    items again, all of them. A hide refuses an item until an opinion of it follows. "Later" goes
+    by the events' own times, since an app without a network may report late; at equal times the
+    one that arrived last is later.
 
-    Where interactions are events, a like alone is an opinion: it is one more event. Whoever
-    dislikes or hides an item there takes back what they said of it and refuses it; ratings mean
-    nothing. A dislike also refuses where people take items again, for nothing else would keep the
-    item out of their answers. A view is no opinion anywhere: who has looked may still want it.
+    Where interactions are events, only a like is an opinion: one more event. A dislike or hide
+    takes back what the user said of the item and refuses it. Ratings mean nothing there. A dislike
+    also refuses where people take items again, since nothing else would keep the item out of
+    their answers. A view is never an opinion: who has looked may still want it.
 
     Args:
         events: with their numbers, in any order.
@@ -70,9 +69,8 @@ def current_events(events: Iterable[tuple[int, Event]], schema: Schema) -> Curre
 
 
 def worth(event: Event, schema: Schema) -> float:
-    """The rating, or among events the weight, that an opinion stands for: a like is the lowest
-    rating that the schema counts as liking, or one more event; a dislike is the lowest rating; a
-    rating is clipped to the scale.
+    """The rating that an opinion stands for: a like is the schema's ``like``, or the weight of one
+    event; a dislike is the lowest rating; a rating is clipped to the scale.
     """
     low, high = schema.rating_range
     if event.kind == "like":

@@ -1,4 +1,4 @@
-"""Why an item is in an answer: said from what the answer was made of, or not said at all."""
+"""Reasons for the items of an answer, by what the answer was made of; none if none is true."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
 NAMED = 2  # items or categories that one reason names at most
 PAIRS, PERCENTILE = 20_000, 99  # of pairs of items; see ``Explainer.bar``
 STANDARD_ERRORS = 2.0  # above chance, from which a share of a history is a taste
-LEAST_LIKED = 3  # items of a category that someone must like for it
-OFTEN, LEAST_RATED = 0.05, 5  # share of the items that is rated often, and ratings at least
-CROWD = 20  # people of a profile without whom nothing is said of them
+LEAST_LIKED = 3  # liked items that make a category a taste
+OFTEN, LEAST_RATED = 0.05, 5  # the share of items that is often rated, and their fewest ratings
+CROWD = 20  # the fewest people of a profile of whom something is said
 _CROWDS_KEPT = 256
 
 Profile = tuple[tuple[str, str], ...]  # names and values of user categories
@@ -35,12 +35,12 @@ class Reason:
     """Why an item is in an answer.
 
     Attributes:
-        kind: ``again``: they took it before, of what people take again. ``liked``: it is near to
-            items that the person's vector was made of. ``near``: it is near to others that they
-            rated. ``shared``: it is of categories that they like. ``popular``: many have rated it,
-            or took it recently. ``new``: nobody has yet.
-        text: the same for people. Titles stand in it as they are, control characters too.
-        items: id and title of the items that it names.
+        kind: ``again``: they took it before, where people take items again. ``liked``: it is near
+            items that the person's vector was made of. ``near``: it is near others that they
+            rated. ``shared``: it is of categories that they like. ``popular``: many rated it, or
+            took it recently. ``new``: nobody rated it yet.
+        text: the same for people. Titles are not escaped, and may hold control characters.
+        items: id and title of the items that the text names.
     """
 
     kind: ReasonKind
@@ -48,13 +48,13 @@ class Reason:
     items: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """The reason as plain JSON values."""
+        """The reason as JSON values."""
         items = [{"id": id_, "title": title} for id_, title in self.items]
         return {"kind": self.kind, "text": self.text, "items": items}
 
 
 class Explainer:
-    """Tells why, for the answers of one version.
+    """Finds the reasons for one version's answers.
 
     Args:
         catalog: the version's items.
@@ -70,24 +70,24 @@ class Explainer:
         self._did, self._done = ("took", "taken") if events else ("rated", "rated")
 
     def over(self, catalog: Catalog, categories: Categories) -> Self:
-        """The same of the version's items after some changes; shares what is the version's own."""
+        """The same for the version's items after some changes; shares what is the version's own."""
         made = copy.copy(self)
         made.catalog, made._categories = catalog, categories
         return made
 
     def of(self, rows: np.ndarray, person: UserVector, query: Query) -> list[Reason | None]:
-        """The first true reason of each item, by the order of the kinds; None where none is true.
+        """The first true reason of each item, in the order of the kinds; None if none is true.
 
         Args:
             rows: int [m], the items of the answer.
             person: to whom they were recommended.
-            query: what was asked; what it hides is not named.
+            query: the query; no reason names what it hides.
         """
-        taste = self._taste(person, query)
-        near = self._near(rows, person, taste) if person.vector is not None else {}
-        shared = (
-            self._shared(rows, person.history.items[taste]) if person.vector is not None else {}
-        )
+        near, shared = dict[int, Reason](), dict[int, Reason]()
+        if person.vector is not None:
+            taste = self._taste(person, query)
+            near = self._near(rows, person, taste)
+            shared = self._shared(rows, person.history.items[taste])
         return [
             self._again(row, person)
             or near.get(row)
@@ -98,7 +98,7 @@ class Explainer:
         ]
 
     def _again(self, row: int, person: UserVector) -> Reason | None:
-        """A reason by what the person took before, where people take items again."""
+        """That the person took the item before, where people take items again."""
         if not self.artifact.schema.repeats or person.vector is None:
             return None
         times = np.count_nonzero(person.history.items == row) if row not in person.named else 0
@@ -107,8 +107,8 @@ class Explainer:
 
     @cached_property
     def bar(self) -> float:
-        """The cosine from which two items are clearly near: the 99th percentile of 20,000 random
-        pairs of different items of the version, so that one pair of a hundred is.
+        """The cosine from which two items count as near: the 99th percentile of 20,000 random pairs
+        of different items, so that one pair in a hundred is.
         """
         vectors = self.artifact.item_vectors
         if len(vectors) < 2:
@@ -120,25 +120,24 @@ class Explainer:
         return float(np.percentile(cosines, PERCENTILE))
 
     def _taste(self, person: UserVector, query: Query) -> np.ndarray:
-        """Which items of the person's history may be named, int [c] rising: those that they like,
-        that are not hidden and not withdrawn; of an item that was taken again the last place.
+        """Places in the person's history that may be named, int [c] rising: of liked items that are
+        neither hidden nor withdrawn, and the last place of an item that was taken again.
         """
-        history, rows = person.history, self.catalog.positions
-        hidden = [rows[item] for item in query.hidden if item in rows]
+        history, hidden = person.history, self.catalog.rows(query.hidden)
         may = liked(history, self.artifact.schema.like) & self.catalog.available[history.items]
         places = np.flatnonzero(may & ~np.isin(history.items, hidden))
         _, from_end = np.unique(history.items[places][::-1], return_index=True)
         return np.sort(places[::-1][from_end])
 
     def _near(self, rows: np.ndarray, person: UserVector, taste: np.ndarray) -> dict[int, Reason]:
-        """Reasons by the nearest items that the person likes. "Because" is said only of those that
-        their vector was made of.
+        """Reasons by the nearest liked items. Only those that the person's vector was made of are
+        called a cause ("because").
         """
         if not len(taste):
             return {}
         vectors, taste_rows = self.catalog.vectors, person.history.items[taste]
         cosines = vectors[rows] @ vectors[taste_rows].T
-        # The item itself, where what was rated is shown too, is no reason for itself.
+        # No item is a reason for itself, if rated items are shown too.
         cosines[(cosines < self.bar) | (rows[:, None] == taste_rows)] = -np.inf
         read = taste >= len(person.history) - person.read
         found = {}
@@ -164,8 +163,8 @@ class Explainer:
         return Reason("liked", f"because you {said}", items)
 
     def _shared(self, rows: np.ndarray, history_rows: np.ndarray) -> dict[int, Reason]:
-        """Reasons by categories whose share of what the person likes is above the catalog's by
-        more than chance, as far as two standard errors tell.
+        """Reasons by categories whose share in the liked items is more than two standard errors
+        above that in the catalog.
         """
         members, base = self._categories.members, self._categories.base
         if not len(history_rows) or not members.shape[1]:
@@ -185,27 +184,27 @@ class Explainer:
         return found
 
     def _popular(self, row: int, person: UserVector, query: Query) -> Reason | None:
-        """A reason by how many have rated it, where the answer was made of that or of a profile."""
+        """That many rated the item, if the answer was made of popularity or of a profile."""
         if person.vector is not None and not person.profile:
             return None
         takers = query.recent.takers.get(self.catalog.items.ids[row])
         if person.vector is None and takers:
             return Reason("popular", f"taken by {takers} people in the last 30 days")
-        if person.profile and self._crowds.often_by(person.profile, row):
-            said = self._crowds.described(person.profile)
+        shared = self._crowds.shared(person.profile)
+        if shared and self._crowds.often(row, shared):
+            said = self._crowds.described(shared)
             return Reason("popular", f"often {self._done} by people of your profile ({said})")
         return Reason("popular", f"often {self._done}") if self._crowds.often(row) else None
 
     def _new(self, row: int) -> Reason | None:
-        """A reason for an item that nobody has rated, in a version that has ratings."""
+        """That nobody has rated the item, in a version that has ratings."""
         if self.catalog.counts[row] or not self.artifact.has_towers:
             return None
-        added = row >= len(self.artifact.items)
         content = self.catalog.items.row(row)
-        fields = [f.name for f in self.artifact.schema.attributes("item") if known(content[f.name])]
-        names = _listed([name.replace("_", " ").capitalize() for name in fields])
-        by = f", placed by its {names}" if names else ""
-        return Reason("new", ("new here" if added else f"not {self._done} yet") + by)
+        known = [f.name for f in self.artifact.schema.attributes("item") if _known(content[f.name])]
+        names = _listed([name.replace("_", " ").capitalize() for name in known])
+        what = "new here" if row >= len(self.artifact.items) else f"not {self._done} yet"
+        return Reason("new", f"{what}, placed by its {names}" if names else what)
 
     def _title(self, row: int) -> str:
         name, table = self.artifact.schema.title, self.catalog.items
@@ -213,48 +212,38 @@ class Explainer:
 
 
 class GroupPopularity:
-    """What many people have rated: everybody, or those of a profile. Nobody has rated an item that
-    was added to the version's own.
+    """Which items are often rated, by everybody or by the people of a profile.
 
     Args:
-        artifact: the version.
+        artifact: the version, whose training data count.
     """
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         fields = self.artifact.schema.attributes("user")
         self._fields = {field.name: field for field in fields if field.kind == "category"}
-        self._often_by: dict[Profile, np.ndarray] = {}
+        self._often: dict[Profile, np.ndarray] = {}
 
-    @cached_property
-    def _often(self) -> np.ndarray:
-        return often(self.artifact.item_counts)
-
-    def often(self, row: int) -> bool:
-        """Whether people often rate an item."""
-        return row < len(self._often) and bool(self._often[row])
-
-    def often_by(self, profile: Mapping[str, object], row: int) -> bool:
-        """Whether people who share all categories of a profile often rate an item. False where
+    def often(self, row: int, shared: Profile = ()) -> bool:
+        """Whether people who share some categories, all by default, often rate an item. False if
         fewer than ``CROWD`` of them have rated anything.
         """
-        shared = self._shared(profile)
-        if not shared:
-            return False
-        if shared not in self._often_by:
-            if len(self._often_by) >= _CROWDS_KEPT:
-                self._often_by.clear()
-            self._often_by[shared] = often(self._counts(shared))
-        found = self._often_by[shared]
-        return row < len(found) and bool(found[row])
+        if shared not in self._often:
+            if len(self._often) >= _CROWDS_KEPT:
+                self._often.clear()
+            counts = self._counts(shared) if shared else self.artifact.item_counts
+            self._often[shared] = often(counts)
+        found = self._often[shared]
+        return row < len(found) and bool(found[row])  # nobody has rated an added item
 
-    def described(self, profile: Mapping[str, object]) -> str:
-        """The categories of a profile as people read them."""
-        fields = [(self._fields[name], value) for name, value in self._shared(profile)]
-        return ", ".join(f"{field.flag} {field.choices.get(v, v)}" for field, v in fields)
-
-    def _shared(self, profile: Mapping[str, object]) -> Profile:
+    def shared(self, profile: Mapping[str, object]) -> Profile:
+        """The categories of a profile."""
         return tuple((name, str(profile[name])) for name in self._fields if profile.get(name))
+
+    def described(self, shared: Profile) -> str:
+        """Some categories with their labels."""
+        fields = [(self._fields[name], value) for name, value in shared]
+        return ", ".join(f"{field.flag} {field.choices.get(v, v)}" for field, v in fields)
 
     @cached_property
     def _columns(self) -> dict[str, np.ndarray]:
@@ -262,7 +251,7 @@ class GroupPopularity:
         return {name: np.array(columns[name], dtype=object) for name in self._fields}
 
     def _counts(self, shared: Profile) -> np.ndarray:
-        """How often people of a profile rated each item, int64 [m]; 0 where they are too few."""
+        """How often the people rated each item, int64 [m]; 0 if they are too few."""
         histories = self.artifact.histories
         length = np.diff(histories.offsets)
         of_it = length > 0
@@ -275,11 +264,8 @@ class GroupPopularity:
 
 
 def often(counts: np.ndarray) -> np.ndarray:
-    """Which items are often rated: bool [n], the most rated twentieth of those that were rated,
-    none of them fewer than ``LEAST_RATED`` times.
-
-    Args:
-        counts: int [n], how often each was rated.
+    """Which items are often rated, bool [n], by their numbers of ratings, int [n]: the most rated
+    twentieth of the rated items, with ``LEAST_RATED`` ratings or more.
     """
     rated = counts[counts > 0]
     bar = np.quantile(rated, 1 - OFTEN) if len(rated) else np.inf
@@ -287,16 +273,13 @@ def often(counts: np.ndarray) -> np.ndarray:
 
 
 def nouns(schema: Schema) -> str:
-    """What several items of a schema are called, after the name of their id: ``movies`` of a
-    ``movie_id``; ``items`` where the name tells nothing.
-    """
+    """What items are called: ``movies`` if their id is ``movie_id``, else ``items``."""
     name = schema.id("item").name
     stem = name.removesuffix("_id").replace("_", " ").strip()
     return f"{stem}s" if name.endswith("_id") and stem else "items"
 
 
-def known(value: Any) -> bool:
-    """Whether an attribute's value says anything."""
+def _known(value: Any) -> bool:
     return bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 

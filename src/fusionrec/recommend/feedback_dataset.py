@@ -1,10 +1,9 @@
-"""What users said since the training, as interactions to train on."""
+"""Feedback as interactions to train on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,11 +11,12 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.item_files import item_of
-from fusionrec.data.schema import Field, Schema
-from fusionrec.errors import DataError, UsageError
+from fusionrec.data.schema import Schema
+from fusionrec.errors import DataError
 from fusionrec.features.encoder import Encoder
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.event_semantics import Pair, current_events, worth
+from fusionrec.recommend.feedback import readable
 from fusionrec.registry import Artifact
 
 _UNKNOWN: dict[str, Any] = {"number": math.nan, "categories": (), "category": "", "text": ""}
@@ -26,27 +26,28 @@ _SUFFIX = " with feedback"
 
 @dataclass(frozen=True)
 class _Rows:
-    """Interactions between two tables, as a Dataset holds them; there may be none."""
+    """Interactions, as a Dataset holds them; there may be none."""
 
-    users: Table
-    items: Table
     user: np.ndarray
     item: np.ndarray
     rating: np.ndarray
     time: np.ndarray | None
 
+    def take(self, kept: np.ndarray) -> _Rows:
+        return _Rows(*(None if one is None else one[kept] for one in vars(self).values()))  # type: ignore[arg-type]
+
 
 def without_feedback(name: str) -> str:
-    """The name of the data set that was there before ``with_feedback``; else the name itself."""
+    """The name of a data set before ``with_feedback``."""
     return name.removesuffix(_SUFFIX)
 
 
 def trained_with(dataset: Dataset, ledger: Ledger, artifact: Artifact) -> Dataset:
-    """The data set as a version was trained on it: with the feedback that training took in, if the
-    version says so.
+    """The data set that a version was trained on: with the feedback of that time, if the version
+    took it in.
 
     Raises:
-        DataError, LedgerError: as of ``with_feedback``.
+        DataError, LedgerError: as in ``with_feedback``.
     """
     if artifact.manifest["data"] != f"{dataset.name}{_SUFFIX}":
         return dataset
@@ -54,12 +55,12 @@ def trained_with(dataset: Dataset, ledger: Ledger, artifact: Artifact) -> Datase
 
 
 def other_data(dataset: Dataset, trained_on: str) -> str:
-    """A warning where feedback was given to a version of another data set, else an empty text: an
-    id is taken for the same user or item wherever it comes from.
+    """A warning if feedback was given to a version of another data set, else an empty text: equal
+    ids are taken for the same user or item.
 
     Args:
-        dataset: that it is to be added to.
-        trained_on: the name of the active version's data set; empty where that is not known.
+        dataset: the data set to which the feedback is added.
+        trained_on: the name of the active version's data set; empty if unknown.
     """
     name = without_feedback(trained_on)
     if name in ("", dataset.name, "feedback"):
@@ -71,15 +72,12 @@ def other_data(dataset: Dataset, trained_on: str) -> str:
 
 
 def with_feedback(dataset: Dataset, ledger: Ledger, until: int | None = None) -> Dataset:
-    """A data set with what the ledger holds: ratings, likes as the lowest rating that counts as
-    liking, dislikes as the lowest rating, the latest one of a user and item alone, by the times of
-    data and events; users with their
-    profiles; items that were added or changed. Views and hides are no interactions. What users who
-    were forgotten rated before is left out.
+    """A data set with the ledger's opinions, the profiles of new users, and added and changed
+    items; without what forgotten users rated before.
 
-    Where interactions are events, a like is one more event, which weighs 1; what a user dislikes or
-    hides is left out of all that they took, and ratings are left out with a count. Where people
-    take items again, everything counts and not the last alone. See ``current_events``.
+    The latest opinion of a user and item counts, by the times of data and events; where people take
+    items again, all do. Where interactions are events, what a user dislikes or hides is taken out
+    of the data too. See ``current_events`` and ``worth``.
 
     Args:
         dataset: the data set.
@@ -94,16 +92,20 @@ def with_feedback(dataset: Dataset, ledger: Ledger, until: int | None = None) ->
         DataError: nothing is left to train on.
         LedgerError: the ledger cannot be read.
     """
-    columns = dataset.user, dataset.item, dataset.rating, dataset.time
-    rows, gone = _remembered(_Rows(dataset.users, dataset.items, *columns), ledger)
+    rows = _Rows(dataset.user, dataset.item, dataset.rating, dataset.time)
+    users, notes = dataset.users, dataset.repairs
+    if gone := ledger.forgotten(users.ids):
+        stays = np.array([user not in gone for user in users.ids], dtype=bool)
+        rows, users = rows.take(stays[rows.user]), users.take(np.flatnonzero(stays))
+        rows = replace(rows, user=(np.cumsum(stays, dtype=np.int32) - 1)[rows.user])
+        notes = (*notes, f"{len(gone)} users who were forgotten are left out")
     name = f"{dataset.name}{_SUFFIX}"
-    made = _made(dataset.schema, name, rows, ledger, until)
-    note = (f"{gone} users who were forgotten are left out",) if gone else ()
-    return replace(made, repairs=(*dataset.repairs, *note, *made.repairs))
+    made = _made(dataset.schema, name, users, dataset.items, rows, ledger, until)
+    return replace(made, repairs=(*notes, *made.repairs))
 
 
 def feedback_alone(schema: Schema, items: Table, ledger: Ledger) -> Dataset:
-    """What the ledger holds as a data set of its own; see ``with_feedback``.
+    """The ledger's opinions as a data set of their own; see ``with_feedback``.
 
     Args:
         schema: of users and items.
@@ -116,65 +118,54 @@ def feedback_alone(schema: Schema, items: Table, ledger: Ledger) -> Dataset:
     """
     nobody = Table([], {field.name: [] for field in schema.attributes("user")})
     none, times = np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int64)
-    rows = _Rows(nobody, items, none, none, np.empty(0, dtype=np.float32), times)
-    return _made(schema, "feedback", rows, ledger)
-
-
-def _remembered(rows: _Rows, ledger: Ledger) -> tuple[_Rows, int]:
-    """The rows without users who were forgotten, and how many these are."""
-    gone = ledger.forgotten(rows.users.ids)
-    if not gone:
-        return rows, 0
-    stays = np.array([user not in gone for user in rows.users.ids], dtype=bool)
-    own, place = stays[rows.user], np.cumsum(stays, dtype=np.int32) - 1
-    time = None if rows.time is None else rows.time[own]
-    users = rows.users.take(np.flatnonzero(stays))
-    left = _Rows(users, rows.items, place[rows.user[own]], rows.item[own], rows.rating[own], time)
-    return left, int((~stays).sum())
+    rows = _Rows(none, none, np.empty(0, dtype=np.float32), times)
+    return _made(schema, "feedback", nobody, items, rows, ledger)
 
 
 def _made(
-    schema: Schema, name: str, rows: _Rows, ledger: Ledger, until: int | None = None
+    schema: Schema,
+    name: str,
+    users: Table,
+    items: Table,
+    rows: _Rows,
+    ledger: Ledger,
+    until: int | None = None,
 ) -> Dataset:
-    items, skipped = _items(rows.items, schema, ledger)
+    items, skipped = _items(items, schema, ledger)
     item_at = items.positions()
     events = [one for one in ledger.events() if until is None or one[0] <= until]
     current = current_events(events, schema)
-    readable = [event for _, event in current.opinions if event.item in item_at]
-    known = set(rows.users.ids)
-    newcomers = [user for user in dict.fromkeys(e.user for e in readable) if user not in known]
-    users = _users(rows.users, newcomers, schema, ledger)
+    read = [event for _, event in current.opinions if event.item in item_at]
+    known = set(users.ids)
+    newcomers = [user for user in dict.fromkeys(e.user for e in read) if user not in known]
+    users = _users(users, newcomers, schema, ledger)
     user_at = users.positions()
-    own = _wanted(rows, current.refused if schema.events else {}, user_at, item_at)
-    user = np.r_[own.user, np.array([user_at[e.user] for e in readable], dtype=np.int32)]
-    item = np.r_[own.item, np.array([item_at[e.item] for e in readable], dtype=np.int32)]
-    rating = np.r_[own.rating, np.array([worth(e, schema) for e in readable], dtype=np.float32)]
+    own = rows
+    if schema.events:
+        own = _wanted(rows, current.refused, user_at, item_at)
     time = None
     if own.time is not None:
-        time = np.r_[own.time, np.array([int(e.time) for e in readable], dtype=np.int64)]
-    kept = np.arange(len(user))
-    if not schema.repeats:  # of equal times the feedback's, which stands behind the data's
-        kept, _ = keep_last_of_pairs(user, item, time)
-    columns = user[kept], item[kept], rating[kept], None if time is None else time[kept]
-    missing = skipped | {event.item for _, event in current.opinions if event.item not in item_at}
-    notes = _notes(schema, len(readable), len(newcomers), len(rows.user) - len(own.user), missing)
-    if current.meaningless:
-        notes += (f"{current.meaningless:,} ratings left out: this data set is of events",)
-    last = events[-1][0] if events else 0
-    return Dataset(schema, name, users, items, *columns, notes, feedback=last)
-
-
-def _notes(
-    schema: Schema, added: int, users: int, refused: int, missing: set[str]
-) -> tuple[str, ...]:
-    notes = [
-        f"{added:,} {'events' if schema.events else 'ratings'} added, {users:,} users with them"
-    ]
-    if refused:
+        time = np.r_[own.time, np.array([int(e.time) for e in read], dtype=np.int64)]
+    both = _Rows(
+        np.r_[own.user, np.array([user_at[e.user] for e in read], dtype=np.int32)],
+        np.r_[own.item, np.array([item_at[e.item] for e in read], dtype=np.int32)],
+        np.r_[own.rating, np.array([worth(e, schema) for e in read], dtype=np.float32)],
+        time,
+    )
+    if not schema.repeats:  # at equal times the feedback, which is behind the data
+        both = both.take(keep_last_of_pairs(both.user, both.item, both.time)[0])
+    what = "events" if schema.events else "ratings"
+    notes = [f"{len(read):,} {what} added, {len(newcomers):,} users with them"]
+    if refused := len(rows.user) - len(own.user):
         notes.append(f"{refused:,} events of items that their users refuse left out")
+    missing = skipped | {event.item for _, event in current.opinions if event.item not in item_at}
     if missing:
         notes.append(f"{len(missing)} items that the schema or the data set does not know left out")
-    return tuple(notes)
+    if current.meaningless:
+        notes.append(f"{current.meaningless:,} ratings left out: this data set is of events")
+    last = events[-1][0] if events else 0
+    columns = both.user, both.item, both.rating, both.time
+    return Dataset(schema, name, users, items, *columns, tuple(notes), feedback=last)
 
 
 def _wanted(
@@ -192,15 +183,11 @@ def _wanted(
     gone = np.isin(pairs, list(since))
     if rows.time is not None:
         gone[gone] = rows.time[gone] <= [since[pair] for pair in pairs[gone].tolist()]
-    stays = ~gone
-    time = None if rows.time is None else rows.time[stays]
-    return replace(
-        rows, user=rows.user[stays], item=rows.item[stays], rating=rows.rating[stays], time=time
-    )
+    return rows.take(~gone)
 
 
 def _items(own: Table, schema: Schema, ledger: Ledger) -> tuple[Table, set[str]]:
-    """The items as they are now; and those whose content does not fit the schema."""
+    """The items as they are now, and those whose content does not fit the schema."""
     latest = {c.item: c.content for c in ledger.item_changes() if c.content is not None}
     columns = {name: list(column) for name, column in own.columns.items()}
     ids, rows, skipped = list(own.ids), own.positions(), set[str]()
@@ -210,30 +197,22 @@ def _items(own: Table, schema: Schema, ledger: Ledger) -> tuple[Table, set[str]]
         except DataError:
             skipped.add(id)
             continue
-        row = rows.get(id)
-        if row is None:
+        row = rows.get(id, len(ids))
+        if row == len(ids):
             ids.append(id)
         for name, column in columns.items():
-            if row is None:
-                column.append(item.content[name])
-            else:
-                column[row] = item.content[name]
+            column[row : row + 1] = [item.content[name]]  # appends at the end
     return Table(ids, columns), skipped
 
 
 def _users(own: Table, newcomers: list[str], schema: Schema, ledger: Ledger) -> Table:
-    profiles, reader, columns = ledger.profiles(), Encoder.empty(schema), {}
-    for field in schema.attributes("user"):
-        values = [
-            _value(reader, field, profiles.get(user, {}).get(field.name)) for user in newcomers
+    stored, encoder = ledger.profiles(), Encoder.empty(schema)
+    profiles = [readable(encoder, stored.get(user, {})) for user in newcomers]
+    columns = {
+        field.name: [
+            *own.columns[field.name],
+            *(profile.get(field.name, _UNKNOWN[field.kind]) for profile in profiles),
         ]
-        columns[field.name] = [*own.columns[field.name], *values]
+        for field in schema.attributes("user")
+    }
     return Table([*own.ids, *newcomers], columns)
-
-
-def _value(reader: Encoder, field: Field, text: str | None) -> Any:
-    """A profile's value as a table holds it; unknown where the schema cannot read it."""
-    with suppress(UsageError):  # it may have been given for another version
-        if text is not None:
-            return reader.profile({field.name: text})[field.name]
-    return _UNKNOWN[field.kind]

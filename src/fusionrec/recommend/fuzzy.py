@@ -1,4 +1,4 @@
-"""What someone may have meant by a name that nothing has."""
+"""Fuzzy matching for unknown ids, titles and categories."""
 
 from __future__ import annotations
 
@@ -8,27 +8,25 @@ from collections.abc import Collection, Mapping
 from fusionrec.features.encoder import Encoder
 from fusionrec.recommend.fulltext import plain_words
 
-MOST_NAMES = 100_000  # among more nothing is looked for: it would take seconds
-_MOST_COMPARED = 5_000  # names that are compared letter by letter, unless more are allowed
+MOST_NAMES = 100_000  # more names are not searched: it would take seconds
+_MOST_COMPARED = 5_000  # more names are not compared letter by letter, by default
 _MOST_LETTERS = 100
 _SHOWN = 3
 
 
 def folded(name: str) -> str:
-    """A name without case, accents, signs and leading zeros; two that are the same so are hardly
-    meant to be different.
-    """
+    """A name without case, accents, signs and leading zeros."""
     words = [word.lstrip("0") or "0" for word in plain_words(name)]
     return " ".join(words) or name.casefold()
 
 
 def alike(text: str, names: Collection[str], compared: int = _MOST_COMPARED) -> list[str]:
-    """The names that are much like a text, the most alike first, three at most: those that are the
-    same when folded, else those that share most of its letters.
+    """The names most like a text, the best first, three at most: those that are equal when folded,
+    else those that share most letters.
 
     Args:
         text: what was asked for.
-        names: what there is; among more than ``MOST_NAMES`` nothing is looked for.
+        names: all names; more than ``MOST_NAMES`` are not searched.
         compared: how many names may be compared by their letters.
     """
     if len(names) > MOST_NAMES or len(text) > _MOST_LETTERS:
@@ -42,16 +40,13 @@ def alike(text: str, names: Collection[str], compared: int = _MOST_COMPARED) -> 
 
 
 def guess(found: Collection[str]) -> str:
-    """The question whether one of some names was meant; empty where there is none."""
+    """The question whether one of some names was meant; empty for none."""
     return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
 def unseen(encoder: Encoder, profile: Mapping[str, object]) -> tuple[str, ...]:
-    """Notes on the categories of a profile that training never saw.
-
-    Args:
-        encoder: of the version.
-        profile: user attribute -> value, as of ``Encoder.profile``.
+    """Notes on a profile's categories that are not in the training data; ``profile`` is that of
+    ``Encoder.profile``.
     """
     notes = []
     for field in encoder.schema.attributes("user"):

@@ -1,4 +1,4 @@
-"""Items by what people say of them: by words, by name, by conditions."""
+"""Finds items by words and by name, and explains unknown names."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from fusionrec.recommend.fulltext import MAX_WORDS, FulltextIndex, Match, plain_
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, folded, guess
 from fusionrec.recommend.query import Rated
 
-_SHOWN = 5  # candidates of a name that a hint lists
-_COMPARED, _GUESSED = 20, 3  # titles that are compared with a name, and those that are guessed
-_ALIKE = 0.6  # share of letters from which a title is like a name
-_BEHIND = 0.05  # of it, that a second guess may lack to the best one
+_SHOWN = 5  # candidates in one hint
+_COMPARED, _GUESSED = 20, 3  # titles that are compared with a name, and that are guessed
+_ALIKE = 0.6  # similarity from which a title may be meant
+_BEHIND = 0.05  # by which a further guess may be less similar than the best one
 
 
 class ItemSearch:
-    """Finds items of one version. Its word index is made when it is first
-    needed, and shared from then on with the finders of the version's later catalogs: it
-    may be ahead of this one's, whose items alone are found.
+    """Finds items of one version. The word index is made when it is first needed, and then shared
+    with the finders of the version's later catalogs. It may be ahead of this catalog, whose items
+    alone are found.
 
     Args:
         catalog: the version's items.
@@ -35,10 +35,10 @@ class ItemSearch:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog, self.artifact = catalog, catalog.artifact
-        self._in_step = 0  # how often the words had been changed when they were this catalog's
+        self._in_step = 0  # ``words.changes`` at which the words are this catalog's
 
     def after(self, catalog: Catalog) -> ItemSearch:
-        """The finder of the same version after some changes of items, which alone are looked at."""
+        """The finder after some changes of items, the only ones that are looked at."""
         made = ItemSearch(catalog)
         changed = catalog.changed_since(self.catalog.number).tolist()
         ids, here = catalog.items.ids, catalog.available
@@ -52,33 +52,28 @@ class ItemSearch:
         return made
 
     def prepare(self) -> None:
-        """Makes all for which the first search or question would wait."""
+        """Makes everything that the first search or question would wait for."""
         self.catalog.columns.prepare()
         assert self.words is not None
         assert self._folded is not None
 
     @cached_property
     def words(self) -> FulltextIndex:
-        """The word index of the version's items, or of later ones; see the class."""
-        now = self.catalog
-        return FulltextIndex(self.artifact.schema, now.items, now.available)
+        """The word index of the version's items, or of later ones."""
+        return FulltextIndex(self.artifact.schema, self.catalog.items, self.catalog.available)
 
     @property
     def rows(self) -> dict[str, int]:
-        """Outside id -> position in the item table."""
+        """Outside id -> position."""
         return self.catalog.positions
 
-    def mask(self, where: Sequence[Condition]) -> np.ndarray:
-        """Which items meet every condition: bool [n]; see ``FilterColumns.mask``."""
-        return self.catalog.columns.mask(where)
-
     def _here(self, id_: str) -> bool:
-        """Whether an item that the words know is one of this catalog, and may be found."""
+        """Whether an item of the word index is in this catalog and available."""
         row = self.rows.get(id_)
         return row is not None and bool(self.catalog.available[row])
 
     def _search(self, text: str, *, prefix: bool = False, limit: int | None = None) -> list[Match]:
-        """As of ``FulltextIndex.search``, of this catalog's items."""
+        """As ``FulltextIndex.search``, for this catalog's items."""
         found = self.words.search(text, prefix=prefix, limit=limit)
         if self.words.changes == self._in_step:
             return found
@@ -88,7 +83,7 @@ class ItemSearch:
         return self._search(text, prefix=prefix)[:limit]
 
     def unknown(self, where: Sequence[Condition]) -> tuple[str, ...]:
-        """A note on the ids in conditions that no item has; nothing where there are none."""
+        """A note on the ids in conditions that no item has, if any."""
         listed = [c.ids for c in where if isinstance(c, Only | Without)]
         missing = [id_ for ids in listed for id_ in ids if id_ not in self.rows]
         if not missing:
@@ -97,7 +92,7 @@ class ItemSearch:
         return (f"no item of {self.artifact.version} has the id {shown}",)
 
     def missed(self, where: Sequence[Condition]) -> tuple[str, ...]:
-        """Notes on the categories in conditions that no item has, with those that may be meant."""
+        """Notes on the categories in conditions that no item has, with guesses."""
         fields = {field.name: field for field in self.artifact.schema.filters()}
         notes = []
         for condition in where:
@@ -109,51 +104,45 @@ class ItemSearch:
 
     @cached_property
     def _folded(self) -> dict[str, str]:
-        """Folded id -> id, where there are not too many."""
+        """Folded id -> id; empty if there are too many."""
         return {folded(id_): id_ for id_ in self.rows} if len(self.rows) <= MOST_NAMES else {}
 
     def near(self, text: str) -> list[str]:
-        """Ids of the items that someone may have meant by what is neither an id nor a title, the
-        likeliest first: by an id that is the same but for case or zeros, else by a title that
-        shares most of its letters.
+        """Ids of the items that may be meant by an unknown id or title, the likeliest first: the
+        item with the same id but for case and zeros, else those with the most similar titles.
         """
         same = self._folded.get(folded(text))
         if same in self.rows:
             return [same]
         found = self._search(self.words.suggest(text) or text, limit=_COMPARED)
-        asked = " ".join(plain_words(text))
-        ratio = {
-            hit.id: difflib.SequenceMatcher(
-                None, asked, " ".join(plain_words(self.title(hit.id)))
-            ).ratio()
-            for hit in found
-        }
+        matcher = difflib.SequenceMatcher(None, " ".join(plain_words(text)))
+        ratio: dict[str, float] = {}
+        for hit in found:
+            matcher.set_seq2(" ".join(plain_words(self.title(hit.id))))
+            ratio[hit.id] = matcher.ratio()
         best = sorted(ratio, key=lambda id_: -ratio[id_])
         least = max(_ALIKE, ratio[best[0]] - _BEHIND) if best else 0.0
         return [id_ for id_ in best if ratio[id_] >= least][:_GUESSED]
 
     def guess(self, text: str) -> str:
-        """The question whether one of ``near`` was meant, with ids and titles; or nothing."""
-        near = [f"{id_} = {self._described(id_)}" for id_ in self.near(text)]
+        """The question whether one of ``near`` was meant, with ids and titles; empty for none."""
+        near = [self._described(id_) for id_ in self.near(text)]
         return f"did you mean {' or '.join(near)}?" if near else ""
 
     def example(self) -> str:
-        """What ids and titles look like here."""
+        """An example of how to name an item."""
         ids = self.catalog.items.ids
         by = "its id or title" if self.artifact.schema.title else "its id"
         return f"an item is named by {by}, such as {ids[0]}" if ids else ""
 
     def item(self, text: str) -> str | None:
-        """The item that someone means by an id or, if no item has it, by a title.
+        """The id of the item with an id or, if there is none, a title; None for no such item.
 
-        A title is meant whose words are all in the text, in any order, with a year or a category
-        beside them or not; else the only one that holds every word of the text.
-
-        Returns:
-            Its id; None where nothing is called so.
+        The item meant is the one whose title's words are all in the text, in any order, perhaps
+        beside a year or category; else the only one with every word of the text.
 
         Raises:
-            UsageError: several items may be meant; the hint says which.
+            UsageError: several items may be meant; the hint lists them.
         """
         if text in self.rows:
             return text
@@ -165,7 +154,7 @@ class ItemSearch:
         if len(meant) > 1:
             counts = self.catalog.counts
             meant.sort(key=lambda id_: -int(counts[self.rows[id_]]))
-            shown = [f"{id_} = {self._described(id_)}" for id_ in meant[:_SHOWN]]
+            shown = [self._described(id_) for id_ in meant[:_SHOWN]]
             raise UsageError(
                 f"{text!r} may be any of {len(meant)} items: say which by its id",
                 hint="; ".join(shown) + ("; …" if len(meant) > _SHOWN else ""),
@@ -173,11 +162,7 @@ class ItemSearch:
         return meant[0] if meant else None
 
     def named(self, history: Sequence[Rated]) -> list[Rated]:
-        """A history with ids where it has titles; what is neither an id nor a title stays.
-
-        Raises:
-            UsageError: a title may mean several items; the hint lists them.
-        """
+        """A history with ids in place of titles; unknown names stay. Raises as ``item``."""
         return [replace(one, item=self.item(one.item) or one.item) for one in history]
 
     def row(self, id_: str, *, guess: bool = True) -> int:
@@ -185,7 +170,7 @@ class ItemSearch:
 
         Args:
             id_: outside item id.
-            guess: whether an error names items that may be meant, which takes a search.
+            guess: whether the error's hint guesses which item is meant, which takes a search.
 
         Raises:
             UsageError: there is no such item (code ``unknown_item``).
@@ -201,24 +186,26 @@ class ItemSearch:
         return row
 
     def title(self, id_: str) -> str:
-        """What people know an item by; empty where items have no titles."""
+        """An item's title; empty if items have none."""
         name = self.artifact.schema.title
         return str(self.catalog.items.columns[name][self.rows[id_]] or "") if name else ""
 
     def _described(self, id_: str) -> str:
-        """A title with its numbers, which tell apart those of one name: ``Sabrina (year 1954)``."""
+        """An id, its title, and the numbers that tell apart items of one title: ``1604 = Sabrina
+        (year 1954)``.
+        """
         content = self.catalog.items.row(self.rows[id_])
         numbers = [
-            f"{field.flag} {_whole(content[field.name])}"
+            f"{field.flag} {_shown(content[field.name])}"
             for field in self.artifact.schema.filters()
             if field.kind == "number" and np.isfinite(content[field.name] or np.nan)
         ]
-        return self.title(id_) + (f" ({', '.join(numbers)})" if numbers else "")
+        return f"{id_} = {self.title(id_)}" + (f" ({', '.join(numbers)})" if numbers else "")
 
     def hits(
         self, text: str, where: Sequence[Condition], barred: np.ndarray, *, prefix: bool, limit: int
     ) -> list[Match]:
-        """Items that hold one of the words and meet every condition, by falling BM25.
+        """Items with one of the words that meet every condition, by falling BM25.
 
         Args:
             text: the words.
@@ -228,7 +215,7 @@ class ItemSearch:
             limit: how many at most.
 
         Raises:
-            UsageError: there is no word in the text, or a condition does not fit the schema.
+            UsageError: the text has no word, or a condition does not fit the schema.
         """
         if not plain_words(text):
             raise UsageError(
@@ -237,15 +224,15 @@ class ItemSearch:
             )
         if not (where or len(barred) or prefix):
             return self._search(text, limit=limit)
-        allowed = self.mask(where)
+        allowed = self.catalog.columns.mask(where)
         allowed[barred] = False
         found = self._begun(text) if prefix else self._search(text)
         return list(islice((hit for hit in found if allowed[self.rows[hit.id]]), limit))
 
     def _begun(self, text: str) -> list[Match]:
-        """Items by words of which the last may be half written: those whose title begins with
-        these, then those that hold them in order, then those that hold all, each with the most
-        rated first; then the others, by falling BM25.
+        """Items by words of which the last may be incomplete: those that begin with these words,
+        then those with the words in order, then those with all words, each with the most rated
+        first; then the others, by falling BM25.
         """
         near, counts = self.words.nearness(text), self.catalog.counts
 
@@ -256,7 +243,7 @@ class ItemSearch:
         return sorted(self._search(text, prefix=True), key=order)
 
     def advice(self, text: str, *, empty: bool, prefix: bool) -> tuple[str, ...]:
-        """What to say of a search, in sentences: why it is empty, which words nobody knows."""
+        """Notes on a search: why it is empty, and which words are unknown."""
         better = "" if prefix else self.words.suggest(text)
         guess = f"did you mean {better!r}?" if better else ""
         if len(set(search_words(text))) > MAX_WORDS:
@@ -269,7 +256,7 @@ class ItemSearch:
 
 
 def _lacks(field: Field, value: str, known_values: Collection[str]) -> str:
-    """That no item has a category, and what to write instead."""
+    """Says that no item has a category, and what to write instead."""
     low, dots, high = value.partition("..")
     if dots and not field.choices:
         first, last = _number(low, -np.inf), _number(high, np.inf)
@@ -281,13 +268,12 @@ def _lacks(field: Field, value: str, known_values: Collection[str]) -> str:
 
 
 def _number(text: str, empty: float) -> float:
-    """A text's number; NaN, which lies in no range, where it is none."""
+    """A text's number; NaN, which is in no range, if it is none."""
     try:
         return float(text) if text.strip() else empty
     except ValueError:
         return np.nan
 
 
-def _whole(number: float) -> str:
-    """A number as people read it: a whole one without a fraction."""
+def _shown(number: float) -> str:
     return str(int(number)) if float(number).is_integer() else f"{number:g}"

@@ -1,4 +1,4 @@
-"""What to say of a question: names that nothing has, and why nothing is in the answer."""
+"""Notes and errors on queries: unknown names, and why an answer is empty."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from fusionrec.recommend.query import Query
 
 NONE_LEFT = "no item meets these conditions"
 NO_REASON = "no reason is known for any of these items"
-_SHOWN = 5  # names that one message tells
+_SHOWN = 5  # names in one message
 
 
 def remarks(finder: ItemSearch, query: Query) -> tuple[str, ...]:
-    """Notes on a query's items: those that no item is, those that were rated twice."""
+    """Notes on a query's items: those that are unknown, and those that were rated twice."""
     ratings: dict[str, set[float | None]] = {}
     for one in query.history:
         ratings.setdefault(one.item, set()).add(one.rating)
@@ -32,10 +32,10 @@ def remarks(finder: ItemSearch, query: Query) -> tuple[str, ...]:
 
 
 def refuse_unknown(finder: ItemSearch, query: Query) -> None:
-    """Refuses a query of which no item is known, when it says nothing else.
+    """Refuses a query with unknown items alone.
 
     Raises:
-        UsageError: so it is; the hint names items that may be meant.
+        UsageError: no item is known, and nothing else is given; the hint guesses which are meant.
     """
     asked = list(dict.fromkeys(one.item for one in query.history))
     if not asked or query.profile or any(item in finder.rows for item in asked):
@@ -54,16 +54,16 @@ def refuse_unknown(finder: ItemSearch, query: Query) -> None:
 
 
 def why_empty(finder: ItemSearch, query: Query, barred: np.ndarray) -> tuple[str, ...]:
-    """Notes on why no item is in an answer.
+    """Notes on why an answer is empty.
 
     Args:
         finder: of the version's items.
-        query: what was asked.
-        barred: int [n], rows that must not be in the answer: what the person has taken or hidden.
+        query: the query.
+        barred: int [n], rows of what the person has taken or hidden.
     """
     if query.offset:
         return ("there are no more items",)
-    left = finder.mask(query.where) & finder.catalog.available
+    left = finder.catalog.columns.mask(query.where) & finder.catalog.available
     if not left.any():
         return none_left(finder, query.where)
     left[barred] = False
@@ -76,5 +76,5 @@ def why_empty(finder: ItemSearch, query: Query, barred: np.ndarray) -> tuple[str
 
 
 def none_left(finder: ItemSearch, where: Sequence[Condition]) -> tuple[str, ...]:
-    """Notes that no item meets some conditions, with what may be meant by them."""
+    """Notes that no item meets some conditions, with guesses which are meant."""
     return (NONE_LEFT, *finder.missed(where))

@@ -1,4 +1,4 @@
-"""The question and who asks it: a query, and the person that one comes to."""
+"""A query, and the user vector that it comes to."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
 
 @dataclass(frozen=True)
 class Rated:
-    """An item that someone rated or took, or named as one they like.
+    """An item that someone rated, took, or named as one they like.
 
     Attributes:
         item: outside item id.
-        rating: on the schema's scale, of an event its weight; None where it is not known.
-        time: seconds since 1970; None where it is not known.
-        named: whether they only named it as one they like, and the rating stands for that.
+        rating: on the schema's scale, of an event its weight; None if unknown.
+        time: seconds since 1970; None if unknown.
+        named: whether it was only named as liked, so that the rating stands for that.
     """
 
     item: str
@@ -40,26 +40,24 @@ class Query:
 
     Attributes:
         user: an outside user id, or None.
-        profile: user attribute -> value; wins over what is stored of the user.
-        history: what the person rated beside what is stored, the newest last; put in the order of
-            time where every one has a time.
+        profile: user attribute -> value; wins over the stored profile.
+        history: what the person rated beside what is stored, the newest last; sorted by time if
+            every one has a time.
         k: items wanted, 1 or more; there may be fewer.
-        offset: how many are passed over before them; asked for again with the same k, the next
-            ones continue the answer.
+        offset: how many items to skip; with the same k, the next page of the same answer.
         where: conditions that every item must meet.
         seen: whether items that the user has rated may be in the answer; where people take items
             again they always may.
-        hidden: outside ids of items that the user wants not to be shown; never in an answer.
-        explain: whether items that are recommended carry the reason why. This and the next three
-            are of recommendations alone, not of searches.
-        diversity: 0..1, how much unlike each other the items shall be; see ``rerank.order``.
-        calibration: 0..1, how much the items' categories shall mix as in what the person likes.
+        hidden: outside ids of items that the user does not want to see; never in an answer.
+        explain: whether recommended items carry reasons. This and the next three are ignored by
+            searches.
+        diversity: 0..1, how different the items should be from each other; see ``rerank.order``.
+        calibration: 0..1, how closely their categories should match the person's own mix.
         fresh: outside id -> how often the item was shown to the person in vain; each time it
             counts a fifth less.
-        recent: what people took in the last days, of which what is popular is made, beside the
-            training data.
-        now: when it is asked, in seconds since 1970; the present where None. Only a model that
-            reads the clock looks at it.
+        recent: what people took in the last days, which counts for popularity beside the training
+            data.
+        now: seconds since 1970; None for the present. Only a model that reads the clock uses it.
     """
 
     user: str | None = None
@@ -83,10 +81,10 @@ class Query:
         return bool(self.diversity or self.calibration or self.fresh)
 
     def check(self) -> None:
-        """Refuses a page or an order that cannot be.
+        """Checks the ranges.
 
         Raises:
-            UsageError: k, offset, diversity or calibration is out of its range.
+            UsageError: k, offset, diversity or calibration is out of range.
         """
         if self.k < 1:
             raise UsageError(f"k must be 1 or more, got {self.k}")
@@ -99,22 +97,22 @@ class Query:
 
 @dataclass(frozen=True)
 class UserVector:
-    """What a query comes to.
+    """The vector of a query's person.
 
     Attributes:
-        vector: float32 [dim], of length 1; None where nothing is known of the person.
-        kind: what it was made from: a known ``user``, a ``profile``, a ``history`` that was given,
-            several of these (``mixed``), or nothing (``popular``).
+        vector: float32 [dim], of length 1; None if nothing is known of the person.
+        kind: what it was made from: a known ``user``, a ``profile``, a given ``history``, several
+            of these (``mixed``), or nothing (``popular``).
         rated: int [n], positions of the items that they are known to have rated.
-        notes: what the person who asked should know, in sentences.
-        rates: whether scores of the vector predict ratings. Those of a model that only ranks do
-            not, nor does the cosine of items' vectors that were put in the person's.
-        history: what is known of what they rated, each item once unless people take items again;
-            the newest last.
+        notes: sentences for the person who asked.
+        rates: whether scores of the vector predict ratings. False for a model that only ranks, and
+            if vectors of items were added to the person's.
+        history: all that is known of what they rated, each item once unless people take items
+            again; the newest last.
         read: how many of it, from the end, the vector was made of.
-        named: positions of those that they named without rating them.
-        profile: the user attributes that the vector was made of; empty where an id or a history
-            says more than those that are stored.
+        named: positions of the items named without a rating.
+        profile: the user attributes that the vector was made of; empty if an id or a history says
+            more than the stored ones.
     """
 
     vector: np.ndarray | None
@@ -129,15 +127,14 @@ class UserVector:
 
 
 def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:
-    """What rated items weigh in a person's vector, float [n]: from −1 for the lowest rating to 1
-    for the highest, events their own weight. What is only known to be liked weighs as the lowest
-    rating that means so (``Schema.like``), or as one event.
+    """What rated items weigh in a person's vector, float [n]: −1 for the lowest rating to 1 for the
+    highest; events weigh what they are given. An unknown rating, NaN, weighs as ``Schema.like``,
+    the lowest rating that means liking, or as one event.
 
     Args:
-        ratings: float [n]; NaN where not known.
+        ratings: float [n].
         schema: of the items.
     """
     low, high = schema.rating_range
-    share = ratings if schema.events else 2 * (ratings - low) / (high - low) - 1
-    like = high if schema.events else 2 * (schema.like - low) / (high - low) - 1
-    return np.where(np.isnan(ratings), like, share)
+    known = np.where(np.isnan(ratings), high if schema.events else schema.like, ratings)
+    return known if schema.events else 2 * (known - low) / (high - low) - 1

@@ -1,9 +1,9 @@
-"""The one way to ask: a request by command line, HTTP or Python becomes a ``Query``."""
+"""Turns a request by command line, HTTP or Python into a ``Query``."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,16 +16,16 @@ from fusionrec.recommend.query import Query, Rated
 
 @dataclass(frozen=True)
 class QueryRequest:
-    """A question as it came, checked for its form alone.
+    """A request as it came, checked for its form alone.
 
     Attributes:
-        user, profile, k, offset, seen, explain, diversity, calibration: as of ``Query``.
-        liked: items that the person likes, by id, or by title where ``titles`` says so.
+        user, profile, k, offset, seen, explain, diversity, calibration: as in ``Query``.
+        liked: items that the person likes, by id, or by title if ``titles`` is set.
         rated: items that the person rated or took, named likewise; they come after ``liked``.
         where: conditions, such as ``year=1980..1989``, or typed ones.
-        only, without: the only items wanted, and items not wanted, named likewise.
+        only, without: the only items to choose from, and items to leave out, named likewise.
         titles: whether items may be named by their titles.
-        visitors: whether an unknown user is answered like anybody, instead of being refused.
+        visitors: whether an unknown user gets the popular items instead of an error.
     """
 
     user: str | None = None
@@ -45,66 +45,33 @@ class QueryRequest:
     visitors: bool = False
 
     @classmethod
-    def of(
-        cls,
-        user: object = None,
-        profile: object = None,
-        rated: object = None,
-        *,
-        k: object = 10,
-        diversity: object = 0.0,
-        calibration: object = 0.0,
-        **named: Any,
-    ) -> Self:
-        """A request in Python's values: ids and profile values of any type become text, one item or
-        condition may stand for a list of one.
+    def of(cls, **given: Any) -> Self:
+        """A request from Python values: ids and profile values of any type become text, a single
+        item or condition stands for a list of one, and None for nothing.
 
         Args:
-            user, profile, k, diversity, calibration: as of the class; None for none.
-            rated: item -> rating, or pairs of these.
-            named: ``liked``, ``where``, ``only`` and ``without``; ``seen`` and ``explain``.
+            given: attributes by name; ``rated`` is item -> rating, or pairs of these.
 
         Raises:
-            UsageError: a value is of no type that can be used; the message names it.
+            UsageError: a value has a type that cannot be used; the message names it.
         """
-        lists = {n: _listed(n, named.pop(n)) for n in ("liked", "only", "without") if n in named}
-        texts: dict[str, Any] = {
-            name: [_text(name, item) for item in items] for name, items in lists.items()
-        }
-        if "where" in named:
-            where = _listed("where", named.pop("where"))
-            wrong = [one for one in where if isinstance(one, int | float | bytes)]
-            if wrong:
-                raise UsageError(f"where must be texts such as 'year=1999', got {wrong[0]!r}")
-            texts["where"] = where
-        return cls(
-            None if user is None else _text("user", user),
-            {name: _text(name, value) for name, value in _mapping("profile", profile).items()},
-            rated=[Rated(str(item), _rating(item, rating)) for item, rating in _pairs(rated)],
-            k=whole_number("k", k),
-            diversity=_number("diversity", diversity),
-            calibration=_number("calibration", calibration),
-            **texts,
-            **named,
-        )
+        read = {n: _READ[n](n, value) if n in _READ else value for n, value in given.items()}
+        return cls(**read)
 
 
 def build_query(
     request: QueryRequest, items: ItemSearch, feedback: Feedback
 ) -> tuple[Query, UserFeedback]:
-    """The query of a request, with what its user said since the training.
+    """The query of a request with its user's feedback since the training, and that feedback.
 
     Args:
-        request: the question.
+        request: the request.
         items: of the version that answers.
-        feedback: what users said.
-
-    Returns:
-        The query, and what of it comes from feedback.
+        feedback: of all users.
 
     Raises:
-        UsageError: a condition does not fit the schema, a title may mean several items, or items
-            are rated where interactions are events (code ``ratings_mean_nothing``).
+        UsageError: a condition does not fit the schema, a title is ambiguous, or items are rated
+            where interactions are events (code ``ratings_mean_nothing``).
         LedgerError: the ledger cannot be read.
     """
     schema = items.artifact.schema
@@ -142,35 +109,29 @@ def conditions(request: QueryRequest, items: ItemSearch) -> list[Condition]:
     typed = [one for one in request.where if not isinstance(one, str)]
     if not (written or request.only or request.without):
         return typed
-    schema = items.artifact.schema
     only, without = request.only, request.without
     if request.titles:
         only = [items.item(id_) or id_ for id_ in only]
         without = [items.item(id_) or id_ for id_ in without]
-    return [*read_conditions(schema, written, only, without), *typed]
+    return [*read_conditions(items.artifact.schema, written, only, without), *typed]
 
 
-def whole_number(name: str, value: object) -> int:
-    """A whole number of any type that is one, such as NumPy's.
-
-    Raises:
-        UsageError: it is none.
-    """
+def _whole_number(name: str, value: Any) -> int:
     try:
-        return operator.index(value)  # type: ignore[arg-type]
+        return operator.index(value)  # NumPy's whole numbers too
     except TypeError:
         raise UsageError(f"{name} must be a whole number, got {value!r}") from None
 
 
-def _number(name: str, value: object) -> float:
+def _number(name: str, value: Any) -> float:
     try:
-        return float(value)  # type: ignore[arg-type]
+        return float(value)
     except (TypeError, ValueError, OverflowError):
         raise UsageError(f"{name} must be a number, got {value!r}") from None
 
 
-def _listed(name: str, value: object) -> list[Any]:
-    """A list, or one thing as a list of it."""
+def _listed(name: str, value: Any) -> list[Any]:
+    """A list, or a single value as a list of it."""
     if value is None:
         return []
     if isinstance(value, str | int | float) or not isinstance(value, Iterable):
@@ -180,7 +141,15 @@ def _listed(name: str, value: object) -> list[Any]:
     return list(value)
 
 
-def _mapping(name: str, value: object) -> Mapping[str, Any]:
+def _where(name: str, value: Any) -> list[Any]:
+    where = _listed(name, value)
+    for one in where:
+        if isinstance(one, int | float | bytes):
+            raise UsageError(f"where must be texts such as 'year=1999', got {one!r}")
+    return where
+
+
+def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -189,34 +158,38 @@ def _mapping(name: str, value: object) -> Mapping[str, Any]:
     return value
 
 
-def _pairs(rated: object) -> Iterable[tuple[Any, Any]]:
-    if isinstance(rated, list | tuple):
-        return rated
-    return _mapping("rated", rated).items()
-
-
-def _text(name: str, value: object) -> str:
-    """A value as text.
-
-    Raises:
-        UsageError: it is a whole number of more digits than Python writes.
-    """
+def _text(name: str, value: Any) -> str:
     try:
         return str(value)
-    except ValueError as error:
+    except ValueError as error:  # a whole number of more digits than Python writes
         raise UsageError(f"{name} has too many digits: {error}") from error
 
 
-def _rating(item: object, rating: object) -> float:
-    """The rating of an item.
+def _rated(name: str, value: Any) -> list[Rated]:
+    pairs = value if isinstance(value, list | tuple) else _mapping(name, value).items()
+    made = []
+    for item, rating in pairs:
+        try:
+            made.append(Rated(str(item), float(rating)))
+        except (TypeError, ValueError, OverflowError) as error:
+            kind = type(rating).__name__
+            raise UsageError(
+                f"rated: the rating of {item} must be a number, got a {kind} that is none ({error})"
+            ) from error
+    return made
 
-    Raises:
-        UsageError: it is no number that a float holds.
-    """
-    try:
-        return float(rating)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError) as error:
-        name = type(rating).__name__
-        raise UsageError(
-            f"rated: the rating of {item} must be a number, got a {name} that is none ({error})"
-        ) from error
+
+def _texts(name: str, value: Any) -> list[str]:
+    return [_text(name, item) for item in _listed(name, value)]
+
+
+# How ``QueryRequest.of`` reads an argument of any type.
+_READ: dict[str, Callable[[str, Any], Any]] = {
+    "user": lambda name, value: None if value is None else _text(name, value),
+    "profile": lambda name, value: {n: _text(n, v) for n, v in _mapping(name, value).items()},
+    "rated": _rated,
+    "where": _where,
+    "k": _whole_number,
+    **dict.fromkeys(("liked", "only", "without"), _texts),
+    **dict.fromkeys(("diversity", "calibration"), _number),
+}

@@ -1,4 +1,4 @@
-"""Joins the ranking of a search by words with that by a person's taste."""
+"""Combines the ranking of a search by words with that by a person's taste."""
 
 from __future__ import annotations
 
@@ -22,23 +22,26 @@ def fuse(
 ) -> list[Match]:
     """The hits in the order of words and taste together: reciprocal rank fusion.
 
-    Every hit still holds some of the words. Hits with the same words share a rank by words, since
-    BM25 tells them apart by the length of a title alone: among them taste decides. Taste ranks the
-    hits that are worth at least half of the best one by their words; a weaker match, such as of one
-    word of two, stays below all of these.
+    Hits with the same words share a rank by words, since BM25 tells them apart by the length of
+    the title alone; among them taste decides. Taste ranks the hits with at least half of the best
+    relevance; weaker matches, such as one word of two, stay below these.
 
     Args:
         words: the index that found the hits.
         text: the words.
         hits: the best first.
-        taste: the ids of m hits -> float [m], the person's scores of them.
+        taste: the ids of m hits -> the person's scores of them, float [m].
         prefix: see ``FulltextIndex.search``.
 
     Returns:
         The hits with the sums of their reciprocal ranks, ``1 / (60 + rank)``, as scores.
     """
-    hits = list(hits)
-    relevance = _relevance(words, text, hits[:POOL], prefix=prefix)
+    # A hit's relevance is the best BM25 of the hits with the same words.
+    best: dict[frozenset[str], float] = {}
+    matches = [words.matched(text, hit.id, prefix=prefix) for hit in hits[:POOL]]
+    for hit, matched in zip(hits, matches, strict=False):
+        best[matched] = max(hit.score, best.get(matched, 0.0))
+    relevance = np.array([best[matched] for matched in matches])
     pool = int(np.sum(relevance >= relevance.max() / 2)) if len(relevance) else 0
     order = np.argsort(-relevance, kind="stable")
     ranked = [hits[n] for n in order]
@@ -46,22 +49,11 @@ def fuse(
     by_taste = taste([hit.id for hit in ranked])
     sums[:pool] += 1 / (RANK_CONSTANT + ranks(by_taste[:pool]))
     rest = 1 / (RANK_CONSTANT + len(ranked) + 1 + np.arange(max(len(hits) - POOL, 0)))
-    best = [Match(ranked[n].id, float(sums[n])) for n in np.argsort(-sums, kind="stable")]
-    return best + [Match(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
+    fused = [Match(ranked[n].id, float(sums[n])) for n in np.argsort(-sums, kind="stable")]
+    return fused + [Match(h.id, float(s)) for h, s in zip(hits[POOL:], rest, strict=True)]
 
 
 def ranks(scores: np.ndarray) -> np.ndarray:
     """Ranks of scores, int [n] from 1, the highest score first; equal ones share the best rank."""
     ordered = np.sort(-scores)
     return 1 + np.searchsorted(ordered, -scores, side="left")
-
-
-def _relevance(
-    words: FulltextIndex, text: str, hits: Sequence[Match], *, prefix: bool
-) -> np.ndarray:
-    """Each hit's relevance by words, float [m]: the best BM25 of those with the same words."""
-    best: dict[frozenset[str], float] = {}
-    matches = [words.matched(text, hit.id, prefix=prefix) for hit in hits]
-    for hit, matched in zip(hits, matches, strict=True):
-        best[matched] = max(hit.score, best.get(matched, 0.0))
-    return np.array([best[matched] for matched in matches])

@@ -1,4 +1,4 @@
-"""The answer: a user's vector, a search, and what is known of the items found."""
+"""Answers queries: by a user's vector, by an item's, by words, or by popularity."""
 
 from __future__ import annotations
 
@@ -23,21 +23,15 @@ from fusionrec.recommend.rank_fusion import POOL, fuse
 from fusionrec.recommend.rerank import Reranker
 from fusionrec.recommend.user_vector import UserVectors
 
-__all__ = ["NOBODY", "Answer", "AnswerKind", "Recommended", "Recommender"]
-
 NOBODY = "nothing is known of the person: these are the items rated most often"
-RECENT = (
-    "nothing is known of the person: these are the items rated most often, where what people took "
-    "in the last 30 days counts for {share:.0%}"
-)
-# People who took something recently until that counts as much as all that was rated in training: a
-# few, who may be invented, move little.
+RECENT = NOBODY + ", where what people took in the last 30 days counts for {share:.0%}"
+# With so many people who took something recently, that counts as much as all training data: a few,
+# who may be invented, move little.
 EVIDENCE = 200
 NO_COUNTS = (
     "nothing is known of the person, and there are no ratings by which to order the items: "
     "say what the person likes"
 )
-NO_ONE = UserVector(None, "popular", np.empty(0, dtype=np.int64))
 
 
 class Recommender:
@@ -45,7 +39,7 @@ class Recommender:
 
     Args:
         catalog: the version's items as they are now.
-        index: holds their vectors; None for what asks none, such as making queries.
+        index: holds their vectors; None if nothing is asked that needs it.
         notes: go with every answer, such as why the answer does not come from Milvus.
     """
 
@@ -64,14 +58,14 @@ class Recommender:
         return self._index
 
     def over(self, index: Index, notes: Sequence[str]) -> Self:
-        """The same version and items, searched in another index of them; shares all else."""
+        """The same version and items with another index; shares everything else."""
         made = copy.copy(self)
         made._index, made.notes = index, tuple(notes)
         return made
 
     def after(self, catalog: Catalog) -> Self:
-        """The same version after some changes of its items; what is made of them is updated for
-        those that changed, and shared. Its index is still the one of before.
+        """The same version after some changes of its items; what depends on them is updated for the
+        changed ones, and shared. The index is still the one of before.
         """
         made = copy.copy(self)
         made.catalog = catalog
@@ -82,7 +76,7 @@ class Recommender:
         return made
 
     def close(self) -> None:
-        """Lets go of the index, and of an embedded store's lock with it."""
+        """Closes the index, and releases an embedded Milvus."""
         self.index.close()
 
     def __enter__(self) -> Self:
@@ -92,26 +86,26 @@ class Recommender:
         self.close()
 
     def recommend(self, query: Query) -> Answer:
-        """Items for a user, a profile, a history or any mixture; the most popular where nothing is
-        known.
+        """Recommends items for a user, a profile, a history or any mixture; the most popular items
+        if nothing is known.
 
         Raises:
-            UsageError: as of ``UserVectors.find`` and ``Query.check``; or there is none of the
-                items that are named, and nothing else is known.
-            StoreError: the store failed.
+            UsageError: as in ``UserVectors.find`` and ``Query.check``; or no named item is known,
+                and nothing else.
+            StoreError: Milvus failed.
         """
         return self.recommend_to(self.person(query), query)
 
     def person(self, query: Query, *, visitors: bool = False) -> UserVector:
-        """The person of a query, for ``recommend_to``; asks no index.
+        """The user vector of a query, for ``recommend_to``; does not use the index.
 
         Args:
             query: the query.
-            visitors: whether one of which no item is known is answered like anybody's, instead of
-                being refused.
+            visitors: whether a query without any known item gets the popular items instead of an
+                error.
 
         Raises:
-            UsageError: as of ``recommend``.
+            UsageError: as in ``recommend``.
         """
         query.check()
         if query.history and not visitors:
@@ -119,7 +113,7 @@ class Recommender:
         return self.people.find(query)
 
     def recommend_to(self, person: UserVector, query: Query) -> Answer:
-        """The answer to a query whose person is found already; see ``recommend``."""
+        """The answer to a query, given its user vector; see ``recommend``."""
         end = query.offset + query.k
         depth = self._reranker.depth(query) if query.reorders else end
         barred = self._barred(person, query)
@@ -138,23 +132,20 @@ class Recommender:
         user = query.user if person.kind == "user" else None
         stars = self._stars(page, user) if person.rates else None
         answer = self._answer(page, person.kind, notes + why, query.offset, stars)
-        return self._explained(answer, person, query) if query.explain else answer
-
-    def _explained(self, answer: Answer, person: UserVector, query: Query) -> Answer:
-        """The answer with the reasons of its items."""
-        rows = np.array([self.finder.rows[item.id] for item in answer.items], dtype=np.int64)
-        reasons = self.explainer.of(rows, person, query)
-        explained = zip(answer.items, reasons, strict=True)
+        if not query.explain:
+            return answer
+        reasons = self.explainer.of(page.rows, person, query)
         if answer.items and not any(reasons):
             answer = replace(answer, notes=(*answer.notes, NO_REASON))
+        explained = zip(answer.items, reasons, strict=True)
         return replace(answer, items=[replace(item, reason=reason) for item, reason in explained])
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
-        """Items whose vectors are nearest to an item's, itself left out.
+        """Finds the items whose vectors are nearest to an item's, itself left out.
 
         Raises:
             UsageError: there is no such item, or k is below 1.
-            StoreError: the store failed.
+            StoreError: Milvus failed.
         """
         row = self.finder.row(item)
         hits = self.index.search(self.catalog.vectors[row], k, where, [row])
@@ -165,22 +156,23 @@ class Recommender:
         return self._answer(hits, "similar", notes)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
-        """Items by words of their titles, categories and years; with a person, by taste as well.
+        """Finds items by words of their titles, categories and years; for a person, by taste too.
 
         Args:
-            text: the words; an item is found that holds one or more of them.
+            text: the words; an item is found by one or more of them.
             query: how many, under which conditions, and for whom; see ``rank_fusion.fuse`` for
                 what their taste does. Without a person the order is BM25's.
             prefix: whether the last word may be the beginning of one.
 
         Raises:
-            UsageError: there is no word in the text; else as of ``recommend``.
-            StoreError: the store failed.
+            UsageError: there is no word in the text; else as in ``recommend``.
+            StoreError: Milvus failed.
         """
         query = query or Query()
         query.check()
-        has_person = query.user is not None or query.profile or query.history
-        person = self.people.find(query) if has_person else NO_ONE
+        person = UserVector(None, "popular", np.empty(0, dtype=np.int64))
+        if query.user is not None or query.profile or query.history:
+            person = self.people.find(query)
         barred = self._barred(person, query)
         end = query.offset + query.k
         limit = end if person.vector is None else max(end, POOL)
@@ -203,7 +195,7 @@ class Recommender:
     def _by_taste(
         self, text: str, found: list[Match], query: Query, person: UserVector, *, prefix: bool
     ) -> tuple[list[Match], dict[str, float]]:
-        """The hits in the order of words and taste, and the stars predicted of some."""
+        """The hits in the order of words and taste, and item -> predicted stars."""
         assert person.vector is not None
         vector, user = person.vector, query.user if person.kind == "user" else None
         stars: dict[str, float] = {}
@@ -222,8 +214,7 @@ class Recommender:
 
     def _barred(self, person: UserVector, query: Query) -> np.ndarray:
         """Rows that must not be in the answer: int64 [m]."""
-        rows = self.finder.rows
-        hidden = np.array([rows[id_] for id_ in query.hidden if id_ in rows], dtype=np.int64)
+        hidden = self.catalog.rows(query.hidden)
         if self.keeps_seen(query):
             return hidden
         return np.union1d(person.rated, hidden) if len(hidden) else person.rated
@@ -235,12 +226,12 @@ class Recommender:
     def _popular(
         self, query: Query, barred: np.ndarray, depth: int
     ) -> tuple[Hits, tuple[str, ...]]:
-        """The most popular items, then those that nobody has taken yet, the last added first, all
-        with their popularity as scores; and what to say of that order. In vectors alone nothing is
-        rated, and an order by anything else would pass for a recommendation.
+        """The most popular items, then those that nobody has taken yet, the last added first, with
+        their popularity as scores; and notes on that order. A version of vectors alone gets none:
+        it has no ratings, and any other order would look like a recommendation.
         """
         popularity = self._popularity(query)
-        allowed = self.finder.mask(query.where) & self.catalog.available
+        allowed = self.catalog.columns.mask(query.where) & self.catalog.available
         allowed[barred] = False
         rows = np.flatnonzero(allowed & ((popularity > 0) | self.artifact.has_towers))
         turn = np.where(rows < len(self.artifact.items), rows, -rows)
@@ -255,9 +246,8 @@ class Recommender:
         return Hits(best, popularity[best]), (why,)
 
     def _popularity(self, query: Query) -> np.ndarray:
-        """How popular each item is, float32 [n] in 0..1: how often it was rated in training, as a
-        share of the item rated most, mixed with how many took it in the last days, as a share of
-        the item taken most.
+        """Each item's popularity, float32 [n] in 0..1: its ratings in training as a share of the
+        most rated item's, mixed with its recent takers as a share of the most taken item's.
         """
         takers, rows = np.zeros(len(self.catalog)), self.finder.rows
         for item, users in query.recent.takers.items():
@@ -276,35 +266,38 @@ class Recommender:
         offset: int = 0,
         stars: np.ndarray | None = None,
     ) -> Answer:
-        """An answer of hits; of popular ones each item says by how many it was rated, instead of a
-        score.
-        """
-        items = []
+        """An answer of hits; popular ones carry their number of ratings instead of a score."""
+        items, popular = [], kind == "popular"
         for n, row in enumerate(hits.rows.tolist()):
-            score = None if kind == "popular" else SCALE * float(hits.scores[n])
-            item = self._item(
-                offset + n + 1, row, score, None if stars is None else float(stars[n])
-            )
-            if kind == "popular":
-                item = replace(item, ratings=int(self.catalog.counts[row]))
-            items.append(item)
-        place = "counts" if kind == "popular" else self.index.place
+            score = None if popular else SCALE * float(hits.scores[n])
+            star = None if stars is None else float(stars[n])
+            ratings = int(self.catalog.counts[row]) if popular else None
+            items.append(self._item(offset + n + 1, row, score, star, ratings))
+        place = "counts" if popular else self.index.place
         return Answer(items, kind, self.artifact.version, place, self.notes + notes)
 
     def _stars(self, hits: Hits, user: str | None) -> np.ndarray:
-        """Predicted ratings, float [n]: a known user's from the rating head, if there is one."""
+        """Predicted ratings, float [n]: by the rating head for a known user, if there is one."""
         users = None
         if user is not None:
             users = np.full(len(hits.rows), self.artifact.user_positions[user])
         return self.artifact.ratings(users, hits.rows, hits.scores)
 
-    def _item(self, rank: int, row: int, score: float | None, stars: float | None) -> Recommended:
+    def _item(
+        self,
+        rank: int,
+        row: int,
+        score: float | None,
+        stars: float | None,
+        ratings: int | None = None,
+    ) -> Recommended:
         table, title = self.catalog.items, self.artifact.schema.title
         content = table.row(row)
         name = content.pop(title, "") if title else ""
-        return Recommended(rank, table.ids[row], name or table.ids[row], score, stars, content)
+        id_ = table.ids[row]
+        return Recommended(rank, id_, name or id_, score, stars, content, ratings)
 
 
 def _share(users: int) -> float:
-    """How much what these users took counts against what was rated in training: 0..1."""
+    """How much recent takers, so many, count beside the training data: 0..1."""
     return users / (users + EVIDENCE)

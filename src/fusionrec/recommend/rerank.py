@@ -1,8 +1,8 @@
-"""The order of an answer beside its scores: diversity, calibration, freshness.
+"""Reorders answers by diversity, calibration and freshness.
 
-All three change the order within a pool, the first ``max(100, 5k)`` hits, at most 1,000, and leave
-scores as they are. What stands behind the pool keeps its order, so no answer becomes shorter, and
-its pages, asked for with one ``k`` and one ``fresh``, follow one order.
+All three change the order within a pool, the first ``max(100, 5k)`` hits, at most 1,000, and keep
+the scores. Hits behind the pool keep their order, so no answer becomes shorter, and its pages, with
+the same ``k`` and ``fresh``, follow one order.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
 from fusionrec.recommend.query import Query, UserVector
 
-FADE = 0.8  # what each time that an item was shown in vain leaves of its relevance
-SMOOTHING = 0.01  # share of the target in a list's mix, so that its divergence is finite
+FADE = 0.8  # an item's relevance is multiplied by this each time it was shown in vain
+SMOOTHING = 0.01  # share of the target in a list's mix, which keeps the divergence finite
 POOL, POOL_OF_K, POOL_MOST = 100, 5, 1_000
 NO_TASTE = "calibration is off: nothing is known of what the person likes by which to mix the items"
 
 
 @dataclass(frozen=True)
 class Pool:
-    """p hits, the best first, and what they are ordered by beside their scores.
+    """p hits, the best first, and what orders them.
 
     Attributes:
         relevance: float64 [p], 0..1.
         vectors: float32 [p, d], of length 1.
         parts: float64 [p, c], see ``Categories.parts``.
-        target: float64 [c], the mix that is wanted; None where none is.
+        target: float64 [c], the wanted mix, or None.
     """
 
     relevance: np.ndarray
@@ -40,7 +40,7 @@ class Pool:
 
 
 class Reranker:
-    """Orders the hits of a version's searches as queries wish.
+    """Reorders the hits of one version's searches.
 
     Args:
         catalog: the version's items.
@@ -51,48 +51,40 @@ class Reranker:
         self._catalog, self._categories = catalog, categories
 
     def depth(self, query: Query) -> int:
-        """How many hits the query's page is cut from, where it reorders them."""
+        """How many hits a query needs that reorders them."""
         return max(query.offset + query.k, _pool(query.k))
 
     def order(self, hits: Hits, person: UserVector, query: Query) -> Hits:
-        """The first ``depth`` hits in the query's order, with the scores that they came with."""
-        pool = _pool(query.k)
-        first = Hits(hits.rows[:pool], hits.scores[:pool])
-        positions = order(
-            self._filled(first, person, query),
-            min(query.offset + query.k, len(first)),
+        """The first ``depth`` hits in the query's order, with their own scores."""
+        size = min(_pool(query.k), len(hits))
+        rows, scores = hits.rows[:size], hits.scores[:size]
+        target = self._target(person, query) if query.calibration else None
+        parts = self._categories.parts(rows) if target is not None else np.empty((0, 0))
+        ids, shown = self._catalog.items.ids, query.fresh or {}
+        times = np.array([max(shown.get(ids[row], 0), 0) for row in rows], dtype=np.float64)
+        first = order(
+            Pool(spread(scores) * FADE**times, self._catalog.vectors[rows], parts, target),
+            min(query.offset + query.k, size),
             diversity=query.diversity,
             calibration=query.calibration,
         )
-        positions = np.concatenate([positions, np.arange(len(first), len(hits))])
+        positions = np.concatenate([first, np.arange(size, len(hits))])
         return Hits(hits.rows[positions], hits.scores[positions])
 
     def notes(self, person: UserVector, query: Query) -> tuple[str, ...]:
-        """What to say of wishes that could not be met, in sentences."""
+        """Notes on wishes that could not be met."""
         off = query.calibration > 0 and self._target(person, query) is None
         return (NO_TASTE,) if off else ()
 
-    def _filled(self, hits: Hits, person: UserVector, query: Query) -> Pool:
-        target = self._target(person, query) if query.calibration else None
-        parts = self._categories.parts(hits.rows) if target is not None else np.empty((0, 0))
-        ids, shown = self._catalog.items.ids, query.fresh or {}
-        times = np.array([shown.get(ids[row], 0) for row in hits.rows], dtype=np.float64)
-        value = spread(hits.scores) * FADE ** np.maximum(times, 0)
-        return Pool(value, self._catalog.vectors[hits.rows], parts, target)
-
     def _target(self, person: UserVector, query: Query) -> np.ndarray | None:
-        """How the categories mix in what the person likes; None where that is not known."""
-        like, rows = self._catalog.artifact.schema.like, self._catalog.positions
-        liked_rows = person.history.items[liked(person.history, like)]
-        hidden = [rows[item] for item in query.hidden if item in rows]
-        return self._categories.mix(liked_rows[~np.isin(liked_rows, hidden)])
+        """The mix of categories that the person likes; None if unknown."""
+        rows = person.history.items[liked(person.history, self._catalog.artifact.schema.like)]
+        return self._categories.mix(rows[~np.isin(rows, self._catalog.rows(query.hidden))])
 
 
 def spread(values: np.ndarray) -> np.ndarray:
-    """Finite values, float of any shape, as places between the lowest, 0, and the highest, 1:
-    float64. Where all are equal they are 1.
-
-    So diversity and calibration weigh alike whatever a model's scores and cosines are like.
+    """Finite values, float of any shape, scaled to float64 from 0, the lowest, to 1, the highest; 1
+    if all are equal. So diversity and calibration weigh alike with every model.
     """
     exact = np.asarray(values, dtype=np.float64)
     low, high = exact.min(initial=np.inf), exact.max(initial=-np.inf)
@@ -100,20 +92,20 @@ def spread(values: np.ndarray) -> np.ndarray:
 
 
 def order(pool: Pool, picks: int, *, diversity: float, calibration: float) -> np.ndarray:
-    """A pool in the order that is wished: int64 [p], places in it, each once.
+    """The order of a pool by diversity and calibration: int64 [p], places in it, each once.
 
-    Item after item is chosen, the one with the highest
+    Picks one item after the other, the one with the highest
     ``(1 − calibration) · ((1 − diversity) · relevance − diversity · nearest) − calibration · KL``,
-    of equal ones the first. ``nearest`` is the highest likeness to an item chosen before: maximal
-    marginal relevance (Carbonell and Goldstein, SIGIR 1998); the likeness of two items is the place
-    of their cosine between the pool's lowest and highest. ``KL`` is the divergence of the list with
-    the item from the target: calibrated recommendations (Steck, RecSys 2018).
+    the first of equal ones. ``nearest`` is the highest similarity to a picked item, the cosine
+    scaled to the pool's range: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
+    ``KL`` is the divergence of the list with the item from the target: calibrated recommendations
+    (Steck, RecSys 2018).
 
     Args:
         pool: p hits.
-        picks: how many are chosen so, 0..p; the others follow in their own order.
+        picks: how many to pick, 0..p; the others follow in their own order.
         diversity: 0..1.
-        calibration: 0..1; nothing without a target.
+        calibration: 0..1; without effect if there is no target.
     """
     target = pool.target if calibration else None
     weight = calibration if target is not None else 0.0
@@ -138,8 +130,8 @@ def order(pool: Pool, picks: int, *, diversity: float, calibration: float) -> np
 
 
 def divergence(target: np.ndarray, mixed: np.ndarray) -> np.ndarray:
-    """Kullback-Leibler divergence of lists' mixes from a target, float64 [m], in nats; 0 where they
-    are equal, at most ``log(1 / SMOOTHING)``.
+    """Kullback-Leibler divergence of lists' mixes from a target, float64 [m], in nats: 0 if equal,
+    at most ``log(1 / SMOOTHING)``.
 
     Args:
         target: float [c], adding up to 1.

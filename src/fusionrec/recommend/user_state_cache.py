@@ -1,4 +1,4 @@
-"""Events and profiles of users as the ledger has them now, read from it only when they change."""
+"""Caches events and profiles of users; the ledger is read again only when they change."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _NOTHING = UserState()
 
 
 class UserStateCache:
-    """Caches the ids of all users with an event or a profile, and the state of those asked for
-    last. Safe for several threads.
+    """Caches the ids of all users with an event or a profile, and the states of the users asked for
+    last. Safe for several threads; raises LedgerError if the ledger cannot be read.
 
     Args:
         ledger: read again for the users that change, whichever process writes.
@@ -27,40 +27,31 @@ class UserStateCache:
         self._states: OrderedDict[str, UserState] = OrderedDict()
 
     def of(self, user: str) -> UserState:
-        """The state of a user now.
-
-        Raises:
-            LedgerError: the ledger cannot be read.
-        """
+        """The state of a user now."""
         seen = self._follow()
         with self._lock:
-            if (
-                user not in self._users and not seen.removals
-            ):  # else the user may be a forgotten one
+            # After removals, a user without events may be a forgotten one.
+            if user not in self._users and not seen.removals:
                 return _NOTHING
             if user in self._states:
                 self._states.move_to_end(user)
                 return self._states[user]
         state = self._ledger.user_state(user)
         with self._lock:
-            if self._seen == seen:  # else it may be older than the revision seen meanwhile
+            if self._seen == seen:  # else the state may be older than that
                 self._states[user] = state
                 if len(self._states) > _MOST:
                     self._states.popitem(last=False)
         return state
 
     def users(self) -> frozenset[str]:
-        """Ids of users with an event or a profile.
-
-        Raises:
-            LedgerError: the ledger cannot be read.
-        """
+        """Ids of users with an event or a profile."""
         self._follow()
         with self._lock:
             return frozenset(self._users)
 
     def _follow(self) -> Revision:
-        """Drops the states that changed; all of them where a user was forgotten."""
+        """Drops the states that changed; all of them if a user was forgotten."""
         now, seen = self._ledger.revision(), self._seen
         if now == seen:
             return now

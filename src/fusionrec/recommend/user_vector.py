@@ -1,4 +1,4 @@
-"""Who is asked: an id, a profile, a history, or any mixture of them becomes one vector."""
+"""Makes one vector of whoever asks: a user id, a profile, a history, or any mixture."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
 
-# A user's stored history weighs as much as five items of a request, so that one low rating does not
+# A stored history weighs as much as this many items of a request, so that one low rating does not
 # reverse the whole answer.
 KNOWN_COUNTS = 5.0
 
-# Of what is known that a person likes, what they dislike takes away this share at most, about what
-# is usual in Rocchio's relevance feedback (.25 of .75). More of it would ask for whatever is unlike
-# anything: the vectors of what is popular are alike.
+# Disliked items take away at most this share of what is known to be liked, about the usual ratio of
+# Rocchio's relevance feedback (.25 to .75). With more, the answer would be items unlike anything,
+# since the vectors of popular items are alike.
 DISLIKED = 0.3
 
 
 class UserVectors:
-    """Makes persons of queries, by one version's towers.
+    """Finds the user vectors of queries with one version's towers.
 
     Args:
         catalog: the version's items.
@@ -35,37 +35,34 @@ class UserVectors:
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog, self.artifact = catalog, catalog.artifact
-        artifact = self.artifact
-        self._users, self._items = artifact.user_positions, catalog.positions
-        self._again = artifact.schema.repeats
-        who = artifact.encoder.vocabularies[artifact.schema.id("user").name]
-        self._trained = frozenset(who.values)
+        vocabularies, schema = self.artifact.encoder.vocabularies, self.artifact.schema
+        self._trained = frozenset(vocabularies[schema.id("user").name].values)
 
     def over(self, catalog: Catalog) -> Self:
-        """The same of the version's items after some changes; shares all else."""
+        """The same for the version's items after some changes; shares everything else."""
         made = copy.copy(self)
-        made.catalog, made._items = catalog, catalog.positions
+        made.catalog = catalog
         return made
 
     def find(self, query: Query) -> UserVector:
-        """The person of a query.
+        """The user vector of a query.
 
         Raises:
             UsageError: the user is unknown and nothing else was given, a profile's value is not a
-                choice, or a rating is out of its range.
+                choice, or a rating is out of range.
         """
+        artifact, encoder = self.artifact, self.artifact.encoder
         if query.user is not None or query.profile:
-            self.artifact.require_towers("it knows neither users nor profiles")
+            artifact.require_towers("it knows neither users nor profiles")
         position = self._position(query)
-        profile = self.artifact.encoder.profile(query.profile) if query.profile else {}
+        profile = encoder.profile(query.profile) if query.profile else {}
         given, notes = self._given(query.history)
         if profile:
-            encoder = self.artifact.encoder
             notes += encoder.range_notes(query.profile) + unseen(encoder, profile)
-        stored = History.of() if position is None else self.artifact.histories.of(position)
+        stored = History.of() if position is None else artifact.histories.of(position)
         person = self._person(query, position, profile, given, stored)
-        history = stored.followed_by(given, repeats=self._again)
-        reading = self.artifact.history_features
+        history = stored.followed_by(given, repeats=artifact.schema.repeats)
+        reading, rows = artifact.history_features, self.catalog.positions
         by_profile = bool(profile) or person.kind == "profile"
         columns = self._user_columns(position, profile)[1] if by_profile else {}
         return replace(
@@ -73,7 +70,7 @@ class UserVectors:
             notes=notes + person.notes,
             history=history,
             read=min(len(history), reading.length) if reading else len(given),
-            named=frozenset(self._items.get(one.item, -1) for one in query.history if one.named),
+            named=frozenset(rows.get(one.item, -1) for one in query.history if one.named),
             profile={name: value for name, (value,) in columns.items()},
         )
 
@@ -85,17 +82,21 @@ class UserVectors:
         given: History,
         stored: History,
     ) -> UserVector:
-        """The person's vector, and what it was made from."""
+        """The vector, and what it was made from."""
+        artifact = self.artifact
         rated = np.union1d(stored.items, given.items)
-        notes: tuple[str, ...] = ()
-        known = position is not None and self._known(position, stored)
+        # Of a user that the model knows the stored profile alone, the answer is by profile.
+        known = position is not None and (
+            len(stored) > 0
+            if artifact.history_features
+            else artifact.users.ids[position] in self._trained
+        )
         sources = ("user", known), ("profile", bool(profile)), ("history", len(given) > 0)
         kinds = [name for name, here in sources if here]
+        notes: tuple[str, ...] = ()
         if query.user is not None and position is None:
             source = " and the ".join(kinds) or "popularity"
-            notes = (
-                f"user {query.user} is not in {self.artifact.version}: answered from the {source}",
-            )
+            notes = (f"user {query.user} is not in {artifact.version}: answered from the {source}",)
         if not kinds and position is None:
             return UserVector(None, "popular", rated, notes)
         now = time.time() if query.now is None else query.now
@@ -103,47 +104,48 @@ class UserVectors:
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
             return UserVector(None, "popular", rated, (*notes, even))
-        added = len(given) > 0 and not self.artifact.history_features
+        added = len(given) > 0 and not artifact.history_features
         if added:
-            notes += (self._added(),)
+            notes += (self._added(given, mixed=len(kinds) > 1),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
-        rates = self.artifact.predicts_ratings and not added
+        rates = artifact.predicts_ratings and not added
         return UserVector(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
 
-    def _added(self) -> str:
-        """What became of the items that were named, where no tower reads them."""
-        subtracted = ", those rated below the middle subtracted"
-        if self.artifact.schema.events:
-            subtracted = ""
-        if not self.artifact.has_towers:
-            return f"the vectors of what was named were added{subtracted}"
-        model = self.artifact.manifest["model"]
-        return f"{model} does not read histories: what was named was added{subtracted}"
+    def _added(self, given: History, *, mixed: bool) -> str:
+        """How the items of a request count where no tower reads them."""
+        schema = self.artifact.schema
+        note = f"answered from the items you named{'' if schema.events else ' or rated'}"
+        note += " as well" if mixed else ""
+        if np.any(weights(given.ratings, schema) < 0):
+            note += "; items like those rated below the middle of the scale come later"
+        if self.artifact.has_towers:
+            note = f"{self.artifact.manifest['model']} does not read histories: {note}"
+        return note
 
     def _position(self, query: Query) -> int | None:
-        """The stored user's position; None if none is named, or an unknown one with more said."""
+        """The stored user's position; None for no user, or an unknown one with more said."""
         if query.user is None:
             return None
-        position = self._users.get(query.user)
+        users = self.artifact.user_positions
+        position = users.get(query.user)
         if position is None and not query.profile and not query.history:
-            version, count = self.artifact.version, len(self._users)
+            attributes = self.artifact.schema.attributes("user")
             raise UsageError(
-                f"user {query.user!r} is not among the {count} users of {version}",
+                f"user {query.user!r} is not among the {len(users)} users of "
+                f"{self.artifact.version}",
                 code="unknown_user",
-                similar=guess(alike(query.user, self._users, MOST_NAMES)),
-                profile={
-                    field.name: next(iter(field.choices), "VALUE")
-                    for field in self.artifact.schema.attributes("user")
-                },
+                similar=guess(alike(query.user, users, MOST_NAMES)),
+                profile={field.name: next(iter(field.choices), "VALUE") for field in attributes},
             )
         return position
 
     def _given(self, history: Sequence[Rated]) -> tuple[History, tuple[str, ...]]:
-        """What was given, in order, each item once unless people take items again; and what to say
-        of it.
+        """The history of a request in order, each item once unless people take items again; and
+        notes on it.
         """
-        low, high = self.artifact.schema.rating_range
-        if self.artifact.schema.events:  # what someone names counts as if they had taken it
+        schema, rows = self.artifact.schema, self.catalog.positions
+        low, high = schema.rating_range
+        if schema.events:  # a named item counts as one that was taken
             history = [replace(one, rating=high) if one.named else one for one in history]
         for one in history:
             if one.rating is not None and not low <= one.rating <= high:
@@ -152,9 +154,9 @@ class UserVectors:
                 )
         if all(one.time is not None for one in history):
             history = sorted(history, key=lambda one: one.time or 0.0)
-        known = [one for one in history if one.item in self._items]
-        missing = [one.item for one in history if one.item not in self._items]
-        if not self._again:  # rated again: the newer one counts, at its n
+        known = [one for one in history if one.item in rows]
+        missing = [one.item for one in history if one.item not in rows]
+        if not schema.repeats:  # the last rating of an item counts, at its place
             last = {one.item: n for n, one in enumerate(known)}
             known = [one for n, one in enumerate(known) if last[one.item] == n]
         notes: tuple[str, ...] = ()
@@ -164,16 +166,10 @@ class UserVectors:
                 f"left out {len(missing)} of {len(history)} items that are not in "
                 f"{self.artifact.version}: {shown}",
             )
-        items = [self._items[one.item] for one in known]
+        items = [rows[one.item] for one in known]
         ratings = [np.nan if one.rating is None else one.rating for one in known]
         times = [np.nan if one.time is None else one.time for one in known]
         return History.of(items, ratings, times), notes
-
-    def _known(self, position: int, stored: History) -> bool:
-        """Whether the model knows more of a stored user than the profile."""
-        if self.artifact.history_features:
-            return len(stored) > 0
-        return self.artifact.users.ids[position] in self._trained
 
     def _vector(
         self,
@@ -183,17 +179,15 @@ class UserVectors:
         stored: History,
         now: float,
     ) -> np.ndarray | None:
-        """The person's vector; None where nothing is known of what they like."""
-        artifact = self.artifact
+        """The person's vector, float32 [dim]; None if it says nothing of what they like."""
+        artifact, vectors = self.artifact, self.catalog.vectors
 
         def read(history: History) -> np.ndarray:
             user = self._user_columns(position, profile)
-            read = artifact.vectors_of(*user, [history], np.array([now]), self.catalog.vectors)
-            vector: np.ndarray = read[0]
-            return vector
+            return np.asarray(artifact.vectors_of(*user, [history], np.array([now]), vectors)[0])
 
         if artifact.history_features and len(given):
-            return read(stored.followed_by(given, repeats=self._again))
+            return read(stored.followed_by(given, repeats=artifact.schema.repeats))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
         if position is not None and not profile and not artifact.reads_clock:
             vector = artifact.user_vectors[position]
@@ -202,23 +196,19 @@ class UserVectors:
         if not len(given):
             return vector
         weight = weights(given.ratings, artifact.schema)
-        # What was known before counts like so many items of the request.
         before = (KNOWN_COUNTS if len(stored) else 1.0) * float(vector.any())
         liked, disliked = np.maximum(weight, 0.0), np.minimum(weight, 0.0)
         most = DISLIKED * (before + float(liked.sum()))
         disliked *= min(1.0, most / max(-float(disliked.sum()), 1e-9))
-        added = before * vector + (liked + disliked) @ self.catalog.vectors[given.items]
+        added = before * vector + (liked + disliked) @ vectors[given.items]
         length = float(np.linalg.norm(added))
-        if length < 1e-6:  # nothing is known of what the person likes
-            return None
-        return np.asarray(added / length, dtype=np.float32)
+        return None if length < 1e-6 else np.asarray(added / length, dtype=np.float32)
 
     def _user_columns(
         self, position: int | None, profile: Mapping[str, object]
     ) -> tuple[list[str | None], dict[str, list[object]]]:
-        """Id and profile as the encoder takes them; what was said wins over what is stored."""
-        stored = self.artifact.users.row(position) if position is not None else {}
-        ids: list[str | None] = [
-            self.artifact.users.ids[position] if position is not None else None
-        ]
+        """Id and profile as the encoder takes them; the request wins over the stored profile."""
+        users = self.artifact.users
+        ids = [None if position is None else users.ids[position]]
+        stored = {} if position is None else users.row(position)
         return ids, {name: [value] for name, value in {**stored, **profile}.items()}
