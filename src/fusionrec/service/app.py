@@ -15,8 +15,8 @@ from fusionrec._version import __version__
 from fusionrec.index import Place
 from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.middleware import RequestGuard
-from fusionrec.service.problems import handle
-from fusionrec.service.responses import once
+from fusionrec.service.problems import EVERY_ROUTE, handle
+from fusionrec.service.responses import check_once
 from fusionrec.service.routes import items, meta, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import ServiceState
@@ -70,12 +70,9 @@ def create_app(
     )
     app.state.fusionrec = state
     app.state.gathering = Coalescer()
-    routers = (
-        recommendations.fast_router,
-        *(one.router for one in (recommendations, users, items, versions, meta)),
-    )
-    for router in routers:
-        app.include_router(router, dependencies=[Depends(once)])
+    answers = recommendations.fast_router, recommendations.router
+    for router in (*answers, users.router, items.router, versions.router, meta.router):
+        app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
     handle(app)
     app.add_middleware(

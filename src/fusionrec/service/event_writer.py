@@ -136,7 +136,7 @@ class EventWriter:
         """Writes an impression some time soon; where too many wait, it is dropped and counted."""
         with self._wake:
             if self._ended or len(self._shown) >= _MOST_IMPRESSIONS:
-                self._metrics.shown(1, "lost")
+                self._metrics.shown.labels("lost").inc()
                 return
             self._shown.append(impression)
             if len(self._shown) == 1:  # those behind it are written with it
@@ -251,10 +251,10 @@ class EventWriter:
             self._ledger.record_impressions(shown)
         except LedgerError as error:
             self._failing(error)
-            self._metrics.shown(len(shown), "lost")
+            self._metrics.shown.labels("lost").inc(len(shown))
         else:
             self._worked()
-            self._metrics.shown(len(shown), "kept")
+            self._metrics.shown.labels("kept").inc(len(shown))
 
     def _call(self, call: _Call) -> None:
         write, done = call
@@ -288,7 +288,7 @@ class EventWriter:
 
     def _count(self, outcomes: list[Outcome]) -> None:
         for outcome, count in Counter(outcomes).items():
-            self._metrics.events(outcome, count)
+            self._metrics.events.labels(outcome).inc(count)
 
 
 def _refuse(done: Future[Any], error: LedgerError) -> None:

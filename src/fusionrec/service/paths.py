@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote, unquote, unquote_to_bytes
 
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope
 
 
 def route_path(raw: bytes) -> str:
@@ -20,6 +23,25 @@ def route_path(raw: bytes) -> str:
         return "/".join(quote(part.decode(), safe="") for part in parts)
     except UnicodeDecodeError:
         return ""
+
+
+def matching_route(scope: Scope) -> tuple[BaseRoute | None, Match]:
+    """The route of a request that was not routed yet, and how it matches: by path and method, by
+    the path alone (``PARTIAL``), or there is none.
+    """
+    fits = [(route.matches(scope)[0], route) for route in _flat(scope["app"].routes)]
+    for wanted in (Match.FULL, Match.PARTIAL):
+        for fit, route in fits:
+            if fit == wanted:
+                return route, fit
+    return None, Match.NONE
+
+
+def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """Routes, with those of an included router in its place."""
+    for one in routes:
+        router = getattr(one, "original_router", None)
+        yield from (one,) if router is None else _flat(router.routes)
 
 
 def _not_before(*names: str) -> str:

@@ -161,7 +161,7 @@ _BRANCHES = frozenset(
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for its documentation; those that every route has are added."""
+    """Problems with these statuses, for the documentation of a route."""
     text = {"type": "string"}
     schema = {
         "type": "object",
@@ -176,8 +176,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "errors": {"type": "array", "items": {"type": "object"}},
         },
     }
-    every = (400, 401, 403, 404, 408, 413, 422, 429, 431, 500, 503)
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA: {"schema": schema}}}
-        for status in sorted({*every, *statuses})
+        for status in statuses
     }
+
+
+# Problems that every route may answer with.
+EVERY_ROUTE = documented(400, 401, 403, 404, 408, 413, 422, 429, 431, 500, 503)

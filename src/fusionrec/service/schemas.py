@@ -94,22 +94,31 @@ Profile = Annotated[
 ]
 
 
-class _ListRequest(BaseModel):
+class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PageRequest(_Request):
+    """Which part of a list is wanted."""
 
     k: Count = 10
     offset: Offset = 0
+
+
+class ListRequest(PageRequest):
+    """Which items are wanted."""
+
     where: Where = []
-
-
-class SimilarRequest(_ListRequest):
-    """What to leave out of the items that are like an item."""
 
 
 _GUARDED = "With `user` this needs a key that opens `feedback`."
 
 
-class RecommendRequest(_ListRequest):
+class RecommendRequest(ListRequest):
     """Whom to recommend to, and what."""
 
     user: Id | None = Field(default=None, description="Of the training data, or a visitor's.")
@@ -136,7 +145,7 @@ class RecommendRequest(_ListRequest):
     )
 
 
-class SearchRequest(_ListRequest):
+class SearchRequest(ListRequest):
     """Which words to look for, and for whom."""
 
     q: Text = Field(description="Words of titles, other texts and categories, in any order.")
@@ -146,31 +155,23 @@ class SearchRequest(_ListRequest):
     prefix: bool = Field(default=False, description="Whether the last word may be a beginning.")
 
 
-class MapRequest(BaseModel):
+class MapRequest(_Request):
     """Who is to be put on the map."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user: Id | None = None
 
 
-class FacetsRequest(BaseModel):
+class FacetsRequest(PageRequest):
     """Which values of a category are wanted."""
-
-    model_config = ConfigDict(extra="forbid")
 
     field: Name = Field(description="A category's name, as `/v1/schema` lists it.")
     q: Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)] = Field(
         default="", description="What a value or its label holds; nothing: any."
     )
-    k: Count = 10
-    offset: Offset = 0
 
 
-class RatedItem(BaseModel):
+class RatedItem(_Body):
     """An item that a person rated, or chose where there is no rating."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     item: Id
     rating: Rating | None = Field(
@@ -183,7 +184,6 @@ class PersonRequest(RecommendRequest):
     """The same, with all that is known of the person."""
 
     model_config = ConfigDict(
-        extra="forbid",
         strict=True,
         json_schema_extra={
             "examples": [
@@ -197,15 +197,13 @@ class PersonRequest(RecommendRequest):
     history: list[RatedItem] = Field(default=[], max_length=MOST_NAMED)
 
 
-class EventRequest(BaseModel):
+class EventRequest(_Body):
     """What a user said or did."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [{"user": "visitor-1", "item": "1", "kind": "like", "id": "a1"}]
-        },
+        }
     )
 
     user: Id
@@ -223,10 +221,8 @@ class EventRequest(BaseModel):
     )
 
 
-class EventsRequest(BaseModel):
+class EventsRequest(_Body):
     """Several events at once."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     events: list[EventRequest] = Field(min_length=1, max_length=MOST_EVENTS)
 

@@ -88,7 +88,7 @@ class ServiceState:
                     view = self._views[recommender]
                     stood_in = bool(view.failed)
                     if stood_in:
-                        self.metrics.reserve()
+                        self.metrics.reserve.inc()
                     return ask(view)
             except StoreError as error:
                 # Not whether it has failed by now: another answer may have noticed before this one.

@@ -37,7 +37,7 @@ class _Timed:
         exclude: np.ndarray | Sequence[int] = (),
     ) -> Hits:
         """See ``Index.search``."""
-        with self._metrics.stage("search"):
+        with self._metrics.stages["search"].time():
             return self._index.search(vector, k, where, exclude)
 
     def close(self) -> None:
@@ -139,7 +139,7 @@ class VersionView:
     def recommend(self, query: Query) -> Answer:
         """See ``Recommender.recommend``."""
         recommender = self.recommender
-        with self._metrics.stage("person"):
+        with self._metrics.stages["person"].time():
             person = recommender.person(query, visitors=True)
         return recommender.recommend_to(person, query)
 

@@ -13,7 +13,6 @@ from fusionrec.recommend import catalog
 from fusionrec.recommend.answer import whole
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import ITEM
-from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id, Name, Text
 from fusionrec.service.state import ServiceState
@@ -33,7 +32,7 @@ Attributes = Annotated[
     ),
 ]
 _EXAMPLE = {"id": "318", "title": "A title", "available": True, "content": {}}
-_ITEM = {**documented(), **given("The item", _EXAMPLE)}
+_ITEM = given("The item", _EXAMPLE)
 
 
 @router.get(ITEM, summary="One item", responses=_ITEM)

@@ -12,7 +12,6 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import FileResponse, Response
 
 from fusionrec.errors import UsageError
-from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import FacetsRequest
 from fusionrec.service.view import VersionView
@@ -35,16 +34,16 @@ _METRICS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/v1/schema", summary="What can be said of a person and asked of an answer",
-            responses={**documented(), **_FORM})  # fmt: skip
+@router.get(
+    "/v1/schema", summary="What can be said of a person and asked of an answer", responses=_FORM
+)
 def form(request: Request, state: StateOf) -> Response:
     """All that a page needs to draw its forms; `open` lists the scopes that the caller may use."""
     form = state.answer(lambda view: view.form)
     return as_json({**form, "open": sorted(request.state.open)})
 
 
-@router.get("/v1/choices", summary="The values that a field holds",
-            responses={**documented(), **_CHOICES})  # fmt: skip
+@router.get("/v1/choices", summary="The values that a field holds", responses=_CHOICES)
 def choices(ask: Annotated[FacetsRequest, Query()], state: StateOf) -> Response:
     """Of a category with many values those that hold a text: those that begin with it first, and
     of these the most frequent.
@@ -52,15 +51,17 @@ def choices(ask: Annotated[FacetsRequest, Query()], state: StateOf) -> Response:
     return as_json(state.answer(lambda view: _chosen(view, ask)))
 
 
-@router.get("/healthz", summary="Whether the process is alive",
-            responses={**documented(), **given("It is", {"status": "alive"})})  # fmt: skip
+@router.get(
+    "/healthz",
+    summary="Whether the process is alive",
+    responses=given("It is", {"status": "alive"}),
+)
 async def alive() -> Response:
     """Always 200."""
     return as_json({"status": "alive"})
 
 
-@router.get("/readyz", summary="Whether the service should be asked",
-            responses={**documented(), **_READY})  # fmt: skip
+@router.get("/readyz", summary="Whether the service should be asked", responses=_READY)
 async def ready(state: StateOf) -> Response:
     """503 where the store or the ledger fails, to programs of the same machine with the reasons;
     answers may still come, exactly from the version's own vectors.
@@ -75,8 +76,7 @@ async def ready(state: StateOf) -> Response:
     return as_json({"ready": not reasons, "reasons": shown}, 503 if reasons else 200)
 
 
-@router.get("/metrics", summary="Figures for Prometheus",
-            responses={**documented(), **_METRICS})  # fmt: skip
+@router.get("/metrics", summary="Figures for Prometheus", responses=_METRICS)
 def figures(state: StateOf) -> Response:
     """Requests, times, answers, events."""
     return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
