@@ -351,6 +351,29 @@ def test_faults_of_an_address_and_of_an_item_are_told_in_plain_words(shop):
     assert answer.json()["errors"] == [{"where": "body.title", "message": message}]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "where", "near"),
+    [
+        ("recommendations?usr=1", None, "query.usr", "user"),
+        ("search?q=a&prefx=1", None, "query.prefx", "prefix"),
+        ("recommendations", {"history": [{"item": "1", "ratng": 3}]}, "body.history.0.ratng",
+         "rating"),
+        ("feedback", {"user": "a", "item": "3", "kind": "view", "tme": 1}, "body.tme", "time"),
+    ],
+)  # fmt: skip
+def test_an_unknown_name_gets_the_nearest_known_one(shop, path, body, where, near):
+    method = "GET" if body is None else "POST"
+    (fault,) = shop.client.request(method, f"/v1/{path}", json=body).json()["errors"]
+    assert fault["where"] == where
+    assert f"did you mean '{near}'" in fault["message"]
+
+
+def test_a_search_for_an_unknown_user_says_so(shop):
+    for user, said in (("searcher", True), (load(shop.workspace).users.ids[3], False)):
+        answer = shop.client.get("/v1/search", params={"q": "iron", "user": user}).json()
+        assert ("nothing is known of the person" in str(answer["notes"])) is said
+
+
 def test_numbers_of_a_profile_are_their_texts(shop):
     def items(age: object) -> object:
         answer = shop.client.post("/v1/recommendations", json={"profile": {"age": age}})
