@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -55,11 +56,15 @@ class Parts:
     def check_writable(self) -> None:
         self._call("check_writable")
 
-    def events(self, *_: object) -> None:
+    @property
+    def events(self) -> Mock:
         self._call("events")
+        return Mock()
 
-    def shown(self, *_: object) -> None:
+    @property
+    def shown(self) -> Mock:
         self._call("shown")
+        return Mock()
 
     def log(self, text: str) -> None:
         self.told.append(text)
