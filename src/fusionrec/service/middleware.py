@@ -160,7 +160,7 @@ class RequestGuard:
             hint = "[service] rate and burst in settings.toml set the limit"
             said = f"more than {self._settings.rate:g} requests/s"
             raise _Refused(429, said, hint, Retry_After=str(math.ceil(wait)))
-        opened = key.scopes if key else frozenset()
+        opened: frozenset[str] = key.scopes if key else frozenset()
         if self._loopback and (key or not secret):  # an unknown key opens nothing
             opened |= _WITHOUT_KEY
         scope.setdefault("state", {})["open"] = opened

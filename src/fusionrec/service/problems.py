@@ -18,7 +18,7 @@ from fusionrec.recommend.fuzzy import alike, guess
 MEDIA = "application/problem+json"
 _SHOWN = 20  # errors listed for one request
 
-# The status of an error: by its code, else by its class, of which the first that fits counts.
+# The status of an error: by its code, else by the first class here that fits.
 _STATUS = {
     "forbidden": 403,
     "not_found": 404,
@@ -34,7 +34,7 @@ _STATUS_OF_CLASS: tuple[tuple[type[FusionrecError], int], ...] = (
     (FusionrecError, 500),
 )
 
-# What a client does next, by the error's code; other errors bring a hint that suits every caller.
+# What a client does next, by the error's code; other errors bring their own hint.
 _HINTS: Mapping[str, Callable[[FusionrecError], str]] = {
     "unknown_item": lambda _: "find its id: /v1/search?q=WORDS",
     "no_towers": lambda _: "say which items the person likes: `liked`",
@@ -53,15 +53,15 @@ def problem(
     headers: Mapping[str, str] | None = None,
     code: str = "",
 ) -> Response:
-    """A response that says what is wrong.
+    """A problem response.
 
     Args:
-        status: of HTTP.
+        status: HTTP status.
         detail: what was expected and what came.
         hint: what to do next.
         errors: each with ``where`` and ``message``.
         headers: of the response.
-        code: of the error, for programs; made of the status by default.
+        code: of the error, for programs; by default made of the status.
     """
     phrase = HTTPStatus(status).phrase
     body: dict[str, Any] = {
@@ -92,12 +92,12 @@ def problem_of(error: FusionrecError) -> Response:
 
 
 def _utf8(text: str) -> str:
-    """The text; half surrogate pairs, which no response can hold, as question marks."""
+    """The text with question marks for lone surrogates, which UTF-8 does not hold."""
     return text.encode("utf-8", "replace").decode()
 
 
 def handle(app: FastAPI) -> None:
-    """Makes an app answer errors with problems."""
+    """Makes the app answer errors with problems."""
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, FusionrecError)
@@ -122,8 +122,8 @@ def handle(app: FastAPI) -> None:
 def _invalid(
     error: RequestValidationError, request: Request
 ) -> tuple[list[dict[str, str]], str | None]:
-    """What is wrong with each part of a request, in pydantic's words, and what to do; what was sent
-    is not repeated.
+    """What is wrong with each part of a request, in pydantic's words, and a hint. Values that were
+    sent are not repeated.
     """
     content_type = request.headers.get("content-type", "")
     is_json = content_type.partition(";")[0].strip().casefold().endswith("json")

@@ -1,4 +1,4 @@
-"""How often one may ask."""
+"""Limits of how often one may ask, and the keys that were verified lately."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_VERIFIED = 1_000  # secrets; the one that was seen longest ago goes first
 
 
 class TokenBuckets:
-    """A token bucket for everyone who asks. For one thread.
+    """A token bucket for each caller. For one thread.
 
     Args:
         rate: requests a second; 0 is no limit.
@@ -27,7 +27,7 @@ class TokenBuckets:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     def take(self, who: str) -> float:
-        """Takes one token; gives 0, or after how many seconds there will be one."""
+        """Takes one token; returns 0, or after how many seconds there will be one."""
         if not self._rate:
             return 0.0
         now = self._clock()
@@ -40,26 +40,22 @@ class TokenBuckets:
         return wait
 
     def give_back(self, who: str) -> None:
-        """Gives back a token that was taken."""
         if who in self._buckets:
             tokens, then = self._buckets[who]
             self._buckets[who] = (min(self._burst, tokens + 1.0), then)
 
 
 class VerifiedKeys:
-    """Secrets of keys that were verified recently, as their SHA-256, and which bucket each takes
-    tokens of. For one thread.
-    """
+    """SHA-256 of the secrets that were verified lately -> the bucket of each. For one thread."""
 
     def __init__(self) -> None:
         self._bucket_by_digest: OrderedDict[bytes, str] = OrderedDict()
 
     def bucket(self, secret: str) -> str | None:
-        """The bucket of a secret; None where it was not verified recently."""
+        """The bucket of a secret; None if it was not verified lately."""
         return self._bucket_by_digest.get(_digest(secret))
 
     def keep(self, secret: str, bucket: str) -> None:
-        """Notes that a secret was verified."""
         digest = _digest(secret)
         self._bucket_by_digest[digest] = bucket
         self._bucket_by_digest.move_to_end(digest)
@@ -67,7 +63,6 @@ class VerifiedKeys:
             self._bucket_by_digest.popitem(last=False)
 
     def drop(self, secret: str) -> None:
-        """Notes that a secret is of no key, or of none any more."""
         self._bucket_by_digest.pop(_digest(secret), None)
 
 

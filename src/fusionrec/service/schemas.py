@@ -1,4 +1,4 @@
-"""Requests over HTTP, checked before anything is done with them."""
+"""Requests over HTTP, checked for their form and limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_NAMED = 1_000  # items that one request names
 MOST_EVENTS = 1_000
 
 
-# Not every database holds a NUL. An id is of one line, so that it can stand in a path.
+# PostgreSQL holds no NUL. An id is one line, so that it can stand in a path.
 _LINE, _PLAIN = r"^[^\x00\n]+$", r"^[^\x00]*$"
 
 # Outside id of a user or an item.
@@ -51,7 +51,7 @@ Ids = Annotated[list[Id], Field(max_length=MOST_NAMED)]
 
 
 def _not_ahead(given: float) -> float:
-    """A time as it is. What had not happened yet would count as new until that time has come."""
+    """Refuses a later time: the event would count as new until that time has come."""
     if given > time.time() + CLOCK_ERROR:
         said = "time must be in seconds since 1970, and not later than 5 minutes from now"
         raise PydanticCustomError("time_ahead", said)
@@ -65,11 +65,7 @@ Time = Annotated[
 
 
 def _number_as_text(value: Any) -> Any:
-    """A number as people write it, 25 and 25.0 alike; anything else as it is.
-
-    Raises:
-        PydanticKnownError: the number is not finite.
-    """
+    """A number as its text, 25 and 25.0 alike; anything else as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if not is_finite(value):

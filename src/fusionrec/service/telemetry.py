@@ -1,4 +1,4 @@
-"""What is counted, as Prometheus reads it; of one process, or of several that share a folder."""
+"""Metrics for Prometheus, of one process, or of several that share a folder."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SHARED = "PROMETHEUS_MULTIPROC_DIR"  # of the environment, to be set before this
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
-# When a figure began is of no use to anyone, and doubles the text.
+# Nobody uses when a counter began, and it doubles the text.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The figures of one service in this process.
+    """The metrics of the service in this process.
 
     Attributes:
         stages: seconds by part of an answer.
@@ -78,7 +78,7 @@ class Metrics:
         self._answering: tuple[str, str] | None = None
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Takes in a request that has ended."""
+        """Counts a request that has ended."""
         route = scope.get("route")
         if route is None and "app" in scope:  # refused before it was routed
             route = matching_route(scope)[0]
@@ -98,7 +98,7 @@ class Metrics:
             self._answering = version, index
 
     def text(self) -> bytes:
-        """All figures, as Prometheus reads them."""
+        """All metrics in Prometheus' text format."""
         registry = self._registry
         if SHARED in os.environ:
             registry = CollectorRegistry()

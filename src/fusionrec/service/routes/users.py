@@ -1,4 +1,4 @@
-"""Routes of users: what they say and did, their profile, and forgetting them."""
+"""Routes of users: feedback, their profile, and forgetting them."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def _event(body: EventRequest, schema: Schema) -> Event:
             f"item {body.item}: a rating is {low:g} to {high:g} here, got {body.rating:g}"
         )
     now = time.time()
-    # One of a clock that is ahead is of now: else it would win over what is said in a moment.
+    # A time that is ahead counts as now: else the event would win over what comes in a moment.
     when = now if body.time is None else min(body.time, now)
     id = body.id or uuid.uuid4().hex
     return Event(id, body.user, body.item, body.kind, body.rating, when)

@@ -1,4 +1,4 @@
-"""Routes of the versions: list them, make one active, go back."""
+"""Routes of versions: list them, activate one, go back."""
 
 from __future__ import annotations
 
@@ -60,5 +60,5 @@ def _activated(state: ServiceState, name: str) -> Response:
         place = build.hand_over(state.workspace, name)
     else:
         place = build.activate(state.workspace, name, state.place)
-    state.live.refresh(state.settings.write_seconds)  # where that takes longer, it follows
+    state.live.refresh(state.settings.write_seconds)  # if that takes longer, it follows later
     return as_json({"version": name, "place": place})
