@@ -29,19 +29,42 @@ def built(published: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Work
     return made
 
 
+@pytest.fixture(scope="session")
+def copied(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Workspace]:
+    """Makes copies of a workspace, ``built`` by default."""
+
+    def copy(of: Workspace = built) -> Workspace:
+        made = Workspace(tmp_path_factory.mktemp("copy") / "shop")
+        shutil.copytree(of.home, made.home)
+        return made
+
+    return copy
+
+
 @pytest.fixture
-def indexed(built: Workspace, tmp_path: Path) -> Workspace:
+def indexed(copied: Callable[..., Workspace]) -> Workspace:
     """A test's own workspace with one version, in Milvus."""
-    shutil.copytree(built.home, tmp_path / "shop")
-    return Workspace(tmp_path / "shop")
+    return copied()
 
 
 @pytest.fixture(scope="session")
-def shop(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(copied: Callable[..., Workspace]) -> Iterator[Shop]:
     """A service for all tests that leave items and versions alone, each with users of its own."""
-    home = tmp_path_factory.mktemp("shared") / "shop"
-    shutil.copytree(built.home, home)
-    with opened(Workspace(home)) as made:
+    with opened(copied()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shelf(copied: Callable[..., Workspace]) -> Iterator[Shop]:
+    """A service whose items and versions a module's tests may change."""
+    with opened(copied()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def public(copied: Callable[..., Workspace]) -> Iterator[Shop]:
+    """A service that others can reach, as far as it knows; each test has users of its own."""
+    with opened(copied(), host="0.0.0.0") as made:
         yield made
 
 
@@ -61,14 +84,10 @@ def stalls(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="session", params=[0, 1_000], ids=["store", "copy"])
 def market(
-    request: pytest.FixtureRequest, stalls: Workspace, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stalls: Workspace, copied: Callable[..., Workspace]
 ) -> Iterator[Shop]:
-    """A service over it, from the store and from a copy in memory; each test has users of its
-    own.
-    """
-    home = tmp_path_factory.mktemp("market") / "home"
-    shutil.copytree(stalls.home, home)
-    with opened(Workspace(home), copy=request.param) as made:
+    """A service over it, from the store or from a copy in memory; each test has its own users."""
+    with opened(copied(stalls), copy=request.param) as made:
         yield made
 
 

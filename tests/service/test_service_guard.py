@@ -86,13 +86,6 @@ def test_on_loopback_a_key_takes_nothing_away(own, scope):
     assert withdrawn.status_code == (200 if scope == "admin" else 403)
 
 
-@pytest.fixture
-def public(indexed):
-    """A service that others can reach, as far as it knows."""
-    with opened(indexed, host="0.0.0.0") as shop:
-        yield shop
-
-
 def test_elsewhere_everything_but_the_page_needs_a_key(public):
     ledger = public.ledger
     keys = {s: bearing(ledger.add_key(s, [s])) for s in ("read", "feedback", "admin")}

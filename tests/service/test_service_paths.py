@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from fusionrec.service.paths import route_path
-from serving import Shop, opened
+from serving import Shop
 
 
 def ask(shop: Shop, method: str, path: str, body: object = None, **headers: str):
@@ -28,53 +28,12 @@ def ask(shop: Shop, method: str, path: str, body: object = None, **headers: str)
         connection.close()
 
 
-@pytest.fixture(scope="module")
-def shelf(built, tmp_path_factory):
-    """A service whose items may be changed."""
-    import shutil
-
-    from fusionrec.workspace import Workspace
-
-    home = tmp_path_factory.mktemp("paths") / "shop"
-    shutil.copytree(built.home, home)
-    with opened(Workspace(home)) as made:
-        yield made
-
-
 IDS = [
-    "a/b",
-    "3/similar",
-    "3/restore",
-    "similar",
-    "/similar",
-    "/",
-    "a/",
-    "/a",
-    "a//b",
-    "../x",
-    "../users/x",
-    "..",
-    ".",
-    "./",
-    "%2F",
-    "%",
-    "%25",
-    "%zz",
-    "3%2Fsimilar",
-    "?k=1",
-    "#x",
-    "a?b#c&d=e;f+g",
-    " 3",
-    "3 ",
-    "\u00a03",
-    "3\u3000",
-    "３",
-    "e\u0301",
-    "\u00e9",
-    "👩\u200d🚀",
-    "x" * 500,
-    "茶" * 500,
-]
+    "a/b", "3/similar", "3/restore", "similar", "/similar", "/", "a/", "/a", "a//b", "../x",
+    "../users/x", "..", ".", "./", "%2F", "%", "%25", "%zz", "3%2Fsimilar", "?k=1", "#x",
+    "a?b#c&d=e;f+g", " 3", "3 ", "\u00a03", "3\u3000", "３", "e\u0301", "\u00e9", "👩\u200d🚀",
+    "x" * 500, "茶" * 500,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -205,19 +164,6 @@ def test_a_user_with_any_character_can_be_forgotten(shelf):
     assert ask(shelf, "GET", "/v1/users/o%09ld")[1]["events"] == {"like": 1}
     assert ask(shelf, "DELETE", "/v1/users/o%09ld")[0] == 204
     assert shelf.ledger.user_state("o\tld").events == ()
-
-
-@pytest.fixture(scope="module")
-def public(built, tmp_path_factory):
-    """A service that others can reach, as far as it knows."""
-    import shutil
-
-    from fusionrec.workspace import Workspace
-
-    home = tmp_path_factory.mktemp("public") / "shop"
-    shutil.copytree(built.home, home)
-    with opened(Workspace(home), host="0.0.0.0") as made:
-        yield made
 
 
 @pytest.mark.parametrize(
