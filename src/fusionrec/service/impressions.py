@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import replace
 
 from fusionrec.ledger import Impression, Ledger
+from fusionrec.service.recent import Recent
 
 _WINDOW = 30 * 86_400.0  # seconds that what was shown is remembered
 _MOST = 10_000  # users whose counts are cached, and answers
@@ -20,8 +20,8 @@ class ImpressionCounts:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._lock = ledger, threading.Lock()
-        self._counts: OrderedDict[str, dict[str, int]] = OrderedDict()
-        self._answers: OrderedDict[str, Impression] = OrderedDict()  # by their tags
+        self._counts: Recent[str, dict[str, int]] = Recent(_MOST)
+        self._answers: Recent[str, Impression] = Recent(_MOST)  # by their tags
 
     def counts(self, user: str, offset: int) -> dict[str, int]:
         """Outside item id -> how often it was shown; for a later page as at the first one, if this
@@ -37,9 +37,6 @@ class ImpressionCounts:
         found = self._ledger.impression_counts(user, max(time.time() - _WINDOW, 0.0))
         with self._lock:
             self._counts[user] = found
-            self._counts.move_to_end(user)
-            if len(self._counts) > _MOST:
-                self._counts.popitem(last=False)
         return found
 
     def forget(self, user: str) -> None:
@@ -50,12 +47,9 @@ class ImpressionCounts:
                 del self._answers[tag]
 
     def keep(self, tag: str, answer: Impression) -> None:
-        """Keeps what is in an answer; the oldest of 10,000 goes."""
+        """Keeps what is in an answer, until 10,000 others came after it."""
         with self._lock:
             self._answers[tag] = answer
-            self._answers.move_to_end(tag)
-            if len(self._answers) > _MOST:
-                self._answers.popitem(last=False)
 
     def again(self, tag: str) -> Impression | None:
         """The impression of an answer that is shown again now; None if it is not kept."""

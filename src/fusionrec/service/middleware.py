@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import math
 import time
@@ -18,7 +19,8 @@ from fusionrec.errors import LedgerError
 from fusionrec.ledger import Key, is_secret
 from fusionrec.service.paths import matching_route, route_path
 from fusionrec.service.problems import problem, problem_of
-from fusionrec.service.rate_limits import TokenBuckets, VerifiedKeys
+from fusionrec.service.rate_limits import TokenBuckets
+from fusionrec.service.recent import Recent
 from fusionrec.service.settings import ServiceSettings, is_loopback
 
 _HARDENED = [
@@ -80,7 +82,8 @@ class RequestGuard:
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
         self._loopback = settings.loopback
         self._buckets = TokenBuckets(settings.rate, settings.burst)
-        self._verified = VerifiedKeys()
+        # SHA-256 of the secrets that were verified lately -> the bucket of each.
+        self._verified: Recent[bytes, str] = Recent(1_000)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -187,15 +190,16 @@ class RequestGuard:
         its key's at once, so that nobody behind the same address can use up its attempts; the
         ledger is asked all the same, whether the key still is.
         """
-        bucket = self._verified.bucket(secret) or f"attempts of address {address}"
+        digest = hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+        bucket = self._verified.get(digest) or f"attempts of address {address}"
         if wait := self._buckets.take(bucket):
             return None, wait
         key = await to_thread.run_sync(self._key_of, secret) if is_secret(secret) else None
         if key is None:
-            self._verified.drop(secret)
+            self._verified.pop(digest, None)
             return None, 0.0
         own = f"key {key.name}"
-        self._verified.keep(secret, own)
+        self._verified[digest] = own
         if own == bucket:
             return key, 0.0
         self._buckets.give_back(bucket)
