@@ -50,7 +50,8 @@ class _Id(Convertor[str]):
     """
 
     def __init__(self, *names: str) -> None:
-        self.regex = "(?:" + "".join(f"(?!/{name}$)" for name in names) + ".)*"
+        others = "".join(f"(?!/{name}$)" for name in names)
+        self.regex = f"(?:{others}.)*"  # type: ignore[misc]  # it is read from the instance
 
     def convert(self, value: str) -> str:
         return unquote(value, errors="strict")
