@@ -22,26 +22,51 @@ from serving import Server, Shop, opened
 
 @pytest.fixture(scope="session")
 def built(published: Artifact, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace whose version is in Milvus; to be copied, not to be opened."""
+    """A workspace whose version is in Milvus; to be copy_home, not to be opened."""
     made = Workspace(tmp_path_factory.mktemp("built") / "home")
     shutil.copytree(published.folder, made.models / "v1")
     build_index(made, load(made))
     return made
 
 
+@pytest.fixture(scope="session")
+def copy_home(
+    built: Workspace, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Workspace]:
+    """Makes copies of a workspace, ``built`` by default."""
+
+    def copy(of: Workspace = built) -> Workspace:
+        made = Workspace(tmp_path_factory.mktemp("copy") / "shop")
+        shutil.copytree(of.home, made.home)
+        return made
+
+    return copy
+
+
 @pytest.fixture
-def indexed(built: Workspace, tmp_path: Path) -> Workspace:
+def indexed(copy_home: Callable[..., Workspace]) -> Workspace:
     """A test's own workspace with one version, in Milvus."""
-    shutil.copytree(built.home, tmp_path / "shop")
-    return Workspace(tmp_path / "shop")
+    return copy_home()
 
 
 @pytest.fixture(scope="session")
-def shop(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def shop(copy_home: Callable[..., Workspace]) -> Iterator[Shop]:
     """A service for all tests that leave items and versions alone, each with users of its own."""
-    home = tmp_path_factory.mktemp("shared") / "shop"
-    shutil.copytree(built.home, home)
-    with opened(Workspace(home)) as made:
+    with opened(copy_home()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shelf(copy_home: Callable[..., Workspace]) -> Iterator[Shop]:
+    """A service whose items and versions a module's tests may change."""
+    with opened(copy_home()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def public(copy_home: Callable[..., Workspace]) -> Iterator[Shop]:
+    """A service that others can reach, as far as it knows; each test has users of its own."""
+    with opened(copy_home(), host="0.0.0.0") as made:
         yield made
 
 
@@ -55,20 +80,16 @@ def _made(dataset: Dataset, home: Path) -> Workspace:
 
 @pytest.fixture(scope="session")
 def stalls(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
-    """A workspace whose version knows what people took in a bazaar; to be copied."""
+    """A workspace whose version knows what people took in a bazaar; to be copy_home."""
     return _made(bazaar(), tmp_path_factory.mktemp("stalls") / "home")
 
 
 @pytest.fixture(scope="session", params=[0, 1_000], ids=["store", "copy"])
 def market(
-    request: pytest.FixtureRequest, stalls: Workspace, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, stalls: Workspace, copy_home: Callable[..., Workspace]
 ) -> Iterator[Shop]:
-    """A service over it, from the store and from a copy in memory; each test has users of its
-    own.
-    """
-    home = tmp_path_factory.mktemp("market") / "home"
-    shutil.copytree(stalls.home, home)
-    with opened(Workspace(home), copy=request.param) as made:
+    """A service over it, from the store or from a copy in memory; each test has its own users."""
+    with opened(copy_home(stalls), copy=request.param) as made:
         yield made
 
 

@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -33,6 +34,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.written: list[str] = []
+        self.turns = 0
         self.told: list[str] = []
         self.failing: dict[str, BaseException] = {}
         self.gate = threading.Event()
@@ -45,6 +47,9 @@ class Parts:
 
     def record(self, events: list[Event]) -> list[str]:
         self._call("record")
+        self.turns += 1
+        if any(event.id == "bad" for event in events):
+            raise ValueError("one is wrong")
         self.written += [event.id for event in events]
         return ["new"] * len(events)
 
@@ -55,11 +60,15 @@ class Parts:
     def check_writable(self) -> None:
         self._call("check_writable")
 
-    def events(self, *_: object) -> None:
+    @property
+    def events(self) -> Mock:
         self._call("events")
+        return Mock()
 
-    def shown(self, *_: object) -> None:
+    @property
+    def shown(self) -> Mock:
         self._call("shown")
+        return Mock()
 
     def log(self, text: str) -> None:
         self.told.append(text)
@@ -170,3 +179,49 @@ def test_a_thread_that_has_ended_is_a_trouble(made):
     recorder = made()
     recorder.close()
     assert "has ended" in recorder.trouble
+
+
+def test_what_waits_together_is_one_transaction(parts, made):
+    recorder = made()
+    parts.gate.clear()
+    first = recorder.record([event("first")])
+    eventually(first.running)
+    jobs = [recorder.record([event(f"{n}a"), event(f"{n}b")]) for n in range(64)]
+    parts.gate.set()
+    assert all(job.result(10) == ["new", "new"] for job in jobs)
+    assert parts.turns == 2
+    assert parts.written == ["first", *(f"{n}{x}" for n in range(64) for x in "ab")]
+
+
+def test_one_wrong_request_spoils_no_other(parts, made):
+    recorder = made()
+    parts.gate.clear()  # so that they are one batch
+    recorder.record([event("first")])
+    jobs = {id: recorder.record([event(id)]) for id in ("a", "bad", "b")}
+    parts.gate.set()
+    assert jobs["a"].result(10) == jobs["b"].result(10) == ["new"]
+    with pytest.raises(LedgerError):
+        jobs["bad"].result(10)
+
+
+def test_nothing_that_waits_is_lost_at_the_end(parts, made):
+    recorder = made()
+    jobs = [recorder.record([event(str(n))]) for n in range(50)]
+    for n in range(50):
+        recorder.show(impression(f"shown {n}"))
+    recorder.close()
+    assert all(job.done() for job in jobs)
+    assert len(parts.written) == 100
+    with pytest.raises(LedgerError, match="stopped"):
+        recorder.record([event("late")])
+
+
+def test_too_many_that_wait_are_refused(parts, made):
+    recorder, many = made(), [event(str(n)) for n in range(15_000)]
+    parts.gate.clear()
+    first = recorder.record(many)
+    with pytest.raises(LedgerError, match="waiting"):
+        recorder.record(many)
+    parts.gate.set()
+    assert len(first.result(10)) == 15_000
+    assert len(recorder.record(many).result(10)) == 15_000

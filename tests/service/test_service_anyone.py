@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from urllib.parse import quote
 
 import numpy as np
@@ -18,8 +17,6 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.registry.versions import load
 from fusionrec.service.ui import projection
 from fusionrec.service.ui.form import step_of
-from fusionrec.workspace import Workspace
-from serving import opened
 
 VISITOR = "επισκέπτης 7"
 
@@ -47,11 +44,7 @@ def test_the_form_tells_every_kind_of_field(market):
         "price": "Price, €",
         "made": "Made in",
     }
-    assert (asked["price"]["low"], asked["price"]["high"], asked["price"]["step"]) == (
-        0.5,
-        3000,
-        20,
-    )
+    assert [asked["price"][name] for name in ("low", "high", "step")] == [0.5, 3000, 20]
     assert asked["made"]["step"] == 1
     assert asked["tag"]["count"] > 50
     assert "name" not in {one["name"] for one in form["item"]}
@@ -70,21 +63,13 @@ def test_a_form_without_any_field(riddles):
 @pytest.mark.parametrize(
     ("ratings", "low", "high", "step"),
     [
-        ([1, 2, 5], 1, 5, 1),
-        ([0.5, 3.5, 5], 0.5, 5, 0.5),
-        ([1, 7, 10], 1, 10, 1),
-        ([3, 71, 100], 0, 100, 1),
-        (range(0, 101, 10), 0, 100, 10),
+        ([1, 2, 5], 1, 5, 1), ([0.5, 3.5, 5], 0.5, 5, 0.5), ([1, 7, 10], 1, 10, 1),
+        ([3, 71, 100], 0, 100, 1), (range(0, 101, 10), 0, 100, 10),
         ([20, 50], 0, 100, 1),  # all are tens, but few of the tens are in use
-        ([0, 1], 0, 1, 1),
-        ([-1, 1], -1, 1, 2),
-        ([1, 5], 1, 5, 4),
-        ([1], 0, 1, 0.5),
-        ([], 1, 5, 1),
-        ([], 0, 100, 1),
-        ([-9.66, 3.17], -10, 10, 0.2),
+        ([0, 1], 0, 1, 1), ([-1, 1], -1, 1, 2), ([1, 5], 1, 5, 4), ([1], 0, 1, 0.5), ([], 1, 5, 1),
+        ([], 0, 100, 1), ([-9.66, 3.17], -10, 10, 0.2),
     ],
-)
+)  # fmt: skip
 def test_the_steps_of_a_scale_are_those_in_use(ratings, low, high, step):
     assert step_of(np.array(list(ratings), dtype=np.float64), low, high) == pytest.approx(step)
 
@@ -101,10 +86,7 @@ def test_values_are_found_by_some_letters(market):
     assert len(tags) > 5
     assert not more
     assert found(field="tags", q="made") == (["handmade"], False)
-    first, second = (
-        found(field="tags", q="tag", k=3)[0],
-        found(field="tags", q="tag", k=3, offset=3)[0],
-    )
+    first, second = (found(field="tags", q="tag", k=3, offset=at)[0] for at in (0, 3))
     assert not set(first) & set(second)
     assert found(field="membership", q="pl") == (["p"], False)
     assert found(field="town", q="only") == ([], False)
@@ -170,7 +152,7 @@ def test_ratings_are_refused_where_people_take_things(market):
     rated = {"user": "rater", "item": ware(2), "kind": "rating", "rating": 1}
     answer = market.client.post("/v1/feedback", json={"events": [taken, rated]})
     assert answer.status_code == 422
-    assert "ratings mean nothing here" in answer.json()["detail"]
+    assert answer.json()["code"] == "ratings_mean_nothing"
     assert "send kind 'like'" in answer.json()["hint"]
     assert [one["where"] for one in answer.json()["errors"]] == ["events.1.kind"]
     assert market.client.get("/v1/users/rater").json()["events"] == {}
@@ -255,8 +237,6 @@ def test_who_is_not_known_and_names_what_is_not_there_hears_of_both(market, ridd
         notes = " ".join(answer["notes"])
         assert "user nobody at all is not in v1" in notes
         assert "not in v1: nothing at all" in notes
-    alone = shop.client.get("/v1/recommendations", params={"user": "nobody at all"}).json()
-    assert alone["kind"] == "popular"
 
 
 def test_the_map_has_as_many_groups_as_colours(market, monkeypatch):
@@ -265,28 +245,6 @@ def test_the_map_has_as_many_groups_as_colours(market, monkeypatch):
     assert len(found.groups) == 2
     groups = {point[4] for point in found.points}
     assert groups == {0, 1, None}
-
-
-def test_vectors_alone_say_over_http_what_they_lack(built, tmp_path):
-    from fusionrec.deploy.build import build_index
-    from fusionrec.registry.tables import write_vectors
-    from fusionrec.registry.vector_import import publish_vectors
-
-    workspace = Workspace(tmp_path / "home")
-    shutil.copytree(built.home, workspace.home)
-    old, file = load(workspace), tmp_path / "vectors.parquet"
-    write_vectors(file, old.schema, old.items, old.item_vectors)
-    build_index(workspace, publish_vectors(workspace.models, file, lambda _: None))
-    with opened(workspace) as shop:
-        asked = {"profile": {"age": "25"}}
-        answer = shop.client.post("/v1/recommendations", json=asked)
-        assert (answer.status_code, "`liked`" in answer.json()["hint"]) == (400, True)
-        asked = {"user": "nobody", "liked": ["nothing"]}
-        answer = shop.client.get("/v1/recommendations", params=asked)
-        assert answer.json()["kind"] == "popular"
-        assert "say what the person likes" in answer.json()["notes"][-1]
-        answer = shop.client.put("/v1/items/new", json={}, headers=shop.admin)
-        assert (answer.status_code, "with their vectors" in answer.json()["hint"]) == (400, True)
 
 
 @pytest.mark.parametrize(
@@ -305,16 +263,8 @@ def test_attributes_called_like_words_of_an_answer_stand_apart(worded, path, ask
         number = int(item["id"].removeprefix("s"))
         assert item["title"] == title(number)
         assert item["content"] == content(number)
-        assert set(item) <= {
-            "rank",
-            "id",
-            "title",
-            "score",
-            "stars",
-            "ratings",
-            "reason",
-            "content",
-        }
+        known = "rank", "id", "title", "score", "stars", "ratings", "reason", "content"
+        assert set(item) <= set(known)
 
 
 def test_one_item_has_its_attributes_under_the_same_name(worded):

@@ -9,7 +9,8 @@ import pytest
 
 from fusionrec.ledger import Key
 from fusionrec.service.middleware import RequestGuard
-from fusionrec.service.rate_limits import TokenBuckets, VerifiedKeys
+from fusionrec.service.rate_limits import TokenBuckets
+from fusionrec.service.recent import Recent
 from fusionrec.service.settings import ServiceSettings
 
 BURST = 3
@@ -145,14 +146,15 @@ def test_a_removed_key_and_one_that_never_was_are_told_the_same(door):
 def test_what_is_remembered_of_keys_is_bounded_and_not_the_secret(door):
     known = door.add(secret(0))
     door.try_(known)
-    assert len(door.guard._verified._bucket_by_digest) == 1
-    assert known not in repr(vars(door.guard._verified))
-    verified = VerifiedKeys()
-    for number in range(5_000):
-        verified.keep(str(number), "key shop")
-    assert len(verified._bucket_by_digest) == 1_000
-    assert verified.bucket("4999") == "key shop"
-    assert verified.bucket("0") is None
+    assert len(door.guard._verified) == 1
+    assert known not in repr(door.guard._verified)
+    recent: Recent[int, int] = Recent(1_000)
+    recent[0] = recent[1] = 0
+    for number in [*range(2, 1_000), 0, 1_000]:
+        recent[number] = number
+    assert len(recent) == 1_000
+    assert 0 in recent, "it was set again"
+    assert 1 not in recent
 
 
 def test_a_token_that_is_given_back_can_be_taken_again():

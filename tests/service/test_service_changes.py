@@ -111,6 +111,7 @@ def test_garbage_is_searched_for_when_a_version_is_opened(indexed, passes):
         build_index(indexed, second(indexed))
         shop.state.live.refresh()
         assert passes.count("_freeze_for_gc") == 1
+        assert gc.get_freeze_count() > 10_000
         assert shop.state.answer(lambda view: view.artifact.version) == "v2"
 
 

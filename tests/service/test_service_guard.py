@@ -70,6 +70,8 @@ def test_on_loopback_only_admin_needs_a_key(shop):
         answer = shop.client.request(method, path)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
+    for method, path, status in (("POST", "/v1/nothing", 404), ("POST", "/v1/schema", 405)):
+        assert shop.client.request(method, path).status_code == status
     # A key that is none is told so, though none is needed.
     assert shop.client.get("/v1/schema", headers=bearing("frk_wrong")).status_code == 401
 
@@ -82,13 +84,6 @@ def test_on_loopback_a_key_takes_nothing_away(own, scope):
     assert own.client.post("/v1/feedback", json=event, headers=bears).status_code == 201
     withdrawn = own.client.delete("/v1/items/3", headers=bears)
     assert withdrawn.status_code == (200 if scope == "admin" else 403)
-
-
-@pytest.fixture
-def public(indexed):
-    """A service that others can reach, as far as it knows."""
-    with opened(indexed, host="0.0.0.0") as shop:
-        yield shop
 
 
 def test_elsewhere_everything_but_the_page_needs_a_key(public):
@@ -114,6 +109,10 @@ def test_elsewhere_everything_but_the_page_needs_a_key(public):
         for scope, headers in keys.items():
             answer = public.client.request(method, path, headers=headers)
             assert answer.status_code == (200 if scope == needed else 403), (needed, scope)
+    for scope, status in (("read", 404), ("feedback", 403)):  # who may not read learns of no route
+        answer = public.client.post("/v1/nothing", headers=keys[scope])
+        assert answer.status_code == status
+    assert public.client.post("/v1/nothing").status_code == 401
     ledger.remove_key("read")
     assert public.client.get("/v1/schema", headers=keys["read"]).status_code == 401
 

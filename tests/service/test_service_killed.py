@@ -7,7 +7,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,15 +18,15 @@ from builders import command
 from serving import free_port
 from swap_stress import eventually
 
-MARK = "FUSIONREC_TEST_MARK"
+MARK, TOKEN = "FUSIONREC_TEST_MARK", secrets.token_hex(8)
 
 
-def marked(mark: str) -> list[int]:
-    """Processes with a mark in their environment, zombies left out."""
+def marked() -> list[int]:
+    """Processes of the service by their mark in the environment, zombies left out."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if f"{MARK}={mark}\0".encode() in (folder / "environ").read_bytes():
+            if f"{MARK}={TOKEN}\0".encode() in (folder / "environ").read_bytes():
                 found.append(int(folder.name))
     return found
 
@@ -51,59 +51,67 @@ def wait_for(true: Callable[[], bool], seconds: float = 200) -> None:
         time.sleep(0.002)
 
 
-@pytest.mark.parametrize("moment", ["spawned", "unpickling", "importing", "opening", "ready"])
-def test_no_worker_outlives_a_parent_that_is_killed(indexed, moment):
-    port, mark = free_port(), secrets.token_hex(8)
-    started = command(indexed, "serve", "--port", str(port), "--workers", "2")
-    environment = os.environ | {MARK: mark}
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def started(indexed, port) -> Iterator[Callable[[], subprocess.Popen[bytes]]]:
+    """Starts a service of two workers at ``port``; ends all that is left of it after the test."""
+    arguments = command(indexed, "serve", "--port", str(port), "--workers", "2")
+    made: list[subprocess.Popen[bytes]] = []
 
     def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(started, stderr=subprocess.DEVNULL, env=environment)
+        environment = os.environ | {MARK: TOKEN}
+        made.append(subprocess.Popen(arguments, stderr=subprocess.DEVNULL, env=environment))
+        return made[-1]
+
+    yield start
+    for pid in marked():
+        os.kill(pid, signal.SIGKILL)
+    for one in made:
+        one.wait()
+
+
+def kill(parent: subprocess.Popen[bytes]) -> None:
+    """Kills the first process, with which all others must end."""
+    parent.kill()
+    parent.wait()
+    eventually(lambda: not marked(), 20)
+
+
+@pytest.mark.parametrize("moment", ["spawned", "unpickling", "importing", "opening", "ready"])
+def test_no_worker_outlives_a_parent_that_is_killed(started, port, moment):
+    parent = started()
 
     def some_worker_has_loaded(library: str) -> bool:
-        return any(has_loaded(pid, library) for pid in marked(mark) if pid != parent.pid)
+        return any(has_loaded(pid, library) for pid in marked() if pid != parent.pid)
 
-    parent = start()
-    try:
-        reached: dict[str, Callable[[], bool]] = {
-            "spawned": lambda: len(marked(mark)) > 2,  # one of them tracks resources
-            "unpickling": lambda: some_worker_has_loaded("_pickle."),
-            "importing": lambda: some_worker_has_loaded("_pydantic_core"),
-            "opening": lambda: some_worker_has_loaded("sqlite3"),
-            "ready": lambda: answers(port),
-        }
-        wait_for(reached[moment])
-        os.kill(parent.pid, signal.SIGKILL)
-        parent.wait()
-        eventually(lambda: not marked(mark), 20)
-        parent = start()
-        eventually(lambda: answers(port), 200)
-        parent.terminate()
-        assert parent.wait(60) == 0
-        eventually(lambda: not marked(mark), 20)
-    finally:
-        for pid in marked(mark):
-            os.kill(pid, signal.SIGKILL)
-        parent.wait()
+    reached: dict[str, Callable[[], bool]] = {
+        "spawned": lambda: len(marked()) > 2,  # one of them tracks resources
+        "unpickling": lambda: some_worker_has_loaded("_pickle."),
+        "importing": lambda: some_worker_has_loaded("_pydantic_core"),
+        "opening": lambda: some_worker_has_loaded("sqlite3"),
+        "ready": lambda: answers(port),
+    }
+    wait_for(reached[moment])
+    kill(parent)
+    again = started()
+    eventually(lambda: answers(port), 200)
+    again.terminate()
+    assert again.wait(60) == 0
+    eventually(lambda: not marked(), 20)
 
 
-def test_a_worker_that_is_started_again_is_tied_too(indexed):
-    port, mark = free_port(), secrets.token_hex(8)
-    started = command(indexed, "serve", "--port", str(port), "--workers", "2")
-    parent = subprocess.Popen(started, stderr=subprocess.DEVNULL, env=os.environ | {MARK: mark})
+def test_a_worker_that_is_started_again_is_tied_too(started, port):
+    parent = started()
 
     def workers() -> set[int]:
-        return {p for p in marked(mark) if p != parent.pid and has_loaded(p, "_pydantic_core")}
+        return {p for p in marked() if p != parent.pid and has_loaded(p, "_pydantic_core")}
 
-    try:
-        eventually(lambda: answers(port) and len(workers()) == 2, 200)
-        before = workers()
-        os.kill(min(before), signal.SIGKILL)
-        eventually(lambda: len(workers()) == 2 and workers() != before, 200)
-        parent.kill()
-        parent.wait()
-        eventually(lambda: not marked(mark), 20)
-    finally:
-        for pid in marked(mark):
-            os.kill(pid, signal.SIGKILL)
-        parent.wait()
+    eventually(lambda: answers(port) and len(workers()) == 2, 200)
+    before = workers()
+    os.kill(min(before), signal.SIGKILL)
+    eventually(lambda: len(workers()) == 2 and workers() != before, 200)
+    kill(parent)

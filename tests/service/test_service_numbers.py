@@ -24,21 +24,14 @@ BODIES = [
     ("PUT", "/v1/users/u", '{"age": %s}'),
     ("PUT", "/v1/users/u", "%s"),
     *(
-        ("POST", path, body)
+        ("POST", path, f'{{"{name}": %s}}')
         for path in ("/v1/recommendations", "/v1/map")
-        for body in (
-            '{"profile": {"age": %s}}',
-            '{"history": [{"item": "3", "rating": %s}]}',
-            '{"history": [{"item": "3", "rating": 4, "time": %s}]}',
-            '{"k": %s}',
-            '{"offset": %s}',
-            '{"diversity": %s}',
-            '{"calibration": %s}',
-            '{"liked": [%s]}',
-            '{"user": %s}',
-            '{"seen": %s}',
-        )
+        for name in ("k", "offset", "diversity", "calibration", "user", "seen")
     ),
+    ("POST", "/v1/recommendations", '{"profile": {"age": %s}}'),
+    ("POST", "/v1/recommendations", '{"liked": [%s]}'),
+    ("POST", "/v1/recommendations", '{"history": [{"item": "3", "rating": %s}]}'),
+    ("POST", "/v1/recommendations", '{"history": [{"item": "3", "rating": 4, "time": %s}]}'),
     *(
         ("POST", "/v1/feedback", '{"user": "u", "item": "3", "kind": "rating", ' + part)
         for part in ('"rating": %s}', '"rating": 4, "time": %s}', '"rating": 4, "id": %s}')

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -118,23 +117,6 @@ def test_several_processes_answer_alike_and_follow_together(indexed, serve):
     text = httpx.get(f"{server.url}/metrics").text
     assert 'fusionrec_events_total{outcome="new"} 1.0' in text
     assert server.stop() == 0
-
-
-def test_processes_end_when_the_one_that_started_them_is_killed(indexed, serve):
-    server = serve(indexed, "--workers", "2")
-    os.kill(server.process.pid, signal.SIGKILL)
-    server.process.wait()
-
-    def gone() -> bool:
-        try:
-            socket.create_connection(server.address, timeout=1).close()
-        except OSError:
-            return True
-        return False
-
-    eventually(gone, 60)
-    again = serve(indexed)  # the store is free
-    assert "milvus.db" in again.said[0]
 
 
 def test_a_store_that_another_process_has_is_told_at_the_start(indexed, serve):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -169,12 +168,6 @@ def test_all_who_wait_for_a_store_that_fails_are_answered(own, monkeypatch):
         ]
         for one in asked:
             assert [item["id"] for item in one.result().json()["items"]] == wanted
-
-
-def test_what_a_version_holds_is_spared_from_the_search_for_garbage(indexed):
-    gc.unfreeze()
-    with opened(indexed):
-        assert gc.get_freeze_count() > 10_000
 
 
 def test_a_hung_store_is_waited_for_once(own, monkeypatch):

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Impression
 from fusionrec.registry.versions import load
-from fusionrec.service.event_writer import EventWriter
-from fusionrec.service.telemetry import Metrics
 from swap_stress import eventually
 
 
@@ -222,79 +216,3 @@ def test_a_ledger_that_fails_acknowledges_nothing(own, monkeypatch):
         assert own.client.get("/v1/recommendations", params={"user": "v"}).status_code == 200
     assert len(own.ledger.events()) == 0
     assert own.tell("v", "3", "like", id="f1").json()["events"][0]["outcome"] == "new"
-
-
-class Slow:
-    """A ledger that tells how it is written to, and waits for leave."""
-
-    def __init__(self) -> None:
-        self.written: list[list[str]] = []
-        self.shown: list[str] = []
-        self.wrong = ""
-
-    def record(self, events: list[Event]) -> list[str]:
-        time.sleep(0.01)  # a disk
-        if self.wrong and any(event.id == self.wrong for event in events):
-            raise ValueError("one is wrong")
-        self.written.append([event.id for event in events])
-        return ["new"] * len(events)
-
-    def record_impressions(self, impressions: list[Impression]) -> None:
-        self.shown += [one.answer for one in impressions]
-
-
-@pytest.fixture
-def slow():
-    return Slow()
-
-
-@pytest.fixture
-def recorder(slow):
-    made = EventWriter(slow, Metrics(), lambda _: None)
-    yield made
-    made.close()
-
-
-def event(id: str) -> Event:
-    return Event(id, "u", "i", "view")
-
-
-def test_many_requests_share_one_transaction(slow, recorder):
-    with ThreadPoolExecutor(16) as pool:
-        jobs = list(
-            pool.map(lambda n: recorder.record([event(f"{n}a"), event(f"{n}b")]), range(64))
-        )
-    assert all(job.result(10) == ["new", "new"] for job in jobs)
-    assert len(slow.written) < 64
-    assert sorted(id for one in slow.written for id in one) == sorted(
-        f"{n}{x}" for n in range(64) for x in "ab"
-    )
-
-
-def test_one_wrong_request_spoils_no_other(slow, recorder):
-    slow.wrong = "bad"
-    recorder.record([event("first")])
-    jobs = {id: recorder.record([event(id)]) for id in ("a", "bad", "b")}
-    assert jobs["a"].result(10) == jobs["b"].result(10) == ["new"]
-    with pytest.raises(LedgerError):
-        jobs["bad"].result(10)
-
-
-def test_nothing_that_waits_is_lost_at_the_end(slow, recorder):
-    jobs = [recorder.record([event(str(n))]) for n in range(50)]
-    for n in range(50):
-        recorder.show(Impression(str(n), "u", "popular", "v1", ("i",), 0.0))
-    recorder.close()
-    assert all(job.done() for job in jobs)
-    assert sum(map(len, slow.written)) == len(slow.shown) == 50
-    with pytest.raises(LedgerError, match="stopped"):
-        recorder.record([event("late")])
-
-
-def test_too_many_that_wait_are_refused_not_gathered(slow, recorder):
-    many = [event(str(n)) for n in range(15_000)]
-    first = recorder.record(many)
-    with pytest.raises(LedgerError, match="waiting"):
-        recorder.record(many)
-    assert len(first.result(10)) == 15_000
-    assert len(recorder.record(many).result(10)) == 15_000

@@ -15,15 +15,13 @@ from fusionrec._version import __version__
 from fusionrec.index import Place
 from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.middleware import RequestGuard
-from fusionrec.service.problems import handle
-from fusionrec.service.responses import once
+from fusionrec.service.problems import EVERY_ROUTE, handle
+from fusionrec.service.responses import check_once
 from fusionrec.service.routes import items, meta, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import ServiceState
 from fusionrec.workspace import Workspace
 
-_ABOUT = "Recommendations, items like an item, search, and feedback that counts at once."
-_METHODS = ("GET", "POST", "PUT", "DELETE")
 _EXPOSED = ("ETag", "Retry-After", "Fusionrec-Version", "Fusionrec-Index", "Fusionrec-Kind")
 
 
@@ -35,25 +33,15 @@ def create_app(
     *,
     exact: bool = False,
 ) -> FastAPI:
-    """A workspace as an ASGI application. It is open when this returns, and closed when the
-    application is shut down.
-
-    Args:
-        workspace: the workspace.
-        place: the store, or its URI; the one that the version was indexed in by default.
-        settings: of the service; the workspace's by default.
-        log: takes messages on what goes wrong while it runs.
-        exact: leave the store to another process; see ``open_exactly``.
-
-    Raises:
-        FusionrecError: as of ``ServiceState``.
+    """A workspace as an ASGI application: open when this returns, closed at the application's
+    shutdown. Arguments and errors are those of ``ServiceState``; the settings are the workspace's
+    by default.
     """
     settings = settings or ServiceSettings.of(workspace)
     state = ServiceState(workspace, place, settings, log, exact=exact)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # As many answers at once as this process has threads for: the others wait their turn.
         to_thread.current_default_thread_limiter().total_tokens = settings.threads
         yield
         await to_thread.run_sync(state.close)
@@ -61,21 +49,18 @@ def create_app(
     app = FastAPI(
         title="fusionrec",
         version=__version__,
-        description=_ABOUT,
+        description="Recommendations, similar items, search, and feedback that counts at once.",
         openapi_url="/v1/openapi.json",
-        docs_url=None,  # that page loads its parts from elsewhere
+        docs_url=None,  # that page loads scripts from another host
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.fusionrec = state
     app.state.gathering = Coalescer()
-    routers = (
-        recommendations.fast_router,
-        *(one.router for one in (recommendations, users, items, versions, meta)),
-    )
-    for router in routers:
-        app.include_router(router, dependencies=[Depends(once)])
+    answers = recommendations.fast_router, recommendations.router
+    for router in (*answers, users.router, items.router, versions.router, meta.router):
+        app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
     handle(app)
     app.add_middleware(
@@ -85,19 +70,13 @@ def create_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.origins,
-            allow_methods=_METHODS,
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=("Authorization", "Content-Type", "If-None-Match"),
             expose_headers=_EXPOSED,
         )
-    _document(app)
-    return app
-
-
-def _document(app: FastAPI) -> None:
-    """Says in the application's description how a key is sent."""
     plain = app.openapi
 
-    def described() -> dict[str, Any]:
+    def described() -> dict[str, Any]:  # with how a key is sent
         made = plain()
         schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["key"] = {"type": "http", "scheme": "bearer", "description": "frk_..."}
@@ -105,3 +84,4 @@ def _document(app: FastAPI) -> None:
         return made
 
     app.openapi = described  # type: ignore[method-assign]
+    return app

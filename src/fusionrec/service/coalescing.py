@@ -1,4 +1,4 @@
-"""Answers that wait for the store: made side by side, by few threads."""
+"""Makes answers side by side in few threads, so that their searches share requests to the store."""
 
 from __future__ import annotations
 
@@ -20,10 +20,9 @@ _LINGER = 0.0005  # seconds, in which those who were just answered ask again
 
 
 class Coalescer:
-    """Makes an answer at once where nothing is under way. While one thread works, the other gathers
-    what comes within half a millisecond, and what comes while both do is made side by side when one
-    is free: so many share what a request to the store costs, and one alone waits for nobody.
-    For one event loop.
+    """Makes an answer at once if nothing is under way. While one thread works, the other gathers
+    what comes within half a millisecond; what comes while both work waits for a free one. So many
+    answers share one request to the store, and a single one waits for nothing. For one event loop.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""One writer for all requests: what waits together is written in one transaction."""
+"""One writer to the ledger for all requests: what waits together is one transaction."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from fusionrec.errors import FusionrecError, LedgerError, Log, unfailing
 from fusionrec.ledger import Event, Impression, Ledger, Outcome
@@ -29,27 +29,15 @@ _Job = tuple[list[Event], "Future[list[Outcome]]"]
 _Call = tuple[Callable[[], Any], "Future[Any]"]
 
 
-class _Batch(NamedTuple):
-    """What is taken on in one turn; ``last`` where nothing can follow."""
-
-    jobs: list[_Job]
-    shown: list[Impression]
-    calls: list[_Call]
-    last: bool
-
-    def futures(self) -> list[Future[Any]]:
-        return [done for _, done in (*self.jobs, *self.calls)]
-
-
 class EventWriter:
-    """Writes to the ledger in a thread of its own. Whatever is raised there, the thread goes on and
-    whoever waits is answered.
+    """Writes to the ledger in its own thread. Whatever is raised there, the thread goes on and
+    every caller is answered.
 
     Args:
-        ledger: where to.
-        metrics: what is counted.
-        log: takes a message, once until it works again, that the ledger fails.
-        seconds: that one waits for a write at most.
+        ledger: the ledger.
+        metrics: counts outcomes.
+        log: takes a message when the ledger begins to fail, and when it works again.
+        seconds: the longest wait for a write.
     """
 
     def __init__(self, ledger: Ledger, metrics: Metrics, log: Log, seconds: float = 10.0) -> None:
@@ -60,8 +48,8 @@ class EventWriter:
         self._shown: list[Impression] = []
         self._calls: list[_Call] = []
         self._waiting = 0  # events in the jobs, and those that are being written
-        self._came: float | None = None  # when the first of these came
-        self._begun: float | None = None  # the same of what is being written
+        self._came: float | None = None  # when the first that waits came
+        self._begun: float | None = None  # when the first that is being written came
         self._ended = False
         self._failed = ""  # why the last write failed; empty where it did not
         self._thread = threading.Thread(target=self._run, name="fusionrec-recorder", daemon=True)
@@ -69,7 +57,7 @@ class EventWriter:
 
     @property
     def trouble(self) -> str:
-        """Why feedback may not be written now; empty where it is."""
+        """Why feedback may not be written now; empty if it is."""
         if not self._thread.is_alive():
             return "the thread that writes to the ledger has ended"
         came = self._begun or self._came
@@ -79,33 +67,31 @@ class EventWriter:
         return self._failed
 
     def record(self, events: Sequence[Event]) -> Future[list[Outcome]]:
-        """Writes events together with those of others.
+        """Writes events together with those of other requests.
 
         Returns:
-            What ``Ledger.record`` gives, as soon as the events are on disk; or its error, and then
-            none of them was written.
+            What ``Ledger.record`` returns, once the events are on disk; or its error, and then none
+            of them was written.
 
         Raises:
-            LedgerError: too many are waiting, or this was closed.
+            LedgerError: too many events are waiting, or this was closed.
         """
         done: Future[list[Outcome]] = Future()
         with self._wake:
             self._check_open()
             if self._waiting + len(events) > _MOST_EVENTS:
-                raise LedgerError(
-                    f"{self._waiting:,} events are waiting to be written",
-                    hint="try again in a moment",
-                )
+                said = f"{self._waiting:,} events are waiting to be written"
+                raise LedgerError(said, hint="try again in a moment")
             self._waiting += len(events)
             self._jobs.append((list(events), done))
             self._added()
         return done
 
     async def written(self, events: Sequence[Event]) -> list[Outcome]:
-        """What ``record`` promises, waited for as long as one may wait.
+        """The outcomes of ``record``.
 
         Raises:
-            LedgerError: they were not written in that time, or could not be.
+            LedgerError: the events were not written in time, or could not be.
         """
         try:
             async with asyncio.timeout(self._seconds):
@@ -116,10 +102,10 @@ class EventWriter:
             raise LedgerError(error.message, hint=_TELL_AGAIN) from error
 
     def perform(self, write: Callable[[], T]) -> T:
-        """What a call gives that writes to the ledger, made after all that waits by now.
+        """Makes a call that writes to the ledger, after all that waits now; returns its result.
 
         Raises:
-            LedgerError: it was not made in the time that one may wait, or this was closed.
+            LedgerError: it was not made in time, or this was closed.
         """
         done: Future[T] = Future()
         with self._wake:
@@ -133,17 +119,17 @@ class EventWriter:
             raise LedgerError(self._late(), hint=_ASK_AGAIN) from None
 
     def show(self, impression: Impression) -> None:
-        """Writes an impression some time soon; where too many wait, it is dropped and counted."""
+        """Writes an impression soon; if too many wait, it is dropped and counted."""
         with self._wake:
             if self._ended or len(self._shown) >= _MOST_IMPRESSIONS:
-                self._metrics.shown(1, "lost")
+                self._metrics.shown.labels("lost").inc()
                 return
             self._shown.append(impression)
             if len(self._shown) == 1:  # those behind it are written with it
                 self._added()
 
     def close(self) -> None:
-        """Writes what waits, and ends; closing twice does nothing."""
+        """Writes what waits, and ends."""
         with self._wake:
             self._ended = True
             self._wake.notify()
@@ -169,13 +155,13 @@ class EventWriter:
                 ended = self._turn()
 
     def _turn(self) -> bool:
-        """Takes on what waits; gives whether that was the last."""
-        batch = self._taken()
+        """Writes what waits; gives whether that was the last."""
+        jobs, shown, calls, last = self._taken()
         steps: list[Callable[[], None]]
-        steps = [partial(self._record, batch.jobs), partial(self._show, batch.shown)]
-        # Last, so that whoever is forgotten leaves nothing behind that came before.
-        steps += [partial(self._call, call) for call in batch.calls]
-        if not (batch.jobs or batch.shown or batch.calls or batch.last):
+        steps = [partial(self._record, jobs), partial(self._show, shown)]
+        # Last: one of them may forget a user, of whom nothing that came before may stay behind.
+        steps += [partial(self._call, *call) for call in calls]
+        if not (jobs or shown or calls or last):
             steps = [self._look]
         try:
             for step in steps:
@@ -185,12 +171,14 @@ class EventWriter:
                     said = "".join(traceback.format_exception_only(error)).strip()
                     self._log(f"the writer to the ledger goes on after {said}")
         finally:
-            for done in batch.futures():
-                _refuse(done, _unknown())
+            for _, done in (*jobs, *calls):  # those that are not answered and still wait
+                if not done.done() and (done.running() or done.set_running_or_notify_cancel()):
+                    done.set_exception(_unknown())
             self._begun = None
-        return batch.last
+        return last
 
-    def _taken(self) -> _Batch:
+    def _taken(self) -> tuple[list[_Job], list[Impression], list[_Call], bool]:
+        """Waits for something to write; the last is whether nothing can follow."""
         with self._wake:
             self._wake.wait_for(
                 lambda: self._jobs or self._calls or self._shown or self._ended,
@@ -198,10 +186,10 @@ class EventWriter:
             )
             if not (self._jobs or self._calls):
                 self._wake.wait_for(lambda: self._jobs or self._calls or self._ended, _LINGER)
-            batch = _Batch(self._jobs, self._shown, self._calls, self._ended)
+            taken = self._jobs, self._shown, self._calls, self._ended
             self._jobs, self._shown, self._calls = [], [], []
             self._begun, self._came = self._came, None
-        return batch
+        return taken
 
     def _record(self, jobs: list[_Job]) -> None:
         count = sum(len(events) for events, _ in jobs)
@@ -224,8 +212,8 @@ class EventWriter:
         self._count(outcomes)
 
     def _fail(self, jobs: list[_Job], error: Exception) -> None:
-        """Answers the jobs of a failed transaction; where one of them may be the cause, each has
-        another try of its own.
+        """Answers the jobs of a failed transaction; if one of them may be the cause, each is tried
+        once more alone.
         """
         if isinstance(error, LedgerError):
             self._failing(error)
@@ -236,9 +224,8 @@ class EventWriter:
                     raise error
                 done.set_result(self._ledger.record(events))
             except Exception as failed:
-                done.set_exception(
-                    failed if isinstance(failed, FusionrecError) else _unknown(failed)
-                )
+                known = isinstance(failed, FusionrecError)
+                done.set_exception(failed if known else _unknown(failed))
         if alone:
             self._count(
                 [outcome for _, done in jobs if not done.exception() for outcome in done.result()]
@@ -251,13 +238,12 @@ class EventWriter:
             self._ledger.record_impressions(shown)
         except LedgerError as error:
             self._failing(error)
-            self._metrics.shown(len(shown), "lost")
+            self._metrics.shown.labels("lost").inc(len(shown))
         else:
             self._worked()
-            self._metrics.shown(len(shown), "kept")
+            self._metrics.shown.labels("kept").inc(len(shown))
 
-    def _call(self, call: _Call) -> None:
-        write, done = call
+    def _call(self, write: Callable[[], Any], done: Future[Any]) -> None:
         if not done.set_running_or_notify_cancel():
             return
         try:
@@ -268,7 +254,7 @@ class EventWriter:
                 self._failing(error)
 
     def _look(self) -> None:
-        """Finds out whether a ledger that could not be written can be by now."""
+        """Tries whether a ledger that could not be written can be now."""
         try:
             self._ledger.check_writable()
         except LedgerError as error:
@@ -288,13 +274,7 @@ class EventWriter:
 
     def _count(self, outcomes: list[Outcome]) -> None:
         for outcome, count in Counter(outcomes).items():
-            self._metrics.events(outcome, count)
-
-
-def _refuse(done: Future[Any], error: LedgerError) -> None:
-    """Answers who waits, unless they were answered or wait no more."""
-    if not done.done() and (done.running() or done.set_running_or_notify_cancel()):
-        done.set_exception(error)
+            self._metrics.events.labels(outcome).inc(count)
 
 
 def _unknown(error: BaseException | None = None) -> LedgerError:

@@ -1,33 +1,30 @@
-"""Recent impressions by user, so that items can step back, and what is in answers they have."""
+"""What users were shown lately, and what is in the answers that clients may still have."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from dataclasses import replace
 
 from fusionrec.ledger import Impression, Ledger
+from fusionrec.service.recent import Recent
 
 _WINDOW = 30 * 86_400.0  # seconds that what was shown is remembered
 _MOST = 10_000  # users whose counts are cached, and answers
 
 
 class ImpressionCounts:
-    """How often users were shown items in the last 30 days, the same for all pages of one answer:
-    else the second page would follow another order than the first, which was shown by then.
-
-    Args:
-        ledger: whose impressions count.
+    """How often users were shown items in the last 30 days. All pages of one answer see the same
+    counts: else showing the first page would change the order of the second.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._lock = ledger, threading.Lock()
-        self._counts: OrderedDict[str, dict[str, int]] = OrderedDict()
-        self._answers: OrderedDict[str, Impression] = OrderedDict()  # by their tags
+        self._counts: Recent[str, dict[str, int]] = Recent(_MOST)
+        self._answers: Recent[str, Impression] = Recent(_MOST)  # by their tags
 
     def counts(self, user: str, offset: int) -> dict[str, int]:
-        """Outside item id -> how often; for a later page as they were at the first one, if this
+        """Outside item id -> how often it was shown; for a later page as at the first one, if this
         process has answered that.
 
         Raises:
@@ -40,9 +37,6 @@ class ImpressionCounts:
         found = self._ledger.impression_counts(user, max(time.time() - _WINDOW, 0.0))
         with self._lock:
             self._counts[user] = found
-            self._counts.move_to_end(user)
-            if len(self._counts) > _MOST:
-                self._counts.popitem(last=False)
         return found
 
     def forget(self, user: str) -> None:
@@ -53,15 +47,12 @@ class ImpressionCounts:
                 del self._answers[tag]
 
     def keep(self, tag: str, answer: Impression) -> None:
-        """Keeps what is in an answer, as long as few others come after it."""
+        """Keeps what is in an answer, until 10,000 others came after it."""
         with self._lock:
             self._answers[tag] = answer
-            self._answers.move_to_end(tag)
-            if len(self._answers) > _MOST:
-                self._answers.popitem(last=False)
 
     def again(self, tag: str) -> Impression | None:
-        """The answer with a tag as it is shown once more, now; None where it is not kept."""
+        """The impression of an answer that is shown again now; None if it is not kept."""
         with self._lock:
             cached = self._answers.get(tag)
         return None if cached is None else replace(cached, time=time.time())

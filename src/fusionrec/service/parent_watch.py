@@ -1,8 +1,6 @@
-"""Workers end with the process that started them, however that ends, and whenever.
-
-Else they would hold the address and the store for ever. A new process spends seconds on imports
-before any code of the service runs in it; a parent that is killed meanwhile must be noticed too.
-This module imports nothing that takes long.
+"""Ends workers with the process that started them, however and whenever that ends: else they would
+hold the address and the store for ever. A parent may be killed while a worker still imports, so
+this module imports nothing that takes long.
 """
 
 from __future__ import annotations
@@ -22,26 +20,22 @@ _PATIENCE = 20.0  # seconds in which a worker must have ended in order
 
 
 class _ParentWatch:
-    """In a new process, ties it to the one that made this."""
+    """Once unpickled in a new process, ties it to the one that pickled this."""
 
     def __reduce__(self) -> tuple[Callable[[int], None], tuple[int]]:
         return tie_to, (os.getpid(),)
 
 
 def tie_workers() -> None:
-    """Ties every process that ``multiprocessing`` spawns from now on to this one; to be called in
-    the thread that will start them, since Linux takes the end of that thread for the parent's.
+    """Ties every process that ``multiprocessing`` spawns from now on to this one. Call it in the
+    thread that starts them: Linux takes the end of that thread for the parent's.
     """
-    # A new process inherits this, and unpickles it before what else it is given.
+    # A new process unpickles this before anything else that it is given.
     multiprocessing.current_process()._config["fusionrec"] = _ParentWatch()  # type: ignore[attr-defined]
 
 
 def tie_to(parent: int) -> None:
-    """Ends this process in order when its parent has ended, and at once where it has already.
-
-    Args:
-        parent: the parent's process id.
-    """
+    """Ends this process in order when its parent (a process id) ends; at once if it has ended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, get_args
 
 import orjson
 from fastapi import FastAPI, Request
@@ -13,11 +13,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from fusionrec.errors import DataError, FusionrecError, LedgerError, StoreError, UsageError
+from fusionrec.recommend.fuzzy import alike, guess
 
 MEDIA = "application/problem+json"
 _SHOWN = 20  # errors listed for one request
 
-# The status of an error: by its code, else by its class, of which the first that fits counts.
+# The status of an error: by its code, else by the first class here that fits.
 _STATUS = {
     "forbidden": 403,
     "not_found": 404,
@@ -33,7 +34,7 @@ _STATUS_OF_CLASS: tuple[tuple[type[FusionrecError], int], ...] = (
     (FusionrecError, 500),
 )
 
-# What a client does next, by the error's code; other errors bring a hint that suits every caller.
+# What a client does next, by the error's code; other errors bring their own hint.
 _HINTS: Mapping[str, Callable[[FusionrecError], str]] = {
     "unknown_item": lambda _: "find its id: /v1/search?q=WORDS",
     "no_towers": lambda _: "say which items the person likes: `liked`",
@@ -44,13 +45,6 @@ _HINTS: Mapping[str, Callable[[FusionrecError], str]] = {
 }
 
 
-def _ratings(error: FusionrecError) -> list[dict[str, str]]:
-    where, message = "body.history.{}.rating", "rating must be left out"
-    return [
-        {"where": where.format(n), "message": message} for n in error.details.get("positions", ())
-    ]
-
-
 def problem(
     status: int,
     detail: str,
@@ -59,15 +53,15 @@ def problem(
     headers: Mapping[str, str] | None = None,
     code: str = "",
 ) -> Response:
-    """A response that says what is wrong.
+    """A problem response.
 
     Args:
-        status: of HTTP.
+        status: HTTP status.
         detail: what was expected and what came.
         hint: what to do next.
         errors: each with ``where`` and ``message``.
         headers: of the response.
-        code: of the error, for programs; made of the status by default.
+        code: of the error, for programs; by default made of the status.
     """
     phrase = HTTPStatus(status).phrase
     body: dict[str, Any] = {
@@ -90,17 +84,20 @@ def problem_of(error: FusionrecError) -> Response:
     of_class = next(status for kind, status in _STATUS_OF_CLASS if isinstance(error, kind))
     worded = _HINTS.get(error.code)
     hint = error.hint or (worded(error) if worded else None)
-    errors = error.details.get("errors") or _ratings(error)
+    errors = error.details.get("errors") or [
+        {"where": f"body.history.{n}.rating", "message": "rating must be left out"}
+        for n in error.details.get("positions", ())
+    ]
     return problem(_STATUS.get(error.code, of_class), error.message, hint, errors, code=error.code)
 
 
 def _utf8(text: str) -> str:
-    """The text; half surrogate pairs, which no response can hold, as question marks."""
+    """The text with question marks for lone surrogates, which UTF-8 does not hold."""
     return text.encode("utf-8", "replace").decode()
 
 
 def handle(app: FastAPI) -> None:
-    """Makes an app answer errors with problems."""
+    """Makes the app answer errors with problems."""
 
     async def ours(_: Request, error: Exception) -> Response:
         assert isinstance(error, FusionrecError)
@@ -108,7 +105,7 @@ def handle(app: FastAPI) -> None:
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        errors, hint = _invalid(error, request.headers.get("content-type", ""))
+        errors, hint = _invalid(error, request)
         detail = "the request is not of the form that is expected"
         return problem(422, detail, hint, errors, code="invalid_request")
 
@@ -123,20 +120,28 @@ def handle(app: FastAPI) -> None:
 
 
 def _invalid(
-    error: RequestValidationError, content_type: str
+    error: RequestValidationError, request: Request
 ) -> tuple[list[dict[str, str]], str | None]:
-    """What is wrong with each part of a request, in pydantic's words, and what to do; what was sent
-    is not repeated.
+    """What is wrong with each part of a request, in pydantic's words, and a hint. Values that were
+    sent are not repeated.
     """
+    content_type = request.headers.get("content-type", "")
     is_json = content_type.partition(";")[0].strip().casefold().endswith("json")
     messages: dict[str, list[str]] = {}
     hint = None
     for one in error.errors():
-        reason, where = one.get("ctx", {}), _where(one["loc"], one["type"])
+        kind, location, reason = one["type"], one["loc"], one.get("ctx", {})
         message = str(one["msg"])
-        if one["type"] == "json_invalid":
-            message += f": {reason.get('error', '')}, at character {one['loc'][-1]}"
-        if where == "body" and one["type"] != "missing" and not is_json:
+        if kind == "json_invalid":
+            message += f": {reason.get('error', '')}, at character {location[-1]}"
+            location = location[:1]
+        if kind == "extra_forbidden":
+            names = _names(request.scope["route"], *location[:1]) - {location[-1]}
+            message = "; ".join(filter(None, [message, guess(alike(str(location[-1]), names))]))
+        # Branches of a value that may be of several kinds name our schema, not the request.
+        parts = [str(part) for part in location if part not in _BRANCHES]
+        where = ".".join(part for part in parts if not part.startswith(("list[", "constrained-")))
+        if where == "body" and kind != "missing" and not is_json:
             message, hint = "the body must be JSON", "send Content-Type: application/json"
         hint = hint or reason.get("hint")
         if message not in messages.setdefault(where[:200], []):
@@ -145,23 +150,24 @@ def _invalid(
     return errors, hint
 
 
-def _where(location: Sequence[str | int], kind: str) -> str:
-    """Where an error is: ``body``, ``query`` or ``path``, and the names below it. Branches of a
-    value that may be of several kinds are left out: they name our schema, not the request.
-    """
-    if kind == "json_invalid":
-        return str(location[0])
-    parts = [str(part) for part in location if part not in _BRANCHES]
-    return ".".join(part for part in parts if not part.startswith(("list[", "constrained-")))
+# Of ``schemas.EventBody``, and of values.
+_BRANCHES = frozenset(("one", "several", "[key]", "float"))
 
 
-_BRANCHES = frozenset(
-    ("one", "several", "[key]", "float")
-)  # of ``schemas.EventBody`` and of values
+def _names(route: Any, part: str = "") -> set[str]:
+    """The names that a route knows in its ``query`` or ``body``, at any depth."""
+    params = route.dependant.query_params if part == "query" else route.dependant.body_params
+    kinds, names = [param.field_info.annotation for param in params], set[str]()
+    while kinds:
+        kind = kinds.pop()
+        fields = getattr(kind, "model_fields", {})
+        names.update(fields)
+        kinds += [*get_args(kind), *(field.annotation for field in fields.values())]
+    return names
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for its documentation; those that every route has are added."""
+    """Problems with these statuses, for the documentation of a route."""
     text = {"type": "string"}
     schema = {
         "type": "object",
@@ -176,8 +182,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "errors": {"type": "array", "items": {"type": "object"}},
         },
     }
-    every = (400, 401, 403, 404, 408, 413, 422, 429, 431, 500, 503)
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA: {"schema": schema}}}
-        for status in sorted({*every, *statuses})
+        for status in statuses
     }
+
+
+# Problems that every route may answer with.
+EVERY_ROUTE = documented(400, 401, 403, 404, 408, 413, 422, 429, 431, 500, 503)

@@ -1,4 +1,4 @@
-"""HTTP as uvicorn speaks it, without its patience for whoever never finishes a request."""
+"""uvicorn's HTTP protocol, with limits of time and size for unfinished requests."""
 
 from __future__ import annotations
 
@@ -14,11 +14,8 @@ HEAD = 65_536  # bytes of a request's head
 
 
 class TimeoutConfig(Config):
-    """uvicorn's settings, and how long its patience lasts.
-
-    Args:
-        head_seconds: that a request's head may take to arrive; and what is left of a body, after
-            the request was answered.
+    """uvicorn's settings, and ``head_seconds``: how long a request's head may take to arrive, and
+    the rest of a body after the request was answered.
     """
 
     def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
@@ -27,8 +24,8 @@ class TimeoutConfig(Config):
 
 
 class Protocol(HttpToolsProtocol):
-    """One connection. It is closed when a head is not complete in time, or too large, or when a
-    body goes on and on after its answer; uvicorn alone would wait for ever.
+    """One connection. It is closed if a head is too large or not complete in time, or if a body
+    goes on after its answer; uvicorn alone would wait for ever.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -39,17 +36,14 @@ class Protocol(HttpToolsProtocol):
         self.url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begins to wait for the first head."""
         super().connection_made(transport)
         self._start()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Waits no more."""
         self._stop()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Takes what came, and looks whether something is still to come."""
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -58,29 +52,25 @@ class Protocol(HttpToolsProtocol):
             if self._head > HEAD:
                 self._refuse(431, f"the head of a request has at most {HEAD:,} bytes")
                 return
-        # Nothing is being answered, and what came was no whole request: part of a head, empty
-        # lines, or a body that nobody reads any more.
+        # Not a whole request: part of a head, empty lines, or a body that nobody reads any more.
         if self._in_head or self.cycle is None or self.cycle.response_complete:
             self._start()
 
     def on_message_begin(self) -> None:
-        """A head begins."""
         super().on_message_begin()
         self._in_head, self._head = True, 0
 
     def on_headers_complete(self) -> None:
-        """A head is complete."""
         self._in_head, self._head = False, 0
         self._stop()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """A request is complete."""
         self._stop()
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        """Answers what is no HTTP; an address too long for the parser is none to it."""
+        """Refuses what the parser does not read, such as an address that is too long for it."""
         if len(self.url) > HEAD // 2:
             self._refuse(431, "the address is too long")
         else:
@@ -94,7 +84,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start(self) -> None:
         if self._timer is None:
-            seconds = self.config.head_seconds  # type: ignore[attr-defined]  # a PatientConfig
+            seconds = self.config.head_seconds  # type: ignore[attr-defined]  # a TimeoutConfig
             self._timer = self.loop.call_later(seconds, self._give_up)
 
     def _stop(self) -> None:

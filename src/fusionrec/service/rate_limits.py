@@ -1,18 +1,17 @@
-"""How often one may ask."""
+"""Limits of how often one may ask."""
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 
-_MOST = 10_000  # buckets kept; the one unused for longest goes first
-_MOST_VERIFIED = 1_000  # secrets; the one that was seen longest ago goes first
+from fusionrec.service.recent import Recent
+
+_MOST = 10_000  # buckets kept
 
 
 class TokenBuckets:
-    """A token bucket for everyone who asks. For one thread.
+    """A token bucket for each caller. For one thread.
 
     Args:
         rate: requests a second; 0 is no limit.
@@ -24,52 +23,20 @@ class TokenBuckets:
         self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._rate, self._burst, self._clock = rate, float(burst), clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._buckets: Recent[str, tuple[float, float]] = Recent(_MOST)
 
     def take(self, who: str) -> float:
-        """Takes one token; gives 0, or after how many seconds there will be one."""
+        """Takes one token; returns 0, or after how many seconds there will be one."""
         if not self._rate:
             return 0.0
         now = self._clock()
-        tokens, then = self._buckets.pop(who, (self._burst, now))
+        tokens, then = self._buckets.get(who, (self._burst, now))
         tokens = min(self._burst, tokens + (now - then) * self._rate)
         wait = max(0.0, (1.0 - tokens) / self._rate)
         self._buckets[who] = (tokens if wait else tokens - 1.0, now)
-        if len(self._buckets) > _MOST:
-            self._buckets.popitem(last=False)
         return wait
 
     def give_back(self, who: str) -> None:
-        """Gives back a token that was taken."""
         if who in self._buckets:
             tokens, then = self._buckets[who]
             self._buckets[who] = (min(self._burst, tokens + 1.0), then)
-
-
-class VerifiedKeys:
-    """Secrets of keys that were verified recently, as their SHA-256, and which bucket each takes
-    tokens of. For one thread.
-    """
-
-    def __init__(self) -> None:
-        self._bucket_by_digest: OrderedDict[bytes, str] = OrderedDict()
-
-    def bucket(self, secret: str) -> str | None:
-        """The bucket of a secret; None where it was not verified recently."""
-        return self._bucket_by_digest.get(_digest(secret))
-
-    def keep(self, secret: str, bucket: str) -> None:
-        """Notes that a secret was verified."""
-        digest = _digest(secret)
-        self._bucket_by_digest[digest] = bucket
-        self._bucket_by_digest.move_to_end(digest)
-        if len(self._bucket_by_digest) > _MOST_VERIFIED:
-            self._bucket_by_digest.popitem(last=False)
-
-    def drop(self, secret: str) -> None:
-        """Notes that a secret is of no key, or of none any more."""
-        self._bucket_by_digest.pop(_digest(secret), None)
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()

@@ -1,4 +1,4 @@
-"""What routes have in common: the state they ask, and how an answer is written."""
+"""What routes share: the service's state, JSON responses, and the documentation of answers."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ async def _state(request: Request) -> ServiceState:
 
 
 StateOf = Annotated[ServiceState, Depends(_state)]
-SEVERAL = frozenset({"where", "only", "without", "liked"})  # parameters that may come again
+SEVERAL = frozenset({"where", "only", "without", "liked"})  # parameters that may be given again
 
 
-def check_once(request: Request) -> None:
-    """Refuses a parameter that is given twice and can be meant once.
+async def check_once(request: Request) -> None:
+    """Refuses a parameter that is given twice and may be given once.
 
     Raises:
         UsageError: which one.
@@ -35,13 +35,8 @@ def check_once(request: Request) -> None:
             raise UsageError(f"{name[:100]!r} is given {count} times", hint="give it once")
 
 
-async def once(request: Request) -> None:
-    """The same for every route; see ``check_once``."""
-    check_once(request)
-
-
 def as_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of plain JSON values; numbers that are none become null."""
+    """A response of plain JSON values; NaN and infinity become null."""
     body = orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY)
     return Response(body, status, headers, "application/json")
 
@@ -117,14 +112,15 @@ _HEADERS = {
 }
 
 
-def answered() -> dict[int | str, dict[str, Any]]:
-    """An answer, for the documentation of a route."""
-    headers = {name: {"description": d, "schema": _TEXT} for name, d in _HEADERS.items()}
-    content = {"application/json": {"schema": _ANSWER, "example": _EXAMPLE}}
-    return {
-        200: {"description": "The answer", "headers": headers, "content": content},
-        304: {"description": "The answer that the client has still holds"},
-    }
+# An answer, for the documentation of a route.
+ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The answer",
+        "headers": {n: {"description": d, "schema": _TEXT} for n, d in _HEADERS.items()},
+        "content": {"application/json": {"schema": _ANSWER, "example": _EXAMPLE}},
+    },
+    304: {"description": "The answer that the client has still holds"},
+}
 
 
 def given(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:

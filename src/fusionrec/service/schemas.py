@@ -1,4 +1,4 @@
-"""Requests over HTTP, checked before anything is done with them."""
+"""Requests over HTTP, checked for their form and limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_NAMED = 1_000  # items that one request names
 MOST_EVENTS = 1_000
 
 
-# Not every database holds a NUL. An id is of one line, so that it can stand in a path.
+# PostgreSQL holds no NUL. An id is one line, so that it can stand in a path.
 _LINE, _PLAIN = r"^[^\x00\n]+$", r"^[^\x00]*$"
 
 # Outside id of a user or an item.
@@ -51,7 +51,7 @@ Ids = Annotated[list[Id], Field(max_length=MOST_NAMED)]
 
 
 def _not_ahead(given: float) -> float:
-    """A time as it is. What had not happened yet would count as new until that time has come."""
+    """Refuses a later time: the event would count as new until that time has come."""
     if given > time.time() + CLOCK_ERROR:
         said = "time must be in seconds since 1970, and not later than 5 minutes from now"
         raise PydanticCustomError("time_ahead", said)
@@ -65,11 +65,7 @@ Time = Annotated[
 
 
 def _number_as_text(value: Any) -> Any:
-    """A number as people write it, 25 and 25.0 alike; anything else as it is.
-
-    Raises:
-        PydanticKnownError: the number is not finite.
-    """
+    """A number as its text, 25 and 25.0 alike; anything else as it is."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
     if not is_finite(value):
@@ -94,22 +90,31 @@ Profile = Annotated[
 ]
 
 
-class _ListRequest(BaseModel):
+class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class PageRequest(_Request):
+    """Which part of a list is wanted."""
 
     k: Count = 10
     offset: Offset = 0
+
+
+class ListRequest(PageRequest):
+    """Which items are wanted."""
+
     where: Where = []
-
-
-class SimilarRequest(_ListRequest):
-    """What to leave out of the items that are like an item."""
 
 
 _GUARDED = "With `user` this needs a key that opens `feedback`."
 
 
-class RecommendRequest(_ListRequest):
+class RecommendRequest(ListRequest):
     """Whom to recommend to, and what."""
 
     user: Id | None = Field(default=None, description="Of the training data, or a visitor's.")
@@ -136,7 +141,7 @@ class RecommendRequest(_ListRequest):
     )
 
 
-class SearchRequest(_ListRequest):
+class SearchRequest(ListRequest):
     """Which words to look for, and for whom."""
 
     q: Text = Field(description="Words of titles, other texts and categories, in any order.")
@@ -146,31 +151,23 @@ class SearchRequest(_ListRequest):
     prefix: bool = Field(default=False, description="Whether the last word may be a beginning.")
 
 
-class MapRequest(BaseModel):
+class MapRequest(_Request):
     """Who is to be put on the map."""
-
-    model_config = ConfigDict(extra="forbid")
 
     user: Id | None = None
 
 
-class FacetsRequest(BaseModel):
+class FacetsRequest(PageRequest):
     """Which values of a category are wanted."""
-
-    model_config = ConfigDict(extra="forbid")
 
     field: Name = Field(description="A category's name, as `/v1/schema` lists it.")
     q: Annotated[str, StringConstraints(max_length=500, pattern=_PLAIN)] = Field(
         default="", description="What a value or its label holds; nothing: any."
     )
-    k: Count = 10
-    offset: Offset = 0
 
 
-class RatedItem(BaseModel):
+class RatedItem(_Body):
     """An item that a person rated, or chose where there is no rating."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     item: Id
     rating: Rating | None = Field(
@@ -183,7 +180,6 @@ class PersonRequest(RecommendRequest):
     """The same, with all that is known of the person."""
 
     model_config = ConfigDict(
-        extra="forbid",
         strict=True,
         json_schema_extra={
             "examples": [
@@ -197,15 +193,13 @@ class PersonRequest(RecommendRequest):
     history: list[RatedItem] = Field(default=[], max_length=MOST_NAMED)
 
 
-class EventRequest(BaseModel):
+class EventRequest(_Body):
     """What a user said or did."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
         json_schema_extra={
             "examples": [{"user": "visitor-1", "item": "1", "kind": "like", "id": "a1"}]
-        },
+        }
     )
 
     user: Id
@@ -223,10 +217,8 @@ class EventRequest(BaseModel):
     )
 
 
-class EventsRequest(BaseModel):
+class EventsRequest(_Body):
     """Several events at once."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     events: list[EventRequest] = Field(min_length=1, max_length=MOST_EVENTS)
 

@@ -1,4 +1,4 @@
-"""Runs the application: binds the address, starts the processes, ends them in order."""
+"""Runs the application: binds the address, starts the worker processes, stops them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _locks: list[Any] = []  # the file whose lock this process has until it ends
 
 
 class _Server(Server):
-    """uvicorn's server, for which a signal to end is no reason to end by that signal."""
+    """uvicorn's server, which exits normally after a signal instead of raising it again."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -47,13 +47,13 @@ class _Server(Server):
 
 
 def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, log: Log) -> None:
-    """Answers until it is stopped, by SIGTERM or Ctrl-C; requests under way are answered.
+    """Serves until SIGTERM or Ctrl-C; requests under way are answered.
 
     Args:
         workspace: the workspace.
         place: the store, or its URI.
         settings: of the service.
-        log: takes the address when it answers, and what goes wrong later.
+        log: takes the address once it answers, and what goes wrong later.
 
     Raises:
         UsageError: nothing can listen at the address.
@@ -66,7 +66,7 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, l
             log(_greeting(app, settings, _address(listening)))
             _Server(_config(app, settings)).run([listening])
             return
-        load(workspace)  # what is wrong with it is said once, not by every process
+        load(workspace)  # so that one process, not all, says what is wrong with it
         with tempfile.TemporaryDirectory(prefix="fusionrec-") as folder:
             Path(folder, "metrics").mkdir()
             os.environ[SHARED] = str(Path(folder, "metrics"))
@@ -106,7 +106,10 @@ def _worker(
     """
     keep_stderr()
     _log()
-    _bury(folder / "metrics")
+    for file in (folder / "metrics").glob("gauge_live*_*.db"):  # of processes that have ended
+        pid = int(file.stem.rpartition("_")[2])
+        if not Path(f"/proc/{pid}").exists():
+            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
     first = _is_first(folder / "first")
 
     def log(text: str) -> None:
@@ -140,7 +143,7 @@ def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:
 
 
 def _is_first(file: Path) -> bool:
-    """Whether no other process has come here and is still running."""
+    """Whether no running process has locked the file; locks it until this process ends."""
     lock = file.open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,17 +154,9 @@ def _is_first(file: Path) -> bool:
     return True
 
 
-def _bury(metrics: Path) -> None:
-    """Forgets what processes that have ended said of their present state."""
-    for file in metrics.glob("gauge_live*_*.db"):
-        pid = int(file.stem.rpartition("_")[2])
-        if not Path(f"/proc/{pid}").exists():
-            multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
-
-
 @contextmanager
 def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
-    """A socket that listens at the address: who connects before all is ready, waits."""
+    """A socket that listens at the address; clients wait until the application is ready."""
     host, port = settings.host, settings.port
     try:
         family, kind, proto, _, address = socket.getaddrinfo(
@@ -169,18 +164,16 @@ def _bound(settings: ServiceSettings) -> Iterator[socket.socket]:
         )[0]
         listening = socket.socket(family, kind, proto)
     except OSError as error:
-        raise UsageError(
-            f"{host} is no address to listen at: {error.strerror}", code="host_not_found"
-        ) from error
+        said = f"{host} is no address to listen at: {error.strerror}"
+        raise UsageError(said, code="host_not_found") from error
     with listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind(address)
             listening.listen(_BACKLOG)
         except OSError as error:
-            raise UsageError(
-                f"nothing can listen at {host}, port {port}: {error.strerror}", code="port_taken"
-            ) from error
+            said = f"nothing can listen at {host}, port {port}: {error.strerror}"
+            raise UsageError(said, code="port_taken") from error
         yield listening
 
 
@@ -190,7 +183,7 @@ def _address(listening: socket.socket) -> str:
 
 
 def _log() -> None:
-    """Shows on stderr what is a defect of ours; what clients do wrong is not logged."""
+    """Logs defects of the service to stderr; wrong requests are not logged."""
     handler = logging.StreamHandler(sys.stderr)
     for name in ("uvicorn.error", "fusionrec.service"):
         log = logging.getLogger(name)

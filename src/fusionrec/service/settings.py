@@ -1,4 +1,4 @@
-"""What can be set of the service, in the table ``[service]`` of the workspace's settings."""
+"""Settings of the service: the table ``[service]`` of the workspace's settings."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ class ServiceSettings(Settings):
     """Where the service listens, who may ask, and how much.
 
     Attributes:
-        host: the address that it listens at. Only at a loopback address, and without ``proxies``,
-            reading and feedback need no key.
+        host: the address to listen at. Only at a loopback address without ``proxies`` do reading
+            and feedback need no key.
         port: 0 to 65,535; 0 takes a free one.
         workers: processes that answer.
-        hosts: names by which it may be asked (the header ``Host``, without a port), beside those
-            of the loopback address; of another address any, where none is listed.
-        origins: pages of other origins that may ask from a browser, such as ``https://shop.example``.
+        hosts: names by which it may be asked (the header ``Host`` without a port), beside those of
+            the loopback address. At another address any name, if none is listed.
+        origins: other origins whose pages may ask, such as ``https://shop.example``.
         proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
-        copy: items up to which a copy of the vectors in memory answers, exactly as an exact index
-            in the store does, and sooner; the store is opened and verified all the same. 0: never.
-        connections: open ones, of one process.
-        threads: answers made at once, in one process.
-        rate, burst: requests a second of one key or else one address, and how many at once; counted
-            in each process. A rate of 0 is no limit.
+        copy: up to this many items a copy of the vectors in memory is searched, exactly; the store
+            is opened and verified all the same. 0: never.
+        connections: open at once, in each process.
+        threads: answers made at once, in each process.
+        rate, burst: requests a second of one key or else address, and at once; counted in each
+            process. A rate of 0 is no limit.
         body: bytes of a request's body.
-        body_seconds, head_seconds: that a body, and a request's head, may take to arrive.
-        idle_seconds: that a connection stays open without a request.
-        write_seconds: that a request waits until what it tells is on disk; then it is refused.
-        stop_seconds: that requests under way have to end when the service is stopped.
+        body_seconds, head_seconds: the longest that a body, and a request's head, may take.
+        idle_seconds: how long a connection stays open without a request.
+        write_seconds: the longest that a request waits for a write; then it is refused.
+        stop_seconds: how long requests under way may take when the service is stopped.
 
     Raises:
-        ConfigError: one of them is out of its range.
+        ConfigError: a setting is out of its range.
     """
 
     host: str = "127.0.0.1"
@@ -76,16 +76,12 @@ class ServiceSettings(Settings):
 
     @classmethod
     def of(cls, workspace: Workspace) -> ServiceSettings:
-        """The settings of a workspace.
-
-        Raises:
-            ConfigError: the file cannot be read, or holds a setting that is none.
-        """
+        """The settings of a workspace; raises ConfigError if the file cannot be used."""
         return cls.from_dict(settings_table(workspace.settings, "service"), "service.")
 
     @property
     def loopback(self) -> bool:
-        """Whether only programs on this machine can reach it: a proxy brings others to it."""
+        """Whether only programs on this machine can reach it; through a proxy others can."""
         return is_loopback(self.host) and not self.proxies
 
 

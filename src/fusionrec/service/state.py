@@ -1,4 +1,4 @@
-"""What one process of the service holds: the live version, the ledger, and who follows them."""
+"""What one process of the service holds: the live version, the ledger and its writer."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class ServiceState:
 
     Args:
         workspace: the workspace.
-        place: the store, or its URI; the one that the version was indexed in by default.
+        place: the store, or its URI; empty for the one that the version was indexed in.
         settings: of the service.
         log: takes messages on what goes wrong.
         exact: leave the store to another process; see ``open_exactly``.
 
     Raises:
         FusionrecError: there is no version to answer from, the ledger cannot be read, or it holds
-            no key, which a service that others can reach needs.
+            no key although others can reach the service.
     """
 
     def __init__(
@@ -67,16 +67,13 @@ class ServiceState:
         self.feedback.users()  # read now: the first answer would wait for it
 
     def close(self) -> None:
-        """Writes what waits and lets go of the version."""
+        """Writes what waits, and closes the version."""
         self.recorder.close()
         self.live.close()
 
     def answer(self, ask: Callable[[VersionView], T]) -> T:
-        """One answer. Where its store fails it, it is made anew: from the version that has taken
-        over, else exactly from the same one's vectors.
-
-        Args:
-            ask: makes the answer, all of it from the view that it is given.
+        """What ``ask`` makes of the view of the live version. If the store fails, it is called once
+        more: with the version that has taken over, else with the same one searched exactly.
 
         Raises:
             StoreError: this was closed.
@@ -88,20 +85,17 @@ class ServiceState:
                     view = self._views[recommender]
                     stood_in = bool(view.failed)
                     if stood_in:
-                        self.metrics.reserve()
+                        self.metrics.reserve.inc()
                     return ask(view)
             except StoreError as error:
-                # Not whether it has failed by now: another answer may have noticed before this one.
+                # Not ``view.failed``: another answer may have set it before this one began.
                 if view is None or stood_in:
                     raise
                 view.failed = str(error)
 
     def answer_at_once(self, ask: Callable[[VersionView], T]) -> T | None:
-        """One answer, where it waits for nothing but the ledger's file, so that the event loop can
-        make it: handing it to a thread takes longer than the answer. None where it may wait.
-
-        Args:
-            ask: makes the answer from the view that it is given; what it gives is not None.
+        """The same for the event loop, where handing an answer to a thread takes longer than the
+        answer. None if the answer may wait for more than the ledger's file.
 
         Raises:
             StoreError: this was closed.
@@ -113,7 +107,7 @@ class ServiceState:
             return ask(view) if view.is_quick else None
 
     def troubles(self) -> list[str]:
-        """Why this should not be asked now; empty where it can be."""
+        """Why the service is not ready; empty if it is."""
         known = (self.live.lacking, self.live.trouble, self.recorder.trouble)
         found = [trouble for trouble in known if trouble]
         try:
@@ -123,10 +117,10 @@ class ServiceState:
         return found
 
     def follow(self) -> None:
-        """Has the answers follow what was just written to the ledger.
+        """Waits until answers follow what was just written to the ledger.
 
         Raises:
-            LedgerError: they do not yet; it is written all the same.
+            LedgerError: they do not yet, although it is written.
         """
         if not self.live.refresh(self.settings.write_seconds):
             raise LedgerError(
@@ -135,8 +129,8 @@ class ServiceState:
             )
 
     def _prepare(self, recommender: Recommender, before: Recommender | None) -> None:
-        """Makes the view of what is to answer next, in the thread that follows the ledger: of a
-        version that is new all that first answers would wait for, of changed items only these.
+        """Makes the next view, in the thread that follows the ledger: of a new version all that the
+        first answers would wait for, of changed items these alone.
         """
         same_version = None if before is None else self._views[before]
         if same_version is not None and same_version.artifact is not recommender.artifact:
@@ -151,9 +145,8 @@ class ServiceState:
 
 
 def _freeze_for_gc() -> None:
-    """Freezes live objects, so that the cyclic garbage collector does not search the model again: a
-    pause of 100 ms every few seconds. What of it has become garbage goes with the next version;
-    memory of changed items is freed without a search.
+    """Freezes live objects, so that the cyclic GC does not rescan the model: a 100 ms pause every
+    few seconds. Cyclic garbage among them is freed at the next version.
     """
     gc.unfreeze()
     gc.collect()

@@ -1,12 +1,8 @@
-"""What is counted, as Prometheus reads it; of one process, or of several that share a folder."""
+"""Metrics for Prometheus, of one process, or of several that share a folder."""
 
 from __future__ import annotations
 
 import os
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from typing import Literal, get_args
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,24 +13,31 @@ from prometheus_client import (
     generate_latest,
     multiprocess,
 )
-from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
+from fusionrec.service.paths import matching_route
+
 SHARED = "PROMETHEUS_MULTIPROC_DIR"  # of the environment, to be set before this is imported
-Stage = Literal["person", "search", "answer"]
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
-# When a figure began is of no use to anyone, and doubles the text.
+# Nobody uses when a counter began, and it doubles the text.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
-    """The figures of one service in this process."""
+    """The metrics of the service in this process.
+
+    Attributes:
+        stages: seconds by part of an answer.
+        answers: by kind.
+        reserve: answers that the store failed to give.
+        events: by outcome.
+        shown: impressions, by what became of them: ``kept`` or ``lost``.
+    """
 
     def __init__(self) -> None:
-        self._registry = CollectorRegistry()
-        own = self._registry
+        self._registry = own = CollectorRegistry()
         self._requests = Counter(
             "fusionrec_requests", "Requests.", ("method", "route", "status"), registry=own
         )
@@ -52,17 +55,17 @@ class Metrics:
             buckets=_SECONDS,
             registry=own,
         )
-        self._stages = {stage: stages.labels(stage) for stage in get_args(Stage)}
-        self._answers = Counter("fusionrec_answers", "Answers.", ("kind",), registry=own)
-        self._reserve = Counter(
+        self.stages = {stage: stages.labels(stage) for stage in ("person", "search", "answer")}
+        self.answers = Counter("fusionrec_answers", "Answers.", ("kind",), registry=own)
+        self.reserve = Counter(
             "fusionrec_reserve_answers",
             "Answers made exactly, since the store failed.",
             registry=own,
         )
-        self._outcomes = Counter(
+        self.events = Counter(
             "fusionrec_events", "Events by what became of them.", ("outcome",), registry=own
         )
-        self._shown = Counter(
+        self.shown = Counter(
             "fusionrec_impressions", "Answers noted as shown, or lost.", ("outcome",), registry=own
         )
         self._version = Gauge(
@@ -75,37 +78,16 @@ class Metrics:
         self._answering: tuple[str, str] | None = None
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
-        """Takes in a request that has ended."""
-        route = _route(scope)
+        """Counts a request that has ended."""
+        route = scope.get("route")
+        if route is None and "app" in scope:  # refused before it was routed
+            route = matching_route(scope)[0]
+        # Without the kinds of ids, as in the description; what is mounted has no such path.
+        path = getattr(route, "path_format", None) or getattr(route, "path", None) or "none"
         known = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH")
         method = scope["method"] if scope["method"] in known else "other"
-        self._requests.labels(method, route, status).inc()
-        self._latency.labels(route).observe(seconds)
-
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
-        """Measures a part of an answer."""
-        began = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._stages[stage].observe(time.perf_counter() - began)
-
-    def answer(self, kind: str) -> None:
-        """Counts an answer."""
-        self._answers.labels(kind).inc()
-
-    def reserve(self) -> None:
-        """Counts an answer that the store failed to give."""
-        self._reserve.inc()
-
-    def events(self, outcome: str, count: int) -> None:
-        """Counts events."""
-        self._outcomes.labels(outcome).inc(count)
-
-    def shown(self, count: int, outcome: Literal["kept", "lost"]) -> None:
-        """Counts impressions."""
-        self._shown.labels(outcome).inc(count)
+        self._requests.labels(method, path, status).inc()
+        self._latency.labels(path).observe(seconds)
 
     def answering(self, version: str, index: str) -> None:
         """Notes which version answers."""
@@ -116,28 +98,9 @@ class Metrics:
             self._answering = version, index
 
     def text(self) -> bytes:
-        """All figures, as Prometheus reads them."""
+        """All metrics in Prometheus' text format."""
         registry = self._registry
         if SHARED in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
-
-
-def _route(scope: Scope) -> str:
-    """The template of a request's route, also where it was refused before it was led there."""
-    route = scope.get("route")
-    if route is None and "app" in scope:
-        fits = [(one.matches(scope)[0], one) for one in _flat(scope["app"].routes)]
-        # A route of the method before one of the path alone.
-        best = [one for fit in (Match.FULL, Match.PARTIAL) for f, one in fits if f == fit]
-        route = best[0] if best else None
-    # Without the kinds of ids, as in the description; what is mounted has no such path.
-    return getattr(route, "path_format", None) or getattr(route, "path", None) or "none"
-
-
-def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
-    """Routes, with those of a router that was included in its place."""
-    for one in routes:
-        router = getattr(one, "original_router", None)
-        yield from (one,) if router is None else _flat(router.routes)

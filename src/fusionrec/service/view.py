@@ -1,4 +1,4 @@
-"""One version as requests see it: its index, and what is made of its items once."""
+"""One version as requests see it: its index, and what the page shows of its items."""
 
 from __future__ import annotations
 
@@ -36,24 +36,22 @@ class _Timed:
         where: Sequence[Condition] = (),
         exclude: np.ndarray | Sequence[int] = (),
     ) -> Hits:
-        """See ``Index.search``."""
-        with self._metrics.stage("search"):
+        with self._metrics.stages["search"].time():
             return self._index.search(vector, k, where, exclude)
 
     def close(self) -> None:
-        """See ``Index.close``."""
         self._index.close()
 
 
 class VersionView:
-    """One version with its items as they are at a time, and what is made of it once.
+    """One version with its items as they are at one time.
 
     Args:
         recommender: of the version.
-        metrics: what is counted.
+        metrics: of the service.
         copied: whether a copy in memory answers in the store's place.
-        before: of the same version, with fewer changes of items; what was made of it at requests is
-            made of this one at once, as far as it is another.
+        before: the view of the same version before the last changes of items; what requests have
+            had made of it is updated at once.
     """
 
     def __init__(
@@ -76,17 +74,14 @@ class VersionView:
         self._in_memory = isinstance(index, ExactIndex)
         timed = _Timed(index, metrics)
         self._recommender = recommender.over(timed, recommender.notes)
-        if before is not None:
-            self._take_over(before)
-
-    def _take_over(self, before: VersionView) -> None:
-        if "choices" in vars(before):
-            self.choices = before.choices.after(self.catalog)
-        if "form" in vars(before):
-            self.scale = before.scale
+        made = {} if before is None else vars(before)
+        if "choices" in made:
+            self.choices = made["choices"].after(self.catalog)
+        if "form" in made:
+            self.scale = made["scale"]
             self.form = form_of(self.catalog, self.choices, self.scale)
-        if "chart" in vars(before):
-            self.chart = before.chart.after(self.catalog)
+        if "chart" in made:
+            self.chart = made["chart"].after(self.catalog)
 
     @property
     def is_quick(self) -> bool:
@@ -95,7 +90,7 @@ class VersionView:
 
     @property
     def recommender(self) -> Recommender:
-        """Answers from the store, or exactly since that has failed."""
+        """Answers from the store; exactly once that has failed."""
         return self._reserve if self.failed else self._recommender
 
     @cached_property
@@ -106,19 +101,14 @@ class VersionView:
 
     def _exactly(self, place: str) -> Index:
         now, schema = self.catalog, self.artifact.schema
+        here, columns = now.available, now.columns
+        # Checked by the index that was opened.
         return ExactIndex(
-            schema,
-            now.items,
-            now.vectors,
-            place,
-            now.available,
-            columns=now.columns,
-            checked=True,  # by the index that was opened
+            schema, now.items, now.vectors, place, here, columns=columns, checked=True
         )
 
     @cached_property
     def form(self) -> dict[str, Any]:
-        """What the page draws its forms from; see ``form_of``."""
         return form_of(self.catalog, self.choices, self.scale)
 
     @cached_property
@@ -128,23 +118,21 @@ class VersionView:
 
     @cached_property
     def choices(self) -> Facets:
-        """The values that its fields hold."""
         return Facets(self.catalog)
 
     @cached_property
     def chart(self) -> Projection:
-        """The map of the best known items."""
         return chart_of(self.catalog)
 
     def recommend(self, query: Query) -> Answer:
-        """See ``Recommender.recommend``."""
+        """``Recommender.recommend``, with its parts measured."""
         recommender = self.recommender
-        with self._metrics.stage("person"):
+        with self._metrics.stages["person"].time():
             person = recommender.person(query, visitors=True)
         return recommender.recommend_to(person, query)
 
     def warm(self) -> None:
-        """Makes what the first answers would have to wait for."""
+        """Makes what the first answers would wait for."""
         self.recommender.finder.prepare()
         with suppress(StoreError):  # the first answer that meets it says so
             if self.artifact.has_towers and len(self.artifact.users):

@@ -71,6 +71,16 @@ class Tab:
         self.page.wait_for_selector("#cards[aria-busy=false]", state="attached")
         self.page.wait_for_selector(".leaving", state="detached")
 
+    def reload(self) -> None:
+        """Loads the address again and waits for the answer."""
+        self.page.reload()
+        self.settled()
+
+    def open_map(self) -> None:
+        """Opens the map and waits until it is drawn."""
+        self.page.get_by_role("button", name="Map").click()
+        self.page.wait_for_selector("canvas[data-drawn]")
+
     def forgive(self, text: str) -> None:
         """Takes back the complaints that hold a text; there must be one."""
         left = [one for one in self.complaints if text not in one]

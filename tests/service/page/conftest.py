@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -42,10 +41,9 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def server(built: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def server(copy_home: Callable[..., Workspace]) -> Iterator[Site]:
     """A service whose items include one with a title that is markup."""
-    workspace = Workspace(tmp_path_factory.mktemp("page") / "shop")
-    shutil.copytree(built.home, workspace.home)
+    workspace = copy_home()
     key = Ledger(workspace.ledger).add_key("admin", ["admin", "read", "feedback"])
     started = Server(workspace)
     try:

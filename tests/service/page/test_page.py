@@ -12,12 +12,10 @@ import pytest
 from browsing import CHROMIUM, PHONE
 from playwright.sync_api import Route
 
-from builders import library, recipe
 from fusionrec.service.routes.meta import STATIC
-from fusionrec.workspace import Workspace
-from serving import Server
 
 ROOT = Path(__file__).parents[3]
+UNMET = "year%3D1800..1801"
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium in PATH")
 
 
@@ -63,8 +61,7 @@ def test_a_profile_changes_the_list_and_stands_in_the_address(visit):
     after = tab.changed(before)
     assert tab.headline == "For someone like you: 25-34"
     assert "profile.age=25" in tab.page.url
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     assert tab.ids == after
     tab.page.go_back()
     tab.changed(after)
@@ -140,8 +137,7 @@ def test_what_is_rated_goes_and_changes_the_list(visit):
     visitor = tab.look("localStorage['fusionrec.visitor']")
     assert len(visitor) == len("visitor-") + 32
     assert visitor not in tab.page.url
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     assert tab.ids == after
 
 
@@ -188,9 +184,6 @@ def test_filters(visit):
     genres = [card.locator(".categories").inner_text() for card in tab.cards.all()]
     assert all("Comedy" in one for one in genres)
     tab.page.get_by_label("from").fill("1970")
-    tab.page.get_by_label("to", exact=True).fill("1960")
-    tab.page.keyboard.press("Enter")
-    tab.page.get_by_text("must not be above").wait_for()
     tab.page.get_by_label("to", exact=True).fill("1985")
     tab.page.keyboard.press("Enter")
     tab.changed(comedies)
@@ -198,8 +191,7 @@ def test_filters(visit):
     years = [int(text.removeprefix("Year ")) for text in numbers]
     assert all(1970 <= year <= 1985 for year in years)
     assert "where=genre%3DComedy&where=year%3D1970..1985" in tab.page.url
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     assert tab.page.get_by_role("checkbox", name="Comedy").is_checked()
     assert tab.page.get_by_label("from").input_value() == "1970"
     shown = tab.ids
@@ -237,23 +229,20 @@ def test_an_end_alone_is_asked_once_the_focus_leaves_the_range(visit):
     assert "where=year%3D1985.." in tab.page.url
 
 
-@pytest.mark.parametrize("where", ["genre%3DNope", "year%3D1999..1990"])
-def test_filters_that_are_refused_can_be_cleared(visit, where):
+@pytest.mark.parametrize("where", ["genre%3DNope", "year%3D1999..1990", UNMET])
+def test_filters_that_are_refused_or_met_by_nothing_can_be_cleared(visit, where):
     tab = visit(f"?where={where}")
     assert tab.cards.locator("h3").count() == 0
-    assert tab.headline == "No answer yet"
+    unmet = where == UNMET
+    assert (tab.headline == "No answer yet") is not unmet
+    assert tab.page.get_by_text("No movies fit.").is_visible() is unmet
     tab.page.locator("#nothing").get_by_role("button", name="Clear filters").click()
     assert len(tab.changed([])) > 0
     assert "where" not in tab.page.url
     assert not tab.page.locator("#nothing").is_visible()
     assert not tab.page.get_by_role("alert", name="Trouble").is_visible()
-    tab.forgive("Failed to load resource")
-
-
-def test_a_filter_that_nothing_meets_says_so(visit):
-    tab = visit("?where=year%3D1800..1801")
-    assert tab.cards.count() == 0
-    assert tab.page.get_by_text("No movies fit.").is_visible()
+    if not unmet:
+        tab.forgive("Failed to load resource")
 
 
 def test_search_finds_words_and_shows_markup_as_text(visit, hostile):
@@ -294,36 +283,9 @@ def test_reasons_and_notes_are_shown_as_text(visit, hostile):
 
     tab = visit()
     tab.page.route("**/v1/recommendations", answered)
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     assert tab.cards.first.locator(".reason").inner_text() == f"like {hostile}"
     assert hostile in tab.page.locator("#notes").inner_text()
-
-
-def test_another_schema(visit, tmp_path):
-    from fusionrec.deploy.build import build_index
-    from fusionrec.training.train import train
-
-    workspace = Workspace(tmp_path / "library")
-    build_index(workspace, train(library(), recipe(epochs=1), workspace))
-    started = Server(workspace)
-    try:
-        tab = visit("?user=მკითხველი-4", started.url)
-        assert tab.headline == "For user მკითხველი-4"
-        assert tab.cards.first.get_by_role("radio").count() == 11
-        assert "Pages" in tab.page.locator(".card .numbers").first.inner_text()
-        before = tab.ids
-        tab.page.get_by_label("Town").select_option("ბათუმი")
-        tab.page.get_by_label("Born").fill("1970")
-        tab.page.keyboard.press("Enter")
-        tab.page.get_by_role("button", name="More like").first.click()
-        tab.page.locator(".rows button").nth(3).wait_for()
-        tab.close_dialog()
-        tab.cards.first.locator(".rating label").nth(10).click()
-        tab.changed(before)
-        assert " 10 of 10." in tab.status
-    finally:
-        started.kill()
 
 
 def test_the_wheel_holds_the_page(tmp_path):

@@ -57,8 +57,7 @@ def with_scale(tab: Tab, low: float, high: float, step: float) -> None:
     tab.page.route("**/v1/schema", formed)
     tab.page.route("**/v1/recommendations", answered)
     tab.page.route("**/v1/feedback", lambda route: route.fulfill(status=201, json={"events": []}))
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
 
 
 def said(tab: Tab, act) -> dict:
@@ -89,8 +88,7 @@ def test_where_nothing_is_rated_the_page_speaks_of_no_rating(bazaar):
     tab.settled()
     assert before[2] in tab.ids
     tab.page.get_by_text("kept of them: 1 like, 1 hidden ware and 1 view").wait_for()
-    tab.page.get_by_role("button", name="Map").click()
-    tab.page.wait_for_selector("canvas[data-drawn]")
+    tab.open_map()
     words = tab.look("document.body.innerText + document.title")
     assert not re.search(r"\brat(e|ed|ing|ings)\b|\bstars?\b|movie|genre|film", words, re.I)
 
@@ -137,8 +135,7 @@ def test_a_profile_of_every_kind(bazaar):
     tab.page.keyboard.press("Enter")
     wanted = "For someone like you: Cooking, Painting, Town 3, likes Χαλί, 41"
     tab.page.get_by_role("heading", name=wanted).wait_for()
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     assert tab.page.get_by_role("checkbox", name="Painting").is_checked()
     assert tab.page.get_by_label("Age", exact=True).input_value() == "41"
     assert tab.headline == wanted
@@ -162,8 +159,7 @@ def test_of_many_values_some_are_found_by_typing(bazaar):
     held = [card.locator(".categories").inner_text().split("\n") for card in tab.cards.all()]
     assert all(any(text.strip(" ·") == chosen for text in one) for one in held)
     assert f"where=tag%3D{chosen.replace(' ', '+')}" in tab.page.url
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     tab.page.get_by_role("button", name=f"Remove {chosen}").press("Enter")
     assert tab.changed(shown) == before
     assert "where" not in tab.page.url
@@ -294,8 +290,7 @@ def reasons(tab: Tab, told) -> tuple[str, list[str]]:
         route.fulfill(json=body)
 
     tab.page.route("**/v1/recommendations", answered)
-    tab.page.reload()
-    tab.settled()
+    tab.reload()
     lead = tab.page.locator("#lead").inner_text()
     return lead, [card.locator(".reason").text_content() for card in tab.cards.all()]
 
@@ -351,8 +346,7 @@ def test_nothing_lies_on_the_map(bazaar, look):
     tab = bazaar(f"{USER}&where=kind%3D%CE%A7%CE%B1%CE%BB%CE%AF", **look)
     tab.cards.first.get_by_role("button", name="Viewed").click()
     tab.page.locator("#status", has_text="Noted").wait_for()
-    tab.page.get_by_role("button", name="Map").click()
-    tab.page.wait_for_selector("canvas[data-drawn]")
+    tab.open_map()
     tab.settled()
     assert "the same" in tab.status
     assert not tab.page.locator("#status").is_visible()

@@ -55,24 +55,22 @@ _PIXELS = """() => {
 def test_the_map_draws_the_items_and_the_person(visit):
     tab = visit()
     assert not any("/v1/map" in one for one in tab.asked)
-    tab.page.get_by_role("button", name="Map").click()
-    tab.page.wait_for_selector("canvas[data-drawn='41']")
+    tab.open_map()
+    assert tab.page.locator("canvas").get_attribute("data-drawn") == "41"
     drawn, ring = tab.look(_PIXELS)
     assert drawn > 41 * 10
     assert ring == 0
     assert "you are not on it" in tab.page.locator(".map-note").inner_text()
     tab.close_dialog()
     tab.open("?user=30")
-    tab.page.get_by_role("button", name="Map").click()
-    tab.page.wait_for_selector("canvas[data-drawn]")
+    tab.open_map()
     assert tab.look(_PIXELS)[1] > 50
     assert "The ring is where you are." in tab.page.locator(".map-note").inner_text()
 
 
 def test_the_map_is_read_by_keyboard_and_by_pointer(visit):
     tab = visit("?user=30")
-    tab.page.get_by_role("button", name="Map").click()
-    tab.page.wait_for_selector("canvas[data-drawn]")
+    tab.open_map()
     canvas, told = tab.page.locator("canvas"), tab.page.locator(".map-note")
     canvas.focus()
     tab.page.keyboard.press("Home")

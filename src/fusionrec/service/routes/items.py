@@ -1,7 +1,8 @@
-"""Routes of single items: look at one, add or change it, withdraw it, bring it back."""
+"""Routes of items: show, add or change, withdraw, restore one."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body
@@ -9,11 +10,11 @@ from pydantic import Field
 from starlette.responses import Response
 
 from fusionrec.data.item_files import item_of, plain_content
+from fusionrec.ledger import Ledger
 from fusionrec.recommend import catalog
 from fusionrec.recommend.answer import whole
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import ITEM
-from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id, Name, Text
 from fusionrec.service.state import ServiceState
@@ -21,8 +22,7 @@ from fusionrec.service.view import VersionView
 
 router = APIRouter(tags=["items"])
 
-_LongText = Annotated[str, Field(max_length=10_000)]
-_Value = _LongText | float | list[Text] | None
+_Value = Annotated[str, Field(max_length=10_000)] | float | list[Text] | None
 Attributes = Annotated[
     dict[Name, _Value],
     Body(
@@ -33,7 +33,7 @@ Attributes = Annotated[
     ),
 ]
 _EXAMPLE = {"id": "318", "title": "A title", "available": True, "content": {}}
-_ITEM = {**documented(), **given("The item", _EXAMPLE)}
+_ITEM = given("The item", _EXAMPLE)
 
 
 @router.get(ITEM, summary="One item", responses=_ITEM)
@@ -57,32 +57,35 @@ def put(id: Id, content: Attributes, state: StateOf) -> Response:
 @router.delete(ITEM, summary="Withdraw an item", responses=_ITEM)
 def withdraw(id: Id, state: StateOf) -> Response:
     """The item is in no answer any more, until it is brought back."""
-    state.answer(lambda view: _row(view, id))
-    now = _now(state)
-    state.recorder.perform(lambda: catalog.withdraw(state.ledger, now, [id]))
-    return _changed(state, now, id)
+    return _set_available(state, id, catalog.withdraw)
 
 
 @router.post(f"{ITEM}/restore", summary="Bring an item back", responses=_ITEM)
 def restore(id: Id, state: StateOf) -> Response:
     """The item is in the next answer, with the content that it was last given."""
-    state.answer(lambda view: _row(view, id))
-    now = _now(state)
-    state.recorder.perform(lambda: catalog.restore(state.ledger, now, [id]))
-    return _changed(state, now, id)
+    return _set_available(state, id, catalog.restore)
 
 
 def _row(view: VersionView, id: str) -> int:
     return view.recommender.finder.row(id, guess=False)
 
 
+def _set_available(
+    state: ServiceState, id: str, write: Callable[[Ledger, Catalog, list[str]], Any]
+) -> Response:
+    state.answer(lambda view: _row(view, id))  # or a 404
+    now = _now(state)
+    state.recorder.perform(lambda: write(state.ledger, now, [id]))
+    return _changed(state, now, id)
+
+
 def _now(state: ServiceState) -> Catalog:
-    """The items as the ledger has them at this moment, whatever answers so far."""
+    """The items as the ledger has them now, whatever the answers follow so far."""
     return state.answer(lambda view: view.catalog).until_now(state.ledger)
 
 
 def _changed(state: ServiceState, before: Catalog, id: str) -> Response:
-    """The item after a change, which was written: so this is never a 404."""
+    """The item after a change; it was written, so this is never a 404."""
     state.follow()
     now = state.answer(lambda view: view.catalog)
     if id not in now.positions:  # another version answers by now

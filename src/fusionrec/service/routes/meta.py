@@ -1,4 +1,4 @@
-"""Routes about the service itself: the page's form, whether it is well, figures."""
+"""Routes of the service itself: the page, its form, health, metrics."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import FileResponse, Response
 
 from fusionrec.errors import UsageError
-from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import FacetsRequest
 from fusionrec.service.view import VersionView
 
-_PATIENCE = 2.0  # seconds in which it must be known whether the service is ready
+_READY_SECONDS = 2.0  # in which it must be known whether the service is ready
 STATIC = Path(__file__).parents[1] / "static"
 router = APIRouter(tags=["service"])
 
@@ -35,48 +34,67 @@ _METRICS: dict[int | str, dict[str, Any]] = {
 }
 
 
-@router.get("/v1/schema", summary="What can be said of a person and asked of an answer",
-            responses={**documented(), **_FORM})  # fmt: skip
+@router.get(
+    "/v1/schema", summary="What can be said of a person and asked of an answer", responses=_FORM
+)
 def form(request: Request, state: StateOf) -> Response:
     """All that a page needs to draw its forms; `open` lists the scopes that the caller may use."""
     form = state.answer(lambda view: view.form)
     return as_json({**form, "open": sorted(request.state.open)})
 
 
-@router.get("/v1/choices", summary="The values that a field holds",
-            responses={**documented(), **_CHOICES})  # fmt: skip
+@router.get("/v1/choices", summary="The values that a field holds", responses=_CHOICES)
 def choices(ask: Annotated[FacetsRequest, Query()], state: StateOf) -> Response:
     """Of a category with many values those that hold a text: those that begin with it first, and
     of these the most frequent.
     """
-    return as_json(state.answer(lambda view: _chosen(view, ask)))
+
+    def chosen(view: VersionView) -> dict[str, Any]:
+        schema = view.artifact.schema
+        user = schema.attributes("user") if view.artifact.has_towers else ()
+        fields = {
+            field.name: field
+            for field in (*user, *schema.attributes("item"))
+            if field.kind in ("category", "categories")
+        }
+        if ask.field not in fields:
+            names = ", ".join(fields) or "none"
+            said = f"no category is called {ask.field!r}"
+            raise UsageError(said, f"categories are: {names}", code="not_found")
+        found = view.choices.holding(fields[ask.field], ask.q)
+        end = ask.offset + ask.k
+        shown = [asdict(one) for one in found[ask.offset : end]]
+        return {"choices": shown, "more": len(found) > end}
+
+    return as_json(state.answer(chosen))
 
 
-@router.get("/healthz", summary="Whether the process is alive",
-            responses={**documented(), **given("It is", {"status": "alive"})})  # fmt: skip
+@router.get(
+    "/healthz",
+    summary="Whether the process is alive",
+    responses=given("It is", {"status": "alive"}),
+)
 async def alive() -> Response:
     """Always 200."""
     return as_json({"status": "alive"})
 
 
-@router.get("/readyz", summary="Whether the service should be asked",
-            responses={**documented(), **_READY})  # fmt: skip
+@router.get("/readyz", summary="Whether the service should be asked", responses=_READY)
 async def ready(state: StateOf) -> Response:
     """503 where the store or the ledger fails, to programs of the same machine with the reasons;
     answers may still come, exactly from the version's own vectors.
     """
     try:
-        # In none of the threads that answer: all of these may be waiting for the ledger.
+        # Not in a thread that answers: all of these may be waiting for the ledger.
         found = asyncio.to_thread(state.troubles)
-        reasons = await asyncio.wait_for(found, _PATIENCE)
+        reasons = await asyncio.wait_for(found, _READY_SECONDS)
     except TimeoutError:
-        reasons = [f"the ledger has not been read within {_PATIENCE:g} s"]
-    shown = reasons if state.settings.loopback else []  # they may name folders, and need no key
+        reasons = [f"the ledger has not been read within {_READY_SECONDS:g} s"]
+    shown = reasons if state.settings.loopback else []  # they may name folders
     return as_json({"ready": not reasons, "reasons": shown}, 503 if reasons else 200)
 
 
-@router.get("/metrics", summary="Figures for Prometheus",
-            responses={**documented(), **_METRICS})  # fmt: skip
+@router.get("/metrics", summary="Figures for Prometheus", responses=_METRICS)
 def figures(state: StateOf) -> Response:
     """Requests, times, answers, events."""
     return Response(state.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
@@ -86,19 +104,3 @@ def figures(state: StateOf) -> Response:
 async def page() -> Response:
     """The page."""
     return FileResponse(STATIC / "index.html")
-
-
-def _chosen(view: VersionView, ask: FacetsRequest) -> dict[str, Any]:
-    schema = view.artifact.schema
-    kinds = ("category", "categories")
-    user = schema.attributes("user") if view.artifact.has_towers else ()
-    fields = [f for f in (*user, *schema.attributes("item")) if f.kind in kinds]
-    field = next((f for f in fields if f.name == ask.field), None)
-    if field is None:
-        names = ", ".join(f.name for f in fields) or "none"
-        raise UsageError(
-            f"no category is called {ask.field!r}", f"categories are: {names}", code="not_found"
-        )
-    found = view.choices.holding(field, ask.q)
-    shown = found[ask.offset : ask.offset + ask.k]
-    return {"choices": [asdict(one) for one in shown], "more": len(found) > ask.offset + ask.k}

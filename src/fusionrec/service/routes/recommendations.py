@@ -12,7 +12,7 @@ from functools import partial
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Body, Request
+from fastapi import APIRouter, Request
 from fastapi import Query as Parameters
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
@@ -25,48 +25,49 @@ from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.feedback import UserFeedback
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.query_builder import QueryRequest, build_query, conditions
-from fusionrec.service.access import check_open, is_open
 from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
-from fusionrec.service.responses import SEVERAL, StateOf, answered, as_json, check_once
+from fusionrec.service.responses import ANSWER, SEVERAL, StateOf, as_json, check_once
 from fusionrec.service.schemas import (
     Id,
+    ListRequest,
     MapRequest,
     PersonRequest,
     RecommendRequest,
     SearchRequest,
-    SimilarRequest,
 )
 from fusionrec.service.state import ServiceState
 from fusionrec.service.view import VersionView
 
 _PLUS_LOST = re.compile(r"[^=]*\S =\S")  # "tags+=red", of whose + an address made a blank
-_ANSWER: dict[int | str, dict[str, Any]] = {**documented(), **answered()}
 # Fields of a request that a QueryRequest has under the same name.
 _SAME = frozenset(field.name for field in fields(QueryRequest)) - {"rated"}
+# Each of these reveals items of a user's history: a reason names liked items; `only` leaves out
+# what was rated; `seen` and `fresh` change the answer by what was rated, or shown in vain.
+_REVEALING = ("explain", "only", "seen", "fresh")
 _FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
-_RECOMMENDED = {**_ANSWER, 403: {**_ANSWER[403], "description": _FORBIDDEN}}
+_RECOMMENDED = {**ANSWER, 403: {**documented(403)[403], "description": _FORBIDDEN}}
+_NOTHING_KNOWN = "nothing is known of the person: these items are ordered by the words alone"
 
 
 class _FastPath(APIRoute):
-    """Reads most questions without FastAPI's general way, which takes longer than the answer."""
+    """Reads requests without FastAPI's validation, which takes longer than the answer."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """See ``APIRoute``."""
-
         async def handle(request: Request) -> Response:
+            await check_once(request)
             ask = _read(request)
-            check_open(request, ask)
+            _check_allowed(request, ask)
             state: ServiceState = request.app.state.fusionrec
             coalescer: Coalescer = request.app.state.gathering
-            made = partial(_recommended, request, state, ask)
-            # The event loop answers what waits for nothing and takes a millisecond.
+            made = _timed(state, partial(_recommended, request, state, ask))
+            # The event loop itself makes answers that wait for nothing and take a millisecond.
             extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
             short = ask.user is not None and not extra
-            response = state.answer_at_once(partial(_timed, state, made)) if short else None
+            response = state.answer_at_once(made) if short else None
             if response is None:
-                response = await coalescer.answer(partial(_measured, state, made))
+                response = await coalescer.answer(partial(state.answer, made))
             return response
 
         return handle
@@ -83,24 +84,24 @@ def recommend(_: Annotated[RecommendRequest, Parameters()]) -> None:
     """  # answered by ``_FastPath``; this is its documentation
 
 
-@router.post("/v1/recommendations", summary="The same, with a profile and a history",
-             responses=_RECOMMENDED)  # fmt: skip
+@router.post(
+    "/v1/recommendations", summary="The same, with a profile and a history", responses=_RECOMMENDED
+)
 def recommend_person(request: Request, ask: PersonRequest, state: StateOf) -> Response:
     """What is said here wins over what is stored of the user, and comes after it."""
-    check_open(request, ask)
-    return _measured(state, partial(_recommended, request, state, ask))
+    _check_allowed(request, ask)
+    return state.answer(_timed(state, partial(_recommended, request, state, ask)))
 
 
-@router.get(f"{ITEM}/similar", summary="Items that are like an item",
-            responses=_ANSWER)  # fmt: skip
+@router.get(f"{ITEM}/similar", summary="Items that are like an item", responses=ANSWER)
 def similar(
-    request: Request, id: Id, ask: Annotated[SimilarRequest, Parameters()], state: StateOf
+    request: Request, id: Id, ask: Annotated[ListRequest, Parameters()], state: StateOf
 ) -> Response:
     """Items whose vectors are nearest to the item's, itself left out."""
 
     def made(view: VersionView) -> Response:
         view.recommender.finder.row(id, guess=False)
-        where = conditions(_asked(ask), view.recommender.finder)
+        where = conditions(_query_request(ask), view.recommender.finder)
         tag = _tag(view, UserFeedback(), f"{id}\n{ask.model_dump_json()}")
 
         def asked() -> Answer:
@@ -109,10 +110,10 @@ def similar(
 
         return _response(request, view, ask, tag, asked)[0]
 
-    return _measured(state, made)
+    return state.answer(_timed(state, made))
 
 
-@router.get("/v1/search", summary="Items by words", responses=_ANSWER)
+@router.get("/v1/search", summary="Items by words", responses=ANSWER)
 def search(
     request: Request, ask: Annotated[SearchRequest, Parameters()], state: StateOf
 ) -> Response:
@@ -122,43 +123,43 @@ def search(
     """
 
     def made(view: VersionView) -> Response:
-        wanted = replace(_asked(ask), seen=True)
+        wanted = replace(_query_request(ask), seen=True)
         query, said = build_query(wanted, view.recommender.finder, state.feedback)
-        if not is_open(request, "feedback"):
+        if "feedback" not in request.state.open:
             query = replace(query, hidden=())
         tag = _tag(view, said, f"{sorted(query.hidden)}\n{ask.model_dump_json()}")
 
         def asked() -> Answer:
-            return view.recommender.search(ask.q, query, prefix=ask.prefix)
+            found = view.recommender.search(ask.q, query, prefix=ask.prefix)
+            known = query.user or query.profile or query.history
+            unknown = () if known or ask.user is None else (_NOTHING_KNOWN,)
+            return replace(found, notes=(*unknown, *found.notes))
 
         return _response(request, view, ask, tag, asked)[0]
 
-    return _measured(state, made)
+    return state.answer(_timed(state, made))
 
 
-@router.get("/v1/map", summary="The best known items in two dimensions",
-            responses=documented())  # fmt: skip
+@router.get("/v1/map", summary="The best known items in two dimensions")
 def chart(ask: Annotated[MapRequest, Parameters()], state: StateOf) -> Response:
     """`points` are [id, title, x, y, group]; `axes` is how much of the vectors' variance each axis
     shows; `you` is where the user is, if anything is known of them.
     """
-    return _charted(state, RecommendRequest(user=ask.user) if ask.user else None)
+    return _charted(state, RecommendRequest(user=ask.user))
 
 
-@router.post("/v1/map", summary="The same, with someone on it", responses=documented())
-def chart_person(ask: Annotated[PersonRequest, Body()], state: StateOf) -> Response:
+@router.post("/v1/map", summary="The same, with someone on it")
+def chart_person(ask: PersonRequest, state: StateOf) -> Response:
     """The person is described as in `POST /v1/recommendations`."""
     return _charted(state, ask)
 
 
 def _read(request: Request) -> RecommendRequest:
-    """The question in a request's parameters.
+    """The request in the address's parameters.
 
     Raises:
-        UsageError: a parameter is given twice.
         RequestValidationError: which of them are wrong.
     """
-    check_once(request)
     given: dict[str, Any] = {}
     for name, value in request.query_params.multi_items():
         if name in SEVERAL:
@@ -172,12 +173,43 @@ def _read(request: Request) -> RecommendRequest:
         raise RequestValidationError(errors) from error
 
 
+def _check_allowed(request: Request, ask: RecommendRequest) -> None:
+    """Refuses to reveal a user's history to a caller to whom feedback is not open. What the request
+    itself says of a person is the caller's own.
+
+    Raises:
+        UsageError: the request asks for a user with one of ``_REVEALING`` (code ``forbidden``).
+    """
+    if ask.user is None or "feedback" in request.state.open:
+        return
+    names = " and ".join(f"{name!r}" for name in _REVEALING if getattr(ask, name))
+    if names:
+        raise UsageError(
+            f"with 'user', {names} would tell what that user rated, viewed or hid: this needs a "
+            "key that opens 'feedback'",
+            f"leave {names} out, or send a key with the scope 'feedback'",
+            code="forbidden",
+        )
+
+
+def _timed(
+    state: ServiceState, made: Callable[[VersionView], Response]
+) -> Callable[[VersionView], Response]:
+    def timed(view: VersionView) -> Response:
+        with state.metrics.stages["answer"].time():
+            return made(view)
+
+    return timed
+
+
 def _recommended(
     request: Request, state: ServiceState, ask: RecommendRequest, view: VersionView
 ) -> Response:
-    query, said = build_query(_asked(ask), view.recommender.finder, state.feedback)
-    if ask.fresh and ask.user is not None:
-        query = replace(query, fresh=_in_vain(state, ask.user, ask.offset))
+    query, said = build_query(_query_request(ask), view.recommender.finder, state.feedback)
+    if ask.fresh and ask.user is not None:  # of what the user did not react to
+        taken = {event.item for event in state.feedback.events(ask.user)}
+        shown = state.shown.counts(ask.user, ask.offset)
+        query = replace(query, fresh={item: n for item, n in shown.items() if item not in taken})
     tag = _tag(view, said, ask.model_dump_json(), query)
     asked = partial(view.recommend, query)
     # An answer that the client still has is shown once more: it must be known what is in it.
@@ -185,51 +217,28 @@ def _recommended(
     known = ask.user is None or again is not None
     response, answer, id = _response(request, view, ask, tag, asked, known=known)
     if answer is not None:
-        state.metrics.answer(answer.kind)
+        state.metrics.answers.labels(answer.kind).inc()
         if ask.user is not None:
             items = tuple(item.id for item in answer.items)
-            about = (answer.kind, answer.version, items, time.time())
-            again = Impression(id, ask.user, *about)
+            again = Impression(id, ask.user, answer.kind, answer.version, items, time.time())
             state.shown.keep(tag, again)
     if again is not None:
         state.recorder.show(again)
     return response
 
 
-def _in_vain(state: ServiceState, user: str, offset: int) -> dict[str, int]:
-    """How often a user was shown items of which they never said or did anything."""
-    taken = {event.item for event in state.feedback.events(user)}
-    shown = state.shown.counts(user, offset)
-    return {item: count for item, count in shown.items() if item not in taken}
-
-
-def _timed(
-    state: ServiceState, made: Callable[[VersionView], Response], view: VersionView
-) -> Response:
-    with state.metrics.stage("answer"):
-        return made(view)
-
-
-def _measured(state: ServiceState, made: Callable[[VersionView], Response]) -> Response:
-    with state.metrics.stage("answer"):
-        return state.answer(made)
-
-
-def _charted(state: ServiceState, ask: RecommendRequest | None) -> Response:
+def _charted(state: ServiceState, ask: RecommendRequest) -> Response:
     def made(view: VersionView) -> Response:
-        found = view.chart.to_json()
-        if ask is not None:
-            query, _ = build_query(_asked(ask), view.recommender.finder, state.feedback)
-            vector = view.recommender.people.find(query).vector
-            if vector is not None:
-                found |= {"you": view.chart.place(vector)}
-        return as_json(found)
+        query, _ = build_query(_query_request(ask), view.recommender.finder, state.feedback)
+        vector = view.recommender.people.find(query).vector
+        you = {} if vector is None else {"you": view.chart.place(vector)}
+        return as_json({**view.chart.to_json(), **you})
 
     return state.answer(made)
 
 
-def _asked(ask: RecommendRequest | SearchRequest | SimilarRequest) -> QueryRequest:
-    """A request of HTTP, for one item more than is wanted: so that ``more`` is known.
+def _query_request(ask: ListRequest) -> QueryRequest:
+    """A request of HTTP, for one item more than is wanted, so that ``more`` is known.
 
     Raises:
         UsageError: an address has made a blank of the plus in a condition.
@@ -259,33 +268,34 @@ def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None 
 def _response(
     request: Request,
     view: VersionView,
-    ask: RecommendRequest | SimilarRequest | SearchRequest,
+    ask: ListRequest,
     tag: str,
     asked: Callable[[], Answer],
     *,
     known: bool = True,
 ) -> tuple[Response, Answer | None, str]:
-    """The answer as it is sent; with it what is in it and its id, unless the client has it.
+    """The answer as it is sent, what is in it, and its id; the last two empty on a 304.
 
     Args:
-        request: whose client may have an answer.
-        view: that answers.
-        ask: what is wanted.
+        request: may say in ``If-None-Match`` which answers the client has.
+        view: answers.
+        ask: says which page is wanted.
         tag: of the answer.
         asked: gives the answer, with one item more than is wanted where there is one.
         known: whether it need not be made where the client has it.
     """
-    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
-    headers |= {"Fusionrec-Version": view.artifact.version}
-    headers |= {"Fusionrec-Index": "exact" if view.failed else view.index}
-    if known and tag in [
-        one.strip() for one in request.headers.get("if-none-match", "").split(",")
-    ]:
+    headers = {
+        "ETag": tag,
+        "Cache-Control": "private, no-cache",
+        "Fusionrec-Version": view.artifact.version,
+        "Fusionrec-Index": "exact" if view.failed else view.index,
+    }
+    held = request.headers.get("if-none-match", "").split(",")
+    if known and tag in [one.strip() for one in held]:
         return Response(status_code=304, headers=headers), None, ""
     found = asked()
     answer = replace(found, items=found.items[: ask.k])
     id = uuid.uuid4().hex
     page = {"offset": ask.offset, "more": len(found.items) > ask.k}
-    body = {"answer": id, **answer.to_json(), **page}
     headers["Fusionrec-Kind"] = answer.kind
-    return as_json(body, headers=headers), answer, id
+    return as_json({"answer": id, **answer.to_json(), **page}, headers=headers), answer, id

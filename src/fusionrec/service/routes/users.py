@@ -1,40 +1,41 @@
-"""Routes of users: what they say and did, their profile, and forgetting them."""
+"""Routes of users: feedback, their profile, and forgetting them."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
-from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import (
-    Count,
     EventBody,
     EventRequest,
     EventsRequest,
     Id,
-    Offset,
+    PageRequest,
     Profile,
 )
-from fusionrec.service.validation import check_events
 from fusionrec.service.view import VersionView
 
 router = APIRouter(tags=["users"])
 
 _USER = given("The user", {"id": "7", "profile": {}, "events": {"like": 2}, "known": True})
-_RECORDED = given("They are on disk", {"events": [{"id": "a1", "outcome": "new"}]}, 201)
+_RECORDED = {
+    **given("They are on disk", {"events": [{"id": "a1", "outcome": "new"}]}, 201),
+    **documented(409),
+}
 _EVENT = {"id": "a1", "item": "318", "title": "A title", "kind": "like", "time": 1.7e9}
 _EVENTS = given("Their events", {"events": [_EVENT], "offset": 0, "more": False})
 
@@ -46,15 +47,9 @@ def _itself(given: Any) -> Any:
     return given
 
 
-class _Page(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    k: Count = 10
-    offset: Offset = 0
-
-
-@router.post("/v1/feedback", summary="Tell what a user said or did", status_code=201,
-             responses={**documented(409), **_RECORDED})  # fmt: skip
+@router.post(
+    "/v1/feedback", summary="Tell what a user said or did", status_code=201, responses=_RECORDED
+)
 async def feedback(body: EventBody, state: StateOf) -> Response:
     """One event, or several. They are on disk when the answer comes, and count from the next
     question on. An `id` that was sent before changes nothing (`known`), so sending again is safe.
@@ -63,7 +58,7 @@ async def feedback(body: EventBody, state: StateOf) -> Response:
     catalog = state.answer(lambda view: view.catalog)
     schema = catalog.artifact.schema
     given = body.events if isinstance(body, EventsRequest) else [body]
-    check_events(given, schema)
+    _check_kinds(given, schema)
     events = [_event(one, schema) for one in given]
     outcomes = await state.recorder.written(events)
     others = [
@@ -79,16 +74,16 @@ async def feedback(body: EventBody, state: StateOf) -> Response:
             code="conflict",
             errors=others,
         )
+    note = {"note": f"no item of {catalog.artifact.version} has this id"}
     said = [
-        {"id": event.id, "outcome": outcome, **_noted(event, catalog)}
+        {"id": event.id, "outcome": outcome, **({} if event.item in catalog.positions else note)}
         for event, outcome in zip(events, outcomes, strict=True)
     ]
     return as_json({"events": said}, 201)
 
 
-@router.get(f"{USER}/feedback", summary="What a user said and did",
-            responses={**documented(), **_EVENTS})  # fmt: skip
-def list_events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Response:
+@router.get(f"{USER}/feedback", summary="What a user said and did", responses=_EVENTS)
+def list_events(id: Id, page: Annotated[PageRequest, Query()], state: StateOf) -> Response:
     """The events since the training, the newest first."""
     events = state.feedback.events(id)[::-1]
     end = page.offset + page.k
@@ -97,8 +92,7 @@ def list_events(id: Id, page: Annotated[_Page, Query()], state: StateOf) -> Resp
     return as_json({"events": listed, "offset": page.offset, "more": len(events) > end})
 
 
-@router.get(USER, summary="A user's profile, and how much they said",
-            responses={**documented(), **_USER})  # fmt: skip
+@router.get(USER, summary="A user's profile, and how much they said", responses=_USER)
 def user(id: Id, state: StateOf) -> Response:
     """What is known of a user since the training; `known` is whether training knows them."""
     kinds = Counter(event.kind for event in state.feedback.events(id))
@@ -108,8 +102,7 @@ def user(id: Id, state: StateOf) -> Response:
     return as_json(about | {"events": dict(kinds), "known": known and not forgotten})
 
 
-@router.put(USER, summary="Set a user's profile",
-            responses={**documented(), **_USER})  # fmt: skip
+@router.put(USER, summary="Set a user's profile", responses=_USER)
 def set_profile(
     id: Id,
     profile: Annotated[Profile, BeforeValidator(_itself), Body(examples=[{}])],
@@ -121,8 +114,12 @@ def set_profile(
     return user(id, state)
 
 
-@router.delete(USER, summary="Forget a user", status_code=204,
-               responses={**documented(), 204: {"description": "Nothing is left"}})  # fmt: skip
+@router.delete(
+    USER,
+    summary="Forget a user",
+    status_code=204,
+    responses={204: {"description": "Nothing is left"}},
+)
 def forget(id: Id, state: StateOf) -> Response:
     """Events, what was shown, and the profile are deleted; what training knows of the user is not
     used any more.
@@ -132,6 +129,21 @@ def forget(id: Id, state: StateOf) -> Response:
     return Response(status_code=204)
 
 
+def _check_kinds(events: Sequence[EventRequest], schema: Schema) -> None:
+    """Refuses ratings where interactions are events: nobody would ever read them."""
+    rated = [n for n, event in enumerate(events) if event.kind == "rating"]
+    if rated and schema.events:
+        message = "kind must be 'like', 'dislike', 'view' or 'hide'"
+        raise UsageError(
+            f"ratings mean nothing here: {schema.name} knows what people took, not how they rated "
+            "it",
+            "send kind 'like' without a rating for what they took or like, 'dislike' or 'hide' for "
+            "what they do not want to see, 'view' for what they looked at",
+            code="ratings_mean_nothing",
+            errors=[{"where": f"events.{n}.kind", "message": message} for n in rated],
+        )
+
+
 def _event(body: EventRequest, schema: Schema) -> Event:
     low, high = schema.rating_range
     if body.rating is not None and not low <= body.rating <= high:
@@ -139,17 +151,10 @@ def _event(body: EventRequest, schema: Schema) -> Event:
             f"item {body.item}: a rating is {low:g} to {high:g} here, got {body.rating:g}"
         )
     now = time.time()
-    # One of a clock that is ahead is of now: else it would win over what is said in a moment.
+    # A time that is ahead counts as now: else the event would win over what comes in a moment.
     when = now if body.time is None else min(body.time, now)
     id = body.id or uuid.uuid4().hex
     return Event(id, body.user, body.item, body.kind, body.rating, when)
-
-
-def _noted(event: Event, catalog: Catalog) -> dict[str, str]:
-    """What to say of an event on an item that the version does not have."""
-    if event.item in catalog.positions:
-        return {}
-    return {"note": f"no item of {catalog.artifact.version} has this id"}
 
 
 def _listed(event: Event, view: VersionView) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Routes of the versions: list them, make one active, go back."""
+"""Routes of versions: list them, activate one, go back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from fusionrec.deploy import build
 from fusionrec.errors import UsageError
 from fusionrec.registry.versions import retained_activations, versions
 from fusionrec.service.paths import VERSION
-from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id
 from fusionrec.service.state import ServiceState
@@ -22,15 +21,13 @@ _ALL = given("The versions", {"versions": [{"name": "v1", "active": True}]})
 _ACTIVE = given("It answers", {"version": "v1", "place": "/srv/shop/milvus.db"})
 
 
-@router.get("/v1/versions", summary="The versions of the model",
-            responses={**documented(), **_ALL})  # fmt: skip
+@router.get("/v1/versions", summary="The versions of the model", responses=_ALL)
 def listed(state: StateOf) -> Response:
     """The oldest first; one that is damaged says its `problem`."""
     return as_json({"versions": [asdict(one) for one in versions(state.workspace)]})
 
 
-@router.post("/v1/versions/rollback", summary="Go back to the version before",
-             responses={**documented(), **_ACTIVE})  # fmt: skip
+@router.post("/v1/versions/rollback", summary="Go back to the version before", responses=_ACTIVE)
 def rollback(state: StateOf) -> Response:
     """The version that was active before this one answers again. Asked twice, the first one is
     back: each time these two change places. For an older one use `activate`.
@@ -44,8 +41,9 @@ def rollback(state: StateOf) -> Response:
     return _activated(state, others[0])
 
 
-@router.post(f"{VERSION}/activate", summary="Make a version the one that answers",
-             responses={**documented(), **_ACTIVE})  # fmt: skip
+@router.post(
+    f"{VERSION}/activate", summary="Make a version the one that answers", responses=_ACTIVE
+)
 def activate(name: Id, state: StateOf) -> Response:
     """At once where its index is still there, else as soon as it is built."""
     names = [one.name for one in versions(state.workspace)]
@@ -62,5 +60,5 @@ def _activated(state: ServiceState, name: str) -> Response:
         place = build.hand_over(state.workspace, name)
     else:
         place = build.activate(state.workspace, name, state.place)
-    state.live.refresh(state.settings.write_seconds)  # where that takes longer, it follows
+    state.live.refresh(state.settings.write_seconds)  # if that takes longer, it follows later
     return as_json({"version": name, "place": place})

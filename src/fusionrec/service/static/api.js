@@ -4,7 +4,7 @@ const KEY = "fusionrec.key";
 const PAGE = 12; // items of one answer
 
 /** Why a question was not answered. `status` is 0 where the service could not be reached. */
-export class Trouble extends Error {
+class Trouble extends Error {
   constructor(status, message, hint = "", wait = 0) {
     super(message);
     Object.assign(this, { status, hint, wait });

@@ -24,6 +24,12 @@ export function el(tag, props = {}, ...children) {
   return node;
 }
 
+/** Something chosen, as a list item; `remove()` is called by its button. */
+export function chip(text, remove) {
+  const button = el("button", { type: "button", "aria-label": `Remove ${text}`, on: { click: remove } }, "×");
+  return el("li", {}, el("span", {}, text), button);
+}
+
 let made = 0;
 
 /** An id that no other element has. */

@@ -1,8 +1,7 @@
 // What is known of an item, as a card shows it.
 
 import { el } from "./dom.js";
-import { number } from "./numbers.js";
-import { figure, isThumbs, within } from "./scale.js";
+import { figure, isThumbs, number, within } from "./scale.js";
 import { labelOf, many } from "./text.js";
 
 const MOST = 6; // categories shown

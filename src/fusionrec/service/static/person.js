@@ -2,8 +2,7 @@
 
 import { begun, itemOf } from "./api.js";
 import { NOTHING, visitor, write } from "./state.js";
-import { chip } from "./chips.js";
-import { el } from "./dom.js";
+import { chip, el } from "./dom.js";
 import { factLine } from "./item_details.js";
 import { Profile, line } from "./profile.js";
 import { Suggest } from "./suggest.js";

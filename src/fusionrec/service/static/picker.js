@@ -1,9 +1,8 @@
 // Values of a category to choose from: as pills where they are few, else by typing some letters.
 
 import { choicesOf } from "./api.js";
-import { chip } from "./chips.js";
-import { el } from "./dom.js";
-import { number } from "./numbers.js";
+import { chip, el } from "./dom.js";
+import { number } from "./scale.js";
 import { Suggest } from "./suggest.js";
 import { labelOf } from "./text.js";
 

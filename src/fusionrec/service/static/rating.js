@@ -13,27 +13,20 @@ import { inWords, isStars, isThumbs, steps } from "./scale.js";
 export function opinion(schema, title, say) {
   const { rating: scale } = schema;
   const rate = (rating) => say({ kind: "rating", rating });
-  const group = el("fieldset", { class: "opinion" });
-  group.append(el("legend", { class: "unseen" }, scale ? `Your rating of ${title}` : `Your opinion of ${title}`));
-  if (!scale) {
-    group.append(
-      button("Like", `I like ${title}`, () => say({ kind: "like" })),
-      button("Not for me", `${title} is not for me`, () => say({ kind: "dislike" })),
-    );
-  } else if (isThumbs(scale)) {
-    group.append(
-      button("Like", `I like ${title}`, () => rate(scale.high)),
-      button("Not for me", `${title} is not for me`, () => rate(scale.low)),
-    );
-  } else {
+  const legend = `Your ${scale ? "rating" : "opinion"} of ${title}`;
+  const group = el("fieldset", { class: "opinion" }, el("legend", { class: "unseen" }, legend));
+  if (scale && !isThumbs(scale)) {
     const values = steps(scale);
     (values ? listed : slid)(group, scale, rate, values);
+    return group;
   }
+  const button = (text, name, click) =>
+    el("button", { type: "button", class: "quiet", "aria-label": name, on: { click } }, text);
+  group.append(
+    button("Like", `I like ${title}`, () => (scale ? rate(scale.high) : say({ kind: "like" }))),
+    button("Not for me", `${title} is not for me`, () => (scale ? rate(scale.low) : say({ kind: "dislike" }))),
+  );
   return group;
-}
-
-function button(text, name, act) {
-  return el("button", { type: "button", class: "quiet", "aria-label": name, on: { click: act } }, text);
 }
 
 /** The button that says what was chosen, and Enter as the same; `chosen()` gives the rating. */

@@ -1,8 +1,10 @@
-// What the scale of a schema's ratings offers, and how a rating reads on it.
+// How numbers read, and what the scale of a schema's ratings offers.
 
-import { number } from "./numbers.js";
-
+const FORMAT = new Intl.NumberFormat("en", { maximumFractionDigits: 2, useGrouping: "min2" });
 const MOST = 11; // ratings that are offered side by side
+
+/** A number as people read it: from five digits on they are grouped, so 1987 and 12,500. */
+export const number = (value) => FORMAT.format(value);
 
 /** Whether the scale knows two ratings alone: one that is a like, and one that is not. */
 export const isThumbs = ({ low, high, step }) => Math.round((high - low) / step) === 1;
@@ -14,7 +16,7 @@ export function steps({ low, high, step }) {
 }
 
 /** A rating without the dust of binary fractions. */
-export const exact = (value) => Number(value.toFixed(6));
+const exact = (value) => Number(value.toFixed(6));
 
 /** Whether the scale reads as so many stars, whole or in halves. */
 export function isStars({ low, high, step }) {

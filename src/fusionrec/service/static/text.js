@@ -1,7 +1,6 @@
 // What the page says, in sentences.
 
-import { number } from "./numbers.js";
-import { inWords, isThumbs } from "./scale.js";
+import { inWords, isThumbs, number } from "./scale.js";
 
 /** A count with its noun, which takes an s where they are several. */
 export const many = (count, noun) => `${number(count)} ${noun}${count === 1 ? "" : "s"}`;
@@ -105,24 +104,19 @@ export function kept(about, schema) {
  * @returns {{text: string, todo: string, key: boolean}} what is wrong, what to do, and whether a key
  *   is what is needed
  */
-export function trouble(error) {
-  const { status = -1, hint, message } = error;
+export function trouble({ status = -1, hint = "", message, wait }) {
   const text = message.replace(/[^.…!?]$/, "$&.");
+  const told = (said, todo, key = false) => ({ text: said, todo, key });
   if (status === 0) {
-    const todo = "What you see is its last answer. Check that it runs and that you are online.";
-    return { text, todo, key: false };
+    return told(text, "What you see is its last answer. Check that it runs and that you are online.");
   }
-  if (status === 401) {
-    return { text: `The service asks for a key: ${text}`, todo: "Whoever runs it makes them.", key: true };
-  }
+  if (status === 401) return told(`The service asks for a key: ${text}`, "Whoever runs it makes them.", true);
   if (status === 429) {
-    const after = error.wait ? `in ${many(error.wait, "second")}` : "in a moment";
-    return { text: "That was too much at once.", todo: `Try again ${after}.`, key: false };
+    const after = wait ? `in ${many(wait, "second")}` : "in a moment";
+    return told("That was too much at once.", `Try again ${after}.`);
   }
-  if (status === 403) return { text: `The service refuses: ${text}`, todo: hint ?? "", key: true };
-  if (status >= 500) {
-    return { text: `The service cannot answer now: ${text}`, todo: "Try again in a moment.", key: false };
-  }
-  if (status > 0) return { text: `This could not be asked: ${text}`, todo: hint ?? "", key: false };
-  return { text: `The page failed: ${text}`, todo: "Reload it.", key: false };
+  if (status === 403) return told(`The service refuses: ${text}`, hint, true);
+  if (status >= 500) return told(`The service cannot answer now: ${text}`, "Try again in a moment.");
+  if (status > 0) return told(`This could not be asked: ${text}`, hint);
+  return told(`The page failed: ${text}`, "Reload it.");
 }

@@ -1,4 +1,4 @@
-"""The values that fields hold: all of a short list, and of a long one those that are asked for."""
+"""The values of categories, with how many items or users hold them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ _CROWD = 3  # users who must share a value
 
 @dataclass(frozen=True)
 class Facet:
-    """A value of a category.
-
-    Attributes:
-        value: as it is asked for.
-        label: as people read it.
-        count: how many hold it.
-    """
+    """A value of a category, its label for people, and how many hold it."""
 
     value: str
     label: str
@@ -30,28 +24,23 @@ class Facet:
 
 
 class Facets:
-    """The values of the categories that a catalog's items hold, and of those that its users can
-    say of themselves; made when they are first asked for.
-
-    Args:
-        catalog: the items.
-    """
+    """The values of the categories of a catalog's items and users; made when first asked for."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
         self._facets: dict[str, list[Facet]] = {}
 
     def all(self, field: Field) -> list[Facet]:
-        """Every value of a field: in the schema's order where it lists them, else those that most
-        hold first. User values appear only when at least three users share them.
+        """Every value of a field: in the schema's order if it lists them, else the most frequent
+        first. User values appear only if at least three users share them.
         """
         if field.name not in self._facets:
             self._facets[field.name] = self._found(field)
         return self._facets[field.name]
 
     def holding(self, field: Field, text: str) -> list[Facet]:
-        """The values whose label, or they themselves, hold a text, in any letter case; those that
-        begin with it first, and the most frequent ones before others.
+        """The values that hold a text, or whose label does, in any letter case; those that begin
+        with it first, the most frequent before others.
         """
         asked = text.strip().casefold()
         begun, within = [], []
@@ -64,8 +53,8 @@ class Facets:
         return begun + within
 
     def after(self, catalog: Catalog) -> Facets:
-        """The values of the same version's items after some changes; what is ready is counted anew
-        for the items that changed.
+        """The values after some changes of items; those that are ready are counted anew for the
+        items that changed.
         """
         made = Facets(catalog)
         changed = catalog.changed_since(self._catalog.number).tolist()
@@ -117,7 +106,6 @@ class Facets:
 
 
 def _order(choice: Facet) -> tuple[int, str]:
-    """Those that most hold first, of these in the order of the alphabet."""
     return -choice.count, choice.value
 
 

@@ -1,4 +1,4 @@
-"""What can be said of a person and asked of an answer, so that a page can draw its forms."""
+"""The form of a version: what can be said of a person and asked of an answer."""
 
 from __future__ import annotations
 
@@ -20,13 +20,7 @@ _PARTS = 100  # of a range without natural steps
 
 
 def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -> dict[str, Any]:
-    """The form of a version's questions, as plain JSON values.
-
-    Args:
-        catalog: the version's items.
-        choices: of its fields.
-        scale: the ratings that can be given, as of ``scale_of``; None where there are none.
-    """
+    """The form as JSON values; ``scale`` as of ``scale_of``, None where nothing is rated."""
     artifact = catalog.artifact
     schema = artifact.schema
     user = schema.attributes("user") if artifact.has_towers else ()
@@ -50,13 +44,9 @@ def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -
 
 
 def step_of(ratings: np.ndarray, low: float, high: float) -> float:
-    """The distance of the ratings that can be given: 1 or an even part of it on which all ratings
-    lie; the whole scale, or a wide step, where all that it offers is in use and nothing else; a
-    hundredth of a scale without steps.
-
-    Args:
-        ratings: float [n], those in use.
-        low, high: the ends of the scale.
+    """The step of a scale from ``low`` to ``high``, of ratings in use, float [n]: 1 or an even part
+    of it on which all ratings lie; the whole scale or a wide step, if all that it offers is in use
+    and nothing else; a hundredth of a scale without steps.
     """
     span, used = high - low, len(np.unique(ratings))
     given = np.append(ratings, high) - low
@@ -90,8 +80,8 @@ def _about(catalog: Catalog, choices: Facets, field: Field) -> dict[str, Any]:
 
 
 def _range(catalog: Catalog, field: Field) -> dict[str, float | None]:
-    """Lowest and highest number of an item's field, and a step that suits them: 1, 2 or 5 of some
-    power of ten. None where there is no number, and of users, whose lowest age is someone's.
+    """Lowest and highest number of an item's field, and a step: 1, 2 or 5 times a power of ten.
+    None where there is no number, and of users: their lowest age is someone's.
     """
     nothing: dict[str, float | None] = {"low": None, "high": None, "step": None}
     if field.kind != "number" or field.side == "user":

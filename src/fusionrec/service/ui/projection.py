@@ -1,4 +1,4 @@
-"""A map of the items: their vectors, seen from where they differ most."""
+"""A map of the items: the two principal components of their vectors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.service.ui.facets import values
 
 MOST = 2_000  # items on the map
-_MOST_GROUPS = 20  # colours that people can tell apart, more or less
+_MOST_GROUPS = 20  # colours that people can tell apart
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,13 @@ class Projection:
     """The best known items in two dimensions.
 
     Attributes:
-        points: id, title, x, y and group (a number in ``groups``; None without one) of each.
+        points: id, title, x, y and group (position in ``groups``, or None) of each.
         groups: labels of the categories by which items are coloured.
         shares: how much of the vectors' variance each axis shows, in [0, 1].
         middle: float64 [dim].
         axes: float64 [2, dim], of length 1.
         rows: int64 [m], positions of the items.
-        number: of the last change that it knows.
+        number: of the last change of items that it knows.
     """
 
     points: list[list[Any]]
@@ -38,9 +38,7 @@ class Projection:
     number: int
 
     def after(self, catalog: Catalog) -> Projection:
-        """The map of the same version's items after some changes; this one where they leave the
-        items on it as they are.
-        """
+        """The map after some changes of items; this one if they do not touch the items on it."""
         rows = _best_known(catalog)
         touched = np.intersect1d(catalog.changed_since(self.number), rows)
         return self if np.array_equal(rows, self.rows) and not len(touched) else chart_of(catalog)
@@ -51,7 +49,6 @@ class Projection:
         return [round(float(x), 4), round(float(y), 4)]
 
     def to_json(self) -> dict[str, Any]:
-        """The map as plain JSON values."""
         return {"points": self.points, "groups": self.groups, "axes": self.shares}
 
 
@@ -64,7 +61,7 @@ def chart_of(catalog: Catalog) -> Projection:
     variances, directions = np.linalg.eigh(spread.T @ spread)
     axes = np.zeros((2, vectors.shape[1]))
     found = directions[:, ::-1].T[:2]
-    # A component's sign is no more than chance: its largest part points up, on every machine.
+    # A component's sign is chance: its largest part is made positive, on every machine.
     signs = np.sign(found[np.arange(len(found)), np.abs(found).argmax(axis=1)])
     axes[: len(found)] = found * signs[:, None]
     total = float(variances.sum())
