@@ -116,7 +116,7 @@ def test_vectors_predict_as_the_network_does(dataset):
     users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
     with paddle.no_grad():
         grid = task.network(task.users.of(users), task.items.of(items)).numpy()
-    wanted = 3.0 + grid * task.scale.unit
+    wanted = 3.0 + grid * task.unit
     user, item = np.unravel_index(np.arange(grid.size), grid.shape)
     rated = task.rated[0][user] & task.rated[1][item]
     found = stars.rating(user, item, np.full(grid.size, 9.0), -99.0, 99.0)

@@ -11,30 +11,31 @@ from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
-from fusionrec.training.loop import Trained
 from fusionrec.training.progress import TrainingState, learning_rate
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
 
-def fit(dataset: Dataset, made: Recipe, on_progress=lambda _: None) -> Trained:
-    return FusionTrainer(dataset, np.arange(len(dataset)), made).fit(on_progress)
+def fit(dataset: Dataset, made: Recipe, on_progress=lambda _: None) -> FusionTrainer:
+    trainer = FusionTrainer(dataset, np.arange(len(dataset)), made)
+    trainer.fit(on_progress)
+    return trainer
 
 
-def vectors(trained: Trained, side: Side, features: dict[str, np.ndarray]) -> np.ndarray:
+def vectors(trained: FusionTrainer, side: Side, features: dict[str, np.ndarray]) -> np.ndarray:
     """float32 [n, dim] by the towers as they were trained."""
     import paddle
 
     return trained.towers[side]([paddle.to_tensor(x) for x in features.values()]).numpy()
 
 
-def all_vectors(trained: Trained, dataset: Dataset) -> list[np.ndarray]:
+def all_vectors(trained: FusionTrainer, dataset: Dataset) -> list[np.ndarray]:
     tables: list[tuple[Side, object]] = [("user", dataset.users), ("item", dataset.items)]
     return [vectors(trained, s, trained.encoder.encode_table(s, t)) for s, t in tables]
 
 
 @pytest.fixture(scope="module")
-def board() -> tuple[Dataset, Trained]:
+def board() -> tuple[Dataset, FusionTrainer]:
     data = checkerboard()
     return data, fit(data, recipe(epochs=12, batch=100, user_id_dropout=0.05, item_id_dropout=0.05))
 
@@ -115,13 +116,13 @@ def test_early_stopping_keeps_the_best_epochs_weights():
         if len(progress.epochs) > len(seen):
             seen.append((trainer.network.vectors("user"), trainer.network.vectors("item")))
 
-    trained = trainer.fit(on_progress)
-    epochs = trained.state.epochs
+    trainer.fit(on_progress)
+    epochs = trainer.state.epochs
     errors = [epoch.validation for epoch in epochs]
     best = int(np.argmin(errors))
-    assert trained.state.best is epochs[best]
+    assert trainer.state.best is epochs[best]
     assert len(epochs) == best + 1 + 2 < 40
-    for kept, then in zip(all_vectors(trained, data), seen[best], strict=True):
+    for kept, then in zip(all_vectors(trainer, data), seen[best], strict=True):
         assert np.allclose(kept, then, atol=1e-6)
 
 
@@ -130,7 +131,7 @@ def test_without_validation_the_last_epoch_is_kept_and_all_rows_are_trained(data
         dataset, np.arange(len(dataset)), recipe(validation=0, patience=1, epochs=3)
     )
     assert len(trainer.holdout) == 0
-    progress = trainer.fit(lambda _: None).state
+    progress = trainer.fit(lambda _: None)
     assert [epoch.validation for epoch in progress.epochs] == [None] * 3
     assert progress.best.number == 3
 
@@ -148,7 +149,9 @@ def test_a_training_that_goes_astray_is_an_error_and_nothing_is_published(
 
 def test_the_learning_rate_rises_then_falls():
     settings = recipe(learning_rate=1.0).training
-    rates = np.array([learning_rate(settings, done) for done in np.linspace(0, 1, 201)])
+    rates = np.array(
+        [learning_rate(settings.learning_rate, done) for done in np.linspace(0, 1, 201)]
+    )
     peak = int(rates.argmax())
     assert rates.max() == pytest.approx(1.0, abs=0.01)
     assert 0.05 <= peak / 200 <= 0.2
@@ -206,9 +209,8 @@ def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
     # In this library everyone rates anything, but likes what is on their interest.
     changes = {"epochs": 10, "batch": 100, "threads": 1, "low_weight": 0.0}
     made = recipe(**strangers | changes)
-    trainer = FusionTrainer(data, np.arange(len(data)), made)
-    assert len(trainer.holdout) == 0
-    trained = trainer.fit(lambda _: None)
+    trained = fit(data, made)
+    assert len(trained.holdout) == 0
     assert trained.encoder.vocabularies["reader"].values == ()
     users, items = all_vectors(trained, data)
     columns = {name: list(column) for name, column in data.users.columns.items()}

@@ -82,8 +82,3 @@ class Checkpoint:
             other = [key for key in run if run[key] != wanted[0].get(key)]
             raise TrainingError(f"{path} is of a training with another {', '.join(other)}", hint)
         return checkpoint
-
-    @staticmethod
-    def remove(folder: Path) -> None:
-        """Removes the checkpoint, once its training has been published."""
-        (folder / STATE).unlink(missing_ok=True)

@@ -9,17 +9,16 @@ import paddle
 from paddle import nn
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features.encoder import Encoder, Features
+from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import Clock, HistoryFeatures, rating_levels
 from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import SequenceRecipe, SequenceTraining
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.tables import Histories
-from fusionrec.training.fusion_network import withhold
-from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.fusion_network import tensors, withhold
+from fusionrec.training.loop import Trainer, check_lengths
 from fusionrec.training.progress import MetricInfo
 from fusionrec.training.softmax import softmax_loss
 from fusionrec.training.windows import SequenceBatch, Windows
@@ -58,14 +57,6 @@ class SequenceTrainer(Trainer):
             grad_clip=nn.ClipGradByGlobalNorm(CLIP),
         )
 
-    def figure(self, error: float) -> float:
-        """See ``Trainer.figure``: the cross-entropy itself."""
-        return error
-
-    @property
-    def towers(self) -> dict[Side, nn.Layer]:
-        return {"user": self.network.user, "item": self.network.item}
-
     def manifest_fields(self) -> dict[str, Any]:
         profile = [field.name for field in self.dataset.schema.attributes("user")]
         return {
@@ -93,9 +84,10 @@ class SequenceTrainer(Trainer):
     ) -> tuple[paddle.Tensor, float, int]:
         s = self.settings
         indices, target = _targets(batch)
-        negatives, drawn = self._negatives(rng)
-        known = self._trained
-        if negatives is not None:  # a large catalog: only the items needed pass the tower
+        known, negatives, drawn = self._trained, None, None
+        if self._probability is not None:  # a large catalog: only the items needed pass the tower
+            chosen = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
+            drawn, negatives = self._probability[chosen], self._trained[chosen]
             known = np.unique(np.concatenate([batch.items.ravel(), batch.drawn.ravel(), negatives]))
             negatives = np.searchsorted(known, negatives)
         vectors = self.network.item_vectors(known, s.id_dropout, rng)
@@ -116,33 +108,30 @@ class SequenceTrainer(Trainer):
     def validate(self) -> float | None:
         """See ``Trainer.validate``: NDCG@10 of the latest items in the holdout."""
         items = self.network.all_item_vectors()
-        # Written so that NaN fails too.
-        if not (np.abs(np.linalg.norm(items, axis=1) - 1.0) < 1e-3).all():
-            raise TrainingError("the item vectors are not of length 1", LOWER)
+        check_lengths(items, "item", self.state.epoch)
         if not len(self.holdout):
             return None
-        users = self.dataset.user[self.holdout]
-        relevant = ItemSets.of(users, self.dataset.item[self.holdout], len(self.dataset.users))
-        user, item = self.dataset.user[self.rows], self.dataset.item[self.rows]
-        target = np.full(len(self.dataset.users), -1)
-        target[users] = self.dataset.item[self.holdout]
+        data = self.dataset
+        users, targets = data.user[self.holdout], data.item[self.holdout]
+        relevant = ItemSets.of(users, targets, len(data.users))
         seen = None
-        if not self.dataset.schema.repeats:
+        if not data.schema.repeats:
+            user, item = data.user[self.rows], data.item[self.rows]
+            target = np.full(len(data.users), -1)
+            target[users] = targets
             before = item != target[user]  # the target may also be in the history
-            seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
+            seen = ItemSets.of(user[before], item[before], len(data.users))
         candidates = np.zeros(len(items), dtype=bool)
         candidates[self._trained] = True
-        candidates[relevant.items] = True
-        now = None
-        if self.dataset.time is not None:
-            now = np.full(len(target), np.nan)
-            now[self.dataset.user[self.holdout]] = self.dataset.time[self.holdout]
+        candidates[targets] = True
+        now = np.full(len(data.users), np.nan)
+        if data.time is not None:
+            now[users] = data.time[self.holdout]
         ranking = Ranking(relevant, len(items), 10, seen, candidates)
         users = np.sort(users)
         for begin in range(0, len(users), CHUNK):
             part = users[begin : begin + CHUNK]
-            when = None if now is None else now[part]
-            vectors = self.network.user_vectors(items, part, self.histories, when)
+            vectors = self.network.user_vectors(items, part, self.histories, now[part])
             ranking.add(part, vectors @ items.T)
         return mean(ranking.result().ndcg(10))
 
@@ -158,14 +147,6 @@ class SequenceTrainer(Trainer):
             scale *= wanted / np.minimum(scale * count, 1.0).sum()
         chances: np.ndarray = np.minimum(scale * count, 1.0).astype(np.float32)
         return chances
-
-    def _negatives(
-        self, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
-        if self._probability is None:
-            return None, None
-        drawn = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
-        return self._trained[drawn], self._probability[drawn]
 
 
 class SequenceNetwork(nn.Layer):
@@ -187,10 +168,10 @@ class SequenceNetwork(nn.Layer):
         self.user = HistoryTower(encoder, recipe.model, reading)
         self._item_id = encoder.schema.id("item")
         self._profile = encoder.schema.attributes("user")
-        self._items = _tensors(encoder.encode_table("item", dataset.items))
+        self._items = tensors(encoder.encode_table("item", dataset.items))
         profiles = encoder.encode_table("user", dataset.users)
         profiles.pop(encoder.schema.id("user").name)
-        self._profiles = _tensors(profiles)
+        self._profiles = tensors(profiles)
 
     def item_vectors(
         self, items: np.ndarray, id_dropout: float, rng: np.random.Generator
@@ -300,7 +281,3 @@ def hold_out_latest(
     drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
     holdout = np.sort(rows[order[enough[drawn]]])
     return np.setdiff1d(rows, holdout), holdout
-
-
-def _tensors(features: Features) -> dict[str, paddle.Tensor]:
-    return {name: paddle.to_tensor(x) for name, x in features.items()}
