@@ -13,7 +13,7 @@ from fusionrec.errors import ArtifactError, ConfigError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.models.presets import FusionSettings, SequenceSettings
-from fusionrec.registry.inference.fields import FieldTower
+from fusionrec.registry.inference.fields import Fields, dense, normalize
 from fusionrec.registry.inference.transformer import HistoryTower
 from fusionrec.registry.tables import RETRAIN
 from fusionrec.registry.weights import Weights
@@ -41,28 +41,28 @@ class TowerRunner:
         settings = settings_of(manifest)
         if isinstance(settings, SequenceSettings):
             settings = settings.tower
-        self._side: Side = side
-        self._encoder = encoder
-        self._tower = FieldTower(Weights(folder, side), encoder, side, settings)
+        self._side, self._encoder = side, encoder
+        weights = Weights(folder, side)
+        self._fields = Fields(weights, encoder, encoder.schema.side(side), settings)
+        self._joined = dense(weights, "joined", self._fields.width, settings.dim)
+        weights.end()
 
     def vectors(self, features: Features) -> np.ndarray:
-        """Vectors of n encoded users or items.
+        """Vectors of n users or items, float32 [n, dim], each of length 1.
 
         Args:
             features: as ``Encoder.encode`` makes them.
-
-        Returns:
-            float32 [n, dim], each of length 1.
 
         Raises:
             ArtifactError: a row number is outside its embedding.
         """
         check_rows(features, self._side, self._encoder)
         count = len(next(iter(features.values())))
-        parts = [
-            self._tower.vectors([x[begin : begin + BATCH] for x in features.values()])
-            for begin in range(0, max(count, 1), BATCH)
-        ]
+        matrix, bias = self._joined
+        parts = []
+        for begin in range(0, max(count, 1), BATCH):
+            part = [x[begin : begin + BATCH] for x in features.values()]
+            parts.append(normalize(self._fields.read(part) @ matrix + bias))
         return np.concatenate(parts)
 
 
