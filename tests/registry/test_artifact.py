@@ -97,29 +97,6 @@ def test_the_item_vectors_are_those_of_the_weights_in_paddle(published):
     assert np.allclose(np.linalg.norm(published.item_vectors, axis=1), 1, atol=1e-5)
 
 
-def test_the_saved_towers_are_the_trained_ones(dataset, tmp_path):
-    trainer = FusionTrainer(dataset, np.arange(len(dataset)), recipe())
-    trainer.fit(lambda _: None)
-    wanted = {"user": trainer.network.vectors("user"), "item": trainer.network.vectors("item")}
-    about = {"model": "fusion", "recipe": recipe().to_dict(), "training": {}}
-    rows = np.arange(len(dataset))
-    made = publish.publish(tmp_path, dataset, rows, trainer.encoder, trainer.towers, about)
-    user = made.user_tower.vectors(made.encoder.encode_table("user", dataset.users))
-    assert np.abs(user - wanted["user"]).max() < 1e-5
-    assert np.abs(made.item_vectors - wanted["item"]).max() < 1e-5
-
-
-def test_one_request_and_many_have_the_same_vectors(published, monkeypatch):
-    from fusionrec.registry.inference import towers
-
-    features = published.encoder.encode_table("user", published.users)
-    whole = published.user_tower.vectors(features)
-    one = published.user_tower.vectors({name: x[9:10] for name, x in features.items()})
-    assert np.allclose(one[0], whole[9], atol=1e-6)
-    monkeypatch.setattr(towers, "BATCH", 7)
-    assert np.allclose(published.user_tower.vectors(features), whole, atol=1e-6)
-
-
 @pytest.mark.parametrize("row", [-1, 10**6])
 @pytest.mark.parametrize("field", ["user_id", "gender"])
 def test_a_row_out_of_range_is_refused(published, field, row):

@@ -21,7 +21,6 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.deploy.build import build_index
 from fusionrec.errors import ArtifactError, DataError
-from fusionrec.evaluation.model_source import TrainedVersion
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.recommend.user_vector import DISLIKED
@@ -567,11 +566,6 @@ from fusionrec.registry.vector_import import publish_vectors
 print(publish_vectors(Path(sys.argv[2]), Path(sys.argv[1])).version, "paddle" in sys.modules)
 """
     assert python(code, file, tmp_path / "models").split() == ["v1", "False"]
-
-
-def test_it_is_no_version_to_measure(both):
-    with pytest.raises(Exception, match="no training to measure"):
-        TrainedVersion(load(both))
 
 
 def test_columns_called_like_an_answers_own_words_keep_their_names(workspace, fusionrec, tmp_path):

@@ -58,13 +58,6 @@ def test_each_users_own_group_ranks_above_the_other(board):
     assert (worst_of_own > best_of_other).mean() > 0.95
 
 
-def test_a_batch_answers_as_its_single_requests_do(board):
-    data, trained = board
-    users, _ = all_vectors(trained, data)
-    one = trained.encoder.encode("user", [data.users.ids[7]], {})
-    assert np.allclose(vectors(trained, "user", one)[0], users[7], atol=1e-6)
-
-
 @pytest.mark.parametrize("side", ["user", "item"])
 def test_a_tower_works_without_an_id(side):
     data = library()
@@ -78,19 +71,6 @@ def test_a_tower_works_without_an_id(side):
     assert cosines[~np.eye(3, dtype=bool)].max() < 0.9
     unseen = trained.encoder.encode(side, ["never seen"] * 3, columns)
     assert np.array_equal(vectors(trained, side, unseen), without)
-
-
-def test_a_profile_alone_finds_what_its_like_enjoy():
-    data = library()
-    trained = fit(data, recipe(epochs=10, batch=60, user_id_dropout=0.5, item_id_dropout=0.5))
-    columns = {name: list(column) for name, column in data.users.columns.items()}
-    users = vectors(
-        trained, "user", trained.encoder.encode("user", [None] * len(data.users), columns)
-    )
-    items = all_vectors(trained, data)[1]
-    own = np.arange(len(users))[:, None] % 3 == np.arange(len(items)) % 3
-    cosines = users @ items.T
-    assert cosines[own].mean() > cosines[~own].mean() + 0.5
 
 
 def test_two_runs_with_one_seed_give_the_same_vectors(dataset, tmp_path):
@@ -184,14 +164,6 @@ def test_training_sees_no_holdout_row(dataset, monkeypatch):
     pairs = zip(dataset.user[trainer.holdout], dataset.item[trainer.holdout], strict=True)
     assert not trained & {(int(u), int(i)) for u, i in pairs}
     assert len(trained) == len(trainer.rows)
-
-
-def test_users_and_items_without_a_training_row_have_no_row_of_their_own(published, dataset):
-    user = published.encoder.encode_table("user", dataset.users)["user_id"]
-    item = published.encoder.encode_table("item", dataset.items)["movie_id"]
-    assert not user[:3].any()
-    assert not item[:2].any()
-    assert user[3:].all()
 
 
 def test_progress_counts_to_the_end(dataset):

@@ -84,10 +84,9 @@ class SequenceTrainer(Trainer):
     ) -> tuple[paddle.Tensor, float, int]:
         s = self.settings
         indices, target = _targets(batch)
-        known, negatives, drawn = self._trained, None, None
-        if self._probability is not None:  # a large catalog: only the items needed pass the tower
-            chosen = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
-            drawn, negatives = self._probability[chosen], self._trained[chosen]
+        negatives, drawn = self._negatives(rng)
+        known = self._trained
+        if negatives is not None:  # a large catalog: only the items needed pass the tower
             known = np.unique(np.concatenate([batch.items.ravel(), batch.drawn.ravel(), negatives]))
             negatives = np.searchsorted(known, negatives)
         vectors = self.network.item_vectors(known, s.id_dropout, rng)
@@ -147,6 +146,14 @@ class SequenceTrainer(Trainer):
             scale *= wanted / np.minimum(scale * count, 1.0).sum()
         chances: np.ndarray = np.minimum(scale * count, 1.0).astype(np.float32)
         return chances
+
+    def _negatives(
+        self, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
+        if self._probability is None:
+            return None, None
+        drawn = np.flatnonzero(rng.random(len(self._probability)) < self._probability)
+        return self._trained[drawn], self._probability[drawn]
 
 
 class SequenceNetwork(nn.Layer):
