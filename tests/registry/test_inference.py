@@ -23,7 +23,7 @@ from fusionrec.models.export import tower_vectors, tower_weights
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import FusionSettings, Recipe, SequenceRecipe
 from fusionrec.models.sequence import HistoryTower
-from fusionrec.registry.inference import buffers, towers, transformer
+from fusionrec.registry.inference import towers
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.weights import weights_file, write_weights
 
@@ -195,15 +195,13 @@ def test_a_tower_of_histories_answers_as_paddles(tmp_path, made, widths, gaps, c
         assert np.ptp(wanted, axis=0).min() > 1e-2, "the vectors do not differ"
 
 
-@pytest.mark.parametrize("asked", [1, 5, LENGTH, 10_000])
 @pytest.mark.parametrize("tokens", [1, 14, 40, 10_000])
 def test_in_whatever_groups_histories_pass_their_vectors_are_the_same(
-    tmp_path, monkeypatch, tokens, asked
+    tmp_path, monkeypatch, tokens
 ):
     case = Case(tmp_path, library(), gaps=True, clock=True)
     runner, wanted = case.open(), case.wanted(case.now)
     monkeypatch.setattr(towers, "TOKENS", tokens)
-    monkeypatch.setattr(transformer, "QUERY_BLOCK", asked)
     found = runner.vectors_after(case.features, case.histories, case.now)
     assert np.abs(found - wanted).max() < 5e-6
     groups = list(runner._groups([len(history) for history in case.histories]))
@@ -234,26 +232,6 @@ def test_threads_that_ask_at_once_do_not_write_into_each_other(tmp_path):
 
     with ThreadPoolExecutor(8) as pool:
         assert max(pool.map(ask, list(range(len(wanted))) * 20)) < 5e-6
-
-
-def test_memory_that_is_not_kept_serves_as_well(tmp_path, monkeypatch):
-    case = Case(tmp_path, library(), gaps=True, clock=True)
-    monkeypatch.setattr(buffers, "MAX_SIZE", 0)
-    found = case.open().vectors_after(case.features, case.histories, case.now)
-    assert np.abs(found - case.wanted(case.now)).max() < 5e-6
-
-
-def test_kept_memory_is_a_threads_own_and_grows():
-    kept = buffers.Buffers()
-    first = kept.take("a", 2, 3)
-    assert (first.shape, first.dtype) == ((2, 3), np.float32)
-    assert np.shares_memory(first, kept.take("a", 3))
-    assert not np.shares_memory(first, kept.take("b", 2, 3))
-    assert not np.shares_memory(first, kept.take("a", 7))
-    assert not np.shares_memory(*(kept.take("a", buffers.MAX_SIZE + 1) for _ in range(2)))
-    with ThreadPoolExecutor(1) as pool:
-        other = pool.submit(kept.take, "a", 7).result()
-    assert not np.shares_memory(other, kept.take("a", 7))
 
 
 @pytest.mark.filterwarnings("error")
