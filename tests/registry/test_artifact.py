@@ -11,13 +11,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
 from builders import recipe, tree
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.export import tower_vectors
@@ -296,15 +294,3 @@ def test_a_table_that_is_not_parquet_is_an_artifact_error(copy, dataset):
         tables.read_table(copy / "items.parquet", dataset.schema, "item")
     with pytest.raises(ArtifactError, match="cannot be read"):
         tables.read_table(copy / "users.parquet", dataset.schema, "item")
-
-
-def test_an_attribute_called_like_a_column_of_its_own_hides_neither(tmp_path):
-    table = tables.Table(["a", "b"], {"id": ["x", "y"], "vector": ["p", "q"]})
-    vectors = np.eye(2, 3, dtype=np.float32)
-    fields = Field("u", "user", "id"), Field("i", "item", "id"), Field("id", "item", "text")
-    schema = Schema("odd", (*fields, Field("vector", "item", "category")), (1.0, 5.0))
-    tables.write_vectors(tmp_path / "v.parquet", schema, table, vectors)
-    columns = pq.read_table(tmp_path / "v.parquet").to_pydict()
-    assert columns["id"] == ["a", "b"]
-    assert (columns["id_"], columns["vector_"]) == (["x", "y"], ["p", "q"])
-    assert np.array_equal(columns["vector"], vectors)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -218,20 +217,6 @@ def test_asking_changes_neither_weights_nor_items(tmp_path):
     assert np.array_equal(first, runner.vectors_after(case.features, case.histories, case.now))
     assert np.array_equal(items, case.items)
     assert len(runner.vectors_after({n: x[:0] for n, x in case.features.items()}, [])) == 0
-
-
-def test_threads_that_ask_at_once_do_not_write_into_each_other(tmp_path):
-    case = Case(tmp_path, library(), gaps=True, clock=True)
-    runner, wanted = case.open(), case.wanted(case.now)
-
-    def ask(place: int) -> float:
-        one = slice(place, place + 1)
-        features = {name: values[one] for name, values in case.features.items()}
-        found = runner.vectors_after(features, case.histories[one], case.now[one])
-        return float(np.abs(found - wanted[one]).max())
-
-    with ThreadPoolExecutor(8) as pool:
-        assert max(pool.map(ask, list(range(len(wanted))) * 20)) < 5e-6
 
 
 @pytest.mark.filterwarnings("error")

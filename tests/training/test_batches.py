@@ -37,17 +37,6 @@ def test_each_rating_stands_in_exactly_one_batch_of_an_epoch(blocks, dataset):
     assert len(batches) == len(blocks)
 
 
-def test_users_and_items_of_a_batch_are_distinct_and_in_range(blocks, dataset):
-    for batch in blocks.epoch(2):
-        for distinct, place, size in (
-            (batch.users, batch.user, len(dataset.users)),
-            (batch.items, batch.item, len(dataset.items)),
-        ):
-            assert len(np.unique(distinct)) == len(distinct)
-            assert ((distinct >= 0) & (distinct < size)).all()
-            assert ((place >= 0) & (place < len(distinct))).all()
-
-
 def test_a_batch_holds_about_as_many_ratings_as_asked(dataset):
     for batch in (50, 300):
         blocks = Blocks(dataset.user, dataset.item, dataset.rating, batch=batch, seed=0)

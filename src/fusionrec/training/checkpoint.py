@@ -59,9 +59,7 @@ class Checkpoint:
     def load(cls, folder: Path, *runs: Mapping[str, Any]) -> Checkpoint | None:
         """The checkpoint in ``folder``, or None where there is none.
 
-        Args:
-            folder: of the checkpoint.
-            runs: the trainings that it may be of.
+        ``runs`` are the trainings that it may be of.
 
         Raises:
             TrainingError: it is damaged, or of another run (other settings or other rows).

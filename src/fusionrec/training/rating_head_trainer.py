@@ -66,13 +66,8 @@ class RatingHeadTrainer:
 
     A prediction never reads its target: a minibatch is all ratings of some users on some items
     (``Blocks``), and its items are removed from its users' bags, its users from its items' bags.
-    So, unlike an autoencoder, the network cannot learn to repeat a rating in its input.
-
-    Args:
-        dataset: the data set.
-        rows: int [n], the rows that training may see.
-        settings: of the head.
-        seed: of everything random.
+    So, unlike an autoencoder, the network cannot learn to repeat a rating in its input. ``rows``,
+    int [n], are those that training may see.
     """
 
     def __init__(
@@ -202,12 +197,10 @@ def fit_rating_head(
 
 def average(networks: list[tuple[np.ndarray, np.ndarray]]) -> RatingHead:
     """A head whose ratings are the means of several networks', as vectors side by side."""
-    vectors = [users[:, :-2] / len(networks) for users, _ in networks]
-    biases = sum(users[:, -2:] for users, _ in networks) / len(networks)
-    users = np.hstack([*vectors, biases])
-    vectors = [items[:, :-2] for _, items in networks]
-    biases = sum(items[:, -2:] for _, items in networks) / len(networks)
-    return RatingHead(users, np.hstack([*vectors, biases]))
+    count = len(networks)
+    biases = [sum(side[:, -2:] for side in sides) / count for sides in zip(*networks, strict=True)]
+    users = np.hstack([*(users[:, :-2] / count for users, _ in networks), biases[0]])
+    return RatingHead(users, np.hstack([*(items[:, :-2] for _, items in networks), biases[1]]))
 
 
 def blend_with_towers(

@@ -197,7 +197,8 @@ class SequenceNetwork(nn.Layer):
         read: np.ndarray,
         rng: np.random.Generator,
     ) -> paddle.Tensor:
-        """Tokens of a minibatch, float32 [n, length, dim], some profile values and ratings hidden.
+        """Tokens of a minibatch, float32 [n, length, dim], some profile values, ratings and
+        histories' times hidden.
 
         Args:
             vectors: float32 [m, dim], of items.
@@ -213,21 +214,17 @@ class SequenceNetwork(nn.Layer):
         reading = self.user.reading
         levels = rating_levels(batch.ratings[:, :-1], reading.scale)
         levels *= rng.random(levels.shape) >= self.settings.rating_dropout
+        read_times = []
+        if reading.times:
+            hidden = rng.random(len(batch.times)) < self.settings.time_dropout
+            times = np.where(hidden[:, None], np.nan, batch.times)
+            read_times = reading.read_times(times[:, :-1], times)  # a token predicts the next item
         return self.user.read(
             list(profiles.values()),
             items.reshape([*read.shape, vectors.shape[1]]),
             paddle.to_tensor(levels),
-            [paddle.to_tensor(x) for x in self._times(batch, rng)],
+            [paddle.to_tensor(x) for x in read_times],
         )
-
-    def _times(self, batch: SequenceBatch, rng: np.random.Generator) -> list[np.ndarray]:
-        """The arrays of times that the tower takes, some histories' hidden."""
-        if not self.user.reading.times:
-            return []
-        hidden = rng.random(len(batch.times)) < self.settings.time_dropout
-        times = np.where(hidden[:, None], np.nan, batch.times)
-        # A token predicts the item after it.
-        return self.user.reading.read_times(times[:, :-1], times)
 
     def all_item_vectors(self) -> np.ndarray:
         """Vectors of every item, float32 [items, dim], with the current weights."""
@@ -248,8 +245,7 @@ class SequenceNetwork(nn.Layer):
 
         Args:
             items: float32 [items, dim], every item's vector.
-            users: int64 [n], positions.
-            histories: of all users.
+            users: int64 [n], positions in ``histories``.
             now: float64 [n], time of each request; None where unknown.
         """
         at = paddle.to_tensor(users)

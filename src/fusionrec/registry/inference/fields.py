@@ -89,32 +89,18 @@ def _activated(
 ) -> Layer:
     """A fully connected layer and its activation: float32 [..., inner] -> [..., outer]."""
     matrix, bias = dense(weights, name, inner, outer)
-    tanh = settings.activation == "tanh"
-
-    def layer(values: np.ndarray) -> np.ndarray:
-        output: np.ndarray = values @ matrix
-        output += bias
-        if tanh:
-            np.tanh(output, out=output)
-        else:
-            np.maximum(output, 0, out=output)
-        return output
-
-    return layer
+    if settings.activation == "tanh":
+        return lambda values: np.tanh(values @ matrix + bias)
+    return lambda values: np.maximum(values @ matrix + bias, 0)
 
 
 def _text(weights: Weights, name: str, size: int, settings: FusionSettings) -> Layer:
     """A text convolution with mean pooling: int64 [n, length] -> float32 [n, filters·windows]."""
     table = weights.take(f"{name}.embedding.weight", size, settings.word_width)
     table = np.concatenate([np.zeros_like(table[:1]), table[1:]])  # padding is zero
+    filters, words = settings.filters, settings.word_width
     convolutions = [
-        _activated(
-            weights,
-            f"{name}.convolutions.{number}",
-            width * settings.word_width,
-            settings.filters,
-            settings,
-        )
+        _activated(weights, f"{name}.convolutions.{number}", width * words, filters, settings)
         for number, width in enumerate(settings.windows)
     ]
 
@@ -127,8 +113,7 @@ def _text(weights: Weights, name: str, size: int, settings: FusionSettings) -> L
             padded = np.pad(words, ((0, 0), (before, width - 1 - before)))
             spans = table[sliding_window_view(padded, width, axis=1)]
             output = convolution(spans.reshape(*words.shape, width * settings.word_width))
-            output *= is_word
-            pooled.append(output.sum(axis=1) / count)
+            pooled.append((output * is_word).sum(axis=1) / count)
         return np.concatenate(pooled, axis=1)
 
     return layer

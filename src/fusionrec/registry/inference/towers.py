@@ -26,9 +26,8 @@ class TowerRunner:
     """A saved tower that reads only fields.
 
     Args:
-        folder: the artifact.
+        folder, encoder: of the artifact.
         side: whose tower.
-        encoder: the artifact's encoder, which knows every input's range.
         manifest: or at least its keys model and recipe.
 
     Raises:
@@ -70,8 +69,7 @@ class HistoryRunner:
     """A saved user tower that reads histories.
 
     Args:
-        folder: the artifact.
-        encoder: the artifact's encoder.
+        folder, encoder: of the artifact.
         manifest: or at least its keys model and recipe.
         items: float32 [items, dim], every item's vector.
         history_features: which of a history it reads.
@@ -160,12 +158,10 @@ def check_rows(features: Features, side: Side, encoder: Encoder) -> None:
         ArtifactError: a row is not.
     """
     for field in encoder.schema.side(side):
-        if field.name not in features:
-            continue  # a tower that reads histories reads no id
-        values, size = features[field.name], encoder.width(field)
-        if values.dtype == np.int64 and (
-            values.min(initial=0) < 0 or values.max(initial=0) >= size
-        ):
+        values, size = features.get(field.name), encoder.width(field)
+        if values is None or values.dtype != np.int64:
+            continue  # not read by a tower that reads histories, or no row numbers
+        if values.min(initial=0) < 0 or values.max(initial=0) >= size:
             raise ArtifactError(
                 f"{field.name}: a row number lies outside 0..{size - 1}; "
                 "the encoder and the tower do not belong together"
