@@ -292,22 +292,6 @@ def test_weights_of_another_tower_are_refused(tmp_path, change, words):
     assert "train again" in caught.value.hint
 
 
-@pytest.mark.parametrize("kind", ["embedding.weight", "dense.weight", "convolutions.0.bias"])
-def test_every_branch_of_fields_is_checked(tmp_path, kind):
-    data = library()
-    encoder = encoder_of(data)
-    tower = Tower(encoder, "item", SMALL)
-    weights = tower_weights(tower)
-    names = [name for name in weights if name.endswith(kind)]
-    assert names
-    for name in names:
-        other = np.concatenate([weights[name], weights[name][:1]])
-        write_weights(tmp_path, "item", weights | {name: other})
-        with pytest.raises(ArtifactError, match=rf"{name} is \[{len(other)}") as caught:
-            TowerRunner(tmp_path, "item", encoder, manifest_of(Recipe(SMALL)))
-        assert caught.value.hint
-
-
 @pytest.mark.parametrize("content", [b"", b"{}", b"\x80" * 500, None])
 def test_a_file_that_is_no_safetensors_is_an_artifact_error(tmp_path, content):
     case = Case(tmp_path, library())

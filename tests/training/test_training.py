@@ -11,6 +11,7 @@ from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
+from fusionrec.training.loop import check_lengths
 from fusionrec.training.progress import TrainingState, learning_rate
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
@@ -205,3 +206,11 @@ def test_users_whom_the_tower_cannot_tell_apart_pass_it_once_and_change_no_loss(
     network.same_profile = np.arange(len(data.users))
     each, _ = network.loss(batch, np.random.default_rng(0))
     assert float(once) == pytest.approx(float(each), rel=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [[1.0, 0.1], [0.0, 0.0], [np.nan, 0.0]])
+def test_vectors_that_are_not_of_length_one_are_refused(wrong):
+    check_lengths(np.eye(2), "item", 1)
+    with pytest.raises(TrainingError, match="item vectors") as caught:
+        check_lengths(np.array([[1.0, 0.0], wrong]), "item", 1)
+    assert "learning_rate" in caught.value.hint
