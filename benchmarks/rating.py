@@ -20,6 +20,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, random_split
 from fusionrec.evaluation.baselines import Bias, item_sets, popularity
 from fusionrec.features.vocabulary import UNKNOWN
+from fusionrec.models.export import tower_vectors
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, predict
 from shared import load_data, peak_mib, settings
@@ -53,7 +54,7 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
     split = random_split(dataset, 0.1, seed)
     started = time.monotonic()
     trainer = FusionTrainer(dataset, split.train, recipe)
-    trained = trainer.fit(lambda _: None)
+    state = trainer.fit(lambda _: None)
     seconds = time.monotonic() - started
     users, items = trainer.network.vectors("user"), trainer.network.vectors("item")
     actual = dataset.rating[split.test]
@@ -67,9 +68,9 @@ def run(dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
         "bias rmse": metrics.rmse(by_bias, actual),
         "bias mae": metrics.mae(by_bias, actual),
         **lists(dataset, split, trainer, users, items),
-        "epochs": len(trained.state.epochs),
+        "epochs": len(state.epochs),
         "seconds": round(seconds, 1),
-        "ratings/s": trained.state.rate,
+        "ratings/s": state.rate,
         "peak MiB": peak_mib(),
     }
 
@@ -109,7 +110,7 @@ def profile_vectors(dataset: Dataset, trainer: FusionTrainer) -> np.ndarray:
     """Every user's vector when only the profile is known, float32 [users, dim]."""
     known = trainer.encoder.encode("user", [None] * len(dataset.users), dataset.users.columns)
     assert not known[dataset.schema.id("user").name].any(), f"ids must be row {UNKNOWN}"
-    return trainer.network.vectors_of("user", known)
+    return tower_vectors(trainer.network.user, list(known.values()))
 
 
 def overlap(scores: np.ndarray, k: int = 5) -> float:

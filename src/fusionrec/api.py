@@ -164,11 +164,11 @@ def train(
     """
     recipe = _recipe(model, preset, settings)
     with _own_log():
-        from fusionrec.training.progress import EpochLog
+        from fusionrec.training.progress import log_epochs
         from fusionrec.training.train import train as run
 
     workspace = Workspace.find(home)
-    return Model(workspace, run(dataset, recipe, workspace, EpochLog(log), log=log))
+    return Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
 
 
 def evaluate(

@@ -11,13 +11,11 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
 from builders import recipe, tree
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.export import tower_vectors
@@ -95,29 +93,6 @@ def test_the_item_vectors_are_those_of_the_weights_in_paddle(published):
     vectors = tower_vectors(tower, list(features.values()))
     assert np.abs(vectors - published.item_vectors).max() < 1e-5
     assert np.allclose(np.linalg.norm(published.item_vectors, axis=1), 1, atol=1e-5)
-
-
-def test_the_saved_towers_are_the_trained_ones(dataset, tmp_path):
-    trainer = FusionTrainer(dataset, np.arange(len(dataset)), recipe())
-    trained = trainer.fit(lambda _: None)
-    wanted = {"user": trainer.network.vectors("user"), "item": trainer.network.vectors("item")}
-    about = {"model": "fusion", "recipe": recipe().to_dict(), "training": {}}
-    rows = np.arange(len(dataset))
-    made = publish.publish(tmp_path, dataset, rows, trained.encoder, trained.towers, about)
-    user = made.user_tower.vectors(made.encoder.encode_table("user", dataset.users))
-    assert np.abs(user - wanted["user"]).max() < 1e-5
-    assert np.abs(made.item_vectors - wanted["item"]).max() < 1e-5
-
-
-def test_one_request_and_many_have_the_same_vectors(published, monkeypatch):
-    from fusionrec.registry.inference import towers
-
-    features = published.encoder.encode_table("user", published.users)
-    whole = published.user_tower.vectors(features)
-    one = published.user_tower.vectors({name: x[9:10] for name, x in features.items()})
-    assert np.allclose(one[0], whole[9], atol=1e-6)
-    monkeypatch.setattr(towers, "BATCH", 7)
-    assert np.allclose(published.user_tower.vectors(features), whole, atol=1e-6)
 
 
 @pytest.mark.parametrize("row", [-1, 10**6])
@@ -199,7 +174,8 @@ POINTS = {
 def saved(dataset: Dataset, tmp_path: Path):
     """One version in a folder, and a function that saves the next."""
     rows = np.arange(len(dataset))
-    trained = FusionTrainer(dataset, rows, recipe(epochs=1)).fit(lambda _: None)
+    trained = FusionTrainer(dataset, rows, recipe(epochs=1))
+    trained.fit(lambda _: None)
     models = tmp_path / "models"
     about = {"model": "fusion", "recipe": recipe().to_dict(), "training": {"epochs": []}}
 
@@ -318,15 +294,3 @@ def test_a_table_that_is_not_parquet_is_an_artifact_error(copy, dataset):
         tables.read_table(copy / "items.parquet", dataset.schema, "item")
     with pytest.raises(ArtifactError, match="cannot be read"):
         tables.read_table(copy / "users.parquet", dataset.schema, "item")
-
-
-def test_an_attribute_called_like_a_column_of_its_own_hides_neither(tmp_path):
-    table = tables.Table(["a", "b"], {"id": ["x", "y"], "vector": ["p", "q"]})
-    vectors = np.eye(2, 3, dtype=np.float32)
-    fields = Field("u", "user", "id"), Field("i", "item", "id"), Field("id", "item", "text")
-    schema = Schema("odd", (*fields, Field("vector", "item", "category")), (1.0, 5.0))
-    tables.write_vectors(tmp_path / "v.parquet", schema, table, vectors)
-    columns = pq.read_table(tmp_path / "v.parquet").to_pydict()
-    assert columns["id"] == ["a", "b"]
-    assert (columns["id_"], columns["vector_"]) == (["x", "y"], ["p", "q"])
-    assert np.array_equal(columns["vector"], vectors)

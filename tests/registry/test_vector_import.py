@@ -21,7 +21,6 @@ from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.deploy.build import build_index
 from fusionrec.errors import ArtifactError, DataError
-from fusionrec.evaluation.model_source import TrainedVersion
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.recommend.user_vector import DISLIKED
@@ -567,24 +566,3 @@ from fusionrec.registry.vector_import import publish_vectors
 print(publish_vectors(Path(sys.argv[2]), Path(sys.argv[1])).version, "paddle" in sys.modules)
 """
     assert python(code, file, tmp_path / "models").split() == ["v1", "False"]
-
-
-def test_it_is_no_version_to_measure(both):
-    with pytest.raises(Exception, match="no training to measure"):
-        TrainedVersion(load(both))
-
-
-def test_columns_called_like_an_answers_own_words_keep_their_names(workspace, fusionrec, tmp_path):
-    path = tmp_path / "words.parquet"
-    columns = {"id": ["a", "b"], "vector": [[1.0, 0.0], [0.8, 0.6]]}
-    columns |= {"Score": [3.0, 4.0], "rank": ["x", "y"]}
-    pq.write_table(pa.table(columns), path)
-    ended = done(fusionrec(workspace, "index", "--vectors", str(path)))
-    assert "guessed: Score is number, a filter" in ended.err
-    [item] = json.loads(fusionrec(workspace, "similar", "a", "-k", "1", "--json").out)["items"]
-    assert item["rank"] == 1
-    assert item["content"] == {"Score": 4, "rank": "y"}
-    items = json.loads(
-        fusionrec(workspace, "recommend", "--liked", "a", "--explain", "--json").out
-    )["items"]
-    assert all("liked a" in one.get("reason", {"text": "liked a"})["text"] for one in items)

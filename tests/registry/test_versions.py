@@ -15,7 +15,7 @@ import pytest
 
 from fusionrec.cli.hints import hint_of
 from fusionrec.deploy import build as module
-from fusionrec.deploy.build import activate, build_index, prune
+from fusionrec.deploy.build import build_index, prune
 from fusionrec.deploy.open import open_recommender
 from fusionrec.errors import (
     ArtifactError,
@@ -132,19 +132,6 @@ def test_two_versions_before_the_last_are_dropped_from_the_store(indexed):
     assert [v.active for v in versions(indexed)] == [False, False, True]
 
 
-def test_activating_an_older_version_goes_back(indexed):
-    with opened(indexed) as recommender:
-        before = recommender.recommend(QUERY).items
-    build_index(indexed, add(indexed, "v2"))
-    with opened(indexed) as recommender:
-        assert recommender.recommend(QUERY).version == "v2"
-        assert recommender.recommend(QUERY).items != before
-    activate(indexed, "v1")
-    with opened(indexed) as recommender:
-        answer = recommender.recommend(QUERY)
-    assert (answer.version, answer.items) == ("v1", before)
-
-
 HOLD = """
 import sys
 from milvus_lite.db import MilvusLite
@@ -229,22 +216,6 @@ def test_a_damaged_store_is_moved_aside_not_deleted(indexed):
 
 def _full(*_args: object, **_options: object) -> None:
     raise StoreError("the disk is full")
-
-
-@pytest.mark.parametrize("step", ["insert", "finish"])
-def test_a_build_that_fails_leaves_the_active_version_answering(indexed, monkeypatch, step):
-    second = add(indexed, "v2")
-    with monkeypatch.context() as patched:
-        patched.setattr(MilvusStore, step, _full)
-        with pytest.raises(StoreError, match="full"):
-            build_index(indexed, second)
-    assert Ledger(indexed.ledger).active().version == "v1"
-    with opened(indexed) as recommender:
-        answer = recommender.recommend(QUERY)
-    assert answer.version == "v1"
-    assert answer.place != "exact"
-    build_index(indexed, second)
-    assert Ledger(indexed.ledger).active().version == "v2"
 
 
 def test_an_index_that_does_not_answer_as_numpy_is_not_made_active(indexed, monkeypatch):

@@ -35,24 +35,12 @@ def test_each_rating_stands_in_exactly_one_batch_of_an_epoch(blocks, dataset):
     batches = list(blocks.epoch(1))
     assert sorted(ratings(batches)) == sorted(whole)
     assert len(batches) == len(blocks)
-    assert blocks.mean_size == pytest.approx(len(dataset) / len(blocks))
-
-
-def test_users_and_items_of_a_batch_are_distinct_and_in_range(blocks, dataset):
-    for batch in blocks.epoch(2):
-        for distinct, place, size in (
-            (batch.users, batch.user, len(dataset.users)),
-            (batch.items, batch.item, len(dataset.items)),
-        ):
-            assert len(np.unique(distinct)) == len(distinct)
-            assert ((distinct >= 0) & (distinct < size)).all()
-            assert ((place >= 0) & (place < len(distinct))).all()
 
 
 def test_a_batch_holds_about_as_many_ratings_as_asked(dataset):
     for batch in (50, 300):
         blocks = Blocks(dataset.user, dataset.item, dataset.rating, batch=batch, seed=0)
-        assert batch / 2 < blocks.mean_size < batch * 2
+        assert batch / 2 < len(dataset) / len(blocks) < batch * 2
 
 
 def test_epochs_are_reproducible_and_differ(blocks, dataset):

@@ -20,7 +20,7 @@ from pathlib import Path
 from builders import carousel, sequence_recipe
 from fusionrec.workspace import Workspace
 from fusionrec.training.loop import weights
-from fusionrec.training.train import train, trainer_of
+from fusionrec.training.train import train
 from fusionrec.training.sequence_trainer import SequenceTrainer
 
 made = sequence_recipe(20, epochs=20, batch=150, validation=0.5, id_dropout=0.0)

@@ -16,9 +16,8 @@ from fusionrec.data.leakage import check_disjoint
 from fusionrec.data.schema import Field
 from fusionrec.data.splits import Split, leave_last_out
 from fusionrec.errors import TrainingError, UsageError
-from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
+from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
-from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.ledger import Ledger, RecentActivity
 from fusionrec.models.presets import FUSION, RatingSettings
@@ -176,13 +175,6 @@ def test_every_protocol_that_ranks_measures_events(protocol):
     assert result.comparisons
 
 
-def test_the_report_has_no_stars(taken):
-    page = render(taken, groups())
-    body = page.partition("<body>")[2].lower()
-    assert "stars" not in body
-    assert "taken" in body
-
-
 def test_what_is_refused_of_what_cannot_be_learned(tmp_path):
     alone = data_set(schema(), [0, 1, 2], [0, 0, 0])
     for asked in (recipe(), sequence_recipe()):
@@ -241,16 +233,6 @@ def test_repeated_items_of_a_history_are_read(bought):
         stored = bought.histories.of(0)
         both = opened.people.find(Query(user="u0", history=[Rated("i0", 1.0)]))
         assert len(both.history) == len(stored) + 1
-
-
-def test_histories_of_events_move_the_answer(bought):
-    with exact(bought) as opened:
-        kinds = opened.recommend(Query(history=[Rated("i1", 0.0, named=True)], k=3))
-        assert kinds.kind == "history"
-        assert len(kinds.items) == 3
-    page = render(bought, baskets()).partition("<body>")[2].lower()
-    assert "stars" not in page
-    TrainedVersion(bought)
 
 
 # What is said to a model of events.

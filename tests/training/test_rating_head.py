@@ -18,7 +18,7 @@ from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.index.exact import ExactIndex
 from fusionrec.metrics import rmse
-from fusionrec.models.presets import FUSION, RatingSettings, Recipe
+from fusionrec.models.presets import RatingSettings, Recipe
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
@@ -116,7 +116,7 @@ def test_vectors_predict_as_the_network_does(dataset):
     users, items = np.arange(len(dataset.users)), np.arange(len(dataset.items))
     with paddle.no_grad():
         grid = task.network(task.users.of(users), task.items.of(items)).numpy()
-    wanted = 3.0 + grid * task.scale.unit
+    wanted = 3.0 + grid * task.unit
     user, item = np.unravel_index(np.arange(grid.size), grid.shape)
     rated = task.rated[0][user] & task.rated[1][item]
     found = stars.rating(user, item, np.full(grid.size, 9.0), -99.0, 99.0)
@@ -264,7 +264,3 @@ def test_a_training_that_is_stopped_in_the_head_goes_on(dataset, tmp_path, starr
 def test_settings_are_checked(values):
     with pytest.raises(ConfigError, match=f"rating.{next(iter(values))}"):
         RatingSettings(**values)
-
-
-def test_only_its_profile_has_a_head():
-    assert [name for name, made in FUSION.items() if made.rating.networks] == ["stars"]

@@ -64,27 +64,24 @@ def test_ctrl_c_keeps_a_checkpoint_and_resuming_ends_in_the_same_vectors(
     assert not list(workspace.checkpoints.glob("*"))
 
 
-@pytest.fixture
-def listening():
-    """Ctrl-C works, also where the tests run in the background, which ignores it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("listening")
-def test_ctrl_c_in_the_middle_of_a_step_lets_the_step_end(dataset, tmp_path, unbroken, monkeypatch):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_middle_of_a_step_lets_the_step_end(
+    dataset, tmp_path, unbroken, monkeypatch, number
+):
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}[number]
+    before = signal.signal(number, usual)  # tests in the background ignore Ctrl-C
     step, calls = paddle.optimizer.AdamW.step, iter(range(100))
 
     def interrupted(optimizer):
         step(optimizer)
         if next(calls) == 4:  # the weights have changed, and the step is not yet counted
-            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(number)
 
     monkeypatch.setattr(paddle.optimizer.AdamW, "step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(dataset, MADE, Workspace(tmp_path))
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(number) is usual
+    signal.signal(number, before)
     resumed = train(dataset, MADE, Workspace(tmp_path), resume=True)
     assert np.array_equal(resumed.item_vectors, unbroken)
 
@@ -187,20 +184,3 @@ def test_a_checkpoint_holds_no_code(stopped):
     header = json.loads(content[8 : 8 + length])
     kinds = {entry["dtype"] for name, entry in header.items() if name != "__metadata__"}
     assert kinds <= {"F32", "I64", "F64"}
-
-
-def test_a_terminated_training_keeps_a_checkpoint(dataset, tmp_path, unbroken, monkeypatch):
-    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    step, calls = paddle.optimizer.AdamW.step, iter(range(100))
-
-    def terminated(optimizer):
-        step(optimizer)
-        if next(calls) == 4:
-            signal.raise_signal(signal.SIGTERM)
-
-    monkeypatch.setattr(paddle.optimizer.AdamW, "step", terminated)
-    with pytest.raises(KeyboardInterrupt):
-        train(dataset, MADE, Workspace(tmp_path))
-    signal.signal(signal.SIGTERM, before)
-    resumed = train(dataset, MADE, Workspace(tmp_path), resume=True)
-    assert np.array_equal(resumed.item_vectors, unbroken)

@@ -81,16 +81,6 @@ def test_rows_may_be_more_than_one_block(monkeypatch, at_once):
     agree(found(0.1, *sampled), written_out(0.1, *sampled))
 
 
-def test_rows_fall_into_parts_by_default_too():
-    """More targets than the default holds at a time, against one part."""
-    users = unit(np.random.default_rng(1), 2 * softmax.ROWS + 3)
-    target = np.arange(len(users)) % ITEMS
-    loss = softmax_loss(paddle.to_tensor(users), paddle.to_tensor(B), target, 0.1)
-    scores = users.astype(np.float64) @ B.T / 0.1
-    wanted = np.log(np.exp(scores).sum(axis=1)) - scores[np.arange(len(users)), target]
-    assert float(loss) == pytest.approx(wanted.mean(), rel=1e-4)
-
-
 def test_the_gradient_is_that_of_what_the_loss_becomes():
     """Not only of a loss that is the end: half the loss, half the gradients."""
     _, users, items = found(0.1)
@@ -116,45 +106,6 @@ def test_a_sample_against_the_formula(temperature):
     agree(found(temperature, negatives, drawn), written_out(temperature, negatives, drawn))
 
 
-def test_a_target_beyond_all_negatives_counts_once():
-    negatives, drawn = np.array([0, 1]), np.array([0.5, 0.5], np.float32)
-    assert TARGET.max() > 1
-    agree(found(0.1, negatives, drawn), written_out(0.1, negatives, drawn))
-
-
-def test_a_lone_negative_that_is_the_target_leaves_nothing_to_learn():
-    target = np.full(USERS, 4)
-    users, items = paddle.to_tensor(A), paddle.to_tensor(B)
-    users.stop_gradient = items.stop_gradient = False
-    loss = softmax_loss(users, items, target, 0.1, np.array([4]), np.array([0.1], np.float32))
-    loss.backward()
-    assert float(loss) == pytest.approx(0.0, abs=1e-4)
-    assert np.allclose(users.grad.numpy(), 0, atol=1e-4)
-    assert np.allclose(items.grad.numpy(), 0, atol=1e-4)
-
-
-def test_the_normaliser_is_right_on_average():
-    """Over many draws the mean of exp(loss of one target) is that of the full softmax."""
-    rng = np.random.default_rng(4)
-    chance = rng.uniform(0.1, 0.9, ITEMS).astype(np.float32)
-    user, items, target = paddle.to_tensor(A[:1]), paddle.to_tensor(B), TARGET[:1]
-
-    def normaliser(*sampled: np.ndarray) -> float:
-        """How many times the target's share the sum over all items is."""
-        return float(np.exp(float(softmax_loss(user, items, target, 0.5, *sampled))))
-
-    draws = []
-    for _ in range(600):
-        negatives = np.flatnonzero(rng.random(ITEMS) < chance)
-        draws.append(normaliser(negatives, chance[negatives]))
-    error = np.std(draws) / np.sqrt(len(draws))
-    full = normaliser()
-    assert error < 0.03 * full
-    assert np.mean(draws) == pytest.approx(full, abs=4 * error)
-    # Without the correction it would be about half of it.
-    assert np.mean(chance) < 0.7
-
-
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_lowest_temperature_stays_in_range(sign):
     """Cosines of 1 and of −1 throughout: exp(±50), each for a hundred thousand items."""
@@ -171,18 +122,3 @@ def test_the_lowest_temperature_stays_in_range(sign):
         assert float(loss) == pytest.approx(np.log(terms), rel=1e-4)
         for tensor in tensors:
             assert np.isfinite(tensor.grad.numpy()).all()
-
-
-def test_a_training_temperature_below_that_is_refused():
-    from fusionrec.errors import ConfigError
-    from fusionrec.models.presets import SequenceTraining
-
-    assert SequenceTraining(temperature=0.02).temperature == 0.02
-    for temperature in (0.019, 0.0, -1.0, float("inf"), float("nan")):
-        with pytest.raises(ConfigError, match=r"temperature must be 0\.02 or more"):
-            SequenceTraining(temperature=temperature)
-
-
-def test_vectors_that_ask_for_no_gradient_get_none():
-    users, items = paddle.to_tensor(A), paddle.to_tensor(B)
-    assert softmax_loss(users, items, TARGET, 0.1).stop_gradient

@@ -8,7 +8,6 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from fusionrec.data.dataset import Dataset
 from fusionrec.registry.tables import Histories
 from fusionrec.training.windows import STEP, SequenceBatch, Windows
 
@@ -60,7 +59,7 @@ def test_everybody_with_a_row_stands_in_an_epoch_once(batch):
         assert len(batches) == len(made)
         assert sorted(user for user, *_ in rows(batches)) == list(np.flatnonzero(COUNTS))
         there = sum(int(b.count.sum()) for b in batches)
-        assert there == made.items == sum(min(count, LENGTH) for count in COUNTS)
+        assert there == sum(min(count, LENGTH) for count in COUNTS)
 
 
 @pytest.mark.parametrize("batch", [1, 30, 50, 100, 300])
@@ -83,16 +82,6 @@ def test_a_batch_is_filled(batch):
         assert (1 - less) * following * STEP > batch
 
 
-def test_windows_of_a_batch_are_of_about_one_length():
-    """Sorted by length rounded up to STEP, then cut: the batches' spans overlap at their ends."""
-    for epoch in (1, 2):
-        spans = sorted(
-            (-(-int(b.count.min()) // STEP), -(-int(b.count.max()) // STEP))
-            for b in windows(100).epoch(epoch)
-        )
-        assert all(here[1] <= there[0] for here, there in itertools.pairwise(spans))
-
-
 @pytest.mark.parametrize("length", [1, 2, 5, LENGTH, 1000])
 def test_a_window_is_consecutive_and_in_order(length):
     for epoch in range(1, 6):
@@ -103,23 +92,6 @@ def test_a_window_is_consecutive_and_in_order(length):
             begin = int(items[0]) - 1000 * user
             assert np.array_equal(items, history[begin : begin + len(items)])
             assert np.array_equal(ratings, rated[begin : begin + len(items)])
-
-
-def test_windows_are_of_the_time_that_the_data_set_tells(dataset: Dataset):
-    """A data set whose rows stand in any order."""
-    shuffled = np.random.default_rng(0).permutation(len(dataset))
-    histories = Histories.build(dataset, shuffled)
-    made = Windows(histories, length=10, batch=200, draws=1, seed=0)
-    assert dataset.time is not None
-    when = {
-        (int(u), int(i)): int(t)
-        for u, i, t in zip(dataset.user, dataset.item, dataset.time, strict=True)
-    }
-    for user, items, _, _ in rows(list(made.epoch(1))):
-        times = [when[user, int(item)] for item in items]
-        assert times == sorted(times)
-        between = (dataset.user == user) & (dataset.time >= times[0]) & (dataset.time <= times[-1])
-        assert int(between.sum()) == len(items)
 
 
 def test_long_histories_give_the_newest_window_half_of_the_time():
@@ -197,9 +169,3 @@ def test_what_is_drawn_is_any_item_that_the_user_rated():
         assert max(found.values()) < expected + 6 * np.sqrt(expected) + 1
         if COUNTS[user] <= 8:
             assert len(found) == COUNTS[user]
-
-
-def test_a_batch_holds_what_the_network_takes():
-    for b in windows().epoch(1):
-        assert (b.items.dtype, b.ratings.dtype) == (np.int64, np.float32)
-        assert (b.count.dtype, b.drawn.dtype, b.users.dtype) == (np.int64,) * 3

@@ -63,8 +63,7 @@ class Artifact:
     @property
     def checksum(self) -> str:
         """SHA-256 of the item vectors' file, by which an index is matched to a version."""
-        checksum: str = self.manifest["files"]["item_vectors.npy"]
-        return checksum
+        return str(self.manifest["files"]["item_vectors.npy"])
 
     @property
     def scores(self) -> ScoreMap:
@@ -89,8 +88,7 @@ class Artifact:
     @property
     def last_event(self) -> int:
         """Number of the last ledger event in the training data; 0 for none."""
-        number: int = self.manifest.get("feedback", 0)
-        return number
+        return int(self.manifest.get("feedback", 0))
 
     @cached_property
     def item_vectors(self) -> np.ndarray:
@@ -131,8 +129,7 @@ class Artifact:
     @property
     def predicts_ratings(self) -> bool:
         """Whether scores predict ratings; otherwise they only rank."""
-        kind: str = self.manifest["score"]["kind"]
-        return kind == "rating"
+        return bool(self.manifest["score"]["kind"] == "rating")
 
     def ratings(
         self, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
@@ -151,16 +148,14 @@ class Artifact:
 
     @property
     def has_towers(self) -> bool:
-        """Whether it can compute vectors of new users and items; False where the item vectors came
-        from another program, without towers, users and histories.
-        """
+        """Whether it computes vectors of new users and items; False for imported item vectors."""
         return bool(self.manifest["model"] != VECTORS)
 
     def require_towers(self, lacking: str, code: str = "no_towers") -> None:
         """Refuses what only a trained version can do.
 
         Args:
-            lacking: what cannot be done without, as the end of a sentence.
+            lacking: what cannot be done without towers, as the end of a sentence.
             code: of the error.
 
         Raises:
@@ -185,26 +180,26 @@ class Artifact:
         Args:
             ids: outside ids; None where there is none. A tower that reads histories reads no id.
             columns: attribute name -> n values; None, or a missing name, where unknown.
-            histories: what each user rated. None: all histories are empty.
-            now: float64 [n], time of each request in seconds since 1970; None where unknown. Only
-                a tower that reads the clock uses it.
-            items: float32 [m, dim], the item vectors to which the histories' positions refer; the
-                version's own by default.
+            histories: what each user rated; all empty by default.
+            now: float64 [n], time of each request in seconds since 1970, for a tower that reads
+                the clock; None where unknown.
+            items: float32 [m, dim], the vectors of the histories' items; the version's own by
+                default.
         """
         features = self.encoder.encode("user", ids, columns)
         tower = self.user_tower
         if isinstance(tower, TowerRunner):
             return tower.vectors(features)
-        if histories is None:
-            histories = [History.of()] * len(ids)
-        return tower.vectors_after(features, histories, now, items)
+        return tower.vectors_after(features, histories or [History.of()] * len(ids), now, items)
 
     @cached_property
     def user_tower(self) -> TowerRunner | HistoryRunner:
         """The user tower; a ``HistoryRunner`` where it reads histories."""
-        if self.history_features:
-            history = self.item_vectors, self.history_features
-            return HistoryRunner(self.folder, self.encoder, self.manifest, *history)
+        features = self.history_features
+        if features:
+            return HistoryRunner(
+                self.folder, self.encoder, self.manifest, self.item_vectors, features
+            )
         return TowerRunner(self.folder, "user", self.encoder, self.manifest)
 
     @cached_property
@@ -214,11 +209,11 @@ class Artifact:
 
     @classmethod
     def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
-        """Opens an artifact and checks its manifest.
+        """Opens an artifact, and checks its manifest and its files.
 
         Args:
             folder: the artifact.
-            thorough: whether to compare every file's SHA-256 too, not only its presence.
+            thorough: compare every file's SHA-256 too, not only its presence.
 
         Raises:
             ArtifactError: it is missing, incomplete, foreign, of another format or damaged.
@@ -231,8 +226,7 @@ class Artifact:
                 raise ArtifactError(f"{folder} is incomplete: {name} is missing", hint)
             if thorough and sha256(path) != checksum:
                 raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
-        encoder = Encoder.load(folder / "encoder.json")
-        return cls(folder, manifest, encoder)
+        return cls(folder, manifest, Encoder.load(folder / "encoder.json"))
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -257,15 +251,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} was written by {age} fusionrec (format {number}; this one reads {FORMAT})",
             RETRAIN,
         )
-    towers = manifest.get("model") != VECTORS
     keys = {"files", "created", "model", "dim", "score", "user_inputs"}
-    missing = (keys | ({"recipe"} if towers else set())) - manifest.keys()
+    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
+    if manifest.get("model") != VECTORS:
+        keys.add("recipe")
+        needed |= {weights_file(folder, "user").name, weights_file(folder, "item").name}
+    missing = keys - manifest.keys()
     if missing:
         raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
     files = manifest["files"]
-    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
-    if towers:
-        needed |= {weights_file(folder, "user").name, weights_file(folder, "item").name}
     if not isinstance(files, dict) or not needed <= files.keys():
         raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
     return manifest

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fusionrec._version import __version__
-from fusionrec.data.dataset import Dataset
+from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
-from fusionrec.features.encoder import Encoder, Features
-from fusionrec.features.history import History
+from fusionrec.features.encoder import Encoder
 from fusionrec.models.export import ENGINE, tower_vectors, tower_weights
 from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.artifact import Artifact
-from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
+from fusionrec.registry.inference.towers import HistoryRunner
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.registry.weights import write_weights
@@ -28,15 +26,13 @@ from fusionrec.registry.writer import save_version, write_manifest
 _RETRY = "resume the same training"
 _SAMPLE = 64  # users and items on which a saved tower is compared with the trained one
 
-Towers = Mapping[Side, Tower | HistoryTower]
-
 
 def publish(
     models: Path,
     dataset: Dataset,
     rows: np.ndarray,
     encoder: Encoder,
-    towers: Towers,
+    towers: Mapping[Side, Tower | HistoryTower],
     about: Mapping[str, Any],
     rating_head: RatingHead | None = None,
 ) -> Artifact:
@@ -58,7 +54,18 @@ def publish(
     """
 
     def write(folder: Path) -> None:
-        _write(folder, dataset, rows, encoder, towers, about)
+        encoder.save(folder / "encoder.json")
+        write_table(folder / "items.parquet", dataset.items)
+        write_table(folder / "users.parquet", dataset.users)
+        write_histories(folder, Histories.build(dataset, rows))
+        for side, tower in towers.items():
+            write_weights(folder, side, tower_weights(tower))
+        # Made by the saved towers, so that index and answers come from the same files.
+        saved = Artifact(folder, about, encoder)
+        items = _vectors(saved, "item", towers["item"], dataset.items)
+        np.save(folder / "item_vectors.npy", items, allow_pickle=False)
+        users = _vectors(saved, "user", towers["user"], dataset.users)
+        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
         keys = {
             "versions": {"fusionrec": __version__, "paddle": ENGINE},
             "data": dataset.name,
@@ -75,87 +82,33 @@ def publish(
     return save_version(models, write, _RETRY)
 
 
-def _write(
-    folder: Path,
-    dataset: Dataset,
-    rows: np.ndarray,
-    encoder: Encoder,
-    towers: Towers,
-    about: Mapping[str, Any],
-) -> None:
-    encoder.save(folder / "encoder.json")
-    write_table(folder / "items.parquet", dataset.items)
-    write_table(folder / "users.parquet", dataset.users)
-    histories = Histories.build(dataset, rows)
-    write_histories(folder, histories)
-    for side, tower in towers.items():
-        write_weights(folder, side, tower_weights(tower))
-    # Made by the saved towers, so that index and answers come from the same files.
-    item_features = encoder.encode_table("item", dataset.items)
-    items = _field_vectors(folder, "item", towers["item"], encoder, about, item_features)
-    np.save(folder / "item_vectors.npy", items, allow_pickle=False)
-    user_features = encoder.encode_table("user", dataset.users)
-    if isinstance(towers["user"], HistoryTower):
-        read = [histories.of(user) for user in range(len(dataset.users))]
-        users = _history_vectors(folder, towers["user"], encoder, about, user_features, read, items)
-    else:
-        users = _field_vectors(folder, "user", towers["user"], encoder, about, user_features)
-    np.save(folder / "user_vectors.npy", users, allow_pickle=False)
-
-
-def _field_vectors(
-    folder: Path,
-    side: Side,
-    tower: Tower | HistoryTower,
-    encoder: Encoder,
-    about: Mapping[str, Any],
-    features: Features,
-) -> np.ndarray:
-    """Checks a saved tower without histories, and returns its vectors of a whole table."""
-    sample = {name: values[:_SAMPLE] for name, values in features.items()}
-    with _reading_back(folder, side):
-        runner = TowerRunner(folder, side, encoder, about)
-    _compare(side, runner.vectors(sample), tower_vectors(tower, list(sample.values())))
-    return runner.vectors(features)
-
-
-def _history_vectors(
-    folder: Path,
-    tower: HistoryTower,
-    encoder: Encoder,
-    about: Mapping[str, Any],
-    features: Features,
-    histories: Sequence[History],
-    items: np.ndarray,
-) -> np.ndarray:
-    """Checks a saved tower with histories, and returns its vectors of all users."""
-    history_features = tower.reading
-    sample = {name: values[:_SAMPLE] for name, values in features.items()}
-    # A week after the last rating of each, so that a tower with a clock has times to read.
-    read = histories[:_SAMPLE]
-    now = np.array([np.max(history.times, initial=0) + 7 * 86_400 for history in read])
-    profile = [x for name, x in sample.items() if name != encoder.schema.id("user").name]
-    with _reading_back(folder, "user"):
-        runner = HistoryRunner(folder, encoder, about, items, history_features)
-    expected = tower_vectors(tower, [*profile, *history_features.pack(read, items, now)])
-    _compare("user", runner.vectors_after(sample, read, now), expected)
-    return runner.vectors_after(features, histories)
-
-
-@contextmanager
-def _reading_back(folder: Path, side: Side) -> Iterator[None]:
-    """Explains that a file that was just written cannot be read back."""
+def _vectors(saved: Artifact, side: Side, tower: Tower | HistoryTower, table: Table) -> np.ndarray:
+    """Vectors of a whole table by a saved tower, which is compared with the trained one first."""
     try:
-        yield
+        runner = saved.user_tower if side == "user" else saved.item_tower
     except ArtifactError as error:
         raise ArtifactError(
-            f"the model could not be saved in {folder.parent}: the {side} tower's file cannot be "
-            f"read back, as when the disk is full ({error})",
+            f"the model could not be saved in {saved.folder.parent}: the {side} tower's file "
+            f"cannot be read back, as when the disk is full ({error})",
             f"make room there and {_RETRY}",
         ) from error
-
-
-def _compare(side: Side, saved: np.ndarray, expected: np.ndarray) -> None:
-    """Checks that the saved tower computes the trained one's vectors."""
-    if not np.allclose(saved, expected, rtol=0.0, atol=1e-4):
+    features = saved.encoder.encode_table(side, table)
+    if isinstance(runner, HistoryRunner):
+        assert isinstance(tower, HistoryTower)
+        del features[saved.schema.id("user").name]  # it is not read
+        histories = [saved.histories.of(user) for user in range(len(table))]
+        read = histories[:_SAMPLE]
+        # A week after the last rating of each, so that a tower with a clock has times to read.
+        now = np.array([np.max(history.times, initial=0) + 7 * 86_400 for history in read])
+        sample = {name: values[:_SAMPLE] for name, values in features.items()}
+        found = runner.vectors_after(sample, read, now)
+        packed = tower.reading.pack(read, saved.item_vectors, now)
+        expected = tower_vectors(tower, [*sample.values(), *packed])
+        vectors = runner.vectors_after(features, histories)
+    else:
+        vectors = runner.vectors(features)
+        found = vectors[:_SAMPLE]
+        expected = tower_vectors(tower, [values[:_SAMPLE] for values in features.values()])
+    if not np.allclose(found, expected, rtol=0.0, atol=1e-4):
         raise ArtifactError(f"the saved {side} tower does not answer as the trained one does")
+    return vectors

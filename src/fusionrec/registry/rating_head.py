@@ -12,6 +12,8 @@ import numpy as np
 from fusionrec.errors import ArtifactError
 from fusionrec.registry.tables import read_array
 
+_SIDES = ("users", "items")
+
 
 @dataclass(frozen=True)
 class RatingHead:
@@ -61,6 +63,3 @@ def read_rating_head(folder: Path, manifest: Mapping[str, Any]) -> RatingHead:
     if shapes != expected:
         raise ArtifactError(f"{folder}: the rating head's arrays are {shapes}, not {expected}")
     return head
-
-
-_SIDES = ("users", "items")

@@ -89,8 +89,7 @@ def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray)
 
     Args:
         path: the file; replaced as a whole, or left unchanged.
-        schema: of the items.
-        items: n items.
+        schema, items: n items and their schema.
         vectors: float32 [n, dim].
 
     Raises:
@@ -162,7 +161,6 @@ def read_array(path: Path) -> np.ndarray:
         ArtifactError: it cannot be read.
     """
     try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
+        return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}") from error
-    return array

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.ledger import Activation, Ledger
@@ -49,20 +48,17 @@ def versions(workspace: Workspace) -> list[Version]:
             m = read_manifest(workspace.models / name)
             part = m.get("part")
             split = f"{part['protocol']}: {part['split']}" if part else ""
-            details = (m["created"], m["data"], m["model"], *_validation(m), split)
+            validation, measure = None, ""
+            if m["model"] != VECTORS:
+                trained = m["training"]
+                figures = {epoch["number"]: epoch["validation"] for epoch in trained["epochs"]}
+                validation = figures.get(trained["best_epoch"])
+                measure = trained["measure"]["validation"]
+            details = (m["created"], m["data"], m["model"], validation, measure, split)
             listed.append(Version(name, is_active, *details))
         except (ArtifactError, KeyError, TypeError) as error:
             listed.append(Version(name, is_active, problem=str(error)))
     return listed
-
-
-def _validation(manifest: Mapping[str, Any]) -> tuple[float | None, str]:
-    """The best epoch's validation metric and its name; neither for imported vectors."""
-    if manifest["model"] == VECTORS:
-        return None, ""
-    trained = manifest["training"]
-    best = [e["validation"] for e in trained["epochs"] if e["number"] == trained["best_epoch"]]
-    return (best[0] if best else None), trained["measure"]["validation"]
 
 
 def load(
@@ -70,10 +66,7 @@ def load(
 ) -> Artifact:
     """A version's artifact: the one named, else the active one, else the newest.
 
-    Args:
-        workspace: the workspace.
-        version: such as ``v3``.
-        ledger: the workspace's, where it is open.
+    ``ledger`` is the workspace's, where it is open.
 
     Raises:
         UsageError: there is no version of that name.
@@ -101,13 +94,12 @@ def active_dataset(workspace: Workspace) -> str:
 
 def checksums(workspace: Workspace) -> dict[str, str]:
     """Version -> checksum of its item vectors, the oldest first; empty for damaged ones."""
-    by_version = {}
-    for number in version_numbers(workspace.models):
-        by_version[f"v{number}"] = ""
+    found = {f"v{number}": "" for number in version_numbers(workspace.models)}
+    for name in found:
         with suppress(ArtifactError):
-            manifest = read_manifest(workspace.models / f"v{number}")
-            by_version[f"v{number}"] = manifest["files"]["item_vectors.npy"]
-    return by_version
+            manifest = read_manifest(workspace.models / name)
+            found[name] = manifest["files"]["item_vectors.npy"]
+    return found
 
 
 def retained_activations(activations: Sequence[Activation]) -> list[Activation]:

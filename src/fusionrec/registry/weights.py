@@ -41,17 +41,16 @@ class Weights:
         Raises:
             ArtifactError: there is no array of this name and shape.
         """
-        array = self._arrays.pop(name, None)
-        if array is None:
+        if name not in self._arrays:
             raise ArtifactError(f"{self._path} lacks {name}", RETRAIN)
+        array: np.ndarray = self._arrays.pop(name)
         if array.shape != shape:
             raise ArtifactError(
                 f"{self._path}: {name} is {list(array.shape)}, not {list(shape)} as encoder and "
                 "recipe want it",
                 RETRAIN,
             )
-        typed: np.ndarray = array
-        return typed
+        return array
 
     def end(self) -> None:
         """Checks that no array is left.
@@ -73,8 +72,7 @@ def write_weights(folder: Path, side: Side, arrays: Mapping[str, np.ndarray]) ->
     """Writes a tower's weights; ``Weights`` reads them back equal.
 
     Args:
-        folder: of the artifact.
-        side: whose tower.
+        folder, side: of the artifact, and whose tower.
         arrays: float32, by their names in ``models``.
 
     Raises:

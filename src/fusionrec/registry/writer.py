@@ -41,7 +41,16 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
         raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
     try:
         write(fresh)
-        return Artifact.load(_move_in(fresh, models))
+        fresh.chmod(0o755)
+        while True:
+            target = models / f"v{max(version_numbers(models), default=0) + 1}"
+            try:
+                move_in(fresh, target)
+                return Artifact.load(target)
+            except OSError:
+                if not target.exists():
+                    raise
+                # Another training has just taken this number.
     except OSError as error:
         raise ArtifactError(
             f"the model could not be saved in {models}: {error.strerror or error}",
@@ -54,10 +63,7 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
 def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> None:
     """Writes the manifest of a version, after all of its other files.
 
-    Args:
-        folder: of the version.
-        encoder: the version's.
-        extra: more keys of the manifest, which override the default ones.
+    ``extra`` are more keys of the manifest, which override the default ones.
     """
     files = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     shape = np.load(folder / "item_vectors.npy", mmap_mode="r", allow_pickle=False).shape
@@ -76,16 +82,3 @@ def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> 
         "files": files,
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _move_in(fresh: Path, models: Path) -> Path:
-    fresh.chmod(0o755)
-    while True:
-        target = models / f"v{max(version_numbers(models), default=0) + 1}"
-        try:
-            move_in(fresh, target)
-        except OSError:
-            if not target.exists():
-                raise
-            continue  # another training has just taken this number
-        return target

@@ -32,11 +32,10 @@ class Blocks:
     """Cuts each epoch's training rows into minibatches.
 
     Users and items are dealt at random into groups, anew in every epoch; a minibatch is all the
-    ratings of one group of users on one group of items. Each rating stands in exactly one
-    minibatch of an epoch and each pair of a user and an item meets with equal chance, while a
-    minibatch of n ratings holds far fewer than n distinct users and items: both towers run on
-    hundreds of rows where pairs would take thousands. (Blocks of this kind are those of
-    Gemulla et al., Large-Scale Matrix Factorization with Distributed SGD, KDD 2011.)
+    ratings of one group of users on one group of items. Each rating is in exactly one minibatch of
+    an epoch, and each user meets each item with equal chance. A minibatch of n ratings holds far
+    fewer than n distinct users and items, so both towers run on hundreds of rows where pairs would
+    take thousands (Gemulla et al., Large-Scale Matrix Factorization with Distributed SGD, 2011).
 
     Args:
         user, item: int [n] positions of the training rows.
@@ -75,11 +74,6 @@ class Blocks:
     def __len__(self) -> int:
         return self.user_groups * self.item_groups
 
-    @property
-    def mean_size(self) -> float:
-        """Ratings in a minibatch, on average."""
-        return len(self._user) / len(self)
-
     def epoch(self, number: int, start: int = 0) -> Iterator[Batch]:
         """The minibatches of an epoch in random order, from the ``start``-th on.
 
@@ -94,10 +88,9 @@ class Blocks:
         members = [
             self._trained[item_group[self._trained] == group] for group in range(self.item_groups)
         ]
-        for number_of_block in rng.permutation(len(self))[start:]:
-            begin = ends[number_of_block - 1] if number_of_block else 0
-            rows = order[begin : ends[number_of_block]]
-            items = members[number_of_block % self.item_groups]
+        for chosen in rng.permutation(len(self))[start:]:
+            rows = order[ends[chosen - 1] if chosen else 0 : ends[chosen]]
+            items = members[chosen % self.item_groups]
             users, user = np.unique(self._user[rows], return_inverse=True)
             item = np.searchsorted(items, self._item[rows])
             yield Batch(users, items, user, item, self._rating[rows], self._weight[rows])

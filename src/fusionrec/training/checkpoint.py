@@ -59,9 +59,7 @@ class Checkpoint:
     def load(cls, folder: Path, *runs: Mapping[str, Any]) -> Checkpoint | None:
         """The checkpoint in ``folder``, or None where there is none.
 
-        Args:
-            folder: of the checkpoint.
-            runs: the trainings that it may be of.
+        ``runs`` are the trainings that it may be of.
 
         Raises:
             TrainingError: it is damaged, or of another run (other settings or other rows).
@@ -82,8 +80,3 @@ class Checkpoint:
             other = [key for key in run if run[key] != wanted[0].get(key)]
             raise TrainingError(f"{path} is of a training with another {', '.join(other)}", hint)
         return checkpoint
-
-    @staticmethod
-    def remove(folder: Path) -> None:
-        """Removes the checkpoint, once its training has been published."""
-        (folder / STATE).unlink(missing_ok=True)

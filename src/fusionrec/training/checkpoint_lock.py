@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -26,7 +26,7 @@ def run_folders(folder: Path) -> Iterator[Path]:
 
 
 def with_checkpoint(folder: Path) -> list[Path]:
-    """Those of a training's folders (see ``run_folders``) that have a checkpoint."""
+    """The ``run_folders`` that have a checkpoint."""
     beside = sorted(folder.parent.glob(f"{folder.name}-*"))
     return [path for path in (folder, *beside) if (path / STATE).is_file()]
 
@@ -44,13 +44,23 @@ def claim_folder(folder: Path, *, resume: bool, log: Callable[[str], None]) -> I
         TrainingError: every checkpoint is in use by a running process.
         OSError: the folder cannot be made.
     """
-    resumed = _resumed(folder) if resume else None
-    taken, lock = resumed or _free(folder)
-    if taken != folder and resumed is None:
-        log(
-            f"note: the same training is running already{_process(folder)}; this one begins anew, "
-            f"beside it, and keeps its checkpoints in {taken}"
+    begun = with_checkpoint(folder) if resume else []
+    claimed = _first_free(begun)
+    if begun and claimed is None:
+        raise TrainingError(
+            f"this training is running already{_process(begun[0])}: there is nothing to resume",
+            "wait for it to end, or stop it and resume then; without --resume the same training "
+            "begins anew beside it",
         )
+    if claimed is None:
+        claimed = _first_free(run_folders(folder))
+        assert claimed is not None, "the names do not end"
+        if claimed[0] != folder:
+            log(
+                f"note: the same training is running already{_process(folder)}; this one begins "
+                f"anew, beside it, and keeps its checkpoints in {claimed[0]}"
+            )
+    taken, lock = claimed
     with lock:
         try:
             yield taken
@@ -61,28 +71,10 @@ def claim_folder(folder: Path, *, resume: bool, log: Callable[[str], None]) -> I
                 shutil.rmtree(taken, ignore_errors=True)
 
 
-def _resumed(folder: Path) -> tuple[Path, IO[str]] | None:
-    """The first unused folder with a checkpoint, and its lock; None if there is no checkpoint."""
-    paths = with_checkpoint(folder)
-    for path in paths:
-        lock = _lock(path)
-        if lock is not None:
-            return path, lock
-    if paths:
-        raise TrainingError(
-            f"this training is running already{_process(paths[0])}: there is nothing to resume",
-            "wait for it to end, or stop it and resume then; without --resume the same training "
-            "begins anew beside it",
-        )
-    return None
-
-
-def _free(folder: Path) -> tuple[Path, IO[str]]:
-    for path in run_folders(folder):
-        lock = _lock(path)
-        if lock is not None:
-            return path, lock
-    raise AssertionError("there is no end of names")
+def _first_free(folders: Iterable[Path]) -> tuple[Path, IO[str]] | None:
+    """The first folder that no other process has locked, and its lock; None if all are."""
+    locks = ((folder, _lock(folder)) for folder in folders)
+    return next(((folder, lock) for folder, lock in locks if lock is not None), None)
 
 
 def _lock(folder: Path) -> IO[str] | None:

@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from fusionrec.data.dataset import Dataset, Table
+from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field, Side
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.score_scale import SCALE, ScoreMap
@@ -35,23 +35,16 @@ class FusionNetwork(nn.Layer):
         self.user = Tower(encoder, "user", recipe.model)
         self.item = Tower(encoder, "item", recipe.model)
         self.exposure = ExposureHead(self.user.width, self.item.width, EXPOSURE_DIM)
-        tables: dict[Side, Table] = {"user": dataset.users, "item": dataset.items}
-        self._encoded = {
-            side: {n: paddle.to_tensor(x) for n, x in encoder.encode_table(side, table).items()}
-            for side, table in tables.items()
-        }
+        users = encoder.encode_table("user", dataset.users)
+        items = encoder.encode_table("item", dataset.items)
+        self._encoded: dict[Side, dict[str, paddle.Tensor]]
+        self._encoded = {"user": tensors(users), "item": tensors(items)}
         self.same_profile = np.arange(len(dataset.users))
         if self.settings.user_id_dropout == 1:
             # Users with equal inputs pass the tower once: the first of them for all.
-            shown = encoder.encode_table("user", dataset.users).values()
-            read = np.concatenate([x.reshape(len(dataset.users), -1) for x in shown], axis=1)
+            read = np.concatenate([x.reshape(len(x), -1) for x in users.values()], axis=1)
             _, first, same = np.unique(read, axis=0, return_index=True, return_inverse=True)
             self.same_profile = first[same.ravel()]
-
-    @property
-    def towers(self) -> dict[Side, Tower]:
-        """The towers by their side."""
-        return {"user": self.user, "item": self.item}
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> tuple[paddle.Tensor, paddle.Tensor]:
         """A minibatch's loss, and its mean squared score error alone.
@@ -61,9 +54,9 @@ class FusionNetwork(nn.Layer):
             rng: draws whose ids and attributes are hidden.
         """
         s = self.settings
-        kinds, group = np.unique(self.same_profile[batch.users], return_inverse=True)
-        of_rating = group[batch.user]  # the index in ``kinds`` of each rating's user
-        user_branches = self.read("user", kinds, rng)
+        distinct, group = np.unique(self.same_profile[batch.users], return_inverse=True)
+        of_rating = group[batch.user]  # the index in ``distinct`` of each rating's user
+        user_branches = self.read("user", distinct, rng)
         item_branches = self.read("item", batch.items, rng)
         users, items = self.user.join(user_branches), self.item.join(item_branches)
         cosines = paddle.matmul(users, items, transpose_y=True)
@@ -102,25 +95,25 @@ class FusionNetwork(nn.Layer):
         for field in self.schema.side(side):
             share = shares["category"] if field.buckets else shares.get(field.kind, 0.0)
             withhold(inputs, field, share, rng)
-        return self.towers[side].read(list(inputs.values()))
+        tower = self.user if side == "user" else self.item
+        return tower.read(list(inputs.values()))
 
     def vectors(self, side: Side) -> np.ndarray:
         """Vectors of all users or items of the data set, float32 [n, dim], with current weights."""
-        return self._vectors(side, list(self._encoded[side].values()))
-
-    def vectors_of(self, side: Side, features: Features) -> np.ndarray:
-        """Vectors, float32 [n, dim], of n encoded users or items, with the current weights."""
-        return self._vectors(side, [paddle.to_tensor(x) for x in features.values()])
-
-    def _vectors(self, side: Side, encoded: list[paddle.Tensor]) -> np.ndarray:
-        parts = []
+        encoded, parts = list(self._encoded[side].values()), []
+        tower = self.user if side == "user" else self.item
         self.eval()
         with paddle.no_grad():
             for begin in range(0, len(encoded[0]), CHUNK):
                 part = [x[begin : begin + CHUNK] for x in encoded]
-                parts.append(self.towers[side](part).numpy())
+                parts.append(tower(part).numpy())
         self.train()
         return np.concatenate(parts)
+
+
+def tensors(features: Features) -> dict[str, paddle.Tensor]:
+    """An encoder's arrays as Paddle's."""
+    return {name: paddle.to_tensor(values) for name, values in features.items()}
 
 
 def withhold(

@@ -7,10 +7,8 @@ from typing import Any
 
 import numpy as np
 import paddle
-from paddle import nn
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.score_scale import SCALE, ScoreMap
@@ -18,7 +16,7 @@ from fusionrec.metrics import rmse
 from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.fusion_network import FusionNetwork
-from fusionrec.training.loop import LOWER, Trainer, adamw
+from fusionrec.training.loop import Trainer, adamw, check_lengths
 from fusionrec.training.progress import MetricInfo
 
 
@@ -35,7 +33,9 @@ class FusionTrainer(Trainer):
         unit = "events" if self.dataset.schema.events else "ratings"
         self.metric = MetricInfo(name, name, rising=False, unit=unit)
         self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
-        self.encoder = fit_encoder(self.dataset, self.rows, self.settings)
+        self.encoder = Encoder.fit(self.dataset, self.rows)
+        if self.settings.user_id_dropout == 1:  # all are dropped
+            self.encoder = self.encoder.without_ids("user")
         self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
         self.batches = self._blocks()
         self.optimizer = adamw(self.network, self.settings, lambda name: "embedding" in name)
@@ -74,31 +74,15 @@ class FusionTrainer(Trainer):
     def validate(self) -> float | None:
         """See ``Trainer.validate``: RMSE in stars on the holdout."""
         users, items = self.network.vectors("user"), self.network.vectors("item")
-        for vectors in (users, items):
-            # Written so that NaN fails too.
-            if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
-                raise TrainingError(
-                    f"the vectors are not of length 1 after epoch {self.state.epoch}", LOWER
-                )
+        check_lengths(users, "user", self.state.epoch)
+        check_lengths(items, "item", self.state.epoch)
         if not len(self.holdout):
             return None
         predicted = predict(self.dataset, self.holdout, users, items)
         return rmse(predicted, self.dataset.rating[self.holdout])
 
-    @property
-    def towers(self) -> dict[Side, nn.Layer]:
-        return dict(self.network.towers)
-
     def manifest_fields(self) -> dict[str, Any]:
-        if self.recipe.rates:
-            return {}
-        return {"score": {"kind": "ranking"}}  # not trained on ratings
-
-
-def fit_encoder(dataset: Dataset, rows: np.ndarray, settings: TrainingSettings) -> Encoder:
-    """The encoder of a training; without user ids if all of them are dropped."""
-    encoder = Encoder.fit(dataset, rows)
-    return encoder if settings.user_id_dropout < 1 else encoder.without_ids("user")
+        return {} if self.recipe.rates else {"score": {"kind": "ranking"}}
 
 
 def hold_out(rows: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ import math
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +17,15 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
-from fusionrec.models.presets import AnyRecipe, RatingSettings, TrainingSettings
+from fusionrec.models.presets import AnyRecipe, RatingSettings, SequenceTraining, TrainingSettings
 from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.process import defer_interrupts, prepare_process
-from fusionrec.training.progress import (
-    Epoch,
-    MetricInfo,
-    OnProgress,
-    Schedule,
-    TrainingState,
-    learning_rate,
-)
+from fusionrec.training.progress import Epoch, MetricInfo, OnProgress, TrainingState, learning_rate
 from fusionrec.training.windows import Windows
 
 LOWER = "a lower training.learning_rate usually helps"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """Both towers with the best epoch's weights, and the state of the training."""
-
-    encoder: Encoder
-    towers: dict[Side, paddle.nn.Layer]
-    state: TrainingState
 
 
 class Trainer(ABC):
@@ -57,20 +41,16 @@ class Trainer(ABC):
         TrainingError: there is nothing to rank, or the data lacks what the model reads.
 
     Attributes:
-        metric: names of the epochs' figures.
-        settings: of the training.
         rows, holdout: int, the rows trained on and those for validation.
         encoder: fitted on ``rows``.
         batches: the minibatches of each epoch.
-        network: everything that is learned.
-        optimizer: of the network.
-        team: the processes that train together.
-        state: of the training; its minibatches are those of this process.
+        network: everything that is learned; ``user`` and ``item`` are the towers.
+        group: the processes that train together.
         best_weights: of the best epoch so far.
     """
 
     metric: MetricInfo
-    settings: Schedule
+    settings: TrainingSettings | SequenceTraining
     rows: np.ndarray
     holdout: np.ndarray
     encoder: Encoder
@@ -119,20 +99,20 @@ class Trainer(ABC):
             TrainingError: the network has diverged.
         """
 
-    @abstractmethod
     def figure(self, error: float) -> float:
         """An epoch's mean error in the unit of ``metric.train``."""
+        return error
 
     @abstractmethod
     def manifest_fields(self) -> dict[str, Any]:
         """The manifest's fields of this model, beside those of every model."""
 
     @property
-    @abstractmethod
     def towers(self) -> dict[Side, paddle.nn.Layer]:
         """Both towers, by side."""
+        return {"user": self.network.user, "item": self.network.item}
 
-    def fit(self, on_progress: OnProgress, *, resume: bool = False) -> Trained:
+    def fit(self, on_progress: OnProgress, *, resume: bool = False) -> TrainingState:
         """Trains to the end; the network then has the best epoch's weights.
 
         Args:
@@ -144,30 +124,28 @@ class Trainer(ABC):
             KeyboardInterrupt: as it came, after a checkpoint was kept.
         """
         if resume and self.folder:
-            self._restore(Checkpoint.load(self.folder, self.run, self._former_run))
+            checkpoint = Checkpoint.load(self.folder, self.run, self._former_run)
+            if checkpoint is not None:
+                self._restore(checkpoint)
         # The optimizer names its state at the first step: same names in every process.
         with defer_interrupts() as pause, paddle.utils.unique_name.guard():
             try:
-                while not self._finished():
+                while self.state.epoch <= self.settings.epochs:
+                    best = self.state.best
+                    waited = len(self.state.epochs) - best.number if best else 0
+                    if best and best.validation is not None and waited >= self.settings.patience:
+                        break
                     self._epoch(on_progress, pause)
             except KeyboardInterrupt:
                 self._save_checkpoint()
                 raise
-        set_weights(self.network, self.best_weights)
+        self.network.set_state_dict(self.best_weights)
         self.network.eval()
-        return Trained(self.encoder, self.towers, self.state)
-
-    def _finished(self) -> bool:
-        best, settings = self.state.best, self.settings
-        if self.state.epoch > settings.epochs:
-            return True
-        if best is None or best.validation is None:
-            return False
-        return len(self.state.epochs) - best.number >= settings.patience
+        return self.state
 
     def _epoch(self, on_progress: OnProgress, pause: Callable[[], None]) -> None:
-        state, saved = self.state, time.monotonic()
-        started = time.monotonic()
+        state = self.state
+        saved = started = time.monotonic()
         batches = self.batches.epoch(state.epoch, state.step * self.group.size)
         for batch in self.group.share(batches, state.steps - state.step):
             self.step(batch)
@@ -197,7 +175,7 @@ class Trainer(ABC):
         drawn = step * self.group.size + self.group.rank
         paddle.seed((self.settings.seed * 1_000_003 + drawn) % 2**31)
         done = step / (state.steps * self.settings.epochs)
-        self.optimizer.set_lr(learning_rate(self.settings, done))
+        self.optimizer.set_lr(learning_rate(self.settings.learning_rate, done))
         rng = np.random.default_rng([self.settings.seed, 1, drawn])
         loss, error, count = self.loss(batch, rng)
         if loss is not None:
@@ -229,22 +207,20 @@ class Trainer(ABC):
     def _save_checkpoint(self) -> None:
         if not self.folder or not self.group.leads:
             return
-        state = self.optimizer.state_dict()
-        optimizer = {n: v.numpy() for n, v in state.items() if isinstance(v, paddle.Tensor)}
         arrays = {f"now/{n}": v for n, v in weights(self.network).items()}
         arrays |= {f"best/{n}": v for n, v in self.best_weights.items()}
-        arrays |= {f"optimizer/{n}": v for n, v in optimizer.items()}
+        for name, value in self.optimizer.state_dict().items():
+            if isinstance(value, paddle.Tensor):
+                arrays[f"optimizer/{name}"] = value.numpy()
         progress = {n: v for n, v in asdict(self.state).items() if n != "metric"}
         Checkpoint(self.run, progress, arrays).save(self.folder)
 
-    def _restore(self, checkpoint: Checkpoint | None) -> None:
-        if checkpoint is None:
-            return
+    def _restore(self, checkpoint: Checkpoint) -> None:
         groups: dict[str, dict[str, Any]] = {"now": {}, "best": {}, "optimizer": {}}
         for name, value in checkpoint.arrays.items():
             group, _, rest = name.partition("/")
             groups[group][rest] = value
-        set_weights(self.network, groups["now"])
+        self.network.set_state_dict(groups["now"])
         self.best_weights = groups["best"]
         self.optimizer.set_state_dict(
             {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}
@@ -275,6 +251,12 @@ def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
     return {name: value.numpy().copy() for name, value in network.state_dict().items()}
 
 
-def set_weights(network: paddle.nn.Layer, values: dict[str, np.ndarray]) -> None:
-    """Restores what ``weights`` returned."""
-    network.set_state_dict(dict(values))
+def check_lengths(vectors: np.ndarray, whose: str, epoch: int) -> None:
+    """Checks that vectors, [n, dim], have length 1; those of a network that diverged have not.
+
+    Raises:
+        TrainingError: one of them has another length.
+    """
+    # Written so that NaN fails too.
+    if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
+        raise TrainingError(f"the {whose} vectors are not of length 1 after epoch {epoch}", LOWER)

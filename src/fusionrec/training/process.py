@@ -41,11 +41,7 @@ def defer_interrupts() -> Iterator[Callable[[], None]]:
 
 
 def prepare_process(threads: int) -> None:
-    """Sets up this process for training.
-
-    Args:
-        threads: Paddle's math threads; 0 for one per core, two at most.
-    """
+    """Sets up this process with so many math threads; 0 for one per core, two at most."""
     paddle.base.core.set_num_threads(threads or min(2, os.cpu_count() or 1))
     # With strided views, Paddle uses its slowest kernels for products and softmaxes.
     paddle.set_flags({"FLAGS_use_stride_kernel": False})

@@ -5,26 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from fusionrec.errors import Log
-
-
-class Schedule(Protocol):
-    """The settings that every training has."""
-
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def learning_rate(self) -> float: ...
-    @property
-    def patience(self) -> int: ...
-    @property
-    def seed(self) -> int: ...
-    @property
-    def threads(self) -> int: ...
-    @property
-    def checkpoint_seconds(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -32,9 +14,8 @@ class MetricInfo:
     """The names of an epoch's figures.
 
     Attributes:
-        train: name of the figure on training rows.
-        validation: name of the figure on the holdout.
-        rising: whether higher is better for the latter.
+        train, validation: names of the figures on the training rows and on the holdout.
+        rising: whether a higher ``validation`` is better.
         unit: what is trained on, in the plural.
     """
 
@@ -50,9 +31,9 @@ class Epoch:
 
     Attributes:
         number: from 1.
-        train, validation: figures, as named by ``MetricInfo``; None without a holdout.
+        train, validation: figures, as ``MetricInfo`` names them; None without a holdout.
         seconds: of training, without validation.
-        rate: how much it trained on per second.
+        rate: trained units per second.
     """
 
     number: int
@@ -69,9 +50,8 @@ class TrainingState:
     Attributes:
         metric: names of the epochs' figures.
         epoch: the current epoch, from 1.
-        step, steps: minibatches done in the epoch, and in all of it.
-        error, count: sum of errors in the epoch so far, and their number.
-        seconds: spent in the epoch.
+        step, steps: this process's minibatches done in the epoch, and all of them.
+        error, count, seconds: sum of errors in the epoch so far, their number, and the time taken.
         count_here, seconds_here: the same since this process started, for the rate.
         epochs: those that ended.
     """
@@ -89,7 +69,7 @@ class TrainingState:
 
     @property
     def rate(self) -> float:
-        """How much is trained on per second."""
+        """Trained units per second."""
         return self.count_here / self.seconds_here if self.seconds_here else 0.0
 
     @property
@@ -105,7 +85,7 @@ class TrainingState:
 OnProgress = Callable[[TrainingState], None]
 
 
-def learning_rate(settings: Schedule, done: float) -> float:
+def learning_rate(highest: float, done: float) -> float:
     """The learning rate after a share ``done`` (0 to 1) of all steps.
 
     A linear rise over the first tenth, then half a cosine down to a hundredth (Loshchilov and
@@ -113,26 +93,22 @@ def learning_rate(settings: Schedule, done: float) -> float:
     """
     warm = 0.1
     if done < warm:
-        return settings.learning_rate * max(done / warm, 0.01)
+        return highest * max(done / warm, 0.01)
     fall = 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
-    return settings.learning_rate * (0.01 + 0.99 * fall)
+    return highest * (0.01 + 0.99 * fall)
 
 
-class EpochLog:
-    """Logs each epoch when it has ended.
+def log_epochs(log: Log) -> OnProgress:
+    """Logs a line for each epoch when it has ended."""
+    logged = 0
 
-    Args:
-        log: takes a line for each.
-    """
-
-    def __init__(self, log: Log) -> None:
-        self._log, self._logged = log, 0
-
-    def __call__(self, state: TrainingState) -> None:
-        """Takes the state of the training; see ``OnProgress``."""
-        for epoch in state.epochs[self._logged :]:
+    def on_progress(state: TrainingState) -> None:
+        nonlocal logged
+        for epoch in state.epochs[logged:]:
             text = f"epoch {epoch.number}: train {epoch.train:.4f}"
             if epoch.validation is not None:
                 text += f", validation {epoch.validation:.4f}"
-            self._log(text)
-        self._logged = len(state.epochs)
+            log(text)
+        logged = len(state.epochs)
+
+    return on_progress

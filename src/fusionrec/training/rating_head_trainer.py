@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import paddle
@@ -12,7 +11,7 @@ import paddle
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, TrainingError
 from fusionrec.features.score_scale import SCALE, ScoreMap
-from fusionrec.models.presets import RatingSettings, Recipe, TrainingSettings
+from fusionrec.models.presets import RatingSettings, Recipe
 from fusionrec.models.rating_head import BagTower, RatingNetwork
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch, Blocks
@@ -62,55 +61,32 @@ class Bags:
         return tuple(paddle.to_tensor(x) for x in (ids, values, presence))
 
 
-@dataclass(frozen=True)
-class _Scale:
-    """Between ratings and ``RatingNetwork``'s unit."""
-
-    low: float
-    high: float
-
-    @property
-    def unit(self) -> float:
-        return (self.high - self.low) / 4.0
-
-    @property
-    def middle(self) -> float:
-        return (self.high + self.low) / 2.0
-
-    def value(self, rating: np.ndarray) -> np.ndarray:
-        return ((rating - self.middle) / self.unit).astype(np.float32)
-
-
 class RatingHeadTrainer:
     """Trains one network of the rating head.
 
     A prediction never reads its target: a minibatch is all ratings of some users on some items
     (``Blocks``), and its items are removed from its users' bags, its users from its items' bags.
-    So, unlike an autoencoder, the network cannot learn to repeat a rating in its input.
-
-    Args:
-        dataset: the data set.
-        rows: int [n], the rows that training may see.
-        settings: of the head.
-        seed: of everything random.
+    So, unlike an autoencoder, the network cannot learn to repeat a rating in its input. ``rows``,
+    int [n], are those that training may see.
     """
 
     def __init__(
         self, dataset: Dataset, rows: np.ndarray, settings: RatingSettings, seed: int
     ) -> None:
         self.settings, self.seed = settings, seed
-        self.scale = _Scale(*dataset.schema.rating_range)
+        low, high = dataset.schema.rating_range
+        self.unit, self.middle = (high - low) / 4.0, (high + low) / 2.0
         user, item = dataset.user[rows].astype(np.int64), dataset.item[rows].astype(np.int64)
-        value = self.scale.value(dataset.rating[rows])
+        value = ((dataset.rating[rows] - self.middle) / self.unit).astype(np.float32)
         sizes = len(dataset.users), len(dataset.items)
         self.users = Bags(user, item, value, sizes)
         self.items = Bags(item, user, value, sizes[::-1])
-        self.rated = (
-            np.bincount(user, minlength=sizes[0]) > 0,
-            np.bincount(item, minlength=sizes[1]) > 0,
-        )
-        batch = min(settings.batch, _largest_batch(user, item))
-        self.blocks = Blocks(user, item, value, batch=batch, seed=seed)
+        self.rated = [np.bincount(user, minlength=sizes[0]) > 0]
+        self.rated += [np.bincount(item, minlength=sizes[1]) > 0]
+        # A minibatch hides about 1 / FEWEST_GROUPS of every bag, at most.
+        shape = np.count_nonzero(self.rated[0]) / np.count_nonzero(self.rated[1])
+        most = max(1, int(len(user) / (FEWEST_GROUPS**2 * max(shape, 1.0 / shape))))
+        self.blocks = Blocks(user, item, value, batch=min(settings.batch, most), seed=seed)
         paddle.seed(seed)
         self.network = RatingNetwork(*sizes, settings.width, settings.dropout)
         self.optimizer = adamw(
@@ -124,17 +100,16 @@ class RatingHeadTrainer:
             TrainingError: the error is not finite.
         """
         step, steps = 0, len(self.blocks) * self.settings.epochs
-        schedule = TrainingSettings(learning_rate=self.settings.learning_rate)
         for epoch in range(1, self.settings.epochs + 1):
             began, squared, count = time.monotonic(), 0.0, 0
             for batch in self.blocks.epoch(epoch):
-                self.optimizer.set_lr(learning_rate(schedule, step / steps))
+                self.optimizer.set_lr(learning_rate(self.settings.learning_rate, step / steps))
                 paddle.seed((self.seed * 1_000_003 + step) % 2**31)
                 step += 1
                 if len(batch.rating):
                     squared += self.step(batch) * len(batch.rating)
                     count += len(batch.rating)
-            error = math.sqrt(squared / count) * self.scale.unit
+            error = math.sqrt(squared / count) * self.unit
             if not math.isfinite(error):
                 raise TrainingError(
                     f"the rating head's error is {error} in epoch {epoch}",
@@ -172,17 +147,11 @@ class RatingHeadTrainer:
             item, of_item = _read(self.network.item, self.items, len(self.rated[1]))
         self.network.train()
         of_user += self.network.mean.numpy()
-        of_user, ones = of_user * self.scale.unit + self.scale.middle, np.ones_like
-        user, of_item = user * self.scale.unit, of_item * self.scale.unit
+        of_user, ones = of_user * self.unit + self.middle, np.ones_like
+        user, of_item = user * self.unit, of_item * self.unit
         users = np.hstack([user, of_user, ones(of_user)]) * self.rated[0][:, None]
         items = np.hstack([item, ones(of_item), of_item]) * self.rated[1][:, None]
         return users.astype(np.float32), items.astype(np.float32)
-
-
-def _largest_batch(user: np.ndarray, item: np.ndarray) -> int:
-    """Ratings in a minibatch that hides about a quarter of every bag, at most."""
-    shape = len(np.unique(user)) / len(np.unique(item))
-    return max(1, int(len(user) / (FEWEST_GROUPS**2 * max(shape, 1.0 / shape))))
 
 
 def _read(tower: BagTower, bags: Bags, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -228,12 +197,10 @@ def fit_rating_head(
 
 def average(networks: list[tuple[np.ndarray, np.ndarray]]) -> RatingHead:
     """A head whose ratings are the means of several networks', as vectors side by side."""
-    vectors = [users[:, :-2] / len(networks) for users, _ in networks]
-    biases = sum(users[:, -2:] for users, _ in networks) / len(networks)
-    users = np.hstack([*vectors, biases])
-    vectors = [items[:, :-2] for _, items in networks]
-    biases = sum(items[:, -2:] for _, items in networks) / len(networks)
-    return RatingHead(users, np.hstack([*vectors, biases]))
+    count = len(networks)
+    biases = [sum(side[:, -2:] for side in sides) / count for sides in zip(*networks, strict=True)]
+    users = np.hstack([*(users[:, :-2] / count for users, _ in networks), biases[0]])
+    return RatingHead(users, np.hstack([*(items[:, :-2] for _, items in networks), biases[1]]))
 
 
 def blend_with_towers(

@@ -9,17 +9,16 @@ import paddle
 from paddle import nn
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.features.encoder import Encoder, Features
+from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import Clock, HistoryFeatures, rating_levels
 from fusionrec.metrics import ItemSets, Ranking, mean
 from fusionrec.models.fusion import Tower
 from fusionrec.models.presets import SequenceRecipe, SequenceTraining
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.tables import Histories
-from fusionrec.training.fusion_network import withhold
-from fusionrec.training.loop import LOWER, Trainer
+from fusionrec.training.fusion_network import tensors, withhold
+from fusionrec.training.loop import Trainer, check_lengths
 from fusionrec.training.progress import MetricInfo
 from fusionrec.training.softmax import softmax_loss
 from fusionrec.training.windows import SequenceBatch, Windows
@@ -57,14 +56,6 @@ class SequenceTrainer(Trainer):
             weight_decay=0.0,
             grad_clip=nn.ClipGradByGlobalNorm(CLIP),
         )
-
-    def figure(self, error: float) -> float:
-        """See ``Trainer.figure``: the cross-entropy itself."""
-        return error
-
-    @property
-    def towers(self) -> dict[Side, nn.Layer]:
-        return {"user": self.network.user, "item": self.network.item}
 
     def manifest_fields(self) -> dict[str, Any]:
         profile = [field.name for field in self.dataset.schema.attributes("user")]
@@ -116,33 +107,30 @@ class SequenceTrainer(Trainer):
     def validate(self) -> float | None:
         """See ``Trainer.validate``: NDCG@10 of the latest items in the holdout."""
         items = self.network.all_item_vectors()
-        # Written so that NaN fails too.
-        if not (np.abs(np.linalg.norm(items, axis=1) - 1.0) < 1e-3).all():
-            raise TrainingError("the item vectors are not of length 1", LOWER)
+        check_lengths(items, "item", self.state.epoch)
         if not len(self.holdout):
             return None
-        users = self.dataset.user[self.holdout]
-        relevant = ItemSets.of(users, self.dataset.item[self.holdout], len(self.dataset.users))
-        user, item = self.dataset.user[self.rows], self.dataset.item[self.rows]
-        target = np.full(len(self.dataset.users), -1)
-        target[users] = self.dataset.item[self.holdout]
+        data = self.dataset
+        users, targets = data.user[self.holdout], data.item[self.holdout]
+        relevant = ItemSets.of(users, targets, len(data.users))
         seen = None
-        if not self.dataset.schema.repeats:
+        if not data.schema.repeats:
+            user, item = data.user[self.rows], data.item[self.rows]
+            target = np.full(len(data.users), -1)
+            target[users] = targets
             before = item != target[user]  # the target may also be in the history
-            seen = ItemSets.of(user[before], item[before], len(self.dataset.users))
+            seen = ItemSets.of(user[before], item[before], len(data.users))
         candidates = np.zeros(len(items), dtype=bool)
         candidates[self._trained] = True
-        candidates[relevant.items] = True
-        now = None
-        if self.dataset.time is not None:
-            now = np.full(len(target), np.nan)
-            now[self.dataset.user[self.holdout]] = self.dataset.time[self.holdout]
+        candidates[targets] = True
+        now = np.full(len(data.users), np.nan)
+        if data.time is not None:
+            now[users] = data.time[self.holdout]
         ranking = Ranking(relevant, len(items), 10, seen, candidates)
         users = np.sort(users)
         for begin in range(0, len(users), CHUNK):
             part = users[begin : begin + CHUNK]
-            when = None if now is None else now[part]
-            vectors = self.network.user_vectors(items, part, self.histories, when)
+            vectors = self.network.user_vectors(items, part, self.histories, now[part])
             ranking.add(part, vectors @ items.T)
         return mean(ranking.result().ndcg(10))
 
@@ -187,10 +175,10 @@ class SequenceNetwork(nn.Layer):
         self.user = HistoryTower(encoder, recipe.model, reading)
         self._item_id = encoder.schema.id("item")
         self._profile = encoder.schema.attributes("user")
-        self._items = _tensors(encoder.encode_table("item", dataset.items))
+        self._items = tensors(encoder.encode_table("item", dataset.items))
         profiles = encoder.encode_table("user", dataset.users)
         profiles.pop(encoder.schema.id("user").name)
-        self._profiles = _tensors(profiles)
+        self._profiles = tensors(profiles)
 
     def item_vectors(
         self, items: np.ndarray, id_dropout: float, rng: np.random.Generator
@@ -209,7 +197,8 @@ class SequenceNetwork(nn.Layer):
         read: np.ndarray,
         rng: np.random.Generator,
     ) -> paddle.Tensor:
-        """Tokens of a minibatch, float32 [n, length, dim], some profile values and ratings hidden.
+        """Tokens of a minibatch, float32 [n, length, dim], some profile values, ratings and
+        histories' times hidden.
 
         Args:
             vectors: float32 [m, dim], of items.
@@ -225,21 +214,17 @@ class SequenceNetwork(nn.Layer):
         reading = self.user.reading
         levels = rating_levels(batch.ratings[:, :-1], reading.scale)
         levels *= rng.random(levels.shape) >= self.settings.rating_dropout
+        read_times = []
+        if reading.times:
+            hidden = rng.random(len(batch.times)) < self.settings.time_dropout
+            times = np.where(hidden[:, None], np.nan, batch.times)
+            read_times = reading.read_times(times[:, :-1], times)  # a token predicts the next item
         return self.user.read(
             list(profiles.values()),
             items.reshape([*read.shape, vectors.shape[1]]),
             paddle.to_tensor(levels),
-            [paddle.to_tensor(x) for x in self._times(batch, rng)],
+            [paddle.to_tensor(x) for x in read_times],
         )
-
-    def _times(self, batch: SequenceBatch, rng: np.random.Generator) -> list[np.ndarray]:
-        """The arrays of times that the tower takes, some histories' hidden."""
-        if not self.user.reading.times:
-            return []
-        hidden = rng.random(len(batch.times)) < self.settings.time_dropout
-        times = np.where(hidden[:, None], np.nan, batch.times)
-        # A token predicts the item after it.
-        return self.user.reading.read_times(times[:, :-1], times)
 
     def all_item_vectors(self) -> np.ndarray:
         """Vectors of every item, float32 [items, dim], with the current weights."""
@@ -260,8 +245,7 @@ class SequenceNetwork(nn.Layer):
 
         Args:
             items: float32 [items, dim], every item's vector.
-            users: int64 [n], positions.
-            histories: of all users.
+            users: int64 [n], positions in ``histories``.
             now: float64 [n], time of each request; None where unknown.
         """
         at = paddle.to_tensor(users)
@@ -300,7 +284,3 @@ def hold_out_latest(
     drawn = np.random.default_rng([seed, 2]).random(len(enough)) < share
     holdout = np.sort(rows[order[enough[drawn]]])
     return np.setdiff1d(rows, holdout), holdout
-
-
-def _tensors(features: Features) -> dict[str, paddle.Tensor]:
-    return {name: paddle.to_tensor(x) for name, x in features.items()}

@@ -19,10 +19,10 @@ from fusionrec.errors import Log, UsageError
 from fusionrec.models.presets import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.publish import publish
-from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.checkpoint import STATE
 from fusionrec.training.checkpoint_lock import claim_folder, run_folders, with_checkpoint
 from fusionrec.training.fusion_trainer import FusionTrainer
-from fusionrec.training.loop import Trained, Trainer
+from fusionrec.training.loop import Trainer
 from fusionrec.training.progress import OnProgress
 from fusionrec.training.rating_head_trainer import fit_rating_head
 from fusionrec.training.sequence_trainer import SequenceTrainer
@@ -71,10 +71,11 @@ def train(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             code="workspace_not_writable",
         ) from error
-    trainer = trainer_of(recipe)(dataset, rows, recipe)
+    kind = SequenceTrainer if isinstance(recipe, SequenceRecipe) else FusionTrainer
+    trainer: Trainer = kind(dataset, rows, recipe)
     with _checkpoints(trainer, workspace, rows, resume=resume, log=log) as trainer.folder:
-        trained = trainer.fit(on_progress, resume=resume)
-        fields = _manifest(trainer, trained, recipe, part)
+        trainer.fit(on_progress, resume=resume)
+        fields = _manifest(trainer, part)
         if not trainer.group.leads:
             [number] = trainer.group.total(0.0)
             return Artifact.load(workspace.models / f"v{number:.0f}")
@@ -84,11 +85,11 @@ def train(
             vectors = network.vectors("user"), network.vectors("item")
             stars = fit_rating_head(dataset, rows, recipe, vectors, log)
             network.eval()
-        towers = trained.towers
-        artifact = publish(workspace.models, dataset, rows, trained.encoder, towers, fields, stars)
-        Checkpoint.remove(trainer.folder)
-    number = float(artifact.version.removeprefix("v"))
-    trainer.group.total(number)  # sends it to the other processes
+        encoder, towers = trainer.encoder, trainer.towers
+        artifact = publish(workspace.models, dataset, rows, encoder, towers, fields, stars)
+        (trainer.folder / STATE).unlink(missing_ok=True)
+    # Tells the other processes.
+    trainer.group.total(float(artifact.version.removeprefix("v")))
     return artifact
 
 
@@ -110,19 +111,17 @@ def _checkpoints(
         yield folder
 
 
-def _manifest(
-    trainer: Trainer, trained: Trained, recipe: AnyRecipe, part: Mapping[str, Any] | None
-) -> dict[str, Any]:
+def _manifest(trainer: Trainer, part: Mapping[str, Any] | None) -> dict[str, Any]:
     """The manifest's fields of a training."""
-    dataset, best = trainer.dataset, trained.state.best
+    dataset, best = trainer.dataset, trainer.state.best
     fields: dict[str, Any] = {
-        "model": recipe.name,
-        "recipe": recipe.to_dict(),
+        "model": trainer.recipe.name,
+        "recipe": trainer.recipe.to_dict(),
         "training": {
             "trained_rows": dataset.fingerprint(trainer.rows),
             "best_epoch": best.number if best else None,
             "measure": asdict(trainer.metric),
-            "epochs": [asdict(epoch) for epoch in trained.state.epochs],
+            "epochs": [asdict(epoch) for epoch in trainer.state.epochs],
         },
         **trainer.manifest_fields(),
     }
@@ -131,11 +130,6 @@ def _manifest(
     if dataset.feedback:
         fields["feedback"] = dataset.feedback
     return fields
-
-
-def trainer_of(recipe: AnyRecipe) -> type[Trainer]:
-    """The trainer class of a recipe."""
-    return SequenceTrainer if isinstance(recipe, SequenceRecipe) else FusionTrainer
 
 
 def has_checkpoint(

@@ -63,11 +63,6 @@ class Windows:
     def __len__(self) -> int:
         return len(self._cuts) - 1
 
-    @property
-    def items(self) -> int:
-        """Items in an epoch's windows."""
-        return int(self._counts.sum())
-
     def epoch(self, number: int, start: int = 0) -> Iterator[SequenceBatch]:
         """The minibatches of an epoch in random order, from the ``start``-th on."""
         rng = np.random.default_rng([self._seed, 3, number])

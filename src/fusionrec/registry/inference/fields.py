@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from fusionrec.data.schema import Field, Side
+from fusionrec.data.schema import Field
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.presets import FusionSettings
 from fusionrec.registry.weights import Weights
@@ -30,7 +30,7 @@ def normalize(vectors: np.ndarray) -> np.ndarray:
 
 
 class Fields:
-    """One branch for each of some fields: arrays of fields in, the branches' outputs out.
+    """One branch per field: encoded arrays in, concatenated branch outputs out.
 
     Args:
         weights: of the tower.
@@ -64,46 +64,18 @@ class Fields:
         return np.concatenate(outputs, axis=1)
 
 
-class FieldTower(Fields):
-    """One side's tower: its fields' arrays in, vectors of length 1 out.
-
-    Args:
-        weights: of the tower.
-        encoder: knows every input's range.
-        side: whose tower.
-        settings: widths.
-
-    Raises:
-        ArtifactError: the weights are not those of such a tower.
-    """
-
-    def __init__(
-        self, weights: Weights, encoder: Encoder, side: Side, settings: FusionSettings
-    ) -> None:
-        super().__init__(weights, encoder, encoder.schema.side(side), settings)
-        self._joined = dense(weights, "joined", self.width, settings.dim)
-        weights.end()
-
-    def vectors(self, features: Sequence[np.ndarray]) -> np.ndarray:
-        """Vectors, float32 [n, dim], of n users or items: all fields, in the schema's order."""
-        matrix, bias = self._joined
-        joined = self.read(features) @ matrix
-        joined += bias
-        return normalize(joined)
-
-
 def _branch(
     weights: Weights, name: str, field: Field, encoder: Encoder, settings: FusionSettings
 ) -> tuple[Layer, int]:
     """A field's branch and the width of its output."""
     size, s = encoder.width(field), settings
+    if field.kind == "text":
+        return _text(weights, name, size, s), s.filters * len(s.windows)
     if field.kind in ("id", "category"):
         width = s.id_width if field.kind == "id" else s.category_width
         table = weights.take(f"{name}.embedding.weight", size, width)
         inner = _activated(weights, f"{name}.dense", width, width, s)
         return lambda rows: inner(table[rows]), width
-    if field.kind == "text":
-        return _text(weights, name, size, s), s.filters * len(s.windows)
     inputs, width = 2, s.number_width
     if field.buckets:
         inputs, width = size, s.category_width
@@ -117,32 +89,18 @@ def _activated(
 ) -> Layer:
     """A fully connected layer and its activation: float32 [..., inner] -> [..., outer]."""
     matrix, bias = dense(weights, name, inner, outer)
-    tanh = settings.activation == "tanh"
-
-    def layer(values: np.ndarray) -> np.ndarray:
-        output: np.ndarray = values @ matrix
-        output += bias
-        if tanh:
-            np.tanh(output, out=output)
-        else:
-            np.maximum(output, 0, out=output)
-        return output
-
-    return layer
+    if settings.activation == "tanh":
+        return lambda values: np.tanh(values @ matrix + bias)
+    return lambda values: np.maximum(values @ matrix + bias, 0)
 
 
 def _text(weights: Weights, name: str, size: int, settings: FusionSettings) -> Layer:
     """A text convolution with mean pooling: int64 [n, length] -> float32 [n, filters·windows]."""
     table = weights.take(f"{name}.embedding.weight", size, settings.word_width)
     table = np.concatenate([np.zeros_like(table[:1]), table[1:]])  # padding is zero
+    filters, words = settings.filters, settings.word_width
     convolutions = [
-        _activated(
-            weights,
-            f"{name}.convolutions.{number}",
-            width * settings.word_width,
-            settings.filters,
-            settings,
-        )
+        _activated(weights, f"{name}.convolutions.{number}", width * words, filters, settings)
         for number, width in enumerate(settings.windows)
     ]
 
@@ -155,8 +113,7 @@ def _text(weights: Weights, name: str, size: int, settings: FusionSettings) -> L
             padded = np.pad(words, ((0, 0), (before, width - 1 - before)))
             spans = table[sliding_window_view(padded, width, axis=1)]
             output = convolution(spans.reshape(*words.shape, width * settings.word_width))
-            output *= is_word
-            pooled.append(output.sum(axis=1) / count)
+            pooled.append((output * is_word).sum(axis=1) / count)
         return np.concatenate(pooled, axis=1)
 
     return layer

@@ -13,7 +13,7 @@ from fusionrec.errors import ArtifactError, ConfigError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.models.presets import FusionSettings, SequenceSettings
-from fusionrec.registry.inference.fields import FieldTower
+from fusionrec.registry.inference.fields import Fields, dense, normalize
 from fusionrec.registry.inference.transformer import HistoryTower
 from fusionrec.registry.tables import RETRAIN
 from fusionrec.registry.weights import Weights
@@ -26,9 +26,8 @@ class TowerRunner:
     """A saved tower that reads only fields.
 
     Args:
-        folder: the artifact.
+        folder, encoder: of the artifact.
         side: whose tower.
-        encoder: the artifact's encoder, which knows every input's range.
         manifest: or at least its keys model and recipe.
 
     Raises:
@@ -41,28 +40,28 @@ class TowerRunner:
         settings = settings_of(manifest)
         if isinstance(settings, SequenceSettings):
             settings = settings.tower
-        self._side: Side = side
-        self._encoder = encoder
-        self._tower = FieldTower(Weights(folder, side), encoder, side, settings)
+        self._side, self._encoder = side, encoder
+        weights = Weights(folder, side)
+        self._fields = Fields(weights, encoder, encoder.schema.side(side), settings)
+        self._joined = dense(weights, "joined", self._fields.width, settings.dim)
+        weights.end()
 
     def vectors(self, features: Features) -> np.ndarray:
-        """Vectors of n encoded users or items.
+        """Vectors of n users or items, float32 [n, dim], each of length 1.
 
         Args:
             features: as ``Encoder.encode`` makes them.
-
-        Returns:
-            float32 [n, dim], each of length 1.
 
         Raises:
             ArtifactError: a row number is outside its embedding.
         """
         check_rows(features, self._side, self._encoder)
         count = len(next(iter(features.values())))
-        parts = [
-            self._tower.vectors([x[begin : begin + BATCH] for x in features.values()])
-            for begin in range(0, max(count, 1), BATCH)
-        ]
+        matrix, bias = self._joined
+        parts = []
+        for begin in range(0, max(count, 1), BATCH):
+            part = [x[begin : begin + BATCH] for x in features.values()]
+            parts.append(normalize(self._fields.read(part) @ matrix + bias))
         return np.concatenate(parts)
 
 
@@ -70,8 +69,7 @@ class HistoryRunner:
     """A saved user tower that reads histories.
 
     Args:
-        folder: the artifact.
-        encoder: the artifact's encoder.
+        folder, encoder: of the artifact.
         manifest: or at least its keys model and recipe.
         items: float32 [items, dim], every item's vector.
         history_features: which of a history it reads.
@@ -160,12 +158,10 @@ def check_rows(features: Features, side: Side, encoder: Encoder) -> None:
         ArtifactError: a row is not.
     """
     for field in encoder.schema.side(side):
-        if field.name not in features:
-            continue  # a tower that reads histories reads no id
-        values, size = features[field.name], encoder.width(field)
-        if values.dtype == np.int64 and (
-            values.min(initial=0) < 0 or values.max(initial=0) >= size
-        ):
+        values, size = features.get(field.name), encoder.width(field)
+        if values is None or values.dtype != np.int64:
+            continue  # not read by a tower that reads histories, or no row numbers
+        if values.min(initial=0) < 0 or values.max(initial=0) >= size:
             raise ArtifactError(
                 f"{field.name}: a row number lies outside 0..{size - 1}; "
                 "the encoder and the tower do not belong together"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
@@ -23,7 +24,6 @@ Form = Literal["text", "texts", "number"]
 MAX_CATEGORIES = 1_000  # distinct texts of a column that becomes a filter
 MAX_CATEGORY_LENGTH = 1_000  # characters of such a text; longer ones are prose
 MAX_FILTERS = (MAX_COLUMNS - 4) // 2  # a filter takes up to two of a collection's columns
-_TITLES = ("title", "name")
 _FORMS: dict[FieldKind, Form] = {
     "category": "text", "text": "text", "categories": "texts", "number": "number",
 }  # fmt: skip
@@ -47,16 +47,19 @@ class Column:
         self._seen: dict[Any, Any] = {}
 
     def take(self, part: pa.Array) -> None:
-        """Adds the values of a batch. Equal ones share one object, to save memory."""
+        """Adds the values of a batch; numbers that are missing or not finite become NaN. Equal
+        texts share one object, to save memory.
+        """
         if self.form == "number":
-            self.values += _numbers(part)
+            import pyarrow as pa
+
+            floats = plain(part).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+            self.values += np.where(np.isfinite(floats), floats, np.nan).tolist()
             return
         values: list[Any] = plain(part).to_pylist()
         if self.form == "text":
-            # A boolean becomes "true" or "false".
-            values = [
-                str(text).lower() if isinstance(text, bool) else text or "" for text in values
-            ]
+            # Booleans become "true" and "false".
+            values = [str(x).lower() if isinstance(x, bool) else x or "" for x in values]
         else:
             values = [tuple(text for text in texts or () if text) for texts in values]
         if len(self._seen) > MAX_CATEGORIES:
@@ -70,14 +73,10 @@ class Column:
             return Field(name, "item", "number", filterable=True)
         if self.form == "texts":
             return Field(name, "item", "categories", filterable=True)
-        values = self._seen.keys()
-        few = (
-            len(values) <= MAX_CATEGORIES
-            and max(map(len, values), default=0) <= MAX_CATEGORY_LENGTH
-        )
-        if few and not title:
-            return Field(name, "item", "category", filterable=True)
-        return Field(name, "item", "text")
+        few = len(self._seen) <= MAX_CATEGORIES
+        if title or not few or max(map(len, self._seen), default=0) > MAX_CATEGORY_LENGTH:
+            return Field(name, "item", "text")
+        return Field(name, "item", "category", filterable=True)
 
 
 def columns_of(available: pa.Schema, schema: Schema | None) -> tuple[list[Column], list[str]]:
@@ -90,10 +89,8 @@ def columns_of(available: pa.Schema, schema: Schema | None) -> tuple[list[Column
     Raises:
         DataError: a column of the schema is missing, or has another kind.
     """
-    columns: list[Column] = []
-    notes = []
     known = _schema_columns(available, schema) if schema else {}
-    columns += known.values()
+    columns, notes = [*known.values()], []
     for field in available:
         if field.name in ("id", "vector") or field.name in known:
             continue
@@ -115,11 +112,8 @@ def _schema_columns(available: pa.Schema, schema: Schema) -> dict[str, Column]:
         name = names[field.name]
         form = form_of(available.field(name).type) if name in available.names else None
         if form != _FORMS[field.kind]:
-            actual = (
-                f"it is {available.field(name).type}"
-                if name in available.names
-                else "there is none"
-            )
+            there = name in available.names
+            actual = f"it is {available.field(name).type}" if there else "there is none"
             raise DataError(
                 f"the schema in the file tells of a column {name!r} for the {field.kind} "
                 f"{field.name}, and {actual}",
@@ -141,7 +135,8 @@ def schema_of(
     """
     fields = list(schema.side("item")) if schema else [Field("id", "item", "id")]
     title = schema.title if schema else ""
-    of_title = None if schema else _title(columns)
+    texts = {c.name.casefold(): c for c in reversed(columns) if c.form == "text"}
+    of_title = None if schema else texts.get("title", texts.get("name"))
     notes = []
     taken = {f.name for f in fields} | ({schema.id("user").name} if schema else set())
     for column in columns:
@@ -153,7 +148,9 @@ def schema_of(
             field = replace(field, filterable=False)
         if column is of_title:
             title = own
-        notes.append(_inferred_note(column.name, field, title))
+        named = own if own == column.name else f"{column.name!r}, here {own}"
+        use = "the title" if own == title else "a filter" if field.filterable else "no filter"
+        notes.append(f"guessed: {named} is {field.kind}, {use}")
         column.field = field
         fields.append(field)
         taken.add(own)
@@ -161,21 +158,6 @@ def schema_of(
         return replace(schema, fields=(schema.id("user"), *fields)), notes
     user = Field(_free("user", taken), "user", "id")
     return Schema(name, (user, *fields), (1.0, 5.0), title), notes
-
-
-def _title(columns: Sequence[Column]) -> Column | None:
-    """The column of the items' titles."""
-    for wanted in _TITLES:
-        for column in columns:
-            if column.form == "text" and column.name.casefold() == wanted:
-                return column
-    return None
-
-
-def _inferred_note(column: str, field: Field, title: str) -> str:
-    named = column if column == field.name else f"{column!r}, here {field.name}"
-    use = "the title" if field.name == title else "a filter" if field.filterable else "no filter"
-    return f"guessed: {named} is {field.kind}, {use}"
 
 
 def field_name(name: str, taken: Collection[str]) -> str:
@@ -189,11 +171,8 @@ def field_name(name: str, taken: Collection[str]) -> str:
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    number, free = 1, name
-    while free in taken:
-        number += 1
-        free = f"{name}_{number}"
-    return free
+    names = (name if number == 1 else f"{name}_{number}" for number in itertools.count(1))
+    return next(free for free in names if free not in taken)
 
 
 def plain_type(kind: pa.DataType) -> pa.DataType:
@@ -218,15 +197,14 @@ def is_text(kind: pa.DataType) -> bool:
     """Whether values of a type are texts."""
     from pyarrow import types
 
-    return any((types.is_string(kind), types.is_large_string(kind), types.is_string_view(kind)))
+    return any(f(kind) for f in (types.is_string, types.is_large_string, types.is_string_view))
 
 
 def is_list(kind: pa.DataType) -> bool:
     """Whether values of a type are lists, of one length or not."""
     from pyarrow import types
 
-    sizes = types.is_list(kind), types.is_large_list(kind), types.is_fixed_size_list(kind)
-    return any(sizes)
+    return any(f(kind) for f in (types.is_list, types.is_large_list, types.is_fixed_size_list))
 
 
 def form_of(kind: pa.DataType) -> Form | None:
@@ -242,12 +220,3 @@ def form_of(kind: pa.DataType) -> Form | None:
         inner = plain_type(kind.value_type)
         return "texts" if is_text(inner) or types.is_null(inner) else None
     return None
-
-
-def _numbers(part: pa.Array) -> list[float]:
-    """Values as floats; NaN where missing or not finite."""
-    import pyarrow as pa
-
-    values = plain(part).cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    numbers: list[float] = np.where(np.isfinite(values), values, np.nan).tolist()
-    return numbers

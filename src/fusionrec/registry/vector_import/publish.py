@@ -12,10 +12,8 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.index.layout import layout_of
 from fusionrec.registry import VECTORS, Artifact
 from fusionrec.registry.tables import Histories, write_histories, write_table
-from fusionrec.registry.vector_import.reading import ImportedItems, read_vectors
+from fusionrec.registry.vector_import.reading import read_vectors
 from fusionrec.registry.writer import save_version, write_manifest
-
-_RETRY = "index the file again"
 
 
 def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Artifact:
@@ -40,20 +38,16 @@ def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Arti
     encoder = Encoder.empty(items.schema)
 
     def write(folder: Path) -> None:
-        _write(folder, items, encoder)
+        encoder.save(folder / "encoder.json")
+        write_table(folder / "items.parquet", items.table)
+        write_table(folder / "users.parquet", Table([], {}))
+        none = np.empty(0, dtype=np.int32)
+        nobody = Histories(np.zeros(1, dtype=np.int64), none, none.astype(np.float32))
+        write_histories(folder, nobody)
+        np.save(folder / "item_vectors.npy", items.vectors, allow_pickle=False)
+        users = np.empty((0, items.vectors.shape[1]), dtype=np.float32)
+        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
         keys = {"model": VECTORS, "data": file.name, "users": 0, "interactions": 0}
         write_manifest(folder, encoder, keys | {"score": {"kind": "ranking"}, "user_inputs": []})
 
-    return save_version(models, write, _RETRY)
-
-
-def _write(folder: Path, items: ImportedItems, encoder: Encoder) -> None:
-    encoder.save(folder / "encoder.json")
-    write_table(folder / "items.parquet", items.table)
-    write_table(folder / "users.parquet", Table([], {}))
-    none = np.empty(0, dtype=np.int32)
-    nobody = Histories(np.zeros(1, dtype=np.int64), none, none.astype(np.float32))
-    write_histories(folder, nobody)
-    np.save(folder / "item_vectors.npy", items.vectors, allow_pickle=False)
-    users = np.empty((0, items.vectors.shape[1]), dtype=np.float32)
-    np.save(folder / "user_vectors.npy", users, allow_pickle=False)
+    return save_version(models, write, "index the file again")

@@ -69,18 +69,20 @@ def read_vectors(path: Path) -> ImportedItems:
         _check_columns(path, file.schema_arrow)
         stored = _schema_in(path, file.schema_arrow)
         columns, notes = columns_of(file.schema_arrow, stored)
-        ids, vectors = _Ids(path), _Vectors(path, file.metadata.num_rows)
+        rows: dict[str, int] = {}
+        vectors = _Vectors(path, file.metadata.num_rows)
         names = ["id", "vector", *(column.name for column in columns)]
         for batch in file.iter_batches(_ROWS, columns=names, use_threads=False):
-            batch_ids = ids.take(batch.column("id"))
-            vectors.take(batch.column("vector"), batch_ids)
+            ids = _take_ids(path, batch.column("id"), rows)
+            vectors.take(batch.column("vector"), ids)
             for column in columns:
                 column.take(batch.column(column.name))
-    ids.check()
+    if not rows:
+        raise DataError(f"{path} holds no items")
     schema, guessed = schema_of(columns, stored, path.stem)
     values = {column.field.name: column.values for column in columns if column.field}
     notes = [*guessed, *notes, *vectors.notes()]
-    return ImportedItems(schema, Table(ids.values, values), vectors.values, tuple(notes))
+    return ImportedItems(schema, Table(list(rows), values), vectors.values, tuple(notes))
 
 
 @contextmanager
@@ -134,41 +136,19 @@ def _schema_in(path: Path, columns: pa.Schema) -> Schema | None:
         ) from error
 
 
-class _Ids:
-    """Collects and checks the ids of a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.values: list[str] = []
-
-    def take(self, values: pa.Array) -> list[str]:
-        """Adds the ids of a batch, and returns them."""
-        first = len(self.values)
-        ids = plain(values).to_pylist()
-        for row, id in enumerate(ids, start=first):
-            if id is None:
-                raise DataError(f"{self._path}: row {row} (counted from 0) has no id")
-            text = str(id)
-            if not is_id(text):
-                raise DataError(
-                    f"{self._path}: an id must be {ID_RULE}, got {text[:50]!r} in row "
-                    f"{row} (counted from 0)"
-                )
-        texts = [str(id) for id in ids]
-        self.values += texts
-        return texts
-
-    def check(self) -> None:
-        """Checks that there are ids, and that none repeats."""
-        if not self.values:
-            raise DataError(f"{self._path} holds no items")
-        rows: dict[str, int] = {}
-        for row, id in enumerate(self.values):
-            if rows.setdefault(id, row) != row:
-                raise DataError(
-                    f"{self._path}: the id {id!r} in row {row} (counted from 0) stands in row "
-                    f"{rows[id]} already"
-                )
+def _take_ids(path: Path, values: pa.Array, rows: dict[str, int]) -> list[str]:
+    """Checks a batch of ids, adds them to ``rows`` (id -> row in the file), and returns them."""
+    ids = []
+    for row, value in enumerate(plain(values).to_pylist(), start=len(rows)):
+        id, at = str(value), f"row {row} (counted from 0)"
+        if value is None:
+            raise DataError(f"{path}: {at} has no id")
+        if not is_id(id):
+            raise DataError(f"{path}: an id must be {ID_RULE}, got {id[:50]!r} in {at}")
+        if rows.setdefault(id, row) != row:
+            raise DataError(f"{path}: the id {id!r} in {at} stands in row {rows[id]} already")
+        ids.append(id)
+    return ids
 
 
 class _Vectors:
