@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusionrec.config import Settings, settings_table
-from fusionrec.errors import ConfigError
+from fusionrec.errors import ConfigError, UsageError
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,18 @@ class Workspace:
 
     @classmethod
     def find(cls, home: str | Path | None = None) -> Workspace:
-        """The workspace at ``home``, else at ``FUSIONREC_HOME``, else at ``./.fusionrec``."""
-        return cls(Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec"))
+        """The workspace at ``home``, else at ``FUSIONREC_HOME``, else at ``./.fusionrec``.
+
+        Raises:
+            UsageError: the name is empty, or that of a file.
+        """
+        hint = "name a folder, which is made when it is needed; the default is ./.fusionrec"
+        if home == "":
+            raise UsageError("the workspace must be a folder, got an empty name", hint)
+        found = Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec")
+        if found.exists() and not found.is_dir():
+            raise UsageError(f"the workspace must be a folder, but {found} is a file", hint)
+        return cls(found)
 
     @property
     def models(self) -> Path:

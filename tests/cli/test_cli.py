@@ -20,6 +20,7 @@ import pytest
 from builders import Ended, as_options, command, python, recipe, sequence_recipe
 from fusionrec import Recommender
 from fusionrec.cli import cli, run
+from fusionrec.cli.output import show_rows
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
 from fusionrec.deploy.build import build_index
@@ -123,6 +124,7 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("recommend --liked iron", "'iron' may be any of 5 items"),
         ("recommend --rated iron=3", "28 = Iron Island 2 (year 1965)"),
         ("recommend --liked nosuchfilm", "'nosuchfilm' is not among the 40 items of v1"),
+        ("recommend --rated 1721=x", "a number for the rating, got '1721=x'"),
         ("similar harbour", "'harbour' may be any of 2 items"),
         ("search", "Missing argument 'WORDS...'"),
         ("search -k 0 iron", "0 is not in the range x>=1"),
@@ -142,6 +144,7 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
         ("train --data synthetic --seed -1", "-1 is not in the range x>=0"),
         ("fetch nowhere", "'nowhere' is no data set"),
+        ("fetch synthetic", "no files to fetch"),
         ("frobnicate", "No such command 'frobnicate'"),
         ("recommend --colour red", "No such option"),
     ],
@@ -607,3 +610,52 @@ def test_hints_name_the_workspace_that_was_named(tmp_path, capsys, monkeypatch):
     named = err("--home", "fusionrec", "recommend", "--user", "1")
     assert named.startswith("error: the workspace fusionrec has no model yet\n")
     assert "fusionrec --home fusionrec train" in named
+
+
+@pytest.mark.parametrize("home", ["", "FILE"])
+def test_a_workspace_that_is_no_folder_is_wrong_use(tmp_path, capsys, home):
+    (tmp_path / "file").touch()
+    given = home.replace("FILE", str(tmp_path / "file"))
+    code = run(lambda: cli.main(["models", "--home", given], standalone_mode=False))
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert "the workspace must be a folder" in said.err
+
+
+def test_a_narrow_terminal_cuts_no_id(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "30")
+    id = "a-rather-long-id-of-an-item-in-a-shop"
+    show_rows(["Rank", "Id", "Title"], [["1", id, "A title of many words, too many for one line"]])
+    assert id in capsys.readouterr().out
+
+
+def test_the_same_fault_has_the_same_exit_code(tmp_path, fusionrec):
+    """2 for wrong use, such as a folder that is a file or what would be written over."""
+    home, file, shop = Workspace(tmp_path / "home"), tmp_path / "file", tmp_path / "shop"
+    file.write_text("text")
+    for words in (["sample", shop], ["init", shop], ["check", shop]):
+        assert fusionrec(home, *map(str, words)).code == 0
+    for words in (["sample", shop], ["init", shop], ["sample", file], ["init", file],
+                  ["init", tmp_path / "none"], ["check", tmp_path / "none"]):  # fmt: skip
+        assert fusionrec(home, *map(str, words)).code == 2, words
+    (tmp_path / "empty").mkdir()
+    for name in ("init", "check"):
+        assert fusionrec(home, name, str(tmp_path / "empty")).code == 1
+
+
+WORKER = """
+import os, sys
+from pathlib import Path
+from fusionrec.cli.hints import hint_of
+from fusionrec.service.server import ServiceSettings, Workspace, _worker
+os.dup2(1, 2)
+try:
+    _worker(Workspace(Path(sys.argv[1])), "", ServiceSettings(), Path(sys.argv[1]), "", hint_of)
+except SystemExit as ended:
+    assert ended.code
+"""
+
+
+def test_a_worker_of_the_service_words_hints_as_the_command_line_does(tmp_path):
+    assert "hint: train one: fusionrec train" in python(WORKER, tmp_path)

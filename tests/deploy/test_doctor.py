@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy.exc
 
-from fusionrec.cli.hints import hint_for
+from fusionrec.cli.hints import hint_of
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.doctor import ERROR, OK, WARNING, Check, examine
 from fusionrec.errors import LedgerError
@@ -30,7 +30,7 @@ def _no_data_folder(monkeypatch):
 
 def test_a_new_workspace_has_warnings_that_say_what_to_do_and_is_not_made(tmp_path):
     workspace = Workspace(tmp_path / "new")
-    hints = [hint_for(check.code, check.hint) or "" for check in findings(workspace, WARNING)]
+    hints = [hint_of(check) or "" for check in findings(workspace, WARNING)]
     assert any("fusionrec train" in hint for hint in hints)
     assert any("fusionrec index" in hint for hint in hints)
     assert not findings(workspace, ERROR)
@@ -55,7 +55,7 @@ def test_a_damaged_version_is_an_error(workspace):
     (workspace.models / "v1" / "encoder.json").write_text("{}")
     [finding] = findings(workspace, ERROR)
     assert "encoder.json is not what was saved" in finding.text
-    assert hint_for(finding.code, finding.hint)
+    assert hint_of(finding)
 
 
 def test_a_lost_index_is_rebuilt_and_told(workspace):
@@ -97,7 +97,7 @@ def test_a_damaged_collection_beside_the_active_one_is_named(workspace):
     (folder / "schema.json").write_text("?")
     [finding] = [f for f in findings(workspace, WARNING) if "fusionrec_v9" in f.text]
     assert "damaged" in finding.text
-    assert hint_for(finding.code, finding.hint)
+    assert hint_of(finding)
 
 
 def _filled(path: Path) -> None:

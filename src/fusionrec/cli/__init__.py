@@ -13,23 +13,15 @@ import click
 
 from fusionrec._version import __version__
 from fusionrec.cli import (
-    check,
-    doctor,
+    data,
     evaluate,
-    export,
-    fetch,
     index,
-    init,
     items,
-    keys,
     models,
     quickstart,
     recommend,
     report,
-    sample,
-    search,
     serve,
-    similar,
     train,
 )
 from fusionrec.cli.command import Group
@@ -47,17 +39,19 @@ def cli() -> None:
 
 
 cli.add_section("Start", quickstart.quickstart)
-cli.add_section("Data", init.init, check.check, sample.sample, fetch.fetch)
+cli.add_section("Data", data.init, data.check, data.sample, data.fetch)
 cli.add_section("Train", train.train, index.index)
-cli.add_section("Ask", recommend.recommend, similar.similar, search.search)
+cli.add_section("Ask", recommend.recommend, recommend.similar, recommend.search)
 cli.add_section("Evaluate", evaluate.evaluate, report.report)
-cli.add_section("Items", items.items, export.export)
-cli.add_section("Serve", serve.serve, keys.keys)
-cli.add_section("Look after", models.models, doctor.doctor)
+cli.add_section("Items", items.items, items.export)
+cli.add_section("Serve", serve.serve, serve.keys)
+cli.add_section("Look after", models.models, models.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0, 2 for wrong use, 1 for the rest, 130 after Ctrl-C."""
+    """Runs the command line and exits: 0, 2 for wrong use, 1 for the rest, 130 after Ctrl-C; 3
+    where ``init`` wrote a file that has to be looked at.
+    """
     sys.exit(run(lambda: cli.main(arguments, standalone_mode=False)))
 
 
@@ -74,17 +68,16 @@ def entry() -> None:
     os._exit(code)
 
 
-def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind of end)
+def run(command: Callable[[], Any]) -> int:
     """Runs a command and turns what it raises into a message on stderr and an exit code."""
     if not logging.root.handlers:
         # Paddle gives a root logger without handlers one that prints every library's talk.
         logging.root.addHandler(logging.NullHandler())
     stdout = sys.stdout
     try:
-        command()
+        code = command()  # click gives back the code of what ended early, such as --help
         sys.stdout.flush()  # while it can still be said that it failed
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -109,4 +102,3 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
         say(f"error: {type(error).__name__}: {error}")
         say("hint: this is a defect; FUSIONREC_DEBUG=1 shows where it happened")
         return 1
-    return 0

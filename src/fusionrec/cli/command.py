@@ -111,7 +111,7 @@ def _find_workspace(context: click.Context, _: click.Parameter, home: str | None
     before = context.meta.get(_HOME)
     if home and before and Path(home).resolve() != Path(before).resolve():
         raise UsageError(f"--home {before} and --home {home} differ: give one of them")
+    if home is not None or context.obj is None:
+        context.obj = Workspace.find(home)
     if home:
         context.meta[_HOME] = home
-    if home or context.obj is None:
-        context.obj = Workspace.find(home)

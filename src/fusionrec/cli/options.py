@@ -58,9 +58,9 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def one_thread(command: F) -> F:
-    """Has NumPy compute in the thread that asks: eight answers at once that each call several
-    threads wait for each other, and take up to a hundred times as long. To be the outermost of what
-    wraps a command, since NumPy looks at this when it is loaded, never again.
+    """Makes NumPy compute in the thread that asks: eight answers at once that each use several
+    threads wait for each other, and take up to a hundred times as long. NumPy reads this only when
+    it is loaded, so this must run before what else wraps the command.
     """
 
     @functools.wraps(command)
@@ -73,7 +73,7 @@ def one_thread(command: F) -> F:
 
 
 def place(command: F) -> F:
-    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.connection``."""
+    """Which Milvus, and how it is reached: ``place``."""
 
     @functools.wraps(command)
     def with_place(*args: Any, uri: str, token: str, connect: Sequence[str], **given: Any) -> Any:
@@ -135,35 +135,25 @@ def recipe(command: F) -> F:
 
 def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
     """``--preset``, and its old name ``--profile``, which is not shown."""
-    key = "fusionrec.cli.old_preset"
 
-    def keep_old(context: click.Context, _: click.Parameter, value: str | None) -> None:
-        context.meta[key] = value
-
-    def read(context: click.Context, option: click.Parameter, value: str) -> str:
-        name, old = str(option.name), context.meta.get(key)
+    def use_old(context: click.Context, _: click.Parameter, old: str | None) -> None:
         if old is None:
-            return value
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and old != value:
-            raise UsageError(f"--preset {value} and --profile {old} differ: give --preset alone")
+            return
+        new, source = context.params["preset"], context.get_parameter_source("preset")
+        if source is ParameterSource.COMMANDLINE and old != new:
+            raise UsageError(f"--preset {new} and --profile {old} differ: give --preset alone")
         say("note: --profile is now --preset")
-        context.set_parameter_source(name, ParameterSource.COMMANDLINE)
-        return str(old)
+        context.params["preset"] = old
+        context.set_parameter_source("preset", ParameterSource.COMMANDLINE)
 
     choice = click.Choice(names)
-    new_name = click.option(
-        "--preset", type=choice, default="full", show_default=True, callback=read, help=text
+    new_name = click.option(  # eager: read before --profile, wherever it stands
+        "--preset", type=choice, default="full", show_default=True, is_eager=True, help=text
     )
-    old_name = click.option(  # eager: read before --preset, wherever it stands
-        "--profile", "old_preset", type=choice, hidden=True, is_eager=True, expose_value=False,
-        callback=keep_old,
-    )  # fmt: skip
-
-    def decorate(command: F) -> F:
-        return new_name(old_name(command))
-
-    return decorate
+    old_name = click.option(
+        "--profile", "old", type=choice, hidden=True, expose_value=False, callback=use_old
+    )
+    return lambda command: new_name(old_name(command))
 
 
 def protocol(required: bool) -> Callable[[F], F]:
@@ -253,7 +243,10 @@ def read_rated(given: Sequence[str]) -> list[tuple[str, float]]:
         except ValueError:
             item = ""
         if not item:
-            raise UsageError(f"--rated is item=rating, got {text!r}")
+            raise UsageError(
+                f"--rated is ITEM=RATING, with a number for the rating, got {text!r}",
+                "such as: --rated 1721=4",
+            )
     return rated
 
 
@@ -265,7 +258,7 @@ def read_settings(given: Sequence[str]) -> dict[str, str]:
 def read_recipe(
     model: str, preset: str, settings: Sequence[str], seed: int | None = None
 ) -> AnyRecipe:
-    """The settings in a command's options; a seed that is given stands above those.
+    """The settings in a command's options; ``seed`` wins over ``--set training.seed``.
 
     Raises:
         UsageError: a ``--set`` without an equals sign, or the model has no such preset.

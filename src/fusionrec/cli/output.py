@@ -31,6 +31,7 @@ _ITEM = ("Rank", "Id", "Title")
 _SCORE, _STARS, _RATED, _TAKEN, _WHY = "Score", "Stars", "Times rated", "Times taken", "Why"
 _OWN = (*_ITEM, _SCORE, _STARS, _RATED, _TAKEN, _WHY)
 _NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
+_WHOLE = frozenset(("Rank", "Id", "Ids", "Version", "Name"))
 
 
 def say(text: str) -> None:
@@ -59,16 +60,20 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
             click.echo("\t".join(row))
         return
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
+    from rich.cells import cell_len
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
     from rich.text import Text
 
     table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
-    for name in header:
-        table.add_column(name, justify="right" if name in _NUMERIC else "left")
+    for name, *cells in zip(header, *rows, strict=True):
+        # What is copied into the next command is never cut, however narrow the terminal.
+        width = max(map(cell_len, (name, *cells))) if name in _WHOLE else None
+        justify: JustifyMethod = "right" if name in _NUMERIC else "left"
+        table.add_column(name, justify=justify, min_width=width, no_wrap=width is not None)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a title is no markup
-    Console().print(table)
+    Console().print(table, crop=False)
 
 
 def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> None:

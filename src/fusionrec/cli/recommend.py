@@ -1,4 +1,4 @@
-"""The command recommend, and what it shares with similar and search."""
+"""The commands recommend, similar and search: answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from fusionrec.api import Recommender
-    from fusionrec.index import Place
     from fusionrec.recommend.answer import Answer
 
 
@@ -46,33 +45,6 @@ def seen(default: bool) -> Callable[[options.F], options.F]:
     )  # fmt: skip
 
 
-def wishes(command: options.F) -> options.F:
-    """What else is wished of the answer: ``explain``, ``diversity`` and ``calibration``."""
-    explain = click.option("--explain", is_flag=True, help="Say why each item is recommended.")
-    share = click.FloatRange(0, 1)
-    diverse = click.option(
-        "--diversity", type=share, default=0.0, metavar="0..1",
-        help="How much unlike each other the items shall be.",
-    )  # fmt: skip
-    mixed = click.option(
-        "--calibration", type=share, default=0.0, metavar="0..1",
-        help="How much their categories shall mix as in what the person likes.",
-    )  # fmt: skip
-    return explain(diverse(mixed(command)))
-
-
-def everybody(command: options.F) -> options.F:
-    """Whether all users are meant, and where their answers go: ``everybody`` and ``file``."""
-    every = click.option(
-        "--all", "everybody", is_flag=True, help="For all users of the version, into a file."
-    )
-    output = click.option(
-        "-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-        help="With --all: the Parquet file, which is replaced if it is there.",
-    )  # fmt: skip
-    return every(output(command))
-
-
 @click.command(
     cls=Command,
     examples=[
@@ -84,26 +56,21 @@ def everybody(command: options.F) -> options.F:
 @options.count
 @options.filters
 @seen(False)
-@wishes
+@click.option("--explain", is_flag=True, help="Say why each item is recommended.")
+@click.option("--diversity", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
+              help="How much unlike each other the items shall be.")  # fmt: skip
+@click.option("--calibration", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
+              help="How much their categories shall mix as in what the person likes.")  # fmt: skip
 @options.as_json
-@everybody
+@click.option("--all", "everybody", is_flag=True, help="For all users of the version, into a file.")
+@click.option(
+    "-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+    help="With --all: the Parquet file, which is replaced if it is there.",
+)  # fmt: skip
 @options.one_thread
 @options.store
 @click.pass_obj
-def recommend(
-    workspace: Workspace,
-    /,
-    k: int,
-    seen: bool,
-    explain: bool,
-    diversity: float,
-    calibration: float,
-    as_json: bool,
-    version: str | None,
-    place: Place,
-    file: Path | None,
-    **given: Any,
-) -> None:
+def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **given: Any) -> None:
     """Recommend items to a user, a profile, or whoever likes something.
 
     Any mixture of them will do. A profile given here wins over what is stored; items given come
@@ -113,56 +80,39 @@ def recommend(
     With --all the answers for all users of the version go into one Parquet file: user, item, rank,
     score and, where the version predicts ratings, stars.
     """
-    if given.pop("everybody"):
-        _refuse_with_all()
-        _recommend_all(workspace, version, file, k, seen, given)
+    if everybody:
+        _recommend_all(workspace, file, given)
         return
     if file is not None:
         raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
-    wanted: dict[str, Any] = {"explain": explain, "diversity": diversity}
-    with open_recommender(workspace, version, place) as recommender:
-        answer = recommender.recommend(
-            k=k, seen=seen, calibration=calibration, **wanted, **person_options(given)
-        )
-        show(answer, recommender, as_json)
+    _answer(workspace, given, lambda recommender, asked: recommender.recommend(**asked))
 
 
 _FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version", "home")
 
 
-def _refuse_with_all() -> None:
-    """Refuses what is said of one person, or of how one answer is made.
+def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any]) -> None:
+    """Answers for all users, into a file whose path is printed.
 
     Raises:
-        UsageError: such an option was given.
+        UsageError: there is no file, or an option is about one person or one answer.
     """
+    from fusionrec.api import Recommender
+    from fusionrec.recommend.batch import write_answers
+
     context = click.get_current_context()
     for option in context.command.params:
         name = option.name or ""
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and name not in _FOR_ALL and not name.startswith("where_"):
+        used = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if used and name not in _FOR_ALL and not name.startswith("where_"):
             raise UsageError(
                 f"{option.opts[-1]} does not go with --all",
                 "what does: -k, --where, --only, --without, --seen, --version",
             )
-
-
-def _recommend_all(
-    workspace: Workspace,
-    version: str | None,
-    file: Path | None,
-    k: int,
-    seen: bool,
-    given: dict[str, Any],
-) -> None:
-    """Answers for all users, into a file whose path is printed."""
-    from fusionrec.api import Recommender
-    from fusionrec.recommend.batch import write_answers
-
     if file is None:
         raise UsageError("--all needs a file for the answers", "name one: -o recs.parquet")
-    batch = Recommender(workspace, version=version).batch(
-        k=k, seen=seen, threads=os.cpu_count() or 1, **options.read_filters(given)
+    batch = Recommender(workspace, version=given["version"]).batch(
+        k=given["k"], seen=given["seen"], threads=os.cpu_count() or 1, **options.read_filters(given)
     )
     for note in batch.notes:
         say(f"note: {note}")
@@ -177,24 +127,70 @@ def _recommend_all(
     click.echo(file)
 
 
-def open_recommender(workspace: Workspace, version: str | None, place: Place) -> Recommender:
+def _answer(
+    workspace: Workspace,
+    given: dict[str, Any],
+    ask: Callable[[Recommender, dict[str, Any]], Answer],
+) -> None:
+    """Opens a version, asks it, and shows the answer.
+
+    Args:
+        workspace: the workspace.
+        given: a command's options.
+        ask: asks the recommender, with the question's arguments by their names.
+    """
     from fusionrec.api import Recommender
 
-    return Recommender(workspace, version=version, milvus=place, log=say)
+    version, place, as_json = (given.pop(name) for name in ("version", "place", "as_json"))
+    asked = {n: v for n, v in given.items() if not n.startswith(("where_", "profile_"))}
+    asked |= options.read_filters(given)
+    if "rated" in given:
+        asked["profile"] = options.read_profile(given["profile"], given)
+        asked["rated"] = options.read_rated(given["rated"])
+    with Recommender(workspace, version=version, milvus=place, log=say) as recommender:
+        show_answer(ask(recommender, asked), as_json, recommender.schema)
+        if recommender.problem is not None and (hint := hint_of(recommender.problem)):
+            say(f"hint: {hint}")
 
 
-def person_options(given: dict[str, Any]) -> dict[str, Any]:
-    """For whom it is asked, and under which conditions, from a command's options."""
-    return {
-        "user": given["user"],
-        "profile": options.read_profile(given["profile"], given),
-        "liked": given["liked"],
-        "rated": options.read_rated(given["rated"]),
-        **options.read_filters(given),
-    }
+@click.command(
+    cls=Command, examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.."]
+)
+@click.argument("item")
+@options.count
+@options.filters
+@options.as_json
+@options.store
+@click.pass_obj
+def similar(workspace: Workspace, /, item: str, **given: Any) -> None:
+    """Find the items whose vectors are nearest to ITEM's.
+
+    ITEM is an id or a title.
+    """
+    _answer(workspace, given, lambda recommender, asked: recommender.similar(item, **asked))
 
 
-def show(answer: Answer, recommender: Recommender, as_json: bool) -> None:
-    show_answer(answer, as_json, recommender.schema)
-    if recommender.problem is not None and (hint := hint_of(recommender.problem)):
-        say(f"hint: {hint}")
+@click.command(
+    cls=Command,
+    examples=[
+        'fusionrec search "sci-fi horror 1979"',
+        "fusionrec search comedy --user 42 --unseen",
+    ],
+)
+@click.argument("words", nargs=-1, required=True)
+@person
+@options.count
+@options.filters
+@seen(True)
+@options.as_json
+@options.store
+@click.pass_obj
+def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
+    """Find items by WORDS of titles and categories.
+
+    A year is a word too, and a decade such as 1970s. An item is found that holds one of the words
+    or more, ranked by BM25. Said for whom, the ranking of the words and that by the person's taste
+    are joined by reciprocal ranks; an item that is only to their taste is not found.
+    """
+    text = " ".join(words)
+    _answer(workspace, given, lambda recommender, asked: recommender.search(text, **asked))

@@ -1,15 +1,16 @@
-"""The command serve: answers over HTTP."""
+"""The commands serve and keys: answers over HTTP, and who may ask for them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.command import Command
-from fusionrec.cli.output import say
+from fusionrec.cli.command import Command, Group
+from fusionrec.cli.hints import hint_of
+from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -25,14 +26,7 @@ if TYPE_CHECKING:
 @options.one_thread
 @options.place
 @click.pass_obj
-def serve(
-    workspace: Workspace,
-    host: str | None,
-    port: int | None,
-    workers: int | None,
-    copy: int | None,
-    place: Place,
-) -> None:
+def serve(workspace: Workspace, /, place: Place, **given: Any) -> None:
     """Answer over HTTP, until Ctrl-C: a page at /, JSON below /v1.
 
     What the options leave open is read from the table [service] of the workspace's settings.toml.
@@ -42,7 +36,58 @@ def serve(
     from fusionrec.service.server import serve as run
     from fusionrec.service.settings import ServiceSettings
 
-    given = {"host": host, "port": port, "workers": workers, "copy": copy}
     named = {name: value for name, value in given.items() if value is not None}
-    settings = replace(ServiceSettings.of(workspace), **named)  # type: ignore[arg-type]
-    run(workspace, place, settings, say)
+    run(workspace, place, replace(ServiceSettings.of(workspace), **named), say, hint_of)
+
+
+@click.group(
+    cls=Group, invoke_without_command=True, examples=["fusionrec keys add page", "fusionrec keys"]
+)
+@options.lists
+def keys() -> None:
+    """List the keys to the service; add or remove one."""
+
+
+@keys.command("add", examples=["fusionrec keys add shop --scope read --scope feedback"])
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, type=click.Choice(["read", "feedback", "admin"]),
+              help="What it opens; may be repeated.  [default: read, feedback]")  # fmt: skip
+@click.pass_obj
+def add(workspace: Workspace, name: str, scopes: tuple[str, ...]) -> None:
+    """Make a key called NAME and print it; it is not shown again.
+
+    read: answers. feedback: what users said, and their profiles. admin: items and versions.
+    """
+    from fusionrec.ledger import Ledger
+
+    secret = Ledger(workspace.ledger).add_key(name, scopes or ("read", "feedback"))
+    say(f"the key {name!r}, shown this once; send it as Authorization: Bearer KEY")
+    click.echo(secret)
+
+
+@keys.command("list", examples=["fusionrec keys list", "fusionrec keys list --json"])
+@options.as_json
+@click.pass_obj
+def list_keys(workspace: Workspace, as_json: bool) -> None:
+    """List the keys, without their secrets."""
+    from fusionrec.ledger import Ledger
+
+    found = Ledger(workspace.ledger).keys()
+    if as_json:
+        show_json([{"name": k.name, "scopes": sorted(k.scopes), "at": k.at} for k in found])
+        return
+    if not found:
+        say("no key yet; make one: fusionrec keys add NAME")
+    rows = [[key.name, " ".join(sorted(key.scopes)), key.at] for key in found]
+    show_rows(["Name", "Opens", "Made"], rows)
+
+
+@keys.command("remove", examples=["fusionrec keys remove page"])
+@click.argument("name")
+@click.pass_obj
+def remove(workspace: Workspace, name: str) -> None:
+    """Remove the key called NAME; it opens nothing from then on."""
+    from fusionrec.ledger import Ledger
+
+    Ledger(workspace.ledger).remove_key(name)
+    say(f"the key {name!r} is gone")

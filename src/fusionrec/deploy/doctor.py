@@ -8,9 +8,10 @@ import platform
 import shlex
 import shutil
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from fusionrec.deploy.open import open_recommender
 from fusionrec.errors import FusionrecError, StoreMissingError
@@ -34,13 +35,19 @@ class Check:
         level: 0 in order, 1 a warning, 2 an error.
         text: what was found.
         hint: how to mend it; empty if there is nothing to mend, or if ``code`` says it.
-        code: of an error; see ``FusionrecError``.
+        code, details: of an error; see ``FusionrecError``.
     """
 
     level: int
     text: str
     hint: str = ""
     code: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: FusionrecError, level: int = ERROR) -> Check:
+        """What an error says."""
+        return cls(level, error.message, error.hint or "", error.code, error.details)
 
 
 def examine(
@@ -93,7 +100,7 @@ def _versions(workspace: Workspace) -> Iterator[Check]:
             artifact = Artifact.load(workspace.models / f"v{number}")
             yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items")
         except FusionrecError as error:
-            yield Check(ERROR, error.message, error.hint or "", error.code)
+            yield Check.of(error)
     for half in sorted(workspace.models.glob(".new-*")) if numbers else []:
         yield Check(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
 
@@ -104,7 +111,7 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
         ledger.check()
         active = ledger.active()
     except FusionrecError as error:
-        yield Check(ERROR, error.message, error.hint or "", error.code)
+        yield Check.of(error)
         return
     yield from _open_to_others(ledger)
     if active is None:
@@ -133,7 +140,7 @@ def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterato
     try:
         recommender = open_recommender(workspace, version=version, place=place, log=said.append)
     except FusionrecError as error:
-        yield Check(ERROR, error.message, error.hint or "", error.code)
+        yield Check.of(error)
         return
     for text in said:
         yield Check(WARNING, text)
@@ -155,7 +162,7 @@ def _store(place: Place) -> Iterator[Check]:
     except StoreMissingError:
         return  # nothing was built there yet
     except FusionrecError as error:
-        yield Check(WARNING, error.message, error.hint or "", error.code)
+        yield Check.of(error, WARNING)
 
 
 def _alias(store: MilvusStore) -> str:

@@ -27,7 +27,7 @@ from fusionrec.data.detection.user_item_columns import (
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.readers.files import lacks_header
 from fusionrec.data.tabular.spec_checks import MINIMAL_SPEC
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, UsageError
 
 _MOST_FIELDS = 40
 _NESTED = "objects within a row are not read"
@@ -88,11 +88,11 @@ def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
         rows: how many to read of each file, from its beginning.
 
     Raises:
-        DataError: the folder does not exist, or holds no readable file or none of interactions; the
-            message describes each file.
+        UsageError: the folder does not exist.
+        DataError: it holds no readable file or none of interactions; the message describes each.
     """
     if not folder.is_dir():
-        raise DataError(
+        raise UsageError(
             f"{folder}: there is no such folder", "name the folder that holds the files"
         )
     scanned = scan_folder(folder, rows)

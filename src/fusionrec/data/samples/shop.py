@@ -210,10 +210,13 @@ def write_shop(folder: Path, seed: int = 0) -> None:
         seed: the same seed writes the same bytes.
 
     Raises:
-        DataError: one of the files exists, or cannot be written.
+        UsageError: one of the files exists, or the folder is a file.
+        DataError: they cannot be written.
     """
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} must be a folder, but it is a file", "name another folder")
     if existing := [name for name in FILES if (folder / name).exists()]:
-        raise DataError(f"{folder / existing[0]} is there already", "name another folder")
+        raise UsageError(f"{folder / existing[0]} is there already", "name another folder")
     made = shop(seed)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.products)
     events = gzip.compress(_csv(made.events).encode(), mtime=0)
