@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 
 from builders import checkerboard, recipe
-from fusionrec.cli import report
-from fusionrec.data.detection.toml_writer import write_new
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.deploy.open import open_recommender
 from fusionrec.ledger import Ledger
@@ -23,7 +21,7 @@ from fusionrec.registry.tables import write_vectors
 from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.train import train
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, write_text
 
 Calls = list[tuple[str, Path, Path]]
 
@@ -87,29 +85,14 @@ def saved_data(published: Artifact, folder: Path) -> Path:
     return folder / "data"
 
 
-def description(published: Artifact, folder: Path) -> Path:
-    write_new(folder / "fusionrec.toml", "name = 'x'")
-    return folder / "fusionrec.toml"
-
-
-def page(published: Artifact, folder: Path) -> Path:
-    report._write(folder / "report.html", "<p>")
+def text(published: Artifact, folder: Path) -> Path:
+    write_text(folder / "report.html", "<p>")
     return folder / "report.html"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are named in /proc alone")
 @pytest.mark.parametrize(
-    "write",
-    [
-        version,
-        foreign_version,
-        vectors,
-        checkpoint,
-        answers_of_everyone,
-        saved_data,
-        description,
-        page,
-    ],
+    "write", [version, foreign_version, vectors, checkpoint, answers_of_everyone, saved_data, text]
 )
 def test_files_then_their_folder_are_flushed_then_moved_then_the_place_is_flushed(
     published, tmp_path, calls, write

@@ -1,8 +1,9 @@
-"""The workspace: where its files are, and writing that outlasts a loss of power."""
+"""The workspace: where its files are, and writing that survives a loss of power."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +64,8 @@ class Workspace:
 
     @property
     def ledger(self) -> Path | str:
-        """Where that is which must not be lost: the URL in ``FUSIONREC_LEDGER``, else ``url`` in
-        the settings' table ``[ledger]``, else a SQLite file of the workspace.
+        """The ledger: the URL in ``FUSIONREC_LEDGER``, else ``url`` in the settings' table
+        ``[ledger]``, else a SQLite file of the workspace.
 
         Raises:
             ConfigError: the settings cannot be read, or the table holds something else.
@@ -72,7 +73,7 @@ class Workspace:
         if url := os.environ.get("FUSIONREC_LEDGER"):
             return url
         table = settings_table(self.settings, "ledger")
-        if not isinstance(table.get("url", ""), str):  # said here, without the value
+        if not isinstance(table.get("url", ""), str):  # here, since the value may be a secret
             raise ConfigError("ledger.url must be a text in quotes")
         url = LedgerSettings.from_dict(table, "ledger.").url
         return url or self.home / "ledger.sqlite"
@@ -84,7 +85,7 @@ class Workspace:
 
     @property
     def settings(self) -> Path:
-        """TOML that may be there, with tables ``[milvus]``, ``[ledger]`` and ``[service]``."""
+        """TOML with the tables ``[milvus]``, ``[ledger]`` and ``[service]``; may be missing."""
         return self.home / "settings.toml"
 
 
@@ -104,16 +105,33 @@ def move_in(fresh: Path, target: Path) -> None:
     _flush(target.parent)  # which holds the name
 
 
+def write_text(file: Path, text: str) -> None:
+    """Writes a text file in one step, and makes the folder that holds it.
+
+    Raises:
+        UsageError: it cannot be written; a file that was there still is.
+    """
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        move_in(fresh, file)
+    except OSError as error:
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        why = error.strerror or error
+        raise UsageError(f"{file} cannot be written: {why}", "name another place") from error
+
+
 def make_folder(folder: Path) -> None:
-    """Makes a folder of a workspace, and those above it that are missing, for its owner alone: what
-    people did is in there. The mode of a folder that is there stays.
+    """Makes a folder and missing ones above it for the owner alone, since workspaces hold
+    what people did. The mode of a folder that is there stays.
 
     Raises:
         OSError: it could not be made.
     """
     whole = folder.absolute()
-    missing = [one for one in (whole, *whole.parents) if not one.is_dir()]
-    for one in reversed(missing):
+    for one in reversed([one for one in (whole, *whole.parents) if not one.is_dir()]):
         one.mkdir(mode=0o700, exist_ok=True)
         _flush(one.parent)
 

@@ -126,7 +126,7 @@ def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monke
     live = LiveRecommender(indexed, log=lambda _: None, look=60)
     add_dune(indexed)
     with monkeypatch.context() as patched:
-        patched.setattr(opening.SharedIndex, "_overlaid", lambda *_: 1 / 0)
+        patched.setattr(Catalog, "changed_since", lambda *_: 1 / 0)
         live.refresh()
     assert len(live._current.opened.recommender.catalog) == 40
     live.refresh()
@@ -136,7 +136,7 @@ def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monke
 
 
 def test_an_opening_that_fails_at_the_end_keeps_no_store_open(indexed, stores, monkeypatch):
-    monkeypatch.setattr(opening.SharedIndex, "_overlaid", lambda *_: 1 / 0)
+    monkeypatch.setattr(Catalog, "changed_since", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         opening.open_version(indexed)
     assert stores.open() == 0

@@ -1,4 +1,4 @@
-"""Commands and groups that take ``--home`` anywhere, and show examples; nothing is cut off."""
+"""Commands and groups that take ``--home`` anywhere, and show examples in their help."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """A group of such commands, which its help may show in sections."""
+    """A group of such commands, shown in sections if it has some."""
 
     command_class = Command
 
@@ -58,7 +58,7 @@ class Group(Command, click.Group):
         self._sections: dict[str, list[str]] = {}
 
     def add_section(self, title: str, *commands: click.Command) -> None:
-        """Adds commands under a title; the first one's first example stands below them."""
+        """Adds commands under a title, with the first example of the first one."""
         self._sections[title] = [str(command.name) for command in commands]
         for command in commands:
             self.add_command(command)
@@ -75,7 +75,7 @@ class Group(Command, click.Group):
                 formatter.write_dl([(name.ljust(widest), text) for name, text in rows])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; commands in the hint of its error keep ``--home``."""
+        """Runs the command; its error gets a hint whose commands keep ``--home``."""
         try:
             return super().invoke(ctx)
         except FusionrecError as error:
@@ -85,14 +85,14 @@ class Group(Command, click.Group):
 
 
 def home_options() -> list[str]:
-    """The words ``--home DIR`` where they were given on the command line; else none."""
+    """The words ``--home DIR`` if they were given on the command line."""
     context = click.get_current_context(silent=True)
     home = context.meta.get(_HOME) if context else None
     return ["--home", home] if home else []
 
 
 def with_home(text: str) -> str:
-    """The text, with ``--home`` in each command of it where it was given on the command line."""
+    """The text, with ``--home`` in its commands if it was given on the command line."""
     words = home_options()
     if not words or "--home" in text:
         return text

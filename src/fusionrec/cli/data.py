@@ -11,7 +11,7 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, describe, say, show_json, show_rows
 from fusionrec.errors import DataError, UsageError
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, write_text
 
 if TYPE_CHECKING:
     from fusionrec.data.detection.infer import InferredSpec
@@ -35,14 +35,14 @@ def init(context: click.Context, folder: Path, force: bool, name: str) -> None:
     is written, but has to be looked at.
     """
     from fusionrec.data.detection.infer import infer_spec
-    from fusionrec.data.detection.toml_writer import toml_text, write_new
+    from fusionrec.data.detection.toml_writer import toml_text
     from fusionrec.data.tabular.spec import SPEC_NAME, read_spec
 
     file = folder / SPEC_NAME
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", "change it by hand, or write it anew: --force")
     spec = infer_spec(folder, name)
-    write_new(file, toml_text(spec))
+    write_text(file, toml_text(spec))
     read_spec(file)
     warnings = _summary(spec)
     say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")

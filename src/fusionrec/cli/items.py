@@ -159,7 +159,7 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
 
 
 def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
-    """The ledger, and the active version's items with all changes in it."""
+    """The ledger, and the active version's items with all its changes."""
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current
     from fusionrec.registry.versions import load
@@ -169,7 +169,7 @@ def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
 
 
 def _most_frequent(counts: Mapping[str, int]) -> str:
-    """Values with how many items have each, the most frequent first, a few of them."""
+    """The most frequent values, each with its number of items."""
     best = sorted(counts.items(), key=lambda pair: -pair[1])
     shown = [value if value.isprintable() else repr(value) for value, _ in best[:_SHOWN]]
     counted = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]

@@ -1,4 +1,4 @@
-"""Options that several commands share; those of the profile and of filters come from the schema."""
+"""Options that several commands share; those of profile and filters come from MovieLens' schema."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for pro
 
 
 def lists(group: F) -> F:
-    """Makes a group without a subcommand do as its subcommand ``list``, which takes ``--json``."""
+    """Makes a group without a subcommand do what its subcommand ``list`` does."""
 
     @functools.wraps(group)
     def bare(context: click.Context, as_json: bool) -> None:
@@ -157,7 +157,7 @@ def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
 
 
 def protocol(required: bool) -> Callable[[F], F]:
-    """``--protocol``; where it is not required, it names the split whose training rows are used."""
+    """``--protocol``; if it is not required, it names the split whose training rows are used."""
     text = "The question." if required else "Train on this protocol's training rows alone."
     return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 
@@ -209,11 +209,8 @@ def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str
     Raises:
         UsageError: a ``--profile`` without an equals sign.
     """
-    named = {
-        name.removeprefix("profile_"): value
-        for name, value in options.items()
-        if name.startswith("profile_") and value is not None
-    }
+    given_so = ((n, v) for n, v in options.items() if n.startswith("profile_") and v is not None)
+    named = {name.removeprefix("profile_"): value for name, value in given_so}
     for name, value in _pairs("--profile", given):
         if named.setdefault(name, value) != value:
             raise UsageError(f"{name} is given twice, as {named[name]!r} and as {value!r}")

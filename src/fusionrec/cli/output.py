@@ -35,7 +35,7 @@ _WHOLE = frozenset(("Rank", "Id", "Ids", "Version", "Name"))
 
 
 def say(text: str) -> None:
-    """Talk, to stderr; commands in it keep ``--home``."""
+    """A message, to stderr; commands in it keep ``--home``."""
     click.echo("\n".join(map(_shown, with_home(text).split("\n"))), err=True)
 
 
@@ -77,15 +77,8 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
 
 
 def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> None:
-    """An answer; its notes go to stderr.
-
-    Args:
-        answer: what to show.
-        as_json: whether as JSON, notes and all.
-        schema: of the items, for what the columns are called; without one, after their names.
-    """
-    # Notes name what one may ask for as everybody does; here it is an option.
-    notes = tuple(note.replace("`seen`", "`--seen`") for note in answer.notes)
+    """An answer as JSON, or as a table with its notes on stderr; ``schema`` has the headings."""
+    notes = tuple(note.replace("`seen`", "`--seen`") for note in answer.notes)  # here an option
     answer = replace(answer, notes=notes)
     if as_json:
         show_json(answer.to_json())
@@ -114,9 +107,8 @@ def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> 
 
 
 def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:
-    """What people read above the columns of some of the items' fields: no two alike, and none like
-    a heading of the answer's own, whether it is shown or not. What would be is called as in JSON,
-    ``content.NAME``.
+    """Headings of item fields: labels or names, but ``content.NAME``, as in JSON, where a heading
+    would stand twice or be like one of the answer's own.
     """
     labels = {field.name: field.label for field in schema.attributes("item")} if schema else {}
     said = [labels.get(name) or name.replace("_", " ").capitalize() for name in names]
@@ -128,7 +120,7 @@ def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:
 
 
 def near(place: str) -> str:
-    """A path as seen from the current folder, if it lies in it; anything else as it is."""
+    """A path below the current folder as seen from there; anything else as it is."""
     with suppress(ValueError, OSError):
         return str(Path(place).relative_to(Path.cwd())) if place.startswith("/") else place
     return place
@@ -143,15 +135,14 @@ def cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def counted(count: int, noun: str) -> str:
-    """How many there are: ``1 user``, ``1,200 users``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
 def describe(dataset: Dataset, source: str = "") -> None:
     """Says what a data set holds, on stderr."""
-    rows = counted(len(dataset), "interaction" if dataset.schema.events else "rating")
-    users, items = counted(len(dataset.users), "user"), counted(len(dataset.items), "item")
+    nouns = ("interaction" if dataset.schema.events else "rating", "user", "item")
+    counts = (len(dataset), len(dataset.users), len(dataset.items))
+    rows, users, items = (
+        f"{count:,} {noun}{'' if count == 1 else 's'}"
+        for count, noun in zip(counts, nouns, strict=True)
+    )
     origin = f" from {source}" if source else ""
     say(f"{dataset.name}{origin}: {rows} by {users} of {items}")
     if dataset.synthetic:
@@ -161,11 +152,7 @@ def describe(dataset: Dataset, source: str = "") -> None:
 
 
 class TrainingProgress:
-    """Shows a training on stderr: a bar with rate and time left, and a line for every epoch.
-
-    Args:
-        epochs: how many there are at most.
-    """
+    """Shows a training of so many epochs at most on stderr: a bar, and a line for every epoch."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs, self._shown, self._last = epochs, 0, time.monotonic()
@@ -202,21 +189,14 @@ class TrainingProgress:
             )
         self._shown = len(p.epochs)
         done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
+        rate = f"{p.rate:,.0f} {p.metric.unit}/s"
         if self._bar:
-            now = min(p.epoch, self._epochs)
-            self._bar.update(
-                self._bar.task_ids[0],
-                completed=done,
-                total=total,
-                description=f"epoch {now}/{self._epochs}",
-                rate=f"{p.rate:,.0f} {p.metric.unit}/s",
-            )
+            epoch_now = f"epoch {min(p.epoch, self._epochs)}/{self._epochs}"
+            state: dict[str, Any] = {"completed": done, "total": total, "rate": rate}
+            self._bar.update(self._bar.task_ids[0], description=epoch_now, **state)
         elif time.monotonic() - self._last > 20 and p.rate:
             left = (total - done) * (p.count / max(p.step, 1)) / p.rate
-            self._line(
-                f"  {done / total:.0%} done, {p.rate:,.0f} {p.metric.unit}/s, "
-                f"about {left:.0f} s left"
-            )
+            self._line(f"  {done / total:.0%} done, {rate}, about {left:.0f} s left")
 
     def _line(self, text: str) -> None:
         self._last = time.monotonic()
@@ -227,7 +207,7 @@ class TrainingProgress:
 
 
 def _figures(epoch: Epoch, measure: MetricInfo) -> str:
-    """What an epoch came to, such as ``error in stars: train 0.8512   validation 0.8634``."""
+    """An epoch's figures: ``error in stars: train 0.8512   validation 0.8634``."""
     train = f"train {epoch.train:.4f}"
     if epoch.validation is None:
         return f"{measure.train}: {train}"
@@ -238,8 +218,7 @@ def _figures(epoch: Epoch, measure: MetricInfo) -> str:
 
 
 class ProgressLines:
-    """Shows on stderr how far something is, a line for each stage; what is done at once is not
-    mentioned.
+    """Shows progress on stderr, a line for each stage that takes longer than a moment.
 
     Args:
         subject: what the stages are about, such as ``ml-1m``.
@@ -251,7 +230,7 @@ class ProgressLines:
         self._stage, self._last, self._shown = "", time.monotonic(), False
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Takes what is being done, how much of it is, and of how much where that is known."""
+        """Takes the progress; see ``errors.Progress``."""
         if stage != self._stage:
             self._stage, self._last, self._shown = stage, time.monotonic(), False
         ended = total is not None and done >= total

@@ -86,8 +86,8 @@ def train(
     if part is None:
         say("put it into Milvus with: fusionrec index")
     else:
-        where = shlex.join(["--data", data])
-        say(f"measure it with: {part.command} {where} --version {artifact.version}")
+        given = shlex.join(["--data", data, "--version", artifact.version])
+        say(f"measure it with: {part.command} {given}")
     click.echo(artifact.version)
 
 
@@ -115,6 +115,11 @@ def run_training(
     resume: bool,
     part: TrainingSplit | None = None,
 ) -> Artifact:
+    """Trains and publishes a version, and says how far it is and what came of it.
+
+    Raises:
+        UsageError: ``resume``, and there is no checkpoint of this training.
+    """
     say("starting PaddlePaddle")
     with _defer_interrupt():
         from fusionrec.training.train import has_checkpoint
@@ -137,7 +142,9 @@ def run_training(
             )
     except KeyboardInterrupt:
         if has_checkpoint(workspace, dataset, recipe, rows):
-            say(f"stopped; a checkpoint is kept. To go on: {_resume_command()}")
+            arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+            again = shlex.join(["fusionrec", *arguments, "--resume"])
+            say(f"stopped; a checkpoint is kept. To go on: {again}")
         else:
             say("stopped before the first minibatch: there is nothing to go on from")
         raise
@@ -151,7 +158,7 @@ def run_training(
 
 @contextmanager
 def _defer_interrupt() -> Iterator[None]:
-    """Puts Ctrl-C off to the end: Paddle's import takes an interruption for a fault of its own."""
+    """Delays Ctrl-C, since Paddle's import takes an interruption for a fault of its own."""
     presses: list[int] = []
     main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, lambda *_: presses.append(1)) if main_thread else None
@@ -162,9 +169,3 @@ def _defer_interrupt() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
     if presses:
         raise KeyboardInterrupt
-
-
-def _resume_command() -> str:
-
-    arguments = [a for a in sys.argv[1:] if a != "--resume"]
-    return shlex.join(["fusionrec", *arguments, "--resume"])

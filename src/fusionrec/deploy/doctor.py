@@ -55,13 +55,12 @@ def examine(
 ) -> Iterator[Check]:
     """Looks at machine, workspace, versions, ledger and index, in that order.
 
-    The active version's index is rebuilt from its artifact on the way if it is damaged, as any
-    answer would have it.
+    The active version's index is rebuilt if it is damaged, as it would be for any answer.
 
     Args:
         workspace: the workspace.
         version: which one to try; the active one by default.
-        place: the store to try, or its URI; the active version's where there is no URI.
+        place: the store to try; the active version's by default.
     """
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     yield Check(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
@@ -113,7 +112,13 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
     except FusionrecError as error:
         yield Check.of(error)
         return
-    yield from _open_to_others(ledger)
+    # Files that other users of the machine may read or write.
+    names = () if ledger.file is None else ("", "-wal", "-shm")
+    there = [file for end in names if (file := Path(f"{ledger.file}{end}")).exists()]
+    if wide := [file for file in there if stat.S_IMODE(file.stat().st_mode) & 0o077]:
+        mode = stat.S_IMODE(wide[0].stat().st_mode)
+        text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
+        yield Check(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
     if active is None:
         yield Check(WARNING, "no version is active", code="not_indexed")
     else:
@@ -123,18 +128,6 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
     yield from _store(place.at((active.place if active else "") or workspace.milvus))
 
 
-def _open_to_others(ledger: Ledger) -> Iterator[Check]:
-    """The ledger's files that other users of the machine may read or write."""
-    names = () if ledger.file is None else ("", "-wal", "-shm")
-    files = [Path(f"{ledger.file}{end}") for end in names]
-    there = [file for file in files if file.exists()]
-    wide = [file for file in there if stat.S_IMODE(file.stat().st_mode) & 0o077]
-    if wide:
-        mode = stat.S_IMODE(wide[0].stat().st_mode)
-        text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
-        yield Check(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
-
-
 def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
     said: list[str] = []
     try:
@@ -142,11 +135,9 @@ def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterato
     except FusionrecError as error:
         yield Check.of(error)
         return
-    for text in said:
-        yield Check(WARNING, text)
-    for note in recommender.notes:
-        yield Check(WARNING, note)
     recommender.close()
+    for text in (*said, *recommender.notes):
+        yield Check(WARNING, text)
     yield Check(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
 
 
@@ -154,7 +145,9 @@ def _store(place: Place) -> Iterator[Check]:
     """What is at a place, and what it cannot do."""
     try:
         with MilvusStore(place, create=False) as store:
-            yield Check(OK, f"{store.place} is {store.server.title}, with {_alias(store)}")
+            active = store.active()
+            alias = f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
+            yield Check(OK, f"{store.place} is {store.server.title}, with {alias}")
             for limit in store.server.limitations:
                 yield Check(OK, f"{store.server.title}: {limit}")
             for collection in store.collections():
@@ -165,11 +158,6 @@ def _store(place: Place) -> Iterator[Check]:
         yield Check.of(error, WARNING)
 
 
-def _alias(store: MilvusStore) -> str:
-    active = store.active()
-    return f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
-
-
 def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
     name = collection.name
     if collection.damaged:
@@ -177,5 +165,4 @@ def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
     kind = store.index_type(name) or "no index"
     embedded = store.server.folder is not None  # which nothing stays loaded in
     state = "loaded when it is opened" if embedded else store.state(name)
-    text = f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}"
-    return Check(OK, text)
+    return Check(OK, f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}")

@@ -5,15 +5,12 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from fusionrec.data.detection.attributes import Attribute, Attributes
 from fusionrec.data.detection.column_stats import shown
 from fusionrec.data.detection.infer import InferredKey, InferredSpec, InferredTable
 from fusionrec.data.tabular.spec import FieldSpec
-from fusionrec.errors import DataError
-from fusionrec.workspace import move_in
 
 _WIDTH = 100
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
@@ -121,17 +118,3 @@ def _settings(attribute: Attribute) -> Iterator[tuple[str, Any]]:
     for key, value in column.to_dict().items():
         if key != "kind" and value != getattr(default, key):
             yield key, value
-
-
-def write_new(file: Path, text: str) -> None:
-    """Writes a text file atomically.
-
-    Raises:
-        DataError: it cannot be written.
-    """
-    beside = file.with_name(f".{file.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        move_in(beside, file)
-    except OSError as error:
-        raise DataError(f"{file} cannot be written: {error}") from error

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.errors import DataError, UsageError
+from fusionrec.errors import UsageError
 
 FILES = ("customers.csv", "products.jsonl", "events.csv.gz")
 # Department -> product nouns, and words of descriptions. Customers move from one department to the
@@ -210,11 +210,8 @@ def write_shop(folder: Path, seed: int = 0) -> None:
         seed: the same seed writes the same bytes.
 
     Raises:
-        UsageError: one of the files exists, or the folder is a file.
-        DataError: they cannot be written.
+        UsageError: one of the files exists, or they cannot be written.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} must be a folder, but it is a file", "name another folder")
     if existing := [name for name in FILES if (folder / name).exists()]:
         raise UsageError(f"{folder / existing[0]} is there already", "name another folder")
     made = shop(seed)
@@ -226,7 +223,9 @@ def write_shop(folder: Path, seed: int = 0) -> None:
         for name, content in zip(FILES, contents, strict=True):
             (folder / name).write_bytes(content)
     except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error}") from error
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}", "name another folder"
+        ) from error
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
