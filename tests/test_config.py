@@ -19,6 +19,7 @@ from fusionrec.workspace import Workspace
         ({"training": {"learningrate": 3}}, "training.learning_rate"),
         ({"trainig": {"epochs": 3}}, "training"),
         ({"model": {"dims": 3}}, "model.dim"),
+        ({"epochs": 3}, "training.epochs"),
     ],
 )
 def test_an_unknown_setting_is_an_error_that_names_the_nearest(given, near):
