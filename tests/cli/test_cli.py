@@ -473,9 +473,10 @@ def test_a_workspace_that_is_no_folder_is_wrong_use(tmp_path, capsys, home):
     assert "the workspace must be a folder" in said.err
 
 
-def test_a_narrow_terminal_cuts_no_id(monkeypatch, capsys):
+@pytest.mark.parametrize("columns", ["30", "60"])
+def test_a_narrow_terminal_cuts_no_id(monkeypatch, capsys, columns):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("COLUMNS", columns)
     id = "a-rather-long-id-of-an-item-in-a-shop"
     show_rows(["Rank", "Id", "Title"], [["1", id, "A title of many words, too many for one line"]])
     assert id in capsys.readouterr().out

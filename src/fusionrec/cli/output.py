@@ -65,15 +65,18 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
+    table, least = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD), 0
     for name, *cells in zip(header, *rows, strict=True):
-        # What is copied into the next command is never cut, however narrow the terminal.
-        width = max(map(cell_len, (name, *cells))) if name in _WHOLE else None
+        # Ids go into the next command: no terminal is too narrow for them.
+        width = max(map(cell_len, (name, *cells))) if name in _WHOLE else 8
+        least += width + 3
         justify: JustifyMethod = "right" if name in _NUMERIC else "left"
-        table.add_column(name, justify=justify, min_width=width, no_wrap=width is not None)
+        table.add_column(name, justify=justify, no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a title is no markup
-    Console().print(table, crop=False)
+    console = Console()
+    console.width = max(console.width, least if _WHOLE & set(header) else 0)
+    console.print(table)
 
 
 def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> None:
