@@ -26,7 +26,7 @@ from swap_stress import eventually, exact, queries, second, short, swaps
 
 
 def ask(live: LiveRecommender, query: Query) -> Answer:
-    return ask(live, query)
+    return live.answer(lambda recommender: recommender.recommend(query))
 
 
 def test_ten_swaps_under_four_readers(workspace, stores):

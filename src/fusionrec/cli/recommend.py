@@ -23,28 +23,6 @@ if TYPE_CHECKING:
     from fusionrec.recommend.answer import Answer
 
 
-def person(command: options.F) -> options.F:
-    """Who is asked: ``user``, ``profile`` and MovieLens' names for it, ``liked``, ``rated``."""
-    rated = click.option(
-        "--rated", multiple=True, metavar="ITEM=RATING",
-        help="An item, by id or title, with the person's rating of it.",
-    )  # fmt: skip
-    liked = click.option(
-        "--liked", multiple=True, metavar="ITEM",
-        help="An item that the person likes, by id or title; may be repeated.",
-    )  # fmt: skip
-    user = click.option("--user", metavar="ID", help="A user of the training data.")
-    return user(options.profile(liked(rated(command))))
-
-
-def seen(default: bool) -> Callable[[options.F], options.F]:
-    """Whether items that the person has rated may be in the answer: ``seen``."""
-    return click.option(
-        "--seen/--unseen", default=default, show_default=True,
-        help="Whether items that the person has rated may be in the answer.",
-    )  # fmt: skip
-
-
 @click.command(
     cls=Command,
     examples=[
@@ -52,10 +30,10 @@ def seen(default: bool) -> Callable[[options.F], options.F]:
         "fusionrec recommend --age 30 --gender F --year 1980..1999",
     ],
 )
-@person
+@options.person
 @options.count
 @options.filters
-@seen(False)
+@options.seen(False)
 @click.option("--explain", is_flag=True, help="Say why each item is recommended.")
 @click.option("--diversity", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
               help="How much unlike each other the items shall be.")  # fmt: skip
@@ -142,11 +120,7 @@ def _answer(
     from fusionrec.api import Recommender
 
     version, place, as_json = (given.pop(name) for name in ("version", "place", "as_json"))
-    asked = {n: v for n, v in given.items() if not n.startswith(("where_", "profile_"))}
-    asked |= options.read_filters(given)
-    if "rated" in given:
-        asked["profile"] = options.read_profile(given["profile"], given)
-        asked["rated"] = options.read_rated(given["rated"])
+    asked = options.read_question(given)
     with Recommender(workspace, version=version, milvus=place, log=say) as recommender:
         show_answer(ask(recommender, asked), as_json, recommender.schema)
         if recommender.problem is not None and (hint := hint_of(recommender.problem)):
@@ -178,10 +152,10 @@ def similar(workspace: Workspace, /, item: str, **given: Any) -> None:
     ],
 )
 @click.argument("words", nargs=-1, required=True)
-@person
+@options.person
 @options.count
 @options.filters
-@seen(True)
+@options.seen(True)
 @options.as_json
 @options.store
 @click.pass_obj
