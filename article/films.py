@@ -126,7 +126,7 @@ def _fail(path: Path, line: int, expected: str, got: str) -> NoReturn:
 
 
 def features_of(films: Sequence[Film], encoder: Encoder) -> Features:
-    """The item tower's inputs from the numbers alone: no text is read again."""
+    """The item tower's inputs, from the numbers alone."""
     years = [float(film.year or "nan") for film in films]
     features = encoder.encode("item", [film.id for film in films], {"year": years})
     for row, film in enumerate(films):
@@ -136,7 +136,7 @@ def features_of(films: Sequence[Film], encoder: Encoder) -> Features:
 
 
 def note_origin(artifact: Artifact, origin: Path) -> None:
-    """Remembers whose numbers ``movies_data.txt`` holds, and from which file they were made."""
+    """Saves which model and which file ``movies_data.txt`` was made with."""
     note = {
         "sha256": sha256(DATA),
         "vocabularies": artifact.manifest["vocabularies"],
@@ -146,11 +146,11 @@ def note_origin(artifact: Artifact, origin: Path) -> None:
 
 
 def check_origin(artifact: Artifact) -> Path:
-    """The file with the titles of ``movies_data.txt``, which need not exist.
+    """The file with the titles of ``movies_data.txt``, which may be missing.
 
     Raises:
-        DataError: ``movies_data.txt`` is missing, or its numbers were made with another model: the
-            same number would then mean another word, which no range check notices.
+        DataError: ``movies_data.txt`` is missing, or made with another model, whose numbers mean
+            other words; no range check would notice that.
     """
     if not DATA.is_file():
         raise DataError(f"there is no file {DATA} here", MAKE_DATA)

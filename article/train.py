@@ -51,7 +51,7 @@ def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool)
 
 
 def load(data: str | None, workspace: Workspace) -> Dataset:
-    """The data set asked for, or the first that can be had; says which."""
+    """The data set asked for, or the first one available; says which."""
     from fusionrec.data.catalog import first_available
     from fusionrec.data.catalog import load as by_name
 
@@ -62,16 +62,14 @@ def load(data: str | None, workspace: Workspace) -> Dataset:
     else:
         dataset = by_name(data, workspace.data, progress)
     if dataset.schema != MOVIELENS:
-        raise UsageError(
-            f"these commands are for films as {MOVIELENS.name} has them, not {dataset.schema.name}",
-            hint="train on other data with: fusionrec train --data PATH",
-        )
+        message = f"these commands read {MOVIELENS.name}, not {dataset.schema.name}"
+        raise UsageError(message, "train on other data with: fusionrec train --data PATH")
     describe(dataset)
     return dataset
 
 
 def train(dataset: Dataset, recipe: Recipe, workspace: Workspace, resume: bool) -> Artifact:
-    """Trains, and shows how far it is."""
+    """Trains, and shows the progress."""
     say("starting PaddlePaddle")
     from fusionrec.training.train import train as run_training
 
