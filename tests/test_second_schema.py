@@ -12,7 +12,7 @@ import pytest
 from builders import TOPICS, Ended, library, recipe
 from fusionrec.data.dataset import Dataset
 from fusionrec.deploy.build import build_index
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.index import AnyOf, Between
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
@@ -37,7 +37,7 @@ def home(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def recommender(home: Workspace) -> Iterator[Recommender]:
-    opened = open_recommender(home)
+    opened = open_version(home).recommender
     yield opened
     opened.index.close()
 

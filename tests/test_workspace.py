@@ -11,7 +11,7 @@ import pytest
 
 from builders import checkerboard, recipe
 from fusionrec.data.parquet_dataset import save_dataset
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.batch import BatchRecommender, write_answers
 from fusionrec.recommend.feedback import Feedback
@@ -74,7 +74,7 @@ def answers_of_everyone(published: Artifact, folder: Path) -> Path:
     workspace = Workspace(folder / "home")
     workspace.models.mkdir(parents=True)
     (workspace.models / "v1").symlink_to(published.folder)
-    with open_recommender(workspace) as recommender:
+    with open_version(workspace).recommender as recommender:
         everyone = BatchRecommender(recommender, Feedback(Ledger(workspace.ledger)), Query(k=2))
         write_answers(folder / "answers.parquet", everyone)
     return folder / "answers.parquet"

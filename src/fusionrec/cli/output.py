@@ -68,7 +68,7 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
     table, least = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD), 0
     for name, *cells in zip(header, *rows, strict=True):
         # Ids go into the next command: no terminal is too narrow for them.
-        width = max(map(cell_len, (name, *cells))) if name in _WHOLE else 8
+        width = max(map(cell_len, (name, *cells))) if name in _WHOLE else 4
         least += width + 3
         justify: JustifyMethod = "right" if name in _NUMERIC else "left"
         table.add_column(name, justify=justify, no_wrap=name in _WHOLE)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.errors import FusionrecError, StoreMissingError
 from fusionrec.index import CollectionInfo, MilvusStore, Place
 from fusionrec.index.server_info import ALIAS
@@ -64,30 +64,26 @@ def examine(
     """
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     yield Check(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
-    yield _room(workspace)
-    yield _data()
-    yield from _versions(workspace)
-    yield from _index(workspace, version, Place.of(place))
-
-
-def _room(workspace: Workspace) -> Check:
     home = workspace.home.absolute()
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
-    if not os.access(nearest, os.W_OK):
-        text = f"the workspace {workspace.home} cannot be written"
-        return Check(ERROR, text, code="workspace_not_writable")
     free = shutil.disk_usage(nearest).free
     text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
-    return Check(OK, text) if free > _ROOM else Check(WARNING, text, "make room there")
-
-
-def _data() -> Check:
-    folder = os.environ.get("FUSIONREC_DATA")
-    if not folder:
-        return Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
-    if not Path(folder).is_dir():
-        return Check(ERROR, f"FUSIONREC_DATA names no folder: {folder}", "correct or unset it")
-    return Check(OK, f"FUSIONREC_DATA is {folder}")
+    if not os.access(nearest, os.W_OK):
+        text = f"the workspace {workspace.home} cannot be written"
+        yield Check(ERROR, text, code="workspace_not_writable")
+    elif free > _ROOM:
+        yield Check(OK, text)
+    else:
+        yield Check(WARNING, text, "make room there")
+    data = os.environ.get("FUSIONREC_DATA")
+    if not data:
+        yield Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
+    elif not Path(data).is_dir():
+        yield Check(ERROR, f"FUSIONREC_DATA names no folder: {data}", "correct or unset it")
+    else:
+        yield Check(OK, f"FUSIONREC_DATA is {data}")
+    yield from _versions(workspace)
+    yield from _index(workspace, version, Place.of(place))
 
 
 def _versions(workspace: Workspace) -> Iterator[Check]:
@@ -124,21 +120,16 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
     else:
         where = active.place or "the workspace's own Milvus"
         yield Check(OK, f"{active.version} is active, in {where}, since {active.at}")
-        yield from _answers(workspace, version, place)
+        said: list[str] = []
+        try:
+            opened = open_version(workspace, version, place, said.append)
+        except FusionrecError as error:
+            yield Check.of(error)
+        else:
+            opened.close()
+            yield from (Check(WARNING, text) for text in (*said, *opened.recommender.notes))
+            yield Check(OK, f"{opened.version} answers from {opened.recommender.index.place}")
     yield from _store(place.at((active.place if active else "") or workspace.milvus))
-
-
-def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
-    said: list[str] = []
-    try:
-        recommender = open_recommender(workspace, version=version, place=place, log=said.append)
-    except FusionrecError as error:
-        yield Check.of(error)
-        return
-    recommender.close()
-    for text in (*said, *recommender.notes):
-        yield Check(WARNING, text)
-    yield Check(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
 
 
 def _store(place: Place) -> Iterator[Check]:

@@ -37,11 +37,7 @@ class SharedIndex:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def opened(
-        self,
-        ledger: Ledger,
-        *,
-        problem: StoreError | None = None,
-        before: Recommender | None = None,
+        self, ledger: Ledger, problem: StoreError | None = None, before: Recommender | None = None
     ) -> OpenVersion:
         """Its version with all changes of items until now; takes a reference.
 
@@ -109,12 +105,13 @@ class OpenVersion:
 
 def open_version(
     workspace: Workspace,
-    *,
     version: str | None = None,
     place: Place | str = "",
     log: Log = lambda _: None,
 ) -> OpenVersion:
-    """Opens a version for answering; see ``resolve`` and ``open_deployment``."""
+    """Opens a version for answering; see ``resolve`` and ``open_deployment``. Closing its
+    recommender closes the index.
+    """
     return open_deployment(resolve(workspace, version, place), log)
 
 
@@ -165,17 +162,6 @@ def open_exactly(workspace: Workspace, ledger: Ledger) -> OpenVersion:
         ArtifactError, UsageError: as of ``resolve``.
     """
     return _exact(resolve(workspace, ledger=ledger), None, None)
-
-
-def open_recommender(
-    workspace: Workspace,
-    *,
-    version: str | None = None,
-    place: Place | str = "",
-    log: Log = lambda _: None,
-) -> Recommender:
-    """A version's recommender, which closes its index itself; see ``open_version``."""
-    return open_version(workspace, version=version, place=place, log=log).recommender
 
 
 def with_changes(opened: OpenVersion, ledger: Ledger) -> OpenVersion:
