@@ -12,6 +12,7 @@ import pytest
 from builders import checkerboard, recipe
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.deploy.open import open_version
+from fusionrec.errors import UsageError
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.batch import BatchRecommender, write_answers
 from fusionrec.recommend.feedback import Feedback
@@ -104,3 +105,16 @@ def test_files_then_their_folder_are_flushed_then_moved_then_the_place_is_flushe
     held = [fresh / path.relative_to(target) for path in target.rglob("*")]
     assert {*held, fresh} <= before
     assert ("flush", target.parent, target.parent) in calls[place:]
+
+
+def test_a_text_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch):
+    file = tmp_path / "file.txt"
+    write_text(file, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match="No space left"):
+        write_text(file, "new")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file.txt": "old"}
