@@ -22,17 +22,17 @@ _KINDS = 20  # of events that are listed
 
 @click.command(cls=Command, examples=["fusionrec init shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Write over a fusionrec.toml that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing fusionrec.toml.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
 @click.pass_context
 def init(context: click.Context, folder: Path, force: bool, name: str) -> None:
     """Guess what the files in a folder hold, and write fusionrec.toml.
 
-    The file stands in DIR; `fusionrec train --data DIR` reads it.
+    The file is written to DIR; `fusionrec train --data DIR` reads it.
 
-    CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
-    stands in the file with its reason; change what is wrong. Ends with 3 after a warning: the file
-    is written, but has to be looked at.
+    Reads CSV, TSV, JSON Lines and Parquet, also packed by gzip or Zstandard. The file gives the
+    reason for each guess; change what is wrong. Ends with 3 after a warning: the file is written,
+    but has to be looked at.
     """
     from fusionrec.data.detection.infer import infer_spec
     from fusionrec.data.detection.toml_writer import toml_text
@@ -93,8 +93,8 @@ def _plain(text: str) -> str:
 def check(workspace: Workspace, data: str, as_json: bool) -> None:
     """Say what a data set holds, and what was left out and why.
 
-    PATH is a fusionrec.toml or the folder that it lies in, or anything else that --data takes. Ends
-    with 0 when it can be trained on.
+    PATH is a fusionrec.toml, its folder, or anything else that --data takes. Ends with 0 if it can
+    be trained on.
     """
     from fusionrec.data.catalog import load
     from fusionrec.data.tabular.cache import cached_tables
@@ -167,8 +167,8 @@ def _facts(found: DatasetReport) -> list[tuple[str, str]]:
 def sample(folder: Path, seed: int) -> None:
     """Write the files of a made-up shop to try things on.
 
-    Customers, products, and what customers did, for trying out how files of one's own are read. The
-    tastes in them are planted, so no figure on them says anything of people.
+    Customers, products, and what customers did, to try out how your own files are read. The tastes
+    in them are planted, so no figure on them says anything about people.
     """
     from fusionrec.data.samples.shop import write_shop
 

@@ -39,14 +39,14 @@ if TYPE_CHECKING:
 @options.protocol(required=True)
 @options.data
 @options.recipe
-@click.option("--seed", type=click.IntRange(0), help="Of splits and trainings.  [default: 0]")
+@click.option("--seed", type=click.IntRange(0), help="For splits and trainings.  [default: 0]")
 @click.option("--seeds", metavar="0,1|0..9", help="Several, each with its own splits.")
 @click.option("--folds", metavar="0|0..4", help="Which folds or windows; all by default.")
 @options.share
 @click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Length of the lists."
 )
-@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only these beside.")
+@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only this baseline.")
 @click.option("--baselines-only", is_flag=True, help="Train no model.")
 @click.option("--validation", is_flag=True,
               help="next-item: ask for the validation items, to choose settings.")  # fmt: skip

@@ -103,4 +103,4 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
         if hint := hint_of(finding):
             click.echo(f"         {with_home(hint)}")
     if worst == 2:
-        raise FusionrecError("something here is broken", hint="mend what is called an error above")
+        raise FusionrecError("something here is broken", hint="mend the errors above")

@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 
 # The headings of an answer's own columns.
-_ITEM = ("Rank", "Id", "Title")
 _SCORE, _STARS, _RATED, _TAKEN, _WHY = "Score", "Stars", "Times rated", "Times taken", "Why"
-_OWN = (*_ITEM, _SCORE, _STARS, _RATED, _TAKEN, _WHY)
+_OWN = ("Rank", "Id", "Title", _SCORE, _STARS, _RATED, _TAKEN, _WHY)
 _NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
 _WHOLE = frozenset(("Rank", "Id", "Ids", "Version", "Name"))
 
@@ -88,25 +87,26 @@ def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> 
         return
     for note in answer.notes:
         say(f"note: {note}")
-    starred = any(item.stars is not None for item in answer.items)
-    popular = answer.kind == "popular"
-    digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
-    content = list(answer.items[0].content) if answer.items else []
-    counts = _TAKEN if schema and schema.events else _RATED
-    header = [*_ITEM, counts if popular else _SCORE]
-    header += [_STARS] if starred else []
-    header += _headings(content, schema)
-    explained = any(item.reason is not None for item in answer.items)
-    header += [_WHY] if explained else []
-    rows = []
-    for item in answer.items:
-        row = [str(item.rank), item.id, item.title]
-        row.append(str(item.ratings) if popular else f"{item.score:.{digits}f}")
-        if starred:
-            row.append("" if item.stars is None else f"{item.stars:.2f}")
-        row += [cell(item.content[name]) for name in content]
-        rows.append(row + ([item.reason.text if item.reason else ""] if explained else []))
-    show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
+    items, names = answer.items, list(answer.items[0].content) if answer.items else []
+    columns = {
+        "Rank": [str(item.rank) for item in items],
+        "Id": [item.id for item in items],
+        "Title": [item.title for item in items],
+    }
+    if answer.kind == "popular":
+        counts = _TAKEN if schema and schema.events else _RATED
+        columns[counts] = [str(item.ratings) for item in items]
+    else:
+        digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
+        columns[_SCORE] = [f"{item.score:.{digits}f}" for item in items]
+    if any(item.stars is not None for item in items):
+        columns[_STARS] = ["" if item.stars is None else f"{item.stars:.2f}" for item in items]
+    for heading, name in zip(_headings(names, schema), names, strict=True):
+        columns[heading] = [cell(item.content[name]) for item in items]
+    if any(item.reason is not None for item in items):
+        columns[_WHY] = [item.reason.text if item.reason else "" for item in items]
+    title = f"{answer.kind} · {answer.version} · {near(answer.place)}"
+    show_rows(list(columns), list(zip(*columns.values(), strict=True)), title)
 
 
 def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:

@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 @options.seen(False)
 @click.option("--explain", is_flag=True, help="Say why each item is recommended.")
 @click.option("--diversity", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
-              help="How much unlike each other the items shall be.")  # fmt: skip
+              help="How different from each other the items should be.")  # fmt: skip
 @click.option("--calibration", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
-              help="How much their categories shall mix as in what the person likes.")  # fmt: skip
+              help="How closely the mix of categories follows the person's own.")  # fmt: skip
 @options.as_json
 @click.option("--all", "everybody", is_flag=True, help="For all users of the version, into a file.")
 @click.option(
@@ -51,9 +51,9 @@ if TYPE_CHECKING:
 def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **given: Any) -> None:
     """Recommend items to a user, a profile, or whoever likes something.
 
-    Any mixture of them will do. A profile given here wins over what is stored; items given come
-    after those stored, and are left out as those are. With nothing said, the answer is the most
-    popular items, and is labelled so.
+    These can be combined. A profile given here wins over the stored one; items given count as the
+    latest of the person's history, and are left out like it. Without any of them, the answer is the
+    most popular items, and says so.
 
     With --all the answers for all users of the version go into one Parquet file: user, item, rank,
     score and, where the version predicts ratings, stars.
@@ -162,9 +162,9 @@ def similar(workspace: Workspace, /, item: str, **given: Any) -> None:
 def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
     """Find items by WORDS of titles and categories.
 
-    A year is a word too, and a decade such as 1970s. An item is found that holds one of the words
-    or more, ranked by BM25. Said for whom, the ranking of the words and that by the person's taste
-    are joined by reciprocal ranks; an item that is only to their taste is not found.
+    A year is a word too, and a decade such as 1970s. Found are items that hold one of the words or
+    more, ranked by BM25. For a person, this ranking and that by taste are joined by reciprocal
+    ranks; an item without any of the words is not found.
     """
     text = " ".join(words)
     _answer(workspace, given, lambda recommender, asked: recommender.search(text, **asked))

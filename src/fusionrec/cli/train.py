@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 )
 @options.data
 @options.recipe
-@click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
+@click.option("--seed", type=click.IntRange(0), help="For everything random, including the split.")
 @options.protocol(required=False)
 @click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
 @options.share
 @click.option("--with-feedback", is_flag=True,
-              help="With what users said since, and the items as they are now.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
+              help="Also on what users said since, with the items as they are now.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint of the same training.")
 @click.pass_obj
 def train(
     workspace: Workspace,
