@@ -13,6 +13,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.command import Group
 from fusionrec.cli.output import describe, say, show_json, show_rows
+from fusionrec.cli.train import add_feedback
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
@@ -226,17 +227,13 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     """
     from fusionrec.data.catalog import load as load_data
     from fusionrec.data.parquet_dataset import save_dataset
-    from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
-    from fusionrec.registry.versions import active_dataset
+    from fusionrec.recommend.feedback_dataset import feedback_alone
 
     ledger, now = active_catalog(workspace)
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
-        dataset = load_data(data, workspace.data)
-        if warning := other_data(dataset, active_dataset(workspace)):
-            say(f"note: {warning}")
-        made = with_feedback(dataset, ledger)
+        made = add_feedback(workspace, load_data(data, workspace.data))
     save_dataset(folder, made)
     describe(made)
     click.echo(folder)

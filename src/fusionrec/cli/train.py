@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -68,13 +68,7 @@ def train(
     asked = _protocol_split(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
-        from fusionrec.ledger import Ledger
-        from fusionrec.recommend import feedback_dataset
-        from fusionrec.registry import versions
-
-        if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
-            say(f"note: {warning}")
-        dataset = feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
+        dataset = add_feedback(workspace, dataset)
     describe(dataset)
     part = None
     if asked is not None:
@@ -89,6 +83,17 @@ def train(
         given = shlex.join(["--data", data, "--version", artifact.version])
         say(f"measure it with: {part.command} {given}")
     click.echo(artifact.version)
+
+
+def add_feedback(workspace: Workspace, dataset: Dataset) -> Dataset:
+    """The data set with what users said; warns if it is not the active version's."""
+    from fusionrec.ledger import Ledger
+    from fusionrec.recommend import feedback_dataset
+    from fusionrec.registry import versions
+
+    if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
+        say(f"note: {warning}")
+    return feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
 
 
 def _protocol_split(
@@ -114,8 +119,9 @@ def run_training(
     recipe: AnyRecipe,
     resume: bool,
     part: TrainingSplit | None = None,
+    command: Sequence[str] = ("fusionrec",),
 ) -> Artifact:
-    """Trains and publishes a version, and says how far it is and what came of it.
+    """Trains and publishes a version, and shows how far it is; ``command`` is what was called.
 
     Raises:
         UsageError: ``resume``, and there is no checkpoint of this training.
@@ -143,7 +149,7 @@ def run_training(
     except KeyboardInterrupt:
         if has_checkpoint(workspace, dataset, recipe, rows):
             arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
-            again = shlex.join(["fusionrec", *arguments, "--resume"])
+            again = shlex.join([*command, *arguments, "--resume"])
             say(f"stopped; a checkpoint is kept. To go on: {again}")
         else:
             say("stopped before the first minibatch: there is nothing to go on from")
