@@ -110,7 +110,7 @@ from fusionrec.workspace import Workspace
 from fusionrec.index import MilvusIndex
 from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Ledger
-from fusionrec.registry.versions import load, retained_activations
+from fusionrec.registry.versions import load
 
 workspace, moment = Workspace(Path(sys.argv[1])), sys.argv[2]
 
