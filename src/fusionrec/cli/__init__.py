@@ -49,9 +49,7 @@ cli.add_section("Look after", models.models, models.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0, 2 for wrong use, 1 for the rest, 130 after Ctrl-C; 3
-    where ``init`` wrote a file that has to be looked at.
-    """
+    """Runs the command line and exits: 0, 2 for wrong use, 1 for the rest, 130 after Ctrl-C."""
     sys.exit(run(lambda: cli.main(arguments, standalone_mode=False)))
 
 

@@ -24,15 +24,13 @@ _KINDS = 20  # of events that are listed
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite an existing fusionrec.toml.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
-@click.pass_context
-def init(context: click.Context, folder: Path, force: bool, name: str) -> None:
+def init(folder: Path, force: bool, name: str) -> None:
     """Guess what the files in a folder hold, and write fusionrec.toml.
 
     The file is written to DIR; `fusionrec train --data DIR` reads it.
 
     Reads CSV, TSV, JSON Lines and Parquet, also packed by gzip or Zstandard. The file gives the
-    reason for each guess; change what is wrong. Ends with 3 after a warning: the file is written,
-    but has to be looked at.
+    reason for each guess; change what is wrong.
     """
     from fusionrec.data.detection.infer import infer_spec
     from fusionrec.data.detection.toml_writer import toml_text
@@ -44,27 +42,25 @@ def init(context: click.Context, folder: Path, force: bool, name: str) -> None:
     spec = infer_spec(folder, name)
     write_text(file, toml_text(spec))
     read_spec(file)
-    warnings = _summary(spec)
+    _summary(spec)
     say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")
     click.echo(file)
-    context.exit(3 if warnings else 0)
 
 
-def _summary(spec: InferredSpec) -> int:
-    """Says what was found, a line for each table; gives the number of warnings."""
+def _summary(spec: InferredSpec) -> None:
+    """Says what was found, a line for each table."""
     from fusionrec.data.detection.name_hints import RATING, has
 
     columns = {line.key: str(line.value) for line in spec.interactions}
     beside = [key for key in ("rating", "count", "event", "time") if key in columns]
     says = "".join(f", {key} {columns[key]}" for key in beside)
     say(f"who took what: {columns['files']} (user {columns['user']}, item {columns['item']}{says})")
-    warnings = list(spec.doubts)
     if "rating" not in columns:
-        named = [column for column in spec.left_out if has(column, RATING)]
-        left_out = [f"{name} is not taken for a rating: {spec.left_out[name]}" for name in named]
-        warnings = left_out + warnings
-    for warning in warnings:
-        say(f"warning: {_plain(warning)}")
+        for column, why in spec.left_out.items():
+            if has(column, RATING):
+                say(_plain(f"warning: {column} is not taken for a rating: {why}"))
+    for doubt in spec.doubts:
+        say(_plain(f"warning: {doubt}"))
     for side, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
@@ -76,9 +72,8 @@ def _summary(spec: InferredSpec) -> int:
     if spec.unused:
         say(f"not used: {', '.join(spec.unused)}")
     for file, why in spec.refused.items():
-        says = f"{_plain(file)} is not used: {_plain(why)}"
-        say(f"warning: {says}; when it is mended, run init with --force")
-    return len(warnings) + len(spec.refused)
+        says = f"warning: {file} is not used: {why}; when it is mended, run init with --force"
+        say(_plain(says))
 
 
 def _plain(text: str) -> str:
