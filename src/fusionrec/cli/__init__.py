@@ -13,15 +13,23 @@ import click
 
 from fusionrec._version import __version__
 from fusionrec.cli import (
-    data,
+    check,
+    doctor,
     evaluate,
+    export,
+    fetch,
     index,
+    init,
     items,
+    keys,
     models,
     quickstart,
     recommend,
     report,
+    sample,
+    search,
     serve,
+    similar,
     train,
 )
 from fusionrec.cli.command import Group
@@ -39,13 +47,13 @@ def cli() -> None:
 
 
 cli.add_section("Start", quickstart.quickstart)
-cli.add_section("Data", data.init, data.check, data.sample, data.fetch)
+cli.add_section("Data", init.init, check.check, sample.sample, fetch.fetch)
 cli.add_section("Train", train.train, index.index)
-cli.add_section("Ask", recommend.recommend, recommend.similar, recommend.search)
+cli.add_section("Ask", recommend.recommend, similar.similar, search.search)
 cli.add_section("Evaluate", evaluate.evaluate, report.report)
-cli.add_section("Items", items.items, items.export)
-cli.add_section("Serve", serve.serve, serve.keys)
-cli.add_section("Look after", models.models, models.doctor)
+cli.add_section("Items", items.items, export.export)
+cli.add_section("Serve", serve.serve, keys.keys)
+cli.add_section("Look after", models.models, doctor.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:

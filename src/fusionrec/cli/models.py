@@ -1,4 +1,4 @@
-"""The commands models and doctor: which versions there are, and what is wrong in a workspace."""
+"""The commands models: which versions there are, and which one answers."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from fusionrec.cli import options
-from fusionrec.cli.command import Command, Group, with_home
-from fusionrec.cli.hints import hint_of
+from fusionrec.cli.command import Group
 from fusionrec.cli.index import handed_over
 from fusionrec.cli.output import say, show_json, show_rows
-from fusionrec.errors import FusionrecError, StoreInUseError
+from fusionrec.errors import StoreInUseError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -87,20 +86,3 @@ def prune(workspace: Workspace, keep: int, place: Place) -> None:
     say(f"deleted: {', '.join(deleted) or 'nothing'}; kept: {kept or 'nothing'}")
     for name in deleted:
         click.echo(name)
-
-
-@click.command(cls=Command, examples=["fusionrec doctor"])
-@options.store
-@click.pass_context
-def doctor(context: click.Context, version: str | None, place: Place) -> None:
-    """Say what is wrong here, and how to mend it."""
-    from fusionrec.deploy.doctor import examine
-
-    worst = 0
-    for finding in examine(context.obj, version=version, place=place):
-        worst = max(worst, finding.level)
-        click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
-        if hint := hint_of(finding):
-            click.echo(f"         {with_home(hint)}")
-    if worst == 2:
-        raise FusionrecError("something here is broken", hint="mend the errors above")

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,14 +15,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fusionrec.cli.command import with_home
+from fusionrec.cli.hints import hint_of
 from fusionrec.data.values import CONTROL
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+    from fusionrec.api import Recommender
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.schema import Schema
-    from fusionrec.recommend.recommender import Answer
+    from fusionrec.index import Place
+    from fusionrec.recommend.answer import Answer
     from fusionrec.training.progress import Epoch, MetricInfo, TrainingState
 
 
@@ -76,6 +80,33 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
     console = Console()
     console.width = max(console.width, least if _WHOLE & set(header) else 0)
     console.print(table)
+
+
+def ask(
+    workspace: Workspace,
+    asks: Callable[[Recommender, dict[str, Any]], Answer],
+    *,
+    version: str | None,
+    place: Place,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Opens a version, asks it, and shows the answer.
+
+    Args:
+        workspace: the workspace.
+        asks: takes the recommender and ``asked``.
+        version: the version; None: the active one.
+        place: the Milvus that is searched.
+        as_json: JSON in place of a table.
+        asked: the arguments of a method of ``Recommender``.
+    """
+    from fusionrec.api import Recommender
+
+    with Recommender(workspace, version=version, milvus=place, log=say) as recommender:
+        show_answer(asks(recommender, asked), as_json, recommender.schema)
+        if recommender.problem is not None and (hint := hint_of(recommender.problem)):
+            say(f"hint: {hint}")
 
 
 def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> None:

@@ -1,26 +1,20 @@
-"""The commands recommend, similar and search: answers."""
+"""The command recommend."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
-from fusionrec.cli.hints import hint_of
-from fusionrec.cli.output import ProgressLines, say, show_answer
+from fusionrec.cli.output import ProgressLines, ask, say
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
-
-if TYPE_CHECKING:
-    from fusionrec.api import Recommender
-    from fusionrec.recommend.answer import Answer
 
 
 @click.command(
@@ -63,7 +57,8 @@ def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **giv
         return
     if file is not None:
         raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
-    _answer(workspace, given, lambda recommender, asked: recommender.recommend(**asked))
+    question = options.read_question(given)
+    ask(workspace, lambda recommender, asked: recommender.recommend(**asked), **question)
 
 
 _FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version", "home")
@@ -103,68 +98,3 @@ def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any
     if batch.forgotten:
         say(f"note: {batch.forgotten:,} are to be forgotten, and were left out")
     click.echo(file)
-
-
-def _answer(
-    workspace: Workspace,
-    given: dict[str, Any],
-    ask: Callable[[Recommender, dict[str, Any]], Answer],
-) -> None:
-    """Opens a version, asks it, and shows the answer.
-
-    Args:
-        workspace: the workspace.
-        given: a command's options.
-        ask: asks the recommender, with the question's arguments by their names.
-    """
-    from fusionrec.api import Recommender
-
-    version, place, as_json = (given.pop(name) for name in ("version", "place", "as_json"))
-    asked = options.read_question(given)
-    with Recommender(workspace, version=version, milvus=place, log=say) as recommender:
-        show_answer(ask(recommender, asked), as_json, recommender.schema)
-        if recommender.problem is not None and (hint := hint_of(recommender.problem)):
-            say(f"hint: {hint}")
-
-
-@click.command(
-    cls=Command, examples=["fusionrec similar 260", "fusionrec similar 260 --year 1990.."]
-)
-@click.argument("item")
-@options.count
-@options.filters
-@options.as_json
-@options.store
-@click.pass_obj
-def similar(workspace: Workspace, /, item: str, **given: Any) -> None:
-    """Find the items whose vectors are nearest to ITEM's.
-
-    ITEM is an id or a title.
-    """
-    _answer(workspace, given, lambda recommender, asked: recommender.similar(item, **asked))
-
-
-@click.command(
-    cls=Command,
-    examples=[
-        'fusionrec search "sci-fi horror 1979"',
-        "fusionrec search comedy --user 42 --unseen",
-    ],
-)
-@click.argument("words", nargs=-1, required=True)
-@options.person
-@options.count
-@options.filters
-@options.seen(True)
-@options.as_json
-@options.store
-@click.pass_obj
-def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
-    """Find items by WORDS of titles and categories.
-
-    A year is a word too, and a decade such as 1970s. Found are items that hold one of the words or
-    more, ranked by BM25. For a person, this ranking and that by taste are joined by reciprocal
-    ranks; an item without any of the words is not found.
-    """
-    text = " ".join(words)
-    _answer(workspace, given, lambda recommender, asked: recommender.search(text, **asked))

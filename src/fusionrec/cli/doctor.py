@@ -1,0 +1,32 @@
+"""The command doctor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.command import Command, with_home
+from fusionrec.cli.hints import hint_of
+from fusionrec.errors import FusionrecError
+
+if TYPE_CHECKING:
+    from fusionrec.index import Place
+
+
+@click.command(cls=Command, examples=["fusionrec doctor"])
+@options.store
+@click.pass_context
+def doctor(context: click.Context, version: str | None, place: Place) -> None:
+    """Say what is wrong here, and how to mend it."""
+    from fusionrec.deploy.doctor import examine
+
+    worst = 0
+    for finding in examine(context.obj, version=version, place=place):
+        worst = max(worst, finding.level)
+        click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
+        if hint := hint_of(finding):
+            click.echo(f"         {with_home(hint)}")
+    if worst == 2:
+        raise FusionrecError("something here is broken", hint="mend the errors above")

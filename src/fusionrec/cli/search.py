@@ -1,0 +1,42 @@
+"""The command search."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from fusionrec.cli import options
+from fusionrec.cli.command import Command
+from fusionrec.cli.output import ask
+from fusionrec.workspace import Workspace
+
+
+@click.command(
+    cls=Command,
+    examples=[
+        'fusionrec search "sci-fi horror 1979"',
+        "fusionrec search comedy --user 42 --unseen",
+    ],
+)
+@click.argument("words", nargs=-1, required=True)
+@options.person
+@options.count
+@options.filters
+@options.seen(True)
+@options.as_json
+@options.store
+@click.pass_obj
+def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
+    """Find items by WORDS of titles and categories.
+
+    A year is a word too, and a decade such as 1970s. Found are items that hold one of the words or
+    more, ranked by BM25. For a person, this ranking and that by taste are joined by reciprocal
+    ranks; an item without any of the words is not found.
+    """
+    question = options.read_question(given)
+    ask(
+        workspace,
+        lambda recommender, asked: recommender.search(" ".join(words), **asked),
+        **question,
+    )
