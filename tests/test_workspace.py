@@ -12,7 +12,7 @@ import pytest
 from builders import checkerboard, recipe
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.deploy.open import open_version
-from fusionrec.errors import UsageError
+from fusionrec.errors import FusionrecError
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.batch import BatchRecommender, write_answers
 from fusionrec.recommend.feedback import Feedback
@@ -115,6 +115,7 @@ def test_a_text_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(FusionrecError, match="No space left") as caught:
         write_text(file, "new")
+    assert (caught.value.code, caught.value.exit_code) == ("not_written", 1)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file.txt": "old"}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusionrec.config import Settings, settings_table
-from fusionrec.errors import ConfigError, UsageError
+from fusionrec.errors import ConfigError, FusionrecError, UsageError
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,25 @@ class Workspace:
         return self.home / "settings.toml"
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in one way why a file or a folder cannot be written.
+
+    Raises:
+        UsageError: a file is where a folder belongs, or the reverse.
+        FusionrecError: another OSError (``not_written``), such as a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        wrong = isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError)
+        why, hint = error.strerror or error, "name a place that can be written"
+        text = f"{path} cannot be written: {why}"
+        if wrong:
+            raise UsageError(text, hint) from error
+        raise FusionrecError(text, hint, code="not_written") from error
+
+
 def move_in(fresh: Path, target: Path) -> None:
     """Moves a file or a folder to its place in one step; once this returns, it is on disk there.
 
@@ -109,18 +129,17 @@ def write_text(file: Path, text: str) -> None:
     """Writes a text file in one step, and makes the folder that holds it.
 
     Raises:
-        UsageError: it cannot be written; a file that was there still is.
+        FusionrecError: see ``writing``; a file that was there still is.
     """
     fresh = file.with_name(f".{file.name}.new")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        move_in(fresh, file)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        why = error.strerror or error
-        raise UsageError(f"{file} cannot be written: {why}", "name another place") from error
+    with writing(file):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(text, encoding="utf-8", newline="\n")
+            move_in(fresh, file)
+        finally:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -482,18 +482,39 @@ def test_a_narrow_terminal_cuts_no_id(monkeypatch, capsys, columns):
     assert id in capsys.readouterr().out
 
 
-def test_the_same_fault_has_the_same_exit_code(tmp_path, fusionrec):
-    """2 for wrong use, such as a folder that is a file or what would be written over."""
-    home, file, shop = Workspace(tmp_path / "home"), tmp_path / "file", tmp_path / "shop"
+def test_the_same_fault_has_the_same_exit_code(workspace, tmp_path, fusionrec, monkeypatch):
+    """2 for wrong use, such as a folder that is a file or what would be written over; else 1."""
+    home, file, shop = workspace, tmp_path / "file", tmp_path / "shop"
     file.write_text("text")
-    for words in (["sample", shop], ["init", shop], ["check", shop]):
-        assert fusionrec(home, *map(str, words)).code == 0
-    for words in (["sample", shop], ["init", shop], ["sample", file], ["init", file],
-                  ["init", tmp_path / "none"], ["check", tmp_path / "none"]):  # fmt: skip
-        assert fusionrec(home, *map(str, words)).code == 2, words
-    (tmp_path / "empty").mkdir()
-    for name in ("init", "check"):
-        assert fusionrec(home, name, str(tmp_path / "empty")).code == 1
+
+    def code(words, *more):
+        return fusionrec(home, *words.split(), *map(str, more)).code
+
+    for words in ("sample", "init", "check", "export feedback --data synthetic -o"):
+        place = tmp_path / "said" if "-o" in words else shop
+        assert code(words, place) == 0, words
+        assert code(words, place) == (0 if words == "check" else 2)
+    for words in ("sample", "init", "export feedback --data synthetic -o"):
+        assert code(words, file) == 2
+    for words in ("init", "check"):
+        assert code(words, tmp_path / "none") == 2
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        assert code(words, tmp_path / "empty") == 1
+    for words in ("report -o", "recommend --all -o", "export vectors -o"):
+        assert code(words, file / "within") == 2
+        assert code(words, shop) == 2
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    monkeypatch.setattr("fusionrec.recommend.batch.move_in", full)
+    monkeypatch.setattr("fusionrec.registry.tables.move_in", full)
+    new = tmp_path / "new"
+    for words in ("sample", "report -o", "recommend --all -o", "export vectors -o",
+                  "export feedback --data synthetic -o"):  # fmt: skip
+        assert code(words, new) == 1, words
+    assert code("init --force", shop) == 1
 
 
 WORKER = """

@@ -22,7 +22,7 @@ from fusionrec.cli.output import (
     show_rows,
 )
 from fusionrec.errors import UsageError
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, writing
 
 if TYPE_CHECKING:
     from fusionrec.evaluation.model_source import ModelSource
@@ -55,7 +55,11 @@ if TYPE_CHECKING:
     "--through-index", default="200", show_default=True, metavar="N|all",
     help="Users who are also asked through Milvus.",
 )  # fmt: skip
-@click.option("--save", type=click.Path(path_type=Path), help="Each user's figures, as Parquet.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Each user's figures, as Parquet.",
+)
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
 @click.pass_context
 def evaluate(
@@ -93,11 +97,9 @@ def evaluate(
     if through_index != "all" and not through_index.isdecimal():
         raise UsageError(f"--through-index is a number of users or all, got {through_index!r}")
     users = None if through_index == "all" else int(through_index)
-    if save is not None and (save.is_dir() or not save.absolute().parent.is_dir()):
-        raise UsageError(
-            f"{save} cannot be written: it is a folder, or there is none to hold it",
-            "give a file in a folder that is there",
-        )
+    if save is not None:
+        with writing(save):
+            (save.absolute().parent / "..").stat()  # fails unless a folder is there to hold it
     candidate = _candidate(workspace, context, given)
     dataset = load(data, workspace.data, ProgressLines(data))
     describe(dataset)

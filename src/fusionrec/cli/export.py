@@ -19,8 +19,10 @@ def export() -> None:
 
 
 @export.command("vectors", examples=["fusionrec export vectors -o items.parquet"])
-@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
-              help="The Parquet file to write.")  # fmt: skip
+@click.option(
+    "-o", "--output", "file", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The Parquet file to write.",
+)  # fmt: skip
 @click.pass_obj
 def vectors(workspace: Workspace, file: Path) -> None:
     """Write the items with attributes and vectors, as Parquet.

@@ -12,8 +12,8 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
-from fusionrec.errors import DataError
-from fusionrec.workspace import move_in
+from fusionrec.errors import DataError, UsageError
+from fusionrec.workspace import move_in, writing
 
 ABOUT = "dataset.json"  # marks such a folder
 _KIND = "fusionrec-dataset"
@@ -31,22 +31,22 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
         dataset: the data set.
 
     Raises:
-        DataError: the folder exists, or cannot be written.
+        UsageError: the folder exists.
+        FusionrecError: it cannot be written; see ``workspace.writing``.
     """
     if folder.exists():
-        raise DataError(f"{folder} is there already", hint="name another, or remove it")
+        raise UsageError(f"{folder} is there already", hint="name another, or remove it")
     beside = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        _write(beside, dataset)
-        beside.chmod(0o755)
-        move_in(beside, folder)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error}") from error
-    finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+    with writing(folder):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+            _write(beside, dataset)
+            beside.chmod(0o755)
+            move_in(beside, folder)
+        finally:
+            if beside is not None:
+                shutil.rmtree(beside, ignore_errors=True)
 
 
 def _write(folder: Path, dataset: Dataset) -> None:

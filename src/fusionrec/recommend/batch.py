@@ -20,7 +20,7 @@ from fusionrec.index import BatchSearch, ExactIndex
 from fusionrec.recommend.feedback import Feedback, add
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.workspace import move_in
+from fusionrec.workspace import move_in, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -248,7 +248,8 @@ def write_answers(
         How many rows there are.
 
     Raises:
-        UsageError: the file cannot be written, is named as one of text, or k is below 1.
+        UsageError: the file is named as one of text, or k is below 1.
+        FusionrecError: it cannot be written; see ``workspace.writing``.
     """
     import pyarrow.parquet as pq
 
@@ -261,19 +262,15 @@ def write_answers(
     about = json.dumps({"version": recommender.artifact.version, "k": everyone.query.k})
     schema = table(Lists.none(), recommender).schema.with_metadata({"fusionrec": about})
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
-            for lists, done in everyone.lists():
-                writer.write_table(table(lists, recommender).cast(schema))
-                rows += len(lists)
-                progress("answering", done, len(everyone))
-        move_in(beside, path)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror or error}",
-            "name a file in a folder that is there: -o recs.parquet",
-        ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+                for lists, done in everyone.lists():
+                    writer.write_table(table(lists, recommender).cast(schema))
+                    rows += len(lists)
+                    progress("answering", done, len(everyone))
+            move_in(beside, path)
+        finally:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
     return rows
