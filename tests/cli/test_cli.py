@@ -517,6 +517,16 @@ def test_the_same_fault_has_the_same_exit_code(workspace, tmp_path, fusionrec, m
     assert code("init --force", shop) == 1
 
 
+@pytest.mark.parametrize("words", ["--home FILE recommend", "recommend --home FILE", "models list"])
+def test_help_needs_no_workspace(tmp_path, capsys, monkeypatch, words):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("FUSIONREC_HOME", str(tmp_path / "file"))
+    given = [word.replace("FILE", str(tmp_path / "file")) for word in words.split()]
+    assert run(lambda: cli.main([*given, "--help"], standalone_mode=False)) == 0
+    assert capsys.readouterr().out.startswith("Usage: ")
+    assert run(lambda: cli.main(given, standalone_mode=False)) == 2
+
+
 WORKER = """
 import os, sys
 from pathlib import Path

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from fusionrec.cli.hints import hint_of
 from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.workspace import Workspace
 
-_HOME = "fusionrec.cli.home"  # in the contexts' meta: the option as it was given
+_HOME = "fusionrec.cli.home"  # in the contexts' meta: the option each time that it was given
 
 
 class Command(click.Command):
@@ -31,13 +30,28 @@ class Command(click.Command):
             click.Option(
                 ["--home"],
                 metavar="DIR",
-                is_eager=True,  # other options read the workspace's settings
+                is_eager=True,  # what other options say names it
                 expose_value=False,
-                callback=_find_workspace,
+                callback=_keep,
                 help="The workspace: models, embedded Milvus, ledger, downloads. "
                 "Default: FUSIONREC_HOME, else ./.fusionrec",
             )
         )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Finds the workspace, and runs the command in it.
+
+        Raises:
+            UsageError: a ``--home`` cannot be a workspace, or two name different folders.
+        """
+        if not isinstance(self, click.Group):  # below which ``--help`` may yet be read
+            homes = ctx.meta.get(_HOME) or [None]
+            ctx.obj, *others = map(Workspace.find, homes)
+            if any(other.home.resolve() != ctx.obj.home.resolve() for other in others):
+                raise UsageError(
+                    f"{' and '.join(f'--home {home}' for home in homes)} differ: give one of them"
+                )
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples."""
@@ -87,8 +101,8 @@ class Group(Command, click.Group):
 def home_options() -> list[str]:
     """The words ``--home DIR`` if they were given on the command line."""
     context = click.get_current_context(silent=True)
-    home = context.meta.get(_HOME) if context else None
-    return ["--home", home] if home else []
+    homes = context.meta.get(_HOME) if context else None
+    return ["--home", homes[0]] if homes else []
 
 
 def with_home(text: str) -> str:
@@ -102,16 +116,7 @@ def with_home(text: str) -> str:
     return command.sub(lambda _: f"fusionrec {shlex.join(words)} ", text)
 
 
-def _find_workspace(context: click.Context, _: click.Parameter, home: str | None) -> None:
-    """Finds the workspace that the command works in.
-
-    Raises:
-        UsageError: ``--home`` names another folder than it did before.
-    """
-    before = context.meta.get(_HOME)
-    if home and before and Path(home).resolve() != Path(before).resolve():
-        raise UsageError(f"--home {before} and --home {home} differ: give one of them")
-    if home is not None or context.obj is None:
-        context.obj = Workspace.find(home)
-    if home:
-        context.meta[_HOME] = home
+def _keep(context: click.Context, _: click.Parameter, home: str | None) -> None:
+    """Keeps the option for when the command runs: ``--help`` needs no workspace."""
+    if home is not None:
+        context.meta.setdefault(_HOME, []).append(home)

@@ -52,7 +52,9 @@ def lists(group: F) -> F:
         if context.invoked_subcommand is None:
             command = context.command
             assert isinstance(command, click.Group)
-            context.invoke(command.commands["list"], as_json=as_json)
+            shown = ["--json"] if as_json else []
+            with command.commands["list"].make_context("list", shown, context) as listing:
+                listing.command.invoke(listing)
         elif as_json:
             path = f"{context.command_path} {context.invoked_subcommand}"
             raise UsageError("--json stands after the subcommand", f"{path} --help")
