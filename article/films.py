@@ -1,4 +1,4 @@
-"""What the three scripts share: their files, and how a film stands in ``movies_data.txt``."""
+"""What the three scripts share: their files, and the lines of ``movies_data.txt``."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.movielens.files import single
-from fusionrec.errors import ArtifactError, DataError, FusionrecError
+from fusionrec.errors import ArtifactError, DataError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.registry import Artifact
 from fusionrec.registry.artifact import sha256
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, write_text
 
 MODEL = Path("recommender_system.inference.model")
 ORIGIN = Path("movies_origin.txt")
@@ -54,7 +54,7 @@ class Film:
 
 
 def kept() -> Path:
-    """The folder in the workspace for what the scripts need to remember between two commands."""
+    """The folder in the workspace for what the scripts keep between two commands."""
     return Workspace.find().home / "article"
 
 
@@ -126,7 +126,7 @@ def _fail(path: Path, line: int, expected: str, got: str) -> NoReturn:
 
 
 def features_of(films: Sequence[Film], encoder: Encoder) -> Features:
-    """The item tower's inputs from the numbers alone: no text is read again."""
+    """The item tower's inputs, from the numbers alone."""
     years = [float(film.year or "nan") for film in films]
     features = encoder.encode("item", [film.id for film in films], {"year": years})
     for row, film in enumerate(films):
@@ -136,22 +136,21 @@ def features_of(films: Sequence[Film], encoder: Encoder) -> Features:
 
 
 def note_origin(artifact: Artifact, origin: Path) -> None:
-    """Remembers whose numbers ``movies_data.txt`` holds, and from which file they were made."""
+    """Saves which model and which file ``movies_data.txt`` was made with."""
     note = {
         "sha256": sha256(DATA),
         "vocabularies": artifact.manifest["vocabularies"],
         "origin": str(origin.absolute()),
     }
-    kept().mkdir(parents=True, exist_ok=True)
     write_lines(kept() / "movies_data.json", [json.dumps(note)])
 
 
 def check_origin(artifact: Artifact) -> Path:
-    """The file with the titles of ``movies_data.txt``, which need not exist.
+    """The file with the titles of ``movies_data.txt``, which may be missing.
 
     Raises:
-        DataError: ``movies_data.txt`` is missing, or its numbers were made with another model: the
-            same number would then mean another word, which no range check notices.
+        DataError: ``movies_data.txt`` is missing, or made with another model, whose numbers mean
+            other words; no range check would notice that.
     """
     if not DATA.is_file():
         raise DataError(f"there is no file {DATA} here", MAKE_DATA)
@@ -166,21 +165,12 @@ def check_origin(artifact: Artifact) -> Path:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Writes a text file beside its place and moves it in.
-
-    Raises:
-        FusionrecError: it cannot be written.
-    """
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        fresh.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-        fresh.replace(path)
-    except OSError as error:
-        raise FusionrecError(f"{path} cannot be written: {error.strerror}") from error
+    """Writes a text file in one step; see ``workspace.write_text``."""
+    write_text(path, "".join(f"{line}\n" for line in lines))
 
 
 def move_in(fresh: Path, target: Path) -> None:
-    """Puts a finished folder in the place of an older one, which stays until it can be done."""
+    """Replaces a folder by a finished one; the older one stays if that fails."""
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():

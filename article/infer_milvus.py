@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import sys
 import tempfile
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +29,7 @@ from fusionrec.cli.output import ProgressLines, say, show_rows
 from fusionrec.data.dataset import Table
 from fusionrec.data.movielens import AGES, MOVIELENS, OCCUPATIONS
 from fusionrec.data.movielens.readers import read_films
+from fusionrec.data.schema import Schema
 from fusionrec.errors import (
     ArtifactError,
     DataError,
@@ -63,17 +63,19 @@ class Inserted:
     model: str
 
     @property
-    def checksum(self) -> str:
-        """SHA-256 of which films these are, and of their vectors."""
+    def collection(self) -> tuple[Schema, Table, np.ndarray, str, str]:
+        """What ``MilvusIndex`` builds or opens; its name has the SHA-256 of films and vectors."""
         digest = hashlib.sha256("\x1f".join([self.model, *self.films.ids]).encode())
         digest.update(np.ascontiguousarray(self.vectors, dtype="<f4").tobytes())
-        return digest.hexdigest()
+        checksum = digest.hexdigest()
+        name = collection_name("article", checksum)
+        return MOVIELENS, self.films, self.vectors, name, checksum
 
     def save(self, folder: Path) -> None:
-        """Writes them in place of those that were kept; ``load`` reads them back.
+        """Replaces what was saved before.
 
         Raises:
-            StoreError: they cannot be written; those kept before still are.
+            StoreError: they cannot be written; what was saved before still is.
         """
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -124,10 +126,15 @@ def main(age: int, gender: int, job: int, insert: bool) -> None:
     artifact = load_model()
     if insert:
         insert_films(artifact)
-    inserted = standing(artifact)
+    inserted = Inserted.load(kept() / "films")
+    if inserted.model != fingerprint(artifact):
+        raise StoreError(
+            f"the films in Milvus were inserted with another model than {MODEL}", INSERT
+        )
     person = {"gender": list(GENDERS)[gender], "age": list(AGES)[age], "occupation": str(job)}
     say(f"{list(GENDERS.values())[gender]}, {AGES[person['age']]}, {OCCUPATIONS[str(job)]}:")
-    hits = search(inserted, user_vector(artifact, person), 5)
+    profile = {name: [value] for name, value in artifact.encoder.profile(person).items()}
+    hits = search(inserted, artifact.vectors_of([None], profile)[0], 5)
     films = inserted.films
     rows = [
         [str(top), films.ids[row], films.columns["title"][row], f"{SCALE * score:.3f}"]
@@ -146,7 +153,13 @@ def insert_films(artifact: Artifact) -> None:
     origin = check_origin(artifact)
     films = read_numbered(DATA, artifact.encoder)
     vectors = artifact.item_tower.vectors(features_of(films, artifact.encoder))
-    table = Table([film.id for film in films], columns(films, artifact, origin))
+    genres = ("", *artifact.encoder.vocabularies["genres"].values)
+    columns: dict[str, list[object]] = {
+        "title": list(titles(films, artifact, origin)),
+        "year": [float(film.year or "nan") for film in films],
+        "genres": [tuple(genres[g] for g in film.genres if g) for film in films],
+    }
+    table = Table([film.id for film in films], columns)
     inserted = Inserted(table, vectors, fingerprint(artifact))
     try:
         build(inserted)
@@ -160,9 +173,7 @@ def insert_films(artifact: Artifact) -> None:
 def build(inserted: Inserted) -> None:
     """Makes these films the only ones in the scripts' own Milvus."""
     progress = ProgressLines("the films", "items")
-    name = collection_name("article", inserted.checksum)
-    arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
-    with MilvusIndex.build(milvus(), *arguments, progress=progress) as index:
+    with MilvusIndex.build(milvus(), *inserted.collection, progress=progress) as index:
         inserted.save(kept() / "films")
         index.activate()
         for collection in index.store.collections():
@@ -170,26 +181,10 @@ def build(inserted: Inserted) -> None:
                 index.store.drop(collection.name)
 
 
-def standing(artifact: Artifact) -> Inserted:
-    """The films that were inserted last, with this model.
-
-    Raises:
-        StoreError: there are none, or another model's.
-    """
-    inserted = Inserted.load(kept() / "films")
-    if inserted.model != fingerprint(artifact):
-        raise StoreError(
-            f"the films in Milvus were inserted with another model than {MODEL}", INSERT
-        )
-    return inserted
-
-
 def search(inserted: Inserted, vector: np.ndarray, k: int) -> Hits:
     """The k best films, from Milvus; exactly where another process has it open, which is said."""
-    name = collection_name("article", inserted.checksum)
-    arguments = (MOVIELENS, inserted.films, inserted.vectors, name, inserted.checksum)
     try:
-        with MilvusIndex.open(milvus(), *arguments) as index:
+        with MilvusIndex.open(milvus(), *inserted.collection) as index:
             return index.search(vector, k)
     except StoreUnavailableError as error:
         say(f"note: answered exactly, without Milvus: {error.message}")
@@ -200,28 +195,9 @@ def search(inserted: Inserted, vector: np.ndarray, k: int) -> Hits:
         raise StoreDamagedError(error.message, INSERT) from error
 
 
-def user_vector(artifact: Artifact, person: Mapping[str, str]) -> np.ndarray:
-    """The vector, float32 [dim], of a person without an id, whose profile is all that is known."""
-    profile = {name: [value] for name, value in artifact.encoder.profile(person).items()}
-    vector: np.ndarray = artifact.vectors_of([None], profile)[0]
-    return vector
-
-
-def columns(films: list[Film], artifact: Artifact, origin: Path) -> dict[str, list[object]]:
-    """What people and filters read of the films: titles, years, and genres by name."""
-    genres = ("", *artifact.encoder.vocabularies["genres"].values)
-    return {
-        "title": list(titles(films, artifact, origin)),
-        "year": [float(film.year or "nan") for film in films],
-        "genres": [tuple(genres[g] for g in film.genres if g) for film in films],
-    }
-
-
 def titles(films: list[Film], artifact: Artifact, origin: Path) -> list[str]:
-    """Titles as people write them, where one is known whose words have the film's numbers.
-
-    They stand in the file that the numbers were made from, or in the model's own table; else the
-    words that the numbers stand for are the title.
+    """Titles from the file that the numbers were made from or from the model's own table, if their
+    words have the film's numbers; else the words that the numbers stand for.
     """
     known: dict[tuple[str, tuple[int, ...]], str] = {}
     tables = [artifact.items]
@@ -239,7 +215,7 @@ def titles(films: list[Film], artifact: Artifact, origin: Path) -> list[str]:
 
 
 def fingerprint(artifact: Artifact) -> str:
-    """What tells this model from every other one."""
+    """The SHA-256 of the model's manifest."""
     return sha256(artifact.folder / "manifest.json")
 
 

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 from films import MODEL, ORIGIN, move_in, write_lines
 
 from fusionrec.cli import options, run
-from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
+from fusionrec.cli.output import ProgressLines, describe, say
+from fusionrec.cli.train import run_training
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
-from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.models.presets import FUSION
 from fusionrec.workspace import Workspace
-
-if TYPE_CHECKING:
-    from fusionrec.registry import Artifact
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -42,7 +38,8 @@ def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool)
     recipe = FUSION[preset].change(options.read_settings(settings))
     workspace = Workspace.find()
     dataset = load(data, workspace)
-    artifact = train(dataset, recipe, workspace, resume)
+    command = ("python", "train.py")
+    artifact = run_training(workspace, dataset, recipe, resume, command=command)
     publish(artifact.folder)
     write_lines(ORIGIN, lines(dataset.items))
     click.echo(MODEL)
@@ -51,7 +48,7 @@ def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool)
 
 
 def load(data: str | None, workspace: Workspace) -> Dataset:
-    """The data set asked for, or the first that can be had; says which."""
+    """The data set asked for, or the first one available; says which."""
     from fusionrec.data.catalog import first_available
     from fusionrec.data.catalog import load as by_name
 
@@ -62,27 +59,10 @@ def load(data: str | None, workspace: Workspace) -> Dataset:
     else:
         dataset = by_name(data, workspace.data, progress)
     if dataset.schema != MOVIELENS:
-        raise UsageError(
-            f"these commands are for films as {MOVIELENS.name} has them, not {dataset.schema.name}",
-            hint="train on other data with: fusionrec train --data PATH",
-        )
+        message = f"these commands read {MOVIELENS.name}, not {dataset.schema.name}"
+        raise UsageError(message, "train on other data with: fusionrec train --data PATH")
     describe(dataset)
     return dataset
-
-
-def train(dataset: Dataset, recipe: Recipe, workspace: Workspace, resume: bool) -> Artifact:
-    """Trains, and shows how far it is."""
-    say("starting PaddlePaddle")
-    from fusionrec.training.train import train as run_training
-
-    try:
-        with TrainingProgress(recipe.training.epochs) as report:
-            return run_training(dataset, recipe, workspace, report, resume=resume)
-    except KeyboardInterrupt:
-        given = [a for a in sys.argv[1:] if a != "--resume"]
-        again = shlex.join(["python", "train.py", *given, "--resume"])
-        say(f"stopped; a checkpoint is kept. To go on: {again}")
-        raise
 
 
 def publish(version: Path) -> None:

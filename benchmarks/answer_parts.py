@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.index import MilvusIndex, OverlayIndex
 from fusionrec.index.milvus_index import DROPPED_FACTOR, SLACK
 from fusionrec.ledger import Ledger, Revision
@@ -80,7 +80,7 @@ def main() -> None:
     given = parser.parse_args()
     workspace = Workspace(given.home)
     ledger = Ledger(workspace.ledger)
-    with open_recommender(workspace) as recommender:
+    with open_version(workspace).recommender as recommender:
         users = iter(np.resize(recommender.artifact.users.ids, given.runs + 1).tolist())
         found: dict[str, Any] = {
             "place": recommender.index.place,

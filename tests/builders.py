@@ -78,18 +78,10 @@ def checkerboard(users: int = 40, items: int = 30) -> Dataset:
 
     Each user has rated half of either group; a user's or item's group is the parity of its number.
     """
-    schema = Schema(
-        "checkerboard",
-        (Field("who", "user", "id"), Field("what", "item", "id")),
-        rating_range=(1.0, 5.0),
-    )
     user, item = np.divmod(np.arange(users * items), items)
     kept = np.random.default_rng(0).random(len(user)) < 0.5
-    user, item = user[kept].astype(np.int32), item[kept].astype(np.int32)
-    rating = np.where(user % 2 == item % 2, 5.0, 1.0).astype(np.float32)
-    people = Table([f"u{n}" for n in range(users)], {})
-    things = Table([f"i{n}" for n in range(items)], {})
-    return Dataset(schema, "checkerboard", people, things, user, item, rating)
+    user, item = user[kept], item[kept]
+    return _ids_alone("checkerboard", users, items, user, item, np.where((user + item) % 2, 1, 5))
 
 
 def carousel(users: int = 60, items: int = 30, most: int = 16) -> Dataset:
@@ -98,22 +90,32 @@ def carousel(users: int = 60, items: int = 30, most: int = 16) -> Dataset:
     Users have no attribute, and every item is rated about as often. After item i comes i + 1; a
     user's walk has 4 to ``most`` items, and the file holds its rows in random order.
     """
-    schema = Schema(
-        "carousel",
-        (Field("who", "user", "id"), Field("what", "item", "id")),
-        rating_range=(1.0, 5.0),
-    )
     rng = np.random.default_rng(0)
     walks = rng.integers(4, most, users, endpoint=True)
     user = np.repeat(np.arange(users), walks)
     step = np.concatenate([np.arange(walk) for walk in walks])
     item = (np.arange(users)[user] * 7 + step) % items
     order = rng.permutation(len(user))
-    people = Table([f"u{n}" for n in range(users)], {})
-    things = Table([f"i{n}" for n in range(items)], {})
-    rating = np.full(len(user), 4.0, np.float32)
-    columns = (user[order].astype(np.int32), item[order].astype(np.int32), rating)
-    return Dataset(schema, "carousel", people, things, *columns, 1000 + step[order])
+    columns = (user[order], item[order], np.full(len(user), 4.0), 1000 + step[order])
+    return _ids_alone("carousel", users, items, *columns)
+
+
+def _ids_alone(
+    name: str,
+    users: int,
+    items: int,
+    user: np.ndarray,
+    item: np.ndarray,
+    rating: np.ndarray,
+    time: np.ndarray | None = None,
+) -> Dataset:
+    """Ratings of 1 to 5 by users u0, u1, ... of items i0, i1, ..., without attributes."""
+    fields = (Field("who", "user", "id"), Field("what", "item", "id"))
+    people, things = (
+        Table([f"{x}{n}" for n in range(m)], {}) for x, m in (("u", users), ("i", items))
+    )
+    columns = (user.astype(np.int32), item.astype(np.int32), rating.astype(np.float32), time)
+    return Dataset(Schema(name, fields, rating_range=(1.0, 5.0)), name, people, things, *columns)
 
 
 def rewrite(artifact: Artifact, name: str, change: Callable[[Any], Any]) -> Artifact:
@@ -226,15 +228,8 @@ def library(readers: int = 30, volumes: int = 24, seed: int = 0) -> Dataset:
     )
     user, item = np.divmod(rng.permutation(readers * volumes)[: readers * volumes // 2], volumes)
     rating = np.where(user % 3 == item % 3, 9.0, 2.0) + rng.integers(0, 2, len(user))
-    return Dataset(
-        LIBRARY,
-        "library",
-        people,
-        books,
-        user.astype(np.int32),
-        item.astype(np.int32),
-        rating.astype(np.float32),
-    )
+    columns = (user.astype(np.int32), item.astype(np.int32), rating.astype(np.float32))
+    return Dataset(LIBRARY, "library", people, books, *columns)
 
 
 def stop_at(epoch: int, step: int) -> Callable[[TrainingState], None]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from builders import Ended
 from fusionrec.data.movielens.readers import read_films
 from fusionrec.features.encoder import Encoder
 from fusionrec.index import MilvusStore
@@ -27,17 +28,19 @@ TINY = (
 
 
 @dataclass(frozen=True)
-class Ran:
-    """How a command ended: its exit code, what it printed and what it said."""
-
-    code: int
-    out: str
-    err: str
+class Ran(Ended):
+    """How a script ended."""
 
     @property
     def rows(self) -> list[list[str]]:
         """The printed table under its header."""
         return [line.split("\t") for line in self.out.splitlines()[1:]]
+
+    def refused(self, *texts: str, code: int = 1) -> None:
+        """Checks that it failed and said this."""
+        assert self.code == code, self.err
+        for text in texts:
+            assert text in self.err
 
 
 def run(where: Path, script: str, *arguments: str, **variables: str) -> Ran:
@@ -202,36 +205,31 @@ def test_exactly_the_films_of_the_file_are_searched(filled: Path) -> None:
         assert [c.rows for c in store.collections()] == [4]
 
 
+@pytest.mark.parametrize("given", ["-a 7", "-a -1", "-g 2", "-j 21", "-j writer"])
+def test_values_out_of_range_are_wrong_use(tmp_path: Path, given: str) -> None:
+    option, value = given.split()
+    infer(tmp_path, option, value).refused(f"'{option}'", value, code=2)
+
+
 @pytest.mark.parametrize(
-    "arguments", [("-a", "7"), ("-a", "-1"), ("-g", "2"), ("-j", "21"), ("-j", "writer")]
+    ("given", "said"),
+    [
+        ("--data synthetic --set model.dims=3", "did you mean model.dim?"),
+        ("--data nowhere", "'nowhere' is no data set"),
+        ("--preset best", "'best' is not one of"),
+    ],
 )
-def test_values_out_of_range_are_wrong_use(tmp_path: Path, arguments: tuple[str, ...]) -> None:
-    done = infer(tmp_path, *arguments)
-    assert done.code == 2
-    assert f"'{arguments[0]}'" in done.err
-    assert arguments[1] in done.err
-
-
-def test_wrong_settings_and_data_are_wrong_use(tmp_path: Path) -> None:
-    wrong = run(tmp_path, "train.py", "--data", "synthetic", "--set", "model.dims=3")
-    assert (wrong.code, "did you mean model.dim?" in wrong.err) == (2, True)
-    assert run(tmp_path, "train.py", "--data", "nowhere").code == 2
-    assert run(tmp_path, "train.py", "--preset", "best").code == 2
+def test_wrong_settings_and_data_are_wrong_use(tmp_path: Path, given: str, said: str) -> None:
+    run(tmp_path, "train.py", *given.split()).refused(said, code=2)
 
 
 def test_what_is_missing_says_which_command_makes_it(trained: Path, tmp_path: Path) -> None:
     for script in ("get_movies_data.py", "infer_milvus.py"):
-        done = run(tmp_path, script)
-        assert (done.code, "hint: make it with: python train.py\n" in done.err) == (1, True)
-        assert MODEL in done.err
+        run(tmp_path, script).refused("hint: make it with: python train.py\n", MODEL)
     shutil.copytree(trained / MODEL, tmp_path / MODEL)
-    done = run(tmp_path, "get_movies_data.py", "-f", "movies_origin.txt")
-    assert (done.code, "python train.py writes movies_origin.txt" in done.err) == (1, True)
-    done = infer(tmp_path, "-i")
-    assert (done.code, "python get_movies_data.py -f movies_origin.txt" in done.err) == (1, True)
-    done = infer(tmp_path)
-    assert (done.code, "error: Insert vectors is none!\n" in done.err) == (1, True)
-    assert "python infer_milvus.py -i" in done.err
+    prepare(tmp_path).refused("python train.py writes movies_origin.txt")
+    infer(tmp_path, "-i").refused("python get_movies_data.py -f movies_origin.txt")
+    infer(tmp_path).refused("error: Insert vectors is none!\n", "python infer_milvus.py -i")
 
 
 @pytest.mark.parametrize(
@@ -239,16 +237,14 @@ def test_what_is_missing_says_which_command_makes_it(trained: Path, tmp_path: Pa
     [
         ("1::Toy Story (1995)::Comedy\n2::No genres\n", 2),
         ("1::Toy Story (1995)::Comedy\n1::Again (1995)::Comedy\n", 2),
-        ("one::Toy Story (1995)::Comedy\n", 1),
         ("1::Toy Story (1995)::Funny\n", 1),
-        ("1::Toy Story (1995)::Comedy\n\n2::Other (1995)::Comedy\n", 2),
     ],
 )
 def test_a_bad_line_of_films_is_named(here: Path, content: str, line: int) -> None:
     before = (here / "movies_data.txt").read_bytes()
     (here / "films.txt").write_text(content, encoding="utf-8")
     done = run(here, "get_movies_data.py", "-f", "films.txt")
-    assert (done.code, f"films.txt, line {line}: expected" in done.err) == (1, True)
+    done.refused(f"films.txt, line {line}: expected")
     assert (here / "movies_data.txt").read_bytes() == before
 
 
@@ -267,9 +263,8 @@ def test_a_bad_line_of_films_is_named(here: Path, content: str, line: int) -> No
 )
 def test_a_bad_line_of_numbers_is_named(here: Path, line: str) -> None:
     (here / "movies_data.txt").write_text(f"1::2 3,(1995)::1\n{line}\n", encoding="utf-8")
-    done = infer(here, "-i")
-    assert (done.code, "movies_data.txt, line 2: expected" in done.err) == (1, True)
-    assert "hint: make it with: python get_movies_data.py" in done.err
+    hint = "hint: make it with: python get_movies_data.py"
+    infer(here, "-i").refused("movies_data.txt, line 2: expected", hint)
 
 
 def test_a_new_model_asks_for_its_own_numbers_and_vectors(filled: Path, small: Path) -> None:
@@ -282,11 +277,8 @@ def test_a_new_model_asks_for_its_own_numbers_and_vectors(filled: Path, small: P
         "1::Toy Story (1995)::Animation|Comedy\n5::Café Story (1958)::Crime\n"
         "7::Untold::\n9::Toy Café (1960)::Drama\n"
     )
-    stale = infer(filled)
-    assert (stale.code, "inserted with another model" in stale.err) == (1, True)
-    assert "python infer_milvus.py -i" in stale.err
-    stale = infer(filled, "-i")
-    assert (stale.code, "the numbers of another model" in stale.err) == (1, True)
+    infer(filled).refused("inserted with another model", "python infer_milvus.py -i")
+    infer(filled, "-i").refused("the numbers of another model")
     assert prepare(filled).code == 0
     assert (filled / "movies_data.txt").read_text(encoding="utf-8") == (
         # story is the one word that two rated films share, Drama a genre that no rated film has
@@ -303,14 +295,12 @@ def test_a_new_model_asks_for_its_own_numbers_and_vectors(filled: Path, small: P
 def test_damage_ends_in_a_message(filled: Path) -> None:
     vectors = filled / ".fusionrec/article/films/vectors.npy"
     vectors.write_bytes(vectors.read_bytes()[:100])
-    done = infer(filled)
-    assert (done.code, "python infer_milvus.py -i" in done.err) == (1, True)
+    infer(filled).refused("python infer_milvus.py -i")
     shutil.rmtree(filled / MILVUS)
     (filled / MILVUS).write_text("no store")
     assert infer(filled, "-i").code == 0
     (filled / MODEL / "encoder.json").write_text("{}")
-    done = infer(filled)
-    assert (done.code, "hint: make it with: python train.py\n" in done.err) == (1, True)
+    infer(filled).refused("hint: make it with: python train.py\n")
 
 
 def test_beside_another_process_the_answer_is_exact_and_says_so(filled: Path) -> None:

@@ -19,6 +19,7 @@ from fusionrec.workspace import Workspace
         ({"training": {"learningrate": 3}}, "training.learning_rate"),
         ({"trainig": {"epochs": 3}}, "training"),
         ({"model": {"dims": 3}}, "model.dim"),
+        ({"epochs": 3}, "training.epochs"),
     ],
 )
 def test_an_unknown_setting_is_an_error_that_names_the_nearest(given, near):
@@ -49,50 +50,31 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_setting(path, valu
         Recipe().change({path: value})
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"epochs": 0},
-        {"batch": 0},
-        {"patience": 0},
-        {"seed": -1},
-        {"threads": -1},
-        {"user_id_dropout": 1.1},
-        {"item_id_dropout": 1.0},
-        {"low_weight": 1.5},
-        {"choice": -1.0},
-        {"squared": -1.0},
-        {"squared": 0.0, "validation": 0.0, "ranking": 0.0, "exposure": 0.0},
-        {"attribute_dropout": -0.1},
-        {"validation": 1.0},
-        {"learning_rate": 0.0},
-        {"learning_rate": float("nan")},
-        {"learning_rate": float("inf")},
-        {"temperature": -1.0},
-        {"weight_decay": -1.0},
-        {"ranking": float("nan")},
-        {"checkpoint_seconds": 0.0},
-    ],
-)
-def test_training_settings_have_ranges(change):
-    with pytest.raises(ConfigError, match=next(iter(change))):
-        TrainingSettings(**change)
+RANGES = {
+    TrainingSettings: """
+        epochs=0 batch=0 patience=0 seed=-1 threads=-1 user_id_dropout=1.1 item_id_dropout=1.0
+        low_weight=1.5 choice=-1.0 squared=-1.0 attribute_dropout=-0.1 validation=1.0
+        learning_rate=0.0 learning_rate=nan learning_rate=inf temperature=-1.0 weight_decay=-1.0
+        ranking=nan checkpoint_seconds=0.0
+    """,
+    FusionSettings: 'dim=0 id_width=10_000 windows=[] windows=[0] activation="gelu" dropout=1.0',
+}
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        {"dim": 0},
-        {"id_width": 10_000},
-        {"windows": ()},
-        {"windows": (0,)},
-        {"activation": "gelu"},
-        {"dropout": 1.0},
-    ],
+    ("settings", "change"),
+    [(settings, change) for settings, changes in RANGES.items() for change in changes.split()],
+    ids=lambda given: given if isinstance(given, str) else given.__name__,
 )
-def test_widths_have_ranges(change):
-    with pytest.raises(ConfigError, match=next(iter(change))):
-        FusionSettings(**change)
+def test_settings_have_ranges(settings, change):
+    name, _, value = change.partition("=")
+    with pytest.raises(ConfigError, match=name):
+        settings().change({name: value})
+
+
+def test_a_training_without_an_objective_is_refused():
+    with pytest.raises(ConfigError, match="squared"):
+        TrainingSettings(squared=0.0, validation=0.0, ranking=0.0, exposure=0.0)
 
 
 @pytest.mark.parametrize("recipe", [*FUSION.values(), Recipe(FusionSettings(windows=(2, 5)))])

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from builders import LIBRARY, TOPICS, Ended, library, recipe
+from builders import TOPICS, Ended, library, recipe
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.movielens import MOVIELENS
 from fusionrec.deploy.build import build_index
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.index import AnyOf, Between
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
@@ -38,7 +37,7 @@ def home(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 
 @pytest.fixture(scope="module")
 def recommender(home: Workspace) -> Iterator[Recommender]:
-    opened = open_recommender(home)
+    opened = open_version(home).recommender
     yield opened
     opened.index.close()
 
@@ -60,12 +59,6 @@ def test_a_category_that_no_other_item_has_is_noted(home, fusionrec, tmp_path):
     assert "note: categories that no other item has: nonsense (2)\n" in ended.err
 
 
-def test_nothing_of_it_is_a_field_of_movielens():
-    ours = {f.name for f in LIBRARY.fields} | {f.flag for f in LIBRARY.fields}
-    theirs = {f.name for f in MOVIELENS.fields} | {f.flag for f in MOVIELENS.fields}
-    assert not ours & theirs
-
-
 def test_a_known_reader_gets_what_they_like_and_have_not_read(recommender, data):
     for reader in (0, 1, 5):
         answer = recommender.recommend(Query(user=data.users.ids[reader], k=3))
@@ -82,16 +75,6 @@ def test_a_profile_of_every_kind(recommender, topic):
     answer = recommender.recommend(Query(profile=profile, k=5))
     assert answer.kind == "profile"
     assert share_on(topic, answer) > 0.6
-
-
-def test_scores_are_the_towers_cosines(recommender, data):
-    artifact = recommender.artifact
-    user = artifact.user_tower.vectors(artifact.encoder.encode_table("user", data.users))[4]
-    answer = recommender.recommend(Query(user=data.users.ids[4], k=24, seen=True))
-    assert len(answer.items) == 24
-    for item in answer.items:
-        cosine = artifact.item_vectors[data.items.ids.index(item.id)] @ user
-        assert item.score == pytest.approx(5 * float(cosine), abs=5e-5)
 
 
 @pytest.mark.parametrize(
@@ -151,21 +134,13 @@ def test_the_command_line_knows_its_fields(home, fusionrec: Callable[..., Ended]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--profile", "born=old"], "born must be a number, got 'old'"),
         (["--profile", "town=?"], "town must be one of თბ, ბა"),
-        (["--profile", "gender=F"], "town, interests, about, born"),
         (["--gender", "F"], "town, interests, about, born"),
         (["--genre", "Drama"], "cannot be filtered by 'genres'"),
-        (["--where", "heading=x"], "cannot be filtered by 'heading'"),
+        (["--user", "არავინ"], "--profile town=თბ"),
     ],
 )
 def test_what_it_does_not_have_is_wrong_use(home, fusionrec, arguments, words):
     ended = fusionrec(home, "recommend", *arguments)
     assert (ended.code, ended.out) == (2, "")
     assert words in ended.err
-
-
-def test_an_unknown_reader_is_told_of_this_schemas_profile(home, fusionrec):
-    ended = fusionrec(home, "recommend", "--user", "არავინ")
-    assert ended.code == 2
-    assert "--profile town=თბ" in ended.err

@@ -64,13 +64,17 @@ def test_data_that_cannot_be_written_is_an_error(workspace, how, asked):
     assert "Traceback" not in ended.stderr
 
 
-@pytest.mark.parametrize("asked", [["--help"], ["recommend", "-k", "40"]])
-def test_both_streams_in_a_pipe_that_is_closed_are_no_error(workspace, asked):
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("asked", [["--help"], ["recommend", "--user", "10", "-k", "40"]])
+def test_a_pipe_whose_reader_has_gone_is_no_error(workspace, asked, both):
     read, write = os.pipe()
     os.close(read)
-    process = subprocess.Popen(command(workspace, *asked), stdout=write, stderr=write)
+    stderr = write if both else subprocess.PIPE
+    process = subprocess.Popen(command(workspace, *asked), stdout=write, stderr=stderr, text=True)
     os.close(write)
-    assert process.wait(60) == 0
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert all(line.startswith("note: answered exactly") for line in (err or "").splitlines()), err
 
 
 def test_a_closed_stderr_lends_its_number_to_no_other_file(tmp_path):

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 
 from builders import checkerboard, recipe
-from fusionrec.cli import report
-from fusionrec.data.detection.toml_writer import write_new
 from fusionrec.data.parquet_dataset import save_dataset
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
+from fusionrec.errors import FusionrecError
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.batch import BatchRecommender, write_answers
 from fusionrec.recommend.feedback import Feedback
@@ -23,7 +22,7 @@ from fusionrec.registry.tables import write_vectors
 from fusionrec.registry.vector_import import publish_vectors
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.train import train
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, write_text
 
 Calls = list[tuple[str, Path, Path]]
 
@@ -76,7 +75,7 @@ def answers_of_everyone(published: Artifact, folder: Path) -> Path:
     workspace = Workspace(folder / "home")
     workspace.models.mkdir(parents=True)
     (workspace.models / "v1").symlink_to(published.folder)
-    with open_recommender(workspace) as recommender:
+    with open_version(workspace).recommender as recommender:
         everyone = BatchRecommender(recommender, Feedback(Ledger(workspace.ledger)), Query(k=2))
         write_answers(folder / "answers.parquet", everyone)
     return folder / "answers.parquet"
@@ -87,29 +86,14 @@ def saved_data(published: Artifact, folder: Path) -> Path:
     return folder / "data"
 
 
-def description(published: Artifact, folder: Path) -> Path:
-    write_new(folder / "fusionrec.toml", "name = 'x'")
-    return folder / "fusionrec.toml"
-
-
-def page(published: Artifact, folder: Path) -> Path:
-    report._write(folder / "report.html", "<p>")
+def text(published: Artifact, folder: Path) -> Path:
+    write_text(folder / "report.html", "<p>")
     return folder / "report.html"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="files are named in /proc alone")
 @pytest.mark.parametrize(
-    "write",
-    [
-        version,
-        foreign_version,
-        vectors,
-        checkpoint,
-        answers_of_everyone,
-        saved_data,
-        description,
-        page,
-    ],
+    "write", [version, foreign_version, vectors, checkpoint, answers_of_everyone, saved_data, text]
 )
 def test_files_then_their_folder_are_flushed_then_moved_then_the_place_is_flushed(
     published, tmp_path, calls, write
@@ -121,3 +105,17 @@ def test_files_then_their_folder_are_flushed_then_moved_then_the_place_is_flushe
     held = [fresh / path.relative_to(target) for path in target.rglob("*")]
     assert {*held, fresh} <= before
     assert ("flush", target.parent, target.parent) in calls[place:]
+
+
+def test_a_text_that_cannot_be_written_leaves_the_older_one(tmp_path, monkeypatch):
+    file = tmp_path / "file.txt"
+    write_text(file, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FusionrecError, match="No space left") as caught:
+        write_text(file, "new")
+    assert (caught.value.code, caught.value.exit_code) == ("not_written", 1)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"file.txt": "old"}

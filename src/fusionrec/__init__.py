@@ -16,15 +16,10 @@ if TYPE_CHECKING:
     from fusionrec.data.dataset import Dataset
     from fusionrec.errors import FusionrecError
 
-_FROM = {
+_FROM = dict.fromkeys(("Model", "Recommender", "evaluate", "read_data", "train"), "api") | {
     "Dataset": "data.dataset",
     "FusionrecError": "errors",
-    "Model": "api",
-    "Recommender": "api",
-    "evaluate": "api",
-    "read_data": "api",
     "read_frames": "data.dataframes",
-    "train": "api",
 }
 __all__ = [
     "Dataset",
@@ -40,7 +35,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A public name, imported when it is first asked for: ``import fusionrec`` alone is quick."""
+    """A public name, imported when it is first used, so that ``import fusionrec`` is quick."""
     if name not in _FROM:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(f"{__name__}.{_FROM[name]}"), name)
@@ -51,13 +46,11 @@ def __dir__() -> list[str]:
 
 
 def _prepare_paddle() -> None:
-    """Settles what must be settled before Paddle is imported, wherever that happens."""
-    # Its C++ log has no level of its own in Python; its warnings speak to Paddle's developers.
-    os.environ.setdefault("GLOG_minloglevel", "2")
-    # It looks for a compiler cache when it is imported and warns that there is none.
+    """Sets what Paddle reads when it is imported, wherever that happens."""
+    os.environ.setdefault("GLOG_minloglevel", "2")  # no warnings for Paddle's developers
     warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
-    # The Intel library that multiplies its matrices takes slow code on other makers' processors,
-    # even those with AVX2, unless it is told (type 5): a third of the speed on an AMD EPYC.
+    # Without this, Intel's library runs slow code on other makers' processors, even those with
+    # AVX2: a third of the speed on an AMD EPYC.
     try:
         with Path("/proc/cpuinfo").open(encoding="ascii", errors="replace") as file:
             processor = file.read(8192)

@@ -1,11 +1,11 @@
-"""What settings have in common. An unknown setting is an error."""
+"""Base of all settings, and the settings file. An unknown setting is an error."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from typing import Any, Self, get_origin, get_type_hints
 
@@ -26,22 +26,21 @@ class Settings:
 
         Args:
             values: setting -> value; nested settings are dictionaries themselves.
-            where: the outer setting's name, for messages.
+            where: the outer setting's name and a dot, for messages.
 
         Raises:
-            ConfigError: a name is unknown (the nearest known one is the hint), or a
-                value's type is wrong.
+            ConfigError: a name is unknown, or a value's type is wrong.
         """
         kinds = get_type_hints(cls)
         given: dict[str, Any] = {}
         for name, value in values.items():
             path = f"{where}{name}"
             if name not in kinds:
-                inner = [f"{n}.{name}" for n, k in kinds.items() if name in _settings_of(k)]
-                near = inner or difflib.get_close_matches(name, kinds, n=1, cutoff=0.4)
+                groups = {n: k.__dataclass_fields__ for n, k in kinds.items() if is_dataclass(k)}
+                inner = [f"{group}.{name}" for group, known in groups.items() if name in known]
                 raise ConfigError(
                     f"unknown setting {path!r}; known here: {', '.join(kinds)}",
-                    hint=f"did you mean {where}{near[0]}?" if near else None,
+                    f"did you mean {where}{inner[0]}?" if inner else _near(name, kinds, where),
                 )
             kind = kinds[name]
             if issubclass(get_origin(kind) or kind, Settings) and isinstance(value, Mapping):
@@ -69,8 +68,9 @@ class Settings:
         return self.from_dict(nested)
 
 
-def _settings_of(kind: Any) -> list[str]:
-    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
+def _near(name: str, known: Iterable[str], before: str = "", after: str = "") -> str | None:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return f"did you mean {before}{near[0]}{after}?" if near else None
 
 
 def _toml_value(path: str, text: str) -> Any:
@@ -88,13 +88,13 @@ _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 def _of_kind(path: str, value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    if isinstance(value, list | tuple) and getattr(kind, "__origin__", None) is tuple:
-        inner = kind.__args__[0]
-        return tuple(_of_kind(path, one, inner) for one in value)
-    if getattr(kind, "__origin__", None) is tuple:
-        example = '["a", "b"]' if kind.__args__[0] is str else "[3, 5]"
-        raise ConfigError(f"{path} must be a list such as {example}, got {value!r}")
     plain = get_origin(kind) or kind
+    if plain is tuple:
+        inner = kind.__args__[0]
+        if isinstance(value, list | tuple):
+            return tuple(_of_kind(path, one, inner) for one in value)
+        example = '["a", "b"]' if inner is str else "[3, 5]"
+        raise ConfigError(f"{path} must be a list such as {example}, got {value!r}")
     if not isinstance(plain, type):
         return value
     if issubclass(plain, Mapping | Settings):
@@ -117,24 +117,20 @@ def settings_table(file: Path | None, name: str) -> Mapping[str, Any]:
     """One table of a settings file; empty where file or table is missing.
 
     Raises:
-        ConfigError: the file is no TOML, or holds something that is no known table. No value of it
-            is shown.
+        ConfigError: it is no TOML, or holds something else than known tables; shows no value of it.
     """
     if file is None or not file.exists():
         return {}
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        # A parser may quote the line, and with it a secret.
-        why = type(error).__name__
+        why = type(error).__name__  # the parser's message may quote a line with a secret
         raise ConfigError(f"{file} cannot be read as TOML ({why})") from None
     for given, table in tables.items():
         if given not in _TABLES:
-            near = difflib.get_close_matches(given, _TABLES, n=1, cutoff=0.4)
-            raise ConfigError(
-                f"{file} holds the tables {', '.join(f'[{t}]' for t in _TABLES)}; it has {given}",
-                hint=f"did you mean [{near[0]}]?" if near else None,
-            )
+            known = ", ".join(f"[{name}]" for name in _TABLES)
+            message = f"{file} holds the tables {known}; it has {given}"
+            raise ConfigError(message, _near(given, _TABLES, "[", "]"))
         if not isinstance(table, dict):
             raise ConfigError(f"{given} in {file} must be a table: [{given}]")
     found: Mapping[str, Any] = tables.get(name, {})

@@ -1,8 +1,7 @@
-"""What users read: one tree of errors, messages, and standard streams that survive.
+"""One tree of errors; and standard streams on a full disk or in a closed pipe.
 
-An error says what was expected and what came; its hint says what to do next. A log on a full disk,
-or a pipe without a reader, makes every write to stderr fail: such messages are lost, and no work
-ends for that. Data that cannot be written to stdout is an error.
+A message that cannot be written to stderr is lost, and the work goes on. Data that cannot be
+written to stdout is an error.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ class FusionrecError(Exception):
 
     Args:
         message: what was expected and what came, in one sentence.
-        hint: what to do next, in words that suit the command line, HTTP and Python alike. Where
-            these differ, each words it from ``code`` and ``details``.
+        hint: what to do next, if the same words suit the command line, HTTP and Python; else each
+            of them words it from ``code`` and ``details``.
         code: what went wrong, for programs; the class's by default.
-        details: what a wording of the hint names.
+        details: values that such a hint names.
     """
 
     exit_code = 1
@@ -112,13 +111,13 @@ class LedgerError(FusionrecError):
     code = "ledger_failed"
 
 
-Log = Callable[[str], None]  # takes a message for the user, a line
-# Takes what is being done, such as ``writing``, how much of it is done, and of how much if known.
+Log = Callable[[str], None]  # takes a line for the user
+# Takes what is being done, such as ``writing``, how much is done, and of how much (None: unknown).
 Progress = Callable[[str, int, int | None], None]
 
 
 def unfailing(log: Log) -> Log:
-    """A talk that raises nothing but Ctrl-C, whatever becomes of the message."""
+    """A log that raises nothing but KeyboardInterrupt; messages that it cannot write are lost."""
 
     def logged(text: str) -> None:
         try:
@@ -132,8 +131,8 @@ def unfailing(log: Log) -> Log:
 
 
 def keep_stderr() -> None:
-    """Makes this process's stderr one to which writing never fails: what cannot be written is lost.
-    Where it is closed, it leads nowhere, so that no other file gets its number.
+    """Makes writing to stderr never fail: what cannot be written is lost. A closed stderr becomes
+    the null device, so that no other file gets its number.
     """
     if sys.stderr is None:
         _occupy(2, os.O_WRONLY)
@@ -141,8 +140,8 @@ def keep_stderr() -> None:
 
 
 def check_stdout() -> None:
-    """Makes this process's stdout one that says so where data cannot be written to it: it raises a
-    FusionrecError, also where it is closed; a pipe whose reader has gone stays a BrokenPipeError.
+    """Makes writing to stdout raise a FusionrecError where it fails, also if stdout is closed; a
+    pipe without a reader still raises BrokenPipeError.
     """
     if sys.stdout is None:
         _occupy(1, os.O_RDONLY)  # every write fails
@@ -170,7 +169,7 @@ class _Checked(io.FileIO):
 
 
 def _occupy(number: int, mode: int) -> None:
-    """Opens the null device under a number of a file, unless something is open under it."""
+    """Opens the null device under this file descriptor, unless it is open."""
     try:
         os.fstat(number)
     except OSError:
@@ -181,15 +180,9 @@ def _occupy(number: int, mode: int) -> None:
 
 
 def _stream(file: io.FileIO, before: TextIO | None) -> TextIO:
-    """Text over a file, as the stream before it wrote it."""
+    """A text stream over a file, with the encoding and buffering of the stream before it."""
+    buffer = io.BufferedWriter(file)
     if not isinstance(before, io.TextIOWrapper):
-        return io.TextIOWrapper(
-            io.BufferedWriter(file), "utf-8", "backslashreplace", line_buffering=True
-        )
-    return io.TextIOWrapper(
-        io.BufferedWriter(file),
-        before.encoding,
-        before.errors,
-        line_buffering=before.line_buffering,
-        write_through=before.write_through,
-    )
+        return io.TextIOWrapper(buffer, "utf-8", "backslashreplace", line_buffering=True)
+    how = (before.encoding, before.errors, None, before.line_buffering, before.write_through)
+    return io.TextIOWrapper(buffer, *how)

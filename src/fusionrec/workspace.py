@@ -1,13 +1,15 @@
-"""The workspace: where its files are, and writing that outlasts a loss of power."""
+"""The workspace: where its files are, and writing that survives a loss of power."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from fusionrec.config import Settings, settings_table
-from fusionrec.errors import ConfigError
+from fusionrec.errors import ConfigError, FusionrecError, UsageError
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,18 @@ class Workspace:
 
     @classmethod
     def find(cls, home: str | Path | None = None) -> Workspace:
-        """The workspace at ``home``, else at ``FUSIONREC_HOME``, else at ``./.fusionrec``."""
-        return cls(Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec"))
+        """The workspace at ``home``, else at ``FUSIONREC_HOME``, else at ``./.fusionrec``.
+
+        Raises:
+            UsageError: the name is empty, or that of a file.
+        """
+        hint = "name a folder, which is made when it is needed; the default is ./.fusionrec"
+        if home == "":
+            raise UsageError("the workspace must be a folder, got an empty name", hint)
+        found = Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec")
+        if found.exists() and not found.is_dir():
+            raise UsageError(f"the workspace must be a folder, but {found} is a file", hint)
+        return cls(found)
 
     @property
     def models(self) -> Path:
@@ -53,8 +65,8 @@ class Workspace:
 
     @property
     def ledger(self) -> Path | str:
-        """Where that is which must not be lost: the URL in ``FUSIONREC_LEDGER``, else ``url`` in
-        the settings' table ``[ledger]``, else a SQLite file of the workspace.
+        """The ledger: the URL in ``FUSIONREC_LEDGER``, else ``url`` in the settings' table
+        ``[ledger]``, else a SQLite file of the workspace.
 
         Raises:
             ConfigError: the settings cannot be read, or the table holds something else.
@@ -62,7 +74,7 @@ class Workspace:
         if url := os.environ.get("FUSIONREC_LEDGER"):
             return url
         table = settings_table(self.settings, "ledger")
-        if not isinstance(table.get("url", ""), str):  # said here, without the value
+        if not isinstance(table.get("url", ""), str):  # here, since the value may be a secret
             raise ConfigError("ledger.url must be a text in quotes")
         url = LedgerSettings.from_dict(table, "ledger.").url
         return url or self.home / "ledger.sqlite"
@@ -74,8 +86,27 @@ class Workspace:
 
     @property
     def settings(self) -> Path:
-        """TOML that may be there, with tables ``[milvus]``, ``[ledger]`` and ``[service]``."""
+        """TOML with the tables ``[milvus]``, ``[ledger]`` and ``[service]``; may be missing."""
         return self.home / "settings.toml"
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Says in one way why a file or a folder cannot be written.
+
+    Raises:
+        UsageError: a file is where a folder belongs, or the reverse.
+        FusionrecError: another OSError (``not_written``), such as a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        wrong = isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError)
+        why, hint = error.strerror or error, "name a place that can be written"
+        text = f"{path} cannot be written: {why}"
+        if wrong:
+            raise UsageError(text, hint) from error
+        raise FusionrecError(text, hint, code="not_written") from error
 
 
 def move_in(fresh: Path, target: Path) -> None:
@@ -94,16 +125,32 @@ def move_in(fresh: Path, target: Path) -> None:
     _flush(target.parent)  # which holds the name
 
 
+def write_text(file: Path, text: str) -> None:
+    """Writes a text file in one step, and makes the folder that holds it.
+
+    Raises:
+        FusionrecError: see ``writing``; a file that was there still is.
+    """
+    fresh = file.with_name(f".{file.name}.new")
+    with writing(file):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(text, encoding="utf-8", newline="\n")
+            move_in(fresh, file)
+        finally:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+
+
 def make_folder(folder: Path) -> None:
-    """Makes a folder of a workspace, and those above it that are missing, for its owner alone: what
-    people did is in there. The mode of a folder that is there stays.
+    """Makes a folder and missing ones above it for the owner alone, since workspaces hold
+    what people did. The mode of a folder that is there stays.
 
     Raises:
         OSError: it could not be made.
     """
     whole = folder.absolute()
-    missing = [one for one in (whole, *whole.parents) if not one.is_dir()]
-    for one in reversed(missing):
+    for one in reversed([one for one in (whole, *whole.parents) if not one.is_dir()]):
         one.mkdir(mode=0o700, exist_ok=True)
         _flush(one.parent)
 

@@ -36,17 +36,22 @@ COMMANDS = dict(commands(cli))
 EXAMPLES = [line for command in COMMANDS.values() for line in command.examples]
 
 
-def shown(monkeypatch: pytest.MonkeyPatch, fusionrec: Run, home: Path, *words: str) -> str:
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch, fusionrec: Run, tmp_path: Path) -> Callable[..., str]:
     """The help of a command on a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
-    ended = fusionrec(Workspace(home), *words, "--help")
-    assert (ended.code, ended.err) == (0, "")
-    return ended.out
+
+    def call(*words: str) -> str:
+        ended = fusionrec(Workspace(tmp_path), *words, "--help")
+        assert (ended.code, ended.err) == (0, "")
+        return ended.out
+
+    return call
 
 
 @pytest.mark.parametrize("path", [(), *COMMANDS], ids=" ".join)
-def test_help_is_whole_at_80_columns(path, fusionrec, tmp_path, monkeypatch):
-    text = shown(monkeypatch, fusionrec, tmp_path, *path)
+def test_help_is_whole_at_80_columns(path, shown):
+    text = shown(*path)
     for line in text.splitlines():
         assert len(line) <= 80
     below_usage = text.partition("\n\n")[2]
@@ -62,8 +67,8 @@ def test_help_is_whole_at_80_columns(path, fusionrec, tmp_path, monkeypatch):
             assert tuple(shlex.split(line)[1 : len(path) + 1]) == path
 
 
-def test_commands_stand_in_sections_with_an_example_each(fusionrec, tmp_path, monkeypatch):
-    text = shown(monkeypatch, fusionrec, tmp_path)
+def test_commands_stand_in_sections_with_an_example_each(shown):
+    text = shown()
     sections = dict(re.findall(r"^([A-Z][a-z ]+):\n((?:  .*\n?)+)", text, re.M))
     del sections["Options"]
     assert list(sections) == [

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,48 +61,46 @@ def test_a_new_film_is_in_every_answer_at_once_and_after_the_next_build(
 ):
     if indexed:
         done(fusionrec(workspace, "index"))
+    ids = partial(found, fusionrec, workspace)
     assert "2 items are new or changed" in done(fusionrec(workspace, "items", "add", str(films)))
     for again in (False, True):
         if again:
-            said = done(fusionrec(workspace, "index"))
-            assert "42 items are in" in said
+            assert "42 items are in" in done(fusionrec(workspace, "index"))
         only = ["--only", "new1", "--only", "9001"]
-        assert set(found(fusionrec, workspace, "recommend", "--user", "10", *only)) == {
-            "new1",
-            "9001",
-        }
-        liked = ("recommend", "--liked", "Zebrafish Rising")
-        assert "new1" not in found(fusionrec, workspace, *liked, "-k", "50")
-        assert "9001" in found(fusionrec, workspace, *liked, "-k", "50")
-        assert "9001" in found(fusionrec, workspace, "similar", "new1", "-k", "50")
-        assert "new1" in found(fusionrec, workspace, "similar", "5", "-k", "50", "--year", "2021")
-        assert found(fusionrec, workspace, "search", "zebrafish") == ["new1"]
-        assert found(fusionrec, workspace, "search", "quokka", "--user", "10") == ["9001"]
-        assert found(fusionrec, workspace, "search", "quokka", "--year", "2021") == []
+        assert set(ids("recommend", "--user", "10", *only)) == {"new1", "9001"}
+        liked = ids("recommend", "--liked", "Zebrafish Rising", "-k", "50")
+        assert "new1" not in liked
+        assert "9001" in liked
+        assert "9001" in ids("similar", "new1", "-k", "50")
+        assert "new1" in ids("similar", "5", "-k", "50", "--year", "2021")
+        assert ids("search", "zebrafish") == ["new1"]
+        assert ids("search", "quokka", "--user", "10") == ["9001"]
+        assert ids("search", "quokka", "--year", "2021") == []
 
 
 def test_what_is_withdrawn_is_in_no_answer(workspace, fusionrec, films):
     done(fusionrec(workspace, "index"))
     done(fusionrec(workspace, "items", "add", str(films)))
-    popular = found(fusionrec, workspace, "recommend")
-    gone = [popular[0], "new1"]
-    assert "2 items are withdrawn" in done(fusionrec(workspace, "items", "withdraw", *gone))
+    popular = found(fusionrec, workspace, "recommend")[0]
+    assert "2 items are withdrawn" in done(
+        fusionrec(workspace, "items", "withdraw", popular, "new1")
+    )
     for again in (False, True):
         if again:
             assert "40 items are in" in done(fusionrec(workspace, "index"))
-        for arguments in (
-            ["recommend", "-k", "50"],
-            ["recommend", "--user", "10", "--seen", "-k", "50"],
-            ["recommend", "--user", "10", "--only", "new1", "--only", popular[0]],
-            ["recommend", "--liked", "9001", "-k", "50"],
-            ["similar", "9001", "-k", "50"],
-            ["similar", popular[0], "-k", "50"],
-            ["search", "zebrafish", "drama", "-k", "50"],
-            ["search", "zebrafish", "drama", "-k", "50", "--user", "10"],
-            ["search", "drama", "-k", "50", "--year", "1900..2030"],
+        for asked in (
+            "recommend -k 50",
+            "recommend --user 10 --seen -k 50",
+            f"recommend --user 10 --only new1 --only {popular}",
+            "recommend --liked 9001 -k 50",
+            "similar 9001 -k 50",
+            f"similar {popular} -k 50",
+            "search zebrafish drama -k 50",
+            "search zebrafish drama -k 50 --user 10",
         ):
-            assert not set(gone) & set(found(fusionrec, workspace, *arguments)), arguments
-    assert "0 items are withdrawn" in done(fusionrec(workspace, "items", "withdraw", *gone))
+            assert not {popular, "new1"} & set(found(fusionrec, workspace, *asked.split())), asked
+    again_said = done(fusionrec(workspace, "items", "withdraw", popular, "new1"))
+    assert "0 items are withdrawn" in again_said
     done(fusionrec(workspace, "items", "restore", "new1"))
     assert found(fusionrec, workspace, "search", "zebrafish") == ["new1"]
 
@@ -129,71 +128,47 @@ def test_adding_and_withdrawing_again_changes_nothing(workspace, fusionrec, film
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [
-        ("a.jsonl", '{"id": "ok"}\n{"id": 2, "colour": "red"}\n', "line 2: item 2: an item has no"),
-        ("a.jsonl", '{"id": "ok"}\n{"id": 2', "line 2: not JSON"),
         ("a.jsonl", '{"id": "ok"}\n\n{"title": "x"}\n', "line 3: no id"),
-        ("a.jsonl", '{"id": "ok"}\n{"id": "ok"}\n', "line 2: item ok stands in it twice"),
-        ("a.jsonl", '{"id": "ok", "year": "soon"}\n', "line 1: item ok: year must be a number"),
-        ("a.jsonl", '{"id": "ok", "year": NaN}\n', "line 1: item ok: year must be a number"),
-        ("a.jsonl", '{"id": "ok", "year": 1e400}\n', "line 1: item ok: year must be a number"),
         ("a.jsonl", f'{{"id": "ok", "year": {"9" * 400}}}\n', "item ok: year must be a number"),
         ("a.jsonl", f'{{"id": "ok", "year": {"9" * 5000}}}\n', "line 1: not JSON"),
         ("a.jsonl", '{"id": "ok", "title": 1e400}\n', "line 1: item ok: title must be a text"),
-        ("a.jsonl", '{"id": "ok", "title": NaN}\n', "line 1: item ok: title must be a text"),
-        ("a.jsonl", '{"id": "ok", "genres": 7}\n', "line 1: item ok: genres must be a list"),
         ("a.jsonl", '{"id": "ok", "title": "\\ud800"}\n', "line 1: item ok: title"),
-        ("a.jsonl", '{"id": "a\\u0000"}\n', "line 1: an item's id must be"),
         ("a.jsonl", f'{{"id": "ok", "title": "{"x" * 10_001}"}}\n', "line 1: item ok: title has"),
-        ("a.jsonl", "[1]\n", "line 1: not an object"),
         ("a.jsonl", "[" * 100_000, "line 1: not JSON"),
-        ("a.jsonl", "", "holds no items"),
-        ("a.csv", "id,title\nok,x\n7\n", "line 3: not 2 values"),
-        ("a.csv", "id,title\nok,x\n7,x,y\n", "line 3: not 2 values"),
-        ("a.csv", "title\nok\n", "line 2: no id"),
-        ("a.csv", "", "holds no items"),
-        ("a.csv", 'id,title\nok,"' + "x" * 140_000 + '"\n', "cannot be read"),
         ("a.jsonl", b'{"id": "\xff"}\n', "cannot be read"),
+        ("a.csv", 'id,title\nok,"' + "x" * 140_000 + '"\n', "cannot be read"),
+        ("none.csv", None, "cannot be read"),
+        (".", None, "cannot be read"),
     ],
 )
 def test_a_file_with_a_wrong_line_changes_nothing_and_says_which(
     workspace, fusionrec, tmp_path, name, text, words
 ):
-    file = tmp_path / name
-    file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    ended = fusionrec(workspace, "items", "add", str(file))
+    if text is not None:
+        (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
+    ended = fusionrec(workspace, "items", "add", str(tmp_path / name))
     assert ended.code in (1, 2)
     assert words in ended.err
     assert "defect" not in ended.err
-    assert "Traceback" not in ended.err
     assert len(ended.err) < 1000
+    assert Ledger(workspace.ledger).stamp() == (0, 0)
+
+
+@pytest.mark.parametrize("ids", [["nobody's"], ["5", "nobody's"], []])
+def test_an_unknown_item_withdraws_nothing(workspace, fusionrec, ids):
+    ended = fusionrec(workspace, "items", "withdraw", *ids)
+    assert ended.code == 2
+    assert ("no item of v1 has the id nobody's" if ids else "Missing argument") in ended.err
     assert Ledger(workspace.ledger).stamp() == (0, 0)
 
 
 def test_an_id_by_another_name_and_categories_with_commas(workspace, fusionrec, tmp_path):
     file = tmp_path / "tracks.csv"
     file.write_text('track_id,title,genres\nt1,Zebra,"Drama; Sci-Fi"\n')
-    ended = fusionrec(workspace, "items", "add", str(file))
-    assert ended.code == 1
-    assert "hint: rename track_id to movie_id or id, or say --id track_id" in ended.err
-    said = done(fusionrec(workspace, "items", "add", str(file), "--id", "track_id"))
-    assert said == "1 item is new or changed; every answer knows of that from now on\n"
+    assert "or say --id track_id" in fusionrec(workspace, "items", "add", str(file)).err
+    done(fusionrec(workspace, "items", "add", str(file), "--id", "track_id"))
     both = ("--where", "genre+=Drama", "--where", "genre+=Sci-Fi")
     assert "t1" in found(fusionrec, workspace, "recommend", "--user", "10", "-k", "50", *both)
-
-
-def test_what_is_not_there_is_an_error(workspace, fusionrec, tmp_path):
-    for arguments, words in (
-        (["add", str(tmp_path / "none.jsonl")], "none.jsonl cannot be read"),
-        (["add", str(tmp_path)], "cannot be read"),
-        (["withdraw", "nobody's"], "no item of v1 has the id nobody's"),
-        (["withdraw", "5", "nobody's"], "no item of v1 has the id nobody's"),
-        (["withdraw"], "Missing argument"),
-    ):
-        ended = fusionrec(workspace, "items", *arguments)
-        assert ended.code in (1, 2)
-        assert words in ended.err
-        assert "defect" not in ended.err
-    assert Ledger(workspace.ledger).stamp() == (0, 0)
 
 
 def test_content_as_wild_as_is_taken_can_be_indexed_and_found(workspace, fusionrec, tmp_path):

@@ -18,7 +18,7 @@ from builders import Ended
 from fusionrec.data.detection.infer import infer_spec
 from fusionrec.data.detection.toml_writer import toml_text
 from fusionrec.data.tabular.spec import Spec, read_spec
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, FusionrecError
 from fusionrec.workspace import Workspace
 
 
@@ -232,7 +232,7 @@ def test_folders_of_which_nothing_can_be_made(tmp_path: Path, file, content, wor
     if file:
         folder.mkdir()
         (folder / file).write_text(content)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(FusionrecError) as error:
         infer_spec(folder)
     assert words in error.value.message
     assert error.value.hint

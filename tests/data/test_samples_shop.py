@@ -13,7 +13,7 @@ import pytest
 
 from builders import tree
 from fusionrec.data.samples.shop import Shop, shop, write_shop
-from fusionrec.errors import DataError, UsageError
+from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
 
@@ -100,5 +100,5 @@ def test_the_files(tmp_path: Path, fusionrec):
     lines = (tmp_path / "a" / "products.jsonl").read_text().splitlines()
     assert isinstance(json.loads(lines[0])["departments"], list)
     assert len(gzip.decompress((tmp_path / "a" / "events.csv.gz").read_bytes()).splitlines()) > 4e4
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(UsageError, match="is there already"):
         write_shop(tmp_path / "a")

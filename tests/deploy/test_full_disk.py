@@ -3,16 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
-import pytest
-
-from fusionrec.workspace import Workspace
-
-SIZE = 24_000_000  # bytes of the disk
 COMMANDS = """
 import json, os, subprocess, sys
 from pathlib import Path
@@ -49,20 +40,8 @@ print(json.dumps(ended))
 """
 
 
-def test_the_version_before_answers_while_the_disk_is_full(
-    workspace: Workspace, tmp_path: Path
-) -> None:
-    unshare = ["unshare", "--map-root-user", "--mount"]
-    there = shutil.which("unshare")
-    if not there or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no mount namespace can be made here (unshare -rm)")
-    (tmp_path / "disk").mkdir()
-    script = tmp_path / "commands.py"
-    script.write_text(COMMANDS)
-    command = [*unshare, sys.executable, script, tmp_path / "disk", workspace.home, str(SIZE)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
-    ended = json.loads(ran.stdout)
+def test_the_version_before_answers_while_the_disk_is_full(workspace, with_mounts):
+    ended = with_mounts(COMMANDS, workspace.home, 24_000_000)  # bytes of the disk
     right = json.loads(ended["before"][1])["items"]
     failed = [name for name, (code, *_) in ended.items() if name.startswith("full") and code]
     assert failed  # at least the disk without any room

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from fusionrec import api
-from fusionrec.data.item_files import item_of
 from fusionrec.deploy import deployment
 from fusionrec.deploy import hot_reload as live_module
 from fusionrec.deploy import open as opening
@@ -18,25 +17,16 @@ from fusionrec.errors import ArtifactError, LedgerError, StoreError, StoreUnavai
 from fusionrec.index import MilvusStore, Only
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.answer import Answer
-from fusionrec.recommend.catalog import Catalog, current, put, withdraw
+from fusionrec.recommend.catalog import Catalog, current, withdraw
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 from swap_stress import eventually, exact, queries, second, short, swaps
 
-DUNE = {"title": "Dune", "genres": ["Sci-Fi"], "year": 2021.0}
 
-
-@pytest.fixture
-def indexed(workspace: Workspace) -> Workspace:
-    build_index(workspace, load(workspace))
-    return workspace
-
-
-def add_dune(workspace: Workspace, id: str = "new") -> None:
-    artifact, ledger = load(workspace), Ledger(workspace.ledger)
-    put(ledger, current(artifact, ledger), [item_of(artifact.schema, id, DUNE)])
+def ask(live: LiveRecommender, query: Query) -> Answer:
+    return live.answer(lambda recommender: recommender.recommend(query))
 
 
 def test_ten_swaps_under_four_readers(workspace, stores):
@@ -64,14 +54,13 @@ def test_a_swap_that_drops_what_an_answer_uses_has_it_made_anew(indexed):
     assert answer.place != "exact"
 
 
-def test_changes_of_items_show_while_answers_go_on(indexed, stores):
+def test_changes_of_items_show_while_answers_go_on(indexed, add_dune, stores):
     artifact, ledger = load(indexed), Ledger(indexed.ledger)
-    row, gone = 7, artifact.items.ids[3]
-    everything = Query(user=artifact.users.ids[row], k=100, seen=True)
+    gone = artifact.items.ids[3]
+    everything = Query(user=artifact.users.ids[7], k=100, seen=True)
 
     def ids(live: LiveRecommender) -> set[str]:
-        answer = live.answer(lambda recommender: recommender.recommend(everything))
-        return {item.id for item in answer.items}
+        return {item.id for item in ask(live, everything).items}
 
     with LiveRecommender(indexed, look=0.05) as live, ThreadPoolExecutor(4) as pool:
         ended = threading.Event()
@@ -83,30 +72,27 @@ def test_changes_of_items_show_while_answers_go_on(indexed, stores):
         running = [pool.submit(read) for _ in range(4)]
         try:
             assert ids(live) == set(artifact.items.ids)
-            add_dune(indexed)
+            add_dune("new")
             eventually(lambda: "new" in ids(live), 5)
-            withdraw(ledger, current(artifact, ledger), [gone])
-            eventually(lambda: gone not in ids(live), 5)
-            withdraw(ledger, current(artifact, ledger), ["new"])
-            eventually(lambda: "new" not in ids(live), 5)
+            withdraw(ledger, current(artifact, ledger), [gone, "new"])
+            eventually(lambda: not {gone, "new"} & ids(live), 5)
         finally:
             ended.set()
         for one in running:
             one.result()
         now = exact(artifact, current(artifact, ledger)).recommend(everything)
-        answer = live.answer(lambda recommender: recommender.recommend(everything))
-        assert short(answer) == short(now)
+        assert short(ask(live, everything)) == short(now)
         assert stores.open() == 1
     assert stores.open() == 0
 
 
-def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexed, stores):
+def test_changes_share_the_index_and_the_last_release_closes_it(indexed, add_dune, stores):
     query = queries(load(indexed))[0]
     live = LiveRecommender(indexed, look=60)
     base = live._current.opened.base
     with live.answering() as before:
         for number in range(5):
-            add_dune(indexed, f"new{number}")
+            add_dune(f"new{number}")
             live.refresh()
         assert live._current.opened.base is base
         with live.answering() as after:
@@ -117,32 +103,28 @@ def test_a_change_shares_the_index_below_and_the_last_to_let_go_closes_it(indexe
         assert len(before.recommend(query).items) == 7
     assert stores.open() == 0
     with pytest.raises(StoreError, match="closed"):
-        live.answer(lambda recommender: recommender.recommend(query))
+        ask(live, query)
     live.refresh()
     assert stores.open() == 0
 
 
-def test_a_change_that_cannot_be_read_keeps_no_store_open(indexed, stores, monkeypatch):
+def test_what_fails_while_it_is_opened_keeps_no_store_open(indexed, add_dune, stores, monkeypatch):
     live = LiveRecommender(indexed, log=lambda _: None, look=60)
-    add_dune(indexed)
+    add_dune("new")
     with monkeypatch.context() as patched:
-        patched.setattr(opening.SharedIndex, "_overlaid", lambda *_: 1 / 0)
+        patched.setattr(Catalog, "changed_since", lambda *_: 1 / 0)
         live.refresh()
     assert len(live._current.opened.recommender.catalog) == 40
     live.refresh()
     assert len(live._current.opened.recommender.catalog) == 41
     live.close()
-    assert stores.open() == 0
-
-
-def test_an_opening_that_fails_at_the_end_keeps_no_store_open(indexed, stores, monkeypatch):
-    monkeypatch.setattr(opening.SharedIndex, "_overlaid", lambda *_: 1 / 0)
+    monkeypatch.setattr(Catalog, "changed_since", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         opening.open_version(indexed)
     assert stores.open() == 0
 
 
-def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, monkeypatch):
+def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, add_dune, monkeypatch):
     artifact, query = load(indexed), queries(load(indexed))[0]
     wanted = short(exact(artifact).recommend(query))
     tried: list[int] = []
@@ -154,17 +136,17 @@ def test_a_store_that_is_away_is_answered_exactly_and_comes_back(indexed, monkey
     with monkeypatch.context() as patched:
         patched.setattr(deployment.Deployment, "open_index", away)
         live = LiveRecommender(indexed, look=0.02, retry=0.1)
-        answer = live.answer(lambda recommender: recommender.recommend(query))
+        answer = ask(live, query)
         assert (answer.place, short(answer)) == ("exact", wanted)
         assert "the store is away" in answer.notes[0]
-        add_dune(indexed)
+        add_dune("new")
         only = Query(user=query.user, where=[Only(("new",))])
-        eventually(lambda: bool(live.answer(lambda r: r.recommend(only)).items), 5)
+        eventually(lambda: bool(ask(live, only).items), 5)
         eventually(lambda: len(tried) > 2)
-    eventually(lambda: live.answer(lambda r: r.recommend(query)).place != "exact")
-    answer = live.answer(lambda recommender: recommender.recommend(query))
+    eventually(lambda: ask(live, query).place != "exact")
+    answer = ask(live, query)
     assert not answer.notes
-    assert live.answer(lambda r: r.recommend(only)).items[0].id == "new"
+    assert ask(live, only).items[0].id == "new"
     live.close()
 
 
@@ -176,10 +158,10 @@ def test_a_store_that_fails_in_an_answer_is_opened_again(indexed, monkeypatch):
             store._call("drop_collection", store.collections()[0].name)
         live._retry = 60
         with pytest.raises(StoreError):
-            live.answer(lambda recommender: recommender.recommend(query))
+            ask(live, query)
         live._retry = 0.05
         eventually(lambda: not live._current.failed)
-        assert live.answer(lambda r: r.recommend(query)).place != "exact"
+        assert ask(live, query).place != "exact"
     assert "rebuilding it from v1" in said[0]
 
 
@@ -194,7 +176,7 @@ def test_a_version_that_cannot_be_opened_leaves_the_one_before(indexed, monkeypa
     with LiveRecommender(indexed, log=said.append, look=0.02, retry=0.1) as live:
         Ledger(indexed.ledger).activate("v2", "", 0, "fusionrec_v2_gone")
         eventually(lambda: bool(said))
-        answer = live.answer(lambda recommender: recommender.recommend(query))
+        answer = ask(live, query)
         assert (answer.version, short(answer)) == ("v1", wanted)
         withdraw(Ledger(indexed.ledger), Catalog.of(artifact), [wanted[0][0]])
         eventually(lambda: live.answer(lambda r: short(r.recommend(query)))[:6] == wanted[1:], 5)
@@ -203,19 +185,7 @@ def test_a_version_that_cannot_be_opened_leaves_the_one_before(indexed, monkeypa
         assert len(said) == 1, "it is said once"
         assert "still answering from v1" in said[0]
         (indexed.home / "kept").rename(indexed.models / "v2" / "manifest.json")
-        eventually(lambda: live.answer(lambda r: r.recommend(query)).version == "v2")
-
-
-def test_a_ledger_that_cannot_be_read_leaves_the_one_before(indexed, monkeypatch):
-    query = queries(load(indexed))[0]
-    said: list[str] = []
-    with LiveRecommender(indexed, log=said.append, look=0.02) as live:
-        with monkeypatch.context() as patched:
-            patched.setattr(Ledger, "stamp", lambda _: (_ for _ in ()).throw(LedgerError("away")))
-            eventually(lambda: bool(said))
-            assert len(live.answer(lambda r: r.recommend(query)).items) == 7
-        build_index(indexed, second(indexed))
-        eventually(lambda: live.answer(lambda r: r.recommend(query)).version == "v2")
+        eventually(lambda: ask(live, query).version == "v2")
 
 
 def test_a_collection_that_goes_while_it_is_opened_is_no_reason_to_go_back(indexed, monkeypatch):
@@ -258,7 +228,7 @@ def test_without_a_version_there_is_nothing_to_keep_open(tmp_path):
 
 
 class SpeechlessError(Exception):
-    """One that cannot even be told."""
+    """An error without a message."""
 
     def __str__(self) -> str:
         raise RuntimeError("no words")
@@ -269,7 +239,7 @@ class SpeechlessError(Exception):
 )
 @pytest.mark.parametrize("call", ["stamp", "open_deployment", "with_changes", "close"])
 def test_whatever_is_raised_the_ledger_is_followed_afterwards(indexed, monkeypatch, call, error):
-    gone = load(indexed).items.ids[3]
+    gone, query = load(indexed).items.ids[3], queries(load(indexed))[0]
     where = {"stamp": Ledger, "close": opening.OpenVersion}.get(call, live_module)
     raised = threading.Event()
 
@@ -287,6 +257,7 @@ def test_whatever_is_raised_the_ledger_is_followed_afterwards(indexed, monkeypat
             if call != "with_changes":  # an opening takes all changes in
                 Ledger(indexed.ledger).activate("v1", "")
             assert raised.wait(20)
+            assert len(ask(live, query).items) == 7
         assert live._watcher.is_alive()
         assert live.refresh(20)
         eventually(lambda: live.answer(lambda r: not r.catalog.available[3]))

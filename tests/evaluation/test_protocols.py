@@ -17,7 +17,7 @@ from builders import checkerboard, library, recipe
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out, random_split
-from fusionrec.errors import UsageError
+from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.evaluation import PROTOCOLS, bootstrap
 from fusionrec.evaluation.baselines import Bias
 from fusionrec.evaluation.bootstrap import compare
@@ -329,7 +329,7 @@ def test_each_users_figures_are_saved(tmp_path: Path):
     assert set(table["user"]) <= set(SAMPLE.users.ids)
     of_model = [v for v, n in zip(table["ndcg@10"], table["name"], strict=True) if n == "fusion"]
     assert np.mean(of_model) == pytest.approx(result.row("fusion").figure("ndcg@10"))
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(FusionrecError, match="cannot be written"):
         result.save(tmp_path / "none" / "users.parquet")
 
 

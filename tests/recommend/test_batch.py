@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import carousel, rewrite, sequence_recipe
-from fusionrec.errors import UsageError
+from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.index import AnyOf, BatchSearch, Between, ExactIndex, Without
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend import batch as room
@@ -234,7 +234,7 @@ def test_a_version_that_only_ranks_predicts_no_stars(workspace, ledger, tmp_path
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(artifact, ledger, tmp_path):
     batch, file = everyone(opened(artifact, ledger), ledger), tmp_path / "recs.parquet"
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(FusionrecError, match="cannot be written"):
         write_answers(tmp_path / "missing" / "recs.parquet", batch)
 
     def stop(*_: int) -> None:

@@ -14,7 +14,7 @@ from fusionrec.data.load import read
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.data.schema import Field, Schema
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
@@ -142,7 +142,7 @@ def test_a_saved_data_set_comes_back_as_it_was(tmp_path, times):
     assert again.users.columns == {"id": ["a", ""]}
     assert [tuple(tags) for tags in again.items.columns["tags"]] == [("t", "u"), ()]
     assert again.items.columns["price"][0] == 1.5
-    with pytest.raises(DataError, match="is there already"):
+    with pytest.raises(UsageError, match="is there already"):
         save_dataset(tmp_path / "shop", made)
 
 
@@ -162,7 +162,7 @@ def test_the_command(workspace, dataset, fusionrec, tmp_path):
     assert (ended.code, ended.out.strip()) == (0, str(folder)), ended.err
     assert "1 rating by 1 user of" in ended.err
     assert json.loads((folder / "dataset.json").read_text())["name"] == "feedback"
-    assert fusionrec(workspace, "export", "feedback", "-o", str(folder)).code == 1
+    assert fusionrec(workspace, "export", "feedback", "-o", str(folder)).code == 2
 
 
 def test_ids_of_another_data_set_are_warned_of(workspace, dataset, ledger):

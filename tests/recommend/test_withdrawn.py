@@ -13,7 +13,7 @@ import pytest
 from builders import Ended
 from fusionrec.data.item_files import item_of, plain_content
 from fusionrec.deploy.build import build_index
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.ledger import ItemChange, Ledger
 from fusionrec.recommend.catalog import Catalog, current, put, restore, withdraw
 from fusionrec.registry.tables import write_vectors
@@ -158,7 +158,7 @@ def test_a_version_of_vectors_alone_keeps_withdrawn_what_the_ledger_says(workspa
     assert np.flatnonzero(~now.available).tolist() == [0, 1]
     build_index(workspace, made)
     for gone in ({first, second}, {second}):
-        with open_recommender(workspace, log=lambda _: None) as recommender:
+        with open_version(workspace, log=lambda _: None).recommender as recommender:
             ids = {item.id for item in recommender.similar(old.items.ids[7], 60).items}
             assert set(old.items.ids) - ids == gone | {old.items.ids[7]}
         restore(ledger, current(made, ledger), [first])

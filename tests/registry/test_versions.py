@@ -16,7 +16,7 @@ import pytest
 from fusionrec.cli.hints import hint_of
 from fusionrec.deploy import build as module
 from fusionrec.deploy.build import build_index, prune
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.errors import (
     ArtifactError,
     StoreDamagedError,
@@ -52,7 +52,7 @@ def add(workspace: Workspace, name: str) -> Artifact:
 @contextmanager
 def opened(workspace: Workspace, **options: object) -> Iterator[Recommender]:
     """A recommender whose store is closed afterwards."""
-    recommender = open_recommender(workspace, **options)
+    recommender = open_version(workspace, **options).recommender
     try:
         yield recommender
     finally:
@@ -73,7 +73,7 @@ def collections(workspace: Workspace) -> list[str]:
 
 def test_a_workspace_without_a_model_says_how_to_get_one(tmp_path):
     with pytest.raises(ArtifactError) as caught:
-        open_recommender(Workspace(tmp_path / "none"))
+        open_version(Workspace(tmp_path / "none"))
     assert caught.value.code == "no_model"
     assert "fusionrec train" in hint_of(caught.value)
     assert versions(Workspace(tmp_path / "none")) == []

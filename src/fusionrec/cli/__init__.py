@@ -62,29 +62,28 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def entry() -> None:
-    """What the command ``fusionrec`` runs: ``main``, without the half second that Paddle's and
-    gRPC's threads take to end. Nothing is left to do by then: stores are closed, files flushed.
+    """The command ``fusionrec``: ``main``, without waiting half a second for the threads of Paddle
+    and gRPC to end; stores are closed and files flushed by then.
     """
     keep_stderr()
     check_stdout()
     code = run(lambda: cli.main(standalone_mode=False))
-    with contextlib.suppress(Exception):  # it was said before
+    with contextlib.suppress(Exception):  # reported by ``run``
         sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
 
 
-def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind of end)
+def run(command: Callable[[], Any]) -> int:
     """Runs a command and turns what it raises into a message on stderr and an exit code."""
     if not logging.root.handlers:
-        # Paddle gives a root logger without handlers one that prints every library's talk.
+        # Else Paddle adds a handler that prints the messages of every library.
         logging.root.addHandler(logging.NullHandler())
     stdout = sys.stdout
     try:
-        command()
-        sys.stdout.flush()  # while it can still be said that it failed
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
+        code = command()  # click gives back the code of what ended early, such as --help
+        sys.stdout.flush()  # while a failure can still be reported
+        return code if isinstance(code, int) else 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -97,10 +96,10 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
             say(f"hint: {hint}")
         return error.exit_code
     except (BrokenPipeError, SystemExit) as error:
-        # Click makes a SystemExit of a broken pipe, after it put something in stdout's place.
+        # Click turns a broken pipe into a SystemExit, after it replaced stdout.
         if isinstance(error, SystemExit) and sys.stdout is stdout:
             raise
-        # Whoever read our output has enough of it; what is left unsaid must not raise at exit.
+        # The reader has enough; what is still buffered must not raise at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -109,4 +108,3 @@ def run(command: Callable[[], Any]) -> int:  # noqa: PLR0911 (a return per kind 
         say(f"error: {type(error).__name__}: {error}")
         say("hint: this is a defect; FUSIONREC_DEBUG=1 shows where it happened")
         return 1
-    return 0

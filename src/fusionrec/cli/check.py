@@ -1,4 +1,4 @@
-"""The command check: what a data set holds."""
+"""The command check."""
 
 from __future__ import annotations
 
@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
-    from fusionrec.data.tabular.report import DatasetReport, FieldStats
+    from fusionrec.data.tabular.report import DatasetReport
 
 _KINDS = 20  # of events that are listed
 
 
 @click.command(cls=Command, examples=["fusionrec check shop"])
 @click.argument("data", metavar="[PATH]", default=".")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@options.as_json
 @click.pass_obj
 def check(workspace: Workspace, data: str, as_json: bool) -> None:
     """Say what a data set holds, and what was left out and why.
 
-    PATH is a fusionrec.toml or the folder that it lies in, or anything else that --data takes. Ends
-    with 0 when it can be trained on.
+    PATH is a fusionrec.toml, its folder, or anything else that --data takes. Ends with 0 if it can
+    be trained on.
     """
     from fusionrec.data.catalog import load
     from fusionrec.data.tabular.cache import cached_tables
@@ -50,23 +51,33 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
 
 def _show(found: DatasetReport) -> None:
     show_rows(("What", "Value"), _facts(found), found.name)
-    if found.fields:
-        header = ("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often")
-        show_rows(header, [_field(field) for field in found.fields])
+    rows = []
+    for field in found.fields:
+        often = ", ".join(f"{value[:40]} {count:g}" for value, count in field.often.items())
+        counts = (f"{count:,}" for count in (field.known, field.missing, field.distinct))
+        rows.append((field.name, field.side, field.kind, *counts, often))
+    if rows:
+        show_rows(("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often"), rows)
     for finding in found.findings:
         word = "warning" if finding.name.endswith("_unmatched") else "note"
         say(f"{word}: {finding if found.rows is not None else finding.says}")
 
 
 def _facts(found: DatasetReport) -> list[tuple[str, str]]:
+    def counted(count: int, silent: int) -> str:
+        return f"{count:,}" + (f", {silent:,} of them without an interaction" if silent else "")
+
+    def spread(quantiles: dict[str, float]) -> str:
+        return ", ".join(f"{name.replace('_', ' ')} {n:g}" for name, n in quantiles.items())
+
     left = "" if found.rows is None else f" of {found.rows:,} rows"
     facts = [
         ("interactions", f"{found.interactions:,}{left}"),
-        ("users", _with_silent(found.users, found.silent_users)),
-        ("items", _with_silent(found.items, found.silent_items)),
+        ("users", counted(found.users, found.silent_users)),
+        ("items", counted(found.items, found.silent_items)),
         ("density", f"{found.density:.4%}"),
-        ("interactions of a user", _spread(found.per_user)),
-        ("interactions of an item", _spread(found.per_item)),
+        ("interactions of a user", spread(found.per_user)),
+        ("interactions of an item", spread(found.per_item)),
     ]
     if found.first:
         facts.append(("time", f"{found.first} to {found.last}"))
@@ -82,17 +93,3 @@ def _facts(found: DatasetReport) -> list[tuple[str, str]]:
         bar = "█" * round(20 * count / most)
         facts.append((f"{what} {rating}", f"{count:>12,} {bar}".rstrip()))
     return facts
-
-
-def _with_silent(count: int, silent: int) -> str:
-    return f"{count:,}" + (f", {silent:,} of them without an interaction" if silent else "")
-
-
-def _spread(quantiles: dict[str, float]) -> str:
-    return ", ".join(f"{name.replace('_', ' ')} {n:g}" for name, n in quantiles.items())
-
-
-def _field(field: FieldStats) -> tuple[str, ...]:
-    often = ", ".join(f"{value[:40]} {count:g}" for value, count in field.often.items())
-    counts = (f"{count:,}" for count in (field.known, field.missing, field.distinct))
-    return (field.name, field.side, field.kind, *counts, often)

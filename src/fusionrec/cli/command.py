@@ -1,11 +1,10 @@
-"""Commands and groups that take ``--home`` anywhere, and show examples; nothing is cut off."""
+"""Commands and groups that take ``--home`` anywhere, and show examples in their help."""
 
 from __future__ import annotations
 
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ from fusionrec.cli.hints import hint_of
 from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.workspace import Workspace
 
-_HOME = "fusionrec.cli.home"  # in the contexts' meta: the option as it was given
+_HOME = "fusionrec.cli.home"  # in the contexts' meta: the option each time that it was given
 
 
 class Command(click.Command):
@@ -31,13 +30,28 @@ class Command(click.Command):
             click.Option(
                 ["--home"],
                 metavar="DIR",
-                is_eager=True,  # other options read the workspace's settings
+                is_eager=True,  # what other options say names it
                 expose_value=False,
-                callback=_find_workspace,
+                callback=_keep,
                 help="The workspace: models, embedded Milvus, ledger, downloads. "
                 "Default: FUSIONREC_HOME, else ./.fusionrec",
             )
         )
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Finds the workspace, and runs the command in it.
+
+        Raises:
+            UsageError: a ``--home`` cannot be a workspace, or two name different folders.
+        """
+        if not isinstance(self, click.Group):  # below which ``--help`` may yet be read
+            homes = ctx.meta.get(_HOME) or [None]
+            ctx.obj, *others = map(Workspace.find, homes)
+            if any(other.home.resolve() != ctx.obj.home.resolve() for other in others):
+                raise UsageError(
+                    f"{' and '.join(f'--home {home}' for home in homes)} differ: give one of them"
+                )
+        return super().invoke(ctx)
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the examples."""
@@ -49,7 +63,7 @@ class Command(click.Command):
 
 
 class Group(Command, click.Group):
-    """A group of such commands, which its help may show in sections."""
+    """A group of such commands, shown in sections if it has some."""
 
     command_class = Command
 
@@ -58,7 +72,7 @@ class Group(Command, click.Group):
         self._sections: dict[str, list[str]] = {}
 
     def add_section(self, title: str, *commands: click.Command) -> None:
-        """Adds commands under a title; the first one's first example stands below them."""
+        """Adds commands under a title, with the first example of the first one."""
         self._sections[title] = [str(command.name) for command in commands]
         for command in commands:
             self.add_command(command)
@@ -75,7 +89,7 @@ class Group(Command, click.Group):
                 formatter.write_dl([(name.ljust(widest), text) for name, text in rows])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command; commands in the hint of its error keep ``--home``."""
+        """Runs the command; its error gets a hint whose commands keep ``--home``."""
         try:
             return super().invoke(ctx)
         except FusionrecError as error:
@@ -85,14 +99,14 @@ class Group(Command, click.Group):
 
 
 def home_options() -> list[str]:
-    """The words ``--home DIR`` where they were given on the command line; else none."""
+    """The words ``--home DIR`` if they were given on the command line."""
     context = click.get_current_context(silent=True)
-    home = context.meta.get(_HOME) if context else None
-    return ["--home", home] if home else []
+    homes = context.meta.get(_HOME) if context else None
+    return ["--home", homes[0]] if homes else []
 
 
 def with_home(text: str) -> str:
-    """The text, with ``--home`` in each command of it where it was given on the command line."""
+    """The text, with ``--home`` in its commands if it was given on the command line."""
     words = home_options()
     if not words or "--home" in text:
         return text
@@ -102,16 +116,7 @@ def with_home(text: str) -> str:
     return command.sub(lambda _: f"fusionrec {shlex.join(words)} ", text)
 
 
-def _find_workspace(context: click.Context, _: click.Parameter, home: str | None) -> None:
-    """Finds the workspace that the command works in.
-
-    Raises:
-        UsageError: ``--home`` names another folder than it did before.
-    """
-    before = context.meta.get(_HOME)
-    if home and before and Path(home).resolve() != Path(before).resolve():
-        raise UsageError(f"--home {before} and --home {home} differ: give one of them")
-    if home:
-        context.meta[_HOME] = home
-    if home or context.obj is None:
-        context.obj = Workspace.find(home)
+def _keep(context: click.Context, _: click.Parameter, home: str | None) -> None:
+    """Keeps the option for when the command runs: ``--help`` needs no workspace."""
+    if home is not None:
+        context.meta.setdefault(_HOME, []).append(home)

@@ -1,4 +1,4 @@
-"""The command doctor: what is wrong in a workspace."""
+"""The command doctor."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command, with_home
-from fusionrec.cli.hints import hint_for
+from fusionrec.cli.hints import hint_of
 from fusionrec.errors import FusionrecError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
     for finding in examine(context.obj, version=version, place=place):
         worst = max(worst, finding.level)
         click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
-        if hint := hint_for(finding.code, finding.hint):
+        if hint := hint_of(finding):
             click.echo(f"         {with_home(hint)}")
     if worst == 2:
-        raise FusionrecError("something here is broken", hint="mend what is called an error above")
+        raise FusionrecError("something here is broken", hint="mend the errors above")

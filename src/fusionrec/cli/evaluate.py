@@ -22,11 +22,10 @@ from fusionrec.cli.output import (
     show_rows,
 )
 from fusionrec.errors import UsageError
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, writing
 
 if TYPE_CHECKING:
     from fusionrec.evaluation.model_source import ModelSource
-    from fusionrec.evaluation.protocols import ProtocolOptions
     from fusionrec.evaluation.result import Result
 
 
@@ -40,26 +39,27 @@ if TYPE_CHECKING:
 @options.protocol(required=True)
 @options.data
 @options.recipe
-@click.option("--seed", type=click.IntRange(0), help="Of splits and trainings.  [default: 0]")
+@click.option("--seed", type=click.IntRange(0), help="For splits and trainings.  [default: 0]")
 @click.option("--seeds", metavar="0,1|0..9", help="Several, each with its own splits.")
 @click.option("--folds", metavar="0|0..4", help="Which folds or windows; all by default.")
 @options.share
 @click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Length of the lists."
 )
-@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only these beside.")
+@click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only this baseline.")
 @click.option("--baselines-only", is_flag=True, help="Train no model.")
-@click.option(
-    "--validation",
-    is_flag=True,
-    help="next-item: ask for the validation items, to choose settings.",
-)
+@click.option("--validation", is_flag=True,
+              help="next-item: ask for the validation items, to choose settings.")  # fmt: skip
 @click.option("--version", metavar="vN", help="Measure this version; refused if it saw the test.")
 @click.option(
     "--through-index", default="200", show_default=True, metavar="N|all",
     help="Users who are also asked through Milvus.",
 )  # fmt: skip
-@click.option("--save", type=click.Path(path_type=Path), help="Each user's figures, as Parquet.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Each user's figures, as Parquet.",
+)
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
 @click.pass_context
 def evaluate(
@@ -78,13 +78,28 @@ def evaluate(
     version that `fusionrec train --protocol` made.
     """
     from fusionrec.data.catalog import load
-    from fusionrec.evaluation.protocols import named
+    from fusionrec.evaluation.protocols import ProtocolOptions, named
 
     workspace: Workspace = context.obj
-    chosen, asked = named(protocol), _protocol_options(given)
+    seed, seeds, folds = (given[name] for name in ("seed", "seeds", "folds"))
+    if seed is not None and seeds is not None:
+        raise UsageError("give --seed or --seeds, not both")
+    chosen = named(protocol)
+    asked = ProtocolOptions(
+        seeds=_numbers("--seeds", seeds) if seeds is not None else (seed or 0,),
+        folds=_numbers("--folds", folds) if folds is not None else None,
+        share=given["share"],
+        k=given["k"],
+        baselines=given["baselines"] or None,
+        validation=given["validation"],
+    )
     chosen.check_options(asked)
-    users = _users(through_index)
-    _check_place(save)
+    if through_index != "all" and not through_index.isdecimal():
+        raise UsageError(f"--through-index is a number of users or all, got {through_index!r}")
+    users = None if through_index == "all" else int(through_index)
+    if save is not None:
+        with writing(save):
+            (save.absolute().parent / "..").stat()  # fails unless a folder is there to hold it
     candidate = _candidate(workspace, context, given)
     dataset = load(data, workspace.data, ProgressLines(data))
     describe(dataset)
@@ -94,27 +109,10 @@ def evaluate(
     _show(replace(result, command=_command(context)), save, as_json)
 
 
-def _protocol_options(given: Mapping[str, Any]) -> ProtocolOptions:
-    """How the question is asked, from the command's options."""
-    from fusionrec.evaluation.protocols import ProtocolOptions
-
-    seed, seeds, folds = given["seed"], given["seeds"], given["folds"]
-    if seed is not None and seeds is not None:
-        raise UsageError("give --seed or --seeds, not both")
-    return ProtocolOptions(
-        seeds=_numbers("--seeds", seeds) if seeds is not None else (seed or 0,),
-        folds=_numbers("--folds", folds) if folds is not None else None,
-        share=given["share"],
-        k=given["k"],
-        baselines=given["baselines"] or None,
-        validation=given["validation"],
-    )
-
-
 def _candidate(
     workspace: Workspace, context: click.Context, given: Mapping[str, Any]
 ) -> ModelSource | None:
-    """The model that is measured, from the command's options; None for baselines alone."""
+    """The model to measure, from the command's options; None for baselines alone."""
     from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
 
     version, settings = given["version"], given["settings"]
@@ -174,34 +172,15 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _users(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isdecimal():
-        raise UsageError(f"--through-index is a number of users or all, got {text!r}")
-    return int(text)
-
-
-def _check_place(save: Path | None) -> None:
-    if save is not None and (save.is_dir() or not save.absolute().parent.is_dir()):
-        raise UsageError(
-            f"{save} cannot be written: it is a folder, or there is none to hold it",
-            "give a file in a folder that is there",
-        )
-
-
 def _command(context: click.Context) -> str:
-    """The command as it was given, whoever called it."""
+    """The command as it was given."""
     words = ["fusionrec", *home_options(), "evaluate"]
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if not given or not parameter.expose_value:
             continue
-        value = context.params[name]
-        if value is True:
-            words.append(parameter.opts[0])
-            continue
+        value, option = context.params[name], parameter.opts[0]
         for one in value if isinstance(value, tuple) else (value,):
-            words += [parameter.opts[0], str(one)]
+            words += [option] if one is True else [option, str(one)]
     return shlex.join(words)

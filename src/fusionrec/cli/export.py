@@ -1,4 +1,4 @@
-"""The commands export: vectors and feedback for other programs."""
+"""The commands export: items and feedback for other programs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import click
 from fusionrec.cli.command import Group
 from fusionrec.cli.items import active_catalog
 from fusionrec.cli.output import describe, say
+from fusionrec.cli.train import add_feedback
 from fusionrec.workspace import Workspace
 
 
@@ -18,8 +19,10 @@ def export() -> None:
 
 
 @export.command("vectors", examples=["fusionrec export vectors -o items.parquet"])
-@click.option("-o", "--output", "file", required=True, type=click.Path(path_type=Path),
-              help="The Parquet file to write.")  # fmt: skip
+@click.option(
+    "-o", "--output", "file", required=True, type=click.Path(dir_okay=False, path_type=Path),
+    help="The Parquet file to write.",
+)  # fmt: skip
 @click.pass_obj
 def vectors(workspace: Workspace, file: Path) -> None:
     """Write the items with attributes and vectors, as Parquet.
@@ -59,17 +62,13 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     """
     from fusionrec.data.catalog import load as load_data
     from fusionrec.data.parquet_dataset import save_dataset
-    from fusionrec.recommend.feedback_dataset import feedback_alone, other_data, with_feedback
-    from fusionrec.registry.versions import active_dataset
+    from fusionrec.recommend.feedback_dataset import feedback_alone
 
     ledger, now = active_catalog(workspace)
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
-        dataset = load_data(data, workspace.data)
-        if warning := other_data(dataset, active_dataset(workspace)):
-            say(f"note: {warning}")
-        made = with_feedback(dataset, ledger)
+        made = add_feedback(workspace, load_data(data, workspace.data))
     save_dataset(folder, made)
     describe(made)
     click.echo(folder)

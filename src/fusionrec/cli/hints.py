@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fusionrec.errors import FusionrecError
+if TYPE_CHECKING:
+    from fusionrec.deploy.doctor import Check
+    from fusionrec.errors import FusionrecError
 
 
 def _unknown_user(details: Mapping[str, Any]) -> str:
@@ -42,14 +43,7 @@ _HINTS: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
 }
 
 
-def hint_of(error: FusionrecError) -> str | None:
+def hint_of(error: FusionrecError | Check) -> str | None:
     """What to do next; None where there is nothing to say."""
-    return hint_for(error.code, error.hint, error.details)
-
-
-def hint_for(
-    code: str, hint: str | None, details: Mapping[str, Any] = MappingProxyType({})
-) -> str | None:
-    """The same of an error's parts."""
-    worded = hint or _HINTS.get(code)
-    return worded(details) if callable(worded) else worded
+    worded = error.hint or _HINTS.get(error.code)
+    return worded(error.details) if callable(worded) else worded

@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from fusionrec.registry import Artifact
 
 
-OTHER_ITEMS = (
-    "most of these are no items of {}. In a workspace an id is one item, by which withdrawals and "
-    "feedback go; for other items: --home ANOTHER"
-)
-
-
 @click.command(cls=Command, examples=["fusionrec index", "fusionrec index --version v1 --measure"])
 @options.place
 @options.newest
@@ -75,10 +69,10 @@ def index(
 
 
 def handed_over(workspace: Workspace, version: str, place: Place, error: StoreInUseError) -> None:
-    """Has the process that holds the embedded store take up a version, where it is that store.
+    """Leaves making a version active to the process that has the embedded store open.
 
     Raises:
-        StoreInUseError: another place was asked for than where the active version is.
+        StoreInUseError: the place is not that of the active version.
     """
     from fusionrec.deploy.build import hand_over
     from fusionrec.deploy.deployment import place_of
@@ -91,7 +85,7 @@ def handed_over(workspace: Workspace, version: str, place: Place, error: StoreIn
 
 
 def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
-    """What is to be indexed: the version named or the newest, or a new one of a file's vectors."""
+    """The version named, the newest one, or a new one made from a file of vectors."""
     from fusionrec.ledger import Ledger
     from fusionrec.registry import version_numbers
     from fusionrec.registry.versions import load
@@ -103,7 +97,7 @@ def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path 
     if version is not None:
         raise UsageError(
             f"--vectors makes a version of its own, so it cannot be {version}",
-            hint="leave out --version, or --vectors",
+            "leave out --version, or --vectors",
         )
     from fusionrec.registry.vector_import import publish_vectors
 
@@ -114,7 +108,11 @@ def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path 
         if before is not None:
             known, ids = set(load(workspace, before.version).items.ids), set(artifact.items.ids)
             if 2 * len(known & ids) < min(len(known), len(ids)):
-                say(f"note: {OTHER_ITEMS.format(before.version)}")
+                say(
+                    f"note: most of these are no items of {before.version}. In a workspace an id "
+                    "means one item, which withdrawals and feedback name; for other items: "
+                    "--home ANOTHER"
+                )
     about = artifact.manifest
     say(f"saved {artifact.version}: {about['items']:,} items, {about['dim']:,} numbers each")
     return artifact

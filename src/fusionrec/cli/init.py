@@ -1,4 +1,4 @@
-"""The command init: guesses what files hold."""
+"""The command init."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import click
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import say
 from fusionrec.errors import UsageError
+from fusionrec.workspace import write_text
 
 if TYPE_CHECKING:
     from fusionrec.data.detection.infer import InferredSpec
@@ -17,25 +18,25 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command, examples=["fusionrec init shop"])
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--force", is_flag=True, help="Write over a fusionrec.toml that is there.")
+@click.option("--force", is_flag=True, help="Overwrite an existing fusionrec.toml.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")
 def init(folder: Path, force: bool, name: str) -> None:
     """Guess what the files in a folder hold, and write fusionrec.toml.
 
-    The file stands in DIR; `fusionrec train --data DIR` reads it.
+    The file is written to DIR; `fusionrec train --data DIR` reads it.
 
-    CSV, TSV, JSON Lines and Parquet are looked at, packed by gzip or Zstandard or not. Each guess
-    stands in the file with its reason; change what is wrong.
+    Reads CSV, TSV, JSON Lines and Parquet, also packed by gzip or Zstandard. The file gives the
+    reason for each guess; change what is wrong.
     """
     from fusionrec.data.detection.infer import infer_spec
-    from fusionrec.data.detection.toml_writer import toml_text, write_new
+    from fusionrec.data.detection.toml_writer import toml_text
     from fusionrec.data.tabular.spec import SPEC_NAME, read_spec
 
     file = folder / SPEC_NAME
     if file.exists() and not force:
         raise UsageError(f"{file} is there already", "change it by hand, or write it anew: --force")
     spec = infer_spec(folder, name)
-    write_new(file, toml_text(spec))
+    write_text(file, toml_text(spec))
     read_spec(file)
     _summary(spec)
     say(f"look through it, then: fusionrec check {folder}, and fusionrec train --data {folder}")
@@ -43,7 +44,7 @@ def init(folder: Path, force: bool, name: str) -> None:
 
 
 def _summary(spec: InferredSpec) -> None:
-    """What was found, a line for each table, on stderr."""
+    """Says what was found, a line for each table."""
     from fusionrec.data.detection.name_hints import RATING, has
 
     columns = {line.key: str(line.value) for line in spec.interactions}
@@ -53,9 +54,9 @@ def _summary(spec: InferredSpec) -> None:
     if "rating" not in columns:
         for column, why in spec.left_out.items():
             if has(column, RATING):
-                say(f"warning: {_plain(column)} is not taken for a rating: {_plain(why)}")
+                say(_plain(f"warning: {column} is not taken for a rating: {why}"))
     for doubt in spec.doubts:
-        say(f"warning: {_plain(doubt)}")
+        say(_plain(f"warning: {doubt}"))
     for side, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
@@ -67,8 +68,8 @@ def _summary(spec: InferredSpec) -> None:
     if spec.unused:
         say(f"not used: {', '.join(spec.unused)}")
     for file, why in spec.refused.items():
-        says = f"{_plain(file)} is not used: {_plain(why)}"
-        say(f"warning: {says}; when it is mended, run init with --force")
+        says = f"warning: {file} is not used: {why}; when it is mended, run init with --force"
+        say(_plain(says))
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""The commands items: list, add, withdraw, restore."""
+"""The commands items: add, change or withdraw single items."""
 
 from __future__ import annotations
 
@@ -33,9 +33,8 @@ _SHOWN = 5  # categories that one note tells
 def items() -> None:
     """Add, change or withdraw single items, or list the changes.
 
-    Alone it lists what was changed since the training. A change is kept in the ledger, and every
-    answer knows it at once: the index need not be built again. A new item is placed by its content,
-    and so is a changed one.
+    Alone it lists what was changed since the training. A change is kept in the ledger and counts in
+    every answer at once, without a new index. New and changed items are placed by their content.
     """
 
 
@@ -84,9 +83,9 @@ def add(workspace: Workspace, file: Path, id_column: str | None) -> None:
     FILE is JSON Lines (.jsonl, .json: one object a line) or CSV or TSV with a first line of names:
     the id under the schema's name, "id" (where no attribute is called so) or that of --id, and the
     item's attributes; several categories as a list or with | between, or with ; or , where they
-    are known. What is left out is not known of a new item, and stays as it is of another. A
-    withdrawn item is changed too, and stays withdrawn until `items restore`.
-    Nothing is taken if a line is wrong.
+    are known. What is left out is unknown for a new item, and unchanged for another. A withdrawn
+    item is changed too, and stays withdrawn until `items restore`. If a line is wrong, no item is
+    taken.
     """
     from fusionrec.data.item_files import known_categories, new_categories, read_items
     from fusionrec.recommend.catalog import check_takes, put
@@ -159,7 +158,7 @@ def restore(workspace: Workspace, ids: tuple[str, ...]) -> None:
 
 
 def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
-    """The ledger, and the active version's items with all changes in it."""
+    """The ledger, and the active version's items with all its changes."""
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current
     from fusionrec.registry.versions import load
@@ -169,7 +168,7 @@ def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
 
 
 def _most_frequent(counts: Mapping[str, int]) -> str:
-    """Values with how many items have each, the most frequent first, a few of them."""
+    """The most frequent values, each with its number of items."""
     best = sorted(counts.items(), key=lambda pair: -pair[1])
     shown = [value if value.isprintable() else repr(value) for value, _ in best[:_SHOWN]]
     counted = [f"{value[:50]} ({count})" for value, (_, count) in zip(shown, best, strict=False)]

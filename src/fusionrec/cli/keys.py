@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Group
 from fusionrec.cli.output import say, show_json, show_rows
 from fusionrec.workspace import Workspace
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group(
@@ -53,9 +48,8 @@ def list_keys(workspace: Workspace, as_json: bool) -> None:
         return
     if not found:
         say("no key yet; make one: fusionrec keys add NAME")
-    show_rows(
-        ["Name", "Opens", "Made"], [[k.name, " ".join(sorted(k.scopes)), k.at] for k in found]
-    )
+    rows = [[key.name, " ".join(sorted(key.scopes)), key.at] for key in found]
+    show_rows(["Name", "Opens", "Made"], rows)
 
 
 @keys.command("remove", examples=["fusionrec keys remove page"])

@@ -1,4 +1,4 @@
-"""The commands models: list, activate, prune."""
+"""The commands models: which versions there are, and which one answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share; those of the profile and of filters come from the schema."""
+"""Options that several commands share; those of profile and filters come from MovieLens' schema."""
 
 from __future__ import annotations
 
@@ -18,34 +18,24 @@ from fusionrec.models.presets import PRESETS, AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
+    from fusionrec.data.schema import Field
     from fusionrec.index import Place
 
 F = TypeVar("F", bound=Callable[..., Any])
+Option = Callable[[F], F]
+
+
+def together(*options: Option[Any]) -> Option[Any]:
+    """Several options as one, in the order of the help."""
+    return lambda command: functools.reduce(lambda c, option: option(c), reversed(options), command)
+
 
 version = click.option("--version", metavar="vN", help="Default: the active version.")
+newest = click.option("--version", metavar="vN", help="Default: the newest version.")
 count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-
-
-def lists(group: F) -> F:
-    """Makes a group without a subcommand do as its subcommand ``list``, which takes ``--json``."""
-
-    @functools.wraps(group)
-    def bare(context: click.Context, as_json: bool) -> None:
-        if context.invoked_subcommand is None:
-            command = context.command
-            assert isinstance(command, click.Group)
-            context.invoke(command.commands["list"], as_json=as_json)
-        elif as_json:
-            path = f"{context.command_path} {context.invoked_subcommand}"
-            raise UsageError("--json stands after the subcommand", f"{path} --help")
-
-    return cast(F, as_json(click.pass_context(bare)))
-
-
-newest = click.option("--version", metavar="vN", help="Default: the newest version.")
 data = click.option(
     "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
 )
@@ -54,46 +44,63 @@ share = click.option(
 )
 
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+def lists(group: F) -> F:
+    """Makes a group without a subcommand do what its subcommand ``list`` does."""
+
+    @functools.wraps(group)
+    def bare(context: click.Context, as_json: bool) -> None:
+        if context.invoked_subcommand is None:
+            command = context.command
+            assert isinstance(command, click.Group)
+            shown = ["--json"] if as_json else []
+            with command.commands["list"].make_context("list", shown, context) as listing:
+                listing.command.invoke(listing)
+        elif as_json:
+            path = f"{context.command_path} {context.invoked_subcommand}"
+            raise UsageError("--json stands after the subcommand", f"{path} --help")
+
+    return cast(F, as_json(click.pass_context(bare)))
 
 
 def one_thread(command: F) -> F:
-    """Has NumPy compute in the thread that asks: eight answers at once that each call several
-    threads wait for each other, and take up to a hundred times as long. To be the outermost of what
-    wraps a command, since NumPy looks at this when it is loaded, never again.
+    """Makes NumPy compute in the thread that asks: eight answers at once that each use several
+    threads wait for each other, and take up to a hundred times as long. NumPy reads this only when
+    it is loaded, so this must run before what else wraps the command.
     """
 
     @functools.wraps(command)
     def with_one_thread(*args: Any, **given: Any) -> Any:
-        for name in _THREADS:
-            os.environ.setdefault(name, "1")
+        for library in ("OMP", "OPENBLAS", "MKL"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
         return command(*args, **given)
 
     return cast(F, with_one_thread)
 
 
 def place(command: F) -> F:
-    """Which Milvus, and how it is reached: ``place``; see ``fusionrec.index.connection``."""
+    """Which Milvus, and how it is reached: ``place``."""
 
     @functools.wraps(command)
     def with_place(*args: Any, uri: str, token: str, connect: Sequence[str], **given: Any) -> Any:
         workspace = click.get_current_context().find_object(Workspace)
         return command(*args, place=read_place(workspace, uri, token, connect), **given)
 
-    named = click.option(
-        "--milvus", "uri", default="", metavar="URI",
-        help="A path (embedded Milvus) or http(s)://host:port. Default: FUSIONREC_MILVUS, else "
-        "where the active version is, else in the workspace.",
+    options = together(
+        click.option(
+            "--milvus", "uri", default="", metavar="URI",
+            help="A path (embedded Milvus) or http(s)://host:port. Default: FUSIONREC_MILVUS, else "
+            "where the active version is, else in the workspace.",
+        ),
+        click.option(
+            "--token", default="", help="For a Milvus server. Default: FUSIONREC_MILVUS_TOKEN."
+        ),
+        click.option(
+            "--connect", multiple=True, metavar="NAME=VALUE",
+            help="How a Milvus server is reached: user, password, database, ca, server_name, "
+            "timeout. Default: FUSIONREC_MILVUS_USER and so on.",
+        ),
     )  # fmt: skip
-    secret = click.option(
-        "--token", default="", help="For a Milvus server. Default: FUSIONREC_MILVUS_TOKEN."
-    )
-    more = click.option(
-        "--connect", multiple=True, metavar="NAME=VALUE",
-        help="How a Milvus server is reached: user, password, database, ca, server_name, timeout. "
-        "Default: FUSIONREC_MILVUS_USER and so on.",
-    )  # fmt: skip
-    return cast(F, named(secret(more(with_place))))
+    return cast(F, options(with_place))
 
 
 def read_place(workspace: Workspace | None, uri: str, token: str, connect: Sequence[str]) -> Place:
@@ -110,124 +117,150 @@ def read_place(workspace: Workspace | None, uri: str, token: str, connect: Seque
     return place_from(given, file=workspace.settings if workspace else None)
 
 
-def store(command: F) -> F:
-    """Which store and which version: ``place`` and ``version``."""
-    return place(version(command))
+store = together(place, version)
 
 
-def recipe(command: F) -> F:
-    """How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``."""
-    model = click.option(
+def preset(names: Sequence[str], text: str) -> Option[Any]:
+    """``--preset``, and its old name ``--profile``, which is not shown."""
+
+    def use_old(context: click.Context, _: click.Parameter, old: str | None) -> None:
+        if old is None:
+            return
+        new, source = context.params["preset"], context.get_parameter_source("preset")
+        if source is ParameterSource.COMMANDLINE and old != new:
+            raise UsageError(f"--preset {new} and --profile {old} differ: give --preset alone")
+        say("note: --profile is now --preset")
+        context.params["preset"] = old
+        context.set_parameter_source("preset", ParameterSource.COMMANDLINE)
+
+    choice = click.Choice(names)
+    return together(
+        click.option(  # eager: read before --profile, wherever it stands
+            "--preset", type=choice, default="full", show_default=True, is_eager=True, help=text
+        ),
+        click.option(
+            "--profile", "old", type=choice, hidden=True, expose_value=False, callback=use_old
+        ),
+    )
+
+
+# How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``.
+recipe = together(
+    click.option(
         "--model", type=click.Choice(list(PRESETS)), default="fusion", show_default=True,
         help="fusion reads ids and profiles, sequence a person's history and profile.",
-    )  # fmt: skip
-    named = preset(
+    ),
+    preset(
         list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
         "Named settings: quick is soon done, full the most accurate; of fusion also stars, "
         "with a head that predicts ratings better, and strangers, which ranks for new people.",
-    )
-    one = click.option(
+    ),
+    click.option(
         "--set", "settings", multiple=True, metavar="NAME=VALUE",
         help="Any setting, such as training.epochs=5 or model.dim=128.",
-    )  # fmt: skip
-    return model(named(one(command)))
+    ),
+)  # fmt: skip
 
 
-def preset(names: Sequence[str], text: str) -> Callable[[F], F]:
-    """``--preset``, and its old name ``--profile``, which is not shown."""
-    key = "fusionrec.cli.old_preset"
-
-    def keep_old(context: click.Context, _: click.Parameter, value: str | None) -> None:
-        context.meta[key] = value
-
-    def read(context: click.Context, option: click.Parameter, value: str) -> str:
-        name, old = str(option.name), context.meta.get(key)
-        if old is None:
-            return value
-        given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if given and old != value:
-            raise UsageError(f"--preset {value} and --profile {old} differ: give --preset alone")
-        say("note: --profile is now --preset")
-        context.set_parameter_source(name, ParameterSource.COMMANDLINE)
-        return str(old)
-
-    choice = click.Choice(names)
-    new_name = click.option(
-        "--preset", type=choice, default="full", show_default=True, callback=read, help=text
-    )
-    old_name = click.option(  # eager: read before --preset, wherever it stands
-        "--profile", "old_preset", type=choice, hidden=True, is_eager=True, expose_value=False,
-        callback=keep_old,
-    )  # fmt: skip
-
-    def decorate(command: F) -> F:
-        return new_name(old_name(command))
-
-    return decorate
-
-
-def protocol(required: bool) -> Callable[[F], F]:
-    """``--protocol``; where it is not required, it names the split whose training rows are used."""
+def protocol(required: bool) -> Option[Any]:
+    """``--protocol``; if it is not required, it names the split whose training rows are used."""
     text = "The question." if required else "Train on this protocol's training rows alone."
     return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 
 
-def profile(command: F) -> F:
-    """What is known of a person: ``--profile name=value`` and MovieLens' names for it."""
-    for field in reversed(MOVIELENS.attributes("user")):
-        # Not click.Choice: other schemas may have a field of this name and other choices.
-        some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
-        some += " and so on" if len(field.choices) > 3 else ""
-        if field.bounds:
-            some = f"a number, which counts as its group: {', '.join(field.choices.values())}"
-        help_text = f"For a model of {MOVIELENS.name}: {some}."
-        command = click.option(f"--{field.flag}", f"profile_{field.name}", help=help_text)(command)
+def _attribute(field: Field) -> Option[Any]:
+    """An attribute of a person. Not click.Choice: other schemas may have other choices."""
+    some = ", ".join(f"{code} {label}" for code, label in list(field.choices.items())[:3])
+    some += " and so on" if len(field.choices) > 3 else ""
+    if field.bounds:
+        some = f"a number, which counts as its group: {', '.join(field.choices.values())}"
+    text = f"For a model of {MOVIELENS.name}: {some}."
+    return click.option(f"--{field.flag}", f"profile_{field.name}", help=text)
+
+
+def _condition(field: Field) -> Option[Any]:
+    """A condition on an attribute of items."""
+    metavar, end = (
+        ("LOW..HIGH", ".") if field.kind == "number" else ("VALUE", "; several mean any.")
+    )
     return click.option(
+        f"--{field.flag}", f"where_{field.name}", multiple=True, metavar=metavar,
+        help=f"Only items of this {field.flag}{end}",
+    )  # fmt: skip
+
+
+# What is known of a person: ``--profile name=value`` and MovieLens' names for it.
+profile = together(
+    click.option(
         "--profile", multiple=True, metavar="NAME=VALUE", help="What is known of the person."
-    )(command)
+    ),
+    *map(_attribute, MOVIELENS.attributes("user")),
+)
 
-
-def filters(command: F) -> F:
-    """Conditions on items: ``--where``, MovieLens' names for it, ``--only`` and ``--without``."""
-    command = click.option(
-        "--without", multiple=True, metavar="ID", help="Not the item with this id."
-    )(command)
-    command = click.option(
-        "--only", multiple=True, metavar="ID", help="Only items with one of these ids."
-    )(command)
-    for field in reversed(MOVIELENS.filters()):
-        number = field.kind == "number"
-        command = click.option(
-            f"--{field.flag}",
-            f"where_{field.name}",
-            multiple=True,
-            metavar="LOW..HIGH" if number else "VALUE",
-            help=f"Only items of this {field.flag}" + ("." if number else "; several mean any."),
-        )(command)
-    return click.option(
-        "--where",
-        multiple=True,
-        metavar="CONDITION",
+# Conditions on items: ``--where``, MovieLens' names for it, ``--only`` and ``--without``.
+filters = together(
+    click.option(
+        "--where", multiple=True, metavar="CONDITION",
         help="Only items for which this is so. NAME=VALUE: any of the values given so; "
         "NAME+=VALUE: all of them; NAME!=VALUE: none of them; NAME=LOW..HIGH: a range.",
-    )(command)
+    ),
+    *map(_condition, MOVIELENS.filters()),
+    click.option("--only", multiple=True, metavar="ID", help="Only items with one of these ids."),
+    click.option("--without", multiple=True, metavar="ID", help="Not the item with this id."),
+)  # fmt: skip
+
+# Who is asked: ``user``, ``profile`` and MovieLens' names for it, ``liked``, ``rated``.
+person = together(
+    click.option("--user", metavar="ID", help="A user of the training data."),
+    profile,
+    click.option(
+        "--liked", multiple=True, metavar="ITEM",
+        help="An item that the person likes, by id or title; may be repeated.",
+    ),
+    click.option(
+        "--rated", multiple=True, metavar="ITEM=RATING",
+        help="An item, by id or title, with the person's rating of it.",
+    ),
+)  # fmt: skip
 
 
-def read_profile(given: Sequence[str], options: dict[str, Any]) -> dict[str, str]:
-    """The profile in a command's options.
+def seen(default: bool) -> Option[Any]:
+    """Whether items that the person has rated may be in the answer: ``seen``."""
+    return click.option(
+        "--seen/--unseen", default=default, show_default=True,
+        help="Whether items that the person has rated may be in the answer.",
+    )  # fmt: skip
+
+
+def read_question(options: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of ``Recommender``'s methods, from the options ``person`` and ``filters``.
 
     Raises:
-        UsageError: a ``--profile`` without an equals sign.
+        UsageError: a ``--profile`` is no NAME=VALUE, or a ``--rated`` no item and number.
     """
-    named = {
-        name.removeprefix("profile_"): value
-        for name, value in options.items()
-        if name.startswith("profile_") and value is not None
-    }
-    for name, value in _pairs("--profile", given):
-        if named.setdefault(name, value) != value:
-            raise UsageError(f"{name} is given twice, as {named[name]!r} and as {value!r}")
-    return named
+    asked = {n: v for n, v in options.items() if not n.startswith(("where_", "profile_"))}
+    asked |= read_filters(options)
+    if "rated" not in options:
+        return asked
+    names = [field.name for field in MOVIELENS.attributes("user")]
+    profile = {n: value for n in names if (value := options[f"profile_{n}"]) is not None}
+    for name, value in _pairs("--profile", options["profile"]):
+        if profile.setdefault(name, value) != value:
+            raise UsageError(f"{name} is given twice, as {profile[name]!r} and as {value!r}")
+    return asked | {"profile": profile, "rated": list(map(_rated, options["rated"]))}
+
+
+def _rated(text: str) -> tuple[str, float]:
+    item, _, rating = text.rpartition("=")  # an id is taken as it is, "=" and spaces too
+    try:
+        if item:
+            return item, float(rating)
+    except ValueError:
+        pass
+    raise UsageError(
+        f"--rated is ITEM=RATING, with a number for the rating, got {text!r}",
+        "such as: --rated 1721=4",
+    )
 
 
 def read_filters(options: dict[str, Any]) -> dict[str, Any]:
@@ -239,24 +272,6 @@ def read_filters(options: dict[str, Any]) -> dict[str, Any]:
     return {"where": where, "only": options["only"], "without": options["without"]}
 
 
-def read_rated(given: Sequence[str]) -> list[tuple[str, float]]:
-    """The items and ratings in a command's ``--rated``, in this order.
-
-    Raises:
-        UsageError: one is not an item and a number.
-    """
-    rated = []
-    for text in given:
-        item, _, rating = text.rpartition("=")  # an id is taken as it is, "=" and spaces too
-        try:
-            rated.append((item, float(rating)))
-        except ValueError:
-            item = ""
-        if not item:
-            raise UsageError(f"--rated is item=rating, got {text!r}")
-    return rated
-
-
 def read_settings(given: Sequence[str]) -> dict[str, str]:
     """The ``--set name=value`` of a command."""
     return dict(_pairs("--set", given))
@@ -265,7 +280,7 @@ def read_settings(given: Sequence[str]) -> dict[str, str]:
 def read_recipe(
     model: str, preset: str, settings: Sequence[str], seed: int | None = None
 ) -> AnyRecipe:
-    """The settings in a command's options; a seed that is given stands above those.
+    """The settings in a command's options; ``seed`` wins over ``--set training.seed``.
 
     Raises:
         UsageError: a ``--set`` without an equals sign, or the model has no such preset.

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,26 +15,30 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fusionrec.cli.command import with_home
+from fusionrec.cli.hints import hint_of
 from fusionrec.data.values import CONTROL
+from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
+    from fusionrec.api import Recommender
     from fusionrec.data.dataset import Dataset
     from fusionrec.data.schema import Schema
+    from fusionrec.index import Place
     from fusionrec.recommend.answer import Answer
     from fusionrec.training.progress import Epoch, MetricInfo, TrainingState
 
 
 # The headings of an answer's own columns.
-_ITEM = ("Rank", "Id", "Title")
 _SCORE, _STARS, _RATED, _TAKEN, _WHY = "Score", "Stars", "Times rated", "Times taken", "Why"
-_OWN = (*_ITEM, _SCORE, _STARS, _RATED, _TAKEN, _WHY)
+_OWN = ("Rank", "Id", "Title", _SCORE, _STARS, _RATED, _TAKEN, _WHY)
 _NUMERIC = frozenset(("Rank", _SCORE, _STARS, _RATED, _TAKEN, "Rows"))
+_WHOLE = frozenset(("Rank", "Id", "Ids", "Version", "Name"))
 
 
 def say(text: str) -> None:
-    """Talk, to stderr; commands in it keep ``--home``."""
+    """A message, to stderr; commands in it keep ``--home``."""
     click.echo("\n".join(map(_shown, with_home(text).split("\n"))), err=True)
 
 
@@ -59,59 +63,86 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
             click.echo("\t".join(row))
         return
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
+    from rich.cells import cell_len
+    from rich.console import Console, JustifyMethod
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD)
-    for name in header:
-        table.add_column(name, justify="right" if name in _NUMERIC else "left")
+    table, least = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD), 0
+    for name, *cells in zip(header, *rows, strict=True):
+        # Ids go into the next command: no terminal is too narrow for them.
+        width = max(map(cell_len, (name, *cells))) if name in _WHOLE else 4
+        least += width + 3
+        justify: JustifyMethod = "right" if name in _NUMERIC else "left"
+        table.add_column(name, justify=justify, no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(Text(cell) for cell in row))  # Text: a title is no markup
-    Console().print(table)
+    console = Console()
+    console.width = max(console.width, least if _WHOLE & set(header) else 0)
+    console.print(table)
+
+
+def ask(
+    workspace: Workspace,
+    asks: Callable[[Recommender, dict[str, Any]], Answer],
+    *,
+    version: str | None,
+    place: Place,
+    as_json: bool,
+    **asked: Any,
+) -> None:
+    """Opens a version, asks it, and shows the answer.
+
+    Args:
+        workspace: the workspace.
+        asks: takes the recommender and ``asked``.
+        version: the version; None: the active one.
+        place: the Milvus that is searched.
+        as_json: JSON in place of a table.
+        asked: the arguments of a method of ``Recommender``.
+    """
+    from fusionrec.api import Recommender
+
+    with Recommender(workspace, version=version, milvus=place, log=say) as recommender:
+        show_answer(asks(recommender, asked), as_json, recommender.schema)
+        if recommender.problem is not None and (hint := hint_of(recommender.problem)):
+            say(f"hint: {hint}")
 
 
 def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> None:
-    """An answer; its notes go to stderr.
-
-    Args:
-        answer: what to show.
-        as_json: whether as JSON, notes and all.
-        schema: of the items, for what the columns are called; without one, after their names.
-    """
-    # Notes name what one may ask for as everybody does; here it is an option.
-    notes = tuple(note.replace("`seen`", "`--seen`") for note in answer.notes)
+    """An answer as JSON, or as a table with its notes on stderr; ``schema`` has the headings."""
+    notes = tuple(note.replace("`seen`", "`--seen`") for note in answer.notes)  # here an option
     answer = replace(answer, notes=notes)
     if as_json:
         show_json(answer.to_json())
         return
     for note in answer.notes:
         say(f"note: {note}")
-    starred = any(item.stars is not None for item in answer.items)
-    popular = answer.kind == "popular"
-    digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
-    content = list(answer.items[0].content) if answer.items else []
-    counts = _TAKEN if schema and schema.events else _RATED
-    header = [*_ITEM, counts if popular else _SCORE]
-    header += [_STARS] if starred else []
-    header += _headings(content, schema)
-    explained = any(item.reason is not None for item in answer.items)
-    header += [_WHY] if explained else []
-    rows = []
-    for item in answer.items:
-        row = [str(item.rank), item.id, item.title]
-        row.append(str(item.ratings) if popular else f"{item.score:.{digits}f}")
-        if starred:
-            row.append("" if item.stars is None else f"{item.stars:.2f}")
-        row += [cell(item.content[name]) for name in content]
-        rows.append(row + ([item.reason.text if item.reason else ""] if explained else []))
-    show_rows(header, rows, f"{answer.kind} · {answer.version} · {near(answer.place)}")
+    items, names = answer.items, list(answer.items[0].content) if answer.items else []
+    columns = {
+        "Rank": [str(item.rank) for item in items],
+        "Id": [item.id for item in items],
+        "Title": [item.title for item in items],
+    }
+    if answer.kind == "popular":
+        counts = _TAKEN if schema and schema.events else _RATED
+        columns[counts] = [str(item.ratings) for item in items]
+    else:
+        digits = 4 if answer.kind == "search" else 3  # reciprocal ranks are small and close
+        columns[_SCORE] = [f"{item.score:.{digits}f}" for item in items]
+    if any(item.stars is not None for item in items):
+        columns[_STARS] = ["" if item.stars is None else f"{item.stars:.2f}" for item in items]
+    for heading, name in zip(_headings(names, schema), names, strict=True):
+        columns[heading] = [cell(item.content[name]) for item in items]
+    if any(item.reason is not None for item in items):
+        columns[_WHY] = [item.reason.text if item.reason else "" for item in items]
+    title = f"{answer.kind} · {answer.version} · {near(answer.place)}"
+    show_rows(list(columns), list(zip(*columns.values(), strict=True)), title)
 
 
 def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:
-    """What people read above the columns of some of the items' fields: no two alike, and none like
-    a heading of the answer's own, whether it is shown or not. What would be is called as in JSON,
-    ``content.NAME``.
+    """Headings of item fields: labels or names, but ``content.NAME``, as in JSON, where a heading
+    would stand twice or be like one of the answer's own.
     """
     labels = {field.name: field.label for field in schema.attributes("item")} if schema else {}
     said = [labels.get(name) or name.replace("_", " ").capitalize() for name in names]
@@ -123,7 +154,7 @@ def _headings(names: Sequence[str], schema: Schema | None) -> list[str]:
 
 
 def near(place: str) -> str:
-    """A path as seen from the current folder, if it lies in it; anything else as it is."""
+    """A path below the current folder as seen from there; anything else as it is."""
     with suppress(ValueError, OSError):
         return str(Path(place).relative_to(Path.cwd())) if place.startswith("/") else place
     return place
@@ -138,15 +169,14 @@ def cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def counted(count: int, noun: str) -> str:
-    """How many there are: ``1 user``, ``1,200 users``."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
 def describe(dataset: Dataset, source: str = "") -> None:
     """Says what a data set holds, on stderr."""
-    rows = counted(len(dataset), "interaction" if dataset.schema.events else "rating")
-    users, items = counted(len(dataset.users), "user"), counted(len(dataset.items), "item")
+    nouns = ("interaction" if dataset.schema.events else "rating", "user", "item")
+    counts = (len(dataset), len(dataset.users), len(dataset.items))
+    rows, users, items = (
+        f"{count:,} {noun}{'' if count == 1 else 's'}"
+        for count, noun in zip(counts, nouns, strict=True)
+    )
     origin = f" from {source}" if source else ""
     say(f"{dataset.name}{origin}: {rows} by {users} of {items}")
     if dataset.synthetic:
@@ -156,11 +186,7 @@ def describe(dataset: Dataset, source: str = "") -> None:
 
 
 class TrainingProgress:
-    """Shows a training on stderr: a bar with rate and time left, and a line for every epoch.
-
-    Args:
-        epochs: how many there are at most.
-    """
+    """Shows a training of so many epochs at most on stderr: a bar, and a line for every epoch."""
 
     def __init__(self, epochs: int) -> None:
         self._epochs, self._shown, self._last = epochs, 0, time.monotonic()
@@ -197,21 +223,14 @@ class TrainingProgress:
             )
         self._shown = len(p.epochs)
         done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
+        rate = f"{p.rate:,.0f} {p.metric.unit}/s"
         if self._bar:
-            now = min(p.epoch, self._epochs)
-            self._bar.update(
-                self._bar.task_ids[0],
-                completed=done,
-                total=total,
-                description=f"epoch {now}/{self._epochs}",
-                rate=f"{p.rate:,.0f} {p.metric.unit}/s",
-            )
+            epoch_now = f"epoch {min(p.epoch, self._epochs)}/{self._epochs}"
+            state: dict[str, Any] = {"completed": done, "total": total, "rate": rate}
+            self._bar.update(self._bar.task_ids[0], description=epoch_now, **state)
         elif time.monotonic() - self._last > 20 and p.rate:
             left = (total - done) * (p.count / max(p.step, 1)) / p.rate
-            self._line(
-                f"  {done / total:.0%} done, {p.rate:,.0f} {p.metric.unit}/s, "
-                f"about {left:.0f} s left"
-            )
+            self._line(f"  {done / total:.0%} done, {rate}, about {left:.0f} s left")
 
     def _line(self, text: str) -> None:
         self._last = time.monotonic()
@@ -222,7 +241,7 @@ class TrainingProgress:
 
 
 def _figures(epoch: Epoch, measure: MetricInfo) -> str:
-    """What an epoch came to, such as ``error in stars: train 0.8512   validation 0.8634``."""
+    """An epoch's figures: ``error in stars: train 0.8512   validation 0.8634``."""
     train = f"train {epoch.train:.4f}"
     if epoch.validation is None:
         return f"{measure.train}: {train}"
@@ -233,8 +252,7 @@ def _figures(epoch: Epoch, measure: MetricInfo) -> str:
 
 
 class ProgressLines:
-    """Shows on stderr how far something is, a line for each stage; what is done at once is not
-    mentioned.
+    """Shows progress on stderr, a line for each stage that takes longer than a moment.
 
     Args:
         subject: what the stages are about, such as ``ml-1m``.
@@ -246,7 +264,7 @@ class ProgressLines:
         self._stage, self._last, self._shown = "", time.monotonic(), False
 
     def __call__(self, stage: str, done: int, total: int | None) -> None:
-        """Takes what is being done, how much of it is, and of how much where that is known."""
+        """Takes the progress; see ``errors.Progress``."""
         if stage != self._stage:
             self._stage, self._last, self._shown = stage, time.monotonic(), False
         ended = total is not None and done >= total

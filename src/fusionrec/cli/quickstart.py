@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from fusionrec.cli.command import Command
@@ -11,9 +9,6 @@ from fusionrec.cli.output import ProgressLines, describe, say, show_answer
 from fusionrec.cli.train import run_training
 from fusionrec.models.presets import FUSION
 from fusionrec.workspace import Workspace
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Command, examples=["fusionrec quickstart"])
@@ -32,7 +27,7 @@ def quickstart(workspace: Workspace, resume: bool) -> None:
     build_index(workspace, artifact, progress=ProgressLines(artifact.version, "items"))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
     viewer = {"gender": "F", "age": "25", "occupation": "12"}
-    say("five films for a female programmer of 25 to 34, of whom nothing else is known:")
+    say("five films for a new viewer, a female programmer aged 25 to 34:")
     with Recommender(workspace, log=say) as recommender:
         show_answer(recommender.recommend(profile=viewer, k=5), as_json=False)
     user = artifact.users.ids[0]

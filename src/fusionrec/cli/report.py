@@ -9,8 +9,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say
-from fusionrec.errors import UsageError
-from fusionrec.workspace import Workspace, move_in
+from fusionrec.workspace import Workspace, write_text
 
 
 @click.command(
@@ -52,22 +51,8 @@ def report(
         dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)
-    # Of its own name, so that it takes the place of no report that measured more.
+    # Under a name of its own, so that it replaces no report with measurements.
     name = artifact.version if dataset is not None else f"{artifact.version}-model-only"
     path = output or workspace.home / "reports" / f"{name}.html"
-    _write(path, page)
+    write_text(path, page)
     click.echo(path)
-
-
-def _write(path: Path, page: str) -> None:
-    """Writes beside the place and moves in, so that nobody opens half a page."""
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh.write_text(page, encoding="utf-8")
-        move_in(fresh, path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise UsageError(
-            f"cannot write {path}: {error.strerror}", "name another place with -o"
-        ) from error

@@ -1,17 +1,13 @@
-"""The command sample: files of a made-up shop."""
+"""The command sample."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import say
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.command(cls=Command, examples=["fusionrec sample shop"])
@@ -20,8 +16,8 @@ if TYPE_CHECKING:
 def sample(folder: Path, seed: int) -> None:
     """Write the files of a made-up shop to try things on.
 
-    Customers, products, and what customers did, for trying out how files of one's own are read. The
-    tastes in them are planted, so no figure on them says anything of people.
+    Customers, products, and what customers did, to try out how your own files are read. The tastes
+    in them are planted, so no figure on them says anything about people.
     """
     from fusionrec.data.samples.shop import write_shop
 

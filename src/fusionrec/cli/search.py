@@ -1,18 +1,15 @@
-"""The command search: items by words."""
+"""The command search."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
-from fusionrec.cli.recommend import open_recommender, person, person_options, seen, show
+from fusionrec.cli.output import ask
 from fusionrec.workspace import Workspace
-
-if TYPE_CHECKING:
-    from fusionrec.index import Place
 
 
 @click.command(
@@ -23,30 +20,23 @@ if TYPE_CHECKING:
     ],
 )
 @click.argument("words", nargs=-1, required=True)
-@person
+@options.person
 @options.count
 @options.filters
-@seen(True)
+@options.seen(True)
 @options.as_json
 @options.store
 @click.pass_obj
-def search(
-    workspace: Workspace,
-    /,
-    words: tuple[str, ...],
-    k: int,
-    seen: bool,
-    as_json: bool,
-    version: str | None,
-    place: Place,
-    **given: Any,
-) -> None:
+def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
     """Find items by WORDS of titles and categories.
 
-    A year is a word too, and a decade such as 1970s. An item is found that holds one of the words
-    or more, ranked by BM25. Said for whom, the ranking of the words and that by the person's taste
-    are joined by reciprocal ranks; an item that is only to their taste is not found.
+    A year is a word too, and a decade such as 1970s. Found are items that hold one of the words or
+    more, ranked by BM25. For a person, this ranking and that by taste are joined by reciprocal
+    ranks; an item without any of the words is not found.
     """
-    with open_recommender(workspace, version, place) as recommender:
-        answer = recommender.search(" ".join(words), k=k, seen=seen, **person_options(given))
-        show(answer, recommender, as_json)
+    question = options.read_question(given)
+    ask(
+        workspace,
+        lambda recommender, asked: recommender.search(" ".join(words), **asked),
+        **question,
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
+from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import say
 from fusionrec.workspace import Workspace
 
@@ -25,14 +26,7 @@ if TYPE_CHECKING:
 @options.one_thread
 @options.place
 @click.pass_obj
-def serve(
-    workspace: Workspace,
-    host: str | None,
-    port: int | None,
-    workers: int | None,
-    copy: int | None,
-    place: Place,
-) -> None:
+def serve(workspace: Workspace, /, place: Place, **given: Any) -> None:
     """Answer over HTTP, until Ctrl-C: a page at /, JSON below /v1.
 
     What the options leave open is read from the table [service] of the workspace's settings.toml.
@@ -42,7 +36,5 @@ def serve(
     from fusionrec.service.server import serve as run
     from fusionrec.service.settings import ServiceSettings
 
-    given = {"host": host, "port": port, "workers": workers, "copy": copy}
     named = {name: value for name, value in given.items() if value is not None}
-    settings = replace(ServiceSettings.of(workspace), **named)  # type: ignore[arg-type]
-    run(workspace, place, settings, say)
+    run(workspace, place, replace(ServiceSettings.of(workspace), **named), say, hint_of)

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 )
 @options.data
 @options.recipe
-@click.option("--seed", type=click.IntRange(0), help="Of everything random, the split too.")
+@click.option("--seed", type=click.IntRange(0), help="For everything random, including the split.")
 @options.protocol(required=False)
 @click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
 @options.share
 @click.option("--with-feedback", is_flag=True,
-              help="With what users said since, and the items as they are now.")  # fmt: skip
-@click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
+              help="Also on what users said since, with the items as they are now.")  # fmt: skip
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint of the same training.")
 @click.pass_obj
 def train(
     workspace: Workspace,
@@ -68,13 +68,7 @@ def train(
     asked = _protocol_split(protocol, fold, share, seed)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
-        from fusionrec.ledger import Ledger
-        from fusionrec.recommend import feedback_dataset
-        from fusionrec.registry import versions
-
-        if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
-            say(f"note: {warning}")
-        dataset = feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
+        dataset = add_feedback(workspace, dataset)
     describe(dataset)
     part = None
     if asked is not None:
@@ -86,9 +80,20 @@ def train(
     if part is None:
         say("put it into Milvus with: fusionrec index")
     else:
-        where = shlex.join(["--data", data])
-        say(f"measure it with: {part.command} {where} --version {artifact.version}")
+        given = shlex.join(["--data", data, "--version", artifact.version])
+        say(f"measure it with: {part.command} {given}")
     click.echo(artifact.version)
+
+
+def add_feedback(workspace: Workspace, dataset: Dataset) -> Dataset:
+    """The data set with what users said; warns if it is not the active version's."""
+    from fusionrec.ledger import Ledger
+    from fusionrec.recommend import feedback_dataset
+    from fusionrec.registry import versions
+
+    if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
+        say(f"note: {warning}")
+    return feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
 
 
 def _protocol_split(
@@ -114,7 +119,13 @@ def run_training(
     recipe: AnyRecipe,
     resume: bool,
     part: TrainingSplit | None = None,
+    command: Sequence[str] = ("fusionrec",),
 ) -> Artifact:
+    """Trains and publishes a version, and shows how far it is; ``command`` is what was called.
+
+    Raises:
+        UsageError: ``resume``, and there is no checkpoint of this training.
+    """
     say("starting PaddlePaddle")
     with _defer_interrupt():
         from fusionrec.training.train import has_checkpoint
@@ -137,7 +148,9 @@ def run_training(
             )
     except KeyboardInterrupt:
         if has_checkpoint(workspace, dataset, recipe, rows):
-            say(f"stopped; a checkpoint is kept. To go on: {_resume_command()}")
+            arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+            again = shlex.join([*command, *arguments, "--resume"])
+            say(f"stopped; a checkpoint is kept. To go on: {again}")
         else:
             say("stopped before the first minibatch: there is nothing to go on from")
         raise
@@ -151,7 +164,7 @@ def run_training(
 
 @contextmanager
 def _defer_interrupt() -> Iterator[None]:
-    """Puts Ctrl-C off to the end: Paddle's import takes an interruption for a fault of its own."""
+    """Delays Ctrl-C, since Paddle's import takes an interruption for a fault of its own."""
     presses: list[int] = []
     main_thread = threading.current_thread() is threading.main_thread()
     before = signal.signal(signal.SIGINT, lambda *_: presses.append(1)) if main_thread else None
@@ -162,9 +175,3 @@ def _defer_interrupt() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
     if presses:
         raise KeyboardInterrupt
-
-
-def _resume_command() -> str:
-
-    arguments = [a for a in sys.argv[1:] if a != "--resume"]
-    return shlex.join(["fusionrec", *arguments, "--resume"])

@@ -12,8 +12,8 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
-from fusionrec.errors import DataError
-from fusionrec.workspace import move_in
+from fusionrec.errors import DataError, UsageError
+from fusionrec.workspace import move_in, writing
 
 ABOUT = "dataset.json"  # marks such a folder
 _KIND = "fusionrec-dataset"
@@ -27,36 +27,36 @@ def save_dataset(folder: Path, dataset: Dataset) -> None:
     ``time``; ids are outside ids.
 
     Raises:
-        DataError: the folder exists, or cannot be written.
+        UsageError: the folder exists.
+        FusionrecError: it cannot be written; see ``workspace.writing``.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     if folder.exists():
-        raise DataError(f"{folder} is there already", hint="name another, or remove it")
+        raise UsageError(f"{folder} is there already", hint="name another, or remove it")
     about = {"kind": _KIND, "name": dataset.name, "schema": dataset.schema.to_json()}
     beside = None
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
-        (beside / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
-        write_table(beside / _USERS, dataset.users)
-        write_table(beside / _ITEMS, dataset.items)
-        rows: dict[str, Any] = {
-            "user": [dataset.users.ids[user] for user in dataset.user],
-            "item": [dataset.items.ids[item] for item in dataset.item],
-            "rating": dataset.rating,
-        }
-        if dataset.time is not None:
-            rows["time"] = dataset.time
-        pq.write_table(pa.table(rows), beside / _ROWS)
-        beside.chmod(0o755)
-        move_in(beside, folder)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error}") from error
-    finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+    with writing(folder):
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+            (beside / ABOUT).write_text(json.dumps(about, ensure_ascii=False, indent=1), "utf-8")
+            write_table(beside / _USERS, dataset.users)
+            write_table(beside / _ITEMS, dataset.items)
+            rows: dict[str, Any] = {
+                "user": [dataset.users.ids[user] for user in dataset.user],
+                "item": [dataset.items.ids[item] for item in dataset.item],
+                "rating": dataset.rating,
+            }
+            if dataset.time is not None:
+                rows["time"] = dataset.time
+            pq.write_table(pa.table(rows), beside / _ROWS)
+            beside.chmod(0o755)
+            move_in(beside, folder)
+        finally:
+            if beside is not None:
+                shutil.rmtree(beside, ignore_errors=True)
 
 
 def is_saved(path: Path) -> bool:

@@ -7,7 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from functools import partial
 
 from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
 from fusionrec.errors import (
@@ -21,7 +21,7 @@ from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collect
 from fusionrec.index.benchmark import SearchTimes, measure_search, sample
 from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Ledger
-from fusionrec.recommend.catalog import Catalog, current
+from fusionrec.recommend.catalog import current
 from fusionrec.registry import Artifact
 from fusionrec.registry.versions import checksums, load, retained_activations
 from fusionrec.workspace import Workspace, make_folder
@@ -38,8 +38,8 @@ def build_index(
     """Puts a version's items into Milvus, verifies them, and makes the version active.
 
     The collection is a new one, with all changes of items in it; the one that answers is not
-    touched, and stays for going back. Older ones, and what builds that were killed left, are
-    dropped at the end. A damaged embedded store is moved aside first, never deleted.
+    touched, and stays for going back. Older ones, and those of builds that were killed, are dropped
+    at the end. A damaged embedded store is moved aside first, never deleted.
 
     Args:
         workspace: whose ledger keeps the active version.
@@ -74,47 +74,37 @@ def rebuild(deployed: Deployment) -> None:
 def _build_alone(
     deployed: Deployment, kind: IndexType | None = None, progress: Progress | None = None
 ) -> str:
-    workspace, ledger, place = deployed.workspace, deployed.ledger, deployed.place
-    artifact = deployed.artifact
+    ledger, place, artifact = deployed.ledger, deployed.place, deployed.artifact
     catalog = current(artifact, ledger)
-    # Vectors that no index may hold are the artifact's fault: found before a store is touched.
-    ExactIndex(artifact.schema, catalog.items, catalog.vectors)
+    items = (artifact.schema, catalog.items, catalog.vectors)
+    ExactIndex(*items)  # refuses vectors that no index may hold, before a store is touched
     name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
+    build = partial(MilvusIndex.build, place, *items, name, artifact.checksum, kind=kind)
+    build = partial(build, available=catalog.available, progress=progress)
     try:
-        index = _build(catalog, place, name, kind, progress)
+        index = build()
     except StoreDamagedError:
         if place.is_server or move_aside(place) is None:
             raise
-        index = _build(catalog, place, name, kind, progress)
+        index = build()
     with index:
         # The ledger decides which version answers; the alias follows for readers outside.
-        where = "" if place.uri == Place(workspace.milvus).uri else index.place
-        ledger.activate(artifact.version, where, catalog.number, name)
+        ledger.activate(artifact.version, deployed.noted_place, catalog.number, name)
         index.activate()
-        drop_old(workspace, index.store, ledger)
+        # What answers, and what one can go back to, stays.
+        activations, active = ledger.activations(), index.store.active()
+        kept = {activation.collection for activation in retained_activations(activations)}
+        once = {activation.collection for activation in activations}  # of deleted versions, too
+        there = {collection.name for collection in index.store.collections()}
+        ours = {*_ours(index.store, checksums(deployed.workspace)), *(once & there)}
+        for old in sorted(ours - kept - {active}):
+            index.store.drop(old)
         return index.place
-
-
-def _build(
-    catalog: Catalog, place: Place, name: str, kind: IndexType | None, progress: Progress | None
-) -> MilvusIndex:
-    artifact = catalog.artifact
-    return MilvusIndex.build(
-        place,
-        artifact.schema,
-        catalog.items,
-        catalog.vectors,
-        name,
-        artifact.checksum,
-        available=catalog.available,
-        kind=kind,
-        progress=progress,
-    )
 
 
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
-    """Keeps other builds of the workspace out; the system lets go of it when a process dies."""
+    """Keeps other builds of the workspace out, by a lock that ends with the process."""
     try:
         make_folder(workspace.home)
         file = (workspace.home / "index.lock").open("w")
@@ -134,20 +124,8 @@ def _alone(workspace: Workspace) -> Iterator[None]:
         yield
 
 
-def drop_old(workspace: Workspace, store: MilvusStore, ledger: Ledger) -> None:
-    """Drops this workspace's collections but those of ``recent``."""
-    activations = ledger.activations()
-    kept = {activation.collection for activation in retained_activations(activations)}
-    # Of models that have gone, too.
-    once = {activation.collection for activation in activations}
-    there = {collection.name for collection in store.collections()}
-    for name in sorted({*_ours(store, checksums(workspace)), *(once & there)}):
-        if name not in kept and name != store.active():
-            store.drop(name)
-
-
 def _ours(store: MilvusStore, versions: Mapping[str, str]) -> list[str]:
-    """The collections of some versions, by their checksums; those of killed builds too."""
+    """The collections of versions (name -> checksum), also of builds that were killed."""
     stems = tuple(
         collection_name(name, checksum) for name, checksum in versions.items() if checksum
     )
@@ -170,8 +148,8 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
 
 
 def hand_over(workspace: Workspace, version: str) -> str:
-    """Makes a version active without opening the store: for a process that leaves an embedded one
-    to another, which follows the ledger, verifies what it opens, and builds what is not there.
+    """Makes a version active without opening the embedded store, which another process has open:
+    that one follows the ledger, verifies what it opens, and builds what is not there.
 
     Returns:
         The place, without secrets.
@@ -183,17 +161,16 @@ def hand_over(workspace: Workspace, version: str) -> str:
     load(workspace, version)
     with _alone(workspace):
         deployed = resolve(workspace, version)
-        place, built = deployed.place, deployed.built
-        where = "" if place.uri == Place(workspace.milvus).uri else place.name
-        index = (built.place, built.changes, built.collection) if built else (where, 0, "")
+        built, unbuilt = deployed.built, (deployed.noted_place, 0, "")
+        index = (built.place, built.changes, built.collection) if built else unbuilt
         deployed.ledger.activate(version, *index)
-    return place.name
+    return deployed.place.name
 
 
 def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexType, SearchTimes]:
-    """The active version's index measured against an exact one: its type, and the search times.
+    """Measures the active version's index against an exact one: its type, and the search times.
 
-    The queries are users' vectors, of a version without users items'.
+    The queries are users' vectors; items' where the version has no users.
 
     Raises:
         UsageError: no version is active in that place.
@@ -219,7 +196,7 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
     Args:
         workspace: the workspace.
         keep: how many of the newest versions stay, 1 or more.
-        place: whose collections of the versions go too; the active version's where there is no URI.
+        place: their collections there are dropped too; see ``place_of`` where there is no URI.
 
     Returns:
         The versions deleted.
@@ -238,8 +215,7 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
             if name != store.active():
                 store.drop(name)
     for name in doomed:
-        folder = workspace.models / name
         # Renamed first, so that a version is either whole or gone.
-        gone = folder.rename(Path(f"{folder.parent}/.gone-{name}"))
+        gone = (workspace.models / name).rename(workspace.models / f".gone-{name}")
         shutil.rmtree(gone, ignore_errors=True)
     return doomed

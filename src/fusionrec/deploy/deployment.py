@@ -20,8 +20,8 @@ class Deployment:
     Attributes:
         workspace, ledger: the workspace's.
         artifact: the version.
-        place: the Milvus where its index is looked for: the one that was asked for, else where the
-            active version was indexed, else the workspace's embedded one.
+        place: where its index is looked for: the place that was asked for, else that of the active
+            version's index, else the workspace's embedded Milvus.
         wanted: the place that was asked for; without a URI where none was.
         activations: the ledger's, the oldest first.
         named: whether the version was asked for by its name.
@@ -36,6 +36,12 @@ class Deployment:
     named: bool = False
 
     @property
+    def noted_place(self) -> str:
+        """The place as the ledger keeps it: empty for the workspace's own embedded Milvus."""
+        own = Place(self.workspace.milvus).uri == self.place.uri
+        return "" if own else self.place.name
+
+    @property
     def active(self) -> Activation | None:
         """The last activation of any version."""
         return self.activations[-1] if self.activations else None
@@ -43,18 +49,17 @@ class Deployment:
     @property
     def last(self) -> Activation | None:
         """The version's last activation, in any place."""
-        mine = [a for a in self.activations if a.version == self.artifact.version]
-        return mine[-1] if mine else None
+        return next(iter(self._of_version), None)
 
     @property
     def built(self) -> Activation | None:
         """The version's last activation in the place."""
-        for built in reversed(self.activations):
-            if built.version == self.artifact.version:
-                where = Place.of(built.place or self.workspace.milvus).name
-                if where == self.place.name:
-                    return built
-        return None
+        return next(filter(self._is_at, self._of_version), None)
+
+    @property
+    def _of_version(self) -> list[Activation]:
+        """The version's activations, the last one first."""
+        return [a for a in reversed(self.activations) if a.version == self.artifact.version]
 
     def open_index(self, built: Activation) -> tuple[MilvusIndex, Catalog]:
         """A collection that was built before, verified, and the items that it was built from.
@@ -64,24 +69,21 @@ class Deployment:
         """
         changes = [c for c in self.ledger.item_changes() if c.number <= built.changes]
         then = Catalog.of(self.artifact, changes)
-        index = MilvusIndex.open(
-            self.place,
-            self.artifact.schema,
-            then.items,
-            then.vectors,
-            built.collection,
-            self.artifact.checksum,
-            available=then.available,
-        )
-        return index, then
+        items = (self.artifact.schema, then.items, then.vectors)
+        names = (built.collection, self.artifact.checksum)
+        return MilvusIndex.open(self.place, *items, *names, available=then.available), then
 
     @property
     def is_own(self) -> bool:
         """Whether the version is the active one, and the place the one where it was indexed."""
         active = self.active
-        if active is None or active.version != self.artifact.version:
-            return False
-        return Place.of(active.place or self.workspace.milvus).name == self.place.name
+        return (
+            active is not None and active.version == self.artifact.version and self._is_at(active)
+        )
+
+    def _is_at(self, activation: Activation) -> bool:
+        """Whether an activation is of an index in this place."""
+        return Place.of(activation.place or self.workspace.milvus).name == self.place.name
 
 
 def resolve(
@@ -104,28 +106,21 @@ def resolve(
     """
     ledger = ledger or Ledger(workspace.ledger)
     artifact = load(workspace, version, ledger)
-    return deployment_of(workspace, artifact, place, ledger, named=version is not None)
+    return deployment_of(workspace, artifact, place, ledger, version is not None)
 
 
 def deployment_of(
-    workspace: Workspace,
-    artifact: Artifact,
-    place: Place | str,
-    ledger: Ledger,
-    *,
-    named: bool = True,
+    workspace: Workspace, artifact: Artifact, place: Place | str, ledger: Ledger, named: bool = True
 ) -> Deployment:
-    """The same of a version that is loaded already."""
+    """The deployment of a version that is loaded already; see ``resolve``."""
     activations, wanted = ledger.activations(), Place.of(place)
     usual = (activations[-1].place if activations else "") or workspace.milvus
-    return Deployment(
-        workspace, ledger, artifact, wanted.at(usual), wanted, activations, named=named
-    )
+    return Deployment(workspace, ledger, artifact, wanted.at(usual), wanted, activations, named)
 
 
 def place_of(workspace: Workspace, place: Place | str) -> Place:
-    """A place as it is; where it has no URI, the one that the active version was indexed in, before
-    the first activation the workspace's embedded Milvus.
+    """The place; where it has no URI, that of the active version's index, else the workspace's
+    embedded Milvus.
     """
     active = Ledger(workspace.ledger).active()
     return Place.of(place).at((active.place if active else "") or workspace.milvus)

@@ -8,11 +8,12 @@ import platform
 import shlex
 import shutil
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from fusionrec.deploy.open import open_recommender
+from fusionrec.deploy.open import open_version
 from fusionrec.errors import FusionrecError, StoreMissingError
 from fusionrec.index import CollectionInfo, MilvusStore, Place
 from fusionrec.index.server_info import ALIAS
@@ -34,13 +35,19 @@ class Check:
         level: 0 in order, 1 a warning, 2 an error.
         text: what was found.
         hint: how to mend it; empty if there is nothing to mend, or if ``code`` says it.
-        code: of an error; see ``FusionrecError``.
+        code, details: of an error; see ``FusionrecError``.
     """
 
     level: int
     text: str
     hint: str = ""
     code: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, error: FusionrecError, level: int = ERROR) -> Check:
+        """What an error says."""
+        return cls(level, error.message, error.hint or "", error.code, error.details)
 
 
 def examine(
@@ -48,40 +55,35 @@ def examine(
 ) -> Iterator[Check]:
     """Looks at machine, workspace, versions, ledger and index, in that order.
 
-    The active version's index is rebuilt from its artifact on the way if it is damaged, as any
-    answer would have it.
+    The active version's index is rebuilt if it is damaged, as it would be for any answer.
 
     Args:
         workspace: the workspace.
         version: which one to try; the active one by default.
-        place: the store to try, or its URI; the active version's where there is no URI.
+        place: the store to try; the active version's by default.
     """
     packages = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in _PACKAGES)
     yield Check(OK, f"Python {platform.python_version()}, {os.cpu_count()} cores, {packages}")
-    yield _room(workspace)
-    yield _data()
-    yield from _versions(workspace)
-    yield from _index(workspace, version, Place.of(place))
-
-
-def _room(workspace: Workspace) -> Check:
     home = workspace.home.absolute()
     nearest = next(folder for folder in (home, *home.parents) if folder.exists())
-    if not os.access(nearest, os.W_OK):
-        text = f"the workspace {workspace.home} cannot be written"
-        return Check(ERROR, text, code="workspace_not_writable")
     free = shutil.disk_usage(nearest).free
     text = f"the workspace {workspace.home} has {free / 1e9:,.1f} GB free"
-    return Check(OK, text) if free > _ROOM else Check(WARNING, text, "make room there")
-
-
-def _data() -> Check:
-    folder = os.environ.get("FUSIONREC_DATA")
-    if not folder:
-        return Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
-    if not Path(folder).is_dir():
-        return Check(ERROR, f"FUSIONREC_DATA names no folder: {folder}", "correct or unset it")
-    return Check(OK, f"FUSIONREC_DATA is {folder}")
+    if not os.access(nearest, os.W_OK):
+        text = f"the workspace {workspace.home} cannot be written"
+        yield Check(ERROR, text, code="workspace_not_writable")
+    elif free > _ROOM:
+        yield Check(OK, text)
+    else:
+        yield Check(WARNING, text, "make room there")
+    data = os.environ.get("FUSIONREC_DATA")
+    if not data:
+        yield Check(OK, "FUSIONREC_DATA is not set: data sets are downloaded when needed")
+    elif not Path(data).is_dir():
+        yield Check(ERROR, f"FUSIONREC_DATA names no folder: {data}", "correct or unset it")
+    else:
+        yield Check(OK, f"FUSIONREC_DATA is {data}")
+    yield from _versions(workspace)
+    yield from _index(workspace, version, Place.of(place))
 
 
 def _versions(workspace: Workspace) -> Iterator[Check]:
@@ -93,7 +95,7 @@ def _versions(workspace: Workspace) -> Iterator[Check]:
             artifact = Artifact.load(workspace.models / f"v{number}")
             yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items")
         except FusionrecError as error:
-            yield Check(ERROR, error.message, error.hint or "", error.code)
+            yield Check.of(error)
     for half in sorted(workspace.models.glob(".new-*")) if numbers else []:
         yield Check(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
 
@@ -104,50 +106,39 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
         ledger.check()
         active = ledger.active()
     except FusionrecError as error:
-        yield Check(ERROR, error.message, error.hint or "", error.code)
+        yield Check.of(error)
         return
-    yield from _open_to_others(ledger)
+    # Files that other users of the machine may read or write.
+    names = () if ledger.file is None else ("", "-wal", "-shm")
+    there = [file for end in names if (file := Path(f"{ledger.file}{end}")).exists()]
+    if wide := [file for file in there if stat.S_IMODE(file.stat().st_mode) & 0o077]:
+        mode = stat.S_IMODE(wide[0].stat().st_mode)
+        text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
+        yield Check(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
     if active is None:
         yield Check(WARNING, "no version is active", code="not_indexed")
     else:
         where = active.place or "the workspace's own Milvus"
         yield Check(OK, f"{active.version} is active, in {where}, since {active.at}")
-        yield from _answers(workspace, version, place)
+        said: list[str] = []
+        try:
+            opened = open_version(workspace, version, place, said.append)
+        except FusionrecError as error:
+            yield Check.of(error)
+        else:
+            opened.close()
+            yield from (Check(WARNING, text) for text in (*said, *opened.recommender.notes))
+            yield Check(OK, f"{opened.version} answers from {opened.recommender.index.place}")
     yield from _store(place.at((active.place if active else "") or workspace.milvus))
-
-
-def _open_to_others(ledger: Ledger) -> Iterator[Check]:
-    """The ledger's files that other users of the machine may read or write."""
-    names = () if ledger.file is None else ("", "-wal", "-shm")
-    files = [Path(f"{ledger.file}{end}") for end in names]
-    there = [file for file in files if file.exists()]
-    wide = [file for file in there if stat.S_IMODE(file.stat().st_mode) & 0o077]
-    if wide:
-        mode = stat.S_IMODE(wide[0].stat().st_mode)
-        text = f"{wide[0]} is open to other users of this machine (mode {mode:03o})"
-        yield Check(WARNING, text, f"chmod 600 {shlex.join(map(str, wide))}")
-
-
-def _answers(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
-    said: list[str] = []
-    try:
-        recommender = open_recommender(workspace, version=version, place=place, log=said.append)
-    except FusionrecError as error:
-        yield Check(ERROR, error.message, error.hint or "", error.code)
-        return
-    for text in said:
-        yield Check(WARNING, text)
-    for note in recommender.notes:
-        yield Check(WARNING, note)
-    recommender.close()
-    yield Check(OK, f"{recommender.artifact.version} answers from {recommender.index.place}")
 
 
 def _store(place: Place) -> Iterator[Check]:
     """What is at a place, and what it cannot do."""
     try:
         with MilvusStore(place, create=False) as store:
-            yield Check(OK, f"{store.place} is {store.server.title}, with {_alias(store)}")
+            active = store.active()
+            alias = f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
+            yield Check(OK, f"{store.place} is {store.server.title}, with {alias}")
             for limit in store.server.limitations:
                 yield Check(OK, f"{store.server.title}: {limit}")
             for collection in store.collections():
@@ -155,12 +146,7 @@ def _store(place: Place) -> Iterator[Check]:
     except StoreMissingError:
         return  # nothing was built there yet
     except FusionrecError as error:
-        yield Check(WARNING, error.message, error.hint or "", error.code)
-
-
-def _alias(store: MilvusStore) -> str:
-    active = store.active()
-    return f"the alias {ALIAS} on {active}" if active else f"no alias {ALIAS}"
+        yield Check.of(error, WARNING)
 
 
 def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
@@ -170,5 +156,4 @@ def _collection(store: MilvusStore, collection: CollectionInfo) -> Check:
     kind = store.index_type(name) or "no index"
     embedded = store.server.folder is not None  # which nothing stays loaded in
     state = "loaded when it is opened" if embedded else store.state(name)
-    text = f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}"
-    return Check(OK, text)
+    return Check(OK, f"{name}: {collection.rows:,} rows, {kind}, {_STATES.get(state, state)}")

@@ -1,4 +1,4 @@
-"""The version that answers, kept open: it follows the ledger while answers go on."""
+"""Keeps the active version open, and follows the ledger while answers go on."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from fusionrec.workspace import Workspace
 Prepare = Callable[[Recommender, Recommender | None], None]
 T = TypeVar("T")
 
-LOOK = 0.05  # seconds between two looks at the ledger's file, each of which takes microseconds
-LOOK_AT_SERVER = 0.2  # the same where each look is a question to a server
+LOOK = 0.05  # seconds between two polls of the ledger's file, each of which takes microseconds
+LOOK_AT_SERVER = 0.2  # the same for a ledger on a server
 RETRY = 5.0  # seconds between two attempts to open what could not be opened
-STALLED = 60.0  # seconds without a look at the ledger that succeeds
+STALLED = 60.0  # seconds without a successful poll after which ``trouble`` says so
 
 
 @dataclass(eq=False)
@@ -32,10 +32,10 @@ class _Lease:
 
     Attributes:
         opened: the version.
-        stamp: of the ledger, read before it was opened.
+        stamp: the ledger's, read before it was opened.
         users: answers under way.
-        failed: how its store failed in an answer; empty while it has not.
-        retired: whether another one has taken its place.
+        failed: the store's error in an answer; empty if there was none.
+        retired: whether another lease has replaced it.
     """
 
     opened: OpenVersion
@@ -46,22 +46,21 @@ class _Lease:
 
 
 class LiveRecommender:
-    """Answers from whatever version the ledger says is active, with all changes of items.
+    """Answers from the version that the ledger says is active, with all changes of items.
 
-    Towers and collection are switched together, as one object: an answer that began with a version
-    ends with it, and what is no longer used is closed after the last one. A version that cannot
-    be opened leaves the one before in its place. A thread of its own looks at the ledger and opens
-    what is new, so that no answer waits for that.
+    Towers and collection are switched as one object: an answer that began with a version ends with
+    it, and a version is closed after its last answer. A version that cannot be opened leaves the
+    one before in place. A thread polls the ledger and opens what is new, so no answer waits for it.
 
     Args:
         workspace: the workspace.
-        place: the store, or its URI; the one that the version was indexed in by default.
+        place: the store, or its URI; where the version was indexed by default.
         log: takes messages, in that thread, on what goes wrong and what takes long.
-        look: seconds between two looks at the ledger; as often as it costs little by default.
-        retry: seconds between two attempts to reach a store that is away, or to open a version.
+        look: seconds between two polls of the ledger; ``LOOK`` or ``LOOK_AT_SERVER`` by default.
+        retry: seconds between two attempts to reach a store or to open a version.
         exact: leave the store to another process; see ``open_exactly``.
-        prepare: called with each recommender before it answers, and the one before it, or None for
-            the first: makes what no answer should wait for.
+        prepare: called with each recommender before it answers and the one before it (None for the
+            first), to make what no answer should wait for.
 
     Raises:
         ArtifactError: there is no version to begin with.
@@ -84,15 +83,14 @@ class LiveRecommender:
         self._look = usual if look is None else look
         self._retry, self._exact, self._prepare = retry, exact, prepare
         self._lock, self._wake = threading.Lock(), threading.Condition()
-        # Looks that were asked for, those of them that were made, and those that succeeded.
+        # Polls: how many were asked for, made, and successful.
         self._asked = self._looked = self._followed = 0
-        self._ended = False
-        self._said = ""
+        self._ended, self._said = False, ""
         stamp = self._ledger.stamp()
         self._current = _Lease(self._prepared(self._open(), None), stamp)
-        # When a version was last opened, or should have been, and by which activation.
+        # When opening a version was last attempted, for which activation; the last good poll.
         self._tried, self._wanted = time.monotonic(), stamp[0]
-        self._well = time.monotonic()  # when a look last succeeded
+        self._well = time.monotonic()
         self._watcher = threading.Thread(target=self._watch, name="fusionrec-live", daemon=True)
         self._watcher.start()
 
@@ -104,8 +102,7 @@ class LiveRecommender:
 
     @contextmanager
     def answering(self) -> Iterator[Recommender]:
-        """The recommender of the active version, for several answers that belong together; for one,
-        ``answer`` is better.
+        """The active version's recommender, for answers that belong together; else use ``answer``.
 
         Raises:
             StoreError: this was closed.
@@ -128,11 +125,11 @@ class LiveRecommender:
                 self._let_go(lease.opened)
 
     def answer(self, ask: Callable[[Recommender], T]) -> T:
-        """One answer. Where its store fails it and another version has taken over, which may have
-        had the collection dropped, the answer is made anew from that one.
+        """One answer. If the store fails and another version has taken over, which may have dropped
+        the collection, that version is asked again.
 
         Args:
-            ask: makes the answer, all of it from the recommender that it is given.
+            ask: makes the answer from the recommender that it is given.
 
         Raises:
             StoreError: the store failed, or this was closed.
@@ -151,7 +148,7 @@ class LiveRecommender:
 
     @property
     def lacking(self) -> str:
-        """Why the store does not answer at this moment; empty where it does."""
+        """Why the store does not answer now; empty if it does."""
         lease = self._current
         if lease.failed or not lease.opened.away:
             return lease.failed
@@ -159,7 +156,7 @@ class LiveRecommender:
 
     @property
     def trouble(self) -> str:
-        """Why answers may lack what was changed or made active; empty where they do not."""
+        """Why answers may lack changes or the active version; empty if they do not."""
         if not self._watcher.is_alive():
             return "the thread that follows the ledger has ended"
         ago = time.monotonic() - self._well
@@ -170,14 +167,13 @@ class LiveRecommender:
         return ""
 
     def refresh(self, seconds: float | None = None) -> bool:
-        """Has the ledger looked at now, and waits until that is done; after it, answers are of what
-        was active and changed before. Where it fails, what answered so far still does.
+        """Polls the ledger now and waits for it; later answers know all that was written before.
 
         Args:
             seconds: to wait at most; without an end by default.
 
         Returns:
-            Whether it succeeded in that time.
+            Whether it succeeded in that time; if not, the version before still answers.
         """
         with self._wake:
             self._asked += 1
@@ -187,9 +183,7 @@ class LiveRecommender:
             return self._followed >= mine
 
     def close(self) -> None:
-        """Lets go of the version, as soon as the last answer under way has ended; closing twice
-        does nothing.
-        """
+        """Closes the version after the last answer under way; closing twice does nothing."""
         with self._wake:
             self._ended = True
             self._wake.notify_all()
@@ -204,9 +198,7 @@ class LiveRecommender:
         return open_deployment(deployed, self._log)
 
     def _prepared(self, opened: OpenVersion, before: OpenVersion | None) -> OpenVersion:
-        """What was opened, ready to answer in the place of another one; closed where it cannot be
-        made ready.
-        """
+        """An opened version after ``prepare``; closed if that fails."""
         try:
             self._prepare(opened.recommender, None if before is None else before.recommender)
         except BaseException:
@@ -222,23 +214,19 @@ class LiveRecommender:
                     return
                 asked = self._asked
             try:
-                self._follow()
+                fresh = self._fresh(self._ledger.stamp())
+                if fresh is not None:
+                    self._switch(fresh)
                 self._followed, self._well = asked, time.monotonic()
-            except BaseException as error:  # whatever it is, the next look may succeed
+            except BaseException as error:  # the next poll may succeed
                 with suppress(Exception):
                     self._tell(error)
             with self._wake:
                 self._looked = asked
                 self._wake.notify_all()
 
-    def _follow(self) -> None:
-        """Takes in what the ledger says."""
-        fresh = self._fresh(self._ledger.stamp())
-        if fresh is not None:
-            self._switch(fresh)
-
     def _fresh(self, stamp: tuple[int, int]) -> _Lease | None:
-        """What should answer in place of the current one; None where that is as it should be."""
+        """What should replace the current lease; None if nothing has changed."""
         lease_now = self._current
         lacking = lease_now.opened.away or lease_now.failed or stamp[0] != lease_now.stamp[0]
         due = time.monotonic() - self._tried > self._retry
@@ -266,20 +254,20 @@ class LiveRecommender:
             before.retired = True
             if fresh is not None and not closed:
                 self._current = fresh
-        if fresh is not None and closed:  # meanwhile
+        if closed and fresh is not None:  # closed while it was opened
             self._let_go(fresh.opened)
         if done and not closed:
             self._let_go(before.opened)
 
     def _let_go(self, opened: OpenVersion) -> None:
-        """Closes what no answer needs any more; no answer fails of it."""
+        """Closes a version; an error is only logged."""
         try:
             opened.close()
         except Exception as error:
             self._log(f"{opened.version} could not be closed: {error}")
 
     def _tell(self, error: BaseException) -> None:
-        """Says what is wrong, once."""
+        """Logs what is wrong, once."""
         text = f"still answering from {self._current.opened.version}: {error}"
         if text != self._said:
             self._said = text

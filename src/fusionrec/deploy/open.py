@@ -37,19 +37,15 @@ class SharedIndex:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def opened(
-        self,
-        ledger: Ledger,
-        *,
-        problem: StoreError | None = None,
-        before: Recommender | None = None,
+        self, ledger: Ledger, problem: StoreError | None = None, before: Recommender | None = None
     ) -> OpenVersion:
         """Its version with all changes of items until now; takes a reference.
 
         Args:
             ledger: holds the changes.
-            problem: see ``OpenVersion``.
-            before: of the same version, with some of the changes; what it has made of the items is
-                updated for the others, instead of being made anew.
+            problem: as of ``OpenVersion``.
+            before: an earlier recommender of the same version, which is updated instead of making a
+                new one.
         """
         with self._lock:
             self._references += 1
@@ -59,19 +55,15 @@ class SharedIndex:
                 recommender = Recommender(current(self.catalog.artifact, ledger), None, notes)
             else:
                 recommender = before.after(before.catalog.until_now(ledger))
-            index = self._overlaid(recommender.catalog)
+            now, index = recommender.catalog, self.index
+            changed = now.changed_since(self.catalog.number)
+            if len(changed):
+                parts = (now.columns, now.vectors, now.available, changed)
+                index = OverlayIndex(index, len(self.catalog), *parts)
             return OpenVersion(recommender.over(index, notes), self, problem)
         except BaseException:
             self.release()
             raise
-
-    def _overlaid(self, now: Catalog) -> Index:
-        """The index of the items as they are now."""
-        changed = now.changed_since(self.catalog.number)
-        if not len(changed):
-            return self.index
-        parts = (now.columns, now.vectors, now.available, changed)
-        return OverlayIndex(self.index, len(self.catalog), *parts)
 
     def release(self) -> None:
         """Gives a reference back."""
@@ -87,8 +79,8 @@ class OpenVersion:
     """A version that is open for answering.
 
     Attributes:
-        recommender: answers from it, with all changes of items.
-        base: the index below.
+        recommender: with all changes of items.
+        base: its index, without the changes since it was built.
         problem: why the artifact answers instead of the index; None where the index does.
     """
 
@@ -113,27 +105,28 @@ class OpenVersion:
 
 def open_version(
     workspace: Workspace,
-    *,
     version: str | None = None,
     place: Place | str = "",
     log: Log = lambda _: None,
 ) -> OpenVersion:
-    """Opens a version for answering; see ``resolve`` and ``open_deployment``."""
+    """Opens a version for answering; see ``resolve`` and ``open_deployment``. Closing its
+    recommender closes the index.
+    """
     return open_deployment(resolve(workspace, version, place), log)
 
 
 def open_deployment(
     deployed: Deployment, log: Log = lambda _: None, before: Recommender | None = None
 ) -> OpenVersion:
-    """Opens a version for answering: from Milvus, or exactly from the artifact, which is said.
+    """Opens a version for answering: from Milvus, else exactly from the artifact, with a note.
 
-    The store that the active version was indexed in is rebuilt from the artifact where it is
-    damaged or has lost that version's collection. Any other store is read and never written.
+    The active version's own index is rebuilt where it is damaged or missing. Any other store is
+    only read.
 
     Args:
         deployed: the version and where its index is.
         log: takes messages on what takes long.
-        before: see ``SharedIndex.opened``.
+        before: as of ``SharedIndex.opened``.
     """
     version = deployed.artifact.version
     try:
@@ -143,9 +136,8 @@ def open_deployment(
             # Another version took over and dropped the collection while it was opened.
             named = version if deployed.named else None
             again = resolve(deployed.workspace, named, deployed.wanted, deployed.ledger)
-            return open_deployment(
-                again, log, before if again.artifact.version == version else None
-            )
+            same = again.artifact.version == version
+            return open_deployment(again, log, before if same else None)
         if not deployed.is_own:
             return _exact(deployed, _not_indexed(deployed, error), before)
         lost = f"{error}; rebuilding it from"
@@ -164,8 +156,7 @@ def open_deployment(
 
 
 def open_exactly(workspace: Workspace, ledger: Ledger) -> OpenVersion:
-    """The active version, answering from the artifact: for a process that leaves the store to
-    another one on purpose.
+    """The active version, answering from the artifact alone, while another process has the store.
 
     Raises:
         ArtifactError, UsageError: as of ``resolve``.
@@ -173,27 +164,16 @@ def open_exactly(workspace: Workspace, ledger: Ledger) -> OpenVersion:
     return _exact(resolve(workspace, ledger=ledger), None, None)
 
 
-def open_recommender(
-    workspace: Workspace,
-    *,
-    version: str | None = None,
-    place: Place | str = "",
-    log: Log = lambda _: None,
-) -> Recommender:
-    """A version's recommender, which closes its index itself; see ``open_version``."""
-    return open_version(workspace, version=version, place=place, log=log).recommender
-
-
 def with_changes(opened: OpenVersion, ledger: Ledger) -> OpenVersion:
-    """The same version over the same index, with the changes of items until now. Both are to be
-    closed; the one given must not have been.
+    """The same version over the same index, with the changes of items until now; both must be
+    closed.
     """
     return opened.base.opened(ledger, problem=opened.problem, before=opened.recommender)
 
 
 def sharing(opened: OpenVersion, before: OpenVersion, ledger: Ledger) -> OpenVersion:
-    """The opened version, sharing what an earlier opening made of the items of the same version; of
-    another version, as it is.
+    """The opened version, updated from an earlier opening of the same version; another version is
+    given back as it is.
     """
     recommender = before.recommender
     if opened.recommender.artifact.manifest != recommender.artifact.manifest:
@@ -205,12 +185,11 @@ def sharing(opened: OpenVersion, before: OpenVersion, ledger: Ledger) -> OpenVer
 
 
 def _open(deployed: Deployment, before: Recommender | None) -> OpenVersion:
-    # A collection that was built elsewhere is not there, but whether the store is whole is seen.
+    # One that was built elsewhere is not found here, but a damaged store is noticed.
     built = deployed.built or deployed.last
     if built is None:
-        raise StoreMissingError(
-            f"{deployed.artifact.version} was never indexed", code="not_indexed"
-        )
+        message = f"{deployed.artifact.version} was never indexed"
+        raise StoreMissingError(message, code="not_indexed")
     index, then = deployed.open_index(built)
     return SharedIndex(index, then).opened(deployed.ledger, before=before)
 
@@ -219,24 +198,14 @@ def _exact(
     deployed: Deployment, problem: StoreError | None, before: Recommender | None
 ) -> OpenVersion:
     now = current(deployed.artifact, deployed.ledger)
-    index = ExactIndex(
-        deployed.artifact.schema,
-        now.items,
-        now.vectors,
-        "exact",
-        now.available,
-        columns=now.columns,
-    )
+    items = (deployed.artifact.schema, now.items, now.vectors)
+    index = ExactIndex(*items, available=now.available, columns=now.columns)
     return SharedIndex(index, now).opened(deployed.ledger, problem=problem, before=before)
 
 
 def _not_indexed(deployed: Deployment, error: StoreError) -> StoreError:
-    """That a place which is not the active version's own has no index of the version."""
+    """The error that a version has no index in a place."""
     version, place = deployed.artifact.version, deployed.wanted.uri and deployed.place.name
     damage = f", {error}" if isinstance(error, StoreDamagedError) else ""
-    return StoreMissingError(
-        f"{version} has no index{f' in {place}' if place else ''}{damage}",
-        code="not_indexed",
-        version=version,
-        place=place,
-    )
+    message = f"{version} has no index{f' in {place}' if place else ''}{damage}"
+    return StoreMissingError(message, code="not_indexed", version=version, place=place)

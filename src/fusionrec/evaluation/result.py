@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.errors import UsageError
 from fusionrec.evaluation.bootstrap import Comparison
 from fusionrec.evaluation.index_check import IndexCheck
 from fusionrec.evaluation.metrics_table import MetricsRow
 from fusionrec.evaluation.published_results import PublishedResult
+from fusionrec.workspace import writing
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Result:
         and one per metric, null where a user has none.
 
         Raises:
-            UsageError: it cannot be written.
+            FusionrecError: it cannot be written; see ``workspace.writing``.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -98,10 +98,8 @@ class Result:
                 }
                 columns |= {m: pa.array(v, from_pandas=True) for m, v in run.values.items()}
                 tables.append(pa.table(columns))
-        try:
+        with writing(path):
             pq.write_table(pa.concat_tables(tables), path)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _plain(value: float) -> float | None:

@@ -20,7 +20,7 @@ from fusionrec.index import BatchSearch, ExactIndex
 from fusionrec.recommend.feedback import Feedback, add
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
-from fusionrec.workspace import move_in
+from fusionrec.workspace import move_in, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -212,7 +212,8 @@ def write_answers(
         The number of rows.
 
     Raises:
-        UsageError: the file cannot be written, its name is that of a text file, or k is below 1.
+        UsageError: the file is named as one of text, or k is below 1.
+        FusionrecError: it cannot be written; see ``workspace.writing``.
     """
     import pyarrow.parquet as pq
 
@@ -225,19 +226,15 @@ def write_answers(
     about = json.dumps({"version": recommender.artifact.version, "k": everyone.query.k})
     schema = table(joined([]), recommender).schema.with_metadata({"fusionrec": about})
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
-            for rows, done in everyone.lists():
-                writer.write_table(table(rows, recommender).cast(schema))
-                count += len(rows)
-                progress("answering", done, len(everyone))
-        move_in(beside, path)
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror or error}",
-            "name a file in a folder that is there: -o recs.parquet",
-        ) from error
-    finally:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            with pq.ParquetWriter(beside, schema, compression="zstd") as writer:
+                for rows, done in everyone.lists():
+                    writer.write_table(table(rows, recommender).cast(schema))
+                    count += len(rows)
+                    progress("answering", done, len(everyone))
+            move_in(beside, path)
+        finally:
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
     return count

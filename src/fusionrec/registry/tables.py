@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import ArtifactError
 from fusionrec.features.history import History
-from fusionrec.workspace import move_in
+from fusionrec.workspace import move_in, writing
 
 RETRAIN = "train again, or make another version the active one"
 REINDEX = "index its file of vectors again, or make another version the active one"
@@ -93,7 +94,7 @@ def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray)
         vectors: float32 [n, dim].
 
     Raises:
-        ArtifactError: it cannot be written.
+        FusionrecError: it cannot be written; see ``workspace.writing``.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -109,13 +110,13 @@ def write_vectors(path: Path, schema: Schema, items: Table, vectors: np.ndarray)
     text = json.dumps(items_only(schema).to_json(), ensure_ascii=False)
     table = pa.table(columns).replace_schema_metadata({SCHEMA: text.encode()})
     temporary = path.with_name(f".{path.name}.new")
-    try:
-        pq.write_table(table, temporary)
-        move_in(temporary, path)
-    except (pa.ArrowException, OSError) as error:
-        raise ArtifactError(f"{path} cannot be written: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with writing(path):
+        try:
+            pq.write_table(table, temporary)
+            move_in(temporary, path)
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
 
 def column_names(schema: Schema) -> dict[str, str]:

@@ -8,7 +8,7 @@ import os
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ from fusionrec.service.state import ServiceState
 from fusionrec.service.telemetry import SHARED
 from fusionrec.workspace import Workspace
 
+HintOf = Callable[[FusionrecError], str | None]
+
 _BACKLOG = 2_048
 _locks: list[Any] = []  # the file whose lock this process has until it ends
 
@@ -46,7 +48,13 @@ class _Server(Server):
             self._captured_signals.clear()
 
 
-def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, log: Log) -> None:
+def serve(
+    workspace: Workspace,
+    place: Place | str,
+    settings: ServiceSettings,
+    log: Log,
+    hint_of: HintOf = lambda error: error.hint,
+) -> None:
     """Serves until SIGTERM or Ctrl-C; requests under way are answered.
 
     Args:
@@ -54,6 +62,8 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, l
         place: the store, or its URI.
         settings: of the service.
         log: takes the address once it answers, and what goes wrong later.
+        hint_of: words what to do about an error with which a process cannot start; a function that
+            can be pickled where there are several processes.
 
     Raises:
         UsageError: nothing can listen at the address.
@@ -71,7 +81,7 @@ def serve(workspace: Workspace, place: Place | str, settings: ServiceSettings, l
             Path(folder, "metrics").mkdir()
             os.environ[SHARED] = str(Path(folder, "metrics"))
             address = _address(listening)
-            made = partial(_worker, workspace, place, settings, Path(folder), address)
+            made = partial(_worker, workspace, place, settings, Path(folder), address, hint_of)
             tie_workers()
             Multiprocess(_config(made, settings, factory=True), [listening]).run()
 
@@ -99,7 +109,12 @@ def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> Ti
 
 
 def _worker(
-    workspace: Workspace, place: Place | str, settings: ServiceSettings, folder: Path, address: str
+    workspace: Workspace,
+    place: Place | str,
+    settings: ServiceSettings,
+    folder: Path,
+    address: str,
+    hint_of: HintOf,
 ) -> FastAPI:
     """The application in one of several processes. An embedded Milvus serves one of them, the first
     to come; the others search the same vectors exactly.
@@ -123,8 +138,8 @@ def _worker(
         return app
     except FusionrecError as error:
         log(f"error: {error.message}")
-        if error.hint:
-            log(f"hint: {error.hint}")
+        if hint := hint_of(error):
+            log(f"hint: {hint}")
         sys.exit(STARTUP_FAILURE)
 
 

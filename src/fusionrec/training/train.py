@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import Log, UsageError
+from fusionrec.errors import Log, TrainingError
 from fusionrec.models.presets import AnyRecipe, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.publish import publish
@@ -55,9 +55,9 @@ def train(
             runs already; then this one has checkpoints of its own.
 
     Raises:
-        UsageError: the workspace cannot be written, or the recipe does not suit the schema.
-        TrainingError: there is nothing to learn, the training diverged, or the checkpoint does not
-            fit or is in use by a running process.
+        UsageError: the recipe does not suit the schema.
+        TrainingError: the workspace cannot be written, there is nothing to learn, the training
+            diverged, or the checkpoint does not fit or is in use by a running process.
         ArtifactError: the version could not be saved; the checkpoint is kept.
         KeyboardInterrupt: as it came, after a checkpoint was kept.
     """
@@ -67,7 +67,7 @@ def train(
         make_folder(workspace.checkpoints)
         tempfile.TemporaryFile(dir=workspace.checkpoints).close()
     except OSError as error:
-        raise UsageError(
+        raise TrainingError(
             f"the workspace {workspace.home} cannot be written: {error.strerror}",
             code="workspace_not_writable",
         ) from error

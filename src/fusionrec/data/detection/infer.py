@@ -27,7 +27,7 @@ from fusionrec.data.detection.user_item_columns import (
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.readers.files import lacks_header
 from fusionrec.data.tabular.spec import MINIMAL_SPEC
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, UsageError
 
 _MOST_FIELDS = 40
 _SIDES: tuple[Side, ...] = ("item", "user")
@@ -91,12 +91,13 @@ def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
         rows: how many to read of each file, from its beginning.
 
     Raises:
-        DataError: the folder does not exist, or has no readable file or none of interactions; the
-            message describes each file.
+        UsageError: the folder does not exist.
+        DataError: it holds no readable file or none of interactions; the message describes each.
     """
     if not folder.is_dir():
-        hint = "name the folder that holds the files"
-        raise DataError(f"{folder}: there is no such folder", hint)
+        raise UsageError(
+            f"{folder}: there is no such folder", "name the folder that holds the files"
+        )
     scanned = scan_folder(folder, rows)
     if not scanned.files:
         raise _nothing_read(folder, scanned)

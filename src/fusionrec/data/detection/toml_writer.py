@@ -6,15 +6,12 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from fusionrec.data.detection.attributes import Attribute
 from fusionrec.data.detection.column_stats import shown
 from fusionrec.data.detection.infer import InferredKey, InferredSpec
 from fusionrec.data.tabular.spec import FieldSpec
-from fusionrec.errors import DataError
-from fusionrec.workspace import move_in
 
 _WIDTH = 100
 _HEAD = (
@@ -104,17 +101,3 @@ def _field(name: str, attribute: Attribute) -> Iterator[str]:
     for key, value in attribute.column.to_dict().items():
         if key == "kind" or value != getattr(default, key):
             yield f"{key} = {value_text(value)}"
-
-
-def write_new(file: Path, text: str) -> None:
-    """Writes a text file atomically.
-
-    Raises:
-        DataError: it cannot be written.
-    """
-    beside = file.with_name(f".{file.name}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        move_in(beside, file)
-    except OSError as error:
-        raise DataError(f"{file} cannot be written: {error}") from error

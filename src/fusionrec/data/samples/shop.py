@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.errors import DataError, UsageError
+from fusionrec.errors import UsageError
+from fusionrec.workspace import writing
 
 FILES = ("customers.csv", "products.jsonl", "events.csv.gz")
 # Department -> product nouns, and words of descriptions. Customers move from one department to the
@@ -189,20 +190,19 @@ def write_shop(folder: Path, seed: int = 0) -> None:
     same bytes for the same seed; creates the folder.
 
     Raises:
-        DataError: one of the files exists, or cannot be written.
+        UsageError: one of the files exists.
+        FusionrecError: they cannot be written; see ``workspace.writing``.
     """
     if existing := [name for name in FILES if (folder / name).exists()]:
-        raise DataError(f"{folder / existing[0]} is there already", "name another folder")
+        raise UsageError(f"{folder / existing[0]} is there already", "name another folder")
     made = shop(seed)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in made.products)
     events = gzip.compress(_csv(made.events).encode(), mtime=0)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         contents = (_csv(made.customers).encode(), lines.encode(), events)
         for name, content in zip(FILES, contents, strict=True):
             (folder / name).write_bytes(content)
-    except OSError as error:
-        raise DataError(f"{folder} cannot be written: {error}") from error
 
 
 def _csv(rows: Sequence[dict[str, Any]]) -> str:
