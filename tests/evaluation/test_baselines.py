@@ -38,6 +38,7 @@ SHOP = Schema(
 RANKERS: dict[str, Callable[[], Ranker]] = {
     "popular": baselines.Popular,
     "recently popular": baselines.RecentlyPopular,
+    "popular last 7 days": lambda: baselines.RecentlyPopular(7),
     "by group": baselines.PopularByGroup,
     "taken before": baselines.TakenBefore,
     "item knn": baselines.ItemKNN,
@@ -114,7 +115,8 @@ def test_a_user_without_interactions_is_answered_from_the_profile_or_a_history(n
 
 def test_only_training_rows_are_learned_from():
     rows = EVERYTHING[SHOPPING.item < 10]
-    for name in ("popular", "recently popular", "by group", "item knn", "ease", "ridge"):
+    names = ("popular", "recently popular", "popular last 7 days", "by group", "item knn", "ease")
+    for name in (*names, "ridge"):
         scores = RANKERS[name]().fit(SHOPPING, rows).scores(np.arange(40))
         assert (scores[:, 10:] == 0).all(), name
 
@@ -128,6 +130,26 @@ def test_popularity_counts_all_or_the_last_days():
     last = EVERYTHING[-12:]
     assert (np.floor(recent.count) == baselines.popularity(SHOPPING, last)).all()
     assert (recent.count[:20:2] > 0).all(), "older ratings break ties"
+
+
+@pytest.mark.parametrize("protocol", ["next-item", "global-time"])
+def test_popular_last_7_days_counts_a_week_and_older_rows_break_ties(protocol):
+    offered = named(protocol).baselines(SHOPPING, 0)
+    ranker = offered["popular-last-7-days"]().fit(SHOPPING, EVERYTHING)
+    week, ever = (
+        baselines.popularity(SHOPPING, rows) for rows in (EVERYTHING[-7 * 24 :], EVERYTHING)
+    )
+    assert (week < ever).any()
+    order = np.argsort(-ranker.scores(np.array([0]))[0], kind="stable")
+    assert order.tolist() == np.lexsort((np.arange(30), -ever, -week)).tolist()
+    assert order.tolist() != np.lexsort((np.arange(30), -week)).tolist(), "ties are broken"
+
+
+def test_popular_last_7_days_needs_times():
+    timeless = replace(SHOPPING, time=None)
+    assert "popular-last-7-days" not in named("next-item").baselines(timeless, 0)
+    notes = evaluate(timeless, named("next-item"), ProtocolOptions(), resamples=1000).notes
+    assert any("cannot serve the baselines popular-last-7-days" in note for note in notes)
 
 
 def test_newest_puts_the_highest_number_first_and_the_unknown_last():

@@ -111,6 +111,7 @@ class Protocol(ABC):
             "bias": (baselines.Bias, True),
             "popular": (baselines.Popular, True),
             "recently-popular": (baselines.RecentlyPopular, dataset.time is not None),
+            "popular-last-7-days": (lambda: baselines.RecentlyPopular(7), dataset.time is not None),
             "popular-by-group": (lambda: baselines.PopularByGroup(groups), bool(groups)),
             "profile-ridge": (baselines.ProfileRidge, bool(categories & of_users)),
             TAKEN_BEFORE: (baselines.TakenBefore, dataset.schema.repeats),

@@ -28,7 +28,14 @@ class GlobalTime(RankingProtocol):
     name = "global-time"
     asks = "what do known users rate after an instant, with nothing known of later?"
     metrics = ("ndcg@{k}", "hr@{k}", "mrr")
-    baseline_names = ("popular", "recently-popular", TAKEN_BEFORE, "item-knn", "ease")
+    baseline_names = (
+        "popular",
+        "recently-popular",
+        "popular-last-7-days",
+        TAKEN_BEFORE,
+        "item-knn",
+        "ease",
+    )
     takes = frozenset({"folds", "k"})
     timed = True
     clocked = True

@@ -29,7 +29,14 @@ class NextItem(RankingProtocol):
     name = "next-item"
     asks = "which item does a user rate next, of all?"
     metrics = ("ndcg@{k}", "hr@{k}", "mrr")
-    baseline_names = ("popular", "popular-by-group", TAKEN_BEFORE, "item-knn", "ease")
+    baseline_names = (
+        "popular",
+        "popular-last-7-days",
+        "popular-by-group",
+        TAKEN_BEFORE,
+        "item-knn",
+        "ease",
+    )
     takes = frozenset({"k", "validation"})
     clocked = True
 
