@@ -131,6 +131,8 @@ def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(fusionrec, tmp_pa
     [
         ("train --fold 1", "--fold chooses a protocol's split"),
         ("train --share 0.2", "--share chooses a protocol's split"),
+        ("train --validation", "--validation chooses a protocol's split"),
+        ("train --protocol rating --validation", "protocol rating has no validation"),
         ("train --protocol next", "'next' is not one of"),
         ("train --protocol rating --fold 0", "protocol rating has no folds"),
         ("train --protocol new-user --fold 5", "folds are 0 to 4, got 5"),
