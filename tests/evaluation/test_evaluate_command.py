@@ -73,6 +73,11 @@ def test_a_version_that_saw_the_test_or_is_to_be_trained_is_refused(fusionrec, t
     [
         ("--protocol rating --share 0.2 --seed 3", "--protocol rating --share 0.2 --seed 3"),
         ("--protocol next-item", "--protocol next-item"),
+        (
+            "--protocol random-holdout --share 0.3 --seed 3",
+            "--protocol random-holdout --share 0.3 --seed 3",
+        ),
+        ("--protocol random-holdout --validation", "--protocol random-holdout --validation"),
         ("--protocol new-user --fold 2 --seed 1", "--protocol new-user --folds 2 --seed 1"),
         ("--protocol new-item", "--protocol new-item"),
         ("--protocol global-time --fold 1", "--protocol global-time --folds 1"),
