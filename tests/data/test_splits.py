@@ -21,6 +21,7 @@ from fusionrec.data.splits import (
     item_split,
     leave_any_out,
     leave_last_out,
+    liked_split,
     random_split,
     time_splits,
     user_folds,
@@ -40,6 +41,18 @@ def shop(user: list[int], item: list[int], time: list[int] | None) -> Dataset:
     return Dataset(SHOP, "shop", people, goods, *columns, times)
 
 
+def stars(user: list[int], item: list[int], rating: list[int], repeats: bool = False) -> Dataset:
+    """The same with ratings of 1 to 5, of which 4 and 5 are likes."""
+    schema = replace(SHOP, rating_range=(1.0, 5.0), repeats=repeats)
+    return replace(shop(user, item, None), schema=schema, rating=np.array(rating, np.float32))
+
+
+def events(user: list[int], item: list[int]) -> Dataset:
+    """The same with events, repeated."""
+    schema = replace(SHOP, events=True, like=0.0, repeats=True)
+    return replace(shop(user, item, None), schema=schema)
+
+
 def rows(*values: int) -> np.ndarray:
     return np.array(values, dtype=np.int64)
 
@@ -55,7 +68,10 @@ def all_splits(data: Dataset = SAMPLE, seed: int = 0) -> list[Split]:
     ]
 
 
-@pytest.mark.parametrize("split", all_splits(), ids=lambda split: split.name)
+LIKED = [liked_split(SAMPLE), liked_split(SAMPLE, validation=True)]
+
+
+@pytest.mark.parametrize("split", [*all_splits(), *LIKED], ids=lambda split: split.name)
 def test_parts_are_sorted_apart_and_as_far_as_they_say(split: Split) -> None:
     for part in (split.train, split.validation, split.test):
         assert (np.diff(part) > 0).all()
@@ -107,6 +123,67 @@ def test_one_at_random_is_drawn_by_the_seed_and_spares_the_short() -> None:
     assert np.array_equal(leave_any_out(data, 3).test, splits[3].test)
 
 
+def test_liked_items_are_hidden_by_share_and_low_ratings_never() -> None:
+    liked = SAMPLE.rating >= SAMPLE.schema.like
+    counts = np.bincount(SAMPLE.user[liked], minlength=60)
+    for share in (0.01, 0.2, 0.5, 0.8):
+        split = liked_split(SAMPLE, share, seed=2)
+        assert liked[split.test].all()
+        hidden = np.clip(np.rint(counts * share), 1, counts - 1)
+        assert np.bincount(SAMPLE.user[split.test], minlength=60).tolist() == hidden.tolist()
+        assert (np.bincount(SAMPLE.user[split.train][liked[split.train]]) >= 1).all()
+        second = liked_split(SAMPLE, share, seed=2, validation=True)
+        assert np.array_equal(second.test, split.test)
+        assert np.array_equal(second.before_test, split.train)
+        assert liked[second.validation].all()
+        validated = np.bincount(SAMPLE.user[second.validation], minlength=60)
+        assert validated.tolist() == np.minimum(hidden, counts - 1 - hidden).tolist()
+
+
+def test_liked_items_are_drawn_by_the_seed_and_not_by_the_order_of_rows() -> None:
+    number = np.arange(600)  # whole numbers alone, which no machine rounds
+    data = stars((number % 30).tolist(), (number // 30).tolist(), (number * 7 % 5 + 1).tolist())
+    split = liked_split(data, 0.25, seed=3, validation=True)
+    digest = hashlib.sha256()
+    for part in (split.train, split.validation, split.test):
+        digest.update(part.astype("<i8").tobytes())
+    # Of the rows drawn when this was written; a change here is a change of every figure.
+    assert digest.hexdigest()[:16] == "98044f0b1e944fde"
+    assert not np.array_equal(split.test, liked_split(data, 0.25, seed=4).test)
+    order = np.random.default_rng(0).permutation(600)
+    columns = {name: getattr(data, name)[order] for name in ("user", "item", "rating")}
+    other = liked_split(replace(data, **columns), 0.25, seed=3)
+    assert np.array_equal(np.sort(order[other.test]), split.test)
+    drawn = [liked_split(stars([0] * 4, [0, 1, 2, 3], [5, 5, 1, 4]), seed=n) for n in range(20)]
+    assert {tuple(split.test) for split in drawn} == {(0,), (1,), (3,)}
+
+
+def test_who_likes_too_little_to_hide_one_and_keep_one_is_trained_on() -> None:
+    data = stars([0, 0, 0, 1, 1, 2, 3, 3], [0, 1, 2, 0, 1, 0, 2, 3], [5, 4, 4, 5, 3, 1, 4, 4])
+    split = liked_split(data, 0.4, validation=True)
+    assert data.user[split.test].tolist() == [0, 3]
+    assert data.user[split.validation].tolist() == [0]  # user 3 has none to spare
+    assert data.user[split.train].tolist() == [0, 1, 1, 2, 3]
+    assert data.user[liked_split(data, 0.99).test].tolist() == [0, 0, 3]
+
+
+def test_a_hidden_item_is_hidden_with_all_its_repeats() -> None:
+    user, item = np.divmod(np.random.default_rng(0).integers(0, 200, 2000), 20)
+    rating = np.random.default_rng(1).integers(1, 6, 2000)
+    rated = stars(user.tolist(), item.tolist(), rating.tolist(), repeats=True)
+    for data in (rated, events(user.tolist(), item.tolist())):
+        pair = data.user * 20 + data.item
+        liked = np.unique(pair[data.rating >= data.schema.like])
+        split = liked_split(data, 0.3, validation=True)
+        parts = [np.unique(pair[part]) for part in (split.train, split.validation, split.test)]
+        assert sum(map(len, parts)) == len(np.unique(pair))
+        for hidden in parts[1:]:
+            assert np.isin(hidden, liked).all()
+            counts = np.bincount(liked // 20, minlength=10)
+            assert np.bincount(hidden // 20).tolist() == np.rint(counts * 0.3).tolist()
+    assert (rated.rating[liked_split(rated, 0.3).test] < 4).any()  # low ratings of a liked item
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 12))
 def test_folds_test_every_user_once(seed: int, folds: int) -> None:
@@ -140,6 +217,13 @@ def test_time_windows_hold_the_next_ratings_of_known_users() -> None:
         (lambda: user_folds(SAMPLE, 61), "from 2 up to 60"),
         (lambda: leave_last_out(replace(SAMPLE, time=None)), "no times"),
         (lambda: leave_any_out(shop([0, 0], [0, 1], [1, 2])), "no user of .* has 3 ratings"),
+        (lambda: liked_split(SAMPLE, 1.0), "between 0 and 1, got 1"),
+        (lambda: liked_split(shop([0, 0], [0, 1], None)), "no user of shop has 2 liked items"),
+        (lambda: liked_split(stars([0, 0], [0, 1], [5, 3])), "no user of shop has 2 liked items"),
+        (
+            lambda: liked_split(stars([0, 0], [0, 1], [5, 4]), validation=True),
+            "a liked item for validation",
+        ),
         (lambda: time_splits(replace(SAMPLE, time=None)), "no times"),
         (lambda: time_splits(SAMPLE, (0.9, 0.8)), "must rise"),
         (lambda: time_splits(SAMPLE, (0.9,)), "two or more"),

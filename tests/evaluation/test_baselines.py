@@ -229,10 +229,15 @@ def test_ease_refuses_a_catalog_it_cannot_invert(monkeypatch):
 
 @pytest.mark.parametrize(
     ("protocol", "floors", "wrong"),
-    [  # an untrained model has .05 under next-item, .06, .46 and .08
+    [  # an untrained model has .05 under next-item, .05, .06, .46 and .08
         (
             "next-item",
             {"fusion": 0.2, "popular-by-group": 0.28, "item-knn": 0.3, "ease": 0.3},
+            "popular",
+        ),
+        (
+            "random-holdout",
+            {"fusion": 0.4, "popular-by-group": 0.25, "item-knn": 0.25, "ease": 0.25},
             "popular",
         ),
         ("new-user", {"fusion": 0.35, "popular-by-group": 0.42, "profile-ridge": 0.42}, "popular"),
@@ -281,6 +286,12 @@ def of_movielens(movielens_dir: Path) -> Callable[..., dict[str, dict[str, float
             {},
             ("hr@10", "ndcg@10"),
             {"popular": (0.036, 0.0175), "item-knn": (0.070, 0.035), "ease": (0.096, 0.047)},
+        ),
+        (
+            "random-holdout",
+            {},
+            ("ndcg@10", "recall@10"),
+            {"popular": (0.173, 0.086), "item-knn": (0.272, 0.156), "ease": (0.382, 0.226)},
         ),
         (
             "new-user",

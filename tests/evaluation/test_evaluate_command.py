@@ -73,6 +73,11 @@ def test_a_version_that_saw_the_test_or_is_to_be_trained_is_refused(fusionrec, t
     [
         ("--protocol rating --share 0.2 --seed 3", "--protocol rating --share 0.2 --seed 3"),
         ("--protocol next-item", "--protocol next-item"),
+        (
+            "--protocol random-holdout --share 0.3 --seed 3",
+            "--protocol random-holdout --share 0.3 --seed 3",
+        ),
+        ("--protocol random-holdout --validation", "--protocol random-holdout --validation"),
         ("--protocol new-user --fold 2 --seed 1", "--protocol new-user --folds 2 --seed 1"),
         ("--protocol new-item", "--protocol new-item"),
         ("--protocol global-time --fold 1", "--protocol global-time --folds 1"),
@@ -131,6 +136,8 @@ def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(fusionrec, tmp_pa
     [
         ("train --fold 1", "--fold chooses a protocol's split"),
         ("train --share 0.2", "--share chooses a protocol's split"),
+        ("train --validation", "--validation chooses a protocol's split"),
+        ("train --protocol rating --validation", "protocol rating has no validation"),
         ("train --protocol next", "'next' is not one of"),
         ("train --protocol rating --fold 0", "protocol rating has no folds"),
         ("train --protocol new-user --fold 5", "folds are 0 to 4, got 5"),

@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from builders import checkerboard, library, recipe
+from event_data import baskets, groups
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.evaluation import PROTOCOLS, bootstrap
-from fusionrec.evaluation.baselines import Bias
+from fusionrec.evaluation.baselines import Bias, item_sets
 from fusionrec.evaluation.bootstrap import compare
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
 from fusionrec.evaluation.model_source import ModelRanker, TrainedVersion, TrainOnSplit
@@ -186,6 +187,68 @@ def test_settings_can_be_chosen_without_a_look_at_the_test():
     assert "the test was not looked at" in result.notes[0]
 
 
+def test_random_holdout_asks_for_liked_items_and_leaves_out_all_of_training():
+    run, task = first_task("random-holdout")
+    train, test = run.split.train, run.split.test
+    assert (SAMPLE.rating[test] >= 4).all()
+    assert (SAMPLE.rating[train] < 4).sum() == (SAMPLE.rating < 4).sum()
+    assert (task.relevant.counts == np.bincount(SAMPLE.user[test], minlength=120)).all()
+    assert (task.exclude.counts == np.bincount(SAMPLE.user[train], minlength=120)).all()
+    assert (task.candidates == (np.bincount(SAMPLE.item, minlength=60) > 0)).all()
+    assert (task.rows == train).all()
+    assert (task.history_rows == train).all()
+    assert task.now is None  # times part nothing here, so no model gets one
+
+
+def test_random_holdout_is_drawn_by_the_seed_and_its_share():
+    same, other = (asked("random-holdout", seeds=(seed,)) for seed in (0, 1))
+    assert figures(same) != figures(other)
+    assert figures(asked("random-holdout", share=0.2)) == figures(same)
+    assert asked("random-holdout", share=0.5).runs == ["liked 0.5, seed 0"]
+
+
+def test_random_holdout_keeps_a_second_share_apart_to_choose_settings(tmp_path):
+    (run, task), (chosen, choice) = (
+        first_task("random-holdout", validation=on) for on in (False, True)
+    )
+    assert np.array_equal(run.split.test, chosen.split.test)
+    assert len(run.split.validation) == 0
+    assert np.array_equal(np.setdiff1d(task.rows, choice.rows), chosen.split.validation)
+    assert choice.relevant.counts.sum() == len(chosen.split.validation)
+    assert choice.exclude.counts.sum() == len(chosen.split.train)
+    result = asked("random-holdout", model=FRESH, validation=True)
+    assert result.row("fusion").figure("recall@10") > 0
+    assert "the test was not looked at" in result.notes[0]
+    artifact = train(SAMPLE, recipe(epochs=1), Workspace(tmp_path), rows=run.split.train)
+    assert asked("random-holdout", model=TrainedVersion(artifact)).row(f"fusion {artifact.version}")
+    with pytest.raises(UsageError, match=r"of \d+ test rows among them") as refused:
+        asked("random-holdout", model=TrainedVersion(artifact), validation=True, share=0.2)
+    command = "fusionrec train --protocol random-holdout --share 0.2 --validation"
+    assert refused.value.hint.endswith(command)
+
+
+def test_random_holdout_of_events_and_of_repeats():
+    result = asked("random-holdout", groups())
+    ease, popular = (result.row(name).figure("recall@10") for name in ("ease", "popular"))
+    assert ease > 0.8 > 2 * popular  # taken within a group: 30 items are left, 10 of them its own
+    assert not any("liked:" in note for note in result.notes)
+    bought = baskets()
+    made, options = named("random-holdout"), ProtocolOptions()
+    [run] = made.runs(bought, options)
+    [task] = made.tasks(bought, run, options)
+    pair = bought.user * 30 + bought.item
+    assert not np.intersect1d(pair[run.split.train], pair[run.split.test]).size
+    assert (task.exclude.counts == item_sets(bought, run.split.train).counts).all()
+
+
+def test_random_holdout_says_who_likes_too_little_to_be_asked():
+    rating = np.where(SAMPLE.user < 117, 5, 1).astype(np.float32)
+    rating[np.flatnonzero(SAMPLE.user == 118)[0]] = 4
+    result = asked("random-holdout", replace(SAMPLE, rating=rating), baselines=("popular",))
+    assert result.users == 117
+    assert "trained on and not tested: 3 users with fewer than 2 liked items" in result.notes
+
+
 def test_new_item_ranks_the_hidden_items_alone_and_learns_nothing_of_them():
     (_, task), (_, other) = (first_task("new-item", seeds=(seed,)) for seed in (3, 4))
     assert task.candidates.sum() == 6
@@ -200,6 +263,12 @@ def test_planted_groups_are_found():
     result = asked("rating", checkerboard(users=60, items=40), source)
     assert result.row("fusion").figure("rmse") < 1.0
     assert result.row("bias").figure("rmse") > 1.9
+    assert {c.mark for c in result.comparisons} == {"better"}
+    # 22 items are left to rank, 12 of them of the user's own group: at best, recall@10 is .83.
+    source = TrainOnSplit(recipe(epochs=40, batch=200))
+    result = asked("random-holdout", checkerboard(users=60, items=40), source)
+    assert result.row("fusion").figure("recall@10") > 0.7
+    assert result.row("popular").figure("recall@10") < 0.55
     assert {c.mark for c in result.comparisons} == {"better"}
 
 
@@ -353,6 +422,7 @@ class Never:
         ("new-user", lambda d: d, {"folds": (7,)}, "folds are 0 to 4, got 7"),
         ("rating", lambda d: d, {"folds": (0,)}, "has no folds"),
         ("next-item", lambda d: d, {"share": 0.2}, "has no share"),
+        ("random-holdout", lambda d: replace(d, rating=d.rating * 0 + 1), {}, "2 liked items"),
         ("rating", lambda d: d, {"k": 5}, "has no k"),
         ("new-user", lambda d: d, {"validation": True}, "has no validation"),
         ("rating", lambda d: d, {"baselines": ("ease",)}, "no baseline 'ease'; it has bias"),
@@ -374,7 +444,7 @@ def test_what_does_not_suit_is_said_before_any_long_work(
 def test_a_data_set_that_cannot_be_asked_names_the_protocols_that_can():
     with pytest.raises(UsageError) as refused:
         asked("new-user", checkerboard())
-    assert refused.value.hint == "it can be asked by protocol rating or next-item"
+    assert refused.value.hint == "it can be asked by protocol rating or next-item or random-holdout"
 
 
 def test_made_up_times_are_marked_wherever_the_clock_is_read():

@@ -17,7 +17,7 @@ from fusionrec.evaluation.protocols import ALL, ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.metrics import top
 
-ANEW = ("next-item", "global-time")  # known users are asked about items that others know
+OFFERED = ("next-item", "global-time")  # where a user may be asked for what they took before
 
 
 def orders(dataset: Dataset) -> list[list[int]]:
@@ -93,15 +93,15 @@ def test_it_is_offered_where_people_take_items_again_and_nowhere_else():
         once, more = (list(protocol.baselines(data, 0)) for data in (sample, again))
         assert "taken-before" not in once
         assert more == [b for b in protocol.baseline_names if b == "taken-before" or b in once]
-        assert ("taken-before" in more) == (name in ANEW)
-    for name in ANEW:  # nor do its notes say that other data lack it
+        assert ("taken-before" in more) == (name in OFFERED)
+    for name in OFFERED:  # nor do its notes say that other data lack it
         notes = evaluate(sample, named(name), ProtocolOptions(), resamples=1000).notes
         assert not any("cannot serve" in note for note in notes)
     with pytest.raises(UsageError, match="cannot serve the baseline taken-before"):
         evaluate(checkerboard(), named("next-item"), ProtocolOptions(baselines=("taken-before",)))
 
 
-@pytest.mark.parametrize("protocol", ANEW)
+@pytest.mark.parametrize("protocol", OFFERED)
 @pytest.mark.parametrize("stars", [False, True])
 def test_where_people_do_repeat_it_ranks_better_than_popularity(protocol, stars):
     data = rated(baskets()) if stars else baskets()

@@ -145,18 +145,28 @@ def test_weights_count_in_training(tmp_path):
 def test_protocols_that_do_not_suit_name_those_that_do():
     plain, timed = groups(), groups(times=True)
     for name, data, hint in (
-        ("rating", timed, "it can be asked by protocol next-item or global-time"),
-        ("rating", plain, "it can be asked by protocol next-item"),
-        ("global-time", plain, "it can be asked by protocol next-item"),
-        ("new-user", timed, "it can be asked by protocol next-item or global-time"),
-        ("new-item", timed, "it can be asked by protocol next-item or global-time"),
+        ("rating", timed, "it can be asked by protocol next-item or random-holdout or global-time"),
+        ("rating", plain, "it can be asked by protocol next-item or random-holdout"),
+        ("global-time", plain, "it can be asked by protocol next-item or random-holdout"),
+        (
+            "new-user",
+            timed,
+            "it can be asked by protocol next-item or random-holdout or global-time",
+        ),
+        (
+            "new-item",
+            timed,
+            "it can be asked by protocol next-item or random-holdout or global-time",
+        ),
     ):
         with pytest.raises(UsageError, match=r"^doings (holds|has|says)") as refused:
             evaluate(data, named(name), ProtocolOptions(), None)
         assert refused.value.hint == hint
 
 
-@pytest.mark.parametrize("protocol", ["next-item", "new-user", "new-item", "global-time"])
+@pytest.mark.parametrize(
+    "protocol", ["next-item", "random-holdout", "new-user", "new-item", "global-time"]
+)
 def test_every_protocol_that_ranks_measures_events(protocol):
     plain = groups(times=True)
     more = (Field("club", "user", "category"), Field("shelf", "item", "category"))

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
 @click.option("--baseline", "baselines", multiple=True, metavar="NAME", help="Only this baseline.")
 @click.option("--baselines-only", is_flag=True, help="Train no model.")
 @click.option("--validation", is_flag=True,
-              help="next-item: ask for the validation items, to choose settings.")  # fmt: skip
+              help="next-item, random-holdout: ask for the validation items, to choose "
+              "settings.")  # fmt: skip
 @click.option("--version", metavar="vN", help="Measure this version; refused if it saw the test.")
 @click.option(
     "--through-index", default="200", show_default=True, metavar="N|all",

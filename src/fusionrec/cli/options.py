@@ -40,8 +40,9 @@ data = click.option(
     "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
 )
 share = click.option(
-    "--share", type=float, help="Of the ratings or items that is hidden.  [default: 0.1]"
-)
+    "--share", type=float,
+    help="Of the ratings or items that is hidden.  [default: 0.1; random-holdout: 0.2]",
+)  # fmt: skip
 
 
 def lists(group: F) -> F:

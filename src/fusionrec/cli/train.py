@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 @options.protocol(required=False)
 @click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
 @options.share
+@click.option("--validation", is_flag=True,
+              help="Leave out what `evaluate --validation` asks for, too.")  # fmt: skip
 @click.option("--with-feedback", is_flag=True,
               help="Also on what users said since, with the items as they are now.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint of the same training.")
@@ -54,6 +56,7 @@ def train(
     protocol: str | None,
     fold: int | None,
     share: float | None,
+    validation: bool,
     with_feedback: bool,
     resume: bool,
 ) -> None:
@@ -65,7 +68,7 @@ def train(
     from fusionrec.data.catalog import load
 
     recipe = options.read_recipe(model, preset, settings, seed)
-    asked = _protocol_split(protocol, fold, share, seed)
+    asked = _protocol_split(protocol, fold, share, validation, seed)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
         dataset = add_feedback(workspace, dataset)
@@ -97,18 +100,23 @@ def add_feedback(workspace: Workspace, dataset: Dataset) -> Dataset:
 
 
 def _protocol_split(
-    protocol: str | None, fold: int | None, share: float | None, seed: int | None
+    protocol: str | None, fold: int | None, share: float | None, validation: bool, seed: int | None
 ) -> tuple[Protocol, ProtocolOptions] | None:
     """The protocol whose split is trained on, and which split; None for all rows."""
     if protocol is None:
-        for name, value in (("--fold", fold), ("--share", share)):
-            if value is not None:
+        given = {
+            "--fold": fold is not None,
+            "--share": share is not None,
+            "--validation": validation,
+        }
+        for name, is_given in given.items():
+            if is_given:
                 raise UsageError(f"{name} chooses a protocol's split", "name it with --protocol")
         return None
     from fusionrec.evaluation.protocols import ProtocolOptions, named
 
     folds = None if fold is None else (fold,)
-    asked = ProtocolOptions(seeds=(seed or 0,), folds=folds, share=share)
+    asked = ProtocolOptions(seeds=(seed or 0,), folds=folds, share=share, validation=validation)
     named(protocol).check_options(asked)
     return named(protocol), asked
 

@@ -133,6 +133,54 @@ def _leave_ends(dataset: Dataset, order: np.ndarray, name: str) -> Split:
     return Split(name, train, tested, validated).check(dataset)
 
 
+def liked_split(
+    dataset: Dataset, share: float = 0.2, seed: int = 0, validation: bool = False
+) -> Split:
+    """Holds out a random share, in (0, 1), of each user's liked items; all else is training.
+
+    An item is liked if one of the user's ratings of it is the schema's ``like`` or more; of events
+    all are. All rows of a hidden user and item are hidden, repeats too. Of n liked items
+    ``share * n`` are hidden, rounded, one at least and n - 1 at most; a user with fewer than 2 is
+    in training alone.
+
+    With ``validation`` as many more are held out for choosing settings, as far as one liked item
+    stays in training. The test is the same with and without. The draw depends on the seed and on
+    who likes what, not on the order of the rows.
+
+    Raises:
+        UsageError: the share is not in (0, 1), no user has 2 liked items, or none is left for
+            validation.
+    """
+    _check_share(share)
+    kept_out = f"liked {share:g}" + (" and as many for validation" if validation else "")
+    name = f"{kept_out}, seed {seed}"
+    pair = dataset.user.astype(np.int64) * len(dataset.items) + dataset.item
+    liked = np.unique(pair[dataset.rating >= dataset.schema.like])
+    user = liked // len(dataset.items)  # ascending
+    counts = np.bincount(user, minlength=len(dataset.users))
+    most = np.maximum(counts - 1, 0)
+    hidden = np.minimum(np.maximum(np.rint(counts * share).astype(np.int64), 1), most)
+    validated = np.minimum(hidden, most - hidden) if validation else np.zeros_like(hidden)
+    if not hidden.any():
+        raise UsageError(f"split {name}: no user of {dataset.name} has 2 liked items or more")
+    if validation and not validated.any():
+        raise UsageError(
+            f"split {name}: no user of {dataset.name} has a liked item for validation, beside "
+            "those of the test and one of training"
+        )
+    drawn = np.random.default_rng(seed).permutation(len(liked))
+    order = np.lexsort((drawn, user))
+    rank = np.arange(len(liked)) - (np.cumsum(counts) - counts)[user]  # from 0, in each user's draw
+    part_of = np.zeros(len(liked), dtype=np.int8)  # 0 training, 1 validation, 2 test
+    part_of[order[rank < (hidden + validated)[user]]] = 1
+    part_of[order[rank < hidden[user]]] = 2
+    # Looks up all rows, not the liked ones alone: a pair may also have a row with a low rating.
+    index = np.minimum(np.searchsorted(liked, pair), len(liked) - 1)
+    part_of_row = np.where(liked[index] == pair, part_of[index], 0)
+    train, validation_rows, test = (np.flatnonzero(part_of_row == part) for part in range(3))
+    return Split(name, train, test, validation_rows).check(dataset)
+
+
 def user_folds(dataset: Dataset, folds: int = 5, seed: int = 0) -> tuple[Split, ...]:
     """Divides the users with ratings into folds; each fold is the test once, with all its rows.
 

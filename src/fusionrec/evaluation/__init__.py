@@ -1,4 +1,4 @@
 """Evaluation: protocols, baselines, confidence intervals and reports."""
 
 # Listed here, so that the command line needs no heavy imports.
-PROTOCOLS = ("rating", "next-item", "new-user", "new-item", "global-time")
+PROTOCOLS = ("rating", "next-item", "random-holdout", "new-user", "new-item", "global-time")

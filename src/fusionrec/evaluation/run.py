@@ -145,7 +145,7 @@ def _check_source(
     if protocol.rates and not source.rates:
         raise UsageError(
             f"{source.name} ranks and predicts no ratings, which protocol {protocol.name} asks",
-            "ask it by next-item, new-user, new-item or global-time",
+            "ask it by next-item, random-holdout, new-user, new-item or global-time",
         )
     for run in runs:
         split = run.split

@@ -21,7 +21,7 @@ class TrainingSplit:
     rows: np.ndarray  # int64 [n], the training rows of one split
     command: str  # measures the version; without ``--data`` and ``--version``
     # which split it is, for the manifest: ``protocol``, ``split`` (its name), ``seed``, and
-    # ``fold`` and ``share`` where it has them
+    # ``fold``, ``share`` and ``validation`` where it has them
     about: Mapping[str, Any]
 
 
@@ -51,6 +51,8 @@ def training_split(dataset: Dataset, protocol: Protocol, options: ProtocolOption
         about["fold"] = run.fold
     if options.share is not None:
         about["share"] = options.share
+    if options.validation:
+        about["validation"] = True
     command = split_command("evaluate", protocol, options, run)
     return TrainingSplit(dataset, run.split.train, command, about)
 
@@ -66,4 +68,6 @@ def split_command(verb: str, protocol: Protocol, options: ProtocolOptions, run: 
         words += ["--share", f"{options.share:g}"]
     if run.seed:
         words += ["--seed", str(run.seed)]
+    if options.validation:
+        words += ["--validation"]
     return " ".join(words)

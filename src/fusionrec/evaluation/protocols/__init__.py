@@ -6,12 +6,13 @@ from fusionrec.evaluation.protocols.global_time import GlobalTime
 from fusionrec.evaluation.protocols.new_item import NewItem
 from fusionrec.evaluation.protocols.new_user import NewUser
 from fusionrec.evaluation.protocols.next_item import NextItem
+from fusionrec.evaluation.protocols.random_holdout import RandomHoldout
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task
 from fusionrec.evaluation.protocols.rating import Rating
 
 ALL: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (Rating(), NextItem(), NewUser(), NewItem(), GlobalTime())
+    for protocol in (Rating(), NextItem(), RandomHoldout(), NewUser(), NewItem(), GlobalTime())
 }
 
 

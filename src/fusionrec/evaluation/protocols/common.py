@@ -35,7 +35,7 @@ class ProtocolOptions:
     # of splits, trainings and random rankings; a run or a set of folds for each
     seeds: tuple[int, ...] = (0,)
     folds: tuple[int, ...] | None = None  # which of the folds or windows, from 0; all by default
-    share: float | None = None  # of the ratings or items in the test, in (0, 1)
+    share: float | None = None  # of the ratings, liked items or items in the test, in (0, 1)
     k: int = 10  # length of the lists, 1 or more
     baselines: tuple[str, ...] | None = None  # names of baselines to run; all that fit by default
     # measure on the validation rows, to choose settings; the test is unused

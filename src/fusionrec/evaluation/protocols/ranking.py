@@ -44,6 +44,7 @@ class Task:
     tie_order: np.ndarray | None = None
     cuts: tuple[int, ...] = (10,)  # the k of HR and NDCG; the first is the lists' length
     profile_only: bool = False  # whether users' ids are hidden
+    recall: bool = False  # whether recall is measured: where a user has several relevant items
     lists: bool = True  # whether list metrics are measured, such as coverage
     suffix: str = ""  # of the metrics' names
 
@@ -101,6 +102,8 @@ def measure(
         values[f"hr@{cut}"] = ranked.hit_rate(cut)
         if cut <= NDCG_CUT:
             values[f"ndcg@{cut}"] = ranked.ndcg(cut)
+        if task.recall:
+            values[f"recall@{cut}"] = ranked.recall(cut)
     values["mrr"] = ranked.reciprocal_rank()
     values = {f"{name}{task.suffix}": value for name, value in values.items()}
     lists: dict[str, float] = {}
