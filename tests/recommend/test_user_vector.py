@@ -368,4 +368,4 @@ def test_users_without_attributes(tmp_path):
 def test_the_command_refuses_what_is_no_rating(workspace, fusionrec, given):
     ended = fusionrec(workspace, "recommend", "--rated", given)
     assert (ended.code, ended.out) == (2, "")
-    assert f"--rated is item=rating, got '{given}'" in ended.err
+    assert f"--rated is ITEM=RATING, with a number for the rating, got '{given}'" in ended.err
