@@ -17,7 +17,7 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.errors import UsageError
-from fusionrec.models.presets import AnyRecipe
+from fusionrec.models.presets import AnyRecipe, LinearRecipe, with_goal
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ def train(
 
     recipe = options.read_recipe(model, preset, settings, seed)
     asked = _protocol_split(protocol, fold, share, validation, seed)
+    if asked is not None:
+        recipe = with_goal(recipe, asked[0].goal)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
         dataset = add_feedback(workspace, dataset)
@@ -134,7 +136,8 @@ def run_training(
     Raises:
         UsageError: ``resume``, and there is no checkpoint of this training.
     """
-    say("starting PaddlePaddle")
+    if not isinstance(recipe, LinearRecipe):
+        say("starting PaddlePaddle")
     with _defer_interrupt():
         from fusionrec.training.train import has_checkpoint
         from fusionrec.training.train import train as run
@@ -165,8 +168,11 @@ def run_training(
     trained = artifact.manifest["training"]
     epochs, best = len(trained["epochs"]), trained["best_epoch"]
     judged = trained["epochs"] and trained["epochs"][0]["validation"] is not None
-    of = f"best of {epochs} epochs: {best}" if judged else f"{epochs} epochs, nothing held out"
-    say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s ({of})")
+    of = (
+        f" (best of {epochs} epochs: {best})" if judged else f" ({epochs} epochs, nothing held out)"
+    )
+    of = "" if artifact.is_linear else of
+    say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s{of}")
     return artifact
 
 

@@ -17,12 +17,13 @@ from fusionrec.errors import Log, UsageError
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
 from fusionrec.evaluation.index_check import IndexCheck, check_index
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics, best_baseline
-from fusionrec.evaluation.model_source import ModelSource
+from fusionrec.evaluation.model_source import ModelSource, TrainOnSplit
 from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingProtocol, SplitRun
 from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
 from fusionrec.evaluation.published_results import INTERPOLATED, published_for
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.training_split import split_command
+from fusionrec.models.presets import with_goal
 from fusionrec.registry import Artifact
 
 INDEX_USERS = 200  # whose lists are also taken from the index, by default
@@ -62,6 +63,8 @@ def evaluate(
     dataset = protocol.prepare(dataset)
     runs = protocol.runs(dataset, options)
     names = _baseline_names(protocol, dataset, options)
+    if isinstance(source, TrainOnSplit):
+        source = replace(source, recipe=with_goal(source.recipe, protocol.goal))
     if source is not None:
         _check_source(dataset, protocol, options, runs, source)
     elif not names:

@@ -67,14 +67,14 @@ class ExactIndex:
     Args:
         schema: conditions may name its filterable item fields.
         items: the n items.
-        vectors: float32 [n, d], L2-normalised; may be memory-mapped.
+        vectors: float32 [n, d], none longer than 1; may be memory-mapped.
         place: name of this index in answers.
         available: bool [n], which items may be returned; all by default.
         columns: of these items, if there are any already.
         checked: whether the vectors were checked before.
 
     Raises:
-        StoreDamagedError: the vectors are not normalised, hold a NaN, or do not fit the items.
+        StoreDamagedError: a vector is 0, longer than 1 or NaN, or they do not fit the items.
     """
 
     def __init__(
@@ -205,17 +205,20 @@ def is_among(rows: np.ndarray, rising: np.ndarray) -> np.ndarray:
 
 
 def check_vectors(vectors: np.ndarray, n: int) -> None:
-    """Raises StoreDamagedError where vectors are not float32 [n, d], or one is not of length 1."""
+    """Raises StoreDamagedError where vectors are not float32 [n, d], or one is 0 or longer than 1.
+
+    A rating model's vectors are of length 1; a linear model's longest is.
+    """
     if vectors.ndim != 2 or vectors.dtype != np.float32 or len(vectors) != n:
         raise StoreDamagedError(
             f"item vectors must be float32 [{n}, d], got {vectors.dtype} {list(vectors.shape)}"
         )
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
-    wrong = np.flatnonzero(~(np.abs(lengths - 1.0) <= _LENGTH_TOLERANCE))
+    wrong = np.flatnonzero(~((lengths > 0.0) & (lengths <= 1.0 + _LENGTH_TOLERANCE)))
     if len(wrong):
         raise StoreDamagedError(
-            f"{len(wrong)} of {n} item vectors are not of length 1, the first is row {wrong[0]} "
-            f"with length {lengths[wrong[0]]:.4g}",
+            f"{len(wrong)} of {n} item vectors are 0 or longer than 1, the first is row "
+            f"{wrong[0]} with length {lengths[wrong[0]]:.4g}",
             hint="the model's item vectors are damaged; train or restore it, then index again",
         )
 

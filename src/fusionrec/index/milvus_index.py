@@ -101,7 +101,7 @@ class MilvusIndex:
             place: address and settings of the Milvus; or its URI.
             schema, checksum: the artifact's.
             items: the n items; a row is a position in them.
-            vectors: float32 [n, d], L2-normalised.
+            vectors: float32 [n, d], none longer than 1.
             name: of the collection; see ``collection_name``.
             available: bool [n], which items are written; all by default.
             kind: type of the index; by default by place and number of items (``index_types``).
@@ -112,7 +112,7 @@ class MilvusIndex:
             UsageError: the URI, version, checksum or kind is invalid or unknown to the place, or
                 there are no items.
             DataError: an id or category is too long.
-            StoreDamagedError: the vectors are not normalised (nothing was written then), or
+            StoreDamagedError: a vector is longer than 1, or 0 (nothing was written then), or
                 Milvus' results are not those of the exact index.
             StoreUnavailableError, StoreError: Milvus cannot be reached, or failed to write.
         """

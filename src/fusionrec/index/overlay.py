@@ -32,12 +32,12 @@ class OverlayIndex:
         base: the index of the rows ``0`` to ``size`` − 1, as of its build.
         size: number of its rows.
         columns: of the n current items, n ≥ ``size``.
-        vectors: float32 [n, d], L2-normalised.
+        vectors: float32 [n, d], none longer than 1.
         available: bool [n], which items may be returned.
         changed: int64 [m], distinct rows whose item differs from the one in ``base``.
 
     Raises:
-        StoreDamagedError: a changed item's vector is not normalised.
+        StoreDamagedError: a changed item's vector is longer than 1, or 0.
     """
 
     def __init__(

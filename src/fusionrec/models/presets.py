@@ -12,6 +12,7 @@ from fusionrec.models.fusion_settings import (
     Recipe,
     TrainingSettings,
 )
+from fusionrec.models.linear_settings import LINEAR, LinearRecipe
 from fusionrec.models.sequence_settings import (
     SEQUENCE,
     SequenceRecipe,
@@ -19,10 +20,14 @@ from fusionrec.models.sequence_settings import (
     SequenceTraining,
 )
 
-AnyRecipe = Recipe | SequenceRecipe
+AnyRecipe = Recipe | SequenceRecipe | LinearRecipe
 
 # Model -> preset -> recipe.
-PRESETS: Mapping[str, Mapping[str, AnyRecipe]] = {"fusion": FUSION, "sequence": SEQUENCE}
+PRESETS: Mapping[str, Mapping[str, AnyRecipe]] = {
+    "fusion": FUSION,
+    "sequence": SEQUENCE,
+    "linear": LINEAR,
+}
 
 
 def preset_recipe(model: str, preset: str) -> AnyRecipe:
@@ -40,12 +45,21 @@ def preset_recipe(model: str, preset: str) -> AnyRecipe:
     return PRESETS[model][preset]
 
 
+def with_goal(recipe: AnyRecipe, goal: str) -> AnyRecipe:
+    """The recipe with a linear model's goal, where that is ``auto``; any other recipe as it is."""
+    if isinstance(recipe, LinearRecipe) and recipe.model.goal == "auto":
+        return recipe.change({"model.goal": goal})
+    return recipe
+
+
 __all__ = [
     "FUSION",
+    "LINEAR",
     "PRESETS",
     "SEQUENCE",
     "AnyRecipe",
     "FusionSettings",
+    "LinearRecipe",
     "RatingSettings",
     "Recipe",
     "SequenceRecipe",
@@ -53,4 +67,5 @@ __all__ = [
     "SequenceTraining",
     "TrainingSettings",
     "preset_recipe",
+    "with_goal",
 ]

@@ -16,11 +16,13 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
 from fusionrec.recommend.query import Query, UserVector
 from fusionrec.registry import Artifact
+from fusionrec.registry.inference.linear import LinearRunner
 
 ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
 
 NAMED = 2  # items or categories that one reason names at most
 PAIRS, PERCENTILE = 20_000, 99  # of pairs of items; see ``Explainer.bar``
+SHARE = 0.1  # of what a history gives to a score, from which an item of it is named
 STANDARD_ERRORS = 2.0  # above chance, from which a share of a history is a taste
 LEAST_LIKED = 3  # liked items that make a category a taste
 OFTEN, LEAST_RATED = 0.05, 5  # the share of items that is often rated, and their fewest ratings
@@ -130,15 +132,21 @@ class Explainer:
         return np.sort(places[::-1][from_end])
 
     def _near(self, rows: np.ndarray, person: UserVector, taste: np.ndarray) -> dict[int, Reason]:
-        """Reasons by the nearest liked items. Only those that the person's vector was made of are
-        called a cause ("because").
+        """Reasons by the nearest liked items, or, of a linear version, by those that gave most of
+        the score. Only those that the person's vector was made of are a cause ("because").
         """
         if not len(taste):
             return {}
         vectors, taste_rows = self.catalog.vectors, person.history.items[taste]
-        cosines = vectors[rows] @ vectors[taste_rows].T
+        tower = self.artifact.user_tower if self.artifact.is_linear else None
+        if isinstance(tower, LinearRunner):
+            added = tower.contributions(person.history, vectors, rows)
+            total = np.maximum(added, 0.0).sum(axis=1, keepdims=True)
+            cosines, bar = added[:, taste] / np.maximum(total, 1e-12), SHARE
+        else:
+            cosines, bar = vectors[rows] @ vectors[taste_rows].T, self.bar
         # No item is a reason for itself, if rated items are shown too.
-        cosines[(cosines < self.bar) | (rows[:, None] == taste_rows)] = -np.inf
+        cosines[(cosines < bar) | (rows[:, None] == taste_rows)] = -np.inf
         read = taste >= len(person.history) - person.read
         found = {}
         for row, cosine in zip(map(int, rows), cosines, strict=True):

@@ -148,7 +148,7 @@ class Recommender:
             StoreError: Milvus failed.
         """
         row = self.finder.row(item)
-        hits = self.index.search(self.catalog.vectors[row], k, where, [row])
+        hits = self.index.search(self.people.after(row), k, where, [row])
         gone = () if self.catalog.available[row] else (f"item {item} itself is withdrawn",)
         notes = (*gone, *self.finder.unknown(where))
         if not len(hits.rows):

@@ -15,6 +15,7 @@ from fusionrec.index import Hits
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
 from fusionrec.recommend.query import Query, UserVector
+from fusionrec.registry import unit
 
 FADE = 0.8  # an item's relevance is multiplied by this each time it was shown in vain
 SMOOTHING = 0.01  # share of the target in a list's mix, which keeps the divergence finite
@@ -63,7 +64,7 @@ class Reranker:
         ids, shown = self._catalog.items.ids, query.fresh or {}
         times = np.array([max(shown.get(ids[row], 0), 0) for row in rows], dtype=np.float64)
         first = order(
-            Pool(spread(scores) * FADE**times, self._catalog.vectors[rows], parts, target),
+            Pool(spread(scores) * FADE**times, unit(self._catalog.vectors[rows]), parts, target),
             min(query.offset + query.k, size),
             diversity=query.diversity,
             calibration=query.calibration,

@@ -15,6 +15,7 @@ from fusionrec.features.history import History
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
+from fusionrec.registry.inference.linear import LinearRunner
 
 # A stored history weighs as much as this many items of a request, so that one low rating does not
 # reverse the whole answer.
@@ -73,6 +74,20 @@ class UserVectors:
             named=frozenset(rows.get(one.item, -1) for one in query.history if one.named),
             profile={name: value for name, (value,) in columns.items()},
         )
+
+    def after(self, row: int) -> np.ndarray:
+        """What to search for items like one: its vector, or, where vectors differ in length, what
+        people take after it, float32 [dim] of length 1; see ``LinearRunner``.
+        """
+        tower, vectors = (
+            self.artifact.user_tower if self.artifact.has_towers else None,
+            self.catalog.vectors,
+        )
+        if not isinstance(tower, LinearRunner):
+            return np.asarray(vectors[row])
+        vector = np.zeros(vectors.shape[1], dtype=np.float32)
+        vector[: tower.parts.width] = tower.history(History.of([row]), vectors)
+        return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     def _person(
         self,

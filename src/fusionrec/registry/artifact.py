@@ -19,6 +19,8 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
+from fusionrec.registry.inference.linear import NAME as LINEAR
+from fusionrec.registry.inference.linear import LinearItemRunner, LinearRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (
@@ -92,7 +94,7 @@ class Artifact:
 
     @cached_property
     def item_vectors(self) -> np.ndarray:
-        """float32 [items, dim], of length 1, in the order of ``items``."""
+        """float32 [items, dim], in the order of ``items``: of length 1, or at most 1 (linear)."""
         return read_array(self.folder / "item_vectors.npy")
 
     @cached_property
@@ -147,6 +149,11 @@ class Artifact:
         return self.rating_head.rating(users, items, by_score, *self.schema.rating_range)
 
     @property
+    def is_linear(self) -> bool:
+        """Whether the version is of the linear model, whose vectors differ in length."""
+        return bool(self.manifest["model"] == LINEAR)
+
+    @property
     def has_towers(self) -> bool:
         """Whether it computes vectors of new users and items; False for imported item vectors."""
         return bool(self.manifest["model"] != VECTORS)
@@ -193,8 +200,10 @@ class Artifact:
         return tower.vectors_after(features, histories or [History.of()] * len(ids), now, items)
 
     @cached_property
-    def user_tower(self) -> TowerRunner | HistoryRunner:
-        """The user tower; a ``HistoryRunner`` where it reads histories."""
+    def user_tower(self) -> TowerRunner | HistoryRunner | LinearRunner:
+        """The user tower; a ``TowerRunner`` where it reads no histories."""
+        if self.is_linear:
+            return LinearRunner(self.folder, self.encoder, self.manifest, self.item_vectors)
         features = self.history_features
         if features:
             return HistoryRunner(
@@ -203,8 +212,13 @@ class Artifact:
         return TowerRunner(self.folder, "user", self.encoder, self.manifest)
 
     @cached_property
-    def item_tower(self) -> TowerRunner:
+    def item_tower(self) -> TowerRunner | LinearItemRunner:
         """The item tower."""
+        if self.is_linear:
+            positions = self.items.positions()
+            ids = self.encoder.vocabularies[self.schema.id("item").name].values
+            known = np.array([positions[id_] for id_ in ids], dtype=np.int64)
+            return LinearItemRunner(self.folder, self.encoder, self.item_vectors, known)
         return TowerRunner(self.folder, "item", self.encoder, self.manifest)
 
     @classmethod
@@ -227,6 +241,12 @@ class Artifact:
             if thorough and sha256(path) != checksum:
                 raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
         return cls(folder, manifest, Encoder.load(folder / "encoder.json"))
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors, float32 [n, dim], scaled to length 1; those of length 0 stay."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

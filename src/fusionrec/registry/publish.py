@@ -17,11 +17,10 @@ from fusionrec.models.export import ENGINE, tower_vectors, tower_weights
 from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.artifact import Artifact
-from fusionrec.registry.inference.towers import HistoryRunner
+from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead
-from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.registry.weights import write_weights
-from fusionrec.registry.writer import save_version, write_manifest
+from fusionrec.registry.writer import save_version, write_manifest, write_training_data
 
 _RETRY = "resume the same training"
 _SAMPLE = 64  # users and items on which a saved tower is compared with the trained one
@@ -54,10 +53,7 @@ def publish(
     """
 
     def write(folder: Path) -> None:
-        encoder.save(folder / "encoder.json")
-        write_table(folder / "items.parquet", dataset.items)
-        write_table(folder / "users.parquet", dataset.users)
-        write_histories(folder, Histories.build(dataset, rows))
+        data = write_training_data(folder, dataset, rows, encoder)
         for side, tower in towers.items():
             write_weights(folder, side, tower_weights(tower))
         # Made by the saved towers, so that index and answers come from the same files.
@@ -66,14 +62,7 @@ def publish(
         np.save(folder / "item_vectors.npy", items, allow_pickle=False)
         users = _vectors(saved, "user", towers["user"], dataset.users)
         np.save(folder / "user_vectors.npy", users, allow_pickle=False)
-        keys = {
-            "versions": {"fusionrec": __version__, "paddle": ENGINE},
-            "data": dataset.name,
-            "users": len(dataset.users),
-            "interactions": len(rows),
-            "rows": dataset.fingerprint(rows),
-            **about,
-        }
+        keys = {"versions": {"fusionrec": __version__, "paddle": ENGINE}, **data, **about}
         if rating_head is not None:
             rating_head.save(folder)
             keys["stars"] = {"width": rating_head.users.shape[1]}
@@ -106,6 +95,7 @@ def _vectors(saved: Artifact, side: Side, tower: Tower | HistoryTower, table: Ta
         expected = tower_vectors(tower, [*sample.values(), *packed])
         vectors = runner.vectors_after(features, histories)
     else:
+        assert isinstance(runner, TowerRunner)
         vectors = runner.vectors(features)
         found = vectors[:_SAMPLE]
         expected = tower_vectors(tower, [values[:_SAMPLE] for values in features.values()])

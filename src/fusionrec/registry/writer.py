@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from fusionrec._version import __version__
+from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.score_scale import ScoreMap
 from fusionrec.registry.artifact import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.workspace import make_folder, move_in
 
 
@@ -58,6 +60,29 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def write_training_data(
+    folder: Path, dataset: Dataset, rows: np.ndarray, encoder: Encoder
+) -> dict[str, Any]:
+    """Writes encoder, tables and histories of a trained version; returns the manifest's keys.
+
+    Args:
+        folder: of the version.
+        dataset: the data set it was trained on.
+        rows: int [n], all rows of the training data, including the validation rows.
+        encoder: of the trained model.
+    """
+    encoder.save(folder / "encoder.json")
+    write_table(folder / "items.parquet", dataset.items)
+    write_table(folder / "users.parquet", dataset.users)
+    write_histories(folder, Histories.build(dataset, rows))
+    return {
+        "data": dataset.name,
+        "users": len(dataset.users),
+        "interactions": len(rows),
+        "rows": dataset.fingerprint(rows),
+    }
 
 
 def write_manifest(folder: Path, encoder: Encoder, extra: Mapping[str, Any]) -> None:

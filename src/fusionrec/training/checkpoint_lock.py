@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -11,9 +13,13 @@ from itertools import count
 from pathlib import Path
 from typing import IO
 
+import numpy as np
+
+from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
+from fusionrec.models.presets import AnyRecipe
 from fusionrec.training.checkpoint import STATE
-from fusionrec.workspace import make_folder
+from fusionrec.workspace import Workspace, make_folder
 
 _LOCK = "lock"  # locked while its training runs; the system unlocks it when the process dies
 
@@ -107,3 +113,16 @@ def _process(folder: Path) -> str:
     except OSError:
         return ""
     return f" (process {number})" if number else ""
+
+
+def checkpoint_folders(
+    workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe
+) -> tuple[Path, Path]:
+    """The checkpoint folders of a training, by recipe and rows: today's, and the name of 0.1.0."""
+    settings = recipe.for_schema(dataset.schema, len(rows)).to_dict()
+    runs = [
+        json.dumps([settings, fingerprint], sort_keys=True)
+        for fingerprint in dataset.fingerprints(rows)
+    ]
+    current, former = (hashlib.sha256(run.encode()).hexdigest()[:16] for run in runs)
+    return workspace.checkpoints / current, workspace.checkpoints / former

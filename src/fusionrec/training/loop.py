@@ -17,7 +17,13 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
-from fusionrec.models.presets import AnyRecipe, RatingSettings, SequenceTraining, TrainingSettings
+from fusionrec.models.presets import (
+    RatingSettings,
+    Recipe,
+    SequenceRecipe,
+    SequenceTraining,
+    TrainingSettings,
+)
 from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.distributed import ProcessGroup
@@ -59,7 +65,11 @@ class Trainer(ABC):
     optimizer: paddle.optimizer.Optimizer
 
     def __init__(
-        self, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe, folder: Path | None = None
+        self,
+        dataset: Dataset,
+        rows: np.ndarray,
+        recipe: Recipe | SequenceRecipe,
+        folder: Path | None = None,
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
         self.settings = recipe.training

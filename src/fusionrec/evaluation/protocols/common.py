@@ -73,6 +73,7 @@ class Protocol(ABC):
         timed: whether clock times decide what is tested.
         clocked: whether a model that reads the clock gets the time of each user's request.
         rates: whether the model must predict ratings.
+        goal: what a linear model is to learn, where its recipe leaves it open.
     """
 
     name: ClassVar[str]
@@ -83,6 +84,7 @@ class Protocol(ABC):
     timed: ClassVar[bool] = False
     clocked: ClassVar[bool] = False
     rates: ClassVar[bool] = False
+    goal: ClassVar[str] = "taste"
 
     def check_options(self, options: ProtocolOptions) -> None:
         """Refuses options that the protocol does not have.

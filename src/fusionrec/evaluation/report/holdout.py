@@ -29,15 +29,18 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
         UsageError: the version was trained on another data set, or its holdout cannot be
             drawn again; names both fingerprints.
     """
-    from fusionrec.training.fusion_trainer import hold_out  # paddle takes a second to import
-    from fusionrec.training.sequence_trainer import hold_out_latest
-
     rows = _training_rows(artifact, dataset)
     settings = artifact.manifest.get("recipe", {}).get("training", {})
     share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
-    if artifact.history_features:
+    if artifact.is_linear:  # its holdout was trained on in the end
+        trained, holdout = rows, rows[:0]
+    elif artifact.history_features:
+        from fusionrec.training.sequence_trainer import hold_out_latest  # Paddle takes a second
+
         trained, holdout = hold_out_latest(dataset, rows, share, seed)
     else:
+        from fusionrec.training.fusion_trainer import hold_out
+
         trained, holdout = hold_out(rows, share, seed)
     wanted = artifact.manifest["training"]["trained_rows"]
     current, former = dataset.fingerprints(trained)

@@ -99,6 +99,11 @@ def learning_section(artifact: Artifact) -> Markup:
     """Figures by epoch."""
     trained = artifact.manifest["training"]
     epochs, best = trained["epochs"], trained.get("best_epoch")
+    if artifact.is_linear:
+        return tag(
+            "p",
+            "It was fitted in closed form. A holdout chose its settings, then all rows were used.",
+        )
     if not epochs:
         return tag("p", "The version keeps no training figures.")
     judged, measure = epochs[0]["validation"] is not None, trained["measure"]
