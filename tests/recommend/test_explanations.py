@@ -58,6 +58,7 @@ def planted(
         item_counts=np.ones(ITEMS, dtype=np.int64),
         histories=rated,
         has_towers=True,
+        is_linear=False,
     )
 
 
