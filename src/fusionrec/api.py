@@ -165,8 +165,10 @@ def train(
     recipe = _recipe(model, preset, settings)
     with _own_log():
         from fusionrec.training.progress import log_epochs
+        from fusionrec.training.train import import_engine
         from fusionrec.training.train import train as run
 
+        import_engine(recipe)
     workspace = Workspace.find(home)
     return Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
 

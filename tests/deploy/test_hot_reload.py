@@ -257,7 +257,8 @@ def test_whatever_is_raised_the_ledger_is_followed_afterwards(indexed, monkeypat
             if call != "with_changes":  # an opening takes all changes in
                 Ledger(indexed.ledger).activate("v1", "")
             assert raised.wait(20)
-            assert len(ask(live, query).items) == 7
+            if call == "stamp":  # what was open still answers
+                assert len(ask(live, query).items) == 7
         assert live._watcher.is_alive()
         assert live.refresh(20)
         eventually(lambda: live.answer(lambda r: not r.catalog.available[3]))

@@ -20,7 +20,7 @@ from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.export import tower_vectors
 from fusionrec.models.fusion import Tower
-from fusionrec.registry import Artifact, publish, tables, version_numbers
+from fusionrec.registry import Artifact, publish, tables, version_numbers, writer
 from fusionrec.registry import artifact as model
 from fusionrec.registry.weights import write_weights
 from fusionrec.training.fusion_trainer import FusionTrainer
@@ -160,8 +160,8 @@ def test_a_folder_without_a_manifest_holds_no_model(tmp_path):
 FULL = OSError(errno.ENOSPC, "No space left on device")
 POINTS = {
     "the encoder": (Encoder, "save"),
-    "a table": (publish, "write_table"),
-    "the histories": (publish, "write_histories"),
+    "a table": (writer, "write_table"),
+    "the histories": (writer, "write_histories"),
     "an array": (tables.np, "save"),
     "a tower": (publish, "write_weights"),
     "the manifest": (publish, "write_manifest"),
@@ -246,7 +246,7 @@ def test_a_training_whose_model_could_not_be_saved_can_be_saved_later(
 
     workspace = Workspace(tmp_path)
     with monkeypatch.context() as patched:
-        patched.setattr(publish, "write_table", full)
+        patched.setattr(writer, "write_table", full)
         with pytest.raises(ArtifactError, match="No space left"):
             train(dataset, recipe(), workspace)
     steps = []

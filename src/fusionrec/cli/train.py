@@ -139,8 +139,10 @@ def run_training(
     if not isinstance(recipe, LinearRecipe):
         say("starting PaddlePaddle")
     with _defer_interrupt():
-        from fusionrec.training.train import has_checkpoint
+        from fusionrec.training.train import has_checkpoint, import_engine
         from fusionrec.training.train import train as run
+
+        import_engine(recipe)
 
     rows, about = (part.rows, part.about) if part else (None, None)
     dataset = part.dataset if part else dataset

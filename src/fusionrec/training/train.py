@@ -73,6 +73,14 @@ def train(
     )
 
 
+def import_engine(recipe: AnyRecipe) -> None:
+    """Imports what trains a recipe: Paddle, which takes a second and changes the logging of the
+    program, or nothing for a linear model.
+    """
+    if not isinstance(recipe, LinearRecipe):
+        import fusionrec.training.network_train  # noqa: F401
+
+
 def has_checkpoint(
     workspace: Workspace, dataset: Dataset, recipe: AnyRecipe, rows: np.ndarray | None = None
 ) -> bool:
