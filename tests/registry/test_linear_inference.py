@@ -22,6 +22,7 @@ from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, Linea
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact, unit
+from fusionrec.registry.inference.linear import LinearParts
 from fusionrec.registry.weights import weights_file, write_weights
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
@@ -277,3 +278,23 @@ def test_an_array_of_another_shape_is_refused(name, version, tmp_path):
     vars(broken)["item_vectors"] = version.item_vectors
     with pytest.raises(ArtifactError, match=name):
         _ = broken.user_tower
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"width": 0},
+        {"decay": 1.5},
+        {"decay": float("nan")},
+        {"window": -1},
+        {"share": float("inf")},
+        {"width": "wide"},
+    ],
+)
+def test_a_manifest_out_of_range_is_refused(changed):
+    whole = {"width": 12, "decay": 0.7, "window": 0, "share": 0.5}
+    assert LinearParts.of({"linear": whole}) == LinearParts(**whole)
+    with pytest.raises(ArtifactError):
+        LinearParts.of({"linear": whole | changed})
+    with pytest.raises(ArtifactError):
+        LinearParts.of({})

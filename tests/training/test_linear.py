@@ -17,6 +17,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ConfigError, TrainingError
 from fusionrec.evaluation.baselines import EASE
+from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History
 from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, LinearTraining
 from fusionrec.models.presets import PRESETS
@@ -24,7 +25,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
 from fusionrec.training import linear
-from fusionrec.training.linear import Holdout, Sequences
+from fusionrec.training.linear import Holdout, Sequences, profile_scores
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 from swap_stress import exact
@@ -239,6 +240,18 @@ def test_the_holdouts_ndcg_is_that_of_a_loop(goal, repeats):
     assert 0 < np.mean(figures) < 1
     found = hold.ndcg(scores.astype(np.float32), read)
     assert found == pytest.approx(np.mean(figures), abs=1e-6)
+
+
+def test_popularity_beside_the_holdout_does_not_know_what_is_hidden():
+    data = walks([0, 1, 2], [0, 1, 3], [0, 1, 3])
+    rows = np.arange(len(data))
+    histories, encoder = Histories.build(data, rows), Encoder.fit(data, rows)
+    last = np.zeros(len(rows), dtype=bool)
+    last[histories.offsets[1:] - 1] = True
+    weights, _, _ = profile_scores(data, histories, encoder, last)
+    assert_allclose(weights[-1], [1, 1, 0, 0])
+    weights, _, _ = profile_scores(data, histories, encoder, ~last)
+    assert_allclose(weights[-1], [0, 0, 1 / 3, 2 / 3], atol=1e-6)
 
 
 # --- the same again -------------------------------------------------------------------------------

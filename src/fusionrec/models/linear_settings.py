@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
 from fusionrec.models.fusion_settings import check_all
-
-Goal = Literal["auto", "next", "taste"]
 
 
 @dataclass(frozen=True)

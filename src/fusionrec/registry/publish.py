@@ -19,6 +19,7 @@ from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead
+from fusionrec.registry.tables import Histories
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
 
@@ -53,7 +54,7 @@ def publish(
     """
 
     def write(folder: Path) -> None:
-        data = write_training_data(folder, dataset, rows, encoder)
+        data = write_training_data(folder, dataset, rows, encoder, Histories.build(dataset, rows))
         for side, tower in towers.items():
             write_weights(folder, side, tower_weights(tower))
         # Made by the saved towers, so that index and answers come from the same files.

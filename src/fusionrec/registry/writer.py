@@ -63,7 +63,7 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
 
 
 def write_training_data(
-    folder: Path, dataset: Dataset, rows: np.ndarray, encoder: Encoder
+    folder: Path, dataset: Dataset, rows: np.ndarray, encoder: Encoder, histories: Histories
 ) -> dict[str, Any]:
     """Writes encoder, tables and histories of a trained version; returns the manifest's keys.
 
@@ -72,16 +72,18 @@ def write_training_data(
         dataset: the data set it was trained on.
         rows: int [n], all rows of the training data, including the validation rows.
         encoder: of the trained model.
+        histories: of the rows.
     """
     encoder.save(folder / "encoder.json")
     write_table(folder / "items.parquet", dataset.items)
     write_table(folder / "users.parquet", dataset.users)
-    write_histories(folder, Histories.build(dataset, rows))
+    write_histories(folder, histories)
     return {
         "data": dataset.name,
         "users": len(dataset.users),
         "interactions": len(rows),
         "rows": dataset.fingerprint(rows),
+        **({"feedback": dataset.feedback} if dataset.feedback else {}),
     }
 
 

@@ -74,9 +74,15 @@ def create_app(
             allow_headers=("Authorization", "Content-Type", "If-None-Match"),
             expose_headers=_EXPOSED,
         )
+    _describe_keys(app)
+    return app
+
+
+def _describe_keys(app: FastAPI) -> None:
+    """Says in the OpenAPI document how a key is sent."""
     plain = app.openapi
 
-    def described() -> dict[str, Any]:  # with how a key is sent
+    def described() -> dict[str, Any]:
         made = plain()
         schemes = made.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["key"] = {"type": "http", "scheme": "bearer", "description": "frk_..."}
@@ -84,4 +90,3 @@ def create_app(
         return made
 
     app.openapi = described  # type: ignore[method-assign]
-    return app

@@ -171,22 +171,22 @@ class Holdout:
 
 
 def profile_scores(
-    dataset: Dataset, histories: Histories, encoder: Encoder
+    dataset: Dataset, histories: Histories, encoder: Encoder, without: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """How the share of users who took each item depends on the profile, by ridge regression.
+
+    Args:
+        dataset, histories: the training data.
+        encoder: of the profiles.
+        without: bool [n], interactions that are left out.
 
     Returns:
         The weights, float64 [width + 1, items], of the profile's columns and, last, of everybody;
         the columns' means, float32 [width]; and all users' columns, float32 [users, width + 1].
     """
-    counts = np.diff(histories.offsets)
-    user = np.repeat(np.arange(len(counts)), counts)
-    taken = sparse.csr_array(
-        (np.ones(len(user), dtype=np.float32), (user, histories.item)),
-        shape=(len(counts), len(dataset.items)),
-    )
+    taken = Sequences(histories, np.arange(len(dataset.items)), without).histories(1.0, 0)
     taken.data[:] = 1.0
-    known = np.flatnonzero(counts)
+    known = np.flatnonzero(np.diff(taken.indptr))
     flat = flatten(encoder, "user", encoder.encode_table("user", dataset.users))
     mean = means(flat[known])
     inputs = centred(flat, mean)
@@ -202,7 +202,7 @@ def choose(
     columns: np.ndarray,
     recipe: LinearRecipe,
     goal: str,
-    others: tuple[np.ndarray, np.ndarray],
+    encoder: Encoder,
 ) -> Choice:
     """Chooses decay, penalty, share and width by a holdout.
 
@@ -211,7 +211,7 @@ def choose(
         columns: int [items], as of ``Sequences``.
         recipe: the candidates.
         goal: ``next`` or ``taste``.
-        others: users' columns and their weights, as of ``profile_scores``.
+        encoder: of the profiles.
     """
     s, seed = recipe.training, recipe.training.seed
     hold = Holdout(histories, columns, goal, s.validation, seed, dataset.schema.repeats)
@@ -221,10 +221,8 @@ def choose(
     if not len(hold.users):
         return Choice(goal, *reads[0], s.ridges[0], s.shares[0], recipe.model.dims[-1], None)
     sequences = Sequences(histories, columns, hold.hidden)
-    user_columns, weights = others
-    base = (user_columns[hold.users] @ weights[:, columns >= 0]).astype(np.float32)
-    base = base[:, np.argsort(columns[columns >= 0])]
-    base = standard(base)
+    weights, _, user_columns = profile_scores(dataset, histories, encoder, hold.hidden)
+    base = standard((user_columns[hold.users] @ weights[:, columns >= 0]).astype(np.float32))
     seen = sequences.histories(1.0, 0)
     best: tuple[float, Choice, np.ndarray, np.ndarray] | None = None
     for decay, window in reads:

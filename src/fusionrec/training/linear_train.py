@@ -71,12 +71,10 @@ def train_linear(
     if goal == "auto":
         ordered = histories.time is not None and len(np.unique(histories.time)) > 1
         goal = "next" if ordered else "taste"
-    weights, mean, user_columns = profile_scores(dataset, histories, encoder)
-    choice = choose(dataset, histories, columns, recipe, goal, (user_columns, weights))
-    fitted = fit(dataset, histories, columns, encoder, recipe, choice, (weights, mean))
+    choice = choose(dataset, histories, columns, recipe, goal, encoder)
+    fitted = fit(dataset, histories, columns, encoder, recipe, choice)
     log(_said(choice, fitted.parts.width))
-    seconds = time.monotonic() - started
-    epoch = {"number": 1, "train": 0.0, "validation": choice.figure, "seconds": seconds}
+    epoch = {"number": 1, "validation": choice.figure, "seconds": time.monotonic() - started}
     about: dict[str, Any] = {
         "model": recipe.name,
         "recipe": recipe.to_dict(),
@@ -86,17 +84,14 @@ def train_linear(
         "training": {
             "trained_rows": dataset.fingerprint(rows),
             "best_epoch": 1,
-            "measure": {"train": "", "validation": "NDCG@10", "rising": True, "unit": "users"},
+            "measure": {"validation": "NDCG@10"},
             "epochs": [epoch],
         },
+        **({} if part is None else {"part": dict(part)}),
     }
-    if part is not None:
-        about["part"] = dict(part)
-    if dataset.feedback:
-        about["feedback"] = dataset.feedback
 
     def write(folder: Path) -> None:
-        keys = write_training_data(folder, dataset, rows, encoder)
+        keys = write_training_data(folder, dataset, rows, encoder, histories)
         write_weights(folder, "user", fitted.user)
         write_weights(folder, "item", fitted.item)
         np.save(folder / "item_vectors.npy", fitted.items, allow_pickle=False)
@@ -126,7 +121,6 @@ def fit(
     encoder: Encoder,
     recipe: LinearRecipe,
     choice: Choice,
-    profile: tuple[np.ndarray, np.ndarray],
 ) -> Fitted:
     """The vectors of all items, and both towers, from all training rows.
 
@@ -136,14 +130,15 @@ def fit(
         encoder: of the training rows.
         recipe: all settings.
         choice: what the holdout chose of them.
-        profile: the weights and the means of ``profile_scores``.
     """
     window = choice.window
-    sequences = Sequences(histories, columns, np.zeros(len(histories.item), dtype=bool))
+    nothing = np.zeros(len(histories.item), dtype=bool)
+    sequences = Sequences(histories, columns, nothing)
     gram, targets = regression(sequences, choice.goal, choice.decay, window)
     matrix = solve(choice.goal, gram, targets, choice.ridge)
     basis = directions(matrix, gram, choice.width, recipe.training.seed)
-    learned, (weights, mean) = columns >= 0, profile
+    learned = columns >= 0
+    weights, mean, _ = profile_scores(dataset, histories, encoder, nothing)
     users, right = factors(weights, recipe.model.profile_dims)
     rest = right.shape[1]
     items = np.zeros((len(columns), basis.shape[1] + rest))

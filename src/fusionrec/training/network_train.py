@@ -105,6 +105,4 @@ def _manifest(trainer: Trainer, part: Mapping[str, Any] | None) -> dict[str, Any
     }
     if part is not None:
         fields["part"] = dict(part)
-    if dataset.feedback:
-        fields["feedback"] = dataset.feedback
     return fields

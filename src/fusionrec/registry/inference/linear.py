@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -41,20 +42,25 @@ class LinearParts:
         """The parts of a version.
 
         Raises:
-            ArtifactError: the manifest does not say them.
+            ArtifactError: the manifest does not say them, or one is out of range.
         """
         try:
             values = manifest["linear"]
-            return cls(
+            parts = cls(
                 int(values["width"]),
                 float(values["decay"]),
                 int(values["window"]),
                 float(values["share"]),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise ArtifactError(
                 f"the manifest lacks the linear model: {error!r}", RETRAIN
             ) from error
+        if not (
+            parts.width > 0 and 0 < parts.decay <= 1 and parts.window >= 0 <= parts.share < inf
+        ):
+            raise ArtifactError(f"the manifest's linear model is out of range: {parts}", RETRAIN)
+        return parts
 
     def weights(self, count: int) -> np.ndarray:
         """Weights of a history's items, float32 [m], the oldest that is read first."""
@@ -109,7 +115,9 @@ class LinearRunner:
         """
         flat = flatten(self._encoder, "user", features)
         base = self._base + centred(flat, self._mean) @ self._profile
-        read = np.stack([self.history(history, items) for history in histories])
+        read = np.zeros((len(histories), self.parts.width), dtype=np.float32)
+        for row, history in enumerate(histories):
+            read[row] = self.history(history, items)
         spread = deviations(read, self._covariance[0])
         known = spread > 0
         read[known] /= spread[known, None]
