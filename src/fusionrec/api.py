@@ -151,7 +151,8 @@ def train(
 
     Args:
         dataset: the training data.
-        model: ``fusion`` reads ids and profiles, ``sequence`` a person's history and profile.
+        model: ``fusion`` reads ids and profiles, ``sequence`` and ``linear`` a person's history and
+            profile; see ``docs/models.md``.
         preset: named settings: ``quick`` trains fast, ``full`` is the most accurate.
         home: the workspace folder, as in ``read_data``.
         settings: overrides, such as ``{"training.epochs": 5}``.
