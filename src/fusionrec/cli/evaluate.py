@@ -126,7 +126,7 @@ def _candidate(
         return TrainOnSplit(
             recipe,
             seeded="training.seed" not in options.read_settings(settings),
-            show=lambda: TrainingProgress(recipe.training.epochs),
+            show=TrainingProgress,
             log=say,
         )
     for name, option in (("model", "--model"), ("preset", "--preset"), ("settings", "--set")):

@@ -186,10 +186,10 @@ def describe(dataset: Dataset, source: str = "") -> None:
 
 
 class TrainingProgress:
-    """Shows a training of so many epochs at most on stderr: a bar, and a line for every epoch."""
+    """Shows trainings on stderr: a bar, and a line for every epoch."""
 
-    def __init__(self, epochs: int) -> None:
-        self._epochs, self._shown, self._last = epochs, 0, time.monotonic()
+    def __init__(self) -> None:
+        self._shown, self._last = 0, time.monotonic()
         self._bar: RichProgress | None = None
         if sys.stderr.isatty():
             from rich import progress
@@ -216,16 +216,17 @@ class TrainingProgress:
 
     def __call__(self, p: TrainingState) -> None:
         """Takes the training's progress after each step."""
+        self._shown = min(self._shown, len(p.epochs))  # another training begins anew
         for epoch in p.epochs[self._shown :]:
             self._line(
-                f"epoch {epoch.number:>2}/{self._epochs}   {_figures(epoch, p.metric)}   "
+                f"epoch {epoch.number:>2}/{p.planned}   {_figures(epoch, p.metric)}   "
                 f"{epoch.seconds:.1f} s   {epoch.rate:,.0f} {p.metric.unit}/s"
             )
         self._shown = len(p.epochs)
-        done, total = (p.epoch - 1) * p.steps + p.step, self._epochs * p.steps
+        done, total = (p.epoch - 1) * p.steps + p.step, p.planned * p.steps
         rate = f"{p.rate:,.0f} {p.metric.unit}/s"
         if self._bar:
-            epoch_now = f"epoch {min(p.epoch, self._epochs)}/{self._epochs}"
+            epoch_now = f"epoch {min(p.epoch, p.planned)}/{p.planned}"
             state: dict[str, Any] = {"completed": done, "total": total, "rate": rate}
             self._bar.update(self._bar.task_ids[0], description=epoch_now, **state)
         elif time.monotonic() - self._last > 20 and p.rate:

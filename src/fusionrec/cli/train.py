@@ -17,7 +17,7 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.errors import UsageError
-from fusionrec.models.presets import AnyRecipe, LinearRecipe, with_goal
+from fusionrec.models.presets import AnyRecipe, with_goal
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def run_training(
     Raises:
         UsageError: ``resume``, and there is no checkpoint of this training.
     """
-    if not isinstance(recipe, LinearRecipe):
+    if recipe.name != "linear":
         say("starting PaddlePaddle")
     with _defer_interrupt():
         from fusionrec.training.train import has_checkpoint, import_engine
@@ -155,7 +155,7 @@ def run_training(
         say("going on from the checkpoint; the epochs before it are shown again")
     started = time.monotonic()
     try:
-        with TrainingProgress(recipe.training.epochs) as report:
+        with TrainingProgress() as report:
             artifact = run(
                 dataset, recipe, workspace, report, rows=rows, part=about, resume=resume, log=say
             )
@@ -173,7 +173,7 @@ def run_training(
     of = (
         f" (best of {epochs} epochs: {best})" if judged else f" ({epochs} epochs, nothing held out)"
     )
-    of = "" if artifact.is_linear else of
+    of = "" if artifact.has_parts else of
     say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s{of}")
     return artifact
 

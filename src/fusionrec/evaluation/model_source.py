@@ -124,6 +124,7 @@ class ModelRanker:
         history_rows: int [n], the rows of the histories that the model reads; none by default.
         now: float64 [users], time of each user's request, in seconds since 1970, for a model that
             reads the clock; unknown by default.
+        goal: what the lists are for, of a version with parts; its own by default.
     """
 
     def __init__(
@@ -133,7 +134,11 @@ class ModelRanker:
         profile_only: bool = False,
         history_rows: np.ndarray | None = None,
         now: np.ndarray | None = None,
+        goal: str | None = None,
     ) -> None:
+        # A version that has no such goal is measured by its own.
+        served = artifact.has_parts and goal in artifact.manifest["blend"]["weights"]
+        self._goal = goal if served else None
         self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
         self._now = now
         self._histories = None
@@ -149,7 +154,7 @@ class ModelRanker:
         if self._histories is not None:
             histories = [self._histories.of(int(user)) for user in users]
         now = None if self._now is None else self._now[users]
-        return self.artifact.vectors_of(ids, table.columns, histories, now)
+        return self.artifact.vectors_of(ids, table.columns, histories, now, goal=self._goal)
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
         """float32 [b, items], rounded from doubles so that equal vectors tie."""

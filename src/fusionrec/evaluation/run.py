@@ -64,7 +64,7 @@ def evaluate(
     runs = protocol.runs(dataset, options)
     names = _baseline_names(protocol, dataset, options)
     if isinstance(source, TrainOnSplit):
-        source = replace(source, recipe=with_goal(source.recipe, protocol.goal))
+        source = replace(source, recipe=with_goal(source.recipe, options.goal or protocol.goal))
     if source is not None:
         _check_source(dataset, protocol, options, runs, source)
     elif not names:
@@ -131,7 +131,7 @@ def _measure(
             if number == 1 and through_index != 0 and isinstance(protocol, RankingProtocol):
                 log("  asking the same through Milvus")
                 task = protocol.tasks(dataset, run, options)[0]
-                ranker = task.ranker(artifact, dataset)
+                ranker = task.ranker(artifact, dataset, options.goal or protocol.goal)
                 index_check = check_index(dataset, task, ranker, home, through_index, run.seed)
     rows = [MetricsRow(name, name in own, of, seconds[name]) for name, of in values.items()]
     return rows, index_check, clocked

@@ -1,40 +1,52 @@
-"""Settings of the linear model, and the named ones."""
+"""Settings of the models whose vectors are made of parts: ``linear`` and ``auto``."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
-from fusionrec.models.fusion_settings import check_all
+from fusionrec.models.fusion_settings import FusionSettings, check_all
+from fusionrec.models.sequence_settings import SequenceRecipe, SequenceSettings, SequenceTraining
+
+GOALS = ("later", "next", "taste")
 
 
 @dataclass(frozen=True)
 class LinearSettings(Settings):
-    """What a linear model learns.
+    """What the parts without a network learn.
 
     Attributes:
-        goal: ``next`` learns which item follows a history, the newest items of which count most;
-            ``taste`` which items a user has beside the others, in any order; ``auto`` is ``next``
-            where the data has times that differ, else ``taste``.
-        dims: widths of the part that reads histories, tried in this order: the first that keeps 99%
-            of the whole matrix' NDCG@10 on the holdout is taken, else the last.
+        goal: what an answer's list is for, unless the request names another goal: ``later`` all
+            that people take after today, ``next`` their next item, ``taste`` what else they like;
+            ``auto`` is ``later`` where the data has times that differ, else ``taste``.
+        goals: those that a request may name, which all are weighed; what the data cannot serve is
+            left out.
+        dims: widths of each part that reads histories, tried in this order: the first that keeps
+            98.5% of the whole matrix' NDCG@10 on the holdout is taken, else the last.
         profile_dims: width of the part that reads profiles and popularity, at most.
         items: the most-taken items, so many, are learned from histories; the others' vectors come
             from their content.
     """
 
     goal: str = "auto"
-    dims: tuple[int, ...] = (64, 128, 256, 448)
-    profile_dims: int = 32
+    goals: tuple[str, ...] = GOALS
+    dims: tuple[int, ...] = (64, 128, 176)
+    profile_dims: int = 24
     items: int = 12_000
 
     def __post_init__(self) -> None:
         check_all(self, "model", {"1 or more": "profile_dims items"})
+        known = ", ".join(GOALS)
         check(
-            self.goal in ("auto", "next", "taste"),
-            f"model.goal must be auto, next or taste, got {self.goal!r}",
+            self.goal in ("auto", *self.goals),
+            f"model.goal must be auto or one of {', '.join(self.goals)}, got {self.goal!r}",
+        )
+        check(
+            bool(self.goals) and set(self.goals) <= set(GOALS),
+            f"model.goals must be some of {known}, got {list(self.goals)}",
         )
         rising = list(self.dims) == sorted(set(self.dims))
         check(
@@ -45,46 +57,46 @@ class LinearSettings(Settings):
 
 @dataclass(frozen=True)
 class LinearTraining(Settings):
-    """How a linear model is trained. A holdout chooses one of each list; then all rows are used.
+    """How these parts are trained. A holdout chooses one of each list; then all rows are used.
 
     Attributes:
         halvings: of ``next``: an item counts half for each so many items that follow it.
         ridges: L2 penalties, in interactions.
-        shares: weights of profile and popularity beside a history, in standard deviations of their
-            scores over the catalog.
+        dislikes: weights of items rated below the schema's ``like``, beside 1.
+        days: half-lives of what was taken lately.
         window: the newest items of a history that ``next`` reads, at most; of those that count less
             than a sixty-fourth none.
-        validation: users whose last item is held out, at most; 0 takes the first of each list.
+        validation: users who are asked for what is held out, at most; 0 takes the first of each
+            list, and equal weights.
         content_ridge: L2 penalty of the regression of vectors on contents.
         seed: of the holdout.
     """
 
     halvings: tuple[float, ...] = (2.0, 5.0, 14.0)
     ridges: tuple[float, ...] = (100.0, 300.0, 1000.0)
-    shares: tuple[float, ...] = (0.0, 0.05, 0.15, 0.5, 2.0, 10.0)
+    dislikes: tuple[float, ...] = (0.5, 0.0)
+    days: tuple[float, ...] = (3.0, 14.0, 60.0)
     window: int = 30
     validation: int = 2_000
     content_ridge: float = 10.0
     seed: int = 0
 
-    epochs = 1  # of progress; it is no setting
-
     def __post_init__(self) -> None:
         rules = {"1 or more": "window", "0 or more": "validation seed", "above 0": "content_ridge"}
         check_all(self, "training", rules)
-        for name in ("halvings", "ridges"):
+        for name in ("halvings", "ridges", "days"):
             values = getattr(self, name)
             above = bool(values) and all(0 < value < math.inf for value in values)
             check(above, f"training.{name} must be above 0, got {values}")
         check(
-            bool(self.shares) and all(0 <= share < math.inf for share in self.shares),
-            f"training.shares must be 0 or more, got {self.shares}",
+            all(0 <= weight <= 1 for weight in self.dislikes),
+            f"training.dislikes must be 0 to 1, got {self.dislikes}",
         )
 
 
 @dataclass(frozen=True)
 class LinearRecipe(Settings):
-    """A linear model and its training."""
+    """The parts without a network, and their training."""
 
     model: LinearSettings = field(default_factory=LinearSettings)
     training: LinearTraining = field(default_factory=LinearTraining)
@@ -97,9 +109,71 @@ class LinearRecipe(Settings):
         return self
 
 
+@dataclass(frozen=True)
+class AutoTraining(Settings):
+    """How long the network trains.
+
+    Attributes:
+        minutes: of the whole training, about; 0 for no limit. What does not fit is left out.
+        passes: of the network, so many are planned; 0 for as many as time allows. With the number
+            that a version's manifest tells, and its seed, a training repeats bit for bit.
+        seed: of everything random.
+    """
+
+    minutes: float = 30.0
+    passes: int = 0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_all(self, "training", {"0 or more": "passes seed"})
+        check(
+            0 <= self.minutes < math.inf, f"training.minutes must be 0 or more, got {self.minutes}"
+        )
+
+
+@dataclass(frozen=True)
+class AutoRecipe(Settings):
+    """Parts with and without a network, as far as each is of use on the data."""
+
+    model: LinearSettings = field(default_factory=LinearSettings)
+    linear: LinearTraining = field(default_factory=LinearTraining)
+    sequence: SequenceRecipe = field(default_factory=SequenceRecipe)
+    training: AutoTraining = field(default_factory=AutoTraining)
+
+    name, rates = "auto", False  # no settings
+
+    def for_schema(self, schema: Schema, rows: int) -> AutoRecipe:  # noqa: ARG002
+        """The recipe as it is trained on data of a schema: the same for ratings and events."""
+        return self
+
+    @classmethod
+    def from_dict(cls, values: Any, where: str = "") -> AutoRecipe:
+        """As of ``Settings``; the seed holds for all parts."""
+        made = super().from_dict(values, where)
+        seed = made.training.seed
+        sequence = replace(made.sequence, training=replace(made.sequence.training, seed=seed))
+        return replace(made, linear=replace(made.linear, seed=seed), sequence=sequence)
+
+
 LINEAR = {
     "quick": LinearRecipe(
-        LinearSettings(dims=(64, 128, 256)), LinearTraining(halvings=(2.0, 14.0))
+        LinearSettings(dims=(64, 128, 192)),
+        LinearTraining(halvings=(2.0, 14.0), ridges=(100.0, 300.0), validation=1_000),
     ),
-    "full": LinearRecipe(),
+    "full": LinearRecipe(LinearSettings(dims=(64, 128, 232))),
+}
+_SMALL = SequenceRecipe(
+    SequenceSettings(FusionSettings(id_width=64, dim=64, dropout=0.0)),
+    SequenceTraining(epochs=30, batch=1024, learning_rate=2e-3, patience=5),
+)
+_LARGE = SequenceRecipe(SequenceSettings(), SequenceTraining(epochs=28, batch=1024, patience=5))
+AUTO = {
+    "quick": AutoRecipe(
+        LinearSettings(dims=(64, 128, 192)),
+        LINEAR["quick"].training,
+        _SMALL,
+        AutoTraining(minutes=1.0),
+    ),
+    "default": AutoRecipe(sequence=_LARGE),
+    "full": AutoRecipe(sequence=_LARGE, training=AutoTraining(minutes=0.0)),
 }

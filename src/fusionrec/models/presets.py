@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from fusionrec.errors import UsageError
 from fusionrec.models.fusion_settings import (
@@ -12,7 +13,7 @@ from fusionrec.models.fusion_settings import (
     Recipe,
     TrainingSettings,
 )
-from fusionrec.models.linear_settings import LINEAR, LinearRecipe
+from fusionrec.models.linear_settings import AUTO, LINEAR, AutoRecipe, LinearRecipe
 from fusionrec.models.sequence_settings import (
     SEQUENCE,
     SequenceRecipe,
@@ -20,10 +21,11 @@ from fusionrec.models.sequence_settings import (
     SequenceTraining,
 )
 
-AnyRecipe = Recipe | SequenceRecipe | LinearRecipe
+AnyRecipe = Recipe | SequenceRecipe | LinearRecipe | AutoRecipe
 
 # Model -> preset -> recipe.
 PRESETS: Mapping[str, Mapping[str, AnyRecipe]] = {
+    "auto": AUTO,
     "fusion": FUSION,
     "sequence": SEQUENCE,
     "linear": LINEAR,
@@ -46,18 +48,22 @@ def preset_recipe(model: str, preset: str) -> AnyRecipe:
 
 
 def with_goal(recipe: AnyRecipe, goal: str) -> AnyRecipe:
-    """The recipe with a linear model's goal, where that is ``auto``; any other recipe as it is."""
-    if isinstance(recipe, LinearRecipe) and recipe.model.goal == "auto":
-        return recipe.change({"model.goal": goal})
+    """The recipe with one goal alone, where its parts are weighed by goals and its own is ``auto``;
+    any other recipe as it is.
+    """
+    if isinstance(recipe, LinearRecipe | AutoRecipe) and recipe.model.goal == "auto":
+        return replace(recipe, model=replace(recipe.model, goal=goal, goals=(goal,)))
     return recipe
 
 
 __all__ = [
+    "AUTO",
     "FUSION",
     "LINEAR",
     "PRESETS",
     "SEQUENCE",
     "AnyRecipe",
+    "AutoRecipe",
     "FusionSettings",
     "LinearRecipe",
     "RatingSettings",

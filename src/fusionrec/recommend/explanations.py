@@ -16,7 +16,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
 from fusionrec.recommend.query import Query, UserVector
 from fusionrec.registry import Artifact
-from fusionrec.registry.inference.linear import LinearRunner
+from fusionrec.registry.inference.blend import BlendRunner
 
 ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
 
@@ -88,7 +88,7 @@ class Explainer:
         near, shared = dict[int, Reason](), dict[int, Reason]()
         if person.vector is not None:
             taste = self._taste(person, query)
-            near = self._near(rows, person, taste)
+            near = self._near(rows, person, taste, query.goal)
             shared = self._shared(rows, person.history.items[taste])
         return [
             self._again(row, person)
@@ -131,16 +131,18 @@ class Explainer:
         _, from_end = np.unique(history.items[places][::-1], return_index=True)
         return np.sort(places[::-1][from_end])
 
-    def _near(self, rows: np.ndarray, person: UserVector, taste: np.ndarray) -> dict[int, Reason]:
-        """Reasons by the nearest liked items, or, of a linear version, by those that gave most of
-        the score. Only those that the person's vector was made of are a cause ("because").
+    def _near(
+        self, rows: np.ndarray, person: UserVector, taste: np.ndarray, goal: str | None
+    ) -> dict[int, Reason]:
+        """Reasons by the nearest liked items, or, of a version with parts, by those that gave most
+        of the score. Only those that the person's vector was made of are a cause ("because").
         """
         if not len(taste):
             return {}
         vectors, taste_rows = self.catalog.vectors, person.history.items[taste]
-        tower = self.artifact.user_tower if self.artifact.is_linear else None
-        if isinstance(tower, LinearRunner):
-            added = tower.contributions(person.history, vectors, rows)
+        tower = self.artifact.user_tower if self.artifact.has_parts else None
+        if isinstance(tower, BlendRunner):
+            added = tower.contributions(person.history, vectors, rows, goal)
             total = np.maximum(added, 0.0).sum(axis=1, keepdims=True)
             cosines, bar = added[:, taste] / np.maximum(total, 1e-12), SHARE
         else:

@@ -55,6 +55,7 @@ class Query:
         calibration: 0..1, how closely their categories should match the person's own mix.
         fresh: outside id -> how often the item was shown to the person in vain; each time it
             counts a fifth less.
+        goal: what the list is for, of a version with parts; its own by default.
         recent: what people took in the last days, which counts for popularity beside the training
             data.
         now: seconds since 1970; None for the present. Only a model that reads the clock uses it.
@@ -73,6 +74,7 @@ class Query:
     diversity: float = 0.0
     calibration: float = 0.0
     fresh: Mapping[str, int] | None = None
+    goal: str | None = None
     recent: RecentActivity = field(default_factory=RecentActivity)
 
     @property

@@ -15,7 +15,7 @@ from fusionrec.features.history import History
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
-from fusionrec.registry.inference.linear import LinearRunner
+from fusionrec.registry.inference.blend import BlendRunner
 
 # A stored history weighs as much as this many items of a request, so that one low rating does not
 # reverse the whole answer.
@@ -77,16 +77,17 @@ class UserVectors:
 
     def after(self, row: int) -> np.ndarray:
         """What to search for items like one: its vector, or, where vectors differ in length, what
-        people take after it, float32 [dim] of length 1; see ``LinearRunner``.
+        people take after it, float32 [dim] of length 1; see ``BlendRunner``.
         """
         tower, vectors = (
             self.artifact.user_tower if self.artifact.has_towers else None,
             self.catalog.vectors,
         )
-        if not isinstance(tower, LinearRunner):
+        if not isinstance(tower, BlendRunner) or not tower.histories:
             return np.asarray(vectors[row])
         vector = np.zeros(vectors.shape[1], dtype=np.float32)
-        vector[: tower.parts.width] = tower.history(History.of([row]), vectors)
+        name = next(iter(tower.histories))
+        vector[tower.spans[name]] = tower.histories[name].of(np.array([row]), vectors)[0]
         return vector / max(float(np.linalg.norm(vector)), 1e-12)
 
     def _person(
@@ -115,7 +116,7 @@ class UserVectors:
         if not kinds and position is None:
             return UserVector(None, "popular", rated, notes)
         now = time.time() if query.now is None else query.now
-        vector = self._vector(position, profile, given, stored, now)
+        vector = self._vector(position, profile, given, stored, now, query.goal)
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
             return UserVector(None, "popular", rated, (*notes, even))
@@ -193,18 +194,21 @@ class UserVectors:
         given: History,
         stored: History,
         now: float,
+        goal: str | None,
     ) -> np.ndarray | None:
         """The person's vector, float32 [dim]; None if it says nothing of what they like."""
         artifact, vectors = self.artifact, self.catalog.vectors
 
         def read(history: History) -> np.ndarray:
             user = self._user_columns(position, profile)
-            return np.asarray(artifact.vectors_of(*user, [history], np.array([now]), vectors)[0])
+            asked = np.array([now])
+            return np.asarray(artifact.vectors_of(*user, [history], asked, vectors, goal)[0])
 
         if artifact.history_features and len(given):
             return read(stored.followed_by(given, repeats=artifact.schema.repeats))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
-        if position is not None and not profile and not artifact.reads_clock:
+        own = goal is None and not artifact.reads_clock
+        if position is not None and not profile and own:
             vector = artifact.user_vectors[position]
         elif position is not None or profile or not len(given):
             vector = read(stored)

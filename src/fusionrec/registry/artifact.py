@@ -19,8 +19,7 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
-from fusionrec.registry.inference.linear import NAME as LINEAR
-from fusionrec.registry.inference.linear import LinearItemRunner, LinearRunner
+from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (
@@ -35,6 +34,7 @@ from fusionrec.registry.weights import weights_file
 
 FORMAT = 3
 MANIFEST = "manifest.json"
+BLENDS = ("auto", "linear")  # models whose vectors are made of parts
 VECTORS = "vectors"  # model name of a version made from a file of vectors, without towers
 
 
@@ -94,7 +94,7 @@ class Artifact:
 
     @cached_property
     def item_vectors(self) -> np.ndarray:
-        """float32 [items, dim], in the order of ``items``: of length 1, or at most 1 (linear)."""
+        """float32 [items, dim], of ``items``: of length 1, or at most 1 of a version with parts."""
         return read_array(self.folder / "item_vectors.npy")
 
     @cached_property
@@ -149,9 +149,9 @@ class Artifact:
         return self.rating_head.rating(users, items, by_score, *self.schema.rating_range)
 
     @property
-    def is_linear(self) -> bool:
-        """Whether the version is of the linear model, whose vectors differ in length."""
-        return bool(self.manifest["model"] == LINEAR)
+    def has_parts(self) -> bool:
+        """Whether its vectors are made of parts, and so differ in length."""
+        return self.manifest["model"] in BLENDS
 
     @property
     def has_towers(self) -> bool:
@@ -181,6 +181,7 @@ class Artifact:
         histories: Sequence[History] | None = None,
         now: np.ndarray | None = None,
         items: np.ndarray | None = None,
+        goal: str | None = None,
     ) -> np.ndarray:
         """Vectors of n users, float32 [n, dim], each of length 1.
 
@@ -192,18 +193,25 @@ class Artifact:
                 the clock; None where unknown.
             items: float32 [m, dim], the vectors of the histories' items; the version's own by
                 default.
+            goal: what the lists are for, of a version with parts; its own by default.
+
+        Raises:
+            UsageError: the version has no such goal.
         """
         features = self.encoder.encode("user", ids, columns)
         tower = self.user_tower
         if isinstance(tower, TowerRunner):
             return tower.vectors(features)
-        return tower.vectors_after(features, histories or [History.of()] * len(ids), now, items)
+        histories = histories or [History.of()] * len(ids)
+        if isinstance(tower, BlendRunner):
+            return tower.vectors_after(features, histories, now, items, goal)
+        return tower.vectors_after(features, histories, now, items)
 
     @cached_property
-    def user_tower(self) -> TowerRunner | HistoryRunner | LinearRunner:
+    def user_tower(self) -> TowerRunner | HistoryRunner | BlendRunner:
         """The user tower; a ``TowerRunner`` where it reads no histories."""
-        if self.is_linear:
-            return LinearRunner(self.folder, self.encoder, self.manifest, self.item_vectors)
+        if self.has_parts:
+            return BlendRunner(self.folder, self.encoder, self.manifest, self.item_vectors)
         features = self.history_features
         if features:
             return HistoryRunner(
@@ -212,13 +220,15 @@ class Artifact:
         return TowerRunner(self.folder, "user", self.encoder, self.manifest)
 
     @cached_property
-    def item_tower(self) -> TowerRunner | LinearItemRunner:
+    def item_tower(self) -> TowerRunner | BlendItemRunner:
         """The item tower."""
-        if self.is_linear:
+        if self.has_parts:
             positions = self.items.positions()
             ids = self.encoder.vocabularies[self.schema.id("item").name].values
             known = np.array([positions[id_] for id_ in ids], dtype=np.int64)
-            return LinearItemRunner(self.folder, self.encoder, self.item_vectors, known)
+            return BlendItemRunner(
+                self.folder, self.encoder, self.manifest, self.item_vectors, known
+            )
         return TowerRunner(self.folder, "item", self.encoder, self.manifest)
 
     @classmethod
@@ -241,12 +251,6 @@ class Artifact:
             if thorough and sha256(path) != checksum:
                 raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
         return cls(folder, manifest, Encoder.load(folder / "encoder.json"))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors, float32 [n, dim], scaled to length 1; those of length 0 stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -43,14 +43,23 @@ class Histories:
         times = None if self.time is None else self.time[span]
         return History.of(self.item[span], self.rating[span], times)
 
+    @property
+    def ordered(self) -> bool:
+        """Whether there are times that differ, so that something is known to come later."""
+        return self.time is not None and len(self.time) > 0 and self.time.min() < self.time.max()
+
+    @staticmethod
+    def order(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
+        """Some rows, int [n], by user and time, as histories have them."""
+        time = rows if dataset.time is None else dataset.time[rows]
+        ordered: np.ndarray = rows[np.lexsort((rows, time, dataset.user[rows]))]
+        return ordered
+
     @classmethod
     def build(cls, dataset: Dataset, rows: np.ndarray) -> Histories:
         """The histories of all users of a data set, from a selection of its rows."""
-        user = dataset.user[rows]
-        time = rows if dataset.time is None else dataset.time[rows]
-        order = np.lexsort((rows, time, user))
+        user, ordered = dataset.user[rows], cls.order(dataset, rows)
         offsets = np.r_[0, np.cumsum(np.bincount(user, minlength=len(dataset.users)))]
-        ordered = rows[order]
         return cls(
             offsets.astype(np.int64),
             dataset.item[ordered],

@@ -20,17 +20,23 @@ class Weights:
     Args:
         folder: the artifact.
         side: whose tower.
+        prefix: of the names; all other arrays are left out.
 
     Raises:
         ArtifactError: the file cannot be read, or an array is not finite float32.
     """
 
-    def __init__(self, folder: Path, side: Side) -> None:
+    def __init__(self, folder: Path, side: Side, prefix: str = "") -> None:
         self._path = weights_file(folder, side)
         try:
-            self._arrays = load_file(self._path)
+            arrays = load_file(self._path)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{self._path} cannot be read: {error}", RETRAIN) from error
+        self._arrays = {
+            name.removeprefix(prefix): array
+            for name, array in arrays.items()
+            if name.startswith(prefix)
+        }
         for name, array in self._arrays.items():
             if array.dtype != np.float32 or not np.isfinite(array).all():
                 raise ArtifactError(f"{self._path}: {name} is not of finite float32", RETRAIN)

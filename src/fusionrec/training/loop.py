@@ -31,6 +31,8 @@ from fusionrec.training.process import defer_interrupts, prepare_process
 from fusionrec.training.progress import Epoch, MetricInfo, OnProgress, TrainingState, learning_rate
 from fusionrec.training.windows import Windows
 
+TRIAL = 8  # minibatches that are timed, beside the first
+OTHER = 1.25  # time of an epoch with optimizer and validation, over that of its minibatches
 LOWER = "a lower training.learning_rate usually helps"
 
 
@@ -42,6 +44,8 @@ class Trainer(ABC):
         rows: int [n], the rows that training may see, with the holdout.
         recipe: all settings.
         folder: where checkpoints go; None keeps none.
+        holdout: int [m], those of the rows that are for validation; by default the settings draw
+            them.
 
     Raises:
         TrainingError: there is nothing to rank, or the data lacks what the model reads.
@@ -70,8 +74,10 @@ class Trainer(ABC):
         rows: np.ndarray,
         recipe: Recipe | SequenceRecipe,
         folder: Path | None = None,
+        holdout: np.ndarray | None = None,
     ) -> None:
         self.dataset, self.recipe, self.folder = dataset, recipe, folder
+        self.given_holdout = holdout
         self.settings = recipe.training
         if not recipe.rates and len(np.unique(dataset.item[rows])) < 2:
             raise TrainingError(
@@ -87,7 +93,8 @@ class Trainer(ABC):
         paddle.seed(self.settings.seed)
         with paddle.utils.unique_name.guard():  # same parameter names in every process
             self.build(rows)
-        self.state = TrainingState(metric=self.metric, steps=self.group.steps(len(self.batches)))
+        steps, planned = self.group.steps(len(self.batches)), self.settings.epochs
+        self.state = TrainingState(metric=self.metric, steps=steps, planned=planned)
         self.best_weights: dict[str, np.ndarray] = {}
 
     @abstractmethod
@@ -140,7 +147,7 @@ class Trainer(ABC):
         # The optimizer names its state at the first step: same names in every process.
         with defer_interrupts() as pause, paddle.utils.unique_name.guard():
             try:
-                while self.state.epoch <= self.settings.epochs:
+                while self.state.epoch <= self.state.planned:
                     best = self.state.best
                     waited = len(self.state.epochs) - best.number if best else 0
                     if best and best.validation is not None and waited >= self.settings.patience:
@@ -152,6 +159,25 @@ class Trainer(ABC):
         self.network.set_state_dict(self.best_weights)
         self.network.eval()
         return self.state
+
+    def plan(self, seconds: float) -> int:
+        """Plans as many epochs as fit into so many seconds, by the time of a few minibatches.
+
+        Nothing is learned from these. Returns the number, which may be 0.
+        """
+        times = []
+        for number, batch in enumerate(self.batches.epoch(1)):
+            began = time.monotonic()
+            loss, _, _ = self.loss(batch, np.random.default_rng(number))
+            if loss is not None:
+                loss.backward()
+            self.optimizer.clear_grad()
+            times.append(time.monotonic() - began)
+            if number == TRIAL:
+                break
+        epoch = float(np.median(times)) * self.state.steps * OTHER
+        self.state.planned = min(self.settings.epochs, int(seconds / epoch))
+        return self.state.planned
 
     def _epoch(self, on_progress: OnProgress, pause: Callable[[], None]) -> None:
         state = self.state
@@ -184,7 +210,7 @@ class Trainer(ABC):
         # Seeded at each step, so that a resumed training draws the same numbers.
         drawn = step * self.group.size + self.group.rank
         paddle.seed((self.settings.seed * 1_000_003 + drawn) % 2**31)
-        done = step / (state.steps * self.settings.epochs)
+        done = step / (state.steps * state.planned)
         self.optimizer.set_lr(learning_rate(self.settings.learning_rate, done))
         rng = np.random.default_rng([self.settings.seed, 1, drawn])
         loss, error, count = self.loss(batch, rng)

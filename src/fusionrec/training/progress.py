@@ -54,6 +54,7 @@ class TrainingState:
         error, count, seconds: sum of errors in the epoch so far, their number, and the time taken.
         count_here, seconds_here: the same since this process started, for the rate.
         epochs: those that ended.
+        planned: how many there will be, at most.
     """
 
     metric: MetricInfo
@@ -66,6 +67,7 @@ class TrainingState:
     count_here: int = 0
     seconds_here: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
+    planned: int = 0
 
     @property
     def rate(self) -> float:

@@ -38,7 +38,10 @@ class SequenceTrainer(Trainer):
 
     def build(self, rows: np.ndarray) -> None:
         dataset, s = self.dataset, self.settings
-        self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
+        if self.given_holdout is None:
+            self.rows, self.holdout = hold_out_latest(dataset, rows, s.validation, s.seed)
+        else:
+            self.rows, self.holdout = np.setdiff1d(rows, self.given_holdout), self.given_holdout
         self.encoder = Encoder.fit(dataset, self.rows)
         self.histories = Histories.build(dataset, self.rows)
         reading = self._reading()

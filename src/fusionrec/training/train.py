@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,10 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, TrainingError
-from fusionrec.models.presets import AnyRecipe, LinearRecipe
+from fusionrec.models.presets import AnyRecipe, AutoRecipe, LinearRecipe
 from fusionrec.registry import Artifact
-from fusionrec.training.checkpoint_lock import checkpoint_folders, with_checkpoint
+from fusionrec.training.checkpoint import STATE
+from fusionrec.training.checkpoint_lock import checkpoint_folders, claim_folder, with_checkpoint
 from fusionrec.workspace import Workspace, make_folder
 
 if TYPE_CHECKING:
@@ -63,14 +65,40 @@ def train(
             code="workspace_not_writable",
         ) from error
     if isinstance(recipe, LinearRecipe):
-        from fusionrec.training.linear_train import train_linear
+        from fusionrec.training.blend_train import train_blend
 
-        return train_linear(dataset, rows, recipe, workspace.models, part, log)
+        return train_blend(dataset, rows, recipe, workspace.models, None, part, log=log)
+    if isinstance(recipe, AutoRecipe):
+        return _train_auto(dataset, rows, recipe, workspace, on_progress, part, resume, log)
     from fusionrec.training.network_train import train_network  # Paddle takes a second to import
 
     return train_network(
         dataset, recipe, workspace, on_progress, rows=rows, part=part, resume=resume, log=log
     )
+
+
+def _train_auto(
+    dataset: Dataset,
+    rows: np.ndarray,
+    recipe: AutoRecipe,
+    workspace: Workspace,
+    on_progress: OnProgress,
+    part: Mapping[str, Any] | None,
+    resume: bool,
+    log: Log,
+) -> Artifact:
+    """As ``train``; the network's checkpoints go once the version is published."""
+    from fusionrec.training.blend_train import train_blend
+
+    current, _ = checkpoint_folders(workspace, dataset, rows, recipe)
+    with claim_folder(current, resume=resume, log=log) as folder:
+        artifact = train_blend(
+            dataset, rows, recipe, workspace.models, folder, part,
+            on_progress=on_progress, resume=resume, log=log,
+        )  # fmt: skip
+        shutil.rmtree(folder / "again", ignore_errors=True)
+        (folder / STATE).unlink(missing_ok=True)
+    return artifact
 
 
 def import_engine(recipe: AnyRecipe) -> None:

@@ -40,6 +40,7 @@ class ProtocolOptions:
     baselines: tuple[str, ...] | None = None  # names of baselines to run; all that fit by default
     # measure on the validation rows, to choose settings; the test is unused
     validation: bool = False
+    goal: str | None = None  # of a version with parts, instead of the protocol's own
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -73,7 +74,7 @@ class Protocol(ABC):
         timed: whether clock times decide what is tested.
         clocked: whether a model that reads the clock gets the time of each user's request.
         rates: whether the model must predict ratings.
-        goal: what a linear model is to learn, where its recipe leaves it open.
+        goal: what lists of a version with parts are for, unless the options name another.
     """
 
     name: ClassVar[str]

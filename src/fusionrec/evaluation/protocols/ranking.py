@@ -53,9 +53,9 @@ class Task:
         """The users tested, int64 [u], ascending."""
         return np.flatnonzero(self.relevant.counts)
 
-    def ranker(self, artifact: Artifact, dataset: Dataset) -> ModelRanker:
-        """A model with this task's histories and times."""
-        return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now)
+    def ranker(self, artifact: Artifact, dataset: Dataset, goal: str) -> ModelRanker:
+        """A model with this task's histories and times, and lists for a goal."""
+        return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now, goal)
 
     def fitted(self, make: Make, dataset: Dataset) -> Ranker:
         """A baseline, fitted on this task's rows."""
@@ -80,7 +80,9 @@ class RankingProtocol(Protocol):
         parts = []
         for task in self.tasks(dataset, run, options):
             if isinstance(model, Artifact):
-                ranker: Ranker | ModelRanker = task.ranker(model, dataset)
+                ranker: Ranker | ModelRanker = task.ranker(
+                    model, dataset, options.goal or self.goal
+                )
             else:
                 ranker = task.fitted(model, dataset)
             parts.append(measure(dataset, run, task, ranker))

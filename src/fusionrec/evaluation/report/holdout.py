@@ -32,7 +32,7 @@ def find_holdout(artifact: Artifact, dataset: Dataset) -> Holdout:
     rows = _training_rows(artifact, dataset)
     settings = artifact.manifest.get("recipe", {}).get("training", {})
     share, seed = settings.get("validation", 0.0), settings.get("seed", 0)
-    if artifact.is_linear:  # its holdout was trained on in the end
+    if artifact.has_parts:  # its holdout was trained on in the end
         trained, holdout = rows, rows[:0]
     elif artifact.history_features:
         from fusionrec.training.sequence_trainer import hold_out_latest  # Paddle takes a second

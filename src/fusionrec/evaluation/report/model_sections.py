@@ -99,7 +99,7 @@ def learning_section(artifact: Artifact) -> Markup:
     """Figures by epoch."""
     trained = artifact.manifest["training"]
     epochs, best = trained["epochs"], trained.get("best_epoch")
-    if artifact.is_linear:
+    if artifact.has_parts:
         return tag(
             "p",
             "It was fitted in closed form. A holdout chose its settings, then all rows were used.",

@@ -29,19 +29,25 @@ class TowerRunner:
         folder, encoder: of the artifact.
         side: whose tower.
         manifest: or at least its keys model and recipe.
+        prefix: of the names of its weights.
 
     Raises:
         ArtifactError: the weights cannot be read, or do not match the tower.
     """
 
     def __init__(
-        self, folder: Path, side: Side, encoder: Encoder, manifest: Mapping[str, Any]
+        self,
+        folder: Path,
+        side: Side,
+        encoder: Encoder,
+        manifest: Mapping[str, Any],
+        prefix: str = "",
     ) -> None:
         settings = settings_of(manifest)
         if isinstance(settings, SequenceSettings):
             settings = settings.tower
         self._side, self._encoder = side, encoder
-        weights = Weights(folder, side)
+        weights = Weights(folder, side, prefix)
         self._fields = Fields(weights, encoder, encoder.schema.side(side), settings)
         self._joined = dense(weights, "joined", self._fields.width, settings.dim)
         weights.end()
@@ -73,6 +79,7 @@ class HistoryRunner:
         manifest: or at least its keys model and recipe.
         items: float32 [items, dim], every item's vector.
         history_features: which of a history it reads.
+        prefix: of the names of its weights.
 
     Raises:
         ArtifactError: the weights cannot be read, or do not match the tower.
@@ -85,6 +92,7 @@ class HistoryRunner:
         manifest: Mapping[str, Any],
         items: np.ndarray,
         history_features: HistoryFeatures,
+        prefix: str = "",
     ) -> None:
         settings = settings_of(manifest)
         if not isinstance(settings, SequenceSettings) or items.shape[1:] != (settings.dim,):
@@ -93,7 +101,8 @@ class HistoryRunner:
                 RETRAIN,
             )
         self._encoder, self._items, self._history_features = encoder, items, history_features
-        self._tower = HistoryTower(Weights(folder, "user"), encoder, settings, history_features)
+        weights = Weights(folder, "user", prefix)
+        self._tower = HistoryTower(weights, encoder, settings, history_features)
 
     def vectors_after(
         self,

@@ -1,0 +1,378 @@
+"""Trains the parts of a version, weighs them for each goal, and publishes it."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from fusionrec._version import __version__
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import Log, TrainingError
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.flat import centred, flatten
+from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe, LinearSettings
+from fusionrec.registry.artifact import Artifact
+from fusionrec.registry.inference.blend import Blend
+from fusionrec.registry.tables import Histories
+from fusionrec.registry.weights import write_weights
+from fusionrec.registry.writer import save_version, write_manifest, write_training_data
+from fusionrec.training.holdouts import (
+    Holdout,
+    drawn_users,
+    later_holdouts,
+    next_holdout,
+    taste_holdout,
+)
+from fusionrec.training.linear import HistoryChoice, Sequences, choose
+from fusionrec.training.parts import (
+    FittedPart,
+    content_tower,
+    history_part,
+    profile_part,
+    trend_part,
+)
+from fusionrec.training.weighing import Board, Weighed, choose_weights
+
+if TYPE_CHECKING:
+    from fusionrec.training.network_part import Network
+    from fusionrec.training.progress import OnProgress
+
+LINEAR_SHARE = 0.6  # of the time that choosing the parts without a network took, for the rest
+FEW_HELD = 0.002  # share of the rows, below which a network need not be trained again with them
+FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, and how.
+
+    Attributes:
+        started: when the training began, of the monotonic clock.
+        dataset, rows: the data set, and int [n], its rows that training may see.
+        histories, order: of these rows; and the rows in that order.
+        columns: int [items], each item's column in the regressions, or -1.
+        recipe: of the parts without a network.
+        log: called with what is chosen.
+    """
+
+    started: float
+    dataset: Dataset
+    rows: np.ndarray
+    histories: Histories
+    order: np.ndarray
+    columns: np.ndarray
+    recipe: LinearRecipe
+    log: Log
+
+    @classmethod
+    def of(
+        cls, dataset: Dataset, rows: np.ndarray, recipe: LinearRecipe | AutoRecipe, log: Log
+    ) -> Self:
+        """The job of training on some rows."""
+        started = time.monotonic()
+        if isinstance(recipe, AutoRecipe):
+            recipe = LinearRecipe(recipe.model, recipe.linear)
+        histories, order = Histories.build(dataset, rows), Histories.order(dataset, rows)
+        columns = learned_items(histories, len(dataset.items), recipe.model.items)
+        return cls(started, dataset, rows, histories, order, columns, recipe, log)
+
+    @property
+    def items(self) -> int:
+        return len(self.dataset.items)
+
+    def holdouts(self, goal: str) -> list[Holdout]:
+        """What is held out for a goal; empty where the data cannot serve it."""
+        s, schema = self.recipe.training, self.dataset.schema
+        if not s.validation:
+            return []
+        if goal == "later":
+            if not self.histories.ordered:
+                return []
+            return later_holdouts(self.histories, schema, self.items, s.validation, s.seed)
+        users = drawn_users(self.histories, s.validation, s.seed)
+        if goal == "next":
+            made = next_holdout(self.histories, schema, users, self.items, s.seed)
+        else:
+            made = taste_holdout(self.histories, schema, users, self.items, s.seed)
+        return [] if made is None else [made]
+
+    def parts(
+        self, visible: np.ndarray, choices: Mapping[str, HistoryChoice], encoder: Encoder
+    ) -> list[FittedPart]:
+        """All parts without a network, fitted on the visible interactions, bool [n]."""
+        model, s, histories = self.recipe.model, self.recipe.training, self.histories
+        sequences = Sequences(histories, self.columns, visible, self.dataset.schema.like)
+        made = [
+            history_part(name, sequences, choice, s.seed, self.items)
+            for name, choice in choices.items()
+        ]
+        made.append(profile_part(self.dataset, histories, encoder, visible, model.profile_dims))
+        if histories.ordered:
+            made += [trend_part(histories, visible, days, self.items) for days in s.days]
+        return made
+
+
+def train_blend(
+    dataset: Dataset,
+    rows: np.ndarray,
+    recipe: LinearRecipe | AutoRecipe,
+    models: Path,
+    folder: Path | None = None,
+    part: Mapping[str, Any] | None = None,
+    *,
+    on_progress: OnProgress = lambda _: None,
+    resume: bool = False,
+    log: Log = lambda _: None,
+) -> Artifact:
+    """Trains a model of parts on some rows, int [n], and publishes it as the next version.
+
+    Args:
+        dataset, rows, recipe: the data, its rows that may be seen, and all settings.
+        models: the folder of all versions.
+        folder: for the network's checkpoints; None keeps none.
+        part: which split ``rows`` are of, for the manifest.
+        on_progress, resume: of the network's training.
+        log: called with what is chosen.
+
+    Raises:
+        TrainingError: there is nothing to rank, or the network diverged.
+        ArtifactError: the version could not be saved.
+    """
+    if len(np.unique(dataset.item[rows])) < 2:
+        raise TrainingError(
+            f"{dataset.name} has a single item that anybody took: there is nothing to rank",
+            "data with two items or more is needed",
+        )
+    job = Job.of(dataset, rows, recipe, log)
+    goals = _goals(job.recipe.model, job.histories)
+    holdouts = {goal: job.holdouts(goal) for goal in dict.fromkeys([*goals, "next", "taste"])}
+    choices = _choices(job, holdouts)
+    encoder, network = Encoder.fit(dataset, rows), None
+    if isinstance(recipe, AutoRecipe) and holdouts["next"]:
+        network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
+    judged = network.judged if network else None
+    weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
+    everything = np.ones(len(job.order), dtype=bool)
+    parts = job.parts(everything, choices, encoder)
+    if network and judged and any(judged.part.part.name in w.weights for w in weighed.values()):
+        final = network.final()
+        parts.insert(len(choices), final.part)
+        encoder = final.encoder
+    return _publish(job, models, parts, weighed, encoder, recipe, network, part)
+
+
+class Networks:
+    """The network without the holdout, by which it is judged, and the one that is published.
+
+    Args:
+        job: what is trained.
+        recipe: all settings.
+        holdout: of the goal ``next``.
+        folder: for checkpoints; None keeps none.
+        on_progress, resume: of the training.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        recipe: AutoRecipe,
+        holdout: Holdout,
+        folder: Path | None,
+        on_progress: OnProgress,
+        resume: bool,
+    ) -> None:
+        self._job, self._recipe, self._folder = job, recipe, folder
+        self._on_progress, self._resume = on_progress, resume
+        held = job.order[~holdout.visible]
+        minutes, seconds = recipe.training.minutes, None
+        # Without a limit always, so that a repeated training does not depend on the time it took.
+        self.again = not minutes or len(held) > FEW_HELD * len(job.rows)
+        if minutes:
+            elapsed = time.monotonic() - job.started
+            seconds = max(60 * minutes - (1 + LINEAR_SHARE) * elapsed, 0.0) / (1 + self.again)
+        self.judged = self._fit(held, recipe.training.passes, seconds, folder)
+
+    def _fit(
+        self, held: np.ndarray, passes: int, seconds: float | None, folder: Path | None
+    ) -> Network | None:
+        from fusionrec.training.network_part import fit_network  # imports Paddle
+
+        return fit_network(
+            self._job.dataset,
+            self._job.rows,
+            np.sort(held),
+            self._recipe.sequence,
+            passes=passes,
+            seconds=seconds,
+            folder=folder,
+            on_progress=self._on_progress,
+            resume=self._resume,
+            log=self._job.log,
+        )
+
+    def final(self) -> Network:
+        """The network from all rows, with as many passes again; the first one where so few rows
+        were held out that it is not worth the time.
+        """
+        assert self.judged is not None
+        if not self.again:
+            return self.judged
+        self._job.log(f"sequence: {self.judged.passes} passes over all rows, held-out ones too")
+        folder = None if self._folder is None else self._folder / "again"
+        found = self._fit(np.zeros(0, dtype=np.int64), self.judged.passes, None, folder)
+        assert found is not None
+        return found
+
+
+def learned_items(histories: Histories, items: int, most: int) -> np.ndarray:
+    """The columns of the most-taken items in the regressions, int [items]; -1 for all others."""
+    counts = np.bincount(histories.item, minlength=items)
+    order = np.lexsort((np.arange(items), -counts))[:most]
+    columns = np.full(items, -1)
+    kept = np.sort(order[counts[order] > 0])
+    columns[kept] = np.arange(len(kept))
+    return columns
+
+
+def _goals(model: LinearSettings, histories: Histories) -> list[str]:
+    """The goals that the data can serve, that of answers first."""
+    served = [goal for goal in model.goals if goal != "later" or histories.ordered]
+    first = model.goal
+    if first not in served:
+        first = "later" if "later" in served else "taste"
+    return list(dict.fromkeys([first, *served]))
+
+
+def _choices(job: Job, holdouts: Mapping[str, Sequence[Holdout]]) -> dict[str, HistoryChoice]:
+    """The settings of the parts that read histories: part -> choice."""
+    found = {}
+    for name in ("next", "taste") if job.histories.ordered else ("taste",):
+        held = holdouts[name][0] if holdouts[name] else None
+        found[name] = choose(
+            name == "next",
+            job.histories,
+            job.columns,
+            job.dataset.schema,
+            held,
+            job.recipe.training,
+            job.recipe.model.dims,
+        )
+        job.log(f"{name}: {described(found[name])}")
+    return found
+
+
+def described(choice: HistoryChoice) -> str:
+    """A choice in words."""
+    words = [f"{choice.width} wide", f"penalty {choice.ridge:g}"]
+    if choice.decay < 1:
+        words.append(f"halving each {math.log(0.5) / math.log(choice.decay):.2g} items")
+    if choice.disliked < 1:
+        words.append(f"dislikes weigh {choice.disliked:g}")
+    if choice.figure is not None and choice.whole is not None:
+        kept = choice.figure / choice.whole if choice.whole else 1.0
+        words.append(f"NDCG@10 {choice.figure:.4f} held out, {kept:.1%} of the whole matrix")
+    return ", ".join(words)
+
+
+def _weigh(
+    job: Job,
+    goal: str,
+    holdouts: Sequence[Holdout],
+    choices: Mapping[str, HistoryChoice],
+    encoder: Encoder,
+    network: Network | None,
+) -> Weighed:
+    """The weights of a goal; popularity alone where too few users could be asked."""
+    if sum(len(one.users) for one in holdouts) < FEWEST_USERS:
+        job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
+        return Weighed({"profile": 1.0}, None, {}, 0)
+    sides = [(one, job.parts(one.visible, choices, encoder)) for one in holdouts]
+    if network is not None and goal == "next":
+        sides[0][1].append(network.part)
+    found = choose_weights(Board(sides))
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in found.weights.items())
+    job.log(f"{goal}: {weights} (NDCG@10 {found.figure:.4f} of {found.users:,} users held out)")
+    return found
+
+
+def _publish(
+    job: Job,
+    models: Path,
+    parts: Sequence[FittedPart],
+    weighed: Mapping[str, Weighed],
+    encoder: Encoder,
+    recipe: LinearRecipe | AutoRecipe,
+    network: Networks | None,
+    part: Mapping[str, Any] | None,
+) -> Artifact:
+    dataset, histories = job.dataset, job.histories
+    used = {name for one in weighed.values() for name in one.weights} | {"profile"}
+    kept = [one for one in parts if one.part.name in used]
+    blend = Blend(
+        tuple(one.part for one in kept),
+        {goal: one.weights for goal, one in weighed.items()},
+        next(iter(weighed)),
+    )
+    items = np.concatenate([one.items for one in kept], axis=1)
+    items /= np.linalg.norm(items, axis=1).max()
+    learned = np.flatnonzero(job.columns >= 0)
+    tower = content_tower(dataset, encoder, items, learned, job.recipe.training.content_ridge)
+    spans = blend.spans()
+    flat = flatten(encoder, "item", encoder.encode_table("item", dataset.items))
+    placed = tower["base"] + centred(flat, tower["mean"]) @ tower["content"]
+    for one in kept:
+        if one.part.kind != "network":
+            items[job.columns < 0, spans[one.part.name]] = placed[
+                job.columns < 0, spans[one.part.name]
+            ]
+    judged = network.judged if network else None
+    epochs = list(judged.epochs) if judged else []
+    lengths = [one.part.window for one in kept if one.part.kind == "history"]
+    about: dict[str, Any] = {
+        "model": recipe.name,
+        "recipe": recipe.to_dict(),
+        "blend": blend.to_json(),
+        "chosen": {goal: asdict(one) for goal, one in weighed.items()},
+        "history": {
+            "length": 10**6 if 0 in lengths or not lengths else max(lengths),
+            "gaps": False,
+        },
+        "score": {"kind": "ranking"},
+        "training": {
+            "trained_rows": dataset.fingerprint(job.rows),
+            "best_epoch": judged.passes if judged else None,
+            "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
+            "epochs": [asdict(epoch) for epoch in epochs],
+            "seconds": round(time.monotonic() - job.started, 1),
+        },
+        **({} if part is None else {"part": dict(part)}),
+    }
+
+    def write(folder: Path) -> None:
+        keys = write_training_data(folder, dataset, job.rows, encoder, histories)
+        write_weights(folder, "user", _named(kept, "user"))
+        arrays = _named(kept, "item") | {f"linear.{name}": x for name, x in tower.items()}
+        write_weights(folder, "item", arrays)
+        np.save(folder / "item_vectors.npy", items.astype(np.float32), allow_pickle=False)
+        saved = Artifact(folder, about, encoder)
+        known = [histories.of(user) for user in range(len(dataset.users))]
+        users = saved.vectors_of(dataset.users.ids, dataset.users.columns, known)
+        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
+        write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
+
+    return save_version(models, write, "train again")
+
+
+def _named(parts: Sequence[FittedPart], side: str) -> dict[str, np.ndarray]:
+    """The arrays of all parts' towers of one side, by names that begin with the part's."""
+    return {
+        f"{one.part.name}.{name}": array
+        for one in parts
+        for name, array in getattr(one, side).items()
+    }

@@ -1,0 +1,149 @@
+"""Fits the parts of a version that need no network: from histories, profiles and popularity."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from fusionrec.data.dataset import Dataset
+from fusionrec.features.encoder import Encoder
+from fusionrec.features.flat import centred, flatten, means
+from fusionrec.registry.inference.blend import Part
+from fusionrec.registry.tables import Histories
+from fusionrec.training.linear import HistoryChoice, Sequences, regression, solve
+from fusionrec.training.ridge import directions, factors, ridge
+
+PROFILE_RIDGE = 100.0
+DAY = 86_400  # seconds
+_ADDED_RIDGE = 1e-3  # relative to the mean square of the item vectors' columns
+
+
+@dataclass(frozen=True)
+class FittedPart:
+    """A part, fitted on some rows.
+
+    Attributes:
+        part: what is saved of it in the manifest.
+        items: float32 [items, width], of a mean square length of 1.
+        user: arrays of the user tower, by their names in ``registry/inference/blend.py``.
+        vectors: user vectors, float32 [m, width], of users at some positions, int [m], from the
+            rows it was fitted on.
+        item: arrays of the item tower, of a network.
+    """
+
+    part: Part
+    items: np.ndarray
+    user: Mapping[str, np.ndarray]
+    vectors: Callable[[np.ndarray], np.ndarray]
+    item: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def history_part(
+    name: str, sequences: Sequences, choice: HistoryChoice, seed: int, items: int
+) -> FittedPart:
+    """A regression from items to items, cut to a width.
+
+    Args:
+        name: ``next`` or ``taste``.
+        sequences: of the rows.
+        choice: its settings.
+        seed: of the search for directions.
+        items: how many there are.
+    """
+    learned = np.flatnonzero(sequences.columns >= 0)
+    gram, targets = regression(sequences, choice)
+    matrix = solve(choice, gram, targets)
+    basis = directions(matrix, gram, choice.width, seed)
+    width, scale = basis.shape[1], _scale(basis, items)
+    vectors = np.zeros((items, width), dtype=np.float32)
+    history = np.zeros((items, width), dtype=np.float32)
+    vectors[learned], history[learned] = basis * scale, matrix @ basis
+    own = vectors[learned]
+    l2 = _ADDED_RIDGE * float(np.square(own).sum()) / width
+    added = ridge(own, history[learned], l2).astype(np.float32)
+    read = sequences.histories(choice.decay, choice.window, choice.disliked)
+
+    def of(users: np.ndarray) -> np.ndarray:
+        return np.asarray(read[users] @ history[learned])
+
+    part = Part(name, "history", width, choice.decay, choice.window, choice.disliked)
+    return FittedPart(part, vectors, {"history": history, "added": added}, of)
+
+
+def profile_part(
+    dataset: Dataset, histories: Histories, encoder: Encoder, visible: np.ndarray, width: int
+) -> FittedPart:
+    """How the share of users who took each item depends on the profile, by ridge regression.
+
+    Args:
+        dataset, histories: the training data.
+        encoder: of the profiles.
+        visible: bool [n], interactions that are read.
+        width: dimensions, at most.
+    """
+    counts = np.diff(histories.offsets)
+    user = np.repeat(np.arange(len(counts)), counts)[visible]
+    shape = len(counts), len(dataset.items)
+    ones = np.ones(len(user), dtype=np.float32)
+    taken = sparse.coo_array((ones, (user, histories.item[visible])), shape=shape).tocsr()
+    taken.data[:] = 1.0
+    known = np.flatnonzero(np.diff(taken.indptr))
+    flat = flatten(encoder, "user", encoder.encode_table("user", dataset.users))
+    mean = means(flat[known])
+    inputs = centred(flat, mean)
+    share = np.asarray(taken.sum(axis=0)).ravel() / max(len(known), 1)
+    weights = ridge(inputs[known], taken[known], PROFILE_RIDGE)
+    left, right = factors(np.concatenate([weights, share[None]]), width)
+    items = (right * _scale(right, len(right))).astype(np.float32)
+    columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=np.float32)], axis=1)
+    users = left.astype(np.float32)
+    arrays = {"mean": mean, "profile": users[:-1], "base": users[-1]}
+    part = Part("profile", "profile", items.shape[1])
+    return FittedPart(part, items, arrays, lambda at: np.asarray(columns[at] @ users))
+
+
+def trend_part(histories: Histories, visible: np.ndarray, days: float, items: int) -> FittedPart:
+    """What was taken lately: an interaction counts half for each so many days of age.
+
+    Args:
+        histories: of the training data, with times.
+        visible: bool [n], interactions that are read; the newest of them has the age 0.
+        days: of the half-life.
+        items: how many there are.
+    """
+    assert histories.time is not None
+    time = histories.time[visible].astype(np.float64)
+    weight = 0.5 ** ((time.max() - time) / (days * DAY))
+    count = np.bincount(histories.item[visible], weight, minlength=items)[:, None]
+    vectors = (count * _scale(count, items)).astype(np.float32)
+    part = Part(f"trend-{days:g}d", "constant", 1)
+    return FittedPart(part, vectors, {}, lambda at: np.ones((len(at), 1), dtype=np.float32))
+
+
+def content_tower(
+    dataset: Dataset, encoder: Encoder, items: np.ndarray, learned: np.ndarray, l2: float
+) -> dict[str, np.ndarray]:
+    """The item tower's arrays, which place items by their content: a ridge regression.
+
+    Args:
+        dataset: whose items they are.
+        encoder: of their contents.
+        items: float32 [items, dim], all vectors.
+        learned: int [m], the items whose vectors are regressed.
+        l2: penalty.
+    """
+    flat = flatten(encoder, "item", encoder.encode_table("item", dataset.items))
+    mean = means(flat[learned])
+    contents, average = centred(flat[learned], mean), items[learned].mean(axis=0)
+    content = ridge(contents, items[learned] - average, l2)
+    arrays = {"mean": mean, "content": content, "base": average}
+    return {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+
+
+def _scale(vectors: np.ndarray, items: int) -> float:
+    """What makes the mean square length of so many vectors 1."""
+    square = float(np.square(vectors, dtype=np.float64).sum()) / max(items, 1)
+    return square**-0.5 if square > 0 else 1.0
