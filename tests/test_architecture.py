@@ -18,7 +18,7 @@ ORDER = (
     ("deploy",),
     ("recommend", "training"),
     ("registry",),
-    ("models",),
+    ("models", "baselines"),
     ("index",),
     ("features",),
     ("data",),

@@ -15,12 +15,12 @@ import pytest
 
 from builders import checkerboard, library, recipe
 from event_data import baskets, groups
+from fusionrec.baselines import Bias, item_sets
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out, random_split
 from fusionrec.errors import FusionrecError, UsageError
 from fusionrec.evaluation import PROTOCOLS, bootstrap
-from fusionrec.evaluation.baselines import Bias, item_sets
 from fusionrec.evaluation.bootstrap import compare
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics
 from fusionrec.evaluation.model_source import ModelRanker, TrainedVersion, TrainOnSplit

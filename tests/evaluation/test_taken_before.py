@@ -9,10 +9,10 @@ import pytest
 
 from builders import checkerboard
 from event_data import baskets, data_set, schema
+from fusionrec.baselines import Popular, TakenBefore
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines import Popular, TakenBefore
 from fusionrec.evaluation.protocols import ALL, ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.metrics import top

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fusionrec.registry.inference.linear import LinearParts
 from numpy.testing import assert_allclose
 from safetensors.numpy import load_file
 
+from fusionrec.baselines import ProfileRidge
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.item_files import plain_content
 from fusionrec.data.samples.movielens import synthetic
@@ -14,7 +16,6 @@ from fusionrec.data.schema import Field, Schema
 from fusionrec.deploy.build import build_index
 from fusionrec.deploy.open import open_version
 from fusionrec.errors import ArtifactError, StoreDamagedError, UsageError
-from fusionrec.evaluation.baselines import ProfileRidge
 from fusionrec.features.history import History
 from fusionrec.index.exact import check_vectors
 from fusionrec.ledger import ItemChange
@@ -22,7 +23,6 @@ from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, Linea
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact, unit
-from fusionrec.registry.inference.linear import LinearParts
 from fusionrec.registry.weights import weights_file, write_weights
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace

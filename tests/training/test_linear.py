@@ -12,11 +12,11 @@ import pytest
 from numpy.testing import assert_allclose
 
 from builders import checkerboard, library, python
+from fusionrec.baselines import EASE
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import ConfigError, TrainingError
-from fusionrec.evaluation.baselines import EASE
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History
 from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, LinearTraining

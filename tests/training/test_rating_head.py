@@ -10,10 +10,10 @@ import paddle
 import pytest
 
 from builders import checkerboard, library, recipe
+from fusionrec.baselines import Bias
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import random_split
 from fusionrec.errors import ArtifactError, ConfigError, TrainingError
-from fusionrec.evaluation.baselines import Bias
 from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.index.exact import ExactIndex

@@ -148,7 +148,7 @@ def preset(names: Sequence[str], text: str) -> Option[Any]:
 # How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``.
 recipe = together(
     click.option(
-        "--model", type=click.Choice(list(PRESETS)), default="fusion", show_default=True,
+        "--model", type=click.Choice(list(PRESETS)), default="auto", show_default=True,
         help="fusion reads ids and profiles, sequence a person's history and profile.",
     ),
     preset(

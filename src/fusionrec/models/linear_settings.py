@@ -25,7 +25,8 @@ class LinearSettings(Settings):
         goals: those that a request may name, which all are weighed; what the data cannot serve is
             left out.
         dims: widths of each part that reads histories, tried in this order: the first that keeps
-            98.5% of the whole matrix' NDCG@10 on the holdout is taken, else the last.
+            98.5% of the whole matrix' NDCG@10 on the holdout is taken, else the last for which
+            there is room.
         profile_dims: width of the part that reads profiles and popularity, at most.
         items: the most-taken items, so many, are learned from histories; the others' vectors come
             from their content.
@@ -33,7 +34,7 @@ class LinearSettings(Settings):
 
     goal: str = "auto"
     goals: tuple[str, ...] = GOALS
-    dims: tuple[int, ...] = (64, 128, 176)
+    dims: tuple[int, ...] = (64, 128, 192, 256, 352, 448)
     profile_dims: int = 24
     items: int = 12_000
 
@@ -131,13 +132,30 @@ class AutoTraining(Settings):
         )
 
 
+LARGE = 300_000  # rows, from which the wide network is trained
+SMALL = SequenceRecipe(
+    SequenceSettings(FusionSettings(id_width=64, dim=64, dropout=0.0)),
+    SequenceTraining(epochs=30, batch=1024, learning_rate=2e-3, patience=5),
+)
+LARGE_NETWORK = SequenceRecipe(
+    SequenceSettings(), SequenceTraining(epochs=28, batch=1024, patience=5)
+)
+
+
 @dataclass(frozen=True)
 class AutoRecipe(Settings):
-    """Parts with and without a network, as far as each is of use on the data."""
+    """Parts with and without a network, as far as each is of use on the data.
+
+    Attributes:
+        model, linear: of the parts without a network, and how they are trained.
+        small, sequence: of the network, on less than 300,000 rows and on more.
+        training: how long all of it takes.
+    """
 
     model: LinearSettings = field(default_factory=LinearSettings)
     linear: LinearTraining = field(default_factory=LinearTraining)
-    sequence: SequenceRecipe = field(default_factory=SequenceRecipe)
+    small: SequenceRecipe = field(default_factory=lambda: SMALL)
+    sequence: SequenceRecipe = field(default_factory=lambda: LARGE_NETWORK)
     training: AutoTraining = field(default_factory=AutoTraining)
 
     name, rates = "auto", False  # no settings
@@ -146,13 +164,21 @@ class AutoRecipe(Settings):
         """The recipe as it is trained on data of a schema: the same for ratings and events."""
         return self
 
+    def suited(self, rows: int) -> AutoRecipe:
+        """The recipe for so many rows: the small network where they are few."""
+        return replace(self, sequence=self.small) if rows < LARGE else self
+
     @classmethod
     def from_dict(cls, values: Any, where: str = "") -> AutoRecipe:
         """As of ``Settings``; the seed holds for all parts."""
         made = super().from_dict(values, where)
         seed = made.training.seed
-        sequence = replace(made.sequence, training=replace(made.sequence.training, seed=seed))
-        return replace(made, linear=replace(made.linear, seed=seed), sequence=sequence)
+        small, large = (
+            replace(network, training=replace(network.training, seed=seed))
+            for network in (made.small, made.sequence)
+        )
+        linear = replace(made.linear, seed=seed)
+        return replace(made, linear=linear, small=small, sequence=large)
 
 
 LINEAR = {
@@ -160,20 +186,12 @@ LINEAR = {
         LinearSettings(dims=(64, 128, 192)),
         LinearTraining(halvings=(2.0, 14.0), ridges=(100.0, 300.0), validation=1_000),
     ),
-    "full": LinearRecipe(LinearSettings(dims=(64, 128, 232))),
+    "full": LinearRecipe(),
 }
-_SMALL = SequenceRecipe(
-    SequenceSettings(FusionSettings(id_width=64, dim=64, dropout=0.0)),
-    SequenceTraining(epochs=30, batch=1024, learning_rate=2e-3, patience=5),
-)
-_LARGE = SequenceRecipe(SequenceSettings(), SequenceTraining(epochs=28, batch=1024, patience=5))
 AUTO = {
     "quick": AutoRecipe(
-        LinearSettings(dims=(64, 128, 192)),
-        LINEAR["quick"].training,
-        _SMALL,
-        AutoTraining(minutes=1.0),
+        LINEAR["quick"].model, LINEAR["quick"].training, training=AutoTraining(minutes=1.0)
     ),
-    "default": AutoRecipe(sequence=_LARGE),
-    "full": AutoRecipe(sequence=_LARGE, training=AutoTraining(minutes=0.0)),
+    "default": AutoRecipe(),
+    "full": AutoRecipe(training=AutoTraining(minutes=0.0)),
 }

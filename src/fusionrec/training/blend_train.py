@@ -38,6 +38,7 @@ from fusionrec.training.parts import (
     trend_part,
 )
 from fusionrec.training.weighing import Board, Weighed, choose_weights
+from fusionrec.training.worth import measured
 
 if TYPE_CHECKING:
     from fusionrec.training.network_part import Network
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 LINEAR_SHARE = 0.6  # of the time that choosing the parts without a network took, for the rest
 FEW_HELD = 0.002  # share of the rows, below which a network need not be trained again with them
+WIDTH = 512  # of all parts together
+MOST_TASTE = 256  # of it
 FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
 
 
@@ -152,8 +155,11 @@ def train_blend(
     job = Job.of(dataset, rows, recipe, log)
     goals = _goals(job.recipe.model, job.histories)
     holdouts = {goal: job.holdouts(goal) for goal in dict.fromkeys([*goals, "next", "taste"])}
-    choices = _choices(job, holdouts)
-    encoder, network = Encoder.fit(dataset, rows), None
+    encoder, network, width = Encoder.fit(dataset, rows), None, 0
+    if isinstance(recipe, AutoRecipe):
+        recipe = recipe.suited(len(rows))
+        width = recipe.sequence.model.dim
+    choices = _choices(job, holdouts, width)
     if isinstance(recipe, AutoRecipe) and holdouts["next"]:
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
     judged = network.judged if network else None
@@ -164,7 +170,10 @@ def train_blend(
         final = network.final()
         parts.insert(len(choices), final.part)
         encoder = final.encoder
-    return _publish(job, models, parts, weighed, encoder, recipe, network, part)
+    first = goals[0]
+    worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
+    log(worth["sentence"])
+    return _publish(job, models, parts, weighed, encoder, recipe, network, part, worth)
 
 
 class Networks:
@@ -249,10 +258,15 @@ def _goals(model: LinearSettings, histories: Histories) -> list[str]:
     return list(dict.fromkeys([first, *served]))
 
 
-def _choices(job: Job, holdouts: Mapping[str, Sequence[Holdout]]) -> dict[str, HistoryChoice]:
-    """The settings of the parts that read histories: part -> choice."""
+def _choices(
+    job: Job, holdouts: Mapping[str, Sequence[Holdout]], network: int
+) -> dict[str, HistoryChoice]:
+    """The settings of the parts that read histories, beside a network of some width, by part."""
     found = {}
-    for name in ("next", "taste") if job.histories.ordered else ("taste",):
+    room = WIDTH - job.recipe.model.profile_dims - len(job.recipe.training.days) - network
+    for name in ("taste", "next") if job.histories.ordered else ("taste",):
+        most = MOST_TASTE if name == "taste" and job.histories.ordered else room
+        dims = [dim for dim in job.recipe.model.dims if dim <= most] or [job.recipe.model.dims[0]]
         held = holdouts[name][0] if holdouts[name] else None
         found[name] = choose(
             name == "next",
@@ -261,8 +275,9 @@ def _choices(job: Job, holdouts: Mapping[str, Sequence[Holdout]]) -> dict[str, H
             job.dataset.schema,
             held,
             job.recipe.training,
-            job.recipe.model.dims,
+            dims,
         )
+        room -= found[name].width
         job.log(f"{name}: {described(found[name])}")
     return found
 
@@ -310,7 +325,9 @@ def _publish(
     recipe: LinearRecipe | AutoRecipe,
     network: Networks | None,
     part: Mapping[str, Any] | None,
+    worth: Mapping[str, Any],
 ) -> Artifact:
+    """Writes the version of parts that were fitted on all rows."""
     dataset, histories = job.dataset, job.histories
     used = {name for one in weighed.values() for name in one.weights} | {"profile"}
     kept = [one for one in parts if one.part.name in used]
@@ -338,7 +355,8 @@ def _publish(
         "model": recipe.name,
         "recipe": recipe.to_dict(),
         "blend": blend.to_json(),
-        "chosen": {goal: asdict(one) for goal, one in weighed.items()},
+        "chosen": {goal: one.to_json() for goal, one in weighed.items()},
+        "worth": worth,
         "history": {
             "length": 10**6 if 0 in lengths or not lengths else max(lengths),
             "gaps": False,

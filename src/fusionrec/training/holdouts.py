@@ -31,6 +31,11 @@ class Holdout:
     relevant: sparse.csr_array
     seen: sparse.csr_array | None
 
+    def take(self, which: slice) -> Holdout:
+        """The same of some of the users."""
+        seen = None if self.seen is None else self.seen[which]
+        return Holdout(self.visible, self.users[which], self.relevant[which], seen)
+
     def ndcg(self, scores: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:
         """NDCG@10 of each user, float64 [m].
 

@@ -44,6 +44,9 @@ class HistoryChoice:
     whole: float | None = None
 
 
+Best = tuple[HistoryChoice, np.ndarray, np.ndarray]  # with its matrix and Gram matrix
+
+
 class Sequences:
     """The interactions of all users in order of time, of some items.
 
@@ -144,6 +147,28 @@ def taste_weights(gram: np.ndarray, l2: float) -> np.ndarray:
     return np.asarray(weights, dtype=np.float32)
 
 
+def cut(
+    choice: HistoryChoice,
+    sequences: Sequences,
+    matrix: np.ndarray,
+    gram: np.ndarray,
+    width: int,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix as a product of history vectors and item vectors, float32 [size, width] each.
+
+    Reduced-rank regression; see ``directions``. Columns of ordered histories are first divided by
+    the root of their popularity: else the few most popular items take most of the width.
+    """
+    scale = np.ones(sequences.size, dtype=np.float32)
+    if choice.ordered:
+        counts = np.bincount(sequences.item, minlength=len(scale)) + 1
+        scale = (counts**-0.5).astype(np.float32)
+    scaled = matrix * scale
+    basis = directions(scaled, gram, width, seed)
+    return scaled @ basis, basis / scale[:, None]
+
+
 def candidates(ordered: bool, settings: LinearTraining) -> list[HistoryChoice]:
     """All decays and windows, each with the first penalty; of unordered histories a single one."""
     reads = [(1.0, 0)]
@@ -179,22 +204,20 @@ def choose(
         return replace(tried[0], width=dims[-1])
     sequences = Sequences(histories, columns, holdout.visible, schema.like)
     learned = np.flatnonzero(columns >= 0)
-    best: tuple[HistoryChoice, np.ndarray, np.ndarray] | None = None
-    for one in tried:
+    best = _best_penalty(tried[0], sequences, holdout, learned, settings.ridges, None)
+    for one in tried[1:]:
         best = _best_penalty(one, sequences, holdout, learned, settings.ridges, best)
-    assert best is not None
     for disliked in settings.dislikes if sequences.below.any() else ():
         one = replace(best[0], disliked=disliked)
         best = _best_penalty(one, sequences, holdout, learned, (one.ridge,), best)
     choice, matrix, gram = best
-    basis = directions(matrix, gram, dims[-1], settings.seed)
+    history, items = cut(choice, sequences, matrix, gram, dims[-1], settings.seed)
     read = sequences.histories(choice.decay, choice.window, choice.disliked)[holdout.users]
-    assert choice.whole is not None
     for dim in dims:
-        cut = basis[:, :dim]
-        figure = float(holdout.ndcg(np.asarray(read @ (matrix @ cut)) @ cut.T, learned).mean())
-        choice = replace(choice, width=cut.shape[1], figure=figure)
-        if figure >= KEPT * choice.whole:
+        users = np.asarray(read @ history[:, :dim])
+        figure = float(holdout.ndcg(users @ items[:, :dim].T, learned).mean())
+        choice = replace(choice, width=min(dim, items.shape[1]), figure=figure)
+        if figure >= KEPT * (choice.whole or 0.0):
             break
     return choice
 
@@ -205,8 +228,8 @@ def _best_penalty(
     holdout: Holdout,
     learned: np.ndarray,
     ridges: Sequence[float],
-    best: tuple[HistoryChoice, np.ndarray, np.ndarray] | None,
-) -> tuple[HistoryChoice, np.ndarray, np.ndarray] | None:
+    best: Best | None,
+) -> Best:
     """The better of ``best`` and a choice at one of some penalties, with matrix and Gram matrix."""
     gram, targets = regression(sequences, choice)
     read = sequences.histories(choice.decay, choice.window, choice.disliked)[holdout.users]
@@ -216,4 +239,5 @@ def _best_penalty(
         figure = float(holdout.ndcg(np.asarray(read @ matrix), learned).mean())
         if best is None or figure > (best[0].whole or 0.0):
             best = replace(one, whole=figure), matrix, gram
+    assert best is not None, "there is a penalty"
     return best

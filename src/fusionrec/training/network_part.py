@@ -94,7 +94,7 @@ def fit_network(
 def suited(recipe: SequenceRecipe, rows: int, *, timed: bool) -> SequenceRecipe:
     """The recipe for so many rows: smaller minibatches and more passes where they are few."""
     s = recipe.training
-    batch = int(np.clip(rows // 40, SMALLEST, s.batch))
+    batch = int(np.clip(rows // 25, SMALLEST, s.batch))
     epochs = int(np.clip(math.ceil(LEAST_STEPS * batch / max(rows, 1)), s.epochs, 4 * s.epochs))
     model = replace(recipe.model, gaps=timed)
     return replace(recipe, model=model, training=replace(s, batch=batch, epochs=epochs))

@@ -13,8 +13,8 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten, means
 from fusionrec.registry.inference.blend import Part
 from fusionrec.registry.tables import Histories
-from fusionrec.training.linear import HistoryChoice, Sequences, regression, solve
-from fusionrec.training.ridge import directions, factors, ridge
+from fusionrec.training.linear import HistoryChoice, Sequences, cut, regression, solve
+from fusionrec.training.ridge import factors, ridge
 
 PROFILE_RIDGE = 100.0
 DAY = 86_400  # seconds
@@ -56,11 +56,11 @@ def history_part(
     learned = np.flatnonzero(sequences.columns >= 0)
     gram, targets = regression(sequences, choice)
     matrix = solve(choice, gram, targets)
-    basis = directions(matrix, gram, choice.width, seed)
-    width, scale = basis.shape[1], _scale(basis, items)
+    left, right = cut(choice, sequences, matrix, gram, choice.width, seed)
+    width, scale = right.shape[1], _scale(right, items)
     vectors = np.zeros((items, width), dtype=np.float32)
     history = np.zeros((items, width), dtype=np.float32)
-    vectors[learned], history[learned] = basis * scale, matrix @ basis
+    vectors[learned], history[learned] = right * scale, left
     own = vectors[learned]
     l2 = _ADDED_RIDGE * float(np.square(own).sum()) / width
     added = ridge(own, history[learned], l2).astype(np.float32)

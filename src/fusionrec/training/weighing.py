@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,12 +29,18 @@ class Weighed:
         figure: NDCG@10 on the holdout; None without one.
         alone: part -> its own NDCG@10 there.
         users: how many were asked.
+        values: NDCG@10 of each of them, float64 [users], in the order of the holdouts.
     """
 
     weights: dict[str, float]
     figure: float | None
     alone: dict[str, float]
     users: int
+    values: np.ndarray | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """For the manifest: all but the values of each user."""
+        return {name: x for name, x in vars(self).items() if name != "values"}
 
 
 class Board:
@@ -134,7 +141,7 @@ def choose_weights(board: Board) -> Weighed:
                     weights, values = {**weights, name: step}, tried
     top = max(weights.values())
     rounded = {name: round(weight / top, 4) for name, weight in weights.items()}
-    return Weighed(rounded, float(values.mean()), means, len(values))
+    return Weighed(rounded, float(values.mean()), means, len(values), values)
 
 
 def _surely_above(values: np.ndarray, others: np.ndarray, errors: float = SURE) -> bool:

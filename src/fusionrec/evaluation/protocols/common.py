@@ -9,11 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fusionrec import baselines
+from fusionrec.baselines.linear import EASE_LIMIT
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
-from fusionrec.evaluation import PROTOCOLS, baselines
-from fusionrec.evaluation.baselines.linear import EASE_LIMIT
+from fusionrec.evaluation import PROTOCOLS
 from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.registry import Artifact
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fusionrec.baselines import item_sets
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import time_splits
-from fusionrec.evaluation.baselines import item_sets
 from fusionrec.evaluation.protocols.common import (
     TAKEN_BEFORE,
     ProtocolOptions,

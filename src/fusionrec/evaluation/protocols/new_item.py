@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from fusionrec.baselines import item_sets
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import item_split
-from fusionrec.evaluation.baselines import item_sets
 from fusionrec.evaluation.protocols.common import ProtocolOptions, SplitRun
 from fusionrec.evaluation.protocols.ranking import RankingProtocol, Task, liked_rows
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from fusionrec.baselines import item_sets
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import user_folds
-from fusionrec.evaluation.baselines import item_sets
 from fusionrec.evaluation.protocols.common import (
     ProtocolOptions,
     SplitRun,

@@ -8,15 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusionrec.baselines import Ranker, TakenBefore, category_vectors, item_sets, user_counts
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines import (
-    Ranker,
-    TakenBefore,
-    category_vectors,
-    item_sets,
-    user_counts,
-)
 from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.evaluation.model_source import ModelRanker
 from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusionrec.baselines import item_sets, popularity, user_counts
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.baselines import item_sets, popularity, user_counts
 from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.scoring import Scorer, label

@@ -7,14 +7,9 @@ from typing import Self
 import numpy as np
 from scipy.linalg import lapack
 
+from fusionrec.baselines.common import HistoryRanker, category_vectors, incidence, item_sets
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.common import (
-    HistoryRanker,
-    category_vectors,
-    incidence,
-    item_sets,
-)
 from fusionrec.metrics import ItemSets
 
 EASE_LIMIT = 20_000  # items; the inverse of as many takes 3 GB and minutes

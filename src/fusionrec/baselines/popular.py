@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from scipy import sparse
 
+from fusionrec.baselines.common import popularity
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.common import popularity
 from fusionrec.metrics import ItemSets
 
 DAY = 86_400  # seconds

@@ -8,15 +8,15 @@ from typing import Any, Self
 import numpy as np
 from scipy import sparse
 
-from fusionrec.data.dataset import Dataset
-from fusionrec.errors import UsageError
-from fusionrec.evaluation.baselines.common import (
+from fusionrec.baselines.common import (
     HistoryRanker,
     category_vectors,
     incidence,
     item_sets,
     popularity,
 )
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import UsageError
 from fusionrec.metrics import top
 
 
