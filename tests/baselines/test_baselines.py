@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from builders import recipe
+from fusionrec import baselines
 from fusionrec.baselines import Ranker
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens.readers import read
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.errors import UsageError
-from fusionrec import baselines
 from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
