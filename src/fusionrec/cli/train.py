@@ -17,7 +17,7 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.errors import UsageError
-from fusionrec.models.presets import AnyRecipe, with_goal
+from fusionrec.models.presets import AnyRecipe, with_goals
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def train(
     recipe = options.read_recipe(model, preset, settings, seed)
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
-        recipe = with_goal(recipe, asked[0].goal)
+        recipe = with_goals(recipe, asked[0].goals)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
         dataset = add_feedback(workspace, dataset)

@@ -23,7 +23,7 @@ from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
 from fusionrec.evaluation.published_results import INTERPOLATED, published_for
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.training_split import split_command
-from fusionrec.models.presets import with_goal
+from fusionrec.models.presets import with_goals
 from fusionrec.registry import Artifact
 
 INDEX_USERS = 200  # whose lists are also taken from the index, by default
@@ -63,8 +63,9 @@ def evaluate(
     dataset = protocol.prepare(dataset)
     runs = protocol.runs(dataset, options)
     names = _baseline_names(protocol, dataset, options)
+    goals = protocol.goals if options.goal is None else (options.goal,)
     if isinstance(source, TrainOnSplit):
-        source = replace(source, recipe=with_goal(source.recipe, options.goal or protocol.goal))
+        source = replace(source, recipe=with_goals(source.recipe, goals))
     if source is not None:
         _check_source(dataset, protocol, options, runs, source)
     elif not names:
@@ -131,7 +132,7 @@ def _measure(
             if number == 1 and through_index != 0 and isinstance(protocol, RankingProtocol):
                 log("  asking the same through Milvus")
                 task = protocol.tasks(dataset, run, options)[0]
-                ranker = task.ranker(artifact, dataset, options.goal or protocol.goal)
+                ranker = task.ranker(artifact, dataset, options.goal or protocol.goals[0])
                 index_check = check_index(dataset, task, ranker, home, through_index, run.seed)
     rows = [MetricsRow(name, name in own, of, seconds[name]) for name, of in values.items()]
     return rows, index_check, clocked

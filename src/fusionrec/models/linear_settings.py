@@ -135,10 +135,10 @@ class AutoTraining(Settings):
 LARGE = 300_000  # rows, from which the wide network is trained
 SMALL = SequenceRecipe(
     SequenceSettings(FusionSettings(id_width=64, dim=64, dropout=0.0)),
-    SequenceTraining(epochs=30, batch=1024, learning_rate=2e-3, patience=5),
+    SequenceTraining(epochs=30, batch=1024, learning_rate=2e-3, patience=3),
 )
 LARGE_NETWORK = SequenceRecipe(
-    SequenceSettings(), SequenceTraining(epochs=28, batch=1024, patience=5)
+    SequenceSettings(), SequenceTraining(epochs=28, batch=1024, patience=3)
 )
 
 

@@ -41,11 +41,12 @@ from fusionrec.training.weighing import Board, Weighed, choose_weights
 from fusionrec.training.worth import measured
 
 if TYPE_CHECKING:
-    from fusionrec.training.network_part import Network
+    from fusionrec.training.network_part import Network, Schedule
     from fusionrec.training.progress import OnProgress
 
 LINEAR_SHARE = 0.6  # of the time that choosing the parts without a network took, for the rest
 FEW_HELD = 0.002  # share of the rows, below which a network need not be trained again with them
+LIKED = "profile-liked"
 WIDTH = 512  # of all parts together
 MOST_TASTE = 256  # of it
 FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
@@ -105,6 +106,16 @@ class Job:
             made = taste_holdout(self.histories, schema, users, self.items, s.seed)
         return [] if made is None else [made]
 
+    def profiles(self) -> list[tuple[str, np.ndarray]]:
+        """The parts that read profiles, and which interactions count for them, bool [n] each: all;
+        and, where some are disliked, those that are liked.
+        """
+        liked = self.histories.rating >= self.dataset.schema.like
+        found = [("profile", np.ones(len(liked), dtype=bool))]
+        if liked.any() and not liked.all():
+            found.append((LIKED, liked))
+        return found
+
     def parts(
         self, visible: np.ndarray, choices: Mapping[str, HistoryChoice], encoder: Encoder
     ) -> list[FittedPart]:
@@ -115,7 +126,10 @@ class Job:
             history_part(name, sequences, choice, s.seed, self.items)
             for name, choice in choices.items()
         ]
-        made.append(profile_part(self.dataset, histories, encoder, visible, model.profile_dims))
+        made += [
+            profile_part(name, self.dataset, histories, encoder, visible & read, model.profile_dims)
+            for name, read in self.profiles()
+        ]
         if histories.ordered:
             made += [trend_part(histories, visible, days, self.items) for days in s.days]
         return made
@@ -205,10 +219,14 @@ class Networks:
         if minutes:
             elapsed = time.monotonic() - job.started
             seconds = max(60 * minutes - (1 + LINEAR_SHARE) * elapsed, 0.0) / (1 + self.again)
-        self.judged = self._fit(held, recipe.training.passes, seconds, folder)
+        self.judged = self._fit(held, folder, seconds)
 
     def _fit(
-        self, held: np.ndarray, passes: int, seconds: float | None, folder: Path | None
+        self,
+        held: np.ndarray,
+        folder: Path | None,
+        seconds: float | None = None,
+        schedule: Schedule | None = None,
     ) -> Network | None:
         from fusionrec.training.network_part import fit_network  # imports Paddle
 
@@ -217,8 +235,9 @@ class Networks:
             self._job.rows,
             np.sort(held),
             self._recipe.sequence,
-            passes=passes,
+            passes=self._recipe.training.passes,
             seconds=seconds,
+            schedule=schedule,
             folder=folder,
             on_progress=self._on_progress,
             resume=self._resume,
@@ -232,9 +251,10 @@ class Networks:
         assert self.judged is not None
         if not self.again:
             return self.judged
-        self._job.log(f"sequence: {self.judged.passes} passes over all rows, held-out ones too")
+        schedule = self.judged.schedule
+        self._job.log(f"sequence: {schedule.passes} passes over all rows, held-out ones too")
         folder = None if self._folder is None else self._folder / "again"
-        found = self._fit(np.zeros(0, dtype=np.int64), self.judged.passes, None, folder)
+        found = self._fit(np.zeros(0, dtype=np.int64), folder, schedule=schedule)
         assert found is not None
         return found
 
@@ -263,7 +283,7 @@ def _choices(
 ) -> dict[str, HistoryChoice]:
     """The settings of the parts that read histories, beside a network of some width, by part."""
     found = {}
-    room = WIDTH - job.recipe.model.profile_dims - len(job.recipe.training.days) - network
+    room = WIDTH - 2 * job.recipe.model.profile_dims - len(job.recipe.training.days) - network
     for name in ("taste", "next") if job.histories.ordered else ("taste",):
         most = MOST_TASTE if name == "taste" and job.histories.ordered else room
         dims = [dim for dim in job.recipe.model.dims if dim <= most] or [job.recipe.model.dims[0]]
@@ -329,12 +349,15 @@ def _publish(
 ) -> Artifact:
     """Writes the version of parts that were fitted on all rows."""
     dataset, histories = job.dataset, job.histories
-    used = {name for one in weighed.values() for name in one.weights} | {"profile"}
+    used = {name for one in weighed.values() for name in one.weights} | {
+        name for name, _ in job.profiles()
+    }
     kept = [one for one in parts if one.part.name in used]
     blend = Blend(
         tuple(one.part for one in kept),
         {goal: one.weights for goal, one in weighed.items()},
         next(iter(weighed)),
+        {goal: LIKED if goal == "taste" and LIKED in used else "profile" for goal in weighed},
     )
     items = np.concatenate([one.items for one in kept], axis=1)
     items /= np.linalg.norm(items, axis=1).max()
@@ -364,7 +387,8 @@ def _publish(
         "score": {"kind": "ranking"},
         "training": {
             "trained_rows": dataset.fingerprint(job.rows),
-            "best_epoch": judged.passes if judged else None,
+            "best_epoch": judged.schedule.passes if judged else None,
+            "passes": judged.asked if judged else None,
             "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
             "epochs": [asdict(epoch) for epoch in epochs],
             "seconds": round(time.monotonic() - job.started, 1),

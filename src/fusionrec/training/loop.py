@@ -28,10 +28,18 @@ from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.process import defer_interrupts, prepare_process
-from fusionrec.training.progress import Epoch, MetricInfo, OnProgress, TrainingState, learning_rate
+from fusionrec.training.progress import (
+    Epoch,
+    MetricInfo,
+    OnProgress,
+    TrainingState,
+    learning_rate,
+    stable_rate,
+)
 from fusionrec.training.windows import Windows
 
 TRIAL = 8  # minibatches that are timed, beside the first
+COOLING = 0.35  # share of the epochs in which a stable learning rate falls at last
 OTHER = 1.25  # time of an epoch with optimizer and validation, over that of its minibatches
 LOWER = "a lower training.learning_rate usually helps"
 
@@ -129,12 +137,15 @@ class Trainer(ABC):
         """Both towers, by side."""
         return {"user": self.network.user, "item": self.network.item}
 
-    def fit(self, on_progress: OnProgress, *, resume: bool = False) -> TrainingState:
+    def fit(
+        self, on_progress: OnProgress, *, resume: bool = False, epochs: int | None = None
+    ) -> TrainingState:
         """Trains to the end; the network then has the best epoch's weights.
 
         Args:
             on_progress: called after every step and every epoch.
             resume: go on from the checkpoint, if there is one.
+            epochs: stop after so many of those that are planned.
 
         Raises:
             TrainingError: the loss is not finite, or the checkpoint is of another run.
@@ -147,11 +158,11 @@ class Trainer(ABC):
         # The optimizer names its state at the first step: same names in every process.
         with defer_interrupts() as pause, paddle.utils.unique_name.guard():
             try:
-                while self.state.epoch <= self.state.planned:
-                    best = self.state.best
-                    waited = len(self.state.epochs) - best.number if best else 0
-                    if best and best.validation is not None and waited >= self.settings.patience:
-                        break
+                while self.state.epoch <= min(self.state.planned, epochs or self.state.planned):
+                    if self._rises_no_more():
+                        if len(self.state.epochs) >= self.state.cooling:
+                            break
+                        self._begin_cooling()
                     self._epoch(on_progress, pause)
             except KeyboardInterrupt:
                 self._save_checkpoint()
@@ -176,8 +187,7 @@ class Trainer(ABC):
             if number == TRIAL:
                 break
         epoch = float(np.median(times)) * self.state.steps * OTHER
-        self.state.planned = min(self.settings.epochs, int(seconds / epoch))
-        return self.state.planned
+        return min(self.settings.epochs, int(seconds / epoch))
 
     def _epoch(self, on_progress: OnProgress, pause: Callable[[], None]) -> None:
         state = self.state
@@ -210,8 +220,7 @@ class Trainer(ABC):
         # Seeded at each step, so that a resumed training draws the same numbers.
         drawn = step * self.group.size + self.group.rank
         paddle.seed((self.settings.seed * 1_000_003 + drawn) % 2**31)
-        done = step / (state.steps * state.planned)
-        self.optimizer.set_lr(learning_rate(self.settings.learning_rate, done))
+        self.optimizer.set_lr(self._rate(step / state.steps))
         rng = np.random.default_rng([self.settings.seed, 1, drawn])
         loss, error, count = self.loss(batch, rng)
         if loss is not None:
@@ -228,6 +237,37 @@ class Trainer(ABC):
         state.error += error * count
         state.count += count
         state.count_here += count
+
+    def _rate(self, epochs: float) -> float:
+        """The learning rate after so many epochs."""
+        highest, state = self.settings.learning_rate, self.state
+        if state.cooling:
+            return stable_rate(highest, epochs, state.cooling, state.planned)
+        return learning_rate(highest, epochs / state.planned)
+
+    def _rises_no_more(self) -> bool:
+        """Whether the holdout's figure has not risen for ``patience`` epochs, of cooling if it has
+        begun.
+        """
+        state, best = self.state, self.state.best
+        if best is None or best.validation is None:
+            return False
+        done = len(state.epochs)
+        since = max(best.number, state.cooling) if done >= state.cooling else best.number
+        return done - since >= self.settings.patience
+
+    def _begin_cooling(self) -> None:
+        state = self.state
+        state.cooling = len(state.epochs)
+        more = math.ceil(state.cooling * COOLING / (1 - COOLING))
+        state.planned = min(state.planned, state.cooling + more)
+
+    def cool(self, planned: int) -> None:
+        """Keeps the learning rate at its highest for most of so many epochs, or until the holdout's
+        figure rises no more, and lets it fall then.
+        """
+        self.state.planned = planned
+        self.state.cooling = max(1, planned - math.ceil(COOLING * planned))
 
     def _end_epoch(self) -> None:
         state = self.state

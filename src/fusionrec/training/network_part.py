@@ -26,21 +26,36 @@ SMALLEST = 128  # items of a minibatch, at least
 
 
 @dataclass(frozen=True)
+class Schedule:
+    """How a training went.
+
+    Attributes:
+        passes: after which the weights were kept.
+        cooling: after which the learning rate fell.
+        planned: at which it would have ended.
+    """
+
+    passes: int
+    cooling: int
+    planned: int
+
+
+@dataclass(frozen=True)
 class Network:
     """A trained network.
 
     Attributes:
         part: as any other part.
         encoder: that of its training rows.
-        passes: of the weights that were kept.
-        planned: over which the learning rate fell.
+        schedule: of the weights that were kept.
+        asked: passes that were planned at first; the same number repeats the training.
         epochs: the figures of all passes.
     """
 
     part: FittedPart
     encoder: Encoder
-    passes: int
-    planned: int
+    schedule: Schedule
+    asked: int
     epochs: Sequence[Epoch]
 
 
@@ -52,6 +67,7 @@ def fit_network(
     *,
     passes: int = 0,
     seconds: float | None = None,
+    schedule: Schedule | None = None,
     folder: Path | None = None,
     on_progress: OnProgress = lambda _: None,
     resume: bool = False,
@@ -67,6 +83,7 @@ def fit_network(
         passes: plan so many, whatever time they take; 0 for as many as the settings or ``seconds``
             allow. The holdout may stop them earlier.
         seconds: that it may take, about; None for no limit.
+        schedule: repeat this one, whatever time it takes.
         folder: for checkpoints.
         on_progress: called after each step.
         resume: go on from a checkpoint.
@@ -76,19 +93,24 @@ def fit_network(
         TrainingError: the training diverged.
     """
     recipe = suited(recipe, len(rows), timed=dataset.time is not None)
-    if passes:
-        settings = replace(recipe.training, epochs=passes)
-        recipe, seconds = replace(recipe, training=settings), None
     trainer = SequenceTrainer(dataset, rows, recipe, folder, holdout)
-    if seconds is not None and trainer.plan(seconds) < FEWEST:
-        log(
-            f"sequence: left out, since {FEWEST} passes do not fit into {max(seconds, 0.0):.0f} s "
-            "(--minutes gives more)"
-        )
-        return None
-    state = trainer.fit(on_progress, resume=resume)
+    if schedule is None:
+        if not passes:
+            passes = recipe.training.epochs if seconds is None else trainer.plan(seconds)
+            if passes < FEWEST and seconds is not None:
+                log(
+                    f"sequence: left out, since {FEWEST} passes do not fit into {seconds:.0f} s "
+                    "(--minutes gives more)"
+                )
+                return None
+        trainer.cool(passes)
+        state = trainer.fit(on_progress, resume=resume)
+    else:
+        trainer.state.cooling, trainer.state.planned = schedule.cooling, schedule.planned
+        state = trainer.fit(on_progress, resume=resume, epochs=schedule.passes)
     assert state.best is not None
-    return Network(_part(trainer), trainer.encoder, state.best.number, state.planned, state.epochs)
+    kept = Schedule(state.best.number, state.cooling, state.planned)
+    return Network(_part(trainer), trainer.encoder, kept, passes, state.epochs)
 
 
 def suited(recipe: SequenceRecipe, rows: int, *, timed: bool) -> SequenceRecipe:

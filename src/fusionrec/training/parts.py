@@ -74,11 +74,17 @@ def history_part(
 
 
 def profile_part(
-    dataset: Dataset, histories: Histories, encoder: Encoder, visible: np.ndarray, width: int
+    name: str,
+    dataset: Dataset,
+    histories: Histories,
+    encoder: Encoder,
+    visible: np.ndarray,
+    width: int,
 ) -> FittedPart:
     """How the share of users who took each item depends on the profile, by ridge regression.
 
     Args:
+        name: of the part.
         dataset, histories: the training data.
         encoder: of the profiles.
         visible: bool [n], interactions that are read.
@@ -101,7 +107,7 @@ def profile_part(
     columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=np.float32)], axis=1)
     users = left.astype(np.float32)
     arrays = {"mean": mean, "profile": users[:-1], "base": users[-1]}
-    part = Part("profile", "profile", items.shape[1])
+    part = Part(name, "profile", items.shape[1])
     return FittedPart(part, items, arrays, lambda at: np.asarray(columns[at] @ users))
 
 

@@ -55,6 +55,7 @@ class TrainingState:
         count_here, seconds_here: the same since this process started, for the rate.
         epochs: those that ended.
         planned: how many there will be, at most.
+        cooling: after how many the learning rate falls, where it is ``stable`` before.
     """
 
     metric: MetricInfo
@@ -68,6 +69,7 @@ class TrainingState:
     seconds_here: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
     planned: int = 0
+    cooling: int = 0
 
     @property
     def rate(self) -> float:
@@ -97,6 +99,22 @@ def learning_rate(highest: float, done: float) -> float:
     if done < warm:
         return highest * max(done / warm, 0.01)
     fall = 0.5 * (1 + math.cos(math.pi * (done - warm) / (1 - warm)))
+    return highest * (0.01 + 0.99 * fall)
+
+
+def stable_rate(highest: float, epoch: float, cooling: int, planned: int) -> float:
+    """The learning rate after so many epochs, which stays at its highest until cooling.
+
+    A linear rise over the first tenth of ``cooling``, or one epoch if that is less; from then on
+    the highest; from ``cooling`` on half a cosine down to a hundredth at ``planned`` (Hu et al.,
+    MiniCPM, 2024). So a training may end at any time, and has fallen by then.
+    """
+    warm = min(1.0, 0.1 * cooling)
+    if epoch < warm:
+        return highest * max(epoch / warm, 0.01)
+    if epoch < cooling:
+        return highest
+    fall = 0.5 * (1 + math.cos(math.pi * (epoch - cooling) / max(planned - cooling, 1)))
     return highest * (0.01 + 0.99 * fall)
 
 

@@ -75,7 +75,8 @@ class Protocol(ABC):
         timed: whether clock times decide what is tested.
         clocked: whether a model that reads the clock gets the time of each user's request.
         rates: whether the model must predict ratings.
-        goal: what lists of a version with parts are for, unless the options name another.
+        goals: what lists of a version with parts are for, unless the options name another: of its
+            first task, and of others.
     """
 
     name: ClassVar[str]
@@ -86,7 +87,7 @@ class Protocol(ABC):
     timed: ClassVar[bool] = False
     clocked: ClassVar[bool] = False
     rates: ClassVar[bool] = False
-    goal: ClassVar[str] = "taste"
+    goals: ClassVar[tuple[str, ...]] = ("taste",)
 
     def check_options(self, options: ProtocolOptions) -> None:
         """Refuses options that the protocol does not have.

@@ -39,7 +39,7 @@ class GlobalTime(RankingProtocol):
     takes = frozenset({"folds", "k"})
     timed = True
     clocked = True
-    goal = "later"
+    goals = ("later",)
 
     def notes(self, dataset: Dataset) -> list[str]:
         return [f"all {int(rated_items(dataset).sum()):,} rated items are ranked, later ones too"]

@@ -28,6 +28,7 @@ class NewUser(RankingProtocol):
     metrics = ("ndcg@{k}", "hr@{k}", "ndcg@{k} liked", "hr@{k} liked")
     baseline_names = ("popular", "popular-by-group", "profile-ridge")
     takes = frozenset({"folds", "k"})
+    goals = ("next", "taste")  # what they rate at all; what they like
 
     def notes(self, dataset: Dataset) -> list[str]:
         fields = ", ".join(group_fields(dataset))
@@ -61,6 +62,7 @@ class NewUser(RankingProtocol):
                 profile_only=True,
                 lists=not suffix,
                 suffix=suffix,
+                goal=self.goals[bool(suffix)],
             )
             tasks.append(task)
         return tasks

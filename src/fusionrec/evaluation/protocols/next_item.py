@@ -39,7 +39,7 @@ class NextItem(RankingProtocol):
     )
     takes = frozenset({"k", "validation"})
     clocked = True
-    goal = "next"
+    goals = ("next",)
 
     def notes(self, dataset: Dataset) -> list[str]:
         counts = np.bincount(dataset.user, minlength=len(dataset.users))

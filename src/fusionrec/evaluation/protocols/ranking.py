@@ -41,6 +41,7 @@ class Task:
     recall: bool = False  # whether recall is measured: where a user has several relevant items
     lists: bool = True  # whether list metrics are measured, such as coverage
     suffix: str = ""  # of the metrics' names
+    goal: str | None = None  # of a version with parts; the protocol's first by default
 
     @property
     def users(self) -> np.ndarray:
@@ -48,7 +49,8 @@ class Task:
         return np.flatnonzero(self.relevant.counts)
 
     def ranker(self, artifact: Artifact, dataset: Dataset, goal: str) -> ModelRanker:
-        """A model with this task's histories and times, and lists for a goal."""
+        """A model with this task's histories and times, and lists for its goal, or for another."""
+        goal = self.goal or goal
         return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now, goal)
 
     def fitted(self, make: Make, dataset: Dataset) -> Ranker:
@@ -75,7 +77,7 @@ class RankingProtocol(Protocol):
         for task in self.tasks(dataset, run, options):
             if isinstance(model, Artifact):
                 ranker: Ranker | ModelRanker = task.ranker(
-                    model, dataset, options.goal or self.goal
+                    model, dataset, options.goal or self.goals[0]
                 )
             else:
                 ranker = task.fitted(model, dataset)

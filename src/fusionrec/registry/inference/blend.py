@@ -73,11 +73,13 @@ class Blend:
         parts: in the order of their dimensions.
         weights: goal -> part -> weight of its scores in standard deviations; 0 if left out.
         goal: of answers that name none.
+        newcomers: goal -> the part that alone ranks for people without a history.
     """
 
     parts: tuple[Part, ...]
     weights: Mapping[str, Mapping[str, float]]
     goal: str
+    newcomers: Mapping[str, str]
 
     @classmethod
     def of(cls, manifest: Mapping[str, Any]) -> Self:
@@ -93,13 +95,14 @@ class Blend:
                 str(goal): {str(name): float(weight) for name, weight in given.items()}
                 for goal, given in values["weights"].items()
             }
-            made = cls(parts, weights, str(values["goal"]))
+            made = cls(parts, weights, str(values["goal"]), dict(values["newcomers"]))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ArtifactError(
                 f"the manifest does not say how its parts are joined: {error!r}", RETRAIN
             ) from error
         names = {part.name for part in parts}
         fine = bool(parts) and made.goal in weights and set(weights) <= set(GOALS)
+        fine &= set(weights) == set(made.newcomers) and set(made.newcomers.values()) <= names
         for given in weights.values():
             fine &= set(given) <= names and all(w >= 0 and isfinite(w) for w in given.values())
         if not fine:
@@ -202,11 +205,11 @@ class BlendRunner:
         """
         weights = self.blend.weights_for(goal)
         joined = np.zeros((len(histories), sum(p.width for p in self.blend.parts)), np.float32)
-        profiles = [part.name for part in self.blend.parts if part.kind == "profile"]
+        alone = self.blend.newcomers[goal or self.blend.goal]
         for part, read, covariances in zip(
             self.blend.parts, self._reads, self._covariances, strict=True
         ):
-            if weights[part.name] or part.kind == "profile":
+            if weights[part.name] or part.name == alone:
                 vectors = read(features, histories, now, items)
                 spread = deviations(vectors, covariances)[:, None]
                 joined[:, self.spans[part.name]] = np.divide(
@@ -215,9 +218,9 @@ class BlendRunner:
         weighed = joined.copy()
         for name, span in self.spans.items():
             weighed[:, span] *= np.float32(weights[name])
+        weighed[[len(history) == 0 for history in histories]] = 0.0
         nothing = ~weighed.any(axis=1)
-        for name in profiles:  # the profile alone is better than no order at all
-            weighed[nothing, self.spans[name]] = joined[nothing, self.spans[name]]
+        weighed[nothing, self.spans[alone]] = joined[nothing, self.spans[alone]]
         length = np.linalg.norm(weighed, axis=1, keepdims=True)
         return np.asarray(weighed / np.maximum(length, 1e-12), dtype=np.float32)
 
