@@ -137,8 +137,7 @@ class ModelRanker:
         goal: str | None = None,
     ) -> None:
         # A version that has no such goal is measured by its own.
-        served = artifact.has_parts and goal in artifact.manifest["blend"]["weights"]
-        self._goal = goal if served else None
+        self._goal = goal if goal in artifact.goals else None
         self.artifact, self.dataset, self.profile_only = artifact, dataset, profile_only
         self._now = now
         self._histories = None

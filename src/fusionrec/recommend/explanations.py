@@ -15,7 +15,7 @@ from fusionrec.data.schema import Schema
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories, liked
 from fusionrec.recommend.query import Query, UserVector
-from fusionrec.registry import Artifact
+from fusionrec.registry import Artifact, unit
 from fusionrec.registry.inference.blend import BlendRunner
 
 ReasonKind = Literal["again", "liked", "near", "shared", "popular", "new"]
@@ -88,7 +88,7 @@ class Explainer:
         near, shared = dict[int, Reason](), dict[int, Reason]()
         if person.vector is not None:
             taste = self._taste(person, query)
-            near = self._near(rows, person, taste, query.goal)
+            near = self._near(rows, person, taste)
             shared = self._shared(rows, person.history.items[taste])
         return [
             self._again(row, person)
@@ -112,7 +112,7 @@ class Explainer:
         """The cosine from which two items count as near: the 99th percentile of 20,000 random pairs
         of different items, so that one pair in a hundred is.
         """
-        vectors = self.artifact.item_vectors
+        vectors = unit(self.artifact.likeness(self.artifact.item_vectors))
         if len(vectors) < 2:
             return math.inf
         rng = np.random.default_rng(0)
@@ -131,9 +131,7 @@ class Explainer:
         _, from_end = np.unique(history.items[places][::-1], return_index=True)
         return np.sort(places[::-1][from_end])
 
-    def _near(
-        self, rows: np.ndarray, person: UserVector, taste: np.ndarray, goal: str | None
-    ) -> dict[int, Reason]:
+    def _near(self, rows: np.ndarray, person: UserVector, taste: np.ndarray) -> dict[int, Reason]:
         """Reasons by the nearest liked items, or, of a version with parts, by those that gave most
         of the score. Only those that the person's vector was made of are a cause ("because").
         """
@@ -141,12 +139,15 @@ class Explainer:
             return {}
         vectors, taste_rows = self.catalog.vectors, person.history.items[taste]
         tower = self.artifact.user_tower if self.artifact.has_parts else None
+        added = np.zeros((0, 0), dtype=np.float32)
         if isinstance(tower, BlendRunner):
-            added = tower.contributions(person.history, vectors, rows, goal)
+            added = tower.contributions(person.history, vectors, rows, person.goal)
+        if added.any():
             total = np.maximum(added, 0.0).sum(axis=1, keepdims=True)
             cosines, bar = added[:, taste] / np.maximum(total, 1e-12), SHARE
         else:
-            cosines, bar = vectors[rows] @ vectors[taste_rows].T, self.bar
+            one, other = (unit(self.artifact.likeness(vectors[at])) for at in (rows, taste_rows))
+            cosines, bar = one @ other.T, self.bar
         # No item is a reason for itself, if rated items are shown too.
         cosines[(cosines < bar) | (rows[:, None] == taste_rows)] = -np.inf
         read = taste >= len(person.history) - person.read

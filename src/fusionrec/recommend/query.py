@@ -115,6 +115,7 @@ class UserVector:
         named: positions of the items named without a rating.
         profile: the user attributes that the vector was made of; empty if an id or a history says
             more than the stored ones.
+        goal: that the vector is for; None for the version's own.
     """
 
     vector: np.ndarray | None
@@ -126,6 +127,7 @@ class UserVector:
     read: int = 0
     named: frozenset[int] = frozenset()
     profile: Mapping[str, object] = field(default_factory=dict)
+    goal: str | None = None
 
 
 def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:

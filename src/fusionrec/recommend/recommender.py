@@ -11,6 +11,7 @@ import numpy as np
 
 from fusionrec.features.score_scale import SCALE
 from fusionrec.index import Condition, Hits, Index, Only
+from fusionrec.index.exact import check_k
 from fusionrec.recommend.answer import Answer, AnswerKind, Recommended
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
@@ -21,7 +22,9 @@ from fusionrec.recommend.messages import NO_REASON, none_left, refuse_unknown, r
 from fusionrec.recommend.query import Query, UserVector
 from fusionrec.recommend.rank_fusion import POOL, fuse
 from fusionrec.recommend.rerank import Reranker
+from fusionrec.recommend.similar import similar_scores
 from fusionrec.recommend.user_vector import UserVectors
+from fusionrec.registry.inference.blend import BlendRunner
 
 NOBODY = "nothing is known of the person: these are the items rated most often"
 RECENT = NOBODY + ", where what people took in the last 30 days counts for {share:.0%}"
@@ -141,19 +144,30 @@ class Recommender:
         return replace(answer, items=[replace(item, reason=reason) for item, reason in explained])
 
     def similar(self, item: str, k: int = 10, where: Sequence[Condition] = ()) -> Answer:
-        """Finds the items whose vectors are nearest to an item's, itself left out.
+        """Finds the items that go with an item, itself left out: those whose vectors are nearest to
+        its own; of a version with parts see ``similar_scores``.
 
         Raises:
             UsageError: there is no such item, or k is below 1.
             StoreError: Milvus failed.
         """
-        row = self.finder.row(item)
-        hits = self.index.search(self.people.after(row), k, where, [row])
+        row, place = self.finder.row(item), self.index.place
+        check_k(k)
+        tower = self.artifact.user_tower if self.artifact.has_parts else None
+        if isinstance(tower, BlendRunner):
+            place, scores = "exact", similar_scores(self.catalog, tower, row)
+            allowed = self.catalog.columns.mask(where) & self.catalog.available
+            allowed[row] = False
+            rows = np.flatnonzero(allowed)
+            best = rows[np.argsort(-scores[rows], kind="stable")[:k]]
+            hits = Hits(best, scores[best])
+        else:
+            hits = self.index.search(self.catalog.vectors[row], k, where, [row])
         gone = () if self.catalog.available[row] else (f"item {item} itself is withdrawn",)
         notes = (*gone, *self.finder.unknown(where))
         if not len(hits.rows):
             notes += none_left(self.finder, where)
-        return self._answer(hits, "similar", notes)
+        return replace(self._answer(hits, "similar", notes), place=place)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
         """Finds items by words of their titles, categories and years; for a person, by taste too.

@@ -64,7 +64,12 @@ class Reranker:
         ids, shown = self._catalog.items.ids, query.fresh or {}
         times = np.array([max(shown.get(ids[row], 0), 0) for row in rows], dtype=np.float64)
         first = order(
-            Pool(spread(scores) * FADE**times, unit(self._catalog.vectors[rows]), parts, target),
+            Pool(
+                spread(scores) * FADE**times,
+                unit(self._catalog.artifact.likeness(self._catalog.vectors[rows])),
+                parts,
+                target,
+            ),
             min(query.offset + query.k, size),
             diversity=query.diversity,
             calibration=query.calibration,

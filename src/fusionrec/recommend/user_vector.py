@@ -15,7 +15,6 @@ from fusionrec.features.history import History
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
-from fusionrec.registry.inference.blend import BlendRunner
 
 # A stored history weighs as much as this many items of a request, so that one low rating does not
 # reverse the whole answer.
@@ -75,21 +74,6 @@ class UserVectors:
             profile={name: value for name, (value,) in columns.items()},
         )
 
-    def after(self, row: int) -> np.ndarray:
-        """What to search for items like one: its vector, or, where vectors differ in length, what
-        people take after it, float32 [dim] of length 1; see ``BlendRunner``.
-        """
-        tower, vectors = (
-            self.artifact.user_tower if self.artifact.has_towers else None,
-            self.catalog.vectors,
-        )
-        if not isinstance(tower, BlendRunner) or not tower.histories:
-            return np.asarray(vectors[row])
-        vector = np.zeros(vectors.shape[1], dtype=np.float32)
-        name = next(iter(tower.histories))
-        vector[tower.spans[name]] = tower.histories[name].of(np.array([row]), vectors)[0]
-        return vector / max(float(np.linalg.norm(vector)), 1e-12)
-
     def _person(
         self,
         query: Query,
@@ -116,7 +100,10 @@ class UserVectors:
         if not kinds and position is None:
             return UserVector(None, "popular", rated, notes)
         now = time.time() if query.now is None else query.now
-        vector = self._vector(position, profile, given, stored, now, query.goal)
+        goal = query.goal
+        if goal is None and position is None and len(given) and "next" in artifact.goals:
+            goal = "next"  # what they named says what they are after now
+        vector = self._vector(position, profile, given, stored, now, goal)
         if vector is None:
             even = "the ratings given say nothing of what the person likes"
             return UserVector(None, "popular", rated, (*notes, even))
@@ -125,7 +112,7 @@ class UserVectors:
             notes += (self._added(given, mixed=len(kinds) > 1),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
         rates = artifact.predicts_ratings and not added
-        return UserVector(vector, kind, rated, notes, rates)  # type: ignore[arg-type]
+        return UserVector(vector, kind, rated, notes, rates, goal=goal)  # type: ignore[arg-type]
 
     def _added(self, given: History, *, mixed: bool) -> str:
         """How the items of a request count where no tower reads them."""

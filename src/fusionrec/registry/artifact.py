@@ -19,7 +19,7 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
-from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
+from fusionrec.registry.inference.blend import Blend, BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (
@@ -152,6 +152,26 @@ class Artifact:
     def has_parts(self) -> bool:
         """Whether its vectors are made of parts, and so differ in length."""
         return self.manifest["model"] in BLENDS
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """What lists of a version with parts may be for, its own goal first; else empty."""
+        if not self.has_parts:
+            return ()
+        blend = Blend.of(self.manifest)
+        return tuple(dict.fromkeys([blend.goal, *blend.weights]))
+
+    def likeness(self, vectors: np.ndarray) -> np.ndarray:
+        """The dimensions of item vectors, float32 [n, dim], in which items that go together are
+        near: those of a part that reads histories, or all.
+        """
+        if not self.has_parts:
+            return vectors
+        blend = Blend.of(self.manifest)
+        kinds = {part.name: part.kind for part in blend.parts}
+        reads = [name for name, kind in kinds.items() if kind in ("history", "network")]
+        span = blend.spans().get("taste" if "taste" in reads else next(iter(reads), ""))
+        return vectors if span is None else vectors[:, span]
 
     @property
     def has_towers(self) -> bool:

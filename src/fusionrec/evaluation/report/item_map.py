@@ -67,7 +67,7 @@ def _item_map(artifact: Artifact) -> ItemMap:
     count = artifact.item_counts
     by_count = np.lexsort((np.arange(len(count)), -count))
     chosen = np.sort(by_count[:MOST_ITEMS])
-    points, kept = _principal_plane(artifact.item_vectors[chosen])
+    points, kept = _principal_plane(artifact.likeness(artifact.item_vectors[chosen]))
     best = np.lexsort((np.arange(len(chosen)), -count[chosen]))[:_NAMED]
     titles = [(int(row), title_of(artifact, int(chosen[row]))) for row in best]
     return ItemMap(points, kept, *_kinds(artifact, chosen), count[chosen], titles)

@@ -268,7 +268,7 @@ class HistoryPart:
     def __init__(self, weights: Weights, part: Part, span: slice, items: int, like: float) -> None:
         self.part, self._span, self._like = part, span, like
         self.vectors = weights.take("history", items, part.width)
-        self._added = weights.take("added", part.width, part.width)
+        self.added = weights.take("added", part.width, part.width)
         weights.end()
 
     def summands(self, history: History, items: np.ndarray | None = None) -> np.ndarray:
@@ -285,7 +285,7 @@ class HistoryPart:
         read = np.empty((len(rows), self.part.width), dtype=np.float32)
         read[own] = self.vectors[rows[own]]
         # What an added item says is estimated from its own vector.
-        read[~own] = items[rows[~own], self._span] @ self._added
+        read[~own] = items[rows[~own], self._span] @ self.added
         return read
 
     def read(

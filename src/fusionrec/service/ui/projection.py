@@ -55,7 +55,7 @@ class Projection:
 def chart_of(catalog: Catalog) -> Projection:
     """The map of a version's items: the principal components of the best known ones' vectors."""
     rows = _best_known(catalog)
-    vectors = catalog.vectors[rows].astype(np.float64)
+    vectors = catalog.artifact.likeness(catalog.vectors[rows]).astype(np.float64)
     middle = vectors.mean(axis=0) if len(rows) else np.zeros(vectors.shape[1])
     spread = vectors - middle
     variances, directions = np.linalg.eigh(spread.T @ spread)
