@@ -16,6 +16,7 @@ from fusionrec.training.low_rank import LowRankSum
 from fusionrec.training.stars_biases import Biases, Ratings, choose_damping, fit_biases
 from fusionrec.training.stars_factors import FactorSampler
 from fusionrec.training.stars_features import attributes_of, features_of
+from fusionrec.training.stars_unseen import Rows, complete
 
 WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the factors, beside the biases
 FEWEST = 30  # ratings for a validation
@@ -104,14 +105,14 @@ class Fit:
         damping = choose_damping(self.ratings, folds)
         weight, figures = self._choose_weight(folds, damping)
         biases = fit_biases(self.ratings, damping)
-        factors = None
-        if weight:
-            factors = self._factors(biases.mean)
-            weight = weight if factors else 0.0
-        about = {"damping": list(damping), "factors": weight, "validation": figures}
+        factors = self._factors(biases.mean) if weight else None
+        rows, by_attributes = complete(
+            blended(biases, factors, weight), self.ratings, biases, self.attributes, self.seed
+        )
+        about = {"damping": list(damping), "factors": weight if factors else 0.0}
+        about |= {"by_attributes": list(by_attributes), "validation": figures}
         self.log(said(damping, weight, figures))
-        users, items = joined(biases, factors, weight)
-        return RatingHead(users, items, complete=True, about=about)
+        return RatingHead(*rows, complete=True, about=about)
 
     def _choose_weight(
         self, folds: list[np.ndarray], damping: tuple[float, float]
@@ -140,36 +141,43 @@ class Fit:
         predicted = biases.predict(held)
         until = TRIAL_TIME * (number + 1) / folds * self.seconds
         total, count, sampler = np.zeros(len(held)), 0, self._sampler(rest)
+        user, known_user = found(sampler.user_ids, held.user)
+        item, known_item = found(sampler.item_ids, held.item)
         for _ in self._sweeps(sampler, self.settings.trial, until):
-            users, items = sampler.users.rows()[held.user], sampler.items.rows()[held.item]
+            users, items = sampler.users.theta[user], sampler.items.theta[item]
             total += np.einsum("nd,nd->n", users[:, :-1], items[:, :-1])
             total += users[:, -1] + items[:, -1]
             count += 1
-        found = sampler.mean + sampler.scale * total / count if count else predicted
-        return Held(held, np.full(len(held), biases.mean), predicted, found)
+        factors = sampler.mean + sampler.scale * total / max(count, 1)
+        factors = np.where(known_user & known_item & (count > 0), factors, predicted)
+        return Held(held, np.full(len(held), biases.mean), predicted, factors)
 
-    def _factors(self, mean: float) -> tuple[np.ndarray, np.ndarray] | None:
+    def _factors(self, mean: float) -> Rows | None:
         """The average of factorisations of all ratings, as rows like the head's, around the mean;
         None if there was no time.
         """
         sampler = self._sampler(self.ratings)
         products, count = LowRankSum(2 * self.settings.factors), 0
-        biases = [np.zeros(self.ratings.users + 1), np.zeros(self.ratings.items + 1)]
+        biases = np.zeros(len(sampler.user_ids)), np.zeros(len(sampler.item_ids))
         for _ in self._sweeps(sampler, self.settings.sweeps, self.seconds):
-            users, items = sampler.users.rows(), sampler.items.rows()
-            products.add(users[:, :-1], items[:, :-1])
-            biases[0] += users[:, -1]
-            biases[1] += items[:, -1]
+            users, items = sampler.users.theta, sampler.items.theta
+            products.add(users[:, :-1].astype(np.float32), items[:, :-1].astype(np.float32))
+            biases[0][:] += users[:, -1]
+            biases[1][:] += items[:, -1]
             count += 1
         if not count:
             return None
         left, right = products.product()
         unit = sampler.scale / count
-        ones = np.ones(self.ratings.users + 1), np.ones(self.ratings.items + 1)
-        return (
-            np.column_stack([left * unit, biases[0] * unit, ones[0]]),
-            np.column_stack([right, ones[1], mean + biases[1] * unit]),
+        users = np.zeros((self.ratings.users, left.shape[1] + 2))
+        items = np.zeros((self.ratings.items, left.shape[1] + 2))
+        users[sampler.user_ids] = np.column_stack(
+            [left * unit, biases[0] * unit, np.ones(len(left))]
         )
+        items[sampler.item_ids] = np.column_stack(
+            [right, np.ones(len(right)), mean + biases[1] * unit]
+        )
+        return users, items
 
     def _sampler(self, ratings: Ratings) -> FactorSampler:
         features = features_of(ratings, self.attributes, self.settings.directions, self.seed)
@@ -234,19 +242,22 @@ def held_out(count: int, seed: int) -> list[np.ndarray]:
     return [np.sort(order[: min(round(HELD * count), MOST_HELD)])]
 
 
-def joined(
-    biases: Biases, factors: tuple[np.ndarray, np.ndarray] | None, weight: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """A head's rows, float32: factors by weight, the rest of the way by biases."""
-    users = np.column_stack([np.r_[biases.user, 0.0], np.ones(len(biases.user) + 1)])
-    items = np.column_stack([np.ones(len(biases.item) + 1), biases.mean + np.r_[biases.item, 0.0]])
-    if factors is not None:
-        of_users, of_items = factors
-        users[:, 0] = (1.0 - weight) * users[:, 0] + weight * of_users[:, -2]
-        items[:, 1] = (1.0 - weight) * items[:, 1] + weight * of_items[:, -1]
-        users = np.hstack([weight * of_users[:, :-2], users])
-        items = np.hstack([of_items[:, :-2], items])
-    return users.astype(np.float32), items.astype(np.float32)
+def found(ids: np.ndarray, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where ids, int [n], stand in sorted ones, int64 [n]; and whether they do, bool [n]."""
+    place = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
+    return place, np.asarray(ids[place] == wanted)
+
+
+def blended(biases: Biases, factors: Rows | None, weight: float) -> Rows:
+    """Rows of users and items, float64: factors by weight, the rest of the way by biases."""
+    users = np.column_stack([biases.user, np.ones(len(biases.user))])
+    items = np.column_stack([np.ones(len(biases.item)), biases.mean + biases.item])
+    if factors is None:
+        return users, items
+    of_users, of_items = factors
+    users[:, 0] = (1.0 - weight) * users[:, 0] + weight * of_users[:, -2]
+    items[:, 1] = (1.0 - weight) * items[:, 1] + weight * of_items[:, -1]
+    return np.hstack([weight * of_users[:, :-2], users]), np.hstack([of_items[:, :-2], items])
 
 
 def rmse(squared: list[np.ndarray]) -> float:

@@ -24,32 +24,28 @@ _PAIRS = 200_000  # ratings that are predicted at a time
 
 
 class Side:
-    """The rows of all users, or of all items, and their prior.
+    """The rows of all users, or of all items, with ratings; and their prior.
 
     Args:
-        features: groups of features, float64 [n, width] each, 0 on average over rated rows; each
-            group has a penalty of its own.
-        rated: int64 [m], positions of the rows that have ratings; the others follow the prior.
+        features: groups of features, float64 [n, width] each, 0 on average; each group has a
+            penalty of its own.
         width: of a row, the bias being its last number.
         rng: for all draws.
+
+    Attributes:
+        theta: float64 [n, width], the rows as drawn last.
+        precision: float64 [width, width], of the prior.
     """
 
     def __init__(
-        self,
-        features: Sequence[np.ndarray],
-        rated: np.ndarray,
-        width: int,
-        rng: np.random.Generator,
+        self, features: Sequence[np.ndarray], width: int, rng: np.random.Generator
     ) -> None:
-        self.rated, self.width, self._rng = rated, width, rng
-        self._count = len(features[0])
-        self._all = np.hstack(features)
-        self._x = self._all[rated]
+        self.width, self._rng, self._x = width, rng, np.hstack(features)
         self._gram = self._x.T @ self._x
         self._sizes = [group.shape[1] for group in features]
         self._penalties = np.full(len(features), _FEATURE_PENALTY)
         self._weights = np.zeros((self._x.shape[1], width))
-        self.theta = _START * rng.standard_normal((len(rated), width))
+        self.theta = _START * rng.standard_normal((len(self._x), width))
         self._mean = np.zeros(width)
         self.precision = np.eye(width)
 
@@ -88,19 +84,19 @@ class Side:
     def draw_rows(
         self, seen: sparse.csr_array, targets: sparse.csr_array, other: np.ndarray, alpha: float
     ) -> None:
-        """Draws the rated rows, given the other side's.
+        """Draws the rows, given the other side's.
 
         Args:
             seen: ones where there is a rating, float32 [m, others].
             targets: ratings less the other side's bias, likewise.
-            other: float64 [others, width], the other side's rated rows.
+            other: float64 [others, width], the other side's rows.
             alpha: precision of a rating.
         """
         width = self.width
         design = np.hstack([other[:, :-1], np.ones((len(other), 1))]).astype(np.float32)
         upper = np.triu_indices(width)
         products = design[:, upper[0]] * design[:, upper[1]]
-        right = alpha * (targets @ design) + self._prior(self._x) @ self.precision
+        right = alpha * (targets @ design) + (self._mean + self._x @ self._weights) @ self.precision
         for begin in range(0, len(self.theta), _CHUNK):
             rows = slice(begin, min(begin + _CHUNK, len(self.theta)))
             gram = np.empty((rows.stop - begin, width, width))
@@ -111,15 +107,6 @@ class Side:
             half = np.linalg.solve(lower, right[rows, :, None])
             drawn = np.linalg.solve(np.swapaxes(lower, 1, 2), half + white)
             self.theta[rows] = drawn[:, :, 0]
-
-    def _prior(self, features: np.ndarray) -> np.ndarray:
-        return np.asarray(self._mean + features @ self._weights)
-
-    def rows(self) -> np.ndarray:
-        """The rows of all, float32 [n, width]: as drawn, or the prior's means for the unrated."""
-        rows = self._prior(self._all)
-        rows[self.rated] = self.theta
-        return rows.astype(np.float32)
 
 
 def wishart(scatter: np.ndarray, freedom: float, rng: np.random.Generator) -> np.ndarray:
@@ -136,10 +123,16 @@ class FactorSampler:
     """Draws factorisations of ratings.
 
     Args:
-        ratings: one or more; ``users`` and ``items`` count those without ratings too.
-        features: groups of features of all users, and of all items; see ``Side``.
+        ratings: one or more.
+        features: groups of features of the users, and of the items, that have ratings, in order;
+            see ``Side``.
         width: factors, beside the bias.
         seed: of all draws.
+
+    Attributes:
+        mean, scale: of the ratings; factors predict what is left, over the scale.
+        user_ids, item_ids: int64 [users] and [items], positions of the rows of both sides.
+        users, items: both sides.
     """
 
     def __init__(
@@ -153,10 +146,10 @@ class FactorSampler:
         self.mean = float(ratings.value.mean())
         self.scale = float(ratings.value.std()) or 1.0
         self._value = (ratings.value - self.mean) / self.scale
-        user_ids, self._user = np.unique(ratings.user, return_inverse=True)
-        item_ids, self._item = np.unique(ratings.item, return_inverse=True)
-        self.users = Side(features[0], user_ids, width + 1, rng)
-        self.items = Side(features[1], item_ids, width + 1, rng)
+        self.user_ids, self._user = np.unique(ratings.user, return_inverse=True)
+        self.item_ids, self._item = np.unique(ratings.item, return_inverse=True)
+        self.users = Side(features[0], width + 1, rng)
+        self.items = Side(features[1], width + 1, rng)
         self._by_user, self._user_order = grouped(self._user, self._item)
         self._by_item, self._item_order = grouped(self._item, self._user)
         self._alpha = 1.0

@@ -19,7 +19,7 @@ _POWERS, _OVERSAMPLE = 4, 16  # of the search for the widest directions
 def features_of(
     ratings: Ratings, attributes: tuple[np.ndarray, np.ndarray], width: int, seed: int
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """The features of all users and of all items, for ``FactorSampler``.
+    """The features of users and of items with ratings, for ``FactorSampler``.
 
     Args:
         ratings: of which only who rated what is read.
@@ -28,24 +28,18 @@ def features_of(
         seed: of their search.
 
     Returns:
-        For each side float64 [n + 1, w] of who rated what and, if there are any, of attributes: 0
-        on average over rated ids. Rows of ids without ratings, and the last one, which stands for
-        all others, are 0 in the first.
+        For each side float64 [m, w] of who rated what and, if there are any, of attributes: those
+        of the m ids with ratings, in order; 0 on average.
     """
-    sides = (
-        (ratings.user, ratings.item, ratings.users, attributes[0]),
-        (ratings.item, ratings.user, ratings.items, attributes[1]),
-    )
+    own, other = (np.unique(ids, return_inverse=True) for ids in (ratings.user, ratings.item))
     found = []
-    for own, other, count, columns in sides:
-        rated, place = np.unique(own, return_inverse=True)
-        known = presence_directions(place, np.unique(other, return_inverse=True)[1], width, seed)
-        presence = np.zeros((count + 1, known.shape[1]))
-        presence[rated] = known
-        groups = [presence]
+    for (rated, place), across, columns in (
+        (own, other, attributes[0]),
+        (other, own, attributes[1]),
+    ):
+        groups = [presence_directions(place, across[1], width, seed)]
         if columns.shape[1]:
-            mean = columns[rated].mean(axis=0)
-            groups.append(np.vstack([columns - mean, np.zeros(columns.shape[1])]))
+            groups.append(columns[rated] - columns[rated].mean(axis=0))
         found.append(groups)
     return found[0], found[1]
 
