@@ -92,21 +92,26 @@ class Side:
             other: float64 [others, width], the other side's rows.
             alpha: precision of a rating.
         """
-        width = self.width
         design = np.hstack([other[:, :-1], np.ones((len(other), 1))]).astype(np.float32)
-        upper = np.triu_indices(width)
-        products = design[:, upper[0]] * design[:, upper[1]]
         right = alpha * (targets @ design) + (self._mean + self._x @ self._weights) @ self.precision
         for begin in range(0, len(self.theta), _CHUNK):
             rows = slice(begin, min(begin + _CHUNK, len(self.theta)))
-            gram = np.empty((rows.stop - begin, width, width))
-            gram[:, upper[0], upper[1]] = alpha * (seen[rows] @ products)
-            gram[:, upper[1], upper[0]] = gram[:, upper[0], upper[1]]
-            lower = np.linalg.cholesky(gram + self.precision)
-            white = self._rng.standard_normal((rows.stop - begin, width, 1))
+            gram = alpha * grams(seen, design, rows) + self.precision
+            lower = np.linalg.cholesky(gram)
+            white = self._rng.standard_normal((rows.stop - begin, self.width, 1))
             half = np.linalg.solve(lower, right[rows, :, None])
             drawn = np.linalg.solve(np.swapaxes(lower, 1, 2), half + white)
             self.theta[rows] = drawn[:, :, 0]
+
+
+def grams(seen: sparse.csr_array, design: np.ndarray, rows: slice) -> np.ndarray:
+    """For each of some rows the Gram matrix of the design at its columns: float32 [rows, d, d]."""
+    ends = seen.indptr
+    found = np.empty((rows.stop - rows.start, design.shape[1], design.shape[1]), dtype=np.float32)
+    for place, row in enumerate(range(rows.start, rows.stop)):
+        some = design[seen.indices[ends[row] : ends[row + 1]]]
+        np.matmul(some.T, some, out=found[place])
+    return found
 
 
 def wishart(scatter: np.ndarray, freedom: float, rng: np.random.Generator) -> np.ndarray:
