@@ -133,17 +133,26 @@ class Artifact:
         """Whether scores predict ratings; otherwise they only rank."""
         return bool(self.manifest["score"]["kind"] == "rating")
 
+    @property
+    def rates_every_pair(self) -> bool:
+        """Whether it has a complete rating head; see ``RatingHead``."""
+        return bool(self.manifest.get("stars", {}).get("complete", False))
+
     def ratings(
         self, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
     ) -> np.ndarray:
-        """Predicted ratings, float64 [n]: known users' from the rating head, if there is one.
+        """Predicted ratings, float64 [n], from the head, if there is one, else from the scores; NaN
+        where the head does not know, and scores predict no ratings.
 
         Args:
-            users: int [n], positions; None where they are of no known user.
+            users: int [n], positions, or ``NOBODY`` for what people give an item on average; None
+                to read the scores alone.
             items: int [n], positions in the catalog.
-            cosines: float [n], of the users' and items' vectors; they must predict ratings.
+            cosines: float [n], of the users' and items' vectors.
         """
-        by_score = self.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
+        by_score = np.full(len(items), np.nan)
+        if self.predicts_ratings:
+            by_score = self.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
         if users is None or self.rating_head is None:
             return by_score
         return self.rating_head.rating(users, items, by_score, *self.schema.rating_range)
@@ -241,12 +250,6 @@ class Artifact:
             if thorough and sha256(path) != checksum:
                 raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
         return cls(folder, manifest, Encoder.load(folder / "encoder.json"))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors, float32 [n, dim], scaled to length 1; those of length 0 stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

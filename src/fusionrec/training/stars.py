@@ -22,6 +22,7 @@ WEIGHTS = (0.25, 0.5, 0.75, 1.0)  # of the factors, beside the biases
 FEWEST = 30  # ratings for a validation
 FOLDED = 50_000  # ratings below which every rating is held out once, in FOLDS parts
 FOLDS = 5
+TRIED = 10_000  # ratings above which factors are tried on two of the folds
 HELD, MOST_HELD = 0.1, 100_000  # share of more ratings that is held out, and its limit
 BURN_IN = 15  # sweeps that are not averaged
 TRIAL, SWEEPS = 45, 240  # at most, of the validation and of the head
@@ -121,8 +122,9 @@ class Fit:
         if not folds:
             return 0.0, {}
         parts: list[Held] = []
-        for number, fold in enumerate(folds):
-            parts.append(self._trial(fold, damping, number, len(folds)))
+        tried = folds[:2] if len(self.ratings) > TRIED else folds
+        for number, fold in enumerate(tried):
+            parts.append(self._trial(fold, damping, number, len(tried)))
             weight, gain, error = best_weight(parts)
             if gain.mean() <= 0:  # the other folds would hardly say otherwise
                 break
