@@ -141,12 +141,10 @@ class Artifact:
     def ratings(
         self, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
     ) -> np.ndarray:
-        """Predicted ratings, float64 [n], from the head, if there is one, else from the scores; NaN
-        where the head does not know, and scores predict no ratings.
+        """Predicted ratings, float64 [n], by the head or by scores; NaN where neither predicts any.
 
         Args:
-            users: int [n], positions, or ``NOBODY`` for what people give an item on average; None
-                to read the scores alone.
+            users: int [n], positions, or ``NOBODY``, for the head; None to read scores alone.
             items: int [n], positions in the catalog.
             cosines: float [n], of the users' and items' vectors.
         """

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,9 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 
 NEVER = 1e9  # a damping that leaves the mean alone
-DAMPINGS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, 100.0, NEVER)
+DAMPINGS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, 100.0, NEVER)
 USUAL = 4.0  # without validation
+TOLERANCE = 0.5  # standard errors that more damping may cost
 _SWEEPS = 10
 
 
@@ -94,7 +96,8 @@ def fit_biases(ratings: Ratings, damping: tuple[float, float]) -> Biases:
 def choose_damping(ratings: Ratings, folds: Sequence[np.ndarray]) -> tuple[float, float]:
     """The dampings of users and items with the least squared error on what is held out.
 
-    One side is searched after the other, from the usual value, until neither changes.
+    One side is searched after the other, from the usual value, until neither changes. Of dampings
+    whose errors hardly differ, the largest is chosen.
 
     Args:
         ratings: all.
@@ -103,18 +106,33 @@ def choose_damping(ratings: Ratings, folds: Sequence[np.ndarray]) -> tuple[float
     if not folds:
         return USUAL, USUAL
     parts = [(ratings.take(np.delete(np.arange(len(ratings)), f)), ratings.take(f)) for f in folds]
-    known: dict[tuple[float, float], float] = {}
+    known: dict[tuple[float, float], np.ndarray] = {}
 
-    def error(damping: tuple[float, float]) -> float:
+    def error(damping: tuple[float, float]) -> np.ndarray:
         if damping not in known:
             errors = [held.squared(fit_biases(rest, damping).predict(held)) for rest, held in parts]
-            known[damping] = float(np.concatenate(errors).mean())
+            known[damping] = np.concatenate(errors)
         return known[damping]
 
-    best = (USUAL, USUAL)
-    while True:
+    best, before = (USUAL, USUAL), None
+    while best != before:
         before = best
-        best = min([best, *((one, best[1]) for one in DAMPINGS)], key=error)
-        best = min([best, *((best[0], one) for one in DAMPINGS)], key=error)
-        if best == before:
-            return best
+        best = _most_damped([(one, best[1]) for one in DAMPINGS], error)
+        best = _most_damped([(best[0], one) for one in DAMPINGS], error)
+    return best
+
+
+def _most_damped(
+    choices: Sequence[tuple[float, float]], error: Callable[[tuple[float, float]], np.ndarray]
+) -> tuple[float, float]:
+    """The last of some choices whose error is hardly above the least.
+
+    Where all ids have many ratings, errors hardly tell dampings apart; a small one would then show
+    an id with two ratings as if it had many.
+    """
+    least = min((error(one) for one in choices), key=lambda errors: float(errors.mean()))
+    for one in reversed(choices):
+        more = error(one) - least
+        if more.mean() <= TOLERANCE * more.std() / math.sqrt(len(more)):
+            return one
+    raise AssertionError("the least error is not above itself")
