@@ -14,7 +14,7 @@ NEVER = 1e9  # a damping that leaves the mean alone
 DAMPINGS = (2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 20.0, 40.0, 100.0, NEVER)
 USUAL = 4.0  # without validation
 TOLERANCE = 0.5  # standard errors that more damping may cost
-_SWEEPS = 10
+_SWEEPS, _ROUNDS = 10, 5
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ def fit_biases(ratings: Ratings, damping: tuple[float, float]) -> Biases:
 def choose_damping(ratings: Ratings, folds: Sequence[np.ndarray]) -> tuple[float, float]:
     """The dampings of users and items with the least squared error on what is held out.
 
-    One side is searched after the other, from the usual value, until neither changes. Of dampings
-    whose errors hardly differ, the largest is chosen.
+    One side is searched after the other, from the usual value, until neither changes, or five
+    times. Of dampings whose errors hardly differ, the largest is chosen.
 
     Args:
         ratings: all.
@@ -114,11 +114,13 @@ def choose_damping(ratings: Ratings, folds: Sequence[np.ndarray]) -> tuple[float
             known[damping] = np.concatenate(errors)
         return known[damping]
 
-    best, before = (USUAL, USUAL), None
-    while best != before:
+    best = USUAL, USUAL
+    for _ in range(_ROUNDS):
         before = best
         best = _most_damped([(one, best[1]) for one in DAMPINGS], error)
         best = _most_damped([(best[0], one) for one in DAMPINGS], error)
+        if best == before:
+            break
     return best
 
 
