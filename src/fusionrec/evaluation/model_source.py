@@ -85,7 +85,7 @@ class TrainedVersion:
 
     @property
     def rates(self) -> bool:
-        return self.artifact.predicts_ratings
+        return self.artifact.predicts_ratings or self.artifact.rates_every_pair
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """Refuses a version of another data set, or one that may have seen the split's test.
@@ -170,11 +170,14 @@ class ModelRater:
     """
 
     def __init__(self, artifact: Artifact, dataset: Dataset) -> None:
-        self._artifact = artifact
-        self._users = ModelRanker(artifact, dataset).vectors(np.arange(len(dataset.users)))
+        self._artifact, self._users = artifact, None
+        if artifact.predicts_ratings:
+            self._users = ModelRanker(artifact, dataset).vectors(np.arange(len(dataset.users)))
 
     def predict(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """Ratings, float [n], of users and items, int [n] positions each."""
-        items = self._artifact.item_vectors
-        cosine: np.ndarray = np.einsum("nd,nd->n", self._users[user], items[item])
+        cosine = np.zeros(len(user))
+        if self._users is not None:
+            items = self._artifact.item_vectors
+            cosine = np.einsum("nd,nd->n", self._users[user], items[item])
         return self._artifact.ratings(user, item, cosine)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.baselines.linear import ease_notes
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, UsageError
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
@@ -197,6 +198,8 @@ def _notes(protocol: Protocol, dataset: Dataset, options: ProtocolOptions) -> li
     left_out = [b for b in protocol.baseline_names if b not in served and b != TAKEN_BEFORE]
     if left_out and options.baselines is None:
         notes.append(f"{dataset.name} cannot serve the baselines {', '.join(left_out)}")
+    if "ease" in (options.baselines or served):
+        notes += ease_notes(len(dataset.items))
     if options.validation:
         notes.insert(0, "asked for the validation items; the test was not looked at")
     if protocol.timed and dataset.name in INTERPOLATED:

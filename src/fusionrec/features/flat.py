@@ -10,12 +10,13 @@ from fusionrec.features.encoder import Encoder, Features
 WORDS = 1024  # columns that the words of a text share
 
 
-def flatten(encoder: Encoder, side: Side, features: Features) -> np.ndarray:
+def flatten(encoder: Encoder, side: Side, features: Features, *, texts: bool = True) -> np.ndarray:
     """The attributes of n users or items as numbers: float32 [n, width]; the id is not read.
 
     A category is 0 or 1 for each known value, a number its standardised value or its bucket, a text
     counts its words in ``WORDS`` columns by their row's remainder (feature hashing, Weinberger et
-    al., ICML 2009). All columns of a field that is not known are NaN.
+    al., ICML 2009), or has no columns without ``texts``. All columns of a field that is not known
+    are NaN.
     """
     count = len(next(iter(features.values())))
     columns = [np.empty((count, 0), dtype=np.float32)]
@@ -27,6 +28,8 @@ def flatten(encoder: Encoder, side: Side, features: Features) -> np.ndarray:
             flat = flat[:, 1:]
             known = np.asarray(value > 0)
         elif field.kind == "text":
+            if not texts:
+                continue
             flat = np.zeros((count, WORDS), dtype=np.float32)
             rows, places = np.nonzero(value > 1)  # 0 pads, 1 is an unknown word
             np.add.at(flat, (rows, value[rows, places] % WORDS), 1.0)

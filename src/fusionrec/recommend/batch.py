@@ -159,8 +159,7 @@ class BatchRecommender:
         rows, cosines = self._search.search(self._vectors(begin, end), self.query.k, barred)
         place, rank = np.nonzero(rows >= 0)
         user, item, score = begin + place, rows[place, rank], cosines[place, rank]
-        predicts = self._artifact.predicts_ratings
-        stars = self._artifact.ratings(user, item, score) if predicts else np.nan
+        stars = self._artifact.ratings(user, item, score)
         return _rows(user, item, rank + 1, SCALE * score.astype(float), stars)
 
     def _vectors(self, begin: int, end: int) -> np.ndarray:
@@ -192,7 +191,8 @@ def table(rows: np.ndarray, recommender: Recommender) -> pa.Table:
         "rank": pa.array(rows["rank"]),
         "score": pa.array(rows["score"], from_pandas=True),  # NaN becomes null
     }
-    if recommender.artifact.predicts_ratings:
+    artifact = recommender.artifact
+    if artifact.predicts_ratings or artifact.rates_every_pair:
         columns["stars"] = pa.array(rows["stars"], from_pandas=True)
     return pa.table(columns)
 

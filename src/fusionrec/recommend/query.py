@@ -107,8 +107,10 @@ class UserVector:
             of these (``mixed``), or nothing (``popular``).
         rated: int [n], positions of the items that they are known to have rated.
         notes: sentences for the person who asked.
-        rates: whether scores of the vector predict ratings. False for a model that only ranks, and
-            if vectors of items were added to the person's.
+        rates: whether ratings can be predicted: by a rating head, or by scores of the vector. These
+            do not for a model that only ranks, and if vectors of items were added to the person's.
+        head_user: position of the user whose ratings the head predicts, or ``NOBODY`` for what
+            people give on average; None where scores predict.
         history: all that is known of what they rated, each item once unless people take items
             again; the newest last.
         read: how many of it, from the end, the vector was made of.
@@ -123,6 +125,7 @@ class UserVector:
     rated: np.ndarray
     notes: tuple[str, ...] = ()
     rates: bool = False
+    head_user: int | None = None
     history: History = field(default_factory=History.of)
     read: int = 0
     named: frozenset[int] = frozenset()

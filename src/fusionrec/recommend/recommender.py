@@ -132,8 +132,7 @@ class Recommender:
             hits = self._reranker.order(hits, person, query)
             notes += self._reranker.notes(person, query)
         page = Hits(hits.rows[query.offset : end], hits.scores[query.offset : end])
-        user = query.user if person.kind == "user" else None
-        stars = self._stars(page, user) if person.rates else None
+        stars = self._stars(page, person) if person.rates else None
         answer = self._answer(page, person.kind, notes + why, query.offset, stars)
         if not query.explain:
             return answer
@@ -199,7 +198,7 @@ class Recommender:
             place = "words"
         else:
             place, notes = self.index.place, self.notes + notes
-            found, stars = self._by_taste(text, found, query, person, prefix=prefix)
+            found, stars = self._by_taste(text, found, person, prefix=prefix)
         items = [
             self._item(rank, self.finder.rows[hit.id], hit.score, stars.get(hit.id))
             for rank, hit in enumerate(found[query.offset : end], start=query.offset + 1)
@@ -207,11 +206,11 @@ class Recommender:
         return Answer(items, "search", self.artifact.version, place, notes)
 
     def _by_taste(
-        self, text: str, found: list[Match], query: Query, person: UserVector, *, prefix: bool
+        self, text: str, found: list[Match], person: UserVector, *, prefix: bool
     ) -> tuple[list[Match], dict[str, float]]:
         """The hits in the order of words and taste, and item -> predicted stars."""
         assert person.vector is not None
-        vector, user = person.vector, query.user if person.kind == "user" else None
+        vector = person.vector
         stars: dict[str, float] = {}
 
         def taste(ids: list[str]) -> np.ndarray:
@@ -220,7 +219,7 @@ class Recommender:
             hits = self.index.search(vector, len(ids), [Only(tuple(ids))])
             ids_found = [self.catalog.items.ids[row] for row in hits.rows]
             if person.rates:
-                stars.update(zip(ids_found, map(float, self._stars(hits, user)), strict=True))
+                stars.update(zip(ids_found, map(float, self._stars(hits, person)), strict=True))
             scores = dict(zip(ids_found, map(float, hits.scores), strict=True))
             return np.array([scores.get(id_, -np.inf) for id_ in ids])
 
@@ -290,11 +289,10 @@ class Recommender:
         place = "counts" if popular else self.index.place
         return Answer(items, kind, self.artifact.version, place, self.notes + notes)
 
-    def _stars(self, hits: Hits, user: str | None) -> np.ndarray:
+    def _stars(self, hits: Hits, person: UserVector) -> np.ndarray:
         """Predicted ratings, float [n]: by the rating head for a known user, if there is one."""
-        users = None
-        if user is not None:
-            users = np.full(len(hits.rows), self.artifact.user_positions[user])
+        user = person.head_user
+        users = None if user is None else np.full(len(hits.rows), user)
         return self.artifact.ratings(users, hits.rows, hits.scores)
 
     def _item(

@@ -15,6 +15,7 @@ from fusionrec.features.history import History
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fuzzy import MOST_NAMES, alike, guess, unseen
 from fusionrec.recommend.query import Query, Rated, UserVector, weights
+from fusionrec.registry.rating_head import NOBODY
 
 # A stored history weighs as much as this many items of a request, so that one low rating does not
 # reverse the whole answer.
@@ -24,6 +25,10 @@ KNOWN_COUNTS = 5.0
 # Rocchio's relevance feedback (.25 to .75). With more, the answer would be items unlike anything,
 # since the vectors of popular items are alike.
 DISLIKED = 0.3
+
+
+BEFORE = "stars are those before your last ratings: they change when the model is trained again"
+AVERAGES = "stars are what people give an item on average: of you no rating was known in training"
 
 
 class UserVectors:
@@ -111,8 +116,28 @@ class UserVectors:
         if added:
             notes += (self._added(given, mixed=len(kinds) > 1),)
         kind = "profile" if not kinds else kinds[0] if len(kinds) == 1 else "mixed"
-        rates = artifact.predicts_ratings and not added
-        return UserVector(vector, kind, rated, notes, rates, goal=goal)  # type: ignore[arg-type]
+        rates, head_user = self._stars(position, kind == "user", added)
+        if head_user == NOBODY:
+            notes += (AVERAGES,)
+        elif head_user is not None and len(given):
+            notes += (BEFORE,)
+        return UserVector(vector, kind, rated, notes, rates, head_user, goal=goal)  # type: ignore[arg-type]
+
+    def _stars(self, position: int | None, known: bool, added: bool) -> tuple[bool, int | None]:
+        """Whether ratings can be predicted, and ``head_user``; see ``UserVector``.
+
+        Args:
+            position: of the stored user, or None.
+            known: whether nothing but the user is given.
+            added: whether vectors of items were added to the person's, whose scores rate nothing.
+        """
+        artifact = self.artifact
+        by_score = artifact.predicts_ratings and not added
+        if by_score and not (known and artifact.rating_head is not None):
+            return True, None
+        if by_score or artifact.rates_every_pair:
+            return True, NOBODY if position is None else position
+        return False, None
 
     def _added(self, given: History, *, mixed: bool) -> str:
         """How the items of a request count where no tower reads them."""

@@ -1,6 +1,6 @@
 """Published versions: a model, or only its vectors, in a self-contained folder."""
 
 from fusionrec.registry.artifact import VECTORS, Artifact, read_manifest, version_numbers
-from fusionrec.registry.inference.fields import unit
+from fusionrec.registry.tables import unit
 
 __all__ = ["VECTORS", "Artifact", "read_manifest", "unit", "version_numbers"]

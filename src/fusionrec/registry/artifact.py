@@ -133,17 +133,24 @@ class Artifact:
         """Whether scores predict ratings; otherwise they only rank."""
         return bool(self.manifest["score"]["kind"] == "rating")
 
+    @property
+    def rates_every_pair(self) -> bool:
+        """Whether it has a complete rating head; see ``RatingHead``."""
+        return bool(self.manifest.get("stars", {}).get("complete", False))
+
     def ratings(
         self, users: np.ndarray | None, items: np.ndarray, cosines: np.ndarray
     ) -> np.ndarray:
-        """Predicted ratings, float64 [n]: known users' from the rating head, if there is one.
+        """Predicted ratings, float64 [n], by the head or by scores; NaN where neither predicts any.
 
         Args:
-            users: int [n], positions; None where they are of no known user.
+            users: int [n], positions, or ``NOBODY``, for the head; None to read scores alone.
             items: int [n], positions in the catalog.
-            cosines: float [n], of the users' and items' vectors; they must predict ratings.
+            cosines: float [n], of the users' and items' vectors.
         """
-        by_score = self.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
+        by_score = np.full(len(items), np.nan)
+        if self.predicts_ratings:
+            by_score = self.scores.rating(SCALE * np.asarray(cosines, dtype=np.float64))
         if users is None or self.rating_head is None:
             return by_score
         return self.rating_head.rating(users, items, by_score, *self.schema.rating_range)

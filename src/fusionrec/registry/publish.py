@@ -66,7 +66,7 @@ def publish(
         keys = {"versions": {"fusionrec": __version__, "paddle": ENGINE}, **data, **about}
         if rating_head is not None:
             rating_head.save(folder)
-            keys["stars"] = {"width": rating_head.users.shape[1]}
+            keys["stars"] = rating_head.manifest
         write_manifest(folder, encoder, keys)
 
     return save_version(models, write, _RETRY)

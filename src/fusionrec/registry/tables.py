@@ -174,3 +174,9 @@ def read_array(path: Path) -> np.ndarray:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read: {error}") from error
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors, float32 [n, dim], scaled to length 1; those of length 0 stay."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)

@@ -22,6 +22,7 @@ from fusionrec.registry.inference.blend import Blend
 from fusionrec.registry.tables import Histories
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
+from fusionrec.regression.sequences import HistoryChoice
 from fusionrec.training.holdouts import (
     Holdout,
     drawn_users,
@@ -29,7 +30,7 @@ from fusionrec.training.holdouts import (
     next_holdout,
     taste_holdout,
 )
-from fusionrec.training.linear import HistoryChoice, Sequences, choose
+from fusionrec.training.linear import choose, most_taken
 from fusionrec.training.parts import (
     FittedPart,
     content_tower,
@@ -83,7 +84,8 @@ class Job:
         if isinstance(recipe, AutoRecipe):
             recipe = LinearRecipe(recipe.model, recipe.linear)
         histories, order = Histories.build(dataset, rows), Histories.order(dataset, rows)
-        columns = learned_items(histories, len(dataset.items), recipe.model.items)
+        columns = np.zeros(len(dataset.items), dtype=np.int64)
+        columns = most_taken(histories, columns, recipe.model.items)
         return cls(started, dataset, rows, histories, order, columns, recipe, log)
 
     @property
@@ -121,9 +123,9 @@ class Job:
     ) -> list[FittedPart]:
         """All parts without a network, fitted on the visible interactions, bool [n]."""
         model, s, histories = self.recipe.model, self.recipe.training, self.histories
-        sequences = Sequences(histories, self.columns, visible, self.dataset.schema.like)
+        like = self.dataset.schema.like
         made = [
-            history_part(name, sequences, choice, s.seed, self.items)
+            history_part(name, histories, self.columns, visible, like, choice, s.seed)
             for name, choice in choices.items()
         ]
         made += [
@@ -257,16 +259,6 @@ class Networks:
         found = self._fit(np.zeros(0, dtype=np.int64), folder, schedule=schedule)
         assert found is not None
         return found
-
-
-def learned_items(histories: Histories, items: int, most: int) -> np.ndarray:
-    """The columns of the most-taken items in the regressions, int [items]; -1 for all others."""
-    counts = np.bincount(histories.item, minlength=items)
-    order = np.lexsort((np.arange(items), -counts))[:most]
-    columns = np.full(items, -1)
-    kept = np.sort(order[counts[order] > 0])
-    columns[kept] = np.arange(len(kept))
-    return columns
 
 
 def _goals(model: LinearSettings, histories: Histories) -> list[str]:

@@ -13,8 +13,9 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten, means
 from fusionrec.registry.inference.blend import Part
 from fusionrec.registry.tables import Histories
-from fusionrec.training.linear import HistoryChoice, Sequences, cut, regression, solve
-from fusionrec.training.ridge import factors, ridge
+from fusionrec.regression.fold_in import item_vectors
+from fusionrec.regression.ridge import factors, ridge
+from fusionrec.regression.sequences import HistoryChoice
 
 PROFILE_RIDGE = 100.0
 DAY = 86_400  # seconds
@@ -42,32 +43,36 @@ class FittedPart:
 
 
 def history_part(
-    name: str, sequences: Sequences, choice: HistoryChoice, seed: int, items: int
+    name: str,
+    histories: Histories,
+    columns: np.ndarray,
+    visible: np.ndarray,
+    like: float,
+    choice: HistoryChoice,
+    seed: int,
 ) -> FittedPart:
-    """A regression from items to items, cut to a width.
+    """A regression from items to items, cut to a width; see ``regression.fold_in.item_vectors``.
 
     Args:
         name: ``next`` or ``taste``.
-        sequences: of the rows.
+        histories, columns, visible, like: as of ``Sequences``; items without a column are folded
+            in, and those that nobody took are 0.
         choice: its settings.
         seed: of the search for directions.
-        items: how many there are.
     """
-    learned = np.flatnonzero(sequences.columns >= 0)
-    gram, targets = regression(sequences, choice)
-    matrix = solve(choice, gram, targets)
-    left, right = cut(choice, sequences, matrix, gram, choice.width, seed)
-    width, scale = right.shape[1], _scale(right, items)
-    vectors = np.zeros((items, width), dtype=np.float32)
-    history = np.zeros((items, width), dtype=np.float32)
-    vectors[learned], history[learned] = right * scale, left
-    own = vectors[learned]
-    l2 = _ADDED_RIDGE * float(np.square(own).sum()) / width
-    added = ridge(own, history[learned], l2).astype(np.float32)
-    read = sequences.histories(choice.decay, choice.window, choice.disliked)
+    places, sequences, found = item_vectors(histories, columns, visible, like, choice, seed)
+    learned, width = np.flatnonzero(places >= 0), found.items.shape[1]
+    scale = _scale(found.items, len(places))
+    vectors, history = (np.zeros((len(places), width), dtype=np.float32) for _ in range(2))
+    vectors[learned] = found.items[places[learned]] * scale
+    history[learned] = found.history[places[learned]]
+    own = np.flatnonzero(columns >= 0)
+    l2 = _ADDED_RIDGE * float(np.square(vectors[own]).sum()) / width
+    added = ridge(vectors[own], history[own], l2).astype(np.float32)
+    read = sequences.histories(choice)
 
     def of(users: np.ndarray) -> np.ndarray:
-        return np.asarray(read[users] @ history[learned])
+        return np.asarray(read[users] @ found.history)
 
     part = Part(name, "history", width, choice.decay, choice.window, choice.disliked)
     return FittedPart(part, vectors, {"history": history, "added": added}, of)

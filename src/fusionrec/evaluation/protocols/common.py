@@ -10,7 +10,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fusionrec import baselines
-from fusionrec.baselines.linear import EASE_LIMIT
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
@@ -121,7 +120,7 @@ class Protocol(ABC):
             "profile-ridge": (baselines.ProfileRidge, bool(categories & of_users)),
             TAKEN_BEFORE: (baselines.TakenBefore, dataset.schema.repeats),
             "item-knn": (baselines.ItemKNN, True),
-            "ease": (baselines.EASE, len(dataset.items) <= EASE_LIMIT),
+            "ease": (baselines.EASE, True),
             "chance": (lambda: baselines.RandomOrder(seed), True),
             "newest": (baselines.Newest, "number" in of_items),
             "category-knn": (baselines.CategoryKNN, bool(categories & of_items)),

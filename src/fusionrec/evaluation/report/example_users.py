@@ -27,7 +27,7 @@ def example_section(artifact: Artifact) -> Markup:
         f"{len(drawn)} users drawn at random, the same ones every time: "
         f"{terms_for(artifact.schema).shown_first}, and what they would be shown now."
     )
-    if artifact.predicts_ratings and artifact.rating_head is not None:
+    if artifact.rating_head is not None:
         intro += (
             " The lists go by the score; the predicted stars are the rating head's, where it knows "
             "the user and the item."
@@ -54,7 +54,8 @@ def _user(recommender: Recommender, position: int, *, opened: bool) -> Markup:
         [[*_item(artifact, int(read.items[b])), f"{read.ratings[b]:g}"] for b in best],
         words=(0, 1),
     )
-    rates, rows = artifact.predicts_ratings, artifact.items.positions()
+    rates = artifact.predicts_ratings or artifact.rates_every_pair
+    rows = artifact.items.positions()
     answer = table(
         "What they would be shown",
         ["Rank", "Item", "Category", "Score", *(["Predicted (stars)"] if rates else [])],

@@ -57,6 +57,8 @@ def _score_meaning(artifact: Artifact) -> str:
         return (
             "It only ranks: this version learned from what people did, not from how they liked it."
         )
+    if not artifact.predicts_ratings and artifact.rating_head is not None:
+        return f"It ranks. Stars come from a rating head, which does not decide the order. {star}"
     if not artifact.predicts_ratings:
         return f"It ranks, and predicts no rating: this version was not taught any. {star}"
     low, high = artifact.schema.rating_range

@@ -14,9 +14,8 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.flat import centred, flatten
 from fusionrec.features.history import History, HistoryFeatures
-from fusionrec.registry.inference.fields import unit
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
-from fusionrec.registry.tables import RETRAIN
+from fusionrec.registry.tables import RETRAIN, unit
 from fusionrec.registry.weights import Weights
 
 Goal = Literal["later", "next", "taste"]

@@ -29,12 +29,6 @@ def normalize(vectors: np.ndarray) -> np.ndarray:
     return vectors
 
 
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Vectors, float32 [n, dim], scaled to length 1; those of length 0 stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1.0), dtype=np.float32)
-
-
 class Fields:
     """One branch per field: encoded arrays in, concatenated branch outputs out.
 

@@ -39,7 +39,7 @@ def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -
         "version": artifact.version,
         "model": artifact.manifest["model"],
         "reads_history": artifact.history_features is not None,
-        "predicts_ratings": artifact.predicts_ratings,
+        "predicts_ratings": artifact.predicts_ratings or artifact.rates_every_pair,
     }
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy import sparse
 
-_POWERS, _OVERSAMPLE = 6, 32  # of the search for the widest directions
+Product = Callable[[np.ndarray], np.ndarray]
+
+OVERSAMPLE, _POWERS = 32, 6  # of the search for the widest directions
 
 
 def ridge(inputs: np.ndarray, targets: np.ndarray | sparse.csr_array, l2: float) -> np.ndarray:
@@ -26,23 +30,41 @@ def _product(targets: np.ndarray | sparse.csr_array, inputs: np.ndarray) -> np.n
     return np.asarray((targets.T @ inputs).T)
 
 
-def directions(weights: np.ndarray, gram: np.ndarray, width: int, seed: int) -> np.ndarray:
+def principal(times: Product, back: Product, gram: np.ndarray, width: int, seed: int) -> np.ndarray:
     """The ``width`` directions in which predictions vary most: float32 [size, width], orthonormal.
 
     The first eigenvectors of ``B' G B``, weights B and the Gram matrix G of their inputs, by
     subspace iteration from a random start (Halko et al., SIAM Review 2011): reduced-rank regression
     (Izenman, 1975). Predictions ``x B`` become ``(x B V) V'``, an inner product of two vectors.
+
+    Args:
+        times, back: multiply vectors, [size, d], by the weights and by their transpose.
+        gram: float32 [size, size].
+        width: at most ``size`` are found.
+        seed: of the start.
     """
-    size = len(weights)
+    size = len(gram)
     width = min(width, size)
-    columns = min(width + _OVERSAMPLE, size)
+    columns = min(width + OVERSAMPLE, size)
     basis = np.random.default_rng(seed).standard_normal((size, columns)).astype(np.float32)
     for _ in range(_POWERS):
-        basis = np.linalg.qr(weights.T @ (gram @ (weights @ basis)))[0]
-    small = weights @ basis
-    values, vectors = np.linalg.eigh((small.T @ (gram @ small)).astype(np.float64))
-    order = np.argsort(-values)[:width]
-    return np.asarray(basis @ vectors[:, order], dtype=np.float32)
+        basis = np.linalg.qr(back(gram @ times(basis)))[0]
+    return np.asarray(basis @ rotation(times(basis), gram, width))
+
+
+def rotation(inputs: np.ndarray, gram: np.ndarray, width: int) -> np.ndarray:
+    """Turns directions to those in which predictions vary most, the first first.
+
+    Args:
+        inputs: [size, columns], ``B @ basis``.
+        gram: [size, size], G.
+        width: of the turned ones.
+
+    Returns:
+        float32 [columns, width], orthonormal: the first eigenvectors of ``inputs' G inputs``.
+    """
+    values, vectors = np.linalg.eigh((inputs.T @ (gram @ inputs)).astype(np.float64))
+    return np.asarray(vectors[:, np.argsort(-values)[:width]], dtype=np.float32)
 
 
 def factors(weights: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray]:
