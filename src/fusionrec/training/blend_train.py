@@ -18,7 +18,7 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe, LinearSettings
 from fusionrec.registry.artifact import Artifact
-from fusionrec.registry.inference.blend import Blend
+from fusionrec.registry.inference.blend import Blend, Part
 from fusionrec.registry.tables import Histories
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
@@ -164,12 +164,13 @@ def train_blend(
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
     judged = network.judged if network else None
     weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
-    everything = np.ones(len(job.order), dtype=bool)
-    parts = job.parts(everything, choices, encoder)
+    final = None
     if network and judged and any(judged.part.part.name in w.weights for w in weighed.values()):
         final = network.final()
+        encoder = final.encoder  # the version has one, which all parts read by
+    parts = job.parts(np.ones(len(job.order), dtype=bool), choices, encoder)
+    if final is not None:
         parts.insert(len(choices), final.part)
-        encoder = final.encoder
     first = goals[0]
     worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
     log(worth["sentence"])
@@ -350,21 +351,18 @@ def _publish(
             ]
     judged = network.judged if network else None
     epochs = list(judged.epochs) if judged else []
-    lengths = [one.part.window for one in kept if one.part.kind == "history"]
     about: dict[str, Any] = {
         "model": recipe.name,
         "recipe": recipe.to_dict(),
         "blend": blend.to_json(),
         "chosen": {goal: one.to_json() for goal, one in weighed.items()},
         "worth": worth,
-        "history": {
-            "length": 10**6 if 0 in lengths or not lengths else max(lengths),
-            "gaps": False,
-        },
+        "history": _reading([one.part for one in kept]),
         "score": {"kind": "ranking"},
         "training": {
             "trained_rows": dataset.fingerprint(job.rows),
             "best_epoch": judged.passes if judged else None,
+            "planned": judged.planned if judged else None,
             "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
             "epochs": [asdict(epoch) for epoch in epochs],
             "seconds": round(time.monotonic() - job.started, 1),
@@ -385,6 +383,18 @@ def _publish(
         write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
 
     return save_version(models, write, "train again")
+
+
+def _reading(parts: Sequence[Part]) -> dict[str, Any]:
+    """The manifest's ``history``: all that any part reads; the request's time, if one does."""
+    lengths, clock = [0], {}
+    for part in parts:
+        if part.kind == "history":
+            lengths.append(part.window or 10**6)
+        if part.kind == "network":
+            lengths.append(int(part.reading["length"]))
+            clock = {name: x for name, x in part.reading.items() if name == "clock"}
+    return {"length": max(lengths) or 10**6, "gaps": False, **clock}
 
 
 def _named(parts: Sequence[FittedPart], side: str) -> dict[str, np.ndarray]:
