@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -338,7 +338,8 @@ def _publish(
         next(iter(weighed)),
     )
     items = np.concatenate([one.items for one in kept], axis=1)
-    items /= np.linalg.norm(items, axis=1).max()
+    longest = np.linalg.norm(items, axis=1).max()
+    items /= longest
     learned = np.flatnonzero(job.columns >= 0)
     tower = content_tower(dataset, encoder, items, learned, job.recipe.training.content_ridge)
     spans = blend.spans()
@@ -349,6 +350,7 @@ def _publish(
             items[job.columns < 0, spans[one.part.name]] = placed[
                 job.columns < 0, spans[one.part.name]
             ]
+    kept = [_scaled(one, items[:, spans[one.part.name]], longest, job.columns < 0) for one in kept]
     judged = network.judged if network else None
     epochs = list(judged.epochs) if judged else []
     about: dict[str, Any] = {
@@ -383,6 +385,18 @@ def _publish(
         write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
 
     return save_version(models, write, "train again")
+
+
+def _scaled(one: FittedPart, items: np.ndarray, longest: float, others: np.ndarray) -> FittedPart:
+    """A part that reads histories through the version's vectors, float32 [items, width], which were
+    divided by ``longest``; so it reads the items, bool [items], that were not learned.
+    """
+    if one.part.kind != "history":
+        return one
+    added = (one.user["added"] * longest).astype(np.float32)
+    history = one.user["history"].copy()
+    history[others] = items[others] @ added
+    return replace(one, user={"history": history, "added": added})
 
 
 def _reading(parts: Sequence[Part]) -> dict[str, Any]:
