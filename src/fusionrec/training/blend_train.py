@@ -266,8 +266,10 @@ def _choices(
     found = {}
     room = WIDTH - job.recipe.model.profile_dims - len(job.recipe.training.days) - network
     for name in ("taste", "next") if job.histories.ordered else ("taste",):
-        most = MOST_TASTE if name == "taste" and job.histories.ordered else room
-        dims = [dim for dim in job.recipe.model.dims if dim <= most] or [job.recipe.model.dims[0]]
+        most = max(room, 1)
+        if name == "taste" and job.histories.ordered:  # leaves room for ``next``
+            most = min(MOST_TASTE, max(room - job.recipe.model.dims[0], room // 2, 1))
+        dims = [dim for dim in job.recipe.model.dims if dim <= most] or [most]
         held = holdouts[name][0] if holdouts[name] else None
         found[name] = choose(
             name == "next",
