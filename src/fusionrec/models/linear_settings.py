@@ -68,7 +68,7 @@ class LinearTraining(Settings):
         window: the newest items of a history that ``next`` reads, at most; of those that count less
             than a sixty-fourth none.
         validation: users who are asked for what is held out, at most; 0 takes the first of each
-            list, and equal weights.
+            list, the last of ``dims``, and equal weights of histories and profile.
         content_ridge: L2 penalty of the regression of vectors on contents.
         seed: of the holdout.
     """

@@ -37,7 +37,7 @@ from fusionrec.training.parts import (
     profile_part,
     trend_part,
 )
-from fusionrec.training.weighing import Board, Weighed, choose_weights
+from fusionrec.training.weighing import POPULARITY, Board, Weighed, choose_weights
 from fusionrec.training.worth import measured
 
 if TYPE_CHECKING:
@@ -306,10 +306,14 @@ def _weigh(
     encoder: Encoder,
     network: Network | None,
 ) -> Weighed:
-    """The weights of a goal; popularity alone where too few users could be asked."""
+    """The weights of a goal: equal ones where nobody is to be asked, popularity alone where there
+    are too few users.
+    """
+    if not job.recipe.training.validation:
+        return Weighed(dict.fromkeys([*choices, POPULARITY], 1.0), None, {}, 0)
     if sum(len(one.users) for one in holdouts) < FEWEST_USERS:
         job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
-        return Weighed({"profile": 1.0}, None, {}, 0)
+        return Weighed({POPULARITY: 1.0}, None, {}, 0)
     sides = [(one, job.parts(one.visible, choices, encoder)) for one in holdouts]
     if network is not None and goal == "next":
         sides[0][1].append(network.part)
