@@ -344,8 +344,6 @@ def _publish(
         next(iter(weighed)),
     )
     items = np.concatenate([one.items for one in kept], axis=1)
-    longest = np.linalg.norm(items, axis=1).max()
-    items /= longest
     learned = np.flatnonzero(job.columns >= 0)
     tower = content_tower(dataset, encoder, items, learned, job.recipe.training.content_ridge)
     spans = blend.spans()
@@ -356,6 +354,9 @@ def _publish(
             items[job.columns < 0, spans[one.part.name]] = placed[
                 job.columns < 0, spans[one.part.name]
             ]
+    longest = np.linalg.norm(items, axis=1).max()
+    items /= longest
+    tower = {name: array if name == "mean" else array / longest for name, array in tower.items()}
     kept = [_scaled(one, items[:, spans[one.part.name]], longest, job.columns < 0) for one in kept]
     judged = network.judged if network else None
     epochs = list(judged.epochs) if judged else []
