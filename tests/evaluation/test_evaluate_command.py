@@ -62,7 +62,7 @@ def test_a_version_that_saw_the_test_or_is_to_be_trained_is_refused(fusionrec, t
     assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
     hint = f"fusionrec --home {tmp_path} train --protocol next-item"
     assert f"train one that may be measured: {hint}\n" in ended.err
-    for option in (["--model", "sequence"], ["--preset", "quick"], ["--set", "training.epochs=2"]):
+    for option in (["--model", "sequence"], ["--preset", "quick"], ["--set", "training.passes=2"]):
         ended = fusionrec(workspace, *given, *option)
         assert (ended.code, ended.out) == (2, "")
         assert f"v1 is trained already; {option[0]} says how to train" in ended.err

@@ -371,6 +371,17 @@ def test_a_new_item_in_a_history_moves_the_answer(shop):
     assert [int(item.id[1:]) % 3 for item in answer.items].count(1) >= 4
 
 
+@pytest.mark.parametrize("name", ["next", "taste"])
+def test_what_an_added_item_says_has_the_scale_of_what_known_ones_say(name, version):
+    """It is a regression on vectors, so it is what known items with these vectors say but for a
+    rest at right angles to it.
+    """
+    vectors = np.concatenate([version.item_vectors, version.item_vectors[2:]])
+    part = version.user_tower.histories[name]
+    known, added = part.of(np.arange(2, 50), vectors), part.of(np.arange(50, 98), vectors)
+    assert np.vdot(known, added) / np.vdot(added, added) == pytest.approx(1.0, abs=0.05)
+
+
 def test_an_item_that_nobody_took_counts_in_a_history_as_a_new_one_would(version):
     content = plain_content(version.items.row(0))
     catalog, nobodys, new = after(version, new=content), [9, 0], [9, len(version.items)]
