@@ -168,6 +168,16 @@ def test_somebody_without_a_history_has_no_vector_in_the_networks_part(two_passe
     assert both[1, span].any()
 
 
+def test_a_version_whose_network_reads_the_clock_reads_it(fit):
+    artifact = fit(RECIPE.change({"small.model.clock": "true"}), passes=1).artifact
+    assert artifact.reads_clock
+    clock = artifact.manifest["history"]["clock"]
+    asked = ([None], {}, [History.of([3, 5], times=[clock["first"]] * 2)])
+    times = clock["first"] + 1, clock["last"]
+    soon, late = (artifact.vectors_of(*asked, np.array([now]), goal="next") for now in times)
+    assert np.abs(soon - late).max() > 1e-3
+
+
 # --- what is held out -----------------------------------------------------------------------------
 
 
