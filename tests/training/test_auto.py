@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from builders import sequence_recipe
+from builders import checkerboard, sequence_recipe, walks
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import ConfigError
 from fusionrec.features.history import History
 from fusionrec.models.linear_settings import AutoRecipe
 from fusionrec.models.presets import PRESETS
-from fusionrec.recommend.query import Query
+from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training import blend_train, network_part
 from fusionrec.training.network_part import Network
@@ -250,6 +250,28 @@ def test_a_plan_is_what_fits_into_the_time_and_nothing_is_learned_from_it(data):
     left_alone = SequenceTrainer(data, np.arange(len(data)), recipe).fit(lambda _: None)
     figures = [[epoch.train for epoch in state.epochs] for state in (trained, left_alone)]
     assert figures[0] == figures[1]
+
+
+# --- bad data -------------------------------------------------------------------------------------
+
+BAD = {
+    "one user": walks([0, 1, 2, 3]),
+    "nobody has three": walks([0, 1], [1, 2], [2, 3], [3, 0]),
+    "everything taken by everybody": walks(*[[0, 1, 2, 3]] * 30),
+    "equal times": walks(*[[n % 5, (n + 1) % 5, 5] for n in range(30)], same_time=True),
+    "no times": checkerboard(),
+    "taken again": walks(*[[n % 5, n % 3, (n + 1) % 5, n % 3] for n in range(30)], repeats=True),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_little_data_gives_a_version_that_answers(name, tmp_path):
+    few = RECIPE.change({"training.passes": "1", "model.dims": "[4]"})
+    artifact = train(BAD[name], few, Workspace(tmp_path))
+    assert np.isfinite(artifact.item_vectors).all()
+    assert np.isfinite(artifact.user_vectors).all()
+    for query in (Query(user="u0", seen=True), Query(history=[Rated("i0")]), Query()):
+        assert len(exact(artifact).recommend(query).items) >= 1
 
 
 # --- settings -------------------------------------------------------------------------------------

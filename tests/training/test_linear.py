@@ -117,6 +117,17 @@ def test_taste_finds_the_group_in_any_order(fit):
     assert_allclose(*vectors, atol=1e-6)
 
 
+def test_dislikes_tell_groups_apart_where_everybody_takes_of_both(fit):
+    artifact = fit(checkerboard())  # half of all that a user rated is of the other group
+    parts = {part["name"]: part for part in artifact.manifest["blend"]["parts"]}
+    assert parts["taste"]["disliked"] < 1
+    for group in (0, 1):
+        rated = History.of(np.arange(12), np.where(np.arange(12) % 2 == group, 5.0, 1.0))
+        vector = artifact.vectors_of([None], {}, [rated])[0]
+        best = 12 + np.argsort(-(artifact.item_vectors @ vector)[12:])[:8]
+        assert set(best % 2) == {group}
+
+
 def test_later_goes_by_what_was_taken_lately_where_nothing_else_tells(fit):
     """Everyone takes what came up lately, and each window has other items than that before it."""
     rng, lists, times = np.random.default_rng(0), [], []
