@@ -21,8 +21,9 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training import blend_train, network_part
 from fusionrec.training.network_part import Network
+from fusionrec.training.progress import TrainingState
 from fusionrec.training.sequence_trainer import SequenceTrainer
-from fusionrec.training.train import train
+from fusionrec.training.train import has_checkpoint, train
 from fusionrec.training.weighing import Board, Weighed
 from fusionrec.workspace import Workspace
 from swap_stress import exact
@@ -225,6 +226,30 @@ def test_a_training_repeats_by_the_passes_that_its_manifest_tells(fit):
     planned = first.artifact.manifest["training"]["planned"]
     assert planned == 3
     assert same(fit(few, minutes=30.0, passes=planned), first)
+
+
+@pytest.mark.parametrize("phase", [1, 2])
+def test_an_interrupted_training_goes_on_to_the_same_bytes(phase, data, tmp_path, monkeypatch):
+    """Stopped in the network without the holdout, or in the one that is published."""
+    monkeypatch.setattr(network_part, "LEAST_STEPS", 1)
+    monkeypatch.setattr(blend_train, "choose_weights", with_network(blend_train.choose_weights))
+    few, began = RECIPE.change({"training.passes": "2"}), []
+
+    def stop(state: TrainingState) -> None:
+        if (state.epoch, state.step) == (1, 1):
+            began.append(state.steps)
+        if len(began) == phase and state.epoch == 2:
+            raise KeyboardInterrupt
+
+    whole, home = train(data, few, Workspace(tmp_path / "whole")), Workspace(tmp_path / "halves")
+    with pytest.raises(KeyboardInterrupt):
+        train(data, few, home, stop)
+    assert len(began) == phase
+    assert has_checkpoint(home, data, few)
+    resumed = train(data, few, home, resume=True)
+    for name in ("item_vectors.npy", "user_vectors.npy"):
+        assert (resumed.folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
+    assert not has_checkpoint(home, data, few)
 
 
 def test_with_too_few_minutes_the_network_is_left_out_and_that_is_said(fit):
