@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -60,8 +60,9 @@ def sequence_recipe(history: int = 12, blocks: int = 2, **training: Any) -> Sequ
 
 
 def as_options(made: AnyRecipe) -> list[str]:
-    """The same settings as the command line takes them."""
-    return [word for text in _flat("", made.to_dict()) for word in ("--set", text)]
+    """The same model and settings as the command line takes them."""
+    settings = [word for text in _flat("", made.to_dict()) for word in ("--set", text)]
+    return ["--model", made.name, *settings]
 
 
 def _flat(outer: str, settings: Mapping[str, Any]) -> Iterator[str]:
@@ -116,6 +117,35 @@ def _ids_alone(
     )
     columns = (user.astype(np.int32), item.astype(np.int32), rating.astype(np.float32), time)
     return Dataset(Schema(name, fields, rating_range=(1.0, 5.0)), name, people, things, *columns)
+
+
+EVENT_IDS = (Field("who", "user", "id"), Field("what", "item", "id"))
+
+
+def walks(
+    *lists: Sequence[int], items: int = 0, repeats: bool = False, same_time: bool = False
+) -> Dataset:
+    """Events of users u0, u1, ... who take these items in this order, one each second."""
+    user = np.repeat(np.arange(len(lists)), [len(one) for one in lists]).astype(np.int32)
+    item = np.concatenate([np.array(one, dtype=np.int32) for one in lists])
+    time = np.concatenate([np.arange(len(one)) for one in lists]) + 1000
+    people = Table([f"u{n}" for n in range(len(lists))], {})
+    things = Table([f"i{n}" for n in range(items or int(item.max()) + 1)], {})
+    schema = Schema("walks", EVENT_IDS, (0.0, 1.0), like=0.0, events=True, repeats=repeats)
+    time = np.full(len(time), 1000) if same_time else time
+    return Dataset(schema, "walks", people, things, user, item, np.ones(len(user), "f4"), time)
+
+
+def cycle(users: int = 150, items: int = 24, noise: float = 0.15) -> Dataset:
+    """After each item comes the next of a cycle, but for leaps to any item, without repeats."""
+    rng, lists = np.random.default_rng(0), []
+    for _ in range(users):
+        walk = [int(rng.integers(items))]
+        for _ in range(8):
+            leap = int(rng.integers(items)) if rng.random() < noise else (walk[-1] + 1) % items
+            walk += [leap] if leap not in walk else []
+        lists.append(walk)
+    return walks(*lists)
 
 
 def rewrite(artifact: Artifact, name: str, change: Callable[[Any], Any]) -> Artifact:

@@ -372,7 +372,7 @@ def test_what_users_say_counts_while_it_is_open(home, recommender):
 
 def test_what_cannot_be_trained_is_said(frames, tmp_path):
     data = fusionrec.read_frames(frames["orders"], user="customer", item="sku")
-    with pytest.raises(UsageError, match="the models are fusion, sequence"):
+    with pytest.raises(UsageError, match="the models are auto, fusion, sequence"):
         fusionrec.train(data, model="fussion", home=tmp_path)
     with pytest.raises(ConfigError, match="unknown setting"):
         fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})

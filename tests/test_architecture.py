@@ -7,7 +7,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from source import FILES, ROOT, module_of, name_of, nodes_of
+from source import FILES, ROOT, module_of, name_of, nodes_of, tree_of
 
 # A room imports only rooms in lines below its own; rooms in one line do not know each other.
 ORDER = (
@@ -179,6 +179,31 @@ def test_no_module_imports_itself_through_others():
 
     for module in edges:
         visit(module, ())
+
+
+def imported_with(module: str, found: set[str]) -> None:
+    """Adds all modules that are imported when one is, packages above it too; no late imports."""
+    path = {module_of(path): path for path in FILES}.get(module)
+    if module in found:
+        return
+    found.add(module)
+    for node in tree_of(path).body if path else ():
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                imported_with(name, found)
+    if "." in module:
+        imported_with(module.rpartition(".")[0], found)
+
+
+def test_paddle_is_imported_when_a_network_is_trained_and_not_before():
+    late = ("api", "cli", "service.app", "deploy.open", "training.train", "training.blend_train")
+    for name in (*late, "training.network_part"):
+        found = set[str]()
+        imported_with(f"fusionrec.{name}", found)
+        assert len(found) > 5, name
+        assert ("paddle" in found) == (name not in late), name
 
 
 def test_no_room_but_data_and_the_quickstart_names_a_field_of_movielens():

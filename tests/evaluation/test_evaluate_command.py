@@ -62,7 +62,7 @@ def test_a_version_that_saw_the_test_or_is_to_be_trained_is_refused(fusionrec, t
     assert "trained on all 30000 rows, all 500 test rows among them" in ended.err
     hint = f"fusionrec --home {tmp_path} train --protocol next-item"
     assert f"train one that may be measured: {hint}\n" in ended.err
-    for option in (["--model", "sequence"], ["--preset", "quick"], ["--set", "training.epochs=2"]):
+    for option in (["--model", "sequence"], ["--preset", "quick"], ["--set", "training.passes=2"]):
         ended = fusionrec(workspace, *given, *option)
         assert (ended.code, ended.out) == (2, "")
         assert f"v1 is trained already; {option[0]} says how to train" in ended.err
@@ -152,10 +152,10 @@ def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(fusionrec, tmp_pa
         ("evaluate --protocol rating --seeds 0 --seed 1", "not both"),
         ("evaluate --protocol rating --through-index some", "number of users or all"),
         ("evaluate --protocol rating --save /no/such/folder/x", "cannot be written"),
-        ("evaluate --protocol rating --set training.epoch=3", "did you mean training.epochs"),
+        ("evaluate --protocol rating --set training.pass=3", "did you mean training.passes"),
         ("evaluate --protocol rating --version v9", "has no model yet"),
         ("evaluate --protocol rating --version v9 --baselines-only", "not both"),
-        ("evaluate --protocol rating --version v9 --set model.dim=8", "--set says"),
+        ("evaluate --protocol rating --version v9 --set model.goal=next", "--set says"),
         ("evaluate --protocol rating --data nowhere", "'nowhere' is no data set"),
     ],
 )

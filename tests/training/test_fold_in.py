@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fusionrec.training.fold_in import FoldIn, item_vectors
+from fusionrec.training.item_sequences import Sequences, regression
 from numpy.testing import assert_allclose
 
 from builders import checkerboard
@@ -15,8 +17,6 @@ from fusionrec.features.history import History
 from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, LinearTraining
 from fusionrec.registry.tables import Histories
 from fusionrec.training import item_sequences, item_weights, linear
-from fusionrec.training.fold_in import FoldIn, item_vectors
-from fusionrec.training.item_sequences import Sequences, regression
 from fusionrec.training.linear import Choice, most_taken, sampled
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fusionrec.evaluation.baselines import Bias
 from numpy.testing import assert_allclose
 
 from builders import python
@@ -14,7 +15,6 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
 from fusionrec.data.splits import random_split
 from fusionrec.errors import ArtifactError, TrainingError, UsageError
-from fusionrec.evaluation.baselines import Bias
 from fusionrec.evaluation.model_source import ModelRater, TrainedVersion
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate

@@ -70,7 +70,7 @@ def train(
     recipe = options.read_recipe(model, preset, settings, seed)
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
-        recipe = with_goals(recipe, asked[0].goals)
+        recipe = with_goals(recipe, asked[0].goals, asked[0].rates)
     dataset = load(data, workspace.data, ProgressLines(data))
     if with_feedback:
         dataset = add_feedback(workspace, dataset)

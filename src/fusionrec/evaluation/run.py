@@ -66,7 +66,7 @@ def evaluate(
     names = _baseline_names(protocol, dataset, options)
     goals = protocol.goals if options.goal is None else (options.goal,)
     if isinstance(source, TrainOnSplit):
-        source = replace(source, recipe=with_goals(source.recipe, goals))
+        source = replace(source, recipe=with_goals(source.recipe, goals, protocol.rates))
     if source is not None:
         _check_source(dataset, protocol, options, runs, source)
     elif not names:

@@ -28,8 +28,9 @@ class LinearSettings(Settings):
             98.5% of the whole matrix' NDCG@10 on the holdout is taken, else the last for which
             there is room.
         profile_dims: width of the part that reads profiles and popularity, at most.
-        items: the most-taken items, so many, are learned from histories; the others' vectors come
-            from their content.
+        items: the most-taken items, so many, are learned exactly from histories; all others that
+            anybody took are folded in.
+        stars: whether ratings are predicted, where there are any.
     """
 
     goal: str = "auto"
@@ -37,6 +38,7 @@ class LinearSettings(Settings):
     dims: tuple[int, ...] = (64, 128, 192, 256, 352, 448)
     profile_dims: int = 24
     items: int = 12_000
+    stars: bool = True
 
     def __post_init__(self) -> None:
         check_all(self, "model", {"1 or more": "profile_dims items"})
@@ -68,7 +70,7 @@ class LinearTraining(Settings):
         window: the newest items of a history that ``next`` reads, at most; of those that count less
             than a sixty-fourth none.
         validation: users who are asked for what is held out, at most; 0 takes the first of each
-            list, and equal weights.
+            list, the last of ``dims``, and equal weights of histories and profile.
         content_ridge: L2 penalty of the regression of vectors on contents.
         seed: of the holdout.
     """
@@ -102,8 +104,7 @@ class LinearRecipe(Settings):
     model: LinearSettings = field(default_factory=LinearSettings)
     training: LinearTraining = field(default_factory=LinearTraining)
 
-    name = "linear"  # of the model; no setting
-    rates = False  # it ranks, and predicts no ratings
+    name, rates = "linear", True  # no settings: the model's name, and that it predicts ratings
 
     def for_schema(self, schema: Schema, rows: int) -> LinearRecipe:  # noqa: ARG002
         """The recipe as it is trained on data of a schema: the same for ratings and events."""
@@ -117,7 +118,8 @@ class AutoTraining(Settings):
     Attributes:
         minutes: of the whole training, about; 0 for no limit. What does not fit is left out.
         passes: of the network, so many are planned; 0 for as many as time allows. With the number
-            that a version's manifest tells, and its seed, a training repeats bit for bit.
+            that a version's manifest tells as ``passes``, and its seed, a training repeats bit for
+            bit.
         seed: of everything random.
     """
 
@@ -158,7 +160,7 @@ class AutoRecipe(Settings):
     sequence: SequenceRecipe = field(default_factory=lambda: LARGE_NETWORK)
     training: AutoTraining = field(default_factory=AutoTraining)
 
-    name, rates = "auto", False  # no settings
+    name, rates = "auto", True  # no settings
 
     def for_schema(self, schema: Schema, rows: int) -> AutoRecipe:  # noqa: ARG002
         """The recipe as it is trained on data of a schema: the same for ratings and events."""
@@ -183,8 +185,7 @@ class AutoRecipe(Settings):
 
 LINEAR = {
     "quick": LinearRecipe(
-        LinearSettings(dims=(64, 128, 192)),
-        LinearTraining(halvings=(2.0, 14.0), ridges=(100.0, 300.0), validation=1_000),
+        training=LinearTraining(halvings=(2.0, 14.0), ridges=(100.0, 300.0), validation=1_000)
     ),
     "full": LinearRecipe(),
 }

@@ -47,12 +47,12 @@ def preset_recipe(model: str, preset: str) -> AnyRecipe:
     return PRESETS[model][preset]
 
 
-def with_goals(recipe: AnyRecipe, goals: tuple[str, ...]) -> AnyRecipe:
-    """The recipe with some goals alone, its own the first, where its parts are weighed by goals and
-    its own is ``auto``; any other recipe as it is.
+def with_goals(recipe: AnyRecipe, goals: tuple[str, ...], stars: bool) -> AnyRecipe:
+    """The recipe with some goals alone, its own the first, and with or without stars, where its
+    parts are weighed by goals and its own is ``auto``; any other recipe as it is.
     """
     if isinstance(recipe, LinearRecipe | AutoRecipe) and recipe.model.goal == "auto":
-        return replace(recipe, model=replace(recipe.model, goal=goals[0], goals=goals))
+        return replace(recipe, model=replace(recipe.model, goal=goals[0], goals=goals, stars=stars))
     return recipe
 
 

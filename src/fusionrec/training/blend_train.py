@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,7 +18,8 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe, LinearSettings
 from fusionrec.registry.artifact import Artifact
-from fusionrec.registry.inference.blend import Blend
+from fusionrec.registry.inference.blend import Blend, Part
+from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.tables import Histories
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
@@ -38,7 +39,8 @@ from fusionrec.training.parts import (
     profile_part,
     trend_part,
 )
-from fusionrec.training.weighing import Board, Weighed, choose_weights
+from fusionrec.training.stars import fit_stars
+from fusionrec.training.weighing import POPULARITY, Board, Weighed, choose_weights
 from fusionrec.training.worth import measured
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 LINEAR_SHARE = 0.6  # of the time that choosing the parts without a network took, for the rest
 FEW_HELD = 0.002  # share of the rows, below which a network need not be trained again with them
 LIKED = "profile-liked"
+STARS, STARS_LEAST = 0.2, 10.0  # share of the time for the rating head; seconds, at least
 WIDTH = 512  # of all parts together
 MOST_TASTE = 256  # of it
 FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
@@ -176,20 +179,22 @@ def train_blend(
         recipe = recipe.suited(len(rows))
         width = recipe.sequence.model.dim
     choices = _choices(job, holdouts, width)
-    if isinstance(recipe, AutoRecipe) and holdouts["next"]:
+    if isinstance(recipe, AutoRecipe) and holdouts["next"] and "next" in goals:
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
     judged = network.judged if network else None
     weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
-    everything = np.ones(len(job.order), dtype=bool)
-    parts = job.parts(everything, choices, encoder)
+    final = None
     if network and judged and any(judged.part.part.name in w.weights for w in weighed.values()):
         final = network.final()
+        encoder = final.encoder  # the version has one, which all parts read by
+    parts = job.parts(np.ones(len(job.order), dtype=bool), choices, encoder)
+    if final is not None:
         parts.insert(len(choices), final.part)
-        encoder = final.encoder
     first = goals[0]
     worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
     log(worth["sentence"])
-    return _publish(job, models, parts, weighed, encoder, recipe, network, part, worth)
+    stars = _stars(job, recipe)
+    return _publish(job, models, parts, weighed, encoder, recipe, network, part, worth, stars)
 
 
 class Networks:
@@ -220,7 +225,8 @@ class Networks:
         self.again = not minutes or len(held) > FEW_HELD * len(job.rows)
         if minutes:
             elapsed = time.monotonic() - job.started
-            seconds = max(60 * minutes - (1 + LINEAR_SHARE) * elapsed, 0.0) / (1 + self.again)
+            seconds = max(60 * minutes * (1 - STARS) - (1 + LINEAR_SHARE) * elapsed, 0.0)
+            seconds /= 1 + self.again
         self.judged = self._fit(held, folder, seconds)
 
     def _fit(
@@ -277,8 +283,10 @@ def _choices(
     found = {}
     room = WIDTH - 2 * job.recipe.model.profile_dims - len(job.recipe.training.days) - network
     for name in ("taste", "next") if job.histories.ordered else ("taste",):
-        most = MOST_TASTE if name == "taste" and job.histories.ordered else room
-        dims = [dim for dim in job.recipe.model.dims if dim <= most] or [job.recipe.model.dims[0]]
+        most = max(room, 1)
+        if name == "taste" and job.histories.ordered:  # leaves room for ``next``
+            most = min(MOST_TASTE, max(room - job.recipe.model.dims[0], room // 2, 1))
+        dims = [dim for dim in job.recipe.model.dims if dim <= most] or [most]
         held = holdouts[name][0] if holdouts[name] else None
         found[name] = choose(
             name == "next",
@@ -307,6 +315,18 @@ def described(choice: HistoryChoice) -> str:
     return ", ".join(words)
 
 
+def _stars(job: Job, recipe: LinearRecipe | AutoRecipe) -> RatingHead | None:
+    """The rating head; None of events, and where it is not wanted."""
+    if job.dataset.schema.events or not recipe.model.stars:
+        return None
+    seconds = None
+    if isinstance(recipe, AutoRecipe) and recipe.training.minutes:
+        seconds = max(60 * recipe.training.minutes * STARS, STARS_LEAST)
+    return fit_stars(
+        job.dataset, job.rows, seconds=seconds, seed=job.recipe.training.seed, log=job.log
+    )
+
+
 def _weigh(
     job: Job,
     goal: str,
@@ -315,10 +335,14 @@ def _weigh(
     encoder: Encoder,
     network: Network | None,
 ) -> Weighed:
-    """The weights of a goal; popularity alone where too few users could be asked."""
+    """The weights of a goal: equal ones where nobody is to be asked, popularity alone where there
+    are too few users.
+    """
+    if not job.recipe.training.validation:
+        return Weighed(dict.fromkeys([*choices, POPULARITY], 1.0), None, {}, 0)
     if sum(len(one.users) for one in holdouts) < FEWEST_USERS:
         job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
-        return Weighed({"profile": 1.0}, None, {}, 0)
+        return Weighed({POPULARITY: 1.0}, None, {}, 0)
     sides = [(one, job.parts(one.visible, choices, encoder)) for one in holdouts]
     if network is not None and goal == "next":
         sides[0][1].append(network.part)
@@ -338,6 +362,7 @@ def _publish(
     network: Networks | None,
     part: Mapping[str, Any] | None,
     worth: Mapping[str, Any],
+    stars: RatingHead | None,
 ) -> Artifact:
     """Writes the version of parts that were fitted on all rows."""
     dataset, histories = job.dataset, job.histories
@@ -352,30 +377,29 @@ def _publish(
         {goal: LIKED if goal == "taste" and LIKED in used else "profile" for goal in weighed},
     )
     items = np.concatenate([one.items for one in kept], axis=1)
-    items /= np.linalg.norm(items, axis=1).max()
     learned = np.flatnonzero(job.columns >= 0)
     tower = content_tower(dataset, encoder, items, learned, job.recipe.training.content_ridge)
     spans = blend.spans()
     flat = flatten(encoder, "item", encoder.encode_table("item", dataset.items))
     placed = tower["base"] + centred(flat, tower["mean"]) @ tower["content"]
+    untaken = np.bincount(histories.item, minlength=job.items) == 0
     for one in kept:
         if one.part.kind != "network":
-            items[job.columns < 0, spans[one.part.name]] = placed[
-                job.columns < 0, spans[one.part.name]
-            ]
+            span = spans[one.part.name]
+            items[untaken, span] = placed[untaken, span]
+    longest = np.linalg.norm(items, axis=1).max()
+    items /= longest
+    tower = {name: array if name == "mean" else array / longest for name, array in tower.items()}
+    kept = [_scaled(one, items[:, spans[one.part.name]], longest, untaken) for one in kept]
     judged = network.judged if network else None
     epochs = list(judged.epochs) if judged else []
-    lengths = [one.part.window for one in kept if one.part.kind == "history"]
     about: dict[str, Any] = {
         "model": recipe.name,
         "recipe": recipe.to_dict(),
         "blend": blend.to_json(),
         "chosen": {goal: one.to_json() for goal, one in weighed.items()},
         "worth": worth,
-        "history": {
-            "length": 10**6 if 0 in lengths or not lengths else max(lengths),
-            "gaps": False,
-        },
+        "history": _reading([one.part for one in kept]),
         "score": {"kind": "ranking"},
         "training": {
             "trained_rows": dataset.fingerprint(job.rows),
@@ -398,9 +422,36 @@ def _publish(
         known = [histories.of(user) for user in range(len(dataset.users))]
         users = saved.vectors_of(dataset.users.ids, dataset.users.columns, known)
         np.save(folder / "user_vectors.npy", users, allow_pickle=False)
+        if stars is not None:
+            stars.save(folder)
+            keys["stars"] = stars.manifest
         write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
 
     return save_version(models, write, "train again")
+
+
+def _scaled(one: FittedPart, items: np.ndarray, longest: float, others: np.ndarray) -> FittedPart:
+    """A part that reads histories through the version's vectors, float32 [items, width], which were
+    divided by ``longest``; so it reads the items, bool [items], that were not learned.
+    """
+    if one.part.kind != "history":
+        return one
+    added = (one.user["added"] * longest).astype(np.float32)
+    history = one.user["history"].copy()
+    history[others] = items[others] @ added
+    return replace(one, user={"history": history, "added": added})
+
+
+def _reading(parts: Sequence[Part]) -> dict[str, Any]:
+    """The manifest's ``history``: all that any part reads; the request's time, if one does."""
+    lengths, clock = [0], {}
+    for part in parts:
+        if part.kind == "history":
+            lengths.append(part.window or 10**6)
+        if part.kind == "network":
+            lengths.append(int(part.reading["length"]))
+            clock = {name: x for name, x in part.reading.items() if name == "clock"}
+    return {"length": max(lengths) or 10**6, "gaps": False, **clock}
 
 
 def _named(parts: Sequence[FittedPart], side: str) -> dict[str, np.ndarray]:

@@ -11,7 +11,7 @@ from fusionrec import baselines
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.training.holdouts import Holdout
-from fusionrec.training.weighing import BLOCK, SURE, Weighed
+from fusionrec.training.weighing import BLOCK, POPULARITY, SURE, Weighed
 
 WEEK = 7.0  # days
 FEWEST = 20  # users, below which nothing is compared
@@ -37,7 +37,8 @@ def measured(
     found: dict[str, Any] = {"goal": goal, "users": weighed.users, "ndcg@10": weighed.figure}
     found |= {"parts": weighed.alone, "baselines": {}, "best": None, "gain": None, "sure": False}
     if weighed.values is None or weighed.users < FEWEST:
-        return found | {"sentence": TOO_LITTLE}
+        alone = set(weighed.weights) == {POPULARITY}
+        return found | {"sentence": TOO_LITTLE if alone else NOT_MEASURED}
     values = {name: _figures(make, dataset, order, holdouts) for name, make in _makes(dataset)}
     means = {name: float(one.mean()) for name, one in values.items()}
     best = max(means, key=lambda name: means[name])
@@ -49,6 +50,7 @@ def measured(
     return found | {"sentence": _sentence(best, gain, sure, set(weighed.weights))}
 
 
+NOT_MEASURED = "nothing was held out: what the lists are worth is not known"
 TOO_LITTLE = "too little data to hold anything out: answers are what is popular"
 _WORDS = {
     "popular": "what is popular",

@@ -1,0 +1,210 @@
+"""Each part of a version is the regression that it claims to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from fusionrec.training.ridge import directions
+from numpy.testing import assert_allclose, assert_array_equal
+
+from builders import checkerboard, walks
+from fusionrec.baselines import EASE
+from fusionrec.data.dataset import Dataset
+from fusionrec.data.samples.movielens import synthetic
+from fusionrec.features.encoder import Encoder
+from fusionrec.models.linear_settings import LinearTraining
+from fusionrec.registry.tables import Histories
+from fusionrec.training import linear
+from fusionrec.training.holdouts import drawn_users, next_holdout
+from fusionrec.training.linear import HistoryChoice, Sequences, choose, cut, regression, solve
+from fusionrec.training.parts import DAY, history_part, profile_part, trend_part
+
+NEXT = HistoryChoice(True, 0.5, 4, 1.0, 3.0, 0)
+TASTE = HistoryChoice(False, 1.0, 0, 1.0, 40.0, 0)
+
+
+def histories_of(data: Dataset) -> Histories:
+    return Histories.build(data, np.arange(len(data)))
+
+
+def all_of(data: Dataset) -> Sequences:
+    """The sequences of all interactions with all items."""
+    shown = np.ones(len(data), dtype=bool)
+    return Sequences(histories_of(data), np.arange(len(data.items)), shown, data.schema.like)
+
+
+def made_histories(users: int = 9, items: int = 7) -> Histories:
+    rng = np.random.default_rng(1)
+    lists = [list(rng.permutation(items)[: rng.integers(0, items)]) for _ in range(users - 1)]
+    made = histories_of(walks(list(range(items)), *lists))
+    return replace(made, rating=rng.random(len(made.item)).astype("f4"))
+
+
+# --- regressions from items to items --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("block", [200_000, 5])
+@pytest.mark.parametrize(
+    ("decay", "window", "disliked"), [(0.5, 2, 1.0), (1.0, 10, 0.0), (0.8, 3, 0.4)]
+)
+def test_next_is_a_regression_over_users_and_places(decay, window, disliked, block, monkeypatch):
+    monkeypatch.setattr(linear, "_ROWS", block)
+    histories, columns = made_histories(), np.array([0, 1, -1, 2, 3, 4, 5])
+    visible = np.ones(len(histories.item), dtype=bool)
+    visible[[3, -1]] = False
+    gram, targets = np.zeros((6, 6)), np.zeros((6, 6))
+    for begin, end in zip(histories.offsets[:-1], histories.offsets[1:], strict=True):
+        rows = [n for n in range(begin, end) if visible[n] and columns[histories.item[n]] >= 0]
+        row = [columns[histories.item[n]] for n in rows]
+        weight = np.where(histories.rating[rows] < 0.5, disliked, 1.0)
+        for place, came in enumerate(row):
+            past = np.zeros(6)
+            for back in range(1, min(window, place) + 1):
+                past[row[place - back]] += weight[place - back] * decay ** (back - 1)
+            gram += np.outer(past, past)
+            targets[:, came] += past
+    choice = HistoryChoice(True, decay, window, disliked, 3.0, 0)
+    found = regression(Sequences(histories, columns, visible, 0.5), choice)
+    assert_allclose(found[0], gram, rtol=1e-5, atol=1e-6)
+    assert_allclose(found[1], targets, rtol=1e-5, atol=1e-6)
+    weights = solve(choice, *found)
+    assert_allclose(weights, np.linalg.solve(gram + 3 * np.eye(6), targets), rtol=1e-4, atol=1e-6)
+
+
+def test_taste_weights_are_those_of_ease():
+    data = synthetic(seed=2, users=50, items=30, interactions=600)
+    wanted = EASE(40.0).fit(data, np.arange(len(data))).weights
+    assert_allclose(solve(TASTE, *regression(all_of(data), TASTE)), wanted, atol=1e-5)
+
+
+def test_disliked_items_weigh_less_in_a_history_too():
+    data = checkerboard()
+    sequences = all_of(data)
+    whole, some = (sequences.histories(1.0, 0, weight).toarray() for weight in (1.0, 0.25))
+    assert_array_equal(whole.nonzero(), some.nonzero())
+    odd = (np.arange(40)[:, None] + np.arange(30)) % 2 == 1  # rated 1, below the schema's 4
+    assert_allclose(some, np.where(odd, 0.25 * whole, whole))
+
+
+def test_a_history_falls_with_each_item_that_follows():
+    sequences = all_of(walks([0, 1, 2, 3], [3, 0]))
+    assert_allclose(sequences.histories(0.5, 3).toarray(), [[0, 0.25, 0.5, 1], [1, 0, 0, 0.5]])
+
+
+def test_dislikes_are_left_out_where_that_predicts_better():
+    """What follows depends on the liked one of two items, which stand in any order."""
+    rng, lists, ratings = np.random.default_rng(0), [], []
+    for _ in range(400):
+        likes = rng.permutation([1.0, 0.1])
+        pair = rng.integers(10, size=2)
+        lists.append([*pair, 10 + pair[np.argmax(likes)]])
+        ratings += [*likes, 1.0]
+    data = replace(walks(*lists, repeats=True), rating=np.array(ratings, dtype="f4"))
+    histories, schema = histories_of(data), replace(data.schema, events=False, like=0.5)
+    held = next_holdout(histories, schema, drawn_users(histories, 100, 0), 20, 0)
+    settings = LinearTraining(halvings=(100.0,), ridges=(1.0,), dislikes=(0.0,))
+    found = choose(True, histories, np.arange(20), schema, held, settings, (20,))
+    assert (found.disliked, found.whole) == (0.0, pytest.approx(1.0))
+    unrated = replace(histories, rating=np.full(len(data), np.nan))
+    found = choose(True, unrated, np.arange(20), schema, held, settings, (20,))
+    assert found.disliked == 1.0
+    assert found.whole < 0.9
+
+
+# --- cut to a width -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("choice", [NEXT, TASTE])
+def test_at_full_width_it_is_the_whole_matrix(choice):
+    sequences = all_of(synthetic(seed=2, users=50, items=30, interactions=600))
+    gram, targets = regression(sequences, choice)
+    matrix = solve(choice, gram, targets)
+    left, right = cut(choice, sequences, matrix, gram, 500, 0)
+    assert left.shape == right.shape == (30, 30)
+    assert_allclose(left @ right.T, matrix, atol=1e-4 * np.abs(matrix).max())
+
+
+@pytest.mark.parametrize("choice", [NEXT, TASTE])
+def test_a_part_at_full_width_scores_as_the_whole_matrix_but_for_one_scale(choice):
+    data = synthetic(seed=2, users=50, items=30, interactions=600)
+    sequences = all_of(data)
+    part = history_part("some", sequences, replace(choice, width=30), 0, 30)
+    users = np.array([4, 9, 30])
+    read = sequences.histories(choice.decay, choice.window)[users]
+    wanted = read @ solve(choice, *regression(sequences, choice))
+    found = part.vectors(users) @ part.items.T
+    scale = np.square(part.items).sum(axis=1).mean()
+    assert scale == pytest.approx(1.0, abs=1e-5)
+    assert_allclose(found / found.std(), wanted / wanted.std(), atol=1e-3)
+
+
+def drawn_regression(size: int = 60, rank: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Inputs, their Gram matrix, and weights of few strong directions and some noise."""
+    rng = np.random.default_rng(3)
+    inputs = rng.normal(size=(200, size))
+    weights = rng.normal(size=(size, rank)) @ rng.normal(size=(rank, size))
+    weights += rng.normal(scale=0.1, size=(size, size))
+    return inputs, (inputs.T @ inputs).astype("f4"), weights.astype("f4")
+
+
+def test_narrow_predictions_are_those_of_the_exact_eigenvectors():
+    inputs, gram, weights = drawn_regression()
+    basis = directions(weights, gram, 5, seed=0)
+    assert_allclose(basis.T @ basis, np.eye(5), atol=1e-5)
+    exact_weights = weights.astype(np.float64)
+    _, vectors = np.linalg.eigh(exact_weights.T @ (inputs.T @ inputs) @ exact_weights)
+    best, predicted = vectors[:, -5:], inputs @ exact_weights
+    wanted = predicted @ best @ best.T
+    assert np.abs(predicted @ basis @ basis.T - wanted).max() < 1e-3 * np.abs(wanted).max()
+
+
+def test_predictions_at_full_width_are_exact():
+    inputs, gram, weights = drawn_regression()
+    basis = directions(weights, gram, 500, seed=0)
+    predicted = inputs @ weights
+    assert basis.shape == (60, 60)
+    assert np.abs(predicted @ basis @ basis.T - predicted).max() < 1e-4 * np.abs(predicted).max()
+
+
+def test_the_first_width_that_keeps_the_figure_is_taken():
+    """Pairs of items need a direction each, so a narrow part loses what they say."""
+    rng = np.random.default_rng(0)
+    lists = [[n % 20, 20 + n % 20, *rng.integers(40, 60, 2)] for n in range(300)]
+    lists = [[one[2], one[0], one[3], one[1]] for one in lists]  # a pair, with an item between
+    data = walks(*lists, items=60, repeats=True)
+    histories = histories_of(data)
+    held = next_holdout(histories, data.schema, drawn_users(histories, 60, 0), 60, 0)
+    settings = LinearTraining(halvings=(5.0,), ridges=(1.0,))
+    found = choose(True, histories, np.arange(60), data.schema, held, settings, (1, 30, 59, 60))
+    assert 1 < found.width < 60
+    assert found.whole > 0.9
+    assert found.figure >= linear.KEPT * found.whole
+
+
+# --- popularity -----------------------------------------------------------------------------------
+
+
+def test_a_trend_counts_half_for_each_half_life():
+    data = walks([0, 1, 1, 2, 3], items=5, repeats=True)
+    data = replace(data, time=np.array([0, 7, 14, 21, 28]) * DAY)
+    shown = np.array([True, True, True, False, True])
+    part = trend_part(histories_of(data), shown, 7.0, 5)
+    assert (part.part.name, part.part.kind, part.part.width) == ("trend-7d", "constant", 1)
+    weights = np.array([1 / 16, 1 / 8 + 1 / 4, 0.0, 1.0, 0.0])
+    assert_allclose(part.items[:, 0] / part.items[3, 0], weights, atol=1e-6)
+    assert np.square(part.items).sum() / 5 == pytest.approx(1.0)
+    assert_array_equal(part.vectors(np.array([0, 0])), np.ones((2, 1)))
+
+
+def test_popularity_does_not_know_what_is_hidden():
+    data = walks([0, 1, 2], [0, 1, 3], [0, 1, 3])
+    rows = np.arange(len(data))
+    histories, encoder = histories_of(data), Encoder.fit(data, rows)
+    last = np.zeros(len(rows), dtype=bool)
+    last[histories.offsets[1:] - 1] = True
+    for visible, share in ((~last, [1, 1, 0, 0]), (last, [0, 0, 1 / 3, 2 / 3])):
+        part = profile_part(data, histories, encoder, visible, 8)
+        scores = part.vectors(np.array([1]))[0] @ part.items.T
+        assert_allclose(scores / scores.max(), np.array(share) / max(share), atol=1e-6)
