@@ -61,7 +61,8 @@ def sequence_recipe(history: int = 12, blocks: int = 2, **training: Any) -> Sequ
 
 def as_options(made: AnyRecipe) -> list[str]:
     """The same settings as the command line takes them."""
-    return [word for text in _flat("", made.to_dict()) for word in ("--set", text)]
+    settings = [word for text in _flat("", made.to_dict()) for word in ("--set", text)]
+    return ["--model", made.name, *settings]
 
 
 def _flat(outer: str, settings: Mapping[str, Any]) -> Iterator[str]:

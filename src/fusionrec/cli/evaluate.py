@@ -22,6 +22,7 @@ from fusionrec.cli.output import (
     show_rows,
 )
 from fusionrec.errors import UsageError
+from fusionrec.models.linear_settings import GOALS
 from fusionrec.workspace import Workspace, writing
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=[
         "fusionrec evaluate --protocol next-item --data ml-1m",
-        "fusionrec evaluate --protocol rating --data ml-1m --preset stars --seeds 0..2",
+        "fusionrec evaluate --protocol rating --data ml-1m --model fusion --seeds 0..2",
     ],
 )
 @options.protocol(required=True)
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 @click.option("--validation", is_flag=True,
               help="next-item, random-holdout: ask for the validation items, to choose "
               "settings.")  # fmt: skip
+@click.option("--goal", type=click.Choice(GOALS),
+              help="What the lists of a model with parts are for.  [default: the protocol's]")  # fmt: skip
 @click.option("--version", metavar="vN", help="Measure this version; refused if it saw the test.")
 @click.option(
     "--through-index", default="200", show_default=True, metavar="N|all",
@@ -93,6 +96,7 @@ def evaluate(
         k=given["k"],
         baselines=given["baselines"] or None,
         validation=given["validation"],
+        goal=given["goal"],
     )
     chosen.check_options(asked)
     if through_index != "all" and not through_index.isdecimal():
@@ -121,7 +125,13 @@ def _candidate(
         if version is not None:
             raise UsageError("give --baselines-only or --version, not both")
         return None
-    recipe = options.read_recipe(given["model"], given["preset"], settings)
+    recipe = options.read_recipe(
+        given["model"],
+        given["preset"],
+        settings,
+        minutes=given["minutes"],
+        passes=given["passes"],
+    )
     if version is None:
         return TrainOnSplit(
             recipe,
@@ -129,7 +139,8 @@ def _candidate(
             show=TrainingProgress,
             log=say,
         )
-    for name, option in (("model", "--model"), ("preset", "--preset"), ("settings", "--set")):
+    for name in ("model", "preset", "minutes", "passes", "settings"):
+        option = "--set" if name == "settings" else f"--{name}"
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{version} is trained already; {option} says how to train")
     from fusionrec.registry.versions import load

@@ -14,7 +14,7 @@ from fusionrec.cli.output import say
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
-from fusionrec.models.presets import PRESETS, AnyRecipe, preset_recipe
+from fusionrec.models.presets import PRESETS, AnyRecipe, AutoRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def read_place(workspace: Workspace | None, uri: str, token: str, connect: Seque
 store = together(place, version)
 
 
-def preset(names: Sequence[str], text: str) -> Option[Any]:
+def preset(names: Sequence[str], text: str, default: str | None = "full") -> Option[Any]:
     """``--preset``, and its old name ``--profile``, which is not shown."""
 
     def use_old(context: click.Context, _: click.Parameter, old: str | None) -> None:
@@ -137,7 +137,7 @@ def preset(names: Sequence[str], text: str) -> Option[Any]:
     choice = click.Choice(names)
     return together(
         click.option(  # eager: read before --profile, wherever it stands
-            "--preset", type=choice, default="full", show_default=True, is_eager=True, help=text
+            "--preset", type=choice, default=default, show_default=True, is_eager=True, help=text
         ),
         click.option(
             "--profile", "old", type=choice, hidden=True, expose_value=False, callback=use_old
@@ -145,16 +145,29 @@ def preset(names: Sequence[str], text: str) -> Option[Any]:
     )
 
 
-# How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``.
+# How a model is trained: ``model``, ``preset``, ``minutes``, ``passes`` and ``settings``, for
+# ``read_recipe``.
 recipe = together(
     click.option(
         "--model", type=click.Choice(list(PRESETS)), default="auto", show_default=True,
-        help="fusion reads ids and profiles, sequence a person's history and profile.",
+        help="auto joins parts that read histories and profiles, as far as each is of use; fusion "
+        "reads ids and profiles, sequence and linear a person's history and profile.",
     ),
     preset(
         list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
-        "Named settings: quick is soon done, full the most accurate; of fusion also stars, "
-        "with a head that predicts ratings better, and strangers, which ranks for new people.",
+        "Named settings. Of auto quick takes about a minute, default 30 minutes, full has no limit; "
+        "of the others quick is soon done and full the most accurate; of fusion also stars, with a "
+        "head that predicts ratings better, and strangers, which ranks for new people.  [default: "
+        "default of auto, full of the others]",
+        None,
+    ),
+    click.option(
+        "--minutes", type=click.FloatRange(0), metavar="N",
+        help="Of auto: how long the whole training takes, about; 0 for no limit.",
+    ),
+    click.option(
+        "--passes", type=click.IntRange(0), metavar="N",
+        help="Of auto: the network's passes over the data, instead of as many as time allows.",
     ),
     click.option(
         "--set", "settings", multiple=True, metavar="NAME=VALUE",
@@ -225,6 +238,13 @@ person = together(
 )  # fmt: skip
 
 
+goal = click.option(
+    "--goal", metavar="GOAL",
+    help="What the list is for: later (all that people take after now), next (their next item) or "
+    "taste (what else they like); of a version of model auto or linear.",
+)  # fmt: skip
+
+
 def seen(default: bool) -> Option[Any]:
     """Whether items that the person has rated may be in the answer: ``seen``."""
     return click.option(
@@ -279,16 +299,32 @@ def read_settings(given: Sequence[str]) -> dict[str, str]:
 
 
 def read_recipe(
-    model: str, preset: str, settings: Sequence[str], seed: int | None = None
+    model: str,
+    preset: str | None,
+    settings: Sequence[str],
+    *,
+    seed: int | None = None,
+    minutes: float | None = None,
+    passes: int | None = None,
 ) -> AnyRecipe:
-    """The settings in a command's options; ``seed`` wins over ``--set training.seed``.
+    """The settings in a command's options; ``--seed``, ``--minutes`` and ``--passes`` win over
+    ``--set``.
 
     Raises:
-        UsageError: a ``--set`` without an equals sign, or the model has no such preset.
+        UsageError: a ``--set`` without an equals sign, or the model has no such preset or option.
         ConfigError: a setting is unknown or out of its range.
     """
-    seeded = {"training.seed": str(seed)} if seed is not None else {}
-    return preset_recipe(model, preset).change({**read_settings(settings), **seeded})
+    made = preset_recipe(model, preset)
+    given = {"seed": seed, "minutes": minutes, "passes": passes}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if not isinstance(made, AutoRecipe) and (wrong := chosen.keys() - {"seed"}):
+        by_epochs = hasattr(made.training, "epochs")
+        raise UsageError(
+            f"--{min(wrong)} is for model auto, got model {model}",
+            "say how many epochs: --set training.epochs=N" if by_epochs else "leave it out",
+        )
+    own = {f"training.{name}": str(value) for name, value in chosen.items()}
+    return made.change({**read_settings(settings), **own})
 
 
 def _pairs(option: str, given: Sequence[str], *, shown: bool = True) -> list[tuple[str, str]]:

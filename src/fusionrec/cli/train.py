@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     examples=[
-        "fusionrec train --data ml-1m --preset quick",
+        "fusionrec train --data ml-1m --minutes 10",
         "fusionrec train --data ml-1m --model sequence --set training.epochs=5",
     ],
 )
@@ -50,7 +50,9 @@ def train(
     workspace: Workspace,
     data: str,
     model: str,
-    preset: str,
+    preset: str | None,
+    minutes: float | None,
+    passes: int | None,
     settings: tuple[str, ...],
     seed: int | None,
     protocol: str | None,
@@ -67,7 +69,9 @@ def train(
     """
     from fusionrec.data.catalog import load
 
-    recipe = options.read_recipe(model, preset, settings, seed)
+    recipe = options.read_recipe(
+        model, preset, settings, seed=seed, minutes=minutes, passes=passes
+    )
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goal(recipe, asked[0].goal)

@@ -123,6 +123,15 @@ class Artifact:
         """Whether a user's vector depends on the time of the request."""
         return self.history_features is not None and self.history_features.clock is not None
 
+    @property
+    def reads_times(self) -> bool:
+        """Whether a user's vector depends on when items were taken."""
+        reading = self.history_features
+        if reading is not None and reading.times:
+            return True
+        parts = self.manifest["blend"]["parts"] if self.has_parts else ()
+        return any(part["reading"].get("gaps", False) for part in parts)
+
     @cached_property
     def rating_head(self) -> RatingHead | None:
         """The version's rating head; None where it has none."""
@@ -152,6 +161,36 @@ class Artifact:
     def has_parts(self) -> bool:
         """Whether its vectors are made of parts, and so differ in length."""
         return self.manifest["model"] in BLENDS
+
+    @property
+    def goals(self) -> tuple[str, ...]:
+        """What its lists can be for, its own goal first; empty for a version without parts."""
+        if not self.has_parts:
+            return ()
+        blend = self.manifest["blend"]
+        return tuple(dict.fromkeys([blend["goal"], *blend["weights"]]))
+
+    def require_goal(self, goal: str) -> None:
+        """Refuses a goal that the version's parts are not weighed for.
+
+        Raises:
+            UsageError: the message says which goals it has.
+        """
+        if goal in self.goals:
+            return
+        has = f"has the goals {', '.join(self.goals)}"
+        if not self.goals:
+            has = f"is of model {self.manifest['model']}, which has no goals to choose from"
+        raise UsageError(
+            f"{self.version} {has}; got {goal!r}",
+            "leave the goal out for the list that the version is made for",
+            code="unknown_goal",
+        )
+
+    @property
+    def worth(self) -> Mapping[str, Any] | None:
+        """What it is worth beside simple methods; see ``registry.worth``."""
+        return self.manifest.get("worth")
 
     @property
     def has_towers(self) -> bool:

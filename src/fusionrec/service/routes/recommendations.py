@@ -260,7 +260,8 @@ def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None 
     parts += [said.events, dict(said.profile), said.forgotten, asked]
     if query is not None:
         parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
-    if artifact.reads_clock:
+    untimed = query is not None and any(one.time is None for one in query.history)
+    if artifact.reads_clock or (untimed and artifact.reads_times):
         parts.append(int(time.time() / 60))
     return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
 
