@@ -124,6 +124,16 @@ class Model:
         """The version's name, such as ``v3``."""
         return self.artifact.version
 
+    @property
+    def worth(self) -> Mapping[str, Any] | None:
+        """What its lists are worth beside simple methods, on what was held out.
+
+        ``goal``, ``users``, ``ndcg@10``, ``parts`` and ``baselines`` (name -> NDCG@10), ``best``
+        (of these), ``gain`` (over it, as a share), ``sure`` (whether that is more than chance) and
+        ``sentence``. None for models other than ``auto`` and ``linear``.
+        """
+        return self.artifact.worth
+
     def index(self, milvus: str = "") -> str:
         """Puts the item vectors into Milvus and activates the version.
 
@@ -176,7 +186,10 @@ def train(
 
         import_engine(recipe)
     workspace = Workspace.find(home)
-    return Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
+    made = Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
+    if made.worth is not None:
+        log(made.worth["sentence"])
+    return made
 
 
 def evaluate(

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
               help="next-item, random-holdout: ask for the validation items, to choose "
               "settings.")  # fmt: skip
 @click.option("--goal", type=click.Choice(GOALS),
-              help="What the lists of a model with parts are for.  [default: the protocol's]")  # fmt: skip
+              help="Of auto and linear: what lists are for.  [default: by protocol]")  # fmt: skip
 @click.option("--version", metavar="vN", help="Measure this version; refused if it saw the test.")
 @click.option(
     "--through-index", default="200", show_default=True, metavar="N|all",
@@ -126,11 +126,7 @@ def _candidate(
             raise UsageError("give --baselines-only or --version, not both")
         return None
     recipe = options.read_recipe(
-        given["model"],
-        given["preset"],
-        settings,
-        minutes=given["minutes"],
-        passes=given["passes"],
+        given["model"], given["preset"], settings, minutes=given["minutes"], passes=given["passes"]
     )
     if version is None:
         return TrainOnSplit(

@@ -155,10 +155,10 @@ recipe = together(
     ),
     preset(
         list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
-        "Named settings. Of auto quick takes about a minute, default 30 minutes, full has no limit; "
-        "of the others quick is soon done and full the most accurate; of fusion also stars, with a "
-        "head that predicts ratings better, and strangers, which ranks for new people.  [default: "
-        "default of auto, full of the others]",
+        "Named settings. Of auto quick takes about a minute, default 30 minutes, full has no "
+        "limit; of the others quick is soon done and full the most accurate; of fusion also stars, "
+        "with a head that predicts ratings better, and strangers, which ranks for new people.  "
+        "[default: default of auto, full of the others]",
         None,
     ),
     click.option(

@@ -62,7 +62,7 @@ def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **giv
     ask(workspace, lambda recommender, asked: recommender.recommend(**asked), **question)
 
 
-_FOR_ALL = "k where only without seen goal everybody file version home".split()
+_FOR_ALL = ("k", "where", "only", "without", "seen", "goal", "file", "version", "home", "everybody")
 
 
 def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
+from fusionrec.cli.worth import show_worth
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import AnyRecipe, with_goal
 from fusionrec.workspace import Workspace
@@ -69,9 +70,7 @@ def train(
     """
     from fusionrec.data.catalog import load
 
-    recipe = options.read_recipe(
-        model, preset, settings, seed=seed, minutes=minutes, passes=passes
-    )
+    recipe = options.read_recipe(model, preset, settings, seed=seed, minutes=minutes, passes=passes)
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goal(recipe, asked[0].goal)
@@ -179,6 +178,7 @@ def run_training(
     )
     of = "" if artifact.has_parts else of
     say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s{of}")
+    show_worth(artifact)
     return artifact
 
 

@@ -74,9 +74,7 @@ class BatchRecommender:
     ) -> None:
         catalog, artifact = recommender.catalog, recommender.artifact
         artifact.require_towers("it knows no users", "needs_trained_version")
-        plain = Query(
-            k=query.k, where=query.where, seen=query.seen, goal=query.goal, now=query.now
-        )
+        plain = Query(k=query.k, where=query.where, seen=query.seen, goal=query.goal, now=query.now)
         if query != plain:
             raise UsageError("for everybody there are k, where, seen and goal, and nothing else")
         if query.goal is not None:

@@ -156,9 +156,7 @@ class UserVectors:
             )
         return position
 
-    def _given(
-        self, history: Sequence[Rated], now: float
-    ) -> tuple[History, tuple[str, ...]]:
+    def _given(self, history: Sequence[Rated], now: float) -> tuple[History, tuple[str, ...]]:
         """The history of a request in order, each item once unless people take items again; and
         notes on it. What has no time is of ``now``, unless training knew no times.
         """

@@ -189,7 +189,7 @@ class Artifact:
 
     @property
     def worth(self) -> Mapping[str, Any] | None:
-        """What it is worth beside simple methods; see ``registry.worth``."""
+        """What it is worth beside simple methods; None if that was not measured."""
         return self.manifest.get("worth")
 
     @property

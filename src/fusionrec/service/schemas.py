@@ -114,9 +114,9 @@ class ListRequest(PageRequest):
 Goal = Annotated[
     Name | None,
     Field(
-        description="What the list is for, where `goals` of `/v1/schema` names it: `later` all that "
-        "people take after now, `next` their next item, `taste` what else they like. By default "
-        "the first of them.",
+        description="What the list is for, one of `goals` of `/v1/schema`: `later` all that people "
+        "take after now, `next` their next item, `taste` what else they like. By default "
+        "the first of them."
     ),
 ]
 

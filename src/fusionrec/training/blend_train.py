@@ -172,7 +172,6 @@ def train_blend(
         encoder = final.encoder
     first = goals[0]
     worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
-    log(worth["sentence"])
     return _publish(job, models, parts, weighed, encoder, recipe, network, part, worth)
 
 
