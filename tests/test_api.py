@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 
 import fusionrec
-from builders import python
+from builders import auto_recipe, python
 from fusionrec import _FROM
 from fusionrec.cli import main
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, DataError, UsageError
 from fusionrec.index import Between, Only
 from fusionrec.ledger import Event, Ledger
+from fusionrec.models.presets import AUTO
 from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
@@ -104,6 +105,7 @@ def test_the_public_names_are_there():
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_the_python_of_the_docs_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(AUTO, "quick", auto_recipe())
     with pytest.raises(SystemExit):  # the docs' data: the files that this command writes
         main(["sample", "shop"])
     capsys.readouterr()

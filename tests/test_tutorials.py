@@ -71,7 +71,7 @@ def test_the_shop(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
         cells = map(re.escape, line.split("\t"))
         assert re.search(r"\s+".join(cells), page), f"the page should show {line!r}"
 
-    measured = ended["evaluate --protocol next-item --data shop --preset quick"]
+    measured = ended["evaluate --protocol next-item --data shop --model fusion --preset quick"]
     fusion, popular = (figure(measured, name, "ndcg@10") for name in ("fusion", "popular"))
     assert fusion > 1.3 * popular
 

@@ -152,7 +152,10 @@ def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(fusionrec, tmp_pa
         ("evaluate --protocol rating --seeds 0 --seed 1", "not both"),
         ("evaluate --protocol rating --through-index some", "number of users or all"),
         ("evaluate --protocol rating --save /no/such/folder/x", "cannot be written"),
-        ("evaluate --protocol rating --set training.epoch=3", "did you mean training.epochs"),
+        (
+            "evaluate --protocol rating --model fusion --set training.epoch=3",
+            "did you mean training.epochs",
+        ),
         ("evaluate --protocol rating --version v9", "has no model yet"),
         ("evaluate --protocol rating --version v9 --baselines-only", "not both"),
         ("evaluate --protocol rating --version v9 --set model.dim=8", "--set says"),

@@ -125,10 +125,14 @@ def _candidate(
         if version is not None:
             raise UsageError("give --baselines-only or --version, not both")
         return None
-    recipe = options.read_recipe(
-        given["model"], given["preset"], settings, minutes=given["minutes"], passes=given["passes"]
-    )
     if version is None:
+        recipe = options.read_recipe(
+            given["model"],
+            given["preset"],
+            settings,
+            minutes=given["minutes"],
+            passes=given["passes"],
+        )
         return TrainOnSplit(
             recipe,
             seeded="training.seed" not in options.read_settings(settings),
