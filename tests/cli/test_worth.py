@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 
@@ -76,7 +77,8 @@ def test_models_and_doctor_tell_it(ended, fusionrec, published, tmp_path):
 def test_the_table_of_models_fits_100_columns(ended, fusionrec, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
-    lines = [line for line in fusionrec(ended[0], "models").out.splitlines() if line.strip()]
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", fusionrec(ended[0], "models").out)
+    lines = [line for line in shown.splitlines() if line.strip()]
     assert len(lines) == 3  # no cell is folded
     assert max(map(len, lines)) <= 100
     assert in_short(ended[1].worth) in lines[-1]

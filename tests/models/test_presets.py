@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 import fusionrec
-from fusionrec.cli.options import read_recipe
+from fusionrec.cli.training_options import read_recipe
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import AUTO, PRESETS, preset_recipe
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fusionrec.cli import options
+from fusionrec.cli import options, training_options
 from fusionrec.cli.command import Command, home_options
 from fusionrec.cli.output import (
     ProgressLines,
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
         "fusionrec evaluate --protocol rating --data ml-1m --model fusion --seeds 0..2",
     ],
 )
-@options.protocol(required=True)
+@training_options.protocol(required=True)
 @options.data
-@options.recipe
+@training_options.recipe
 @click.option("--seed", type=click.IntRange(0), help="For splits and trainings.  [default: 0]")
 @click.option("--seeds", metavar="0,1|0..9", help="Several, each with its own splits.")
 @click.option("--folds", metavar="0|0..4", help="Which folds or windows; all by default.")
-@options.share
+@training_options.share
 @click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Length of the lists."
 )
@@ -126,7 +126,7 @@ def _candidate(
             raise UsageError("give --baselines-only or --version, not both")
         return None
     if version is None:
-        recipe = options.read_recipe(
+        recipe = training_options.read_recipe(
             given["model"],
             given["preset"],
             settings,
@@ -135,7 +135,7 @@ def _candidate(
         )
         return TrainOnSplit(
             recipe,
-            seeded="training.seed" not in options.read_settings(settings),
+            seeded="training.seed" not in training_options.read_settings(settings),
             show=TrainingProgress,
             log=say,
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionrec.cli import options
+from fusionrec.cli import options, training_options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
 from fusionrec.cli.worth import show_worth
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     ],
 )
 @options.data
-@options.recipe
+@training_options.recipe
 @click.option("--seed", type=click.IntRange(0), help="For everything random, including the split.")
-@options.protocol(required=False)
+@training_options.protocol(required=False)
 @click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
-@options.share
+@training_options.share
 @click.option("--validation", is_flag=True,
               help="Leave out what `evaluate --validation` asks for, too.")  # fmt: skip
 @click.option("--with-feedback", is_flag=True,
@@ -70,7 +70,9 @@ def train(
     """
     from fusionrec.data.catalog import load
 
-    recipe = options.read_recipe(model, preset, settings, seed=seed, minutes=minutes, passes=passes)
+    recipe = training_options.read_recipe(
+        model, preset, settings, seed=seed, minutes=minutes, passes=passes
+    )
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goal(recipe, asked[0].goal)

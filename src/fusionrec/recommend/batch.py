@@ -171,7 +171,7 @@ class BatchRecommender:
         for the goal if one was asked for.
         """
         artifact, goal = self._artifact, self.query.goal
-        if goal is None and not artifact.reads_clock:
+        if goal in (None, *artifact.goals[:1]) and not artifact.reads_clock:
             return artifact.user_vectors[begin:end]
         ids = list(artifact.users.ids[begin:end])
         columns = {name: column[begin:end] for name, column in artifact.users.columns.items()}

@@ -210,7 +210,7 @@ class UserVectors:
         if artifact.history_features and len(given):
             return read(stored.followed_by(given, repeats=artifact.schema.repeats))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
-        own = goal is None and not artifact.reads_clock
+        own = goal in (None, *artifact.goals[:1]) and not artifact.reads_clock
         if position is not None and not profile and own:
             vector = artifact.user_vectors[position]
         elif position is not None or profile or not len(given):

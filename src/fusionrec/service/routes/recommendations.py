@@ -63,7 +63,7 @@ class _FastPath(APIRoute):
             coalescer: Coalescer = request.app.state.gathering
             made = _timed(state, partial(_recommended, request, state, ask))
             # The event loop itself makes answers that wait for nothing and take a millisecond.
-            extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
+            extra = ask.explain or ask.fresh or ask.diversity or ask.calibration or ask.goal
             short = ask.user is not None and not extra
             response = state.answer_at_once(made) if short else None
             if response is None:
