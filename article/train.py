@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from films import MODEL, ORIGIN, move_in, write_lines
 
-from fusionrec.cli import options, run
+from fusionrec.cli import run, training_options
 from fusionrec.cli.output import ProgressLines, describe, say
 from fusionrec.cli.train import run_training
 from fusionrec.data.dataset import Dataset, Table
@@ -27,7 +27,9 @@ from fusionrec.workspace import Workspace
     help="ml-1m, ml-100k, synthetic, or the path of a zip or folder. "
     "Default: the first of ml-1m, ml-100k and synthetic that can be had.",
 )
-@options.preset(list(FUSION), "Named settings: quick is soon done, full the most accurate.")
+@training_options.preset(
+    list(FUSION), "Named settings: quick is soon done, full the most accurate."
+)
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
     help="Any setting, such as training.epochs=5 or model.dim=128.",
@@ -35,7 +37,7 @@ from fusionrec.workspace import Workspace
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
 def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool) -> None:
     """Train on MovieLens; write recommender_system.inference.model and movies_origin.txt."""
-    recipe = FUSION[preset].change(options.read_settings(settings))
+    recipe = FUSION[preset].change(training_options.read_settings(settings))
     workspace = Workspace.find()
     dataset = load(data, workspace)
     command = ("python", "train.py")

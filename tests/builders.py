@@ -16,8 +16,10 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
+from fusionrec.models.linear_settings import AutoTraining, LinearSettings, LinearTraining
 from fusionrec.models.presets import (
     AnyRecipe,
+    AutoRecipe,
     FusionSettings,
     Recipe,
     SequenceRecipe,
@@ -57,6 +59,26 @@ def sequence_recipe(history: int = 12, blocks: int = 2, **training: Any) -> Sequ
     )
     given = {"epochs": 2, "batch": 300, "learning_rate": 0.01, "threads": 1}
     return SequenceRecipe(model, SequenceTraining.from_dict(given | training))
+
+
+def auto_recipe(**training: Any) -> AutoRecipe:
+    """The same of a model with parts, which has no time for a network unless ``training`` gives
+    some.
+    """
+    linear = LinearTraining(
+        halvings=(2.0,), ridges=(100.0,), dislikes=(0.5,), days=(14.0,), validation=60
+    )
+    model = LinearSettings(dims=(12,), profile_dims=4)
+    network = sequence_recipe(epochs=1)
+    return AutoRecipe(
+        model, linear, network, network, AutoTraining.from_dict({"minutes": 0.001} | training)
+    )
+
+
+def small_options(words: Sequence[str]) -> list[str]:
+    """Options that make a ``train`` or ``evaluate`` of these words short."""
+    made: list[AnyRecipe] = [recipe(epochs=1, batch=3000), sequence_recipe(epochs=1), auto_recipe()]
+    return as_options(next((one for one in made if one.name in words), made[-1]))
 
 
 def as_options(made: AnyRecipe) -> list[str]:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 import quick
-from builders import Ended, recipe
+from builders import Ended, auto_recipe, recipe
 from fusionrec.cli import main
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.index import MilvusStore
+from fusionrec.models.linear_settings import LinearRecipe
 from fusionrec.registry import Artifact
 from fusionrec.workspace import Workspace
 from postgres import CannotStartError, Postgres
@@ -71,6 +72,18 @@ def published(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Art
     rows = ((dataset.user > 2) & (dataset.item > 1)).nonzero()[0]
     home = tmp_path_factory.mktemp("published")
     return train(dataset, recipe(epochs=4), Workspace(home), rows=rows)
+
+
+@pytest.fixture(scope="session")
+def parted(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A version of ``dataset`` that is made of parts, not to be changed; its lists for the goals
+    ``later``, its own, and ``taste`` differ.
+    """
+    from fusionrec.training.train import train
+
+    made = auto_recipe()
+    home = Workspace(tmp_path_factory.mktemp("parted"))
+    return train(dataset, LinearRecipe(made.model, made.linear), home)
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,14 @@ import pyarrow as pa
 import pytest
 
 import fusionrec
-from builders import python
+from builders import auto_recipe, python
 from fusionrec import _FROM
 from fusionrec.cli import main
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, DataError, UsageError
 from fusionrec.index import Between, Only
 from fusionrec.ledger import Event, Ledger
+from fusionrec.models.presets import AUTO
 from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
@@ -69,9 +70,8 @@ def home(frames, tmp_path_factory) -> Path:
         frames["orders"], items=frames["products"], user="customer", item="sku"
     )
     told: list[str] = []
-    model = fusionrec.train(
-        data, home=home, settings={"training.epochs": 12, "training.threads": 1}, log=told.append
-    )
+    settings = {"training.epochs": 12, "training.threads": 1}
+    model = fusionrec.train(data, "fusion", home=home, settings=settings, log=told.append)
     assert (model.version, len(told)) == ("v1", 12)
     assert model.index() == str(home / "milvus.db")
     return home
@@ -105,6 +105,7 @@ def test_the_public_names_are_there():
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_the_python_of_the_docs_runs(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(AUTO, "quick", auto_recipe())
     with pytest.raises(SystemExit):  # the docs' data: the files that this command writes
         main(["sample", "shop"])
     capsys.readouterr()
@@ -376,8 +377,12 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
         fusionrec.train(data, model="fussion", home=tmp_path)
     with pytest.raises(ConfigError, match="unknown setting"):
         fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})
+    with pytest.raises(UsageError, match="no goals to choose from"):
+        fusionrec.evaluate(data, model="fusion", goal="next")
+    with pytest.raises(UsageError, match="the goals are later, next, taste, got 'soon'"):
+        fusionrec.evaluate(data, goal="soon")
     with pytest.raises(UsageError, match="rating head"):
-        fusionrec.train(data, preset="stars", home=tmp_path)
+        fusionrec.train(data, "fusion", preset="stars", home=tmp_path)
     assert not list(tmp_path.glob("models/*"))
 
 
@@ -395,7 +400,7 @@ def test_the_programs_own_logging_stays(tmp_path):
         "import logging, sys, fusionrec;"
         "d = fusionrec.read_data('synthetic');"
         "s = {'training.epochs': 1, 'training.batch': 3000, 'model.dim': 8};"
-        "fusionrec.train(d, home=sys.argv[1], settings=s);"
+        "fusionrec.train(d, 'fusion', home=sys.argv[1], settings=s);"
         "print(logging.root.handlers, logging.root.level)",
         tmp_path,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from builders import as_options, recipe, sequence_recipe
+from builders import as_options, recipe, small_options
 from fusionrec.cli import main
 from fusionrec.workspace import Workspace
 
@@ -73,8 +73,7 @@ def test_commands_of_the_docs_run(
         # Real data takes minutes, so the same command is run on the sample and small settings.
         words = ["synthetic" if word in ("ml-1m", "ml-100k") else word for word in command]
         if words[0] in ("train", "evaluate"):
-            small = recipe(epochs=1, batch=3000)
-            words += as_options(sequence_recipe(epochs=1) if "sequence" in words else small)
+            words += small_options(words)
         assert run(home, words) == 0, f"{shlex.join(command)}: {capsys.readouterr().err}"
 
 

@@ -73,9 +73,9 @@ def test_the_shop(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
         cells = map(re.escape, line.split("\t"))
         assert re.search(r"\s+".join(cells), page), f"the page should show {line!r}"
 
-    measured = ended["evaluate --protocol next-item --data shop --preset quick"]
-    auto, popular = (figure(measured, name, "ndcg@10") for name in ("auto", "popular"))
-    assert auto > 1.3 * popular
+    measured = ended["evaluate --protocol next-item --data shop --model fusion --preset quick"]
+    fusion, popular = (figure(measured, name, "ndcg@10") for name in ("fusion", "popular"))
+    assert fusion > 1.3 * popular
 
     asked = next(done for words, done in ended.items() if "--where" in words)
     header, *rows = (line.split("\t") for line in asked.out.splitlines())

@@ -66,12 +66,15 @@ class Person(Filters, total=False):
         rated: item, by id or title -> rating, or pairs of these. Refused by a version whose
             interactions are events.
         seen: whether items that the person has rated may be in the answer.
+        goal: what the list is for, of a version made of parts: ``later`` (all that people take
+            after now), ``next`` (their next item) or ``taste`` (what else they like).
     """
 
     profile: Mapping[str, object] | None
     liked: Texts
     rated: Ratings | None
     seen: bool
+    goal: str | None
 
 
 class Wishes(Person, total=False):
@@ -121,6 +124,16 @@ class Model:
         """The version's name, such as ``v3``."""
         return self.artifact.version
 
+    @property
+    def worth(self) -> Mapping[str, Any] | None:
+        """What its lists are worth beside simple methods, on what was held out.
+
+        ``goal``, ``users``, ``ndcg@10``, ``parts`` and ``baselines`` (name -> NDCG@10), ``best``
+        (of these), ``gain`` (over it, as a share), ``sure`` (whether that is more than chance) and
+        ``sentence``. None for models other than ``auto`` and ``linear``.
+        """
+        return self.artifact.worth
+
     def index(self, milvus: str = "") -> str:
         """Puts the item vectors into Milvus and activates the version.
 
@@ -140,7 +153,7 @@ class Model:
 
 def train(
     dataset: Dataset,
-    model: str = "fusion",
+    model: str = "auto",
     preset: str = "quick",
     *,
     home: Home = None,
@@ -151,11 +164,13 @@ def train(
 
     Args:
         dataset: the training data.
-        model: ``fusion`` reads ids and profiles, ``sequence`` and ``linear`` a person's history and
+        model: ``auto`` joins parts that read histories and profiles, as far as each is of use;
+            ``fusion`` reads ids and profiles, ``sequence`` and ``linear`` a person's history and
             profile; see ``docs/models.md``.
-        preset: named settings: ``quick`` trains fast, ``full`` is the most accurate.
+        preset: named settings: ``quick`` trains fast (``auto`` about a minute), ``full`` is the
+            most accurate; ``auto`` also has ``default``, half an hour at most.
         home: the workspace folder, as in ``read_data``.
-        settings: overrides, such as ``{"training.epochs": 5}``.
+        settings: overrides, such as ``{"training.minutes": 10}``.
         log: called with a message on each epoch, such as ``print``.
 
     Raises:
@@ -171,19 +186,23 @@ def train(
 
         import_engine(recipe)
     workspace = Workspace.find(home)
-    return Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
+    made = Model(workspace, run(dataset, recipe, workspace, log_epochs(log), log=log))
+    if made.worth is not None:
+        log(made.worth["sentence"])
+    return made
 
 
 def evaluate(
     dataset: Dataset,
     protocol: str = "next-item",
     *,
-    model: str | Model | None = "fusion",
+    model: str | Model | None = "auto",
     preset: str = "quick",
     settings: Mapping[str, Any] | None = None,
     k: int = 10,
     seeds: Sequence[int] = (0,),
     baselines: Sequence[str] | None = None,
+    goal: str | None = None,
     log: Log = _silent,
 ) -> Result:
     """Measures a model and baselines on the same splits; see ``docs/evaluation.md``.
@@ -197,6 +216,7 @@ def evaluate(
         k: length of the lists.
         seeds: of splits and trainings.
         baselines: their names; by default all that suit the data set.
+        goal: what the lists of a model with parts are for; by default what the protocol asks.
         log: called with progress messages.
 
     Raises:
@@ -208,7 +228,7 @@ def evaluate(
     from fusionrec.evaluation.run import evaluate as run
 
     chosen = None if baselines is None else tuple(baselines)
-    options = ProtocolOptions(seeds=tuple(seeds), k=k, baselines=chosen)
+    options = ProtocolOptions(seeds=tuple(seeds), k=k, baselines=chosen, goal=goal)
     source: TrainOnSplit | TrainedVersion | None = None
     if isinstance(model, Model):
         source = TrainedVersion(model.artifact)
@@ -291,8 +311,8 @@ class Recommender:
         Args:
             user: an id of the training data or of feedback; a number becomes its digits.
             wishes: any of ``profile``, ``liked``, ``rated``, ``k``, ``where``, ``only``,
-                ``without``, ``seen``, ``explain``, ``diversity`` and ``calibration``; see
-                ``Filters``, ``Person`` and ``Wishes``.
+                ``without``, ``seen``, ``goal``, ``explain``, ``diversity`` and ``calibration``;
+                see ``Filters``, ``Person`` and ``Wishes``.
 
         Raises:
             UsageError: the user is unknown and nothing else was said, or a value cannot be used.
@@ -329,7 +349,8 @@ class Recommender:
             words: one text.
             user: as in ``recommend``.
             person: any of ``profile``, ``liked``, ``rated``, ``k``, ``where``, ``only``,
-                ``without`` and ``seen``, which is True by default; see ``Filters`` and ``Person``.
+                ``without``, ``goal`` and ``seen``, which is True by default; see ``Filters`` and
+                ``Person``.
 
         Raises:
             UsageError: the text has no word; else as in ``recommend``.
@@ -342,41 +363,56 @@ class Recommender:
         engine = self._with_index() if by_taste else self._engine
         return engine.search(words, query)
 
-    def recommend_all(self, *, seen: bool = False, **filters: Unpack[Filters]) -> Any:
+    def recommend_all(
+        self, *, seen: bool = False, goal: str | None = None, **filters: Unpack[Filters]
+    ) -> Any:
         """Recommends items for every user of the version, as a pandas DataFrame with a row for
         each user and item; see ``recommend.batch.table``.
 
         Raises:
-            UsageError: a condition is invalid.
+            UsageError: a condition is invalid, or the version has no such goal.
         """
         from fusionrec.recommend.batch import joined, table
 
-        batch = self.batch(seen=seen, **filters)
+        batch = self.batch(seen=seen, goal=goal, **filters)
         return table(joined([lists for lists, _ in batch.lists()]), self._engine).to_pandas()
 
-    def write_all(self, file: str | Path, *, seen: bool = False, **filters: Unpack[Filters]) -> int:
+    def write_all(
+        self,
+        file: str | Path,
+        *,
+        seen: bool = False,
+        goal: str | None = None,
+        **filters: Unpack[Filters],
+    ) -> int:
         """Writes the same as a Parquet file, in bounded memory; returns the number of rows. See
         ``recommend.batch.write_answers`` for what it raises.
         """
         from fusionrec.recommend.batch import write_answers
 
-        return write_answers(Path(file), self.batch(seen=seen, **filters))
+        return write_answers(Path(file), self.batch(seen=seen, goal=goal, **filters))
 
     def batch(
-        self, *, seen: bool = False, threads: int = 1, **filters: Unpack[Filters]
+        self,
+        *,
+        seen: bool = False,
+        goal: str | None = None,
+        threads: int = 1,
+        **filters: Unpack[Filters],
     ) -> BatchRecommender:
-        """Makes what answers all users of the version block by block; ``filters`` and ``seen`` are
-        those of ``Filters`` and ``Person``.
+        """Makes what answers all users of the version block by block; ``filters``, ``seen`` and
+        ``goal`` are those of ``Filters`` and ``Person``.
 
         Raises:
-            UsageError: a condition is invalid, or the version has no users.
+            UsageError: a condition is invalid, or the version has no users or no such goal.
         """
         from fusionrec.recommend.batch import BatchRecommender
         from fusionrec.recommend.query import Query
         from fusionrec.recommend.query_builder import conditions
 
         request = _request(Filters, filters)
-        query = Query(k=request.k, where=conditions(request, self._engine.finder), seen=seen)
+        where = conditions(request, self._engine.finder)
+        query = Query(k=request.k, where=where, seen=seen, goal=goal)
         return BatchRecommender(self._engine, self._feedback, query, threads=threads)
 
     def _query(self, request: QueryRequest) -> Query:

@@ -107,9 +107,19 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("search iron --user nobody", "'nobody' is not among the 60 users"),
         ("models activate v9", "there is no version 'v9'"),
         ("train --data nowhere", "ml-1m, ml-100k, synthetic"),
-        ("train --data synthetic --set training.epoch=3", "did you mean training.epochs?"),
+        (
+            "train --data synthetic --model fusion --set training.epoch=3",
+            "did you mean training.epochs?",
+        ),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
         ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
+        ("train --data synthetic --preset stars", "stars is a preset of model fusion"),
+        ("train --data synthetic --model fusion --minutes 3", "--minutes is for model auto"),
+        ("train --data synthetic --model fusion --passes 3", "--set training.epochs=N"),
+        ("train --data synthetic --model linear --passes 3", "--passes is for model auto"),
+        ("train --data synthetic --set training.minutes=-1", "training.minutes must be 0 or more"),
+        ("recommend --user 1 --goal next", "v1 is of model fusion, which has no goals"),
+        ("recommend --all -o all.parquet --goal next", "v1 is of model fusion, which has no goals"),
         ("train --data synthetic --resume", "no checkpoint"),
         ("fetch nowhere", "'nowhere' is no data set"),
         ("fetch synthetic", "no files to fetch"),
@@ -331,6 +341,7 @@ def test_quickstart_ends_in_films_and_says_what_it_used(tmp_path, fusionrec, mon
     rows = [line.split("\t") for line in ended.out.splitlines()]
     assert rows[0][:3] == ["Rank", "Id", "Title"]
     assert {row[2] for row in rows[1:]} == {"Toy Story", "Quiet Harbour, The", "Café Noir"}
+    assert "too little data to hold anything out: answers are what is popular\n" in ended.err
     assert f"fusionrec --home {workspace.home} recommend --user" in ended.err
     again = json.loads(fusionrec(workspace, "recommend", "--user", "1", "--json").out)
     assert again["place"] == str(Path(workspace.milvus).resolve())
@@ -346,8 +357,8 @@ def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries
     """As quickstart does: Paddle, faiss, gRPC and Milvus Lite in one process, no network."""
     code = (
         "import sys\nfrom fusionrec.cli import main, quickstart\n"
-        "from fusionrec.data import catalog\nfrom builders import recipe\n"
-        "quickstart.FUSION['quick'] = recipe(epochs=1, batch=3000)\n"
+        "from fusionrec.data import catalog\nfrom builders import auto_recipe\n"
+        "quickstart.AUTO['quick'] = auto_recipe(minutes=0.0, passes=1)\n"
         "sample = catalog.load('synthetic', None), 'It is the sample.'\n"
         "catalog.first_available = lambda *_: sample\n"
         "main(['--home', sys.argv[1], 'quickstart'])"
@@ -361,6 +372,7 @@ def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries
     known = (
         *("It is the sample", "synthetic sample", "note: these rows", "starting Paddle"),
         *("epoch ", "  ", "saved v1", "indexing", "v1 is in", "five films", "now ask"),
+        *("taste: ", "next: ", "later: ", "sequence: ", "NDCG@10 of", "lists ", "too little"),
     )
     assert [line for line in err.splitlines() if not line.startswith(known)] == []
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from builders import Ended, as_options, recipe, sequence_recipe
+from builders import Ended, auto_recipe, small_options
 from fusionrec.cli import cli, quickstart
 from fusionrec.cli.command import Command
 from fusionrec.data import catalog
@@ -86,7 +86,7 @@ def test_every_example_runs(fusionrec, files, tmp_path, monkeypatch):
     home = Workspace(tmp_path / "home")
     sample = catalog.load("synthetic", home.data)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setitem(quickstart.FUSION, "quick", recipe(epochs=1, batch=3000))
+    monkeypatch.setitem(quickstart.AUTO, "quick", auto_recipe())
     monkeypatch.setattr(catalog, "first_available", lambda *_: (sample, "It is the sample."))
     monkeypatch.setattr("fusionrec.service.server.serve", lambda *_: None)
     item = {"id": "4001", "title": "Dune", "genres": ["Sci-Fi"], "year": 2021}
@@ -102,7 +102,6 @@ def test_every_example_runs(fusionrec, files, tmp_path, monkeypatch):
         if words[0] == "sample":
             words[1] = "another"
         if words[0] in ("train", "evaluate"):
-            small = sequence_recipe(epochs=1) if "sequence" in words else recipe(epochs=1)
-            words += as_options(small)
+            words += small_options(words)
         ended = fusionrec(home, *words)
         assert ended.code == 0, f"{line}: {ended.err}"

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 from tabular_files import describe, write
 
 from builders import recipe
+from fusionrec.data.dataset import Table
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.tabular.cache import cached_tables, read_from_spec
 from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
@@ -40,6 +41,19 @@ def toml(tmp_path):
     items = {"id": ["x", "y", "silent"], "kinds": ["a|b", "a", ""], "pages": ["7", "9", "none"]}
     write(tmp_path / "items.csv", items)
     return describe(tmp_path, "rows.csv", tables=ITEMS, **EVENTS)
+
+
+def test_what_more_columns_and_data_would_unlock(toml, tmp_path, monkeypatch):
+    found = report_on_tables(cached_tables(toml, tmp_path / "data"))
+    assert list(found.unlocks) == ["profiles", "20 people with 3 interactions or more"]
+    assert found.unlocks["profiles"] == "lists for newcomers"
+    whole = synthetic(seed=1, users=30, items=20, interactions=300)
+    assert report_on_dataset(whole).unlocks == {}
+    for time in (None, np.zeros(300, dtype=np.int64)):
+        assert list(report_on_dataset(replace(whole, time=time)).unlocks) == ["times"]
+    nothing = {"title": [""] * 20, "genres": [()] * 20, "year": [float("nan")] * 20}
+    silent = replace(whole, items=Table(whole.items.ids, nothing))
+    assert list(report_on_dataset(silent).unlocks) == ["attributes of items"]
 
 
 def test_what_the_files_hold(toml, tmp_path):

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from builders import as_options, recipe, stop_at
+from builders import as_options, auto_recipe, recipe, stop_at
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.splits import leave_last_out
 from fusionrec.training.train import train
@@ -153,6 +153,10 @@ def test_a_training_on_a_split_goes_on_from_its_own_checkpoint(fusionrec, tmp_pa
         ("evaluate --protocol rating --through-index some", "number of users or all"),
         ("evaluate --protocol rating --save /no/such/folder/x", "cannot be written"),
         ("evaluate --protocol rating --set training.pass=3", "did you mean training.passes"),
+        (
+            "evaluate --protocol rating --model fusion --set training.epoch=3",
+            "did you mean training.epochs",
+        ),
         ("evaluate --protocol rating --version v9", "has no model yet"),
         ("evaluate --protocol rating --version v9 --baselines-only", "not both"),
         ("evaluate --protocol rating --version v9 --set model.goal=next", "--set says"),
@@ -169,6 +173,29 @@ def test_bad_input_is_said_before_any_work(given, says, fusionrec, tmp_path, mon
     assert ended.out == ""
     assert not (tmp_path / "new").exists()
     assert time.monotonic() - began < 5
+
+
+def test_a_goal_is_for_models_with_parts(fusionrec, tmp_path):
+    asked = ("evaluate", "--protocol", "next-item", *SYNTHETIC, "--through-index", "0", "--json")
+    ended = fusionrec(Workspace(tmp_path), *asked, "--goal", "taste", *SMALL)
+    assert (ended.code, ended.out) == (2, "")
+    assert "model fusion has no goals to choose from; got 'taste'" in ended.err
+    figures = []
+    for goal in ("next", "taste"):
+        given = ("--goal", goal, "--baseline", "popular", *as_options(auto_recipe()))
+        ended = fusionrec(Workspace(tmp_path), *asked, *given)
+        assert ended.code == 0, ended.err
+        found = json.loads(ended.out)
+        figures.append(found["rows"][0]["figures"]["ndcg@10"])
+        assert f"--goal {goal}" in found["command"]
+    assert figures[0] != figures[1]
+    assert fusionrec(Workspace(tmp_path), *asked, "--goal", "soon").code == 2
+    given = ("train", *SYNTHETIC, "--protocol", "next-item", *as_options(auto_recipe()))
+    assert fusionrec(Workspace(tmp_path), *given).code == 0
+    ended = fusionrec(Workspace(tmp_path), *asked, "--version", "v1", "--goal", "taste")
+    assert (ended.code, "v1 has the goals next; got 'taste'" in ended.err) == (2, True)
+    ended = fusionrec(Workspace(tmp_path), *asked, "--version", "v1", "--minutes", "1")
+    assert "v1 is trained already; --minutes says how to train" in ended.err
 
 
 def test_the_old_name_of_preset_is_taken_and_the_new_one_told(fusionrec, tmp_path):

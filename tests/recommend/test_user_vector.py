@@ -163,6 +163,33 @@ def test_the_sequence_model_reads_what_is_told_behind_what_is_stored(sequence):
     assert len(person.rated) == len(items)
 
 
+@pytest.mark.parametrize("timed", [True, False])
+def test_what_a_request_names_is_of_now_unless_told(dataset, timed, tmp_path):
+    made = sequence_recipe(LENGTH, epochs=1)
+    made = replace(made, model=replace(made.model, gaps=True))
+    known = dataset if timed else replace(dataset, time=None)
+    artifact = train(known, made, Workspace(tmp_path))
+    row = artifact.users.positions()[KNOWN]
+    last = float(dataset.time[dataset.user == row].max())
+    seen = {artifact.items.ids[item] for item in artifact.histories.of(row).items}
+    new = [id_ for id_ in artifact.items.ids if id_ not in seen][:2]
+    for rating in (4.0, None):
+
+        def vector(now: float, time: float | None = None, rating: float | None = rating):
+            history = [Rated(item, rating, time, named=rating is None) for item in new]
+            return find(artifact, user=KNOWN, history=history, now=now).vector
+
+        soon, late = last + 60, last + 1e8
+        assert np.array_equal(vector(late), vector(soon, late))
+        assert differ(vector(late), vector(soon)) is timed
+        assert np.array_equal(vector(late, soon), vector(soon))
+        today, then = (
+            find(artifact, user=KNOWN, history=[Rated(new[0], rating, time)])
+            for time in (None, soon)
+        )
+        assert differ(today.vector, then.vector) is timed
+
+
 def test_the_sequence_model_reads_a_history_and_a_profile_alone(sequence):
     items, ratings = positions(sequence, "7", "9", "20"), np.array([5.0, 2.2, np.nan])
     for given, wanted in (

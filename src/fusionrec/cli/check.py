@@ -58,6 +58,9 @@ def _show(found: DatasetReport) -> None:
         rows.append((field.name, field.side, field.kind, *counts, often))
     if rows:
         show_rows(("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often"), rows)
+    if found.unlocks:
+        gains = "; ".join(f"with {what}: {gain}" for what, gain in found.unlocks.items())
+        say(f"more would help: {gains}")
     for finding in found.findings:
         word = "warning" if finding.name.endswith("_unmatched") else "note"
         say(f"{word}: {finding if found.rows is not None else finding.says}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from fusionrec.cli import options
+from fusionrec.cli import options, training_options
 from fusionrec.cli.command import Command, home_options
 from fusionrec.cli.output import (
     ProgressLines,
@@ -22,6 +22,7 @@ from fusionrec.cli.output import (
     show_rows,
 )
 from fusionrec.errors import UsageError
+from fusionrec.models.linear_settings import GOALS
 from fusionrec.workspace import Workspace, writing
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ if TYPE_CHECKING:
     cls=Command,
     examples=[
         "fusionrec evaluate --protocol next-item --data ml-1m",
-        "fusionrec evaluate --protocol rating --data ml-1m --preset stars --seeds 0..2",
+        "fusionrec evaluate --protocol rating --data ml-1m --model fusion --seeds 0..2",
     ],
 )
-@options.protocol(required=True)
+@training_options.protocol(required=True)
 @options.data
-@options.recipe
+@training_options.recipe
 @click.option("--seed", type=click.IntRange(0), help="For splits and trainings.  [default: 0]")
 @click.option("--seeds", metavar="0,1|0..9", help="Several, each with its own splits.")
 @click.option("--folds", metavar="0|0..4", help="Which folds or windows; all by default.")
-@options.share
+@training_options.share
 @click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Length of the lists."
 )
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
 @click.option("--validation", is_flag=True,
               help="next-item, random-holdout: ask for the validation items, to choose "
               "settings.")  # fmt: skip
+@click.option("--goal", type=click.Choice(GOALS),
+              help="Of auto and linear: what lists are for.  [default: by protocol]")  # fmt: skip
 @click.option("--version", metavar="vN", help="Measure this version; refused if it saw the test.")
 @click.option(
     "--through-index", default="200", show_default=True, metavar="N|all",
@@ -93,6 +96,7 @@ def evaluate(
         k=given["k"],
         baselines=given["baselines"] or None,
         validation=given["validation"],
+        goal=given["goal"],
     )
     chosen.check_options(asked)
     if through_index != "all" and not through_index.isdecimal():
@@ -121,15 +125,22 @@ def _candidate(
         if version is not None:
             raise UsageError("give --baselines-only or --version, not both")
         return None
-    recipe = options.read_recipe(given["model"], given["preset"], settings)
     if version is None:
+        recipe = training_options.read_recipe(
+            given["model"],
+            given["preset"],
+            settings,
+            minutes=given["minutes"],
+            passes=given["passes"],
+        )
         return TrainOnSplit(
             recipe,
-            seeded="training.seed" not in options.read_settings(settings),
+            seeded="training.seed" not in training_options.read_settings(settings),
             show=TrainingProgress,
             log=say,
         )
-    for name, option in (("model", "--model"), ("preset", "--preset"), ("settings", "--set")):
+    for name in ("model", "preset", "minutes", "passes", "settings"):
+        option = "--set" if name == "settings" else f"--{name}"
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"{version} is trained already; {option} says how to train")
     from fusionrec.registry.versions import load

@@ -32,8 +32,13 @@ def models() -> None:
 @options.as_json
 @click.pass_obj
 def list_versions(workspace: Workspace, as_json: bool) -> None:
-    """List the versions, the oldest first."""
+    """List the versions, the oldest first.
+
+    Validation is a figure on what was held out of the training; of model auto or linear, Gain says
+    how far it is above that of the best simple method, or level with it.
+    """
     from fusionrec.registry.versions import versions
+    from fusionrec.registry.worth import in_short
 
     found = versions(workspace)
     if as_json:
@@ -46,8 +51,9 @@ def list_versions(workspace: Workspace, as_json: bool) -> None:
         figure = "" if v.validation is None else f"{v.validation:.4f} {v.measure}"
         state = v.problem or ("active" if v.active else "")
         part = v.part or ("all" if v.measure else "")
-        rows.append([v.name, v.created, v.data, part, v.model, figure, state])
-    header = ["Version", "Created", "Data", "Trained on", "Model", "Validation", "State"]
+        gain = in_short(v.worth) if v.worth else ""
+        rows.append([v.name, v.created, v.data, part, v.model, figure, gain, state])
+    header = ["Version", "Created", "Data", "Trained on", "Model", "Validation", "Gain", "State"]
     if rows:
         show_rows(header, rows)
 

@@ -8,13 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
-from click.core import ParameterSource
 
-from fusionrec.cli.output import say
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import UsageError
-from fusionrec.evaluation import PROTOCOLS
-from fusionrec.models.presets import PRESETS, AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,10 +35,6 @@ as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for pro
 data = click.option(
     "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
 )
-share = click.option(
-    "--share", type=float,
-    help="Of the ratings or items that is hidden.  [default: 0.1; random-holdout: 0.2]",
-)  # fmt: skip
 
 
 def lists(group: F) -> F:
@@ -113,60 +105,12 @@ def read_place(workspace: Workspace | None, uri: str, token: str, connect: Seque
     """
     from fusionrec.index import place_from
 
-    given = dict(_pairs("--connect", connect, shown=False))
+    given = dict(pairs("--connect", connect, shown=False))
     given |= {name: value for name, value in (("uri", uri), ("token", token)) if value}
     return place_from(given, file=workspace.settings if workspace else None)
 
 
 store = together(place, version)
-
-
-def preset(names: Sequence[str], text: str) -> Option[Any]:
-    """``--preset``, and its old name ``--profile``, which is not shown."""
-
-    def use_old(context: click.Context, _: click.Parameter, old: str | None) -> None:
-        if old is None:
-            return
-        new, source = context.params["preset"], context.get_parameter_source("preset")
-        if source is ParameterSource.COMMANDLINE and old != new:
-            raise UsageError(f"--preset {new} and --profile {old} differ: give --preset alone")
-        say("note: --profile is now --preset")
-        context.params["preset"] = old
-        context.set_parameter_source("preset", ParameterSource.COMMANDLINE)
-
-    choice = click.Choice(names)
-    return together(
-        click.option(  # eager: read before --profile, wherever it stands
-            "--preset", type=choice, default="full", show_default=True, is_eager=True, help=text
-        ),
-        click.option(
-            "--profile", "old", type=choice, hidden=True, expose_value=False, callback=use_old
-        ),
-    )
-
-
-# How a model is trained: ``model``, ``preset`` and ``settings``, for ``read_recipe``.
-recipe = together(
-    click.option(
-        "--model", type=click.Choice(list(PRESETS)), default="auto", show_default=True,
-        help="fusion reads ids and profiles, sequence a person's history and profile.",
-    ),
-    preset(
-        list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
-        "Named settings: quick is soon done, full the most accurate; of fusion also stars, "
-        "with a head that predicts ratings better, and strangers, which ranks for new people.",
-    ),
-    click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE",
-        help="Any setting, such as training.epochs=5 or model.dim=128.",
-    ),
-)  # fmt: skip
-
-
-def protocol(required: bool) -> Option[Any]:
-    """``--protocol``; if it is not required, it names the split whose training rows are used."""
-    text = "The question." if required else "Train on this protocol's training rows alone."
-    return click.option("--protocol", type=click.Choice(PROTOCOLS), required=required, help=text)
 
 
 def _attribute(field: Field) -> Option[Any]:
@@ -225,6 +169,13 @@ person = together(
 )  # fmt: skip
 
 
+goal = click.option(
+    "--goal", metavar="GOAL",
+    help="What the list is for: later (all that people take after now), next (their next item) or "
+    "taste (what else they like); of a version of model auto or linear.",
+)  # fmt: skip
+
+
 def seen(default: bool) -> Option[Any]:
     """Whether items that the person has rated may be in the answer: ``seen``."""
     return click.option(
@@ -245,7 +196,7 @@ def read_question(options: dict[str, Any]) -> dict[str, Any]:
         return asked
     names = [field.name for field in MOVIELENS.attributes("user")]
     profile = {n: value for n in names if (value := options[f"profile_{n}"]) is not None}
-    for name, value in _pairs("--profile", options["profile"]):
+    for name, value in pairs("--profile", options["profile"]):
         if profile.setdefault(name, value) != value:
             raise UsageError(f"{name} is given twice, as {profile[name]!r} and as {value!r}")
     return asked | {"profile": profile, "rated": list(map(_rated, options["rated"]))}
@@ -273,30 +224,22 @@ def read_filters(options: dict[str, Any]) -> dict[str, Any]:
     return {"where": where, "only": options["only"], "without": options["without"]}
 
 
-def read_settings(given: Sequence[str]) -> dict[str, str]:
-    """The ``--set name=value`` of a command."""
-    return dict(_pairs("--set", given))
+def pairs(option: str, given: Sequence[str], *, shown: bool = True) -> list[tuple[str, str]]:
+    """The ``NAME=VALUE`` of an option.
 
-
-def read_recipe(
-    model: str, preset: str, settings: Sequence[str], seed: int | None = None
-) -> AnyRecipe:
-    """The settings in a command's options; ``seed`` wins over ``--set training.seed``.
+    Args:
+        option: its name, for messages.
+        given: what was given.
+        shown: whether a message may show a wrong one, which may hold a password.
 
     Raises:
-        UsageError: a ``--set`` without an equals sign, or the model has no such preset.
-        ConfigError: a setting is unknown or out of its range.
+        UsageError: one has no name or no equals sign.
     """
-    seeded = {"training.seed": str(seed)} if seed is not None else {}
-    return preset_recipe(model, preset).change({**read_settings(settings), **seeded})
-
-
-def _pairs(option: str, given: Sequence[str], *, shown: bool = True) -> list[tuple[str, str]]:
-    pairs = []
+    found = []
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
-            came = f", got {text!r}" if shown else ""  # not where it may be a password
+            came = f", got {text!r}" if shown else ""
             raise UsageError(f"{option} is name=value{came}")
-        pairs.append((name.strip(), value.strip()))
-    return pairs
+        found.append((name.strip(), value.strip()))
+    return found

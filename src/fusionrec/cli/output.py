@@ -136,7 +136,8 @@ def show_answer(answer: Answer, as_json: bool, schema: Schema | None = None) -> 
         columns[heading] = [cell(item.content[name]) for item in items]
     if any(item.reason is not None for item in items):
         columns[_WHY] = [item.reason.text if item.reason else "" for item in items]
-    title = f"{answer.kind} · {answer.version} · {near(answer.place)}"
+    goal = f" · {answer.goal}" if answer.goal else ""
+    title = f"{answer.kind}{goal} · {answer.version} · {near(answer.place)}"
     show_rows(list(columns), list(zip(*columns.values(), strict=True)), title)
 
 

@@ -28,6 +28,7 @@ from fusionrec.workspace import Workspace
 @options.count
 @options.filters
 @options.seen(False)
+@options.goal
 @click.option("--explain", is_flag=True, help="Say why each item is recommended.")
 @click.option("--diversity", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
               help="How different from each other the items should be.")  # fmt: skip
@@ -61,7 +62,7 @@ def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **giv
     ask(workspace, lambda recommender, asked: recommender.recommend(**asked), **question)
 
 
-_FOR_ALL = ("k", "where", "only", "without", "seen", "everybody", "file", "version", "home")
+_FOR_ALL = ("k", "where", "only", "without", "seen", "goal", "file", "version", "home", "everybody")
 
 
 def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any]) -> None:
@@ -80,12 +81,16 @@ def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any
         if used and name not in _FOR_ALL and not name.startswith("where_"):
             raise UsageError(
                 f"{option.opts[-1]} does not go with --all",
-                "what does: -k, --where, --only, --without, --seen, --version",
+                "what does: -k, --where, --only, --without, --seen, --goal, --version",
             )
     if file is None:
         raise UsageError("--all needs a file for the answers", "name one: -o recs.parquet")
     batch = Recommender(workspace, version=given["version"]).batch(
-        k=given["k"], seen=given["seen"], threads=os.cpu_count() or 1, **options.read_filters(given)
+        k=given["k"],
+        seen=given["seen"],
+        goal=given["goal"],
+        threads=os.cpu_count() or 1,
+        **options.read_filters(given),
     )
     for note in batch.notes:
         say(f"note: {note}")

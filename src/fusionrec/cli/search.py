@@ -24,6 +24,7 @@ from fusionrec.workspace import Workspace
 @options.count
 @options.filters
 @options.seen(True)
+@options.goal
 @options.as_json
 @options.store
 @click.pass_obj

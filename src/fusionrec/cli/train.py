@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fusionrec.cli import options
+from fusionrec.cli import options, training_options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, TrainingProgress, describe, say
+from fusionrec.cli.worth import show_worth
 from fusionrec.errors import UsageError
 from fusionrec.models.presets import AnyRecipe, with_goals
 from fusionrec.workspace import Workspace
@@ -30,16 +31,16 @@ if TYPE_CHECKING:
 @click.command(
     cls=Command,
     examples=[
-        "fusionrec train --data ml-1m --preset quick",
+        "fusionrec train --data ml-1m --minutes 10",
         "fusionrec train --data ml-1m --model sequence --set training.epochs=5",
     ],
 )
 @options.data
-@options.recipe
+@training_options.recipe
 @click.option("--seed", type=click.IntRange(0), help="For everything random, including the split.")
-@options.protocol(required=False)
+@training_options.protocol(required=False)
 @click.option("--fold", type=click.IntRange(0), help="Which of the protocol's folds or windows.")
-@options.share
+@training_options.share
 @click.option("--validation", is_flag=True,
               help="Leave out what `evaluate --validation` asks for, too.")  # fmt: skip
 @click.option("--with-feedback", is_flag=True,
@@ -50,7 +51,9 @@ def train(
     workspace: Workspace,
     data: str,
     model: str,
-    preset: str,
+    preset: str | None,
+    minutes: float | None,
+    passes: int | None,
     settings: tuple[str, ...],
     seed: int | None,
     protocol: str | None,
@@ -67,7 +70,9 @@ def train(
     """
     from fusionrec.data.catalog import load
 
-    recipe = options.read_recipe(model, preset, settings, seed)
+    recipe = training_options.read_recipe(
+        model, preset, settings, seed=seed, minutes=minutes, passes=passes
+    )
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goals(recipe, asked[0].goals, asked[0].rates)
@@ -175,6 +180,7 @@ def run_training(
     )
     of = "" if artifact.has_parts else of
     say(f"saved {artifact.version} after {time.monotonic() - started:.0f} s{of}")
+    show_worth(artifact)
     return artifact
 
 

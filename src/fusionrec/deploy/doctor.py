@@ -93,7 +93,8 @@ def _versions(workspace: Workspace) -> Iterator[Check]:
     for number in numbers:
         try:
             artifact = Artifact.load(workspace.models / f"v{number}")
-            yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items")
+            worth = f"; {artifact.worth['sentence']}" if artifact.worth else ""
+            yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items{worth}")
         except FusionrecError as error:
             yield Check.of(error)
     for half in sorted(workspace.models.glob(".new-*")) if numbers else []:

@@ -15,7 +15,7 @@ from fusionrec.data.leakage import check_disjoint, check_fingerprint
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
 from fusionrec.metrics import ItemSets
-from fusionrec.models.presets import AnyRecipe
+from fusionrec.models.presets import AnyRecipe, AutoRecipe, LinearRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.tables import Histories
 from fusionrec.workspace import Workspace
@@ -45,6 +45,15 @@ class TrainOnSplit:
     def rates(self) -> bool:
         """Whether it predicts ratings; else it only ranks."""
         return self.recipe.rates
+
+    def check_goal(self, goal: str) -> None:
+        """Refuses a goal for a model without parts."""
+        if not isinstance(self.recipe, LinearRecipe | AutoRecipe):
+            raise UsageError(
+                f"model {self.name} has no goals to choose from; got {goal!r}",
+                "leave the goal out, or measure auto or linear",
+                code="unknown_goal",
+            )
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """Refuses a recipe or a split that does not suit, quickly."""
@@ -86,6 +95,10 @@ class TrainedVersion:
     @property
     def rates(self) -> bool:
         return self.artifact.predicts_ratings or self.artifact.rates_every_pair
+
+    def check_goal(self, goal: str) -> None:
+        """Refuses a goal that the version does not have."""
+        self.artifact.require_goal(goal)
 
     def check(self, dataset: Dataset, split: Split) -> None:
         """Refuses a version of another data set, or one that may have seen the split's test.

@@ -150,8 +150,11 @@ def _check_source(
     if protocol.rates and not source.rates:
         raise UsageError(
             f"{source.name} ranks and predicts no ratings, which protocol {protocol.name} asks",
-            "ask it by next-item, random-holdout, new-user, new-item or global-time",
+            "ask it by next-item, random-holdout, new-user, new-item or global-time; or measure "
+            "fusion, which predicts ratings",
         )
+    if options.goal is not None:
+        source.check_goal(options.goal)
     for run in runs:
         split = run.split
         if options.validation:  # these are the targets then, so training must not have seen them

@@ -32,19 +32,24 @@ PRESETS: Mapping[str, Mapping[str, AnyRecipe]] = {
 }
 
 
-def preset_recipe(model: str, preset: str) -> AnyRecipe:
-    """The recipe of a model's preset.
+def preset_recipe(model: str, preset: str | None = None) -> AnyRecipe:
+    """The recipe of a model's preset; by default ``default`` where it has one, else ``full``.
 
     Raises:
         UsageError: there is no such model, or it has no preset of this name.
     """
     if model not in PRESETS:
         raise UsageError(f"the models are {', '.join(PRESETS)}, got {model!r}")
-    if preset not in PRESETS[model]:
+    presets = PRESETS[model]
+    if preset is None:
+        preset = "default" if "default" in presets else "full"
+    if preset not in presets:
+        others = [name for name, known in PRESETS.items() if preset in known]
         raise UsageError(
-            f"model {model} has the presets {', '.join(PRESETS[model])}, got {preset!r}"
+            f"model {model} has the presets {', '.join(presets)}, got {preset!r}",
+            f"{preset} is a preset of model {' and '.join(others)}" if others else None,
         )
-    return PRESETS[model][preset]
+    return presets[preset]
 
 
 def with_goals(recipe: AnyRecipe, goals: tuple[str, ...], stars: bool) -> AnyRecipe:

@@ -52,6 +52,7 @@ class Answer:
         version: of the model.
         place: where the vectors were searched.
         notes: sentences for the person who asked.
+        goal: what the list is for, if the request chose it and a vector was made for it.
     """
 
     items: list[Recommended]
@@ -59,6 +60,7 @@ class Answer:
     version: str
     place: str
     notes: tuple[str, ...] = ()
+    goal: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The answer as JSON values, without what is unknown. Attributes of an item are under
@@ -78,6 +80,8 @@ class Answer:
             known = {n: whole(v) for n, v in item.content.items() if _is_known(v)}
             items.append(shown | {"content": known})
         about = {"kind": self.kind, "version": self.version, "place": self.place}
+        if self.goal is not None:
+            about["goal"] = self.goal
         return {"items": items} | about | {"notes": list(self.notes)}
 
 

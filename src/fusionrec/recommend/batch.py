@@ -61,12 +61,12 @@ class BatchRecommender:
     Args:
         recommender: of the version, with all changes of items.
         feedback: of all users since the training.
-        query: ``k``, ``where`` and ``seen`` for everybody.
+        query: ``k``, ``where``, ``seen`` and ``goal`` for everybody.
         threads: searches at the same time. More than one is faster only if NumPy itself uses one.
 
     Raises:
-        UsageError: the version has no users, the query sets more than those three, or a condition
-            does not fit.
+        UsageError: the version has no users or no such goal, the query sets more than those four,
+            or a condition does not fit.
     """
 
     def __init__(
@@ -74,8 +74,11 @@ class BatchRecommender:
     ) -> None:
         catalog, artifact = recommender.catalog, recommender.artifact
         artifact.require_towers("it knows no users", "needs_trained_version")
-        if query != Query(k=query.k, where=query.where, seen=query.seen, now=query.now):
-            raise UsageError("for everybody there are k, where and seen, and nothing else")
+        plain = Query(k=query.k, where=query.where, seen=query.seen, goal=query.goal, now=query.now)
+        if query != plain:
+            raise UsageError("for everybody there are k, where, seen and goal, and nothing else")
+        if query.goal is not None:
+            artifact.require_goal(query.goal)
         parts = (artifact.schema, catalog.items, catalog.vectors)
         index = ExactIndex(*parts, available=catalog.available)
         self.recommender = recommender.over(index, ())
@@ -163,15 +166,17 @@ class BatchRecommender:
         return _rows(user, item, rank + 1, SCALE * score.astype(float), stars)
 
     def _vectors(self, begin: int, end: int) -> np.ndarray:
-        """The users' vectors: float32 [b, dim]; of a model that reads the clock, as of now."""
-        artifact = self._artifact
-        if not artifact.reads_clock:
+        """The users' vectors: float32 [b, dim]; of a model that reads the clock, as of now; made
+        for the goal if one was asked for.
+        """
+        artifact, goal = self._artifact, self.query.goal
+        if goal in (None, *artifact.goals[:1]) and not artifact.reads_clock:
             return artifact.user_vectors[begin:end]
         ids = list(artifact.users.ids[begin:end])
         columns = {name: column[begin:end] for name, column in artifact.users.columns.items()}
         histories = [artifact.histories.of(position) for position in range(begin, end)]
         now = np.full(len(ids), self.query.now)
-        return artifact.vectors_of(ids, columns, histories, now, self._catalog.vectors)
+        return artifact.vectors_of(ids, columns, histories, now, self._catalog.vectors, goal)
 
 
 def table(rows: np.ndarray, recommender: Recommender) -> pa.Table:
@@ -201,7 +206,7 @@ def write_answers(
     path: Path, everyone: BatchRecommender, progress: Progress = lambda *_: None
 ) -> int:
     """Writes everybody's answers as Parquet, a row for each user and item; see ``table``. The
-    file's metadata name the version under ``fusionrec``.
+    file's metadata name version, k and the goal, if one was asked for, under ``fusionrec``.
 
     Args:
         path: the file; replaced whole, or left as it was.
@@ -223,8 +228,10 @@ def write_answers(
             f"call it {path.stem}.parquet",
         )
     recommender, count = everyone.recommender, 0
-    about = json.dumps({"version": recommender.artifact.version, "k": everyone.query.k})
-    schema = table(joined([]), recommender).schema.with_metadata({"fusionrec": about})
+    about = {"version": recommender.artifact.version, "k": everyone.query.k}
+    if everyone.query.goal is not None:
+        about["goal"] = everyone.query.goal
+    schema = table(joined([]), recommender).schema.with_metadata({"fusionrec": json.dumps(about)})
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     with writing(path):
         try:

@@ -24,7 +24,7 @@ class Rated:
     Attributes:
         item: outside item id.
         rating: on the schema's scale, of an event its weight; None if unknown.
-        time: seconds since 1970; None if unknown.
+        time: seconds since 1970; None for the time of the request.
         named: whether it was only named as liked, so that the rating stands for that.
     """
 
@@ -58,7 +58,8 @@ class Query:
         goal: what the list is for, of a version with parts; its own by default.
         recent: what people took in the last days, which counts for popularity beside the training
             data.
-        now: seconds since 1970; None for the present. Only a model that reads the clock uses it.
+        now: seconds since 1970; None for the present. It is the time of items that were named
+            without one, and of the request, for a model that reads the clock.
     """
 
     user: str | None = None

@@ -19,7 +19,7 @@ class QueryRequest:
     """A request as it came, checked for its form alone.
 
     Attributes:
-        user, profile, k, offset, seen, explain, diversity, calibration: as in ``Query``.
+        user, profile, k, offset, seen, explain, diversity, calibration, goal: as in ``Query``.
         liked: items that the person likes, by id, or by title if ``titles`` is set.
         rated: items that the person rated or took, named likewise; they come after ``liked``.
         where: conditions, such as ``year=1980..1989``, or typed ones.
@@ -41,6 +41,7 @@ class QueryRequest:
     explain: bool = False
     diversity: float = 0.0
     calibration: float = 0.0
+    goal: str | None = None
     titles: bool = True
     visitors: bool = False
 
@@ -70,8 +71,9 @@ def build_query(
         feedback: of all users.
 
     Raises:
-        UsageError: a condition does not fit the schema, a title is ambiguous, or items are rated
-            where interactions are events (code ``ratings_mean_nothing``).
+        UsageError: a condition does not fit the schema, a title is ambiguous, items are rated
+            where interactions are events (code ``ratings_mean_nothing``), or the version has no
+            such goal (code ``unknown_goal``).
         LedgerError: the ledger cannot be read.
     """
     schema = items.artifact.schema
@@ -83,6 +85,8 @@ def build_query(
             code="ratings_mean_nothing",
             positions=rated,
         )
+    if request.goal is not None:
+        items.artifact.require_goal(request.goal)
     history = [Rated(item, schema.like, named=True) for item in request.liked] + [*request.rated]
     query = Query(
         request.user,
@@ -95,6 +99,7 @@ def build_query(
         explain=request.explain,
         diversity=request.diversity,
         calibration=request.calibration,
+        goal=request.goal,
     )
     return feedback.enrich(query, items.catalog, visitors=request.visitors)
 
@@ -165,6 +170,10 @@ def _text(name: str, value: Any) -> str:
         raise UsageError(f"{name} has too many digits: {error}") from error
 
 
+def _text_or_none(name: str, value: Any) -> str | None:
+    return None if value is None else _text(name, value)
+
+
 def _rated(name: str, value: Any) -> list[Rated]:
     pairs = value if isinstance(value, list | tuple) else _mapping(name, value).items()
     made = []
@@ -185,7 +194,7 @@ def _texts(name: str, value: Any) -> list[str]:
 
 # How ``QueryRequest.of`` reads an argument of any type.
 _READ: dict[str, Callable[[str, Any], Any]] = {
-    "user": lambda name, value: None if value is None else _text(name, value),
+    **dict.fromkeys(("user", "goal"), _text_or_none),
     "profile": lambda name, value: {n: _text(n, v) for n, v in _mapping(name, value).items()},
     "rated": _rated,
     "where": _where,

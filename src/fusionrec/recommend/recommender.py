@@ -134,6 +134,7 @@ class Recommender:
         page = Hits(hits.rows[query.offset : end], hits.scores[query.offset : end])
         stars = self._stars(page, person) if person.rates else None
         answer = self._answer(page, person.kind, notes + why, query.offset, stars)
+        answer = replace(answer, goal=None if person.vector is None else query.goal)
         if not query.explain:
             return answer
         reasons = self.explainer.of(page.rows, person, query)
@@ -203,7 +204,8 @@ class Recommender:
             self._item(rank, self.finder.rows[hit.id], hit.score, stars.get(hit.id))
             for rank, hit in enumerate(found[query.offset : end], start=query.offset + 1)
         ]
-        return Answer(items, "search", self.artifact.version, place, notes)
+        goal = None if person.vector is None else query.goal
+        return Answer(items, "search", self.artifact.version, place, notes, goal)
 
     def _by_taste(
         self, text: str, found: list[Match], person: UserVector, *, prefix: bool

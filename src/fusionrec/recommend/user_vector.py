@@ -61,11 +61,12 @@ class UserVectors:
             artifact.require_towers("it knows neither users nor profiles")
         position = self._position(query)
         profile = encoder.profile(query.profile) if query.profile else {}
-        given, notes = self._given(query.history)
+        now = time.time() if query.now is None else query.now
+        given, notes = self._given(query.history, now)
         if profile:
             notes += encoder.range_notes(query.profile) + unseen(encoder, profile)
         stored = History.of() if position is None else artifact.histories.of(position)
-        person = self._person(query, position, profile, given, stored)
+        person = self._person(query, position, profile, given, stored, now)
         history = stored.followed_by(given, repeats=artifact.schema.repeats)
         reading, rows = artifact.history_features, self.catalog.positions
         by_profile = bool(profile) or person.kind == "profile"
@@ -86,6 +87,7 @@ class UserVectors:
         profile: Mapping[str, object],
         given: History,
         stored: History,
+        now: float,
     ) -> UserVector:
         """The vector, and what it was made from."""
         artifact = self.artifact
@@ -104,7 +106,6 @@ class UserVectors:
             notes = (f"user {query.user} is not in {artifact.version}: answered from the {source}",)
         if not kinds and position is None:
             return UserVector(None, "popular", rated, notes)
-        now = time.time() if query.now is None else query.now
         goal = query.goal
         if goal is None and position is None and len(given) and "next" in artifact.goals:
             goal = "next"  # what they named says what they are after now
@@ -167,11 +168,13 @@ class UserVectors:
             )
         return position
 
-    def _given(self, history: Sequence[Rated]) -> tuple[History, tuple[str, ...]]:
+    def _given(self, history: Sequence[Rated], now: float) -> tuple[History, tuple[str, ...]]:
         """The history of a request in order, each item once unless people take items again; and
-        notes on it.
+        notes on it. What has no time is of ``now``, unless training knew no times.
         """
         schema, rows = self.artifact.schema, self.catalog.positions
+        if not (self.artifact.reads_times and self.artifact.histories.time is not None):
+            now = np.nan
         low, high = schema.rating_range
         if schema.events:  # a named item counts as one that was taken
             history = [replace(one, rating=high) if one.named else one for one in history]
@@ -196,7 +199,7 @@ class UserVectors:
             )
         items = [rows[one.item] for one in known]
         ratings = [np.nan if one.rating is None else one.rating for one in known]
-        times = [np.nan if one.time is None else one.time for one in known]
+        times = [now if one.time is None else one.time for one in known]
         return History.of(items, ratings, times), notes
 
     def _vector(
@@ -219,7 +222,7 @@ class UserVectors:
         if artifact.history_features and len(given):
             return read(stored.followed_by(given, repeats=artifact.schema.repeats))
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
-        own = goal is None and not artifact.reads_clock
+        own = goal in (None, *artifact.goals[:1]) and not artifact.reads_clock
         if position is not None and not profile and own:
             vector = artifact.user_vectors[position]
         elif position is not None or profile or not len(given):

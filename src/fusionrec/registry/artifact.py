@@ -123,6 +123,15 @@ class Artifact:
         """Whether a user's vector depends on the time of the request."""
         return self.history_features is not None and self.history_features.clock is not None
 
+    @property
+    def reads_times(self) -> bool:
+        """Whether a user's vector depends on when items were taken."""
+        reading = self.history_features
+        if reading is not None and reading.times:
+            return True
+        parts = self.manifest["blend"]["parts"] if self.has_parts else ()
+        return any(part["reading"].get("gaps", False) for part in parts)
+
     @cached_property
     def rating_head(self) -> RatingHead | None:
         """The version's rating head; None where it has none."""
@@ -179,6 +188,28 @@ class Artifact:
         reads = [name for name, kind in kinds.items() if kind in ("history", "network")]
         span = blend.spans().get("taste" if "taste" in reads else next(iter(reads), ""))
         return vectors if span is None else vectors[:, span]
+
+    def require_goal(self, goal: str) -> None:
+        """Refuses a goal that the version's parts are not weighed for.
+
+        Raises:
+            UsageError: the message says which goals it has.
+        """
+        if goal in self.goals:
+            return
+        has = f"has the goals {', '.join(self.goals)}"
+        if not self.goals:
+            has = f"is of model {self.manifest['model']}, which has no goals to choose from"
+        raise UsageError(
+            f"{self.version} {has}; got {goal!r}",
+            "leave the goal out for the list that the version is made for",
+            code="unknown_goal",
+        )
+
+    @property
+    def worth(self) -> Mapping[str, Any] | None:
+        """What it is worth beside simple methods; None if that was not measured."""
+        return self.manifest.get("worth")
 
     @property
     def has_towers(self) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.registry import VECTORS, Artifact, read_manifest, version_numbers
+from fusionrec.registry.worth import FIGURE
 from fusionrec.workspace import Workspace
 
 
@@ -20,10 +22,12 @@ class Version:
         name: such as ``v3``.
         active: whether it is the active version.
         created, data, model: time of training, name of the data set, kind of model.
-        validation: the best epoch's validation metric; None without validation data.
+        validation: the best epoch's validation metric, or the worth's of a version with parts; None
+            without validation data.
         measure: the metric's name; empty for imported vectors.
         part: protocol and split whose training rows it saw; empty for the whole data set.
         problem: why it cannot be used; empty if it can.
+        worth: what it is worth beside simple methods; None if that was not measured.
     """
 
     name: str
@@ -35,6 +39,7 @@ class Version:
     measure: str = ""
     part: str = ""
     problem: str = ""
+    worth: Mapping[str, Any] | None = None
 
 
 def versions(workspace: Workspace) -> list[Version]:
@@ -48,14 +53,16 @@ def versions(workspace: Workspace) -> list[Version]:
             m = read_manifest(workspace.models / name)
             part = m.get("part")
             split = f"{part['protocol']}: {part['split']}" if part else ""
-            validation, measure = None, ""
+            validation, measure, worth = None, "", m.get("worth")
             if m["model"] != VECTORS:
                 trained = m["training"]
                 figures = {epoch["number"]: epoch["validation"] for epoch in trained["epochs"]}
                 validation = figures.get(trained["best_epoch"])
                 measure = trained["measure"]["validation"]
+            if worth is not None:
+                validation, measure = worth["ndcg@10"], FIGURE
             details = (m["created"], m["data"], m["model"], validation, measure, split)
-            listed.append(Version(name, is_active, *details))
+            listed.append(Version(name, is_active, *details, worth=worth))
         except (ArtifactError, KeyError, TypeError) as error:
             listed.append(Version(name, is_active, problem=str(error)))
     return listed

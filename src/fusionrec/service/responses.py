@@ -80,6 +80,7 @@ _ANSWER = {
         },
         "version": _TEXT,
         "place": {"type": "string", "description": "Where the vectors were searched."},
+        "goal": {"type": "string", "description": "Where the request named one."},
         "notes": {"type": "array", "items": _TEXT},
         "offset": _WHOLE,
         "more": {"type": "boolean", "description": "Whether items follow these."},

@@ -111,6 +111,15 @@ class ListRequest(PageRequest):
     where: Where = []
 
 
+Goal = Annotated[
+    Name | None,
+    Field(
+        description="What the list is for, one of `goals` of `/v1/schema`: `later` all that people "
+        "take after now, `next` their next item, `taste` what else they like. By default "
+        "the first of them."
+    ),
+]
+
 _GUARDED = "With `user` this needs a key that opens `feedback`."
 
 
@@ -134,6 +143,7 @@ class RecommendRequest(ListRequest):
     calibration: Share = Field(
         default=0.0, description="How much their categories shall mix as in what the person likes."
     )
+    goal: Goal = None
     fresh: bool = Field(
         default=False,
         description="Whether items that the user was recently shown, in vain, shall step back. "
@@ -148,6 +158,7 @@ class SearchRequest(ListRequest):
     user: Id | None = Field(
         default=None, description="By whose taste the items are ordered as well."
     )
+    goal: Goal = None
     prefix: bool = Field(default=False, description="Whether the last word may be a beginning.")
 
 

@@ -192,7 +192,6 @@ def train_blend(
         parts.insert(len(choices), final.part)
     first = goals[0]
     worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
-    log(worth["sentence"])
     stars = _stars(job, recipe)
     return _publish(job, models, parts, weighed, encoder, recipe, network, part, worth, stars)
 

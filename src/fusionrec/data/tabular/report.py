@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.dataset import Dataset
+from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Side
 from fusionrec.data.tabular.cache import CachedTables
 from fusionrec.data.tabular.convert import source_files
@@ -23,6 +23,9 @@ from fusionrec.data.tabular.spec import SPEC_NAME
 _SHOWN = 5  # names of unused files
 _VALUES = 20  # distinct ratings that are counted singly; more are counted in ten bins
 _ONE_ITEM = "all events are of a single item, so that there is nothing to rank"
+# So many people are asked for what is held out of so many interactions, at least; with fewer no
+# difference between models is sure, and ``auto`` answers with what is popular.
+ENOUGH_PEOPLE, ENOUGH_TAKEN = 20, 3
 _QUANTILES = {"least": 0.0, "quarter": 0.25, "half": 0.5, "three_quarters": 0.75, "most": 1.0}
 
 
@@ -65,6 +68,7 @@ class DatasetReport:
         fields: the attributes.
         findings: what was odd or repaired while reading.
         obstacle: why it cannot be trained on; empty if it can.
+        unlocks: what it lacks -> what answers would gain by it.
     """
 
     name: str
@@ -85,6 +89,7 @@ class DatasetReport:
     fields: tuple[FieldStats, ...]
     findings: tuple[Finding, ...]
     obstacle: str
+    unlocks: dict[str, str]
 
 
 def report_on_tables(tables: CachedTables) -> DatasetReport:
@@ -143,7 +148,31 @@ def _report(
         fields=tuple(_field(field, table.columns[field.name]) for field, table in fields),
         findings=findings,
         obstacle=_ONE_ITEM if dataset.schema.events and (per_item > 0).sum() == 1 else "",
+        unlocks=_unlocks(dataset, per_user),
     )
+
+
+def _unlocks(dataset: Dataset, per_user: np.ndarray) -> dict[str, str]:
+    """What more columns or rows would make possible."""
+    found, time = dict[str, str](), dataset.time
+    if time is None or time.min() == time.max():
+        found["times"] = "what comes next, and what is popular lately"
+    sides: tuple[tuple[Side, Table, str, str], ...] = (
+        ("user", dataset.users, "profiles", "lists for newcomers"),
+        ("item", dataset.items, "attributes of items", "new items in the lists"),
+    )
+    for side, table, what, gain in sides:
+        names = [field.name for field in dataset.schema.attributes(side)]
+        if not any(_says_something(value) for name in names for value in table.columns[name]):
+            found[what] = gain
+    if (per_user >= ENOUGH_TAKEN).sum() < ENOUGH_PEOPLE:
+        what = f"{ENOUGH_PEOPLE} people with {ENOUGH_TAKEN} interactions or more"
+        found[what] = "weights of the model's parts by validation, instead of what is popular"
+    return found
+
+
+def _says_something(value: Any) -> bool:
+    return bool(value) and not (isinstance(value, float) and math.isnan(value))
 
 
 def _quantiles(counts: np.ndarray) -> dict[str, float]:

@@ -15,6 +15,7 @@ from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
 from fusionrec.evaluation import PROTOCOLS
 from fusionrec.evaluation.metrics_table import RunMetrics
+from fusionrec.models.linear_settings import GOALS
 from fusionrec.registry import Artifact
 
 MIN_GROUP_USERS = 50  # average size of a group of equal profiles, at least
@@ -40,11 +41,16 @@ class ProtocolOptions:
     baselines: tuple[str, ...] | None = None  # names of baselines to run; all that fit by default
     # measure on the validation rows, to choose settings; the test is unused
     validation: bool = False
-    goal: str | None = None  # of a version with parts, instead of the protocol's own
+    # what the lists of a version with parts are for, instead of what the protocol asks
+    goal: str | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"k must be 1 or more, got {self.k}")
+        if self.goal is not None and self.goal not in GOALS:
+            raise UsageError(
+                f"the goals are {', '.join(GOALS)}, got {self.goal!r}", code="unknown_goal"
+            )
         if self.share is not None and not 0 < self.share < 1:
             raise UsageError(f"the share hidden must lie between 0 and 1, got {self.share}")
         if not self.seeds or min(self.seeds) < 0:

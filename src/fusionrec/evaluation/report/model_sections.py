@@ -10,9 +10,16 @@ from fusionrec.evaluation.report.html import Markup, join, number, percent, tabl
 from fusionrec.evaluation.report.svg import FAINT, FIRST, SECOND, figure, legend
 from fusionrec.evaluation.report.terms import terms_for
 from fusionrec.registry import Artifact
+from fusionrec.registry.worth import FIGURE, compared, measured_on
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+EVERYTHING = 10**6  # items of a history that are read, as good as all
+CLOSED_FORM = (
+    "The parts without a network were fitted in closed form. A holdout chose their settings, then "
+    "all rows were used."
+)
 
 
 def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
@@ -21,7 +28,10 @@ def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
     rated = int((artifact.item_counts > 0).sum())
     reads = ", ".join(name.replace("_", " ") for name in m["user_inputs"])
     if artifact.history_features:
-        reads += f" (the newest {artifact.history_features.length:,} {words.plural} of it)"
+        most = artifact.history_features.length
+        newest = "all" if most >= EVERYTHING else f"the newest {most:,}"
+        reads += f" ({newest} {words.plural} of it)"
+    length = "1, of items at most 1" if artifact.has_parts else "1"
     facts = {
         "Data set": m["data"],
         f"{words.heading} given to training": f"{m['interactions']:,}{_split_counts(m, holdout)}",
@@ -29,12 +39,13 @@ def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
         "Items": f"{m['items']:,}, {rated:,} of them {words.done}",
         "Made": f"{m['created'].replace('T', ' ').removesuffix('Z')} UTC",
         "Made with": ", ".join(f"{name} {v}" for name, v in m.get("versions", {}).items()),
-        "Vectors": f"{m['dim']} numbers each, of length 1; compared by inner product",
+        "Vectors": f"{m['dim']} numbers each, of length {length}; compared by inner product",
         "The user tower reads": reads,
         "Fingerprint of the rows given": m["rows"],
         "Fingerprint of the rows trained on": m["training"].get("trained_rows", "not kept"),
     }
-    intro = "A score is 5 times the cosine between a user's and an item's vector, from −5 to 5."
+    what = "inner product of" if artifact.has_parts else "cosine between"
+    intro = f"A score is 5 times the {what} a user's and an item's vector, from −5 to 5."
     recipe = dict(m.get("recipe", {}))
     if artifact.schema.events:
         recipe.pop("rating", None)  # of the rating head, which events do not teach
@@ -48,6 +59,30 @@ def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
         note = "These rows are synthetic: no figure here says anything of real people."
         parts.insert(0, tag("p", note, class_="note"))
     return join(parts)
+
+
+def worth_section(artifact: Artifact) -> Markup:
+    """The model, its parts and simple methods on what was held out, and the sentence on them; empty
+    for a version that does not know.
+    """
+    worth, found = artifact.worth, compared(artifact.manifest)
+    if worth is None:
+        return Markup("")
+    said = tag("p", f"{worth['sentence'][:1].upper()}{worth['sentence'][1:]}.")
+    if not found:
+        return said
+    cells = [[row.name, row.kind, number(row.figure, 4)] for row in found]
+    sure = (
+        "more than chance: the paired difference is above 1.96 standard errors"
+        if worth["sure"]
+        else "not more than chance"
+    )
+    note = (
+        "All were fitted without what was held out, and then the version was trained on all rows. "
+        f"The holdout also chose settings and weights. The difference to {worth['best']} is {sure}."
+    )
+    shown = table(measured_on(worth), ["Name", "What it is", FIGURE], cells)
+    return join([said, shown, tag("p", note, class_="note")])
 
 
 def _score_meaning(artifact: Artifact) -> str:
@@ -101,11 +136,8 @@ def learning_section(artifact: Artifact) -> Markup:
     """Figures by epoch."""
     trained = artifact.manifest["training"]
     epochs, best = trained["epochs"], trained.get("best_epoch")
-    if artifact.has_parts:
-        return tag(
-            "p",
-            "It was fitted in closed form. A holdout chose its settings, then all rows were used.",
-        )
+    if artifact.has_parts and not epochs:
+        return tag("p", CLOSED_FORM)
     if not epochs:
         return tag("p", "The version keeps no training figures.")
     judged, measure = epochs[0]["validation"] is not None, trained["measure"]
@@ -115,6 +147,11 @@ def learning_section(artifact: Artifact) -> Markup:
             f"Epoch {best} was kept: its {measure['validation']} on the validation rows is the "
             "best. So the validation rows chose the epoch, and figures on them are a little better "
             "than on rows that chose nothing."
+        )
+    if artifact.has_parts:
+        intro = (
+            f"{CLOSED_FORM} These are the figures of the network, trained without the holdout: it "
+            f"chose {best} passes, which were then repeated on all rows if it was large."
         )
     intro += (
         f" The {measure['train']} of the training rows is taken while the epoch runs, with inputs "

@@ -9,7 +9,11 @@ from fusionrec.evaluation.report.exposure import exposure_section
 from fusionrec.evaluation.report.holdout import find_holdout
 from fusionrec.evaluation.report.html import Markup, tag
 from fusionrec.evaluation.report.item_map import item_map_section
-from fusionrec.evaluation.report.model_sections import learning_section, model_section
+from fusionrec.evaluation.report.model_sections import (
+    learning_section,
+    model_section,
+    worth_section,
+)
 from fusionrec.evaluation.report.quality import measure
 from fusionrec.evaluation.report.quality_sections import (
     groups_section,
@@ -46,6 +50,7 @@ def render(artifact: Artifact, dataset: Dataset | None = None) -> str:
         strata = strata_section(artifact, measured)
     sections = [
         ("model", "What this model is", model_section(artifact, holdout)),
+        *([("worth", "What it is worth", worth_section(artifact))] if artifact.worth else []),
         ("learning", "Learning curves", learning_section(artifact)),
         ("ranking", "How good the lists are", ranking),
         ("groups", "By group of users", groups),

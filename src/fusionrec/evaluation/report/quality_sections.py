@@ -31,6 +31,12 @@ _METRICS = (("hr", "HR"), ("recall", "Recall"), ("ndcg", "NDCG"))
 
 def why_absent(artifact: Artifact, holdout: Holdout | None) -> str:
     """Why there are no figures on holdout rows; empty if there are."""
+    if artifact.has_parts:
+        return (
+            "Not measured: this version was trained again on every row it was given, so no row is "
+            "left that it has not learnt from. What was measured before stands under “What it is "
+            "worth”."
+        )
     share = artifact.manifest.get("recipe", {}).get("training", {}).get("validation", 0)
     if share == 0 or (holdout is not None and not len(holdout.rows)):
         return (

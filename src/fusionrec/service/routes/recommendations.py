@@ -63,7 +63,7 @@ class _FastPath(APIRoute):
             coalescer: Coalescer = request.app.state.gathering
             made = _timed(state, partial(_recommended, request, state, ask))
             # The event loop itself makes answers that wait for nothing and take a millisecond.
-            extra = ask.explain or ask.fresh or ask.diversity or ask.calibration
+            extra = ask.explain or ask.fresh or ask.diversity or ask.calibration or ask.goal
             short = ask.user is not None and not extra
             response = state.answer_at_once(made) if short else None
             if response is None:
@@ -260,7 +260,8 @@ def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None 
     parts += [said.events, dict(said.profile), said.forgotten, asked]
     if query is not None:
         parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
-    if artifact.reads_clock:
+    untimed = query is not None and any(one.time is None for one in query.history)
+    if artifact.reads_clock or (untimed and artifact.reads_times):
         parts.append(int(time.time() / 60))
     return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
 

@@ -17,13 +17,16 @@ from fusionrec.service.state import ServiceState
 
 router = APIRouter(tags=["versions"])
 
-_ALL = given("The versions", {"versions": [{"name": "v1", "active": True}]})
+_WORTH = {"ndcg@10": 0.2, "best": "ease", "gain": 0.1, "sentence": "lists 10% better than …"}
+_ALL = given("The versions", {"versions": [{"name": "v1", "active": True, "worth": _WORTH}]})
 _ACTIVE = given("It answers", {"version": "v1", "place": "/srv/shop/milvus.db"})
 
 
 @router.get("/v1/versions", summary="The versions of the model", responses=_ALL)
 def listed(state: StateOf) -> Response:
-    """The oldest first; one that is damaged says its `problem`."""
+    """The oldest first; one that is damaged says its `problem`. `worth` is what its lists are worth
+    beside simple methods, on what was held out of the training; null where that is not known.
+    """
     return as_json({"versions": [asdict(one) for one in versions(state.workspace)]})
 
 

@@ -38,6 +38,7 @@ def form_of(catalog: Catalog, choices: Facets, scale: dict[str, float] | None) -
         "filters": [about for about in item if about["name"] in filters],
         "version": artifact.version,
         "model": artifact.manifest["model"],
+        "goals": list(artifact.goals),
         "reads_history": artifact.history_features is not None,
         "predicts_ratings": artifact.predicts_ratings or artifact.rates_every_pair,
     }
