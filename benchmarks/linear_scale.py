@@ -23,9 +23,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.baselines import EASE
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Field, Schema
-from fusionrec.evaluation.baselines import EASE
 from fusionrec.metrics import ItemSets
 from fusionrec.models.presets import preset_recipe
 from fusionrec.training.train import train

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from fusionrec import metrics
+from fusionrec.baselines import Bias
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, item_split, random_split, user_folds
-from fusionrec.evaluation.baselines import Bias
 from fusionrec.evaluation.protocols import named
 from fusionrec.training.stars import fit_stars
 from shared import load_data

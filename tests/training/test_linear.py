@@ -18,7 +18,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.errors import ConfigError, TrainingError
 from fusionrec.features.history import History
 from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, LinearTraining
-from fusionrec.models.presets import PRESETS, with_goal
+from fusionrec.models.presets import PRESETS, with_goals
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training.train import train
@@ -155,12 +155,12 @@ def test_auto_is_later_where_times_differ_else_taste(fit):
 
 
 def test_with_one_goal_no_other_is_weighed_unless_the_recipe_names_its_own(fit):
-    made = with_goal(QUICK, "next")
+    made = with_goals(QUICK, "next")
     assert (made.model.goal, made.model.goals) == ("next", ("next",))
     own = replace(QUICK, model=replace(QUICK.model, goal="taste"))
-    assert with_goal(own, "next") is own
+    assert with_goals(own, "next") is own
     sequence = PRESETS["sequence"]["quick"]
-    assert with_goal(sequence, "next") is sequence
+    assert with_goals(sequence, "next") is sequence
     artifact = fit(cycle(users=40), goal="next", goals=("next",))
     assert set(artifact.manifest["blend"]["weights"]) == {"next"}
 

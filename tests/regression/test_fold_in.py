@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fusionrec.training.fold_in import FoldIn, item_vectors
-from fusionrec.training.item_sequences import Sequences, regression
 from numpy.testing import assert_allclose
 
 from builders import checkerboard
@@ -16,51 +14,60 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.features.history import History
 from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, LinearTraining
 from fusionrec.registry.tables import Histories
-from fusionrec.training import item_sequences, item_weights, linear
-from fusionrec.training.linear import Choice, most_taken, sampled
+from fusionrec.regression import item_weights
+from fusionrec.regression import sequences as sequences_module
+from fusionrec.regression.fold_in import FoldIn, item_vectors
+from fusionrec.regression.sequences import HistoryChoice, Sequences, regression
+from fusionrec.training import linear
+from fusionrec.training.linear import most_taken, sampled
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
 ITEMS, HEAD, L2 = 40, 25, 7.0
 DATA = synthetic(seed=3, users=70, items=ITEMS, interactions=900)
 HISTORIES = Histories.build(DATA, np.arange(len(DATA)))
-NOTHING = np.zeros(len(DATA), dtype=bool)
-READS = {"next": (0.7, 4), "taste": (1.0, 0)}
+ALL = np.ones(len(DATA), dtype=bool)
+LIKE, DISLIKED = 4.0, 0.5
+READS = {
+    "next": HistoryChoice(True, 0.7, 4, DISLIKED, L2, ITEMS),
+    "taste": HistoryChoice(False, 1.0, 0, DISLIKED, L2, ITEMS),
+}
 
 
 @pytest.fixture(autouse=True)
 def _blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several blocks, so that what is summed over them is right."""
-    monkeypatch.setattr(item_sequences, "_ROWS", 13)
-    monkeypatch.setattr(item_sequences, "_COLUMNS", 7)
+    monkeypatch.setattr(sequences_module, "_ROWS", 13)
+    monkeypatch.setattr(sequences_module, "_COLUMNS", 7)
     monkeypatch.setattr(item_weights, "_COLUMNS", 7)
 
 
 def fold_in(goal: str, columns: np.ndarray | None = None) -> FoldIn:
     """Of the made data, the first ``HEAD`` columns as the head."""
     columns = np.arange(ITEMS) if columns is None else columns
-    sequences = Sequences(HISTORIES, columns, NOTHING)
-    gram, targets = regression(sequences, goal, *READS[goal], HEAD)
-    weights = item_weights.item_weights(goal, gram, targets, L2)
-    make = sequences.examples(goal, *READS[goal])
-    tail = sequences.tail_gram(goal, *READS[goal], HEAD)
-    return FoldIn(weights, gram, make, ITEMS, L2, tail, goal == "taste")
+    sequences, choice = Sequences(HISTORIES, columns, ALL, LIKE), READS[goal]
+    gram, targets = regression(sequences, choice, HEAD)
+    weights = item_weights.item_weights(choice.ordered, gram, targets, L2)
+    make, tail = sequences.examples(choice), sequences.tail_gram(choice, HEAD)
+    even = np.ones(ITEMS, dtype=np.float32)
+    return FoldIn(weights, gram, make, even, L2, tail, excludes=not choice.ordered)
 
 
 def matrices(goal: str) -> tuple[np.ndarray, np.ndarray]:
     """The Gram matrix and the targets of all items, float64 [items, items], from dense rows."""
     gram, targets = np.zeros((ITEMS, ITEMS)), np.zeros((ITEMS, ITEMS))
-    decay, window = READS[goal]
+    decay, window = READS[goal].decay, READS[goal].window
     for user in range(len(DATA.users)):
         taken = HISTORIES.of(user).items
+        weight = np.where(HISTORIES.of(user).ratings < LIKE, DISLIKED, 1.0)
         if goal == "taste":
-            row = np.bincount(taken, minlength=ITEMS).astype(float)
+            row = np.bincount(taken, weight, minlength=ITEMS).astype(float)
             gram += np.outer(row, row)
             continue
         for place in range(1, len(taken)):
             row = np.zeros(ITEMS)
             for back in range(1, min(window, place) + 1):
-                row[taken[place - back]] += decay ** (back - 1)
+                row[taken[place - back]] += weight[place - back] * decay ** (back - 1)
             gram += np.outer(row, row)
             targets[:, taken[place]] += row
     return gram, gram if goal == "taste" else targets
@@ -86,7 +93,7 @@ def test_the_heads_weights_for_all_items_are_those_of_a_regression_of_each(goal)
 @pytest.mark.parametrize("goal", READS)
 def test_the_tail_says_what_the_head_leaves_unexplained(goal, monkeypatch):
     """At full width: a ridge regression of the residuals on the tail items."""
-    monkeypatch.setattr("fusionrec.training.fold_in._ITERATIONS", 30)
+    monkeypatch.setattr("fusionrec.regression.fold_in._ITERATIONS", 30)
     gram, targets = matrices(goal)
     rest = targets[HEAD:] - gram[HEAD:, :HEAD] @ exact_weights(goal)
     if goal == "taste":  # not of the item on itself
@@ -115,8 +122,7 @@ def test_vectors_predict_as_the_weights_do_in_the_best_directions(goal):
 
 def test_a_head_of_all_items_is_the_whole_regression():
     columns = most_taken(HISTORIES, np.arange(ITEMS), ITEMS)
-    choice = Choice("next", *READS["next"], L2, 0.0, ITEMS, None)
-    places, vectors = item_vectors(HISTORIES, columns, choice, seed=0)
+    places, _, vectors = item_vectors(HISTORIES, columns, ALL, LIKE, READS["next"], seed=0)
     gram, targets = matrices("next")
     wanted = np.linalg.solve(gram + L2 * np.eye(ITEMS), targets)
     taken = places >= 0
@@ -179,7 +185,8 @@ def test_a_penalty_too_small_for_float32_is_solved_in_float64():
 
 
 def test_large_matrices_in_float32_give_the_weights_of_small_ones(monkeypatch):
-    gram = regression(Sequences(HISTORIES, np.arange(ITEMS), NOTHING), "taste", 1.0, 0)[0]
+    sequences = Sequences(HISTORIES, np.arange(ITEMS), ALL, LIKE)
+    gram = regression(sequences, READS["taste"])[0]
     exact = item_weights.taste_weights(gram, L2)
     monkeypatch.setattr(item_weights, "EXACT", 0)
     before = gram.copy()
