@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from fusionrec import metrics
+from fusionrec.baselines import Bias, item_sets, popularity
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split, random_split
-from fusionrec.baselines import Bias, item_sets, popularity
 from fusionrec.features.vocabulary import UNKNOWN
 from fusionrec.models.export import tower_vectors
 from fusionrec.models.presets import FUSION, Recipe
