@@ -107,7 +107,7 @@ def test_only_training_loads_paddle(made, tmp_path):
         ("search iron --user nobody", "'nobody' is not among the 60 users"),
         ("models activate v9", "there is no version 'v9'"),
         ("train --data nowhere", "ml-1m, ml-100k, synthetic"),
-        ("train --data synthetic --set training.epoch=3", "did you mean training.epochs?"),
+        ("train --data synthetic --set training.pass=3", "did you mean training.passes?"),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
         ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
         ("train --data synthetic --resume", "no checkpoint"),
