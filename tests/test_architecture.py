@@ -181,13 +181,15 @@ def test_no_module_imports_itself_through_others():
         visit(module, ())
 
 
+MODULES = {module_of(path): path for path in FILES}
+
+
 def imported_with(module: str, found: set[str]) -> None:
     """Adds all modules that are imported when one is, packages above it too; no late imports."""
-    path = {module_of(path): path for path in FILES}.get(module)
     if module in found:
         return
     found.add(module)
-    for node in tree_of(path).body if path else ():
+    for node in tree_of(MODULES[module]).body if module in MODULES else ():
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -111,6 +111,7 @@ def test_only_training_loads_paddle(made, tmp_path):
             "train --data synthetic --model fusion --set training.epoch=3",
             "did you mean training.epochs?",
         ),
+        ("train --data synthetic --set training.pass=3", "did you mean training.passes?"),
         ("train --data synthetic --set training.epochs", "--set is name=value"),
         ("train --data synthetic --model sequence --preset stars", "has the presets quick, full"),
         ("train --data synthetic --preset stars", "stars is a preset of model fusion"),

@@ -135,7 +135,9 @@ def test_the_stopped_training_goes_on(home, expected, fusionrec):
     [state] = workspace.checkpoints.glob("*/state.safetensors")
     with safe_open(state, "numpy") as file:
         trained = json.loads(file.metadata()["progress"])["epochs"]
-    ended = fusionrec(workspace, "train", "--data", data, *expected["stopped"], "--resume")
+    ended = fusionrec(
+        workspace, "train", "--data", data, "--model", "fusion", *expected["stopped"], "--resume"
+    )
     assert (ended.code, ended.out) == (0, "v3\n"), ended.err
     assert "going on from the checkpoint" in ended.err
     assert not list(workspace.checkpoints.iterdir())
