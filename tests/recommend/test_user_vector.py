@@ -163,12 +163,10 @@ def test_the_sequence_model_reads_what_is_told_behind_what_is_stored(sequence):
     assert len(person.rated) == len(items)
 
 
-@pytest.mark.parametrize("timed", [True, False])
-def test_what_a_request_names_is_of_now_unless_told(dataset, timed, tmp_path):
+def test_what_a_request_names_is_of_now_unless_told(dataset, tmp_path):
     made = sequence_recipe(LENGTH, epochs=1)
     made = replace(made, model=replace(made.model, gaps=True))
-    known = dataset if timed else replace(dataset, time=None)
-    artifact = train(known, made, Workspace(tmp_path))
+    artifact = train(dataset, made, Workspace(tmp_path))
     row = artifact.users.positions()[KNOWN]
     last = float(dataset.time[dataset.user == row].max())
     seen = {artifact.items.ids[item] for item in artifact.histories.of(row).items}
@@ -181,13 +179,13 @@ def test_what_a_request_names_is_of_now_unless_told(dataset, timed, tmp_path):
 
         soon, late = last + 60, last + 1e8
         assert np.array_equal(vector(late), vector(soon, late))
-        assert differ(vector(late), vector(soon)) is timed
+        assert differ(vector(late), vector(soon))
         assert np.array_equal(vector(late, soon), vector(soon))
         today, then = (
             find(artifact, user=KNOWN, history=[Rated(new[0], rating, time)])
             for time in (None, soon)
         )
-        assert differ(today.vector, then.vector) is timed
+        assert differ(today.vector, then.vector)
 
 
 def test_the_sequence_model_reads_a_history_and_a_profile_alone(sequence):

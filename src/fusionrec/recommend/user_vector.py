@@ -170,11 +170,9 @@ class UserVectors:
 
     def _given(self, history: Sequence[Rated], now: float) -> tuple[History, tuple[str, ...]]:
         """The history of a request in order, each item once unless people take items again; and
-        notes on it. What has no time is of ``now``, unless training knew no times.
+        notes on it. What has no time is of ``now``.
         """
         schema, rows = self.artifact.schema, self.catalog.positions
-        if not (self.artifact.reads_times and self.artifact.histories.time is not None):
-            now = np.nan
         low, high = schema.rating_range
         if schema.events:  # a named item counts as one that was taken
             history = [replace(one, rating=high) if one.named else one for one in history]
