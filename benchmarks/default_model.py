@@ -2,10 +2,10 @@
 
     python benchmarks/default_model.py --data ml-100k --data ~/retail --results results.jsonl
 
-A line is what ``fusionrec evaluate`` measures with seed 0: ml-1m with next-item by the default preset
-(30 minutes), all else with ``--minutes 5``; new-user is fold 0 alone. What a data set cannot serve
-is left out, and stderr says why. What is in --results is not measured again, unless the settings or
-the sources of the model changed.
+A line is what ``fusionrec evaluate`` measures with seed 0: ml-1m's next item by the preset
+``default`` (30 minutes), all else with ``--minutes 5``; new-user is fold 0 alone. What a data set
+cannot serve is left out, and stderr says why. What is in --results is not measured again, unless
+the settings or the sources of the model changed.
 """
 
 from __future__ import annotations
