@@ -302,7 +302,9 @@ class Trainer(ABC):
             {name: paddle.to_tensor(value) for name, value in groups["optimizer"].items()}
         )
         epochs = [Epoch(**e) for e in checkpoint.progress.pop("epochs")]
-        self.state = TrainingState(self.metric, **checkpoint.progress, epochs=epochs)
+        # Checkpoints of 0.2.0 and before do not tell how many epochs were planned.
+        progress = {"planned": self.settings.epochs, **checkpoint.progress}
+        self.state = TrainingState(self.metric, **progress, epochs=epochs)
         self.state.count_here, self.state.seconds_here = 0, 0.0
 
 
