@@ -95,6 +95,11 @@ class Job:
     def items(self) -> int:
         return len(self.dataset.items)
 
+    @property
+    def rates(self) -> bool:
+        """Whether a rating head is fitted."""
+        return self.recipe.model.stars and not self.dataset.schema.events
+
     def holdouts(self, goal: str) -> list[Holdout]:
         """What is held out for a goal; empty where the data cannot serve it."""
         s, schema = self.recipe.training, self.dataset.schema
@@ -224,7 +229,8 @@ class Networks:
         self.again = not minutes or len(held) > FEW_HELD * len(job.rows)
         if minutes:
             elapsed = time.monotonic() - job.started
-            seconds = max(60 * minutes * (1 - STARS) - (1 + LINEAR_SHARE) * elapsed, 0.0)
+            share = 1 - STARS * job.rates
+            seconds = max(60 * minutes * share - (1 + LINEAR_SHARE) * elapsed, 0.0)
             seconds /= 1 + self.again
         self.judged = self._fit(held, folder, seconds)
 
@@ -316,7 +322,7 @@ def described(choice: HistoryChoice) -> str:
 
 def _stars(job: Job, recipe: LinearRecipe | AutoRecipe) -> RatingHead | None:
     """The rating head; None of events, and where it is not wanted."""
-    if job.dataset.schema.events or not recipe.model.stars:
+    if not job.rates:
         return None
     seconds = None
     if isinstance(recipe, AutoRecipe) and recipe.training.minutes:
