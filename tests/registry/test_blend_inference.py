@@ -26,7 +26,7 @@ from fusionrec.models.linear_settings import LinearRecipe, LinearSettings, Linea
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact, unit
-from fusionrec.registry.inference.blend import Blend, Part
+from fusionrec.registry.blend import Blend, Part
 from fusionrec.registry.weights import weights_file, write_weights
 from fusionrec.training import blend_train
 from fusionrec.training.train import train

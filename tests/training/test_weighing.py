@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
-from fusionrec.registry.inference.blend import Part
+from fusionrec.registry.blend import Part
 from fusionrec.training import weighing
 from fusionrec.training.holdouts import Holdout
 from fusionrec.training.parts import FittedPart

@@ -19,7 +19,8 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
-from fusionrec.registry.inference.blend import Blend, BlendItemRunner, BlendRunner
+from fusionrec.registry.blend import Blend
+from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (

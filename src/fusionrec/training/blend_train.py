@@ -1,148 +1,39 @@
-"""Trains the parts of a version, weighs them for each goal, and publishes it."""
+"""Trains the parts of a version, weighs them for each goal, and has it published."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fusionrec._version import __version__
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import Log, TrainingError
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.flat import centred, flatten
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe, LinearSettings
 from fusionrec.registry.artifact import Artifact
-from fusionrec.registry.inference.blend import Blend, Part
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.tables import Histories
-from fusionrec.registry.weights import write_weights
-from fusionrec.registry.writer import save_version, write_manifest, write_training_data
 from fusionrec.regression.sequences import HistoryChoice
-from fusionrec.training.holdouts import (
-    Holdout,
-    drawn_users,
-    later_holdouts,
-    next_holdout,
-    taste_holdout,
-)
-from fusionrec.training.linear import choose, most_taken
-from fusionrec.training.parts import (
-    FittedPart,
-    content_tower,
-    history_part,
-    profile_part,
-    trend_part,
-)
+from fusionrec.training.blend_publish import publish_blend
+from fusionrec.training.holdouts import Holdout
+from fusionrec.training.job import Job
+from fusionrec.training.linear import choose
+from fusionrec.training.networks import STARS, Networks
 from fusionrec.training.stars import fit_stars
 from fusionrec.training.weighing import POPULARITY, Board, Weighed, choose_weights
 from fusionrec.training.worth import measured
 
 if TYPE_CHECKING:
-    from fusionrec.training.network_part import Network, Schedule
+    from fusionrec.training.network_part import Network
     from fusionrec.training.progress import OnProgress
 
-LINEAR_SHARE = 0.6  # of the time that choosing the parts without a network took, for the rest
-FEW_HELD = 0.002  # share of the rows, below which a network need not be trained again with them
-LIKED = "profile-liked"
-STARS, STARS_LEAST = 0.2, 10.0  # share of the time for the rating head; seconds, at least
+STARS_LEAST = 10.0  # seconds for the rating head, at least
 WIDTH = 512  # of all parts together
 MOST_TASTE = 256  # of it
 FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
-
-
-@dataclass(frozen=True)
-class Job:
-    """What is trained, and how.
-
-    Attributes:
-        started: when the training began, of the monotonic clock.
-        dataset, rows: the data set, and int [n], its rows that training may see.
-        histories, order: of these rows; and the rows in that order.
-        columns: int [items], each item's column in the regressions, or -1.
-        recipe: of the parts without a network.
-        log: called with what is chosen.
-    """
-
-    started: float
-    dataset: Dataset
-    rows: np.ndarray
-    histories: Histories
-    order: np.ndarray
-    columns: np.ndarray
-    recipe: LinearRecipe
-    log: Log
-
-    @classmethod
-    def of(
-        cls, dataset: Dataset, rows: np.ndarray, recipe: LinearRecipe | AutoRecipe, log: Log
-    ) -> Self:
-        """The job of training on some rows."""
-        started = time.monotonic()
-        if isinstance(recipe, AutoRecipe):
-            recipe = LinearRecipe(recipe.model, recipe.linear)
-        histories, order = Histories.build(dataset, rows), Histories.order(dataset, rows)
-        columns = np.zeros(len(dataset.items), dtype=np.int64)
-        columns = most_taken(histories, columns, recipe.model.items)
-        return cls(started, dataset, rows, histories, order, columns, recipe, log)
-
-    @property
-    def items(self) -> int:
-        return len(self.dataset.items)
-
-    @property
-    def rates(self) -> bool:
-        """Whether a rating head is fitted."""
-        return self.recipe.model.stars and not self.dataset.schema.events
-
-    def holdouts(self, goal: str) -> list[Holdout]:
-        """What is held out for a goal; empty where the data cannot serve it."""
-        s, schema = self.recipe.training, self.dataset.schema
-        if not s.validation:
-            return []
-        if goal == "later":
-            if not self.histories.ordered:
-                return []
-            return later_holdouts(self.histories, schema, self.items, s.validation, s.seed)
-        users = drawn_users(self.histories, s.validation, s.seed)
-        if goal == "next":
-            made = next_holdout(self.histories, schema, users, self.items, s.seed)
-        else:
-            made = taste_holdout(self.histories, schema, users, self.items, s.seed)
-        return [] if made is None else [made]
-
-    def profiles(self) -> list[tuple[str, np.ndarray]]:
-        """The parts that read profiles, and which interactions count for them, bool [n] each: all;
-        and, where some are disliked, those that are liked.
-        """
-        liked = self.histories.rating >= self.dataset.schema.like
-        found = [("profile", np.ones(len(liked), dtype=bool))]
-        if liked.any() and not liked.all():
-            found.append((LIKED, liked))
-        return found
-
-    def parts(
-        self, visible: np.ndarray, choices: Mapping[str, HistoryChoice], encoder: Encoder
-    ) -> list[FittedPart]:
-        """All parts without a network, fitted on the visible interactions, bool [n]."""
-        model, s, histories = self.recipe.model, self.recipe.training, self.histories
-        like = self.dataset.schema.like
-        made = [
-            history_part(name, histories, self.columns, visible, like, choice, s.seed)
-            for name, choice in choices.items()
-        ]
-        made += [
-            profile_part(name, self.dataset, histories, encoder, visible & read, model.profile_dims)
-            for name, read in self.profiles()
-        ]
-        if histories.ordered:
-            made += [trend_part(histories, visible, days, self.items) for days in s.days]
-        return made
 
 
 def train_blend(
@@ -182,9 +73,11 @@ def train_blend(
     encoder, network, width = Encoder.fit(dataset, rows), None, 0
     if isinstance(recipe, AutoRecipe):
         recipe = recipe.suited(len(rows))
+    # The network is weighed for the next item alone: other goals would have it trained once more.
+    if isinstance(recipe, AutoRecipe) and holdouts["next"] and "next" in goals:
         width = recipe.sequence.model.dim
     choices = _choices(job, holdouts, width)
-    if isinstance(recipe, AutoRecipe) and holdouts["next"] and "next" in goals:
+    if isinstance(recipe, AutoRecipe) and width:
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
     judged = network.judged if network else None
     weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
@@ -198,78 +91,7 @@ def train_blend(
     first = goals[0]
     worth = measured(dataset, job.order, first, holdouts[first], weighed[first])
     stars = _stars(job, recipe)
-    return _publish(job, models, parts, weighed, encoder, recipe, network, part, worth, stars)
-
-
-class Networks:
-    """The network without the holdout, by which it is judged, and the one that is published.
-
-    Args:
-        job: what is trained.
-        recipe: all settings.
-        holdout: of the goal ``next``.
-        folder: for checkpoints; None keeps none.
-        on_progress, resume: of the training.
-    """
-
-    def __init__(
-        self,
-        job: Job,
-        recipe: AutoRecipe,
-        holdout: Holdout,
-        folder: Path | None,
-        on_progress: OnProgress,
-        resume: bool,
-    ) -> None:
-        self._job, self._recipe, self._folder = job, recipe, folder
-        self._on_progress, self._resume = on_progress, resume
-        held = job.order[~holdout.visible]
-        minutes, seconds = recipe.training.minutes, None
-        # Without a limit always, so that a repeated training does not depend on the time it took.
-        self.again = not minutes or len(held) > FEW_HELD * len(job.rows)
-        if minutes:
-            elapsed = time.monotonic() - job.started
-            share = 1 - STARS * job.rates
-            seconds = max(60 * minutes * share - (1 + LINEAR_SHARE) * elapsed, 0.0)
-            seconds /= 1 + self.again
-        self.judged = self._fit(held, folder, seconds)
-
-    def _fit(
-        self,
-        held: np.ndarray,
-        folder: Path | None,
-        seconds: float | None = None,
-        schedule: Schedule | None = None,
-    ) -> Network | None:
-        from fusionrec.training.network_part import fit_network  # imports Paddle
-
-        return fit_network(
-            self._job.dataset,
-            self._job.rows,
-            np.sort(held),
-            self._recipe.sequence,
-            passes=self._recipe.training.passes,
-            seconds=seconds,
-            schedule=schedule,
-            folder=folder,
-            on_progress=self._on_progress,
-            resume=self._resume,
-            log=self._job.log,
-        )
-
-    def final(self) -> Network:
-        """The network from all rows, with as many passes again; the first one where so few rows
-        were held out that it is not worth the time.
-        """
-        assert self.judged is not None
-        if not self.again:
-            return self.judged
-        schedule = self.judged.schedule
-        self._job.log(f"sequence: {schedule.passes} passes over all rows, held-out ones too")
-        folder = None if self._folder is None else self._folder / "again"
-        found = self._fit(np.zeros(0, dtype=np.int64), folder, schedule=schedule)
-        assert found is not None
-        return found
+    return publish_blend(job, models, parts, weighed, encoder, recipe, judged, part, worth, stars)
 
 
 def _goals(model: LinearSettings, histories: Histories) -> list[str]:
@@ -355,114 +177,3 @@ def _weigh(
     weights = ", ".join(f"{name} {weight:g}" for name, weight in found.weights.items())
     job.log(f"{goal}: {weights} (NDCG@10 {found.figure:.4f} of {found.users:,} users held out)")
     return found
-
-
-def _publish(
-    job: Job,
-    models: Path,
-    parts: Sequence[FittedPart],
-    weighed: Mapping[str, Weighed],
-    encoder: Encoder,
-    recipe: LinearRecipe | AutoRecipe,
-    network: Networks | None,
-    part: Mapping[str, Any] | None,
-    worth: Mapping[str, Any],
-    stars: RatingHead | None,
-) -> Artifact:
-    """Writes the version of parts that were fitted on all rows."""
-    dataset, histories = job.dataset, job.histories
-    used = {name for one in weighed.values() for name in one.weights} | {
-        name for name, _ in job.profiles()
-    }
-    kept = [one for one in parts if one.part.name in used]
-    blend = Blend(
-        tuple(one.part for one in kept),
-        {goal: one.weights for goal, one in weighed.items()},
-        next(iter(weighed)),
-        {goal: LIKED if goal == "taste" and LIKED in used else "profile" for goal in weighed},
-    )
-    items = np.concatenate([one.items for one in kept], axis=1)
-    learned = np.flatnonzero(job.columns >= 0)
-    tower = content_tower(dataset, encoder, items, learned, job.recipe.training.content_ridge)
-    spans = blend.spans()
-    flat = flatten(encoder, "item", encoder.encode_table("item", dataset.items))
-    placed = tower["base"] + centred(flat, tower["mean"]) @ tower["content"]
-    untaken = np.bincount(histories.item, minlength=job.items) == 0
-    for one in kept:
-        if one.part.kind != "network":
-            span = spans[one.part.name]
-            items[untaken, span] = placed[untaken, span]
-    longest = np.linalg.norm(items, axis=1).max()
-    items /= longest
-    tower = {name: array if name == "mean" else array / longest for name, array in tower.items()}
-    kept = [_scaled(one, items[:, spans[one.part.name]], longest, untaken) for one in kept]
-    judged = network.judged if network else None
-    epochs = list(judged.epochs) if judged else []
-    about: dict[str, Any] = {
-        "model": recipe.name,
-        "recipe": recipe.to_dict(),
-        "blend": blend.to_json(),
-        "chosen": {goal: one.to_json() for goal, one in weighed.items()},
-        "worth": worth,
-        "history": _reading([one.part for one in kept]),
-        "score": {"kind": "ranking"},
-        "training": {
-            "trained_rows": dataset.fingerprint(job.rows),
-            "best_epoch": judged.schedule.passes if judged else None,
-            "passes": judged.asked if judged else None,
-            "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
-            "epochs": [asdict(epoch) for epoch in epochs],
-            "seconds": round(time.monotonic() - job.started, 1),
-        },
-        **({} if part is None else {"part": dict(part)}),
-    }
-
-    def write(folder: Path) -> None:
-        keys = write_training_data(folder, dataset, job.rows, encoder, histories)
-        write_weights(folder, "user", _named(kept, "user"))
-        arrays = _named(kept, "item") | {f"linear.{name}": x for name, x in tower.items()}
-        write_weights(folder, "item", arrays)
-        np.save(folder / "item_vectors.npy", items.astype(np.float32), allow_pickle=False)
-        saved = Artifact(folder, about, encoder)
-        known = [histories.of(user) for user in range(len(dataset.users))]
-        users = saved.vectors_of(dataset.users.ids, dataset.users.columns, known)
-        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
-        if stars is not None:
-            stars.save(folder)
-            keys["stars"] = stars.manifest
-        write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
-
-    return save_version(models, write, "train again")
-
-
-def _scaled(one: FittedPart, items: np.ndarray, longest: float, others: np.ndarray) -> FittedPart:
-    """A part that reads histories through the version's vectors, float32 [items, width], which were
-    divided by ``longest``; so it reads the items, bool [items], that were not learned.
-    """
-    if one.part.kind != "history":
-        return one
-    added = (one.user["added"] * longest).astype(np.float32)
-    history = one.user["history"].copy()
-    history[others] = items[others] @ added
-    return replace(one, user={"history": history, "added": added})
-
-
-def _reading(parts: Sequence[Part]) -> dict[str, Any]:
-    """The manifest's ``history``: all that any part reads; the request's time, if one does."""
-    lengths, clock = [0], {}
-    for part in parts:
-        if part.kind == "history":
-            lengths.append(part.window or 10**6)
-        if part.kind == "network":
-            lengths.append(int(part.reading["length"]))
-            clock = {name: x for name, x in part.reading.items() if name == "clock"}
-    return {"length": max(lengths) or 10**6, "gaps": False, **clock}
-
-
-def _named(parts: Sequence[FittedPart], side: str) -> dict[str, np.ndarray]:
-    """The arrays of all parts' towers of one side, by names that begin with the part's."""
-    return {
-        f"{one.part.name}.{name}": array
-        for one in parts
-        for name, array in getattr(one, side).items()
-    }

@@ -14,7 +14,7 @@ from fusionrec.errors import Log
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.export import tower_weights
 from fusionrec.models.presets import SequenceRecipe
-from fusionrec.registry.inference.blend import Part
+from fusionrec.registry.blend import Part
 from fusionrec.training.parts import FittedPart
 from fusionrec.training.progress import Epoch, OnProgress
 from fusionrec.training.sequence_trainer import CHUNK, SequenceTrainer

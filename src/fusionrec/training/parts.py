@@ -11,7 +11,7 @@ from scipy import sparse
 from fusionrec.data.dataset import Dataset
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten, means
-from fusionrec.registry.inference.blend import Part
+from fusionrec.registry.blend import Part
 from fusionrec.registry.tables import Histories
 from fusionrec.regression.fold_in import item_vectors
 from fusionrec.regression.ridge import factors, ridge

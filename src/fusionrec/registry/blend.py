@@ -1,0 +1,130 @@
+"""How the vectors of a version are made of parts: the manifest's ``blend``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import Any, Literal, Self, get_args
+
+import numpy as np
+
+from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.features.history import History
+from fusionrec.registry.tables import RETRAIN
+
+Goal = Literal["later", "next", "taste"]
+GOALS: tuple[Goal, ...] = get_args(Goal)
+Kind = Literal["history", "network", "profile", "constant"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a version's vectors.
+
+    Attributes:
+        name: such as ``next``.
+        kind: ``history`` sums a vector for each item of a history, ``network`` is the sequence
+            model's tower, ``profile`` is linear in the profile, ``constant`` is 1 for everybody.
+        width: its dimensions.
+        decay: of ``history``: an item weighs this much less for each item that follows it.
+        window: of ``history``: newest items that are read; 0 for all.
+        disliked: of ``history``: weight of an item rated below the schema's ``like``.
+        settings, reading: of ``network``: its widths, and what it reads of a history.
+    """
+
+    name: str
+    kind: Kind
+    width: int
+    decay: float = 1.0
+    window: int = 0
+    disliked: float = 1.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    reading: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        fine = self.kind in get_args(Kind) and self.width > 0 and 0 < self.decay <= 1
+        if not (fine and self.window >= 0 and 0 <= self.disliked <= 1):
+            raise ValueError(f"a part is out of range: {self}")
+
+    def manifest(self) -> dict[str, Any]:
+        """The keys of a manifest that the tower of a ``network`` is read by."""
+        return {"model": "sequence", "recipe": {"model": self.settings}}
+
+    def weights(self, history: History, like: float) -> np.ndarray:
+        """Weights of a history's newest items, float32 [m], the oldest that is read first."""
+        read = min(len(history), self.window) if self.window else len(history)
+        weights = self.decay ** np.arange(read - 1, -1, -1)
+        below = history.ratings[len(history) - read :] < like  # False where unknown
+        return np.asarray(np.where(below, self.disliked * weights, weights), dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Blend:
+    """How a version joins its parts; the manifest's ``blend``.
+
+    Attributes:
+        parts: in the order of their dimensions.
+        weights: goal -> part -> weight of its scores in standard deviations; 0 if left out.
+        goal: of answers that name none.
+        newcomers: goal -> the part that alone ranks for people without a history.
+    """
+
+    parts: tuple[Part, ...]
+    weights: Mapping[str, Mapping[str, float]]
+    goal: str
+    newcomers: Mapping[str, str]
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> Self:
+        """The blend of a version.
+
+        Raises:
+            ArtifactError: the manifest does not say it, or a value is out of range.
+        """
+        try:
+            values = manifest["blend"]
+            parts = tuple(Part(**part) for part in values["parts"])
+            weights = {
+                str(goal): {str(name): float(weight) for name, weight in given.items()}
+                for goal, given in values["weights"].items()
+            }
+            made = cls(parts, weights, str(values["goal"]), dict(values["newcomers"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ArtifactError(
+                f"the manifest does not say how its parts are joined: {error!r}", RETRAIN
+            ) from error
+        names = {part.name for part in parts}
+        fine = bool(parts) and made.goal in weights and set(weights) <= set(GOALS)
+        fine &= set(weights) == set(made.newcomers) and set(made.newcomers.values()) <= names
+        for given in weights.values():
+            fine &= set(given) <= names and all(w >= 0 and isfinite(w) for w in given.values())
+        if not fine:
+            raise ArtifactError(f"the manifest's blend is out of range: {values}", RETRAIN)
+        return made
+
+    def to_json(self) -> dict[str, Any]:
+        """The manifest's ``blend``; ``of`` reads it back equal."""
+        return asdict(self)
+
+    def spans(self) -> dict[str, slice]:
+        """Each part's dimensions."""
+        ends = np.cumsum([part.width for part in self.parts]).tolist()
+        return {
+            part.name: slice(end - part.width, end)
+            for part, end in zip(self.parts, ends, strict=True)
+        }
+
+    def weights_for(self, goal: str | None) -> dict[str, float]:
+        """Every part's weight for a goal, or for the version's own.
+
+        Raises:
+            UsageError: the version has no such goal.
+        """
+        if goal is not None and goal not in self.weights:
+            raise UsageError(
+                f"the goals of this version are {', '.join(self.weights)}, got {goal!r}",
+                code="unknown_goal",
+            )
+        given = self.weights[goal or self.goal]
+        return {part.name: given.get(part.name, 0.0) for part in self.parts}
