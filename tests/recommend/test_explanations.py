@@ -51,6 +51,7 @@ def planted(
     }
     count = len(towns or ())
     return SimpleNamespace(
+        has_parts=False,
         schema=LIBRARY,
         items=Table([f"i{n}" for n in range(ITEMS)], columns),
         users=Table([f"u{n}" for n in range(count)], {"town": towns or []}),
@@ -58,7 +59,6 @@ def planted(
         item_counts=np.ones(ITEMS, dtype=np.int64),
         histories=rated,
         has_towers=True,
-        is_linear=False,
     )
 
 
