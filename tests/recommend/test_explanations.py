@@ -15,9 +15,10 @@ from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.features.history import History
 from fusionrec.ledger import ItemChange, RecentActivity
+from fusionrec.models.linear_settings import LinearRecipe, LinearTraining
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.categories import Categories
-from fusionrec.recommend.explanations import CROWD, Explainer, Reason, nouns, often
+from fusionrec.recommend.explanations import CROWD, SHARE, Explainer, Reason, nouns, often
 from fusionrec.recommend.query import Query, Rated, UserVector
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -51,7 +52,6 @@ def planted(
     }
     count = len(towns or ())
     return SimpleNamespace(
-        has_parts=False,
         schema=LIBRARY,
         items=Table([f"i{n}" for n in range(ITEMS)], columns),
         users=Table([f"u{n}" for n in range(count)], {"town": towns or []}),
@@ -59,6 +59,7 @@ def planted(
         item_counts=np.ones(ITEMS, dtype=np.int64),
         histories=rated,
         has_towers=True,
+        has_parts=False,
     )
 
 
@@ -288,6 +289,36 @@ def test_a_model_that_reads_histories_names_items_that_it_read(sequence):
             assert named <= newest if one["kind"] == "liked" else not named & newest
             kinds.add(one["kind"])
     assert "liked" in kinds
+
+
+@pytest.fixture(scope="module")
+def parts(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact:
+    """A version of parts that weigh the same."""
+    from fusionrec.training.train import train
+
+    recipe = LinearRecipe(training=LinearTraining(validation=0))
+    return train(dataset, recipe, Workspace(tmp_path_factory.mktemp("parts")))
+
+
+@pytest.mark.parametrize("goal", [None, "next", "taste"])
+def test_a_version_of_parts_names_the_liked_items_that_gave_most_of_a_score(goal, parts):
+    recommender, tower, told = exact(parts), parts.user_tower, 0
+    for position in range(0, 60, 7):
+        history = parts.histories.of(position)
+        query = Query(parts.users.ids[position], k=40, explain=True, goal=goal)
+        for item in recommender.recommend(query).to_json()["items"]:
+            row = np.array([parts.items.positions()[item["id"]]])
+            given = tower.contributions(history, parts.item_vectors, row, goal)[0]
+            share = given / max(np.maximum(given, 0).sum(), 1e-12)
+            may = np.flatnonzero((history.ratings >= 4) & (share >= SHARE))
+            wanted = history.items[may[np.argsort(-share[may], kind="stable")[:2]]]
+            reason = item.get("reason") or {"kind": None}
+            assert (reason["kind"] == "liked") == (len(wanted) > 0)
+            if len(wanted):
+                told += 1
+                assert [x["id"] for x in reason["items"]] == [parts.items.ids[n] for n in wanted]
+                assert reason["text"].startswith("because you rated ")
+    assert told > 20
 
 
 def test_hidden_and_disliked_items_are_in_no_reason_of_an_answer(published):
