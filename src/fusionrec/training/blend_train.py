@@ -81,6 +81,9 @@ def train_blend(
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
     judged = network.judged if network else None
     weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
+    if recipe.model.goal == "auto":  # one for which too few could be asked comes last
+        goals.sort(key=lambda goal: not weighed[goal].users)
+        weighed = {goal: weighed[goal] for goal in goals}
     final = None
     if network and judged and any(judged.part.part.name in w.weights for w in weighed.values()):
         final = network.final()

@@ -61,7 +61,11 @@ class Networks:
         seconds: float | None = None,
         schedule: Schedule | None = None,
     ) -> Network | None:
-        from fusionrec.training.network_part import fit_network  # imports Paddle
+        try:
+            from fusionrec.training.network_part import fit_network  # imports Paddle
+        except ImportError as error:
+            self._job.log(f"sequence: left out, since PaddlePaddle is not installed ({error})")
+            return None
 
         return fit_network(
             self._job.dataset,

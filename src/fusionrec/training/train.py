@@ -105,8 +105,13 @@ def import_engine(recipe: AnyRecipe) -> None:
     """Imports what trains a recipe: Paddle, which takes a second and changes the logging of the
     program, or nothing for a linear model.
     """
-    if not isinstance(recipe, LinearRecipe):
+    if isinstance(recipe, LinearRecipe):
+        return
+    try:
         import fusionrec.training.network_train  # noqa: F401
+    except ImportError:
+        if not isinstance(recipe, AutoRecipe):  # which does without, and says so
+            raise
 
 
 def has_checkpoint(
