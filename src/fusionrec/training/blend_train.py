@@ -173,7 +173,7 @@ def _weigh(
     if sum(len(one.users) for one in holdouts) < FEWEST_USERS:
         job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
         return Weighed({POPULARITY: 1.0}, None, {}, 0)
-    sides = [(one, job.parts(one.visible, choices, encoder)) for one in holdouts]
+    sides = [(one, job.parts(job.searched(one), choices, encoder)) for one in holdouts]
     if network is not None and goal == "next":
         sides[0][1].append(network.part)
     found = choose_weights(Board(sides))

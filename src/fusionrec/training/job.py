@@ -22,7 +22,7 @@ from fusionrec.training.holdouts import (
     next_holdout,
     taste_holdout,
 )
-from fusionrec.training.linear import most_taken
+from fusionrec.training.linear import ROWS, SEARCHED, most_taken, sampled
 from fusionrec.training.parts import FittedPart, history_part, profile_part, trend_part
 
 LIKED = "profile-liked"
@@ -87,6 +87,14 @@ class Job:
         else:
             made = taste_holdout(self.histories, schema, users, self.items, s.seed)
         return [] if made is None else [made]
+
+    def searched(self, holdout: Holdout) -> np.ndarray:
+        """What is read, bool [n], of the visible interactions to weigh parts by: all, but in a
+        large catalog those of the most-taken items, and of much data a sample.
+        """
+        s = self.recipe.training
+        kept = most_taken(self.histories, self.columns, SEARCHED)[self.histories.item] >= 0
+        return holdout.visible & kept & sampled(self.histories, holdout.users, ROWS, s.seed)
 
     def profiles(self) -> list[tuple[str, np.ndarray]]:
         """The parts that read profiles, and which interactions count for them, bool [n] each: all;

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec import baselines
+from fusionrec.baselines.linear import EASE_LIMIT
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.training.holdouts import Holdout
@@ -79,7 +80,9 @@ def _makes(dataset: Dataset) -> list[tuple[str, Callable[[], Any]]]:
         found.append(("popular-last-7-days", lambda: baselines.RecentlyPopular(WEEK)))
     if dataset.schema.repeats:
         found.append(("taken-before", baselines.TakenBefore))
-    return [*found, ("item-knn", baselines.ItemKNN), ("ease", baselines.EASE)]
+    if len(dataset.items) <= EASE_LIMIT:  # beyond, they would take longer than the training
+        found += [("item-knn", baselines.ItemKNN), ("ease", baselines.EASE)]
+    return found
 
 
 def _figures(
