@@ -94,7 +94,8 @@ class Job:
         """
         s = self.recipe.training
         kept = most_taken(self.histories, self.columns, SEARCHED)[self.histories.item] >= 0
-        return holdout.visible & kept & sampled(self.histories, holdout.users, ROWS, s.seed)
+        drawn = sampled(self.histories, holdout.users, ROWS, s.seed)
+        return np.asarray(holdout.visible & kept & drawn)
 
     def profiles(self) -> list[tuple[str, np.ndarray]]:
         """The parts that read profiles, and which interactions count for them, bool [n] each: all;
