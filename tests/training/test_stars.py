@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fusionrec.evaluation.baselines import Bias
 from numpy.testing import assert_allclose
 
 from builders import python
+from fusionrec.baselines import Bias
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
