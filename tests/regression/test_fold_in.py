@@ -131,7 +131,7 @@ def test_a_head_of_all_items_is_the_whole_regression():
 
 
 def trained(data: Dataset, home: Path, rows: np.ndarray | None = None, **model: object):
-    recipe = LinearRecipe(LinearSettings(**model), LinearTraining())  # type: ignore[arg-type]
+    recipe = LinearRecipe(LinearSettings(stars=False, **model), LinearTraining())  # type: ignore[arg-type]
     return train(data, recipe, Workspace(home), rows=rows)
 
 
