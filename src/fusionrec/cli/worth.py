@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from fusionrec.cli.output import say
-from fusionrec.registry import Artifact
-from fusionrec.registry.worth import compared, measured_on
+
+if TYPE_CHECKING:
+    from fusionrec.registry import Artifact
 
 
 def show_worth(artifact: Artifact) -> None:
     """A small table of model, parts and baselines, then the sentence; nothing for a version that
     does not know.
     """
+    from fusionrec.registry.worth import (
+        compared,
+        measured_on,
+    )  # loads NumPy, as not all commands do
+
     worth, found = artifact.worth, compared(artifact.manifest)
     if worth is None:
         return
