@@ -21,7 +21,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training import blend_train, network_part, networks
 from fusionrec.training.network_part import Network
-from fusionrec.training.progress import TrainingState
+from fusionrec.training.progress import TrainingState, stable_rate
 from fusionrec.training.sequence_trainer import SequenceTrainer
 from fusionrec.training.train import has_checkpoint, train
 from fusionrec.training.weighing import Board, Weighed
@@ -281,6 +281,40 @@ def test_a_plan_is_what_fits_into_the_time_and_nothing_is_learned_from_it(data):
     left_alone = SequenceTrainer(data, np.arange(len(data)), recipe).fit(lambda _: None)
     figures = [[epoch.train for epoch in state.epochs] for state in (trained, left_alone)]
     assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize(
+    ("figures", "epochs", "kept"),
+    [
+        ([0.1, 0.2, 0.3, *[0.25] * 20], 7, 3),  # cooling does not help, and ends after as long
+        ([0.1, 0.2, 0.3, 0.25, 0.25, 0.4, 0.5, 0.6, *[0.7] * 20], 8, 8),
+        ([0.01 * n for n in range(40)], 20, 20),  # it always rises
+    ],
+)
+def test_cooling_begins_when_the_figure_rises_no_more(figures, epochs, kept, data, monkeypatch):
+    """After ``patience`` epochs; it takes 0.35 of all epochs then, or ends as early."""
+    recipe = sequence_recipe(history=4, blocks=1, epochs=20, batch=2000, patience=2)
+    trainer, rates = SequenceTrainer(data, np.arange(len(data)), recipe), {}
+    shown = iter(figures)
+    monkeypatch.setattr(trainer, "validate", lambda: next(shown))
+    trainer.cool(20)
+    assert (trainer.state.cooling, trainer.state.planned) == (13, 20)
+
+    def note(state: TrainingState) -> None:
+        if state.step:
+            rates[state.epoch] = trainer.optimizer.get_lr()
+
+    state = trainer.fit(note)
+    assert len(state.epochs) == epochs
+    assert state.best is not None
+    assert state.best.number == kept
+    early = epochs < 20
+    assert (state.cooling, state.planned) == ((5, 8) if early else (13, 20))
+    found = [rates[number] for number in range(2, epochs + 1)]  # a step each
+    wanted = [stable_rate(0.01, n, state.cooling, state.planned) for n in range(1, epochs)]
+    assert found == pytest.approx(wanted)
+    assert found[state.cooling - 1] == pytest.approx(0.01)
+    assert found[-1] < 0.008
 
 
 # --- bad data -------------------------------------------------------------------------------------

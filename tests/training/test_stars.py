@@ -331,6 +331,17 @@ def test_a_version_that_only_ranks_shows_the_heads_stars(ranked):
         assert not any("stars" in note for note in answer.notes)
 
 
+def test_a_version_of_parts_on_ratings_has_a_complete_head_and_shows_stars(parted):
+    user, item = np.divmod(np.arange(60 * 40), 40)
+    head = parted.rating_head
+    assert head is not None
+    stars = parted.ratings(user, item, np.full(len(user), np.nan))
+    assert ((stars >= 1) & (stars <= 5)).all()
+    for asked in (Query("7"), Query(history=(Rated("3", 5.0),))):
+        answer = exact(parted).recommend(asked)
+        assert all(1 <= one.stars <= 5 for one in answer.items)
+
+
 def test_stars_remain_after_new_ratings(ranked):
     with exact(ranked) as recommender:
         before = recommender.recommend(Query("7", k=40))
