@@ -13,6 +13,7 @@ import pytest
 from builders import recipe
 from fusionrec import baselines
 from fusionrec.baselines import Ranker
+from fusionrec.baselines.linear import ease_notes
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens.readers import read
 from fusionrec.data.samples.movielens import synthetic
@@ -218,10 +219,30 @@ def test_what_a_data_set_or_a_setting_lacks_is_said(make: Callable[[Any], Any], 
         make(SHOPPING)
 
 
-def test_ease_refuses_a_catalog_it_cannot_invert(monkeypatch):
+def test_ease_of_a_large_catalog_is_exact_among_the_most_taken_and_folds_in_the_others(monkeypatch):
+    """At a width that keeps all, an item of the tail is regressed on the head."""
+    whole = baselines.EASE(3.0).fit(SHOPPING, EVERYTHING)
+    assert ease_notes(30) == []
     monkeypatch.setattr(baselines.linear, "EASE_LIMIT", 29)
-    with pytest.raises(UsageError, match="at most 29, got 30 items"):
-        baselines.EASE().fit(SHOPPING, EVERYTHING)
+    monkeypatch.setattr(baselines.linear, "HEAD", 20)
+    found = baselines.EASE(3.0).fit(SHOPPING, EVERYTHING)
+    assert "exact among the 20 most-taken" in ease_notes(30)[0]
+    order = np.argsort(-RATED.sum(axis=0), kind="stable")
+    head = RATED[:, order[:20]]
+    for place, item in enumerate(order[:20]):
+        others = np.delete(head, place, axis=1)
+        left = others.T @ others + 3.0 * np.eye(19)
+        expected = np.linalg.solve(left, others.T @ RATED[:, item])
+        np.testing.assert_allclose(np.delete(found.weights[:, place], place), expected, atol=1e-5)
+    left = head.T @ head + 3.0 * np.eye(20)
+    expected = head @ np.linalg.solve(left, head.T @ RATED[:, order[20:]])
+    users, in_head = np.arange(40), np.isin(SHOPPING.item, order[:20])
+    known = ItemSets.of(SHOPPING.user[in_head], SHOPPING.item[in_head], 40)
+    scores = found.scores(users, known)
+    np.testing.assert_allclose(scores[:, order[20:]], expected, atol=1e-4)
+    np.testing.assert_allclose(scores[:, order[:20]], head @ found.weights, atol=1e-4)
+    likeness = np.corrcoef(found.scores(users).ravel(), whole.scores(users).ravel())[0, 1]
+    assert 0.9 < likeness < 1  # what the tail says counts too
 
 
 # Floors under the quality, each between the figure of today and that of a wrong or untrained model.

@@ -60,6 +60,7 @@ def planted(
         histories=rated,
         has_towers=True,
         has_parts=False,
+        likeness=lambda vectors: vectors,
     )
 
 

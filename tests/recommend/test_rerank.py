@@ -116,6 +116,7 @@ def planted(topics: list[tuple[str, ...]], vectors: np.ndarray) -> Any:
         items=Table([f"i{n}" for n in range(count)], columns | {"topics": topics}),
         item_vectors=vectors,
         item_counts=np.arange(count)[::-1] + 1,
+        likeness=lambda vectors: vectors,
     )
 
 

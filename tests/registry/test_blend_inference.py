@@ -36,7 +36,7 @@ from swap_stress import exact
 
 WINDOW = 4
 TRAINING = LinearTraining(halvings=(2.0,), ridges=(50.0,), window=WINDOW, validation=0)
-RECIPE = LinearRecipe(LinearSettings(dims=(12,)), TRAINING)
+RECIPE = LinearRecipe(LinearSettings(dims=(12,), stars=False), TRAINING)
 WEIGHTS = {
     "later": {"next": 0.6, "taste": 1.0, "profile": 0.5, "trend-14d": 0.3},
     "next": {"next": 1.0, "profile": 0.2},
@@ -115,7 +115,10 @@ def vector(
 
 
 def changed(artifact: Artifact, **blend: Any) -> Artifact:
-    """The same version with another ``blend`` in its manifest."""
+    """The same version with another ``blend`` in its manifest; newcomers are as before."""
+    newcomers = artifact.manifest["blend"]["newcomers"]
+    newcomers = {goal: newcomers[goal] for goal in blend.get("weights", newcomers)}
+    blend = {"newcomers": newcomers, **blend}
     return Artifact(
         artifact.folder,
         {**artifact.manifest, "blend": {**artifact.manifest["blend"], **blend}},
@@ -126,15 +129,17 @@ def changed(artifact: Artifact, **blend: Any) -> Artifact:
 # --- the user's vector ----------------------------------------------------------------------------
 
 
-def profile_by_hand(artifact: Artifact, profile: Mapping[str, str]) -> np.ndarray:
+def profile_by_hand(
+    artifact: Artifact, profile: Mapping[str, str], part: str = "profile"
+) -> np.ndarray:
     saved = load_file(weights_file(artifact.folder, "user"))
-    base, place = saved["profile.base"].copy(), 0
+    base, place = saved[f"{part}.base"].copy(), 0
     for field in artifact.schema.attributes("user"):
         values = artifact.encoder.vocabularies[field.name].values
         if field.name in profile:
             own = slice(place, place + len(values))
             flat = np.array([value == profile[field.name] for value in values])
-            base += (flat - saved["profile.mean"][own]) @ saved["profile.profile"][own]
+            base += (flat - saved[f"{part}.mean"][own]) @ saved[f"{part}.profile"][own]
         place += len(values)
     return base
 
@@ -142,9 +147,14 @@ def profile_by_hand(artifact: Artifact, profile: Mapping[str, str]) -> np.ndarra
 def by_hand(
     artifact: Artifact, history: History, profile: Mapping[str, str], goal: str | None = None
 ) -> np.ndarray:
-    """The formula with loops, and spreads from the scores themselves."""
+    """The formula with loops, and spreads from the scores themselves; without a history the part
+    for newcomers alone.
+    """
     saved, blend = load_file(weights_file(artifact.folder, "user")), artifact.manifest["blend"]
-    weights, joined, begin = blend["weights"][goal or blend["goal"]], [], 0
+    goal = goal or blend["goal"]
+    weights, joined, begin = blend["weights"][goal], [], 0
+    if not len(history):
+        weights = {blend["newcomers"][goal]: 1.0}
     for part in blend["parts"]:
         read = np.zeros(part["width"])
         if part["kind"] == "history":
@@ -154,7 +164,7 @@ def by_hand(
                 weight *= part["disliked"] if rating < artifact.schema.like else 1.0
                 read += weight * saved[f"{part['name']}.history"][item]
         elif part["kind"] == "profile":
-            read = profile_by_hand(artifact, profile)
+            read = profile_by_hand(artifact, profile, part["name"])
         else:
             read[:] = 1.0
         vectors = artifact.item_vectors[:, begin : begin + part["width"]].astype(np.float64)
@@ -170,7 +180,8 @@ def test_the_version_has_the_parts_that_are_weighed(version):
     parts = {part["name"]: part for part in version.manifest["blend"]["parts"]}
     kinds = {name: part["kind"] for name, part in parts.items()}
     assert kinds == {
-        "taste": "history", "next": "history", "profile": "profile", "trend-14d": "constant",
+        "taste": "history", "next": "history", "profile": "profile", "profile-liked": "profile",
+        "trend-14d": "constant",
     }  # fmt: skip
     assert (parts["next"]["window"], parts["taste"]["window"]) == (WINDOW, 0)
     assert parts["next"]["decay"] == pytest.approx(0.5**0.5)
@@ -183,6 +194,29 @@ def test_a_users_vector_is_the_formulas(items, profile, goal, version):
     found = vector(version, items, profile, goal=goal)
     assert_allclose(found, by_hand(version, History.of(items), profile, goal), atol=1e-5)
     assert np.linalg.norm(found) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("goal", "part"), [("later", "profile"), ("next", "profile"), ("taste", "profile-liked")]
+)
+def test_newcomers_are_ranked_by_the_profiles_of_those_who_took_or_liked(goal, part, version):
+    assert version.manifest["blend"]["newcomers"][goal] == part
+    found, span = vector(version, (), PROFILE, goal=goal), version.user_tower.spans[part]
+    assert found[span].any()
+    assert not np.delete(found, np.arange(span.start, span.stop)).any()
+    known = vector(version, [7], PROFILE, goal=goal)
+    assert not known[version.user_tower.spans["profile-liked"]].any()  # it has no weight
+    assert np.abs(found - known).max() > 0.01
+
+
+def test_what_newcomers_may_like_is_learned_from_likes(version):
+    """For somebody of a mean profile it is the number of those who liked each item."""
+    histories, like = version.histories, version.schema.like
+    liked = histories.rating >= like
+    span = version.user_tower.spans["profile-liked"]
+    wanted = np.bincount(histories.item[liked], minlength=50)
+    found = version.item_vectors[2:, span] @ vector(version, goal="taste")[span]
+    assert_allclose(found / found.max(), wanted[2:] / wanted.max(), atol=0.02)
 
 
 def test_the_weights_of_a_goal_are_what_its_vector_is_made_by(version):
@@ -469,6 +503,10 @@ def wrong(**part: Any) -> dict[str, Any]:
     return {"parts": [{"name": "next", "kind": "history", "width": 2} | part]}
 
 
+def newcomers(**parts: str) -> dict[str, Any]:
+    return {"newcomers": parts}
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -488,15 +526,23 @@ def wrong(**part: Any) -> dict[str, Any]:
         {"weights": {"later": {"next": float("nan")}}},
         {"weights": {"later": {"next": float("inf")}}},
         {"weights": {"later": {"other": 1.0}}},
-        {"weights": {"later": {"next": 1.0}, "best": {"next": 1.0}}},
+        {
+            "weights": {"later": {"next": 1.0}, "best": {"next": 1.0}},
+            **newcomers(later="next", best="next"),
+        },
         {"weights": {}},
         {"weights": [1.0]},
         {"goal": "taste"},
         {"goal": None},
+        newcomers(),
+        newcomers(later="other"),
+        newcomers(later="next", taste="next"),
+        {"newcomers": None},
     ],
 )
 def test_a_manifest_out_of_range_is_refused(change):
-    whole = {**wrong(), "weights": {"later": {"next": 1.0}}, "goal": "later"}
+    weights = {"later": {"next": 1.0}}
+    whole = {**wrong(), "weights": weights, "goal": "later", **newcomers(later="next")}
     assert Blend.of({"blend": whole}).parts == (Part("next", "history", 2),)
     with pytest.raises(ArtifactError):
         Blend.of({"blend": whole | change})

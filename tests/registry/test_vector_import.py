@@ -293,7 +293,7 @@ def test_changes_under_another_version_are_skipped_and_said(workspace, fusionrec
 def test_versions_take_turns(both, fusionrec):
     shown = done(fusionrec(both, "models")).out.splitlines()
     assert shown[2].split("\t")[:1] + shown[2].split("\t")[2:] == [
-        "v2", "shop.parquet", "", "vectors", "", "active",
+        "v2", "shop.parquet", "", "vectors", "", "", "active",
     ]  # fmt: skip
     assert [(v.model, v.problem) for v in versions(both)] == [("fusion", ""), ("vectors", "")]
     for _ in range(2):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from builders import checkerboard
+from builders import checkerboard, walks
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.features.history import History
@@ -130,8 +131,36 @@ def test_a_head_of_all_items_is_the_whole_regression():
     assert_allclose(found, wanted[np.ix_(taken, taken)], atol=1e-3)
 
 
+def test_the_cut_of_ordered_histories_keeps_rare_items(monkeypatch):
+    """Popular items follow each other in many ways, and rare ones always in one."""
+    rng, lists = np.random.default_rng(0), []
+    for user in range(300):
+        rare = 20 + 2 * (user % 10)
+        lists.append(
+            [*rng.permutation(20)[:6], *([rare, rare + 1] if user % 10 == user // 30 else [])]
+        )
+    data = walks(*lists)
+    histories, shown = Histories.build(data, np.arange(len(data))), np.ones(len(data), dtype=bool)
+    choice, columns = HistoryChoice(True, 0.7, 4, 1.0, 1.0, 40), np.arange(40)
+
+    def matrix(width: int) -> np.ndarray:
+        cut = replace(choice, width=width)
+        found = item_vectors(histories, columns, shown, 0.0, cut, seed=0)[2]
+        return found.history @ found.items.T
+
+    def lost(width: int) -> float:
+        """Of what is said of the rare ones, the share that the cut loses."""
+        whole = matrix(40)[:, 21::2]
+        return float(np.square(matrix(width)[:, 21::2] - whole).sum() / np.square(whole).sum())
+
+    scaled = lost(15)
+    even = lambda sequences, _: np.ones(sequences.size, dtype="f4")  # noqa: E731
+    monkeypatch.setattr("fusionrec.regression.fold_in.popularity_scale", even)
+    assert scaled < 0.5 * lost(15)
+
+
 def trained(data: Dataset, home: Path, rows: np.ndarray | None = None, **model: object):
-    recipe = LinearRecipe(LinearSettings(**model), LinearTraining())  # type: ignore[arg-type]
+    recipe = LinearRecipe(LinearSettings(stars=False, **model), LinearTraining())  # type: ignore[arg-type]
     return train(data, recipe, Workspace(home), rows=rows)
 
 

@@ -19,9 +19,9 @@ from fusionrec.models.linear_settings import AutoRecipe
 from fusionrec.models.presets import PRESETS
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
-from fusionrec.training import blend_train, network_part
+from fusionrec.training import blend_train, network_part, networks
 from fusionrec.training.network_part import Network
-from fusionrec.training.progress import TrainingState
+from fusionrec.training.progress import TrainingState, stable_rate
 from fusionrec.training.sequence_trainer import SequenceTrainer
 from fusionrec.training.train import has_checkpoint, train
 from fusionrec.training.weighing import Board, Weighed
@@ -41,6 +41,7 @@ SMALL = {
     "linear.halvings": "[2.0]",
     "linear.dislikes": "[]",
     "model.dims": "[8]",
+    "model.stars": "false",
 }
 RECIPE = PRESETS["auto"]["quick"].change(SMALL)
 
@@ -94,7 +95,7 @@ def fit(data: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(network_part, "fit_network", noted)
             patch.setattr(network_part, "LEAST_STEPS", 1)
-            patch.setattr(blend_train, "FEW_HELD", few_held)
+            patch.setattr(networks, "FEW_HELD", few_held)
             patch.setattr(blend_train, "choose_weights", with_network(blend_train.choose_weights))
             home = Workspace(tmp_path_factory.mktemp("auto"))
             artifact = train(data, recipe, home, log=said.append)
@@ -113,7 +114,12 @@ def two_passes(fit: Any) -> Trained:
 
 def only_network(artifact: Artifact) -> Artifact:
     """The same version, whose vectors are the network's alone."""
-    blend = {**artifact.manifest["blend"], "weights": {"next": {"sequence": 1.0}}, "goal": "next"}
+    blend = {
+        **artifact.manifest["blend"],
+        "weights": {"next": {"sequence": 1.0}},
+        "goal": "next",
+        "newcomers": {"next": "profile"},
+    }
     return Artifact(artifact.folder, {**artifact.manifest, "blend": blend}, artifact.encoder)
 
 
@@ -139,7 +145,7 @@ def test_a_version_with_a_network_answers_and_tells_of_it(two_passes):
     assert not any("sequence" in blend["weights"][goal] for goal in ("later", "taste"))
     assert_allclose(np.linalg.norm(artifact.user_vectors, axis=1), 1.0, atol=1e-5)
     training = artifact.manifest["training"]
-    assert training["planned"] == 2
+    assert training["passes"] == 2
     assert 1 <= training["best_epoch"] <= 2
     assert len(training["epochs"]) == 2
     recommender = exact(artifact)
@@ -190,7 +196,8 @@ def test_the_network_that_is_published_has_seen_what_was_held_out(two_passes, da
         assert_array_equal(np.sort(rows), np.arange(len(data)))
     assert "over all rows, held-out ones too" in two_passes.said
     trained, judged = fits.networks[1], fits.networks[0]
-    assert len(trained.epochs) == judged.passes  # as many as were best
+    assert len(trained.epochs) == judged.schedule.passes  # as many as were best
+    assert trained.schedule == judged.schedule  # with the same learning rates
 
 
 def test_where_few_rows_are_held_out_the_network_is_not_trained_again(fit, data):
@@ -223,9 +230,9 @@ def test_as_many_passes_and_the_same_seed_give_the_same_bytes(fit, two_passes):
 def test_a_training_repeats_by_the_passes_that_its_manifest_tells(fit):
     few = RECIPE.change({"small.training.epochs": "3", "small.training.patience": "1"})
     first = fit(few, minutes=0.0)
-    planned = first.artifact.manifest["training"]["planned"]
-    assert planned == 3
-    assert same(fit(few, minutes=30.0, passes=planned), first)
+    passes = first.artifact.manifest["training"]["passes"]
+    assert passes == 3
+    assert same(fit(few, minutes=30.0, passes=passes), first)
 
 
 @pytest.mark.parametrize("phase", [1, 2])
@@ -267,14 +274,47 @@ def test_a_plan_is_what_fits_into_the_time_and_nothing_is_learned_from_it(data):
     recipe = sequence_recipe(epochs=7)
     trainer = SequenceTrainer(data, np.arange(len(data)), recipe)
     before = {name: x.numpy().copy() for name, x in trainer.network.state_dict().items()}
-    assert trainer.plan(0.0) == trainer.state.planned == 0
-    assert trainer.plan(1e6) == trainer.state.planned == 7
+    assert (trainer.plan(0.0), trainer.plan(1e6)) == (0, 7)
     for name, x in trainer.network.state_dict().items():
         assert_array_equal(x.numpy(), before[name], err_msg=name)
     trained = trainer.fit(lambda _: None)
     left_alone = SequenceTrainer(data, np.arange(len(data)), recipe).fit(lambda _: None)
     figures = [[epoch.train for epoch in state.epochs] for state in (trained, left_alone)]
     assert figures[0] == figures[1]
+
+
+@pytest.mark.parametrize(
+    ("figures", "epochs", "kept"),
+    [
+        ([0.1, 0.2, 0.3, *[0.25] * 20], 7, 3),  # cooling does not help, and ends after as long
+        ([0.1, 0.2, 0.3, 0.25, 0.25, 0.4, 0.5, 0.6, *[0.7] * 20], 8, 8),
+        ([0.01 * n for n in range(40)], 20, 20),  # it always rises
+    ],
+)
+def test_cooling_begins_when_the_figure_rises_no_more(figures, epochs, kept, data, monkeypatch):
+    """After ``patience`` epochs; it takes 0.35 of all epochs then, or ends as early."""
+    recipe = sequence_recipe(history=4, blocks=1, epochs=20, batch=2000, patience=2)
+    trainer, rates = SequenceTrainer(data, np.arange(len(data)), recipe), {}
+    shown = iter(figures)
+    monkeypatch.setattr(trainer, "validate", lambda: next(shown))
+    trainer.cool(20)
+    assert (trainer.state.cooling, trainer.state.planned) == (13, 20)
+
+    def note(state: TrainingState) -> None:
+        if state.step:
+            rates[state.epoch] = trainer.optimizer.get_lr()
+
+    state = trainer.fit(note)
+    assert len(state.epochs) == epochs
+    assert state.best is not None
+    assert state.best.number == kept
+    early = epochs < 20
+    assert (state.cooling, state.planned) == ((5, 8) if early else (13, 20))
+    found = [rates[number] for number in range(2, epochs + 1)]  # a step each
+    wanted = [stable_rate(0.01, n, state.cooling, state.planned) for n in range(1, epochs)]
+    assert found == pytest.approx(wanted)
+    assert found[state.cooling - 1] == pytest.approx(0.01)
+    assert found[-1] < 0.008
 
 
 # --- bad data -------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def fit(tmp_path: Path) -> Fit:
         how: LinearTraining | None = None,
         **model: Any,
     ) -> Artifact:
-        made = LinearRecipe(LinearSettings(**model), how or LinearTraining())
+        made = LinearRecipe(LinearSettings(**{"stars": False, **model}), how or LinearTraining())
         return train(data, made, Workspace(tmp_path), rows=rows)
 
     return call
@@ -155,12 +155,14 @@ def test_auto_is_later_where_times_differ_else_taste(fit):
 
 
 def test_with_one_goal_no_other_is_weighed_unless_the_recipe_names_its_own(fit):
-    made = with_goals(QUICK, "next")
-    assert (made.model.goal, made.model.goals) == ("next", ("next",))
+    made = with_goals(QUICK, ("next",), stars=False).model
+    assert (made.goal, made.goals, made.stars) == ("next", ("next",), False)
+    both = with_goals(PRESETS["auto"]["quick"], ("taste", "next"), stars=True).model
+    assert (both.goal, both.goals, both.stars) == ("taste", ("taste", "next"), True)
     own = replace(QUICK, model=replace(QUICK.model, goal="taste"))
-    assert with_goals(own, "next") is own
+    assert with_goals(own, ("next",), stars=True) is own
     sequence = PRESETS["sequence"]["quick"]
-    assert with_goals(sequence, "next") is sequence
+    assert with_goals(sequence, ("next",), stars=True) is sequence
     artifact = fit(cycle(users=40), goal="next", goals=("next",))
     assert set(artifact.manifest["blend"]["weights"]) == {"next"}
 
@@ -203,7 +205,7 @@ def test_a_seed_matters_to_what_is_held_out_alone(tmp_path):
     data, found = synthetic(seed=1, users=60, items=40, interactions=1200), []
     for seed in (0, 5):
         only = LinearTraining(halvings=(2.0,), ridges=(100.0,), validation=0, seed=seed)
-        recipe = LinearRecipe(LinearSettings(dims=(40,)), only)
+        recipe = LinearRecipe(LinearSettings(dims=(40,), stars=False), only)
         found.append(train(data, recipe, Workspace(tmp_path / str(seed))))
     scores = [one.user_vectors @ one.item_vectors.T for one in found]
     assert_allclose(scores[0], scores[1], atol=1e-4)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fusionrec.training.ridge import directions
 from numpy.testing import assert_allclose, assert_array_equal
 
 from builders import checkerboard, walks
@@ -16,9 +15,14 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import LinearTraining
 from fusionrec.registry.tables import Histories
+from fusionrec.regression import sequences as sequences_module
+from fusionrec.regression.fold_in import item_vectors
+from fusionrec.regression.item_weights import item_weights
+from fusionrec.regression.ridge import principal
+from fusionrec.regression.sequences import HistoryChoice, Sequences, regression
 from fusionrec.training import linear
 from fusionrec.training.holdouts import drawn_users, next_holdout
-from fusionrec.training.linear import HistoryChoice, Sequences, choose, cut, regression, solve
+from fusionrec.training.linear import choose
 from fusionrec.training.parts import DAY, history_part, profile_part, trend_part
 
 NEXT = HistoryChoice(True, 0.5, 4, 1.0, 3.0, 0)
@@ -35,6 +39,12 @@ def all_of(data: Dataset) -> Sequences:
     return Sequences(histories_of(data), np.arange(len(data.items)), shown, data.schema.like)
 
 
+def weights_of(choice: HistoryChoice, sequences: Sequences) -> np.ndarray:
+    """The whole matrix of weights, float32 [items, items]."""
+    found = item_weights(choice.ordered, *regression(sequences, choice), choice.ridge)
+    return found.times(np.eye(sequences.size, dtype="f4"))
+
+
 def made_histories(users: int = 9, items: int = 7) -> Histories:
     rng = np.random.default_rng(1)
     lists = [list(rng.permutation(items)[: rng.integers(0, items)]) for _ in range(users - 1)]
@@ -45,12 +55,12 @@ def made_histories(users: int = 9, items: int = 7) -> Histories:
 # --- regressions from items to items --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("block", [200_000, 5])
+@pytest.mark.parametrize("block", [1_000, 4])
 @pytest.mark.parametrize(
     ("decay", "window", "disliked"), [(0.5, 2, 1.0), (1.0, 10, 0.0), (0.8, 3, 0.4)]
 )
 def test_next_is_a_regression_over_users_and_places(decay, window, disliked, block, monkeypatch):
-    monkeypatch.setattr(linear, "_ROWS", block)
+    monkeypatch.setattr(sequences_module, "_COLUMNS", block)
     histories, columns = made_histories(), np.array([0, 1, -1, 2, 3, 4, 5])
     visible = np.ones(len(histories.item), dtype=bool)
     visible[[3, -1]] = False
@@ -66,23 +76,26 @@ def test_next_is_a_regression_over_users_and_places(decay, window, disliked, blo
             gram += np.outer(past, past)
             targets[:, came] += past
     choice = HistoryChoice(True, decay, window, disliked, 3.0, 0)
-    found = regression(Sequences(histories, columns, visible, 0.5), choice)
+    sequences = Sequences(histories, columns, visible, 0.5)
+    found = regression(sequences, choice)
     assert_allclose(found[0], gram, rtol=1e-5, atol=1e-6)
     assert_allclose(found[1], targets, rtol=1e-5, atol=1e-6)
-    weights = solve(choice, *found)
+    weights = weights_of(choice, sequences)
     assert_allclose(weights, np.linalg.solve(gram + 3 * np.eye(6), targets), rtol=1e-4, atol=1e-6)
 
 
 def test_taste_weights_are_those_of_ease():
     data = synthetic(seed=2, users=50, items=30, interactions=600)
     wanted = EASE(40.0).fit(data, np.arange(len(data))).weights
-    assert_allclose(solve(TASTE, *regression(all_of(data), TASTE)), wanted, atol=1e-5)
+    assert_allclose(weights_of(TASTE, all_of(data)), wanted, atol=1e-5)
 
 
 def test_disliked_items_weigh_less_in_a_history_too():
     data = checkerboard()
     sequences = all_of(data)
-    whole, some = (sequences.histories(1.0, 0, weight).toarray() for weight in (1.0, 0.25))
+    whole, some = (
+        sequences.histories(replace(TASTE, disliked=weight)).toarray() for weight in (1.0, 0.25)
+    )
     assert_array_equal(whole.nonzero(), some.nonzero())
     odd = (np.arange(40)[:, None] + np.arange(30)) % 2 == 1  # rated 1, below the schema's 4
     assert_allclose(some, np.where(odd, 0.25 * whole, whole))
@@ -90,7 +103,9 @@ def test_disliked_items_weigh_less_in_a_history_too():
 
 def test_a_history_falls_with_each_item_that_follows():
     sequences = all_of(walks([0, 1, 2, 3], [3, 0]))
-    assert_allclose(sequences.histories(0.5, 3).toarray(), [[0, 0.25, 0.5, 1], [1, 0, 0, 0.5]])
+    assert_allclose(
+        sequences.histories(replace(NEXT, window=3)).toarray(), [[0, 0.25, 0.5, 1], [1, 0, 0, 0.5]]
+    )
 
 
 def test_dislikes_are_left_out_where_that_predicts_better():
@@ -118,22 +133,23 @@ def test_dislikes_are_left_out_where_that_predicts_better():
 
 @pytest.mark.parametrize("choice", [NEXT, TASTE])
 def test_at_full_width_it_is_the_whole_matrix(choice):
-    sequences = all_of(synthetic(seed=2, users=50, items=30, interactions=600))
-    gram, targets = regression(sequences, choice)
-    matrix = solve(choice, gram, targets)
-    left, right = cut(choice, sequences, matrix, gram, 500, 0)
-    assert left.shape == right.shape == (30, 30)
-    assert_allclose(left @ right.T, matrix, atol=1e-4 * np.abs(matrix).max())
+    data = synthetic(seed=2, users=50, items=30, interactions=600)
+    shown, wide = np.ones(len(data), dtype=bool), replace(choice, width=500)
+    like = data.schema.like
+    found = item_vectors(histories_of(data), np.arange(30), shown, like, wide, 0)
+    assert_array_equal(found[0], np.arange(30))
+    vectors, matrix = found[2], weights_of(choice, all_of(data))
+    assert vectors.items.shape == vectors.history.shape == (30, 30)
+    assert_allclose(vectors.history @ vectors.items.T, matrix, atol=1e-4 * np.abs(matrix).max())
 
 
 @pytest.mark.parametrize("choice", [NEXT, TASTE])
 def test_a_part_at_full_width_scores_as_the_whole_matrix_but_for_one_scale(choice):
     data = synthetic(seed=2, users=50, items=30, interactions=600)
-    sequences = all_of(data)
-    part = history_part("some", sequences, replace(choice, width=30), 0, 30)
-    users = np.array([4, 9, 30])
-    read = sequences.histories(choice.decay, choice.window)[users]
-    wanted = read @ solve(choice, *regression(sequences, choice))
+    shown, wide = np.ones(len(data), dtype=bool), replace(choice, width=30)
+    part = history_part("some", histories_of(data), np.arange(30), shown, data.schema.like, wide, 0)
+    users, sequences = np.array([4, 9, 30]), all_of(data)
+    wanted = sequences.histories(choice)[users] @ weights_of(choice, sequences)
     found = part.vectors(users) @ part.items.T
     scale = np.square(part.items).sum(axis=1).mean()
     assert scale == pytest.approx(1.0, abs=1e-5)
@@ -149,9 +165,13 @@ def drawn_regression(size: int = 60, rank: int = 5) -> tuple[np.ndarray, np.ndar
     return inputs, (inputs.T @ inputs).astype("f4"), weights.astype("f4")
 
 
+def directions(weights: np.ndarray, gram: np.ndarray, width: int) -> np.ndarray:
+    return principal(lambda x: weights @ x, lambda x: weights.T @ x, gram, width, seed=0)
+
+
 def test_narrow_predictions_are_those_of_the_exact_eigenvectors():
     inputs, gram, weights = drawn_regression()
-    basis = directions(weights, gram, 5, seed=0)
+    basis = directions(weights, gram, 5)
     assert_allclose(basis.T @ basis, np.eye(5), atol=1e-5)
     exact_weights = weights.astype(np.float64)
     _, vectors = np.linalg.eigh(exact_weights.T @ (inputs.T @ inputs) @ exact_weights)
@@ -162,7 +182,7 @@ def test_narrow_predictions_are_those_of_the_exact_eigenvectors():
 
 def test_predictions_at_full_width_are_exact():
     inputs, gram, weights = drawn_regression()
-    basis = directions(weights, gram, 500, seed=0)
+    basis = directions(weights, gram, 500)
     predicted = inputs @ weights
     assert basis.shape == (60, 60)
     assert np.abs(predicted @ basis @ basis.T - predicted).max() < 1e-4 * np.abs(predicted).max()
@@ -205,6 +225,6 @@ def test_popularity_does_not_know_what_is_hidden():
     last = np.zeros(len(rows), dtype=bool)
     last[histories.offsets[1:] - 1] = True
     for visible, share in ((~last, [1, 1, 0, 0]), (last, [0, 0, 1 / 3, 2 / 3])):
-        part = profile_part(data, histories, encoder, visible, 8)
+        part = profile_part("profile", data, histories, encoder, visible, 8)
         scores = part.vectors(np.array([1]))[0] @ part.items.T
         assert_allclose(scores / scores.max(), np.array(share) / max(share), atol=1e-6)

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from fusionrec.evaluation.baselines import Bias
 from numpy.testing import assert_allclose
 
 from builders import python
+from fusionrec.baselines import Bias
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Field, Schema
@@ -306,7 +306,8 @@ def ranked(films: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artifact
     data = RATING.prepare(films)
     rows = random_split(data, 0.1, 0).train
     workspace = Workspace(tmp_path_factory.mktemp("ranked"))
-    made = train(data, PRESETS["linear"]["quick"], workspace, rows=rows)
+    recipe = PRESETS["linear"]["quick"].change({"model.stars": "false"})
+    made = train(data, recipe, workspace, rows=rows)
     return with_head(made, fit_stars(data, rows, settings=FEW))
 
 
@@ -328,6 +329,17 @@ def test_a_version_that_only_ranks_shows_the_heads_stars(ranked):
             product = head.users[user] @ head.items[row]
             assert one.stars == pytest.approx(np.clip(product, 1, 5), abs=1e-4)
         assert not any("stars" in note for note in answer.notes)
+
+
+def test_a_version_of_parts_on_ratings_has_a_complete_head_and_shows_stars(parted):
+    user, item = np.divmod(np.arange(60 * 40), 40)
+    head = parted.rating_head
+    assert head is not None
+    stars = parted.ratings(user, item, np.full(len(user), np.nan))
+    assert ((stars >= 1) & (stars <= 5)).all()
+    for asked in (Query("7"), Query(history=(Rated("3", 5.0),))):
+        answer = exact(parted).recommend(asked)
+        assert all(1 <= one.stars <= 5 for one in answer.items)
 
 
 def test_stars_remain_after_new_ratings(ranked):

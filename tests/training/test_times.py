@@ -76,7 +76,7 @@ def right_half(artifact: Artifact, data: Dataset) -> float:
     protocol = named("next-item")
     [run] = protocol.runs(data, ProtocolOptions())
     [task] = protocol.tasks(data, run, ProtocolOptions())
-    scores = task.ranker(artifact, data, "next").scores(task.users)
+    scores = task.ranker(artifact, data, None, "next").scores(task.users)
     best = scores.argsort(axis=1)[:, -5:]
     low = task.relevant.take(task.users).items < ITEMS // 2
     return float(((best < ITEMS // 2) == low[:, None]).mean())

@@ -12,7 +12,7 @@ from fusionrec.errors import TrainingError
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
 from fusionrec.training.loop import check_lengths
-from fusionrec.training.progress import TrainingState, learning_rate
+from fusionrec.training.progress import TrainingState, learning_rate, stable_rate
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 
@@ -126,6 +126,19 @@ def test_a_training_that_goes_astray_is_an_error_and_nothing_is_published(
         train(dataset, one_step, Workspace(tmp_path))
     assert "learning_rate" in caught.value.hint
     assert not list((tmp_path).glob("models/*"))
+
+
+def test_a_stable_rate_rises_stays_and_falls_to_a_hundredth():
+    def rates(*epochs: float) -> list[float]:
+        return [stable_rate(2.0, epoch, 13, 20) for epoch in epochs]
+
+    assert rates(0.0, 0.25, 0.5) == pytest.approx([0.02, 0.5, 1.0])  # in the first epoch
+    assert rates(1.0, 2.0, 7.7, 12.99, 13.0) == pytest.approx([2.0] * 5)
+    fall = rates(*np.linspace(13, 20, 50))
+    assert (np.diff(fall) < 0).all()
+    assert fall[-1] == pytest.approx(0.02)
+    assert rates(16.5)[0] == pytest.approx(2.0 * (0.01 + 0.99 / 2))
+    assert stable_rate(2.0, 0.2, 4, 6) == pytest.approx(1.0)  # a tenth of the epochs before cooling
 
 
 def test_the_learning_rate_rises_then_falls():

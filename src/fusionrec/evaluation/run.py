@@ -133,7 +133,7 @@ def _measure(
             if number == 1 and through_index != 0 and isinstance(protocol, RankingProtocol):
                 log("  asking the same through Milvus")
                 task = protocol.tasks(dataset, run, options)[0]
-                ranker = task.ranker(artifact, dataset, options.goal or protocol.goals[0])
+                ranker = task.ranker(artifact, dataset, options.goal, protocol.goals[0])
                 index_check = check_index(dataset, task, ranker, home, through_index, run.seed)
     rows = [MetricsRow(name, name in own, of, seconds[name]) for name, of in values.items()]
     return rows, index_check, clocked

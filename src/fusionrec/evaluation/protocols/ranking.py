@@ -48,9 +48,13 @@ class Task:
         """The users tested, int64 [u], ascending."""
         return np.flatnonzero(self.relevant.counts)
 
-    def ranker(self, artifact: Artifact, dataset: Dataset, goal: str) -> ModelRanker:
-        """A model with this task's histories and times, and lists for its goal, or for another."""
-        goal = self.goal or goal
+    def ranker(
+        self, artifact: Artifact, dataset: Dataset, asked: str | None, usual: str
+    ) -> ModelRanker:
+        """A model with this task's histories and times, and lists for the goal that is asked for,
+        else for the task's own, else for the usual one of its protocol.
+        """
+        goal = asked or self.goal or usual
         return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now, goal)
 
     def fitted(self, make: Make, dataset: Dataset) -> Ranker:
@@ -77,7 +81,7 @@ class RankingProtocol(Protocol):
         for task in self.tasks(dataset, run, options):
             if isinstance(model, Artifact):
                 ranker: Ranker | ModelRanker = task.ranker(
-                    model, dataset, options.goal or self.goals[0]
+                    model, dataset, options.goal, self.goals[0]
                 )
             else:
                 ranker = task.fitted(model, dataset)
