@@ -179,7 +179,7 @@ def test_a_goal_has_one_answer(faces_of_parts: Faces, fusionrec: Any, asked: dic
 
 def test_an_unknown_goal_has_one_refusal(faces_of_parts: Faces, fusionrec: Any) -> None:
     faces, asked = faces_of_parts, {"user": "1", "goal": "soon"}
-    said = "v1 has the goals later, next, taste; got 'soon'"
+    said = "v1 has the goals next, taste, later; got 'soon'"
     recommender = faces.recommender
     for ask in (
         lambda: recommender.recommend(**asked),
@@ -200,7 +200,7 @@ def test_an_unknown_goal_has_one_refusal(faces_of_parts: Faces, fusionrec: Any) 
     ):
         assert answer.status_code == 400
         assert (answer.json()["detail"], answer.json()["code"]) == (said, "unknown_goal")
-    assert client.get("/v1/schema").json()["goals"] == ["later", "next", "taste"]
+    assert client.get("/v1/schema").json()["goals"] == ["next", "taste", "later"]
 
 
 def test_search_and_everybodys_lists_take_a_goal(
