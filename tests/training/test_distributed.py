@@ -19,7 +19,7 @@ import hashlib, sys
 from pathlib import Path
 from builders import carousel, sequence_recipe
 from fusionrec.workspace import Workspace
-from fusionrec.training.loop import weights
+from fusionrec.training.optimizer import weights
 from fusionrec.training.train import train
 from fusionrec.training.sequence_trainer import SequenceTrainer
 

@@ -23,7 +23,7 @@ from fusionrec.models.sequence import Dropout, HistoryTower
 from fusionrec.registry import Artifact
 from fusionrec.registry.publish import publish
 from fusionrec.registry.tables import Histories
-from fusionrec.training.loop import weights
+from fusionrec.training.optimizer import weights
 from fusionrec.training.progress import TrainingState
 from fusionrec.training.sequence_trainer import SequenceTrainer, hold_out_latest
 from fusionrec.training.train import train

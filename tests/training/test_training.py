@@ -11,7 +11,7 @@ from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import FUSION, Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
-from fusionrec.training.loop import check_lengths
+from fusionrec.training.optimizer import check_lengths
 from fusionrec.training.progress import TrainingState, learning_rate, stable_rate
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace

@@ -16,7 +16,8 @@ from fusionrec.metrics import rmse
 from fusionrec.models.presets import Recipe, TrainingSettings
 from fusionrec.training.batches import Batch, Blocks
 from fusionrec.training.fusion_network import FusionNetwork
-from fusionrec.training.loop import Trainer, adamw, check_lengths
+from fusionrec.training.loop import Trainer
+from fusionrec.training.optimizer import adamw, check_lengths
 from fusionrec.training.progress import MetricInfo
 
 

@@ -17,16 +17,11 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
-from fusionrec.models.presets import (
-    RatingSettings,
-    Recipe,
-    SequenceRecipe,
-    SequenceTraining,
-    TrainingSettings,
-)
+from fusionrec.models.presets import Recipe, SequenceRecipe, SequenceTraining, TrainingSettings
 from fusionrec.training.batches import Blocks
 from fusionrec.training.checkpoint import Checkpoint
 from fusionrec.training.distributed import ProcessGroup
+from fusionrec.training.optimizer import LOWER, weights
 from fusionrec.training.process import defer_interrupts, prepare_process
 from fusionrec.training.progress import (
     Epoch,
@@ -41,7 +36,6 @@ from fusionrec.training.windows import Windows
 TRIAL = 8  # minibatches that are timed, beside the first
 COOLING = 0.35  # share of the epochs in which a stable learning rate falls at last
 OTHER = 1.25  # time of an epoch with optimizer and validation, over that of its minibatches
-LOWER = "a lower training.learning_rate usually helps"
 
 
 class Trainer(ABC):
@@ -306,35 +300,3 @@ class Trainer(ABC):
         progress = {"planned": self.settings.epochs, **checkpoint.progress}
         self.state = TrainingState(self.metric, **progress, epochs=epochs)
         self.state.count_here, self.state.seconds_here = 0, 0.0
-
-
-def adamw(
-    network: paddle.nn.Layer,
-    settings: TrainingSettings | RatingSettings,
-    decays: Callable[[str], bool],
-) -> paddle.optimizer.AdamW:
-    """An AdamW with decay of the parameters whose names ``decays`` takes."""
-    parameters = dict(network.named_parameters())
-    decayed = {p.name for name, p in parameters.items() if decays(name)}
-    return paddle.optimizer.AdamW(
-        learning_rate=settings.learning_rate,
-        parameters=list(parameters.values()),
-        weight_decay=settings.weight_decay,
-        apply_decay_param_fun=decayed.__contains__,
-    )
-
-
-def weights(network: paddle.nn.Layer) -> dict[str, np.ndarray]:
-    """A copy of everything learned, by name."""
-    return {name: value.numpy().copy() for name, value in network.state_dict().items()}
-
-
-def check_lengths(vectors: np.ndarray, whose: str, epoch: int) -> None:
-    """Checks that vectors, [n, dim], have length 1; those of a network that diverged have not.
-
-    Raises:
-        TrainingError: one of them has another length.
-    """
-    # Written so that NaN fails too.
-    if not (np.abs(np.linalg.norm(vectors, axis=1) - 1.0) < 1e-3).all():
-        raise TrainingError(f"the {whose} vectors are not of length 1 after epoch {epoch}", LOWER)

@@ -15,7 +15,7 @@ from fusionrec.models.presets import RatingSettings, Recipe
 from fusionrec.models.rating_head import BagTower, RatingNetwork
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.training.batches import Batch, Blocks
-from fusionrec.training.loop import adamw
+from fusionrec.training.optimizer import adamw
 from fusionrec.training.process import prepare_process
 from fusionrec.training.progress import learning_rate
 

@@ -18,7 +18,8 @@ from fusionrec.models.presets import SequenceRecipe, SequenceTraining
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.tables import Histories
 from fusionrec.training.fusion_network import tensors, withhold
-from fusionrec.training.loop import Trainer, check_lengths
+from fusionrec.training.loop import Trainer
+from fusionrec.training.optimizer import check_lengths
 from fusionrec.training.progress import MetricInfo
 from fusionrec.training.softmax import softmax_loss
 from fusionrec.training.windows import SequenceBatch, Windows
