@@ -12,15 +12,14 @@ import numpy as np
 
 from fusionrec._version import __version__
 from fusionrec.features.encoder import Encoder
-from fusionrec.features.flat import centred, flatten
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.blend import Blend, Part
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
-from fusionrec.training.job import LIKED, Job
-from fusionrec.training.parts import FittedPart, content_tower
+from fusionrec.training.job import Job
+from fusionrec.training.parts import LIKED, PROFILE, FittedPart, content_tower
 from fusionrec.training.weighing import Weighed
 
 if TYPE_CHECKING:
@@ -41,57 +40,31 @@ def publish_blend(
 ) -> Artifact:
     """Writes the version of parts that were fitted on all rows."""
     dataset, histories = job.dataset, job.histories
-    used = {name for one in weighed.values() for name in one.weights} | {
-        name for name, _ in job.profiles()
-    }
-    kept = [one for one in parts if one.part.name in used]
+    used = {name for name, _ in job.profiles()}.union(*(one.weights for one in weighed.values()))
+    kept, items, tower = _joined(job, [one for one in parts if one.part.name in used], encoder)
     blend = Blend(
         tuple(one.part for one in kept),
         {goal: one.weights for goal, one in weighed.items()},
         next(iter(weighed)),
-        {goal: LIKED if goal == "taste" and LIKED in used else "profile" for goal in weighed},
+        {goal: LIKED if goal == "taste" and LIKED in used else PROFILE for goal in weighed},
     )
-    items = np.concatenate([one.items for one in kept], axis=1)
-    learned = np.flatnonzero(job.columns >= 0)
-    tower = content_tower(dataset, encoder, items, learned, job.recipe.training.content_ridge)
-    spans = blend.spans()
-    flat = flatten(encoder, "item", encoder.encode_table("item", dataset.items))
-    placed = tower["base"] + centred(flat, tower["mean"]) @ tower["content"]
-    untaken = np.bincount(histories.item, minlength=job.items) == 0
-    for one in kept:
-        if one.part.kind != "network":
-            span = spans[one.part.name]
-            items[untaken, span] = placed[untaken, span]
-    longest = np.linalg.norm(items, axis=1).max()
-    items /= longest
-    tower = {name: array if name == "mean" else array / longest for name, array in tower.items()}
-    kept = [_scaled(one, items[:, spans[one.part.name]], longest, untaken) for one in kept]
-    epochs = list(judged.epochs) if judged else []
     about: dict[str, Any] = {
         "model": recipe.name,
         "recipe": recipe.to_dict(),
         "blend": blend.to_json(),
         "chosen": {goal: one.to_json() for goal, one in weighed.items()},
         "worth": worth,
-        "history": _reading([one.part for one in kept]),
+        "history": _reading(blend.parts),
         "score": {"kind": "ranking"},
-        "training": {
-            "trained_rows": dataset.fingerprint(job.rows),
-            "best_epoch": judged.schedule.passes if judged else None,
-            "passes": judged.asked if judged else None,
-            "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
-            "epochs": [asdict(epoch) for epoch in epochs],
-            "seconds": round(time.monotonic() - job.started, 1),
-        },
+        "training": _training(job, judged),
         **({} if part is None else {"part": dict(part)}),
     }
 
     def write(folder: Path) -> None:
         keys = write_training_data(folder, dataset, job.rows, encoder, histories)
         write_weights(folder, "user", _named(kept, "user"))
-        arrays = _named(kept, "item") | {f"linear.{name}": x for name, x in tower.items()}
-        write_weights(folder, "item", arrays)
-        np.save(folder / "item_vectors.npy", items.astype(np.float32), allow_pickle=False)
+        write_weights(folder, "item", _named(kept, "item") | tower)
+        np.save(folder / "item_vectors.npy", items, allow_pickle=False)
         saved = Artifact(folder, about, encoder)
         known = [histories.of(user) for user in range(len(dataset.users))]
         users = saved.vectors_of(dataset.users.ids, dataset.users.columns, known)
@@ -102,6 +75,52 @@ def publish_blend(
         write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
 
     return save_version(models, write, "train again")
+
+
+def _joined(
+    job: Job, parts: Sequence[FittedPart], encoder: Encoder
+) -> tuple[list[FittedPart], np.ndarray, dict[str, np.ndarray]]:
+    """Puts the items' vectors of some parts end to end, the longest of length 1.
+
+    Items that nobody took are placed by their content, but for the dimensions of a network, whose
+    own item tower does it.
+
+    Returns:
+        The parts as they read these vectors; float32 [items, dim]; and the item tower's arrays.
+    """
+    items = np.concatenate([one.items for one in parts], axis=1)
+    learned = np.flatnonzero(job.columns >= 0)
+    l2 = job.recipe.training.content_ridge
+    tower, placed = content_tower(job.dataset, encoder, items, learned, l2)
+    untaken = np.bincount(job.histories.item, minlength=job.items) == 0
+    ends = np.cumsum([one.part.width for one in parts])
+    spans = [slice(end - one.part.width, end) for end, one in zip(ends, parts, strict=True)]
+    for one, span in zip(parts, spans, strict=True):
+        if one.part.kind != "network":
+            items[untaken, span] = placed[untaken, span]
+    longest = float(np.linalg.norm(items, axis=1).max())
+    items = (items / longest).astype(np.float32)
+    scaled = [
+        _scaled(one, items[:, span], longest, untaken)
+        for one, span in zip(parts, spans, strict=True)
+    ]
+    arrays = {
+        f"linear.{name}": array if name == "mean" else (array / longest).astype(np.float32)
+        for name, array in tower.items()
+    }
+    return scaled, items, arrays
+
+
+def _training(job: Job, judged: Network | None) -> dict[str, Any]:
+    """The manifest's ``training``: the network's figures, if there is one."""
+    return {
+        "trained_rows": job.dataset.fingerprint(job.rows),
+        "best_epoch": judged.schedule.passes if judged else None,
+        "passes": judged.asked if judged else None,
+        "measure": {"train": "loss", "validation": "NDCG@10", "rising": True, "unit": "items"},
+        "epochs": [asdict(epoch) for epoch in judged.epochs] if judged else [],
+        "seconds": round(time.monotonic() - job.started, 1),
+    }
 
 
 def _scaled(one: FittedPart, items: np.ndarray, longest: float, others: np.ndarray) -> FittedPart:

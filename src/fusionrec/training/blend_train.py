@@ -22,8 +22,9 @@ from fusionrec.training.holdouts import Holdout
 from fusionrec.training.job import Job
 from fusionrec.training.linear import choose
 from fusionrec.training.networks import STARS, Networks
+from fusionrec.training.parts import PROFILE
 from fusionrec.training.stars import fit_stars
-from fusionrec.training.weighing import POPULARITY, Board, Weighed, choose_weights
+from fusionrec.training.weighing import FEWEST_USERS, Board, Weighed, choose_weights
 from fusionrec.training.worth import measured
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 STARS_LEAST = 10.0  # seconds for the rating head, at least
 WIDTH = 512  # of all parts together
 MOST_TASTE = 256  # of it
-FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
 
 
 def train_blend(
@@ -169,10 +169,10 @@ def _weigh(
     are too few users.
     """
     if not job.recipe.training.validation:
-        return Weighed(dict.fromkeys([*choices, POPULARITY], 1.0), None, {}, 0)
+        return Weighed(dict.fromkeys([*choices, PROFILE], 1.0), None, {}, 0)
     if sum(len(one.users) for one in holdouts) < FEWEST_USERS:
         job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
-        return Weighed({POPULARITY: 1.0}, None, {}, 0)
+        return Weighed({PROFILE: 1.0}, None, {}, 0)
     sides = [(one, job.parts(job.searched(one), choices, encoder)) for one in holdouts]
     if network is not None and goal == "next":
         sides[0][1].append(network.part)

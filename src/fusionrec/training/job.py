@@ -23,9 +23,14 @@ from fusionrec.training.holdouts import (
     taste_holdout,
 )
 from fusionrec.training.linear import ROWS, SEARCHED, most_taken, sampled
-from fusionrec.training.parts import FittedPart, history_part, profile_part, trend_part
-
-LIKED = "profile-liked"
+from fusionrec.training.parts import (
+    LIKED,
+    PROFILE,
+    FittedPart,
+    history_part,
+    profile_part,
+    trend_part,
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ class Job:
         and, where some are disliked, those that are liked.
         """
         liked = self.histories.rating >= self.dataset.schema.like
-        found = [("profile", np.ones(len(liked), dtype=bool))]
+        found = [(PROFILE, np.ones(len(liked), dtype=bool))]
         if liked.any() and not liked.all():
             found.append((LIKED, liked))
         return found

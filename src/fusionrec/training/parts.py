@@ -18,6 +18,7 @@ from fusionrec.regression.ridge import factors, ridge
 from fusionrec.regression.sequences import HistoryChoice
 
 PROFILE_RIDGE = 100.0
+PROFILE, LIKED = "profile", "profile-liked"  # parts: of all interactions, and of the liked
 DAY = 86_400  # seconds
 _ADDED_RIDGE = 1e-3  # relative to the mean square of the item vectors' columns
 
@@ -136,8 +137,8 @@ def trend_part(histories: Histories, visible: np.ndarray, days: float, items: in
 
 def content_tower(
     dataset: Dataset, encoder: Encoder, items: np.ndarray, learned: np.ndarray, l2: float
-) -> dict[str, np.ndarray]:
-    """The item tower's arrays, which place items by their content: a ridge regression.
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """A ridge regression of items' vectors on their content.
 
     Args:
         dataset: whose items they are.
@@ -145,13 +146,17 @@ def content_tower(
         items: float32 [items, dim], all vectors.
         learned: int [m], the items whose vectors are regressed.
         l2: penalty.
+
+    Returns:
+        The item tower's arrays, and where they place every item, float32 [items, dim].
     """
     flat = flatten(encoder, "item", encoder.encode_table("item", dataset.items))
     mean = means(flat[learned])
-    contents, average = centred(flat[learned], mean), items[learned].mean(axis=0)
-    content = ridge(contents, items[learned] - average, l2)
+    contents, average = centred(flat, mean), items[learned].mean(axis=0)
+    content = ridge(contents[learned], items[learned] - average, l2)
     arrays = {"mean": mean, "content": content, "base": average}
-    return {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    tower = {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()}
+    return tower, tower["base"] + contents @ tower["content"]
 
 
 def _scale(vectors: np.ndarray, items: int) -> float:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from fusionrec.training.holdouts import Holdout, ndcg
-from fusionrec.training.parts import FittedPart
+from fusionrec.training.parts import PROFILE, FittedPart
 
-POPULARITY = "profile"  # the part that begins where no other is better
+FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
 STEPS = (0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5)  # weights beside the strongest part
 ROUNDS = 2  # in which weights are changed, after all parts were tried
 SURE = 1.96  # standard errors of a paired difference, above which a part is added
@@ -118,8 +118,8 @@ def choose_weights(board: Board) -> Weighed:
     alone = {name: board.judge({name: 1.0}) for name in board.names}
     means = {name: float(values.mean()) for name, values in alone.items()}
     first = max(means, key=lambda name: means[name])
-    if not _surely_above(alone[first], alone[POPULARITY], 1.0):
-        first = POPULARITY
+    if not _surely_above(alone[first], alone[PROFILE], 1.0):
+        first = PROFILE
     weights, values = {first: 1.0}, alone[first]
     while True:
         found = [

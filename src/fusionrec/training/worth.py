@@ -12,10 +12,10 @@ from fusionrec.baselines.linear import EASE_LIMIT
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.training.holdouts import Holdout
-from fusionrec.training.weighing import BLOCK, POPULARITY, SURE, Weighed
+from fusionrec.training.parts import PROFILE
+from fusionrec.training.weighing import BLOCK, FEWEST_USERS, SURE, Weighed
 
 WEEK = 7.0  # days
-FEWEST = 20  # users, below which nothing is compared
 
 
 def measured(
@@ -37,8 +37,8 @@ def measured(
     """
     found: dict[str, Any] = {"goal": goal, "users": weighed.users, "ndcg@10": weighed.figure}
     found |= {"parts": weighed.alone, "baselines": {}, "best": None, "gain": None, "sure": False}
-    if weighed.values is None or weighed.users < FEWEST:
-        alone = set(weighed.weights) == {POPULARITY}
+    if weighed.values is None or weighed.users < FEWEST_USERS:
+        alone = set(weighed.weights) == {PROFILE}
         return found | {"sentence": TOO_LITTLE if alone else NOT_MEASURED}
     values = {name: _figures(make, dataset, order, holdouts) for name, make in _makes(dataset)}
     means = {name: float(one.mean()) for name, one in values.items()}
@@ -64,7 +64,7 @@ _WORDS = {
 
 def _sentence(best: str, gain: float | None, sure: bool, parts: set[str]) -> str:
     name = _WORDS[best]
-    popularity = all(part == "profile" or part.startswith("trend") for part in parts)
+    popularity = all(part.startswith(("profile", "trend")) for part in parts)
     if gain is None or not sure:
         if popularity:
             return "too little data to do better than what is popular: answers are that"
