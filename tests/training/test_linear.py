@@ -218,16 +218,20 @@ import sys
 sys.modules["paddle"] = None
 import fusionrec
 from fusionrec.data.samples.movielens import synthetic
-model = fusionrec.train(synthetic(1, 60, 40, 1500), "linear", home=sys.argv[1])
+said = []
+data = synthetic(1, 60, 40, 1500)
+model = fusionrec.train(data, sys.argv[2], home=sys.argv[1], log=said.append)
 with fusionrec.Recommender(sys.argv[1]) as recommender:
     known = recommender.recommend(user=model.artifact.users.ids[3], k=5)
     liked = recommender.recommend(liked=[model.artifact.items.ids[0]], k=5)
-print(len(known.items), len(liked.items))
+notes = [one for one in said if "PaddlePaddle is not installed" in one]
+print(len(known.items), len(liked.items), len(notes))
 """
 
 
-def test_it_trains_and_answers_where_paddle_is_not_installed(tmp_path):
-    assert python(_WITHOUT_PADDLE, tmp_path).split() == ["5", "5"]
+@pytest.mark.parametrize(("model", "notes"), [("linear", "0"), ("auto", "1")])
+def test_it_trains_and_answers_where_paddle_is_not_installed(model, notes, tmp_path):
+    assert python(_WITHOUT_PADDLE, tmp_path, model).split() == ["5", "5", notes]
 
 
 @pytest.mark.usefixtures("small")
