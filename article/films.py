@@ -18,7 +18,7 @@ from fusionrec.data.movielens.files import single
 from fusionrec.errors import ArtifactError, DataError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.registry import Artifact
-from fusionrec.registry.artifact import sha256
+from fusionrec.registry.manifest import sha256
 from fusionrec.workspace import Workspace, write_text
 
 MODEL = Path("recommender_system.inference.model")

@@ -41,7 +41,7 @@ from fusionrec.errors import (
 from fusionrec.features.score_scale import SCALE
 from fusionrec.index import ExactIndex, Hits, MilvusIndex, collection_name, move_aside
 from fusionrec.registry import Artifact
-from fusionrec.registry.artifact import sha256
+from fusionrec.registry.manifest import sha256
 from fusionrec.registry.tables import read_array, read_table, write_table
 
 GENDERS = {"M": "male", "F": "female"}  # the article's 0 and 1

@@ -28,7 +28,7 @@ from fusionrec.models.presets import (
     TrainingSettings,
 )
 from fusionrec.registry import Artifact
-from fusionrec.registry.artifact import sha256
+from fusionrec.registry.manifest import sha256
 from fusionrec.training.progress import TrainingState
 from fusionrec.workspace import Workspace
 from quick import leave_out

@@ -22,7 +22,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
-from fusionrec.registry.artifact import sha256
+from fusionrec.registry.manifest import sha256
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 

@@ -340,7 +340,9 @@ class Recommender:
         named = items.item(str(item)) or str(item)
         items.row(named)
         request = _request(Filters, filters)
-        return self._with_index().similar(named, request.k, conditions(request, items))
+        exact = self._deployed.artifact.has_parts  # from its own vectors, without Milvus
+        engine = self._engine if exact else self._with_index()
+        return engine.similar(named, request.k, conditions(request, items))
 
     def search(self, words: str, *, user: object = None, **person: Unpack[Person]) -> Answer:
         """Finds items by words of titles and categories, ordered by taste too if it knows whose.

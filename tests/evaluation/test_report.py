@@ -24,7 +24,7 @@ from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import mae, rmse
 from fusionrec.models.presets import RatingSettings, Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
-from fusionrec.registry.artifact import sha256
+from fusionrec.registry.manifest import sha256
 from fusionrec.registry.tables import Histories, write_table
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace

@@ -26,7 +26,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
-from fusionrec.registry.artifact import sha256
+from fusionrec.registry.manifest import sha256
 from fusionrec.workspace import Workspace
 from source import FILES, name_of, nodes_of
 

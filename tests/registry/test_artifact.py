@@ -21,7 +21,7 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.models.export import tower_vectors
 from fusionrec.models.fusion import Tower
 from fusionrec.registry import Artifact, publish, tables, version_numbers, writer
-from fusionrec.registry import artifact as model
+from fusionrec.registry.manifest import FORMAT
 from fusionrec.registry.weights import write_weights
 from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.train import train
@@ -129,8 +129,8 @@ def test_a_missing_file_is_named(copy):
         ({"kind": None}, "is not a manifest of fusionrec"),
         ({"format": None}, "is not a manifest of fusionrec"),
         ({"format": "1"}, "not of fusionrec"),
-        ({"format": model.FORMAT - 1}, "an older fusionrec"),
-        ({"format": model.FORMAT + 1}, "a newer fusionrec"),
+        ({"format": FORMAT - 1}, "an older fusionrec"),
+        ({"format": FORMAT + 1}, "a newer fusionrec"),
         ({"files": None}, "lacks files"),
         ({"dim": None, "score": None}, "lacks dim, score"),
         ({"recipe": None}, "lacks recipe"),

@@ -241,7 +241,7 @@ def test_without_a_goal_it_is_the_versions_own(version):
 
 
 def test_an_unknown_goal_is_refused(version):
-    with pytest.raises(UsageError, match="later, next, taste, got 'best'") as refused:
+    with pytest.raises(UsageError, match="has the goals later, next, taste; got 'best'") as refused:
         vector(version, [7], goal="best")
     assert refused.value.code == "unknown_goal"
     with pytest.raises(UsageError) as refused:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     cls=Command,
     examples=[
         "fusionrec evaluate --protocol next-item --data ml-1m",
-        "fusionrec evaluate --protocol rating --data ml-1m --model fusion --seeds 0..2",
+        "fusionrec evaluate --protocol rating --data ml-1m --model linear --seeds 0..2",
     ],
 )
 @training_options.protocol(required=True)

@@ -151,7 +151,7 @@ def _check_source(
         raise UsageError(
             f"{source.name} ranks and predicts no ratings, which protocol {protocol.name} asks",
             "ask it by next-item, random-holdout, new-user, new-item or global-time; or measure "
-            "fusion, which predicts ratings",
+            "auto, linear or fusion, which predict ratings",
         )
     if options.goal is not None:
         source.check_goal(options.goal)

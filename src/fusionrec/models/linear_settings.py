@@ -118,8 +118,8 @@ class AutoTraining(Settings):
     Attributes:
         minutes: of the whole training, about; 0 for no limit. What does not fit is left out.
         passes: of the network, so many are planned; 0 for as many as time allows. With the number
-            that a version's manifest tells as ``passes``, and its seed, a training repeats bit for
-            bit.
+            that a version's manifest tells as ``passes``, and its seed, the lists of a training
+            repeat bit for bit; its stars too, unless their time ran out.
         seed: of everything random.
     """
 

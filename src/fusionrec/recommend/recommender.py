@@ -151,23 +151,26 @@ class Recommender:
             UsageError: there is no such item, or k is below 1.
             StoreError: Milvus failed.
         """
-        row, place = self.finder.row(item), self.index.place
+        row, place = self.finder.row(item), "exact"
         check_k(k)
         tower = self.artifact.user_tower if self.artifact.has_parts else None
         if isinstance(tower, BlendRunner):
-            place, scores = "exact", similar_scores(self.catalog, tower, row)
+            scores = similar_scores(self.catalog, tower, row)
             allowed = self.catalog.columns.mask(where) & self.catalog.available
             allowed[row] = False
             rows = np.flatnonzero(allowed)
             best = rows[np.argsort(-scores[rows], kind="stable")[:k]]
             hits = Hits(best, scores[best])
         else:
-            hits = self.index.search(self.catalog.vectors[row], k, where, [row])
+            hits, place = (
+                self.index.search(self.catalog.vectors[row], k, where, [row]),
+                self.index.place,
+            )
         gone = () if self.catalog.available[row] else (f"item {item} itself is withdrawn",)
         notes = (*gone, *self.finder.unknown(where))
         if not len(hits.rows):
             notes += none_left(self.finder, where)
-        return replace(self._answer(hits, "similar", notes), place=place)
+        return self._answer(hits, "similar", notes, place=place)
 
     def search(self, text: str, query: Query | None = None, *, prefix: bool = False) -> Answer:
         """Finds items by words of their titles, categories and years; for a person, by taste too.
@@ -280,15 +283,18 @@ class Recommender:
         notes: tuple[str, ...],
         offset: int = 0,
         stars: np.ndarray | None = None,
+        place: str | None = None,
     ) -> Answer:
-        """An answer of hits; popular ones carry their number of ratings instead of a score."""
+        """An answer of hits; popular ones carry their number of ratings instead of a score. They
+        are from the index, unless a ``place`` is given.
+        """
         items, popular = [], kind == "popular"
         for n, row in enumerate(hits.rows.tolist()):
             score = None if popular else SCALE * float(hits.scores[n])
             star = None if stars is None else float(stars[n])
             ratings = int(self.catalog.counts[row]) if popular else None
             items.append(self._item(offset + n + 1, row, score, star, ratings))
-        place = "counts" if popular else self.index.place
+        place = "counts" if popular else place or self.index.place
         return Answer(items, kind, self.artifact.version, place, self.notes + notes)
 
     def _stars(self, hits: Hits, person: UserVector) -> np.ndarray:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +19,7 @@ from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.registry.blend import Blend
 from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
+from fusionrec.registry.manifest import VECTORS, read_manifest, sha256
 from fusionrec.registry.rating_head import RatingHead, read_rating_head
 from fusionrec.registry.tables import (
     REINDEX,
@@ -31,12 +29,8 @@ from fusionrec.registry.tables import (
     read_histories,
     read_table,
 )
-from fusionrec.registry.weights import weights_file
 
-FORMAT = 3
-MANIFEST = "manifest.json"
 BLENDS = ("auto", "linear")  # models whose vectors are made of parts
-VECTORS = "vectors"  # model name of a version made from a file of vectors, without towers
 
 
 @dataclass(frozen=True)
@@ -170,24 +164,26 @@ class Artifact:
         """Whether its vectors are made of parts, and so differ in length."""
         return self.manifest["model"] in BLENDS
 
+    @cached_property
+    def blend(self) -> Blend | None:
+        """How a version with parts joins them; None for any other."""
+        return Blend.of(self.manifest) if self.has_parts else None
+
     @property
     def goals(self) -> tuple[str, ...]:
         """What lists of a version with parts may be for, its own goal first; else empty."""
-        if not self.has_parts:
+        if self.blend is None:
             return ()
-        blend = Blend.of(self.manifest)
-        return tuple(dict.fromkeys([blend.goal, *blend.weights]))
+        return tuple(dict.fromkeys([self.blend.goal, *self.blend.weights]))
 
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
         """The dimensions of item vectors, float32 [n, dim], in which items that go together are
         near: those of a part that reads histories, or all.
         """
-        if not self.has_parts:
+        if self.blend is None:
             return vectors
-        blend = Blend.of(self.manifest)
-        kinds = {part.name: part.kind for part in blend.parts}
-        reads = [name for name, kind in kinds.items() if kind in ("history", "network")]
-        span = blend.spans().get("taste" if "taste" in reads else next(iter(reads), ""))
+        reads = [part.name for part in self.blend.parts if part.kind in ("history", "network")]
+        span = self.blend.spans().get("taste" if "taste" in reads else next(iter(reads), ""))
         return vectors if span is None else vectors[:, span]
 
     def require_goal(self, goal: str) -> None:
@@ -257,6 +253,8 @@ class Artifact:
         Raises:
             UsageError: the version has no such goal.
         """
+        if goal is not None and self.has_parts:
+            self.require_goal(goal)
         features = self.encoder.encode("user", ids, columns)
         tower = self.user_tower
         if isinstance(tower, TowerRunner):
@@ -269,8 +267,8 @@ class Artifact:
     @cached_property
     def user_tower(self) -> TowerRunner | HistoryRunner | BlendRunner:
         """The user tower; a ``TowerRunner`` where it reads no histories."""
-        if self.has_parts:
-            return BlendRunner(self.folder, self.encoder, self.manifest, self.item_vectors)
+        if self.blend is not None:
+            return BlendRunner(self.folder, self.encoder, self.blend, self.item_vectors)
         features = self.history_features
         if features:
             return HistoryRunner(
@@ -281,13 +279,11 @@ class Artifact:
     @cached_property
     def item_tower(self) -> TowerRunner | BlendItemRunner:
         """The item tower."""
-        if self.has_parts:
+        if self.blend is not None:
             positions = self.items.positions()
             ids = self.encoder.vocabularies[self.schema.id("item").name].values
             known = np.array([positions[id_] for id_ in ids], dtype=np.int64)
-            return BlendItemRunner(
-                self.folder, self.encoder, self.manifest, self.item_vectors, known
-            )
+            return BlendItemRunner(self.folder, self.encoder, self.blend, self.item_vectors, known)
         return TowerRunner(self.folder, "item", self.encoder, self.manifest)
 
     @classmethod
@@ -310,53 +306,3 @@ class Artifact:
             if thorough and sha256(path) != checksum:
                 raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
         return cls(folder, manifest, Encoder.load(folder / "encoder.json"))
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Reads an artifact's manifest and checks its format and keys.
-
-    Raises:
-        ArtifactError: there is none, or it is not of this format.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise ArtifactError(f"{folder} holds no model: {MANIFEST} is missing", RETRAIN)
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        kind, number = manifest["kind"], manifest["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ArtifactError(f"{path} is not a manifest of fusionrec: {error!r}", RETRAIN) from error
-    if kind != "fusionrec" or not isinstance(number, int):
-        raise ArtifactError(f"{path} is of {kind!r}, not of fusionrec", RETRAIN)
-    if number != FORMAT:
-        age = "an older" if number < FORMAT else "a newer"
-        raise ArtifactError(
-            f"{folder} was written by {age} fusionrec (format {number}; this one reads {FORMAT})",
-            RETRAIN,
-        )
-    keys = {"files", "created", "model", "dim", "score", "user_inputs"}
-    needed = {"encoder.json", "item_vectors.npy", "user_vectors.npy"}
-    if manifest.get("model") != VECTORS:
-        keys.add("recipe")
-        needed |= {weights_file(folder, "user").name, weights_file(folder, "item").name}
-    missing = keys - manifest.keys()
-    if missing:
-        raise ArtifactError(f"{path} lacks {', '.join(sorted(missing))}", RETRAIN)
-    files = manifest["files"]
-    if not isinstance(files, dict) or not needed <= files.keys():
-        raise ArtifactError(f"{path} does not list {', '.join(sorted(needed))}", RETRAIN)
-    return manifest
-
-
-def sha256(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def version_numbers(models: Path) -> list[int]:
-    """The numbers of the versions in a folder of models, ascending."""
-    if not models.is_dir():
-        return []
-    matches = (re.fullmatch(r"v(\d+)", path.name) for path in models.iterdir())
-    return sorted(int(match[1]) for match in matches if match)

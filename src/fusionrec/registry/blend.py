@@ -9,12 +9,11 @@ from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
-from fusionrec.errors import ArtifactError, UsageError
+from fusionrec.errors import ArtifactError
 from fusionrec.features.history import History
+from fusionrec.models.linear_settings import GOALS
 from fusionrec.registry.tables import RETRAIN
 
-Goal = Literal["later", "next", "taste"]
-GOALS: tuple[Goal, ...] = get_args(Goal)
 Kind = Literal["history", "network", "profile", "constant"]
 
 
@@ -116,15 +115,6 @@ class Blend:
         }
 
     def weights_for(self, goal: str | None) -> dict[str, float]:
-        """Every part's weight for a goal, or for the version's own.
-
-        Raises:
-            UsageError: the version has no such goal.
-        """
-        if goal is not None and goal not in self.weights:
-            raise UsageError(
-                f"the goals of this version are {', '.join(self.weights)}, got {goal!r}",
-                code="unknown_goal",
-            )
+        """Every part's weight for one of the goals, or for the version's own."""
         given = self.weights[goal or self.goal]
         return {part.name: given.get(part.name, 0.0) for part in self.parts}

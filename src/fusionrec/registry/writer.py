@@ -17,7 +17,8 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.score_scale import ScoreMap
-from fusionrec.registry.artifact import FORMAT, MANIFEST, Artifact, sha256, version_numbers
+from fusionrec.registry.artifact import Artifact
+from fusionrec.registry.manifest import FORMAT, MANIFEST, sha256, version_numbers
 from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.workspace import make_folder, move_in
 

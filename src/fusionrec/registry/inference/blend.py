@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -29,17 +28,15 @@ class BlendRunner:
     the covariance of the items' vectors, and then weighted as the goal asks.
 
     Args:
-        folder, encoder, manifest: of the artifact.
+        folder, encoder, blend: of the artifact.
         items: float32 [items, dim], every item's vector.
 
     Raises:
         ArtifactError: the weights cannot be read, or do not match the items.
     """
 
-    def __init__(
-        self, folder: Path, encoder: Encoder, manifest: Mapping[str, Any], items: np.ndarray
-    ) -> None:
-        self.blend, self._encoder = Blend.of(manifest), encoder
+    def __init__(self, folder: Path, encoder: Encoder, blend: Blend, items: np.ndarray) -> None:
+        self.blend, self._encoder = blend, encoder
         self.spans = self.blend.spans()
         if items.shape[1] != sum(part.width for part in self.blend.parts):
             raise ArtifactError(f"{folder}: its parts are not as wide as its vectors", RETRAIN)
@@ -80,10 +77,7 @@ class BlendRunner:
             histories: what each of them took.
             now: float64 [n], time of each request; None where unknown.
             items: float32 [m, dim], the vectors of the histories' items where some were added.
-            goal: what the lists are for; the version's own by default.
-
-        Raises:
-            UsageError: the version has no such goal.
+            goal: what the lists are for, one of the blend's; the version's own by default.
         """
         weights = self.blend.weights_for(goal)
         joined = np.zeros((len(histories), sum(p.width for p in self.blend.parts)), np.float32)
@@ -138,7 +132,7 @@ class BlendItemRunner:
     """The item tower: known items have their vector, others one by their content.
 
     Args:
-        folder, encoder, manifest: of the artifact.
+        folder, encoder, blend: of the artifact.
         items: float32 [items, dim], every item's vector.
         positions: int [v], the positions of the items that the encoder's vocabulary lists.
 
@@ -147,15 +141,9 @@ class BlendItemRunner:
     """
 
     def __init__(
-        self,
-        folder: Path,
-        encoder: Encoder,
-        manifest: Mapping[str, Any],
-        items: np.ndarray,
-        positions: np.ndarray,
+        self, folder: Path, encoder: Encoder, blend: Blend, items: np.ndarray, positions: np.ndarray
     ) -> None:
         self._encoder, self._items, self._positions = encoder, items, positions
-        blend = Blend.of(manifest)
         self._towers: list[tuple[slice, TowerRunner, float]] = []
         for part in blend.parts:
             if part.kind == "network":
