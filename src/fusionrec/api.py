@@ -217,6 +217,7 @@ def evaluate(
         seeds: of splits and trainings.
         baselines: their names; by default all that suit the data set.
         goal: what the lists of a model with parts are for; by default what the protocol asks.
+            ``default`` asks without a goal.
         log: called with progress messages.
 
     Raises:

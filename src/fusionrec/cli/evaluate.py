@@ -52,8 +52,9 @@ if TYPE_CHECKING:
 @click.option("--validation", is_flag=True,
               help="next-item, random-holdout: ask for the validation items, to choose "
               "settings.")  # fmt: skip
-@click.option("--goal", type=click.Choice(GOALS),
-              help="Of auto and linear: what lists are for.  [default: by protocol]")  # fmt: skip
+@click.option("--goal", type=click.Choice([*GOALS, "default"]),
+              help="Of auto and linear: what lists are for; default asks without a goal.  "
+              "[default: by protocol]")  # fmt: skip
 @click.option("--version", metavar="vN", help="Measure this version; refused if it saw the test.")
 @click.option(
     "--through-index", default="200", show_default=True, metavar="N|all",

@@ -86,12 +86,18 @@ def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Pat
         collection_name(artifact.version, artifact.checksum),
         artifact.checksum,
     ) as index:
-        for row, vector in enumerate(ranker.vectors(users)):
+        vectors = ranker.vectors(users)
+        repeats = list(ranker.repeats(users, vectors))
+        for row, vector in enumerate(vectors):
             excluded = no_candidates
             if task.exclude is not None:
                 excluded = np.concatenate(
                     [no_candidates, task.exclude.take(users[row : row + 1]).items]
                 )
             hits = index.search(vector, k, (), excluded)
+            if repeats and len(repeats[row][0]):
+                rows, gains = repeats[row]
+                free = ~np.isin(rows, excluded)
+                hits = hits.raised(rows[free], gains[free], artifact.item_vectors, vector, k)
             lists[row, : len(hits)] = hits.rows
     return lists

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.leakage import check_disjoint, check_fingerprint
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
+from fusionrec.features.history import History
 from fusionrec.metrics import ItemSets
 from fusionrec.models.presets import AnyRecipe, AutoRecipe, LinearRecipe
 from fusionrec.registry import Artifact
@@ -160,17 +161,50 @@ class ModelRanker:
 
     def vectors(self, users: np.ndarray) -> np.ndarray:
         """The vectors of some users, int [b] positions: float32 [b, dim]."""
+        histories, now = self._asked(users)
         table = self.dataset.users.take(users)
         ids: list[str | None] = [None] * len(table) if self.profile_only else list(table.ids)
+        found = self.artifact.vectors_of(ids, table.columns, histories, now, goal=self._goal)
+        visits = np.flatnonzero(self._visits(users))
+        if len(visits):
+            some = table.take(visits)
+            read = [histories[row] for row in visits] if histories else None
+            when = None if now is None else now[visits]
+            found[visits] = self.artifact.vectors_of(
+                [ids[row] for row in visits], some.columns, read, when, goal="next"
+            )
+        return found
+
+    def repeats(
+        self, users: np.ndarray, vectors: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """``Artifact.repeats`` of users, int [b], whose vectors, float32 [b, dim], are given."""
+        visits = self._visits(users)
+        for row, history in enumerate(self._asked(users)[0] or ()):
+            goal = "next" if visits[row] else self._goal
+            yield self.artifact.repeats(vectors[row], history, goal)
+
+    def _visits(self, users: np.ndarray) -> np.ndarray:
+        """Which of some users, int [b], are answered for ``next``: see ``Blend.visits``."""
+        blend, histories, now = self.artifact.blend, self._histories, self._now
+        newest = None if histories is None else histories.newest
+        if self._goal is not None or blend is None or newest is None or now is None:
+            return np.zeros(len(users), dtype=bool)
+        return blend.visits(newest[users], now[users])
+
+    def _asked(self, users: np.ndarray) -> tuple[list[History] | None, np.ndarray | None]:
+        """Histories and times of the requests of some users, int [b]."""
         histories = None
         if self._histories is not None:
             histories = [self._histories.of(int(user)) for user in users]
-        now = None if self._now is None else self._now[users]
-        return self.artifact.vectors_of(ids, table.columns, histories, now, goal=self._goal)
+        return histories, None if self._now is None else self._now[users]
 
     def scores(self, users: np.ndarray, history: ItemSets | None = None) -> np.ndarray:  # noqa: ARG002
         """float32 [b, items], rounded from doubles so that equal vectors tie."""
-        exact: Any = self.vectors(users).astype(np.float64) @ self._items.T
+        vectors = self.vectors(users)
+        exact: Any = vectors.astype(np.float64) @ self._items.T
+        for row, (items, gains) in enumerate(self.repeats(users, vectors)):
+            exact[row, items] += gains
         return np.asarray(exact, dtype=np.float32)
 
 

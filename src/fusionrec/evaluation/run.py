@@ -20,7 +20,7 @@ from fusionrec.evaluation.index_check import IndexCheck, check_index
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics, best_baseline
 from fusionrec.evaluation.model_source import ModelSource, TrainOnSplit
 from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingProtocol, SplitRun
-from fusionrec.evaluation.protocols.common import TAKEN_BEFORE, Make
+from fusionrec.evaluation.protocols.common import DEFAULT, TAKEN_BEFORE, Make
 from fusionrec.evaluation.published_results import INTERPOLATED, published_for
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.training_split import split_command
@@ -65,7 +65,7 @@ def evaluate(
     runs = protocol.runs(dataset, options)
     names = _baseline_names(protocol, dataset, options)
     goals = protocol.goals if options.goal is None else (options.goal,)
-    if isinstance(source, TrainOnSplit):
+    if isinstance(source, TrainOnSplit) and options.goal != DEFAULT:
         source = replace(source, recipe=with_goals(source.recipe, goals, protocol.rates))
     if source is not None:
         _check_source(dataset, protocol, options, runs, source)
@@ -153,7 +153,7 @@ def _check_source(
             "ask it by next-item, random-holdout, new-user, new-item or global-time; or measure "
             "auto, linear or fusion, which predict ratings",
         )
-    if options.goal is not None:
+    if options.goal not in (None, DEFAULT):
         source.check_goal(options.goal)
     for run in runs:
         split = run.split

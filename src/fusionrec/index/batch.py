@@ -25,7 +25,11 @@ class BatchSearch:
         self._vectors = vectors if allowed.all() else vectors[self._items]
 
     def search(
-        self, queries: np.ndarray, k: int, excluded: tuple[np.ndarray, np.ndarray] | None = None
+        self,
+        queries: np.ndarray,
+        k: int,
+        excluded: tuple[np.ndarray, np.ndarray] | None = None,
+        added: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """The k items with the highest inner product with each vector; ties in the order of rows.
 
@@ -34,10 +38,11 @@ class BatchSearch:
             k: how many, at least 1.
             excluded: int [p] each, positions of queries in the block and rows of the items that
                 these must not return.
+            added: float32 [b, n], what is added to the inner products.
 
         Returns:
             int64 [b, min(k, allowed)] rows, −1 after the end of a list, and float32 of that shape:
-            inner products, NaN there.
+            scores, NaN there.
 
         Raises:
             UsageError: k is below 1, or the queries are not vectors of d finite numbers.
@@ -51,12 +56,17 @@ class BatchSearch:
         if k == 0:
             return rows, scores
         rough = queries @ self._vectors.T
+        if added is not None:
+            added = added[:, self._items]
+            rough += added
         if excluded is not None:
             query, item = excluded
             indexed = self._allowed[item]
             rough[query[indexed], self._column[item[indexed]]] = -np.inf
         query, column = candidates(rough, k, score_margin(queries))
         exact = self._exact(queries, query, column)
+        if added is not None:
+            exact += added[query, column]
         order = np.lexsort((column, -exact, query))
         query, column, exact = query[order], column[order], exact[order]
         rank = np.arange(len(query)) - np.searchsorted(query, query)

@@ -38,6 +38,23 @@ class Hits:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def raised(
+        self, rows: np.ndarray, gains: np.ndarray, vectors: np.ndarray, query: np.ndarray, k: int
+    ) -> Hits:
+        """The best k hits where some items score more than their inner product.
+
+        Args:
+            rows, gains: int [n] and float32 [n], the items, and how much more, 0 or above.
+            vectors, query: float32 [items, d] and [d], what was searched.
+            k: how many, at most; not more than were asked for.
+        """
+        scores = (vectors[rows] @ query + gains).astype(np.float32)
+        kept = ~np.isin(self.rows, rows)
+        joined = np.concatenate([self.rows[kept], rows])
+        values = np.concatenate([self.scores[kept], scores])
+        best = np.lexsort((joined, -values))[:k]
+        return Hits(joined[best], values[best])
+
 
 class Index(Protocol):
     """An index that answers searches.

@@ -108,12 +108,17 @@ class BatchRecommender:
 
     def _split_users(self, feedback: Feedback) -> tuple[np.ndarray, dict[int, Query]]:
         """Which users are to be forgotten, bool [users]; and position -> query of those whose
-        feedback changes their answer.
+        feedback, or visit at this time, changes their answer.
         """
         ids, positions = self._artifact.users.ids, self._artifact.user_positions
+        asked = dict[int, Query]()
+        newest = self._artifact.histories.newest
+        blend, now = self._artifact.blend, self.query.now or 0.0
+        if blend is not None and self.query.goal is None and newest is not None:
+            visiting = np.flatnonzero(blend.visits(newest, now)).tolist()
+            asked = {at: replace(self.query, user=ids[at]) for at in visiting}
         gone = np.zeros(len(ids), dtype=bool)
         gone[[positions[user] for user in feedback.forgotten(ids)]] = True
-        asked = {}
         for user in feedback.users():
             position = positions.get(user)
             if position is None or gone[position]:
@@ -154,16 +159,29 @@ class BatchRecommender:
 
     def _block(self, begin: int, end: int) -> np.ndarray:
         """The answers of users by what training saw of them."""
-        barred, histories = None, self._artifact.histories
+        barred, artifact, histories = None, self._artifact, self._artifact.histories
         if not self.recommender.keeps_seen(self.query):  # pairs of users and items they rated
             offsets = histories.offsets[begin : end + 1]
             users = np.repeat(np.arange(end - begin), np.diff(offsets))
             barred = users, histories.item[offsets[0] : offsets[-1]]
-        rows, cosines = self._search.search(self._vectors(begin, end), self.query.k, barred)
+        vectors = self._vectors(begin, end)
+        added = self._repeats(vectors, begin) if artifact.schema.repeats else None
+        rows, cosines = self._search.search(vectors, self.query.k, barred, added)
         place, rank = np.nonzero(rows >= 0)
         user, item, score = begin + place, rows[place, rank], cosines[place, rank]
-        stars = self._artifact.ratings(user, item, score)
+        stars = artifact.ratings(user, item, score)
         return _rows(user, item, rank + 1, SCALE * score.astype(float), stars)
+
+    def _repeats(self, vectors: np.ndarray, begin: int) -> np.ndarray:
+        """What the scores of users from a position on gain by what they took before: float32
+        [b, items].
+        """
+        added = np.zeros((len(vectors), len(self._catalog)), dtype=np.float32)
+        for row, vector in enumerate(vectors):
+            history = self._artifact.histories.of(begin + row)
+            rows, gains = self._artifact.repeats(vector, history, self.query.goal)
+            added[row, rows] = gains
+        return added
 
     def _vectors(self, begin: int, end: int) -> np.ndarray:
         """The users' vectors: float32 [b, dim]; of a model that reads the clock, as of now; made

@@ -119,6 +119,8 @@ class UserVector:
         profile: the user attributes that the vector was made of; empty if an id or a history says
             more than the stored ones.
         goal: that the vector is for; None for the version's own.
+        repeats: positions of items, int64 [n], that they took before, and what these items' scores
+            gain by that, float32 [n]; see ``BlendRunner.repeats``.
     """
 
     vector: np.ndarray | None
@@ -132,6 +134,7 @@ class UserVector:
     named: frozenset[int] = frozenset()
     profile: Mapping[str, object] = field(default_factory=dict)
     goal: str | None = None
+    repeats: tuple[np.ndarray, np.ndarray] = (np.empty(0, np.int64), np.empty(0, np.float32))
 
 
 def weights(ratings: np.ndarray, schema: Schema) -> np.ndarray:

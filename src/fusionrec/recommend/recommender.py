@@ -123,7 +123,7 @@ class Recommender:
         if person.vector is None:
             hits, why = self._popular(query, barred, depth)
         else:
-            hits = self.index.search(person.vector, depth, query.where, barred)
+            hits = self._search(person, depth, query.where, barred)
             why = () if len(hits.rows) > query.offset else why_empty(self.finder, query, barred)
         notes = person.notes
         if query.history or query.where:
@@ -214,14 +214,12 @@ class Recommender:
         self, text: str, found: list[Match], person: UserVector, *, prefix: bool
     ) -> tuple[list[Match], dict[str, float]]:
         """The hits in the order of words and taste, and item -> predicted stars."""
-        assert person.vector is not None
-        vector = person.vector
         stars: dict[str, float] = {}
 
         def taste(ids: list[str]) -> np.ndarray:
             if not ids:
                 return np.empty(0)
-            hits = self.index.search(vector, len(ids), [Only(tuple(ids))])
+            hits = self._search(person, len(ids), [Only(tuple(ids))])
             ids_found = [self.catalog.items.ids[row] for row in hits.rows]
             if person.rates:
                 stars.update(zip(ids_found, map(float, self._stars(hits, person)), strict=True))
@@ -229,6 +227,24 @@ class Recommender:
             return np.array([scores.get(id_, -np.inf) for id_ in ids])
 
         return fuse(self.finder.words, text, found, taste, prefix=prefix), stars
+
+    def _search(
+        self,
+        person: UserVector,
+        k: int,
+        where: Sequence[Condition],
+        barred: np.ndarray | Sequence[int] = (),
+    ) -> Hits:
+        """The k best items for a vector. What the person took before gains, wherever the search
+        puts it, by what ``UserVector.repeats`` says.
+        """
+        assert person.vector is not None
+        hits, (rows, gains) = self.index.search(person.vector, k, where, barred), person.repeats
+        if not len(rows):
+            return hits
+        allowed = (self.catalog.columns.mask(where) & self.catalog.available)[rows]
+        allowed &= ~np.isin(rows, barred)
+        return hits.raised(rows[allowed], gains[allowed], self.catalog.vectors, person.vector, k)
 
     def _barred(self, person: UserVector, query: Query) -> np.ndarray:
         """Rows that must not be in the answer: int64 [m]."""

@@ -71,6 +71,9 @@ class UserVectors:
         reading, rows = artifact.history_features, self.catalog.positions
         by_profile = bool(profile) or person.kind == "profile"
         columns = self._user_columns(position, profile)[1] if by_profile else {}
+        if person.vector is not None:
+            repeats = artifact.repeats(person.vector, history, person.goal)
+            person = replace(person, repeats=repeats)
         return replace(
             person,
             notes=notes + person.notes,
@@ -109,6 +112,8 @@ class UserVectors:
         goal = query.goal
         if goal is None and position is None and len(given) and "next" in artifact.goals:
             goal = "next"  # what they named says what they are after now
+        elif goal is None:
+            goal = artifact.goal_now(given if len(given) else stored, now)
         vector = self._vector(position, profile, given, stored, now, goal)
         if vector is None:
             even = "the ratings given say nothing of what the person likes"

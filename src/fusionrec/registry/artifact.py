@@ -186,6 +186,13 @@ class Artifact:
         span = self.blend.spans().get("taste" if "taste" in reads else next(iter(reads), ""))
         return vectors if span is None else vectors[:, span]
 
+    def goal_now(self, history: History, now: float) -> str | None:
+        """The goal of a request that names none, at a time in seconds since 1970, or None for the
+        version's own; see ``Blend.visits``.
+        """
+        visits = self.blend and len(history) and self.blend.visits(history.times[-1:], now)[0]
+        return "next" if visits else None
+
     def require_goal(self, goal: str) -> None:
         """Refuses a goal that the version's parts are not weighed for.
 
@@ -263,6 +270,17 @@ class Artifact:
         if isinstance(tower, BlendRunner):
             return tower.vectors_after(features, histories, now, items, goal)
         return tower.vectors_after(features, histories, now, items)
+
+    def repeats(
+        self, vector: np.ndarray, history: History, goal: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What someone took before and what the scores of these items gain by that; empty of most
+        versions. See ``BlendRunner.repeats``.
+        """
+        tower = self.user_tower if self.has_parts else None
+        if not isinstance(tower, BlendRunner):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        return tower.repeats(vector, history, goal)
 
     @cached_property
     def user_tower(self) -> TowerRunner | HistoryRunner | BlendRunner:

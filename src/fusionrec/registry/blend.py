@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from math import isfinite
-from typing import Any, Literal, Self, get_args
+from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 
@@ -14,7 +14,11 @@ from fusionrec.features.history import History
 from fusionrec.models.linear_settings import GOALS
 from fusionrec.registry.tables import RETRAIN
 
-Kind = Literal["history", "network", "profile", "constant"]
+Kind = Literal["history", "network", "profile", "constant", "repeats"]
+
+VISIT = 1_800.0  # seconds without an interaction after which a visit has ended, as web logs count
+
+REPEATS: Final = "repeats"  # the part that says what someone took before, as a name too
 
 
 @dataclass(frozen=True)
@@ -24,8 +28,9 @@ class Part:
     Attributes:
         name: such as ``next``.
         kind: ``history`` sums a vector for each item of a history, ``network`` is the sequence
-            model's tower, ``profile`` is linear in the profile, ``constant`` is 1 for everybody.
-        width: its dimensions.
+            model's tower, ``profile`` is linear in the profile, ``constant`` is 1 for everybody;
+            ``repeats`` has no vectors, it adds to the scores of the history's own items.
+        width: its dimensions; 0 of ``repeats``.
         decay: of ``history``: an item weighs this much less for each item that follows it.
         window: of ``history``: newest items that are read; 0 for all.
         disliked: of ``history``: weight of an item rated below the schema's ``like``.
@@ -42,7 +47,8 @@ class Part:
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        fine = self.kind in get_args(Kind) and self.width > 0 and 0 < self.decay <= 1
+        fine = self.kind in get_args(Kind) and 0 < self.decay <= 1
+        fine &= self.width == 0 if self.kind == REPEATS else self.width > 0
         if not (fine and self.window >= 0 and 0 <= self.disliked <= 1):
             raise ValueError(f"a part is out of range: {self}")
 
@@ -113,6 +119,18 @@ class Blend:
             part.name: slice(end - part.width, end)
             for part, end in zip(self.parts, ends, strict=True)
         }
+
+    def visits(self, newest: np.ndarray, now: np.ndarray | float) -> np.ndarray:
+        """Who is in the middle of a visit, bool [n]: took something in the last ``VISIT`` seconds.
+        They are answered for ``next`` where no goal is named and the version's own is ``later``.
+
+        Args:
+            newest: float64 [n], when each of them took something last; NaN where unknown.
+            now: float64 [n] or one for all, when they ask, in seconds since 1970.
+        """
+        if self.goal != "later" or "next" not in self.weights:
+            return np.zeros(len(newest), dtype=bool)
+        return np.asarray(np.abs(now - newest) < VISIT)
 
     def weights_for(self, goal: str | None) -> dict[str, float]:
         """Every part's weight for one of the goals, or for the version's own."""

@@ -44,6 +44,17 @@ class Histories:
         return History.of(self.item[span], self.rating[span], times)
 
     @property
+    def newest(self) -> np.ndarray | None:
+        """When each user took something last, float64 [users]; NaN for those who took nothing.
+        None if the data set has no times.
+        """
+        if self.time is None:
+            return None
+        some, found = np.diff(self.offsets) > 0, np.full(len(self.offsets) - 1, np.nan)
+        found[some] = self.time[self.offsets[1:][some] - 1]
+        return found
+
+    @property
     def ordered(self) -> bool:
         """Whether there are times that differ, so that something is known to come later."""
         return self.time is not None and len(self.time) > 0 and self.time.min() < self.time.max()

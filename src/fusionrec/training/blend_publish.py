@@ -14,7 +14,7 @@ from fusionrec._version import __version__
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe
 from fusionrec.registry.artifact import Artifact
-from fusionrec.registry.blend import Blend, Part
+from fusionrec.registry.blend import REPEATS, Blend, Part
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
@@ -139,6 +139,8 @@ def _reading(parts: Sequence[Part]) -> dict[str, Any]:
     """The manifest's ``history``: all that any part reads; the request's time, if one does."""
     lengths, clock = [0], {}
     for part in parts:
+        if part.kind == REPEATS:
+            lengths.append(10**6)
         if part.kind == "history":
             lengths.append(part.window or 10**6)
         if part.kind == "network":

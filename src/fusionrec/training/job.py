@@ -29,6 +29,7 @@ from fusionrec.training.parts import (
     FittedPart,
     history_part,
     profile_part,
+    repeats_part,
     trend_part,
 )
 
@@ -128,4 +129,6 @@ class Job:
         ]
         if histories.ordered:
             made += [trend_part(histories, visible, days, self.items) for days in s.days]
+        if self.dataset.schema.repeats:
+            made.append(repeats_part(histories, visible, self.items))
         return made

@@ -11,7 +11,7 @@ from scipy import sparse
 from fusionrec.data.dataset import Dataset
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten, means
-from fusionrec.registry.blend import Part
+from fusionrec.registry.blend import REPEATS, Part
 from fusionrec.registry.tables import Histories
 from fusionrec.regression.fold_in import item_vectors
 from fusionrec.regression.ridge import factors, ridge
@@ -34,6 +34,7 @@ class FittedPart:
         vectors: user vectors, float32 [m, width], of users at some positions, int [m], from the
             rows it was fitted on.
         item: arrays of the item tower, of a network.
+        added: float32 [users, items], scores of their own, of a part without vectors.
     """
 
     part: Part
@@ -41,6 +42,13 @@ class FittedPart:
     user: Mapping[str, np.ndarray]
     vectors: Callable[[np.ndarray], np.ndarray]
     item: Mapping[str, np.ndarray] = field(default_factory=dict)
+    added: sparse.csr_array | None = None
+
+    def scores(self, users: np.ndarray) -> np.ndarray:
+        """Scores of all items, float32 [m, items], for users at some positions, int [m]."""
+        if self.added is not None:
+            return np.asarray(self.added[users].toarray())
+        return np.asarray(self.vectors(users) @ self.items.T)
 
 
 def history_part(
@@ -133,6 +141,24 @@ def trend_part(histories: Histories, visible: np.ndarray, days: float, items: in
     vectors = (count * _scale(count, items)).astype(np.float32)
     part = Part(f"trend-{days:g}d", "constant", 1)
     return FittedPart(part, vectors, {}, lambda at: np.ones((len(at), 1), dtype=np.float32))
+
+
+def repeats_part(histories: Histories, visible: np.ndarray, items: int) -> FittedPart:
+    """What each user took before, by how often; see ``BlendRunner.repeats``.
+
+    Args:
+        histories: of the training data.
+        visible: bool [n], interactions that are read.
+        items: how many there are.
+    """
+    counts = np.diff(histories.offsets)
+    user = np.repeat(np.arange(len(counts)), counts)[visible]
+    shape, ones = (len(counts), items), np.ones(len(user), dtype=np.float32)
+    added = sparse.coo_array((ones, (user, histories.item[visible])), shape=shape).tocsr()
+    added.data = np.log1p(added.data)
+    nothing = np.zeros((max(shape), 0), dtype=np.float32)
+    part = Part(REPEATS, REPEATS, 0)
+    return FittedPart(part, nothing[:items], {}, lambda at: nothing[: len(at)], added=added)
 
 
 def content_tower(

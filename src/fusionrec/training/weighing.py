@@ -86,7 +86,7 @@ def _block(
     users, relevant = holdout.users[which], holdout.relevant[which].toarray()
     scores = []
     for part in parts:
-        one = part.vectors(users) @ part.items.T
+        one = part.scores(users)
         spread = one.std(axis=1, keepdims=True)
         one = (one - one.mean(axis=1, keepdims=True)) / np.where(spread > 0, spread, 1.0)
         if holdout.seen is not None:

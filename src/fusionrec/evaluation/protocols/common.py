@@ -20,6 +20,7 @@ from fusionrec.registry import Artifact
 
 MIN_GROUP_USERS = 50  # average size of a group of equal profiles, at least
 
+DEFAULT = "default"  # in place of a goal: asked without one
 TAKEN_BEFORE = "taken-before"  # the baseline for data with repeated interactions
 
 Make = Callable[[], Any]
@@ -41,15 +42,17 @@ class ProtocolOptions:
     baselines: tuple[str, ...] | None = None  # names of baselines to run; all that fit by default
     # measure on the validation rows, to choose settings; the test is unused
     validation: bool = False
-    # what the lists of a version with parts are for, instead of what the protocol asks
+    # what the lists of a version with parts are for, instead of what the protocol asks; ``default``
+    # asks without naming a goal
     goal: str | None = None
 
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"k must be 1 or more, got {self.k}")
-        if self.goal is not None and self.goal not in GOALS:
+        if self.goal not in (None, DEFAULT, *GOALS):
             raise UsageError(
-                f"the goals are {', '.join(GOALS)}, got {self.goal!r}", code="unknown_goal"
+                f"the goals are {', '.join(GOALS)}, or {DEFAULT}, got {self.goal!r}",
+                code="unknown_goal",
             )
         if self.share is not None and not 0 < self.share < 1:
             raise UsageError(f"the share hidden must lie between 0 and 1, got {self.share}")

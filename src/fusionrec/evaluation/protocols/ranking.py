@@ -13,7 +13,7 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
 from fusionrec.evaluation.metrics_table import RunMetrics
 from fusionrec.evaluation.model_source import ModelRanker
-from fusionrec.evaluation.protocols.common import Make, Protocol, ProtocolOptions, SplitRun
+from fusionrec.evaluation.protocols.common import DEFAULT, Make, Protocol, ProtocolOptions, SplitRun
 from fusionrec.metrics import CatalogStats, ItemSets, Ranking, list_figures
 from fusionrec.registry import Artifact
 
@@ -54,7 +54,7 @@ class Task:
         """A model with this task's histories and times, and lists for the goal that is asked for,
         else for the task's own, else for the usual one of its protocol.
         """
-        goal = asked or self.goal or usual
+        goal = None if asked == DEFAULT else asked or self.goal or usual
         return ModelRanker(artifact, dataset, self.profile_only, self.history_rows, self.now, goal)
 
     def fitted(self, make: Make, dataset: Dataset) -> Ranker:

@@ -13,6 +13,7 @@ from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.features.score_scale import SCALE
 from fusionrec.metrics import ItemSets
 from fusionrec.registry import Artifact
+from fusionrec.registry.tables import Histories
 
 MOST_USERS = 20_000  # of more, a sample: figures would hardly change, the time would grow
 _BLOCK = 256  # users scored at once
@@ -61,12 +62,36 @@ class Scorer:
         """Some of ``users`` block by block, int64 [b], with float32 [b, items] scores."""
         for begin in range(0, len(users), _BLOCK):
             block = users[begin : begin + _BLOCK]
-            yield block, SCALE * self.vectors[self._row(block)] @ self.artifact.item_vectors.T
+            scores = self.vectors[self._row(block)] @ self.artifact.item_vectors.T
+            for row, user in enumerate(block):
+                items, gains = self._repeats(int(user))
+                scores[row, items] += gains
+            yield block, SCALE * scores
 
     def pairs(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """Scores, float32 [n], of some of ``users`` with items, int [n] each."""
         vectors, items = self.vectors[self._row(user)], self.artifact.item_vectors[item]
-        return np.asarray(SCALE * np.einsum("nd,nd->n", vectors, items))
+        scores = np.einsum("nd,nd->n", vectors, items)
+        if self.artifact.schema.repeats:
+            order = np.argsort(user, kind="stable")
+            for rows in np.split(order, np.flatnonzero(np.diff(user[order])) + 1):
+                taken, gains = self._repeats(int(user[rows[0]]))
+                place = np.minimum(np.searchsorted(taken, item[rows]), max(len(taken) - 1, 0))
+                if len(taken):
+                    scores[rows] += np.where(taken[place] == item[rows], gains[place], 0.0)
+        return np.asarray(SCALE * scores)
+
+    def _repeats(self, user: int) -> tuple[np.ndarray, np.ndarray]:
+        """``Artifact.repeats`` of one of ``users``."""
+        vector = self.vectors[self._row(np.array([user]))[0]]
+        return self.artifact.repeats(vector, self._histories.of(user))
+
+    @cached_property
+    def _histories(self) -> Histories:
+        """What the vectors were made of."""
+        if self._holdout is None:
+            return self.artifact.histories
+        return Histories.build(self._holdout.dataset, self._holdout.trained)
 
     def _row(self, users: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.users, users)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +11,13 @@ from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.flat import centred, flatten
 from fusionrec.features.history import History, HistoryFeatures
-from fusionrec.registry.blend import Blend, Part
+from fusionrec.registry.blend import REPEATS, Blend, Part
 from fusionrec.registry.inference.part_readers import HistoryPart, NetworkPart, ProfilePart
 from fusionrec.registry.inference.towers import TowerRunner
 from fusionrec.registry.tables import RETRAIN
 from fusionrec.registry.weights import Weights
 
+ALONE = 0.1  # weight of the newcomers' part beside repeats, where no other part has one
 Read = Callable[[Features, Sequence[History], np.ndarray | None, np.ndarray | None], np.ndarray]
 
 
@@ -36,7 +37,7 @@ class BlendRunner:
     """
 
     def __init__(self, folder: Path, encoder: Encoder, blend: Blend, items: np.ndarray) -> None:
-        self.blend, self._encoder = blend, encoder
+        self.blend, self._encoder, self._items = blend, encoder, len(items)
         self.spans = self.blend.spans()
         if items.shape[1] != sum(part.width for part in self.blend.parts):
             raise ArtifactError(f"{folder}: its parts are not as wide as its vectors", RETRAIN)
@@ -46,7 +47,7 @@ class BlendRunner:
 
     def _reader(self, folder: Path, part: Part, items: np.ndarray) -> Read:
         weights, span = Weights(folder, "user", f"{part.name}."), self.spans[part.name]
-        if part.kind == "constant":
+        if part.kind in ("constant", REPEATS):
             weights.end()
             return lambda features, *_: np.ones((_count(features), part.width), dtype=np.float32)
         if part.kind == "profile":
@@ -99,6 +100,42 @@ class BlendRunner:
         weighed[nothing, self.spans[alone]] = joined[nothing, self.spans[alone]]
         length = np.linalg.norm(weighed, axis=1, keepdims=True)
         return np.asarray(weighed / np.maximum(length, 1e-12), dtype=np.float32)
+
+    def repeats(
+        self, vector: np.ndarray, history: History, goal: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What is added to the scores of items that someone took before.
+
+        It is ``log(1 + n)`` of how often, in standard deviations over the catalog, times the
+        part's weight, on the scale of the person's vector.
+
+        Args:
+            vector: float32 [dim], of the person, as ``vectors_after`` makes it.
+            history, goal: that it was made of.
+
+        Returns:
+            Positions of items, int64 [m], and what their scores gain, float32 [m], above 0; empty
+            of a version where nobody takes things again.
+        """
+        if REPEATS not in self.spans:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        weights = self.blend.weights_for(goal)
+        weight = weights.pop(REPEATS)
+        if not weight or not len(history):
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        rows, counts = np.unique(history.items, return_counts=True)
+        value = np.log1p(counts)
+        mean, square = value.sum() / self._items, np.square(value).sum() / self._items
+        value /= max(np.sqrt(max(square - mean**2, 0.0)), 1e-6)
+        return rows, np.asarray(value * weight * self._scale(vector, weights), dtype=np.float32)
+
+    def _scale(self, vector: np.ndarray, weights: Mapping[str, float]) -> float:
+        """What a standard deviation of a part of weight 1 is in the scores of a vector, [dim]."""
+        for (name, span), covariances in zip(self.spans.items(), self._covariances, strict=True):
+            spread = float(deviations(vector[None, span], covariances)[0])
+            if spread > 0:  # nothing but the newcomers' part, where no other has a weight
+                return spread / (weights[name] or ALONE)
+        return 1.0
 
     def contributions(
         self, history: History, items: np.ndarray, rows: np.ndarray, goal: str | None = None
