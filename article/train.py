@@ -17,7 +17,7 @@ from fusionrec.cli.train import run_training
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.errors import ArtifactError, UsageError
-from fusionrec.models.presets import FUSION
+from fusionrec.models.presets import FUSION, preset_recipe
 from fusionrec.workspace import Workspace
 
 
@@ -28,16 +28,16 @@ from fusionrec.workspace import Workspace
     "Default: the first of ml-1m, ml-100k and synthetic that can be had.",
 )
 @training_options.preset(
-    list(FUSION), "Named settings: quick is soon done, full the most accurate."
+    list(FUSION), "Named settings: quick is soon done, full the most accurate.  [default: full]"
 )
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE",
     help="Any setting, such as training.epochs=5 or model.dim=128.",
 )  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of the same training.")
-def main(data: str | None, preset: str, settings: tuple[str, ...], resume: bool) -> None:
+def main(data: str | None, preset: str | None, settings: tuple[str, ...], resume: bool) -> None:
     """Train on MovieLens; write recommender_system.inference.model and movies_origin.txt."""
-    recipe = FUSION[preset].change(training_options.read_settings(settings))
+    recipe = preset_recipe("fusion", preset).change(training_options.read_settings(settings))
     workspace = Workspace.find()
     dataset = load(data, workspace)
     command = ("python", "train.py")

@@ -21,14 +21,10 @@ from fusionrec.data.schema import EVENTS
 from fusionrec.models.presets import FUSION, Recipe
 from shared import load_data, next_item, settings
 
-ALONE = {f"training.{term}": "0" for term in ("squared", "ranking", "exposure", "choice")}
+ALONE = {f"training.{term}": "0" for term in ("squared", "ranking", "exposure")}
 VARIANTS: dict[str, dict[str, str]] = {
     "ranking": {"training.ranking": "1"},
-    "ranking, all items": {"training.ranking": "1", "training.all_items": "true"},
-    "choice": {"training.choice": "1"},
-    "choice, all items": {"training.choice": "1", "training.all_items": "true"},
     "ranking and exposure": {"training.ranking": "1", "training.exposure": "1"},
-    "ranking and choice": {"training.ranking": "1", "training.choice": "1"},
     "temperature .05": {"training.ranking": "1", "training.temperature": "0.05"},
     "temperature .2": {"training.ranking": "1", "training.temperature": "0.2"},
 }

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -381,8 +382,9 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
         fusionrec.evaluate(data, model="fusion", goal="next")
     with pytest.raises(UsageError, match="the goals are later, next, taste, got 'soon'"):
         fusionrec.evaluate(data, goal="soon")
-    with pytest.raises(UsageError, match="rating head"):
-        fusionrec.train(data, "fusion", preset="stars", home=tmp_path)
+    for ask in (partial(fusionrec.train, home=tmp_path), fusionrec.evaluate):
+        with pytest.raises(UsageError, match="presets quick, full, got 'stars'"):
+            ask(data, model="fusion", preset="stars")
     assert not list(tmp_path.glob("models/*"))
 
 

@@ -216,7 +216,7 @@ def test_values_out_of_range_are_wrong_use(tmp_path: Path, given: str) -> None:
     [
         ("--data synthetic --set model.dims=3", "did you mean model.dim?"),
         ("--data nowhere", "'nowhere' is no data set"),
-        ("--preset best", "'best' is not one of"),
+        ("--preset best", "has the presets quick, full, got 'best'"),
     ],
 )
 def test_wrong_settings_and_data_are_wrong_use(tmp_path: Path, given: str, said: str) -> None:

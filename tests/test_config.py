@@ -52,8 +52,8 @@ def test_a_value_of_the_wrong_type_is_an_error_that_names_the_setting(path, valu
 
 RANGES = {
     TrainingSettings: """
-        epochs=0 batch=0 patience=0 seed=-1 threads=-1 user_id_dropout=1.1 item_id_dropout=1.0
-        low_weight=1.5 choice=-1.0 squared=-1.0 attribute_dropout=-0.1 validation=1.0
+        epochs=0 batch=0 patience=0 seed=-1 threads=-1 user_id_dropout=1.0 item_id_dropout=1.0
+        squared=-1.0 attribute_dropout=-0.1 validation=1.0
         learning_rate=0.0 learning_rate=nan learning_rate=inf temperature=-1.0 weight_decay=-1.0
         ranking=nan checkpoint_seconds=0.0
     """,

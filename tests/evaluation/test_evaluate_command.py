@@ -211,7 +211,7 @@ def test_the_old_name_of_preset_is_taken_and_the_new_one_told(fusionrec, tmp_pat
             refused = fusionrec(workspace, *command, "--profile", old, "--preset", new)
             assert refused.code == 2
             assert f"--preset {new} and --profile {old} differ" in refused.err
-        same = ("--profile", "stars", "--preset", "stars", "--set", "x=1")
+        same = ("--profile", "quick", "--preset", "quick", "--set", "x=1")
         assert fusionrec(workspace, *command, *same).err.startswith(note)
     ended = fusionrec(workspace, *asked, "--version", "v1", "--profile", "quick")
     assert (ended.code, ended.err.partition("\n")[0]) == (2, note.strip())

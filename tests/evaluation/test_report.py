@@ -21,8 +21,8 @@ from fusionrec.evaluation.report.html import number
 from fusionrec.evaluation.report.quality import Quality, measure
 from fusionrec.evaluation.report.scoring import Scorer
 from fusionrec.features.score_scale import SCALE
-from fusionrec.metrics import mae, rmse
-from fusionrec.models.presets import RatingSettings, Recipe, SequenceRecipe
+from fusionrec.metrics import rmse
+from fusionrec.models.presets import Recipe, SequenceRecipe
 from fusionrec.registry import Artifact
 from fusionrec.registry.manifest import sha256
 from fusionrec.registry.tables import Histories, write_table
@@ -100,7 +100,6 @@ def test_a_report_of_another_schema(made_of):
 PREDICTED = re.compile(
     r"RMSE|MAE|error in stars|stars =|Predicted \(stars\)|Mean stars|rating head"
 )
-HEAD = RatingSettings(networks=1, width=8, epochs=3, batch=300, learning_rate=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -123,12 +122,6 @@ def walks() -> Dataset:
 def reader(walks: Dataset, made_of) -> Artifact:
     """A version that reads histories; half of the users' latest ratings are its holdout."""
     return made_of(walks, sequence_recipe(epochs=8, validation=0.5))
-
-
-@pytest.fixture(scope="module")
-def starred(dataset: Dataset, made_of) -> Artifact:
-    """A version with a rating head."""
-    return made_of(dataset, replace(recipe(epochs=4), rating=HEAD))
 
 
 def with_measured(artifact: Artifact, data: Dataset) -> tuple[Holdout, Quality]:
@@ -216,25 +209,7 @@ def test_a_version_without_a_head_measures_its_scores(published, dataset):
     cosine = (published.user_vectors[user] * published.item_vectors[item]).sum(axis=1)
     wanted = published.scores.rating(SCALE * cosine.astype(np.float64))
     assert found.by_score.rmse == pytest.approx(rmse(wanted, rating), abs=1e-5)
-    assert found.by_head is None
     said = words_of(published, dataset)
     assert f"{found.by_score.rmse:.4f} stars (RMSE)" in said
     assert "rating head" not in said
     assert "Predicted (stars)" in said
-
-
-def test_a_rating_heads_error_is_the_heads(starred, dataset):
-    holdout, found = with_measured(starred, dataset)
-    user, item, rating = (x[holdout.rows] for x in (dataset.user, dataset.item, dataset.rating))
-    product = (starred.rating_head.users[user] * starred.rating_head.items[item]).sum(axis=1)
-    by_head = np.clip(product, *dataset.schema.rating_range)  # it knows every one of these pairs
-    assert found.by_head.rmse == pytest.approx(rmse(by_head, rating), abs=1e-4)
-    assert found.by_head.mae == pytest.approx(mae(by_head, rating), abs=1e-4)
-    assert abs(found.by_head.rmse - found.by_score.rmse) > 1e-3
-    said = words_of(starred, dataset)
-    head, score = f"{found.by_head.rmse:.4f} stars", f"{found.by_score.rmse:.4f} stars"
-    assert f"by the rating head, which makes the stars that are shown, is {head}" in said
-    assert f"by the scores alone it is {score}" in said
-    assert "it reads those that are asked here, too" in said
-    for table in ("Users by gender", "By popularity stratum"):
-        assert f"{table}; RMSE of the scores, not of the rating head" in said

@@ -25,6 +25,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,14 @@ from fusionrec.catalogue import current, put, restore, withdraw
 from fusionrec.data.fetch import load
 from fusionrec.data.items import read_items
 from fusionrec.indexing import build_index
+from fusionrec.recipes import FUSION as PRESETS
+from fusionrec.recipes import AnyRecipe, RatingSettings
 from fusionrec.training.run import train
 
 import fusionrec
 from builders import as_options, recipe, sequence_recipe, stop_at
 from fusionrec.config import Workspace
+from fusionrec.data.dataset import Dataset
 from fusionrec.ledger import Event, Impression, Ledger
 from fusionrec.ledger import items as ledger_items
 from fusionrec.ledger import keys as ledger_keys
@@ -49,6 +53,12 @@ GENRES = ("Comedy", "Drama", "Western")
 FUSION = recipe(epochs=6, batch=60, learning_rate=0.03)
 SEQUENCE = sequence_recipe(8, blocks=1, epochs=6, batch=60, learning_rate=0.03)
 STOPPED = recipe(epochs=3, batch=60, seed=7)  # the training whose checkpoint is kept
+# Presets of fusion that are gone since, small; and settings that are.
+GONE = ("rating.", "training.all_items", "training.low_weight", "training.choice")
+STARS = replace(FUSION, rating=RatingSettings(networks=1, width=8, epochs=6, batch=60))
+STRANGERS = recipe(
+    **PRESETS["strangers"].training.to_dict() | {"epochs": 9, "batch": 60, "threads": 1}
+)
 
 DESCRIPTION = """\
 name = "films"
@@ -134,17 +144,21 @@ def steady() -> None:
         module.now = lambda: "2025-06-15T15:06:40+00:00"
 
 
-def fill(workspace: Workspace) -> list[dict[str, Any]]:
-    """Two versions in the index, every kind of row in the ledger; gives the keys with secrets."""
+def two_versions(workspace: Workspace, *recipes: AnyRecipe) -> tuple[Dataset, Ledger]:
+    """Two versions in the index; changes of items, events and profiles in the ledger."""
     data = load(str(workspace.home.parent / "data"), workspace.data)
     ledger = Ledger(workspace.ledger)
-    first = train(data, FUSION, workspace)
-    build_index(workspace, first)
-    change_items(workspace.home.parent, ledger, first, before=True)
-    second = train(data, SEQUENCE, workspace)
-    build_index(workspace, second)
-    change_items(workspace.home.parent, ledger, second, before=False)
+    for asked in recipes:
+        version = train(data, asked, workspace)
+        build_index(workspace, version)
+        change_items(workspace.home.parent, ledger, version, before=asked is recipes[0])
     record(ledger)
+    return data, ledger
+
+
+def fill(workspace: Workspace) -> list[dict[str, Any]]:
+    """Two versions, every kind of row in the ledger, a checkpoint; gives the keys with secrets."""
+    data, ledger = two_versions(workspace, FUSION, SEQUENCE)
     made = []
     for name, scopes in (("reader", ["read"]), ("shop", ["read", "feedback"]), ("all", None)):
         given = scopes or ["admin", "feedback", "read"]
@@ -213,6 +227,7 @@ def answers(home: Path) -> dict[str, dict[str, Any]]:
                     "kind": answer.kind,
                     "ids": [item.id for item in answer.items],
                     "scores": [item.score for item in answer.items],
+                    "stars": [item.stars for item in answer.items],
                 }
     return found
 
@@ -244,13 +259,21 @@ def main() -> None:
         workspace.home.mkdir()
         workspace.settings.write_text(SETTINGS, encoding="utf-8")
         keys = fill(workspace)
-        shutil.rmtree(workspace.data)  # kept of the CSV files, by their paths and dates
+        gone = Workspace(folder / "gone")
+        gone.home.mkdir()
+        two_versions(gone, STARS, STRANGERS)[1].close()
         expected = {
             "keys": keys,
-            "stopped": as_options(STOPPED),
+            "stopped": [
+                f"--set={text}" for text in as_options(STOPPED)[1::2] if not text.startswith(GONE)
+            ],
             "ledger": rows(folder / "home" / "ledger.sqlite"),
             "answers": answers(workspace.home),
+            "gone": answers(gone.home),
         }
+        shutil.rmtree(gone.home / "milvus.db")  # is made anew from the versions
+        for one in (workspace, gone):
+            shutil.rmtree(one.data)  # kept of the CSV files, by their paths and dates
         (folder / "expected.json").write_text(json.dumps(expected, indent=1), encoding="utf-8")
         pack(folder, PACKED)
     print(f"{PACKED}: {PACKED.stat().st_size:,} bytes", file=sys.stderr)

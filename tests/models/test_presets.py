@@ -43,5 +43,19 @@ def test_minutes_passes_and_seed_win_over_set():
 
 def test_a_preset_of_another_model_is_refused_and_the_model_told():
     with pytest.raises(UsageError, match="auto has the presets quick, default, full") as refused:
-        preset_recipe("auto", "strangers")
-    assert refused.value.hint == "strangers is a preset of model fusion"
+        preset_recipe("auto", "fast")
+    assert refused.value.hint is None
+    with pytest.raises(UsageError, match="fusion has the presets quick, full, got") as refused:
+        preset_recipe("fusion", "default")
+    assert refused.value.hint == "default is a preset of model auto"
+
+
+@pytest.mark.parametrize("model", PRESETS)
+@pytest.mark.parametrize("gone", ["stars", "strangers"])
+def test_a_preset_that_is_gone_names_what_to_take(model, gone):
+    with pytest.raises(UsageError, match=f"model {model} has the presets .*, got '{gone}'") as said:
+        preset_recipe(model, gone)
+    assert (
+        said.value.hint
+        == f"{gone} is gone: any preset of auto, the default model, does what it did"
+    )

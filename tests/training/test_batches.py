@@ -81,18 +81,6 @@ def test_pairs_of_users_and_items_meet_uniformly():
     assert apart.std() < 0.1 * apart.mean()
 
 
-def test_all_items_may_stand_in_every_batch(dataset):
-    trained = np.unique(dataset.item)
-    given = (dataset.user, dataset.item, dataset.rating)
-    blocks = Blocks(*given, batch=300, seed=0, all_items=True)
-    batches = list(blocks.epoch(1))
-    assert len(batches) > 1
-    assert all(np.array_equal(batch.items, trained) for batch in batches)
-    assert sorted(ratings(batches)) == sorted(
-        ratings(list(Blocks(*given, batch=9, seed=1).epoch(1)))
-    )
-
-
 def test_each_rating_keeps_its_weight(dataset):
     weight = dataset.rating * 2
     blocks = Blocks(dataset.user, dataset.item, dataset.rating, weight, batch=300, seed=0)

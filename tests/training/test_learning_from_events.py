@@ -20,13 +20,12 @@ from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.ledger import Ledger, RecentActivity
-from fusionrec.models.presets import FUSION, RatingSettings
+from fusionrec.models.presets import FUSION
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.feedback_dataset import trained_with, with_feedback
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
-from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
 from swap_stress import exact
@@ -83,17 +82,8 @@ def test_named_recipes_have_a_form_for_events_and_ratings_keep_theirs():
         # Of few events minibatches are small enough to learn in steps.
         for rows, batch in ((50_000, 500), (10, 100)):
             assert FUSION[name].for_schema(events, rows).training.batch == batch
-    assert FUSION["strangers"].for_schema(events, 1000) is FUSION["strangers"]
-    with pytest.raises(UsageError, match="doings has events"):
-        FUSION["stars"].for_schema(events, 1000)
-
-
-def test_stars_are_refused_before_anything_is_trained(tmp_path):
-    headed = replace(recipe(), rating=RatingSettings(networks=1))
-    with pytest.raises(UsageError, match="learns from ratings"):
-        train(groups(), headed, Workspace(tmp_path))
-    with pytest.raises(UsageError, match="learns from ratings"):
-        evaluate(groups(times=True), named("next-item"), ProtocolOptions(), TrainOnSplit(headed))
+    ranks = recipe(squared=0.0, validation=0.0)
+    assert ranks.for_schema(events, 1000) is ranks
 
 
 def test_people_get_more_of_what_they_take(taken):
@@ -211,17 +201,6 @@ def test_what_is_taken_again_may_be_tested_on(tmp_path):
     assert result.index_check.differ == 0
     late = evaluate(data, named("global-time"), ProtocolOptions(folds=(0,)), None)
     assert late.row("popular").figure("hr@10") > 0.5
-
-
-def test_what_is_taken_again_is_one_choice(tmp_path):
-    data = baskets()
-    asked = recipe(squared=0.0, ranking=0.0, exposure=0.0, choice=1.0, validation=0.0, batch=9999)
-    trainer = FusionTrainer(data, np.arange(len(data)), asked, tmp_path)
-    [batch] = trainer.batches.epoch(1)
-    pair = batch.users[batch.user] * len(data.items) + batch.items[batch.item]
-    _, place = np.unique(pair, return_inverse=True)
-    assert len(place) > place.max() + 1  # some were taken again
-    np.testing.assert_allclose(np.bincount(place, batch.weight), 1.0, atol=1e-6)
 
 
 def test_the_staple_is_recommended_again(tmp_path):

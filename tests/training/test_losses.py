@@ -6,7 +6,7 @@ import numpy as np
 import paddle
 import pytest
 
-from fusionrec.training.losses import choice_loss, exposure_loss, ranking_loss, squared_error
+from fusionrec.training.losses import exposure_loss, ranking_loss, squared_error
 
 RNG = np.random.default_rng(0)
 GRID = RNG.uniform(-1, 1, (4, 7)).astype(np.float32)
@@ -38,25 +38,6 @@ def test_ranking_loss(temperature):
         temperature,
     )
     assert float(loss) == pytest.approx(_cross_entropy(GRID / temperature, WEIGHT), rel=1e-4)
-
-
-def test_choice_loss_is_the_squared_error_of_all_pairs_up_to_a_constant():
-    people = np.array([3.0, 1.0, 1.0, 2.0], np.float32)
-    rated = np.zeros_like(GRID)
-    rated[USER, ITEM] = WEIGHT
-
-    def of(grid: np.ndarray) -> float:
-        chosen = paddle.to_tensor(grid[USER, ITEM])
-        given = (paddle.to_tensor(grid), paddle.to_tensor(people), chosen)
-        return float(choice_loss(*given, paddle.to_tensor(WEIGHT)))
-
-    def all_pairs(grid: np.ndarray) -> float:
-        # Of three alike, say, each chose a third of what they chose together.
-        mean = rated / people[:, None]
-        return float((people[:, None] * (grid - mean) ** 2).sum() / people.sum())
-
-    other = GRID[::-1].copy()
-    assert of(GRID) - of(other) == pytest.approx(all_pairs(GRID) - all_pairs(other), rel=1e-4)
 
 
 def test_exposure_loss():

@@ -17,7 +17,6 @@ from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.report import render
 from fusionrec.evaluation.run import evaluate
 from fusionrec.features.history import rating_levels
-from fusionrec.models.presets import RatingSettings
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.registry import Artifact
 from fusionrec.training.fusion_network import withhold
@@ -47,8 +46,7 @@ def of_scale(low: float, high: float) -> Dataset:
 def test_a_scale_of_ratings(scale, tmp_path):
     low, high = scale
     data = of_scale(low, high)
-    asked = replace(recipe(epochs=8, batch=200), rating=RatingSettings(networks=1, epochs=2))
-    artifact = train(data, asked, Workspace(tmp_path))
+    artifact = train(data, recipe(epochs=8, batch=200), Workspace(tmp_path))
     with exact(artifact) as opened:
         for query in (Query(user="u0", k=30), Query(user="u0", k=30, seen=True), Query(k=3)):
             stars = [item.stars for item in opened.recommend(query).items]

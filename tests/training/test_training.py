@@ -9,7 +9,7 @@ from builders import checkerboard, library, recipe
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Side
 from fusionrec.errors import TrainingError
-from fusionrec.models.presets import FUSION, Recipe
+from fusionrec.models.presets import Recipe
 from fusionrec.training.fusion_trainer import FusionTrainer, hold_out
 from fusionrec.training.optimizer import check_lengths
 from fusionrec.training.progress import TrainingState, learning_rate, stable_rate
@@ -187,38 +187,6 @@ def test_progress_counts_to_the_end(dataset):
     expected = [(e, s) for e in (1, 2) for s in [*range(1, steps + 1)]]
     assert [at for at in seen if at[1]] == expected
     assert all(e.rate > 0 and e.seconds > 0 for e in trained.state.epochs)
-
-
-def test_a_model_of_strangers_knows_no_user_and_ranks_by_profile():
-    data = library()
-    strangers = FUSION["strangers"].training.to_dict()
-    # In this library everyone rates anything, but likes what is on their interest.
-    changes = {"epochs": 10, "batch": 100, "threads": 1, "low_weight": 0.0}
-    made = recipe(**strangers | changes)
-    trained = fit(data, made)
-    assert len(trained.holdout) == 0
-    assert trained.encoder.vocabularies["reader"].values == ()
-    users, items = all_vectors(trained, data)
-    columns = {name: list(column) for name, column in data.users.columns.items()}
-    nameless = trained.encoder.encode("user", [None] * len(data.users), columns)
-    assert np.array_equal(vectors(trained, "user", nameless), users)
-    own = np.arange(len(users))[:, None] % 3 == np.arange(len(items)) % 3
-    cosines = users @ items.T
-    assert cosines[own].mean() > cosines[~own].mean() + 0.2
-
-
-def test_users_whom_the_tower_cannot_tell_apart_pass_it_once_and_change_no_loss():
-    """Without ids, one row per distinct profile gives the same as a row per user."""
-    data = checkerboard()
-    made = recipe(user_id_dropout=1.0, attribute_dropout=0.0, item_id_dropout=0.0, batch=10**6)
-    trainer = FusionTrainer(data, np.arange(len(data)), made)
-    network, [batch] = trainer.network, trainer.batches.epoch(1)
-    network.eval()
-    once, _ = network.loss(batch, np.random.default_rng(0))
-    assert len(np.unique(network.same_profile)) < len(data.users)
-    network.same_profile = np.arange(len(data.users))
-    each, _ = network.loss(batch, np.random.default_rng(0))
-    assert float(once) == pytest.approx(float(each), rel=1e-5)
 
 
 @pytest.mark.parametrize("wrong", [[1.0, 0.1], [0.0, 0.0], [np.nan, 0.0]])

@@ -20,7 +20,7 @@ share = click.option(
 )  # fmt: skip
 
 
-def preset(names: Sequence[str], text: str, default: str | None = "full") -> Option[Any]:
+def preset(names: Sequence[str], text: str) -> Option[Any]:
     """``--preset``, and its old name ``--profile``, which is not shown."""
 
     def use_old(context: click.Context, _: click.Parameter, old: str | None) -> None:
@@ -33,14 +33,11 @@ def preset(names: Sequence[str], text: str, default: str | None = "full") -> Opt
         context.params["preset"] = old
         context.set_parameter_source("preset", ParameterSource.COMMANDLINE)
 
-    choice = click.Choice(names)
     return together(
         click.option(  # eager: read before --profile, wherever it stands
-            "--preset", type=choice, default=default, show_default=True, is_eager=True, help=text
+            "--preset", metavar=f"[{'|'.join(names)}]", is_eager=True, help=text
         ),
-        click.option(
-            "--profile", "old", type=choice, hidden=True, expose_value=False, callback=use_old
-        ),
+        click.option("--profile", "old", hidden=True, expose_value=False, callback=use_old),
     )
 
 
@@ -55,10 +52,8 @@ recipe = together(
     preset(
         list(dict.fromkeys(name for presets in PRESETS.values() for name in presets)),
         "Named settings. Of auto quick takes about a minute, default 30 minutes, full has no "
-        "limit; of the others quick is soon done and full the most accurate; of fusion also stars, "
-        "with a head that predicts ratings better, and strangers, which ranks for new people.  "
+        "limit; of the others quick is soon done and full the most accurate.  "
         "[default: default of auto, full of the others]",
-        None,
     ),
     click.option(
         "--minutes", type=click.FloatRange(0), metavar="N",

@@ -70,11 +70,6 @@ class Encoder:
         """An encoder without vocabularies: every value is unknown."""
         return cls(schema, {field.name: Vocabulary() for field in schema.fields})
 
-    def without_ids(self, side: Side) -> Encoder:
-        """A copy in which all ids of a side are unknown."""
-        nobody = {self.schema.id(side).name: Vocabulary()}
-        return Encoder(self.schema, self.vocabularies | nobody)
-
     def encode(
         self, side: Side, ids: Sequence[str | None], columns: Mapping[str, Sequence[Any]]
     ) -> Features:

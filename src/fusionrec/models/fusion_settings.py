@@ -1,4 +1,4 @@
-"""Settings of the fusion model, its training and its rating head, and the named ones."""
+"""Settings of the fusion model and its training, and the named ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import Schema
-from fusionrec.errors import UsageError
 
 MIN_STEPS, MIN_BATCH = 100, 100  # of an epoch over events; see Recipe.for_schema
 
@@ -77,25 +76,19 @@ class TrainingSettings(Settings):
     Attributes:
         epochs: passes over the training rows, at most.
         batch: ratings in a minibatch, on average.
-        all_items: whether every minibatch holds all items, so that softmaxes are exact, or only as
-            many as users, which is faster.
         learning_rate: of Adam at its highest, after warming up over the first tenth of the steps;
             it then falls along a cosine to a hundredth.
         weight_decay: decoupled decay (AdamW) of every embedding, per step and unit of
             learning rate.
         user_id_dropout: share of users whose id is hidden in each minibatch, so that a profile
-            alone gives a good vector; 1 for a model that reads profiles only.
+            alone gives a good vector.
         item_id_dropout: share of items whose id is hidden, so that content alone gives one.
         attribute_dropout: share of the values of a user's category that are hidden.
         squared: weight of the article's squared error; 0 for a model that predicts no ratings.
         ranking: weight of the ranking term (softmax over items); 0 leaves it out.
-        low_weight: weight of a rating too low to count as liking in the ranking and choice terms,
-            where one that counts has 1; 0 leaves such ratings out, 1 ignores the rating's value.
         temperature: of the ranking term's softmax over cosines.
         exposure: weight of a term that predicts which items a user rates at all; it trains the
             towers' branches through a head that is dropped after training.
-        choice: weight of a squared error that pulls the cosine of every user with every item of the
-            block to the weight of a rating, and to 0 where there is none.
         validation: share of the rows in the holdout that chooses the best epoch; 0 trains on all
             rows.
         patience: epochs without a better validation error after which training stops.
@@ -106,7 +99,6 @@ class TrainingSettings(Settings):
 
     epochs: int = 20
     batch: int = 8192
-    all_items: bool = False
     learning_rate: float = 4e-3
     weight_decay: float = 1.0
     user_id_dropout: float = 0.1
@@ -114,10 +106,8 @@ class TrainingSettings(Settings):
     attribute_dropout: float = 0.02
     squared: float = 1.0
     ranking: float = 0.2
-    low_weight: float = 0.0
     temperature: float = 0.1
     exposure: float = 8.0
-    choice: float = 0.0
     validation: float = 0.02
     patience: int = 3
     seed: int = 0
@@ -127,15 +117,14 @@ class TrainingSettings(Settings):
     def __post_init__(self) -> None:
         names = {
             "1 or more": "epochs batch patience",
-            "0 or more": "seed threads weight_decay squared ranking exposure choice",
+            "0 or more": "seed threads weight_decay squared ranking exposure",
             "above 0": "learning_rate temperature checkpoint_seconds",
-            "0 to 1": "user_id_dropout low_weight",
-            "0 to below 1": "item_id_dropout attribute_dropout validation",
+            "0 to below 1": "user_id_dropout item_id_dropout attribute_dropout validation",
         }
         check_all(self, "training", names)
         check(
-            self.squared + self.ranking + self.exposure + self.choice > 0,
-            "training.squared, ranking, exposure and choice are all 0: there is nothing to learn",
+            self.squared + self.ranking + self.exposure > 0,
+            "training.squared, ranking and exposure are all 0: there is nothing to learn",
         )
         check(
             self.squared > 0 or self.validation == 0,
@@ -145,48 +134,11 @@ class TrainingSettings(Settings):
 
 
 @dataclass(frozen=True)
-class RatingSettings(Settings):
-    """The rating head: networks that predict ratings, while the cosine still ranks.
-
-    Attributes:
-        networks: how many are trained, each with its own seed, and averaged; 0 for no head.
-        towers: weight of the rating that the cosine predicts in the mean with the networks'.
-        width: of a network's vectors.
-        dropout: share of the vectors' entries that is dropped in training.
-        epochs: passes over the training rows.
-        batch: ratings in a minibatch, on average. The larger, the more of a user's or an item's
-            ratings are hidden from a prediction in training.
-        learning_rate: of Adam at its highest; it rises and falls as that of the towers does.
-        weight_decay: decoupled decay (AdamW) of the weights that read ratings, per step and unit of
-            learning rate.
-    """
-
-    networks: int = 0
-    towers: float = 0.3
-    width: int = 128
-    dropout: float = 0.2
-    epochs: int = 16
-    batch: int = 9000
-    learning_rate: float = 3e-3
-    weight_decay: float = 1.0
-
-    def __post_init__(self) -> None:
-        names = {
-            "1 or more": "width epochs batch",
-            "0 or more": "networks weight_decay",
-            "above 0": "learning_rate",
-            "0 to below 1": "towers dropout",
-        }
-        check_all(self, "rating", names)
-
-
-@dataclass(frozen=True)
 class Recipe(Settings):
-    """A fusion model, its training and its rating head: all settings of `fusionrec train`."""
+    """A fusion model and its training: all settings of `fusionrec train`."""
 
     model: FusionSettings = field(default_factory=FusionSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
-    rating: RatingSettings = field(default_factory=RatingSettings)
 
     name = "fusion"  # of the model; no setting
 
@@ -202,21 +154,11 @@ class Recipe(Settings):
         which was measured to serve events best (``benchmarks/RESULTS.md``). With few events
         minibatches are smaller, so that an epoch has enough steps. A recipe without
         ``training.squared`` is not changed.
-
-        Raises:
-            UsageError: it has a rating head, and there are no ratings.
         """
-        if not schema.events:
-            return self
-        if self.rating.networks:
-            raise UsageError(
-                f"a rating head (preset stars) learns from ratings, and {schema.name} has events",
-                "train without one: --preset full",
-            )
-        if not self.rates:
+        if not (schema.events and self.rates):
             return self
         batch = min(self.training.batch, max(MIN_BATCH, rows // MIN_STEPS))
-        off: dict[str, Any] = dict.fromkeys(("squared", "exposure", "choice", "validation"), 0.0)
+        off: dict[str, Any] = dict.fromkeys(("squared", "exposure", "validation"), 0.0)
         return replace(self, training=replace(self.training, batch=batch, ranking=1.0, **off))
 
 
@@ -225,26 +167,4 @@ FUSION = {
         training=TrainingSettings(epochs=5, learning_rate=3e-3, ranking=0.3, exposure=2.0)
     ),
     "full": Recipe(),
-    # As full, with ratings from a rating head.
-    "stars": Recipe(rating=RatingSettings(networks=1)),
-    # For users with a profile and no history: what they rate; with training.low_weight=0.2,
-    # what they like.
-    "strangers": Recipe(
-        FusionSettings(id_width=200, word_width=8, filters=8, dropout=0.0),
-        TrainingSettings(
-            epochs=24,
-            batch=30_000,
-            all_items=True,
-            learning_rate=1e-2,
-            weight_decay=0.01,
-            user_id_dropout=1.0,
-            attribute_dropout=0.2,
-            squared=0.0,
-            ranking=0.0,
-            low_weight=1.0,
-            exposure=0.0,
-            choice=1.0,
-            validation=0.0,
-        ),
-    ),
 }

@@ -6,13 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fusionrec.errors import UsageError
-from fusionrec.models.fusion_settings import (
-    FUSION,
-    FusionSettings,
-    RatingSettings,
-    Recipe,
-    TrainingSettings,
-)
+from fusionrec.models.fusion_settings import FUSION, FusionSettings, Recipe, TrainingSettings
 from fusionrec.models.linear_settings import AUTO, LINEAR, AutoRecipe, LinearRecipe
 from fusionrec.models.sequence_settings import (
     SEQUENCE,
@@ -45,9 +39,11 @@ def preset_recipe(model: str, preset: str | None = None) -> AnyRecipe:
         preset = "default" if "default" in presets else "full"
     if preset not in presets:
         others = [name for name, known in PRESETS.items() if preset in known]
+        hint = f"{preset} is a preset of model {' and '.join(others)}" if others else None
+        if preset in ("stars", "strangers"):  # of fusion, until 0.2.0
+            hint = f"{preset} is gone: any preset of auto, the default model, does what it did"
         raise UsageError(
-            f"model {model} has the presets {', '.join(presets)}, got {preset!r}",
-            f"{preset} is a preset of model {' and '.join(others)}" if others else None,
+            f"model {model} has the presets {', '.join(presets)}, got {preset!r}", hint
         )
     return presets[preset]
 
@@ -71,7 +67,6 @@ __all__ = [
     "AutoRecipe",
     "FusionSettings",
     "LinearRecipe",
-    "RatingSettings",
     "Recipe",
     "SequenceRecipe",
     "SequenceSettings",

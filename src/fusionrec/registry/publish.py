@@ -18,7 +18,6 @@ from fusionrec.models.fusion import Tower
 from fusionrec.models.sequence import HistoryTower
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
-from fusionrec.registry.rating_head import RatingHead
 from fusionrec.registry.tables import Histories
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
@@ -34,7 +33,6 @@ def publish(
     encoder: Encoder,
     towers: Mapping[Side, Tower | HistoryTower],
     about: Mapping[str, Any],
-    rating_head: RatingHead | None = None,
 ) -> Artifact:
     """Saves a trained model as the next version.
 
@@ -44,7 +42,6 @@ def publish(
         rows: int [n], all rows of the training data, including the validation rows.
         encoder, towers: of the trained model.
         about: more keys of the manifest: model, recipe, training figures.
-        rating_head: if the model has one.
 
     Returns:
         The new version, read back and checked.
@@ -64,9 +61,6 @@ def publish(
         users = _vectors(saved, "user", towers["user"], dataset.users)
         np.save(folder / "user_vectors.npy", users, allow_pickle=False)
         keys = {"versions": {"fusionrec": __version__, "paddle": ENGINE}, **data, **about}
-        if rating_head is not None:
-            rating_head.save(folder)
-            keys["stars"] = rating_head.manifest
         write_manifest(folder, encoder, keys)
 
     return save_version(models, write, _RETRY)

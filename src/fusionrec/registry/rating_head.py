@@ -26,6 +26,7 @@ class RatingHead:
         items: float32 [items, width]; likewise, with the last column but one.
         complete: whether every pair has a rating: those of unrated users and items are their prior
             means, and one more row at the end of both arrays stands for anybody, or anything, else.
+            Only versions of fusion from 0.2.0 and before have a head that is not.
         about: what else the manifest says of it, such as figures of its validation.
     """
 

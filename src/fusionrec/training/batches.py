@@ -42,8 +42,6 @@ class Blocks:
         rating: float32 [n].
         weight: float32 [n], as of ``Batch``; all 1 by default.
         batch: ratings in a minibatch, on average.
-        all_items: whether every minibatch holds every trained item: the rows are then cut by users
-            alone.
         seed: of the grouping; an epoch's batches depend on nothing but it and the epoch.
     """
 
@@ -56,7 +54,6 @@ class Blocks:
         *,
         batch: int,
         seed: int,
-        all_items: bool = False,
     ) -> None:
         self._user, self._item, self._rating = user, item, rating
         self._weight = np.ones(len(user), np.float32) if weight is None else weight
@@ -68,7 +65,7 @@ class Blocks:
         distinct = np.count_nonzero(np.bincount(user)) / len(self._trained)
         # Square blocks have the fewest rows for both towers.
         square = round((blocks * distinct) ** 0.5)
-        self.user_groups = blocks if all_items else int(max(1, min(blocks, square)))
+        self.user_groups = max(1, min(blocks, square))
         self.item_groups = max(1, round(blocks / self.user_groups))
 
     def __len__(self) -> int:

@@ -13,9 +13,28 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
 from fusionrec.errors import TrainingError
+from fusionrec.models.presets import AnyRecipe, Recipe
 from fusionrec.workspace import make_folder, move_in
 
 STATE = "state.safetensors"  # the file in a checkpoint's folder
+
+# Settings of fusion that are gone since 0.2.0, as they were by default.
+_GONE = {"all_items": False, "low_weight": 0.0, "choice": 0.0}
+_GONE_HEAD = {
+    "networks": 0, "towers": 0.3, "width": 128, "dropout": 0.2,
+    "epochs": 16, "batch": 9000, "learning_rate": 0.003, "weight_decay": 1.0,
+}  # fmt: skip
+
+
+def run_settings(recipe: AnyRecipe) -> dict[str, Any]:
+    """All settings, as they identify a training; of fusion in the form of 0.1.0 and 0.2.0, so that
+    a training that these began goes on.
+    """
+    settings = recipe.to_dict()
+    if isinstance(recipe, Recipe):
+        settings["training"] |= _GONE
+        settings["rating"] = _GONE_HEAD
+    return settings
 
 
 @dataclass

@@ -18,7 +18,7 @@ import numpy as np
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import TrainingError
 from fusionrec.models.presets import AnyRecipe
-from fusionrec.training.checkpoint import STATE
+from fusionrec.training.checkpoint import STATE, run_settings
 from fusionrec.workspace import Workspace, make_folder
 
 _LOCK = "lock"  # locked while its training runs; the system unlocks it when the process dies
@@ -119,7 +119,7 @@ def checkpoint_folders(
     workspace: Workspace, dataset: Dataset, rows: np.ndarray, recipe: AnyRecipe
 ) -> tuple[Path, Path]:
     """The checkpoint folders of a training, by recipe and rows: today's, and the name of 0.1.0."""
-    settings = recipe.for_schema(dataset.schema, len(rows)).to_dict()
+    settings = run_settings(recipe.for_schema(dataset.schema, len(rows)))
     runs = [
         json.dumps([settings, fingerprint], sort_keys=True)
         for fingerprint in dataset.fingerprints(rows)

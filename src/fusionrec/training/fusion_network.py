@@ -13,7 +13,7 @@ from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.models.fusion import ExposureHead, Tower
 from fusionrec.models.presets import Recipe
 from fusionrec.training.batches import Batch
-from fusionrec.training.losses import choice_loss, exposure_loss, ranking_loss, squared_error
+from fusionrec.training.losses import exposure_loss, ranking_loss, squared_error
 
 CHUNK = 4096  # users or items per forward pass outside training
 EXPOSURE_DIM = 64
@@ -39,12 +39,6 @@ class FusionNetwork(nn.Layer):
         items = encoder.encode_table("item", dataset.items)
         self._encoded: dict[Side, dict[str, paddle.Tensor]]
         self._encoded = {"user": tensors(users), "item": tensors(items)}
-        self.same_profile = np.arange(len(dataset.users))
-        if self.settings.user_id_dropout == 1:
-            # Users with equal inputs pass the tower once: the first of them for all.
-            read = np.concatenate([x.reshape(len(x), -1) for x in users.values()], axis=1)
-            _, first, same = np.unique(read, axis=0, return_index=True, return_inverse=True)
-            self.same_profile = first[same.ravel()]
 
     def loss(self, batch: Batch, rng: np.random.Generator) -> tuple[paddle.Tensor, paddle.Tensor]:
         """A minibatch's loss, and its mean squared score error alone.
@@ -54,14 +48,12 @@ class FusionNetwork(nn.Layer):
             rng: draws whose ids and attributes are hidden.
         """
         s = self.settings
-        distinct, group = np.unique(self.same_profile[batch.users], return_inverse=True)
-        of_rating = group[batch.user]  # the index in ``distinct`` of each rating's user
-        user_branches = self.read("user", distinct, rng)
+        user_branches = self.read("user", batch.users, rng)
         item_branches = self.read("item", batch.items, rng)
         users, items = self.user.join(user_branches), self.item.join(item_branches)
         cosines = paddle.matmul(users, items, transpose_y=True)
-        user = paddle.to_tensor(of_rating)
-        indices = paddle.to_tensor(of_rating * len(batch.items) + batch.item)
+        user = paddle.to_tensor(batch.user)
+        indices = paddle.to_tensor(batch.user * len(batch.items) + batch.item)
         rated = paddle.gather(cosines.flatten(), indices)
         error = squared_error(rated, paddle.to_tensor(self.map.target(batch.rating)), SCALE)
         loss = s.squared * error
@@ -71,10 +63,6 @@ class FusionNetwork(nn.Layer):
             of_user = paddle.gather(user, chosen)
             at = paddle.gather(rated, chosen)
             loss = loss + s.ranking * ranking_loss(cosines, of_user, at, weight, s.temperature)
-        if s.choice:
-            people = paddle.to_tensor(np.bincount(group).astype(np.float32))
-            every = paddle.to_tensor(batch.weight)
-            loss = loss + s.choice * choice_loss(cosines, people, rated, every)
         if s.exposure:
             logits = self.exposure(user_branches, item_branches)
             loss = loss + s.exposure * exposure_loss(logits, user, indices)

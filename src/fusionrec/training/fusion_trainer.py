@@ -22,7 +22,7 @@ from fusionrec.training.progress import MetricInfo
 
 
 class FusionTrainer(Trainer):
-    """Trains both towers on the recipe's loss terms: ratings, ranking, exposure, choice."""
+    """Trains both towers on the recipe's loss terms: ratings, ranking, exposure."""
 
     settings: TrainingSettings
     recipe: Recipe
@@ -35,8 +35,6 @@ class FusionTrainer(Trainer):
         self.metric = MetricInfo(name, name, rising=False, unit=unit)
         self.rows, self.holdout = hold_out(rows, self.settings.validation, self.settings.seed)
         self.encoder = Encoder.fit(self.dataset, self.rows)
-        if self.settings.user_id_dropout == 1:  # all are dropped
-            self.encoder = self.encoder.without_ids("user")
         self.network = FusionNetwork(self.dataset, self.encoder, self.recipe)
         self.batches = self._blocks()
         self.optimizer = adamw(self.network, self.settings, lambda name: "embedding" in name)
@@ -46,18 +44,14 @@ class FusionTrainer(Trainer):
         user, item, rating = data.user[self.rows], data.item[self.rows], data.rating[self.rows]
         weight = rating  # that of an event
         if not data.schema.events:
-            weight = np.where(rating >= data.schema.like, 1.0, s.low_weight).astype(np.float32)
+            weight = (rating >= data.schema.like).astype(np.float32)
         if not (weight.any() or s.squared or s.exposure):
             raise TrainingError(
                 f"no rating in {data.name} counts as liking ({data.schema.like:g} or more), and "
                 "these settings learn from no other",
-                "give such ratings a weight, training.low_weight=0.2, or lower like in the schema",
+                "lower like in the schema",
             )
-        if s.choice and data.schema.repeats:  # repeated interactions share one choice
-            pair = user.astype(np.int64) * len(data.items) + item
-            _, index, count = np.unique(pair, return_inverse=True, return_counts=True)
-            weight = (weight / count[index]).astype(np.float32)
-        return Blocks(user, item, rating, weight, batch=s.batch, seed=s.seed, all_items=s.all_items)
+        return Blocks(user, item, rating, weight, batch=s.batch, seed=s.seed)
 
     def loss(
         self, batch: Batch, rng: np.random.Generator

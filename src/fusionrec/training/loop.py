@@ -19,7 +19,7 @@ from fusionrec.errors import TrainingError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.presets import Recipe, SequenceRecipe, SequenceTraining, TrainingSettings
 from fusionrec.training.batches import Blocks
-from fusionrec.training.checkpoint import Checkpoint
+from fusionrec.training.checkpoint import Checkpoint, run_settings
 from fusionrec.training.distributed import ProcessGroup
 from fusionrec.training.optimizer import LOWER, weights
 from fusionrec.training.process import defer_interrupts, prepare_process
@@ -87,7 +87,7 @@ class Trainer(ABC):
                 "data with two items or more is needed",
             )
         now, former = dataset.fingerprints(rows)
-        settings, schema = recipe.to_dict(), dataset.schema.to_json()
+        settings, schema = run_settings(recipe), dataset.schema.to_json()
         self.run = {"recipe": settings, "schema": schema, "rows": now}
         self._former_run = {"recipe": settings, "rows": former}  # as 0.1.0 wrote it
         prepare_process(self.settings.threads)

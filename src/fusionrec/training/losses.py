@@ -49,22 +49,3 @@ def exposure_loss(
     """
     normaliser = paddle.logsumexp(logits, axis=1)
     return paddle.mean(paddle.gather(normaliser, user) - paddle.gather(logits.flatten(), indices))
-
-
-def choice_loss(
-    cosines: paddle.Tensor, counts: paddle.Tensor, chosen: paddle.Tensor, weight: paddle.Tensor
-) -> paddle.Tensor:
-    """Squared error of every pair of a user and an item of the block, up to a constant.
-
-    The target is the weight of the user's rating of the item, 0 where there is none, so that a
-    cosine approximates the probability that a user chooses the item. Unlike softmax, it focuses on
-    items that many choose, which are first in lists (Hu et al., Collaborative Filtering for
-    Implicit Feedback Datasets, 2008, with all pairs weighing alike).
-
-    Args:
-        cosines: float32 [u, i], every kind of user of the block with every item.
-        counts: float32 [u], how many users are of each kind.
-        chosen, weight: float32 [n], the rated items' cosines, and each rating's weight.
-    """
-    all_pairs = ((cosines * cosines).sum(axis=1) * counts).sum()
-    return (all_pairs - 2 * (weight * chosen).sum()) / counts.sum()

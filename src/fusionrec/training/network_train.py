@@ -26,7 +26,6 @@ from fusionrec.training.checkpoint_lock import (
 from fusionrec.training.fusion_trainer import FusionTrainer
 from fusionrec.training.loop import Trainer
 from fusionrec.training.progress import OnProgress
-from fusionrec.training.rating_head_trainer import fit_rating_head
 from fusionrec.training.sequence_trainer import SequenceTrainer
 from fusionrec.workspace import Workspace
 
@@ -57,14 +56,8 @@ def train_network(
         if not trainer.group.leads:
             [number] = trainer.group.total(0.0)
             return Artifact.load(workspace.models / f"v{number:.0f}")
-        stars = None
-        if isinstance(recipe, Recipe) and recipe.rating.networks:
-            network = trainer.network
-            vectors = network.vectors("user"), network.vectors("item")
-            stars = fit_rating_head(dataset, rows, recipe, vectors, log)
-            network.eval()
         encoder, towers = trainer.encoder, trainer.towers
-        artifact = publish(workspace.models, dataset, rows, encoder, towers, fields, stars)
+        artifact = publish(workspace.models, dataset, rows, encoder, towers, fields)
         (trainer.folder / STATE).unlink(missing_ok=True)
     # Tells the other processes.
     trainer.group.total(float(artifact.version.removeprefix("v")))

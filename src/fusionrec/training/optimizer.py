@@ -8,15 +8,13 @@ import numpy as np
 import paddle
 
 from fusionrec.errors import TrainingError
-from fusionrec.models.presets import RatingSettings, TrainingSettings
+from fusionrec.models.presets import TrainingSettings
 
 LOWER = "a lower training.learning_rate usually helps"
 
 
 def adamw(
-    network: paddle.nn.Layer,
-    settings: TrainingSettings | RatingSettings,
-    decays: Callable[[str], bool],
+    network: paddle.nn.Layer, settings: TrainingSettings, decays: Callable[[str], bool]
 ) -> paddle.optimizer.AdamW:
     """An AdamW with decay of the parameters whose names ``decays`` takes."""
     parameters = dict(network.named_parameters())

@@ -42,13 +42,11 @@ def train(
         on_progress: called after every step and every epoch.
         rows: int [n], the interactions that training may see; all by default.
         part: which split ``rows`` are of, for the manifest.
-        resume: go on from a checkpoint of the same recipe and rows, if there is one. The checkpoint
-            is of the towers; a rating head is fitted anew.
-        log: called with what a linear model chose and the progress of a rating head, and with a
-            note where the same training runs already; then this one has checkpoints of its own.
+        resume: go on from a checkpoint of the same recipe and rows, if there is one.
+        log: called with what a model with parts chose, and with a note where the same training runs
+            already; then this one has checkpoints of its own.
 
     Raises:
-        UsageError: the recipe does not suit the schema.
         TrainingError: the workspace cannot be written, there is nothing to learn, the training
             diverged, or the checkpoint does not fit or is in use by a running process.
         ArtifactError: the version could not be saved; the checkpoint is kept.

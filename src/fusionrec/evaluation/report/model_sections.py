@@ -47,8 +47,6 @@ def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
     what = "inner product of" if artifact.has_parts else "cosine between"
     intro = f"A score is 5 times the {what} a user's and an item's vector, from −5 to 5."
     recipe = dict(m.get("recipe", {}))
-    if artifact.schema.events:
-        recipe.pop("rating", None)  # of the rating head, which events do not teach
     settings = table("Every setting of the training", ["Setting", "Value"], list(_settings(recipe)))
     parts = [
         tag("dl", *(tag("div", tag("dt", k), tag("dd", v)) for k, v in facts.items())),

@@ -11,7 +11,6 @@ import numpy as np
 from fusionrec.baselines import item_sets, popularity, user_counts
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.schema import Field
-from fusionrec.evaluation.model_source import ModelRater
 from fusionrec.evaluation.report.holdout import Holdout
 from fusionrec.evaluation.report.scoring import Scorer, label
 from fusionrec.metrics import (
@@ -90,9 +89,6 @@ class Quality:
     rows: int  # how many are measured
     # error of ratings predicted by scores; None where the version only ranks
     by_score: RatingError | None
-    # error of the rating head, which was fitted on the holdout too and reads it; None where there
-    # is no head
-    by_head: RatingError | None
     any: MetricsByK  # every rating is relevant
     liked: MetricsByK  # only high ratings are; of events, none
     # of each user attribute with few values, in the order of the field's choices
@@ -113,14 +109,10 @@ def measure(scorer: Scorer, holdout: Holdout) -> Quality:
     data, artifact = holdout.dataset, scorer.artifact
     rows = holdout.rows[np.isin(data.user[holdout.rows], scorer.users)]
     user, item, actual = data.user[rows], data.item[rows], data.rating[rows]
-    predicted: np.ndarray | None = None
-    by_score = by_head = None
+    predicted = by_score = None
     if artifact.predicts_ratings:
         predicted = artifact.scores.rating(scorer.pairs(user, item))
         by_score = RatingError(rmse(predicted, actual), mae(predicted, actual))
-        if artifact.rating_head is not None:
-            stars = ModelRater(artifact, data).predict(user, item)
-            by_head = RatingError(rmse(stars, actual), mae(stars, actual))
 
     def error(some: np.ndarray) -> float:
         """RMSE of some of the rows; NaN if there are none, or nothing is predicted."""
@@ -140,7 +132,6 @@ def measure(scorer: Scorer, holdout: Holdout) -> Quality:
     return Quality(
         len(rows),
         by_score,
-        by_head,
         _by_k(model, popular),
         _by_k(*ranked(liked)) if len(liked) else MetricsByK(0, 0, {}, {}),
         _groups(data, user, model, error),

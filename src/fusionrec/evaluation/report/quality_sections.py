@@ -94,25 +94,12 @@ def ranking_section(artifact: Artifact, measured: Quality) -> Markup:
 
 
 def _rating_errors(measured: Quality) -> list[Markup]:
-    """The error of predicted ratings, by scores and by the rating head; none if it only ranks."""
-    score, head = measured.by_score, measured.by_head
-    if score is None:
+    """The error of ratings that scores predict; none if the version only ranks."""
+    error = measured.by_score
+    if error is None:
         intro = "This version was taught to rank: it predicts no ratings, so there is no error."
         return [tag("p", intro)]
-    if head is None:
-        return [tag("p", f"Of their ratings the error is {_shown(score)}.")]
-    intro = (
-        f"Of their ratings the error by the rating head, which makes the stars that are shown, is "
-        f"{_shown(head)}; by the scores alone it is {_shown(score)}."
-    )
-    caveat = (
-        "The rating head was fitted after the epoch was chosen, on all ratings given to training, "
-        "and it reads those that are asked here, too. So its error is that on ratings it knows, "
-        "and as a rule less than on others. The scores have not learnt from these rows, and every "
-        "further RMSE here is theirs. What the head's stars are worth, protocol rating of the "
-        "evaluation tells."
-    )
-    return [tag("p", intro), tag("p", caveat, class_="note")]
+    return [tag("p", f"Of their ratings the error of the scores is {_shown(error)}.")]
 
 
 def _shown(error: RatingError) -> str:
@@ -169,7 +156,7 @@ def groups_section(artifact: Artifact, measured: Quality) -> Markup:
     parts: list[Markup] = [tag("p", intro)]
     for field, groups in measured.groups:
         name = field.name.replace("_", " ")
-        column, errors, whose = _rmse(measured, [g.rmse for g in groups])
+        column, errors = _rmse(measured, [g.rmse for g in groups])
         rows = [
             [
                 g.label,
@@ -182,7 +169,7 @@ def groups_section(artifact: Artifact, measured: Quality) -> Markup:
             for g, error in zip(groups, errors, strict=True)
         ]
         header = [name, "Users", words.heading, f"NDCG@{K} ± 95%", f"HR@{K}", *column]
-        made = table(f"Users by {name}{whose}", header, rows)
+        made = table(f"Users by {name}", header, rows)
         parts.append(tag("h3", f"By {name}"))
         parts.append(tag("div", _plot_groups(name, groups), made, class_="pair"))
     return join(parts)
@@ -225,7 +212,7 @@ def strata_section(artifact: Artifact, measured: Quality) -> Markup:
         "is reached: head, middle, tail. A model that shows the head alone finds nothing of the "
         f"tail.{repeat_note(artifact.schema)}"
     )
-    column, errors, whose = _rmse(measured, [s.rmse for s in measured.strata])
+    column, errors = _rmse(measured, [s.rmse for s in measured.strata])
     rows = [
         [
             s.name,
@@ -249,19 +236,15 @@ def strata_section(artifact: Artifact, measured: Quality) -> Markup:
         f"Recall@{K}",
         *column,
     ]
-    made = table(f"By popularity stratum{whose}", header, rows)
+    made = table("By popularity stratum", header, rows)
     return join([tag("p", intro), _plot_strata(measured.strata, words), made])
 
 
-def _rmse(measured: Quality, values: Sequence[float]) -> tuple[list[str], list[list[str]], str]:
-    """The header and cells of a table's RMSE column, and a note for its caption.
-
-    There is no such column where the version only ranks.
-    """
+def _rmse(measured: Quality, values: Sequence[float]) -> tuple[list[str], list[list[str]]]:
+    """The header and cells of a table's RMSE column; none where the version only ranks."""
     if measured.by_score is None:
-        return [], [[] for _ in values], ""
-    whose = "" if measured.by_head is None else "; RMSE of the scores, not of the rating head"
-    return ["RMSE (stars)"], [[number(value)] for value in values], whose
+        return [], [[] for _ in values]
+    return ["RMSE (stars)"], [[number(value)] for value in values]
 
 
 def _plot_strata(bands: Sequence[PopularityBand], words: Terms) -> Markup:
