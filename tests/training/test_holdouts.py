@@ -15,11 +15,12 @@ from fusionrec.metrics import ItemSets, Ranking
 from fusionrec.registry.tables import Histories
 from fusionrec.training.holdouts import (
     Holdout,
+    by_user,
     drawn_users,
     later_holdouts,
     ndcg,
-    next_holdout,
-    taste_holdout,
+    next_holdouts,
+    taste_holdouts,
 )
 
 
@@ -36,9 +37,8 @@ def holdouts_of(goal: str, data: Dataset, seed: int = 0) -> list[Holdout]:
     histories, items = histories_of(data), len(data.items)
     if goal == "later":
         return later_holdouts(histories, data.schema, items, 1000, seed)
-    make = next_holdout if goal == "next" else taste_holdout
-    made = make(histories, data.schema, drawn_users(histories, 1000, seed), items, seed)
-    return [] if made is None else [made]
+    make = next_holdouts if goal == "next" else taste_holdouts
+    return make(histories, data.schema, drawn_users(histories, 1000, seed), items, seed)
 
 
 def rated_twice(repeats: bool) -> Dataset:
@@ -54,17 +54,50 @@ def rated_twice(repeats: bool) -> Dataset:
 def test_next_hides_the_last_interaction():
     data = walks([0, 1, 2], [3, 1], [4, 0, 3, 2])
     histories = histories_of(data)
-    found = next_holdout(histories, data.schema, np.array([0, 2]), 5, seed=0)
+    found = next_holdouts(histories, data.schema, np.array([0, 2]), 5, seed=0)[0]
     assert_array_equal(np.flatnonzero(~found.visible), [2, 8])
     assert_array_equal(found.users, [0, 2])
     assert_array_equal(found.relevant.toarray().nonzero(), [[0, 1], [2, 2]])
     assert_array_equal(found.seen.toarray().nonzero(), [[0, 0, 1, 1, 1], [0, 1, 0, 3, 4]])
 
 
+def test_few_users_are_asked_for_the_one_before_too_and_see_nothing_of_later():
+    data = walks([0, 1, 2, 3], [3, 1, 0], [4, 0, 3, 2, 1])
+    found, histories = holdouts_of("next", data), histories_of(data)
+    assert [one.users.tolist() for one in found] == [[0, 1, 2], [0, 2], [2]]
+    for back, one in enumerate(found):
+        for row, user in enumerate(one.users):
+            span = slice(histories.offsets[user], histories.offsets[user + 1])
+            own = histories.item[span].tolist()
+            seen = own[: len(own) - 1 - back]
+            assert histories.item[span][one.visible[span]].tolist() == seen
+            assert one.relevant.toarray()[row].nonzero()[0].tolist() == [own[-1 - back]]
+
+
+def test_few_users_are_asked_for_everything_they_like_once():
+    data = checkerboard()
+    histories, asked = histories_of(data), np.zeros(len(data.user), dtype=int)
+    for one in holdouts_of("taste", data):
+        asked += ~one.visible
+    liked = histories.rating >= data.schema.like
+    assert asked.max() == 1
+    assert asked[liked].mean() > 0.9
+
+
+@pytest.mark.parametrize("goal", ["next", "taste"])
+def test_many_users_are_asked_once(goal):
+    assert len(holdouts_of(goal, walks(*[[0, 1, 2, 3, 4, 5]] * 200))) == 1
+
+
+def test_each_user_counts_once():
+    values, users = np.array([0.2, 0.4, 1.0, 0.6]), np.array([7, 3, 9, 7])
+    assert_array_equal(by_user(values, users), [0.4, 0.4, 1.0])
+
+
 def test_next_hides_any_one_where_there_are_no_times():
     data = checkerboard()
     histories = histories_of(data)
-    found = next_holdout(histories, data.schema, np.arange(40), 30, seed=0)
+    found = next_holdouts(histories, data.schema, np.arange(40), 30, seed=0)[0]
     assert_array_equal(owners(histories)[~found.visible], np.arange(40))
     place = np.flatnonzero(~found.visible) - histories.offsets[:-1]
     share = place / (np.diff(histories.offsets) - 1)
@@ -75,7 +108,7 @@ def test_next_hides_any_one_where_there_are_no_times():
 def test_taste_hides_a_fifth_of_what_each_user_likes():
     data = checkerboard()
     histories, owner = histories_of(data), owners(histories_of(data))
-    found = taste_holdout(histories, data.schema, np.arange(40), 30, seed=0)
+    found = taste_holdouts(histories, data.schema, np.arange(40), 30, seed=0)[0]
     liked = histories.rating >= data.schema.like
     assert liked[~found.visible].all()
     hidden = np.bincount(owner[~found.visible], minlength=40)
@@ -85,7 +118,7 @@ def test_taste_hides_a_fifth_of_what_each_user_likes():
 
 def test_taste_leaves_everyone_something_and_nobody_else_is_asked():
     data = walks([0, 1], [2], [0, 3])
-    found = taste_holdout(histories_of(data), data.schema, np.array([0, 1]), 4, seed=0)
+    found = taste_holdouts(histories_of(data), data.schema, np.array([0, 1]), 4, seed=0)[0]
     assert_array_equal(found.users, [0])
     assert (~found.visible).sum() == 1
     assert (~found.visible)[:2].any()
@@ -145,7 +178,7 @@ def test_without_an_order_of_time_nothing_is_held_out_as_later(same_time):
     data = walks([0, 1, 2], [1, 2, 3], [2, 3, 0], same_time=True)
     data = data if same_time else replace(data, time=None)
     assert holdouts_of("later", data) == []
-    assert len(holdouts_of("taste", data)) == 1
+    assert holdouts_of("taste", data)
 
 
 def test_there_is_no_holdout_where_nobody_has_enough():

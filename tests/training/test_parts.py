@@ -21,7 +21,7 @@ from fusionrec.regression.item_weights import item_weights
 from fusionrec.regression.ridge import principal
 from fusionrec.regression.sequences import HistoryChoice, Sequences, regression
 from fusionrec.training import linear
-from fusionrec.training.holdouts import drawn_users, next_holdout
+from fusionrec.training.holdouts import drawn_users, next_holdouts
 from fusionrec.training.linear import choose
 from fusionrec.training.parts import DAY, history_part, profile_part, trend_part
 
@@ -118,7 +118,7 @@ def test_dislikes_are_left_out_where_that_predicts_better():
         ratings += [*likes, 1.0]
     data = replace(walks(*lists, repeats=True), rating=np.array(ratings, dtype="f4"))
     histories, schema = histories_of(data), replace(data.schema, events=False, like=0.5)
-    held = next_holdout(histories, schema, drawn_users(histories, 100, 0), 20, 0)
+    held = next_holdouts(histories, schema, drawn_users(histories, 100, 0), 20, 0)[0]
     settings = LinearTraining(halvings=(100.0,), ridges=(1.0,), dislikes=(0.0,))
     found = choose(True, histories, np.arange(20), schema, held, settings, (20,))
     assert (found.disliked, found.whole) == (0.0, pytest.approx(1.0))
@@ -195,7 +195,7 @@ def test_the_first_width_that_keeps_the_figure_is_taken():
     lists = [[one[2], one[0], one[3], one[1]] for one in lists]  # a pair, with an item between
     data = walks(*lists, items=60, repeats=True)
     histories = histories_of(data)
-    held = next_holdout(histories, data.schema, drawn_users(histories, 60, 0), 60, 0)
+    held = next_holdouts(histories, data.schema, drawn_users(histories, 60, 0), 60, 0)[0]
     settings = LinearTraining(halvings=(5.0,), ridges=(1.0,))
     found = choose(True, histories, np.arange(60), data.schema, held, settings, (1, 30, 59, 60))
     assert 1 < found.width < 60

@@ -11,7 +11,7 @@ from builders import cycle
 from fusionrec.baselines import EASE, Popular
 from fusionrec.data.dataset import Dataset
 from fusionrec.registry.tables import Histories
-from fusionrec.training.holdouts import Holdout, drawn_users, later_holdouts, next_holdout
+from fusionrec.training.holdouts import Holdout, by_user, drawn_users, later_holdouts, next_holdouts
 from fusionrec.training.weighing import Weighed
 from fusionrec.training.worth import measured
 
@@ -19,7 +19,7 @@ DATA = cycle()
 ROWS = np.arange(len(DATA))
 HISTORIES, ORDER = Histories.build(DATA, ROWS), Histories.order(DATA, ROWS)
 ITEMS = len(DATA.items)
-NEXT = next_holdout(HISTORIES, DATA.schema, drawn_users(HISTORIES, 100, 0), ITEMS, 0)
+NEXT = next_holdouts(HISTORIES, DATA.schema, drawn_users(HISTORIES, 100, 0), ITEMS, 0)[0]
 LIST_PARTS = {"next": 1.0, "profile": 0.2}
 
 
@@ -82,11 +82,14 @@ def test_parts_that_were_not_held_against_anything_are_not_said_to_be_popularity
 
 def test_baselines_are_measured_by_the_same_holdouts_and_see_what_is_visible_alone():
     holdouts = [NEXT, later_holdouts(HISTORIES, DATA.schema, ITEMS, 100, 0)[0]]
-    found = worth(np.ones(sum(len(one.users) for one in holdouts)), holdouts)["baselines"]
+    asked = len(np.unique(np.concatenate([one.users for one in holdouts])))
+    found = worth(np.ones(asked), holdouts)["baselines"]
     for name, make in (("popular", Popular), ("ease", EASE)):
         wanted = []
         for one in holdouts:
             ranker = make().fit(DATA, np.sort(ORDER[one.visible]))
             wanted.append(one.ndcg(np.array(ranker.scores(one.users), dtype="f4")))
-        assert found[name] == pytest.approx(np.concatenate(wanted).mean(), abs=1e-6)
+        users = np.concatenate([one.users for one in holdouts])
+        each = by_user(np.concatenate(wanted), users)
+        assert found[name] == pytest.approx(each.mean(), abs=1e-6)
     assert found.keys() == {"popular", "popular-last-7-days", "item-knn", "ease"}

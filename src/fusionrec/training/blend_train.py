@@ -76,6 +76,7 @@ def train_blend(
     # The network is weighed for the next item alone: other goals would have it trained once more.
     if isinstance(recipe, AutoRecipe) and holdouts["next"] and "next" in goals:
         width = recipe.sequence.model.dim
+        holdouts["next"] = holdouts["next"][:1]  # each further one would have it trained once more
     choices = _choices(job, holdouts, width)
     if isinstance(recipe, AutoRecipe) and width:
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
@@ -170,7 +171,7 @@ def _weigh(
     """
     if not job.recipe.training.validation:
         return Weighed(dict.fromkeys([*choices, PROFILE], 1.0), None, {}, 0)
-    if sum(len(one.users) for one in holdouts) < FEWEST_USERS:
+    if len({int(user) for one in holdouts for user in one.users}) < FEWEST_USERS:
         job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
         return Weighed({PROFILE: 1.0}, None, {}, 0)
     sides = [(one, job.parts(job.searched(one), choices, encoder)) for one in holdouts]

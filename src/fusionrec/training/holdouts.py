@@ -13,6 +13,8 @@ from fusionrec.registry.tables import Histories
 INSTANTS = (1.0, 0.9, 0.8, 0.7, 0.6)  # quantiles of all times; windows lie between neighbours
 ENOUGH = 600  # users over all windows, from which no earlier window is added
 TASTE_SHARE = 0.2  # of each user's liked items
+FEW = 200  # users below which each is asked ``TIMES`` times, for other interactions each time
+TIMES = 5
 
 
 @dataclass(frozen=True)
@@ -70,17 +72,37 @@ def ndcg(scores: np.ndarray, relevant: np.ndarray, counts: np.ndarray) -> np.nda
     return np.asarray(hits @ discount[:k] / ideal)
 
 
-def next_holdout(
-    histories: Histories, schema: Schema, users: np.ndarray, items: int, seed: int
-) -> Holdout | None:
-    """Hides the last interaction of some users, int [m], or any one where there are no times; None
-    if there is none.
+def by_user(values: np.ndarray, users: np.ndarray) -> np.ndarray:
+    """The mean of each user's values, float64 [distinct users], ascending: who was asked several
+    times counts once.
+
+    Args:
+        values: float [m].
+        users: int [m], of whom each is.
     """
-    rows = histories.offsets[users + 1] - 1
-    if not histories.ordered:
-        rng = np.random.default_rng([seed, 5])
-        rows = rng.integers(histories.offsets[users], histories.offsets[users + 1])
-    return _holdout(histories, schema, items, users, rows)
+    _, place = np.unique(users, return_inverse=True)
+    return np.asarray(np.bincount(place, values) / np.bincount(place))
+
+
+def next_holdouts(
+    histories: Histories, schema: Schema, users: np.ndarray, items: int, seed: int
+) -> list[Holdout]:
+    """Hides the last interaction of some users, int [m], or any one where there are no times. Of
+    few users the one before it is asked for in a second holdout, and so on.
+    """
+    found, first, end = list[Holdout](), histories.offsets[:-1], histories.offsets[1:]
+    for back in range(1 if len(users) >= FEW else TIMES):
+        users = users[end[users] - first[users] - back >= 3]
+        rows, visible = end[users] - 1 - back, None
+        if histories.ordered:
+            visible = np.ones(len(histories.item), dtype=bool)
+            for row, last in zip(rows, end[users], strict=True):
+                visible[row:last] = False
+        else:
+            rows = np.random.default_rng([seed, 5 + back]).integers(first[users], end[users])
+        made = _holdout(histories, schema, items, users, rows, visible)
+        found += [] if made is None else [made]
+    return found
 
 
 def drawn_users(histories: Histories, most: int, seed: int) -> np.ndarray:
@@ -89,10 +111,12 @@ def drawn_users(histories: Histories, most: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng([seed, 2]).permutation(users)[:most])
 
 
-def taste_holdout(
+def taste_holdouts(
     histories: Histories, schema: Schema, users: np.ndarray, items: int, seed: int
-) -> Holdout | None:
-    """Hides a random share of what some users, int [m], liked; None if there is nothing."""
+) -> list[Holdout]:
+    """Hides a random share of what some users, int [m], liked. Of few users another share is hidden
+    in a second holdout, and so on, until each liked item was asked for once.
+    """
     counts = np.diff(histories.offsets)
     owner = np.repeat(np.arange(len(counts)), counts)
     chosen = np.zeros(len(counts), dtype=bool)
@@ -104,7 +128,12 @@ def taste_holdout(
     first = np.cumsum(many) - many
     rank = np.arange(len(drawn)) - first[owner[drawn]]
     hidden = np.minimum(np.maximum(np.rint(many * TASTE_SHARE), 1), counts - 1)
-    return _holdout(histories, schema, items, users, drawn[rank < hidden[owner[drawn]]])
+    drawn, rank = (one[hidden[owner[drawn]] > 0] for one in (drawn, rank))
+    turn, found = rank // hidden[owner[drawn]], list[Holdout]()
+    for fold in range(1 if len(users) >= FEW else TIMES):
+        made = _holdout(histories, schema, items, users, drawn[turn == fold])
+        found += [] if made is None else [made]
+    return found
 
 
 def later_holdouts(

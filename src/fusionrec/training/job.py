@@ -19,8 +19,8 @@ from fusionrec.training.holdouts import (
     Holdout,
     drawn_users,
     later_holdouts,
-    next_holdout,
-    taste_holdout,
+    next_holdouts,
+    taste_holdouts,
 )
 from fusionrec.training.linear import ROWS, SEARCHED, most_taken, sampled
 from fusionrec.training.parts import (
@@ -88,11 +88,8 @@ class Job:
                 return []
             return later_holdouts(self.histories, schema, self.items, s.validation, s.seed)
         users = drawn_users(self.histories, s.validation, s.seed)
-        if goal == "next":
-            made = next_holdout(self.histories, schema, users, self.items, s.seed)
-        else:
-            made = taste_holdout(self.histories, schema, users, self.items, s.seed)
-        return [] if made is None else [made]
+        make = next_holdouts if goal == "next" else taste_holdouts
+        return make(self.histories, schema, users, self.items, s.seed)
 
     def searched(self, holdout: Holdout) -> np.ndarray:
         """What is read, bool [n], of the visible interactions to weigh parts by: all, but in a

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.training.holdouts import Holdout, ndcg
+from fusionrec.training.holdouts import Holdout, by_user, ndcg
 from fusionrec.training.parts import PROFILE, FittedPart
 
 FEWEST_USERS = 20  # who are asked for what is held out; below, no difference is sure
@@ -29,7 +29,8 @@ class Weighed:
         figure: NDCG@10 on the holdout; None without one.
         alone: part -> its own NDCG@10 there.
         users: how many were asked.
-        values: NDCG@10 of each of them, float64 [users], in the order of the holdouts.
+        values: NDCG@10 of each of them, float64 [users], ascending by user; of whoever was asked
+            several times the mean.
     """
 
     weights: dict[str, float]
@@ -60,6 +61,7 @@ class Board:
         ]
         width = max(block[1].shape[1] for block in blocks)
         self.relevant = np.concatenate([_padded(block[1], width, False) for block in blocks])
+        self.users = np.concatenate([holdout.users for holdout, _ in sides])
         self.counts = np.concatenate([block[2] for block in blocks])
         self.scores = {
             name: np.concatenate([_padded(block[0][n], width, -np.inf) for block in blocks])
@@ -67,9 +69,9 @@ class Board:
         }
 
     def judge(self, weights: Mapping[str, float]) -> np.ndarray:
-        """NDCG@10 of each user, float64 [m]."""
+        """NDCG@10 of each user, float64 [users]; see ``Weighed.values``."""
         used = [np.float32(w) * self.scores[name] for name, w in weights.items() if w > 0]
-        return ndcg(np.sum(used, axis=0), self.relevant, self.counts)
+        return by_user(ndcg(np.sum(used, axis=0), self.relevant, self.counts), self.users)
 
 
 def _padded(values: np.ndarray, width: int, fill: float) -> np.ndarray:

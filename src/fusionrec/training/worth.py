@@ -11,7 +11,7 @@ from fusionrec import baselines
 from fusionrec.baselines.linear import EASE_LIMIT
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import UsageError
-from fusionrec.training.holdouts import Holdout
+from fusionrec.training.holdouts import Holdout, by_user
 from fusionrec.training.parts import PROFILE
 from fusionrec.training.weighing import BLOCK, FEWEST_USERS, SURE, Weighed
 
@@ -88,7 +88,9 @@ def _makes(dataset: Dataset) -> list[tuple[str, Callable[[], Any]]]:
 def _figures(
     make: Callable[[], Any], dataset: Dataset, order: np.ndarray, holdouts: Sequence[Holdout]
 ) -> np.ndarray:
-    """A baseline's NDCG@10 of every user of all holdouts, float64 [m]; it sees what is visible."""
+    """A baseline's NDCG@10 of each user of all holdouts, float64 [users]; it sees what is visible.
+    See ``Weighed.values``.
+    """
     found = []
     for holdout in holdouts:
         try:
@@ -100,4 +102,5 @@ def _figures(
             part = holdout.take(slice(begin, begin + BLOCK))
             scores = np.array(ranker.scores(part.users), dtype=np.float32)
             found.append(part.ndcg(scores))
-    return np.concatenate(found)
+    users = np.concatenate([holdout.users for holdout in holdouts])
+    return by_user(np.concatenate(found), users)
