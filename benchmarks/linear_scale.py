@@ -47,6 +47,7 @@ def main() -> None:
     parser.add_argument("--interactions", type=int, default=1_000_000)
     parser.add_argument("--preset", default="full")
     parser.add_argument("--set", action="append", default=[], help="a setting, as name=value")
+    parser.add_argument("--home", type=Path, help="a workspace that keeps what was trained")
     parser.add_argument("--only", choices=("data", "train", "ease"), help="a step, in this process")
     arguments = parser.parse_args()
     if arguments.only:
@@ -54,6 +55,7 @@ def main() -> None:
         return
     options = [f"--items={arguments.items}", f"--interactions={arguments.interactions}"]
     options += [f"--preset={arguments.preset}", *(f"--set={one}" for one in arguments.set)]
+    options += [f"--home={arguments.home}"] if arguments.home else []
     for name in ("data", "train", "ease"):
         command = [sys.executable, __file__, *options, f"--only={name}"]
         subprocess.run(command, check=True)
@@ -70,8 +72,9 @@ def step(arguments: argparse.Namespace) -> dict[str, float | str]:
         given = {"model.goal": "next"} | settings(arguments.set)  # what is measured
         recipe = preset_recipe("linear", arguments.preset).change(given)
         said = list[str]()
-        with tempfile.TemporaryDirectory() as home:
-            artifact = train(dataset, recipe, Workspace(Path(home)), rows=rows, log=said.append)
+        with tempfile.TemporaryDirectory() as folder:
+            home = Workspace(arguments.home or Path(folder))
+            artifact = train(dataset, recipe, home, rows=rows, log=said.append)
             found |= taken(began) | {"chosen": "; ".join(said)}
             users, items = artifact.user_vectors, artifact.item_vectors
             found |= measured(dataset, rows, hidden, lambda some: users[some] @ items.T)

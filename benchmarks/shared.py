@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # Paddle reads the number of threads when it is imported
     from fusionrec.data.dataset import Dataset
     from fusionrec.evaluation.result import Result
     from fusionrec.models.presets import AnyRecipe
+    from fusionrec.registry import Artifact
 
 
 def load_data(name: str) -> Dataset:
@@ -74,3 +75,20 @@ def take_turns(
 def peak_mib() -> float:
     """The most memory that this process has held."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def asked(artifact: Artifact, goal: str, number: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """What answers for a goal search by, for some known users drawn at random.
+
+    Returns:
+        Their vectors, float32 [n, dim], and the rows that each of them took, rising.
+    """
+    from fusionrec.recommend.catalog import Catalog
+    from fusionrec.recommend.query import Query
+    from fusionrec.recommend.user_vector import UserVectors
+
+    people, ids = UserVectors(Catalog.of(artifact)), artifact.users.ids
+    drawn = np.random.default_rng(0).permutation(len(ids))[:number]
+    found = [people.find(Query(user=ids[user], goal=goal)) for user in drawn]
+    known = [(one.vector, one.rated) for one in found if one.vector is not None]
+    return np.stack([vector for vector, _ in known]), [rated for _, rated in known]

@@ -178,6 +178,27 @@ def test_without_a_holdout_the_parts_weigh_the_same(fit):
     assert ranked(artifact, 15, 3)[0] == 4
 
 
+def test_how_long_the_vectors_of_profiles_are_changes_no_list(fit, monkeypatch):
+    data, scores = cycle(), []
+    for scale in (0.3, 2.0):
+        monkeypatch.setattr("fusionrec.training.parts._short", lambda _, scale=scale: scale)
+        artifact = fit(data, how=LinearTraining(validation=0))  # all parts weigh the same
+        scores.append(
+            [
+                artifact.vectors_of(
+                    data.users.ids,
+                    data.users.columns,
+                    [artifact.histories.of(user) for user in range(len(data.users))],
+                    goal=goal,
+                )
+                @ artifact.item_vectors.T
+                for goal in artifact.goals
+            ]
+        )
+    one, other = (of / of.std(axis=-1, keepdims=True) for of in np.array(scores))
+    assert_allclose(one, other, atol=1e-4)
+
+
 @pytest.mark.parametrize("dims", [(64, 128, 192, 256, 352, 448), (448,)])
 def test_vectors_are_at_most_512_wide(dims, fit):
     """Of data in whose parts no width is enough."""

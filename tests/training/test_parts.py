@@ -214,7 +214,7 @@ def test_a_trend_counts_half_for_each_half_life():
     assert (part.part.name, part.part.kind, part.part.width) == ("trend-7d", "constant", 1)
     weights = np.array([1 / 16, 1 / 8 + 1 / 4, 0.0, 1.0, 0.0])
     assert_allclose(part.items[:, 0] / part.items[3, 0], weights, atol=1e-6)
-    assert np.square(part.items).sum() / 5 == pytest.approx(1.0)
+    assert part.items.max() == pytest.approx(1.0)  # short, beside parts of histories
     assert_array_equal(part.vectors(np.array([0, 0])), np.ones((2, 1)))
 
 

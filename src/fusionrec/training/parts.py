@@ -29,7 +29,7 @@ class FittedPart:
 
     Attributes:
         part: what is saved of it in the manifest.
-        items: float32 [items, width], of a mean square length of 1.
+        items: float32 [items, width]; see ``_spread`` and ``_short``.
         user: arrays of the user tower, by their names in ``registry/inference/blend.py``.
         vectors: user vectors, float32 [m, width], of users at some positions, int [m], from the
             rows it was fitted on.
@@ -71,7 +71,7 @@ def history_part(
     """
     places, sequences, found = item_vectors(histories, columns, visible, like, choice, seed)
     learned, width = np.flatnonzero(places >= 0), found.items.shape[1]
-    scale = _scale(found.items, len(places))
+    scale = _spread(found.items, len(places))
     vectors, history = (np.zeros((len(places), width), dtype=np.float32) for _ in range(2))
     vectors[learned] = found.items[places[learned]] * scale
     history[learned] = found.history[places[learned]]
@@ -117,7 +117,7 @@ def profile_part(
     share = np.asarray(taken.sum(axis=0)).ravel() / max(len(known), 1)
     weights = ridge(inputs[known], taken[known], PROFILE_RIDGE)
     left, right = factors(np.concatenate([weights, share[None]]), width)
-    items = (right * _scale(right, len(right))).astype(np.float32)
+    items = (right * _short(right)).astype(np.float32)
     columns = np.concatenate([inputs, np.ones((len(inputs), 1), dtype=np.float32)], axis=1)
     users = left.astype(np.float32)
     arrays = {"mean": mean, "profile": users[:-1], "base": users[-1]}
@@ -138,7 +138,7 @@ def trend_part(histories: Histories, visible: np.ndarray, days: float, items: in
     time = histories.time[visible].astype(np.float64)
     weight = 0.5 ** ((time.max() - time) / (days * DAY))
     count = np.bincount(histories.item[visible], weight, minlength=items)[:, None]
-    vectors = (count * _scale(count, items)).astype(np.float32)
+    vectors = (count * _short(count)).astype(np.float32)
     part = Part(f"trend-{days:g}d", "constant", 1)
     return FittedPart(part, vectors, {}, lambda at: np.ones((len(at), 1), dtype=np.float32))
 
@@ -185,7 +185,18 @@ def content_tower(
     return tower, tower["base"] + contents @ tower["content"]
 
 
-def _scale(vectors: np.ndarray, items: int) -> float:
+def _spread(vectors: np.ndarray, items: int) -> float:
     """What makes the mean square length of so many vectors 1."""
     square = float(np.square(vectors, dtype=np.float64).sum()) / max(items, 1)
     return square**-0.5 if square > 0 else 1.0
+
+
+def _short(vectors: np.ndarray) -> float:
+    """What makes the longest vector's length 1.
+
+    So parts of profiles and trends are short beside all others; the users' vectors make up for it.
+    Else a graph index, which joins items by their whole vectors, would join all of them to the most
+    popular ones, of which these parts tell, and miss what others tell of.
+    """
+    longest = float(np.linalg.norm(vectors, axis=1).max(initial=0.0))
+    return 1 / longest if longest > 0 else 1.0
