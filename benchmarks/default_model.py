@@ -43,14 +43,19 @@ from shared import load_data
 
 SOURCES = ("training", "regression", "models", "registry/inference")
 HEADER = "data|protocol|NDCG@10, or RMSE|best baseline|its figure|difference|verdict|chosen|seconds"
-# How the tables of one's own are read; retail as ``fusionrec init`` makes it.
+AGAIN = "retail, taken again"
+# How the tables of one's own are read; retail as ``fusionrec init`` makes it, and again with all
+# purchases of a thing that someone bought several times.
 OWN = {
     "retail": "",
+    AGAIN: "",
     "groceries": """name = "groceries"
 [interactions]
 files = "purchases.csv"
 user = "Member_number"
 item = "itemDescription"
+time = "Date"
+time_unit = "text"
 repeats = "keep"
 """,
     "books": """name = "books"
@@ -71,7 +76,7 @@ class Line:
 
     Attributes:
         minutes: of the training; None for the preset's.
-        goal: of the lists, instead of the protocol's.
+        goal: of the lists, instead of the protocol's; ``default`` asks without one.
     """
 
     data: str
@@ -111,13 +116,17 @@ LINES = (
     Line("ml-100k", "random-holdout"),
     Line("ml-100k", "new-item"),
     Line("retail", "random-holdout"),
+    Line(AGAIN, "random-holdout"),
     Line("groceries", "next-item"),
     Line("ml-100k", "global-time"),
     Line("ml-100k", "rating"),
     Line("ml-1m", "next-item", preset="quick", minutes=None),
     Line("retail", "global-time"),
+    Line(AGAIN, "global-time"),
+    Line(AGAIN, "next-item"),
     Line("ml-1m", "new-user"),
     Line("books", "rating"),
+    Line("ml-1m", "next-item", "linear", "full", minutes=None, goal="default"),
     Line("ml-1m", "next-item", "linear", "full", minutes=None, goal="later"),
     Line("ml-1m", "rating"),
     Line("books", "random-holdout"),
@@ -169,15 +178,19 @@ def read(name: str) -> Dataset | None:
     """A data set; None, and stderr says why, where the tables of one's own are not there."""
     if name not in OWN:
         return load_data(name)
-    archive = Path(os.environ.get("FUSIONREC_DATA", "")) / "own" / f"{name}.zip"
+    base = name.partition(",")[0]
+    archive = Path(os.environ.get("FUSIONREC_DATA", "")) / "own" / f"{base}.zip"
     if not archive.is_file():
         print(f"{name}: no {archive}; FUSIONREC_DATA names the folder", file=sys.stderr)
         return None
     with tempfile.TemporaryDirectory() as home, zipfile.ZipFile(archive) as packed:
         packed.extractall(home)
-        folder = Path(home) / name
+        folder = Path(home) / base
         spec = folder / SPEC_NAME
-        spec.write_text(OWN[name] or toml_text(infer_spec(folder)), "utf-8")
+        text = OWN[name] or toml_text(infer_spec(folder))
+        if name == AGAIN:
+            text = text.replace('repeats = "last"', 'repeats = "keep"')
+        spec.write_text(text, "utf-8")
         return load_data(str(folder))
 
 
