@@ -14,9 +14,10 @@ from fusionrec.ledger import ItemChange
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.fulltext import FulltextIndex, Match
 from fusionrec.recommend.item_search import ItemSearch
+from fusionrec.recommend.popular import NOBODY
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.rank_fusion import fuse, ranks
-from fusionrec.recommend.recommender import NOBODY, Recommender
+from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from swap_stress import exact
 

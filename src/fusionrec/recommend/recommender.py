@@ -19,22 +19,13 @@ from fusionrec.recommend.explanations import Explainer
 from fusionrec.recommend.fulltext import Match
 from fusionrec.recommend.item_search import ItemSearch
 from fusionrec.recommend.messages import NO_REASON, none_left, refuse_unknown, remarks, why_empty
+from fusionrec.recommend.popular import popular_hits
 from fusionrec.recommend.query import Query, UserVector
 from fusionrec.recommend.rank_fusion import POOL, fuse
 from fusionrec.recommend.rerank import Reranker
 from fusionrec.recommend.similar import similar_scores
 from fusionrec.recommend.user_vector import UserVectors
 from fusionrec.registry.inference.blend import BlendRunner
-
-NOBODY = "nothing is known of the person: these are the items rated most often"
-RECENT = NOBODY + ", where what people took in the last 30 days counts for {share:.0%}"
-# With so many people who took something recently, that counts as much as all training data: a few,
-# who may be invented, move little.
-EVIDENCE = 200
-NO_COUNTS = (
-    "nothing is known of the person, and there are no ratings by which to order the items: "
-    "say what the person likes"
-)
 
 
 class Recommender:
@@ -121,7 +112,7 @@ class Recommender:
         depth = self._reranker.depth(query) if query.reorders else end
         barred = self._barred(person, query)
         if person.vector is None:
-            hits, why = self._popular(query, barred, depth)
+            hits, why = popular_hits(self.finder, query, barred, depth)
         else:
             hits = self._search(person, depth, query.where, barred)
             why = () if len(hits.rows) > query.offset else why_empty(self.finder, query, barred)
@@ -257,41 +248,6 @@ class Recommender:
         """Whether what someone has rated or taken may be recommended to them."""
         return query.seen or self.artifact.schema.repeats
 
-    def _popular(
-        self, query: Query, barred: np.ndarray, depth: int
-    ) -> tuple[Hits, tuple[str, ...]]:
-        """The most popular items, then those that nobody has taken yet, the last added first, with
-        their popularity as scores; and notes on that order. A version of vectors alone gets none:
-        it has no ratings, and any other order would look like a recommendation.
-        """
-        popularity = self._popularity(query)
-        allowed = self.catalog.columns.mask(query.where) & self.catalog.available
-        allowed[barred] = False
-        rows = np.flatnonzero(allowed & ((popularity > 0) | self.artifact.has_towers))
-        turn = np.where(rows < len(self.artifact.items), rows, -rows)
-        best = rows[np.lexsort((turn, -popularity[rows]))][:depth]
-        if not len(best):
-            none = why_empty(self.finder, query, barred) if self.artifact.has_towers else ()
-            return Hits(best, popularity[best]), none or (NO_COUNTS,)
-        share = _share(query.recent.users) if query.recent.takers else 0.0
-        why = RECENT.format(share=share) if share else NOBODY
-        if self.artifact.schema.events:
-            why = why.replace("rated", "taken")
-        return Hits(best, popularity[best]), (why,)
-
-    def _popularity(self, query: Query) -> np.ndarray:
-        """Each item's popularity, float32 [n] in 0..1: its ratings in training as a share of the
-        most rated item's, mixed with its recent takers as a share of the most taken item's.
-        """
-        takers, rows = np.zeros(len(self.catalog)), self.finder.rows
-        for item, users in query.recent.takers.items():
-            if item in rows:
-                takers[rows[item]] = users
-        share, counts = _share(query.recent.users), self.catalog.counts
-        mixed = (1 - share) * counts / max(counts.max(initial=0), 1)
-        mixed += share * takers / max(takers.max(initial=0), 1)
-        return np.asarray(mixed, dtype=np.float32)
-
     def _answer(
         self,
         hits: Hits,
@@ -332,8 +288,3 @@ class Recommender:
         name = content.pop(title, "") if title else ""
         id_ = table.ids[row]
         return Recommended(rank, id_, name or id_, score, stars, content, ratings)
-
-
-def _share(users: int) -> float:
-    """How much recent takers, so many, count beside the training data: 0..1."""
-    return users / (users + EVIDENCE)
