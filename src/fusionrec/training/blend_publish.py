@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionrec._version import __version__
+from fusionrec.data.dataset import Dataset
+from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.blend import REPEATS, Blend, Part
+from fusionrec.registry.inference.blend import BlendRunner
 from fusionrec.registry.rating_head import RatingHead
+from fusionrec.registry.tables import Histories
 from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
 from fusionrec.training.job import Job
@@ -24,6 +28,8 @@ from fusionrec.training.weighing import Weighed
 
 if TYPE_CHECKING:
     from fusionrec.training.network_part import Network
+
+SAMPLE = 64  # users on which a saved part is compared with the trained one
 
 
 def publish_blend(
@@ -66,6 +72,7 @@ def publish_blend(
         write_weights(folder, "item", _named(kept, "item") | tower)
         np.save(folder / "item_vectors.npy", items, allow_pickle=False)
         saved = Artifact(folder, about, encoder)
+        _compare(saved, kept, dataset, histories)
         known = [histories.of(user) for user in range(len(dataset.users))]
         users = saved.vectors_of(dataset.users.ids, dataset.users.columns, known)
         np.save(folder / "user_vectors.npy", users, allow_pickle=False)
@@ -75,6 +82,19 @@ def publish_blend(
         write_manifest(folder, encoder, {"versions": {"fusionrec": __version__}, **keys, **about})
 
     return save_version(models, write, "train again")
+
+
+def _compare(
+    saved: Artifact, parts: Sequence[FittedPart], dataset: Dataset, histories: Histories
+) -> None:
+    """Refuses a saved user tower that does not answer some users as the trained parts do."""
+    users = np.arange(min(SAMPLE, len(dataset.users)))
+    features = saved.encoder.encode_table("user", dataset.users.take(users))
+    read = [histories.of(int(user)) for user in users]
+    assert isinstance(saved.user_tower, BlendRunner)
+    for (name, found), one in zip(saved.user_tower.parts_after(features, read), parts, strict=True):
+        if not np.allclose(found, one.vectors(users), rtol=1e-3, atol=1e-4):
+            raise ArtifactError(f"the saved part {name} does not answer as the trained one does")
 
 
 def _joined(

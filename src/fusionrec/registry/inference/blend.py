@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +62,15 @@ class BlendRunner:
         made = HistoryPart(weights, part, span, len(items), self._encoder.schema.like)
         self.histories[part.name] = made
         return made.read
+
+    def parts_after(
+        self, features: Features, histories: Sequence[History]
+    ) -> Iterator[tuple[str, np.ndarray]]:
+        """Each part's name and its vectors before they are weighed, float32 [n, width]; see
+        ``vectors_after``.
+        """
+        for part, read in zip(self.blend.parts, self._reads, strict=True):
+            yield part.name, read(features, histories, None, None)
 
     def vectors_after(
         self,
