@@ -3,8 +3,8 @@
     python benchmarks/parts.py --data ml-100k
 
 Prints NDCG@10 of *next* and *taste* cut to widths, with and without popularity's scale; of other
-weights of dislikes; of the next item given the one before it alone; and how many rows of an answer
-must be read for ten unseen ones. All of the training rows of ``next-item``, seed 0.
+weights of the weakest interactions; of the next item given the one before it alone; and how many
+rows of an answer must be read for ten unseen ones. All of the training rows of ``next-item``.
 """
 
 from __future__ import annotations
@@ -42,11 +42,15 @@ def main() -> None:
     """Prints all of it for each data set."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", action="append", help="a name or a path; ml-100k")
-    for name in parser.parse_args().data or ["ml-100k"]:
+    parser.add_argument("--seed", type=int, default=0, help="of what is held out")
+    given = parser.parse_args()
+    full = LINEAR["full"]
+    recipe = replace(full, training=replace(full.training, seed=given.seed))
+    for name in given.data or ["ml-100k"]:
         dataset = load_data(name)
         timed = dataset.time is not None
-        rows = (leave_last_out(dataset) if timed else leave_any_out(dataset, 0)).train
-        job = Job.of(dataset, rows, LINEAR["full"], lambda _: None)
+        rows = (leave_last_out(dataset) if timed else leave_any_out(dataset, given.seed)).train
+        job = Job.of(dataset, rows, recipe, lambda _: None)
         print(f"{dataset.name}, NDCG@10 held out")
         for goal in ("next", "taste") if job.histories.ordered else ("taste",):
             [held] = job.holdouts(goal)
@@ -55,10 +59,10 @@ def main() -> None:
         read_rows(dataset, rows)
 
 
-def choice_of(goal: str, width: int, disliked: float = 1.0) -> HistoryChoice:
+def choice_of(goal: str, width: int, weakest: float = 1.0) -> HistoryChoice:
     """A middling choice: halving every 2 items, penalty 300."""
     decay, window = (0.5**0.5, 12) if goal == "next" else (1.0, 0)
-    return HistoryChoice(goal == "next", decay, window, disliked, 300.0, width)
+    return HistoryChoice(goal == "next", decay, window, weakest, 300.0, width)
 
 
 def fitted(job: Job, goal: str, held: Holdout, choice: HistoryChoice, scaled: bool) -> FittedPart:
@@ -68,21 +72,22 @@ def fitted(job: Job, goal: str, held: Holdout, choice: HistoryChoice, scaled: bo
         counts = np.bincount(sequences.item, minlength=sequences.size) + 1
         return np.asarray(counts ** (-0.5 * scaled), dtype=np.float32)
 
-    like = job.dataset.schema.like
+    schema = job.dataset.schema
     with patch.object(fold_in, "popularity_scale", scale):
-        return history_part(goal, job.histories, job.columns, held.visible, like, choice, seed=0)
+        return history_part(goal, job.histories, job.columns, held.visible, schema, choice, seed=0)
 
 
 def cuts(job: Job, goal: str, held: Holdout) -> None:
-    """The whole matrix, its cuts, and the whole matrix with other weights of dislikes."""
-    like, learned = job.dataset.schema.like, np.flatnonzero(job.columns >= 0)
-    sequences = Sequences(job.histories, job.columns, held.visible, like)
-    for disliked in (1.0, 0.5, 0.0) if sequences.below.any() else (1.0,):
-        choice = choice_of(goal, 0, disliked)
+    """The whole matrix, its cuts, and the whole matrix with other weights of weak interactions."""
+    learned = np.flatnonzero(job.columns >= 0)
+    sequences = Sequences(job.histories, job.columns, held.visible, job.dataset.schema)
+    for weakest in (1.0, 0.5, 0.0) if len(np.unique(sequences.strength)) > 1 else (1.0,):
+        choice = choice_of(goal, 0, weakest)
         weights = item_weights(choice.ordered, *regression(sequences, choice), choice.ridge)
         scores = weights.scores(sequences.histories(choice)[held.users])
         print(
-            f"  {goal}, whole, dislikes weigh {disliked:g}: {held.ndcg(scores, learned).mean():.4f}"
+            f"  {goal}, whole, the weakest interactions weigh {weakest:g}: "
+            f"{held.ndcg(scores, learned).mean():.4f}"
         )
     for scaled in (False, True):
         found = []

@@ -66,7 +66,7 @@ def auto_recipe(**training: Any) -> AutoRecipe:
     some.
     """
     linear = LinearTraining(
-        halvings=(2.0,), ridges=(100.0,), dislikes=(0.5,), days=(14.0,), validation=60
+        halvings=(2.0,), ridges=(100.0,), weakest=(0.5,), days=(14.0,), validation=60
     )
     model = LinearSettings(dims=(12,), profile_dims=4)
     network = sequence_recipe(epochs=1)

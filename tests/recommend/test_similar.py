@@ -42,7 +42,7 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
     schema = replace(data.schema, fields=(*data.schema.fields, Field("kind", "item", "category")))
     data = replace(data, schema=schema, items=Table(data.items.ids, {"kind": kinds}))
     how = LinearTraining(
-        halvings=(1.0,), ridges=(1.0,), dislikes=(), validation=0, content_ridge=0.1
+        halvings=(1.0,), ridges=(1.0,), weakest=(), validation=0, content_ridge=0.1
     )
     recipe = LinearRecipe(LinearSettings(dims=(26,)), how)
     return train(data, recipe, Workspace(tmp_path_factory.mktemp("similar")))

@@ -161,7 +161,7 @@ def by_hand(
             pairs = list(zip(history.items, history.ratings, strict=True))[::-1]
             for age, (item, rating) in enumerate(pairs[: part["window"] or None]):
                 weight = part["decay"] ** age
-                weight *= part["disliked"] if rating < artifact.schema.like else 1.0
+                weight *= part["weakest"] if rating < artifact.schema.like else 1.0
                 read += weight * saved[f"{part['name']}.history"][item]
         elif part["kind"] == "profile":
             read = profile_by_hand(artifact, profile, part["name"])
@@ -261,8 +261,8 @@ def test_a_requests_goal_is_that_of_its_answer(version):
 def test_disliked_items_weigh_what_their_part_says(version):
     parts = copy.deepcopy(version.manifest["blend"]["parts"])
     for part in parts[:2]:
-        assert part["disliked"] == 1.0
-        part["disliked"] = 0.3
+        assert part["weakest"] == 1.0
+        part["weakest"] = 0.3
     other, like = changed(version, parts=parts), version.schema.like
     history = History.of([3, 9, 30], [like - 1, like, np.nan])
     assert_allclose(vector(other, history), by_hand(other, history, {}), atol=1e-5)
@@ -517,8 +517,8 @@ def newcomers(**parts: str) -> dict[str, Any]:
         wrong(decay=0.0),
         wrong(decay=float("nan")),
         wrong(window=-1),
-        wrong(disliked=-0.1),
-        wrong(disliked=float("nan")),
+        wrong(weakest=-0.1),
+        wrong(weakest=float("nan")),
         wrong(colour="red"),
         {"parts": []},
         {"parts": None},

@@ -28,10 +28,10 @@ ITEMS, HEAD, L2 = 40, 25, 7.0
 DATA = synthetic(seed=3, users=70, items=ITEMS, interactions=900)
 HISTORIES = Histories.build(DATA, np.arange(len(DATA)))
 ALL = np.ones(len(DATA), dtype=bool)
-LIKE, DISLIKED = 4.0, 0.5
+WEAKEST = 0.5
 READS = {
-    "next": HistoryChoice(True, 0.7, 4, DISLIKED, L2, ITEMS),
-    "taste": HistoryChoice(False, 1.0, 0, DISLIKED, L2, ITEMS),
+    "next": HistoryChoice(True, 0.7, 4, WEAKEST, L2, ITEMS),
+    "taste": HistoryChoice(False, 1.0, 0, WEAKEST, L2, ITEMS),
 }
 
 
@@ -46,7 +46,7 @@ def _blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def fold_in(goal: str, columns: np.ndarray | None = None) -> FoldIn:
     """Of the made data, the first ``HEAD`` columns as the head."""
     columns = np.arange(ITEMS) if columns is None else columns
-    sequences, choice = Sequences(HISTORIES, columns, ALL, LIKE), READS[goal]
+    sequences, choice = Sequences(HISTORIES, columns, ALL, DATA.schema), READS[goal]
     gram, targets = regression(sequences, choice, HEAD)
     weights = item_weights.item_weights(choice.ordered, gram, targets, L2)
     make, tail = sequences.examples(choice), sequences.tail_gram(choice, HEAD)
@@ -60,7 +60,7 @@ def matrices(goal: str) -> tuple[np.ndarray, np.ndarray]:
     decay, window = READS[goal].decay, READS[goal].window
     for user in range(len(DATA.users)):
         taken = HISTORIES.of(user).items
-        weight = np.where(HISTORIES.of(user).ratings < LIKE, DISLIKED, 1.0)
+        weight = np.where(HISTORIES.of(user).ratings < DATA.schema.like, WEAKEST, 1.0)
         if goal == "taste":
             row = np.bincount(taken, weight, minlength=ITEMS).astype(float)
             gram += np.outer(row, row)
@@ -123,7 +123,7 @@ def test_vectors_predict_as_the_weights_do_in_the_best_directions(goal):
 
 def test_a_head_of_all_items_is_the_whole_regression():
     columns = most_taken(HISTORIES, np.arange(ITEMS), ITEMS)
-    places, _, vectors = item_vectors(HISTORIES, columns, ALL, LIKE, READS["next"], seed=0)
+    places, _, vectors = item_vectors(HISTORIES, columns, ALL, DATA.schema, READS["next"], seed=0)
     gram, targets = matrices("next")
     wanted = np.linalg.solve(gram + L2 * np.eye(ITEMS), targets)
     taken = places >= 0
@@ -145,7 +145,7 @@ def test_the_cut_of_ordered_histories_keeps_rare_items(monkeypatch):
 
     def matrix(width: int) -> np.ndarray:
         cut = replace(choice, width=width)
-        found = item_vectors(histories, columns, shown, 0.0, cut, seed=0)[2]
+        found = item_vectors(histories, columns, shown, data.schema, cut, seed=0)[2]
         return found.history @ found.items.T
 
     def lost(width: int) -> float:
@@ -214,7 +214,7 @@ def test_a_penalty_too_small_for_float32_is_solved_in_float64():
 
 
 def test_large_matrices_in_float32_give_the_weights_of_small_ones(monkeypatch):
-    sequences = Sequences(HISTORIES, np.arange(ITEMS), ALL, LIKE)
+    sequences = Sequences(HISTORIES, np.arange(ITEMS), ALL, DATA.schema)
     gram = regression(sequences, READS["taste"])[0]
     exact = item_weights.taste_weights(gram, L2)
     monkeypatch.setattr(item_weights, "EXACT", 0)

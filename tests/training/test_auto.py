@@ -39,7 +39,7 @@ SMALL = {
     "small.training.threads": "1",
     "linear.ridges": "[100.0]",
     "linear.halvings": "[2.0]",
-    "linear.dislikes": "[]",
+    "linear.weakest": "[]",
     "model.dims": "[8]",
     "model.stars": "false",
 }

@@ -120,7 +120,7 @@ def test_taste_finds_the_group_in_any_order(fit):
 def test_dislikes_tell_groups_apart_where_everybody_takes_of_both(fit):
     artifact = fit(checkerboard())  # half of all that a user rated is of the other group
     parts = {part["name"]: part for part in artifact.manifest["blend"]["parts"]}
-    assert parts["taste"]["disliked"] < 1
+    assert parts["taste"]["weakest"] < 1
     for group in (0, 1):
         rated = History.of(np.arange(12), np.where(np.arange(12) % 2 == group, 5.0, 1.0))
         vector = artifact.vectors_of([None], {}, [rated])[0]
@@ -334,9 +334,9 @@ def test_where_people_take_items_again_they_are_recommended_again(fit):
         ("training.halvings", "[2.0, inf]"),
         ("training.ridges", "[-1.0]"),
         ("training.ridges", "[100.0, nan]"),
-        ("training.dislikes", "[-0.1]"),
-        ("training.dislikes", "[1.1]"),
-        ("training.dislikes", "[nan]"),
+        ("training.weakest", "[-0.1]"),
+        ("training.weakest", "[1.1]"),
+        ("training.weakest", "[nan]"),
         ("training.days", "[]"),
         ("training.days", "[0.0]"),
         ("training.days", "[inf]"),

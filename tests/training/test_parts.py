@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from builders import checkerboard, walks
+from builders import EVENT_IDS, checkerboard, walks
 from fusionrec.baselines import EASE
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
+from fusionrec.data.schema import Schema
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import LinearTraining
 from fusionrec.registry.tables import Histories
@@ -36,7 +37,7 @@ def histories_of(data: Dataset) -> Histories:
 def all_of(data: Dataset) -> Sequences:
     """The sequences of all interactions with all items."""
     shown = np.ones(len(data), dtype=bool)
-    return Sequences(histories_of(data), np.arange(len(data.items)), shown, data.schema.like)
+    return Sequences(histories_of(data), np.arange(len(data.items)), shown, data.schema)
 
 
 def weights_of(choice: HistoryChoice, sequences: Sequences) -> np.ndarray:
@@ -55,11 +56,18 @@ def made_histories(users: int = 9, items: int = 7) -> Histories:
 # --- regressions from items to items --------------------------------------------------------------
 
 
+RATED = Schema("rated", EVENT_IDS, (0.0, 1.0), like=0.5)
+TAKEN = Schema("taken", EVENT_IDS, (0.0, 1.0), like=0.0, events=True)
+
+
+@pytest.mark.parametrize("schema", [RATED, TAKEN])
 @pytest.mark.parametrize("block", [1_000, 4])
 @pytest.mark.parametrize(
-    ("decay", "window", "disliked"), [(0.5, 2, 1.0), (1.0, 10, 0.0), (0.8, 3, 0.4)]
+    ("decay", "window", "weakest"), [(0.5, 2, 1.0), (1.0, 10, 0.0), (0.8, 3, 0.4)]
 )
-def test_next_is_a_regression_over_users_and_places(decay, window, disliked, block, monkeypatch):
+def test_next_is_a_regression_over_users_and_places(
+    decay, window, weakest, block, schema, monkeypatch
+):
     monkeypatch.setattr(sequences_module, "_COLUMNS", block)
     histories, columns = made_histories(), np.array([0, 1, -1, 2, 3, 4, 5])
     visible = np.ones(len(histories.item), dtype=bool)
@@ -68,15 +76,17 @@ def test_next_is_a_regression_over_users_and_places(decay, window, disliked, blo
     for begin, end in zip(histories.offsets[:-1], histories.offsets[1:], strict=True):
         rows = [n for n in range(begin, end) if visible[n] and columns[histories.item[n]] >= 0]
         row = [columns[histories.item[n]] for n in rows]
-        weight = np.where(histories.rating[rows] < 0.5, disliked, 1.0)
+        rating = histories.rating[rows]
+        strength = rating if schema.events else np.where(rating < 0.5, 0.0, 1.0)
+        weight = weakest + (1 - weakest) * strength
         for place, came in enumerate(row):
             past = np.zeros(6)
             for back in range(1, min(window, place) + 1):
                 past[row[place - back]] += weight[place - back] * decay ** (back - 1)
             gram += np.outer(past, past)
             targets[:, came] += past
-    choice = HistoryChoice(True, decay, window, disliked, 3.0, 0)
-    sequences = Sequences(histories, columns, visible, 0.5)
+    choice = HistoryChoice(True, decay, window, weakest, 3.0, 0)
+    sequences = Sequences(histories, columns, visible, schema)
     found = regression(sequences, choice)
     assert_allclose(found[0], gram, rtol=1e-5, atol=1e-6)
     assert_allclose(found[1], targets, rtol=1e-5, atol=1e-6)
@@ -94,7 +104,7 @@ def test_disliked_items_weigh_less_in_a_history_too():
     data = checkerboard()
     sequences = all_of(data)
     whole, some = (
-        sequences.histories(replace(TASTE, disliked=weight)).toarray() for weight in (1.0, 0.25)
+        sequences.histories(replace(TASTE, weakest=weight)).toarray() for weight in (1.0, 0.25)
     )
     assert_array_equal(whole.nonzero(), some.nonzero())
     odd = (np.arange(40)[:, None] + np.arange(30)) % 2 == 1  # rated 1, below the schema's 4
@@ -119,12 +129,12 @@ def test_dislikes_are_left_out_where_that_predicts_better():
     data = replace(walks(*lists, repeats=True), rating=np.array(ratings, dtype="f4"))
     histories, schema = histories_of(data), replace(data.schema, events=False, like=0.5)
     held = next_holdouts(histories, schema, drawn_users(histories, 100, 0), 20, 0)[0]
-    settings = LinearTraining(halvings=(100.0,), ridges=(1.0,), dislikes=(0.0,))
+    settings = LinearTraining(halvings=(100.0,), ridges=(1.0,), weakest=(0.0,))
     found = choose(True, histories, np.arange(20), schema, held, settings, (20,))
-    assert (found.disliked, found.whole) == (0.0, pytest.approx(1.0))
+    assert (found.weakest, found.whole) == (0.0, pytest.approx(1.0))
     unrated = replace(histories, rating=np.full(len(data), np.nan))
     found = choose(True, unrated, np.arange(20), schema, held, settings, (20,))
-    assert found.disliked == 1.0
+    assert found.weakest == 1.0
     assert found.whole < 0.9
 
 
@@ -135,8 +145,7 @@ def test_dislikes_are_left_out_where_that_predicts_better():
 def test_at_full_width_it_is_the_whole_matrix(choice):
     data = synthetic(seed=2, users=50, items=30, interactions=600)
     shown, wide = np.ones(len(data), dtype=bool), replace(choice, width=500)
-    like = data.schema.like
-    found = item_vectors(histories_of(data), np.arange(30), shown, like, wide, 0)
+    found = item_vectors(histories_of(data), np.arange(30), shown, data.schema, wide, 0)
     assert_array_equal(found[0], np.arange(30))
     vectors, matrix = found[2], weights_of(choice, all_of(data))
     assert vectors.items.shape == vectors.history.shape == (30, 30)
@@ -147,7 +156,7 @@ def test_at_full_width_it_is_the_whole_matrix(choice):
 def test_a_part_at_full_width_scores_as_the_whole_matrix_but_for_one_scale(choice):
     data = synthetic(seed=2, users=50, items=30, interactions=600)
     shown, wide = np.ones(len(data), dtype=bool), replace(choice, width=30)
-    part = history_part("some", histories_of(data), np.arange(30), shown, data.schema.like, wide, 0)
+    part = history_part("some", histories_of(data), np.arange(30), shown, data.schema, wide, 0)
     users, sequences = np.array([4, 9, 30]), all_of(data)
     wanted = sequences.histories(choice)[users] @ weights_of(choice, sequences)
     found = part.vectors(users) @ part.items.T

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from fusionrec.errors import DataError
 
 Side = Literal["user", "item"]
@@ -147,6 +149,17 @@ class Schema:
     def filters(self) -> tuple[Field, ...]:
         """The item fields that answers may be filtered by."""
         return tuple(f for f in self.side("item") if f.filterable)
+
+    def strength(self, ratings: np.ndarray) -> np.ndarray:
+        """How much interactions say that somebody wants the items: float32 [n], 0 to 1.
+
+        Of ratings 1 from ``like`` on and 0 below it, of events their weights.
+
+        Args:
+            ratings: float [n]; unknown ones, NaN, have the strength 1.
+        """
+        known = ratings if self.events else ratings >= self.like
+        return np.where(np.isnan(ratings), 1.0, known).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """The schema as plain JSON values, which ``from_json`` reads."""

@@ -65,7 +65,8 @@ class LinearTraining(Settings):
     Attributes:
         halvings: of ``next``: an item counts half for each so many items that follow it.
         ridges: L2 penalties, in interactions.
-        dislikes: weights of items rated below the schema's ``like``, beside 1.
+        weakest: weights of ratings below the schema's ``like``, and of events that weigh next to
+            nothing, beside 1; of other events the more, the more they weigh.
         days: half-lives of what was taken lately.
         window: the newest items of a history that ``next`` reads, at most; of those that count less
             than a sixty-fourth none.
@@ -77,7 +78,7 @@ class LinearTraining(Settings):
 
     halvings: tuple[float, ...] = (2.0, 5.0, 14.0)
     ridges: tuple[float, ...] = (100.0, 300.0, 1000.0)
-    dislikes: tuple[float, ...] = (0.5, 0.0)
+    weakest: tuple[float, ...] = (0.5, 0.0)
     days: tuple[float, ...] = (3.0, 14.0, 60.0)
     window: int = 30
     validation: int = 2_000
@@ -92,8 +93,8 @@ class LinearTraining(Settings):
             above = bool(values) and all(0 < value < math.inf for value in values)
             check(above, f"training.{name} must be above 0, got {values}")
         check(
-            all(0 <= weight <= 1 for weight in self.dislikes),
-            f"training.dislikes must be 0 to 1, got {self.dislikes}",
+            all(0 <= weight <= 1 for weight in self.weakest),
+            f"training.weakest must be 0 to 1, got {self.weakest}",
         )
 
 

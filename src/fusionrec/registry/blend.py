@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self, get_args
 
 import numpy as np
 
+from fusionrec.data.schema import Schema
 from fusionrec.errors import ArtifactError
 from fusionrec.features.history import History
 from fusionrec.models.linear_settings import GOALS
@@ -33,7 +34,7 @@ class Part:
         width: its dimensions; 0 of ``repeats``.
         decay: of ``history``: an item weighs this much less for each item that follows it.
         window: of ``history``: newest items that are read; 0 for all.
-        disliked: of ``history``: weight of an item rated below the schema's ``like``.
+        weakest: of ``history``: weight of an interaction of strength 0; see ``Schema.strength``.
         settings, reading: of ``network``: its widths, and what it reads of a history.
     """
 
@@ -42,26 +43,39 @@ class Part:
     width: int
     decay: float = 1.0
     window: int = 0
-    disliked: float = 1.0
+    weakest: float = 1.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     reading: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         fine = self.kind in get_args(Kind) and 0 < self.decay <= 1
         fine &= self.width == 0 if self.kind == REPEATS else self.width > 0
-        if not (fine and self.window >= 0 and 0 <= self.disliked <= 1):
+        if not (fine and self.window >= 0 and 0 <= self.weakest <= 1):
             raise ValueError(f"a part is out of range: {self}")
 
     def manifest(self) -> dict[str, Any]:
         """The keys of a manifest that the tower of a ``network`` is read by."""
         return {"model": "sequence", "recipe": {"model": self.settings}}
 
-    def weights(self, history: History, like: float) -> np.ndarray:
+    def weights(self, history: History, schema: Schema) -> np.ndarray:
         """Weights of a history's newest items, float32 [m], the oldest that is read first."""
         read = min(len(history), self.window) if self.window else len(history)
-        weights = self.decay ** np.arange(read - 1, -1, -1)
-        below = history.ratings[len(history) - read :] < like  # False where unknown
-        return np.asarray(np.where(below, self.disliked * weights, weights), dtype=np.float32)
+        strength = schema.strength(history.ratings[len(history) - read :])
+        weights = self.decay ** np.arange(read - 1, -1, -1) * strength_weights(
+            strength, self.weakest
+        )
+        return np.asarray(weights, dtype=np.float32)
+
+
+def strength_weights(strength: np.ndarray, weakest: float) -> np.ndarray:
+    """What interactions weigh in a history, but for their age: from ``weakest`` to 1.
+
+    Args:
+        strength: float32 [n], see ``Schema.strength``.
+        weakest: the weight of strength 0; with 1 all weigh the same.
+    """
+    least = np.float32(weakest)
+    return np.asarray(least + (1 - least) * strength)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fusionrec.data.schema import Schema
 from fusionrec.registry.tables import Histories
 from fusionrec.regression.item_weights import ItemWeights, item_weights
 from fusionrec.regression.ridge import OVERSAMPLE, Product, principal, rotation
@@ -38,7 +39,7 @@ def item_vectors(
     histories: Histories,
     columns: np.ndarray,
     visible: np.ndarray,
-    like: float,
+    schema: Schema,
     choice: HistoryChoice,
     seed: int,
 ) -> tuple[np.ndarray, Sequences, ItemVectors]:
@@ -48,7 +49,7 @@ def item_vectors(
     are found: else the few most popular items take most of the width.
 
     Args:
-        histories, visible, like: as of ``Sequences``.
+        histories, visible, schema: as of ``Sequences``.
         columns: int [items], a column for each item of the head, -1 for all others.
         choice: all settings.
         seed: of the search for directions.
@@ -62,7 +63,7 @@ def item_vectors(
     tail = np.flatnonzero((columns < 0) & (counts > 0))
     places = columns.copy()
     places[tail] = size + np.arange(len(tail))
-    sequences = Sequences(histories, places, visible, like)
+    sequences = Sequences(histories, places, visible, schema)
     gram, targets = regression(sequences, choice, size)
     joint = FoldIn(
         item_weights(choice.ordered, gram, targets, choice.ridge),

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
+from fusionrec.data.schema import Schema
+from fusionrec.registry.blend import strength_weights
 from fusionrec.registry.tables import Histories
 
 _ROWS = 100_000  # interactions, or users, that are multiplied at a time
@@ -29,7 +31,7 @@ class HistoryChoice:
             (``taste``).
         decay: weight of an item for each item that follows it, in (0, 1].
         window: newest items that are read; 0 for all.
-        disliked: weight of items rated below the schema's ``like``.
+        weakest: weight of interactions of strength 0; see ``Schema.strength``.
         ridge: L2 penalty.
         width: dimensions.
         figure: NDCG@10 on the holdout, at this width; None without one.
@@ -39,7 +41,7 @@ class HistoryChoice:
     ordered: bool
     decay: float
     window: int
-    disliked: float
+    weakest: float
     ridge: float
     width: int
     figure: float | None = None
@@ -53,25 +55,25 @@ class Sequences:
         histories: of n users.
         columns: int [items], an item's column in the regressions, or -1.
         visible: bool [n], interactions that are read.
-        like: rating below which an item is disliked.
+        schema: of the data.
     """
 
     def __init__(
-        self, histories: Histories, columns: np.ndarray, visible: np.ndarray, like: float
+        self, histories: Histories, columns: np.ndarray, visible: np.ndarray, schema: Schema
     ) -> None:
         counts = np.diff(histories.offsets)
         item = columns[histories.item]
         kept = (item >= 0) & visible
         self.user = np.repeat(np.arange(len(counts)), counts)[kept]
         self.item, self.size = item[kept], int(columns.max(initial=-1)) + 1
-        self.below, self.users = histories.rating[kept] < like, len(counts)
+        self.strength, self.users = schema.strength(histories.rating[kept]), len(counts)
         begins = np.r_[0, np.cumsum(np.bincount(self.user, minlength=self.users))]
         self.place = np.arange(len(self.user)) - begins[self.user]  # in the user's history
         self.left = begins[self.user + 1] - np.arange(len(self.user)) - 1  # items that follow
 
     def weight(self, choice: HistoryChoice) -> np.ndarray:
         """What each interaction weighs in a history, but for its age: float32 [n]."""
-        return np.where(self.below, np.float32(choice.disliked), np.float32(1.0))
+        return strength_weights(self.strength, choice.weakest)
 
     def past(self, choice: HistoryChoice, rows: np.ndarray) -> sparse.csr_array:
         """The histories before some interactions, int [n], as weights: float32 [n, size]."""
@@ -80,7 +82,7 @@ class Sequences:
         back = np.arange(offsets[-1]) - np.repeat(offsets[:-1], counts)
         before = np.repeat(rows, counts) - back - 1
         weight = (choice.decay ** np.arange(choice.window)).astype(np.float32)[back]
-        weight *= self.weight(choice)[before]
+        weight *= strength_weights(self.strength[before], choice.weakest)
         shape = (len(rows), self.size)
         column = self.item[before].astype(np.int32)
         return sparse.csr_array((weight, column, offsets.astype(np.int32)), shape=shape)
@@ -216,7 +218,7 @@ def next_regression(
 
     Args:
         sequences: the interactions.
-        choice: decay, window and the weight of dislikes.
+        choice: decay, window and the weakest weight.
         size: of the first columns alone; by default all.
     """
     size = sequences.size if size is None else size

@@ -138,8 +138,8 @@ def described(choice: HistoryChoice) -> str:
     words = [f"{choice.width} wide", f"penalty {choice.ridge:g}"]
     if choice.decay < 1:
         words.append(f"halving each {math.log(0.5) / math.log(choice.decay):.2g} items")
-    if choice.disliked < 1:
-        words.append(f"dislikes weigh {choice.disliked:g}")
+    if choice.weakest < 1:
+        words.append(f"the weakest interactions weigh {choice.weakest:g}")
     if choice.figure is not None and choice.whole is not None:
         kept = choice.figure / choice.whole if choice.whole else 1.0
         words.append(f"NDCG@10 {choice.figure:.4f} held out, {kept:.1%} of the whole matrix")

@@ -115,9 +115,9 @@ class Job:
     ) -> list[FittedPart]:
         """All parts without a network, fitted on the visible interactions, bool [n]."""
         model, s, histories = self.recipe.model, self.recipe.training, self.histories
-        like = self.dataset.schema.like
+        schema = self.dataset.schema
         made = [
-            history_part(name, histories, self.columns, visible, like, choice, s.seed)
+            history_part(name, histories, self.columns, visible, schema, choice, s.seed)
             for name, choice in choices.items()
         ]
         made += [
@@ -126,6 +126,6 @@ class Job:
         ]
         if histories.ordered:
             made += [trend_part(histories, visible, days, self.items) for days in s.days]
-        if self.dataset.schema.repeats:
+        if schema.repeats:
             made.append(repeats_part(histories, visible, self.items))
         return made

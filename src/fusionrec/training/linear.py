@@ -33,7 +33,7 @@ def choose(
     settings: LinearTraining,
     dims: Sequence[int],
 ) -> HistoryChoice:
-    """Chooses decay, penalty, the weight of dislikes, and then the width, by a holdout.
+    """Chooses decay, penalty, the weakest weight, and then the width, by a holdout.
 
     In a large catalog among the ``SEARCHED`` most-taken items, and by all interactions of a sample
     of users that have about ``ROWS``: what is chosen is then fitted on everything.
@@ -51,13 +51,14 @@ def choose(
         return replace(tried[0], width=dims[-1])
     columns = most_taken(histories, columns, SEARCHED)
     visible = holdout.visible & sampled(histories, holdout.users, ROWS, settings.seed)
-    sequences = Sequences(histories, columns, visible, schema.like)
+    sequences = Sequences(histories, columns, visible, schema)
     learned = np.flatnonzero(columns >= 0)
     best = _best_penalty(tried[0], sequences, holdout, learned, settings.ridges, None)
     for one in tried[1:]:
         best = _best_penalty(one, sequences, holdout, learned, settings.ridges, best)
-    for disliked in settings.dislikes if sequences.below.any() else ():
-        one = replace(best[0], disliked=disliked)
+    differ = (sequences.strength != sequences.strength[:1]).any()
+    for weakest in settings.weakest if differ else ():
+        one = replace(best[0], weakest=weakest)
         best = _best_penalty(one, sequences, holdout, learned, (one.ridge,), best)
     choice, weights, gram = best
     scale = popularity_scale(sequences, choice)[:, None]

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from fusionrec.data.dataset import Dataset
+from fusionrec.data.schema import Schema
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.flat import centred, flatten, means
 from fusionrec.registry.blend import REPEATS, Part
@@ -56,7 +57,7 @@ def history_part(
     histories: Histories,
     columns: np.ndarray,
     visible: np.ndarray,
-    like: float,
+    schema: Schema,
     choice: HistoryChoice,
     seed: int,
 ) -> FittedPart:
@@ -64,12 +65,12 @@ def history_part(
 
     Args:
         name: ``next`` or ``taste``.
-        histories, columns, visible, like: as of ``Sequences``; items without a column are folded
+        histories, columns, visible, schema: as of ``Sequences``; items without a column are folded
             in, and those that nobody took are 0.
         choice: its settings.
         seed: of the search for directions.
     """
-    places, sequences, found = item_vectors(histories, columns, visible, like, choice, seed)
+    places, sequences, found = item_vectors(histories, columns, visible, schema, choice, seed)
     learned, width = np.flatnonzero(places >= 0), found.items.shape[1]
     scale = _spread(found.items, len(places))
     vectors, history = (np.zeros((len(places), width), dtype=np.float32) for _ in range(2))
@@ -83,7 +84,7 @@ def history_part(
     def of(users: np.ndarray) -> np.ndarray:
         return np.asarray(read[users] @ found.history)
 
-    part = Part(name, "history", width, choice.decay, choice.window, choice.disliked)
+    part = Part(name, "history", width, choice.decay, choice.window, choice.weakest)
     return FittedPart(part, vectors, {"history": history, "added": added}, of)
 
 

@@ -59,7 +59,7 @@ class BlendRunner:
             except (KeyError, TypeError, ValueError) as error:
                 raise ArtifactError(f"{folder}: part {part.name}: {error}", RETRAIN) from error
             return NetworkPart(folder, self._encoder, part, reading, items, span).read
-        made = HistoryPart(weights, part, span, len(items), self._encoder.schema.like)
+        made = HistoryPart(weights, part, span, len(items), self._encoder.schema)
         self.histories[part.name] = made
         return made.read
 

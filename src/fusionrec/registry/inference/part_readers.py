@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.data.schema import Schema
 from fusionrec.features.encoder import Encoder, Features
 from fusionrec.features.flat import centred, flatten
 from fusionrec.features.history import History, HistoryFeatures
@@ -23,21 +24,23 @@ class HistoryPart:
         weights: of the part: ``history``, float32 [items, width], and ``added``, [width, width].
         part, span: of the blend.
         items: how many the version has.
-        like: the schema's; a lower rating is a dislike.
+        schema: of the version.
 
     Raises:
         ArtifactError: the arrays do not match.
     """
 
-    def __init__(self, weights: Weights, part: Part, span: slice, items: int, like: float) -> None:
-        self.part, self._span, self._like = part, span, like
+    def __init__(
+        self, weights: Weights, part: Part, span: slice, items: int, schema: Schema
+    ) -> None:
+        self.part, self._span, self._schema = part, span, schema
         self.vectors = weights.take("history", items, part.width)
         self.added = weights.take("added", part.width, part.width)
         weights.end()
 
     def summands(self, history: History, items: np.ndarray | None = None) -> np.ndarray:
         """The weighted vectors of a history's items that are read, float32 [m, width]."""
-        weights = self.part.weights(history, self._like)
+        weights = self.part.weights(history, self._schema)
         rows = history.items[len(history) - len(weights) :]
         return np.asarray(weights[:, None] * self.of(rows, items))
 
