@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -118,6 +120,20 @@ def test_conditions_and_what_is_hidden_hold_for_what_was_taken_before(asked):
     assert first not in ids(asked.recommend(Query(user="u5", k=40, hidden={first})))
     only = tuple({f"i{n}" for n in range(40)} - {first})
     assert first not in ids(asked.recommend(Query(user="u5", k=40, where=[Only(only)])))
+
+
+def test_what_else_people_like_is_what_they_did_not_take(asked, version):
+    assert REPEATS not in version.manifest["blend"]["weights"]["taste"]
+    for user in range(10):
+        taken = {f"i{row}" for row in version.histories.of(user).items}
+        assert not taken & set(ids(asked.recommend(Query(user=f"u{user}", k=40, goal="taste"))))
+        seen = asked.recommend(Query(user=f"u{user}", k=40, goal="taste", seen=True))
+        assert taken <= set(ids(seen))
+
+
+def test_without_times_the_list_is_for_the_next_item_which_may_be_taken_again(tmp_path):
+    version = train(replace(DATA, time=None), QUICK, Workspace(tmp_path))
+    assert version.goals == ("next", "taste")
 
 
 def test_what_was_just_taken_counts_at_once(asked):

@@ -310,7 +310,7 @@ def test_where_people_take_items_again_they_are_recommended_again(fit):
     lists = [
         [n % 5, *rng.integers(5, 15, 2), n % 5, *rng.integers(5, 15, 2), n % 5] for n in range(60)
     ]
-    artifact = fit(walks(*lists, repeats=True), goal="taste")
+    artifact = fit(walks(*lists, repeats=True), goal="next")
     answer = exact(artifact).recommend(Query(user="u7", k=15))
     assert "i2" in [item.id for item in answer.items]
     once = fit(walks(*([*dict.fromkeys(one)] for one in lists)), goal="taste")

@@ -15,6 +15,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.data.schema import Schema
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import LinearTraining
+from fusionrec.registry.blend import Part
 from fusionrec.registry.tables import Histories
 from fusionrec.regression import sequences as sequences_module
 from fusionrec.regression.fold_in import item_vectors
@@ -54,6 +55,17 @@ def made_histories(users: int = 9, items: int = 7) -> Histories:
 
 
 # --- regressions from items to items --------------------------------------------------------------
+
+
+def test_taste_counts_an_item_once_when_training_and_when_answering():
+    data = walks([0, 1, 0, 2, 0, 1], [2, 2, 2], [1, 0], items=3, repeats=True)
+    read = all_of(data).histories(TASTE).toarray()
+    assert_array_equal(read, [[1, 1, 1], [0, 0, 1], [1, 1, 0]])
+    part = Part("taste", "history", 2)
+    for user, row in enumerate(read):
+        history = histories_of(data).of(user)
+        summed = np.bincount(history.items, part.weights(history, data.schema), minlength=3)
+        assert_array_equal(summed, row)
 
 
 RATED = Schema("rated", EVENT_IDS, (0.0, 1.0), like=0.5)

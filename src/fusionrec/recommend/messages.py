@@ -67,7 +67,8 @@ def why_empty(finder: ItemSearch, query: Query, barred: np.ndarray) -> tuple[str
     if not left.any():
         return none_left(finder, query.where)
     left[barred] = False
-    if left.any() or query.seen or finder.artifact.schema.repeats:
+    again = finder.artifact.schema.repeats and query.goal != "taste"
+    if left.any() or query.seen or again:
         return (NONE_LEFT,)
     did = "taken" if finder.artifact.schema.events else "rated"
     which = "the items that meet these conditions" if query.where else "items"

@@ -245,8 +245,11 @@ class Recommender:
         return np.union1d(person.rated, hidden) if len(hidden) else person.rated
 
     def keeps_seen(self, query: Query) -> bool:
-        """Whether what someone has rated or taken may be recommended to them."""
-        return query.seen or self.artifact.schema.repeats
+        """Whether what someone has rated or taken may be recommended to them: where people take
+        things again, but for the goal ``taste``, what else they like.
+        """
+        goal = query.goal or next(iter(self.artifact.goals), None)
+        return query.seen or (self.artifact.schema.repeats and goal != "taste")
 
     def _answer(
         self,

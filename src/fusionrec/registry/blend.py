@@ -58,12 +58,16 @@ class Part:
         return {"model": "sequence", "recipe": {"model": self.settings}}
 
     def weights(self, history: History, schema: Schema) -> np.ndarray:
-        """Weights of a history's newest items, float32 [m], the oldest that is read first."""
+        """Weights of a history's newest items, float32 [m], the oldest that is read first. Where
+        all are read, in no order, an item counts once: when it was taken last.
+        """
         read = min(len(history), self.window) if self.window else len(history)
         strength = schema.strength(history.ratings[len(history) - read :])
-        weights = self.decay ** np.arange(read - 1, -1, -1) * strength_weights(
-            strength, self.weakest
-        )
+        weights = strength_weights(strength, self.weakest)
+        weights = weights * self.decay ** np.arange(read - 1, -1, -1)
+        if not self.window and schema.repeats:
+            _, from_end = np.unique(history.items[::-1], return_index=True)
+            weights[np.delete(np.arange(read), read - 1 - from_end)] = 0.0
         return np.asarray(weights, dtype=np.float32)
 
 

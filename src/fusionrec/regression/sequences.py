@@ -70,6 +70,10 @@ class Sequences:
         begins = np.r_[0, np.cumsum(np.bincount(self.user, minlength=self.users))]
         self.place = np.arange(len(self.user)) - begins[self.user]  # in the user's history
         self.left = begins[self.user + 1] - np.arange(len(self.user)) - 1  # items that follow
+        pair = self.user * np.int64(max(self.size, 1)) + self.item
+        _, from_end = np.unique(pair[::-1], return_index=True)
+        self.last = np.zeros(len(pair), dtype=bool)  # of its user and item
+        self.last[len(pair) - 1 - from_end] = True
 
     def weight(self, choice: HistoryChoice) -> np.ndarray:
         """What each interaction weighs in a history, but for its age: float32 [n]."""
@@ -88,10 +92,10 @@ class Sequences:
         return sparse.csr_array((weight, column, offsets.astype(np.int32)), shape=shape)
 
     def histories(self, choice: HistoryChoice) -> sparse.csr_array:
-        """Each user's history as weights of items: float32 [users, size]."""
-        read = np.ones(len(self.left), dtype=bool)
-        if choice.window:
-            read = self.left < choice.window
+        """Each user's history as weights of items: float32 [users, size]. Where all are read, in no
+        order, an item counts once: when it was taken last.
+        """
+        read = self.left < choice.window if choice.window else self.last
         weight = choice.decay ** self.left[read] * self.weight(choice)[read]
         shape = (self.users, self.size)
         entries = weight.astype(np.float32), (self.user[read], self.item[read])

@@ -15,7 +15,6 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe, LinearSettings
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.rating_head import RatingHead
-from fusionrec.registry.tables import Histories
 from fusionrec.regression.sequences import HistoryChoice
 from fusionrec.training.blend_publish import publish_blend
 from fusionrec.training.holdouts import Holdout
@@ -68,7 +67,7 @@ def train_blend(
             "data with two items or more is needed",
         )
     job = Job.of(dataset, rows, recipe, log)
-    goals = _goals(job.recipe.model, job.histories)
+    goals = _goals(job.recipe.model, job)
     holdouts = {goal: job.holdouts(goal) for goal in dict.fromkeys([*goals, "next", "taste"])}
     encoder, network, width = Encoder.fit(dataset, rows), None, 0
     if isinstance(recipe, AutoRecipe):
@@ -98,12 +97,13 @@ def train_blend(
     return publish_blend(job, models, parts, weighed, encoder, recipe, judged, part, worth, stars)
 
 
-def _goals(model: LinearSettings, histories: Histories) -> list[str]:
+def _goals(model: LinearSettings, job: Job) -> list[str]:
     """The goals that the data can serve, that of answers first."""
-    served = [goal for goal in model.goals if goal != "later" or histories.ordered]
+    served = [goal for goal in model.goals if goal != "later" or job.histories.ordered]
     first = model.goal
     if first not in served:
-        first = "later" if "later" in served else "taste"
+        usual = "next" if job.dataset.schema.repeats else "taste"  # which is of new items alone
+        first = next((goal for goal in ("later", usual) if goal in served), served[0])
     return list(dict.fromkeys([first, *served]))
 
 

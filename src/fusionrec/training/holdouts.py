@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -114,24 +114,28 @@ def drawn_users(histories: Histories, most: int, seed: int) -> np.ndarray:
 def taste_holdouts(
     histories: Histories, schema: Schema, users: np.ndarray, items: int, seed: int
 ) -> list[Holdout]:
-    """Hides a random share of what some users, int [m], liked. Of few users another share is hidden
-    in a second holdout, and so on, until each liked item was asked for once.
+    """Hides a random share of the items that some users, int [m], liked, whenever they were taken;
+    what is visible is not asked for, also where people take items again. Of few users another share
+    is hidden in a second holdout, and so on, until each liked item was asked for once.
     """
     counts = np.diff(histories.offsets)
     owner = np.repeat(np.arange(len(counts)), counts)
-    chosen = np.zeros(len(counts), dtype=bool)
-    chosen[users] = True
-    liked = np.flatnonzero(chosen[owner] & (histories.rating >= schema.like))
+    pair = owner * np.int64(items) + histories.item
+    many = np.bincount(np.unique(pair) // items, minlength=len(counts))  # items of each user
+    liked = pair[np.isin(owner, users) & (histories.rating >= schema.like)]
+    liked = liked[np.sort(np.unique(liked, return_index=True)[1])]
     drawn = liked[np.random.default_rng([seed, 3]).permutation(len(liked))]
-    drawn = drawn[np.argsort(owner[drawn], kind="stable")]
-    many = np.bincount(owner[liked], minlength=len(counts))
-    first = np.cumsum(many) - many
-    rank = np.arange(len(drawn)) - first[owner[drawn]]
-    hidden = np.minimum(np.maximum(np.rint(many * TASTE_SHARE), 1), counts - 1)
-    drawn, rank = (one[hidden[owner[drawn]] > 0] for one in (drawn, rank))
-    turn, found = rank // hidden[owner[drawn]], list[Holdout]()
+    drawn = drawn[np.argsort(drawn // items, kind="stable")]
+    user = drawn // items
+    likes = np.bincount(user, minlength=len(counts))
+    rank = np.arange(len(drawn)) - (np.cumsum(likes) - likes)[user]
+    hidden = np.minimum(np.maximum(np.rint(likes * TASTE_SHARE), 1), many - 1)
+    drawn, rank, user = (one[hidden[user] > 0] for one in (drawn, rank, user))
+    turn, found = rank // hidden[user], list[Holdout]()
+    once = replace(schema, repeats=False)
     for fold in range(1 if len(users) >= FEW else TIMES):
-        made = _holdout(histories, schema, items, users, drawn[turn == fold])
+        rows = np.flatnonzero(np.isin(pair, drawn[turn == fold]))
+        made = _holdout(histories, once, items, users, rows)
         found += [] if made is None else [made]
     return found
 
