@@ -3,8 +3,9 @@
     python benchmarks/parts.py --data ml-100k
 
 Prints NDCG@10 of *next* and *taste* cut to widths, with and without popularity's scale; of other
-weights of the weakest interactions; of the next item given the one before it alone; and how many
-rows of an answer must be read for ten unseen ones. All of the training rows of ``next-item``.
+weights of the weakest interactions, at several penalties; of the next item given the one before it
+alone; and how many rows of an answer must be read for ten unseen ones. All of the training
+rows of ``next-item``.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from fusionrec.workspace import Workspace
 from shared import load_data
 
 WIDTHS = (64, 128, 256)
+PENALTIES = (30.0, 100.0, 300.0)
 USERS = 1_000  # whose answers are read
 
 
@@ -81,14 +83,16 @@ def cuts(job: Job, goal: str, held: Holdout) -> None:
     """The whole matrix, its cuts, and the whole matrix with other weights of weak interactions."""
     learned = np.flatnonzero(job.columns >= 0)
     sequences = Sequences(job.histories, job.columns, held.visible, job.dataset.schema)
-    for weakest in (1.0, 0.5, 0.0) if len(np.unique(sequences.strength)) > 1 else (1.0,):
-        choice = choice_of(goal, 0, weakest)
-        weights = item_weights(choice.ordered, *regression(sequences, choice), choice.ridge)
-        scores = weights.scores(sequences.histories(choice)[held.users])
-        print(
-            f"  {goal}, whole, the weakest interactions weigh {weakest:g}: "
-            f"{held.ndcg(scores, learned).mean():.4f}"
-        )
+    differ = len(np.unique(sequences.strength)) > 1
+    for weakest in (1.0, 0.5, 0.0) if differ else (1.0,):
+        choice, found = choice_of(goal, 0, weakest), []
+        gram, targets = regression(sequences, choice)
+        read = sequences.histories(choice)[held.users]
+        for penalty in PENALTIES:
+            weights = item_weights(choice.ordered, gram, targets, penalty)
+            found.append(held.ndcg(weights.scores(read), learned).mean())
+        said = ", ".join(f"{p:g}: {x:.4f}" for p, x in zip(PENALTIES, found, strict=True))
+        print(f"  {goal}, whole, the weakest interactions weigh {weakest:g}, penalty {said}")
     for scaled in (False, True):
         found = []
         for width in WIDTHS:

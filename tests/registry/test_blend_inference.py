@@ -161,7 +161,10 @@ def by_hand(
             pairs = list(zip(history.items, history.ratings, strict=True))[::-1]
             for age, (item, rating) in enumerate(pairs[: part["window"] or None]):
                 weight = part["decay"] ** age
-                weight *= part["weakest"] if rating < artifact.schema.like else 1.0
+                strength = float(artifact.schema.events or rating >= artifact.schema.like)
+                strength *= rating if artifact.schema.events else 1.0
+                strength = 1.0 if np.isnan(rating) else strength
+                weight *= part["weakest"] + (1 - part["weakest"]) * strength
                 read += weight * saved[f"{part['name']}.history"][item]
         elif part["kind"] == "profile":
             read = profile_by_hand(artifact, profile, part["name"])
@@ -269,6 +272,25 @@ def test_disliked_items_weigh_what_their_part_says(version):
     assert np.abs(vector(other, history) - vector(version, history)).max() > 0.01
     unrated = History.of([3, 9, 30])  # nobody is known to dislike what is not rated
     assert_allclose(vector(other, unrated), vector(version, unrated), atol=1e-6)
+
+
+def test_a_heavy_event_of_a_request_moves_the_list_more_than_a_light_one(shop):
+    _, artifact = shop
+    parts = copy.deepcopy(artifact.manifest["blend"]["parts"])
+    for part in parts:
+        part["weakest"] = 0.2
+    other, (tea, nail) = changed(artifact, parts=parts), ("i0", "i1")
+    for version, says in ((other, True), (artifact, False)):
+        share = {}
+        for heavy, light in ((tea, nail), (nail, tea)):
+            query = Query(history=[Rated(heavy, 1.0), Rated(light, 0.1)], k=8)
+            person = exact(version).person(query)
+            history = History.of([int(heavy[1:]), int(light[1:])], [1.0, 0.1])
+            assert_allclose(person.vector, by_hand(version, history, {}), atol=1e-5)
+            answer = [int(item.id[1:]) % 3 for item in exact(version).recommend(query).items]
+            share[heavy] = [answer.count(kind) for kind in (0, 1)]
+        assert (share[tea][0] > share[nail][0]) == says
+        assert (share[tea][1] < share[nail][1]) == says
 
 
 def test_stored_vectors_are_those_of_stored_histories_and_profiles(version):

@@ -128,6 +128,31 @@ def test_dislikes_tell_groups_apart_where_everybody_takes_of_both(fit):
         assert set(best % 2) == {group}
 
 
+def test_lists_are_better_where_light_events_are_noise_and_count_less(fit):
+    """Heavy events are of a user's own group of 15 items, light ones of any among 45."""
+    rng, lists, weight = np.random.default_rng(0), [], []
+    for user in range(400):
+        own, other = rng.permutation(15)[:8], 15 + rng.permutation(45)[:7]
+        items = np.r_[15 * (user % 4) + own, (15 * (user % 4) + other) % 60]
+        order = rng.permutation(15)
+        lists.append(list(items[order]))
+        weight += list(np.where(order < 8, 1.0, 0.1))
+    data = replace(walks(*lists, same_time=True), rating=np.array(weight, dtype="f4"))
+    how, shares = LinearTraining(ridges=(30.0,)), []
+    for weakest in ((), how.weakest):
+        artifact = fit(data, how=replace(how, weakest=weakest), goals=("taste",))
+        parts = {part["name"]: part for part in artifact.manifest["blend"]["parts"]}
+        assert (parts["taste"]["weakest"] < 1) == bool(weakest)
+        right = []
+        for user in range(400):  # five of the group's 7 other items would be perfect
+            vector, taken = artifact.user_vectors[user], lists[user]
+            scores = artifact.item_vectors @ vector
+            scores[taken] = -np.inf
+            right.append(np.mean(np.argsort(-scores)[:5] // 15 == user % 4))
+        shares.append(np.mean(right))
+    assert shares[1] > shares[0] + 0.05, shares
+
+
 def test_later_goes_by_what_was_taken_lately_where_nothing_else_tells(fit):
     """Everyone takes what came up lately, and each window has other items than that before it."""
     rng, lists, times = np.random.default_rng(0), [], []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,7 +24,7 @@ from fusionrec.regression.item_weights import item_weights
 from fusionrec.regression.ridge import principal
 from fusionrec.regression.sequences import HistoryChoice, Sequences, regression
 from fusionrec.training import linear
-from fusionrec.training.holdouts import drawn_users, next_holdouts
+from fusionrec.training.holdouts import Holdout, drawn_users, next_holdouts, taste_holdouts
 from fusionrec.training.linear import choose
 from fusionrec.training.parts import DAY, history_part, profile_part, trend_part
 
@@ -148,6 +149,66 @@ def test_dislikes_are_left_out_where_that_predicts_better():
     found = choose(True, unrated, np.arange(20), schema, held, settings, (20,))
     assert found.weakest == 1.0
     assert found.whole < 0.9
+
+
+def pairs_and_what_follows(weight: Sequence[float]) -> tuple[Histories, Schema, Holdout]:
+    """Two events of these weights in any order, what the first weight's item is followed by, and a
+    holdout of the followers.
+    """
+    rng, lists, weights = np.random.default_rng(0), [], []
+    for _ in range(400):
+        order, pair = rng.permutation(2), rng.integers(10, size=2)
+        lists.append([*pair, 10 + pair[np.flatnonzero(order == 0)[0]]])
+        weights += [*np.array(weight)[order], 1.0]
+    data = replace(walks(*lists, repeats=True), rating=np.array(weights, dtype="f4"))
+    histories = histories_of(data)
+    drawn = drawn_users(histories, 100, 0)
+    return histories, data.schema, next_holdouts(histories, data.schema, drawn, 20, 0)[0]
+
+
+def test_light_events_count_less_where_heavy_ones_predict():
+    settings = LinearTraining(halvings=(100.0,), ridges=(1.0,))
+    histories, schema, held = pairs_and_what_follows((1.0, 0.1))
+    found = choose(True, histories, np.arange(20), schema, held, settings, (20,))
+    assert found.weakest < 1
+    assert found.whole == pytest.approx(1.0)
+    even = replace(settings, weakest=())
+    assert choose(True, histories, np.arange(20), schema, held, even, (20,)).whole < 0.9
+    histories, schema, held = pairs_and_what_follows((0.1, 1.0))  # the light ones predict
+    assert choose(True, histories, np.arange(20), schema, held, settings, (20,)).weakest == 1.0
+    histories, schema, held = pairs_and_what_follows((0.4, 0.4))
+    histories = replace(histories, rating=np.full(len(histories.item), 0.4, dtype="f4"))
+    assert choose(True, histories, np.arange(20), schema, held, settings, (20,)).weakest == 1.0
+
+
+@pytest.mark.parametrize("lowest", [0.05, 0.9])
+@pytest.mark.parametrize("seed", range(4))
+def test_event_weights_that_say_nothing_stay_unread(seed, lowest):
+    rng, lists = np.random.default_rng(seed), []
+    for user in range(300):  # of a group of 15 items, with some of another one
+        own, other = rng.permutation(15)[:6], rng.permutation(15)[:3]
+        lists.append([*(15 * (user % 2) + own), *(15 * (1 - user % 2) + other)])
+    data = walks(*lists)
+    weight = rng.uniform(lowest, 1.0, len(data)).astype("f4")
+    histories = histories_of(replace(data, rating=weight))
+    held = taste_holdouts(histories, data.schema, drawn_users(histories, 300, seed), 30, seed)[0]
+    found = choose(False, histories, np.arange(30), data.schema, held, LinearTraining(), (30,))
+    assert found.weakest == 1.0
+
+
+@pytest.mark.parametrize("schema", [RATED, TAKEN])
+@pytest.mark.parametrize("choice", [replace(NEXT, weakest=0.3), replace(TASTE, weakest=0.7)])
+def test_a_history_weighs_the_same_to_the_bit_in_training_and_in_an_answer(choice, schema):
+    histories = made_histories()
+    histories.rating[::4] = np.nan
+    everything = np.ones(len(histories.item), dtype=bool)
+    read = Sequences(histories, np.arange(7), everything, schema).histories(choice).toarray()
+    part = Part("some", "history", 7, choice.decay, choice.window, choice.weakest)
+    for user in range(len(read)):
+        history, row = histories.of(user), np.zeros(7, dtype="f4")
+        weights = part.weights(history, schema)
+        row[history.items[len(history) - len(weights) :]] = weights
+        assert_array_equal(row, read[user])
 
 
 # --- cut to a width -------------------------------------------------------------------------------

@@ -16,12 +16,14 @@ from fusionrec.regression.item_weights import ItemWeights, item_weights
 from fusionrec.regression.ridge import principal
 from fusionrec.regression.sequences import HistoryChoice, Sequences, regression
 from fusionrec.training.holdouts import Holdout
+from fusionrec.training.weighing import surely_above
 
 KEPT = 0.985  # share of the whole matrix' NDCG@10 that a width must keep
 SEARCHED = 4_000  # most-taken items, among which settings are chosen
 ROWS = 2_000_000  # interactions, by which they are chosen, about
 
-Best = tuple[HistoryChoice, ItemWeights, np.ndarray]  # with its weights and Gram matrix
+# With its weights, its Gram matrix, and NDCG@10 of each user.
+Best = tuple[HistoryChoice, ItemWeights, np.ndarray, np.ndarray]
 
 
 def choose(
@@ -34,6 +36,9 @@ def choose(
     dims: Sequence[int],
 ) -> HistoryChoice:
     """Chooses decay, penalty, the weakest weight, and then the width, by a holdout.
+
+    The weakest weight stays 1 unless another gains more than a standard error: where weights say
+    nothing, it is noise that gains less.
 
     In a large catalog among the ``SEARCHED`` most-taken items, and by all interactions of a sample
     of users that have about ``ROWS``: what is chosen is then fitted on everything.
@@ -59,8 +64,10 @@ def choose(
     differ = (sequences.strength != sequences.strength[:1]).any()
     for weakest in settings.weakest if differ else ():
         one = replace(best[0], weakest=weakest)
-        best = _best_penalty(one, sequences, holdout, learned, (one.ridge,), best)
-    choice, weights, gram = best
+        found = _best_penalty(one, sequences, holdout, learned, (one.ridge,), None)
+        if surely_above(found[3], best[3], errors=1.0):
+            best = found
+    choice, weights, gram, _ = best
     scale = popularity_scale(sequences, choice)[:, None]
     items = principal(
         lambda vectors: weights.times(scale * vectors),
@@ -103,9 +110,10 @@ def _best_penalty(
     read = sequences.histories(choice)[holdout.users]
     for l2 in ridges:
         weights = item_weights(choice.ordered, gram, targets, l2)
-        figure = float(holdout.ndcg(weights.scores(read), learned).mean())
+        values = holdout.ndcg(weights.scores(read), learned)
+        figure = float(values.mean())
         if best is None or figure > (best[0].whole or 0.0):
-            best = replace(choice, ridge=l2, whole=figure), weights, gram
+            best = replace(choice, ridge=l2, whole=figure), weights, gram, values
     assert best is not None, "there is a penalty"
     return best
 

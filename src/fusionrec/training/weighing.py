@@ -120,7 +120,7 @@ def choose_weights(board: Board) -> Weighed:
     alone = {name: board.judge({name: 1.0}) for name in board.names}
     means = {name: float(values.mean()) for name, values in alone.items()}
     first = max(means, key=lambda name: means[name])
-    if not _surely_above(alone[first], alone[PROFILE], 1.0):
+    if not surely_above(alone[first], alone[PROFILE], 1.0):
         first = PROFILE
     weights, values = {first: 1.0}, alone[first]
     while True:
@@ -130,7 +130,7 @@ def choose_weights(board: Board) -> Weighed:
             if name not in weights
             for step in STEPS
         ]
-        sure = [one for one in found if _surely_above(one[2], values)]
+        sure = [one for one in found if surely_above(one[2], values)]
         if not sure:
             break
         name, step, values = max(sure, key=lambda one: float(one[2].mean()))
@@ -146,7 +146,8 @@ def choose_weights(board: Board) -> Weighed:
     return Weighed(rounded, float(values.mean()), means, len(values), values)
 
 
-def _surely_above(values: np.ndarray, others: np.ndarray, errors: float = SURE) -> bool:
+def surely_above(values: np.ndarray, others: np.ndarray, errors: float = SURE) -> bool:
+    """Whether the mean of paired values, float64 [users], is higher by so many standard errors."""
     difference = values - others
     error = difference.std() / np.sqrt(max(len(difference), 1))
     return bool(difference.mean() > errors * error and difference.mean() > 0)
