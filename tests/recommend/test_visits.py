@@ -125,3 +125,13 @@ def test_evaluate_knows_the_goals_and_none():
     assert ProtocolOptions(goal="default").goal == "default"
     with pytest.raises(UsageError, match="later, next, taste, or default, got 'soon'"):
         ProtocolOptions(goal="soon")
+
+
+def test_a_list_of_what_is_popular_has_no_cause_in_the_history(asked, version):
+    kinds = {}
+    for goal in ("later", "next"):
+        query = Query(user=version.users.ids[0], k=10, goal=goal, explain=True)
+        reasons = [item.reason for item in asked.recommend(query).items]
+        kinds[goal] = {reason.kind for reason in reasons if reason}
+    assert "liked" in kinds["next"]
+    assert "liked" not in kinds["later"]

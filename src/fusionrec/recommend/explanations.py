@@ -151,6 +151,8 @@ class Explainer:
         # No item is a reason for itself, if rated items are shown too.
         cosines[(cosines < bar) | (rows[:, None] == taste_rows)] = -np.inf
         read = taste >= len(person.history) - person.read
+        if isinstance(tower, BlendRunner) and not tower.blend.reads_histories(person.goal):
+            read[:] = False  # a list of what is popular has no cause in the history
         found = {}
         for row, cosine in zip(map(int, rows), cosines, strict=True):
             because = read & np.isfinite(cosine)

@@ -150,6 +150,11 @@ class Blend:
             return np.zeros(len(newest), dtype=bool)
         return np.asarray(np.abs(now - newest) < VISIT)
 
+    def reads_histories(self, goal: str | None) -> bool:
+        """Whether lists for a goal, or the version's own, depend on what someone took."""
+        weights = self.weights_for(goal)
+        return any(weights[p.name] > 0 for p in self.parts if p.kind not in ("profile", "constant"))
+
     def weights_for(self, goal: str | None) -> dict[str, float]:
         """Every part's weight for one of the goals, or for the version's own."""
         given = self.weights[goal or self.goal]

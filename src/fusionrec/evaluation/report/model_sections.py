@@ -45,7 +45,9 @@ def model_section(artifact: Artifact, holdout: Holdout | None) -> Markup:
         "Fingerprint of the rows trained on": m["training"].get("trained_rows", "not kept"),
     }
     what = "inner product of" if artifact.has_parts else "cosine between"
-    intro = f"A score is 5 times the {what} a user's and an item's vector, from −5 to 5."
+    again = artifact.schema.repeats and artifact.has_parts
+    more = ", and what the item gains if it was taken before" if again else ", from −5 to 5"
+    intro = f"A score is 5 times the {what} a user's and an item's vector{more}."
     recipe = dict(m.get("recipe", {}))
     settings = table("Every setting of the training", ["Setting", "Value"], list(_settings(recipe)))
     parts = [
