@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 
+# Before NumPy and SciPy are loaded. Each has threads of its own that spin while they wait: beside
+# another process of tests these cost several times the work itself.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import quick
 from builders import Ended, auto_recipe, recipe
 from fusionrec.cli import main
