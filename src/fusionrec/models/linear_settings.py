@@ -65,8 +65,8 @@ class LinearTraining(Settings):
     Attributes:
         halvings: of ``next``: an item counts half for each so many items that follow it.
         ridges: L2 penalties, in interactions.
-        weakest: weights of ratings below the schema's ``like``, beside 1; weights of events rise from
-            it to 1 with what the events weigh themselves.
+        weakest: weights of ratings below the schema's ``like``, beside 1; those of events
+            rise from it to 1 with what the events weigh themselves.
         days: half-lives of what was taken lately.
         window: the newest items of a history that ``next`` reads, at most; of those that count less
             than a sixty-fourth none.
