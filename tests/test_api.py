@@ -380,7 +380,9 @@ def test_what_cannot_be_trained_is_said(frames, tmp_path):
         fusionrec.train(data, home=tmp_path, settings={"training.epoch": 3})
     with pytest.raises(UsageError, match="no goals to choose from"):
         fusionrec.evaluate(data, model="fusion", goal="next")
-    with pytest.raises(UsageError, match="the goals are later, next, taste, got 'soon'"):
+    with pytest.raises(
+        UsageError, match="the goals are later, next, taste, or default, got 'soon'"
+    ):
         fusionrec.evaluate(data, goal="soon")
     for ask in (partial(fusionrec.train, home=tmp_path), fusionrec.evaluate):
         with pytest.raises(UsageError, match="presets quick, full, got 'stars'"):
