@@ -45,8 +45,11 @@ def __dir__() -> list[str]:
     return sorted([*globals(), *__all__])
 
 
-def _prepare_paddle() -> None:
-    """Sets what Paddle reads when it is imported, wherever that happens."""
+def _prepare_libraries() -> None:
+    """Sets what NumPy's OpenBLAS and Paddle read when they are imported, wherever that happens."""
+    # Threads that wait for work sleep at once. Spinning, as they do by default, they take the
+    # processor from each other wherever another program runs.
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     os.environ.setdefault("GLOG_minloglevel", "2")  # no warnings for Paddle's developers
     warnings.filterwarnings("ignore", message="No ccache found", category=UserWarning)
     # Without this, Intel's library runs slow code on other makers' processors, even those with
@@ -60,4 +63,4 @@ def _prepare_paddle() -> None:
         os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
 
 
-_prepare_paddle()
+_prepare_libraries()

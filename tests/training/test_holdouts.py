@@ -12,6 +12,7 @@ from builders import carousel, checkerboard, walks
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.samples.movielens import synthetic
 from fusionrec.metrics import ItemSets, Ranking
+from fusionrec.models.presets import PRESETS
 from fusionrec.registry.tables import Histories
 from fusionrec.training.holdouts import (
     Holdout,
@@ -22,6 +23,7 @@ from fusionrec.training.holdouts import (
     next_holdouts,
     taste_holdouts,
 )
+from fusionrec.training.job import Job
 
 
 def histories_of(data: Dataset) -> Histories:
@@ -238,3 +240,18 @@ def test_fewer_than_ten_items_and_items_that_are_not_ranked():
     relevant = np.array([[False, True, False], [True, False, True]])
     found = ndcg(scores, relevant, np.array([1, 2]))
     assert_allclose(found, [1 / np.log2(3), 1 / (1 + 1 / np.log2(3))])
+
+
+@pytest.mark.parametrize(
+    ("users", "repeats", "more"), [(40, False, True), (40, True, False), (200, False, False)]
+)
+def test_where_few_can_be_asked_for_later_they_are_asked_for_what_they_like_too(
+    users, repeats, more
+):
+    rng = np.random.default_rng(0)
+    data = walks(*[rng.permutation(30)[:8] for _ in range(users)], items=30, repeats=repeats)
+    job = Job.of(data, np.arange(len(data)), PRESETS["linear"]["quick"], lambda _: None)
+    later = later_holdouts(job.histories, data.schema, 30, 1000, job.recipe.training.seed)
+    found = job.holdouts("later")
+    assert len(later) > 0
+    assert len(found) == len(later) + (len(job.holdouts("taste")) if more else 0)
