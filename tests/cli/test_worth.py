@@ -35,13 +35,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_training_ends_in_a_table_and_a_sentence(small, fusionrec, tmp_path):
     done = fusionrec(Workspace(tmp_path), "train", *as_options(auto_recipe()))
     assert (done.code, done.out) == (0, "v1\n"), done.err
-    worth = Artifact.load(tmp_path / "models" / "v1").worth
+    version = Artifact.load(tmp_path / "models" / "v1")
+    worth, parts = version.worth, len(version.blend.weights[version.goals[0]])
     _, _, end = done.err.partition("saved v1 after")
     _, heading, *table, sentence, last = end.splitlines()
-    assert heading == "NDCG@10 of 149 users on what was held out, for the goal later:"
+    assert heading == f"NDCG@10 of {worth['users']} users on what was held out, for the goal later:"
     rows = [line.split() for line in table]
     assert rows[0] == ["model", "auto", f"{worth['ndcg@10']:.4f}"]
-    assert [row[0] for row in rows[1:]] == ["part"] + 4 * ["baseline"]
+    assert [row[0] for row in rows[1:]] == parts * ["part"] + 4 * ["baseline"]
     figures = {row[1]: float(row[2]) for row in rows if row[0] == "baseline"}
     assert figures == pytest.approx(worth["baselines"], abs=1e-4)
     assert list(figures) == sorted(figures, key=lambda name: -figures[name])

@@ -6,11 +6,12 @@ import math
 import re
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import Any, Literal, get_args
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fusionrec.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Side = Literal["user", "item"]
 EVENTS = (0.0, 1.0)  # the rating range of events
@@ -158,6 +159,8 @@ class Schema:
         Args:
             ratings: float [n]; unknown ones, NaN, have the strength 1.
         """
+        import numpy as np  # commands read schemas before NumPy may be loaded
+
         known = ratings if self.events else ratings >= self.like
         return np.where(np.isnan(ratings), 1.0, known).astype(np.float32)
 
