@@ -14,6 +14,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.metrics import ItemSets, Ranking
 from fusionrec.models.presets import PRESETS
 from fusionrec.registry.tables import Histories
+from fusionrec.training.blend_train import add_likes
 from fusionrec.training.holdouts import (
     Holdout,
     by_user,
@@ -251,7 +252,8 @@ def test_where_few_can_be_asked_for_later_they_are_asked_for_what_they_like_too(
     rng = np.random.default_rng(0)
     data = walks(*[rng.permutation(30)[:8] for _ in range(users)], items=30, repeats=repeats)
     job = Job.of(data, np.arange(len(data)), PRESETS["linear"]["quick"], lambda _: None)
-    later = later_holdouts(job.histories, data.schema, 30, 1000, job.recipe.training.seed)
-    found = job.holdouts("later")
+    holdouts = {goal: job.holdouts(goal) for goal in ("later", "taste")}
+    later = list(holdouts["later"])
+    add_likes(holdouts, repeats=repeats)
     assert len(later) > 0
-    assert len(found) == len(later) + (len(job.holdouts("taste")) if more else 0)
+    assert holdouts["later"] == later + (holdouts["taste"] if more else [])

@@ -17,7 +17,7 @@ from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.rating_head import RatingHead
 from fusionrec.regression.sequences import HistoryChoice
 from fusionrec.training.blend_publish import publish_blend
-from fusionrec.training.holdouts import Holdout
+from fusionrec.training.holdouts import Holdout, asked
 from fusionrec.training.job import Job
 from fusionrec.training.linear import choose
 from fusionrec.training.networks import STARS, Networks
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from fusionrec.training.progress import OnProgress
 
 STARS_LEAST = 10.0  # seconds for the rating head, at least
+SCARCE = 60  # users of the holdouts of ``later``, below which those of ``taste`` are added
 WIDTH = 512  # of all parts together
 MOST_TASTE = 256  # of it
 
@@ -69,6 +70,9 @@ def train_blend(
     job = Job.of(dataset, rows, recipe, log)
     goals = _goals(job.recipe.model, job)
     holdouts = {goal: job.holdouts(goal) for goal in dict.fromkeys([*goals, "next", "taste"])}
+    if recipe.model.goal == "auto":  # one for which too few can be asked comes last
+        goals.sort(key=lambda goal: asked(holdouts[goal]) < FEWEST_USERS)
+    add_likes(holdouts, repeats=dataset.schema.repeats)
     encoder, network, width = Encoder.fit(dataset, rows), None, 0
     if isinstance(recipe, AutoRecipe):
         recipe = recipe.suited(len(rows))
@@ -81,9 +85,6 @@ def train_blend(
         network = Networks(job, recipe, holdouts["next"][0], folder, on_progress, resume)
     judged = network.judged if network else None
     weighed = {goal: _weigh(job, goal, holdouts[goal], choices, encoder, judged) for goal in goals}
-    if recipe.model.goal == "auto":  # one for which too few could be asked comes last
-        goals.sort(key=lambda goal: not weighed[goal].users)
-        weighed = {goal: weighed[goal] for goal in goals}
     final = None
     if network and judged and any(judged.part.part.name in w.weights for w in weighed.values()):
         final = network.final()
@@ -105,6 +106,15 @@ def _goals(model: LinearSettings, job: Job) -> list[str]:
         usual = "next" if job.dataset.schema.repeats else "taste"  # which is of new items alone
         first = next((goal for goal in ("later", usual) if goal in served), served[0])
     return list(dict.fromkeys([first, *served]))
+
+
+def add_likes(holdouts: dict[str, list[Holdout]], *, repeats: bool) -> None:
+    """Where hardly anybody can be asked for what came ``later``, asks for what else people like
+    too: a few users would choose by chance. Not where they take things again, of which that tells
+    nothing.
+    """
+    if "later" in holdouts and asked(holdouts["later"]) < SCARCE and not repeats:
+        holdouts["later"] = [*holdouts["later"], *holdouts["taste"]]
 
 
 def _choices(
@@ -171,7 +181,7 @@ def _weigh(
     """
     if not job.recipe.training.validation:
         return Weighed(dict.fromkeys([*choices, PROFILE], 1.0), None, {}, 0)
-    if len({int(user) for one in holdouts for user in one.users}) < FEWEST_USERS:
+    if asked(holdouts) < FEWEST_USERS:
         job.log(f"{goal}: too few users to be asked for what is held out; popularity alone counts")
         return Weighed({PROFILE: 1.0}, None, {}, 0)
     sides = [(one, job.parts(job.searched(one), choices, encoder)) for one in holdouts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -70,6 +71,11 @@ def ndcg(scores: np.ndarray, relevant: np.ndarray, counts: np.ndarray) -> np.nda
     discount = 1 / np.log2(np.arange(2, 12))
     ideal = np.cumsum(discount)[np.minimum(counts, 10) - 1]
     return np.asarray(hits @ discount[:k] / ideal)
+
+
+def asked(holdouts: Sequence[Holdout]) -> int:
+    """How many different users some holdouts ask."""
+    return len({int(user) for one in holdouts for user in one.users})
 
 
 def by_user(values: np.ndarray, users: np.ndarray) -> np.ndarray:

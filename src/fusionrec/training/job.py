@@ -33,8 +33,6 @@ from fusionrec.training.parts import (
     trend_part,
 )
 
-SCARCE = 60  # users of the holdouts of ``later``, below which those of ``taste`` are added
-
 
 @dataclass(frozen=True)
 class Job:
@@ -81,20 +79,14 @@ class Job:
         return self.recipe.model.stars and not self.dataset.schema.events
 
     def holdouts(self, goal: str) -> list[Holdout]:
-        """What is held out for a goal; empty where the data cannot serve it.
-
-        Where hardly anybody can be asked for what came later, what else people like is asked for
-        too: a few users would choose by chance.
-        """
+        """What is held out for a goal; empty where the data cannot serve it."""
         s, schema = self.recipe.training, self.dataset.schema
         if not s.validation:
             return []
         if goal == "later":
             if not self.histories.ordered:
                 return []
-            found = later_holdouts(self.histories, schema, self.items, s.validation, s.seed)
-            scarce = len({int(user) for one in found for user in one.users}) < SCARCE
-            return found + (self.holdouts("taste") if scarce and not schema.repeats else [])
+            return later_holdouts(self.histories, schema, self.items, s.validation, s.seed)
         users = drawn_users(self.histories, s.validation, s.seed)
         make = next_holdouts if goal == "next" else taste_holdouts
         return make(self.histories, schema, users, self.items, s.seed)
