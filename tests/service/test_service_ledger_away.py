@@ -77,11 +77,14 @@ def test_probes_answer_while_every_thread_waits_for_the_ledger(hasty):
     hasty.state.recorder._seconds = 120  # they wait until this test lets them go on
     hasty.ledger._database._wait = 120
     with ThreadPoolExecutor(4) as pool, locked(hasty.workspace):
-        asked = [
-            pool.submit(hasty.client.put, f"/v1/users/{n}", json={"age": "25"}, timeout=180)
-            for n in range(4)
-        ]
+
+        def ask(user: int):
+            path, age = f"/v1/users/{user}", {"age": "25"}
+            return pool.submit(hasty.client.put, path, json=age, timeout=180)
+
+        asked = [ask(0)]
         eventually(lambda: hasty.state.recorder._begun is not None)
+        asked += [ask(user) for user in (1, 2, 3)]  # not written together with the first
         eventually(lambda: len(hasty.state.recorder._calls) == 1)  # two threads, and no more
         for path in ("/healthz", "/readyz"):
             for headers in ({}, hasty.admin):
