@@ -96,6 +96,10 @@ def readers(
             one.result()
 
 
+def ids(answer: Answer) -> list[str]:
+    return [item.id for item in answer.items]
+
+
 def short(answer: Answer) -> list[tuple[str, float | None]]:
     return [(item.id, item.score) for item in answer.items]
 

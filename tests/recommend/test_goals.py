@@ -20,16 +20,12 @@ from fusionrec.recommend.query_builder import QueryRequest, build_query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
 from fusionrec.workspace import Workspace
-from swap_stress import exact
+from swap_stress import exact, ids
 
 
 @pytest.fixture(scope="module")
 def asked(parted: Artifact) -> Recommender:
     return exact(parted)
-
-
-def ids(answer) -> list[str]:
-    return [item.id for item in answer.items]
 
 
 def test_the_list_is_ordered_for_the_goal_and_says_so_where_it_was_asked_for(asked, parted):

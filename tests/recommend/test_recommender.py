@@ -19,7 +19,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.rank_fusion import fuse, ranks
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
-from swap_stress import exact
+from swap_stress import exact, ids
 
 
 @pytest.fixture(scope="module", params=["milvus", "exact"])
@@ -33,10 +33,6 @@ def recommender(
     uri = str(tmp_path_factory.mktemp("store") / "milvus.db")
     with MilvusIndex.build(uri, *parts, published.version, published.checksum) as index:
         yield Recommender(Catalog.of(published), index)
-
-
-def ids(answer) -> list[str]:
-    return [item.id for item in answer.items]
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from fusionrec.registry import Artifact
 from fusionrec.registry.blend import REPEATS
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
-from swap_stress import exact
+from swap_stress import exact, ids
 
 QUICK = PRESETS["linear"]["quick"]
 assert isinstance(QUICK, LinearRecipe)
@@ -57,10 +57,6 @@ def version(tmp_path_factory: pytest.TempPathFactory) -> Artifact:
 @pytest.fixture(scope="module")
 def asked(version: Artifact) -> Recommender:
     return exact(version)
-
-
-def ids(answer) -> list[str]:
-    return [item.id for item in answer.items]
 
 
 def test_what_each_user_takes_most_often_comes_first(asked, version):

@@ -28,7 +28,7 @@ from fusionrec.training.parts import PROFILE
 from fusionrec.training.train import train
 from fusionrec.training.weighing import Weighed
 from fusionrec.workspace import Workspace
-from swap_stress import exact
+from swap_stress import exact, ids
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +56,6 @@ def version(dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Artif
 @pytest.fixture(scope="module")
 def asked(version: Artifact) -> Recommender:
     return exact(version)
-
-
-def ids(answer) -> list[str]:
-    return [item.id for item in answer.items]
 
 
 def lists(asked: Recommender, user: str, **query) -> dict[str, list[str]]:
@@ -109,6 +105,18 @@ def test_everybodys_lists_and_measured_ones_are_those_of_each(asked, version, da
         scores[position, version.histories.of(position).items] = -np.inf
         best = np.argsort(-scores[position], kind="stable")[:5]
         assert [version.items.ids[row] for row in best] == own
+
+
+def test_who_is_to_be_forgotten_is_in_no_list_during_a_visit_either(asked, version, tmp_path):
+    now = float(version.histories.newest[70])
+    ledger = Ledger(Workspace(tmp_path).ledger)
+    ledger.forget(version.users.ids[70])
+    batch = BatchRecommender(asked, Feedback(ledger), Query(k=5, now=now))
+    rows = joined([found for found, _ in batch.lists()])
+    assert version.blend.visits(version.histories.newest, now)[70]
+    assert batch.forgotten == 1
+    assert 70 not in rows["user"]
+    assert {69, 71} <= set(rows["user"].tolist())
 
 
 def test_only_versions_for_later_have_visits(version):

@@ -6,12 +6,9 @@ import math
 import re
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from fusionrec.errors import DataError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 Side = Literal["user", "item"]
 EVENTS = (0.0, 1.0)  # the rating range of events
@@ -150,19 +147,6 @@ class Schema:
     def filters(self) -> tuple[Field, ...]:
         """The item fields that answers may be filtered by."""
         return tuple(f for f in self.side("item") if f.filterable)
-
-    def strength(self, ratings: np.ndarray) -> np.ndarray:
-        """How much interactions say that somebody wants the items: float32 [n], 0 to 1.
-
-        Of ratings 1 from ``like`` on and 0 below it, of events their weights.
-
-        Args:
-            ratings: float [n]; unknown ones, NaN, have the strength 1.
-        """
-        import numpy as np  # commands read schemas before NumPy may be loaded
-
-        known = ratings if self.events else ratings >= self.like
-        return np.where(np.isnan(ratings), 1.0, known).astype(np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """The schema as plain JSON values, which ``from_json`` reads."""

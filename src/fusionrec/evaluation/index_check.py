@@ -95,7 +95,7 @@ def _lists(task: Task, ranker: ModelRanker, users: np.ndarray, k: int, home: Pat
                     [no_candidates, task.exclude.take(users[row : row + 1]).items]
                 )
             hits = index.search(vector, k, (), excluded)
-            if repeats and len(repeats[row][0]):
+            if repeats:
                 rows, gains = repeats[row]
                 free = ~np.isin(rows, excluded)
                 hits = hits.raised(rows[free], gains[free], artifact.item_vectors, vector, k)

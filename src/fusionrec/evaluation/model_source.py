@@ -177,7 +177,11 @@ class ModelRanker:
     def repeats(
         self, users: np.ndarray, vectors: np.ndarray
     ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """``Artifact.repeats`` of users, int [b], whose vectors, float32 [b, dim], are given."""
+        """``Artifact.repeats`` of users, int [b], whose vectors, float32 [b, dim], are given; none
+        of a version that has no such part.
+        """
+        if not self.artifact.repeats_part:
+            return
         visits = self._visits(users)
         for row, history in enumerate(self._asked(users)[0] or ()):
             goal = "next" if visits[row] else self._goal

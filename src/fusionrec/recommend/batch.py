@@ -111,14 +111,13 @@ class BatchRecommender:
         feedback, or visit at this time, changes their answer.
         """
         ids, positions = self._artifact.users.ids, self._artifact.user_positions
-        asked = dict[int, Query]()
-        newest = self._artifact.histories.newest
-        blend, now = self._artifact.blend, self.query.now or 0.0
-        if blend is not None and self.query.goal is None and newest is not None:
-            visiting = np.flatnonzero(blend.visits(newest, now)).tolist()
-            asked = {at: replace(self.query, user=ids[at]) for at in visiting}
         gone = np.zeros(len(ids), dtype=bool)
         gone[[positions[user] for user in feedback.forgotten(ids)]] = True
+        visiting = np.zeros_like(gone)
+        newest, blend = self._artifact.histories.newest, self._artifact.blend
+        if blend is not None and self.query.goal is None and newest is not None:
+            visiting = blend.visits(newest, self.query.now or 0.0) & ~gone
+        asked = {at: replace(self.query, user=ids[at]) for at in np.flatnonzero(visiting).tolist()}
         for user in feedback.users():
             position = positions.get(user)
             if position is None or gone[position]:
@@ -165,7 +164,7 @@ class BatchRecommender:
             users = np.repeat(np.arange(end - begin), np.diff(offsets))
             barred = users, histories.item[offsets[0] : offsets[-1]]
         vectors = self._vectors(begin, end)
-        added = self._repeats(vectors, begin) if artifact.schema.repeats else None
+        added = self._repeats(vectors, begin) if artifact.repeats_part else None
         rows, cosines = self._search.search(vectors, self.query.k, barred, added)
         place, rank = np.nonzero(rows >= 0)
         user, item, score = begin + place, rows[place, rank], cosines[place, rank]

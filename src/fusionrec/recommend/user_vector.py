@@ -112,8 +112,9 @@ class UserVectors:
         goal = query.goal
         if goal is None and position is None and len(given) and "next" in artifact.goals:
             goal = "next"  # what they named says what they are after now
-        elif goal is None:
-            goal = artifact.goal_now(given if len(given) else stored, now)
+        elif goal is None and artifact.blend is not None:
+            newest = (given if len(given) else stored).times[-1:]
+            goal = "next" if artifact.blend.visits(newest, now).any() else None
         vector = self._vector(position, profile, given, stored, now, goal)
         if vector is None:
             even = "the ratings given say nothing of what the person likes"

@@ -16,7 +16,7 @@ from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
-from fusionrec.registry.blend import Blend
+from fusionrec.registry.blend import REPEATS, Blend
 from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.manifest import VECTORS, read_manifest, sha256
@@ -186,13 +186,6 @@ class Artifact:
         span = self.blend.spans().get("taste" if "taste" in reads else next(iter(reads), ""))
         return vectors if span is None else vectors[:, span]
 
-    def goal_now(self, history: History, now: float) -> str | None:
-        """The goal of a request that names none, at a time in seconds since 1970, or None for the
-        version's own; see ``Blend.visits``.
-        """
-        visits = self.blend and len(history) and self.blend.visits(history.times[-1:], now)[0]
-        return "next" if visits else None
-
     def require_goal(self, goal: str) -> None:
         """Refuses a goal that the version's parts are not weighed for.
 
@@ -277,10 +270,15 @@ class Artifact:
         """What someone took before and what the scores of these items gain by that; empty of most
         versions. See ``BlendRunner.repeats``.
         """
-        tower = self.user_tower if self.has_parts else None
+        tower = self.user_tower if self.repeats_part else None
         if not isinstance(tower, BlendRunner):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         return tower.repeats(vector, history, goal)
+
+    @property
+    def repeats_part(self) -> bool:
+        """Whether what people took before gains in its lists."""
+        return self.blend is not None and any(one.kind == REPEATS for one in self.blend.parts)
 
     @cached_property
     def user_tower(self) -> TowerRunner | HistoryRunner | BlendRunner:

@@ -34,7 +34,7 @@ class Part:
         width: its dimensions; 0 of ``repeats``.
         decay: of ``history``: an item weighs this much less for each item that follows it.
         window: of ``history``: newest items that are read; 0 for all.
-        weakest: of ``history``: weight of an interaction of strength 0; see ``Schema.strength``.
+        weakest: of ``history``: weight of an interaction of strength 0; see ``strengths``.
         settings, reading: of ``network``: its widths, and what it reads of a history.
     """
 
@@ -62,7 +62,7 @@ class Part:
         all are read, in no order, an item counts once: when it was taken last.
         """
         read = min(len(history), self.window) if self.window else len(history)
-        strength = schema.strength(history.ratings[len(history) - read :])
+        strength = strengths(history.ratings[len(history) - read :], schema)
         weights = strength_weights(strength, self.weakest)
         weights = weights * self.decay ** np.arange(read - 1, -1, -1)
         if not self.window and schema.repeats:
@@ -71,11 +71,23 @@ class Part:
         return np.asarray(weights, dtype=np.float32)
 
 
+def strengths(ratings: np.ndarray, schema: Schema) -> np.ndarray:
+    """How much interactions say that somebody wants the items: float32 [n], 0 to 1.
+
+    Args:
+        ratings: float [n]; unknown ones, NaN, have the strength 1.
+        schema: of ratings the strength is 1 from ``like`` on and 0 below it, of events it is their
+            weight.
+    """
+    known = ratings if schema.events else ratings >= schema.like
+    return np.where(np.isnan(ratings), 1.0, known).astype(np.float32)
+
+
 def strength_weights(strength: np.ndarray, weakest: float) -> np.ndarray:
     """What interactions weigh in a history, but for their age: from ``weakest`` to 1.
 
     Args:
-        strength: float32 [n], see ``Schema.strength``.
+        strength: float32 [n], see ``strengths``.
         weakest: the weight of strength 0; with 1 all weigh the same.
     """
     least = np.float32(weakest)

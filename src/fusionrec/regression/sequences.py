@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from fusionrec.data.schema import Schema
-from fusionrec.registry.blend import strength_weights
+from fusionrec.registry.blend import strength_weights, strengths
 from fusionrec.registry.tables import Histories
 
 _ROWS = 100_000  # interactions, or users, that are multiplied at a time
@@ -31,7 +31,7 @@ class HistoryChoice:
             (``taste``).
         decay: weight of an item for each item that follows it, in (0, 1].
         window: newest items that are read; 0 for all.
-        weakest: weight of interactions of strength 0; see ``Schema.strength``.
+        weakest: weight of interactions of strength 0; see ``strengths`` of ``registry.blend``.
         ridge: L2 penalty.
         width: dimensions.
         figure: NDCG@10 on the holdout, at this width; None without one.
@@ -66,7 +66,7 @@ class Sequences:
         kept = (item >= 0) & visible
         self.user = np.repeat(np.arange(len(counts)), counts)[kept]
         self.item, self.size = item[kept], int(columns.max(initial=-1)) + 1
-        self.strength, self.users = schema.strength(histories.rating[kept]), len(counts)
+        self.strength, self.users = strengths(histories.rating[kept], schema), len(counts)
         begins = np.r_[0, np.cumsum(np.bincount(self.user, minlength=self.users))]
         self.place = np.arange(len(self.user)) - begins[self.user]  # in the user's history
         self.left = begins[self.user + 1] - np.arange(len(self.user)) - 1  # items that follow

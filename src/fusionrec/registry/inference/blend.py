@@ -126,10 +126,8 @@ class BlendRunner:
             Positions of items, int64 [m], and what their scores gain, float32 [m], above 0; empty
             of a version where nobody takes things again.
         """
-        if REPEATS not in self.spans:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         weights = self.blend.weights_for(goal)
-        weight = weights.pop(REPEATS)
+        weight = weights.pop(REPEATS, 0.0)
         if not weight or not len(history):
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         rows, counts = np.unique(history.items, return_counts=True)
