@@ -16,58 +16,27 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
 import sys
-import tempfile
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import fusionrec
 from evaluate_all import table
 from fusionrec.data.dataset import Dataset
-from fusionrec.data.detection.infer import infer_spec
-from fusionrec.data.detection.toml_writer import toml_text
-from fusionrec.data.tabular.spec import SPEC_NAME
 from fusionrec.evaluation.model_source import TrainOnSplit
 from fusionrec.evaluation.protocols import ProtocolOptions, named
 from fusionrec.evaluation.run import evaluate
 from fusionrec.models.presets import AnyRecipe, preset_recipe
 from fusionrec.training.progress import OnProgress
-from shared import load_data
+from own_data import AGAIN, COUNTED, OWN, read
 
 SOURCES = ("training", "regression", "models", "registry/inference")
 HEADER = "data|protocol|NDCG@10, or RMSE|best baseline|its figure|difference|verdict|chosen|seconds"
-AGAIN = "retail, taken again"
-# How the tables of one's own are read; retail as ``fusionrec init`` makes it, and again with all
-# purchases of a thing that someone bought several times.
-OWN = {
-    "retail": "",
-    AGAIN: "",
-    "groceries": """name = "groceries"
-[interactions]
-files = "purchases.csv"
-user = "Member_number"
-item = "itemDescription"
-time = "Date"
-time_unit = "text"
-repeats = "keep"
-""",
-    "books": """name = "books"
-[interactions]
-files = "book.csv"
-user = "user"
-item = "item"
-rating = "rating"
-scale = [1, 10]
-""",
-}
-DATA = ("ml-1m", "ml-100k", *OWN)
+DATA = ("ml-1m", "ml-100k", *(name for name in OWN if name != COUNTED))
 
 
 @dataclass(frozen=True)
@@ -171,27 +140,6 @@ def main() -> None:
                 print(json.dumps(known[one.key]), file=file)
     asked.sort(key=lambda one: DATA.index(one.data))
     print(table(HEADER.split("|"), [row(one, known[one.key]) for one in asked if one.key in known]))
-
-
-@cache
-def read(name: str) -> Dataset | None:
-    """A data set; None, and stderr says why, where the tables of one's own are not there."""
-    if name not in OWN:
-        return load_data(name)
-    base = name.partition(",")[0]
-    archive = Path(os.environ.get("FUSIONREC_DATA", "")) / "own" / f"{base}.zip"
-    if not archive.is_file():
-        print(f"{name}: no {archive}; FUSIONREC_DATA names the folder", file=sys.stderr)
-        return None
-    with tempfile.TemporaryDirectory() as home, zipfile.ZipFile(archive) as packed:
-        packed.extractall(home)
-        folder = Path(home) / base
-        spec = folder / SPEC_NAME
-        text = OWN[name] or toml_text(infer_spec(folder))
-        if name == AGAIN:
-            text = text.replace('repeats = "last"', 'repeats = "keep"')
-        spec.write_text(text, "utf-8")
-        return load_data(str(folder))
 
 
 @contextmanager

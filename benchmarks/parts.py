@@ -33,7 +33,7 @@ from fusionrec.training.job import Job
 from fusionrec.training.parts import FittedPart, history_part
 from fusionrec.training.train import train
 from fusionrec.workspace import Workspace
-from shared import load_data
+from own_data import read
 
 WIDTHS = (64, 128, 256)
 PENALTIES = (30.0, 100.0, 300.0)
@@ -49,7 +49,9 @@ def main() -> None:
     full = LINEAR["full"]
     recipe = replace(full, training=replace(full.training, seed=given.seed))
     for name in given.data or ["ml-100k"]:
-        dataset = load_data(name)
+        dataset = read(name)
+        if dataset is None:
+            continue
         timed = dataset.time is not None
         rows = (leave_last_out(dataset) if timed else leave_any_out(dataset, given.seed)).train
         job = Job.of(dataset, rows, recipe, lambda _: None)
