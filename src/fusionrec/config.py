@@ -91,6 +91,11 @@ def _of_kind(path: str, value: Any, kind: Any) -> Any:
     plain = get_origin(kind) or kind
     if plain is tuple:
         inner = kind.__args__[0]
+        if isinstance(inner, type) and issubclass(inner, Settings):
+            tables = [value] if isinstance(value, Mapping) else value  # one table needs no brackets
+            if isinstance(tables, list | tuple) and all(isinstance(t, Mapping) for t in tables):
+                return tuple(inner.from_dict(table, f"{path}.") for table in tables)
+            raise ConfigError(f"{path} must be a table or a list of tables, got {value!r:.60}")
         if isinstance(value, list | tuple):
             return tuple(_of_kind(path, one, inner) for one in value)
         example = '["a", "b"]' if inner is str else "[3, 5]"

@@ -10,6 +10,7 @@ from typing import Any
 from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.attributes import Attribute, guess_attribute
 from fusionrec.data.detection.column_stats import ColumnStats, agreement
+from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.scan import ROWS, ScannedFolder, scan_folder
 from fusionrec.data.detection.unused import (
     FOLLOWS,
@@ -69,7 +70,7 @@ class InferredSpec:
         users, items: the other tables; None if no file has their attributes.
         unused: readable file -> why it is not used.
         refused: file -> why it could not be read.
-        doubts: what may be lost by that, in sentences.
+        doubts: what it is not sure of.
     """
 
     name: str
@@ -79,7 +80,7 @@ class InferredSpec:
     items: InferredTable | None
     unused: dict[str, str] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
 
 def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
@@ -126,7 +127,9 @@ def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
         made.get("item"),
         unused,
         scanned.refused,
-        (*refused_columns(interactions, left_out), *lost),
+        tuple(
+            Doubt("left_out", says) for says in (*refused_columns(interactions, left_out), *lost)
+        ),
     )
 
 

@@ -14,7 +14,8 @@ from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.files import SourceFile, find_files, open_source
+from fusionrec.data.tabular.readers.files import SourceFile, find_files
+from fusionrec.data.tabular.sources import open_table
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError, Progress
 
@@ -86,9 +87,9 @@ def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = 
     opened: dict[str, list[OpenSource]] = {}
     for table in ("users", "items", "interactions"):
         opened[table] = []
-        for path in files[table]:
-            opened[table].append((open_source(path), counter(before)))
-            before += path.stat().st_size
+        for source in open_table(getattr(spec, table), spec.folder):
+            opened[table].append((source, counter(before)))
+            before += source.path.stat().st_size
     return convert_sources(spec, opened, now)
 
 

@@ -12,11 +12,12 @@ from typing import Any, get_args
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
+from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.values import nearest_hint
 from fusionrec.errors import ConfigError, DataError
 
 SPEC_NAME = "fusionrec.toml"
-TIME_UNITS = ("s", "ms", "us", "ns", "text")
+TIME_UNITS = ("s", "ms", "us", "ns", "days", "text")
 REPEATS = ("last", "first", "keep")
 LARGEST = 1e38  # rating and count: they are kept as float32
 MINIMAL_SPEC = """a fusionrec.toml needs no more than this; write it with your own names:
@@ -61,11 +62,10 @@ class FieldSpec(Settings):
 
 
 @dataclass(frozen=True)
-class InteractionsSpec(Settings):
+class InteractionsSpec(SourceSpec):
     """The table ``[interactions]``.
 
     Attributes:
-        files: a file, or a pattern such as ``events-*.csv.gz``, beside the ``fusionrec.toml``.
         user, item: the columns of the ids.
         rating, count, event: the column of a rating, a count such as plays, or the kind of event;
             one of them at most. Without any, every row is an event of weight 1.
@@ -73,12 +73,14 @@ class InteractionsSpec(Settings):
         like: the lowest rating that counts as liking; by default three quarters up the scale.
         events: the weight of each kind of event, above 0 up to 1; other kinds are left out.
         time: the column of times; empty without times.
-        time_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, of numbers; ``text`` for dates.
+        time_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, of numbers; ``text`` for dates;
+            ``days`` for a spreadsheet's serial days.
+        time_format: of dates, their form as strptime writes it, such as ``%d.%m.%Y``; empty: ISO
+            8601.
         repeats: which of a user's interactions with one item is kept: ``last`` or ``first``;
             ``keep`` keeps all, and items may be recommended again.
     """
 
-    files: str = ""
     user: str = ""
     item: str = ""
     rating: str = ""
@@ -89,9 +91,11 @@ class InteractionsSpec(Settings):
     events: dict[str, float] = field(default_factory=dict)
     time: str = ""
     time_unit: str = "s"
+    time_format: str = ""
     repeats: str = "last"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("files", "user", "item"):
             check(bool(getattr(self, name)), f"interactions.{name} is needed")
         check(
@@ -136,20 +140,19 @@ class InteractionsSpec(Settings):
 
 
 @dataclass(frozen=True)
-class UsersSpec(Settings):
+class UsersSpec(SourceSpec):
     """The table ``[users]``; without it, users have only an id.
 
     Attributes:
-        files: as in ``InteractionsSpec``.
         id: the column of the id.
         fields: name -> attribute.
     """
 
-    files: str = ""
     id: str = ""
     fields: dict[str, FieldSpec] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check(bool(self.files) == bool(self.id), "files and id go together")
         check(bool(self.files) or not self.fields, "fields need files that hold them")
 
