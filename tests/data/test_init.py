@@ -92,9 +92,10 @@ EXPORTS = [
          "scale": [1.0, 5.0], "time": "unixReviewTime", "time_unit": "s"},
         {},
         {"files": "meta.jsonl", "id": "asin", "title": "title", "fields": TITLE | {
-            "price": NUMBER, "brand": {"kind": "category", "filter": True}}},
+            "price": NUMBER, "brand": {"kind": "category", "filter": True},
+            "related_also": {"kind": "categories", "column": "related.also", "filter": True}}},
         ['"reviewerName": personal data', '"categories": lists within lists',
-         '"helpful": neither', '"related": objects within a row'],
+         '"helpful": neither'],
     ),
     (
         export_folders.shelves,

@@ -17,8 +17,7 @@ from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import as_text, is_uuid, numbers
 from fusionrec.data.tabular.convert import convert_sources
 from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.delimited import OnFinding
-from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.readers.source import OnFinding, SourceFile
 from fusionrec.data.tabular.spec import (
     LARGEST,
     FieldSpec,

@@ -7,7 +7,7 @@ from pathlib import Path
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import is_saved, read_dataset
 from fusionrec.data.tabular.cache import read_from_spec
-from fusionrec.data.tabular.readers.files import is_table_name
+from fusionrec.data.tabular.readers.files import is_table
 from fusionrec.data.tabular.spec import MINIMAL_SPEC, SPEC_NAME, has_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import Workspace
@@ -38,7 +38,7 @@ def read(
     if path.is_dir() and movielens.layouts_in(path):
         return movielens.read(path)
     files = path.iterdir() if path.is_dir() else [path]
-    if any(is_table_name(file.name) for file in files):
+    if any(is_table(file) for file in files):
         folder = path.parent if path.is_file() else path
         raise DataError(
             f"{path}: tables whose columns nobody has described",

@@ -10,15 +10,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from fusionrec.data.detection.column_stats import ColumnStats
-from fusionrec.data.tabular.readers.files import SampledRows, SourceFile, is_table_name, sample
+from fusionrec.data.tabular.readers.files import SampledRows, SourceFile, is_table, sample
 from fusionrec.errors import DataError
 
 ROWS = 100_000  # rows read of a file
 _PARTS = 5  # files read of one pattern
 _MOST_COLUMNS = 200
 _MOST_FILES = 60
-_NAMES = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "parquet": "Parquet",
-          "gzip": ", gzip", "zstd": ", Zstandard", "": ""}  # fmt: skip
+_NAMES = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet",
+          "feather": "Feather", "spreadsheet": "spreadsheet",
+          "gzip": ", gzip", "zstd": ", Zstandard", "bz2": ", bzip2", "xz": ", xz", "zip": ", zip",
+          "": ""}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def scan_folder(folder: Path, rows: int = ROWS) -> ScannedFolder:
     names = sorted(
         path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
     )
-    tables = [name for name in names if is_table_name(name)]
+    tables = [name for name in names if is_table(folder / name)]
     files: list[TableFile] = []
     refused: dict[str, str] = {}
     for number, (pattern, parts) in enumerate(_patterns(tables).items()):

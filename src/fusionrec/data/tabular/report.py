@@ -17,7 +17,7 @@ from fusionrec.data.schema import Field, Side
 from fusionrec.data.tabular.cache import CachedTables
 from fusionrec.data.tabular.convert import source_files
 from fusionrec.data.tabular.findings import Finding
-from fusionrec.data.tabular.readers.files import is_table_name
+from fusionrec.data.tabular.readers.files import is_table
 from fusionrec.data.tabular.spec import SPEC_NAME
 
 _SHOWN = 5  # names of unused files
@@ -100,7 +100,7 @@ def report_on_tables(tables: CachedTables) -> DatasetReport:
         for kind, count in sorted(tables.kinds.items(), key=lambda item: -item[1])
     }
     named = {path.resolve() for paths in source_files(tables.spec).values() for path in paths}
-    beside = (p for p in tables.spec.folder.iterdir() if p.is_file() and is_table_name(p.name))
+    beside = (p for p in tables.spec.folder.iterdir() if p.is_file() and is_table(p))
     unread = sorted(path.name for path in beside if path.resolve() not in named)
     findings = tables.findings
     if unread:

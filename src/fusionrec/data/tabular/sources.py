@@ -23,4 +23,4 @@ def open_table(spec: SourceSpec, folder: Path) -> list[SourceFile]:
 
 def open_files(spec: ReadSpec, folder: Path) -> list[SourceFile]:
     """As ``open_table``, as the files are, before their rows are shaped."""
-    return [open_source(path) for path in find_files(folder, spec.files)]
+    return [open_source(path, spec) for path in find_files(folder, spec.files)]
