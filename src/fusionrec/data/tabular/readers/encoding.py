@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,14 @@ def known_encoding(name: str) -> str:
         ConfigError: Python knows no such encoding of texts.
     """
     try:
-        if isinstance(b"".decode(name), str):
-            found = codecs.lookup(name).name
-            # What is called by these is mostly their superset.
-            superset = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932"}
-            return "" if found in ("utf-8", "utf-8-sig", "ascii") else superset.get(found, found)
+        io.TextIOWrapper(io.BytesIO(), encoding=name)  # refuses codecs of bytes, such as hex
+        found = codecs.lookup(name).name
     except LookupError:
-        pass
+        found = ""
+    if found:
+        # What is called by these is mostly their superset.
+        superset = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+        return "" if found in ("utf-8", "utf-8-sig", "ascii") else superset.get(found, found)
     raise ConfigError(
         f"encoding must be one that Python knows, got {name!r:.60}", "such as gbk, cp1252 or utf-16"
     )
@@ -77,6 +79,7 @@ def find_encoding(path: Path, head: bytes, stream: Any) -> tuple[str, str]:
         text = begin.decode(encoding, "replace")
         whole = "\ufffd" not in (text[:-1] if len(begin) == _BEGIN else text)
         lined = "\n" in text or b"\n" not in begin
+        whole &= all(letter.isprintable() or letter in "\t\r\n" for letter in text[:-1])
         if min(even, odd) * 10 < max(even, odd) and whole and lined:
             return encoding, f"read as {encoding.upper()}"
         raise DataError(f"{path}: neither text nor a table format that is read", "is it damaged?")

@@ -167,7 +167,7 @@ def is_table(path: Path) -> bool:
     if name.endswith(_ENDINGS):
         return True
     try:
-        return bool(tables_of(path) or open_source(path).types)
+        return bool(tables_of(path) or sample(path, 1).rows)
     except FusionrecError:
         return False
 

@@ -20,7 +20,7 @@ _LINES, _CHARACTERS = 300, 1 << 18  # from which the layout is found, at most
 _BEFORE = 50  # lines that may stand before the header
 # Of those that fit alike the first is taken: it is the least likely to stand within values.
 _DELIMITERS = ("\t", "\x01", "::", ";", "|", ",", " ", ":")
-_RAGGED = (" ", "\t", ",", ";", "|")
+_RAGGED = ("\t", ",", ";", "|", " ")
 _COMMENT = re.compile(r"\s*(#|%|//)+")
 _SEP = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _FIT, _FIT_SOME, _FIT_RAGGED = 0.5, 0.6, 0.9  # shares of lines with one number of values
@@ -161,9 +161,11 @@ def _records(path: Path, lines: list[str], delimiter: str, names: Sequence[str])
     for separator in [delimiter] if delimiter else _RAGGED:
         if ragged := _ragged(lines, separator, names, best):
             return ragged
-    if best.fit >= _FIT or delimiter:
-        return best
     listed = path.name.lower().split(".")[1:]
+    if best.fit >= _FIT_RAGGED or delimiter:
+        return best
+    if best.fit >= _FIT and ("csv" in listed or not _is_prose(best.rows)):
+        return best
     if {"tsv", "tab"} & set(listed):
         return next(records for records in tried if records.delimiter == "\t")
     words = len(lines) < 2 or any(len(line.split()) > 1 for line in lines)
@@ -260,6 +262,11 @@ def _are_ids(tokens: Sequence[str], lines: int, separator: str) -> bool:
     spaced = sum(len(token.split()) > 5 for token in tokens) if separator != " " else 0
     again = len(set(tokens)) < 0.7 * len(tokens)
     return lines >= 5 and again and prose + spaced < 0.02 * len(tokens)
+
+
+def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
+    values = [value for row in rows for value in row]
+    return sum(len(value.split()) > 5 for value in values) > 0.3 * len(values)
 
 
 def _header(
