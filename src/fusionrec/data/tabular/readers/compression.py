@@ -114,19 +114,20 @@ def line_blocks(path: Path, stream: Any, first: int = 1) -> Iterator[tuple[int, 
     Raises:
         DataError: a line is longer than ``BLOCK`` bytes.
     """
-    line, rest = first, b""
+    line, block, rest = first, b"", b""
     while piece := stream.read(BLOCK):
+        if block.strip():
+            yield line, block
+        line += block.count(b"\n")
         cut = piece.rfind(b"\n") + 1
         block, rest = (rest + piece[:cut], piece[cut:]) if cut else (b"", rest + piece)
         if len(rest) > BLOCK:
             number = line + block.count(b"\n")
             says = f"expected lines of {BLOCK:,} bytes at most, got a longer one"
             raise DataError(f"{path}, line {number}: {says}", "is there a line end after each row?")
-        if block.strip():
-            yield line, block
-        line += block.count(b"\n")
-    if rest.strip():
-        yield line, rest
+    block += rest  # whose line has no end
+    if block.strip():
+        yield line, block
 
 
 class JoinedBytes(io.RawIOBase):

@@ -212,25 +212,44 @@ def _rewrite(source: DelimitedFile, block: bytes) -> bytes:
     """Whole lines with ``_INNER`` between the values."""
     inner = _INNER.encode()
     if source.delimiter == " ":
-        block = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", block)
-        if source.ragged:
-            block = re.sub(rb"[ \t]+", b" ", block)
+        block = _single_spaces(block, quoted=source.quoted)
     if source.ragged:
-        one, sign = re.escape(source.ragged.encode()), inner
-        block = re.sub(rb"(?m)(?:%b)+(?=\r?$)" % one, b"", block)
-        for number in range(len(source.layout.names) - 1):  # the next one of each line, or its end
-            done = rb"(?:[^%b\n]*%b){%d}" % (sign, sign, number)
-            next_ = rb"(?m)^(%b[^%b%b\r\n]%b)(?:%b|(?=\r?$))"
-            block = re.sub(
-                next_ % (done, one, sign, b"*" if number else b"+", one), rb"\1" + sign, block
-            )
-        return block
-    if source.delimiter != " ":
+        return _first_only(block, re.escape(source.ragged.encode()), len(source.layout.names) - 1)
+    if not source.quoted or b'"' not in block:
         return block.replace(source.delimiter.encode(), inner)
-    # Every second part stands in quotes.
-    parts = block.split(b'"')
-    parts[::2] = [re.sub(rb"[ \t]+", inner, part) for part in parts[::2]]
+    parts = block.split(b'"')  # of which every second one stands in quotes
+    parts[::2] = [part.replace(source.delimiter.encode(), inner) for part in parts[::2]]
     return b'"'.join(parts)
+
+
+def _single_spaces(block: bytes, quoted: bool) -> bytes:
+    """Lines with one space in place of each run, and none at their ends."""
+    block = b"\n" + block
+    if any(run in block for run in (b"  ", b"\t", b"\n ", b" \n", b" \r")) or block[-1:] == b" ":
+        block = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", block)
+        parts = block.split(b'"') if quoted else [block]
+        parts[::2] = [re.sub(rb"[ \t]+", b" ", part) for part in parts[::2]]
+        block = b'"'.join(parts)
+    return block[1:]
+
+
+def _first_only(block: bytes, delimiter: bytes, many: int) -> bytes:
+    """Lines with ``_INNER`` in place of their first delimiters, or at the end if they have fewer.
+
+    Args:
+        block: the lines.
+        delimiter: an expression for one.
+        many: how many are replaced.
+    """
+    inner = _INNER.encode()
+    block = re.sub(rb"(?m)(?:%b)+(?=\r?$)" % delimiter, b"", block)
+    for number in range(many):
+        done = rb"(?:[^%b\n]*%b){%d}" % (inner, inner, number)
+        value = rb"[^%b%b\r\n]" % (delimiter, inner) + (b"*" if number else b"+")
+        block = re.sub(
+            rb"(?m)^(%b%b)(?:%b|(?=\r?$))" % (done, value, delimiter), rb"\1" + inner, block
+        )
+    return block
 
 
 def _line_ends(batch: pa.RecordBatch) -> int:

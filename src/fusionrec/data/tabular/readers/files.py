@@ -56,6 +56,7 @@ _ALL_FOUND = ReadSpec()
 _HEAD = 1 << 20  # bytes that show the format; a header must fit in
 _MOST_VALUES = 4_000_000  # of a sample
 _MOST_BYTES = 256 << 20  # of a sample
+_MOST_BATCHES = 40  # of a sample; most rows of a file may be empty
 _UNREADABLE = ("struct", "map", "binary")  # types without text
 _ENDINGS = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".feather",
             ".arrow", ".xlsx", ".xlsb", ".xls", ".ods")  # fmt: skip
@@ -127,14 +128,14 @@ def sample(
     ]
     parts: dict[str, list[Any]] = {name: [] for name in names}
     read, size, more = 0, 0, False
-    for batch in source.batches(names):
+    for number, batch in enumerate(source.batches(names), start=1):
         taken = batch.slice(0, rows - read)
         for name, values in parts.items():
             values.append(as_text(taken.column(name), f"{path}: {name}"))
             size += values[-1].nbytes
         read += len(taken)
         more = len(taken) < len(batch)
-        if more or size > _MOST_BYTES:
+        if more or size > _MOST_BYTES or number == _MOST_BATCHES:
             more = True
             break
     columns = [_joined(values) for values in parts.values()]

@@ -96,13 +96,19 @@ def find_layout(path: Path, text: str, complete: bool, spec: ReadSpec) -> TextLa
     if set(delimiter) & set('"\r\n'):
         raise ConfigError(f"delimiter must hold no quote and no line end, got {delimiter!r}")
     records = _records(path, lines[before:], delimiter, spec.names)
+    if not records.rows:
+        raise DataError(
+            f"{path}: expected lines of values, got a first one of {len(lines[before]):,} letters "
+            "or more",
+            "is there a line end after each row, and a delimiter between values?",
+        )
     names, taken = _header(path, records, comments, spec.names)
+    headerless = not names
+    names = names or [""] * records.width
     bounded(path, len(names))
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
         raise DataError(f"{path}, line {before + 1}: not UTF-8", "save it as UTF-8")
     first = before + (records.ends[taken - 1] if taken else 0)
-    headerless = not names
-    names = names or [""] * records.width
     rows = records.rows[taken:]
     filled = [
         headerless or any(row[n : n + 1] not in ([], [""]) for row in rows)
@@ -154,7 +160,7 @@ def _before(lines: Sequence[str]) -> tuple[int, list[str], str]:
 def _records(path: Path, lines: list[str], delimiter: str, names: Sequence[str]) -> _Records:
     """The lines parsed with the delimiter that fits, or is given."""
     tried = [_parsed(lines, one) for one in ([delimiter] if delimiter else _DELIMITERS)]
-    if not tried[0].rows:
+    if not any(records.rows for records in tried):
         raise DataError(f"{path}: the file is empty", "a header with column names is expected")
     most = max(records.fit for records in tried)
     best = next(records for records in tried if records.fit >= most - _CLOSE)

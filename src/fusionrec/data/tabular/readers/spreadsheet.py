@@ -75,7 +75,8 @@ def sheet_names(path: Path) -> list[str]:
         DataError: it is damaged, too large, or locked by a password.
     """
     with _workbook(path) as workbook:
-        return _filled(workbook)
+        names = _sheets(workbook)
+        return _filled(workbook, names) if len(names) > 1 else names
 
 
 def open_sheet(path: Path, spec: ReadSpec) -> Sheet:
@@ -93,17 +94,19 @@ def open_sheet(path: Path, spec: ReadSpec) -> Sheet:
     import pyarrow as pa
 
     with _workbook(path) as workbook:
-        names = _filled(workbook)
-        if not names:
-            raise DataError(f"{path}: the file is empty", "a header with column names is expected")
-        if (len(names) > 1 or spec.table) and spec.table not in names:
-            raise which_table(path, "sheets", names, spec.table)
-        sheet = workbook.get_sheet_by_name(spec.table or names[0])
+        sheets = _sheets(workbook)
+        if len(sheets) > 1 and not spec.table:
+            sheets = _filled(workbook, sheets)
+        if (spec.table and spec.table not in sheets) or (len(sheets) > 1 and not spec.table):
+            raise which_table(path, "sheets", sheets, spec.table)
+        if not sheets:
+            raise _empty(path)
+        sheet = workbook.get_sheet_by_name(spec.table or sheets[0])
         bounded(path, sheet.total_width)
         rows = (row for row in sheet.iter_rows() if any(value != "" for value in row))
         shown = list(islice(rows, spec.skip, spec.skip + _SHOWN))
         if not shown:
-            raise DataError(f"{path}: no row is left", "a header with column names is expected")
+            raise _empty(path)
         header, before, headerless = _header(path, shown, spec)
         columns = _columns(chain(shown[before:], rows), len(header))
     names, notes = column_names(header, [column.null_count < len(column) for column in columns])
@@ -140,13 +143,21 @@ def _workbook(path: Path) -> Iterator[Any]:
             raise DataError(f"{path} cannot be read: {str(error)[:300]}", _CSV) from error
 
 
-def _filled(workbook: Any) -> list[str]:
+def _sheets(workbook: Any) -> list[str]:
+    """The names of the sheets that are shown and hold cells, not charts."""
     return [
         sheet.name
         for sheet in workbook.sheets_metadata
         if str(sheet.typ).endswith("WorkSheet") and str(sheet.visible).endswith(".Visible")
-        if workbook.get_sheet_by_name(sheet.name).height
     ]
+
+
+def _filled(workbook: Any, names: Sequence[str]) -> list[str]:
+    return [name for name in names if workbook.get_sheet_by_name(name).height]
+
+
+def _empty(path: Path) -> DataError:
+    return DataError(f"{path}: the file is empty", "a header with column names is expected")
 
 
 def _check_size(path: Path) -> None:
@@ -226,7 +237,8 @@ def _column(values: Sequence[Any]) -> Any:
     if kinds == {bool}:
         return pa.array(known, pa.bool_())
     if kinds <= {dt.datetime, dt.date}:
-        return pa.array(known, pa.timestamp("us"))
+        days = [dt.datetime(*one.timetuple()[:3]) if type(one) is dt.date else one for one in known]
+        return pa.array(days, pa.timestamp("us"))
     return pa.array(map(_text, known), pa.string())
 
 
