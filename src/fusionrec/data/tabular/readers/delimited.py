@@ -26,6 +26,7 @@ from fusionrec.data.tabular.readers.compression import (
 )
 from fusionrec.data.tabular.readers.encoding import guess
 from fusionrec.data.tabular.readers.layout import TextLayout, find_layout
+from fusionrec.data.tabular.readers.rewrite import INNER, rewrite
 from fusionrec.data.tabular.readers.source import OnFinding, SourceFile
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.errors import DataError
@@ -38,7 +39,6 @@ _QUOTE = "mend that line: remove the quote, or set a second one where the value 
 _END = "the end"
 _LONG = 20  # line ends in a value; more suggest a stray quote
 _COMMAS = TextLayout(",", (), 0, 1)
-_INNER = "\x1f"  # stands for a delimiter that pyarrow does not know
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ class DelimitedFile(SourceFile):
 
     @property
     def rewritten(self) -> bool:
-        """Whether ``_INNER`` stands for the delimiter when pyarrow and csv parse the text."""
+        """Whether ``INNER`` stands for the delimiter when pyarrow and csv parse the text."""
         plain = len(self.delimiter) == 1 and self.delimiter.isascii() and self.delimiter != " "
         return bool(self.ragged) or not plain
 
     @property
     def inner_delimiter(self) -> str:
         """What stands between values in the stream of ``rows``."""
-        return _INNER if self.rewritten else self.delimiter
+        return INNER if self.rewritten else self.delimiter
 
     @property
     def quoted(self) -> bool:
@@ -78,7 +78,10 @@ class DelimitedFile(SourceFile):
             stream.read(self.layout.start)
             if self.rewritten:
                 blocks = line_blocks(self.path, stream, self.layout.line)
-                pieces = JoinedBytes(_rewrite(self, block) for _, block in blocks)
+                pieces = JoinedBytes(
+                    rewrite(block, self.delimiter, bool(self.ragged), len(self.layout.names))
+                    for _, block in blocks
+                )
                 yield pa.PythonFile(io.BufferedReader(pieces, 1 << 20), mode="r"), file
             else:
                 yield stream, file
@@ -166,7 +169,7 @@ class _Rows:
 
     def on_invalid(self, row: Any) -> str:
         """Called by pyarrow with an ``InvalidRow``; says what to do with it."""
-        if not row.text.strip(' \t\r\n,;|"' + _INNER):
+        if not row.text.strip(' \t\r\n,;|"' + INNER):
             self.empty += 1
             return "skip"
         self.invalid = self.invalid or row
@@ -208,50 +211,6 @@ def _parsed(
     )
 
 
-def _rewrite(source: DelimitedFile, block: bytes) -> bytes:
-    """Whole lines with ``_INNER`` between the values."""
-    inner = _INNER.encode()
-    if source.delimiter == " ":
-        block = _single_spaces(block, quoted=source.quoted)
-    if source.ragged:
-        return _first_only(block, re.escape(source.ragged.encode()), len(source.layout.names) - 1)
-    if not source.quoted or b'"' not in block:
-        return block.replace(source.delimiter.encode(), inner)
-    parts = block.split(b'"')  # of which every second one stands in quotes
-    parts[::2] = [part.replace(source.delimiter.encode(), inner) for part in parts[::2]]
-    return b'"'.join(parts)
-
-
-def _single_spaces(block: bytes, quoted: bool) -> bytes:
-    """Lines with one space in place of each run, and none at their ends."""
-    block = b"\n" + block
-    if any(run in block for run in (b"  ", b"\t", b"\n ", b" \n", b" \r")) or block[-1:] == b" ":
-        block = re.sub(rb"(?m)^[ \t]+|[ \t]+(?=\r?$)", b"", block)
-        parts = block.split(b'"') if quoted else [block]
-        parts[::2] = [re.sub(rb"[ \t]+", b" ", part) for part in parts[::2]]
-        block = b'"'.join(parts)
-    return block[1:]
-
-
-def _first_only(block: bytes, delimiter: bytes, many: int) -> bytes:
-    """Lines with ``_INNER`` in place of their first delimiters, or at the end if they have fewer.
-
-    Args:
-        block: the lines.
-        delimiter: an expression for one.
-        many: how many are replaced.
-    """
-    inner = _INNER.encode()
-    block = re.sub(rb"(?m)(?:%b)+(?=\r?$)" % delimiter, b"", block)
-    for number in range(many):
-        done = rb"(?:[^%b\n]*%b){%d}" % (inner, inner, number)
-        value = rb"[^%b%b\r\n]" % (delimiter, inner) + (b"*" if number else b"+")
-        block = re.sub(
-            rb"(?m)^(%b%b)(?:%b|(?=\r?$))" % (done, value, delimiter), rb"\1" + inner, block
-        )
-    return block
-
-
 def _line_ends(batch: pa.RecordBatch) -> int:
     """The most line ends in any value. A stray quote may be in a column that is not read."""
     import pyarrow.compute as pc
@@ -270,7 +229,7 @@ def _misfit(source: DelimitedFile, row: Any) -> DataError:
                 line = first + block.count(b"\n", 0, found.start())
                 where += f", line {line}"
                 break
-    text = row.text.replace(_INNER, source.delimiter)
+    text = row.text.replace(INNER, source.delimiter)
     return DataError(
         f"{where}: expected {row.expected_columns} values as in the header, "
         f"got {row.actual_columns}: {text[:120]!r}",
