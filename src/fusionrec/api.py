@@ -95,13 +95,16 @@ def _silent(_: str) -> None:
     """Logs nothing."""
 
 
-def read_data(name_or_path: str | Path, home: Home = None) -> Dataset:
+def read_data(
+    name_or_path: str | Path, home: Home = None, *, allow_remote: bool = False
+) -> Dataset:
     """Reads a data set by name (``ml-1m``, ``ml-100k``, ``synthetic``) or by path.
 
     Args:
         name_or_path: as ``--data`` of the command line; a folder with a ``fusionrec.toml``, say.
         home: the workspace folder, which keeps downloads and caches; by default
             ``FUSIONREC_HOME``, else ``./.fusionrec``.
+        allow_remote: whether a ``fusionrec.toml`` may name URLs and files outside its folder.
 
     Raises:
         UsageError: neither a known name nor an existing path.
@@ -109,7 +112,7 @@ def read_data(name_or_path: str | Path, home: Home = None) -> Dataset:
     """
     from fusionrec.data.catalog import load
 
-    return load(str(name_or_path), Workspace.find(home).data)
+    return load(str(name_or_path), Workspace.find(home).data, allow_remote=allow_remote)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ _KINDS = 20  # of events that are listed
 
 @click.command(cls=Command, examples=["fusionrec check shop"])
 @click.argument("data", metavar="[PATH]", default=".")
+@options.allow_remote
 @options.as_json
 @click.pass_obj
-def check(workspace: Workspace, data: str, as_json: bool) -> None:
+def check(workspace: Workspace, data: str, allow_remote: bool, as_json: bool) -> None:
     """Say what a data set holds, and what was left out and why.
 
     PATH is a fusionrec.toml, its folder, or anything else that --data takes. Ends with 0 if it can
@@ -37,7 +38,7 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
 
     path, progress = Path(data).expanduser(), ProgressLines(data)
     if has_spec(path):
-        found = report_on_tables(cached_tables(path, workspace.data, progress))
+        found = report_on_tables(cached_tables(path, workspace.data, progress, allow_remote))
     else:
         found = report_on_dataset(load(data, workspace.data, progress))
     if as_json:

@@ -24,9 +24,14 @@ from fusionrec.workspace import Workspace, write_text
     "--data", metavar="NAME_OR_PATH",
     help="The data set that the version was trained on: what was held out is then measured.",
 )  # fmt: skip
+@options.allow_remote
 @click.pass_obj
 def report(
-    workspace: Workspace, version: str | None, output: Path | None, data: str | None
+    workspace: Workspace,
+    version: str | None,
+    output: Path | None,
+    data: str | None,
+    allow_remote: bool,
 ) -> None:
     """Make one HTML file of a version: figures and plots.
 
@@ -47,7 +52,7 @@ def report(
             f"it was trained on --data {without_feedback(artifact.manifest['data'])}"
         )
     else:
-        dataset = load_data(data, workspace.data, ProgressLines(data))
+        dataset = load_data(data, workspace.data, ProgressLines(data), allow_remote=allow_remote)
         dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)

@@ -14,7 +14,11 @@ from fusionrec.workspace import Workspace
 
 
 def read(
-    path: Path, workspace_data: Path | None = None, progress: Progress | None = None
+    path: Path,
+    workspace_data: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    allow_remote: bool = False,
 ) -> Dataset:
     """The data set at a path.
 
@@ -23,6 +27,7 @@ def read(
             or a zip or folder in one of MovieLens' layouts.
         workspace_data: the folder for the cache of tables; default: that of ``Workspace.find()``.
         progress: called with the bytes of tables read so far, and in all.
+        allow_remote: whether a ``fusionrec.toml`` may name URLs and files outside its folder.
 
     Raises:
         ConfigError: a ``fusionrec.toml`` is invalid.
@@ -32,7 +37,8 @@ def read(
         return read_dataset(path)
     if has_spec(path):
         workspace_data = workspace_data or Workspace.find().data
-        return read_from_spec(path, workspace_data, progress or (lambda *_: None))
+        progress = progress or (lambda *_: None)
+        return read_from_spec(path, workspace_data, progress, allow_remote=allow_remote)
     from fusionrec.data.movielens import readers as movielens
 
     if path.is_dir() and movielens.layouts_in(path):

@@ -19,7 +19,9 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, source_files
+from fusionrec.data.tabular.copies import UNFINISHED, local_copies
 from fusionrec.data.tabular.findings import Finding
+from fusionrec.data.tabular.readers.databases import logs_of
 from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
@@ -48,50 +50,71 @@ class CachedTables(Converted):
 
 
 def read_from_spec(
-    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+    toml: Path,
+    workspace_data: Path,
+    progress: Progress = lambda *_: None,
+    *,
+    allow_remote: bool = False,
 ) -> Dataset:
     """The data set that a ``fusionrec.toml`` describes; logs what was repaired.
 
     Args and errors are those of ``cached_tables``.
     """
-    dataset = cached_tables(toml, workspace_data, progress).dataset()
+    dataset = cached_tables(toml, workspace_data, progress, allow_remote).dataset()
     for repair in dataset.repairs:
         log.warning("%s: %s", dataset.name, repair)
     return dataset
 
 
 def cached_tables(
-    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+    toml: Path,
+    workspace_data: Path,
+    progress: Progress = lambda *_: None,
+    allow_remote: bool = False,
 ) -> CachedTables:
     """The tables that a ``fusionrec.toml`` describes, from the cache ``tables/HASH`` in
     ``workspace_data``. New or changed files are converted first; entries for an earlier state of
     the same ``fusionrec.toml`` are then removed.
 
+    Remote files are fetched when they have changed, tables of a server each time, since whether
+    they have changed cannot be asked; the conversion is used again where the content is the same.
+
     Args:
         toml: the file, or its folder.
         workspace_data: the workspace's folder for data.
-        progress: called with the bytes read, if the files are converted.
+        progress: called with the bytes fetched, and those read if the files are converted.
+        allow_remote: whether URLs and files outside the spec's folder may be read.
 
     Raises:
         ConfigError: as ``read_spec``.
-        DataError: as ``convert``; a file changed meanwhile; or the folder cannot be written.
+        DataError: as ``convert`` and ``local_copies``; a file changed meanwhile; or the folder
+            cannot be written.
     """
     toml = toml / SPEC_NAME if toml.is_dir() else toml
     spec = read_spec(toml)
-    files = source_files(spec)
-    states = _states(files)
     tables = workspace_data / "tables"
-    key = _key(toml, files)
-    cached = _read(tables / key, spec)
-    if cached is None:
-        converted = convert(spec, progress)
-        if _states(files) != states:
-            raise DataError(f"{toml}: a file was changed while it was read", "run the same again")
-        _write(tables, key, toml, spec, converted)
+    with local_copies(spec, workspace_data, progress, allow_remote) as local:
+        states = _states(files := _parts(local, allow_remote))
+        key = _key(toml, files)
         cached = _read(tables / key, spec)
+        if cached is None:
+            converted = convert(local, progress, None, allow_remote)
+            if _states(_parts(local, allow_remote)) != states:
+                says = f"{toml}: a file was changed while it was read"
+                raise DataError(says, "run the same again")
+            _write(tables, key, toml, spec, converted)
+            cached = _read(tables / key, spec)
     if cached is None:
         raise DataError(f"{tables / key} cannot be read back", "is the disk full or failing?")
     return cached
+
+
+def _parts(spec: Spec, allow_remote: bool) -> dict[str, list[Path]]:
+    """The files of each table, and beside those of databases their logs."""
+    files = source_files(spec, allow_remote)
+    return {
+        table: [p for one in found for p in (one, *logs_of(one))] for table, found in files.items()
+    }
 
 
 def _states(files: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
@@ -155,7 +178,7 @@ def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted)
     beside = None
     try:
         make_folder(tables)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tables))
+        beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=tables))
         for name in _COLUMNS:
             if (column := getattr(converted, name)) is not None:
                 np.save(beside / f"{name}.npy", column, allow_pickle=False)
@@ -193,7 +216,7 @@ def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted)
 def _stale(folder: Path, toml: Path) -> bool:
     """Whether a folder is of an earlier state of this ``fusionrec.toml``, or was never finished."""
     try:
-        if folder.name.startswith(".new-"):
+        if folder.name.startswith(UNFINISHED):
             return time.time() - folder.stat().st_mtime > _ABANDONED
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         return bool(about["described"] == str(toml.resolve()))

@@ -14,8 +14,9 @@ from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.files import SourceFile, find_files
-from fusionrec.data.tabular.sources import open_table
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.readers.urls import scheme_of
+from fusionrec.data.tabular.sources import local_files, open_table
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError, Progress
 
@@ -47,31 +48,41 @@ class Converted:
     findings: tuple[Finding, ...]
 
 
-def source_files(spec: Spec) -> dict[str, list[Path]]:
-    """The files of ``interactions``, ``users`` and ``items``; none of a table that is left out.
+def source_files(spec: Spec, allow_remote: bool = False) -> dict[str, list[Path]]:
+    """The files of ``interactions``, ``users`` and ``items``; none of a table at a URL or
+    left out.
 
     Raises:
-        DataError: a file does not exist.
+        DataError: a file does not exist, or lies elsewhere and is not allowed.
     """
     named = spec.interactions.files, spec.users.files, spec.items.files
-    found = (find_files(spec.folder, files) if files else [] for files in named)
+    found = (
+        local_files(name, spec.folder, allow_remote) if name and not scheme_of(name) else []
+        for name in named
+    )
     return dict(zip(("interactions", "users", "items"), found, strict=True))
 
 
-def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = None) -> Converted:
+def convert(
+    spec: Spec,
+    progress: Progress = lambda *_: None,
+    now: int | None = None,
+    allow_remote: bool = False,
+) -> Converted:
     """Reads all files. Users and items keep the order of their tables; ids that only interactions
     have follow, in the order of their first appearance.
 
     Args:
-        spec: describes the files.
+        spec: describes the files, which are on this machine (see ``local_copies``).
         progress: called with the bytes read so far, and in all.
         now: seconds since 1970; later interactions are left out.
+        allow_remote: whether files outside the spec's folder may be read.
 
     Raises:
         DataError: a file or column is missing or damaged, no interaction is left, or the times are
             not in the unit of the spec.
     """
-    files = source_files(spec)
+    files = source_files(spec, allow_remote)
     total = sum(path.stat().st_size for paths in files.values() for path in paths)
     before, reported = 0, -1
 
@@ -87,7 +98,7 @@ def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = 
     opened: dict[str, list[OpenSource]] = {}
     for table in ("users", "items", "interactions"):
         opened[table] = []
-        for source in open_table(getattr(spec, table), spec.folder):
+        for source in open_table(getattr(spec, table), spec.folder, allow_remote):
             opened[table].append((source, counter(before)))
             before += source.path.stat().st_size
     return convert_sources(spec, opened, now)

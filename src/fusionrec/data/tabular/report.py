@@ -99,7 +99,7 @@ def report_on_tables(tables: CachedTables) -> DatasetReport:
         kind: {"rows": count, "weight": weights.get(kind, 0.0 if weights else 1.0)}
         for kind, count in sorted(tables.kinds.items(), key=lambda item: -item[1])
     }
-    named = {path.resolve() for paths in source_files(tables.spec).values() for path in paths}
+    named = {p.resolve() for paths in source_files(tables.spec, True).values() for p in paths}
     beside = (p for p in tables.spec.folder.iterdir() if p.is_file() and is_table_name(p.name))
     unread = sorted(path.name for path in beside if path.resolve() not in named)
     findings = tables.findings
