@@ -22,7 +22,8 @@ from fusionrec.data.tabular.readers import postgresql
 from fusionrec.data.tabular.readers.urls import expand, redact, shown
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.data.tabular.sources import open_files, tables_of
-from fusionrec.errors import DataError
+from fusionrec.errors import ConfigError, DataError
+from fusionrec.workspace import Workspace
 
 ROWS = [("a", "x", 1.0, 3), ("b", "x", 5.0, 1), ("a", "y", 4.0, 2), ("c", "y", 2.0, 4)]
 
@@ -227,7 +228,7 @@ ODD = 'a"b', "line\nbreak", "sel;ect", "[x]", "rowid", "ünï"
 
 @pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
 def test_odd_names_and_many_columns(tmp_path, kind):
-    path = tmp_path / "a.db"
+    path = tmp_path / f"a b{'?' if kind == 'sqlite' else ''}#%41'.db"
     connection = sqlite3.connect(path) if kind == "sqlite" else duckdb.connect(str(path))
     for name in ODD:
         quoted = name.replace('"', '""')
@@ -242,6 +243,13 @@ def test_odd_names_and_many_columns(tmp_path, kind):
     for name in ODD:
         assert rows_of(path, [name], table=name) == [("1",)]
     assert rows_of(path, table="wide") == [("7",) * 2000]
+
+
+def test_more_columns_than_can_be_read_are_refused(tmp_path):
+    rated(tmp_path / "a.db", "duckdb")
+    query = f"SELECT {', '.join(f'u AS c{n}' for n in range(10_001))} FROM stars"
+    with pytest.raises(DataError, match="at most 10,000 columns, got 10,001"):
+        open_files(ReadSpec(files="a.db", query=query), tmp_path)
 
 
 HOSTILE = {
@@ -502,9 +510,11 @@ def test_passwords_come_from_the_environment_and_are_not_shown(tmp_path, fusionr
     assert seen in said
     assert "geheim" not in said
     assert "${" in said or "export NO_SUCH" in said
-    with pytest.raises(DataError) as refused:
-        read(tmp_path, tmp_path / "data")
-    assert "geheim" not in refused.value.message
+    for given in ([], ["--allow-remote"]):
+        ended = fusionrec(Workspace(tmp_path / "home"), "check", str(tmp_path), *given)
+        assert ended.code == 1
+        assert seen in ended.err
+        assert "geheim" not in ended.err
     if "?" not in url.partition("@")[0]:
         assert "geheim" not in redact(f"got '{url.partition('?')[0]}' and more")
 
@@ -529,6 +539,14 @@ def test_other_urls_of_postgresql_are_refused(url):
     assert refused.value.hint
 
 
+def test_a_password_of_the_wrong_place_in_a_toml_is_not_shown(tmp_path):
+    text = '[interactions]\nfiles = ["postgresql://u:geheim@h/db"]\nuser = "u"\nitem = "i"'
+    (tmp_path / "fusionrec.toml").write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        read(tmp_path, tmp_path / "data")
+    assert "geheim" not in refused.value.message
+
+
 @pytest.mark.parametrize("url", ["mysql://u:geheim@h/db", "ftp://h/a.csv", "file:///etc/passwd"])
 def test_urls_of_other_kinds_are_refused(tmp_path, url):
     with pytest.raises(DataError, match="are not read") as refused:
@@ -538,7 +556,7 @@ def test_urls_of_other_kinds_are_refused(tmp_path, url):
 
 
 @pytest.mark.parametrize("way", ["up", "absolute", "link", "pattern"])
-def test_files_outside_the_folder_need_to_be_allowed(tmp_path, way):
+def test_files_outside_the_folder_need_to_be_allowed(tmp_path, fusionrec, way):
     columns = dict(zip("uirt", map(list, zip(*ROWS, strict=True)), strict=True))
     outside = write(tmp_path / "rows.csv", columns)
     folder = tmp_path / "mine"
@@ -551,6 +569,9 @@ def test_files_outside_the_folder_need_to_be_allowed(tmp_path, way):
         read(folder, tmp_path / "data")
     assert "--allow-remote" in refused.value.hint
     assert len(read(folder, tmp_path / "data", allow_remote=True).user) == 4
+    check = Workspace(tmp_path / "home"), "check", str(folder)
+    assert "--allow-remote" in fusionrec(*check).err
+    assert fusionrec(*check, "--allow-remote").code == 0
 
 
 def test_a_link_within_the_folder_and_a_folder_that_is_a_link_are_allowed(tmp_path):

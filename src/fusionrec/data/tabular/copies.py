@@ -53,9 +53,12 @@ def local_copies(
                 path = tables.copy(read)
                 names[str(path)] = f"{shown(read.files)}, {path.stem}"
                 return {"files": str(path), "table": "", "query": ""}
-            pattern = remote.fetch(read.files, copies_in(workspace_data), progress)
-            names[pattern] = names[pattern.removesuffix("/**")] = shown(read.files)
-            return {"files": pattern}
+            folder = remote.fetch(read.files, copies_in(workspace_data), progress)
+            for path in folder.rglob("*"):
+                single = shown(read.files).endswith(path.name)
+                names[str(path)] = shown(read.files) + ("" if single else f" ({path.name})")
+            names[remote.all_in(folder)] = shown(read.files)
+            return {"files": remote.all_in(folder)}
 
         parts = {name: _local(getattr(spec, name), copied) for name in _PARTS}
         tables.close()

@@ -74,7 +74,8 @@ def local_files(files: str, folder: Path, allow_remote: bool = False) -> list[Pa
     """
     if scheme_of(files):
         check_url(files, allow_remote)
-        return find_files(folder, remote.fetch(files, copies_in(Workspace.find().data)))
+        copies = remote.fetch(files, copies_in(Workspace.find().data))
+        return find_files(folder, remote.all_in(copies))
     paths = find_files(folder, files)
     outside = next((path for path in paths if not is_inside(path, folder)), None)
     if outside is not None and not allow_remote:

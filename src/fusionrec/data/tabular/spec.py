@@ -12,6 +12,7 @@ from typing import Any, get_args
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
+from fusionrec.data.tabular.readers.urls import redact
 from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.values import nearest_hint
 from fusionrec.errors import ConfigError, DataError
@@ -245,7 +246,7 @@ def read_spec(path: Path) -> Spec:
         spec = Spec(**vars(_file_of(tables)), folder=file.parent)
         spec.schema  # noqa: B018 (its errors are the file's)
     except (ConfigError, DataError) as error:
-        raise ConfigError(f"{file}: {error.message}", error.hint) from error
+        raise ConfigError(f"{file}: {redact(error.message)}", error.hint) from error
     return spec
 
 

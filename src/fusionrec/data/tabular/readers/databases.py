@@ -13,6 +13,7 @@ from fusionrec.errors import DataError
 PATIENCE = 600.0  # seconds that a database may take for a batch
 MOST_ROWS = 1 << 16  # of a batch
 _BATCH = 8 << 20  # bytes of a batch, about
+_MOST_COLUMNS = 10_000
 _LOGS = ("-wal", "-journal", ".wal")
 
 
@@ -95,7 +96,12 @@ def next_rows(measured: int, size: int, before: int, columns: int) -> int:
 
 
 def check_columns(names: Sequence[str], where: str) -> None:
-    """Raises a DataError if two columns have one name."""
+    """Raises a DataError if two columns have one name, or there are too many to read at once."""
+    if len(names) > _MOST_COLUMNS:
+        raise DataError(
+            f"{where}: expected at most {_MOST_COLUMNS:,} columns, got {len(names):,}",
+            'read those that matter: query = "SELECT …"',
+        )
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise DataError(
             f"{where}: two columns are called {twice[:100]!r}",

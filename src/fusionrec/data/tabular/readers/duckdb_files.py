@@ -36,8 +36,11 @@ _SETTINGS = {
     "threads": "2",
     "lock_configuration": "true",
 }
-# Arrow's types of DuckDB that the rest has no use for as they are.
-_AS_TEXT = ("INTERVAL", "TIME", "TIME WITH TIME ZONE", "BIT", "HUGEINT", "UHUGEINT", "UUID", "JSON")
+# How the names of types begin that are taken as Arrow has them; others are read as texts.
+_AS_THEY_ARE = (
+    "BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER",
+    "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL", "DATE", "TIMESTAMP", "VARCHAR", "STRUCT", "MAP",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,8 +107,8 @@ def open_table(path: Path, spec: ReadSpec, seconds: float = PATIENCE) -> DuckdbT
             table = choose_table(list(tables), spec.table, str(path))
             origin = tables[table]
             relation = connection.sql(f"SELECT * FROM {origin}")
-        names, kinds = list(relation.columns), [str(kind) for kind in relation.types]
-        check_columns(names, str(path))
+        check_columns(names := list(relation.columns), str(path))
+        kinds = [str(kind) for kind in relation.types]
         kept = {n: _expression(n, k) for n, k in zip(names, kinds, strict=True) if k != "BLOB"}
         shown = ", ".join(f"{as_} AS {quoted(name)}" for name, as_ in kept.items()) or "NULL"
         schema = connection.sql(f"SELECT {shown} FROM {origin} LIMIT 0").to_arrow_table().schema
@@ -122,8 +125,8 @@ def open_table(path: Path, spec: ReadSpec, seconds: float = PATIENCE) -> DuckdbT
 
 
 def _expression(name: str, kind: str) -> str:
-    as_text = kind in _AS_TEXT or kind.startswith(("ENUM", "UNION", "VARIANT"))
-    return f"CAST({quoted(name)} AS VARCHAR)" if as_text else quoted(name)
+    as_it_is = kind.startswith(_AS_THEY_ARE) or kind.endswith("]")  # a list
+    return quoted(name) if as_it_is else f"CAST({quoted(name)} AS VARCHAR)"
 
 
 def _tables(connection: Any) -> dict[str, str]:

@@ -34,7 +34,7 @@ _STATE = "fetched.json"
 _AGAIN = "check the network, the address and who may read it; then run it again"
 
 
-def fetch(url: str, copies: Path, progress: Progress = lambda *_: None) -> str:
+def fetch(url: str, copies: Path, progress: Progress = lambda *_: None) -> Path:
     """Copies the files of a URL that are not there in their present version.
 
     Args:
@@ -43,7 +43,7 @@ def fetch(url: str, copies: Path, progress: Progress = lambda *_: None) -> str:
         progress: called with the bytes fetched, and in all.
 
     Returns:
-        A pattern that matches the copies alone.
+        The folder that holds these copies, and nothing else.
 
     Raises:
         DownloadError: nothing is there, it cannot be had, or it is larger than the limit.
@@ -62,7 +62,12 @@ def fetch(url: str, copies: Path, progress: Progress = lambda *_: None) -> str:
         if state != before:
             text = json.dumps(state, indent=1)
             (folder / _STATE).write_text(text, encoding="utf-8")
-    return f"{glob.escape(str(files.absolute()))}/**"
+    return files.absolute()
+
+
+def all_in(folder: Path) -> str:
+    """A pattern of all files in a folder and below it."""
+    return f"{glob.escape(str(folder))}/**"
 
 
 def limit() -> int:
@@ -227,7 +232,8 @@ def _safe(name: str, url: str) -> str:
     """A name within the folder of copies; raises a DownloadError where it leads elsewhere."""
     parts = name.split("/")
     if any(part.startswith(".") or not part or not part.isprintable() for part in parts):
-        raise DownloadError(f"{shown(url)}: a file with the name {name!r:.200} is not copied")
+        says = f"{shown(url)}: a file with the name {name!r:.200} is not copied"
+        raise DownloadError(says, "name other files, or call it otherwise")
     return name
 
 
