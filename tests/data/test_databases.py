@@ -99,6 +99,15 @@ def test_tables_and_views_are_listed_and_the_only_one_is_taken(tmp_path, kind):
     assert "stars" in refused.value.hint
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "duckdb"])
+def test_a_table_without_rows_has_columns(tmp_path, kind):
+    path = rated(tmp_path / "a.db", kind)
+    query = "SELECT u, i FROM stars WHERE r > 9"
+    (source,) = open_files(ReadSpec(files="a.db", query=query), tmp_path)
+    assert list(source.types) == ["u", "i"]
+    assert rows_of(path, query=query) == []
+
+
 def test_a_csv_has_no_tables(tmp_path):
     assert tables_of(write(tmp_path / "a.csv", {"a": ["1"]})) == []
 

@@ -77,6 +77,8 @@ class SqliteTable(DatabaseTable):
         with _connected(self.path, self.seconds, self.encoding) as (connection, wait):
             sql = self.query or _select(connection, self.table, wanted)
             for names, rows in _rows(connection, sql, wait):
+                if not rows:
+                    break
                 given = dict(zip(names, zip(*rows, strict=True), strict=True))
                 arrays = []
                 for name in wanted:
