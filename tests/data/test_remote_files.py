@@ -15,7 +15,11 @@ import pytest
 from tabular_files import RATED, describe
 
 from fusionrec.data.load import read
+from fusionrec.data.tabular.copies import local_copies
 from fusionrec.data.tabular.readers import remote
+from fusionrec.data.tabular.source_spec import JoinSpec
+from fusionrec.data.tabular.sources import open_files
+from fusionrec.data.tabular.spec import InteractionsSpec, ItemsSpec, Spec, UsersSpec
 from fusionrec.errors import DataError, DownloadError
 
 ROWS = b"u,i,r,t\na,x,1,3\nb,x,5,1\na,y,4,2\nc,y,2,4\n"
@@ -267,6 +271,22 @@ def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     with pytest.raises(DataError) as refused:
         users(tmp_path, "s3://shop/rows.csv")
     assert "fusionrec[remote]" in refused.value.hint
+
+
+def test_joined_tables_are_fetched_too(tmp_path, web):
+    web.files |= {"/rows.csv": ROWS, "/more.csv": MORE}
+    join = JoinSpec(files=f"{web.url}/more.csv", on="i")
+    rows = InteractionsSpec(files=f"{web.url}/rows.csv", user="u", item="i", join=(join,))
+    spec = Spec(interactions=rows, users=UsersSpec(), items=ItemsSpec(), folder=tmp_path)
+    with local_copies(spec, tmp_path / "data", lambda *_: None, True) as local:
+        found = [local.interactions, *local.interactions.join]
+        copies = [open_files(one, tmp_path, allow_remote=True) for one in found]
+    assert [[one.path.name for one in files] for files in copies] == [["rows.csv"], ["more.csv"]]
+    with (
+        pytest.raises(DataError, match="not a file in the folder"),
+        local_copies(spec, tmp_path / "data", lambda *_: None, False),
+    ):
+        pass
 
 
 def test_urls_need_to_be_allowed(tmp_path, web):

@@ -20,7 +20,7 @@ from fusionrec.data.tabular.readers.urls import POSTGRESQL, scheme_of, shown
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.data.tabular.sources import check_url, copies_in
 from fusionrec.data.tabular.spec import Spec
-from fusionrec.errors import DataError, Progress
+from fusionrec.errors import FusionrecError, Progress
 from fusionrec.workspace import make_folder
 
 _PARTS = ("interactions", "users", "items")
@@ -64,7 +64,7 @@ def local_copies(
         tables.close()
         try:
             yield replace(spec, **parts)
-        except DataError as error:
+        except FusionrecError as error:
             message = error.message
             for copy, name in names.items():
                 message = message.replace(copy, name)
