@@ -30,7 +30,7 @@ column = "number of pages"
 missing = ["-1"]
 """
 ITEMS = {
-    "number of pages": ["10", "-1", "1,500", "2.5"],
+    "number of pages": ["10", "-1", "1,500 or so on", "2.5"],
     "id": ["x", "y", "z", "w"],
     "name": ["One", None, " Three\x1b[2J ", "Four"],
     "kinds": [["a", "b"], None, ["b", "b", "none", " c "], []],
@@ -55,7 +55,7 @@ def test_attributes_of_every_kind_and_format(tmp_path, name):
     assert [None if math.isnan(n) else n for n in columns["pages"]] == [10, None, None, 2.5, None]
     assert made.item.tolist() == [0, 4]
     unfit = finding(made, "items_pages_unfit")
-    assert (unfit.count, unfit.example) == (1, f"items.{name}, '1,500'")
+    assert (unfit.count, unfit.example) == (1, f"items.{name}, '1,500 or so on'")
     strange = finding(made, "items_strange")
     assert (strange.count, strange.example) == (1, "'new'")
 

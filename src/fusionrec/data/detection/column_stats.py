@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.detection.name_hints import UNKNOWN
-from fusionrec.data.tabular.casting import COMMA
+from fusionrec.data.tabular.number_formats import COMMA
 
 _SAMPLE = 2000  # distinct values that patterns are matched against
 _SHOWN = 40  # characters of a value that are shown

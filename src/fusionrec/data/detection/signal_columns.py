@@ -20,7 +20,8 @@ from fusionrec.data.detection.column_stats import (
     shown,
 )
 from fusionrec.data.detection.rating_scale import SHORT, guess_scale
-from fusionrec.data.tabular.casting import COMMA, LATEST
+from fusionrec.data.tabular.casting import LATEST
+from fusionrec.data.tabular.number_formats import COMMA
 
 # Weights of events by words in their names: seen, looked at, wanted, taken; 0 for what speaks
 # against the item.

@@ -11,9 +11,10 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.casting import as_text, commas, numbers
+from fusionrec.data.tabular.casting import as_text, cast_numbers
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, factorize
+from fusionrec.data.tabular.number_formats import UNUSUAL
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import FieldSpec, UsersSpec
@@ -155,14 +156,12 @@ class EntityReader:
 
     def _numbers(self, name: str, missing: Collection[str], values: Any, file: str) -> list[float]:
         """A column's numbers; NaN for those that mean "not known", such as -1."""
-        where = np.flatnonzero(commas(values))
-        self._findings.add(
-            f"{self._side}s_{name}_comma",
-            len(where),
-            f"values of {name} with a decimal comma, read as if it were a point",
-            f"{file}, {values[int(where[0])].as_py()!r:.{SHOWN}}" if len(where) else "",
-        )
-        parsed, texts = numbers(values, f"{file}: {name}"), as_text(values, name)
+        parsed, forms = cast_numbers(values, f"{file}: {name}", self._spec.decimal)
+        texts = as_text(values, name)
+        for form, rows in forms.items():
+            example = f"{file}, {texts[int(rows.argmax())].as_py()!r:.{SHOWN}}"
+            says = f"values of {name} {UNUSUAL[form]}"
+            self._findings.add(f"{self._side}s_{name}_{form}", int(rows.sum()), says, example)
         unread = texts.take(np.flatnonzero(np.isnan(parsed))).to_pylist()
         bad = [text for text in unread if text and text.strip() and text.strip() not in missing]
         self._findings.add(
