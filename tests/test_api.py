@@ -227,7 +227,7 @@ BAD = [
     ({"fields": {"prise": "number"}}, DataError, "no column 'prise'|a column 'prise'", "'price'"),
     ({"fields": {"price": "numbr"}}, ConfigError, "kind must be one of", None),
     ({"title": "tilte"}, DataError, "no column 'tilte'", "did you mean 'title'"),
-    ({"time": "time", "time_unit": "days"}, ConfigError, "time_unit must be", None),
+    ({"time": "time", "time_unit": "weeks"}, ConfigError, "time_unit must be", None),
     ({"repeats": "all"}, ConfigError, "repeats must be", None),
     ({"fields": ["shelf"]}, ConfigError, "must be a dictionary such as", None),
     ({"weights": ["view"], "event": "stars"}, ConfigError, "must be a dictionary such as", None),

@@ -20,6 +20,7 @@ from fusionrec.data.values import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
 _SMALLEST = 1e-38  # count: as float32, smaller ones are 0
+_ISO = "ISO 8601, such as 2024-05-01 12:30:00"
 _TOO_LATE = 4_102_444_800  # the year 2100
 
 
@@ -145,7 +146,7 @@ class InteractionReader:
         if spec.time_unit == "days":
             unit = "days as a spreadsheet counts them"
         if spec.time_format or spec.time_unit == "text":
-            unit = spec.time_format or "ISO 8601, such as 2024-05-01 12:30:00"
+            unit = spec.time_format or f"{_ISO}; time_format names another form"
             zone = " (without a zone a time is UTC)"
         stays = "leave time out to keep such rows"
         empty = _empty(column, np.where(known, 0.0, np.nan))

@@ -75,8 +75,8 @@ class InteractionsSpec(SourceSpec):
         time: the column of times; empty without times.
         time_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, of numbers; ``text`` for dates;
             ``days`` for a spreadsheet's serial days.
-        time_format: of dates, their form as strptime writes it, such as ``%d.%m.%Y``; empty: ISO
-            8601.
+        time_format: of dates, their form as strptime writes it, such as ``%d.%m.%Y``, or several
+            with ``|`` between; empty: ISO 8601.
         repeats: which of a user's interactions with one item is kept: ``last`` or ``first``;
             ``keep`` keeps all, and items may be recommended again.
     """

@@ -32,7 +32,7 @@ _ZONE = re.compile(r"(?<=:\d\d)[+-]\d\d(:?\d\d)?$|(?<=\s)[+-]\d\d:?\d\d(?=\s|$)"
 _DIGITS = {
     "b 2 4": ("dY",), "b 4 2": ("Yd",), "b 2 2": ("dy", "yd"), "b 4": ("Y",),
     "4 2 2": ("Ymd",), "2 2 4": ("dmY", "mdY"), "2 2 2": ("dmy", "mdy", "ymd"),
-    "4 2": ("Ym",), "2 4": ("mY",), "4": ("Y",), "6": ("Ym",), "8": ("Ymd",),
+    "4 2": ("Ym",), "2 4": ("mY",), "4": ("Y",), "6": ("Ym",), "8": ("Ymd", "dmY", "mdY"),
     "12": ("YmdHM",), "14": ("YmdHMS",),
 }  # fmt: skip
 _FINER: tuple[Resolution, ...] = ("second", "minute", "hour", "day", "month", "year")
@@ -163,8 +163,8 @@ def _clear(form: str) -> bool:
 
 
 def _plausible(form: str, time: np.ndarray) -> np.ndarray:
-    """The times that are meant, if they are written as numbers without separators."""
-    if re.fullmatch(r"(%\w)+", form):
+    """The times that are meant, if years, months and days are written without separators."""
+    if re.search(r"%[dmY]%[dmY]", form):
         meant = (time >= np.datetime64("1900")) & (time < np.datetime64("2100"))
         time = np.where(meant, time, np.datetime64("NaT"))
     return time
@@ -172,7 +172,7 @@ def _plausible(form: str, time: np.ndarray) -> np.ndarray:
 
 def _resolution(form: str, plain: Sequence[str]) -> Resolution:
     if not form:
-        clocks = (len(re.findall(r":\d\d|T\d{4}", text)) for text in plain)
+        clocks = (len(re.findall(r":\d\d|T\d{4}|(?<=T\d{4})\d\d", text)) for text in plain)
         return ("day", "minute", "second")[min(2, max(clocks))]
     letters = {"S": 0, "M": 1, "H": 2, "I": 2, "d": 3, "m": 4, "b": 4, "Y": 5, "y": 5}
     return _FINER[
@@ -206,12 +206,13 @@ def _day_or_month(times: Mapping[str, np.ndarray]) -> tuple[list[str], list[str]
     if min(only_day, only_month) > _STRAY * max(only_day, only_month):
         says = f"{only_day:,} fit only with the day first, {only_month:,} with the month"
         doubt = [f"{says}; {taken}"]
-    elif not only_day and not only_month:
+    elif only_day == only_month == 0 and any(not np.isnat(times[form]).all() for form in day):
         doubt = [f"the day or the month may stand first, as no value is above 12; {taken}"]
     best = month if first else day
-    if year and by_year.sum() >= max(by_day.sum(), by_month.sum()):
+    most = max(by_day.sum(), by_month.sum())
+    if year and by_year.sum() >= most:
         ahead, behind = _years(times, year), _years(times, best)
-        if ahead < behind:  # there are fewer years than days
+        if by_year.sum() > most or ahead < behind:  # there are fewer years than days
             best, doubt = year, []
         elif ahead == behind:
             doubt.append("the year may stand first or last, and is taken to stand last")
