@@ -34,7 +34,7 @@ _CURRENCY = rf"[A-Z]{{0,2}}\p{{Sc}}|{'|'.join(_CODES.split())}"
 _LETTER = r"A-Za-z\x{80}-\x{10FFFF}"
 _WORD = rf"[{_LETTER}][{_LETTER}./-]*"
 # Letters right behind a number are often part of an id, such as 12A.
-_SHORT = "h|hrs?|min|s|sec|ms|g|kg|mg|l|ml|mm|cm|km|x|pcs|pts?|stars?|[*★⭐]"
+_SHORT = "h|hrs?|min|sec|ms|kg|mg|ml|mm|cm|km|pcs|pts?|stars?|[*★⭐]"
 _NO_UNIT = r"(?i)^(k|mio|mln|mill?ion.*|mrd|bn|billion.*|tsd|thousand|lakh|crore|am|pm)\b|^M$"
 _NUMBER = (
     rf"^(?P<open>\()?(?P<sign>[+-]?) ?(?P<before>{_CURRENCY}|(?:[Kk]r|[Ff]r|Rs)(?:\.| ))? ?"
