@@ -24,7 +24,7 @@ from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
 
-FORMAT = 3  # of the folder and of conversion; folders of another format are converted again
+FORMAT = 4  # of the folder and of conversion; folders of another format are converted again
 _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
 _ABANDONED = 86_400  # seconds after which an unfinished folder is removed

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,13 @@ from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile, find_files
+from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.sources import open_table
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError, Progress
 
 OpenSource = tuple[SourceFile, OnBytes]
+_TABLES = ("users", "items", "interactions")  # in the order in which they are read
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
 
@@ -48,14 +51,19 @@ class Converted:
 
 
 def source_files(spec: Spec) -> dict[str, list[Path]]:
-    """The files of ``interactions``, ``users`` and ``items``; none of a table that is left out.
+    """The files of ``interactions``, ``users`` and ``items``, and of each one's joined tables, such
+    as ``users.join``; none of a table that is left out.
 
     Raises:
         DataError: a file does not exist.
     """
-    named = spec.interactions.files, spec.users.files, spec.items.files
-    found = (find_files(spec.folder, files) if files else [] for files in named)
-    return dict(zip(("interactions", "users", "items"), found, strict=True))
+    found = {}
+    for name in _TABLES:
+        table: SourceSpec = getattr(spec, name)
+        found[name] = find_files(spec.folder, table.files) if table.files else []
+        joined = (find_files(spec.folder, one.files) for one in table.join)
+        found[f"{name}.join"] = list(chain.from_iterable(joined))
+    return found
 
 
 def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = None) -> Converted:
@@ -71,9 +79,7 @@ def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = 
         DataError: a file or column is missing or damaged, no interaction is left, or the times are
             not in the unit of the spec.
     """
-    files = source_files(spec)
-    total = sum(path.stat().st_size for paths in files.values() for path in paths)
-    before, reported = 0, -1
+    before, total, reported = 0, 0, -1
 
     def counter(before: int) -> OnBytes:
         def on_bytes(read: int) -> None:
@@ -85,11 +91,12 @@ def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = 
         return on_bytes
 
     opened: dict[str, list[OpenSource]] = {}
-    for table in ("users", "items", "interactions"):
+    for table in _TABLES:
         opened[table] = []
         for source in open_table(getattr(spec, table), spec.folder):
             opened[table].append((source, counter(before)))
             before += source.path.stat().st_size
+    total = before  # without joined tables, which are small beside what they are joined to
     return convert_sources(spec, opened, now)
 
 

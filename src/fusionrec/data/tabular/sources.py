@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from fusionrec.data.tabular.readers.files import SourceFile, find_files, open_source
+from fusionrec.data.tabular.shapes import shape
 from fusionrec.data.tabular.source_spec import ReadSpec, SourceSpec
 
 
@@ -16,9 +18,11 @@ def open_table(spec: SourceSpec, folder: Path) -> list[SourceFile]:
         folder: names of files are relative to it.
 
     Raises:
-        DataError: a file does not exist, or as ``open_source``.
+        DataError: a file does not exist, or as ``open_source`` and ``shape``.
     """
-    return open_files(spec, folder) if spec.files else []
+    if not spec.files:
+        return []
+    return shape(open_files(spec, folder), spec, partial(open_files, folder=folder))
 
 
 def open_files(spec: ReadSpec, folder: Path) -> list[SourceFile]:

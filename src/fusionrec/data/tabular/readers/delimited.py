@@ -19,7 +19,7 @@ from fusionrec.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OnFinding = Callable[[str, int, str, str], None]  # name, count, says, example: see Finding
+OnFinding = Callable[..., None]  # name, count, says, example, warning: see Findings.once
 
 _ROW = "mend or remove that line; a value with the delimiter in it needs quotes around it"
 _QUOTE = "mend that line: remove the quote, or set a second one where the value ends"
