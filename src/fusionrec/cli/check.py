@@ -62,7 +62,7 @@ def _show(found: DatasetReport) -> None:
         gains = "; ".join(f"with {what}: {gain}" for what, gain in found.unlocks.items())
         say(f"more would help: {gains}")
     for finding in found.findings:
-        word = "warning" if finding.name.endswith("_unmatched") else "note"
+        word = "warning" if finding.warning else "note"
         say(f"{word}: {finding if found.rows is not None else finding.says}")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from fusionrec.data.dataset import Table, keep_last_of_pairs
+from fusionrec.data.tabular.cautions import caution
 from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
@@ -126,6 +127,7 @@ def convert_sources(
         rows.read(source, on_bytes)
     _check_unit(spec, rows)
     user, item, rating, *times = rows.columns()
+    time = times[0] if times else None
     if len(user) == 0:
         why = "; ".join(str(finding) for finding in findings.all if finding.left_out)
         raise DataError(
@@ -133,20 +135,12 @@ def convert_sources(
             f"{why or 'the files hold a header alone'}",
             "do the columns and the scale of [interactions] say what the files hold?",
         )
-    user, item, rating, time = _deduplicate(
-        spec.interactions, user, item, rating, times[0] if times else None, findings
-    )
+    user, item, rating, time = _deduplicate(spec.interactions, user, item, rating, time, findings)
+    caution(spec.interactions, user, item, rating, time, findings)
     if spec.interactions.count:
         rating = count_weights(rating)
     users.report(user)
     items.report(item)
-    if user.min() == user.max():
-        findings.add("one_user", 1, "users", "one user's choices say nothing about those of others")
-    if item.min() == item.max():
-        findings.add("one_item", 1, "items", "there is nothing to choose from")
-    if spec.interactions.rating and rating.min() == rating.max():
-        means = "which items are liked better cannot be learned"
-        findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
 

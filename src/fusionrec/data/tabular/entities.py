@@ -12,6 +12,7 @@ import numpy as np
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import as_text, commas, numbers
+from fusionrec.data.tabular.cautions import caution_ids
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, factorize
 from fusionrec.data.tabular.readers.compression import OnBytes
@@ -83,6 +84,7 @@ class EntityReader:
         says = f"{side} ids that differ from another in case or outer spaces alone, all kept"
         findings.add(f"{side}s_near", near, says, ", ".join(pairs))
         named = np.unique(positions)
+        caution_ids(side, ids.all, named, known, findings)
         matched = int((named < known).sum())
         if self._spec.files and matched < _MATCHED * len(named):
             findings.first(
