@@ -17,6 +17,7 @@ from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile, find_files
+from fusionrec.data.tabular.returns import cancel_returns
 from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.sources import open_table
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
@@ -128,6 +129,8 @@ def convert_sources(
     _check_unit(spec, rows)
     user, item, rating, *times = rows.columns()
     time = times[0] if times else None
+    if spec.interactions.count:
+        user, item, rating, time = cancel_returns(user, item, rating, time, findings)
     if len(user) == 0:
         why = "; ".join(str(finding) for finding in findings.all if finding.left_out)
         raise DataError(

@@ -61,7 +61,9 @@ class InteractionReader:
         self.rows += first - 1
 
     def columns(self) -> tuple[np.ndarray, ...]:
-        """User and item, int32 [n], rating (or count), float32 [n], and time, int64 [n], if any."""
+        """User and item, int32 [n], rating or count, float32 [n], and time, int64 [n], if any.
+        Counts below 0 are returns.
+        """
         joined = []
         for parts in self._parts:
             joined.append(np.concatenate(parts or [np.zeros(0)]))
@@ -110,8 +112,8 @@ class InteractionReader:
             bad = ~((rating >= low) & (rating <= high))
             says = f"a rating that is no number of {low:g} to {high:g}"
         else:
-            bad = ~((rating > 0) & (rating <= LARGEST))
-            says = f"a count that is no number above 0 up to {LARGEST:g}"
+            bad = ~((rating != 0) & (np.abs(rating) <= LARGEST))  # below 0 are returns
+            says = f"a count that is 0, or no number up to {LARGEST:g}"
         kept.leave_out("rating_unfit", bad, says, column)
         return rating
 
