@@ -83,6 +83,24 @@ def test_repeated_ids_are_one_and_the_last_known_value_counts(tmp_path):
     assert finding(made, "items_changed").count == 1  # y was only completed
 
 
+def test_categories_of_all_rows_of_an_id_come_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "BLOCK", 60)
+    pairs = [
+        ("x", "Grill"),
+        ("x", "Thai"),
+        ("y", ""),
+        ("x", "Grill"),
+        ("y", "Bar|none"),
+        ("x", "Bar"),
+    ]
+    ids, kinds = zip(*pairs, *pairs[:3], strict=True)
+    tables = FIELDS[: FIELDS.index("[items.fields.maker]")]
+    made = converted(tmp_path, {"id": ids, "kinds": kinds, "name": ids}, tables=tables)
+    assert made.items.columns["kinds"] == [("Grill", "Thai", "Bar"), ("Bar",), ()]
+    assert "items_changed" not in {one.name for one in made.findings}
+    assert finding(made, "items_folded").count == len(ids) - 2
+
+
 def test_rows_are_folded_across_batches_and_files(tmp_path, monkeypatch):
     monkeypatch.setattr(delimited, "BLOCK", 200)
     ids = [f"i{n % 7}" for n in range(500)]

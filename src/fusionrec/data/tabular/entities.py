@@ -31,7 +31,7 @@ class EntityReader:
     """Collects a side's table; memory is bounded by the distinct ids, not by the rows.
 
     An id may have several rows, as in a list of orders with each product's title. The last known
-    value of each attribute counts.
+    value of each attribute counts; categories of all rows come together.
 
     Args:
         side: whose table it is.
@@ -121,18 +121,30 @@ class EntityReader:
                 self._findings.add(f"{self._side}s_{name}", len(rows), says, example)
         columns = [_flat(batch.column(name), f"{file}: {name}") for name in names[1:]]
         usable = np.flatnonzero(row_ids >= NEW)
-        rows = _distinct(usable, codes, columns)
-        if len(rows) == 0:
+        if len(usable) == 0:
             return
         before = len(self.ids)
-        positions = self.ids.assign(texts, known, codes[rows])
+        self.ids.assign(texts, known, codes[usable])
         self._folded += len(usable) - (len(self.ids) - before)
+        firsts, lasts = _distinct(usable, codes, columns)
         for (name, field), values in zip(self._spec.fields.items(), columns, strict=True):
-            self._set(name, field, positions, self._parsed(name, field, values.take(rows), file))
+            several = field.kind == "categories"
+            rows = firsts if several else lasts
+            parsed = self._parsed(name, field, values.take(rows), file)
+            (self._gather if several else self._set)(name, known[codes[rows]], parsed)
 
-    def _set(self, name: str, field: FieldSpec, positions: np.ndarray, values: list[Any]) -> None:
-        column, unknown = self._filled(name), _UNKNOWN[field.kind]
-        number = field.kind == "number"
+    def _gather(self, name: str, positions: np.ndarray, values: list[Any]) -> None:
+        """Adds categories to those that are known."""
+        column, new = self._filled(name), dict[int, list[str]]()
+        for position, several in zip(positions.tolist(), values, strict=True):
+            if several:
+                new.setdefault(position, []).extend(several)
+        for position, several in new.items():
+            column[position] = tuple(dict.fromkeys((*column[position], *several)))
+
+    def _set(self, name: str, positions: np.ndarray, values: list[Any]) -> None:
+        column, kind = self._filled(name), self._spec.fields[name].kind
+        number, unknown = kind == "number", _UNKNOWN[kind]
         for position, value in zip(positions.tolist(), values, strict=True):
             known = not math.isnan(value) if number else bool(value)
             old = column[position]
@@ -207,17 +219,19 @@ def _flat(values: Any, where: str) -> Any:
     return pc.binary_join(pa.ListArray.from_arrays(offsets, inner), _JOINER)
 
 
-def _distinct(rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]) -> np.ndarray:
-    """The rows that differ in id or attributes, in order; of equal rows the last."""
+def _distinct(
+    rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that differ in id or attributes, in order: of equal rows the first, and the last."""
     key = ids[rows].astype(np.int64)
-    if len(rows) == 0 or len(np.unique(key)) == len(rows):
-        return rows
+    if len(np.unique(key)) == len(rows):
+        return rows, rows
     for column in columns:
         encoded = column.take(rows).dictionary_encode()
         width = len(encoded.dictionary) + 1
         codes = encoded.indices.fill_null(width - 1).to_numpy(zero_copy_only=False)
         key = np.unique(key * width + codes, return_inverse=True)[1].astype(np.int64)
-    last = np.zeros(int(key.max()) + 1, dtype=np.int64)
-    last[key] = np.arange(len(key))  # of equal keys the last one stays
-    distinct: np.ndarray = rows[np.sort(last)]
-    return distinct
+    count, order = int(key.max()) + 1, np.arange(len(key))
+    first, last = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    first[key[::-1]], last[key] = order[::-1], order  # of equal keys the one set last stays
+    return rows[np.sort(first)], rows[np.sort(last)]
