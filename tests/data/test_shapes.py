@@ -90,16 +90,6 @@ def test_columns_of_lists_go_together_and_uneven_rows_are_left_out(tmp_path, mon
     assert (uneven.count, uneven.example, uneven.warning) == (1, "rows.csv, row 3", True)
 
 
-@pytest.mark.parametrize("name", ["rows.jsonl", "rows.parquet"])
-def test_objects_in_a_list_give_a_column_for_each_field(tmp_path, name):
-    lines = [[{"sku": "x", "of": {"qty": 2}}, {"sku": "y", "of": {"qty": 1}}], []]
-    write(tmp_path / name, {"u": ["a", "b"], "lines": lines})
-    keys = {"user": "u", "item": "lines.sku", "count": "lines.of.qty"}
-    made = converted(tmp_path, name, explode=["lines"], **keys)
-    assert taken(made) == [("a", "x"), ("a", "y")]
-    assert made.rating[0] > made.rating[1]
-
-
 @pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
 def test_a_wide_table_becomes_rows(tmp_path, name):
     text = name == "rows.csv"
@@ -110,6 +100,33 @@ def test_a_wide_table_becomes_rows(tmp_path, name):
     made = converted(tmp_path, name, unpivot=["user"], **keys)
     assert taken(made) == [("a", "i1"), ("a", "i3"), ("b", "i2")]
     assert made.rating.tolist() == [5, 1, 3]
+
+
+def test_shaped_rows_may_be_the_table_of_items_as_well(tmp_path):
+    write(tmp_path / "wide.csv", {"user": ["a", "b"], "i1": ["5", ""], "i2": ["", "3"]})
+    write(tmp_path / "lists.csv", {"user": ["a", "b"], "i": ["i3 i4", "i2"]})
+    keys = {"user": "user", "item": "column", "unpivot": ["user"]}
+    shapes = ('files = "wide.csv"\nid = "column"\nunpivot = ["user"]',
+              'files = "lists.csv"\nid = "i"\nexplode = ["i"]\nseparator = " "')  # fmt: skip
+    for shape, ids in zip(shapes, (["i1", "i2"], ["i3", "i4", "i2", "i1"]), strict=True):
+        made = converted(tmp_path, "wide.csv", tables=f"[items]\n{shape}", **keys)
+        assert made.items.ids == ids
+        assert taken(made) == [("a", "i1"), ("b", "i2")]
+
+
+@pytest.mark.parametrize("keys", [{"files": "wide*.csv"}, {"files": "wide-a.csv"}])
+def test_a_file_with_one_wide_row_for_each_user(tmp_path, keys):
+    for name in "ab":
+        write(tmp_path / f"wide-{name}.csv", {"i1": ["5"], f"only {name}": ["1"]})
+    made = converted(tmp_path, **keys, user="filename", item="column", unpivot=["filename"])
+    assert taken(made)[:2] == [("wide-a", "i1"), ("wide-a", "only a")]
+    assert len(made.user) == (4 if "*" in keys["files"] else 2)
+
+
+def test_what_an_unpivoted_column_may_not_be_called(tmp_path):
+    write(tmp_path / "wide.csv", {"value": ["a"], "i1": ["5"]})
+    with pytest.raises(DataError, match="keeps a column 'value'"):
+        converted(tmp_path, "wide.csv", user="value", item="column", unpivot=["value"])
 
 
 def test_a_file_for_each_user(tmp_path):
@@ -192,6 +209,15 @@ def test_a_shape_of_a_missing_column_is_refused(tmp_path, key):
     write(tmp_path / "rows.csv", {"u": ["a"], "i": ["x"]})
     with pytest.raises(DataError, match=rf"rows.csv has no column 'x' \({key}\)"):
         converted(tmp_path, "rows.csv", user="u", item="i", **{key: ["x"]})
+
+
+@pytest.mark.parametrize(
+    "cells", [[{"x": 1}], pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())), [b"x"]]
+)
+def test_cells_that_hold_no_values_are_refused(tmp_path, cells):
+    write(tmp_path / "rows.parquet", {"u": ["a"], "i": cells})
+    with pytest.raises(DataError, match="explode: expected text, numbers, dates or lists"):
+        converted(tmp_path, "rows.parquet", user="u", item="i", explode=["i"])
 
 
 def test_a_sample_is_shaped_as_the_files_are():

@@ -106,7 +106,7 @@ def _odd(ids: Sequence[str], clean: Callable[[str], str]) -> list[str]:
 def _single(user: np.ndarray, item: np.ndarray, findings: Findings) -> None:
     for side, positions in (("user", user), ("item", item)):
         if (found := np.bincount(positions)).max() == 1:
-            says = f"{side}s, none of whom has more than one interaction"
+            says = f"{side}s, each of which has one interaction only"
             means = f"nothing can be learned of which {'items' if side == 'user' else 'users'} "
             means += f"go together; is that the column of {side}s?"
             findings.add(f"{side}s_single", int(found.sum()), says, means, warning=True)

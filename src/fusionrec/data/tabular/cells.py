@@ -39,7 +39,8 @@ def split(values: Any, separator: str) -> tuple[Any, np.ndarray]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_nested(values.type) and not pa.types.is_struct(values.type):
+    kinds = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+    if any(is_kind(values.type) for is_kind in kinds):
         lists = values
     else:
         lists = pc.split_pattern(_marked(as_text(values, "explode"), separator), _MARK)

@@ -18,6 +18,7 @@ from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
 from fusionrec.data.values import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
+_SMALLEST = 1e-38  # count: as float32, smaller ones are 0
 _TOO_LATE = 4_102_444_800  # the year 2100
 
 
@@ -112,7 +113,8 @@ class InteractionReader:
             bad = ~((rating >= low) & (rating <= high))
             says = f"a rating that is no number of {low:g} to {high:g}"
         else:
-            bad = ~((rating != 0) & (np.abs(rating) <= LARGEST))  # below 0 are returns
+            size = np.abs(rating)  # below 0 are returns
+            bad = ~((size >= _SMALLEST) & (size <= LARGEST))
             says = f"a count that is 0, or no number up to {LARGEST:g}"
         kept.leave_out("rating_unfit", bad, says, column)
         return rating

@@ -12,6 +12,7 @@ import numpy as np
 from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.findings import SHOWN
 from fusionrec.data.tabular.readers.compression import translate_errors
+from fusionrec.data.tabular.readers.delimited import OnFinding
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.source_spec import JoinSpec
 from fusionrec.errors import DataError
@@ -134,8 +135,12 @@ class JoinedTable:
                 found[f"{self.name}.{column}" if column in known else column] = (column, kind)
         return found
 
-    def lookup(self, columns: Collection[str]) -> Lookup:
+    def lookup(self, columns: Collection[str], on_finding: OnFinding) -> Lookup:
         """The rows by their key, with these columns at least.
+
+        Args:
+            columns: names in this table.
+            on_finding: as in ``SourceFile.batches``.
 
         Raises:
             DataError: as ``SourceFile.batches``.
@@ -147,7 +152,8 @@ class JoinedTable:
             wanted, tables = sorted(self._columns), []
             with translate_errors(self._sources[0].path):
                 for source in self._sources:
-                    tables += [pa.Table.from_batches([b]) for b in source.batches(wanted)]
+                    batches = source.batches(wanted, on_finding=on_finding)
+                    tables += [pa.Table.from_batches([batch]) for batch in batches]
                 self._lookup = Lookup.of(_stacked(tables, wanted), self._key)
         return self._lookup
 

@@ -17,13 +17,11 @@ if TYPE_CHECKING:
 
 COLUMN, VALUE = "column", "value"  # of an unpivoted table
 _LIST = re.compile(r"(?:large_|fixed_size_)?list<\w+: (.*?)(?: not null)?>(?:\[\d+\])?")
-_FIELD = re.compile(r"([^:<>]+): ((?:[^,<>]|<(?:[^<>]|<[^<>]*>)*>)+)(?:, |$)")
 _NUMBERS = ("int", "uint", "float", "double", "halffloat", "null")
 
 
 def explode(table: pa.Table, columns: Sequence[str], separator: str) -> tuple[pa.Table, np.ndarray]:
-    """A row for each value of cells that hold several; see ``cells.split``. Other columns repeat;
-    fields of objects become columns such as ``lines.price``.
+    """A row for each value of cells that hold several; see ``cells.split``. Other columns repeat.
 
     Args:
         table: n rows.
@@ -53,11 +51,6 @@ def explode(table: pa.Table, columns: Sequence[str], separator: str) -> tuple[pa
         exploded = {name: flat.filter(pa.array(known)) for name, flat in exploded.items()}
     rest = table.select([name for name in table.column_names if name not in exploded]).take(rows)
     made = pa.table({n: exploded[n] if n in exploded else rest[n] for n in table.column_names})
-    while any(
-        pa.types.is_struct(field.type) and field.name.partition(".")[0] in columns
-        for field in made.schema
-    ):
-        made = made.flatten()
     return made, uneven
 
 
@@ -86,9 +79,10 @@ def unpivot(table: pa.Table, keep: Collection[str]) -> pa.Table:
     stacked = pa.concat_arrays(arrays) if arrays else pa.nulls(0, pa.string())
     known = _filled(stacked).reshape(len(names), len(table) if names else 0)
     row, column = np.nonzero(known.T)
-    made = table.select(kept).take(row) if kept else pa.table({})
-    made = made.append_column(COLUMN, pa.array(names, pa.string()).take(pa.array(column)))
-    return made.append_column(VALUE, stacked.take(pa.array(column * len(table) + row)))
+    made = {name: table[name].take(pa.array(row)) for name in kept}
+    made[COLUMN] = pa.array(names, pa.string()).take(pa.array(column))
+    made[VALUE] = stacked.take(pa.array(column * len(table) + row))
+    return pa.table(made)
 
 
 def _whole(table: pa.Table, name: str) -> Any:
@@ -100,17 +94,10 @@ def _whole(table: pa.Table, name: str) -> Any:
     return column.cast(kind.value_type) if pa.types.is_dictionary(kind) else column
 
 
-def inner_types(name: str, kind: str) -> dict[str, str]:
-    """The columns that a cell's values become -> their types, from the name of pyarrow's type."""
-    if whole := _LIST.fullmatch(kind):
-        kind = whole[1]
-    if not kind.startswith("struct<"):
-        return {name: kind}
-    found = dict[str, str]()
-    for field, inner in _FIELD.findall(kind.removeprefix("struct<").removesuffix(">")):
-        is_object = inner.startswith("struct<")
-        found |= inner_types(f"{name}.{field}", inner) if is_object else {f"{name}.{field}": inner}
-    return found
+def inner_type(kind: str) -> str:
+    """The type of a cell's values, from pyarrow's name of the column's type."""
+    found = _LIST.fullmatch(kind)
+    return found[1] if found else kind
 
 
 def _of_one_type(arrays: Sequence[Any]) -> list[Any]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fusionrec.data.tabular.findings import OF_FILE
 from fusionrec.data.tabular.lookup import JoinedTable, Lookup, join, join_name, stem
-from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.compression import OnBytes, translate_errors
 from fusionrec.data.tabular.readers.delimited import OnFinding
 from fusionrec.data.tabular.readers.files import SourceFile
-from fusionrec.data.tabular.reshape import COLUMN, VALUE, explode, inner_types, unpivot
+from fusionrec.data.tabular.reshape import COLUMN, VALUE, explode, inner_type, unpivot
 from fusionrec.data.tabular.source_spec import FILENAME, ReadSpec, SourceSpec
 
 if TYPE_CHECKING:
@@ -107,8 +107,9 @@ class ShapedFile(SourceFile):
         of_file = from_file or list(self.source.types)[:1]
         for batch in self.source.batches(of_file, on_bytes, on_finding):
             for table in self._in_parts(pa.Table.from_batches([batch])):
-                shaped = self._rows(table, named, steps, odd)
-                yield from _selected(shaped, wanted).to_batches()
+                with translate_errors(self.path):
+                    shaped = _selected(self._rows(table, named, steps, odd), wanted)
+                yield from shaped.to_batches()
         odd.tell()
 
     def _plan(
@@ -159,7 +160,7 @@ class ShapedFile(SourceFile):
         if spec.unpivot:
             table = unpivot(table, {*spec.unpivot, FILENAME})
         for joined, added in steps:
-            lookup = joined.lookup(added.values())
+            lookup = joined.lookup(added.values(), odd.on_finding)
             table, missed = join(table, joined.on, lookup, added)
             odd.missed(joined, lookup, missed)
         return table
@@ -167,28 +168,26 @@ class ShapedFile(SourceFile):
 
 def _shaped(source: SourceFile, spec: SourceSpec, joined: Sequence[JoinedTable]) -> ShapedFile:
     """A file with the types of its shaped rows."""
-    types = dict(source.types)
+    about = {one.name: getattr(source, one.name) for one in fields(SourceFile)}
     for setting in ("explode", "unpivot"):
         for name in getattr(spec, setting):
             if name != FILENAME:
                 source.require(name, setting)
-    if spec.explode:
-        types = {}
-        for name, kind in source.types.items():
-            types |= inner_types(name, kind) if name in spec.explode else {name: kind}
+    types = {
+        name: inner_type(kind) if name in spec.explode else kind
+        for name, kind in source.types.items()
+    }
     if spec.unpivot:
         others = {kind for name, kind in types.items() if name not in spec.unpivot}
-        kind = next(iter(others), "") if len(others) == 1 else "string"
+        kind = others.pop() if len(others) == 1 else "string"
         types = {name: types[name] for name in types if name in spec.unpivot}
         types |= {COLUMN: "string", VALUE: kind}
-    steps = []
+    steps = list[tuple[JoinedTable, frozenset[str]]]()
     for table in joined:
-        if table.on not in types and table.on != FILENAME:
-            SourceFile(source.path, source.format, "", types).require(table.on, "join.on")
+        ShapedFile(**about | {"types": types}).require(table.on, "join.on")
         steps.append((table, frozenset(types)))
-        types |= {name: kind for name, (_, kind) in table.added(types).items()}
-    about = source.path, source.format, source.compression, types, source.delimiter
-    return ShapedFile(*about, source=source, spec=spec, steps=tuple(steps))
+        types = types | {name: kind for name, (_, kind) in table.added(types).items()}
+    return ShapedFile(**about | {"types": types}, source=source, spec=spec, steps=tuple(steps))
 
 
 class _Oddities:
@@ -200,7 +199,7 @@ class _Oddities:
     """
 
     def __init__(self, file: ShapedFile, on_finding: OnFinding) -> None:
-        self._file, self._on_finding = file, on_finding
+        self._file, self.on_finding = file, on_finding
         self._uneven, self._rows, self._first = 0, 0, 0
         self._missed: dict[str, list[Any]] = {}
 
@@ -222,14 +221,14 @@ class _Oddities:
         if self._uneven:
             says = f"rows left out whose cells of {names} hold unequal numbers of values"
             example = f"{path.name}, row {self._first}"
-            self._on_finding(f"explode_uneven{OF_FILE}{path}", self._uneven, says, example, True)
+            self.on_finding(f"explode_uneven{OF_FILE}{path}", self._uneven, says, example, True)
         for name, (on, lookup, missed, rows) in self._missed.items():
             says = f"keys of {name} that stand in several rows which differ: the first one counts"
             example = lookup.example
-            self._on_finding(f"join_{name}_repeated", lookup.differing, says, example, True)
+            self.on_finding(f"join_{name}_repeated", lookup.differing, says, example, True)
             says = f"rows whose {on} is not in {name}, so that nothing is known from there"
             warn = missed > _MANY * rows
-            self._on_finding(f"join_{name}_missing{OF_FILE}{path}", missed, says, "", warn)
+            self.on_finding(f"join_{name}_missing{OF_FILE}{path}", missed, says, "", warn)
 
 
 def _selected(table: pa.Table, names: Sequence[str]) -> pa.Table:
