@@ -204,6 +204,13 @@ def test_a_join_that_names_what_is_not_there_is_refused(tmp_path, key, value, sa
     assert error.value.hint
 
 
+def test_a_join_by_another_key_says_why_nothing_is_left(tmp_path):
+    joins = [{"files": "orders.parquet", "on": "p", "key": "id"}]
+    shop(tmp_path)
+    with pytest.raises(DataError, match=r"none of 4 .*p is not in orders.*: 4"):
+        convert(toml(tmp_path, joins, user="customer", item="p"))
+
+
 @pytest.mark.parametrize("key", ["explode", "unpivot"])
 def test_a_shape_of_a_missing_column_is_refused(tmp_path, key):
     write(tmp_path / "rows.csv", {"u": ["a"], "i": ["x"]})

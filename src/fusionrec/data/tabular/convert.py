@@ -132,7 +132,9 @@ def convert_sources(
     if spec.interactions.count:
         user, item, rating, time = cancel_returns(user, item, rating, time, findings)
     if len(user) == 0:
-        why = "; ".join(str(finding) for finding in findings.all if finding.left_out)
+        why = "; ".join(
+            str(finding) for finding in findings.all if finding.left_out or finding.warning
+        )
         raise DataError(
             f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: "
             f"{why or 'the files hold a header alone'}",
