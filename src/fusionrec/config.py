@@ -39,7 +39,7 @@ class Settings:
                 groups = {n: k.__dataclass_fields__ for n, k in kinds.items() if is_dataclass(k)}
                 inner = [f"{group}.{name}" for group, known in groups.items() if name in known]
                 raise ConfigError(
-                    f"unknown setting {path!r}; known here: {', '.join(kinds)}",
+                    f"unknown setting {path!r:.200}; known here: {', '.join(kinds)}",
                     f"did you mean {where}{inner[0]}?" if inner else _near(name, kinds, where),
                 )
             kind = kinds[name]

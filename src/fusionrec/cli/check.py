@@ -44,9 +44,25 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
         show_json(asdict(found))
     else:
         _show(found)
+    say_what_is_lacking(found, data)
+    if found.unreviewed:
+        say(f"train on it when its fusionrec.toml was looked at and edited, or take it as it is: "
+            f"fusionrec train --data {data} --accept")  # fmt: skip
+    else:
+        say(f"train on it with: fusionrec train --data {data}")
+
+
+def say_what_is_lacking(found: DatasetReport, data: str) -> None:
+    """Says what a data set lacks that would be of use.
+
+    Raises:
+        DataError: it cannot be trained on.
+    """
+    if found.unlocks:
+        gains = "; ".join(f"with {what}: {gain}" for what, gain in found.unlocks.items())
+        say(f"more would help: {gains}")
     if found.obstacle:
         raise DataError(f"{data} cannot be trained on: {found.obstacle}")
-    say(f"train on it with: fusionrec train --data {data}")
 
 
 def _show(found: DatasetReport) -> None:
@@ -58,9 +74,8 @@ def _show(found: DatasetReport) -> None:
         rows.append((field.name, field.side, field.kind, *counts, often))
     if rows:
         show_rows(("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often"), rows)
-    if found.unlocks:
-        gains = "; ".join(f"with {what}: {gain}" for what, gain in found.unlocks.items())
-        say(f"more would help: {gains}")
+    for doubt in found.unreviewed:
+        say(f"warning: {doubt}")
     for finding in found.findings:
         word = "warning" if finding.name.endswith("_unmatched") else "note"
         say(f"{word}: {finding if found.rows is not None else finding.says}")

@@ -72,6 +72,7 @@ def evaluate(
     /,
     protocol: str,
     data: str,
+    accept: bool,
     through_index: str,
     save: Path | None,
     as_json: bool,
@@ -107,7 +108,7 @@ def evaluate(
         with writing(save):
             (save.absolute().parent / "..").stat()  # fails unless a folder is there to hold it
     candidate = _candidate(workspace, context, given)
-    dataset = load(data, workspace.data, ProgressLines(data))
+    dataset = load(data, workspace.data, ProgressLines(data), accept=accept)
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 def train(
     workspace: Workspace,
     data: str,
+    accept: bool,
     model: str,
     preset: str | None,
     minutes: float | None,
@@ -76,7 +77,7 @@ def train(
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goals(recipe, asked[0].goals, asked[0].rates)
-    dataset = load(data, workspace.data, ProgressLines(data))
+    dataset = load(data, workspace.data, ProgressLines(data), accept=accept)
     if with_feedback:
         dataset = add_feedback(workspace, dataset)
     describe(dataset)

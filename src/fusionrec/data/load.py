@@ -14,7 +14,11 @@ from fusionrec.workspace import Workspace
 
 
 def read(
-    path: Path, workspace_data: Path | None = None, progress: Progress | None = None
+    path: Path,
+    workspace_data: Path | None = None,
+    progress: Progress | None = None,
+    *,
+    accept: bool = False,
 ) -> Dataset:
     """The data set at a path.
 
@@ -23,16 +27,19 @@ def read(
             or a zip or folder in one of MovieLens' layouts.
         workspace_data: the folder for the cache of tables; default: that of ``Workspace.find()``.
         progress: called with the bytes of tables read so far, and in all.
+        accept: whether a ``fusionrec.toml`` is read although ``init`` has grave doubts about it
+            that nobody has looked at.
 
     Raises:
         ConfigError: a ``fusionrec.toml`` is invalid.
-        DataError: the path is none of these, or a file is missing or damaged.
+        DataError: the path is none of these, a file is missing or damaged, or there are such doubts
+            (``unreviewed``).
     """
     if is_saved(path):
         return read_dataset(path)
     if has_spec(path):
         workspace_data = workspace_data or Workspace.find().data
-        return read_from_spec(path, workspace_data, progress or (lambda *_: None))
+        return read_from_spec(path, workspace_data, progress or (lambda *_: None), accept=accept)
     from fusionrec.data.movielens import readers as movielens
 
     if path.is_dir() and movielens.layouts_in(path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -83,19 +83,28 @@ class InferredSpec:
     doubts: tuple[Doubt, ...] = ()
 
 
-def infer_spec(folder: Path, name: str = "", rows: int = ROWS) -> InferredSpec:
+def infer_spec(
+    folder: Path,
+    name: str = "",
+    rows: int = ROWS,
+    *,
+    told: Mapping[str, str] | None = None,  # noqa: ARG001
+    sources: Sequence[str] = (),  # noqa: ARG001
+) -> InferredSpec:
     """Infers what the CSV, TSV, JSON Lines and Parquet files of a folder hold.
 
     Args:
-        folder: subfolders are ignored.
+        folder: subfolders are ignored; or one file.
         name: of the data set; the folder's by default.
         rows: how many to read of each file, from its beginning.
+        told: what someone said of keys that were in doubt, such as ``interactions.rating``.
+        sources: URLs of databases whose tables are looked at too.
 
     Raises:
         UsageError: the folder does not exist.
         DataError: it holds no readable file or none of interactions; the message describes each.
     """
-    if not folder.is_dir():
+    if not folder.exists():
         raise UsageError(
             f"{folder}: there is no such folder", "name the folder that holds the files"
         )

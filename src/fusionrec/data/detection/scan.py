@@ -60,10 +60,12 @@ class ScannedFolder:
 
 
 def scan_folder(folder: Path, rows: int = ROWS) -> ScannedFolder:
-    """Reads the first ``rows`` of each table in an existing folder, without subfolders."""
-    names = sorted(
-        path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
-    )
+    """Reads the first ``rows`` of each table in an existing folder, without subfolders; or of one
+    file.
+    """
+    paths = [folder] if folder.is_file() else folder.iterdir()
+    folder = folder.parent if folder.is_file() else folder
+    names = sorted(path.name for path in paths if path.is_file() and not path.name.startswith("."))
     tables = [name for name in names if is_table_name(name)]
     files: list[TableFile] = []
     refused: dict[str, str] = {}

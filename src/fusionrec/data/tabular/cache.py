@@ -48,12 +48,25 @@ class CachedTables(Converted):
 
 
 def read_from_spec(
-    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None, *, accept: bool = False
 ) -> Dataset:
     """The data set that a ``fusionrec.toml`` describes; logs what was repaired.
 
-    Args and errors are those of ``cached_tables``.
+    Args and errors are those of ``cached_tables``, and:
+
+    Args:
+        accept: whether to read it although ``init`` has grave doubts that nobody has looked at.
+
+    Raises:
+        DataError: there are such doubts (``unreviewed``).
     """
+    if (doubts := read_spec(toml).unreviewed) and not accept:
+        raise DataError(
+            f"{toml}: nobody has looked at what init was in doubt of: {'; '.join(doubts)}",
+            "change what is wrong in the file (any edit counts as a look); or, if it is right as "
+            "it is, accept it: --accept, in Python accept=True",
+            code="unreviewed",
+        )
     dataset = cached_tables(toml, workspace_data, progress).dataset()
     for repair in dataset.repairs:
         log.warning("%s: %s", dataset.name, repair)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -69,6 +69,7 @@ class DatasetReport:
         findings: what was odd or repaired while reading.
         obstacle: why it cannot be trained on; empty if it can.
         unlocks: what it lacks -> what answers would gain by it.
+        unreviewed: grave doubts of ``init`` that nobody has looked at.
     """
 
     name: str
@@ -90,6 +91,7 @@ class DatasetReport:
     findings: tuple[Finding, ...]
     obstacle: str
     unlocks: dict[str, str]
+    unreviewed: tuple[str, ...] = ()
 
 
 def report_on_tables(tables: CachedTables) -> DatasetReport:
@@ -107,7 +109,8 @@ def report_on_tables(tables: CachedTables) -> DatasetReport:
         says = f"files beside {SPEC_NAME} that it does not name"
         shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
         findings = (*findings, Finding("file_unread", len(unread), says, shown))
-    return _report(tables.dataset(), tables.rows, events, findings)
+    found = _report(tables.dataset(), tables.rows, events, findings)
+    return replace(found, unreviewed=tables.spec.unreviewed)
 
 
 def report_on_dataset(dataset: Dataset) -> DatasetReport:

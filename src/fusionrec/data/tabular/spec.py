@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, get_args
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
 from fusionrec.data.tabular.source_spec import SourceSpec
+from fusionrec.data.tabular.toml_file import read_toml
 from fusionrec.data.values import nearest_hint
 from fusionrec.errors import ConfigError, DataError
 
@@ -186,9 +186,11 @@ class Spec(_File):
         name: the data set's.
         interactions, users, items: the tables.
         folder: file names are relative to it.
+        unreviewed: grave doubts of ``init``, until someone edits the file.
     """
 
     folder: Path = Path()
+    unreviewed: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Schema:
@@ -230,19 +232,13 @@ def read_spec(path: Path) -> Spec:
         path: the file, or its folder.
 
     Raises:
-        ConfigError: it cannot be read, is not TOML, has an unknown key or table (the nearest known
-            one is the hint) or an invalid value.
+        ConfigError: it cannot be read, is not TOML or larger than 1 MiB, has an unknown key or
+            table (the nearest known one is the hint) or an invalid value.
     """
     file = path / SPEC_NAME if path.is_dir() else path
+    tables, unreviewed = read_toml(file)
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{file} cannot be read as TOML: {error}",
-            "mend that line, or write a new file: fusionrec init DIR --force",
-        ) from error
-    try:
-        spec = Spec(**vars(_file_of(tables)), folder=file.parent)
+        spec = Spec(**vars(_file_of(tables)), folder=file.parent, unreviewed=unreviewed)
         spec.schema  # noqa: B018 (its errors are the file's)
     except (ConfigError, DataError) as error:
         raise ConfigError(f"{file}: {error.message}", error.hint) from error
