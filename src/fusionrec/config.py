@@ -99,13 +99,13 @@ def _of_kind(path: str, value: Any, kind: Any) -> Any:
         if isinstance(value, list | tuple):
             return tuple(_of_kind(path, one, inner) for one in value)
         example = '["a", "b"]' if inner is str else "[3, 5]"
-        raise ConfigError(f"{path} must be a list such as {example}, got {value!r}")
+        raise ConfigError(f"{path} must be a list such as {example}, got {value!r:.200}")
     if not isinstance(plain, type):
         return value
     if issubclass(plain, Mapping | Settings):
-        check(isinstance(value, Mapping), f"{path} must be a table of its own, got {value!r}")
+        check(isinstance(value, Mapping), f"{path} must be a table of its own, got {value!r:.200}")
     elif type(value) is not plain:
-        raise ConfigError(f"{path} must be {_WORDS.get(plain, plain.__name__)}, got {value!r}")
+        raise ConfigError(f"{path} must be {_WORDS.get(plain, plain.__name__)}, got {value!r:.200}")
     return value
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 LOOK = 3  # exit code: a fusionrec.toml is there, but must be looked at
 
 
-@click.command(cls=Command, examples=["fusionrec init shop", "fusionrec init shop --force --json"])
+@click.command(cls=Command, examples=["fusionrec init shop", "fusionrec init shop --json"])
 @click.argument("path", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--force", is_flag=True, help="Overwrite an existing fusionrec.toml.")
 @click.option("--name", default="", help="What the data set is called.  [default: the folder's]")

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
 from fusionrec.data.tabular.source_spec import SourceSpec
-from fusionrec.data.tabular.toml_file import read_toml
+from fusionrec.data.tabular.toml_file import read_toml, unreviewed
 from fusionrec.data.values import nearest_hint
 from fusionrec.errors import ConfigError, DataError
 
@@ -236,12 +236,15 @@ def read_spec(path: Path) -> Spec:
             table (the nearest known one is the hint) or an invalid value.
     """
     file = path / SPEC_NAME if path.is_dir() else path
-    tables, unreviewed = read_toml(file)
+    tables, text = read_toml(file)
     try:
-        spec = Spec(**vars(_file_of(tables)), folder=file.parent, unreviewed=unreviewed)
+        doubts = unreviewed(tables.pop("review", {}), text)
+        spec = Spec(**vars(_file_of(tables)), folder=file.parent, unreviewed=doubts)
         spec.schema  # noqa: B018 (its errors are the file's)
     except (ConfigError, DataError) as error:
         raise ConfigError(f"{file}: {error.message}", error.hint) from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: values within values, too deep") from error
     return spec
 
 

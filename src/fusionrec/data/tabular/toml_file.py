@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusionrec.config import Settings
+from fusionrec.config import Settings, check
 from fusionrec.errors import ConfigError
 
 _MOST_BYTES = 1 << 20
@@ -26,13 +26,11 @@ class _Review(Settings):
     sum: str = ""
 
 
-def read_toml(file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The tables of a TOML file but ``[review]``, and the doubts in that one; none of these once
-    any part of the file was edited.
+def read_toml(file: Path) -> tuple[dict[str, Any], str]:
+    """The tables of a TOML file, and its text.
 
     Raises:
-        ConfigError: it cannot be read, is no TOML, too large or too deep, or ``[review]`` is no
-            such table.
+        ConfigError: it cannot be read, is no TOML, or too large or too deep.
     """
     try:
         with file.open("rb") as opened:
@@ -42,19 +40,25 @@ def read_toml(file: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
         if any(line.count(".") > _MOST_DOTS for line in _STRING.sub("", text).split("\n")):
             raise ValueError(f"a line has more than {_MOST_DOTS} dots, so that its key is too long")
-        tables = tomllib.loads(text)
+        return tomllib.loads(text), text
     except (OSError, ValueError, RecursionError) as error:
         why = "values within values, too deep" if isinstance(error, RecursionError) else error
         raise ConfigError(
             f"{file} cannot be read as TOML: {why}",
             "mend that line, or write a new file: fusionrec init DIR --force",
         ) from error
-    given = tables.pop("review", {})
-    if not isinstance(given, dict):
-        raise ConfigError(f"{file}: review must be a table: [review]", "delete that line")
-    review = _Review.from_dict(given, "review.")
+
+
+def unreviewed(table: Any, text: str) -> tuple[str, ...]:
+    """The doubts of a table ``[review]``; none once any part of the file's text was edited.
+
+    Raises:
+        ConfigError: it is no such table.
+    """
+    check(isinstance(table, Mapping), "review must be a table: [review]")
+    review = _Review.from_dict(table, "review.")
     untouched = _hash(text.replace(_sum(review.sum), _sum(""), 1)) == review.sum
-    return tables, review.doubts if untouched else ()
+    return review.doubts if untouched else ()
 
 
 def review_table(doubts: Sequence[str]) -> str:
