@@ -77,7 +77,7 @@ def _show(found: DatasetReport) -> None:
     for doubt in found.unreviewed:
         say(f"warning: {doubt}")
     for finding in found.findings:
-        word = "warning" if finding.name.endswith("_unmatched") else "note"
+        word = "warning" if finding.warning else "note"
         say(f"{word}: {finding if found.rows is not None else finding.says}")
 
 

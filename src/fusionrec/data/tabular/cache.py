@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 import tempfile
 import time
@@ -19,17 +18,15 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, source_files
-from fusionrec.data.tabular.findings import Finding
+from fusionrec.data.tabular.findings import Finding, log_findings
 from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
 
-FORMAT = 3  # of the folder and of conversion; folders of another format are converted again
+FORMAT = 4  # of the folder and of conversion; folders of another format are converted again
 _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
 _ABANDONED = 86_400  # seconds after which an unfinished folder is removed
-
-log = logging.getLogger("fusionrec")
 
 
 @dataclass(frozen=True)
@@ -67,10 +64,9 @@ def read_from_spec(
             "it is, accept it: --accept, in Python accept=True",
             code="unreviewed",
         )
-    dataset = cached_tables(toml, workspace_data, progress).dataset()
-    for repair in dataset.repairs:
-        log.warning("%s: %s", dataset.name, repair)
-    return dataset
+    tables = cached_tables(toml, workspace_data, progress)
+    log_findings(tables.spec.name, tables.findings)
+    return tables.dataset()
 
 
 def cached_tables(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+log = logging.getLogger("fusionrec")
 SHOWN = 80  # characters of a value in an example
 
 
@@ -17,6 +20,9 @@ class Finding:
         says: for people, before the count.
         example: the first occurrence, or what the finding means; may be empty.
         left_out: whether it leaves out ``count`` interactions.
+        warning: whether answers may be nonsense, so that people must see it.
+        mend: the line of the ``fusionrec.toml`` to change, as it is to be; empty where no line is
+            at fault.
     """
 
     name: str
@@ -24,9 +30,13 @@ class Finding:
     says: str
     example: str = ""
     left_out: bool = False
+    warning: bool = False
+    mend: str = ""
 
     def __str__(self) -> str:
-        return f"{self.says}: {self.count:,}" + (f" ({self.example})" if self.example else "")
+        example = f" ({self.example})" if self.example else ""
+        mend = f"; to change it: {self.mend}" if self.mend else ""
+        return f"{self.says}: {self.count:,}{example}{mend}"
 
 
 class Findings:
@@ -51,10 +61,17 @@ class Findings:
             self.add(name, count, says, example)
 
     def first(self, name: str, count: int, says: str, example: str = "") -> None:
-        """As ``add``, placed before all others, since it may explain them."""
-        self._by_name = {name: Finding(name, count, says, example)} | self._by_name
+        """A warning that is placed before all others, since it may explain them."""
+        warning = Finding(name, count, says, example, warning=True)
+        self._by_name = {name: warning} | self._by_name
 
     @property
     def all(self) -> tuple[Finding, ...]:
         """The findings."""
         return tuple(self._by_name.values())
+
+
+def log_findings(name: str, findings: Iterable[Finding]) -> None:
+    """Logs findings about the data set of a name."""
+    for finding in findings:
+        log.warning("%s: %s", name, finding)
