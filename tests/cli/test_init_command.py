@@ -16,6 +16,7 @@ import pytest
 import export_folders
 from builders import Ended, auto_recipe
 from fusionrec.cli import quickstart
+from fusionrec.cli.output import show_json
 from fusionrec.data.detection import infer
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.workspace import Workspace
@@ -194,7 +195,7 @@ def test_quickstart_of_own_data(path, home, fusionrec: Run, monkeypatch):
     ended = fusionrec(home, "quickstart", path)
     assert ended.code == 0, ended.err
     assert steps(ended.err, "who took what: ratings.csv", "900 ratings", "saved v1", "v1 is in",
-                 "five items for", f"fusionrec --home {home.home} check films")  # fmt: skip
+                 "may take next:", f"fusionrec --home {home.home} check films")  # fmt: skip
     header, *rows = (line.split("\t") for line in ended.out.splitlines())
     assert len(rows) == 5
     titled = {row[header.index("Title")] for row in rows}
@@ -235,3 +236,8 @@ def test_quickstart_says_why_nothing_can_be_made_of_it(home, fusionrec: Run):
     ended = fusionrec(home, "quickstart", "nowhere")
     assert (ended.code, ended.out) == (2, "")
     assert "there is no such folder" in ended.err
+
+
+def test_json_of_a_name_that_is_no_text_is_json(capfd):
+    show_json({"unused": {"caf\udce9.csv": "\x9b31m"}})
+    assert json.loads(capfd.readouterr().out) == {"unused": {"caf?.csv": "\x9b31m"}}

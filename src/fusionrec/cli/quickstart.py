@@ -32,7 +32,7 @@ def quickstart(workspace: Workspace, path: Path | None, resume: bool, accept: bo
     """Fetch, train, index, and print five films for a sample viewer.
 
     With DIR, a folder or one file of your own data: guess what it holds (see `init`), then train,
-    index, and print five items for one of its users. Ends with 3 where a guess must be looked at
+    index, and recommend items to one of its users. Ends with 3 where a guess must be looked at
     first; give the same command again when you have edited the fusionrec.toml.
     """
     from fusionrec.api import Recommender
@@ -58,7 +58,7 @@ def quickstart(workspace: Workspace, path: Path | None, resume: bool, accept: bo
             show_answer(answer, as_json=False)
         else:
             user = _sample_user(dataset)
-            say(f"five items for {user}, one of your users:")
+            say(f"what {user}, one of your users, may take next:")
             show_answer(recommender.recommend(user=user, k=5), False, recommender.schema)
     say(f"now ask for yourself, such as: fusionrec recommend --user {shlex.quote(user)}")
     if file is not None:

@@ -106,7 +106,7 @@ def infer_spec(
     """
     if not folder.exists():
         raise UsageError(
-            f"{folder}: there is no such folder", "name the folder that holds the files"
+            f"{folder}: there is no such folder or file", "name the folder that holds the files"
         )
     scanned = scan_folder(folder, rows)
     if not scanned.files:
