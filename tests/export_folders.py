@@ -165,7 +165,7 @@ def reviews(folder: Path) -> None:
 
 def shelves(folder: Path) -> None:
     """Georgian names and values throughout."""
-    read = [(f"მკ-{u}", f"წგ-{i}", (u + i) % 10 + 1, f"2023-0{1 + i % 9}-11 10:11:12")
+    read = [(f"მკ-{u}", f"წგ-{i}", (u + i) % 10 + 1, f"2023-0{1 + (u + 2 * i) % 9}-11 10:11:12")
             for u, i in pairs()]  # fmt: skip
     write_csv(folder / "შეფასებები.csv", ["მკითხველი", "წიგნი", "შეფასება", "თარიღი"], read)
     volumes = [(f"წგ-{i}", f"ზღვა და მთა {i}", ["ისტორია", "ბაღი", "ზღვა"][i % 3], 60 + 7 * i)

@@ -94,6 +94,23 @@ def test_the_import_alone_is_light():
     assert loaded.strip() == "[]"
 
 
+def test_frames_are_warned_of_as_files_are(frames, caplog, tmp_path):
+    orders, products = frames["orders"], frames["products"].assign(sku=range(24))
+    fusionrec.read_frames(orders, items=frames["products"], user="customer", item="sku")
+    assert caplog.messages == [], "what was repaired is no warning"
+    fusionrec.read_frames(orders, items=products, user="customer", item="sku", name="shop")
+    (said,) = caplog.messages
+    assert said.startswith("shop: items of the interactions that are not in items by its column")
+    orders.to_csv(tmp_path / "orders.csv", index=False)
+    products.to_csv(tmp_path / "items.csv", index=False)
+    (tmp_path / "fusionrec.toml").write_text(
+        'name = "shop"\n[interactions]\nfiles = "orders.csv"\nuser = "customer"\nitem = "sku"\n'
+        '[items]\nfiles = "items.csv"\nid = "sku"\n'
+    )
+    fusionrec.read_data(tmp_path, tmp_path / "home")
+    assert caplog.messages[1] == said.replace("in items by", "in items.csv by")
+
+
 def test_the_public_names_are_there():
     assert sorted([*_FROM, "__version__"]) == sorted(fusionrec.__all__)
     assert all(callable(getattr(fusionrec, name)) for name in _FROM)
@@ -227,7 +244,7 @@ BAD = [
     ({"fields": {"prise": "number"}}, DataError, "no column 'prise'|a column 'prise'", "'price'"),
     ({"fields": {"price": "numbr"}}, ConfigError, "kind must be one of", None),
     ({"title": "tilte"}, DataError, "no column 'tilte'", "did you mean 'title'"),
-    ({"time": "time", "time_unit": "days"}, ConfigError, "time_unit must be", None),
+    ({"time": "time", "time_unit": "weeks"}, ConfigError, "time_unit must be", None),
     ({"repeats": "all"}, ConfigError, "repeats must be", None),
     ({"fields": ["shelf"]}, ConfigError, "must be a dictionary such as", None),
     ({"weights": ["view"], "event": "stars"}, ConfigError, "must be a dictionary such as", None),

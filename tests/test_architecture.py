@@ -36,7 +36,10 @@ KNOWN_IN = {
     "paddle": {"models", "training"},
     "pymilvus": {"index"},
     "milvus_lite": {"index"},
-    "sqlite3": {"ledger", "recommend"},
+    "sqlite3": {"data", "ledger", "recommend"},
+    "psycopg": {"data"},
+    "duckdb": {"data"},
+    "fsspec": {"data"},
     "sqlalchemy": {"ledger"},
     "click": {"cli"},
     "rich": {"cli"},
@@ -49,7 +52,9 @@ KNOWN_IN = {
     "greenlet": {"index"},
     "orjson": {"service"},
     "prometheus_client": {"service"},
+    "charset_normalizer": {"data"},
     "pandas": {"data"},
+    "python_calamine": {"data"},
     "pyarrow": {"data", "evaluation", "recommend", "registry"},
     "safetensors": {"registry", "training"},
     "matplotlib": {"evaluation"},
@@ -111,11 +116,14 @@ def test_packages_from_outside_are_known_in_their_rooms_alone():
 SQL = ("SELECT ", "INSERT ", "UPDATE ", "DELETE FROM ", "CREATE ", "DROP ", "PRAGMA")
 
 
-def test_sql_is_written_in_the_ledger_and_the_word_index_alone():
+DATABASES = {"fulltext", "sqlite_files", "duckdb_files", "postgresql"}
+
+
+def test_sql_is_written_where_databases_are_spoken_to_and_nowhere_else():
     wrong = [
         f"{name_of(path)}:{node.lineno}"
         for path in FILES
-        if not name_of(path).startswith("ledger/") and path.stem != "fulltext"
+        if not name_of(path).startswith("ledger/") and path.stem not in DATABASES
         for node in nodes_of(path)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
         if node.value.lstrip().startswith(SQL)

@@ -95,21 +95,27 @@ def _silent(_: str) -> None:
     """Logs nothing."""
 
 
-def read_data(name_or_path: str | Path, home: Home = None) -> Dataset:
+def read_data(
+    name_or_path: str | Path, home: Home = None, *, accept: bool = False, allow_remote: bool = False
+) -> Dataset:
     """Reads a data set by name (``ml-1m``, ``ml-100k``, ``synthetic``) or by path.
 
     Args:
         name_or_path: as ``--data`` of the command line; a folder with a ``fusionrec.toml``, say.
         home: the workspace folder, which keeps downloads and caches; by default
             ``FUSIONREC_HOME``, else ``./.fusionrec``.
+        accept: whether to read a ``fusionrec.toml`` although ``init`` has grave doubts about it
+            that nobody has looked at.
+        allow_remote: whether a ``fusionrec.toml`` may name URLs and files outside its folder.
 
     Raises:
         UsageError: neither a known name nor an existing path.
-        DataError: the files are missing or damaged.
+        DataError: the files are missing or damaged, or there are such doubts (``unreviewed``).
     """
     from fusionrec.data.catalog import load
 
-    return load(str(name_or_path), Workspace.find(home).data)
+    found = Workspace.find(home).data
+    return load(str(name_or_path), found, accept=accept, allow_remote=allow_remote)
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ class Settings:
                 groups = {n: k.__dataclass_fields__ for n, k in kinds.items() if is_dataclass(k)}
                 inner = [f"{group}.{name}" for group, known in groups.items() if name in known]
                 raise ConfigError(
-                    f"unknown setting {path!r}; known here: {', '.join(kinds)}",
+                    f"unknown setting {path!r:.200}; known here: {', '.join(kinds)}",
                     f"did you mean {where}{inner[0]}?" if inner else _near(name, kinds, where),
                 )
             kind = kinds[name]
@@ -99,13 +99,13 @@ def _of_kind(path: str, value: Any, kind: Any) -> Any:
         if isinstance(value, list | tuple):
             return tuple(_of_kind(path, one, inner) for one in value)
         example = '["a", "b"]' if inner is str else "[3, 5]"
-        raise ConfigError(f"{path} must be a list such as {example}, got {value!r}")
+        raise ConfigError(f"{path} must be a list such as {example}, got {value!r:.200}")
     if not isinstance(plain, type):
         return value
     if issubclass(plain, Mapping | Settings):
-        check(isinstance(value, Mapping), f"{path} must be a table of its own, got {value!r}")
+        check(isinstance(value, Mapping), f"{path} must be a table of its own, got {value!r:.200}")
     elif type(value) is not plain:
-        raise ConfigError(f"{path} must be {_WORDS.get(plain, plain.__name__)}, got {value!r}")
+        raise ConfigError(f"{path} must be {_WORDS.get(plain, plain.__name__)}, got {value!r:.200}")
     return value
 
 

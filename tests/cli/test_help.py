@@ -101,6 +101,8 @@ def test_every_example_runs(fusionrec, files, tmp_path, monkeypatch):
             words = ["synthetic" if word == "ml-1m" else word for word in words]
         if words[0] == "sample":
             words[1] = "another"
+        if words[0] == "init":
+            words.append("--force")  # the quickstart has written one
         if words[0] in ("train", "evaluate"):
             words += small_options(words)
         ended = fusionrec(home, *words)

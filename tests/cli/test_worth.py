@@ -29,7 +29,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Workspace, Artifact
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalog, "load", lambda *_: carousel())
+    monkeypatch.setattr(catalog, "load", lambda *_, **__: carousel())
 
 
 def test_training_ends_in_a_table_and_a_sentence(small, fusionrec, tmp_path):
@@ -53,7 +53,7 @@ def test_training_ends_in_a_table_and_a_sentence(small, fusionrec, tmp_path):
 
 def test_with_too_little_data_the_sentence_stands_alone(fusionrec, tmp_path, monkeypatch):
     few = synthetic(seed=1, users=6, items=5, interactions=20)
-    monkeypatch.setattr(catalog, "load", lambda *_: few)
+    monkeypatch.setattr(catalog, "load", lambda *_, **__: few)
     done = fusionrec(Workspace(tmp_path), "train", *as_options(auto_recipe()))
     assert done.code == 0, done.err
     assert "too little data to hold anything out: answers are what is popular\n" in done.err

@@ -92,9 +92,10 @@ EXPORTS = [
          "scale": [1.0, 5.0], "time": "unixReviewTime", "time_unit": "s"},
         {},
         {"files": "meta.jsonl", "id": "asin", "title": "title", "fields": TITLE | {
-            "price": NUMBER, "brand": {"kind": "category", "filter": True}}},
+            "price": NUMBER, "brand": {"kind": "category", "filter": True},
+            "related_also": {"kind": "categories", "column": "related.also", "filter": True}}},
         ['"reviewerName": personal data', '"categories": lists within lists',
-         '"helpful": neither', '"related": objects within a row'],
+         '"helpful": neither'],
     ),
     (
         export_folders.shelves,
@@ -223,7 +224,11 @@ NO_HEADER = "".join(f"{n},{n + 1},x{n}\n" for n in range(9))
         ("a.csv", "user,item\n", "a.csv: it has a header and no rows"),
         ("a.csv", "", "a.csv: the file is empty"),
         ("a.csv", 'user,item\n1,"2\n', "line 2: a quote opens there"),
-        ("p.csv", ITEMS_ALONE, "Seen were p.csv (sku, brand)"),
+        (
+            "p.csv",
+            ITEMS_ALONE,
+            "Seen were p.csv (sku, brand: one row for each sku, and no column of people)",
+        ),
         ("rows.csv", NO_HEADER, "rows.csv seems to have no header line"),
     ],
 )

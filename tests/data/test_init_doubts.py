@@ -111,32 +111,40 @@ def test_times_that_many_rows_lack_are_left_out(tmp_path, made, lacking, used):
 def test_decimal_commas_are_read_and_reported(tmp_path):
     guessed = taken(tmp_path, {"rating": ["3,5", "4", "0,5", "5,0"]})
     assert (said(guessed)["rating"], said(guessed)["scale"]) == ("rating", [0.5, 5.0])
-    assert "in 450 rows with a decimal comma" in reasons(guessed, "rating")
-    found = converted(tmp_path, guessed)
-    assert set(found.rating.tolist()) <= {3.5, 4.0, 0.5, 5.0}
-    findings = {one.name: one for one in found.findings}
-    assert (findings["rating_comma"].count, findings["rating_comma"].left_out) == (450, False)
+    assert said(guessed)["decimal"] == ","
+    assert set(converted(tmp_path, guessed).rating.tolist()) <= {3.5, 4.0, 0.5, 5.0}
 
 
 ZONED = ["2024-04-15 10:00:00 +08:00"] + [f"2024-04-{n} 10:00:00" for n in range(11, 16)]
 
 
 @pytest.mark.parametrize(
+    ("name", "values", "key", "doubt"),
+    [
+        ("rating", ["4/5", "3/5", "2/5"], "rating", ""),
+        ("plays", [-1, *range(1, 20)], "count", "returns"),
+        ("hours", [1.5, *range(1, 20)], "count", "count_fraction"),
+        ("plays", ["1,250", *range(1, 20)], "count", "count_thousands"),
+        ("date", ZONED, "time", ""),
+        ("date", ["15.04.2024", "16.04.2024"], "time", ""),
+        ("date", ["05.04.2024", "06.04.2024"], "time", "day_or_month"),
+    ],
+)
+def test_columns_in_forms_of_their_own_are_read(tmp_path, name, values, key, doubt):
+    guessed = taken(tmp_path, {name: values})
+    assert said(guessed)[key] == name
+    assert [one.name for one in guessed.doubts][:1] == ([doubt] if doubt else [])
+    assert converted(tmp_path, guessed).rows == ROWS
+
+
+@pytest.mark.parametrize(
     ("name", "values", "why"),
     [
         ("rating", [5], "every rating is 5"),
-        ("rating", ["4", "3", "2/5"], '33% of its values are no numbers, such as "2/5"'),
-        (
-            "plays",
-            [-1, *range(1, 20)],
-            'a count: 30 of its 600 values are no whole numbers from 0 on, such as "-1"',
-        ),
-        ("plays", [1.5, *range(1, 20)], 'such as "1.5"'),
+        ("rating", ["4", "3", "none of it"], 'are no numbers, such as "none of it"'),
         ("Quantity", ["two", 1, 2, 3], 'such as "two"'),
-        ("date", ZONED, "the time: 100 of its 600 values are no dates"),
-        ("noted", ZONED, 'such as "2024-04-15 10:00:00 +08:00"'),
-        ("date", ["15.04.2024", "16.04.2024"], "the time: dates such as"),
-        ("ts", ["soon", *[1.7e9 + n / 2 for n in range(9)]], 'no numbers, such as "soon"'),
+        ("date", ["week 3, 2024", "week 4, 2024"], "are no dates that can be read"),
+        ("ts", ["soon", "late", *[1.7e9 + n / 2 for n in range(9)]], "are no time since 1970"),
     ],
 )
 def test_init_says_why_a_column_is_no_rating_count_or_time(tmp_path, fusionrec, name, values, why):
@@ -148,15 +156,7 @@ def test_init_says_why_a_column_is_no_rating_count_or_time(tmp_path, fusionrec, 
     assert guessed.left_out[name] in err
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        {"plays": [1]},
-        {"plays": [-1, 1, 2], **STARS},
-        {"date": ["15.04.2024", "16.04.2024"], "time": [1_700_000_000 + n for n in range(60)]},
-        {"remark": ["a", "b", "c"]},
-    ],
-)
+@pytest.mark.parametrize("more", [{"plays": [1]}, {"remark": ["a", "b", "c"]}])
 def test_no_warning_where_nothing_is_lost(tmp_path, more):
     assert taken(tmp_path, more).doubts == ()
 
@@ -190,7 +190,7 @@ def test_init_warns_of_an_index_that_was_not_written(tmp_path, fusionrec, writte
     guessed, err = taken(tmp_path, STARS), init_stderr(tmp_path, fusionrec)
     if written:
         assert guessed.items is not None
-        assert "warning:" not in err
+        assert "warning: items" not in err
         return
     index = 'its index, "item_id", was not written as a column: call reset_index()'
     why = guessed.unused["items.parquet"]

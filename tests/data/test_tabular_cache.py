@@ -11,7 +11,9 @@ from fusionrec.data.catalog import load
 from fusionrec.data.load import read
 from fusionrec.data.parquet_dataset import save_dataset
 from fusionrec.data.tabular import cache
+from fusionrec.data.tabular.cache import cached_tables as cached
 from fusionrec.data.tabular.cache import read_from_spec
+from fusionrec.data.tabular.report import report_on_tables
 from fusionrec.errors import DataError
 
 COLUMNS = {
@@ -98,6 +100,18 @@ def test_a_change_of_a_file_or_of_the_toml_is_seen_and_the_old_state_removed(
     assert len(read_from_spec(toml, data)) == len(before)
     assert len(conversions) == 3
     assert len(folders(data)) == 1
+
+
+def test_a_change_of_a_joined_file_is_seen(toml, data, conversions):
+    write(toml.parent / "names.csv", {"u": ["a", "b", "c"], "name": ["Ann", "Bob", "Cyd"]})
+    text = toml.read_text().replace('user = "u"', 'user = "name"')
+    join = 'join = { files = "names.csv", on = "u" }\n[items]'
+    toml.write_text(text.replace("[items]", join, 1))
+    assert read_from_spec(toml, data).users.ids == ["Ann", "Bob"]
+    write(toml.parent / "names.csv", {"u": ["a", "b", "c"], "name": ["Eve", "Bob", "Cyd"]})
+    assert read_from_spec(toml, data).users.ids == ["Eve", "Bob"]
+    assert len(conversions) == 2
+    assert "file_unread" not in {one.name for one in report_on_tables(cached(toml, data)).findings}
 
 
 def test_data_sets_of_other_places_are_left_alone(toml, data, tmp_path):

@@ -100,7 +100,8 @@ def test_counts_weigh_by_their_logarithm(tmp_path):
     columns = {"u": [str(n) for n in range(8)], "i": ["x"] * 8, "n": counts}
     made = converted(tmp_path, columns, **UNRATED, count="n")
     assert len(made.rating) == 4
-    assert (finding(made, "rating_unfit").count, finding(made, "rating_empty").count) == (3, 1)
+    assert (finding(made, "rating_unfit").count, finding(made, "rating_empty").count) == (2, 1)
+    assert finding(made, "returns_unmatched").count == 1
     assert made.rating[1] == pytest.approx(2 * made.rating[0])
     assert made.rating[2] == pytest.approx(3 * made.rating[0])
     assert made.rating[3] == 1

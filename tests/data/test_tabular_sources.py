@@ -9,7 +9,7 @@ import pytest
 from tabular_files import FILES, write
 
 from fusionrec.data.tabular.casting import as_text
-from fusionrec.data.tabular.readers import delimited, jsonlines
+from fusionrec.data.tabular.readers import compression, delimited
 from fusionrec.data.tabular.readers.files import find_files, open_source, sample
 from fusionrec.errors import DataError
 
@@ -62,7 +62,7 @@ def test_marks_windows_line_ends_semicolons_and_a_header_alone(tmp_path, content
     assert sample(tmp_path / "table").columns == columns
 
 
-UTF_8, ROW = "save it as UTF-8", "mend or remove that line"
+UTF_8, ROW = "as UTF-8", "mend or remove that line"
 DEEP = b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}\n"  # pyarrow's parser would crash
 
 
@@ -75,18 +75,16 @@ DEEP = b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}\n"  # pyarrow's parser 
         (gzip.compress(b"", mtime=0), "empty", "a header"),
         (b'a,b\n1,2\n"x\ny",2\n3\n1,2\n', "line 5: expected 2 values as in the header, got 1", ROW),
         (b"a,b\n1,2\n1,2,3\n", "line 3: expected 2 values as in the header, got 3", ROW),
-        (b"a,b\n1,2\n1,\xff\n", "line 3: not UTF-8 from byte 3", UTF_8),
-        (b"a,\xff\n1,2\n", "line 1: not UTF-8", UTF_8),
-        (b"a,a\n1,2\n", "two columns are called 'a'", "rename"),
-        (b"1,1,5\n2,3,4\n", "two columns are called '1'", "no header line"),
-        (b"a\0,b\n", "neither text nor Parquet", "damaged?"),
-        ("a,b\n".encode("utf-16"), "UTF-16", UTF_8),
-        (b"PK\x03\x04....", "a zip archive or a spreadsheet", "are read"),
+        ("a,b\n1,äöü\n".encode() + b"1,\xff\n", "line 3: not UTF-8 from byte 3", UTF_8),
+        ("ä,ö,ü".encode() + b",\xff\n1,2,3,4\n", "line 1: not UTF-8", UTF_8),
+        (b"a\0,b\n", "neither text nor a table", "damaged?"),
+        (b"PK\x03\x04....", "not a zip file", "a fresh copy"),
         (b"PAR1........", "cannot be read", "a fresh copy"),
-        (b'[{"a": 1}]', "one JSON object per line, got a list", "one object per line"),
+        (b'[{"a": 1}', "the JSON text breaks off", "a fresh copy"),
+        (b"[[1, 2], [3, 4]]", "expected a JSON object, got [1, 2]", "one JSON object per line"),
         (b'{"a": 1}\n{"a":\n', "line 2: not JSON", ROW),
         (b'{"a": 1}\n\n[1]\n', "line 3: expected a JSON object", "one JSON object per line"),
-        (b'{"a": "\xff"}\n', "line 1: not JSON in UTF-8", UTF_8),
+        ('{"a": "äöü"}\n'.encode() + b'{"a": "\xff"}\n', "line 2: not UTF-8", UTF_8),
         (DEEP, "recursion", ROW),
     ],
 )
@@ -114,14 +112,14 @@ def test_a_packed_file_that_was_cut_off_is_refused(tmp_path, packed):
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_line_without_an_end_is_refused_early(tmp_path, monkeypatch, content, pack):
-    for module in (delimited, jsonlines):
+    for module in (delimited, compression):
         monkeypatch.setattr(module, "BLOCK", 1_000)
     error = refused(tmp_path / "table", pack(content))
     assert "expected lines of 1,000 bytes at most" in error.message
 
 
 def test_lines_of_json_may_differ(tmp_path, monkeypatch):
-    monkeypatch.setattr(jsonlines, "BLOCK", 60)  # several blocks
+    monkeypatch.setattr(compression, "BLOCK", 60)  # several blocks
     lines = [
         '{"id": 1, "day": "2024-05-01"}',
         '{"id": "b", "day": 7}',
@@ -168,6 +166,7 @@ def test_types_of_parquet_are_read_as_their_text(tmp_path):
         "coded": ["x", "y", "x"],
         "flag": ["true", "false", None],
         "day": ["2024-05-01"] * 3,
+        "table.x": ["1", "1", "1"],
     }
 
 

@@ -50,7 +50,7 @@ def fit(tmp_path: Path) -> Fit:
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes what ``--data synthetic`` names in this process small."""
     made = synthetic(seed=1, users=60, items=40, interactions=1500)
-    monkeypatch.setattr("fusionrec.data.catalog.load", lambda *_: made)
+    monkeypatch.setattr("fusionrec.data.catalog.load", lambda *_, **__: made)
 
 
 def likes(data: Dataset) -> np.ndarray:

@@ -57,7 +57,9 @@ cli.add_section("Look after", models.models, doctor.doctor)
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs the command line and exits: 0, 2 for wrong use, 1 for the rest, 130 after Ctrl-C."""
+    """Runs the command line and exits: 0, 2 for wrong use, 3 where a fusionrec.toml must be looked
+    at first, 1 for the rest, 130 after Ctrl-C.
+    """
     sys.exit(run(lambda: cli.main(arguments, standalone_mode=False)))
 
 

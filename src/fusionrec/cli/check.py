@@ -22,9 +22,10 @@ _KINDS = 20  # of events that are listed
 
 @click.command(cls=Command, examples=["fusionrec check shop"])
 @click.argument("data", metavar="[PATH]", default=".")
+@options.allow_remote
 @options.as_json
 @click.pass_obj
-def check(workspace: Workspace, data: str, as_json: bool) -> None:
+def check(workspace: Workspace, data: str, allow_remote: bool, as_json: bool) -> None:
     """Say what a data set holds, and what was left out and why.
 
     PATH is a fusionrec.toml, its folder, or anything else that --data takes. Ends with 0 if it can
@@ -37,16 +38,32 @@ def check(workspace: Workspace, data: str, as_json: bool) -> None:
 
     path, progress = Path(data).expanduser(), ProgressLines(data)
     if has_spec(path):
-        found = report_on_tables(cached_tables(path, workspace.data, progress))
+        found = report_on_tables(cached_tables(path, workspace.data, progress, allow_remote))
     else:
         found = report_on_dataset(load(data, workspace.data, progress))
     if as_json:
         show_json(asdict(found))
     else:
         _show(found)
+    say_what_is_lacking(found, data)
+    if found.unreviewed:
+        say(f"train on it when its fusionrec.toml was looked at and edited, or take it as it is: "
+            f"fusionrec train --data {data} --accept")  # fmt: skip
+    else:
+        say(f"train on it with: fusionrec train --data {data}")
+
+
+def say_what_is_lacking(found: DatasetReport, data: str) -> None:
+    """Says what a data set lacks that would be of use.
+
+    Raises:
+        DataError: it cannot be trained on.
+    """
+    if found.unlocks:
+        gains = "; ".join(f"with {what}: {gain}" for what, gain in found.unlocks.items())
+        say(f"more would help: {gains}")
     if found.obstacle:
         raise DataError(f"{data} cannot be trained on: {found.obstacle}")
-    say(f"train on it with: fusionrec train --data {data}")
 
 
 def _show(found: DatasetReport) -> None:
@@ -58,11 +75,10 @@ def _show(found: DatasetReport) -> None:
         rows.append((field.name, field.side, field.kind, *counts, often))
     if rows:
         show_rows(("Field", "Of", "Kind", "Known", "Missing", "Distinct", "Most often"), rows)
-    if found.unlocks:
-        gains = "; ".join(f"with {what}: {gain}" for what, gain in found.unlocks.items())
-        say(f"more would help: {gains}")
+    for doubt in found.unreviewed:
+        say(f"warning: {doubt}")
     for finding in found.findings:
-        word = "warning" if finding.name.endswith("_unmatched") else "note"
+        word = "warning" if finding.warning else "note"
         say(f"{word}: {finding if found.rows is not None else finding.says}")
 
 

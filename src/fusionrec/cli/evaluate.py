@@ -72,6 +72,8 @@ def evaluate(
     /,
     protocol: str,
     data: str,
+    accept: bool,
+    allow_remote: bool,
     through_index: str,
     save: Path | None,
     as_json: bool,
@@ -107,7 +109,8 @@ def evaluate(
         with writing(save):
             (save.absolute().parent / "..").stat()  # fails unless a folder is there to hold it
     candidate = _candidate(workspace, context, given)
-    dataset = load(data, workspace.data, ProgressLines(data))
+    allowed = {"accept": accept, "allow_remote": allow_remote}
+    dataset = load(data, workspace.data, ProgressLines(data), **allowed)
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 

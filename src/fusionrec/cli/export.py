@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from fusionrec.cli import options
 from fusionrec.cli.command import Group
 from fusionrec.cli.items import active_catalog
 from fusionrec.cli.output import describe, say
@@ -52,8 +53,12 @@ def vectors(workspace: Workspace, file: Path) -> None:
 @click.option("-o", "--output", "folder", required=True, type=click.Path(path_type=Path),
               help="The folder to make.")  # fmt: skip
 @click.option("--data", help="A data set to add it to: ml-1m, ml-100k, synthetic, or a path.")
+@options.accept
+@options.allow_remote
 @click.pass_obj
-def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
+def feedback(
+    workspace: Workspace, folder: Path, data: str | None, accept: bool, allow_remote: bool
+) -> None:
     """Write what users said as a data set to train on.
 
     `fusionrec train --data FOLDER` reads it. Ratings, likes and dislikes, with the profiles of
@@ -68,7 +73,8 @@ def feedback(workspace: Workspace, folder: Path, data: str | None) -> None:
     if data is None:
         made = feedback_alone(now.artifact.schema, now.artifact.items, ledger)
     else:
-        made = add_feedback(workspace, load_data(data, workspace.data))
+        read = load_data(data, workspace.data, accept=accept, allow_remote=allow_remote)
+        made = add_feedback(workspace, read)
     save_dataset(folder, made)
     describe(made)
     click.echo(folder)

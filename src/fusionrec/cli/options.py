@@ -32,8 +32,19 @@ count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
-data = click.option(
-    "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
+accept = click.option(
+    "--accept", is_flag=True, help="Take a fusionrec.toml as it is, whatever init was in doubt of."
+)
+allow_remote = click.option(
+    "--allow-remote", is_flag=True,
+    help="Also read URLs and files outside the folder that a fusionrec.toml names.",
+)  # fmt: skip
+data = together(
+    click.option(
+        "--data", default="ml-1m", show_default=True, help="ml-1m, ml-100k, synthetic, or a path."
+    ),
+    accept,
+    allow_remote,
 )
 
 

@@ -45,6 +45,7 @@ def say(text: str) -> None:
 def show_json(value: Any) -> None:
     """One JSON value, to stdout."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
+    text = text.encode("utf-8", "replace").decode("utf-8")  # a file's name may be no text
     # JSON leaves DEL and the controls above it as they are, and a terminal obeys them.
     lines = (CONTROL.sub(lambda c: f"\\u{ord(c[0]):04x}", line) for line in text.split("\n"))
     click.echo("\n".join(lines))

@@ -24,9 +24,16 @@ from fusionrec.workspace import Workspace, write_text
     "--data", metavar="NAME_OR_PATH",
     help="The data set that the version was trained on: what was held out is then measured.",
 )  # fmt: skip
+@options.accept
+@options.allow_remote
 @click.pass_obj
 def report(
-    workspace: Workspace, version: str | None, output: Path | None, data: str | None
+    workspace: Workspace,
+    version: str | None,
+    output: Path | None,
+    data: str | None,
+    accept: bool,
+    allow_remote: bool,
 ) -> None:
     """Make one HTML file of a version: figures and plots.
 
@@ -47,7 +54,8 @@ def report(
             f"it was trained on --data {without_feedback(artifact.manifest['data'])}"
         )
     else:
-        dataset = load_data(data, workspace.data, ProgressLines(data))
+        allowed = {"accept": accept, "allow_remote": allow_remote}
+        dataset = load_data(data, workspace.data, ProgressLines(data), **allowed)
         dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)

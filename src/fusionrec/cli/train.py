@@ -50,6 +50,8 @@ if TYPE_CHECKING:
 def train(
     workspace: Workspace,
     data: str,
+    accept: bool,
+    allow_remote: bool,
     model: str,
     preset: str | None,
     minutes: float | None,
@@ -76,7 +78,8 @@ def train(
     asked = _protocol_split(protocol, fold, share, validation, seed)
     if asked is not None:
         recipe = with_goals(recipe, asked[0].goals, asked[0].rates)
-    dataset = load(data, workspace.data, ProgressLines(data))
+    allowed = {"accept": accept, "allow_remote": allow_remote}
+    dataset = load(data, workspace.data, ProgressLines(data), **allowed)
     if with_feedback:
         dataset = add_feedback(workspace, dataset)
     describe(dataset)

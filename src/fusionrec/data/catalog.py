@@ -145,15 +145,22 @@ def _pip_download(folder: Path) -> Path:
 
 
 def load(
-    name_or_path: str, workspace_data: Path, progress: Progress | None = None, download: bool = True
+    name_or_path: str,
+    workspace_data: Path,
+    progress: Progress | None = None,
+    download: bool = True,
+    *,
+    accept: bool = False,
+    allow_remote: bool = False,
 ) -> Dataset:
     """A data set by name or path, read and checked; ``synthetic`` gives the made-up sample.
 
-    The arguments are those of ``find``; ``progress`` also follows the reading of tables.
+    The arguments are those of ``find`` and ``read``; ``progress`` also follows the reading of
+    tables.
 
     Raises:
         UsageError, DownloadError: as ``find``.
-        DataError: the files are damaged, or not those of the named data set.
+        DataError: as ``read``, or the files are not those of the named data set.
     """
     if name_or_path == SYNTHETIC:
         from fusionrec.data.samples.movielens import synthetic
@@ -162,7 +169,8 @@ def load(
     from fusionrec.data.load import read
 
     path, _ = find(name_or_path, workspace_data, progress, download)
-    dataset = read(path, workspace_data, progress)
+    allowed = {"accept": accept, "allow_remote": allow_remote}
+    dataset = read(path, workspace_data, progress, **allowed)
     if name_or_path in ARCHIVES and dataset.name != name_or_path:
         raise DataError(
             f"{path}: expected {name_or_path}, got the files of {dataset.name}",

@@ -16,9 +16,9 @@ from fusionrec.data.detection.name_hints import identifier
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import as_text, is_uuid, numbers
 from fusionrec.data.tabular.convert import convert_sources
+from fusionrec.data.tabular.findings import log_findings
 from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.delimited import OnFinding
-from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.readers.source import OnFinding, SourceFile
 from fusionrec.data.tabular.spec import (
     LARGEST,
     FieldSpec,
@@ -62,6 +62,7 @@ def read_frames(
     """A data set from data frames: pandas', polars', or a pyarrow Table.
 
     Without a rating the interactions are events, things that people did; see ``Schema.events``.
+    What may be wrong is logged as a warning, as ``check`` shows it; it is in ``repairs``, too.
 
     Args:
         interactions: a row for each; of its columns those that are named here are read.
@@ -120,6 +121,7 @@ def read_frames(
         for side in ("users", "items", "interactions")
     }
     made = convert_sources(spec, sources)
+    log_findings(name, (finding for finding in made.findings if finding.warning))
     columns = made.user, made.item, made.rating, made.time
     repairs = (*kinds.left_out, *map(str, made.findings))
     return Dataset(spec.schema, name, made.users, made.items, *columns, repairs)

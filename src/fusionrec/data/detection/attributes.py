@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,25 +15,24 @@ from fusionrec.data.detection.column_stats import (
     ADDRESS,
     CODE,
     EMAIL,
-    ISO_TIME,
     NESTED,
-    OTHER_TIME,
     PHONE,
     URL,
     ColumnStats,
     mostly,
     shown,
 )
+from fusionrec.data.detection.signal_guesses import looks_like_time
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.spec import FieldSpec
 
-_SEPARATORS = ("|", ";", ",", "/")
+SEPARATORS = ("|", ";", ",", "/")
 _MOST_MISSING = 5  # words for "not known" that are listed
 _MOST_CODES = 12  # distinct whole numbers; so few may be codes
 _CODED = ("type", "class", "category", "group", "level", "status", "flag", "tier", "code", "id")
 _DATES = "dates are not read as attributes; a column with the year, as a number, would be"
 _INITIALS = re.compile(r"(\w\.[ -]?)+")
-_MONEY = re.compile(r"[$€£¥₽₾]\s?\d[\d.,]*|\d[\d.,]*\s?[$€£¥₽₾%]|\d{1,3}(,\d{3})+(\.\d+)?|\d+,\d+")
+_SINGLE = re.compile(r"[A-Z][\w'’&-]*")  # a category of one word, as a list between spaces has
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def _personal(stats: ColumnStats, side: Side) -> str:
         why = "email addresses"
     elif mostly(stats, ADDRESS) and stats.numeric < 0.5:
         why = "network addresses"
-    elif mostly(stats, PHONE) and not mostly(stats, ISO_TIME) and (own or of_people):
+    elif mostly(stats, PHONE) and stats.time_form is None and (own or of_people):
         why = "phone numbers" if stats.unique > 0.5 else ""
     elif of_people and own and stats.unique > 0.05:
         why = "by its name"
@@ -98,16 +98,20 @@ def _personal(stats: ColumnStats, side: Side) -> str:
 def _unreadable(stats: ColumnStats) -> str:
     if mostly(stats, URL):
         return "addresses of pages or pictures are not read"
-    if stats.stamped or mostly(stats, ISO_TIME) or mostly(stats, OTHER_TIME):
+    named = name_hints.has(stats.name, name_hints.TIME) and stats.numeric < 0.5
+    if (looks_like_time(stats) and stats.numeric < 0.95) or (named and _dated(stats)):
         return _DATES
-    lists = (value for value in stats.values if stats.lists and isinstance(value, list))
-    if any(isinstance(member, list) for value in lists for member in value):
+    if stats.lists and any(value.startswith("[[") for value in stats.values):
         return "lists within lists"
     if not stats.lists and mostly(stats, NESTED):
         return "lists or objects written as text; JSON Lines or Parquet hold them as lists"
-    if mostly(stats, _MONEY) and stats.numeric < 0.9:
-        return "numbers with other signs in them; written plainly, as 1234.5, they would be read"
     return ""
+
+
+def _dated(stats: ColumnStats) -> bool:
+    """Whether nearly all values have digits, as dates in a form that is not read do."""
+    digits = [any(c.isdigit() for c in value) for value in stats.some]
+    return sum(digits) > 0.9 * len(digits)
 
 
 def _made(stats: ColumnStats, why: str, **settings: Any) -> Attribute:
@@ -119,7 +123,23 @@ def _several(stats: ColumnStats) -> Attribute | None:
     if stats.lists:
         why = f"lists, of {len(stats.known):,} distinct values such as {stats.examples()}"
         return _made(stats, why, kind="categories")
-    for separator in _SEPARATORS:
+    typed = stats.name.endswith(":token_seq")  # RecBole's: single values between spaces
+    if typed and not name_hints.has(stats.name, name_hints.TITLE):
+        words = Counter(word for value in stats.some for word in value.split())
+        most = ", ".join(shown(word) for word, _ in words.most_common(3))
+        why = f"{len(words):,} distinct values between spaces, as its header says, such as {most}"
+        return _made(stats, why, kind="categories", separator=" ")
+    if separator := list_separator(stats, (*SEPARATORS, " ")):
+        parts = Counter(p.strip() for v in stats.some for p in v.split(separator) if p.strip())
+        most = ", ".join(shown(part) for part, _ in parts.most_common(3))
+        why = f'{len(parts):,} distinct values with "{separator}" between, such as {most}'
+        return _made(stats, why, kind="categories", separator=separator)
+    return None
+
+
+def list_separator(stats: ColumnStats, separators: Sequence[str]) -> str:
+    """What stands between the several values in a column's cells; empty if there is one in each."""
+    for separator in separators:
         parts: Counter[str] = Counter()
         split = 0
         for value in stats.some:
@@ -127,10 +147,8 @@ def _several(stats: ColumnStats) -> Attribute | None:
             split += len(pieces) > 1
             parts.update(piece for piece in pieces if piece)
         if _is_list(stats, parts, split, separator) and not _names(stats, separator):
-            most = ", ".join(shown(part) for part, _ in parts.most_common(3))
-            why = f'{len(parts):,} distinct values with "{separator}" between, such as {most}'
-            return _made(stats, why, kind="categories", separator=separator)
-    return None
+            return separator
+    return ""
 
 
 def _names(stats: ColumnStats, separator: str) -> bool:
@@ -148,7 +166,7 @@ def _names(stats: ColumnStats, separator: str) -> bool:
 
 def _is_list(stats: ColumnStats, parts: Counter[str], split: int, separator: str) -> bool:
     """Whether values with a separator are lists: of short parts, each in several values."""
-    if split < max(2, 0.1 * len(stats.some)) or mostly(stats, ISO_TIME):
+    if split < max(2, 0.1 * len(stats.some)):
         return False
     again = parts.total() / max(1, len(parts))
     short = sum(len(part.split()) <= 3 and len(part) <= 40 for part in parts) / max(1, len(parts))
@@ -158,12 +176,18 @@ def _is_list(stats: ColumnStats, parts: Counter[str], split: int, separator: str
     often = sum(count > 1 for count in parts.values()) > 0.5 * len(parts)
     plain = separator in "|;" and split > 0.3 * len(stats.some) and often
     enough = again >= 3 or (again >= 1.5 and (plain or len(lone) >= 2))
+    if separator == " ":  # is also within names: a list has few single words that come alone too
+        codes = name_hints.has(stats.name, name_hints.SEVERAL)
+        single = sum(bool(_SINGLE.fullmatch(part)) for part in parts) == len(parts) <= 60
+        listed = single and len(lone) >= 0.4 * len(parts) and split > 0.3 * len(stats.some)
+        return again >= 2 and (codes or listed)
+    numbers *= not name_hints.has(stats.name, name_hints.SEVERAL)
     return enough and short > 0.95 and numbers < 0.5
 
 
 def _number(stats: ColumnStats) -> Attribute | str | None:
     numbers = stats.numbers
-    if stats.numeric < 0.95:
+    if stats.numeric < 0.95 or stats.name.endswith(":token"):  # RecBole's: a category
         return None
     low, high = float(numbers.min()), float(numbers.max())
     factorize = not set(name_hints.words(stats.name)).isdisjoint(_CODED)
@@ -172,7 +196,7 @@ def _number(stats: ColumnStats) -> Attribute | str | None:
         return _made(stats, why)
     if stats.whole and name_hints.is_id(stats.name):
         return _codes(stats)
-    if stats.whole and low >= 1e8 and name_hints.has(stats.name, name_hints.TIME):
+    if stats.whole and low >= 1e7 and looks_like_time(stats):
         return _DATES
     if stats.whole and stats.unique > 0.99 and high >= 1e6:
         return "every row has a different number: a code, it seems"

@@ -5,83 +5,104 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from fusionrec.data.detection.name_hints import UNKNOWN
-from fusionrec.data.tabular.casting import COMMA
+from fusionrec.data.detection.name_hints import TIME, UNKNOWN, has
+from fusionrec.data.tabular.casting import numbers
+from fusionrec.data.tabular.number_formats import NumberForm, number_form
+from fusionrec.data.tabular.time_formats import TimeForm, find_time_form
 
 _SAMPLE = 2000  # distinct values that patterns are matched against
+_FIRST = 200  # distinct values that show whether others may be numbers or times
+_MOST_UNITS = 3  # words behind numbers; with more they are names that begin with a number
 _SHOWN = 40  # characters of a value that are shown
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 URL = re.compile(r"(https?:)?//\S+|www\.\S+|\S+\.(jpe?g|png|gif|webp|svg)", re.IGNORECASE)
 PHONE = re.compile(r"(\+|00|\()[\d() ./-]{6,20}|\d{2,5}[ ./-]\d{3}[\d ./-]{3,12}")
 ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}|[0-9a-f]{0,4}(:[0-9a-f]{0,4}){4,7}", re.IGNORECASE)
-ISO_TIME = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z| UTC|[+-]\d\d(:?\d\d)?)?)?", re.IGNORECASE
-)
-OTHER_TIME = re.compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{1,4}([T ,]+\d{1,2}:\d\d.*)?")
 CODE = re.compile(r"(?=\S*\d)[\w.:{}-]{4,}")
 BRACKETS = re.compile(r"\(.*\)|\[.*\]|<.*>")
 NESTED = re.compile(r"\s*[\[{].*[\]}]\s*", re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ColumnStats:
     """A column's first rows and their statistics.
 
     Attributes:
         name: the column's name.
-        values: one per row: a text, a list of texts, or None; an empty text counts as None.
+        column: a pyarrow Array of texts, or of lists of texts, one per row.
         stamped: whether the file's type for it is a date or time.
         truths: whether the file's type for it is boolean.
+        decimal: what stands before the fraction of its numbers.
     """
 
     name: str
-    values: Sequence[Any]
+    column: Any
     stamped: bool = False
     truths: bool = False
+    decimal: str = "."
 
     @cached_property
-    def lists(self) -> int:
-        """How many values are lists."""
-        return sum(isinstance(value, list) for value in self.values)
+    def lists(self) -> bool:
+        """Whether rows hold lists."""
+        return "list" in str(self.column.type)
+
+    @cached_property
+    def _encoded(self) -> tuple[np.ndarray, list[str]]:
+        """``codes``, and the distinct values that these number; lists as their JSON."""
+        import pyarrow as pa
+
+        texts = self.column
+        if self.lists:
+            rows = (row and json.dumps(row, ensure_ascii=False) for row in texts.to_pylist())
+            texts = pa.array(rows, pa.string())
+        encoded = texts.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        values = encoded.dictionary.to_pylist()
+        blank = np.array([not value.strip() for value in values] + [True])
+        numbers = np.append(np.cumsum(~blank[:-1]) - 1, -1)
+        numbers[blank] = -1
+        return numbers[codes], [v for v, no in zip(values, blank[:-1], strict=True) if not no]
+
+    @property
+    def codes(self) -> np.ndarray:
+        """int64 [rows]: the number of each row's distinct value; -1 where it is empty."""
+        return self._encoded[0]
+
+    @property
+    def values(self) -> list[str]:
+        """The distinct values in the order of their appearance; lists as their JSON."""
+        return self._encoded[1]
 
     @cached_property
     def counts(self) -> Counter[str]:
-        """Distinct non-empty texts, or members of lists -> number of rows."""
-        texts: Iterable[Any] = self.values
+        """Distinct values, or members of lists -> how many there are."""
         if self.lists:
-            each = (value if isinstance(value, list) else [value] for value in self.values)
-            texts = [str(member) for value in each for member in value if member is not None]
-        counts = Counter(texts)
-        return Counter({text: n for text, n in counts.items() if text is not None and text.strip()})
-
-    @cached_property
-    def codes(self) -> np.ndarray:
-        """int64 [rows]: the number of each row's distinct value; -1 where it is empty."""
-        values = [v and str(v) for v in self.values] if self.lists else self.values
-        numbers: dict[Any, int] = {None: -1}
-        codes = [numbers.setdefault(value or None, len(numbers)) for value in values]
-        return np.array(codes, dtype=np.int64)
+            members = self.column.flatten().to_pylist()
+            return Counter(str(m) for m in members if m is not None and str(m).strip())
+        often = np.bincount(self.codes[self.codes >= 0], minlength=len(self.values))
+        return Counter(dict(zip(self.values, often.tolist(), strict=True)))
 
     @property
     def rows(self) -> int:
         """How many rows were read."""
-        return len(self.values)
+        return len(self.column)
 
     @cached_property
     def filled(self) -> int:
         """How many rows are not empty."""
-        if not self.lists:
-            return self.counts.total()
-        return sum(value not in (None, "", []) for value in self.values)
+        return int((self.codes >= 0).sum())
+
+    def take(self, rows: np.ndarray) -> ColumnStats:
+        """The statistics of some rows, int [n]."""
+        return replace(self, column=self.column.take(rows))
 
     @property
     def distinct(self) -> int:
@@ -121,12 +142,38 @@ class ColumnStats:
         return Counter({v: n for v, n in self.counts.items() if v not in set(self.unknown)})
 
     @cached_property
+    def number_form(self) -> NumberForm | None:
+        """How its numbers are written; None if hardly any value is one."""
+        known = list(self.known)
+        form = number_form(known[:_FIRST])
+        if form is None or form.share < 0.5:
+            return None
+        return number_form(known) if len(known) > _FIRST else form
+
+    @cached_property
+    def time_form(self) -> TimeForm | None:
+        """How its times are written, if most values are such."""
+        named = has(self.name, TIME)
+        known = list(self.known)
+        if self.lists or not known or find_time_form(known[:_FIRST], named) is None:
+            return None
+        return find_time_form(known, named)
+
+    @cached_property
+    def parsed(self) -> np.ndarray:
+        """float64 [distinct known values]: their numbers; NaN where a value is none."""
+        import pyarrow as pa
+
+        if self.number_form is None or self.number_form.units > _MOST_UNITS:
+            return np.full(len(self.known), np.nan)
+        return numbers(pa.array(list(self.known), pa.string()), self.name, self.decimal)
+
+    @cached_property
     def numbers(self) -> np.ndarray:
         """float64, the known values that are finite numbers, repeated by their counts."""
-        parsed = np.array([number(value) for value in self.known], dtype=np.float64)
         often = np.array(list(self.known.values()), dtype=np.int64)
-        finite = np.isfinite(parsed)
-        return np.repeat(parsed[finite], often[finite])
+        finite = np.isfinite(self.parsed)
+        return np.repeat(self.parsed[finite], often[finite])
 
     @property
     def numeric(self) -> float:
@@ -148,16 +195,6 @@ class ColumnStats:
         often = self.distinct < self.filled / 2
         picked = self.known.most_common(count) if often else list(self.known.items())[:count]
         return ", ".join(shown(value) for value, _ in picked)
-
-
-def number(text: str) -> float:
-    """A number as ``casting.numbers`` reads it, or NaN: ``1,5`` is 1.5, ``1_000`` is no number."""
-    if re.fullmatch(COMMA, text):
-        text = text.replace(",", ".")
-    try:
-        return float(text) if "_" not in text else np.nan
-    except ValueError:
-        return np.nan
 
 
 def shown(value: str) -> str:
@@ -184,9 +221,32 @@ def agreement(of: ColumnStats, by: ColumnStats) -> float:
     return (share - base) / (1 - base) if base < 1 else 0.0
 
 
+def determines(by: ColumnStats, of: ColumnStats) -> bool:
+    """Whether one column's value always gives the other's, seen in enough rows that repeat it."""
+    keys = by.codes[(of.codes >= 0) & (by.codes >= 0)]
+    again = int((np.bincount(keys, minlength=1)[keys] > 1).sum()) if len(keys) else 0
+    return again >= max(5, 0.1 * len(keys)) and agreement(of, by) >= 0.98
+
+
+def is_running(stats: ColumnStats) -> bool:
+    """Whether whole numbers count rows, or the rows of a group: each is the one before and 1, or
+    the first one anew.
+    """
+    codes = stats.codes
+    if stats.lists or len(codes) < 5 or codes.min() < 0 or not stats.whole or stats.numeric < 1:
+        return False
+    values = stats.parsed[codes] if len(stats.known) == len(stats.values) else np.zeros(0)
+    if len(values) == 0 or values.max() == values.min():
+        return False
+    steps = np.diff(values)
+    anew = (steps != 1) & (values[1:] != values.min())
+    return bool(values.min() in (0.0, 1.0) and anew.mean() < 0.01 and (steps == 1).mean() > 0.3)
+
+
 def overlap(ids: ColumnStats, key: ColumnStats) -> float:
     """The share of rows whose id is in another file's column, 0 to 1."""
-    known = sum(count for value, count in ids.counts.items() if value in key.counts)
+    there = key.counts.keys()
+    known = sum(count for value, count in ids.counts.items() if value in there)
     return known / max(1, ids.counts.total())
 
 
@@ -195,9 +255,16 @@ def mostly(stats: ColumnStats, pattern: re.Pattern[str]) -> bool:
     return stats.distinct > 0 and stats.share(pattern) > 0.9
 
 
-def misfits(stats: ColumnStats, expected: str, fits: Callable[[str], bool]) -> str:
-    """How many known values are not what was ``expected``, in words; empty if all are."""
-    odd = {value: often for value, often in stats.known.items() if not fits(value)}
+def misfits(stats: ColumnStats, expected: str, fits: np.ndarray) -> str:
+    """How many known values are not what was ``expected``, in words; empty if all are.
+
+    Args:
+        stats: the column.
+        expected: in words.
+        fits: bool [distinct known values].
+    """
+    known = list(stats.known.items())
+    odd = {known[n][0]: known[n][1] for n in np.flatnonzero(~fits)}
     if not odd:
         return ""
     first = max(odd, key=odd.__getitem__)

@@ -3,63 +3,35 @@
 from __future__ import annotations
 
 import re
+import tomllib
 import unicodedata
 from collections.abc import Collection
+from importlib.resources import files
 
 from fusionrec.data.schema import Side
 
-
-def _all(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+_LISTS = tomllib.loads(files(__package__).joinpath("words.toml").read_text(encoding="utf-8"))
 
 
-ID = _all("""id ids key no nr num number code uuid guid idx index hash nummer numero clave ключ
-    номер""")
-USER = _all("""user users customer client visitor member reader buyer reviewer account person
-    people viewer listener player guest subscriber shopper student patient profile uid cust kunde
-    kundin kunden benutzer nutzer leser käufer utilisateur usager lecteur usuario cliente clientes
-    utente lettore usuária пользователь клиент покупатель читатель 用户 顾客 客户 ユーザー 顧客
-    사용자 고객 მომხმარებელი მკითხველი""")
-ITEM = _all("""item items product products movie film films book books isbn sku asin article
-    artikel track song artist album game video recipe anime manga show episode news post course job
-    place business venue poi restaurant hotel listing goods stock material upc ean gtin app beer
-    wine joke podcast paper dish meal iid prod produkt produit producto produto prodotto artículo
-    buch bücher livre livro libro lied stück фильм товар книга песня 商品 产品
-    电影 书籍 歌曲 作品 製品 상품 영화 წიგნი ფილმი პროდუქტი""")
-RATING = _all("""rating ratings rate score stars star grade mark vote bewertung note wertung
-    évaluation puntuación calificación voto valutazione avaliação nota оценка рейтинг 评分 評価 평점
-    overall liked like thumb thumbs feedback შეფასება""")
-COUNT = _all("""count counts plays playcount play_count times quantity qty amount visits views
-    clicks listens n freq frequency weight anzahl menge quantité cantidad quantità quantidade
-    количество 数量 回数 수량""")
-EVENT = _all("""event action activity behavior behaviour interaction type kind operation verb
-    ereignis aktion événement evento acción azione ação событие действие 行为 行動 이벤트""")
-TIME = _all("""time timestamp ts date datetime day at when created updated unixtime datum zeit
-    zeitstempel horodatage fecha hora tempo data время дата 时间 日期 日時 시간 თარიღი""")
-TITLE = _all("""title name heading headline label caption titel titre título titolo nom nombre nome
-    название имя 标题 名称 名前 題名 제목 이름 სათაური დასახელება 题名
-    书名 片名 曲名 歌名 品名 影片名 电影名 歌曲名 作品名 商品名 产品名 文章标题 新闻标题 商品标题
-    商品名称 产品名称 电影名称 影片名称 图书名称 书籍名称 歌曲名称 作品名称 書名 タイトル""")
-PEOPLE_NAME = _all("""name surname firstname lastname fullname username nickname login vorname
-    nachname nom prénom apellido nombre cognome имя фамилия 姓名 名前 이름 სახელი გვარი""")
-PERSONAL = _all("""email mail phone mobile telephone telefon fax address street straße zip zipcode
-    postcode plz postal ip ssn passport iban password birthday birthdate dob geburtsdatum latitude
-    longitude lat lon lng телефон адрес почта 电话 地址 邮箱 住所 電話""")
-AGE = _all(
-    """age born birthyear alter geburtsjahr âge edad età idade возраст 年齢 年龄 나이 ასაკი"""
-)
-TAKEN = _all("""rating ratings event events interaction interactions order orders purchase
-    purchases sale sales transaction transactions view views click clicks play plays history log
-    logs review reviews loan loans checkout borrowings listens visits behavior behaviour train
-    bestellungen käufe bewertungen commandes pedidos ordini заказы оценки""")
-# Values that mean "not known".
-UNKNOWN = _all("""na n/a n.a. #n/a nan null nil unknown undefined unspecified missing ? - -- . \\n
-    unbekannt inconnu desconocido sconosciuto неизвестно 不明 未知""")
+def _all(name: str) -> frozenset[str]:
+    return frozenset(_LISTS[name].split())
+
+
+ID, USER, ITEM, TITLE = _all("id"), _all("user"), _all("item"), _all("title")
+RATING, COUNT, EVENT, TIME = _all("rating"), _all("count"), _all("event"), _all("time")
+PEOPLE_NAME, PERSONAL, AGE = _all("people_name"), _all("personal"), _all("age")
+TAKEN, BASKET, SESSION, GROUP = _all("taken"), _all("basket"), _all("session"), _all("group")
+AVERAGE, OWN, PRICE, SEVERAL = _all("average"), _all("own"), _all("price"), _all("several")
+UNKNOWN = _all("unknown")
 OF_SIDE: dict[Side, frozenset[str]] = {"user": USER, "item": ITEM}
+# Word -> what an event of that name weighs; 0 for what speaks against the item.
+EVENT_WEIGHTS = {w: float(weight) for weight, ws in _LISTS["events"].items() for w in ws.split()}
+_TYPED = re.compile(r":(token|float)(_seq)?$")  # RecBole's headers
 
 
 def words(name: str) -> list[str]:
     """The words of a name, in lower case: ``userId`` -> user, id."""
+    name = _TYPED.sub("", name)
     split = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", name)
     return re.findall(r"[^\W_]+", unicodedata.normalize("NFC", split).lower())
 

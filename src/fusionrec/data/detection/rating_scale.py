@@ -16,6 +16,7 @@ _USUAL = (  # the first that fits
     (0.0, 100.0),
 )
 SHORT = _USUAL[:4]  # scales that whole numbers may have without a telling name
+MISSING = 99.0  # a rating that was not given, in tables whose scale ends far below
 _STRAY = 0.0025  # share of numbers at each end that may be mistakes
 _MOST_STRAY = 0.02  # share of mistakes if the column's name gives the scale
 _RANGE = re.compile(r"(?<![\d.])(-?\d+(?:\.\d+)?) ?(?:-|–|\.\.|_|to|bis) ?(\d+(?:\.\d+)?)(?![\d.])")
@@ -23,18 +24,25 @@ _RANGE = re.compile(r"(?<![\d.])(-?\d+(?:\.\d+)?) ?(?:-|–|\.\.|_|to|bis) ?(\d+
 Scale = tuple[float, float, tuple[str, ...]]
 
 
-def guess_scale(name: str, numbers: np.ndarray) -> Scale:
+def guess_scale(name: str, numbers: np.ndarray, top: float = 0.0) -> Scale:
     """The likely scale of ratings.
 
     Args:
         name: the column's, which may give it, such as ``Rating (1-10)``.
         numbers: float64 [n], n > 0.
+        top: the highest rating if the values say it, as ``4/5`` does; else 0.
 
     Returns:
         Its lowest and highest rating, and sentences about oddities, such as how many numbers lie
         outside.
     """
-    scale = _named(name, numbers) or _of_most(numbers) or _of_all(numbers)
+    said = (min(1.0, float(numbers.min())), top, ("the values say so, as in 4/5",))
+    scale = (
+        (said if top and numbers.max() <= top else None)
+        or _named(name, numbers)
+        or _of_most(numbers)
+        or _of_all(numbers)
+    )
     low, high, notes = scale
     outside = numbers[(numbers < low) | (numbers > high)]
     explained = notes and notes[-1].endswith(f"begins at {numbers.min():g}")
@@ -78,16 +86,23 @@ def _of_all(numbers: np.ndarray) -> Scale:
         return 0.0, 1.0, ("thumbs down and up",)
     if set(levels) <= {-1.0, 0.0, 1.0}:
         return -1.0, 1.0, ("thumbs down and up",)
-    lone = float(np.mean(numbers == low))
     whole = bool(np.all(levels == np.rint(levels)))
-    apart = whole and low in (-1.0, 0.0) and levels[1] >= 1 and high in (5.0, 10.0)
-    if apart and (low == -1.0 or lone > 0.3):
-        note = f"{low:g}, in {lone:.0%} of the rows, seems to mean that there is no rating"
-        return 1.0, high, (f"{note}: such rows are left out; else the scale begins at {low:g}",)
+    for none, beside in ((low, levels[1]), (high, levels[-2])) if len(levels) > 1 else ():
+        lone = float(np.mean(numbers == none))
+        # A missing rating is written as 0 or -1 below the scale, or as 99 far above it.
+        below = none == low and none in (-1.0, 0.0) and beside >= 0.5 and 1 < high <= 100
+        if (below and (none == -1.0 or lone > max(0.3, 1.5 / len(levels)))) or (
+            none == MISSING and beside <= 10
+        ):
+            least, most, notes = _of_all(numbers[numbers != none])
+            note = f"{none:g}, in {lone:.0%} of the rows, seems to mean that there is no rating"
+            begins = f": such rows are left out; else the scale begins at {none:g}"
+            return least, most, (*notes, note + (begins if below else ""))
     if whole and low == 1.0 and 5 < high < 10 and len(levels) == high and len(numbers) >= 1000:
         return low, high, ()
     halves = not whole and bool(np.all(2 * levels == np.rint(2 * levels)))
     for least, most in _USUAL:
-        if least <= low and high <= most and (halves or least != 0.5):
+        fits = least <= low and (least + most) / 2 <= high <= most and (least >= 0 or low < 0)
+        if fits and (halves or least != 0.5):
             return least, most, ("half stars",) if halves else ()
     return low, high, ("no scale that is usual; these are the lowest and the highest seen",)

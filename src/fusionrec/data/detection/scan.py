@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
-from fusionrec.data.detection.column_stats import ColumnStats
-from fusionrec.data.tabular.readers.files import SampledRows, SourceFile, is_table_name, sample
+from fusionrec.data.detection.table_file import MOST_COLUMNS, TableFile, origins, same_columns
+from fusionrec.data.tabular.casting import as_text
+from fusionrec.data.tabular.number_formats import number_form
+from fusionrec.data.tabular.readers.source import SourceFile
+from fusionrec.data.tabular.source_spec import SourceSpec
+from fusionrec.data.tabular.sources import is_table, open_table, tables_of
 from fusionrec.errors import DataError
 
-ROWS = 100_000  # rows read of a file
+ROWS = 100_000  # rows read of a table
 _PARTS = 5  # files read of one pattern
-_MOST_COLUMNS = 200
+_MOST_VALUES = 4_000_000  # of a table, in rows x columns
+_MOST_BYTES = 400_000_000  # of all tables; later ones are then read in small parts
 _MOST_FILES = 60
-_NAMES = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "parquet": "Parquet",
-          "gzip": ", gzip", "zstd": ", Zstandard", "": ""}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class TableFile:
-    """A file, or several of one pattern that hold one table.
-
-    Attributes:
-        pattern: the name, or a pattern that matches only these files.
-        columns: name -> statistics, in the file's order.
-        nested: the names of columns of objects, which are not read.
-        rows: number of rows read.
-        complete: whether these are all rows.
-        seen: the format and how much was read, for people.
-        lost_index: the name of a data frame's index that was not written as a column; or empty.
-    """
-
-    pattern: str
-    columns: dict[str, ColumnStats]
-    nested: tuple[str, ...]
-    rows: int
-    complete: bool
-    seen: str
-    lost_index: str
+_MOST_NAMES = 20_000
+_PATIENCE = 15.0  # seconds that a database may take
+_DEPTH = 3  # folders within folders
+_UNREADABLE = ("struct", "map", "binary")  # types without text
+_FORMATS = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet",
+            "feather": "Feather", "spreadsheet": "spreadsheet", "sqlite": "SQLite",
+            "duckdb": "DuckDB", "postgresql": "PostgreSQL", "gzip": ", gzip", "zstd": ", Zstandard",
+            "bz2": ", bzip2", "xz": ", xz", "zip": ", zip", "": ""}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,21 +49,45 @@ class ScannedFolder:
     ignored: tuple[str, ...]
 
 
-def scan_folder(folder: Path, rows: int = ROWS) -> ScannedFolder:
-    """Reads the first ``rows`` of each table in an existing folder, without subfolders."""
-    names = sorted(
-        path.name for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")
-    )
-    tables = [name for name in names if is_table_name(name)]
-    files: list[TableFile] = []
-    refused: dict[str, str] = {}
-    for number, (pattern, parts) in enumerate(_patterns(tables).items()):
+def scan_folder(
+    folder: Path, rows: int = ROWS, only: str = "", sources: Sequence[str] = ()
+) -> ScannedFolder:
+    """Reads the first ``rows`` of each table in a folder and in its subfolders.
+
+    Args:
+        folder: an existing folder.
+        rows: how many to read of each table, from its beginning.
+        only: the name of the one file to look at; empty: all.
+        sources: URLs of databases whose tables are looked at too.
+    """
+    names = [only] if only else sorted(_names(folder, folder, _DEPTH))[:_MOST_NAMES]
+    tables = [name for name in names if is_table(folder / name)]
+    scan = _Scan(folder, rows)
+    found: list[tuple[SourceSpec, list[str]]] = []
+    for pattern, parts in _patterns(tables).items():
+        inner = scan.tables_of(parts[0]) if len(parts) == 1 else []
+        found += [(SourceSpec(files=pattern, table=table), parts) for table in inner or [""]]
+    for url in sources:
+        found += [(SourceSpec(files=url, table=table), [url]) for table in scan.tables_of(url)]
+    for number, (spec, parts) in enumerate(found):
         if number == _MOST_FILES:
-            refused[pattern] = f"not looked at, as all that follow: over {_MOST_FILES} files"
+            why = f"not looked at, as all that follow: over {_MOST_FILES} tables"
+            scan.refused[spec.table or spec.files] = why
             break
-        files += _read(folder, pattern, parts, rows, refused)
+        scan.read(spec, parts)
     ignored = tuple(name for name in names if name not in set(tables))
-    return ScannedFolder(tuple(files), refused, ignored)
+    return ScannedFolder(tuple(same_columns(scan.files, tables)), scan.refused, ignored)
+
+
+def _names(root: Path, folder: Path, depth: int) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith((".", "__")):
+                continue
+            if entry.is_file():
+                yield Path(entry.path).relative_to(root).as_posix()
+            elif depth and entry.is_dir(follow_symlinks=False):
+                yield from _names(root, Path(entry.path), depth - 1)
 
 
 def _patterns(names: Sequence[str]) -> dict[str, list[str]]:
@@ -90,30 +104,72 @@ def _patterns(names: Sequence[str]) -> dict[str, list[str]]:
     return patterns
 
 
-def _read(
-    folder: Path, pattern: str, names: list[str], rows: int, refused: dict[str, str]
-) -> list[TableFile]:
-    """A pattern's files as one, if the first of them hold the same columns; else each by itself."""
-    looked_at = names[:_PARTS]
-    read: list[SampledRows] = []
-    failed: dict[str, str] = {}
-    for name in looked_at:
+class _Scan:
+    """Reads tables, and keeps what was read and what could not be."""
+
+    def __init__(self, folder: Path, rows: int) -> None:
+        self.files: list[TableFile] = []
+        self.refused: dict[str, str] = {}
+        self._folder, self._rows, self._bytes = folder, rows, 0
+
+    def tables_of(self, name: str) -> list[str]:
+        """The tables in a database or the sheets of a workbook; none of a file of one table."""
         try:
-            sampled = sample(folder / name, -(-rows // len(looked_at)))
+            return tables_of(name if "://" in name else self._folder / name, _PATIENCE)
         except DataError as error:
-            why = error.message.removeprefix(f"{folder / name}").lstrip(":, ")
-            failed[name] = f"{why} ({error.hint})" if error.hint else why
-            continue
-        if sampled.rows:
-            read.append(sampled)
-        else:
-            failed[name] = "it has a header and no rows"
-    alike = not failed and len({tuple(sampled.columns) for sampled in read}) == 1
-    if len(names) > 1 and not alike:
-        singles = (_read(folder, name, [name], rows, refused) for name in names[:_MOST_FILES])
-        return [file for single in singles for file in single]
-    refused |= failed
-    return [_file(pattern, len(names), read)] if read else []
+            self.refused[name] = error.message
+            return []
+
+    def read(self, spec: SourceSpec, names: Sequence[str]) -> None:
+        """A pattern's files as one, if the first of them hold the same columns; else each by
+        itself.
+        """
+        looked_at = names[:_PARTS]
+        read: list[tuple[SourceFile, Any, bool]] = []
+        failed: dict[str, str] = {}
+        for name in looked_at:
+            try:
+                (source,) = open_table(replace(spec, files=name), self._folder, True, _PATIENCE)
+                table, complete = self._sampled(source, -(-self._rows // len(looked_at)))
+            except DataError as error:
+                why = error.message.removeprefix(f"{self._folder / name}").lstrip(":, ")
+                failed[name] = f"{why} ({error.hint})" if error.hint else why
+                continue
+            if len(table):
+                read.append((source, table, complete))
+            else:
+                failed[name] = "it has a header and no rows"
+        alike = not failed and len({tuple(table.column_names) for _, table, _ in read}) == 1
+        if len(names) > 1 and not alike:
+            for name in names[:_MOST_FILES]:
+                self.read(SourceSpec(files=name), [name])
+            return
+        self.refused |= {
+            f"{name}, {spec.table}" if spec.table else name: why for name, why in failed.items()
+        }
+        if read:
+            self.files.append(_table_file(spec, names, read))
+
+    def _sampled(self, source: SourceFile, rows: int) -> tuple[Any, bool]:
+        """The first rows of a source as texts, and whether these are all."""
+        import pyarrow as pa
+
+        names = [n for n, kind in source.types.items() if not any(u in kind for u in _UNREADABLE)]
+        rows = min(rows, max(100, _MOST_VALUES // max(1, len(names))))
+        if self._bytes > _MOST_BYTES:
+            rows = min(rows, 2_000)
+        tables, read, complete = [], 0, True
+        for batch in source.batches(names):
+            taken = batch.slice(0, rows - read)
+            texts = [as_text(taken.column(name), f"{source.path}: {name}") for name in names]
+            tables.append(pa.Table.from_arrays(texts, names=names))
+            read += len(taken)
+            if len(taken) < len(batch):
+                complete = False
+                break
+        table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+        self._bytes += table.nbytes
+        return table, complete
 
 
 def _lost_index(source: SourceFile) -> str:
@@ -131,22 +187,46 @@ def _lost_index(source: SourceFile) -> str:
     return next((name for name in names if isinstance(name, str)), "")
 
 
-def _file(pattern: str, parts: int, samples: list[SampledRows]) -> TableFile:
-    first, types = samples[0], samples[0].source.types
-    columns = {
-        name: ColumnStats(
-            name,
-            [value for sampled in samples for value in sampled.columns[name]],
-            stamped=types[name].startswith(("timestamp", "date")),
-            truths=types[name] == "bool",
-        )
-        for name in list(first.columns)[:_MOST_COLUMNS]
-    }
-    nested = tuple(name for name in types if name not in first.columns)
-    rows = sum(sampled.rows for sampled in samples)
-    complete = all(sampled.complete for sampled in samples) and parts == len(samples)
-    form = _NAMES[first.source.format] + _NAMES[first.source.compression]
+def _table_file(
+    spec: SourceSpec, names: Sequence[str], read: Sequence[tuple[SourceFile, Any, bool]]
+) -> TableFile:
+    import pyarrow as pa
+
+    source, first, _ = read[0]
+    sample = pa.concat_tables([t for _, t, _ in read], promote_options="permissive")
+    complete = all(whole for *_, whole in read) and len(names) == len(read)
+    form = _FORMATS.get(source.format, source.format) + _FORMATS.get(source.compression, "")
+    rows = len(sample)
     of = f"all {rows:,} rows" if complete else f"the first {rows:,} rows"
-    seen = (f"{parts:,} files, " if parts > 1 else "") + f"{form}; {of} were looked at"
-    lost = _lost_index(first.source)
-    return TableFile(pattern, columns, nested, rows, complete, seen, lost)
+    seen = (f"{len(names):,} files, " if len(names) > 1 else "") + f"{form}; {of} were looked at"
+    spec = replace(spec, decimal=_decimal(first)) if source.format in ("csv", "tsv") else spec
+    return TableFile(
+        spec,
+        f"{spec.files}, {spec.table}" if spec.table else spec.files,
+        sample.select(first.column_names),
+        source.types,
+        complete,
+        seen,
+        notes=source.notes,
+        headerless=source.headerless,
+        ragged=source.ragged,
+        lost_index=_lost_index(source),
+        parts=tuple(names),
+        origin=origins(
+            [(name, len(table)) for name, (_, table, _) in zip(names, read, strict=False)]
+        ),
+    )
+
+
+def _decimal(table: Any) -> str:
+    """What stands before fractions in the numbers of a table."""
+    import pyarrow.compute as pc
+
+    for name in table.column_names[:MOST_COLUMNS]:
+        head = table[name].slice(0, 5_000).combine_chunks()
+        if not pc.any(pc.match_substring(head, ",")).as_py():
+            continue
+        form = number_form([text for text in head.unique().to_pylist() if text and text.strip()])
+        if form and form.share > 0.9 and form.decimal == "," and not form.ambiguous:
+            return ","
+    return "."

@@ -6,12 +6,14 @@ import json
 import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from fusionrec.data.detection.attributes import Attribute
 from fusionrec.data.detection.column_stats import shown
-from fusionrec.data.detection.infer import InferredKey, InferredSpec
+from fusionrec.data.detection.inferred import InferredKey, InferredSpec
 from fusionrec.data.tabular.spec import FieldSpec
+from fusionrec.data.tabular.toml_file import review_table, sealed
 
 _WIDTH = 100
 _HEAD = (
@@ -19,6 +21,11 @@ _HEAD = (
     "for each guess. Change what is wrong. Then: fusionrec check DIR, and fusionrec train --data "
     "DIR, where DIR is this folder."
 )
+_REVIEW = (
+    "To be looked at, since answers would be nonsense if one of these guesses is wrong. Until then "
+    "`fusionrec train` refuses: any edit of this file counts as a look, or give --accept."
+)
+_MOST_REASONS = 200  # columns or files that are listed: the file must stay small
 
 
 def quoted(text: str) -> str:
@@ -56,6 +63,8 @@ def _key(text: str) -> str:
 def toml_text(spec: InferredSpec) -> str:
     """The whole file, as ``read_spec`` reads it."""
     lines = [*_comment(_HEAD), "", f"name = {quoted(spec.name)}", ""]
+    if grave := [quoted(str(doubt)) for doubt in spec.doubts if doubt.grave]:
+        lines += [*_comment(_REVIEW), review_table(grave), ""]
     lines += _table("interactions", spec.interactions, spec.left_out)
     for name, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
@@ -66,7 +75,8 @@ def toml_text(spec: InferredSpec) -> str:
             lines += _field(name, attribute)
     if unused := spec.unused | spec.refused:
         lines += ["", *_reasons("Not used:", unused)]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return sealed(text) if grave else text
 
 
 def _comment(text: str, begin: str = "# ") -> list[str]:
@@ -89,8 +99,10 @@ def _table(name: str, keys: Iterable[InferredKey], left_out: Mapping[str, str]) 
 def _reasons(title: str, reasons: Mapping[str, str]) -> Iterator[str]:
     if reasons:
         yield f"# {title}"
-    for name, why in reasons.items():
+    for name, why in islice(reasons.items(), _MOST_REASONS):
         yield from _comment(f"{shown(name)}: {why}", "#   ")
+    if len(reasons) > _MOST_REASONS:
+        yield f"#   and {len(reasons) - _MOST_REASONS:,} more"
 
 
 def _field(name: str, attribute: Attribute) -> Iterator[str]:

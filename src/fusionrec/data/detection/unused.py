@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-
-import numpy as np
+from collections.abc import Collection, Iterator, Mapping
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import ColumnStats, agreement, misfits, number, shown
+from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
+from fusionrec.data.detection.doubts import Doubt
+from fusionrec.data.detection.entity_files import EntityFile
+from fusionrec.data.detection.roles import InteractionFile
 from fusionrec.data.detection.scan import ScannedFolder
-from fusionrec.data.detection.signal_columns import MOST, guess_time, refused_time
-from fusionrec.data.detection.user_item_columns import EntityFile, InteractionFile
+from fusionrec.data.detection.signal_guesses import guess_time, looks_like_time, refused_count
 from fusionrec.data.schema import Side
 
 FOLLOWS = 0.9  # an attribute's agreement with the id that it is of
-_CALLED = {"count": "a count", "time": "the time"}
+_CALLED = {"count": "a count", "time": "the time", "rating": "a rating"}
 
 
 def explain_unused_columns(
@@ -38,7 +38,7 @@ def explain_unused_columns(
         left_out[name] = (
             f"depends on the {followed[-1]}, which another file describes" if followed
             else "it is empty" if not stats.known
-            else why if not stats.lists and (why := _refused(stats)[1])
+            else why if not stats.lists and (why := refused_count(stats))
             else "neither the user's nor the item's, and no rating, count, event or time"
         )  # fmt: skip
 
@@ -62,65 +62,52 @@ def unused_files(
         tables: the files of users and items.
     """
     interactions, *others = candidates
-    used = [file.file for file in (interactions, *tables.values()) if file]
+    used = {file.file.name for file in (interactions, *tables.values()) if file}
+    used.update(interactions.file.joined)
     unused, lost = {}, []
     for file in scanned.files:
-        if any(file is one for one in used):
+        if file.name in used:
             continue
-        other = next((one for one in others if one.file is file), None)
+        other = next((one for one in others if one.file.name == file.name), None)
         named = [(s, t) for s, t in tables.items() if t and t.key in file.columns]
         index = (
             f"its index, {shown(file.lost_index)}, was not written as a column: "
             "call reset_index() on the data frame before writing it"
         )
         if file.lost_index:
-            lost.append(f"{file.pattern} is not used: {index}")
+            lost.append(f"{file.name} is not used: {index}")
         if other:
             columns = f"users ({shown(other.ids['user'])}) and items ({shown(other.ids['item'])})"
-            why = f"it has {columns} too, but {interactions.file.pattern} fits better"
+            why = f"it has {columns} too, but {interactions.file.name} fits better"
         elif named:
             side, table = named[0]
-            better = f"{table.file.pattern} describes the {side}s better"
+            better = f"{table.file.name} describes the {side}s better"
             why = f"it has {shown(table.key)} too, but {better}"
         else:
-            why = (
-                f"none of its columns has the ids of users or items in {interactions.file.pattern}"
-            )
+            why = f"none of its columns has the ids of users or items in {interactions.file.name}"
             why += f"; {index}" if file.lost_index else ""
-        unused[file.pattern] = why
+        unused[file.name] = why
     return unused, lost
 
 
-def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) -> tuple[str, ...]:
-    """Sentences about columns that look like a count or the time, if no other column is one."""
+def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) -> Iterator[Doubt]:
+    """Doubts about columns that look like a rating, a count or the time, if no other is one."""
     has = {signal.key for signal in interactions.signals}
-    doubts = []
     for name, stats in interactions.file.columns.items():
         if name not in left_out or stats.lists or not stats.known:
             continue
-        key = _refused(stats)[0] or ("time" if isinstance(guess_time(stats), str) else "")
+        key = _looks_like(stats)
         taken = "time" in has if key == "time" else bool(has - {"time"})
         if not key or taken:
             continue
-        if not _followed(stats, interactions):
-            doubts.append(f"{name} is not taken for {_CALLED[key]}: {left_out[name]}")
-    return tuple(doubts)
+        says = f"{name} is not taken for {_CALLED[key]}: {left_out[name]}"
+        yield Doubt(f"{key}_left_out", says, f"{key} = {shown(name)}", (name,))
 
 
-def _refused(stats: ColumnStats) -> tuple[str, str]:
-    """What a rejected column looks like, ``time`` or ``count``, and why it is not that; else empty
-    texts.
-    """
-    if why := refused_time(stats):
-        return "time", why
-    if not name_hints.has(stats.name, name_hints.COUNT) or stats.numeric < MOST:
-        return "", ""
-    numbers = stats.numbers
-    if stats.numeric >= 0.95 and stats.whole and numbers.min() >= 0 and numbers.max() <= 1:
-        return "", ""  # flags: as counts they would say nothing
-    why = misfits(
-        stats,
-        "whole numbers from 0 on",
-        lambda value: number(value) == np.rint(number(value)) and number(value) >= 0,
-    )
-    return "count" if why else "", why
+def _looks_like(stats: ColumnStats) -> str:
+    """What a column that was left out looks like: ``time``, ``count``, ``rating`` or nothing."""
+    if looks_like_time(stats) or isinstance(guess_time(stats), str):
+        return "time"
+    if refused_count(stats):
+        return "count"
+    return "rating" if name_hints.has(stats.name, name_hints.RATING) else ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import shutil
 import tempfile
 import time
@@ -19,17 +18,17 @@ from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
 from fusionrec.data.tabular.convert import Converted, convert, source_files
-from fusionrec.data.tabular.findings import Finding
+from fusionrec.data.tabular.copies import UNFINISHED, local_copies
+from fusionrec.data.tabular.findings import Finding, log_findings
+from fusionrec.data.tabular.readers.databases import logs_of
 from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
 
-FORMAT = 3  # of the folder and of conversion; folders of another format are converted again
+FORMAT = 4  # of the folder and of conversion; folders of another format are converted again
 _ABOUT = "about.json"
 _COLUMNS = ("user", "item", "rating", "time")
 _ABANDONED = 86_400  # seconds after which an unfinished folder is removed
-
-log = logging.getLogger("fusionrec")
 
 
 @dataclass(frozen=True)
@@ -48,50 +47,84 @@ class CachedTables(Converted):
 
 
 def read_from_spec(
-    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+    toml: Path,
+    workspace_data: Path,
+    progress: Progress = lambda *_: None,
+    *,
+    accept: bool = False,
+    allow_remote: bool = False,
 ) -> Dataset:
     """The data set that a ``fusionrec.toml`` describes; logs what was repaired.
 
-    Args and errors are those of ``cached_tables``.
+    Args and errors are those of ``cached_tables``, and:
+
+    Args:
+        accept: whether to read it although ``init`` has grave doubts that nobody has looked at.
+
+    Raises:
+        DataError: there are such doubts (``unreviewed``).
     """
-    dataset = cached_tables(toml, workspace_data, progress).dataset()
-    for repair in dataset.repairs:
-        log.warning("%s: %s", dataset.name, repair)
-    return dataset
+    if (doubts := read_spec(toml).unreviewed) and not accept:
+        raise DataError(
+            f"{toml}: nobody has looked at what init was in doubt of: {'; '.join(doubts)}",
+            "change what is wrong in the file (any edit counts as a look); or, if it is right as "
+            "it is, accept it: --accept, in Python accept=True",
+            code="unreviewed",
+        )
+    tables = cached_tables(toml, workspace_data, progress, allow_remote)
+    log_findings(tables.spec.name, tables.findings)
+    return tables.dataset()
 
 
 def cached_tables(
-    toml: Path, workspace_data: Path, progress: Progress = lambda *_: None
+    toml: Path,
+    workspace_data: Path,
+    progress: Progress = lambda *_: None,
+    allow_remote: bool = False,
 ) -> CachedTables:
     """The tables that a ``fusionrec.toml`` describes, from the cache ``tables/HASH`` in
     ``workspace_data``. New or changed files are converted first; entries for an earlier state of
     the same ``fusionrec.toml`` are then removed.
 
+    Remote files are fetched when they have changed, tables of a server each time, since whether
+    they have changed cannot be asked; the conversion is used again where the content is the same.
+
     Args:
         toml: the file, or its folder.
         workspace_data: the workspace's folder for data.
-        progress: called with the bytes read, if the files are converted.
+        progress: called with the bytes fetched, and those read if the files are converted.
+        allow_remote: whether URLs and files outside the spec's folder may be read.
 
     Raises:
         ConfigError: as ``read_spec``.
-        DataError: as ``convert``; a file changed meanwhile; or the folder cannot be written.
+        DataError: as ``convert`` and ``local_copies``; a file changed meanwhile; or the folder
+            cannot be written.
     """
     toml = toml / SPEC_NAME if toml.is_dir() else toml
     spec = read_spec(toml)
-    files = source_files(spec)
-    states = _states(files)
     tables = workspace_data / "tables"
-    key = _key(toml, files)
-    cached = _read(tables / key, spec)
-    if cached is None:
-        converted = convert(spec, progress)
-        if _states(files) != states:
-            raise DataError(f"{toml}: a file was changed while it was read", "run the same again")
-        _write(tables, key, toml, spec, converted)
+    with local_copies(spec, workspace_data, progress, allow_remote) as local:
+        states = _states(files := _parts(local, allow_remote))
+        key = _key(toml, files)
         cached = _read(tables / key, spec)
+        if cached is None:
+            converted = convert(local, progress, None, allow_remote)
+            if _states(_parts(local, allow_remote)) != states:
+                says = f"{toml}: a file was changed while it was read"
+                raise DataError(says, "run the same again")
+            _write(tables, key, toml, spec, converted)
+            cached = _read(tables / key, spec)
     if cached is None:
         raise DataError(f"{tables / key} cannot be read back", "is the disk full or failing?")
     return cached
+
+
+def _parts(spec: Spec, allow_remote: bool) -> dict[str, list[Path]]:
+    """The files of each table, and beside those of databases their logs."""
+    files = source_files(spec, allow_remote)
+    return {
+        table: [p for one in found for p in (one, *logs_of(one))] for table, found in files.items()
+    }
 
 
 def _states(files: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
@@ -155,7 +188,7 @@ def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted)
     beside = None
     try:
         make_folder(tables)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=tables))
+        beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=tables))
         for name in _COLUMNS:
             if (column := getattr(converted, name)) is not None:
                 np.save(beside / f"{name}.npy", column, allow_pickle=False)
@@ -193,7 +226,7 @@ def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted)
 def _stale(folder: Path, toml: Path) -> bool:
     """Whether a folder is of an earlier state of this ``fusionrec.toml``, or was never finished."""
     try:
-        if folder.name.startswith(".new-"):
+        if folder.name.startswith(UNFINISHED):
             return time.time() - folder.stat().st_mtime > _ABANDONED
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         return bool(about["described"] == str(toml.resolve()))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
+from fusionrec.data.tabular.date_texts import read_times
+from fusionrec.data.tabular.number_formats import plain_numbers, read_numbers
 from fusionrec.errors import DataError
 
 _EXACT = float(2**53)  # floats cannot tell larger whole numbers apart
-# One or two digits behind a comma: three might be thousands.
-COMMA = r"\s*[+-]?[0-9]+,[0-9]{1,2}\s*"
-_NUMBER = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
 PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+DAY = 86_400
+EPOCH_DAY = 25_569  # 1970-01-01 as a spreadsheet counts days
+JSON_DATE = r"^/Date\((-?[0-9]+)([+-][0-9]{4})?\)/$"  # milliseconds, as .NET writes them
 # Seconds of the years 1 and 9999, the range of datetime.
 EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 
@@ -80,73 +81,114 @@ def _floats_as_text(values: Any) -> Any:
     return pc.if_else(pc.fill_null(whole, False), digits, text)
 
 
-def numbers(values: Any, where: str) -> np.ndarray:
-    """A column's numbers, float64 [n]; NaN where there is no finite number.
+def numbers(values: Any, where: str, decimal: str = ".") -> np.ndarray:
+    """A column's numbers, float64 [n]; NaN where there is none. See ``cast_numbers``."""
+    return cast_numbers(values, where, decimal)[0]
+
+
+def cast_numbers(
+    values: Any, where: str, decimal: str = "."
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """A column's numbers.
 
     Args:
-        values: a pyarrow Array: numbers, or their text, with a decimal point or a decimal comma and
-            one or two digits behind it (``1,234`` is no number).
+        values: a pyarrow Array: numbers, booleans, or text in any of the forms of
+            ``number_formats``.
         where: file and column, for messages.
+        decimal: what stands before the fraction in a text, ``.`` or ``,``; one or two digits behind
+            the other sign are a fraction, too, and three are thousands.
+
+    Returns:
+        float64 [n], NaN where there is no finite number; and of each form in
+        ``number_formats.UNUSUAL`` that occurs, bool [n], where.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    kind = values.type
+    kind, forms = values.type, dict[str, np.ndarray]()
     if pa.types.is_boolean(kind):
         values = values.cast(pa.int8())
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
         values = as_text(values, where)
         if pa.types.is_nested(values.type):
-            return np.full(len(values), np.nan)
-        try:
-            values = values.cast(pa.float64())
-        except pa.ArrowInvalid:
-            commas = pc.match_substring_regex(values, f"^{COMMA}$")
-            values = pc.if_else(commas, pc.replace_substring(values, ",", "."), values)
-            good = pc.match_substring_regex(values, _NUMBER)
-            trimmed = pc.utf8_trim_whitespace(pc.if_else(good, values, None))
-            values = pc.replace_substring_regex(trimmed, r"^\+", "").cast(pa.float64())
+            return np.full(len(values), np.nan), forms
+        plain = _plain_cast(values, decimal)
+        if plain is None:
+            encoded = values.dictionary_encode()
+            # The last of the distinct values stands for null.
+            distinct = pa.concat_arrays([encoded.dictionary, pa.nulls(1, pa.string())])
+            codes = encoded.indices.fill_null(len(distinct) - 1).to_numpy(zero_copy_only=False)
+            read, forms = read_numbers(distinct, decimal)
+            return read[codes], {name: rows[codes] for name, rows in forms.items()}
+        values = plain
     parsed = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     finite: np.ndarray = np.where(np.isfinite(parsed), parsed, np.nan)
-    return finite
+    return finite, forms
 
 
-def commas(values: Any) -> np.ndarray:
-    """Where ``numbers`` reads a comma as the decimal point, bool [n]."""
+def _plain_cast(texts: Any, decimal: str = ".") -> Any:
+    """Texts as numbers if all are as a program writes them, else None."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    where: np.ndarray = np.zeros(len(values), dtype=bool)
-    if pa.types.is_string(values.type):
-        matches = pc.fill_null(pc.match_substring_regex(values, f"^{COMMA}$"), False)
-        where = matches.to_numpy(zero_copy_only=False)
-    return where
+    # 1.234 is a thousand and more where a comma stands before fractions.
+    if decimal == "," and pc.any(pc.match_substring(texts, ".")).as_py():
+        return None
+    try:
+        return texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return None
 
 
-def seconds(values: Any, unit: str, where: str) -> tuple[np.ndarray, np.ndarray]:
+def seconds(values: Any, unit: str, where: str, form: str = "") -> tuple[np.ndarray, np.ndarray]:
     """A column's times.
 
     Args:
         values: a pyarrow Array of timestamps, dates, numbers or their text. Without a zone a time
             is UTC.
-        unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970; ``text`` for dates in ISO 8601
-            and such as ``2024-05-01 12:30:00``.
+        unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970, or ``days`` as a spreadsheet
+            counts them; ``text`` for dates.
         where: file and column, for messages.
+        form: of dates, as in ``date_texts.read_times``; empty: ISO 8601.
 
     Returns:
         int64 [n], whole seconds since 1970, and bool [n], whether there is a time of the years 1 to
         9999.
+
+    Raises:
+        DataError: the column holds times of day or durations, or the form is none.
     """
     import pyarrow as pa
 
     kind = values.type
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        says = "durations" if pa.types.is_duration(kind) else "times of day"
+        raise DataError(
+            f"{where}: expected dates, or numbers since 1970, got {says} ({kind})",
+            "name a column with the date in it, or leave time out",
+        )
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         return _stamps_as_seconds(values)
-    if unit == "text":
-        return _dates_as_seconds(as_text(values, where))
-    time = np.floor(numbers(values, where) / PER_SECOND[unit])
+    if form or unit == "text":
+        return _dates_as_seconds(as_text(values, where), form, where)
+    number = _count_of(values, where)
+    if unit == "days":  # of which 15 digits are kept: 8:30 is 0.354166666666667
+        time = np.rint((number - EPOCH_DAY) * DAY)
+    else:
+        time = np.floor(number / PER_SECOND[unit])
     known = (time >= EARLIEST) & (time <= LATEST)
     return np.where(known, time, 0).astype(np.int64), known
+
+
+def _count_of(values: Any, where: str) -> np.ndarray:
+    """Numbers that count seconds or days, float64 [n]; NaN where there is none."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_string(values.type) or _plain_cast(values) is not None:
+        return numbers(values, where)
+    bare = pc.replace_substring_regex(values, JSON_DATE, r"\1")
+    read: np.ndarray = plain_numbers(pc.replace_substring(bare, ",", "."))
+    return read
 
 
 def _stamps_as_seconds(values: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -155,7 +197,7 @@ def _stamps_as_seconds(values: Any) -> tuple[np.ndarray, np.ndarray]:
 
     unit = values.type.unit if pa.types.is_timestamp(values.type) else "s"
     if pa.types.is_date(values.type):
-        values = values.cast(pa.timestamp("s"))
+        values = values.cast(pa.timestamp("s"), safe=False)
     known = pc.is_valid(values).to_numpy(zero_copy_only=False)
     whole = pc.fill_null(values.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
     time = whole // PER_SECOND[unit]
@@ -163,25 +205,18 @@ def _stamps_as_seconds(values: Any) -> tuple[np.ndarray, np.ndarray]:
     return np.where(known, time, 0), known
 
 
-def _dates_as_seconds(values: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Dates of one form are cast at once, a mixture one by one."""
+def _dates_as_seconds(values: Any, form: str, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """ISO dates that are all alike are cast at once, all others as distinct texts."""
     import pyarrow as pa
 
     if pa.types.is_nested(values.type):
         return np.zeros(len(values), np.int64), np.zeros(len(values), bool)
-    for kind in (pa.timestamp("us"), pa.timestamp("us", "UTC")):
+    for kind in () if form else (pa.timestamp("us"), pa.timestamp("us", "UTC")):
         try:
             return _stamps_as_seconds(values.cast(kind))
         except pa.ArrowInvalid:
             continue
-    times = [_date(text) for text in values.to_pylist()]
-    known = np.array([time is not None for time in times], dtype=bool)
-    return np.array([time or 0 for time in times], dtype=np.int64), known
-
-
-def _date(text: str | None) -> int | None:
-    try:
-        stamp = datetime.fromisoformat((text or "").strip().removesuffix(" UTC"))
-        return int((stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)).timestamp() // 1)
-    except (ValueError, OverflowError):
-        return None
+    encoded = values.dictionary_encode()
+    times = read_times(encoded.dictionary, form, where)
+    stamps = pa.DictionaryArray.from_arrays(encoded.indices, pa.array(times))
+    return _stamps_as_seconds(stamps.dictionary_decode())

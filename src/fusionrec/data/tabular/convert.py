@@ -5,21 +5,27 @@ from __future__ import annotations
 import time as clock
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from fusionrec.data.dataset import Table, keep_last_of_pairs
+from fusionrec.data.tabular.cautions import caution
 from fusionrec.data.tabular.entities import EntityReader
 from fusionrec.data.tabular.findings import Finding, Findings
 from fusionrec.data.tabular.interactions import InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.files import SourceFile, find_files
-from fusionrec.data.tabular.sources import open_table
+from fusionrec.data.tabular.readers.source import SourceFile
+from fusionrec.data.tabular.readers.urls import scheme_of
+from fusionrec.data.tabular.returns import cancel_returns
+from fusionrec.data.tabular.source_spec import ReadSpec, SourceSpec
+from fusionrec.data.tabular.sources import local_files, open_table
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError, Progress
 
 OpenSource = tuple[SourceFile, OnBytes]
+_TABLES = ("users", "items", "interactions")  # in the order in which they are read
 _FINER = {"s": "ms", "ms": "us", "us": "ns"}
 _FULL_WEIGHT = 0.99  # quantile of the counts from which on a count weighs 1
 
@@ -47,33 +53,46 @@ class Converted:
     findings: tuple[Finding, ...]
 
 
-def source_files(spec: Spec) -> dict[str, list[Path]]:
-    """The files of ``interactions``, ``users`` and ``items``; none of a table that is left out.
+def source_files(spec: Spec, allow_remote: bool = False) -> dict[str, list[Path]]:
+    """The files of ``interactions``, ``users`` and ``items``, and of each one's joined tables, such
+    as ``users.join``; none of a table at a URL or left out.
 
     Raises:
-        DataError: a file does not exist.
+        DataError: a file does not exist, or lies elsewhere and is not allowed.
     """
-    named = spec.interactions.files, spec.users.files, spec.items.files
-    found = (find_files(spec.folder, files) if files else [] for files in named)
-    return dict(zip(("interactions", "users", "items"), found, strict=True))
+
+    def files_of(read: ReadSpec) -> list[Path]:
+        here = read.files and not scheme_of(read.files)
+        return local_files(read.files, spec.folder, allow_remote) if here else []
+
+    found = {}
+    for name in _TABLES:
+        table: SourceSpec = getattr(spec, name)
+        found[name] = files_of(table)
+        found[f"{name}.join"] = list(chain.from_iterable(map(files_of, table.join)))
+    return found
 
 
-def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = None) -> Converted:
+def convert(
+    spec: Spec,
+    progress: Progress = lambda *_: None,
+    now: int | None = None,
+    allow_remote: bool = False,
+) -> Converted:
     """Reads all files. Users and items keep the order of their tables; ids that only interactions
     have follow, in the order of their first appearance.
 
     Args:
-        spec: describes the files.
+        spec: describes the files, which are on this machine (see ``local_copies``).
         progress: called with the bytes read so far, and in all.
         now: seconds since 1970; later interactions are left out.
+        allow_remote: whether files outside the spec's folder may be read.
 
     Raises:
         DataError: a file or column is missing or damaged, no interaction is left, or the times are
             not in the unit of the spec.
     """
-    files = source_files(spec)
-    total = sum(path.stat().st_size for paths in files.values() for path in paths)
-    before, reported = 0, -1
+    before, total, reported = 0, 0, -1
 
     def counter(before: int) -> OnBytes:
         def on_bytes(read: int) -> None:
@@ -85,11 +104,12 @@ def convert(spec: Spec, progress: Progress = lambda *_: None, now: int | None = 
         return on_bytes
 
     opened: dict[str, list[OpenSource]] = {}
-    for table in ("users", "items", "interactions"):
+    for table in _TABLES:
         opened[table] = []
-        for source in open_table(getattr(spec, table), spec.folder):
+        for source in open_table(getattr(spec, table), spec.folder, allow_remote):
             opened[table].append((source, counter(before)))
             before += source.path.stat().st_size
+    total = before  # without joined tables, which are small beside what they are joined to
     return convert_sources(spec, opened, now)
 
 
@@ -119,27 +139,24 @@ def convert_sources(
         rows.read(source, on_bytes)
     _check_unit(spec, rows)
     user, item, rating, *times = rows.columns()
+    time = times[0] if times else None
+    if spec.interactions.count:
+        user, item, rating, time = cancel_returns(user, item, rating, time, findings)
     if len(user) == 0:
-        why = "; ".join(str(finding) for finding in findings.all if finding.left_out)
+        why = "; ".join(
+            str(finding) for finding in findings.all if finding.left_out or finding.warning
+        )
         raise DataError(
             f"{spec.interactions.files}: none of {rows.rows:,} interactions can be used: "
             f"{why or 'the files hold a header alone'}",
             "do the columns and the scale of [interactions] say what the files hold?",
         )
-    user, item, rating, time = _deduplicate(
-        spec.interactions, user, item, rating, times[0] if times else None, findings
-    )
+    user, item, rating, time = _deduplicate(spec.interactions, user, item, rating, time, findings)
+    caution(spec.interactions, user, item, rating, time, findings)
     if spec.interactions.count:
         rating = count_weights(rating)
     users.report(user)
     items.report(item)
-    if user.min() == user.max():
-        findings.add("one_user", 1, "users", "one user's choices say nothing about those of others")
-    if item.min() == item.max():
-        findings.add("one_item", 1, "items", "there is nothing to choose from")
-    if spec.interactions.rating and rating.min() == rating.max():
-        means = "which items are liked better cannot be learned"
-        findings.add("one_rating", len(rating), f"ratings that are all {rating[0]:g}", means)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
 

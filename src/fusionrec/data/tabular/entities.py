@@ -11,9 +11,11 @@ import numpy as np
 
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Side
-from fusionrec.data.tabular.casting import as_text, commas, numbers
+from fusionrec.data.tabular.casting import as_text, cast_numbers
+from fusionrec.data.tabular.cautions import caution_ids
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, NEW, UNFIT, Ids, factorize
+from fusionrec.data.tabular.number_formats import UNUSUAL
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import FieldSpec, UsersSpec
@@ -30,7 +32,7 @@ class EntityReader:
     """Collects a side's table; memory is bounded by the distinct ids, not by the rows.
 
     An id may have several rows, as in a list of orders with each product's title. The last known
-    value of each attribute counts.
+    value of each attribute counts; categories of all rows come together.
 
     Args:
         side: whose table it is.
@@ -83,6 +85,7 @@ class EntityReader:
         says = f"{side} ids that differ from another in case or outer spaces alone, all kept"
         findings.add(f"{side}s_near", near, says, ", ".join(pairs))
         named = np.unique(positions)
+        caution_ids(side, ids.all, named, known, findings)
         matched = int((named < known).sum())
         if self._spec.files and matched < _MATCHED * len(named):
             findings.first(
@@ -119,18 +122,30 @@ class EntityReader:
                 self._findings.add(f"{self._side}s_{name}", len(rows), says, example)
         columns = [_flat(batch.column(name), f"{file}: {name}") for name in names[1:]]
         usable = np.flatnonzero(row_ids >= NEW)
-        rows = _distinct(usable, codes, columns)
-        if len(rows) == 0:
+        if len(usable) == 0:
             return
         before = len(self.ids)
-        positions = self.ids.assign(texts, known, codes[rows])
+        self.ids.assign(texts, known, codes[usable])
         self._folded += len(usable) - (len(self.ids) - before)
+        firsts, lasts = _distinct(usable, codes, columns)
         for (name, field), values in zip(self._spec.fields.items(), columns, strict=True):
-            self._set(name, field, positions, self._parsed(name, field, values.take(rows), file))
+            several = field.kind == "categories"
+            rows = firsts if several else lasts
+            parsed = self._parsed(name, field, values.take(rows), file)
+            (self._gather if several else self._set)(name, known[codes[rows]], parsed)
 
-    def _set(self, name: str, field: FieldSpec, positions: np.ndarray, values: list[Any]) -> None:
-        column, unknown = self._filled(name), _UNKNOWN[field.kind]
-        number = field.kind == "number"
+    def _gather(self, name: str, positions: np.ndarray, values: list[Any]) -> None:
+        """Adds categories to those that are known."""
+        column, new = self._filled(name), dict[int, list[str]]()
+        for position, several in zip(positions.tolist(), values, strict=True):
+            if several:
+                new.setdefault(position, []).extend(several)
+        for position, several in new.items():
+            column[position] = tuple(dict.fromkeys((*column[position], *several)))
+
+    def _set(self, name: str, positions: np.ndarray, values: list[Any]) -> None:
+        column, kind = self._filled(name), self._spec.fields[name].kind
+        number, unknown = kind == "number", _UNKNOWN[kind]
         for position, value in zip(positions.tolist(), values, strict=True):
             known = not math.isnan(value) if number else bool(value)
             old = column[position]
@@ -155,14 +170,12 @@ class EntityReader:
 
     def _numbers(self, name: str, missing: Collection[str], values: Any, file: str) -> list[float]:
         """A column's numbers; NaN for those that mean "not known", such as -1."""
-        where = np.flatnonzero(commas(values))
-        self._findings.add(
-            f"{self._side}s_{name}_comma",
-            len(where),
-            f"values of {name} with a decimal comma, read as if it were a point",
-            f"{file}, {values[int(where[0])].as_py()!r:.{SHOWN}}" if len(where) else "",
-        )
-        parsed, texts = numbers(values, f"{file}: {name}"), as_text(values, name)
+        parsed, forms = cast_numbers(values, f"{file}: {name}", self._spec.decimal)
+        texts = as_text(values, name)
+        for form, rows in forms.items():
+            example = f"{file}, {texts[int(rows.argmax())].as_py()!r:.{SHOWN}}"
+            says = f"values of {name} {UNUSUAL[form]}"
+            self._findings.add(f"{self._side}s_{name}_{form}", int(rows.sum()), says, example)
         unread = texts.take(np.flatnonzero(np.isnan(parsed))).to_pylist()
         bad = [text for text in unread if text and text.strip() and text.strip() not in missing]
         self._findings.add(
@@ -205,17 +218,19 @@ def _flat(values: Any, where: str) -> Any:
     return pc.binary_join(pa.ListArray.from_arrays(offsets, inner), _JOINER)
 
 
-def _distinct(rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]) -> np.ndarray:
-    """The rows that differ in id or attributes, in order; of equal rows the last."""
+def _distinct(
+    rows: np.ndarray, ids: np.ndarray, columns: Sequence[Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that differ in id or attributes, in order: of equal rows the first, and the last."""
     key = ids[rows].astype(np.int64)
-    if len(rows) == 0 or len(np.unique(key)) == len(rows):
-        return rows
+    if len(np.unique(key)) == len(rows):
+        return rows, rows
     for column in columns:
         encoded = column.take(rows).dictionary_encode()
         width = len(encoded.dictionary) + 1
         codes = encoded.indices.fill_null(width - 1).to_numpy(zero_copy_only=False)
         key = np.unique(key * width + codes, return_inverse=True)[1].astype(np.int64)
-    last = np.zeros(int(key.max()) + 1, dtype=np.int64)
-    last[key] = np.arange(len(key))  # of equal keys the last one stays
-    distinct: np.ndarray = rows[np.sort(last)]
-    return distinct
+    count, order = int(key.max()) + 1, np.arange(len(key))
+    first, last = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
+    first[key[::-1]], last[key] = order[::-1], order  # of equal keys the one set last stays
+    return rows[np.sort(first)], rows[np.sort(last)]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+log = logging.getLogger("fusionrec")
 SHOWN = 80  # characters of a value in an example
+OF_FILE = "\0"  # between a finding's name and the file it is of; see ``Findings.once``
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,9 @@ class Finding:
         says: for people, before the count.
         example: the first occurrence, or what the finding means; may be empty.
         left_out: whether it leaves out ``count`` interactions.
+        warning: whether answers may be nonsense, so that people must see it.
+        mend: the line of the ``fusionrec.toml`` to change, as it is to be; empty where no line is
+            at fault.
     """
 
     name: str
@@ -24,9 +31,13 @@ class Finding:
     says: str
     example: str = ""
     left_out: bool = False
+    warning: bool = False
+    mend: str = ""
 
     def __str__(self) -> str:
-        return f"{self.says}: {self.count:,}" + (f" ({self.example})" if self.example else "")
+        example = f" ({self.example})" if self.example else ""
+        mend = f"; to change it: {self.mend}" if self.mend else ""
+        return f"{self.says}: {self.count:,}{example}{mend}"
 
 
 class Findings:
@@ -34,27 +45,55 @@ class Findings:
 
     def __init__(self) -> None:
         self._by_name: dict[str, Finding] = {}
+        self._once: set[str] = set()
 
     def add(
-        self, name: str, count: int, says: str, example: str = "", left_out: bool = False
+        self,
+        name: str,
+        count: int,
+        says: str,
+        example: str = "",
+        left_out: bool = False,
+        warning: bool = False,
+        mend: str = "",
     ) -> None:
         """Adds ``count`` to a finding; 0 creates none. The first example stays."""
         if name in self._by_name:
             earlier = self._by_name[name]
-            self._by_name[name] = replace(earlier, count=earlier.count + count)
+            count, warning = earlier.count + count, earlier.warning or warning
+            self._by_name[name] = replace(earlier, count=count, warning=warning)
         elif count:
-            self._by_name[name] = Finding(name, count, says, example, left_out)
+            self._by_name[name] = Finding(name, count, says, example, left_out, warning, mend)
 
-    def once(self, name: str, count: int, says: str, example: str = "") -> None:
-        """As ``add``, but ignored if the name exists, since a file may be read for two tables."""
-        if name not in self._by_name:
-            self.add(name, count, says, example)
+    def once(
+        self,
+        name: str,
+        count: int,
+        says: str,
+        example: str = "",
+        warning: bool = False,
+        mend: str = "",
+    ) -> None:
+        """As ``add``, but ignored if the name was here, since a file may be read for two tables.
+        What files have in common is ``NAME``, ``OF_FILE`` and the file: it counts once for each.
+        """
+        if name not in self._once:
+            self._once.add(name)
+            name = name.partition(OF_FILE)[0]
+            self.add(name, count, says, example, warning=warning, mend=mend)
 
     def first(self, name: str, count: int, says: str, example: str = "") -> None:
-        """As ``add``, placed before all others, since it may explain them."""
-        self._by_name = {name: Finding(name, count, says, example)} | self._by_name
+        """A warning that is placed before all others, since it may explain them."""
+        warning = Finding(name, count, says, example, warning=True)
+        self._by_name = {name: warning} | self._by_name
 
     @property
     def all(self) -> tuple[Finding, ...]:
         """The findings."""
         return tuple(self._by_name.values())
+
+
+def log_findings(name: str, findings: Iterable[Finding]) -> None:
+    """Logs findings about the data set of a name."""
+    for finding in findings:
+        log.warning("%s: %s", name, finding)

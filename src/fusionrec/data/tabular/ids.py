@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -13,6 +14,9 @@ from fusionrec.data.values import is_id
 from fusionrec.errors import DataError
 
 NEW, EMPTY, UNFIT = -1, -2, -3  # codes of texts without a position
+# From here on a float, by its bits, cannot tell neighbouring whole numbers apart.
+_RUN_TOGETHER = {16: 2**11, 32: 2**24, 64: 2**53}
+_ROUNDED = re.compile(r"\s*[1-9]([.,]\d+)?E\+\d\d\s*")
 
 
 class Ids:
@@ -82,12 +86,15 @@ def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
         where: file and column, for messages.
 
     Raises:
-        DataError: as ``as_text``, or the rows hold lists.
+        DataError: as ``as_text``, or the rows hold lists, or floats so large that different ids
+            may have become one.
     """
     import pyarrow as pa
 
     if pa.types.is_nested(values.type):
         raise DataError(f"{where}: expected one value in each row, got {values.type}")
+    if pa.types.is_floating(values.type):
+        _check_exact(values, where)
     if pa.types.is_dictionary(values.type):  # whose values may stand in any order
         values = values.cast(values.type.value_type)
     kind, extended = values.type, isinstance(values, pa.ExtensionArray)  # such as UUIDs
@@ -98,3 +105,28 @@ def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
     texts = as_text(distinct, where).to_pylist()
     codes = encoded.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False)
     return [*texts, None], codes.astype(np.int32, copy=False)
+
+
+def _check_exact(values: Any, where: str) -> None:
+    """Refuses floats that are too large to be exact."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    limit = _RUN_TOGETHER[values.type.bit_width]
+    numbers = values.cast(pa.float64())
+    large = pc.and_(pc.greater_equal(pc.abs(numbers), float(limit)), pc.is_finite(numbers))
+    if pc.any(large).as_py():
+        example = numbers.filter(large)[0].as_py()
+        raise DataError(
+            f"{where}: expected ids, got floats of {limit:,} and more, such as {example:.0f}, of "
+            "which neighbours have run together",
+            "export the column as text or as whole numbers (in pandas: dtype string or Int64, set "
+            "where it is read first)",
+        )
+
+
+def looks_rounded(texts: Iterable[str]) -> bool:
+    """Whether any id is written as a spreadsheet shows a long number, such as ``1.23457E+12``, so
+    that its other digits are lost.
+    """
+    return any(_ROUNDED.fullmatch(text) for text in texts)

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.data.tabular.casting import as_text, commas, numbers, seconds
+from fusionrec.data.tabular.casting import as_text, cast_numbers, numbers, seconds
 from fusionrec.data.tabular.findings import SHOWN, Findings
 from fusionrec.data.tabular.ids import EMPTY, UNFIT, Ids, factorize
+from fusionrec.data.tabular.number_formats import UNUSUAL
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.spec import LARGEST, InteractionsSpec
 from fusionrec.data.values import LONGEST_ID
 
 KINDS = 1_000  # kinds of events that are counted apart
+_SMALLEST = 1e-38  # count: as float32, smaller ones are 0
+_ISO = "ISO 8601, such as 2024-05-01 12:30:00"
 _TOO_LATE = 4_102_444_800  # the year 2100
 
 
@@ -61,7 +64,9 @@ class InteractionReader:
         self.rows += first - 1
 
     def columns(self) -> tuple[np.ndarray, ...]:
-        """User and item, int32 [n], rating (or count), float32 [n], and time, int64 [n], if any."""
+        """User and item, int32 [n], rating or count, float32 [n], and time, int64 [n], if any.
+        Counts below 0 are returns.
+        """
         joined = []
         for parts in self._parts:
             joined.append(np.concatenate(parts or [np.zeros(0)]))
@@ -100,9 +105,10 @@ class InteractionReader:
         if not spec.rating and not spec.count:
             return np.ones(len(batch))
         column = batch.column(spec.rating or spec.count)
-        rating = numbers(column, f"{kept.file}: {spec.rating or spec.count}")
-        says = "numbers with a decimal comma, read as if it were a point"
-        kept.notice("rating_comma", commas(column), says, column)
+        where = f"{kept.file}: {spec.rating or spec.count}"
+        rating, forms = cast_numbers(column, where, spec.decimal)
+        for form, rows in forms.items():
+            kept.notice(f"rating_{form}", rows, f"numbers {UNUSUAL[form]}", column)
         says = f"no {'rating' if spec.rating else 'count'}"
         kept.leave_out("rating_empty", _empty(column, rating), says)
         if spec.rating:
@@ -110,8 +116,9 @@ class InteractionReader:
             bad = ~((rating >= low) & (rating <= high))
             says = f"a rating that is no number of {low:g} to {high:g}"
         else:
-            bad = ~((rating > 0) & (rating <= LARGEST))
-            says = f"a count that is no number above 0 up to {LARGEST:g}"
+            size = np.abs(rating)  # below 0 are returns
+            bad = ~((size >= _SMALLEST) & (size <= LARGEST))
+            says = f"a count that is 0, or no number up to {LARGEST:g}"
         kept.leave_out("rating_unfit", bad, says, column)
         return rating
 
@@ -135,11 +142,14 @@ class InteractionReader:
         if not spec.time:
             return None
         column = batch.column(spec.time)
-        time, known = seconds(column, spec.time_unit, f"{kept.file}: {spec.time}")
+        where = f"{kept.file}: {spec.time}"
+        time, known = seconds(column, spec.time_unit, where, spec.time_format)
         self._check_unit(column, time, known)
         unit, zone = f"{spec.time_unit} since 1970", ""
-        if spec.time_unit == "text":
-            unit = "ISO 8601, such as 2024-05-01 12:30:00"
+        if spec.time_unit == "days":
+            unit = "days as a spreadsheet counts them"
+        if spec.time_format or spec.time_unit == "text":
+            unit = spec.time_format or f"{_ISO}; time_format names another form"
             zone = " (without a zone a time is UTC)"
         stays = "leave time out to keep such rows"
         empty = _empty(column, np.where(known, 0.0, np.nan))
@@ -157,7 +167,7 @@ class InteractionReader:
         if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
             return
         self.too_late += int((time > _TOO_LATE).sum())
-        if known.all():
+        if known.all() or self._spec.time_format:
             return
         # Some are too large to be times at all.
         self.too_late += int((numbers(column, "")[~known] > _TOO_LATE).sum())
@@ -193,7 +203,8 @@ class _KeptRows:
         if len(where):
             example = f"{self.file}, row {self._first + where[0]}"
             if values is not None:
-                example += f", {str(values[int(where[0])].as_py())!r:.{SHOWN}}"
+                shown = as_text(values.slice(int(where[0]), 1), self.file)[0]
+                example += f", {str(shown)!r:.{SHOWN}}"
             self._findings.add(name, len(where), says, example, left_out)
         return where
 

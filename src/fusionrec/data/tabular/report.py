@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
@@ -17,7 +17,7 @@ from fusionrec.data.schema import Field, Side
 from fusionrec.data.tabular.cache import CachedTables
 from fusionrec.data.tabular.convert import source_files
 from fusionrec.data.tabular.findings import Finding
-from fusionrec.data.tabular.readers.files import is_table_name
+from fusionrec.data.tabular.sources import is_table
 from fusionrec.data.tabular.spec import SPEC_NAME
 
 _SHOWN = 5  # names of unused files
@@ -69,6 +69,7 @@ class DatasetReport:
         findings: what was odd or repaired while reading.
         obstacle: why it cannot be trained on; empty if it can.
         unlocks: what it lacks -> what answers would gain by it.
+        unreviewed: grave doubts of ``init`` that nobody has looked at.
     """
 
     name: str
@@ -90,6 +91,7 @@ class DatasetReport:
     findings: tuple[Finding, ...]
     obstacle: str
     unlocks: dict[str, str]
+    unreviewed: tuple[str, ...] = ()
 
 
 def report_on_tables(tables: CachedTables) -> DatasetReport:
@@ -99,15 +101,16 @@ def report_on_tables(tables: CachedTables) -> DatasetReport:
         kind: {"rows": count, "weight": weights.get(kind, 0.0 if weights else 1.0)}
         for kind, count in sorted(tables.kinds.items(), key=lambda item: -item[1])
     }
-    named = {path.resolve() for paths in source_files(tables.spec).values() for path in paths}
-    beside = (p for p in tables.spec.folder.iterdir() if p.is_file() and is_table_name(p.name))
+    named = {p.resolve() for paths in source_files(tables.spec, True).values() for p in paths}
+    beside = (p for p in tables.spec.folder.iterdir() if p.is_file() and is_table(p))
     unread = sorted(path.name for path in beside if path.resolve() not in named)
     findings = tables.findings
     if unread:
         says = f"files beside {SPEC_NAME} that it does not name"
         shown = ", ".join(unread[:_SHOWN]) + (", …" if len(unread) > _SHOWN else "")
         findings = (*findings, Finding("file_unread", len(unread), says, shown))
-    return _report(tables.dataset(), tables.rows, events, findings)
+    found = _report(tables.dataset(), tables.rows, events, findings)
+    return replace(found, unreviewed=tables.spec.unreviewed)
 
 
 def report_on_dataset(dataset: Dataset) -> DatasetReport:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any, get_args
 
 from fusionrec.config import Settings, check
 from fusionrec.data.schema import EVENTS, Field, FieldKind, Schema, Side
+from fusionrec.data.tabular.readers.urls import redact
 from fusionrec.data.tabular.source_spec import SourceSpec
+from fusionrec.data.tabular.toml_file import read_toml, unreviewed
 from fusionrec.data.values import nearest_hint
 from fusionrec.errors import ConfigError, DataError
 
@@ -75,8 +76,8 @@ class InteractionsSpec(SourceSpec):
         time: the column of times; empty without times.
         time_unit: ``s``, ``ms``, ``us`` or ``ns`` since 1970, of numbers; ``text`` for dates;
             ``days`` for a spreadsheet's serial days.
-        time_format: of dates, their form as strptime writes it, such as ``%d.%m.%Y``; empty: ISO
-            8601.
+        time_format: of dates, their form as strptime writes it, such as ``%d.%m.%Y``, or several
+            with ``|`` between; empty: ISO 8601.
         repeats: which of a user's interactions with one item is kept: ``last`` or ``first``;
             ``keep`` keeps all, and items may be recommended again.
     """
@@ -186,9 +187,11 @@ class Spec(_File):
         name: the data set's.
         interactions, users, items: the tables.
         folder: file names are relative to it.
+        unreviewed: grave doubts of ``init``, until someone edits the file.
     """
 
     folder: Path = Path()
+    unreviewed: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Schema:
@@ -230,22 +233,19 @@ def read_spec(path: Path) -> Spec:
         path: the file, or its folder.
 
     Raises:
-        ConfigError: it cannot be read, is not TOML, has an unknown key or table (the nearest known
-            one is the hint) or an invalid value.
+        ConfigError: it cannot be read, is not TOML or larger than 1 MiB, has an unknown key or
+            table (the nearest known one is the hint) or an invalid value.
     """
     file = path / SPEC_NAME if path.is_dir() else path
+    tables, text = read_toml(file)
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{file} cannot be read as TOML: {error}",
-            "mend that line, or write a new file: fusionrec init DIR --force",
-        ) from error
-    try:
-        spec = Spec(**vars(_file_of(tables)), folder=file.parent)
+        doubts = unreviewed(tables.pop("review", {}), text)
+        spec = Spec(**vars(_file_of(tables)), folder=file.parent, unreviewed=doubts)
         spec.schema  # noqa: B018 (its errors are the file's)
     except (ConfigError, DataError) as error:
-        raise ConfigError(f"{file}: {error.message}", error.hint) from error
+        raise ConfigError(f"{file}: {redact(error.message)}", error.hint) from error
+    except RecursionError as error:
+        raise ConfigError(f"{file}: values within values, too deep") from error
     return spec
 
 

@@ -1,4 +1,4 @@
-"""CSV and TSV, parsed by pyarrow; a slow second pass finds the line of an error.
+"""Text with delimiters, parsed by pyarrow; a slow second pass finds quotes that are astray.
 
 A stray quote makes one value of all lines up to the next quote. The second pass looks for such a
 quote if a value has many line ends, or the last row has any.
@@ -8,74 +8,207 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fusionrec.data.tabular.readers.compression import BLOCK, OnBytes, open_bytes, translate_errors
+from fusionrec.data.tabular.readers.compression import (
+    BLOCK,
+    JoinedBytes,
+    OnBytes,
+    line_blocks,
+    open_bytes,
+    translate_errors,
+)
+from fusionrec.data.tabular.readers.encoding import guess
+from fusionrec.data.tabular.readers.layout import TextLayout, find_layout
+from fusionrec.data.tabular.readers.rewrite import INNER, rewrite
+from fusionrec.data.tabular.readers.source import OnFinding, SourceFile
+from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OnFinding = Callable[[str, int, str, str], None]  # name, count, says, example: see Finding
-
 _ROW = "mend or remove that line; a value with the delimiter in it needs quotes around it"
 _QUOTE = "mend that line: remove the quote, or set a second one where the value ends"
 _END = "the end"
 _LONG = 20  # line ends in a value; more suggest a stray quote
+_COMMAS = TextLayout(",", (), 0, 1)
 
 
-def batches(
-    path: Path,
-    compression: str,
-    delimiter: str,
-    names: list[str],
-    columns: list[str],
-    on_bytes: OnBytes,
-    on_finding: OnFinding,
-) -> Iterator[pa.RecordBatch]:
-    """The rows of a file; all values are strings, empty ones null.
+@dataclass(frozen=True)
+class DelimitedFile(SourceFile):
+    """Lines with a delimiter between values, such as CSV.
+
+    Attributes:
+        encoding: Python's name; empty for UTF-8.
+        layout: how the text is laid out.
+    """
+
+    encoding: str = ""
+    layout: TextLayout = _COMMAS
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether ``INNER`` stands for the delimiter when pyarrow and csv parse the text."""
+        plain = len(self.delimiter) == 1 and self.delimiter.isascii() and self.delimiter != " "
+        return bool(self.ragged) or not plain
+
+    @property
+    def inner_delimiter(self) -> str:
+        """What stands between values in the stream of ``rows``."""
+        return INNER if self.rewritten else self.delimiter
+
+    @property
+    def quoted(self) -> bool:
+        """Whether quotes may stand around values; in front of ``::`` they are letters."""
+        return not self.ragged and len(self.delimiter) == 1
+
+    @contextmanager
+    def rows(self) -> Iterator[tuple[Any, Any]]:
+        """The lines from the first row on, in UTF-8; as ``open_bytes``."""
+        import pyarrow as pa
+
+        with open_bytes(self.path, self.compression, self.encoding) as (stream, file):
+            stream.read(self.layout.start)
+            if self.rewritten:
+                blocks = line_blocks(self.path, stream, self.layout.line)
+                pieces = JoinedBytes(
+                    rewrite(block, self.delimiter, bool(self.ragged), len(self.layout.names))
+                    for _, block in blocks
+                )
+                yield pa.PythonFile(io.BufferedReader(pieces, 1 << 20), mode="r"), file
+            else:
+                yield stream, file
+
+    def _read(
+        self, columns: list[str], on_bytes: OnBytes, on_finding: OnFinding
+    ) -> Iterator[pa.RecordBatch]:
+        """All values are strings, empty ones null; rows without any value are left out.
+
+        Raises:
+            DataError: a line has more or fewer values than the header, is longer than ``BLOCK``
+                bytes, opens a quote that never ends, or is not in the file's encoding; the message
+                names the line.
+        """
+        import pyarrow as pa
+
+        doubtful, last, rows = False, None, _Rows()
+        with translate_errors(self.path), self.rows() as (stream, file):
+            direct = not (self.compression or self.encoding or self.rewritten)
+            try:
+                for number, batch in enumerate(_parsed(self, stream, columns, rows), 1):
+                    # The reader is ahead of what it gives; each batch is a block.
+                    on_bytes(min(number * BLOCK, file.size()) if direct else file.tell())
+                    doubtful |= _line_ends(batch) > _LONG
+                    last = batch.slice(len(batch) - 1) if len(batch) else last
+                    yield rows.with_values(batch).select(columns)
+                doubtful |= last is not None and _line_ends(last) > 0
+            except (pa.ArrowInvalid, UnicodeError) as error:
+                if "Empty CSV file" in str(error):  # no rows
+                    return
+                if rows.invalid is None or "\n" in rows.invalid.text:
+                    _look_through(self)
+                if rows.invalid is not None:
+                    raise _misfit(self, rows.invalid) from error
+                raise
+        if doubtful:
+            long, example = _look_through(self)
+            says = f"values of {self.path.name} that span more than {_LONG} lines; is a quote"
+            on_finding(f"lines_{self.path}", long, f"{says} there astray?", example)
+        if rows.empty:
+            says = f"rows of {self.path.name} without any value"
+            on_finding(f"empty_{self.path}", rows.empty, says, "they are left out")
+
+
+def open_delimited(
+    path: Path, compression: str, encoding: str, head: str, complete: bool, spec: ReadSpec
+) -> DelimitedFile:
+    """Opens a file of text.
 
     Args:
-        path, compression, delimiter: the file.
-        names: its header.
-        columns: which of these to read.
-        on_bytes, on_finding: as in ``SourceFile.batches``.
+        path, compression, encoding: of the file.
+        head: how its text begins; undecodable bytes as surrogates.
+        complete: whether that is the whole file.
+        spec: what need not be found.
 
     Raises:
-        DataError: a line has more or fewer values than the header, is longer than ``BLOCK`` bytes,
-            opens a quote that never ends, or is not UTF-8; the message names the line.
+        ConfigError, DataError: as ``find_layout``.
     """
+    layout = find_layout(path, head, complete, spec)
+    return DelimitedFile(
+        path,
+        "tsv" if layout.delimiter == "\t" else "csv",
+        compression,
+        {name: "string" for name in layout.names if name},
+        layout.delimiter,
+        layout.headerless,
+        layout.ragged,
+        layout.notes,
+        encoding,
+        layout,
+    )
+
+
+class _Rows:
+    """What pyarrow says of rows that do not fit.
+
+    Attributes:
+        invalid: the first with too many or too few values; else None.
+        empty: how many have no value.
+    """
+
+    def __init__(self) -> None:
+        self.invalid: Any = None
+        self.empty = 0
+
+    def on_invalid(self, row: Any) -> str:
+        """Called by pyarrow with an ``InvalidRow``; says what to do with it."""
+        if not row.text.strip(' \t\r\n,;|"' + INNER):
+            self.empty += 1
+            return "skip"
+        self.invalid = self.invalid or row
+        return "error"
+
+    def with_values(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows with any value."""
+        import pyarrow.compute as pc
+
+        if any(column.null_count == 0 for column in batch.columns) or not batch.num_columns:
+            return batch
+        known = batch.column(0).is_valid()
+        for column in batch.columns[1:]:
+            known = pc.or_(known, column.is_valid())
+        kept = batch.filter(known)
+        self.empty += len(batch) - len(kept)
+        return kept
+
+
+def _parsed(
+    source: DelimitedFile, stream: Any, columns: list[str], rows: _Rows
+) -> Iterator[pa.RecordBatch]:
     import pyarrow as pa
     import pyarrow.csv as pc
 
-    read = pc.ReadOptions(block_size=BLOCK)
-    parse = pc.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+    names = [name or f"\0{number}" for number, name in enumerate(source.layout.names)]
     # Columns that are not read need not be UTF-8.
     types = dict.fromkeys(names, pa.binary()) | dict.fromkeys(columns, pa.string())
-    convert = pc.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""])
-    doubtful, last = False, None
-    with translate_errors(path), open_bytes(path, compression) as (stream, file):
-        try:
-            reader = pc.open_csv(stream, read, parse, convert)
-            for number, batch in enumerate(reader, 1):
-                # The reader is ahead of what it gives; each batch is a block.
-                on_bytes(file.tell() if compression else min(number * BLOCK, file.size()))
-                doubtful |= _line_ends(batch) > _LONG
-                last = batch.slice(len(batch) - 1) if len(batch) else last
-                yield batch.select(columns)
-            doubtful |= last is not None and _line_ends(last) > 0
-        except pa.ArrowInvalid as error:
-            if "Empty CSV file" in str(error):  # a header without a line end
-                return
-            _look_through(path, compression, delimiter, len(names))
-            raise
-    if doubtful:
-        long, example = _look_through(path, compression, delimiter, len(names))
-        says = f"values of {path.name} that span more than {_LONG} lines; is a quote there astray?"
-        on_finding(f"lines_{path}", long, says, example)
+    yield from pc.open_csv(
+        stream,
+        pc.ReadOptions(block_size=BLOCK, column_names=names),
+        pc.ParseOptions(
+            delimiter=source.inner_delimiter,
+            quote_char='"' if source.quoted else False,
+            newlines_in_values=source.quoted,
+            invalid_row_handler=rows.on_invalid,
+        ),
+        pc.ConvertOptions(column_types=types, strings_can_be_null=True, null_values=[""]),
+    )
 
 
 def _line_ends(batch: pa.RecordBatch) -> int:
@@ -86,40 +219,57 @@ def _line_ends(batch: pa.RecordBatch) -> int:
     return max((count or 0 for count in most), default=0)
 
 
-def _look_through(path: Path, compression: str, delimiter: str, width: int) -> tuple[int, str]:
+def _misfit(source: DelimitedFile, row: Any) -> DataError:
+    """The error that a row has too many or too few values; names its line."""
+    pattern = re.compile(rb"(?m)^" + re.escape(row.text.encode()) + rb"\r?$")
+    where = str(source.path)
+    with source.rows() as (stream, _):
+        for first, block in line_blocks(source.path, stream, source.layout.line):
+            if found := pattern.search(block):
+                line = first + block.count(b"\n", 0, found.start())
+                where += f", line {line}"
+                break
+    text = row.text.replace(INNER, source.delimiter)
+    return DataError(
+        f"{where}: expected {row.expected_columns} values as in the header, "
+        f"got {row.actual_columns}: {text[:120]!r}",
+        _ROW,
+    )
+
+
+def _look_through(source: DelimitedFile) -> tuple[int, str]:
     """How many values span many lines, and an example.
 
     Raises:
-        DataError: a line is malformed or its quote never ends; names the line.
+        DataError: a line is too long or not in the file's encoding, or its quote never ends; names
+            the line.
     """
     long, example = 0, ""
-    with open_bytes(path, compression) as (stream, _):
-        lines = _Lines(path, stream)
+    with source.rows() as (stream, _):
+        lines = _Lines(source, stream)
         # The extra line is a row of its own unless the last quote is still open.
-        reader = csv.reader(chain(lines, [_END]), delimiter=delimiter)
+        reader = csv.reader(
+            chain(lines, [_END]),
+            delimiter=source.inner_delimiter,
+            quoting=csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE,
+        )
         limit = csv.field_size_limit(max(csv.field_size_limit(), BLOCK))
         try:
             for row in reader:
-                if reader.line_num > lines.number and row != [_END]:
+                if reader.line_num > lines.read and row != [_END]:
                     opened = lines.first + sum(value.count("\n") for value in row[:-1])
                     value = row[-1].removesuffix(_END)
                     says = f"a quote opens there that never ends: {value[:60]!r}"
-                    raise DataError(f"{path}, line {opened}: {says}", _QUOTE)
-                if reader.line_num <= lines.number and row and len(row) != width:
-                    raise DataError(
-                        f"{path}, line {lines.first}: expected {width} values as in the header, "
-                        f"got {len(row)}: {delimiter.join(row)[:120]!r}",
-                        _ROW,
-                    )
+                    raise DataError(f"{source.path}, line {opened}: {says}", _QUOTE)
                 line = lines.first
                 for value in row:
                     ends = value.count("\n")
                     if ends > _LONG:
                         long, example = long + 1, example or f"line {line}, {value[:60]!r}"
                     line += ends
-                lines.row, lines.first = 0, reader.line_num + 1
+                lines.row, lines.first = 0, source.layout.line + reader.line_num
         except csv.Error as error:
-            raise DataError(f"{path}, line {lines.first}: {error}", _ROW) from error
+            raise DataError(f"{source.path}, line {lines.first}: {error}", _ROW) from error
         finally:
             csv.field_size_limit(limit)  # global to the process
     return long, example
@@ -131,28 +281,33 @@ class _Lines:
     Attributes:
         row: bytes of the row so far; the caller sets it to 0 where a row ends.
         first: the number of the row's first line; the caller sets it where a row ends.
-        number: the number of the last line read.
+        read: how many lines were read.
     """
 
-    def __init__(self, path: Path, stream: Any) -> None:
-        self.row, self.first, self.number = 0, 1, 0
-        self._path = path
+    def __init__(self, source: DelimitedFile, stream: Any) -> None:
+        self.row, self.first, self.read = 0, source.layout.line, 0
+        self._source = source
         self._bytes = io.BufferedReader(stream, 1 << 20)
 
     def __iter__(self) -> Iterator[str]:
-        while line := self._bytes.readline(BLOCK + 1):
-            self.number += 1
-            self.row += len(line)
-            if self.row > BLOCK:
-                raise DataError(
-                    f"{self._path}, line {self.first}: expected lines of {BLOCK:,} bytes at "
-                    "most, got a longer one, or a quote that does not end",
-                    "is there a line end after each row, and a second quote to each?",
-                )
-            try:
-                yield line.decode("utf-8-sig" if self.number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise DataError(
-                    f"{self._path}, line {self.number}: not UTF-8 from byte {error.start + 1} on",
-                    "save it as UTF-8",
-                ) from error
+        path, line, encoding = self._source.path, self.first - 1, self._source.encoding
+        try:
+            while text := self._bytes.readline(BLOCK + 1):
+                self.read, line = self.read + 1, line + 1
+                self.row += len(text)
+                if self.row > BLOCK:
+                    raise DataError(
+                        f"{path}, line {self.first}: expected lines of {BLOCK:,} bytes at "
+                        "most, got a longer one, or a quote that does not end",
+                        "is there a line end after each row, and a second quote to each?",
+                    )
+                yield text.decode()
+        except UnicodeDecodeError as error:
+            if encoding:  # bytes of the file are decoded many lines at a time
+                says = f"not {encoding} somewhere below line {line}"
+            else:
+                says, encoding = f"not UTF-8 from byte {error.start + 1} on", guess(text)
+            raise DataError(
+                f"{path}, line {line}: {says}",
+                f'mend that line, or set encoding = "{encoding or "cp1252"}" in fusionrec.toml',
+            ) from error

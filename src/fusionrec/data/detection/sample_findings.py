@@ -1,0 +1,72 @@
+"""Converts the rows that were looked at, for what the converter would say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fusionrec.data.detection.doubts import Doubt
+from fusionrec.data.detection.roles import InteractionFile
+from fusionrec.data.tabular.convert import convert_sources
+from fusionrec.data.tabular.readers.compression import OnBytes
+from fusionrec.data.tabular.readers.files import SourceFile
+from fusionrec.data.tabular.readers.source import OnFinding
+from fusionrec.data.tabular.source_spec import SourceSpec
+from fusionrec.data.tabular.spec import InteractionsSpec, Spec
+from fusionrec.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# How rows are read, which was done for the sample; ``files`` must name something.
+_READ = {field.name for field in fields(SourceSpec)} - {"files", "decimal"}
+# By doubts about the ids and the scale.
+_SAID = ("users_single", "items_single", "one_user", "one_item", "repeated", "rating_unfit")
+
+
+@dataclass(frozen=True)
+class _Sample(SourceFile):
+    """Rows in memory, as a source."""
+
+    table: Any = None
+
+    def batches(
+        self,
+        columns: Sequence[str] | None = None,
+        on_bytes: OnBytes = lambda _: None,
+        on_finding: OnFinding = lambda *_: None,  # noqa: ARG002 (rows in memory have no lines)
+    ) -> Iterator[pa.RecordBatch]:
+        """See ``SourceFile.batches``."""
+        on_bytes(0)
+        yield from self.table.select(list(self.types if columns is None else columns)).to_batches()
+
+
+def sample_findings(found: InteractionFile, keys: Mapping[str, Any]) -> Iterator[Doubt]:
+    """What ``check`` would warn of, seen in the first rows.
+
+    Args:
+        found: the interactions.
+        keys: the values of ``[interactions]``.
+    """
+    table = found.file.sample
+    types = {field.name: str(field.type) for field in table.schema}
+    plain = {name: value for name, value in keys.items() if name not in _READ}
+    spec = Spec(interactions=InteractionsSpec.from_dict(plain))
+    source = _Sample(Path(found.file.name), "sample", "", types, table=table.combine_chunks())
+    try:
+        made = convert_sources(
+            spec, {"users": [], "items": [], "interactions": [(source, lambda _: None)]}
+        )
+    except DataError as error:
+        yield Doubt("unusable", error.message, grave=True)
+        return
+    for finding in made.findings:
+        if finding.name in _SAID:
+            continue
+        if finding.warning:
+            says = str(finding).removesuffix(f"; to change it: {finding.mend}")
+            yield Doubt(finding.name, says, finding.mend)
+        elif finding.left_out and finding.count > 0.2 * made.rows:
+            yield Doubt(finding.name, f"{finding.count / made.rows:.0%} of the rows: {finding}")

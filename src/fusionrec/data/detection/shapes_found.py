@@ -1,0 +1,200 @@
+"""Finds tables that do not have a row for each interaction, and gives them one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fusionrec.data.detection import name_hints
+from fusionrec.data.detection.attributes import SEPARATORS, list_separator
+from fusionrec.data.detection.column_stats import ColumnStats, overlap
+from fusionrec.data.detection.roles import id_columns, keys_of, role_of
+from fusionrec.data.detection.table_file import TableFile
+from fusionrec.data.tabular.casting import numbers
+from fusionrec.data.tabular.shapes import shape_table
+from fusionrec.data.tabular.source_spec import FILENAME, JoinSpec
+
+_FEWEST_COLUMNS = 4  # of the values of a wide table
+_MOST_JOINS = 3
+
+
+def shaped(files: Sequence[TableFile]) -> Iterator[TableFile]:
+    """Tables that have a row for each interaction after their cells, columns or files are taken
+    apart, or after others are joined.
+    """
+    for file in files:
+        yield from _exploded(file)
+        yield from _unpivoted(file)
+        yield from _by_filename(file)
+    yield from _joined(files)
+
+
+def _exploded(file: TableFile) -> Iterator[TableFile]:
+    """Of a table with several items in a cell, such as a basket or a history."""
+    columns = file.columns.values()
+    lists = [(stats, sep) for stats in columns if (sep := _separator(stats, file))]
+    items = [one for one in lists if name_hints.has(one[0].name, name_hints.SEVERAL)] or lists
+    if not items or not any(stats is not one for stats in columns for one, _ in items):
+        return
+    if file.ragged:
+        yield from _ragged(file)
+        return
+    stats, separator = items[0]
+    lengths = _lengths(stats, separator)
+    together = [stats.name]
+    for other, sep in lists:
+        if (
+            other is not stats
+            and sep == separator
+            and np.array_equal(_lengths(other, sep), lengths)
+        ):
+            together.append(other.name)
+    spec = replace(file.spec, explode=tuple(together), separator=separator)
+    yield replace(file, spec=spec, sample=shape_table(file.sample, spec, []))
+
+
+def _ragged(file: TableFile) -> Iterator[TableFile]:
+    """Of lines of a user and any number of items; not of baskets, whose first value is an item."""
+    first = next(iter(file.columns.values()))
+    if first.unique < 0.95:
+        return
+    names = ("user", "items")
+    spec = replace(file.spec, names=names, explode=names[1:], separator=file.ragged)
+    sample = shape_table(file.sample.rename_columns(names), spec, [])
+    types = dict(zip(names, file.types.values(), strict=True))
+    yield replace(file, spec=spec, sample=sample, types=types, ragged="")
+
+
+def _separator(stats: ColumnStats, file: TableFile) -> str:
+    """What stands between the items in a column's cells; empty if they are single values."""
+    if stats.lists:
+        return ","
+    if file.ragged and stats.name == list(file.columns)[-1]:
+        return file.ragged
+    named = name_hints.has(stats.name, name_hints.SEVERAL)
+    listed = np.mean([value.strip().startswith("[") for value in stats.some]) if stats.some else 0
+    if listed > 0.9:
+        return ","
+    return list_separator(stats, (*SEPARATORS, " ") if named else SEPARATORS)
+
+
+def _lengths(stats: ColumnStats, separator: str) -> np.ndarray:
+    """How many values each row's cell has, int64 [rows]."""
+    import pyarrow.compute as pc
+
+    if stats.lists:
+        counts = pc.list_value_length(stats.column)
+    else:
+        counts = pc.add(pc.count_substring(stats.column, separator), 1)
+    lengths: np.ndarray = pc.fill_null(counts, 0).to_numpy(zero_copy_only=False)
+    return lengths
+
+
+def _unpivoted(file: TableFile) -> Iterator[TableFile]:
+    """Of a wide table: a row for each user, a column for each item, or the other way round."""
+    names = file.sample.column_names
+    if len(names) < _FEWEST_COLUMNS + 1:
+        return
+    first = file.columns[names[0]]
+    keep = [names[0]] if first.unique > 0.95 and first.filled > 0.95 * first.rows else []
+    rest = [name for name in names if name not in keep]
+    if not keep or not _one_scale(file, rest):
+        return
+    spec = replace(file.spec, unpivot=tuple(keep))
+    yield replace(file, spec=spec, sample=shape_table(file.sample, spec, []))
+
+
+def _one_scale(file: TableFile, names: Sequence[str]) -> bool:
+    """Whether columns hold numbers of one scale, as opinions of many items do."""
+    levels: set[float] = set()
+    empty, spans = 0, []
+    for name in names[:500]:
+        column = file.sample[name].combine_chunks()
+        if not str(column.type).endswith("string"):
+            return False
+        distinct = column.drop_null().unique()
+        parsed = numbers(distinct, name)
+        blank = np.array([not text.strip() for text in distinct.to_pylist()], dtype=bool)
+        if np.isnan(parsed[~blank]).any():
+            return False
+        levels.update(parsed[~blank].tolist())
+        empty += column.null_count
+        spans.append(parsed[~blank].max() - parsed[~blank].min() if (~blank).any() else np.nan)
+    spread = np.nanmax(spans) if np.isfinite(spans).any() else 0.0
+    alike = np.nanmedian(spans) >= 0.5 * spread if spread else False
+    flags = levels <= {0.0, 1.0}
+    sparse = empty > 0.1 * len(names[:500]) * file.rows
+    return bool(alike and (sparse or (not flags and len(names) > 8)))
+
+
+def _by_filename(file: TableFile) -> Iterator[TableFile]:
+    """Of a file for each user."""
+    if len(file.parts) < 3 or file.origin is None:
+        return
+    if any(role_of(stats.name, "user") > 1 for stats in id_columns(file)):
+        return
+    if any(role_of(stats.name, "item") for stats in id_columns(file)):
+        sample = file.sample.append_column(FILENAME, file.origin)
+        yield replace(file, sample=sample)
+
+
+def _joined(files: Sequence[TableFile]) -> Iterator[TableFile]:
+    """Of rows that name no people, joined to tables that do by keys in common."""
+    for file in files:
+        if any(role_of(stats.name, "user") > 1 for stats in id_columns(file)):
+            continue
+        current = file
+        for _ in range(_MOST_JOINS):
+            found = _person_by_join(current, files)
+            if found is None:
+                break
+            current = found
+            yield current
+
+
+def _person_by_join(file: TableFile, files: Sequence[TableFile]) -> TableFile | None:
+    """A table with another joined that has a column of people, by the key that fits best."""
+    best: tuple[float, TableFile, JoinSpec] | None = None
+    for other in files:
+        if other.name == file.name or other.name in file.joined:
+            continue
+        for key in keys_of(other):
+            if key.unique < 0.99:
+                continue
+            people = [
+                role_of(s.name, "user") for s in other.columns.values()
+                if s is not key and s.name not in file.columns
+                and name_hints.is_id(s.name) + role_of(s.name, "user") > 1
+            ]  # fmt: skip
+            if not people:
+                continue
+            for on in id_columns(file):
+                share = overlap(on, key)
+                partly = not (file.complete and other.complete) and share > 0.005
+                if not (share > 0.5 or (partly and on.name == key.name)):
+                    continue
+                fit = share + 2 * (on.name == key.name) + 0.1 * max(people)
+                if best is None or fit > best[0]:
+                    source = {k: v for k, v in other.spec.to_dict().items() if k in _READ and v}
+                    renamed = "" if on.name == key.name else key.name
+                    best = (fit, other, JoinSpec(**source, on=on.name, key=renamed))
+    if best is None:
+        return None
+    _, other, join = best
+    spec = replace(file.spec, join=(*file.spec.join, join))
+    sample = shape_table(file.sample, replace(file.spec, join=(join,)), [other.sample])
+    added = [name for name in sample.column_names if name not in file.sample.column_names]
+    person = max(added, key=lambda name: role_of(name, "user"))
+    sample = sample.filter(sample[person].is_valid())
+    return replace(
+        file,
+        spec=spec,
+        sample=sample,
+        types={**other.types, **file.types},
+        joined=(*file.joined, other.name),
+    )
+
+
+_READ = ("files", "table", "query", "names", "skip", "delimiter", "encoding")

@@ -1,0 +1,120 @@
+"""Parquet, and Feather or Arrow IPC."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fusionrec.data.tabular.readers.compression import OnBytes, translate_errors
+from fusionrec.data.tabular.readers.nested import flat_types, flatten_table
+from fusionrec.data.tabular.readers.source import OnFinding, SourceFile, bounded
+from fusionrec.errors import DataError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROWS = 1 << 16  # of a batch
+ARROW_FILE, ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"  # how such files begin
+
+
+class ParquetFile(SourceFile):
+    """A Parquet file; objects in columns are columns of their own."""
+
+    def _read(
+        self,
+        columns: list[str],
+        on_bytes: OnBytes,
+        on_finding: OnFinding,  # noqa: ARG002 (columns have no lines)
+    ) -> Iterator[pa.RecordBatch]:
+        import pyarrow.parquet as pq
+
+        with (
+            translate_errors(self.path),
+            pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file,
+        ):
+            size, done = self.path.stat().st_size, 0
+            rows = max(file.metadata.num_rows, 1)
+            for batch in file.iter_batches(_ROWS, columns=_roots(file.schema_arrow, columns)):
+                done += len(batch)
+                on_bytes(size * done // rows)
+                yield _selected(batch, columns)
+
+
+class ArrowFile(SourceFile):
+    """A Feather file, or Arrow batches in a file or a stream."""
+
+    def _read(
+        self,
+        columns: list[str],
+        on_bytes: OnBytes,
+        on_finding: OnFinding,  # noqa: ARG002 (columns have no lines)
+    ) -> Iterator[pa.RecordBatch]:
+        size = self.path.stat().st_size
+        with translate_errors(self.path), _arrow(self.path) as (_, batches, file):
+            for batch in batches:
+                on_bytes(min(file.tell(), size))
+                for begin in range(0, len(batch), _ROWS):
+                    yield _selected(batch.slice(begin, _ROWS), columns)
+            on_bytes(size)
+
+
+def open_parquet(path: Path) -> SourceFile:
+    """Opens a Parquet file.
+
+    Raises:
+        DataError: it is damaged, or two of its columns have one name.
+    """
+    import pyarrow.parquet as pq
+
+    with translate_errors(path):
+        return ParquetFile(path, "parquet", "", _types(path, pq.read_schema(path)))
+
+
+def open_arrow(path: Path) -> SourceFile:
+    """Opens a Feather file, or Arrow batches; as ``open_parquet``."""
+    with translate_errors(path), _arrow(path) as (schema, *_):
+        return ArrowFile(path, "feather", "", _types(path, schema))
+
+
+@contextmanager
+def _arrow(path: Path) -> Iterator[tuple[pa.Schema, Iterator[pa.RecordBatch], Any]]:
+    import pyarrow as pa
+
+    with pa.OSFile(str(path)) as file:
+        begin = file.read(len(ARROW_FILE))
+        file.seek(0)
+        if begin == ARROW_FILE:
+            reader = pa.ipc.open_file(file)
+            numbers = range(reader.num_record_batches)
+            yield reader.schema, (reader.get_batch(number) for number in numbers), file
+        else:
+            stream = pa.ipc.open_stream(file)
+            yield stream.schema, iter(stream), file
+
+
+def _types(path: Path, schema: pa.Schema) -> dict[str, str]:
+    bounded(path, len(schema))
+    if len(set(schema.names)) < len(schema):
+        raise DataError(f"{path}: two columns have one name", "rename one of them")
+    types = flat_types(schema)
+    bounded(path, len(types))
+    return types
+
+
+def _roots(schema: pa.Schema, columns: list[str]) -> list[str]:
+    """The columns of a file of which the named ones are made."""
+    return [
+        field.name
+        for field in schema
+        if any(name == field.name or name.startswith(f"{field.name}.") for name in columns)
+    ]
+
+
+def _selected(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    batch.validate(full=True)  # lengths in a damaged file may lead out of it, texts be no UTF-8
+    found = flatten_table(batch)
+    return pa.RecordBatch.from_arrays([found[name] for name in columns], names=columns)

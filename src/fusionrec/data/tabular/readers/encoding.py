@@ -1,0 +1,149 @@
+"""Finds the encoding of a text file from its bytes."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+from fusionrec.errors import ConfigError, DataError
+
+CHECKED = 64 << 20  # bytes of a file that must be UTF-8 before it is taken for UTF-8
+_BEGIN = 4096  # bytes that show UTF-16
+_SAMPLE = 1 << 16  # bytes without ASCII lines, which show an encoding
+# Supersets of what files are usually said to be in, with the usual name.
+_NAMES = {
+    "gb18030": "GBK",
+    "big5": "Big5",
+    "cp932": "Shift-JIS",
+    "euc_jp": "EUC-JP",
+    "cp949": "EUC-KR",
+    "cp1252": "Latin-1 (cp1252)",
+    "cp1251": "Cyrillic (cp1251)",
+    "koi8_r": "Cyrillic (KOI8-R)",
+    "cp1250": "Central European (cp1250)",
+}
+_MARKS = {
+    codecs.BOM_UTF8: "",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_DAMAGED = 3  # characters of UTF-8 for each that is none: UTF-8 with damage, and no other encoding
+
+
+def known_encoding(name: str) -> str:
+    """The encoding that a setting names; empty for UTF-8.
+
+    Raises:
+        ConfigError: Python knows no such encoding of texts.
+    """
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=name)  # refuses codecs of bytes, such as hex
+        found = codecs.lookup(name).name
+    except LookupError:
+        found = ""
+    if found:
+        # What is called by these is mostly their superset.
+        superset = {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "euc_kr": "cp949"}
+        return "" if found in ("utf-8", "utf-8-sig", "ascii") else superset.get(found, found)
+    raise ConfigError(
+        f"encoding must be one that Python knows, got {name!r:.60}", "such as gbk, cp1252 or utf-16"
+    )
+
+
+def find_encoding(path: Path, head: bytes, stream: Any) -> tuple[str, str]:
+    """The encoding of a file; UTF-8 wherever its first ``CHECKED`` bytes are UTF-8.
+
+    Args:
+        path: for messages.
+        head: how it begins.
+        stream: the bytes that follow.
+
+    Returns:
+        The encoding's name in Python, empty for UTF-8; and a note, empty for UTF-8.
+
+    Raises:
+        DataError: the bytes are no text, or UTF-8 with damage.
+    """
+    for mark, encoding in _MARKS.items():
+        if head.startswith(mark):
+            return encoding, f"read as {encoding.upper()}" if encoding else ""
+    begin = head[:_BEGIN]
+    if b"\0" in begin:
+        even, odd = begin[::2].count(0), begin[1::2].count(0)
+        encoding = "utf-16-le" if odd > even else "utf-16-be"
+        text = begin.decode(encoding, "replace")
+        whole = "\ufffd" not in (text[:-1] if len(begin) == _BEGIN else text)
+        lined = "\n" in text or b"\n" not in begin
+        whole &= all(letter.isprintable() or letter in "\t\r\n" for letter in text[:-1])
+        if min(even, odd) * 10 < max(even, odd) and whole and lined:
+            return encoding, f"read as {encoding.upper()}"
+        raise DataError(f"{path}: neither text nor a table format that is read", "is it damaged?")
+    decoder, piece, line, read = codecs.getincrementaldecoder("utf-8")(), head, 1, 0
+    while True:
+        read += len(piece)
+        try:
+            decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            line += error.object[: error.start].count(b"\n")
+            start = error.start - error.object.rfind(b"\n", 0, error.start)
+            where = f"{path}, line {line}: not UTF-8 from byte {start} on"
+            sample = error.object[max(0, error.start - _SAMPLE) :] + stream.read(_SAMPLE)
+            return _other_encoding(where, sample)
+        if not piece or read >= CHECKED:
+            return "", ""
+        line += piece.count(b"\n")
+        piece = stream.read(1 << 20)
+
+
+def _other_encoding(where: str, sample: bytes) -> tuple[str, str]:
+    text = sample.decode(errors="replace")
+    bad = text.count("\ufffd")
+    if sum(not letter.isascii() for letter in text) - bad >= _DAMAGED * bad:
+        raise DataError(where, "mend that line, or save the file as UTF-8")
+    lines = sample.split(b"\n")
+    whole = lines[1:-1] if len(lines) > 3 else lines  # the first and last may be cut off
+    telling = [line for line in whole if not line.isascii()] or lines
+    encoding = guess(b"\n".join(telling))
+    if not encoding:
+        raise DataError(where, 'save it as UTF-8, or name its encoding: encoding = "cp1252"')
+    name = _NAMES[encoding]
+    return encoding, f'read as {name}; if letters look wrong, set encoding = "…" in fusionrec.toml'
+
+
+def guess(sample: bytes) -> str:
+    """The likeliest encoding of bytes that are not UTF-8, one of a few usual ones; empty if none.
+
+    Single-byte encodings can be told apart only by which letters are usual beside each other.
+    """
+    from charset_normalizer import from_bytes
+
+    # Letters of Latin alphabets beyond ASCII stand alone, others beside each other.
+    alone = not re.search(rb"[\x80-\xff]{2}", sample)
+    among = ["cp1252", "cp1250"] if alone else list(_NAMES)
+    matches = [match.encoding for match in from_bytes(sample, cp_isolation=among)]
+    likely = [encoding for encoding in matches if not _half_width(sample, encoding)]
+    if likely and likely[0] == "cp1250" and _decodes(sample, "cp1252"):
+        western = "cp1252" in likely or sample.decode("cp1252") == sample.decode("cp1250")
+        return "cp1252" if western else "cp1250"
+    return likely[0] if likely else "cp1252" if _decodes(sample, "cp1252") else ""
+
+
+def _decodes(sample: bytes, encoding: str) -> bool:
+    try:
+        sample.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _half_width(sample: bytes, encoding: str) -> bool:
+    """Whether most letters would be half-width katakana, as other single bytes seem to be."""
+    if encoding != "cp932":
+        return False
+    letters = [letter for letter in sample.decode(encoding, "replace") if not letter.isascii()]
+    return sum("\uff61" <= letter <= "\uff9f" for letter in letters) * 2 > len(letters)

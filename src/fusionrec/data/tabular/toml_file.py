@@ -1,0 +1,80 @@
+"""The text of a ``fusionrec.toml``: read within limits, with doubts that someone must look at."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fusionrec.config import Settings, check
+from fusionrec.errors import ConfigError
+
+_MOST_BYTES = 1 << 20
+_MOST_DOTS = 500  # in a line, outside of strings: the time of parsing a key grows with its square
+_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?')
+
+
+@dataclass(frozen=True)
+class _Review(Settings):
+    """The table ``[review]``: what ``init`` was in doubt of, and the hash of the rest."""
+
+    doubts: tuple[str, ...] = ()
+    sum: str = ""
+
+
+def read_toml(file: Path) -> tuple[dict[str, Any], str]:
+    """The tables of a TOML file, and its text.
+
+    Raises:
+        ConfigError: it cannot be read, is no TOML, or too large or too deep.
+    """
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
+        text = data.decode("utf-8-sig").replace("\r\n", "\n")
+        if any(line.count(".") > _MOST_DOTS for line in _STRING.sub("", text).split("\n")):
+            raise ValueError(f"a line has more than {_MOST_DOTS} dots, so that its key is too long")
+        return tomllib.loads(text), text
+    except (OSError, ValueError, RecursionError) as error:
+        why = "values within values, too deep" if isinstance(error, RecursionError) else error
+        raise ConfigError(
+            f"{file} cannot be read as TOML: {why}",
+            "mend that line, or write a new file: fusionrec init DIR --force",
+        ) from error
+
+
+def unreviewed(table: Any, text: str) -> tuple[str, ...]:
+    """The doubts of a table ``[review]``; none once any part of the file's text was edited.
+
+    Raises:
+        ConfigError: it is no such table.
+    """
+    check(isinstance(table, Mapping), "review must be a table: [review]")
+    review = _Review.from_dict(table, "review.")
+    untouched = _hash(text.replace(_sum(review.sum), _sum(""), 1)) == review.sum
+    return review.doubts if untouched else ()
+
+
+def review_table(doubts: Sequence[str]) -> str:
+    """The table ``[review]`` for these TOML strings, to be completed by ``sealed``."""
+    lines = "".join(f"  {doubt},\n" for doubt in doubts)
+    return f"[review]\ndoubts = [\n{lines}]\n{_sum('')}"
+
+
+def sealed(text: str) -> str:
+    """The text of a whole file with its hash in the table ``[review]``, if it has one."""
+    return text.replace(_sum(""), _sum(_hash(text)), 1)
+
+
+def _sum(value: str) -> str:
+    return f'sum = "{value}"'
+
+
+def _hash(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
