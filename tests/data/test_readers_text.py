@@ -60,6 +60,7 @@ def test_any_delimiter_is_found_with_a_header_or_without(tmp_path, mark, header)
         (",1,2,3\nu1,5,,1\nu2,,2,3\n", ["column_1", "1", "2", "3"], 2),
         ("day,n\n2020-01-01 10:00:00,1\n2020-01-02 11:00:00,2\n", ["day", "n"], 2),
         ("alice,milk\nbob,bread\nalice,bread\n", ["column_1", "column_2"], 3),
+        ("[user],[item]\nu1,i1\n", ["[user]", "[item]"], 1),
         ("user\nann\nbob\n", ["user"], 2),
         ("user,item\r\n\r\nu1,i1\r\n,\r\n , \r\n  \r\nu2,i2\r\n", ["user", "item"], 3),
         ("user,item\ru1,i1\ru2,i2\r", ["user", "item"], 2),
@@ -67,6 +68,8 @@ def test_any_delimiter_is_found_with_a_header_or_without(tmp_path, mark, header)
 )  # fmt: skip
 def test_headers_and_what_stands_before_them(tmp_path, content, names, rows):
     found = read(tmp_path, content)
+    left_out = any("before the table are left out" in note for note in found.source.notes)
+    assert left_out is content.startswith(("40", "All"))
     assert (list(found.columns), found.rows) == (names, rows)
 
 
@@ -81,6 +84,8 @@ def test_names_skip_and_delimiter_may_be_given(tmp_path):
         "a": ["1"],
         "b": ["2"],
     }
+    ended = ReadSpec(names=("user", "item"))
+    assert read(tmp_path, "u1,i1,\nu2,i2,\n", ended).columns["item"] == ["i1", "i2"]
     with pytest.raises(ConfigError, match="expected names for 3 columns, got 2"):
         read(tmp_path, text(), ReadSpec(names=("user", "item")))
     with pytest.raises(DataError) as error:
@@ -171,6 +176,11 @@ def test_settings_that_cannot_be_are_refused(tmp_path, spec):
 def test_a_wrong_encoding_is_a_clear_error(tmp_path):
     with pytest.raises(FusionrecError, match="line 2: not UTF-8 from byte 3"):
         read(tmp_path, "a,b\n1,é\n2,x\n".encode("cp1252"), ReadSpec(encoding="utf-8"))
+
+
+def test_a_table_with_a_bad_row_is_one_whatever_its_name(tmp_path):
+    (tmp_path / "table").write_text(text() + "u1,i1\n")
+    assert is_table(tmp_path / "table")
 
 
 def test_rows_without_a_value_are_counted(tmp_path):

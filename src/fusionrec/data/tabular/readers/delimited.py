@@ -169,7 +169,7 @@ class _Rows:
 
     def on_invalid(self, row: Any) -> str:
         """Called by pyarrow with an ``InvalidRow``; says what to do with it."""
-        if not row.text.strip(' \t\r\n,;|"' + INNER):
+        if not row.text.strip(' \t\r\n\x1a,;|"' + INNER):
             self.empty += 1
             return "skip"
         self.invalid = self.invalid or row

@@ -72,15 +72,9 @@ def find_encoding(path: Path, head: bytes, stream: Any) -> tuple[str, str]:
     for mark, encoding in _MARKS.items():
         if head.startswith(mark):
             return encoding, f"read as {encoding.upper()}" if encoding else ""
-    begin = head[:_BEGIN]
-    if b"\0" in begin:
-        even, odd = begin[::2].count(0), begin[1::2].count(0)
-        encoding = "utf-16-le" if odd > even else "utf-16-be"
-        text = begin.decode(encoding, "replace")
-        whole = "\ufffd" not in (text[:-1] if len(begin) == _BEGIN else text)
-        lined = "\n" in text or b"\n" not in begin
-        whole &= all(letter.isprintable() or letter in "\t\r\n" for letter in text[:-1])
-        if min(even, odd) * 10 < max(even, odd) and whole and lined:
+    if b"\0" in head[:_BEGIN]:
+        encoding = _utf_16(head[:_BEGIN])
+        if encoding:
             return encoding, f"read as {encoding.upper()}"
         raise DataError(f"{path}: neither text nor a table format that is read", "is it damaged?")
     decoder, piece, line, read = codecs.getincrementaldecoder("utf-8")(), head, 1, 0
@@ -98,6 +92,19 @@ def find_encoding(path: Path, head: bytes, stream: Any) -> tuple[str, str]:
             return "", ""
         line += piece.count(b"\n")
         piece = stream.read(1 << 20)
+
+
+def _utf_16(begin: bytes) -> str:
+    """The encoding of a text of two bytes per letter, of which one is mostly 0; empty if none."""
+    even, odd = begin[::2].count(0), begin[1::2].count(0)
+    encoding = "utf-16-le" if odd > even else "utf-16-be"
+    text = begin.decode(encoding, "replace")
+    if len(begin) == _BEGIN:
+        text = text[:-1]  # may be cut off
+    lined = "\n" in text or b"\n" not in begin
+    lettered = all(letter.isprintable() or letter in "\t\r\n" for letter in text)
+    is_it = min(even, odd) * 10 < max(even, odd) and lined and lettered and "\ufffd" not in text
+    return encoding if is_it else ""
 
 
 def _other_encoding(where: str, sample: bytes) -> tuple[str, str]:

@@ -128,9 +128,13 @@ def is_table(path: Path) -> bool:
     if name.endswith(_ENDINGS):
         return True
     try:
-        return bool(tables_of(path) or sample(path, 1).rows)
+        source = None if tables_of(path) else open_source(path)
     except FusionrecError:
         return False
+    try:
+        return source is None or any(map(len, source.batches()))
+    except FusionrecError:
+        return True  # one with a bad row
 
 
 def find_files(folder: Path, pattern: str) -> list[Path]:

@@ -98,8 +98,7 @@ def find_layout(path: Path, text: str, complete: bool, spec: ReadSpec) -> TextLa
     records = _records(path, lines[before:], delimiter, spec.names)
     if not records.rows:
         raise DataError(
-            f"{path}: expected lines of values, got a first one of {len(lines[before]):,} letters "
-            "or more",
+            f"{path}: expected lines of values, got one of {max(map(len, lines)):,} letters",
             "is there a line end after each row, and a delimiter between values?",
         )
     names, taken = _header(path, records, comments, spec.names)
@@ -115,8 +114,9 @@ def find_layout(path: Path, text: str, complete: bool, spec: ReadSpec) -> TextLa
         for n in range(len(names))
     ]
     found, notes = column_names(names, filled)
-    if records.first and not spec.skip:
-        shown = ", ".join(repr(row[0][:60]) for row in records.rows[: records.first][:3])
+    lost = [row for row in records.rows[: records.first] if not set(row) <= set(names)]
+    if lost and not spec.skip:
+        shown = ", ".join(repr(row[0][:60]) for row in lost[:3])
         notes.insert(0, f"lines before the table are left out, with {shown}")
     start = len("".join(lines[:first]).encode("utf-8", "surrogateescape")) + 3 * mark
     ragged = records.delimiter if records.ragged else ""
@@ -160,7 +160,7 @@ def _before(lines: Sequence[str]) -> tuple[int, list[str], str]:
 def _records(path: Path, lines: list[str], delimiter: str, names: Sequence[str]) -> _Records:
     """The lines parsed with the delimiter that fits, or is given."""
     tried = [_parsed(lines, one) for one in ([delimiter] if delimiter else _DELIMITERS)]
-    if not any(records.rows for records in tried):
+    if not any(line.strip() for line in lines):
         raise DataError(f"{path}: the file is empty", "a header with column names is expected")
     most = max(records.fit for records in tried)
     best = next(records for records in tried if records.fit >= most - _CLOSE)
@@ -172,15 +172,13 @@ def _records(path: Path, lines: list[str], delimiter: str, names: Sequence[str])
         return best
     if best.fit >= _FIT and ("csv" in listed or not _is_prose(best.rows)):
         return best
-    if {"tsv", "tab"} & set(listed):
-        return next(records for records in tried if records.delimiter == "\t")
     words = len(lines) < 2 or any(len(line.split()) > 1 for line in lines)
-    if "csv" not in listed and words:
+    if words and not {"csv", "tsv", "tab"} & set(listed):
         raise DataError(
             f"{path}: expected lines with as many values in each, got text without columns",
             'if it is a table, say what stands between values: delimiter = ";"',
         )
-    return next(records for records in tried if records.delimiter == ",")
+    return _parsed(lines, "\t" if {"tsv", "tab"} & set(listed) else ",")
 
 
 def _parsed(lines: Sequence[str], delimiter: str) -> _Records:
@@ -272,7 +270,8 @@ def _are_ids(tokens: Sequence[str], lines: int, separator: str) -> bool:
 
 def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
     values = [value for row in rows for value in row]
-    return sum(len(value.split()) > 5 for value in values) > 0.3 * len(values)
+    said = sum(len(value.split()) > 5 or value.strip()[-1:] in (*".;:!?",) for value in values)
+    return said > 0.3 * len(values)
 
 
 def _header(
@@ -287,6 +286,9 @@ def _header(
     top = rows[first]
     below = [row for row in rows[first + 1 :] if len(row) == width]
     if given:
+        more = [value for row in (top, *below) for value in row[len(given) :]]
+        if len(given) < width and not any(more):  # each row ends in delimiters
+            return [*given, *[""] * (width - len(given))], first
         if len(given) != width and records.fit >= _FIT:
             raise ConfigError(
                 f"{path}: expected names for {width} columns, got {len(given)}: {', '.join(given)}"
