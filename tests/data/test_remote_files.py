@@ -253,14 +253,6 @@ def test_s3_that_has_no_such_object_or_bucket_or_key(tmp_path, bucket, monkeypat
         users(tmp_path, "s3://shop/rows.csv")
 
 
-def test_objects_of_google_storage(tmp_path, web, monkeypatch):
-    pytest.importorskip("gcsfs")
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", web.url)
-    web.files |= {"/shop/a/rows-1.csv": ROWS, "/shop/a/rows-2.csv": MORE}
-    assert users(tmp_path, "gs://shop/a/rows-1.csv") == 4
-    assert users(tmp_path, "gs://shop/a/rows-*.csv") == 5
-
-
 def test_the_extra_is_named_where_it_is_missing(tmp_path, monkeypatch):
     import fsspec
 
