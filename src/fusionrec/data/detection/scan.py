@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.data.detection.table_file import MOST_COLUMNS, TableFile, origins, same_columns
-from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.number_formats import number_form
+from fusionrec.data.tabular.readers.files import first_rows
 from fusionrec.data.tabular.readers.source import SourceFile
 from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.sources import is_table, open_table, tables_of
@@ -21,13 +21,12 @@ from fusionrec.errors import DataError
 
 ROWS = 100_000  # rows read of a table
 _PARTS = 5  # files read of one pattern
-_MOST_VALUES = 4_000_000  # of a table, in rows x columns
-_MOST_BYTES = 400_000_000  # of all tables; later ones are then read in small parts
+_MOST_BYTES = 400_000_000  # of all tables
+_FEW_ROWS = 2_000  # of each table that follows
 _MOST_FILES = 60
 _MOST_NAMES = 20_000
 _PATIENCE = 15.0  # seconds that a database may take
 _DEPTH = 3  # folders within folders
-_UNREADABLE = ("struct", "map", "binary")  # types without text
 _FORMATS = {"csv": "CSV", "tsv": "TSV", "jsonl": "JSON Lines", "json": "JSON", "parquet": "Parquet",
             "feather": "Feather", "spreadsheet": "spreadsheet", "sqlite": "SQLite",
             "duckdb": "DuckDB", "postgresql": "PostgreSQL", "gzip": ", gzip", "zstd": ", Zstandard",
@@ -130,11 +129,13 @@ class _Scan:
         for name in looked_at:
             try:
                 (source,) = open_table(replace(spec, files=name), self._folder, True, _PATIENCE)
-                table, complete = self._sampled(source, -(-self._rows // len(looked_at)))
+                rows = self._rows if self._bytes < _MOST_BYTES else _FEW_ROWS
+                table, complete = first_rows(source, -(-rows // len(looked_at)))
             except DataError as error:
                 why = error.message.removeprefix(f"{self._folder / name}").lstrip(":, ")
                 failed[name] = f"{why} ({error.hint})" if error.hint else why
                 continue
+            self._bytes += table.nbytes
             if len(table):
                 read.append((source, table, complete))
             else:
@@ -149,27 +150,6 @@ class _Scan:
         }
         if read:
             self.files.append(_table_file(spec, names, read))
-
-    def _sampled(self, source: SourceFile, rows: int) -> tuple[Any, bool]:
-        """The first rows of a source as texts, and whether these are all."""
-        import pyarrow as pa
-
-        names = [n for n, kind in source.types.items() if not any(u in kind for u in _UNREADABLE)]
-        rows = min(rows, max(100, _MOST_VALUES // max(1, len(names))))
-        if self._bytes > _MOST_BYTES:
-            rows = min(rows, 2_000)
-        tables, read, complete = [], 0, True
-        for batch in source.batches(names):
-            taken = batch.slice(0, rows - read)
-            texts = [as_text(taken.column(name), f"{source.path}: {name}") for name in names]
-            tables.append(pa.Table.from_arrays(texts, names=names))
-            read += len(taken)
-            if len(taken) < len(batch):
-                complete = False
-                break
-        table = pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
-        self._bytes += table.nbytes
-        return table, complete
 
 
 def _lost_index(source: SourceFile) -> str:

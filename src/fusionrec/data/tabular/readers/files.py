@@ -24,6 +24,7 @@ __all__ = [
     "SampledRows",
     "SourceFile",
     "find_files",
+    "first_rows",
     "is_table",
     "lacks_header",
     "open_source",
@@ -79,9 +80,22 @@ def sample(
     Raises:
         ConfigError, DataError: as ``open_source`` and ``SourceFile.batches``.
     """
+    source = open_source(path, replace(spec, table=table) if table else spec)
+    return SampledRows(source, *first_rows(source, rows))
+
+
+def first_rows(source: SourceFile, rows: int) -> tuple[pa.Table, bool]:
+    """The first rows of a source as ``sample`` gives them, and whether these are all.
+
+    Args:
+        source: an open table.
+        rows: how many at most.
+
+    Raises:
+        DataError: as ``SourceFile.batches``.
+    """
     import pyarrow as pa
 
-    source = open_source(path, replace(spec, table=table) if table else spec)
     rows = min(rows, max(1000, _MOST_VALUES // max(1, len(source.types))))
     names = [
         name for name, kind in source.types.items() if not any(one in kind for one in _UNREADABLE)
@@ -91,15 +105,13 @@ def sample(
     for number, batch in enumerate(source.batches(names), start=1):
         taken = batch.slice(0, rows - read)
         for name, values in parts.items():
-            values.append(as_text(taken.column(name), f"{path}: {name}"))
+            values.append(as_text(taken.column(name), f"{source.path}: {name}"))
             size += values[-1].nbytes
         read += len(taken)
-        more = len(taken) < len(batch)
-        if more or size > _MOST_BYTES or number == _MOST_BATCHES:
-            more = True
+        more = len(taken) < len(batch) or size > _MOST_BYTES or number == _MOST_BATCHES
+        if more:
             break
-    columns = [_joined(values) for values in parts.values()]
-    return SampledRows(source, pa.table(columns, names=names), not more)
+    return pa.table([_joined(values) for values in parts.values()], names=names), not more
 
 
 def _joined(parts: list[Any]) -> Any:
