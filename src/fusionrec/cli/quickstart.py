@@ -27,8 +27,11 @@ _TAKEN = 5  # interactions of the user who is answered, if someone has as many
 @click.argument("path", metavar="[DIR]", required=False, type=click.Path(path_type=Path))
 @click.option("--resume", is_flag=True, help="Go on from the checkpoint of a stopped quickstart.")
 @options.accept
+@options.allow_remote
 @click.pass_obj
-def quickstart(workspace: Workspace, path: Path | None, resume: bool, accept: bool) -> None:
+def quickstart(
+    workspace: Workspace, path: Path | None, resume: bool, accept: bool, allow_remote: bool
+) -> None:
     """Fetch, train, index, and print five films for a sample viewer.
 
     With DIR, a folder or one file of your own data: guess what it holds (see `init`), then train,
@@ -45,7 +48,7 @@ def quickstart(workspace: Workspace, path: Path | None, resume: bool, accept: bo
         say(why)
         describe(dataset)
     else:
-        dataset = _own_data(workspace, path, file, accept)
+        dataset = _own_data(workspace, path, file, accept, allow_remote)
     artifact = run_training(workspace, dataset, AUTO["quick"], resume)
     build_index(workspace, artifact, progress=ProgressLines(artifact.version, "items"))
     say(f"{artifact.version} is in the embedded Milvus and answers from now on")
@@ -67,7 +70,9 @@ def quickstart(workspace: Workspace, path: Path | None, resume: bool, accept: bo
             f"{data}, then fusionrec index; a page to try it on: fusionrec serve")  # fmt: skip
 
 
-def _own_data(workspace: Workspace, path: Path, file: Path, accept: bool) -> Dataset:
+def _own_data(
+    workspace: Workspace, path: Path, file: Path, accept: bool, allow_remote: bool
+) -> Dataset:
     """The data set of a folder or file; its ``fusionrec.toml`` is written if there is none.
 
     Raises:
@@ -89,7 +94,7 @@ def _own_data(workspace: Workspace, path: Path, file: Path, accept: bool) -> Dat
         say(f"look at {file}: change what is wrong in it, which counts as a look, and go on with: "
             f"{again}; or take it as it is: {again} --accept")  # fmt: skip
         click.get_current_context().exit(LOOK)
-    tables = cached_tables(file, workspace.data, ProgressLines(str(path)))
+    tables = cached_tables(file, workspace.data, ProgressLines(str(path)), allow_remote)
     dataset = tables.dataset()
     describe(dataset)
     say_what_is_lacking(report_on_tables(tables), str(path))
