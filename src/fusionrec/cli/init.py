@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -65,7 +65,7 @@ def init(
     if sources and not allow_remote:
         raise UsageError("--from reads from outside the folder", "if it may: --allow-remote")
     spec, text = write_guess(path, file, name, sources, asks)
-    data = data_of(file)
+    data = data_of(file) + (" --allow-remote" if sources else "")
     if grave := any(doubt.grave for doubt in spec.doubts):
         say(
             f"look at {file} before you train: change what is wrong in it, which counts as a look; "
@@ -136,14 +136,14 @@ def _summary(spec: InferredSpec) -> None:
     beside = [key for key in ("rating", "count", "event", "time") if key in columns]
     says = "".join(f", {key} {columns[key]}" for key in beside)
     says += f" as {columns['time_format']}" if "time_format" in columns else ""
-    say(f"who took what: {columns['files']} (user {columns['user']}, item {columns['item']}{says})")
+    say(f"who took what: {_place(columns)} (user {columns['user']}, item {columns['item']}{says})")
     for side, table in (("users", spec.users), ("items", spec.items)):
         if table is None:
             say(f"{side}: no file tells of them; they are known by id alone")
             continue
         names = ", ".join(f"{a.name} ({a.column.kind})" for a in table.fields)
         values = {line.key: line.value for line in table.keys}
-        say(f"{side}: {values['files']} by {values['id']}: {names or 'the id alone'}")
+        say(f"{side}: {_place(values)} by {values['id']}: {names or 'the id alone'}")
         if table.left_out:
             say(f"  left out: {', '.join(table.left_out)}")
     if spec.unused:
@@ -157,6 +157,15 @@ def _summary(spec: InferredSpec) -> None:
                 say(plain(f"warning: {column} is not taken for a rating: {why}"))
     for doubt in sorted(spec.doubts, key=lambda doubt: doubt.grave):
         say(plain(f"warning: {doubt}"))
+
+
+def _place(values: Mapping[str, Any]) -> str:
+    """The file and the table in it, without a password."""
+    from fusionrec.data.tabular.readers.urls import scheme_of, shown
+
+    files = str(values["files"])
+    table = f", {values['table']}" if "table" in values else ""
+    return (shown(files) if scheme_of(files) else files) + table
 
 
 def _show_json(file: Path, spec: InferredSpec, text: str) -> None:

@@ -117,7 +117,6 @@ def _shape(found: InteractionFile) -> Iterator[Doubt]:
         )
         listed = ", ".join(map(shown, spec.names or names))
         yield Doubt("no_header", says, f"names = [{listed}]", tuple(names), not usual)
-    for join in spec.join:
-        other = f"{join.files}, {join.table}" if join.table else join.files
+    for join, other in zip(spec.join, file.joined, strict=True):
         says = f"{file.name} names no people: {other} is joined to it by {join.on}"
         yield Doubt("joined", says, "", (join.on,))

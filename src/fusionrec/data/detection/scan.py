@@ -15,6 +15,7 @@ from fusionrec.data.detection.table_file import MOST_COLUMNS, TableFile, origins
 from fusionrec.data.tabular.number_formats import number_form
 from fusionrec.data.tabular.readers.files import first_rows
 from fusionrec.data.tabular.readers.source import SourceFile
+from fusionrec.data.tabular.readers.urls import scheme_of, shown
 from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.sources import is_table, open_table, tables_of
 from fusionrec.errors import DataError
@@ -116,7 +117,8 @@ class _Scan:
         try:
             return tables_of(name if "://" in name else self._folder / name, _PATIENCE)
         except DataError as error:
-            self.refused[name] = error.message
+            called = _called(SourceSpec(files=name))
+            self.refused[called] = _reason(error).removeprefix(called).lstrip(":, ")
             return []
 
     def read(self, spec: SourceSpec, names: Sequence[str]) -> None:
@@ -132,8 +134,7 @@ class _Scan:
                 rows = self._rows if self._bytes < _MOST_BYTES else _FEW_ROWS
                 table, complete = first_rows(source, -(-rows // len(looked_at)))
             except DataError as error:
-                why = error.message.removeprefix(f"{self._folder / name}").lstrip(":, ")
-                failed[name] = f"{why} ({error.hint})" if error.hint else why
+                failed[name] = _reason(error).removeprefix(f"{self._folder / name}").lstrip(":, ")
                 continue
             self._bytes += table.nbytes
             if len(table):
@@ -145,11 +146,21 @@ class _Scan:
             for name in names[:_MOST_FILES]:
                 self.read(SourceSpec(files=name), [name])
             return
-        self.refused |= {
-            f"{name}, {spec.table}" if spec.table else name: why for name, why in failed.items()
-        }
+        for name, why in failed.items():
+            self.refused[_called(replace(spec, files=name))] = why
         if read:
             self.files.append(_table_file(spec, names, read))
+
+
+def _called(spec: SourceSpec) -> str:
+    """What people call a table: its name on a server, else its file and its name there."""
+    if scheme_of(spec.files):
+        return spec.table or shown(spec.files)
+    return f"{spec.files}, {spec.table}" if spec.table else spec.files
+
+
+def _reason(error: DataError) -> str:
+    return f"{error.message} ({error.hint})" if error.hint else error.message
 
 
 def _lost_index(source: SourceFile) -> str:
@@ -182,7 +193,7 @@ def _table_file(
     spec = replace(spec, decimal=_decimal(first)) if source.format in ("csv", "tsv") else spec
     return TableFile(
         spec,
-        f"{spec.files}, {spec.table}" if spec.table else spec.files,
+        _called(spec),
         sample.select(first.column_names),
         source.types,
         complete,
