@@ -22,8 +22,9 @@ from fusionrec.errors import DataError
 
 ROWS = 100_000  # rows read of a table
 _PARTS = 5  # files read of one pattern
-_MOST_BYTES = 400_000_000  # of all tables
-_FEW_ROWS = 2_000  # of each table that follows
+_MOST_CELLS = 5_000_000  # rows times columns of all tables, for the sake of time
+_MOST_BYTES = 400_000_000  # of all tables, for the sake of memory
+_FEW_ROWS = 2_000  # which each table has, whatever the bounds
 _MOST_FILES = 60
 _MOST_NAMES = 20_000
 _PATIENCE = 15.0  # seconds that a database may take
@@ -69,6 +70,7 @@ def scan_folder(
         found += [(SourceSpec(files=pattern, table=table), parts) for table in inner or [""]]
     for url in sources:
         found += [(SourceSpec(files=url, table=table), [url]) for table in scan.tables_of(url)]
+    scan.share(min(len(found), _MOST_FILES))
     for number, (spec, parts) in enumerate(found):
         if number == _MOST_FILES:
             why = f"not looked at, as all that follow: over {_MOST_FILES} tables"
@@ -110,7 +112,11 @@ class _Scan:
     def __init__(self, folder: Path, rows: int) -> None:
         self.files: list[TableFile] = []
         self.refused: dict[str, str] = {}
-        self._folder, self._rows, self._bytes = folder, rows, 0
+        self._folder, self._rows, self._bytes, self._cells = folder, rows, 0, _MOST_CELLS
+
+    def share(self, tables: int) -> None:
+        """Lets so many tables share the values that are read in all."""
+        self._cells = _MOST_CELLS // max(1, tables)
 
     def tables_of(self, name: str) -> list[str]:
         """The tables in a database or the sheets of a workbook; none of a file of one table."""
@@ -131,7 +137,8 @@ class _Scan:
         for name in looked_at:
             try:
                 (source,) = open_table(replace(spec, files=name), self._folder, True, _PATIENCE)
-                rows = self._rows if self._bytes < _MOST_BYTES else _FEW_ROWS
+                cells = self._cells if self._bytes < _MOST_BYTES else 0
+                rows = min(self._rows, max(_FEW_ROWS, cells // max(1, len(source.types))))
                 table, complete = first_rows(source, -(-rows // len(looked_at)))
             except DataError as error:
                 failed[name] = _reason(error).removeprefix(f"{self._folder / name}").lstrip(":, ")
