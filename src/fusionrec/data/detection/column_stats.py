@@ -139,7 +139,9 @@ class ColumnStats:
     @cached_property
     def known(self) -> Counter[str]:
         """``counts`` without ``unknown``."""
-        return Counter({v: n for v, n in self.counts.items() if v not in set(self.unknown)})
+        if not (unknown := set(self.unknown)):
+            return self.counts
+        return Counter({v: n for v, n in self.counts.items() if v not in unknown})
 
     @cached_property
     def number_form(self) -> NumberForm | None:

@@ -16,8 +16,9 @@ from fusionrec.data.detection.refusals import no_interactions, nothing_read
 from fusionrec.data.detection.role_doubts import role_doubts
 from fusionrec.data.detection.roles import InteractionFile, find_interaction_files, role_of
 from fusionrec.data.detection.sample_findings import sample_findings
-from fusionrec.data.detection.scan import ROWS, ScannedFolder, scan_folder
+from fusionrec.data.detection.scan import ScannedFolder, scan_folder
 from fusionrec.data.detection.shapes_found import shaped
+from fusionrec.data.detection.table_file import MOST_ROWS
 from fusionrec.data.detection.unused import explain_unused_columns, refused_columns, unused_files
 from fusionrec.data.schema import Side
 from fusionrec.errors import UsageError
@@ -28,7 +29,7 @@ _SIDES: tuple[Side, ...] = ("item", "user")
 def infer_spec(
     path: Path,
     name: str = "",
-    rows: int = ROWS,
+    rows: int = MOST_ROWS,
     *,
     told: Mapping[str, str] | None = None,
     sources: Sequence[str] = (),

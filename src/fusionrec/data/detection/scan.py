@@ -11,7 +11,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from fusionrec.data.detection.table_file import MOST_COLUMNS, TableFile, origins, same_columns
+from fusionrec.data.detection.table_file import (
+    MOST_COLUMNS,
+    MOST_ROWS,
+    TableFile,
+    origins,
+    same_columns,
+)
 from fusionrec.data.tabular.number_formats import number_form
 from fusionrec.data.tabular.readers.files import first_rows
 from fusionrec.data.tabular.readers.source import SourceFile
@@ -20,7 +26,6 @@ from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.sources import is_table, open_table, tables_of
 from fusionrec.errors import DataError
 
-ROWS = 100_000  # rows read of a table
 _PARTS = 5  # files read of one pattern
 _MOST_CELLS = 5_000_000  # rows times columns of all tables, for the sake of time
 _MOST_BYTES = 400_000_000  # of all tables, for the sake of memory
@@ -51,7 +56,7 @@ class ScannedFolder:
 
 
 def scan_folder(
-    folder: Path, rows: int = ROWS, only: str = "", sources: Sequence[str] = ()
+    folder: Path, rows: int = MOST_ROWS, only: str = "", sources: Sequence[str] = ()
 ) -> ScannedFolder:
     """Reads the first ``rows`` of each table in a folder and in its subfolders.
 

@@ -16,6 +16,7 @@ from fusionrec.data.detection.column_stats import ColumnStats
 from fusionrec.data.tabular.source_spec import SourceSpec
 
 MOST_COLUMNS = 200  # whose statistics are made
+MOST_ROWS = 100_000  # of a table
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,24 +103,14 @@ def same_columns(files: Sequence[TableFile], names: Sequence[str]) -> list[Table
         groups.setdefault((file.spec.table, *file.sample.column_names), []).append(file)
     merged: list[TableFile] = []
     for group in groups.values():
-        parts = [part for file in group for part in file.parts]
-        folder, ending = os.path.dirname(parts[0]), "".join(Path(parts[0]).suffixes)  # noqa: PTH120
-        begin = os.path.commonprefix(parts)  # noqa: RUF071 (of letters, not of folders)
-        pattern = begin + "*" + ending
-        fitting = [name for name in names if fnmatchcase(name, pattern)]
-        telling = len(begin) - len(folder) > 3 or len(parts) > 2
-        plain = not any(sign in begin for sign in "*?[")
-        if (
-            len(group) == 1
-            or group[0].spec.table
-            or not plain
-            or not telling
-            or sorted(fitting) != sorted(parts)
-        ):
+        parts = sorted(part for file in group for part in file.parts)
+        pattern = "" if group[0].spec.table else _pattern_of(parts, names)
+        if len(group) == 1 or not pattern:
             merged += group
             continue
-        sample = pa.concat_tables([f.sample for f in group], promote_options="permissive")
-        complete = all(file.complete for file in group)
+        rows = -(-MOST_ROWS // len(group))
+        heads = [file.sample.slice(0, rows) for file in group]
+        sample = pa.concat_tables(heads, promote_options="permissive")
         seen = f"{len(parts):,} files with the same columns; {len(sample):,} rows were looked at"
         merged.append(
             replace(
@@ -127,10 +118,20 @@ def same_columns(files: Sequence[TableFile], names: Sequence[str]) -> list[Table
                 spec=SourceSpec(files=pattern),
                 name=pattern,
                 sample=sample,
-                complete=complete,
+                complete=all(f.complete and f.rows <= rows for f in group),
                 seen=seen,
-                parts=tuple(sorted(parts)),
-                origin=origins([(file.parts[0], file.rows) for file in group]),
+                parts=tuple(parts),
+                origin=origins([(f.parts[0], len(h)) for f, h in zip(group, heads, strict=True)]),
             )
         )
     return sorted(merged, key=lambda file: file.name)
+
+
+def _pattern_of(parts: Sequence[str], names: Sequence[str]) -> str:
+    """A pattern that matches some of the names, and no other; empty if there is none that tells."""
+    folder, ending = os.path.dirname(parts[0]), "".join(Path(parts[0]).suffixes)  # noqa: PTH120
+    begin = os.path.commonprefix(parts)  # noqa: RUF071 (of letters, not of folders)
+    fitting = sorted(name for name in names if fnmatchcase(name, begin + "*" + ending))
+    telling = len(begin) - len(folder) > 3 or len(parts) > 2
+    plain = not any(sign in begin for sign in "*?[")
+    return begin + "*" + ending if plain and telling and fitting == list(parts) else ""
