@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from builders import as_options, recipe, small_options
 from fusionrec.cli import main
+from fusionrec.data.tabular.source_spec import JoinSpec
+from fusionrec.data.tabular.spec import FieldSpec, InteractionsSpec, ItemsSpec, read_spec
 from fusionrec.workspace import Workspace
 
 ROOT = Path(__file__).parent.parent
@@ -95,6 +98,18 @@ def test_the_files_that_contributors_are_sent_to_are_there() -> None:
 
     assert named
     assert [name for name in named if "NAME" not in name and not (ROOT / name).exists()] == []
+
+
+def test_the_page_on_fusionrec_toml_names_every_key_and_shows_what_can_be_read(tmp_path: Path):
+    page = (ROOT / "docs" / "fusionrec-toml.md").read_text("utf-8")
+
+    keys = [
+        key.name for t in (InteractionsSpec, ItemsSpec, FieldSpec, JoinSpec) for key in fields(t)
+    ]
+    assert [key for key in keys if f"`{key}`" not in page and f".{key}." not in page] == []
+    for block in re.findall(r"^```toml\n(.*?)^```", page, re.M | re.S):
+        (tmp_path / "fusionrec.toml").write_text(block, encoding="utf-8")
+        assert read_spec(tmp_path).interactions.files
 
 
 def test_makefile_has_the_two_commands() -> None:

@@ -67,6 +67,8 @@ def test_the_shop(tmp_path: Path, fusionrec, monkeypatch: pytest.MonkeyPatch):
     shown = [line for block in blocks("tutorial-shop.md", "toml") for line in block.splitlines()]
     assert [line for line in shown if line.strip() and line not in lines] == []
     page = (DOCS / "tutorial-shop.md").read_text(encoding="utf-8")
+    said = [line for line in ended["init shop"].err.splitlines() if "fusionrec " not in line]
+    assert [line for line in said if line not in page] == []
     for line in ended["check shop"].out.splitlines():
         cells = map(re.escape, line.split("\t"))
         assert re.search(r"\s+".join(cells), page), f"the page should show {line!r}"
