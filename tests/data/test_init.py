@@ -220,7 +220,7 @@ NO_HEADER = "".join(f"{n},{n + 1},x{n}\n" for n in range(9))
     ("file", "content", "words"),
     [
         ("", "", "there is no such folder"),
-        ("notes.txt", "x", "no CSV, TSV, JSON Lines or Parquet file; it holds notes.txt"),
+        ("notes.txt", "x", "no file of a format that is read; it holds notes.txt"),
         ("a.csv", "user,item\n", "a.csv: it has a header and no rows"),
         ("a.csv", "", "a.csv: the file is empty"),
         ("a.csv", 'user,item\n1,"2\n', "line 2: a quote opens there"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import gzip
-import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 from tabular_files import RATED, describe
@@ -37,22 +36,13 @@ class Served:
 
 @pytest.fixture
 def web() -> Iterator[Served]:
-    """A server for HTTP that knows ETags, and as much of Google's API for storage as reading
-    takes.
-    """
+    """A server for HTTP that knows ETags."""
     served = Served()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
             given = served.files.get(unquote(parts.path))
-            if parts.path.startswith("/storage/v1/b/"):
-                given = self._listed(parts)
-            elif parts.path.startswith("/download/storage/v1/b/"):
-                bucket, name = (
-                    unquote(parts.path).removeprefix("/download/storage/v1/b/").split("/o/", 1)
-                )
-                given = served.files[f"/{bucket}/{name}"]
             status, headers, body = 200, {}, given
             if given is None:
                 status, body = 404, b""
@@ -68,21 +58,6 @@ def web() -> Iterator[Served]:
             self.end_headers()
             self.wfile.write(body)
             served.sent.append((parts.path, status))
-
-        def _listed(self, parts: Any) -> Any:
-            bucket, _, name = unquote(parts.path).removeprefix("/storage/v1/b/").partition("/o")
-            about = [
-                {"kind": "storage#object", "bucket": bucket, "name": path.split("/", 2)[2],
-                 "size": str(len(body)), "etag": str(hash(body)), "updated": "2024-01-01T00:00:00Z"}
-                for path, body in served.files.items()
-                if path.startswith(f"/{bucket}/")
-            ]  # fmt: skip
-            if name:
-                found = [one for one in about if one["name"] == name.lstrip("/")]
-                return json.dumps(found[0]).encode() if found else None
-            prefix = parse_qs(parts.query).get("prefix", [""])[0]
-            items = [one for one in about if one["name"].startswith(prefix)]
-            return json.dumps({"kind": "storage#objects", "items": items}).encode()
 
         def log_message(self, *_: object) -> None:
             pass

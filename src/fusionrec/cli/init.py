@@ -130,8 +130,6 @@ def write_guess(
 
 def _summary(spec: InferredSpec) -> None:
     """Says what was found, a line for each table, then the doubts, grave ones last."""
-    from fusionrec.data.detection.name_hints import RATING, has
-
     columns = {line.key: str(line.value) for line in spec.interactions}
     beside = [key for key in ("rating", "count", "event", "time") if key in columns]
     says = "".join(f", {key} {columns[key]}" for key in beside)
@@ -148,13 +146,6 @@ def _summary(spec: InferredSpec) -> None:
             say(f"  left out: {', '.join(table.left_out)}")
     if spec.unused:
         say(f"not used: {', '.join(spec.unused)}")
-    for refused, why in spec.refused.items():
-        says = f"warning: {refused} is not used: {why}; when it is mended, run init with --force"
-        say(plain(says))
-    if "rating" not in columns:
-        for column, why in spec.left_out.items():
-            if has(column, RATING):
-                say(plain(f"warning: {column} is not taken for a rating: {why}"))
     for doubt in sorted(spec.doubts, key=lambda doubt: doubt.grave):
         say(plain(f"warning: {doubt}"))
 

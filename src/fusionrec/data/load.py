@@ -58,7 +58,7 @@ def read(
         )
     if path.is_dir():
         raise DataError(
-            f"{path} holds neither {SPEC_NAME}, nor tables (CSV, TSV, JSON Lines, Parquet), nor "
+            f"{path} holds neither {SPEC_NAME}, nor a table in a format that is read, nor "
             "MovieLens' files (such as ratings.dat) there or one folder deeper",
             f"put your files there and run fusionrec init {path}; or give the folder or archive "
             "that holds them",

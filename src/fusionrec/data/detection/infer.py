@@ -139,7 +139,9 @@ def _doubts(
         for note in file.notes:
             yield Doubt("file", f"{file.name}: {note}")
     for name, why in scanned.refused.items():
-        yield Doubt("file_refused", f"{name} is not used: {why}; when it is mended: init --force")
+        yield Doubt(
+            "file_refused", f"{name} is not used: {why}; when it is mended, run init with --force"
+        )
 
 
 def _interaction_keys(

@@ -20,7 +20,7 @@ def nothing_read(folder: Path, scanned: ScannedFolder) -> DataError:
         hint = f"mend them, or {hint}"
     else:
         other = f"; it holds {', '.join(scanned.ignored[:5])}" if scanned.ignored else ""
-        why = f"no CSV, TSV, JSON Lines or Parquet file{other}"
+        why = f"no file of a format that is read{other}"
     return DataError(f"{folder} holds no table that could be read: {why}", hint)
 
 

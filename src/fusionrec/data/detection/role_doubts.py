@@ -40,8 +40,9 @@ def _unnamed(found: InteractionFile) -> Iterator[Doubt]:
         named_by_shape = found.file.spec.unpivot and column == "column"
         if found.fits[side] >= 1 or named_by_shape:
             continue
-        key, mend = f"interactions.{side}", f"{side} = {shown(column)}"
         others = [s.name for s in id_columns(found.file) if s.name not in found.ids.values()]
+        key = f"interactions.{side}"
+        mend = f"{side} = {shown(others[0])}" if others else ""
         choices = (column, *others) if others else ()
         if side == "user" and name_hints.has(column, name_hints.BASKET):
             says = (

@@ -21,7 +21,7 @@ from fusionrec.data.detection.table_file import (
 from fusionrec.data.tabular.number_formats import number_form
 from fusionrec.data.tabular.readers.files import first_rows
 from fusionrec.data.tabular.readers.source import SourceFile
-from fusionrec.data.tabular.readers.urls import scheme_of, shown
+from fusionrec.data.tabular.readers.urls import POSTGRESQL, scheme_of, shown
 from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.sources import is_table, open_table, tables_of
 from fusionrec.errors import DataError
@@ -74,7 +74,7 @@ def scan_folder(
         inner = scan.tables_of(parts[0]) if len(parts) == 1 else []
         found += [(SourceSpec(files=pattern, table=table), parts) for table in inner or [""]]
     for url in sources:
-        found += [(SourceSpec(files=url, table=table), [url]) for table in scan.tables_of(url)]
+        found += [(SourceSpec(files=url, table=table), [url]) for table in _server_tables(url)]
     scan.share(min(len(found), _MOST_FILES))
     for number, (spec, parts) in enumerate(found):
         if number == _MOST_FILES:
@@ -126,10 +126,9 @@ class _Scan:
     def tables_of(self, name: str) -> list[str]:
         """The tables in a database or the sheets of a workbook; none of a file of one table."""
         try:
-            return tables_of(name if "://" in name else self._folder / name, _PATIENCE)
+            return tables_of(self._folder / name, _PATIENCE)
         except DataError as error:
-            called = _called(SourceSpec(files=name))
-            self.refused[called] = _reason(error).removeprefix(called).lstrip(":, ")
+            self.refused[name] = _reason(error).removeprefix(f"{self._folder / name}").lstrip(":, ")
             return []
 
     def read(self, spec: SourceSpec, names: Sequence[str]) -> None:
@@ -162,6 +161,21 @@ class _Scan:
             self.refused[_called(replace(spec, files=name))] = why
         if read:
             self.files.append(_table_file(spec, names, read))
+
+
+def _server_tables(url: str) -> list[str]:
+    """The tables of a database on a server.
+
+    Raises:
+        DataError: the URL is none of a database, or it cannot be read.
+    """
+    if scheme_of(url) not in POSTGRESQL:
+        raise DataError(
+            f"{shown(url)} is no database whose tables can be listed",
+            "give postgresql://USER@HOST/NAME; a file elsewhere can be named as files in a "
+            "fusionrec.toml",
+        )
+    return tables_of(url, _PATIENCE)
 
 
 def _called(spec: SourceSpec) -> str:

@@ -22,4 +22,5 @@ def no_table_name(name: str) -> bool:
     stem, _, rest = name.partition(".")
     if stem in _STEMS and rest in ("", "txt", "md", "rst"):
         return True
-    return name.startswith((".", "~$")) or name.rpartition(".")[2] in _ENDINGS.split()
+    ending = name.rpartition(".")[2] if "." in name else ""
+    return name.startswith((".", "~$")) or ending in _ENDINGS.split()
