@@ -42,7 +42,8 @@ def add_dune(workspace: Workspace) -> Callable[..., None]:
 # Prepended to code that runs many commands: imports once what each of them needs.
 _FUSIONREC = """
 import json, os, subprocess, sys, tempfile
-import faiss, milvus_lite.adapter.grpc.server, milvus_lite.server_manager, pyarrow.dataset, pymilvus, scipy.sparse
+import faiss, milvus_lite.adapter.grpc.server, milvus_lite.server_manager
+import pyarrow.dataset, pymilvus, scipy.sparse
 import fusionrec.api
 from fusionrec.cli import main
 from fusionrec.deploy import build, deployment, open
