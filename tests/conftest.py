@@ -21,6 +21,7 @@ from fusionrec.data.samples.movielens import synthetic
 from fusionrec.index import MilvusStore
 from fusionrec.models.linear_settings import LinearRecipe
 from fusionrec.registry import Artifact
+from fusionrec.training import stars
 from fusionrec.workspace import Workspace
 from postgres import CannotStartError, Postgres
 from quick import leave_out
@@ -60,6 +61,16 @@ def pytest_runtest_makereport() -> Generator[None, Report, Report]:
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, Report, Report]:
     return _forbidding_skips((yield))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _short_rating_heads() -> Iterator[None]:
+    """Rating heads that a training fits by the way take a tenth of the usual sweeps; tests of what
+    more of them are good for name their own settings.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stars.Settings, "of", lambda _: stars.Settings(8, 50, sweeps=24, trial=12))
+        yield
 
 
 @pytest.fixture(scope="session")

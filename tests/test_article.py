@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import runpy
 import shutil
 import subprocess
 import sys
@@ -43,21 +46,49 @@ class Ran(Ended):
             assert text in self.err
 
 
-def run(where: Path, script: str, *arguments: str, **variables: str) -> Ran:
-    """Runs a script in a directory; whatever happens, it must show no traceback."""
-    clean = {n: v for n, v in os.environ.items() if not n.startswith("FUSIONREC_")}
+def run(where: Path, script: str, *arguments: str) -> Ran:
+    """Runs a script in a directory, within this process, which has loaded all libraries; whatever
+    happens, it must show no traceback.
+    """
+    code, out, err = 0, io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch, contextlib.chdir(where),
+        contextlib.redirect_stdout(out), contextlib.redirect_stderr(err),
+    ):  # fmt: skip
+        for name in set(os.environ) - set(_clean()):
+            patch.delenv(name)
+        patch.setattr(sys, "argv", [script, *arguments])
+        patch.syspath_prepend(ARTICLE)
+        try:
+            runpy.run_path(str(ARTICLE / script), run_name="__main__")
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+    return _ran(code, out.getvalue(), err.getvalue())
+
+
+def process(where: Path, script: str, *arguments: str, **variables: str) -> Ran:
+    """The same in a process of its own, as people run it."""
     done = subprocess.run(
         [sys.executable, str(ARTICLE / script), *arguments],
-        cwd=where, env=clean | variables, capture_output=True, text=True, check=False, timeout=300,
+        cwd=where, env=_clean() | variables, capture_output=True, text=True, check=False,
+        timeout=300,
     )  # fmt: skip
-    assert "Traceback" not in done.stderr
-    assert "defect" not in done.stderr
-    return Ran(done.returncode, done.stdout, done.stderr)
+    return _ran(done.returncode, done.stdout, done.stderr)
+
+
+def _clean() -> dict[str, str]:
+    return {n: v for n, v in os.environ.items() if not n.startswith("FUSIONREC_")}
+
+
+def _ran(code: int, out: str, err: str) -> Ran:
+    assert "Traceback" not in err
+    assert "defect" not in err
+    return Ran(code, out, err)
 
 
 def train(where: Path, *arguments: str, **variables: str) -> Ran:
     settings = [part for setting in TINY for part in ("--set", setting)]
-    done = run(where, "train.py", *settings, *arguments, **variables)
+    done = process(where, "train.py", *settings, *arguments, **variables)
     assert done.code == 0, done.err
     return done
 
@@ -78,7 +109,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.out.split() == [MODEL, "movies_origin.txt"]
     assert "synthetic sample: 30,000 ratings" in done.err
     assert "epoch  1/1" in done.err
-    assert prepare(where).out == "movies_data.txt\n"
+    made = process(where, "get_movies_data.py", "-f", "movies_origin.txt")
+    assert made.out == "movies_data.txt\n"
     return where
 
 
@@ -87,7 +119,7 @@ def inserted(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same after ``infer_milvus.py -i``; not to be changed."""
     where = tmp_path_factory.mktemp("inserted") / "article"
     shutil.copytree(trained, where)
-    done = infer(where, "-a", "2", "-g", "1", "-j", "12", "-i")
+    done = process(where, "infer_milvus.py", "-a", "2", "-g", "1", "-j", "12", "-i")
     assert done.code == 0, done.err
     (where / "printed.txt").write_text(done.out, encoding="utf-8")
     return where
@@ -305,7 +337,7 @@ def test_damage_ends_in_a_message(filled: Path) -> None:
 
 def test_beside_another_process_the_answer_is_exact_and_says_so(filled: Path) -> None:
     with MilvusStore(str(filled / MILVUS), create=False):
-        done = infer(filled, "-a", "2", "-g", "1", "-j", "12")
-        assert infer(filled, "-i").code == 1
+        done = process(filled, "infer_milvus.py", "-a", "2", "-g", "1", "-j", "12")
+        assert process(filled, "infer_milvus.py", "-i").code == 1
     assert "note: answered exactly, without Milvus" in done.err
     assert done.out == (filled / "printed.txt").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -288,9 +289,10 @@ def test_floors_on_made_up_data(protocol, floors, wrong):
 @pytest.fixture(scope="module")
 def of_movielens(movielens_dir: Path) -> Callable[..., dict[str, dict[str, float]]]:
     """Measures baselines on a release: name and metric -> figure."""
+    read_once = functools.cache(read)
 
     def measure(release: str, protocol: str, **options: Any) -> dict[str, dict[str, float]]:
-        dataset = read(movielens_dir / f"{release}.zip")
+        dataset = read_once(movielens_dir / f"{release}.zip")
         assert popularity_strata(np.bincount(dataset.item)).max() == 2
         result = evaluate(dataset, named(protocol), ProtocolOptions(**options), resamples=1000)
         return {row.name: {m: row.figure(m) for m in row.metrics} for row in result.rows}

@@ -39,9 +39,33 @@ def add_dune(workspace: Workspace) -> Callable[..., None]:
     return add
 
 
+# Prepended to code that runs many commands: imports once what each of them needs.
+_FUSIONREC = """
+import json, os, subprocess, sys, tempfile
+import faiss, milvus_lite.adapter.grpc.server, milvus_lite.server_manager
+import pyarrow.dataset, pymilvus, scipy.sparse
+import fusionrec.api
+from fusionrec.cli import main
+from fusionrec.deploy import build, deployment, open
+
+def fusionrec(home, *words):
+    "Exit code, output and errors of a command in a process of its own."
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if not child:
+            os.dup2(out.fileno(), 1)
+            os.dup2(err.fileno(), 2)
+            main(["--home", str(home), *words])
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return [code, *(os.pread(file.fileno(), 1 << 20, 0).decode() for file in (out, err))]
+"""
+
+
 @pytest.fixture
 def with_mounts(tmp_path: Path) -> Callable[..., Any]:
-    """Runs code that may mount disks, and gives the JSON that it prints; skips where it may not."""
+    """Runs code that may mount disks and call ``fusionrec(home, *words)``, and gives the JSON that
+    it prints; skips where it may not.
+    """
     unshare = ["unshare", "--map-root-user", "--mount"]
     there = shutil.which("unshare")
     if not there or subprocess.run([*unshare, "true"], capture_output=True, check=False).returncode:
@@ -50,7 +74,7 @@ def with_mounts(tmp_path: Path) -> Callable[..., Any]:
     def run(code: str, *arguments: object) -> Any:
         mount = tmp_path / "mount"
         mount.mkdir()
-        command = [*unshare, sys.executable, "-c", code, mount, *arguments]
+        command = [*unshare, sys.executable, "-c", _FUSIONREC + code, mount, *arguments]
         ran = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout)

@@ -5,18 +5,12 @@ from __future__ import annotations
 import json
 
 COMMANDS = """
-import json, os, subprocess, sys
 from pathlib import Path
 
 mount, home = Path(sys.argv[1]), Path(sys.argv[1]) / "home"
 subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={sys.argv[3]}", "tmpfs", mount], check=True)
 subprocess.run(["cp", "-r", sys.argv[2], home], check=True)
 ended = {}
-
-def fusionrec(name, *words):
-    command = [sys.executable, "-m", "fusionrec", "--home", str(home), *words]
-    run = subprocess.run(command, capture_output=True, text=True)
-    ended[name] = [run.returncode, run.stdout, run.stderr]
 
 def fill(left):
     "Takes all of the disk but some bytes."
@@ -26,16 +20,16 @@ def fill(left):
             file.write(bytes(4096))
 
 ask = ("recommend", "--user", "10", "-k", "3", "--json")
-fusionrec("index", "index")
-fusionrec("before", *ask)
-for left in (0, 20_000, 60_000, 200_000):
+ended["index"] = fusionrec(home, "index")
+ended["before"] = fusionrec(home, *ask)
+for left in (0, 60_000):  # at its first write, and half way
     fill(left)
-    fusionrec(f"full {left}", "index")
-    fusionrec(f"asked {left}", *ask)
+    ended[f"full {left}"] = fusionrec(home, "index")
+    ended[f"asked {left}"] = fusionrec(home, *ask)
     (mount / "filler").unlink()
-    fusionrec(f"after {left}", *ask)
-fusionrec("again", "index")
-fusionrec("at last", *ask)
+    ended[f"after {left}"] = fusionrec(home, *ask)
+ended["again"] = fusionrec(home, "index")
+ended["at last"] = fusionrec(home, *ask)
 print(json.dumps(ended))
 """
 

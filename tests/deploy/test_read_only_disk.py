@@ -7,8 +7,6 @@ import json
 from fusionrec.ledger import Event, Ledger
 
 COMMANDS = """
-import json, subprocess, sys
-
 mount, home = sys.argv[1:]
 subprocess.run(["mount", "--bind", home, mount], check=True)
 subprocess.run(["mount", "-o", "remount,ro,bind", mount], check=True)
@@ -21,9 +19,7 @@ for words in (
     ["models", "activate", "v1"],
     ["train", "--data", "synthetic", "--preset", "quick"],
 ):
-    command = [sys.executable, "-m", "fusionrec", "--home", mount, *words]
-    run = subprocess.run(command, capture_output=True, text=True)
-    ended[words[0]] = [run.returncode, run.stdout, run.stderr]
+    ended[words[0]] = fusionrec(mount, *words)
 print(json.dumps(ended))
 """
 

@@ -39,7 +39,7 @@ def seasons(users: int = 300, walk: int = 9) -> Dataset:
     return rated_at(made, user, time, (time // SEASON) % 2 == 0, rng)
 
 
-def pauses(users: int = 300, walk: int = 9) -> Dataset:
+def pauses(users: int = 200, walk: int = 9) -> Dataset:
     """After two items in a hurry comes one of the lower half, after a pause one of the other."""
     made = carousel(users, ITEMS)
     rng = np.random.default_rng(0)
@@ -65,8 +65,8 @@ def rated_at(
     )
 
 
-def recipe(*, epochs: int = 45, **model: bool) -> SequenceRecipe:
-    given = {"epochs": epochs, "batch": 600, "validation": 0.0, "id_dropout": 0.0}
+def recipe(*, epochs: int = 45, batch: int = 600, **model: bool) -> SequenceRecipe:
+    given = {"epochs": epochs, "batch": batch, "validation": 0.0, "id_dropout": 0.0}
     made = sequence_recipe(LENGTH, **given)
     return made.change({f"model.{name}": str(on).lower() for name, on in model.items()})
 
@@ -88,7 +88,7 @@ def clocked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Dataset, Artifact
     data = seasons()
     [run] = named("next-item").runs(data, ProtocolOptions())
     home = Workspace(tmp_path_factory.mktemp("clocked"))
-    made = recipe(clock=True, gaps=True)
+    made = recipe(epochs=32, clock=True, gaps=True)
     return data, train(data, made, home, rows=run.split.train)
 
 
@@ -105,7 +105,7 @@ def test_pauses_are_learned_where_gaps_are_read(tmp_path):
     [run] = named("next-item").runs(data, ProtocolOptions())
     found = {}
     for gaps in (True, False):
-        made = recipe(gaps=gaps)
+        made = recipe(batch=400, gaps=gaps)
         artifact = train(data, made, Workspace(tmp_path / str(gaps)), rows=run.split.train)
         found[gaps] = right_half(artifact, data)
     assert found[True] > 0.85
