@@ -203,12 +203,12 @@ def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | N
     if stats.lists or not 2 - told <= len(stats.known) <= _MOST_KINDS or stats.words > 4:
         return None
     named = told or name_hints.has(stats.name, name_hints.EVENT)
-    weights = {kind: _weight(kind) for kind in stats.known}
+    weights = {kind: event_weight(kind) for kind in stats.known}
     known = sum(weight is not None for weight in weights.values())
     if known < max(1, len(weights) / 2) and not (named and stats.numeric < 0.5):
         return None
     if stats.numeric > 0.5 and not (
-        name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(stats.name)
+        name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or event_weight(stats.name)
     ):
         return None
     ordered = sorted(weights.items(), key=lambda item: (item[1] or 0.0, item[0]))
@@ -232,7 +232,7 @@ def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | N
     return InteractionColumn("event", stats.name, 1 + named, {"events": kept}, why, doubts)
 
 
-def _weight(kind: str) -> float | None:
+def event_weight(kind: str) -> float | None:
     """The weight of a kind of event; 0 if it speaks against the item, None if unknown."""
     words = (*name_hints.words(kind), kind.strip().lower())
     known = name_hints.EVENT_WEIGHTS
