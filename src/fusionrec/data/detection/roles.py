@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -33,6 +33,7 @@ _NO_ID = (
     name_hints.RATING | name_hints.COUNT | name_hints.EVENT | name_hints.TIME | name_hints.PRICE
 )
 _VALUE = {"rating": 2.0, "event": 1.5, "count": 1.0, "time": 1.0}
+_MOST_ALIKE = 30  # columns that others are compared with
 _FEW = 11  # distinct numbers; so few without a telling name are levels, not ids
 
 
@@ -100,13 +101,18 @@ def id_columns(file: TableFile, keys: bool = False) -> Iterator[ColumnStats]:
         if role < 2 and (stats.distinct < 3 or (not keys and is_running(stats))):
             continue
         if role == 0 and not (file.headerless and stats.name in list(file.columns)[:2]):
-            levels = stats.numeric > 0.9 and stats.distinct <= min(_FEW, stats.rows / 5)
+            levels = is_level(stats)
             named = name_hints.has(stats.name, _NO_ID) and not name_hints.is_id(stats.name)
             if levels or named or looks_like_time(stats):
                 continue
         if role == 0 and stats.distinct <= _FEW and all(map(event_weight, stats.known)):
             continue  # kinds of events, whatever the column is called
         yield stats
+
+
+def is_level(stats: ColumnStats) -> bool:
+    """Whether a column has only a few numbers, as levels have and hardly any ids."""
+    return stats.numeric > 0.9 and stats.distinct <= min(_FEW, stats.rows / 5)
 
 
 def name_score(file: TableFile, key: str, side: Side) -> float:
@@ -158,7 +164,9 @@ def _fit(ids: ColumnStats, side: Side, others: Sequence[TableFile]) -> float:
 
 def alike(one: ColumnStats, other: ColumnStats) -> bool:
     """Whether two columns name the same things in words, as those of a basket do."""
-    if max(one.numeric, other.numeric) > 0.5 or min(one.distinct, other.distinct) < 3:
+    if one is other or max(one.numeric, other.numeric) > 0.5:
+        return False
+    if min(one.distinct, other.distinct) < 3:
         return False
     first, second = one.counts.keys(), other.counts.keys()
     return len(first & second) > 0.3 * min(len(first), len(second))
@@ -176,14 +184,18 @@ def _blocks(stats: ColumnStats) -> float:
     return float((np.diff(stats.codes) == 0).mean()) if stats.rows > 1 else 0.0
 
 
-def _coarse(item: ColumnStats, user: ColumnStats, columns: Sequence[ColumnStats]) -> bool:
-    """Whether a finer column than this one is the item, such as an article beside its category."""
-    role = role_of(item.name, "item")
+def _coarse(item: ColumnStats, user: ColumnStats, fits: Mapping[ColumnStats, float]) -> bool:
+    """Whether a finer column than this one is the item, such as an article beside its category.
+
+    Args:
+        item, user: the columns.
+        fits: column -> how likely it holds items.
+    """
     group = name_hints.has(item.name, name_hints.GROUP)
-    for finer in columns:
+    for finer, fit in fits.items():
         if finer is user or finer is item or finer.unique > 0.9 or finer.distinct <= item.distinct:
             continue
-        if not group and role > max(1, role_of(finer.name, "item")):
+        if not group and fits[item] > max(1, fit):
             continue
         person = role_of(finer.name, "user") > 1 or name_hints.has(finer.name, name_hints.BASKET)
         finer_only = determines(finer, item) and not determines(item, finer)
@@ -226,6 +238,10 @@ def _interactions(
         for f in columns
     )
     fits = [(f, _fit(f, "user", others), _fit(f, "item", others)) for f in columns]
+    items = {column: fit for column, _, fit in fits}
+    named = {f.name for f, fit, _ in fits if fit >= 1}
+    likes = [f for f in columns if any(alike(f, other) for other in columns[:_MOST_ALIKE])]
+    baskets = {f.name for f in likes} - named  # of several items in a row
     best: tuple[float, ColumnStats, ColumnStats, float, float] | None = None
     for (user, fit_user, _), (item, _, fit_item) in product(fits, repeat=2):
         if any(told.get(s, one.name) != one.name for s, one in (("user", user), ("item", item))):
@@ -235,6 +251,8 @@ def _interactions(
         if user is item or not telling or role_of(user.name, "item") > role_of(user.name, "user"):
             continue
         if file.spec.explode and item.name not in file.spec.explode:
+            continue
+        if user.name in baskets or (user.unique > 0.98 and is_level(item)):
             continue
         if min(fit_user, fit_item) <= -1 or (min(fit_user, fit_item) < 1 and entity):
             continue
@@ -246,7 +264,7 @@ def _interactions(
         crossed = _crossed(user, item)
         if not crossed and min(fit_user, fit_item) < (2 if user.unique > 0.999 else 1):
             continue
-        if _coarse(item, user, columns) or (fit_user < 1 and alike(user, item)):
+        if _coarse(item, user, items):
             continue
         best = (score, user, item, fit_user, fit_item)
     return _with_signals(file, told, *best) if best else None

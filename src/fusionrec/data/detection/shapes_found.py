@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.attributes import SEPARATORS, list_separator
-from fusionrec.data.detection.column_stats import ColumnStats, overlap
+from fusionrec.data.detection.column_stats import CODE, ColumnStats, overlap
 from fusionrec.data.detection.roles import OTHER, id_columns, keys_of, role_of
 from fusionrec.data.detection.table_file import TableFile
 from fusionrec.data.schema import Side
@@ -78,7 +79,18 @@ def _separator(stats: ColumnStats, file: TableFile) -> str:
     listed = np.mean([value.strip().startswith("[") for value in stats.some]) if stats.some else 0
     if listed > 0.9:
         return ","
+    if file.headerless and _codes(stats):
+        return " "
     return list_separator(stats, (*SEPARATORS, " ") if named else SEPARATORS)
+
+
+def _codes(stats: ColumnStats) -> bool:
+    """Whether cells hold several codes with spaces between, which come in other cells too."""
+    listed = [value.split() for value in stats.some]
+    codes = Counter(code for value in listed for code in value)
+    several = sum(len(value) > 1 for value in listed) > 0.5 * len(listed)
+    coded = several and all(CODE.fullmatch(code) for code in codes)
+    return coded and codes.total() > 2 * len(codes)
 
 
 def _lengths(stats: ColumnStats, separator: str) -> np.ndarray:
