@@ -96,7 +96,8 @@ def role(name: str, known: Collection[str]) -> int:
     whole = _in("".join(bare), known) or all(_in(word, known) for word in bare)
     if bare and len(bare) < len(parts) and whole:
         return 3 if parts[0] in ID or parts[-1] in ID else 1
-    if _in("".join(parts), known):
+    number = bool(parts) and parts[-1] in ID and _in(parts[-1], known)  # such as an ISBN
+    if number or _in("".join(parts), known):
         return 2
     named = bool(parts) and (len(bare) < len(parts) or parts[-1] in TITLE)
     return int(named and any(_in(word, known) for word in parts))

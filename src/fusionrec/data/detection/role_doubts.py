@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import determines, is_running
+from fusionrec.data.detection.column_stats import determines, is_running, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.roles import InteractionFile, id_columns, is_level, role_of
 from fusionrec.data.schema import Side
@@ -15,6 +15,7 @@ from fusionrec.data.tabular.toml_file import assignments, quoted
 
 _ONCE = 0.98  # distinct ids as a share of the rows; with more, ids hardly come again
 _OFTEN = 0.8  # with more, a column that is not called an item hardly is one
+_UNKNOWN = 0.01  # share of rows whose id says that it is not known
 _AGAIN = 0.2  # share of rows that repeat a user and item; with more, repeats may matter
 
 
@@ -26,6 +27,7 @@ def role_doubts(found: InteractionFile) -> Iterator[Doubt]:
     yield from _unnamed(found, again)
     yield from _rivals(found)
     yield from _once(found)
+    yield from _unknown(found)
     yield from _shape(found)
     if again > _AGAIN:
         says = f"{again:.0%} of the rows repeat the user and item of another; the last counts"
@@ -44,8 +46,9 @@ def _unnamed(found: InteractionFile, again: float) -> Iterator[Doubt]:
         if found.fits[side] >= 1 or named_by_shape:
             continue
         key = f"interactions.{side}"
-        others = [s.name for s in id_columns(found.file) if s.name not in found.ids.values()]
-        mend = assignments({side: others[0]}) if others else ""
+        rest = [stats for stats in id_columns(found.file) if stats.name not in found.ids.values()]
+        others = [stats.name for stats in sorted(rest, key=lambda s: (-role_of(s.name, side), -s.distinct))]
+        mend = assignments({side: others[0]}) if others and role_of(others[0], side) else ""
         choices = (column, *others) if others else ()
         if side == "user" and name_hints.has(column, name_hints.BASKET):
             says = (
@@ -58,6 +61,7 @@ def _unnamed(found: InteractionFile, again: float) -> Iterator[Doubt]:
             yield Doubt("sessions", says, mend, (column,), key=key, choices=choices)
         else:
             says = f"{column} is taken for the {side} by its values alone; its name does not say so"
+            says += "" if mend else f" (the line {assignments({side: column})})"
             writer = name_hints.has(column, name_hints.WRITER)
             grave = both or (side == "user" and not writer) or (side == "item" and again > _OFTEN)
             yield Doubt(f"{side}_unnamed", says, mend, (column,), grave, key, choices)
@@ -102,12 +106,29 @@ def _once(found: InteractionFile) -> Iterator[Doubt]:
             yield Doubt(f"few_{side}s", says, "", (stats.name,), True)
 
 
+def _unknown(found: InteractionFile) -> Iterator[Doubt]:
+    """Words for "not known" among the ids, each of which would be one id."""
+    for side, name in found.ids.items():
+        stats = found.column(side)
+        often = sum(stats.counts[value] for value in stats.unknown)
+        if often > _UNKNOWN * stats.rows:
+            says = (
+                f"{name} says {shown(stats.unknown[0])} in {often / stats.rows:.0%} of the rows, "
+                f"which are read as those of one {side}: leave these cells empty"
+            )
+            yield Doubt(f"{side}_unknown", says, "", (name,))
+
+
 def _shape(found: InteractionFile) -> Iterator[Doubt]:
     """How rows were made of a table that has none for each interaction."""
     spec, file = found.file.spec, found.file
     if spec.unpivot:
         says = f"{file.name} is read as a table of users and items: each column is one of them"
         yield Doubt("wide_table", says, "", spec.unpivot)
+    if spec.fill:
+        listed = " and ".join(spec.fill[:4]) + " and more" * (len(spec.fill) > 4)
+        says = f"{listed} stand in the first row of an order alone, and hold for the rows below too"
+        yield Doubt("filled", says, "", spec.fill)
     if spec.explode:
         columns = " and ".join(spec.explode)
         says = (
@@ -119,7 +140,8 @@ def _shape(found: InteractionFile) -> Iterator[Doubt]:
         user, item = (names.index(column) for column in found.ids.values())
         between = [
             stats for stats in id_columns(file)
-            if user < names.index(stats.name) < item and not determines(found.column("item"), stats)
+            if user < names.index(stats.name) < item and stats.name not in found.used
+            and not determines(found.column("item"), stats)
         ]  # fmt: skip
         usual = user == 0 < item and not between
         says = (

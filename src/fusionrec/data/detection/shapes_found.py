@@ -27,10 +27,29 @@ def shaped(files: Sequence[TableFile]) -> Iterator[TableFile]:
     apart, or after others are joined.
     """
     for file in files:
+        yield from _filled(file)
         yield from _exploded(file)
         yield from _unpivoted(file)
         yield from _by_filename(file)
     yield from _joined(files)
+
+
+def _filled(file: TableFile) -> Iterator[TableFile]:
+    """Of a table that says whose an order is in its first row alone."""
+    people = [s for s in file.columns.values() if role_of(s.name, "user") and not s.lists]
+    first = next((s for s in people if 0.05 < s.filled / max(1, s.rows) < 0.95), None)
+    if first is None:
+        return
+    orders = [s for s in file.columns.values() if name_hints.has(s.name, name_hints.BASKET)]
+    begins = max((s.codes >= 0 for s in (first, *orders) if s.filled < s.rows), key=np.sum)
+    columns = [
+        s.name for s in file.columns.values()
+        if s.filled > 0.5 * begins.sum() and not np.any((s.codes >= 0) & ~begins)
+    ]  # fmt: skip
+    if len(columns) < 2 or not begins[0]:
+        return
+    spec = replace(file.spec, fill=tuple(columns))
+    yield replace(file, spec=spec, sample=shape_table(file.sample, spec, []))
 
 
 def _exploded(file: TableFile) -> Iterator[TableFile]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
+from os.path import commonprefix
 from typing import Any
 
 from fusionrec.data.detection import name_hints
@@ -56,7 +58,8 @@ def explain_unused_columns(
 def _numbered(stats: ColumnStats) -> bool:
     """Whether a column is called a time and has numbers that are none, such as a day from 1 on."""
     named = name_hints.has(stats.name, name_hints.TIME) and not stats.lists
-    return named and stats.numeric > 0.9 and stats.distinct > 2
+    short = len(name_hints.words(stats.name)) <= 2  # not hours since the last order
+    return named and short and stats.numeric > 0.9 and stats.distinct > 2
 
 
 def _followed(stats: ColumnStats, interactions: InteractionFile) -> list[Side]:
@@ -104,6 +107,30 @@ def unused_files(
             why += f"; {index}" if file.lost_index else ""
         unused[file.name] = why
     return unused, lost
+
+
+def other_parts(interactions: InteractionFile, scanned: ScannedFolder) -> Iterator[Doubt]:
+    """A doubt about unused tables with the columns of the interactions, such as those to test by."""
+    main = next(file for file in scanned.files if file.name == interactions.file.name)
+    parts = [
+        file for file in scanned.files
+        if file is not main and file.headerless == main.headerless
+        and [*file.columns] == [*main.columns] and file.name not in main.joined
+    ]  # fmt: skip
+    if not parts:
+        return
+    names = sorted(name for file in (main, *parts) for name in file.parts)
+    listed = " and ".join(file.name for file in parts[:3])
+    more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
+    has, is_ = ("has", "is") if len(parts) == 1 else ("have", "are")
+    says = f"{listed}{more} {has} the columns of {main.name}, and {is_} not used"
+    begin, end = commonprefix(names), commonprefix([name[::-1] for name in names])[::-1]
+    pattern = f"{begin}*{end}"
+    read = [name for file in scanned.files for name in file.parts if fnmatchcase(name, pattern)]
+    together = not main.spec.table and sorted(read) == names
+    if not together:
+        says += "; to use all, write them as one table"
+    yield Doubt("parts", says, assignments({"files": pattern}) if together else "")
 
 
 def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) -> Iterator[Doubt]:
