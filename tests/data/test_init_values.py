@@ -13,7 +13,7 @@ from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.attributes import guess_attribute
 from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
 from fusionrec.data.detection.signal_guesses import guess_event, guess_time
-from fusionrec.data.detection.toml_writer import quoted, value_text
+from fusionrec.data.tabular.toml_file import quoted, value_text
 
 
 def column(name: str, values: list) -> ColumnStats:
@@ -76,7 +76,12 @@ def test_names_of_fields(column, name):
         ("user_agent", name_hints.USER, 0),
         ("isbn", name_hints.ITEM, 2),
         ("PRODUCT_NO", name_hints.ITEM, 3),
-        ("product title", name_hints.ITEM, 0),
+        ("product title", name_hints.ITEM, 1),
+        ("id_película", name_hints.ITEM, 3),
+        ("Kundennummer", name_hints.USER, 3),
+        ("ID клиента", name_hints.USER, 3),
+        ("userid_DI", name_hints.USER, 1),
+        ("product weight", name_hints.ITEM, 0),
         ("transactionid", name_hints.ITEM, 0),
     ],
 )

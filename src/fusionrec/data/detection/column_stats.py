@@ -62,6 +62,7 @@ class ColumnStats:
         texts = self.column
         if self.lists:
             rows = (row and json.dumps(row, ensure_ascii=False) for row in texts.to_pylist())
+            rows = (row or None for row in rows)  # empty lists are empty cells
             texts = pa.array(rows, pa.string())
         encoded = texts.dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
@@ -186,6 +187,17 @@ class ColumnStats:
     def whole(self) -> bool:
         """Whether there are numbers, and all of them are whole."""
         return len(self.numbers) > 0 and bool(np.all(self.numbers == np.rint(self.numbers)))
+
+    @cached_property
+    def fading(self) -> bool:
+        """Whether its numbers are whole and each step above the lowest is rarer than the one below,
+        as how often something was done is, and hardly ever an opinion.
+        """
+        if not self.whole or self.numbers.min() not in (0.0, 1.0) or self.numbers.max() < 2:
+            return False
+        often = np.bincount(self.numbers[self.numbers <= 5].astype(np.int64))
+        often = often[int(self.numbers.min()) :][:4]
+        return len(often) > 2 and bool(np.all(often[1:] < 0.8 * often[:-1]))
 
     @cached_property
     def words(self) -> float:

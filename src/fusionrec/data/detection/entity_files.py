@@ -13,6 +13,7 @@ from fusionrec.data.detection.roles import InteractionFile, keys_of, name_score,
 from fusionrec.data.detection.table_file import TableFile
 from fusionrec.data.schema import Side
 
+_ONCE = 0.95  # least distinct keys of the rows, where these might as well be interactions
 _ENOUGH = 3.0  # least score of a table that is used
 
 
@@ -60,7 +61,10 @@ def _find_entity_files(
     for file in files:
         if file.name == interactions.file.name:
             continue
+        also_taken = file.columns.keys() >= set(interactions.ids.values())
         for key in keys_of(file):
+            if also_taken and key.unique < _ONCE:
+                continue  # more of who took what
             share = share_of(ids, file, key)
             named = name_score(file, key.name, side)
             score = 4 * share + 1.5 * named + key.unique + 0.5 * float(key.name == ids.name)

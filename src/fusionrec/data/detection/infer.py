@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +19,12 @@ from fusionrec.data.detection.sample_findings import sample_findings
 from fusionrec.data.detection.scan import ScannedFolder, scan_folder
 from fusionrec.data.detection.shapes_found import shaped
 from fusionrec.data.detection.table_file import MOST_ROWS
-from fusionrec.data.detection.unused import explain_unused_columns, refused_columns, unused_files
+from fusionrec.data.detection.unused import (
+    explain_unused_columns,
+    other_parts,
+    refused_columns,
+    unused_files,
+)
 from fusionrec.data.schema import Side
 from fusionrec.errors import UsageError
 
@@ -76,7 +81,7 @@ def infer_spec(
     rows_keys = tuple(_interaction_keys(interactions, tables, keys))
     values = {key.key: key.value for key in rows_keys}
     doubts = (
-        *_doubts(interactions, left_out, scanned),
+        *_doubts(interactions, left_out, scanned, {f.name for f in scanned.files} - unused.keys()),
         *sample_findings(interactions, values),
         *(Doubt("lost_index", says) for says in lost),
     )
@@ -129,19 +134,22 @@ def _renamed(doubt: Doubt, names: Mapping[str, str]) -> Doubt:
 
 
 def _doubts(
-    found: InteractionFile, left_out: Mapping[str, str], scanned: ScannedFolder
+    found: InteractionFile,
+    left_out: Mapping[str, str],
+    scanned: ScannedFolder,
+    used: Collection[str],
 ) -> Iterator[Doubt]:
     yield from role_doubts(found)
     for signal in found.signals:
         yield from signal.doubts
     yield from refused_columns(found, left_out)
+    yield from other_parts(found, scanned)
     for file in scanned.files:
-        for note in file.notes:
+        for note in file.notes if file.name in used else ():
             yield Doubt("file", f"{file.name}: {note}")
     for name, why in scanned.refused.items():
-        yield Doubt(
-            "file_refused", f"{name} is not used: {why}; when it is mended, run init with --force"
-        )
+        says = f"{name} is not used: {why}; when it is mended, run init with --force"
+        yield Doubt("file_refused", says)
 
 
 def _interaction_keys(

@@ -7,32 +7,37 @@ from collections.abc import Iterator
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import shown
+from fusionrec.data.detection.column_stats import determines, is_running, shown
 from fusionrec.data.detection.doubts import Doubt
-from fusionrec.data.detection.roles import InteractionFile, id_columns, role_of
+from fusionrec.data.detection.roles import InteractionFile, id_columns, is_level, role_of
 from fusionrec.data.schema import Side
+from fusionrec.data.tabular.toml_file import assignments, quoted
 
 _ONCE = 0.98  # distinct ids as a share of the rows; with more, ids hardly come again
+_OFTEN = 0.8  # with more, a column that is not called an item hardly is one
+_UNKNOWN = 0.01  # share of rows whose id says that it is not known
 _AGAIN = 0.2  # share of rows that repeat a user and item; with more, repeats may matter
 
 
 def role_doubts(found: InteractionFile) -> Iterator[Doubt]:
     """Doubts about a file of interactions."""
-    yield from _unnamed(found)
-    yield from _rivals(found)
-    yield from _once(found)
-    yield from _shape(found)
     users, items = (found.column(side).codes for side in ("user", "item"))
     pairs = np.unique(users * (items.max() + 1) + items)
-    if (again := 1 - len(pairs) / max(1, found.file.rows)) > _AGAIN:
+    again = 1 - len(pairs) / max(1, found.file.rows)
+    yield from _unnamed(found, again)
+    yield from _rivals(found)
+    yield from _once(found)
+    yield from _unknown(found)
+    yield from _shape(found)
+    if again > _AGAIN:
         says = f"{again:.0%} of the rows repeat the user and item of another; the last counts"
         yield Doubt("repeats", f"{says}, and no list offers again what someone took",
                     'repeats = "keep"', tuple(found.ids.values()),
                     key="interactions.repeats", choices=("last", "keep"))  # fmt: skip
 
 
-def _unnamed(found: InteractionFile) -> Iterator[Doubt]:
-    """Columns that are ids by their values alone."""
+def _unnamed(found: InteractionFile, again: float) -> Iterator[Doubt]:
+    """Columns that are ids by their values alone, of rows of which a share comes ``again``."""
     if found.file.headerless:
         return
     both = all(fit < 1 for fit in found.fits.values())
@@ -40,9 +45,11 @@ def _unnamed(found: InteractionFile) -> Iterator[Doubt]:
         named_by_shape = found.file.spec.unpivot and column == "column"
         if found.fits[side] >= 1 or named_by_shape:
             continue
-        others = [s.name for s in id_columns(found.file) if s.name not in found.ids.values()]
         key = f"interactions.{side}"
-        mend = f"{side} = {shown(others[0])}" if others else ""
+        rest = [stats for stats in id_columns(found.file) if stats.name not in found.ids.values()]
+        rest.sort(key=lambda stats: (-role_of(stats.name, side), -stats.distinct))
+        others = [stats.name for stats in rest]
+        mend = assignments({side: others[0]}) if others and role_of(others[0], side) else ""
         choices = (column, *others) if others else ()
         if side == "user" and name_hints.has(column, name_hints.BASKET):
             says = (
@@ -55,7 +62,9 @@ def _unnamed(found: InteractionFile) -> Iterator[Doubt]:
             yield Doubt("sessions", says, mend, (column,), key=key, choices=choices)
         else:
             says = f"{column} is taken for the {side} by its values alone; its name does not say so"
-            grave = side == "user" or both
+            says += "" if mend else f" (the line {assignments({side: column})})"
+            writer = name_hints.has(column, name_hints.WRITER)
+            grave = both or (side == "user" and not writer) or (side == "item" and again > _OFTEN)
             yield Doubt(f"{side}_unnamed", says, mend, (column,), grave, key, choices)
 
 
@@ -69,11 +78,14 @@ def _rivals(found: InteractionFile) -> Iterator[Doubt]:
             for stats in id_columns(found.file)
             if stats.name not in found.ids.values()
             and role_of(stats.name, side) >= max(2, role_of(column, side))
+            and stats.unique < _ONCE
+            and not is_running(stats)
+            and not is_level(stats)
         ]
         if rivals:
             says = f"{' and '.join(rivals)} could also be the {side}; {column} is taken for it"
             choices = (column, *rivals)
-            mend = f"{side} = {shown(rivals[0])}"
+            mend = assignments({side: rivals[0]})
             yield Doubt(f"two_{side}s", says, mend, choices, False, f"interactions.{side}", choices)
 
 
@@ -87,14 +99,27 @@ def _once(found: InteractionFile) -> Iterator[Doubt]:
             f"nearly every row has a {user.name} of its own: what someone took next or beside is "
             "not there to be learned from"
         )
-        yield Doubt("one_row_per_user", says, f"user = {shown(user.name)}", (user.name,), True)
+        yield Doubt("one_row_per_user", says, "", (user.name,), True)
     if item.unique > _ONCE:
         says = f"nearly every row has an {item.name} of its own: no two people took the same"
-        yield Doubt("one_row_per_item", says, f"item = {shown(item.name)}", (item.name,), True)
+        yield Doubt("one_row_per_item", says, "", (item.name,), True)
     for side, stats in (("user", user), ("item", item)):
         if stats.distinct < 3:
             says = f"{stats.name} is taken for the {side}, and has only {stats.examples()}"
-            yield Doubt(f"few_{side}s", says, f"{side} = {shown(stats.name)}", (stats.name,), True)
+            yield Doubt(f"few_{side}s", says, "", (stats.name,), True)
+
+
+def _unknown(found: InteractionFile) -> Iterator[Doubt]:
+    """Words for "not known" among the ids, each of which would be one id."""
+    for side, name in found.ids.items():
+        stats = found.column(side)
+        often = sum(stats.counts[value] for value in stats.unknown)
+        if often > _UNKNOWN * stats.rows:
+            says = (
+                f"{name} says {shown(stats.unknown[0])} in {often / stats.rows:.0%} of the rows, "
+                f"which are read as those of one {side}: leave these cells empty"
+            )
+            yield Doubt(f"{side}_unknown", says, "", (name,))
 
 
 def _shape(found: InteractionFile) -> Iterator[Doubt]:
@@ -102,22 +127,35 @@ def _shape(found: InteractionFile) -> Iterator[Doubt]:
     spec, file = found.file.spec, found.file
     if spec.unpivot:
         says = f"{file.name} is read as a table of users and items: each column is one of them"
-        yield Doubt("wide_table", says, f"unpivot = [{shown(spec.unpivot[0])}]", spec.unpivot)
+        yield Doubt("wide_table", says, "", spec.unpivot)
+    if spec.fill:
+        listed = " and ".join(spec.fill[:4]) + " and more" * (len(spec.fill) > 4)
+        says = f"{listed} stand in the first row of an order alone, and hold for the rows below too"
+        yield Doubt("filled", says, "", spec.fill)
     if spec.explode:
         columns = " and ".join(spec.explode)
         says = (
             f'cells of {columns} hold several values with "{spec.separator}" between, one each row'
         )
-        yield Doubt("several_in_a_cell", says, f"separator = {shown(spec.separator)}", spec.explode)
+        yield Doubt(
+            "several_in_a_cell", says, f"separator = {quoted(spec.separator)}", spec.explode
+        )
     if file.headerless:
         names = list(file.columns)
-        usual = [names.index(column) for column in found.ids.values()] == [0, 1]
+        user, item = (names.index(column) for column in found.ids.values())
+        between = [
+            stats for stats in id_columns(file)
+            if user < names.index(stats.name) < item and stats.name not in found.used
+            and not determines(found.column("item"), stats)
+        ]  # fmt: skip
+        usual = user == 0 < item and not between
         says = (
             f"{file.name} has no header line: its columns are called {', '.join(names)}, by what "
             "they hold"
         )
-        listed = ", ".join(map(shown, spec.names or names))
-        yield Doubt("no_header", says, f"names = [{listed}]", tuple(names), not usual)
+        mend = assignments({"names": spec.names or names})
+        yield Doubt("no_header", says, mend, tuple(names), not usual)
     for join, other in zip(spec.join, file.joined, strict=True):
-        says = f"{file.name} names no people: {other} is joined to it by {join.on}"
+        joined = f"{other} is joined to {file.name} by {join.on}"
+        says = f"{joined}, since one alone does not say who took what"
         yield Doubt("joined", says, "", (join.on,))

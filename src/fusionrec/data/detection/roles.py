@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from types import MappingProxyType
@@ -19,7 +19,7 @@ from fusionrec.data.detection.column_stats import (
     overlap,
 )
 from fusionrec.data.detection.signal_columns import Told, guess_signals
-from fusionrec.data.detection.signal_guesses import InteractionColumn, looks_like_time
+from fusionrec.data.detection.signal_guesses import InteractionColumn, event_weight, looks_like_time
 from fusionrec.data.detection.table_file import TableFile
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.source_spec import FILENAME
@@ -29,6 +29,7 @@ _NO_ID = (
     name_hints.RATING | name_hints.COUNT | name_hints.EVENT | name_hints.TIME | name_hints.PRICE
 )
 _VALUE = {"rating": 2.0, "event": 1.5, "count": 1.0, "time": 1.0}
+_MOST_ALIKE = 30  # columns that others are compared with
 _FEW = 11  # distinct numbers; so few without a telling name are levels, not ids
 
 
@@ -69,8 +70,10 @@ def role_of(name: str, side: Side) -> int:
     """
     words = name_hints.OF_SIDE[side]
     role = max(name_hints.role(name, words), name_hints.role(name.rpartition(".")[2], words))
-    unique = role and side == "user" and "unique" in name_hints.words(name)
-    return 6 if unique or (side == "user" and name == FILENAME) else role
+    if side == "item":
+        return role
+    unique = role and "unique" in name_hints.words(name)
+    return 6 if unique or name == FILENAME else role or int(name_hints.has(name, name_hints.HANDLE))
 
 
 def id_columns(file: TableFile, keys: bool = False) -> Iterator[ColumnStats]:
@@ -82,20 +85,30 @@ def id_columns(file: TableFile, keys: bool = False) -> Iterator[ColumnStats]:
     """
     for stats in file.columns.values():
         role = max(role_of(stats.name, side) for side in name_hints.OF_SIDE)
-        if stats.lists or stats.stamped or stats.filled < stats.rows / 2 or not stats.known:
+        if stats.lists or stats.stamped or not stats.known:
+            continue
+        if stats.known.total() < stats.rows / 2:
             continue
         if stats.words > (12 if role else 6):
             continue
-        if stats.numeric > 0.9 and float((stats.numbers % 1 != 0).mean()) > 0.1:
+        fractions = stats.numeric > 0.9 and float((stats.numbers % 1 != 0).mean()) > 0.1
+        if fractions and not (role and name_hints.is_id(stats.name)):
             continue
         if role < 2 and (stats.distinct < 3 or (not keys and is_running(stats))):
             continue
         if role == 0 and not (file.headerless and stats.name in list(file.columns)[:2]):
-            levels = stats.numeric > 0.9 and stats.distinct <= min(_FEW, stats.rows / 5)
+            levels = is_level(stats)
             named = name_hints.has(stats.name, _NO_ID) and not name_hints.is_id(stats.name)
             if levels or named or looks_like_time(stats):
                 continue
+        if role == 0 and stats.distinct <= _FEW and all(map(event_weight, stats.known)):
+            continue  # kinds of events, whatever the column is called
         yield stats
+
+
+def is_level(stats: ColumnStats) -> bool:
+    """Whether a column has only a few numbers, as levels have and hardly any ids."""
+    return stats.numeric > 0.9 and stats.distinct <= min(_FEW, stats.rows / 5)
 
 
 def name_score(file: TableFile, key: str, side: Side) -> float:
@@ -131,12 +144,28 @@ def _fit(ids: ColumnStats, side: Side, others: Sequence[TableFile]) -> float:
     ]
     fit = role_of(ids.name, side) - 0.75 * role_of(ids.name, OTHER[side])
     fit += max([0.0, *joined])
-    if name_hints.has(ids.name, name_hints.GROUP) and not name_hints.is_id(ids.name):
+    writer = side == "user" and name_hints.has(ids.name, name_hints.WRITER)
+    if name_hints.has(ids.name, name_hints.GROUP) and not (writer or name_hints.is_id(ids.name)):
         fit -= 1.5
+    if is_running(ids):
+        fit -= 1  # such as the line of an order, called "item"
+    if side == "user":
+        fit -= 2 * name_hints.has(ids.name, name_hints.STAFF)
     if side == "user" and fit < 1:
+        fit += 0.6 * writer
         fit += 0.4 * name_hints.has(ids.name, name_hints.SESSION)
         fit += 0.2 * name_hints.has(ids.name, name_hints.BASKET)
     return fit
+
+
+def alike(one: ColumnStats, other: ColumnStats) -> bool:
+    """Whether two columns name the same things in words, as those of a basket do."""
+    if one is other or max(one.numeric, other.numeric) > 0.5:
+        return False
+    if min(one.distinct, other.distinct) < 3:
+        return False
+    first, second = one.counts.keys(), other.counts.keys()
+    return len(first & second) > 0.3 * min(len(first), len(second))
 
 
 def _crossed(user: ColumnStats, item: ColumnStats) -> bool:
@@ -151,14 +180,18 @@ def _blocks(stats: ColumnStats) -> float:
     return float((np.diff(stats.codes) == 0).mean()) if stats.rows > 1 else 0.0
 
 
-def _coarse(item: ColumnStats, user: ColumnStats, columns: Sequence[ColumnStats]) -> bool:
-    """Whether a finer column than this one is the item, such as an article beside its category."""
-    role = role_of(item.name, "item")
+def _coarse(item: ColumnStats, user: ColumnStats, fits: Mapping[ColumnStats, float]) -> bool:
+    """Whether a finer column than this one is the item, such as an article beside its category.
+
+    Args:
+        item, user: the columns.
+        fits: column -> how likely it holds items.
+    """
     group = name_hints.has(item.name, name_hints.GROUP)
-    for finer in columns:
+    for finer, fit in fits.items():
         if finer is user or finer is item or finer.unique > 0.9 or finer.distinct <= item.distinct:
             continue
-        if not group and role > max(1, role_of(finer.name, "item")):
+        if not group and fits[item] > max(1, fit):
             continue
         person = role_of(finer.name, "user") > 1 or name_hints.has(finer.name, name_hints.BASKET)
         finer_only = determines(finer, item) and not determines(item, finer)
@@ -187,14 +220,24 @@ def find_interaction_files(
 def _interactions(
     file: TableFile, others: Sequence[TableFile], told: Told
 ) -> InteractionFile | None:
+    if file.ragged:
+        return None  # its last column holds several values, which ``shaped`` takes apart
     columns = list(id_columns(file))
     for side in ("user", "item"):
         if told.get(side) in file.columns:
             columns.append(file.columns[told[side]])
     order = {name: number for number, name in enumerate(file.columns)}
     # A table with a row for each product or person says nothing of who took what.
-    entity = any(f.unique > 0.98 and max(role_of(f.name, s) for s in OTHER) > 1 for f in columns)
+    first = next(iter(file.columns), "") if file.headerless else ""
+    entity = any(
+        f.unique > 0.98 and (f.name == first or max(role_of(f.name, s) for s in OTHER) > 1)
+        for f in columns
+    )
     fits = [(f, _fit(f, "user", others), _fit(f, "item", others)) for f in columns]
+    items = {column: fit for column, _, fit in fits}
+    named = {f.name for f, fit, _ in fits if fit >= 1}
+    likes = [f for f in columns if any(alike(f, other) for other in columns[:_MOST_ALIKE])]
+    baskets = {f.name for f in likes} - named  # of several items in a row
     best: tuple[float, ColumnStats, ColumnStats, float, float] | None = None
     for (user, fit_user, _), (item, _, fit_item) in product(fits, repeat=2):
         if any(told.get(s, one.name) != one.name for s, one in (("user", user), ("item", item))):
@@ -204,6 +247,8 @@ def _interactions(
         if user is item or not telling or role_of(user.name, "item") > role_of(user.name, "user"):
             continue
         if file.spec.explode and item.name not in file.spec.explode:
+            continue
+        if user.name in baskets or (user.unique > 0.98 and is_level(item)):
             continue
         if min(fit_user, fit_item) <= -1 or (min(fit_user, fit_item) < 1 and entity):
             continue
@@ -215,7 +260,7 @@ def _interactions(
         crossed = _crossed(user, item)
         if not crossed and min(fit_user, fit_item) < (2 if user.unique > 0.999 else 1):
             continue
-        if _coarse(item, user, columns):
+        if _coarse(item, user, items):
             continue
         best = (score, user, item, fit_user, fit_item)
     return _with_signals(file, told, *best) if best else None
@@ -236,6 +281,7 @@ def _with_signals(
     score += sum(_VALUE[signal.key] for signal in signals)
     score += float(name_hints.has(file.stem, name_hints.TAKEN))
     score += 0.5 * math.log10(max(1, file.rows)) + 0.5 * (not file.complete)
+    score -= 0.5 * len(file.spec.join)
     ids: dict[Side, str] = {"user": user.name, "item": item.name}
     fits: dict[Side, float] = {"user": fit_user, "item": fit_item}
     return InteractionFile(file, ids, fits, tuple(signals), left_out, score)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -9,9 +10,10 @@ import numpy as np
 
 from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.attributes import SEPARATORS, list_separator
-from fusionrec.data.detection.column_stats import ColumnStats, overlap
-from fusionrec.data.detection.roles import id_columns, keys_of, role_of
+from fusionrec.data.detection.column_stats import CODE, ColumnStats, overlap
+from fusionrec.data.detection.roles import OTHER, id_columns, keys_of, role_of
 from fusionrec.data.detection.table_file import TableFile
+from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import numbers
 from fusionrec.data.tabular.shapes import shape_table
 from fusionrec.data.tabular.source_spec import FILENAME, JoinSpec
@@ -25,10 +27,29 @@ def shaped(files: Sequence[TableFile]) -> Iterator[TableFile]:
     apart, or after others are joined.
     """
     for file in files:
+        yield from _filled(file)
         yield from _exploded(file)
         yield from _unpivoted(file)
         yield from _by_filename(file)
     yield from _joined(files)
+
+
+def _filled(file: TableFile) -> Iterator[TableFile]:
+    """Of a table that says whose an order is in its first row alone."""
+    people = [s for s in file.columns.values() if role_of(s.name, "user") and not s.lists]
+    first = next((s for s in people if 0.05 < s.filled / max(1, s.rows) < 0.95), None)
+    if first is None:
+        return
+    orders = [s for s in file.columns.values() if name_hints.has(s.name, name_hints.BASKET)]
+    begins = max((s.codes >= 0 for s in (first, *orders) if s.filled < s.rows), key=np.sum)
+    columns = [
+        s.name for s in file.columns.values()
+        if s.filled > 0.5 * begins.sum() and not np.any((s.codes >= 0) & ~begins)
+    ]  # fmt: skip
+    if len(columns) < 2 or not begins[0]:
+        return
+    spec = replace(file.spec, fill=tuple(columns))
+    yield replace(file, spec=spec, sample=shape_table(file.sample, spec, []))
 
 
 def _exploded(file: TableFile) -> Iterator[TableFile]:
@@ -77,7 +98,18 @@ def _separator(stats: ColumnStats, file: TableFile) -> str:
     listed = np.mean([value.strip().startswith("[") for value in stats.some]) if stats.some else 0
     if listed > 0.9:
         return ","
+    if file.headerless and _codes(stats):
+        return " "
     return list_separator(stats, (*SEPARATORS, " ") if named else SEPARATORS)
+
+
+def _codes(stats: ColumnStats) -> bool:
+    """Whether cells hold several codes with spaces between, which come in other cells too."""
+    listed = [value.split() for value in stats.some]
+    codes = Counter(code for value in listed for code in value)
+    several = sum(len(value) > 1 for value in listed) > 0.5 * len(listed)
+    coded = several and all(CODE.fullmatch(code) for code in codes)
+    return coded and codes.total() > 2 * len(codes)
 
 
 def _lengths(stats: ColumnStats, separator: str) -> np.ndarray:
@@ -141,21 +173,23 @@ def _by_filename(file: TableFile) -> Iterator[TableFile]:
 
 
 def _joined(files: Sequence[TableFile]) -> Iterator[TableFile]:
-    """Of rows that name no people, joined to tables that do by keys in common."""
+    """Of rows that name no people or no items, joined to tables that do by keys in common."""
     for file in files:
-        if any(role_of(stats.name, "user") > 1 for stats in id_columns(file)):
-            continue
+        lacks = [
+            side for side in OTHER
+            if not any(role_of(stats.name, side) > 1 for stats in id_columns(file))
+        ]  # fmt: skip
         current = file
-        for _ in range(_MOST_JOINS):
-            found = _person_by_join(current, files)
+        for _ in range(_MOST_JOINS if "user" in lacks else len(lacks)):
+            found = _by_join(current, files, lacks[0])
             if found is None:
                 break
             current = found
             yield current
 
 
-def _person_by_join(file: TableFile, files: Sequence[TableFile]) -> TableFile | None:
-    """A table with another joined that has a column of people, by the key that fits best."""
+def _by_join(file: TableFile, files: Sequence[TableFile], side: Side) -> TableFile | None:
+    """A table with another joined that has a column of a side's ids, by the key that fits best."""
     best: tuple[float, TableFile, JoinSpec] | None = None
     for other in files:
         if other.name == file.name or other.name in file.joined:
@@ -163,19 +197,21 @@ def _person_by_join(file: TableFile, files: Sequence[TableFile]) -> TableFile | 
         for key in keys_of(other):
             if key.unique < 0.99:
                 continue
-            people = [
-                role_of(s.name, "user") for s in other.columns.values()
+            added = [
+                role_of(s.name, side) for s in other.columns.values()
                 if s is not key and s.name not in file.columns
-                and name_hints.is_id(s.name) + role_of(s.name, "user") > 1
+                and name_hints.is_id(s.name) + role_of(s.name, side) > 1
             ]  # fmt: skip
-            if not people:
+            if not added:
                 continue
             for on in id_columns(file):
                 share = overlap(on, key)
                 partly = not (file.complete and other.complete) and share > 0.005
                 if not (share > 0.5 or (partly and on.name == key.name)):
                     continue
-                fit = share + 2 * (on.name == key.name) + 0.1 * max(people)
+                if not _related(on, key, other):
+                    continue
+                fit = share + 2 * (on.name == key.name) + 0.1 * max(added)
                 if best is None or fit > best[0]:
                     source = {k: v for k, v in other.spec.to_dict().items() if k in _READ and v}
                     renamed = "" if on.name == key.name else key.name
@@ -185,9 +221,9 @@ def _person_by_join(file: TableFile, files: Sequence[TableFile]) -> TableFile | 
     _, other, join = best
     spec = replace(file.spec, join=(*file.spec.join, join))
     sample = shape_table(file.sample, replace(file.spec, join=(join,)), [other.sample])
-    added = [name for name in sample.column_names if name not in file.sample.column_names]
-    person = max(added, key=lambda name: role_of(name, "user"))
-    sample = sample.filter(sample[person].is_valid())
+    names = [name for name in sample.column_names if name not in file.sample.column_names]
+    found = max(names, key=lambda name: role_of(name, side))
+    sample = sample.filter(sample[found].is_valid())
     return replace(
         file,
         spec=spec,
@@ -195,6 +231,19 @@ def _person_by_join(file: TableFile, files: Sequence[TableFile]) -> TableFile | 
         types={**other.types, **file.types},
         joined=(*file.joined, other.name),
     )
+
+
+def _related(on: ColumnStats, key: ColumnStats, table: TableFile) -> bool:
+    """Whether a column may hold the keys of a table: it is named after these or after the table, or
+    the keys are no numbers from 1 on, which the ids of anything else overlap with.
+    """
+    subject = name_hints.subject(on.name)
+    if on.name == key.name or subject & (
+        name_hints.subject(key.name) | name_hints.subject(table.stem)
+    ):
+        return True
+    dense = key.numeric > 0.9 and key.numbers.max() - key.numbers.min() < 2 * len(key.numbers)
+    return not (dense and key.numbers.min() <= 10)
 
 
 _READ = ("files", "table", "query", "names", "skip", "delimiter", "encoding")

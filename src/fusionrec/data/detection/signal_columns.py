@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import ColumnStats, determines, is_running, shown
+from fusionrec.data.detection.column_stats import ColumnStats, determines, is_running
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.rating_scale import MISSING
 from fusionrec.data.detection.signal_guesses import (
@@ -18,6 +18,7 @@ from fusionrec.data.detection.signal_guesses import (
     guess_rating,
     guess_time,
 )
+from fusionrec.data.tabular.toml_file import assignments
 
 _ORDER = ("rating", "event", "count", "time")
 _MOST_RATING = 10  # of a wide table's values; larger ones are counts
@@ -89,7 +90,7 @@ def _chosen(
 ) -> list[InteractionColumn]:
     """The surest of the signals, if there is any; others are added to ``left_out``."""
     fits = [signal for signal in signals if told.get(signal.key, signal.column) == signal.column]
-    fits.sort(key=lambda signal: (-signal.sure, _ORDER.index(signal.key)))
+    fits.sort(key=lambda signal: (-round(signal.sure, 3), _ORDER.index(signal.key)))
     for signal in fits[1:]:
         if signal.column != (taken := fits[0].column):
             left_out[signal.column] = f"could also be the {signal.key}; {taken} is taken for it"
@@ -103,9 +104,8 @@ def _once_each(time: InteractionColumn | str, user: str) -> InteractionColumn | 
     if isinstance(time, str) or not _JOINED.isdisjoint(name_hints.words(time.column)):
         return None
     says = f"{time.column} is the same in all rows of a {user}, so that nothing came first or last"
-    mend = f"time = {shown(time.column)}"
-    doubt = Doubt("one_time_per_user", says, mend, (time.column,), key="interactions.time",
-                  choices=(time.column, ""))  # fmt: skip
+    doubt = Doubt("one_time_per_user", f"{says}: it may as well be left out", "", (time.column,),
+                  key="interactions.time", choices=(time.column, ""))  # fmt: skip
     return replace(time, sure=time.sure - 1.5, doubts=(*time.doubts, doubt))
 
 
@@ -115,7 +115,7 @@ def _wide_role(stats: ColumnStats, wide: str) -> str:
         return ""
     given = stats.numbers[stats.numbers != MISSING]
     rated = len(given) == 0 or given.min() < 0 or np.quantile(given, 0.99) <= _MOST_RATING
-    return "rating" if rated else "count"
+    return "rating" if rated and not stats.fading else "count"
 
 
 def _values(
@@ -128,10 +128,16 @@ def _values(
     if said in ("", "event"):
         guesses["event"] = guess_event(stats, said == "event")
     if said in ("", "count"):
-        guesses["count"] = guess_count(stats, said == "count")
-    signals = [guess for guess in guesses.values() if isinstance(guess, InteractionColumn)]
-    if isinstance(why := guesses.get("rating"), str) and not signals:
-        left_out[stats.name] = why
+        guesses["count"] = guess_count(stats, said == "count", headerless)
+    lacking = 1 - stats.filled / max(1, stats.rows)  # such rows would be left out
+    signals = [
+        replace(guess, sure=guess.sure - lacking)
+        for guess in guesses.values()
+        if isinstance(guess, InteractionColumn)
+    ]
+    whys = [guess for guess in guesses.values() if isinstance(guess, str)]
+    if whys and not signals:
+        left_out[stats.name] = whys[0]
     return signals
 
 
@@ -141,20 +147,20 @@ def _with_rivals(signals: Sequence[InteractionColumn], told: Told) -> Interactio
     if first.key in told:
         return replace(first, doubts=())
     rivals = [
-        other.column
+        other
         for other in rest
         if other.key == first.key and other.column != first.column and other.sure >= 2
     ]
     if not rivals:
         return first
-    says = f"{' and '.join(rivals)} could also be the {first.key}; {first.column} is taken for it"
-    key = f"interactions.{first.key}"
+    names = [other.column for other in rivals]
+    says = f"{' and '.join(names)} could also be the {first.key}; {first.column} is taken for it"
     doubt = Doubt(
         f"two_{first.key}s",
         says,
-        f"{first.key} = {shown(rivals[0])}",
-        (first.column, *rivals),
-        key=key,
-        choices=(first.column, *rivals, ""),
+        assignments({first.key: names[0], **rivals[0].settings}),
+        (first.column, *names),
+        key=f"interactions.{first.key}",
+        choices=(first.column, *names, ""),
     )
     return replace(first, doubts=(*first.doubts, doubt))

@@ -13,7 +13,9 @@ from fusionrec.data.detection.column_stats import ColumnStats, misfits, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.rating_scale import SHORT, guess_scale
 from fusionrec.data.tabular.time_formats import TimeForm
+from fusionrec.data.tabular.toml_file import assignments
 
+_VAGUE = frozenset(["type", "kind", "status", "state"])  # of anything
 _MOST_KINDS = 30  # of events
 MOST = 0.5  # share of values that makes a column look like a time or count
 _LACKING = 0.1  # share of rows; if more lack a time, it costs more rows than it is worth
@@ -81,6 +83,7 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
         mend = f'time_format = "{form.format}"'
         doubts = (Doubt("day_or_month", f"{stats.name}: {form.says}", mend, (stats.name,)),)
     sure = 1 + named + (stats.stamped or form.unit == "text")
+    sure -= 0.3 * name_hints.has(stats.name, name_hints.LATE)
     return InteractionColumn("time", stats.name, sure, settings, why, doubts)
 
 
@@ -130,6 +133,9 @@ def guess_rating(
     stars = stats.whole or (halves and bool(np.all(2 * levels == np.rint(2 * levels))))
     if not named and (not stars or not 3 <= len(levels) <= 11 or (low, high) not in SHORT):
         return None
+    other = name_hints.is_id(stats.name) or name_hints.has(stats.name, name_hints.EVENT)
+    if not named and (stats.fading or other):
+        return None
     if len(levels) == 1:
         only = f"every rating is {levels[0]:g}, which does not show what is liked more"
         return only if named else None
@@ -140,11 +146,12 @@ def guess_rating(
     why = {"rating": (f"{len(levels):,} distinct numbers", *doubt), "scale": scale}
     own = name_hints.has(stats.name, name_hints.OWN) or len(name_hints.words(stats.name)) == 1
     others = name_hints.has(stats.name, name_hints.AVERAGE)
-    sure = 1 + named + 0.2 * own - 0.4 * others
+    sure = 1 + named + 0.2 * own - 0.4 * others - 0.5 * stats.fading
     doubts = [*_written(stats, "rating")]
     if not named:
         says = f"{stats.name} is taken for a rating by its values alone; it could also be a count"
-        doubts.append(Doubt("rating_unnamed", says, f"count = {shown(stats.name)}", (stats.name,)))
+        mend = f"{assignments({'count': stats.name})} in place of rating and scale"
+        doubts.append(Doubt("rating_unnamed", says, mend, (stats.name,)))
     if none := [note for note in notes if "no rating" in note]:
         says = f"{stats.name}: {none[0]}"
         mend = f"scale = [{numbers.min():g}, {high:g}]"
@@ -172,13 +179,19 @@ def _named_count(stats: ColumnStats) -> bool:
     return named and not name_hints.has(stats.name, name_hints.PRICE)
 
 
-def guess_count(stats: ColumnStats, told: bool = False) -> InteractionColumn | None:
+def guess_count(
+    stats: ColumnStats, told: bool = False, headerless: bool = False
+) -> InteractionColumn | None:
     """The column as a count or an amount such as hours, by its name and numbers; or None."""
-    if not (told or _named_count(stats)) or stats.numeric < 0.95:
+    named = told or _named_count(stats)
+    if not (named or headerless) or stats.numeric < 0.95:
         return None
     numbers = stats.numbers
+    # Most are small and few are large; numbers of things are not.
+    if not named and not (stats.whole and np.mean(numbers) > 1.2 * np.median(numbers)):
+        return None
     negative = float((numbers < 0).mean())
-    if numbers.max() <= 1 or negative > 0.5:
+    if numbers.max() <= 1 or negative > 0.5 or numbers.max() == numbers.min():
         return None
     kind = "whole numbers" if stats.whole else "numbers"
     why = [f"{kind} from {numbers.min():g} to {numbers.max():g}"]
@@ -190,27 +203,30 @@ def guess_count(stats: ColumnStats, told: bool = False) -> InteractionColumn | N
         )
         why.append(says)
         doubts.append(Doubt("returns", says, "", (stats.name,)))
-    if not stats.whole:
-        says = (
-            f"{stats.name} holds fractions: it is read as an amount, which weighs by its logarithm"
-        )
-    settings: dict[str, Any] = {}
-    return InteractionColumn("count", stats.name, 2, settings, {"count": tuple(why)}, tuple(doubts))
+    sure = 2 if stats.whole else 1.8  # what was paid is no count
+    if not named:
+        sure = 0.9
+        says = f"{stats.name} is taken for a count by its values alone"
+        doubts.append(Doubt("count_unnamed", says, "", (stats.name,)))
+    return InteractionColumn("count", stats.name, sure, {}, {"count": tuple(why)}, tuple(doubts))
 
 
-def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | None:
-    """The column as the kind of event, with weights for known kinds; or None."""
+def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | str | None:
+    """The column as the kind of event, with weights for known kinds; why it is none; or None."""
     if stats.lists or not 2 - told <= len(stats.known) <= _MOST_KINDS or stats.words > 4:
         return None
     named = told or name_hints.has(stats.name, name_hints.EVENT)
-    weights = {kind: _weight(kind) for kind in stats.known}
+    weights = {kind: event_weight(kind) for kind in stats.known}
     known = sum(weight is not None for weight in weights.values())
-    if known < max(1, len(weights) / 2) and not (named and stats.numeric < 0.5):
+    telling = told or name_hints.has(stats.name, name_hints.EVENT - _VAGUE)
+    worded = stats.numeric <= 0.5
+    if known < max(1, len(weights) / 2) and not (telling or (named and known and worded)):
         return None
-    if stats.numeric > 0.5 and not (
-        name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(stats.name)
-    ):
-        return None
+    if not (worded or named or name_hints.has(stats.name, name_hints.RATING)):
+        if not event_weight(stats.name):
+            return None
+    if not worded and known < len(weights):
+        return "its numbers stand for kinds of events, and what each weighs is not known"
     ordered = sorted(weights.items(), key=lambda item: (item[1] or 0.0, item[0]))
     kept = {kind: weight for kind, weight in ordered if weight}
     against = [kind for kind, weight in weights.items() if weight == 0]
@@ -232,7 +248,7 @@ def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | N
     return InteractionColumn("event", stats.name, 1 + named, {"events": kept}, why, doubts)
 
 
-def _weight(kind: str) -> float | None:
+def event_weight(kind: str) -> float | None:
     """The weight of a kind of event; 0 if it speaks against the item, None if unknown."""
     words = (*name_hints.words(kind), kind.strip().lower())
     known = name_hints.EVENT_WEIGHTS

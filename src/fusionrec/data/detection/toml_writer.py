@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 from fusionrec.data.detection.attributes import Attribute
 from fusionrec.data.detection.column_stats import shown
 from fusionrec.data.detection.inferred import InferredKey, InferredSpec
 from fusionrec.data.tabular.spec import FieldSpec
-from fusionrec.data.tabular.toml_file import review_table, sealed
+from fusionrec.data.tabular.toml_file import quoted, review_table, sealed, value_text
 
 _WIDTH = 100
 _HEAD = (
@@ -26,38 +23,6 @@ _REVIEW = (
     "`fusionrec train` refuses: any edit of this file counts as a look, or give --accept."
 )
 _MOST_REASONS = 200  # columns or files that are listed: the file must stay small
-
-
-def quoted(text: str) -> str:
-    """A text as a TOML string on one line; unprintable characters are escaped, and a lone
-    surrogate, which TOML cannot contain, becomes U+FFFD.
-    """
-    escaped = (
-        c if c.isprintable() and c not in '"\\'
-        else "\ufffd" if "\ud800" <= c <= "\udfff"
-        else json.dumps(c)[1:-1] if c <= "\uffff"
-        else f"\\U{ord(c):08x}"
-        for c in text
-    )  # fmt: skip
-    return f'"{"".join(escaped)}"'
-
-
-def value_text(value: Any) -> str:
-    """A text, number, boolean, list or dictionary as TOML on one line."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return quoted(value)
-    if isinstance(value, dict):
-        pairs = ", ".join(f"{_key(name)} = {value_text(v)}" for name, v in value.items())
-        return f"{{ {pairs} }}"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(value_text, value))}]"
-    return repr(value)
-
-
-def _key(text: str) -> str:
-    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else quoted(text)
 
 
 def toml_text(spec: InferredSpec) -> str:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
+from os.path import commonprefix
+from typing import Any
 
 from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.entity_files import EntityFile
+from fusionrec.data.detection.rating_scale import guess_scale
 from fusionrec.data.detection.roles import InteractionFile
 from fusionrec.data.detection.scan import ScannedFolder
-from fusionrec.data.detection.signal_guesses import guess_time, looks_like_time, refused_count
+from fusionrec.data.detection.signal_guesses import (
+    InteractionColumn,
+    guess_event,
+    guess_time,
+    looks_like_time,
+    refused_count,
+)
 from fusionrec.data.schema import Side
+from fusionrec.data.tabular.toml_file import assignments
 
 FOLLOWS = 0.9  # an attribute's agreement with the id that it is of
-_CALLED = {"count": "a count", "time": "the time", "rating": "a rating"}
+_CALLED = {"count": "a count", "time": "the time", "rating": "a rating", "event": "an event"}
 
 
 def explain_unused_columns(
@@ -38,9 +49,17 @@ def explain_unused_columns(
         left_out[name] = (
             f"depends on the {followed[-1]}, which another file describes" if followed
             else "it is empty" if not stats.known
+            else f"numbers such as {stats.examples(1)} are no time since 1970" if _numbered(stats)
             else why if not stats.lists and (why := refused_count(stats))
             else "neither the user's nor the item's, and no rating, count, event or time"
         )  # fmt: skip
+
+
+def _numbered(stats: ColumnStats) -> bool:
+    """Whether a column is called a time and has numbers that are none, such as a day from 1 on."""
+    named = name_hints.has(stats.name, name_hints.TIME) and not stats.lists
+    short = len(name_hints.words(stats.name)) <= 2  # not hours since the last order
+    return named and short and stats.numeric > 0.9 and stats.distinct > 2
 
 
 def _followed(stats: ColumnStats, interactions: InteractionFile) -> list[Side]:
@@ -90,6 +109,30 @@ def unused_files(
     return unused, lost
 
 
+def other_parts(interactions: InteractionFile, scanned: ScannedFolder) -> Iterator[Doubt]:
+    """A doubt about unused tables with the columns of the interactions, such as those to test by."""
+    main = next(file for file in scanned.files if file.name == interactions.file.name)
+    parts = [
+        file for file in scanned.files
+        if file is not main and file.headerless == main.headerless
+        and [*file.columns] == [*main.columns] and file.name not in main.joined
+    ]  # fmt: skip
+    if not parts:
+        return
+    names = sorted(name for file in (main, *parts) for name in file.parts)
+    listed = " and ".join(file.name for file in parts[:3])
+    more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
+    has, is_ = ("has", "is") if len(parts) == 1 else ("have", "are")
+    says = f"{listed}{more} {has} the columns of {main.name}, and {is_} not used"
+    begin, end = commonprefix(names), commonprefix([name[::-1] for name in names])[::-1]
+    pattern = f"{begin}*{end}"
+    read = [name for file in scanned.files for name in file.parts if fnmatchcase(name, pattern)]
+    together = not main.spec.table and sorted(read) == names
+    if not together:
+        says += "; to use all, write them as one table"
+    yield Doubt("parts", says, assignments({"files": pattern}) if together else "")
+
+
 def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) -> Iterator[Doubt]:
     """Doubts about columns that look like a rating, a count or the time, if no other is one."""
     has = {signal.key for signal in interactions.signals}
@@ -101,13 +144,32 @@ def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) 
         if not key or taken:
             continue
         says = f"{name} is not taken for {_CALLED[key]}: {left_out[name]}"
-        yield Doubt(f"{key}_left_out", says, f"{key} = {shown(name)}", (name,))
+        yield Doubt(f"{key}_left_out", says, _mend(key, stats), (name,))
 
 
 def _looks_like(stats: ColumnStats) -> str:
-    """What a column that was left out looks like: ``time``, ``count``, ``rating`` or nothing."""
-    if looks_like_time(stats) or isinstance(guess_time(stats), str):
+    """What a column that was left out looks like: a key of ``[interactions]`` or nothing."""
+    if looks_like_time(stats) or isinstance(guess_time(stats), str) or _numbered(stats):
         return "time"
     if refused_count(stats):
         return "count"
+    if isinstance(guess_event(stats), str):
+        return "event"
     return "rating" if name_hints.has(stats.name, name_hints.RATING) else ""
+
+
+def _mend(key: str, stats: ColumnStats) -> str:
+    """What makes a column that was left out the value of a key; empty if it cannot be."""
+    settings: dict[str, Any] = {}
+    if key == "time":
+        time = guess_time(stats)
+        if not isinstance(time, InteractionColumn):
+            return ""
+        settings = time.settings
+    elif key == "event":
+        settings = {"events": dict.fromkeys(sorted(stats.known), 1.0)}
+    elif key == "rating":
+        if not len(stats.numbers) or stats.numbers.min() == stats.numbers.max():
+            return ""
+        settings = {"scale": list(guess_scale(stats.name, stats.numbers)[:2])}
+    return assignments({key: stats.name} | settings)

@@ -20,6 +20,31 @@ _LIST = re.compile(r"(?:large_|fixed_size_)?list<\w+: (.*?)(?: not null)?>(?:\[\
 _NUMBERS = ("int", "uint", "float", "double", "halffloat", "null")
 
 
+def fill(table: pa.Table, columns: Sequence[str], above: pa.Table | None) -> pa.Table:
+    """The rows with what is written in the first row of a group alone.
+
+    Args:
+        table: n rows.
+        columns: where all of these are empty, a row takes them from the row above.
+        above: the last row before the table, already filled; None at the beginning.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = table.combine_chunks()
+    begins = np.zeros(len(table), dtype=bool)
+    for name in columns:
+        begins |= pc.is_valid(table[name]).to_numpy()
+    rows = np.maximum.accumulate(np.where(begins, np.arange(1, len(table) + 1), 0))
+    for name in columns:
+        first = above[name] if above is not None else pa.nulls(1, table.schema.field(name).type)
+        first = first.combine_chunks() if isinstance(first, pa.ChunkedArray) else first
+        values = pa.concat_arrays([first, table[name].combine_chunks()])
+        place = table.column_names.index(name)
+        table = table.set_column(place, name, values.take(pa.array(rows)))
+    return table
+
+
 def explode(table: pa.Table, columns: Sequence[str], separator: str) -> tuple[pa.Table, np.ndarray]:
     """A row for each value of cells that hold several; see ``cells.split``. Other columns repeat.
 

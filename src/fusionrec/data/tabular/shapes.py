@@ -13,7 +13,7 @@ from fusionrec.data.tabular.lookup import JoinedTable, Lookup, join, join_name, 
 from fusionrec.data.tabular.readers.compression import OnBytes, translate_errors
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.readers.source import OnFinding
-from fusionrec.data.tabular.reshape import COLUMN, VALUE, explode, inner_type, unpivot
+from fusionrec.data.tabular.reshape import COLUMN, VALUE, explode, fill, inner_type, unpivot
 from fusionrec.data.tabular.source_spec import FILENAME, ReadSpec, SourceSpec
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ def shape_table(table: pa.Table, spec: SourceSpec, joined: Sequence[pa.Table]) -
         spec: says how they are shaped.
         joined: the table of each join.
     """
+    if spec.fill:
+        table = fill(table, spec.fill, None)
     if spec.explode:
         table = explode(table, spec.explode, spec.separator)[0]
     if spec.unpivot:
@@ -98,15 +100,21 @@ class ShapedFile(SourceFile):
             self.require(name)
         read, steps = self._plan(wanted)
         from_file = [name for name in read if name in self.source.types]
-        if from_file == wanted and not self.spec.explode and not self.spec.unpivot:
+        filled = self.spec.fill if set(self.spec.fill) <= set(from_file) else ()
+        if from_file == wanted and not (filled or self.spec.explode or self.spec.unpivot):
             yield from self.source.batches(wanted, on_bytes, on_finding)
             return
         odd = _Oddities(self, on_finding)
         named = FILENAME in read and FILENAME not in self.source.types
         # Without any column a batch would not know how many rows it has.
         of_file = from_file or list(self.source.types)[:1]
+        above: pa.Table | None = None
         for batch in self.source.batches(of_file, on_bytes, on_finding):
-            for table in self._in_parts(pa.Table.from_batches([batch])):
+            whole = pa.Table.from_batches([batch])
+            if filled and len(whole):
+                whole = fill(whole, filled, above)
+                above = whole.slice(len(whole) - 1)
+            for table in self._in_parts(whole):
                 with translate_errors(self.path):
                     shaped = _selected(self._rows(table, named, steps, odd), wanted)
                 yield from shaped.to_batches()
@@ -128,6 +136,8 @@ class ShapedFile(SourceFile):
             needed = {name for name in needed if name in kept}
             needed |= {name for name in types if name not in kept}
         needed |= set(spec.explode)
+        if needed & set(spec.fill):
+            needed |= set(spec.fill)
         read = [
             name for name in dict.fromkeys([*wanted, *types]) if name in needed and name in types
         ]
@@ -169,7 +179,7 @@ class ShapedFile(SourceFile):
 def _shaped(source: SourceFile, spec: SourceSpec, joined: Sequence[JoinedTable]) -> ShapedFile:
     """A file with the types of its shaped rows."""
     about = {one.name: getattr(source, one.name) for one in fields(SourceFile)}
-    for setting in ("explode", "unpivot"):
+    for setting in ("fill", "explode", "unpivot"):
         for name in getattr(spec, setting):
             if name != FILENAME:
                 source.require(name, setting)

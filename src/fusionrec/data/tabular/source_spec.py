@@ -65,9 +65,11 @@ class JoinSpec(ReadSpec):
 class SourceSpec(ReadSpec):
     """``ReadSpec``, and what makes one row of each interaction, user or item of it.
 
-    The shapes are applied in this order: ``explode``, ``unpivot``, ``join``.
+    The shapes are applied in this order: ``fill``, ``explode``, ``unpivot``, ``join``.
 
     Attributes:
+        fill: columns that are written in the first row of a group alone, such as an order's number
+            and customer: a row in which all of them are empty has those of the row above.
         explode: columns whose cells hold several values, each of which becomes a row of its own;
             of several columns the first values belong together, then the second ones.
         separator: between the values of such a cell; JSON lists and lists of a file need none.
@@ -76,6 +78,7 @@ class SourceSpec(ReadSpec):
         join: tables that add columns, one after the other.
     """
 
+    fill: tuple[str, ...] = ()
     explode: tuple[str, ...] = ()
     separator: str = ","
     unpivot: tuple[str, ...] = ()

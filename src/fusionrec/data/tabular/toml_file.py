@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -78,3 +79,40 @@ def _sum(value: str) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def quoted(text: str) -> str:
+    """A text as a TOML string on one line; unprintable characters are escaped, and a lone
+    surrogate, which TOML cannot contain, becomes U+FFFD.
+    """
+    escaped = (
+        c if c.isprintable() and c not in '"\\'
+        else "\ufffd" if "\ud800" <= c <= "\udfff"
+        else json.dumps(c)[1:-1] if c <= "\uffff"
+        else f"\\U{ord(c):08x}"
+        for c in text
+    )  # fmt: skip
+    return f'"{"".join(escaped)}"'
+
+
+def value_text(value: Any) -> str:
+    """A text, number, boolean, list or dictionary as TOML on one line."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, dict):
+        pairs = ", ".join(f"{_key(name)} = {value_text(v)}" for name, v in value.items())
+        return f"{{ {pairs} }}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
+    return repr(value)
+
+
+def _key(text: str) -> str:
+    return text if re.fullmatch(r"[A-Za-z0-9_-]+", text) else quoted(text)
+
+
+def assignments(settings: Mapping[str, Any]) -> str:
+    """Keys and their values as the lines of a TOML file, for a sentence: ``user = "u"``."""
+    return " and ".join(f"{_key(key)} = {value_text(value)}" for key, value in settings.items())

@@ -18,6 +18,7 @@ from fusionrec.errors import ConfigError, DataError
 
 _LINES, _CHARACTERS = 300, 1 << 18  # from which the layout is found, at most
 _BEFORE = 50  # lines that may stand before the header
+_QUOTED = re.compile(r"^\s+\"([^\"]+)\"\s*$")
 # Of those that fit alike the first is taken: it is the least likely to stand within values.
 _DELIMITERS = ("\t", "\x01", "::", ";", "|", ",", " ", ":")
 _RAGGED = ("\t", ",", ";", "|", " ")
@@ -103,7 +104,8 @@ def find_layout(path: Path, text: str, complete: bool, spec: ReadSpec) -> TextLa
         )
     names, taken = _header(path, records, comments, spec.names)
     headerless = not names
-    names = names or [""] * records.width
+    # Behind a space a quote is a letter: "user", "item".
+    names = [_QUOTED.sub(r"\1", name) for name in names] or [""] * records.width
     bounded(path, len(names))
     if any("\udc80" <= letter <= "\udcff" for letter in "".join(names)):
         raise DataError(f"{path}, line {before + 1}: not UTF-8", "save it as UTF-8")
