@@ -22,7 +22,7 @@ RATING, COUNT, EVENT, TIME = _all("rating"), _all("count"), _all("event"), _all(
 PEOPLE_NAME, PERSONAL, AGE = _all("people_name"), _all("personal"), _all("age")
 TAKEN, BASKET, SESSION, GROUP = _all("taken"), _all("basket"), _all("session"), _all("group")
 AVERAGE, OWN, PRICE, SEVERAL = _all("average"), _all("own"), _all("price"), _all("several")
-UNKNOWN = _all("unknown")
+UNKNOWN, ANSWER = _all("unknown"), _all("answer")
 OF_SIDE: dict[Side, frozenset[str]] = {"user": USER, "item": ITEM}
 # Word -> what an event of that name weighs; 0 for what speaks against the item.
 EVENT_WEIGHTS = {w: float(weight) for weight, ws in _LISTS["events"].items() for w in ws.split()}

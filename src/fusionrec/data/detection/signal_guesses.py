@@ -12,12 +12,18 @@ from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.column_stats import ColumnStats, misfits, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.rating_scale import SHORT, guess_scale
+from fusionrec.data.tabular.ids import looks_rounded
 from fusionrec.data.tabular.time_formats import TimeForm
 
 _MOST_KINDS = 30  # of events
 MOST = 0.5  # share of values that makes a column look like a time or count
+_OF_CALENDARS = frozenset(["date", "day", "week", "month", "datum"])
 _LACKING = 0.1  # share of rows; if more lack a time, it costs more rows than it is worth
 
+_WORDS_FOR_RATINGS = (
+    "its values are words such as {}, and so every row counts alike; events = {{ … }} can list "
+    "those that speak for an item"
+)
 _STAMPED = TimeForm("text", "", False, "dates of a type of their own", "second", 1.0)
 
 
@@ -80,15 +86,23 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     if form.ambiguous:
         mend = f'time_format = "{form.format}"'
         doubts = (Doubt("day_or_month", f"{stats.name}: {form.says}", mend, (stats.name,)),)
+    elif form.unit != "text" and looks_rounded(stats.some):
+        says = f"{stats.name} has rounded numbers such as {stats.examples(1)}: digits are lost"
+        doubts = (Doubt("time_rounded", says, "", (stats.name,)),)
     sure = 1 + named + (stats.stamped or form.unit == "text")
     return InteractionColumn("time", stats.name, sure, settings, why, doubts)
 
 
 def _no_time(stats: ColumnStats) -> str | None:
     """Why a column that is called a time cannot be read as one; None if it hardly is one."""
-    if stats.numeric < 0.5 and any(c.isdigit() for value in stats.some[:20] for c in value):
-        return f"values such as {stats.examples(1)} are no dates that can be read"
-    late = stats.numeric >= MOST and np.median(stats.numbers) > 3000 and not _named_count(stats)
+    if _named_count(stats):
+        return None
+    if stats.numeric < 0.5 or (stats.number_form and stats.number_form.unit):
+        dated = any(c.isdigit() for value in stats.some[:20] for c in value)
+        return (
+            f"values such as {stats.examples(1)} are no dates that can be read" if dated else None
+        )
+    late = np.median(stats.numbers) > 3000 or name_hints.has(stats.name, _OF_CALENDARS)
     return f"values such as {stats.examples(1)} are no time since 1970" if late else None
 
 
@@ -116,6 +130,8 @@ def guess_rating(
         flags = pc.if_else(pc.equal(stats.column, "true"), "1", "0")
         stats = replace(stats, column=flags, truths=False)
     numbers = stats.numbers
+    if named and not len(numbers) and len(stats.known) <= _MOST_KINDS:
+        return _WORDS_FOR_RATINGS.format(stats.examples(2))
     if stats.numeric < 0.95 or not len(numbers):
         unread = np.flatnonzero(np.isnan(stats.parsed))
         says = f"called a rating, but {1 - stats.numeric:.0%} of its values are no numbers, such as"
@@ -159,12 +175,13 @@ def _written(stats: ColumnStats, key: str) -> tuple[Doubt, ...]:
         return ()
     sign = next((v for v in stats.known if "," in v or "." in v or "'" in v), "")
     says = f"{stats.name} has numbers such as {shown(sign)}"
+    other = "," if stats.decimal == "." else "."
+    mend = f'decimal = "{other}"' if form.ambiguous else ""
     if form.ambiguous:
         says += f', which may have thousands or decimals; "{stats.decimal}" is taken for decimals'
     else:
         says += ", which are read with thousands"
-    other = "," if stats.decimal == "." else "."
-    return (Doubt(f"{key}_thousands", says, f'decimal = "{other}"', (stats.name,)),)
+    return (Doubt(f"{key}_thousands", says, mend, (stats.name,)),)
 
 
 def _named_count(stats: ColumnStats) -> bool:
@@ -190,12 +207,7 @@ def guess_count(stats: ColumnStats, told: bool = False) -> InteractionColumn | N
         )
         why.append(says)
         doubts.append(Doubt("returns", says, "", (stats.name,)))
-    if not stats.whole:
-        says = (
-            f"{stats.name} holds fractions: it is read as an amount, which weighs by its logarithm"
-        )
-    settings: dict[str, Any] = {}
-    return InteractionColumn("count", stats.name, 2, settings, {"count": tuple(why)}, tuple(doubts))
+    return InteractionColumn("count", stats.name, 2, {}, {"count": tuple(why)}, tuple(doubts))
 
 
 def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | None:
@@ -207,9 +219,9 @@ def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | N
     known = sum(weight is not None for weight in weights.values())
     if known < max(1, len(weights) / 2) and not (named and stats.numeric < 0.5):
         return None
-    if stats.numeric > 0.5 and not (
-        name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT) or _weight(stats.name)
-    ):
+    asked = name_hints.has(stats.name, name_hints.RATING | name_hints.EVENT)
+    answers = all(kind.strip().lower() in name_hints.ANSWER for kind in weights)
+    if (stats.numeric > 0.5 or answers) and not (told or asked or _weight(stats.name)):
         return None
     ordered = sorted(weights.items(), key=lambda item: (item[1] or 0.0, item[0]))
     kept = {kind: weight for kind, weight in ordered if weight}
@@ -242,9 +254,11 @@ def _weight(kind: str) -> float | None:
 
 def refused_count(stats: ColumnStats) -> str:
     """Why a column that is named as a count is none; empty if it is none by its name."""
-    if not _named_count(stats) or stats.numeric < MOST:
+    if not _named_count(stats) or not any(map(str.isdigit, "".join(stats.some[:20]))):
         return ""
     flags = stats.whole and stats.numbers.min() >= 0 and stats.numbers.max() <= 1
     if stats.numeric >= 0.95 and flags:
         return ""  # as counts they would say nothing
+    if stats.number_form is None:
+        return f"hardly any of its values is a number; the first is {shown(stats.some[0])}"
     return misfits(stats, "numbers", ~np.isnan(stats.parsed))

@@ -94,14 +94,29 @@ def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) 
     """Doubts about columns that look like a rating, a count or the time, if no other is one."""
     has = {signal.key for signal in interactions.signals}
     for name, stats in interactions.file.columns.items():
-        if name not in left_out or stats.lists or not stats.known:
+        if name not in left_out or stats.lists:
             continue
+        if _speaks_against(stats):
+            says = f"{name} is not used: rows of which it says so count as taken all the same"
+            yield Doubt("against_unused", says, "", (name,))
         key = _looks_like(stats)
         taken = "time" in has if key == "time" else bool(has - {"time"})
         if not key or taken:
             continue
         says = f"{name} is not taken for {_CALLED[key]}: {left_out[name]}"
-        yield Doubt(f"{key}_left_out", says, f"{key} = {shown(name)}", (name,))
+        words = (
+            key == "rating" and stats.known and not len(stats.numbers)
+        )  # of which events can be made
+        readable = words or looks_like_time(stats) or (key != "time" and len(stats.numbers))
+        mend = f"{'event' if words else key} = {shown(name)}" if readable else ""
+        yield Doubt(f"{key}_left_out", says, mend, (name,), bool(words))
+
+
+def _speaks_against(stats: ColumnStats) -> bool:
+    """Whether a column says yes or no of what is no interaction, such as ``returned``."""
+    against = any(name_hints.EVENT_WEIGHTS.get(w) == 0 for w in name_hints.words(stats.name))
+    answers = {value.strip().lower() for value in stats.known} <= name_hints.ANSWER
+    return against and answers and len(stats.known) == 2
 
 
 def _looks_like(stats: ColumnStats) -> str:
