@@ -51,6 +51,7 @@ def test_nothing_is_said_of_good_data(tmp_path, keys):
         ({"t": [f"2024-05-01 10:{n}" for n in range(10, 60)] * 2}, RATED, "time_one_day"),
         ({"r": [n * n % 5 + 0.5 for n in range(N)]}, COUNTED, "count_fraction"),
         ({"r": [n % 2 * (1 + n % 5) for n in range(N)]}, RATED, "rating_zeros"),
+        ({"r": [(n % 5 > 0) * (2 + n % 7) / 2 for n in range(N)]}, RATED, "rating_zeros"),
         ({"u": [f'"u{n % 12}"' for n in range(N)]}, RATED, "users_quoted"),
         ({"i": [f" i{n % 11}" for n in range(N)]}, RATED, "items_spaced"),
     ],

@@ -73,6 +73,60 @@ def test_headers_and_what_stands_before_them(tmp_path, content, names, rows):
     assert (list(found.columns), found.rows) == (names, rows)
 
 
+BOTH = {"user": ["u1", "u2", "u3"], "item": ["i 1", "i2", "i3"], "n": ["4", "5", "4"]}
+BELOW = "u1,i 1,4\nu2,i2,5\nu3,i3,4\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "user, item, n\nu1, i 1, 4\nu2, i2, 5\nu3, i3, 4\n",
+        'user, "item", n\nu1, "i 1", 4\n"u2" , i2, 5\nu3, i3, 4\n',
+        "user ; item ;n\nu1 ;i 1 ;4\nu2 ;i2  ;5\nu3 ;i3  ;4\n",
+        " user | item | n\n------+------+---\n u1   | i 1  | 4\n u2   | i2   | 5\n"
+        " u3   | i3   | 4\n(3 rows)\n\n",
+        "+----+---+---+\n| user | item | n |\n+----+---+---+\n| u1 | i 1 | 4 |\n| u2 | i2 | 5 |\n"
+        "| u3 | i3 | 4 |\n+----+---+---+\n3 rows in set (0.00 sec)\n",
+        "| user | item | n |\n|---|:---|--:|\n| u1 | i 1 | 4 |\n| u2 | i2 | 5 |\n| u3 | i3 | 4 |\n",
+        "user^item^n\nu1^i 1^4\nu2^i2^5\nu3^i3^4\n",
+        "All rows,,\n,,\nuser,item,n\n" + BELOW,
+        "All rows of 2020\n\nMade: today, by Ann\n\nuser,item,n\n" + BELOW,
+        "user,item,n\n----,----,-\n" + BELOW,
+        "user,item,n\n" + BELOW + "\nSource: our shop\n(3 rows affected)\n",
+    ],
+)
+def test_tables_that_were_printed_for_people(tmp_path, content):
+    assert {k: v for k, v in read(tmp_path, content, name="t.csv").columns.items() if v} == BOTH
+
+
+def test_lines_that_do_not_fit_are_left_out_only_below_the_table(tmp_path):
+    found = []
+    source = read(tmp_path, "user,item\n" + "u1,i1\n" * 9 + "Total\n(9 rows)\n").source
+    list(source.batches(on_finding=lambda *finding: found.append(finding)))
+    assert [finding[1:] for finding in found] == [
+        (2, "lines below the table that are left out", "Total", True)
+    ]
+    with pytest.raises(DataError, match="line 3: expected 2 values as in the header, got 1"):
+        read(tmp_path, "user,item\nu1,i1\nTotal\nu1,i1\n")
+
+
+@pytest.mark.parametrize("title", ['"A \\"big\\" tale, {}"', "A tale\\, {}"])
+def test_backslashes_may_escape(tmp_path, title):
+    rows = [(f"u{n % 5}", title.format(n), "3") for n in range(9)]
+    titles = read(tmp_path, text(rows, first=[NAMES])).columns["item"]
+    assert titles[3] == title.format(3).strip('"').replace("\\", "")
+
+
+@pytest.mark.parametrize("name", ["u1", "u2"])
+def test_a_row_of_more_values_than_names_is_refused_unless_it_is_named(tmp_path, name):
+    content = f"user,item\nu1,i1,7\n{name},i2,8\n"
+    if name == "u2":
+        assert list(read(tmp_path, content).columns) == ["column_1", "user", "item"]
+        return
+    with pytest.raises(DataError, match="expected 2 values as in the header, got 3: 'u1,i1,7'"):
+        read(tmp_path, content)
+
+
 def test_names_skip_and_delimiter_may_be_given(tmp_path):
     spec = ReadSpec(names=tuple(NAMES))
     assert list(read(tmp_path, text(), spec).columns) == NAMES

@@ -72,7 +72,7 @@ def test_files_are_converted_once_and_mapped(toml, data, conversions):
     assert first.repairs == second.repairs
     assert second.repairs == (
         "rows left out for a rating that is no number of 1 to 5: 1 (rows.csv, row 4, '9')",
-        "times in 1970, of a wrong unit?: 3",
+        "times in 1970: 3 (of a wrong unit, or written where the time is not known?)",
     )
     assert second.items.columns["kinds"] == [("a", "b"), ()]
     assert second.items.columns["pages"][0] == 7.0

@@ -8,7 +8,7 @@ import pytest
 from tabular_files import describe
 
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.readers import delimited
+from fusionrec.data.tabular.readers import delimited, stray_quotes
 from fusionrec.data.tabular.readers.files import open_source, sample
 from fusionrec.data.tabular.spec import read_spec
 from fusionrec.errors import DataError
@@ -38,7 +38,8 @@ def test_the_line_is_that_of_the_quote_and_not_of_its_row(tmp_path):
 
 
 def test_a_quote_that_swallows_more_than_a_block_is_refused_with_its_line(tmp_path, monkeypatch):
-    monkeypatch.setattr(delimited, "BLOCK", 2_000)
+    for module in (delimited, stray_quotes):
+        monkeypatch.setattr(module, "BLOCK", 2_000)
     with pytest.raises(DataError, match=r"line 701: .*a quote that does not end"):
         sample(table(tmp_path / "r.csv", {701: '"oops'}), 9_999)
 

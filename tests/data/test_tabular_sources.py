@@ -9,7 +9,7 @@ import pytest
 from tabular_files import FILES, write
 
 from fusionrec.data.tabular.casting import as_text
-from fusionrec.data.tabular.readers import compression, delimited
+from fusionrec.data.tabular.readers import compression, delimited, stray_quotes
 from fusionrec.data.tabular.readers.files import find_files, open_source, sample
 from fusionrec.errors import DataError
 
@@ -112,7 +112,7 @@ def test_a_packed_file_that_was_cut_off_is_refused(tmp_path, packed):
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_a_line_without_an_end_is_refused_early(tmp_path, monkeypatch, content, pack):
-    for module in (delimited, compression):
+    for module in (delimited, stray_quotes, compression):
         monkeypatch.setattr(module, "BLOCK", 1_000)
     error = refused(tmp_path / "table", pack(content))
     assert "expected lines of 1,000 bytes at most" in error.message

@@ -30,7 +30,7 @@ PEOPLE_NAME, PERSONAL, AGE = _all("people_name"), _all("personal"), _all("age")
 TAKEN, BASKET, SESSION, GROUP = _all("taken"), _all("basket"), _all("session"), _all("group")
 HANDLE, WRITER, STAFF, LATE = _all("handle"), _all("writer"), _all("staff"), _all("late")
 AVERAGE, OWN, PRICE, SEVERAL = _all("average"), _all("own"), _all("price"), _all("several")
-UNKNOWN = frozenset(_LISTS["unknown"].split())
+UNKNOWN, ANSWER = frozenset(_LISTS["unknown"].split()), _all("answer")
 _KNOWN = USER | ITEM | BASKET | SESSION
 OF_SIDE: dict[Side, frozenset[str]] = {"user": USER, "item": ITEM}
 # Word -> what an event of that name weighs; 0 for what speaks against the item.

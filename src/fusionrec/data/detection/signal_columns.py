@@ -55,6 +55,10 @@ def guess_signals(
         is not used.
     """
     left_out: dict[str, str] = {}
+    usable = (user.codes >= 0) & (item.codes >= 0)
+    if usable.any() and not usable.all():  # others, such as totals, are left out
+        rows = np.flatnonzero(usable)
+        user, item, *columns = (stats.take(rows) for stats in (user, item, *columns))
     times: list[InteractionColumn] = []
     values: list[InteractionColumn] = []
     baskets = [s for s in columns if name_hints.has(s.name, name_hints.BASKET) and s.distinct > 11]

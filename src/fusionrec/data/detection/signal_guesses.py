@@ -12,14 +12,20 @@ from fusionrec.data.detection import name_hints
 from fusionrec.data.detection.column_stats import ColumnStats, misfits, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.rating_scale import SHORT, guess_scale
+from fusionrec.data.tabular.ids import looks_rounded
 from fusionrec.data.tabular.time_formats import TimeForm
 from fusionrec.data.tabular.toml_file import assignments
 
 _VAGUE = frozenset(["type", "kind", "status", "state"])  # of anything
 _MOST_KINDS = 30  # of events
 MOST = 0.5  # share of values that makes a column look like a time or count
+_OF_CALENDARS = frozenset(["date", "day", "week", "month", "datum"])
 _LACKING = 0.1  # share of rows; if more lack a time, it costs more rows than it is worth
 
+_WORDS_FOR_RATINGS = (
+    "its values are words such as {}, and so every row counts alike; events = {{ … }} can list "
+    "those that speak for an item"
+)
 _STAMPED = TimeForm("text", "", False, "dates of a type of their own", "second", 1.0)
 
 
@@ -82,16 +88,24 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     if form.ambiguous:
         mend = f'time_format = "{form.format}"'
         doubts = (Doubt("day_or_month", f"{stats.name}: {form.says}", mend, (stats.name,)),)
-    sure = 1 + named + (stats.stamped or form.unit == "text")
+    elif form.unit != "text" and looks_rounded(stats.some):
+        says = f"{stats.name} has rounded numbers such as {stats.examples(1)}: digits are lost"
+        doubts = (Doubt("time_rounded", says, "", (stats.name,)),)
+    sure = 1.0 + named + (stats.stamped or form.unit == "text")
     sure -= 0.3 * name_hints.has(stats.name, name_hints.LATE)
     return InteractionColumn("time", stats.name, sure, settings, why, doubts)
 
 
 def _no_time(stats: ColumnStats) -> str | None:
     """Why a column that is called a time cannot be read as one; None if it hardly is one."""
-    if stats.numeric < 0.5 and any(c.isdigit() for value in stats.some[:20] for c in value):
-        return f"values such as {stats.examples(1)} are no dates that can be read"
-    late = stats.numeric >= MOST and np.median(stats.numbers) > 3000 and not _named_count(stats)
+    if _named_count(stats):
+        return None
+    if stats.numeric < 0.5 or (stats.number_form and stats.number_form.unit):
+        dated = any(c.isdigit() for value in stats.some[:20] for c in value)
+        return (
+            f"values such as {stats.examples(1)} are no dates that can be read" if dated else None
+        )
+    late = np.median(stats.numbers) > 3000 or name_hints.has(stats.name, _OF_CALENDARS)
     return f"values such as {stats.examples(1)} are no time since 1970" if late else None
 
 
@@ -119,6 +133,8 @@ def guess_rating(
         flags = pc.if_else(pc.equal(stats.column, "true"), "1", "0")
         stats = replace(stats, column=flags, truths=False)
     numbers = stats.numbers
+    if named and not len(numbers) and len(stats.known) <= _MOST_KINDS:
+        return _WORDS_FOR_RATINGS.format(stats.examples(2))
     if stats.numeric < 0.95 or not len(numbers):
         unread = np.flatnonzero(np.isnan(stats.parsed))
         says = f"called a rating, but {1 - stats.numeric:.0%} of its values are no numbers, such as"
@@ -166,12 +182,13 @@ def _written(stats: ColumnStats, key: str) -> tuple[Doubt, ...]:
         return ()
     sign = next((v for v in stats.known if "," in v or "." in v or "'" in v), "")
     says = f"{stats.name} has numbers such as {shown(sign)}"
+    other = "," if stats.decimal == "." else "."
+    mend = f'decimal = "{other}"' if form.ambiguous else ""
     if form.ambiguous:
         says += f', which may have thousands or decimals; "{stats.decimal}" is taken for decimals'
     else:
         says += ", which are read with thousands"
-    other = "," if stats.decimal == "." else "."
-    return (Doubt(f"{key}_thousands", says, f'decimal = "{other}"', (stats.name,)),)
+    return (Doubt(f"{key}_thousands", says, mend, (stats.name,)),)
 
 
 def _named_count(stats: ColumnStats) -> bool:
@@ -218,13 +235,14 @@ def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | s
     named = told or name_hints.has(stats.name, name_hints.EVENT)
     weights = {kind: event_weight(kind) for kind in stats.known}
     known = sum(weight is not None for weight in weights.values())
+    asked = named or name_hints.has(stats.name, name_hints.RATING)
+    answers = all(kind.strip().lower() in name_hints.ANSWER for kind in weights)
     telling = told or name_hints.has(stats.name, name_hints.EVENT - _VAGUE)
     worded = stats.numeric <= 0.5
     if known < max(1, len(weights) / 2) and not (telling or (named and known and worded)):
         return None
-    if not (worded or named or name_hints.has(stats.name, name_hints.RATING)):
-        if not event_weight(stats.name):
-            return None
+    if (not worded or answers) and not (asked or event_weight(stats.name)):
+        return None
     if not worded and known < len(weights):
         return "its numbers stand for kinds of events, and what each weighs is not known"
     ordered = sorted(weights.items(), key=lambda item: (item[1] or 0.0, item[0]))
@@ -258,9 +276,11 @@ def event_weight(kind: str) -> float | None:
 
 def refused_count(stats: ColumnStats) -> str:
     """Why a column that is named as a count is none; empty if it is none by its name."""
-    if not _named_count(stats) or stats.numeric < MOST:
+    if not _named_count(stats) or not any(map(str.isdigit, "".join(stats.some[:20]))):
         return ""
     flags = stats.whole and stats.numbers.min() >= 0 and stats.numbers.max() <= 1
     if stats.numeric >= 0.95 and flags:
         return ""  # as counts they would say nothing
+    if stats.number_form is None:
+        return f"hardly any of its values is a number; the first is {shown(stats.some[0])}"
     return misfits(stats, "numbers", ~np.isnan(stats.parsed))

@@ -110,7 +110,7 @@ def unused_files(
 
 
 def other_parts(interactions: InteractionFile, scanned: ScannedFolder) -> Iterator[Doubt]:
-    """A doubt about unused tables with the columns of the interactions, such as those to test by."""
+    """A doubt about unused tables with the columns of the interactions, such as a test part."""
     main = next(file for file in scanned.files if file.name == interactions.file.name)
     parts = [
         file for file in scanned.files
@@ -124,7 +124,9 @@ def other_parts(interactions: InteractionFile, scanned: ScannedFolder) -> Iterat
     more = f" and {len(parts) - 3:,} more" if len(parts) > 3 else ""
     has, is_ = ("has", "is") if len(parts) == 1 else ("have", "are")
     says = f"{listed}{more} {has} the columns of {main.name}, and {is_} not used"
-    begin, end = commonprefix(names), commonprefix([name[::-1] for name in names])[::-1]
+    # Of letters, not of folders.
+    begin = commonprefix(names)  # noqa: RUF071
+    end = commonprefix([name[::-1] for name in names])[::-1]  # noqa: RUF071
     pattern = f"{begin}*{end}"
     read = [name for file in scanned.files for name in file.parts if fnmatchcase(name, pattern)]
     together = not main.spec.table and sorted(read) == names
@@ -137,14 +139,27 @@ def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) 
     """Doubts about columns that look like a rating, a count or the time, if no other is one."""
     has = {signal.key for signal in interactions.signals}
     for name, stats in interactions.file.columns.items():
-        if name not in left_out or stats.lists or not stats.known:
+        if name not in left_out or stats.lists:
             continue
+        if _speaks_against(stats):
+            says = f"{name} is not used: rows of which it says so count as taken all the same"
+            yield Doubt("against_unused", says, "", (name,))
         key = _looks_like(stats)
         taken = "time" in has if key == "time" else bool(has - {"time"})
         if not key or taken:
             continue
         says = f"{name} is not taken for {_CALLED[key]}: {left_out[name]}"
-        yield Doubt(f"{key}_left_out", says, _mend(key, stats), (name,))
+        # Events can be made of words.
+        words = bool(key == "rating" and stats.known and not len(stats.numbers))
+        mend = _mend("event" if words else key, stats)
+        yield Doubt(f"{key}_left_out", says, mend, (name,), words)
+
+
+def _speaks_against(stats: ColumnStats) -> bool:
+    """Whether a column says yes or no of what is no interaction, such as ``returned``."""
+    against = any(name_hints.EVENT_WEIGHTS.get(w) == 0 for w in name_hints.words(stats.name))
+    answers = {value.strip().lower() for value in stats.known} <= name_hints.ANSWER
+    return against and answers and len(stats.known) == 2
 
 
 def _looks_like(stats: ColumnStats) -> str:

@@ -17,7 +17,9 @@ _FIRST = 10_000  # rows that mostly settle it
 _BY_CHANCE = 1e-4
 _ALL = 0.95  # share of ids
 _DAY = 86_400
-_ZEROS, _STEP = 0.3, 0.5
+# Shares of zeros that are many, and that may be many if they are so many times the lowest others.
+_ZEROS, _SOME_ZEROS, _MORE = 0.3, 0.1, 1.5
+_STEP = 0.5  # between ratings, and so from no rating to the lowest one
 
 
 def caution(
@@ -160,10 +162,11 @@ def _settles(positions: np.ndarray, rating: np.ndarray) -> bool:
 def _zeros(spec: InteractionsSpec, rating: np.ndarray, findings: Findings) -> None:
     low, high = spec.scale
     zeros = int((rating == 0).sum())
-    if low != 0 or zeros <= _ZEROS * len(rating) or zeros == len(rating):
+    if low != 0 or zeros <= _SOME_ZEROS * len(rating) or zeros == len(rating):
         return
     lowest = float(rating[rating > 0].min())
-    if _STEP <= lowest < high:
+    often = zeros > min(_ZEROS * len(rating), _MORE * int((rating == lowest).sum()))
+    if often and _STEP <= lowest < high:
         says = f"ratings of 0, {zeros / len(rating):.0%} of all; do they mean that none was given?"
         mend = f"scale = [{lowest:g}, {high:g}]"
         findings.add("rating_zeros", zeros, says, warning=True, mend=mend)

@@ -41,6 +41,8 @@ ANY_MONTH = rf"(?<![^\W\d_])(?:{'|'.join(_ENGLISH)})(?![^\W\d_])"
 _WEEKDAY = re.compile(rf"^(?:[^\W\d]+[.,]*\s+){{1,2}}(?=\d+([./-])\d+\1\d|.*{ANY_MONTH})")
 _OUTER = [(re.compile(pattern), new) for pattern, new in (
     (r"\s*\([^()]*\)\s*$", ""),  # the zone's name
+    (r"^\[(.*)\]$", r"\1"),
+    (r"(?<=/\d{4}):(?=\d\d:)", " "),  # as in the logs of web servers
     (r"^(\d+)\.0$", r"\1"),
     (r"(?<=\d)(?:st|nd|rd|th|er|º|ª)\b", ""),
     (r"(?<=\d\s)(\d\d?)\.(\d\d)\.(\d\d)(?=[.,\s]|$)", r"\1:\2:\3"),

@@ -16,7 +16,7 @@ from fusionrec.errors import DataError
 NEW, EMPTY, UNFIT = -1, -2, -3  # codes of texts without a position
 # From here on a float, by its bits, cannot tell neighbouring whole numbers apart.
 _RUN_TOGETHER = {16: 2**11, 32: 2**24, 64: 2**53}
-_ROUNDED = re.compile(r"\s*[1-9]([.,]\d+)?E\+\d\d\s*")
+_ROUNDED = re.compile(r"\s*-?[1-9][.,]?(\d*)E\+(\d\d)\s*")
 
 
 class Ids:
@@ -129,4 +129,5 @@ def looks_rounded(texts: Iterable[str]) -> bool:
     """Whether any id is written as a spreadsheet shows a long number, such as ``1.23457E+12``, so
     that its other digits are lost.
     """
-    return any(_ROUNDED.fullmatch(text) for text in texts)
+    found = filter(None, map(_ROUNDED.fullmatch, texts))
+    return any(len(one[1]) < int(one[2]) for one in found)

@@ -75,8 +75,6 @@ class InteractionReader:
 
     def _take(self, batch: Any, file: str, first: int) -> None:
         kept = _KeptRows(len(batch), file, first, self._findings)
-        rating = self._rating(batch, kept)
-        time = self._time(batch, kept)
         named = []
         for side, column, ids in self._ids:
             texts, codes = factorize(batch.column(column), f"{file}: {column}")
@@ -86,6 +84,8 @@ class InteractionReader:
             says = f"a {side} id of over {LONGEST_ID} characters, or with a control character"
             kept.leave_out(f"{side}_unfit", row_ids == UNFIT, says, batch.column(column))
             named.append((ids, texts, known, codes))
+        rating = self._rating(batch, kept)
+        time = self._time(batch, kept)
         # Only now are positions assigned, so that rows left out add no ids.
         rows = np.flatnonzero(kept.rows)
         parts = [ids.assign(texts, known, codes[rows]) for ids, texts, known, codes in named]
@@ -93,8 +93,14 @@ class InteractionReader:
         if time is not None:
             parts.append(time[rows])
             early, year = int((time[rows] < 0).sum()), int((time[rows] < 366 * 86_400).sum())
-            self._findings.add("time_early", early, "times before 1970")
-            self._findings.add("time_1970", year - early, "times in 1970, of a wrong unit?")
+            says = "times before 1970"
+            means = "of another calendar, or written where the time is not known?"
+            self._findings.add("time_early", early, says, means, warning=True)
+            says, means = (
+                "times in 1970",
+                "of a wrong unit, or written where the time is not known?",
+            )
+            self._findings.add("time_1970", year - early, says, means, warning=True)
         for gathered, part in zip(self._parts, parts, strict=True):
             gathered.append(part)
 

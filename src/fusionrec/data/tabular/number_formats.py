@@ -45,7 +45,7 @@ _NUMBER = (
     rf"| (?P<unit>{_WORD}(?: {_WORD})?|\*)|(?P<short>{_SHORT}))?(?P<close>\))?$"
 )
 _SAMPLE = 20_000  # texts at most by which a form is found
-_STARS = r"^[★⭐]+[☆✩]*½?$"
+_STARS = r"^[★⭐*]+[☆✩]*½?$"
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ def _read_parts(texts: Any, parts: Any, decimal: str) -> tuple[np.ndarray, dict[
     values = np.where(_mask(pc.match_substring_regex(minus, "[(-]")), -values, values)
     starred = _mask(pc.match_substring_regex(texts, _STARS))
     halves = pc.multiply(pc.count_substring(texts, "½"), 0.5)
-    stars = pc.add(pc.count_substring_regex(texts, "[★⭐]"), halves)
+    stars = pc.add(pc.count_substring_regex(texts, "[★⭐*]"), halves)
     values = np.where(starred, stars.to_numpy(zero_copy_only=False), values)
     given = {name: _mask(pc.not_equal(texts, "")) for name, texts in part.items()}
     forms = {
@@ -210,7 +210,7 @@ def _read_parts(texts: Any, parts: Any, decimal: str) -> tuple[np.ndarray, dict[
 
 
 def _clean(texts: Any) -> Any:
-    """Texts with plain spaces, minus and apostrophes, and without the dash of ``12.–``."""
+    """Texts with plain spaces, minus and apostrophes; of ``12.–`` and ``3x`` the numbers."""
     import pyarrow.compute as pc
 
     for pattern, new in (
@@ -219,6 +219,7 @@ def _clean(texts: Any) -> Any:
         ("[’‘`´]", "'"),
         ("[−–—]", "-"),
         (r"([0-9])[.,]-+", r"\1"),
+        (r"^([0-9]{1,4}) ?[x×]$", r"\1"),  # 3x; more digits are an ISBN's
     ):
         texts = pc.replace_substring_regex(texts, pattern, new)
     return texts

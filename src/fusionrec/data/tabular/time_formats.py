@@ -26,12 +26,13 @@ _MOST_FORMS = 30  # that are tried
 _MOST_FOUND = 3  # that one column may have, with | between
 _STRAY = 0.01  # share of contradicting dates that may be mistakes
 _RARE = 0.005  # share of texts; a form of fewer is left out
-_TIME = re.compile(r"(?<![\d.])\d{1,2}:\d\d(:\d\d)?( [AP]M)?(?!\d)|(?<!\d)\d{1,2} [AP]M\b")
+_TIME = re.compile(r"(?<![\d.:])\d{1,2}:\d\d(:\d\d)?( [AP]M)?(?!\d)|(?<!\d)\d{1,2} [AP]M\b")
 _ZONE = re.compile(r"(?<=:\d\d)[+-]\d\d(:?\d\d)?$|(?<=\s)[+-]\d\d:?\d\d(?=\s|$)")
 # Lengths of a text's groups of digits, "b" if it names the month -> directives, likeliest first.
 _DIGITS = {
     "b 2 4": ("dY",), "b 4 2": ("Yd",), "b 2 2": ("dy", "yd"), "b 4": ("Y",),
     "4 2 2": ("Ymd",), "2 2 4": ("dmY", "mdY"), "2 2 2": ("dmy", "mdy", "ymd"),
+    "4 2 2 2 2": ("YmdHM",), "4 2 2 2 2 2": ("YmdHMS",),
     "4 2": ("Ym",), "2 4": ("mY",), "4": ("Y",), "6": ("Ym",), "8": ("Ymd", "dmY", "mdY"),
     "12": ("YmdHM",), "14": ("YmdHMS",),
 }  # fmt: skip
@@ -73,6 +74,7 @@ def find_time_form(texts: Sequence[str], named: bool) -> TimeForm | None:
     if not texts:
         return None
     column = pc.replace_substring_regex(pa.array(texts, pa.string()), JSON_DATE, r"\1")
+    column = pc.replace_substring_regex(column, r"^(\d+),(\d+)$", r"\1.\2")
     numbers = plain_numbers(column)
     if np.isfinite(numbers).mean() < _MOST:
         return _written(texts, named, [""])
@@ -247,6 +249,8 @@ def _forms_of(text: str) -> Iterator[str]:
     form = _TIME.sub(_clock, form)
     form, months = re.subn(ANY_MONTH, "%b", form)
     if "%" in text or re.search(r"[^\W\d_]", re.sub("%.|T", "", form)):
+        return
+    if form.count("%M") > 1 or form.count("%z") > 1:  # from one time to another
         return
     groups = re.findall(r"\d+", form)
     lengths = ("2" if len(digits) < 3 else str(len(digits)) for digits in groups)

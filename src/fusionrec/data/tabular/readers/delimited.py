@@ -6,13 +6,11 @@ quote if a value has many line ends, or the last row has any.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,20 +22,17 @@ from fusionrec.data.tabular.readers.compression import (
     open_bytes,
     translate_errors,
 )
-from fusionrec.data.tabular.readers.encoding import guess
 from fusionrec.data.tabular.readers.layout import TextLayout, find_layout
-from fusionrec.data.tabular.readers.rewrite import INNER, rewrite
+from fusionrec.data.tabular.readers.rewrite import INNER, is_plain, may_be_quoted, rewrite
 from fusionrec.data.tabular.readers.source import OnFinding, SourceFile
+from fusionrec.data.tabular.readers.stray_quotes import LONG, MEND_ROW, look_through
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROW = "mend or remove that line; a value with the delimiter in it needs quotes around it"
-_QUOTE = "mend that line: remove the quote, or set a second one where the value ends"
-_END = "the end"
-_LONG = 20  # line ends in a value; more suggest a stray quote
+_MOST_BELOW = 20  # lines below the table
 _COMMAS = TextLayout(",", (), 0, 1)
 
 
@@ -56,8 +51,7 @@ class DelimitedFile(SourceFile):
     @property
     def rewritten(self) -> bool:
         """Whether ``INNER`` stands for the delimiter when pyarrow and csv parse the text."""
-        plain = len(self.delimiter) == 1 and self.delimiter.isascii() and self.delimiter != " "
-        return bool(self.ragged) or not plain
+        return bool(self.ragged) or not is_plain(self.delimiter)
 
     @property
     def inner_delimiter(self) -> str:
@@ -66,8 +60,8 @@ class DelimitedFile(SourceFile):
 
     @property
     def quoted(self) -> bool:
-        """Whether quotes may stand around values; in front of ``::`` they are letters."""
-        return not self.ragged and len(self.delimiter) == 1
+        """Whether quotes may stand around values."""
+        return not self.ragged and may_be_quoted(self.delimiter)
 
     @contextmanager
     def rows(self) -> Iterator[tuple[Any, Any]]:
@@ -89,7 +83,8 @@ class DelimitedFile(SourceFile):
     def _read(
         self, columns: list[str], on_bytes: OnBytes, on_finding: OnFinding
     ) -> Iterator[pa.RecordBatch]:
-        """All values are strings, empty ones null; rows without any value are left out.
+        """All values are strings, empty ones null; rows without any value are left out, and lines
+        below the table, such as ``(320 rows)``.
 
         Raises:
             DataError: a line has more or fewer values than the header, is longer than ``BLOCK``
@@ -105,7 +100,7 @@ class DelimitedFile(SourceFile):
                 for number, batch in enumerate(_parsed(self, stream, columns, rows), 1):
                     # The reader is ahead of what it gives; each batch is a block.
                     on_bytes(min(number * BLOCK, file.size()) if direct else file.tell())
-                    doubtful |= _line_ends(batch) > _LONG
+                    doubtful |= _line_ends(batch) > LONG
                     last = batch.slice(len(batch) - 1) if len(batch) else last
                     yield rows.with_values(batch).select(columns)
                 doubtful |= last is not None and _line_ends(last) > 0
@@ -113,14 +108,18 @@ class DelimitedFile(SourceFile):
                 if "Empty CSV file" in str(error):  # no rows
                     return
                 if rows.invalid is None or "\n" in rows.invalid.text:
-                    _look_through(self)
+                    look_through(self)
                 if rows.invalid is not None:
                     raise _misfit(self, rows.invalid) from error
                 raise
         if doubtful:
-            long, example = _look_through(self)
-            says = f"values of {self.path.name} that span more than {_LONG} lines; is a quote"
+            long, example = look_through(self)
+            says = f"values of {self.path.name} that span more than {LONG} lines; is a quote"
             on_finding(f"lines_{self.path}", long, f"{says} there astray?", example)
+        if rows.below:
+            _check_below(self, rows.below)
+            says, example = "lines below the table that are left out", rows.below[0].text
+            on_finding(f"below_{self.path}", len(rows.below), says, example[:80], True)
         if rows.empty:
             says = f"rows of {self.path.name} without any value"
             on_finding(f"empty_{self.path}", rows.empty, says, "they are left out")
@@ -161,16 +160,22 @@ class _Rows:
     Attributes:
         invalid: the first with too many or too few values; else None.
         empty: how many have no value.
+        below: those with one value or in brackets, which may stand below the table.
     """
 
     def __init__(self) -> None:
         self.invalid: Any = None
         self.empty = 0
+        self.below: list[Any] = []
 
     def on_invalid(self, row: Any) -> str:
         """Called by pyarrow with an ``InvalidRow``; says what to do with it."""
-        if not row.text.strip(' \t\r\n\x1a,;|"' + INNER):
+        if not row.text.strip(' \t\r\n\x1a,;|"-+=:' + INNER):
             self.empty += 1
+            return "skip"
+        remark = row.actual_columns == 1 or re.fullmatch(r"\(.*\)\s*", row.text)
+        if remark and "\n" not in row.text and len(self.below) < _MOST_BELOW:
+            self.below.append(row)
             return "skip"
         self.invalid = self.invalid or row
         return "error"
@@ -204,6 +209,7 @@ def _parsed(
         pc.ParseOptions(
             delimiter=source.inner_delimiter,
             quote_char='"' if source.quoted else False,
+            escape_char=source.layout.escape or False,
             newlines_in_values=source.quoted,
             invalid_row_handler=rows.on_invalid,
         ),
@@ -233,81 +239,19 @@ def _misfit(source: DelimitedFile, row: Any) -> DataError:
     return DataError(
         f"{where}: expected {row.expected_columns} values as in the header, "
         f"got {row.actual_columns}: {text[:120]!r}",
-        _ROW,
+        MEND_ROW,
     )
 
 
-def _look_through(source: DelimitedFile) -> tuple[int, str]:
-    """How many values span many lines, and an example.
-
-    Raises:
-        DataError: a line is too long or not in the file's encoding, or its quote never ends; names
-            the line.
-    """
-    long, example = 0, ""
+def _check_below(source: DelimitedFile, rows: Sequence[Any]) -> None:
+    """Raises the error of a row that does not fit unless nothing but such rows follow the first."""
+    left = {row.text.strip().encode() for row in rows}
+    first = re.compile(rb"(?m)^" + re.escape(rows[0].text.encode()) + rb"\r?$")
+    begun = False
     with source.rows() as (stream, _):
-        lines = _Lines(source, stream)
-        # The extra line is a row of its own unless the last quote is still open.
-        reader = csv.reader(
-            chain(lines, [_END]),
-            delimiter=source.inner_delimiter,
-            quoting=csv.QUOTE_MINIMAL if source.quoted else csv.QUOTE_NONE,
-        )
-        limit = csv.field_size_limit(max(csv.field_size_limit(), BLOCK))
-        try:
-            for row in reader:
-                if reader.line_num > lines.read and row != [_END]:
-                    opened = lines.first + sum(value.count("\n") for value in row[:-1])
-                    value = row[-1].removesuffix(_END)
-                    says = f"a quote opens there that never ends: {value[:60]!r}"
-                    raise DataError(f"{source.path}, line {opened}: {says}", _QUOTE)
-                line = lines.first
-                for value in row:
-                    ends = value.count("\n")
-                    if ends > _LONG:
-                        long, example = long + 1, example or f"line {line}, {value[:60]!r}"
-                    line += ends
-                lines.row, lines.first = 0, source.layout.line + reader.line_num
-        except csv.Error as error:
-            raise DataError(f"{source.path}, line {lines.first}: {error}", _ROW) from error
-        finally:
-            csv.field_size_limit(limit)  # global to the process
-    return long, example
-
-
-class _Lines:
-    """The lines of a stream of bytes as text.
-
-    Attributes:
-        row: bytes of the row so far; the caller sets it to 0 where a row ends.
-        first: the number of the row's first line; the caller sets it where a row ends.
-        read: how many lines were read.
-    """
-
-    def __init__(self, source: DelimitedFile, stream: Any) -> None:
-        self.row, self.first, self.read = 0, source.layout.line, 0
-        self._source = source
-        self._bytes = io.BufferedReader(stream, 1 << 20)
-
-    def __iter__(self) -> Iterator[str]:
-        path, line, encoding = self._source.path, self.first - 1, self._source.encoding
-        try:
-            while text := self._bytes.readline(BLOCK + 1):
-                self.read, line = self.read + 1, line + 1
-                self.row += len(text)
-                if self.row > BLOCK:
-                    raise DataError(
-                        f"{path}, line {self.first}: expected lines of {BLOCK:,} bytes at "
-                        "most, got a longer one, or a quote that does not end",
-                        "is there a line end after each row, and a second quote to each?",
-                    )
-                yield text.decode()
-        except UnicodeDecodeError as error:
-            if encoding:  # bytes of the file are decoded many lines at a time
-                says = f"not {encoding} somewhere below line {line}"
-            else:
-                says, encoding = f"not UTF-8 from byte {error.start + 1} on", guess(text)
-            raise DataError(
-                f"{path}, line {line}: {says}",
-                f'mend that line, or set encoding = "{encoding or "cp1252"}" in fusionrec.toml',
-            ) from error
+        for _, block in line_blocks(source.path, stream, source.layout.line):
+            found = None if begun else first.search(block)
+            begun = begun or found is not None
+            behind = block[found.start() if found else 0 :].split(b"\n") if begun else []
+            if any(line.strip(b" \t\r\x1a-+=:|,;") and line.strip() not in left for line in behind):
+                raise _misfit(source, rows[0])

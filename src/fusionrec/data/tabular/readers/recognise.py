@@ -49,6 +49,7 @@ _FOREIGN = {
     b"<!": "HTML or XML",
     b"<?": "HTML or XML",
     b"<h": "HTML or XML",
+    b"<table": "HTML or XML",
 }
 
 

@@ -7,25 +7,42 @@ import re
 INNER = "\x1f"  # stands for the delimiter of the file
 
 
+def is_plain(delimiter: str) -> bool:
+    """Whether parsers know a delimiter: one ASCII character that does not stand for runs."""
+    return len(delimiter) == 1 and delimiter.isascii() and delimiter != " "
+
+
+def may_be_quoted(delimiter: str) -> bool:
+    """Whether quotes may stand around values; in front of ``::`` they are letters."""
+    return len(delimiter.strip(" ") or " ") == 1
+
+
 def rewrite(block: bytes, delimiter: str, ragged: bool, columns: int) -> bytes:
     """Lines with ``INNER`` between the values.
 
     Args:
         block: whole lines.
-        delimiter: of the file; a space stands for runs of them and of tabs.
+        delimiter: of the file; a space stands for runs of them and of tabs, a sign in spaces for
+            the sign with any number of spaces beside it.
         ragged: whether the last column holds the rest of each line.
         columns: how many there are.
     """
-    inner, quoted = INNER.encode(), not ragged and len(delimiter) == 1
+    inner, quoted = INNER.encode(), not ragged and may_be_quoted(delimiter)
     if delimiter == " ":
         block = _single_spaces(block, quoted)
     if ragged:
         return _first_only(block, re.escape(delimiter.encode()), columns - 1)
-    if not quoted or b'"' not in block:
-        return block.replace(delimiter.encode(), inner)
-    parts = block.split(b'"')  # of which every second one stands in quotes
-    parts[::2] = [part.replace(delimiter.encode(), inner) for part in parts[::2]]
+    parts = block.split(b'"') if quoted else [block]  # every second one stands in quotes
+    parts[::2] = [_replaced(part, delimiter, inner) for part in parts[::2]]
     return b'"'.join(parts)
+
+
+def _replaced(part: bytes, delimiter: str, inner: bytes) -> bytes:
+    sign = delimiter.strip(" ")
+    if not sign or sign == delimiter:
+        return part.replace(delimiter.encode(), inner)
+    part = re.sub(rb" *%b *" % re.escape(sign.encode()), inner, part)
+    return re.sub(rb"(?m)^ +| +(?=\r?$)", b"", part)
 
 
 def _single_spaces(block: bytes, quoted: bool) -> bytes:
