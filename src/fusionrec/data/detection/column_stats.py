@@ -18,6 +18,7 @@ from fusionrec.data.tabular.number_formats import NumberForm, number_form
 from fusionrec.data.tabular.time_formats import TimeForm, find_time_form
 
 _SAMPLE = 2000  # distinct values that patterns are matched against
+_SPREAD = 500  # distinct values that are looked for in another column
 _FIRST = 200  # distinct values that show whether others may be numbers or times
 _MOST_UNITS = 3  # words behind numbers; with more they are names that begin with a number
 _SHOWN = 40  # characters of a value that are shown
@@ -200,6 +201,27 @@ class ColumnStats:
         return len(often) > 2 and bool(np.all(often[1:] < 0.8 * often[:-1]))
 
     @cached_property
+    def running(self) -> bool:
+        """Whether whole numbers count rows, or the rows of a group: each is the one before and 1,
+        or the first one anew.
+        """
+        codes = self.codes
+        if self.lists or len(codes) < 5 or codes.min() < 0 or not self.whole or self.numeric < 1:
+            return False
+        values = self.parsed[codes] if len(self.known) == len(self.values) else np.zeros(0)
+        if len(values) == 0 or values.max() == values.min():
+            return False
+        steps = np.diff(values)
+        anew = (steps != 1) & (values[1:] != values.min())
+        return bool(values.min() in (0.0, 1.0) and anew.mean() < 0.01 and (steps == 1).mean() > 0.3)
+
+    @cached_property
+    def spread(self) -> list[tuple[str, int]]:
+        """A few distinct values from all of the column, each with how often it is there."""
+        step = max(1, len(self.counts) // _SPREAD)
+        return list(islice(self.counts.items(), 0, None, step))
+
+    @cached_property
     def words(self) -> float:
         """How many words a distinct value has, on average."""
         return float(np.mean([len(value.split()) for value in self.some])) if self.some else 0.0
@@ -242,26 +264,11 @@ def determines(by: ColumnStats, of: ColumnStats) -> bool:
     return again >= max(5, 0.1 * len(keys)) and agreement(of, by) >= 0.98
 
 
-def is_running(stats: ColumnStats) -> bool:
-    """Whether whole numbers count rows, or the rows of a group: each is the one before and 1, or
-    the first one anew.
-    """
-    codes = stats.codes
-    if stats.lists or len(codes) < 5 or codes.min() < 0 or not stats.whole or stats.numeric < 1:
-        return False
-    values = stats.parsed[codes] if len(stats.known) == len(stats.values) else np.zeros(0)
-    if len(values) == 0 or values.max() == values.min():
-        return False
-    steps = np.diff(values)
-    anew = (steps != 1) & (values[1:] != values.min())
-    return bool(values.min() in (0.0, 1.0) and anew.mean() < 0.01 and (steps == 1).mean() > 0.3)
-
-
 def overlap(ids: ColumnStats, key: ColumnStats) -> float:
-    """The share of rows whose id is in another file's column, 0 to 1."""
+    """About the share of rows whose id is in another file's column, 0 to 1."""
     there = key.counts.keys()
-    known = sum(count for value, count in ids.counts.items() if value in there)
-    return known / max(1, ids.counts.total())
+    known = sum(count for value, count in ids.spread if value in there)
+    return known / max(1, sum(count for _, count in ids.spread))
 
 
 def mostly(stats: ColumnStats, pattern: re.Pattern[str]) -> bool:

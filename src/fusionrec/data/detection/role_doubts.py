@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import determines, is_running, shown
+from fusionrec.data.detection.column_stats import determines, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.roles import InteractionFile, id_columns, is_level, role_of
 from fusionrec.data.schema import Side
@@ -79,7 +79,7 @@ def _rivals(found: InteractionFile) -> Iterator[Doubt]:
             if stats.name not in found.ids.values()
             and role_of(stats.name, side) >= max(2, role_of(column, side))
             and stats.unique < _ONCE
-            and not is_running(stats)
+            and not stats.running
             and not is_level(stats)
         ]
         if rivals:

@@ -5,19 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
 
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import (
-    ColumnStats,
-    agreement,
-    determines,
-    is_running,
-    overlap,
-)
+from fusionrec.data.detection.column_stats import ColumnStats, agreement, determines, overlap
 from fusionrec.data.detection.signal_columns import Told, guess_signals
 from fusionrec.data.detection.signal_guesses import InteractionColumn, event_weight, looks_like_time
 from fusionrec.data.detection.table_file import TableFile
@@ -94,7 +89,7 @@ def id_columns(file: TableFile, keys: bool = False) -> Iterator[ColumnStats]:
         fractions = stats.numeric > 0.9 and float((stats.numbers % 1 != 0).mean()) > 0.1
         if fractions and not (role and name_hints.is_id(stats.name)):
             continue
-        if role < 2 and (stats.distinct < 3 or (not keys and is_running(stats))):
+        if role < 2 and (stats.distinct < 3 or (not keys and stats.running)):
             continue
         if role == 0 and not (file.headerless and stats.name in list(file.columns)[:2]):
             levels = is_level(stats)
@@ -120,6 +115,7 @@ def name_score(file: TableFile, key: str, side: Side) -> float:
     return float(ours) - float(theirs)
 
 
+@lru_cache(maxsize=512)
 def keys_of(file: TableFile) -> list[ColumnStats]:
     """The columns that may name the rows of a table; in one of two columns an id may repeat."""
     least = 0.1 if len(file.columns) == 2 else 0.5
@@ -147,7 +143,7 @@ def _fit(ids: ColumnStats, side: Side, others: Sequence[TableFile]) -> float:
     writer = side == "user" and name_hints.has(ids.name, name_hints.WRITER)
     if name_hints.has(ids.name, name_hints.GROUP) and not (writer or name_hints.is_id(ids.name)):
         fit -= 1.5
-    if is_running(ids):
+    if ids.running:
         fit -= 1  # such as the line of an order, called "item"
     if side == "user":
         fit -= 2 * name_hints.has(ids.name, name_hints.STAFF)

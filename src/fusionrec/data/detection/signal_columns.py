@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import ColumnStats, determines, is_running
+from fusionrec.data.detection.column_stats import ColumnStats, determines
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.rating_scale import MISSING
 from fusionrec.data.detection.signal_guesses import (
@@ -80,7 +80,7 @@ def guess_signals(
             times.append(time)
         elif time:
             left_out[stats.name] = time
-        elif is_running(stats) and not said:
+        elif stats.running and not said:
             left_out[stats.name] = "a running number"
         elif not said and any(determines(basket, stats) for basket in baskets):
             left_out[stats.name] = "it is said of a whole order, not of an item"
