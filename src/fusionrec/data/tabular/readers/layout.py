@@ -166,6 +166,8 @@ def _records(path: Path, lines: list[str], delimiter: str, names: Sequence[str])
         raise DataError(f"{path}: the file is empty", "a header with column names is expected")
     most = max(records.fit for records in tried)
     best = next(records for records in tried if records.fit >= most - _CLOSE)
+    if names and best.width == len(names) and best.fit >= _FIT_RAGGED:
+        return best
     for separator in [delimiter] if delimiter else _RAGGED:
         if ragged := _ragged(lines, separator, names, best):
             return ragged
