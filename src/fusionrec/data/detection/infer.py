@@ -107,7 +107,9 @@ def _with_names(found: InteractionFile, told: Mapping[str, str]) -> InteractionF
     names = tuple(roles.get(column, column) for column in file.columns)
     named = replace(
         file,
-        spec=replace(file.spec, names=names),
+        spec=replace(
+            file.spec, names=names, explode=tuple(roles.get(c, c) for c in file.spec.explode)
+        ),
         sample=file.sample.select(list(file.columns)).rename_columns(names),
         types=dict(zip(names, file.types.values(), strict=False)),
     )

@@ -67,6 +67,8 @@ def parse_lines(path: Path, lines: list[str], delimiter: str, names: Sequence[st
     if best.fit < 1 and is_plain(best.delimiter) and any("\\" in line for line in lines):
         escaped = _parsed(lines, best.delimiter, "\\")
         best = escaped if escaped.fit > best.fit else best
+    if names and best.width == len(names) and best.fit >= _FIT_RAGGED:
+        return best
     for separator in [delimiter] if delimiter else _RAGGED:
         if ragged := _ragged(lines, separator, names, best):
             return ragged
