@@ -77,7 +77,7 @@ def infer_spec(
     doubts = (
         *_doubts(interactions, left_out, scanned),
         *sample_findings(interactions, values),
-        *(Doubt("lost_index", says) for says in lost),
+        *lost,
     )
     return InferredSpec(
         name or folder.resolve().name or "data",
