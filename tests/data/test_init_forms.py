@@ -118,3 +118,40 @@ def test_totals_are_not_looked_at(tmp_path):
     keys = {key.key: key.value for key in guessed.interactions}
     assert (keys["scale"], keys["time"]) == ([1.0, 5.0], "date")
     assert doubts(guessed) == ["item_empty"]
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        (lambda u, _: f"{u:05}", []),
+        (lambda u, _: f'"{1000 + u:,}"', []),
+        (lambda u, _: f"{2**60 + u}", []),
+        (lambda u, _: f"{1 + u / 1000:.5f}E+12", ["users_rounded"]),
+        (lambda u, i: f"{'uU'[i % 2]}{u}", ["users_near"]),
+        (lambda u, i: f"{u}{'.0' * (i % 2)}", ["users_near"]),
+        (lambda u, _: f'"=""{u:05}"""', ["users_quoted"]),
+        (lambda u, _: "NULL" if u == 5 else f"u{u}", ["users_unknown"]),
+        (lambda u, _: "NA" if u == 5 else f"u{u}", []),
+        (lambda u, _: "0" if u % 13 == 0 else f"{u}", ["users_unknown"]),
+        (lambda u, _: f"https://example.org/u/{u}", []),
+    ],
+)
+def test_what_is_doubted_of_ids(tmp_path, user, expected):
+    rows = [f"{user(u, i)},p{i},{stars}" for (u, i), stars in zip(PAIRS, STARS, strict=True)]
+    (tmp_path / "rows.csv").write_text("\n".join(["user,item,rating", *rows, ""]))
+    guessed = infer_spec(tmp_path)
+    assert doubts(guessed) == expected
+    assert converted(tmp_path, guessed).rows == len(PAIRS)
+
+
+@pytest.mark.parametrize(("here", "there"), [("{:05}", "{}"), ("A{}", "a{}"), ("{}", "{}.0")])
+def test_ids_that_are_written_otherwise_in_another_table(tmp_path, here, there):
+    inferred(tmp_path, "rating", [str(stars) for stars in STARS])
+    rows = (tmp_path / "rows.csv").read_text().splitlines()
+    rows[1:] = [
+        here.format(u) + row[row.index(",") :] for (u, _), row in zip(PAIRS, rows[1:], strict=True)
+    ]
+    (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
+    users = "".join(f"{there.format(u)},{'abc'[u % 3]}\n" for u in range(40))
+    (tmp_path / "users.csv").write_text("user,town\n" + users)
+    assert doubts(infer_spec(tmp_path)) == ["ids_unlike"]

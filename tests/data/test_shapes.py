@@ -15,7 +15,7 @@ from tabular_files import describe, finding, write
 
 from fusionrec.data.tabular.cells import split
 from fusionrec.data.tabular.convert import convert
-from fusionrec.data.tabular.lookup import Lookup, join, stem
+from fusionrec.data.tabular.lookup import Lookup, join, key_texts, stem
 from fusionrec.data.tabular.readers import delimited
 from fusionrec.data.tabular.reshape import explode, unpivot
 from fusionrec.data.tabular.shapes import shape_table
@@ -219,7 +219,7 @@ def test_a_shape_of_a_missing_column_is_refused(tmp_path, key):
 
 
 @pytest.mark.parametrize(
-    "cells", [pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())), [b"x"]]
+    "cells", [pa.array([[("x", 1)]], pa.map_(pa.string(), pa.int64())), [b"\xff"]]
 )
 def test_cells_that_hold_no_values_are_refused(tmp_path, cells):
     write(tmp_path / "rows.parquet", {"u": ["a"], "i": cells})
@@ -282,3 +282,10 @@ def test_join_agrees_with_pandas(left, right):
     assert missed.tolist() == wanted["v"].isna().tolist()
     repeated = [key for key in set(right) - {None} if right.count(key) > 1]
     assert lookup.differing == len(repeated)
+
+
+def test_keys_that_have_run_together_are_refused():
+    exact = pa.array([float(2**53 - 1), None, 7.0])
+    assert key_texts(exact, "k").to_pylist() == [str(2**53 - 1), None, "7"]
+    with pytest.raises(DataError, match="floats of 9,007,199,254,740,992 and more"):
+        key_texts(pa.array([float(2**60)]), "k")

@@ -57,7 +57,19 @@ def test_ids_stay_as_they_are_and_near_duplicates_are_reported(tmp_path):
     made = converted(tmp_path, {"u": ids, "i": ["x"] * 7, "r": ["3"] * 6 + ["4"]})
     assert made.users.ids == ids
     near = finding(made, "users_near")
-    assert (near.count, near.example) == (2, "'A1' and 'a1', 'A1' and ' a1'")
+    assert (near.count, near.warning) == (3, True)
+    assert near.example == "'A1' and 'a1', 'A1' and ' a1', '1.0' and '1'"
+
+
+def test_ids_may_be_said_to_mean_not_known(tmp_path):
+    columns = {"u": ["NULL", "a", "b", "NULL"], "i": ["x", "NA", "y", "y"], "r": ["3"] * 4}
+    made = converted(tmp_path, columns)
+    nobody = finding(made, "users_unknown")
+    assert (nobody.count, nobody.mend) == (2, 'missing = ["NULL"]')
+    path = describe(tmp_path, "rows.csv", **{**RATED, "time": "", "missing": ["NULL"]})
+    made = convert(read_spec(path))
+    assert (made.users.ids, made.items.ids) == (["a", "b"], ["NA", "y"])
+    assert finding(made, "user_empty").count == 2
 
 
 def test_ids_that_are_none_are_left_out_and_counted(tmp_path):

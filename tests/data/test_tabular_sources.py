@@ -151,7 +151,8 @@ def test_types_of_parquet_are_read_as_their_text(tmp_path):
             "flag": [True, False, None],
             "day": [date(2024, 5, 1)] * 3,
             "at": pa.array([day] * 3, pa.timestamp("ms", "Asia/Tokyo")),
-            "bytes": [b"1", b"2", b"3"],
+            "bytes": [b"1", b"\xff", b"3"],
+            "texts": [b"1", None, "ä".encode()],
             "table": [{"x": 1}] * 3,
         }
     )
@@ -166,6 +167,7 @@ def test_types_of_parquet_are_read_as_their_text(tmp_path):
         "coded": ["x", "y", "x"],
         "flag": ["true", "false", None],
         "day": ["2024-05-01"] * 3,
+        "texts": ["1", None, "ä"],
         "table.x": ["1", "1", "1"],
     }
 

@@ -139,7 +139,7 @@ def _several(stats: ColumnStats) -> Attribute | None:
 
 def list_separator(stats: ColumnStats, separators: Sequence[str]) -> str:
     """What stands between the several values in a column's cells; empty if there is one in each."""
-    for separator in separators:
+    for separator in () if mostly(stats, URL) else separators:
         parts: Counter[str] = Counter()
         split = 0
         for value in stats.some:

@@ -19,7 +19,7 @@ from fusionrec.data.schema import Side
 from fusionrec.data.tabular.source_spec import SourceSpec
 
 _MOST_FIELDS = 40
-NESTED = "objects within a row are not read"
+NESTED = "objects and bytes within a row are not read"
 _DEFAULTS = ("", 0, ".", ())  # of keys of a join
 
 

@@ -83,7 +83,7 @@ def infer_spec(
     doubts = (
         *_doubts(interactions, left_out, scanned, {f.name for f in scanned.files} - unused.keys()),
         *sample_findings(interactions, values),
-        *(Doubt("lost_index", says) for says in lost),
+        *lost,
     )
     return InferredSpec(
         name or folder.resolve().name or "data",

@@ -162,7 +162,9 @@ def _with_rivals(signals: Sequence[InteractionColumn], told: Told) -> Interactio
     doubt = Doubt(
         f"two_{first.key}s",
         says,
-        assignments({first.key: names[0], **dict.fromkeys(first.settings, ""), **rivals[0].settings}),
+        assignments(
+            {first.key: names[0], **dict.fromkeys(first.settings, ""), **rivals[0].settings}
+        ),
         (first.column, *names),
         key=f"interactions.{first.key}",
         choices=(first.column, *names, ""),

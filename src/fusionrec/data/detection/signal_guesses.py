@@ -105,7 +105,8 @@ def _no_time(stats: ColumnStats) -> str | None:
         return (
             f"values such as {stats.examples(1)} are no dates that can be read" if dated else None
         )
-    late = np.median(stats.numbers) > 3000 or name_hints.has(stats.name, _OF_CALENDARS)
+    of_calendar = {*name_hints.words(stats.name)} - name_hints.ID <= _OF_CALENDARS
+    late = np.median(stats.numbers) > 3000 or of_calendar
     return f"values such as {stats.examples(1)} are no time since 1970" if late else None
 
 

@@ -12,7 +12,7 @@ from fusionrec.data.detection.column_stats import ColumnStats, agreement, shown
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.entity_files import EntityFile
 from fusionrec.data.detection.rating_scale import guess_scale
-from fusionrec.data.detection.roles import InteractionFile
+from fusionrec.data.detection.roles import InteractionFile, role_of
 from fusionrec.data.detection.scan import ScannedFolder
 from fusionrec.data.detection.signal_guesses import (
     InteractionColumn,
@@ -21,6 +21,7 @@ from fusionrec.data.detection.signal_guesses import (
     looks_like_time,
     refused_count,
 )
+from fusionrec.data.detection.table_file import TableFile
 from fusionrec.data.schema import Side
 from fusionrec.data.tabular.toml_file import assignments
 
@@ -72,8 +73,9 @@ def unused_files(
     scanned: ScannedFolder,
     candidates: list[InteractionFile],
     tables: Mapping[Side, EntityFile | None],
-) -> tuple[dict[str, str], list[str]]:
-    """The files that are not used -> why; and sentences about ids that were lost in writing.
+) -> tuple[dict[str, str], list[Doubt]]:
+    """The files that are not used -> why; and doubts about ids that were lost in writing, or are
+    written in another way than those of the interactions.
 
     Args:
         scanned: all files.
@@ -83,7 +85,7 @@ def unused_files(
     interactions, *others = candidates
     used = {file.file.name for file in (interactions, *tables.values()) if file}
     used.update(interactions.file.joined)
-    unused, lost = {}, []
+    unused, lost = {}, list[Doubt]()
     for file in scanned.files:
         if file.name in used:
             continue
@@ -94,7 +96,7 @@ def unused_files(
             "call reset_index() on the data frame before writing it"
         )
         if file.lost_index:
-            lost.append(f"{file.name} is not used: {index}")
+            lost.append(Doubt("lost_index", f"{file.name} is not used: {index}"))
         if other:
             columns = f"users ({shown(other.ids['user'])}) and items ({shown(other.ids['item'])})"
             why = f"it has {columns} too, but {interactions.file.name} fits better"
@@ -105,6 +107,7 @@ def unused_files(
         else:
             why = f"none of its columns has the ids of users or items in {interactions.file.name}"
             why += f"; {index}" if file.lost_index else ""
+            lost += _nearly_met(file, interactions)
         unused[file.name] = why
     return unused, lost
 
@@ -133,6 +136,26 @@ def other_parts(interactions: InteractionFile, scanned: ScannedFolder) -> Iterat
     if not together:
         says += "; to use all, write them as one table"
     yield Doubt("parts", says, assignments({"files": pattern}) if together else "")
+
+
+def _nearly_met(file: TableFile, interactions: InteractionFile) -> Iterator[Doubt]:
+    """Doubts about columns that hold the ids of the interactions, but write them otherwise."""
+    for side in interactions.ids:
+        ids = {_plain(value): value for value in interactions.column(side).counts}
+        for key in file.columns.values():
+            met = {_plain(value): value for value in key.counts}
+            both = met.keys() & ids.keys()
+            if role_of(key.name, side) > 1 and len(both) > 0.5 * len(met):
+                one = next(iter(both))
+                says = (
+                    f"{file.name} is not used: its {key.name} would meet those of the interactions "
+                    f"if they were written alike, not {shown(met[one])} and {shown(ids[one])}"
+                )
+                yield Doubt("ids_unlike", says, "", (key.name,))
+
+
+def _plain(id_: str) -> str:
+    return id_.strip(" \"'").casefold().removesuffix(".0").lstrip("0")
 
 
 def refused_columns(interactions: InteractionFile, left_out: Mapping[str, str]) -> Iterator[Doubt]:

@@ -23,8 +23,8 @@ EARLIEST, LATEST = -62_135_596_800, 253_402_300_799
 def as_text(values: Any, where: str) -> Any:
     """A column as strings; a column of lists as lists of strings.
 
-    Whole numbers become digits, also in a float column (``1.0`` is ``1``); NaN becomes null; a UUID
-    becomes its 32 digits in groups of 8-4-4-4-12. Strings stay as they are.
+    Whole numbers become digits, also floats and decimals (``1.0`` is ``1``); NaN becomes null; a
+    UUID becomes its 32 digits in groups of 8-4-4-4-12. Strings stay as they are.
 
     Args:
         values: a pyarrow Array.
@@ -59,7 +59,10 @@ def as_text(values: Any, where: str) -> Any:
             "leave the column out, or write it as text",
         )
     try:
-        return values.cast(pa.string())
+        texts = values.cast(pa.string())
+        return (
+            pc.replace_substring_regex(texts, r"\.0+$", "") if pa.types.is_decimal(kind) else texts
+        )
     except pa.ArrowException as error:
         raise DataError(f"{where}: {kind} cannot be read as text: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -9,8 +10,15 @@ from datetime import UTC, datetime
 import numpy as np
 
 from fusionrec.data.tabular.findings import SHOWN, Findings
+from fusionrec.data.tabular.ids import looks_rounded
 from fusionrec.data.tabular.spec import InteractionsSpec
 
+_NO_ID = {"null", "(null)", "<null>", "none", "nan", "nat", "n/a", "#n/a", "<na>", "\\n", "nil",
+          "undefined"}  # fmt: skip
+_MAY_BE_ID = {"na", "0", "-1", "-", "?", ".", "unknown", "guest", "anonymous", "anon", "gast",
+              "unbekannt", "inconnu", "invité", "desconocido", "неизвестно", "deleted",
+              "[deleted]"}  # fmt: skip
+_MANY, _SHARE = 2, 0.02  # times the interactions of others, and of all, that are many
 _ROWS = 10  # of fewer nothing is said
 _IDS = 3  # of fewer distinct ids nothing is said
 _FIRST = 10_000  # rows that mostly settle it
@@ -63,18 +71,26 @@ def caution(
 
 
 def caution_ids(
-    side: str, ids: Sequence[str], named: np.ndarray, known: int, findings: Findings
+    side: str, ids: Sequence[str], often: np.ndarray, known: int, findings: Findings
 ) -> None:
-    """Adds findings about ids of which nearly all stand in quotes or have spaces around.
+    """Adds findings about ids of which nearly all stand in quotes or have spaces around, that are
+    rounded, or that mean that nobody or nothing is known.
 
     Args:
         side: ``user`` or ``item``.
         ids: all of them, by position.
-        named: positions of those in the interactions, int [m].
+        often: int [m], how many interactions each of the first m has.
         known: how many come from the side's own table; they have the first positions.
         findings: collects them.
     """
-    rows, table = [ids[at] for at in named.tolist()], ids[:known]
+    named = np.flatnonzero(often).tolist()
+    rows, table = [ids[at] for at in named], ids[:known]
+    rounded = [id_ for id_ in rows if "E+" in id_ and looks_rounded([id_])]
+    says = f"{side} ids that are rounded numbers: other ids have become one with each"
+    means = "export the column as text"
+    example = f"{rounded[0]!r:.{SHOWN}}; {means}" if rounded else ""
+    findings.add(f"{side}s_rounded", len(rounded), says, example, warning=True)
+    _nobody(side, ids, often, findings)
     oddities: tuple[tuple[str, str, Callable[[str], str]], ...] = (
         ("quoted", "stand in quotes of their own", _unquoted),
         ("spaced", "have spaces around", str.strip),
@@ -93,9 +109,22 @@ def caution_ids(
         findings.add(f"{side}s_{name}", len(odd), says, example, warning=True)
 
 
+def _nobody(side: str, ids: Sequence[str], often: np.ndarray, findings: Findings) -> None:
+    """Ids such as ``NULL``, of which the rows would be those of one user or item."""
+    many = max(_MANY * often[often > 0].mean(), _SHARE * often.sum())
+    for at in np.flatnonzero(often).tolist():
+        word = ids[at].strip().casefold()
+        if word in _NO_ID or (word in _MAY_BE_ID and often[at] > many):
+            says = f"interactions of {side} {ids[at]!r:.{SHOWN}}"
+            means = "if that means not known, such rows can be left out"
+            mend = f"missing = {json.dumps([ids[at]], ensure_ascii=False)}"
+            findings.add(f"{side}s_unknown", int(often[at]), says, means, warning=True, mend=mend)
+
+
 def _unquoted(id_: str) -> str:
-    quoted = len(id_) > 2 and id_[0] == id_[-1] and id_[0] in "\"'"
-    return id_.strip(id_[0]) if quoted else id_
+    inner = id_.removeprefix("=")  # by which spreadsheets are told that it is text
+    quoted = len(inner) > 2 and inner[0] == inner[-1] and inner[0] in "\"'"
+    return inner.strip(inner[0]) if quoted else id_
 
 
 def _odd(ids: Sequence[str], clean: Callable[[str], str]) -> list[str]:

@@ -23,6 +23,7 @@ from fusionrec.data.values import LONGEST_ID, clean_text
 
 LONGEST_VALUE = 1_000  # characters of a category
 LONGEST_TEXT = 10_000
+_NEAR = 0.05  # share of ids; if so many are nearly alike, they are likely written in two ways
 _MATCHED = 0.1  # share of users or items; a table with fewer of them may have other ids
 _JOINER = "\x1f"  # between the categories of a list, when joined
 _UNKNOWN: Mapping[str, Any] = {"category": "", "categories": (), "text": "", "number": math.nan}
@@ -82,10 +83,12 @@ class EntityReader:
             example = f"{ids.all[known]!r:.60}" if len(ids) > known else ""
             findings.add(f"{side}s_strange", len(ids) - known, says, example)
         near, pairs = ids.near_duplicates()
-        says = f"{side} ids that differ from another in case or outer spaces alone, all kept"
-        findings.add(f"{side}s_near", near, says, ", ".join(pairs))
-        named = np.unique(positions)
-        caution_ids(side, ids.all, named, known, findings)
+        says = f"{side} ids that differ from another in case, outer spaces or .0 alone, all kept"
+        many = near > _NEAR * len(ids)
+        findings.add(f"{side}s_near", near, says, ", ".join(pairs), warning=many)
+        rows = np.bincount(positions)
+        named = np.flatnonzero(rows)
+        caution_ids(side, ids.all, rows, known, findings)
         matched = int((named < known).sum())
         if self._spec.files and matched < _MATCHED * len(named):
             findings.first(

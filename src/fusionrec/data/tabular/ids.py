@@ -65,14 +65,15 @@ class Ids:
         return assigned
 
     def near_duplicates(self) -> tuple[int, list[str]]:
-        """How many ids differ from an earlier one only in letter case or outer spaces, and up to
-        three such pairs.
+        """How many ids differ from an earlier one only in letter case, outer spaces or ``.0``, and
+        up to three such pairs.
         """
         first: dict[str, str] = {}
         pairs = [
             (earlier, id_)
             for id_ in self._positions
-            if (earlier := first.setdefault(id_.strip().casefold(), id_)) is not id_
+            if (earlier := first.setdefault(id_.strip().casefold().removesuffix(".0"), id_))
+            is not id_
         ]
         return len(pairs), [f"{one[:60]!r} and {other[:60]!r}" for one, other in pairs[:3]]
 
@@ -94,7 +95,7 @@ def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
     if pa.types.is_nested(values.type):
         raise DataError(f"{where}: expected one value in each row, got {values.type}")
     if pa.types.is_floating(values.type):
-        _check_exact(values, where)
+        check_exact(values, where)
     if pa.types.is_dictionary(values.type):  # whose values may stand in any order
         values = values.cast(values.type.value_type)
     kind, extended = values.type, isinstance(values, pa.ExtensionArray)  # such as UUIDs
@@ -107,8 +108,8 @@ def factorize(values: Any, where: str) -> tuple[list[str | None], np.ndarray]:
     return [*texts, None], codes.astype(np.int32, copy=False)
 
 
-def _check_exact(values: Any, where: str) -> None:
-    """Refuses floats that are too large to be exact."""
+def check_exact(values: Any, where: str) -> None:
+    """Raises a DataError for floats, in a pyarrow Array, that are too large to be exact."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -126,7 +127,7 @@ def _check_exact(values: Any, where: str) -> None:
 
 
 def looks_rounded(texts: Iterable[str]) -> bool:
-    """Whether any id is written as a spreadsheet shows a long number, such as ``1.23457E+12``, so
+    """Whether any text is written as a spreadsheet shows a long number, such as ``1.23457E+12``, so
     that its other digits are lost.
     """
     found = filter(None, map(_ROUNDED.fullmatch, texts))

@@ -79,6 +79,7 @@ class InteractionReader:
         for side, column, ids in self._ids:
             texts, codes = factorize(batch.column(column), f"{file}: {column}")
             known = ids.look_up(texts)
+            known[[n for n, text in enumerate(texts) if text in self._spec.missing]] = EMPTY
             row_ids = known[codes]
             kept.leave_out(f"{side}_empty", row_ids == EMPTY, f"no {side} id")
             says = f"a {side} id of over {LONGEST_ID} characters, or with a control character"

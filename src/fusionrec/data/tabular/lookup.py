@@ -11,6 +11,7 @@ import numpy as np
 
 from fusionrec.data.tabular.casting import as_text
 from fusionrec.data.tabular.findings import SHOWN
+from fusionrec.data.tabular.ids import check_exact
 from fusionrec.data.tabular.readers.compression import translate_errors
 from fusionrec.data.tabular.readers.files import SourceFile
 from fusionrec.data.tabular.readers.source import OnFinding
@@ -163,12 +164,15 @@ def key_texts(values: Any, where: str) -> Any:
     one program may have whole numbers where that of another has floats.
 
     Raises:
-        DataError: the keys are lists, or as ``as_text``.
+        DataError: the keys are lists, or floats too large to be told apart, or as ``as_text``.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    texts = as_text(_whole(values), where)
+    values = _whole(values)
+    if pa.types.is_floating(values.type):
+        check_exact(values, where)
+    texts = as_text(values, where)
     if pa.types.is_nested(texts.type):
         raise DataError(f"{where}: expected one key in each row, got {values.type}")
     texts = texts.cast(pa.string())

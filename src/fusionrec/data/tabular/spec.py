@@ -68,6 +68,7 @@ class InteractionsSpec(SourceSpec):
 
     Attributes:
         user, item: the columns of the ids.
+        missing: ids that mean "not known"; rows with one are left out, as those without an id.
         rating, count, event: the column of a rating, a count such as plays, or the kind of event;
             one of them at most. Without any, every row is an event of weight 1.
         scale: lowest and highest possible rating; needed with ``rating``.
@@ -84,6 +85,7 @@ class InteractionsSpec(SourceSpec):
 
     user: str = ""
     item: str = ""
+    missing: tuple[str, ...] = ()
     rating: str = ""
     scale: tuple[float, ...] = ()
     like: float = math.nan

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS = 1 << 16  # of a batch
+_HEAD = 1000  # rows that show whether bytes are texts
 ARROW_FILE, ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"  # how such files begin
 
 
@@ -39,7 +40,7 @@ class ParquetFile(SourceFile):
             for batch in file.iter_batches(_ROWS, columns=_roots(file.schema_arrow, columns)):
                 done += len(batch)
                 on_bytes(size * done // rows)
-                yield _selected(batch, columns)
+                yield _selected(batch, columns, self.types)
 
 
 class ArrowFile(SourceFile):
@@ -56,7 +57,7 @@ class ArrowFile(SourceFile):
             for batch in batches:
                 on_bytes(min(file.tell(), size))
                 for begin in range(0, len(batch), _ROWS):
-                    yield _selected(batch.slice(begin, _ROWS), columns)
+                    yield _selected(batch.slice(begin, _ROWS), columns, self.types)
             on_bytes(size)
 
 
@@ -68,14 +69,19 @@ def open_parquet(path: Path) -> SourceFile:
     """
     import pyarrow.parquet as pq
 
-    with translate_errors(path):
-        return ParquetFile(path, "parquet", "", _types(path, pq.read_schema(path)))
+    with translate_errors(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        types = _types(path, file.schema_arrow)
+        found = _roots(file.schema_arrow, _bytes_in(types))
+        head = next(file.iter_batches(_HEAD, columns=found), None) if found else None
+        return ParquetFile(path, "parquet", "", types | _texts(head, types))
 
 
 def open_arrow(path: Path) -> SourceFile:
     """Opens a Feather file, or Arrow batches; as ``open_parquet``."""
-    with translate_errors(path), _arrow(path) as (schema, *_):
-        return ArrowFile(path, "feather", "", _types(path, schema))
+    with translate_errors(path), _arrow(path) as (schema, batches, _):
+        types = _types(path, schema)
+        head = next(batches, None) if _bytes_in(types) else None
+        return ArrowFile(path, "feather", "", types | _texts(head, types))
 
 
 @contextmanager
@@ -103,6 +109,24 @@ def _types(path: Path, schema: pa.Schema) -> dict[str, str]:
     return types
 
 
+def _bytes_in(types: Mapping[str, str]) -> list[str]:
+    """The columns of bytes, as which some programs write texts."""
+    return [name for name, kind in types.items() if kind in ("binary", "large_binary")]
+
+
+def _texts(head: pa.RecordBatch | None, types: Mapping[str, str]) -> dict[str, str]:
+    """The columns of bytes that are texts in the first rows, with the type of texts."""
+    import pyarrow as pa
+
+    texts = {}
+    columns = flatten_table(head.slice(0, _HEAD)) if head is not None else {}
+    for name in _bytes_in(types):
+        with suppress(pa.ArrowInvalid, KeyError):
+            columns[name].cast(pa.string())
+            texts[name] = "string"
+    return texts
+
+
 def _roots(schema: pa.Schema, columns: list[str]) -> list[str]:
     """The columns of a file of which the named ones are made."""
     return [
@@ -112,9 +136,14 @@ def _roots(schema: pa.Schema, columns: list[str]) -> list[str]:
     ]
 
 
-def _selected(batch: pa.RecordBatch, columns: list[str]) -> pa.RecordBatch:
+def _selected(
+    batch: pa.RecordBatch, columns: list[str], types: Mapping[str, str]
+) -> pa.RecordBatch:
     import pyarrow as pa
 
     batch.validate(full=True)  # lengths in a damaged file may lead out of it, texts be no UTF-8
     found = flatten_table(batch)
+    for name in columns:
+        if types[name] == "string" and not pa.types.is_string(found[name].type):
+            found[name] = found[name].cast(pa.string())  # bytes
     return pa.RecordBatch.from_arrays([found[name] for name in columns], names=columns)
