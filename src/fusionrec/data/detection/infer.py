@@ -6,14 +6,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.entity_files import EntityFile, choose_entity_files
 from fusionrec.data.detection.entity_tables import NESTED, describe_ids, infer_table, spec_keys
 from fusionrec.data.detection.inferred import InferredKey, InferredSpec, InferredTable
 from fusionrec.data.detection.refusals import no_interactions, nothing_read
-from fusionrec.data.detection.role_doubts import role_doubts
+from fusionrec.data.detection.role_doubts import role_doubts, share_of_repeats
 from fusionrec.data.detection.roles import InteractionFile, find_interaction_files, role_of
 from fusionrec.data.detection.sample_findings import sample_findings
 from fusionrec.data.detection.scan import ScannedFolder, scan_folder
@@ -172,9 +170,7 @@ def _interaction_keys(
     for signal in interactions.signals:
         for key, value in {signal.key: signal.column, **signal.settings}.items():
             yield InferredKey(key, value, signal.why.get(key, ()))
-    users, items = (interactions.column(side).codes for side in ("user", "item"))
-    pairs = np.unique(users * (items.max() + 1) + items)
-    again = 1 - len(pairs) / max(1, file.rows)
+    again = share_of_repeats(interactions)
     share = f"{again:.1%} of the rows repeat the user and item of an earlier row"
     why = [share if again else "no two rows have the same user and item"]
     if again > 0.05:

@@ -21,9 +21,7 @@ _AGAIN = 0.2  # share of rows that repeat a user and item; with more, repeats ma
 
 def role_doubts(found: InteractionFile) -> Iterator[Doubt]:
     """Doubts about a file of interactions."""
-    users, items = (found.column(side).codes for side in ("user", "item"))
-    pairs = np.unique(users * (items.max() + 1) + items)
-    again = 1 - len(pairs) / max(1, found.file.rows)
+    again = share_of_repeats(found)
     yield from _unnamed(found, again)
     yield from _rivals(found)
     yield from _once(found)
@@ -34,6 +32,14 @@ def role_doubts(found: InteractionFile) -> Iterator[Doubt]:
         yield Doubt("repeats", f"{says}, and no list offers again what someone took",
                     'repeats = "keep"', tuple(found.ids.values()),
                     key="interactions.repeats", choices=("last", "keep"))  # fmt: skip
+
+
+def share_of_repeats(found: InteractionFile) -> float:
+    """The share of rows with both ids that repeat the ids of an earlier row, 0 to 1."""
+    users, items = (found.column(side).codes for side in ("user", "item"))
+    both = (users >= 0) & (items >= 0)
+    pairs = users[both] * (items.max() + 1) + items[both]
+    return 1 - len(np.unique(pairs)) / max(1, len(pairs))
 
 
 def _unnamed(found: InteractionFile, again: float) -> Iterator[Doubt]:

@@ -25,6 +25,7 @@ _NO_ID = (
 )
 _VALUE = {"rating": 2.0, "event": 1.5, "count": 1.0, "time": 1.0}
 _MOST_ALIKE = 30  # columns that others are compared with
+_FEW_TABLES = 12
 _FEW = 11  # distinct numbers; so few without a telling name are levels, not ids
 
 
@@ -132,11 +133,13 @@ def share_of(ids: ColumnStats, table: TableFile, key: ColumnStats) -> float:
 
 def _fit(ids: ColumnStats, side: Side, others: Sequence[TableFile]) -> float:
     """How likely a column holds the ids of that side."""
+    # Among many tables only columns of one name are compared.
+    few = len(others) <= _FEW_TABLES
     joined = [
         share_of(ids, table, key) * (0.5 + 1.5 * name_score(table, key.name, side))
         for table in others
         for key in keys_of(table)
-        if key.unique >= 0.5
+        if key.unique >= 0.5 and (few or key.name == ids.name)
     ]
     fit = role_of(ids.name, side) - 0.75 * role_of(ids.name, OTHER[side])
     fit += max([0.0, *joined])
@@ -246,7 +249,8 @@ def _interactions(
             continue
         if user.name in baskets or (user.unique > 0.98 and is_level(item)):
             continue
-        if min(fit_user, fit_item) <= -1 or (min(fit_user, fit_item) < 1 and entity):
+        sure = "user" in told or "item" in told  # someone said so
+        if not sure and min(fit_user, fit_item) < (1 if entity else -0.99):
             continue
         score = fit_user + fit_item + 2 - user.unique - item.unique
         score += 0.1 * (order[user.name] < order[item.name])
@@ -254,9 +258,9 @@ def _interactions(
         if best and score <= best[0]:
             continue
         crossed = _crossed(user, item)
-        if not crossed and min(fit_user, fit_item) < (2 if user.unique > 0.999 else 1):
+        if not (crossed or sure) and min(fit_user, fit_item) < (2 if user.unique > 0.999 else 1):
             continue
-        if _coarse(item, user, items):
+        if not sure and _coarse(item, user, items):
             continue
         best = (score, user, item, fit_user, fit_item)
     return _with_signals(file, told, *best) if best else None

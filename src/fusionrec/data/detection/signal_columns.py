@@ -83,7 +83,7 @@ def guess_signals(
         elif stats.running and not said:
             left_out[stats.name] = "a running number"
         elif not said and any(determines(basket, stats) for basket in baskets):
-            left_out[stats.name] = "it is said of a whole order, not of an item"
+            values += _of_order(stats, left_out)
         else:
             values += _values(stats, said or _wide_role(stats, wide), left_out, headerless)
     return [*_chosen(values, told, left_out), *_chosen(times, told, left_out)], left_out
@@ -111,6 +111,15 @@ def _once_each(time: InteractionColumn | str, user: str) -> InteractionColumn | 
     doubt = Doubt("one_time_per_user", f"{says}: it may as well be left out", "", (time.column,),
                   key="interactions.time", choices=(time.column, ""))  # fmt: skip
     return replace(time, sure=time.sure - 1.5, doubts=(*time.doubts, doubt))
+
+
+def _of_order(stats: ColumnStats, left_out: dict[str, str]) -> list[InteractionColumn]:
+    """What is said of a whole order: an event such as "cancelled", or nothing."""
+    event = guess_event(stats)
+    if isinstance(event, InteractionColumn):
+        return [event]
+    left_out[stats.name] = "it is said of a whole order, not of an item"
+    return []
 
 
 def _wide_role(stats: ColumnStats, wide: str) -> str:

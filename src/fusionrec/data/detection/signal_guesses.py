@@ -86,7 +86,8 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     why = {"time": seen, "time_unit": (form.says,)}
     doubts: tuple[Doubt, ...] = ()
     if form.ambiguous:
-        mend = f'time_format = "{form.format}"'
+        swapped = form.format.replace("%d", "%@").replace("%m", "%d").replace("%@", "%m")
+        mend = f'time_format = "{swapped}"'
         doubts = (Doubt("day_or_month", f"{stats.name}: {form.says}", mend, (stats.name,)),)
     elif form.unit != "text" and looks_rounded(stats.some):
         says = f"{stats.name} has rounded numbers such as {stats.examples(1)}: digits are lost"

@@ -80,7 +80,8 @@ class TableFile:
     @property
     def nested(self) -> tuple[str, ...]:
         """The names of columns of objects, which are not read."""
-        return tuple(name for name in self.types if name not in self.sample.column_names)
+        kinds = ("struct", "map", "binary")
+        return tuple(n for n, kind in self.types.items() if any(one in kind for one in kinds))
 
 
 def origins(parts: Sequence[tuple[str, int]]) -> Any:

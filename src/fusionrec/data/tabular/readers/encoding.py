@@ -119,7 +119,10 @@ def _other_encoding(where: str, sample: bytes) -> tuple[str, str]:
     if not encoding:
         raise DataError(where, 'save it as UTF-8, or name its encoding: encoding = "cp1252"')
     name = _NAMES[encoding]
-    return encoding, f'read as {name}; if letters look wrong, set encoding = "…" in fusionrec.toml'
+    return (
+        encoding,
+        f'read as {name}; if letters look wrong, set another, such as encoding = "cp1250"',
+    )
 
 
 def guess(sample: bytes) -> str:
