@@ -205,6 +205,17 @@ def test_rows_keep_what_they_say(frames):
     )
 
 
+def test_numbers_and_dates_in_texts_are_read_as_they_are_said_to_be_written():
+    rows = pd.DataFrame({"user": ["a", "a", "b"], "item": ["x", "y", "x"],
+                         "note": ["1,5", "2,0", "4,5"],
+                         "am": ["03.02.2024", "4. März 2024", "05.02.2024"]})  # fmt: skip
+    forms = {"time_format": "%d.%m.%Y|%d. %b %Y", "decimal": ","}
+    data = fusionrec.read_frames(rows, rating="note", time="am", **forms)
+    assert data.rating.tolist() == [1.5, 2.0, 4.5]
+    days = pd.to_datetime(["2024-02-03", "2024-03-04", "2024-02-05"])
+    assert data.time.tolist() == [day.timestamp() for day in days]
+
+
 def test_events_weigh_what_they_are_told_to():
     rows = pd.DataFrame(
         {

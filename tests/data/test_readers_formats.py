@@ -13,6 +13,7 @@ import zipfile
 from datetime import date, datetime
 
 import openpyxl
+import pandas as pd
 import pyarrow as pa
 import pyarrow.feather as pf
 import pyarrow.parquet as pq
@@ -163,6 +164,20 @@ def test_one_of_several_lists_must_be_named(tmp_path):
     assert sample(tmp_path / "t.json", table="films").columns == {"id": ["7"]}
     with pytest.raises(DataError, match="several lists: users, films"):
         open_source(tmp_path / "t.json")
+
+
+@pytest.mark.parametrize("orient", ["columns", "index", "split", "records", "table"])
+def test_what_pandas_writes_as_json_is_read(tmp_path, orient):
+    path, frame = tmp_path / "t.json", pd.DataFrame(ROWS | {"price": [1.5, None, 2.0]})
+    frame.to_json(path, orient=orient, **({"index": False} if orient == "table" else {}))
+    assert sample(path).columns == ROWS | {"price": ["1.5", None, "2"]}
+    assert tables_of(path) == []
+
+
+def test_objects_that_are_no_tables_are_rows(tmp_path):
+    rows = [{"a": {"0": 1, "1": 2}}, {"a": {"0": 3}}]
+    (tmp_path / "t.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    assert sample(tmp_path / "t.jsonl").columns == {"a.0": ["1", "3"], "a.1": ["2", None]}
 
 
 @pytest.mark.parametrize("form", ["parquet", "feather", "arrow", "stream", "jsonl"])

@@ -203,6 +203,21 @@ def test_a_path_to_tables_is_loaded_and_reports_progress_up_to_the_whole(toml, d
     assert steps[-1] == ("reading", total, total)
 
 
+def test_a_lone_ratings_dat_may_be_anyones(tmp_path):
+    (tmp_path / "ratings.dat").write_text("u1::i1::5::978300760\n" * 9)
+    with pytest.raises(DataError, match="nobody has described"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "key"), [("rows.csv", "table"), ("rows.parquet", "query")])
+def test_a_file_of_one_table_has_no_name_for_it(tmp_path, name, key):
+    write(tmp_path / name, {"u": ["1"], "i": ["1"]})
+    path = describe(tmp_path, name, user="u", item="i", **{key: "x"})
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert error.value.hint == "leave table and query out of the fusionrec.toml"
+
+
 @pytest.mark.parametrize("name", ["rows.csv", "rows.tsv.gz", "rows.jsonl.zst", "rows.parquet", ""])
 def test_tables_that_nobody_described_and_folders_without_any_hint_at_init(tmp_path, name):
     path = write(tmp_path / name, {"a": ["1"]}) if name else tmp_path

@@ -52,6 +52,8 @@ def read_frames(
     weights: Mapping[str, float] | None = None,
     time: str | None = None,
     time_unit: str = "",
+    time_format: str = "",
+    decimal: str = ".",
     scale: tuple[float, float] | None = None,
     like: float | None = None,
     repeats: str = "last",
@@ -76,6 +78,9 @@ def read_frames(
         time: the column of when it was.
         time_unit: of numbers ``s``, ``ms``, ``us`` or ``ns`` since 1970, or ``text`` for dates in
             texts; by default ``s`` of numbers and ``text`` of texts.
+        time_format: how dates in texts are written, as ``strptime`` has it, such as ``%d.%m.%Y``,
+            or several forms with ``|`` between; by default ISO 8601.
+        decimal: what stands before the fraction of a number in a text, ``.`` or ``,``.
         scale: lowest and highest rating that can be given; by default those that were.
         like: the lowest rating that counts as liking; by default three quarters up the scale.
         repeats: of a user's interactions with one item ``last`` or ``first`` stays; ``keep`` keeps
@@ -104,18 +109,25 @@ def read_frames(
         user=user,
         item=item,
         rating=rating or "",
-        scale=tuple(scale or (frames["interactions"].span(rating) if rating else ())),
+        scale=tuple(scale or (frames["interactions"].span(rating, decimal) if rating else ())),
         like=math.nan if like is None else like,
         count=count or "",
         event=event or "",
         events=_mapping("weights", weights, '{"view": 0.2, "buy": 1.0}'),
         time=time or "",
         time_unit=time_unit or frames["interactions"].unit(time),
+        time_format=time_format,
+        decimal=decimal,
         repeats=repeats,
     )
     of_users = kinds.spec("user", frames.get("users"), user)
     of_items = kinds.spec("item", frames.get("items"), item)
-    spec = Spec(name, rows, UsersSpec(**of_users), ItemsSpec(**of_items, title=kinds.title))
+    spec = Spec(
+        name,
+        rows,
+        UsersSpec(**of_users, decimal=decimal),
+        ItemsSpec(**of_items, decimal=decimal, title=kinds.title),
+    )
     sources = {
         side: [(frames[side], lambda _: None)] if side in frames else []  # in memory: no progress
         for side in ("users", "items", "interactions")
@@ -147,14 +159,14 @@ class Frame(SourceFile):
             on_bytes(0)
             yield batch
 
-    def span(self, rating: str) -> tuple[float, float]:
+    def span(self, rating: str, decimal: str) -> tuple[float, float]:
         """The lowest and the highest rating of a column, those beyond ``LARGEST`` left out.
 
         Raises:
             DataError: there is no such column, or no two ratings differ.
         """
         self.require(rating, "rating")
-        ratings = numbers(self.table[rating].combine_chunks(), rating)
+        ratings = numbers(self.table[rating].combine_chunks(), rating, decimal)
         known = ratings[np.abs(ratings) <= LARGEST]
         low, high = (known.min(), known.max()) if len(known) else (math.nan, math.nan)
         if not low < high:

@@ -46,7 +46,9 @@ def read(
         return read_from_spec(path, workspace_data, progress, **allowed)
     from fusionrec.data.movielens import readers as movielens
 
-    if path.is_dir() and movielens.layouts_in(path):
+    found = movielens.layouts_in(path) if path.is_dir() else []
+    # A lone ratings.dat may be anyone's.
+    if any({layout.users.name, layout.items.name} & bundle.names for layout, bundle in found):
         return movielens.read(path)
     files = path.iterdir() if path.is_dir() else [path]
     if any(is_table(file) for file in files):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fusionrec.data.detection.entity_tables import NESTED
-from fusionrec.data.detection.roles import id_columns, role_of
+from fusionrec.data.detection.roles import OTHER, id_columns, role_of
 from fusionrec.data.detection.scan import ScannedFolder
 from fusionrec.data.detection.table_file import TableFile
 from fusionrec.data.tabular.readers.source import lacks_header
@@ -44,6 +44,9 @@ def _why_not(file: TableFile) -> str:
     once = [stats.name for stats in ids if stats.unique > 0.95]
     if file.nested:
         return f"{names}; {', '.join(file.nested)}: {NESTED}"
+    named = (s for s in file.columns.values() if max(role_of(s.name, side) for side in OTHER) > 1)
+    if gaps := [s.name for s in named if s.filled < s.rows / 2]:
+        return f"{names}: most rows have no {gaps[0]}; were its cells merged?"
     if people and people[0].name in once:
         return f"{names}: one row for each {people[0].name}"
     if not people and once:

@@ -144,12 +144,12 @@ def _nearly_met(file: TableFile, interactions: InteractionFile) -> Iterator[Doub
         ids = {_plain(value): value for value in interactions.column(side).counts}
         for key in file.columns.values():
             met = {_plain(value): value for value in key.counts}
-            both = met.keys() & ids.keys()
-            if role_of(key.name, side) > 1 and len(both) > 0.5 * len(met):
-                one = next(iter(both))
+            unlike = [one for one in met.keys() & ids.keys() if met[one] != ids[one]]
+            if role_of(key.name, side) > 1 and len(unlike) > 0.5 * len(met):
+                there, here = shown(met[unlike[0]]), shown(ids[unlike[0]])
                 says = (
                     f"{file.name} is not used: its {key.name} would meet those of the interactions "
-                    f"if they were written alike, not {shown(met[one])} and {shown(ids[one])}"
+                    f"if they were written alike, not {there} and {here}"
                 )
                 yield Doubt("ids_unlike", says, "", (key.name,))
 

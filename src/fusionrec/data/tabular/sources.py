@@ -16,6 +16,7 @@ from fusionrec.data.tabular.source_spec import ReadSpec, SourceSpec
 from fusionrec.errors import DataError
 from fusionrec.workspace import Workspace
 
+_NO_TABLE = "leave table and query out of the fusionrec.toml"
 _ALLOW = "if you trust it, allow it: --allow-remote, in Python allow_remote=True"
 
 
@@ -119,7 +120,12 @@ def _open(path: Path, spec: ReadSpec, seconds: float) -> SourceFile:
         return sqlite_files.open_table(path, spec, seconds)
     if kind == "duckdb":
         return duckdb_files.open_table(path, spec, seconds)
-    return open_source(path, spec)
+    if spec.query:
+        raise DataError(f"{path} is no database, of which rows could be asked by query", _NO_TABLE)
+    source = open_source(path, spec)
+    if spec.table and source.format not in ("spreadsheet", "json"):
+        raise DataError(f"{path} holds one table, which has no name", _NO_TABLE)
+    return source
 
 
 def _database_kind(path: Path) -> str:

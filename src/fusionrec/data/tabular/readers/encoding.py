@@ -23,8 +23,18 @@ _NAMES = {
     "cp1252": "Latin-1 (cp1252)",
     "cp1251": "Cyrillic (cp1251)",
     "koi8_r": "Cyrillic (KOI8-R)",
+    "iso8859_5": "Cyrillic (ISO 8859-5)",
+    "cp866": "Cyrillic (cp866)",
+    "cp1253": "Greek (cp1253)",
     "cp1250": "Central European (cp1250)",
+    "iso8859_2": "Central European (ISO 8859-2)",
 }
+_LATIN = ["cp1252", "cp1250", "iso8859_2"]
+# No letters, between letters: of another encoding.
+_WITHIN = re.compile(r"(?<=[^\W\d_])(?:[^\w\s'’·.-]|[¹²³¼½¾])(?=[^\W\d_])|[\x7f-\x9f]")
+_MOST_WITHIN = 0.02
+_KANA = re.compile("[\u3041-\u30ff]")
+_MOST_KANA = 0.2  # of Japanese; by chance there are hardly any
 _MARKS = {
     codecs.BOM_UTF8: "",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -132,15 +142,30 @@ def guess(sample: bytes) -> str:
     """
     from charset_normalizer import from_bytes
 
+    if _decodes(sample, "cp932") and _share(_KANA, sample.decode("cp932")) > _MOST_KANA:
+        return "cp932"
     # Letters of Latin alphabets beyond ASCII stand alone, others beside each other.
     alone = not re.search(rb"[\x80-\xff]{2}", sample)
-    among = ["cp1252", "cp1250"] if alone else list(_NAMES)
-    matches = [match.encoding for match in from_bytes(sample, cp_isolation=among)]
-    likely = [encoding for encoding in matches if not _half_width(sample, encoding)]
-    if likely and likely[0] == "cp1250" and _decodes(sample, "cp1252"):
-        western = "cp1252" in likely or sample.decode("cp1252") == sample.decode("cp1250")
-        return "cp1252" if western else "cp1250"
-    return likely[0] if likely else "cp1252" if _decodes(sample, "cp1252") else ""
+    among = _LATIN if alone else list(_NAMES)
+    matches = from_bytes(sample, cp_isolation=among)
+    found = [name for match in matches for name in (match.encoding, *match.could_be_from_charset)]
+    likely = [name for name in found if name in among and _plausible(sample, name)]
+    if likely and likely[0] in _LATIN and "cp1252" in likely:
+        return "cp1252"
+    if likely:
+        return likely[0]
+    latin = [name for name in _LATIN if _decodes(sample, name)]
+    return next((name for name in latin if _plausible(sample, name)), latin[0] if latin else "")
+
+
+def _share(pattern: re.Pattern[str], text: str) -> float:
+    """Matches of a pattern for each letter beyond ASCII."""
+    return len(pattern.findall(text)) / max(1, sum(not letter.isascii() for letter in text))
+
+
+def _plausible(sample: bytes, encoding: str) -> bool:
+    text = sample.decode(encoding, "replace")
+    return not _half_width(sample, encoding) and _share(_WITHIN, text) < _MOST_WITHIN
 
 
 def _decodes(sample: bytes, encoding: str) -> bool:

@@ -19,6 +19,7 @@ from fusionrec.data.tabular.readers.compression import (
     open_bytes,
     translate_errors,
 )
+from fusionrec.data.tabular.readers.json_frames import read_frame
 from fusionrec.data.tabular.readers.json_text import (
     json_layout,
     list_names,
@@ -33,6 +34,7 @@ from fusionrec.errors import DataError
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_ROWS = 1 << 16  # of a batch
 _EXACT = 2**53
 _DEEP = 500
 _KEY = re.compile(rb'"([^"\\]{1,200})"\s*:')
@@ -70,10 +72,31 @@ class JsonFile(SourceFile):
             yield pa.RecordBatch.from_arrays(arrays, names=columns)
 
 
+@dataclass(frozen=True)
+class JsonTable(SourceFile):
+    """A table in one JSON object, all of it in memory.
+
+    Attributes:
+        table: its rows.
+    """
+
+    table: Any = None
+
+    def _read(
+        self,
+        columns: list[str],
+        on_bytes: OnBytes,
+        on_finding: OnFinding,  # noqa: ARG002 (as of JsonFile)
+    ) -> Iterator[pa.RecordBatch]:
+        on_bytes(self.path.stat().st_size)
+        yield from self.table.select(columns).to_batches(_ROWS)
+
+
 def open_json(
     path: Path, compression: str, encoding: str, head: bytes, complete: bool, spec: ReadSpec
-) -> JsonFile:
-    """Opens a file of JSON Lines, of a list of objects, or of an object with such a list.
+) -> SourceFile:
+    """Opens a file of JSON Lines, of a list of objects, of an object with such a list, or of one
+    that is a table; see ``json_frames``.
 
     Args:
         path, compression, encoding: of the file.
@@ -84,6 +107,14 @@ def open_json(
     Raises:
         DataError: as ``JsonFile.batches``, or there are several lists.
     """
+    import pyarrow as pa
+
+    if frame := read_frame(path, compression, encoding, head):
+        columns = {name: _alike([_text(value) for value in frame[name]]) for name in frame}
+        bounded(path, len(columns))
+        table = pa.table(columns)
+        types = {field.name: str(field.type) for field in table.schema}
+        return JsonTable(path, "json", compression, types, table=table)
     layout = json_layout(head, complete)
     start, names = layout.start, list_names(layout)
     if names or spec.table:

@@ -113,8 +113,6 @@ def open_sheet(path: Path, spec: ReadSpec) -> Sheet:
     named = [(name, values) for name, values in zip(names, columns, strict=True) if name]
     table = pa.table([values for _, values in named], names=[name for name, _ in named])
     types = {field.name: str(field.type) for field in table.schema}
-    if spec.table:
-        notes.insert(0, f"the sheet {spec.table!r} is read")
     return Sheet(
         path, "spreadsheet", "", types, headerless=headerless, notes=tuple(notes), table=table
     )
