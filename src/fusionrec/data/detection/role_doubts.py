@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from fusionrec.data.detection import name_hints
-from fusionrec.data.detection.column_stats import determines, shown
+from fusionrec.data.detection.column_stats import determines
 from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.roles import InteractionFile, id_columns, is_level, role_of
 from fusionrec.data.schema import Side
@@ -15,7 +15,6 @@ from fusionrec.data.tabular.toml_file import assignments, quoted
 
 _ONCE = 0.98  # distinct ids as a share of the rows; with more, ids hardly come again
 _OFTEN = 0.8  # with more, a column that is not called an item hardly is one
-_UNKNOWN = 0.01  # share of rows whose id says that it is not known
 _AGAIN = 0.2  # share of rows that repeat a user and item; with more, repeats may matter
 
 
@@ -25,7 +24,6 @@ def role_doubts(found: InteractionFile) -> Iterator[Doubt]:
     yield from _unnamed(found, again)
     yield from _rivals(found)
     yield from _once(found)
-    yield from _unknown(found)
     yield from _shape(found)
     if again > _AGAIN:
         says = f"{again:.0%} of the rows repeat the user and item of another; the last counts"
@@ -113,19 +111,6 @@ def _once(found: InteractionFile) -> Iterator[Doubt]:
         if stats.distinct < 3:
             says = f"{stats.name} is taken for the {side}, and has only {stats.examples()}"
             yield Doubt(f"few_{side}s", says, "", (stats.name,), True)
-
-
-def _unknown(found: InteractionFile) -> Iterator[Doubt]:
-    """Words for "not known" among the ids, each of which would be one id."""
-    for side, name in found.ids.items():
-        stats = found.column(side)
-        often = sum(stats.counts[value] for value in stats.unknown)
-        if often > _UNKNOWN * stats.rows:
-            says = (
-                f"{name} says {shown(stats.unknown[0])} in {often / stats.rows:.0%} of the rows, "
-                f"which are read as those of one {side}: leave these cells empty"
-            )
-            yield Doubt(f"{side}_unknown", says, "", (name,))
 
 
 def _shape(found: InteractionFile) -> Iterator[Doubt]:
