@@ -140,6 +140,8 @@ def _several(stats: ColumnStats) -> Attribute | None:
 def list_separator(stats: ColumnStats, separators: Sequence[str]) -> str:
     """What stands between the several values in a column's cells; empty if there is one in each."""
     for separator in () if mostly(stats, URL) else separators:
+        if sum(separator in value for value in stats.some) < max(2, 0.05 * len(stats.some)):
+            continue
         parts: Counter[str] = Counter()
         split = 0
         for value in stats.some:

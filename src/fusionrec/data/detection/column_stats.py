@@ -19,6 +19,8 @@ from fusionrec.data.tabular.time_formats import TimeForm, find_time_form
 
 _SAMPLE = 2000  # distinct values that patterns are matched against
 _SPREAD = 500  # distinct values that are looked for in another column
+_MOST_FORMS = 5000  # distinct values, evenly from all, that show how they are written
+_LONGEST_UNKNOWN = 14  # letters
 _FIRST = 200  # distinct values that show whether others may be numbers or times
 _MOST_UNITS = 3  # words behind numbers; with more they are names that begin with a number
 _SHOWN = 40  # characters of a value that are shown
@@ -59,6 +61,7 @@ class ColumnStats:
     def _encoded(self) -> tuple[np.ndarray, list[str]]:
         """``codes``, and the distinct values that these number; lists as their JSON."""
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         texts = self.column
         if self.lists:
@@ -67,11 +70,10 @@ class ColumnStats:
             texts = pa.array(rows, pa.string())
         encoded = texts.dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        values = encoded.dictionary.to_pylist()
-        blank = np.array([not value.strip() for value in values] + [True])
-        numbers = np.append(np.cumsum(~blank[:-1]) - 1, -1)
-        numbers[blank] = -1
-        return numbers[codes], [v for v, no in zip(values, blank[:-1], strict=True) if not no]
+        blank = pc.equal(pc.utf8_trim_whitespace(encoded.dictionary), "")
+        given = np.append(~blank.to_numpy(zero_copy_only=False), False)
+        numbers = np.where(given, np.cumsum(given) - 1, -1)
+        return numbers[codes], encoded.dictionary.filter(pc.invert(blank)).to_pylist()
 
     @property
     def codes(self) -> np.ndarray:
@@ -132,7 +134,8 @@ class ColumnStats:
         ``(none given)``; the most frequent first.
         """
         # "None" is Python's; "none" may be a value, such as of a membership.
-        unknown = [v for v in self.counts if v.strip().casefold() in UNKNOWN or v == "None"]
+        short = (v for v in self.counts if len(v) <= _LONGEST_UNKNOWN and not v[0].isdigit())
+        unknown = [v for v in short if v.strip().casefold() in UNKNOWN or v == "None"]
         bracketed = [v for v in self.some if BRACKETS.fullmatch(v.strip())]
         if len(bracketed) == 1 and self.distinct > 2 and not NESTED.fullmatch(bracketed[0]):
             unknown += bracketed
@@ -152,7 +155,7 @@ class ColumnStats:
         form = number_form(known[:_FIRST])
         if form is None or form.share < 0.5:
             return None
-        return number_form(known) if len(known) > _FIRST else form
+        return number_form(_some(known)) if len(known) > _FIRST else form
 
     @cached_property
     def time_form(self) -> TimeForm | None:
@@ -161,7 +164,7 @@ class ColumnStats:
         known = list(self.known)
         if self.lists or not known or find_time_form(known[:_FIRST], named) is None:
             return None
-        return find_time_form(known, named)
+        return find_time_form(_some(known), named)
 
     @cached_property
     def parsed(self) -> np.ndarray:
@@ -231,6 +234,10 @@ class ColumnStats:
         often = self.distinct < self.filled / 2
         picked = self.known.most_common(count) if often else list(self.known.items())[:count]
         return ", ".join(shown(value) for value, _ in picked)
+
+
+def _some(known: list[str]) -> list[str]:
+    return known[:: -(-len(known) // _MOST_FORMS)]
 
 
 def shown(value: str) -> str:

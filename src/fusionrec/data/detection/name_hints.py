@@ -80,7 +80,8 @@ def subject(name: str) -> set[str]:
     return {word.removesuffix("s") for word in _parts(name) if word not in ID}
 
 
-def role(name: str, known: Collection[str]) -> int:
+@lru_cache(10_000)
+def role(name: str, known: frozenset[str]) -> int:
     """How clearly a column's name is that of a user's or item's id.
 
     Args:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -23,6 +23,8 @@ OTHER: dict[Side, Side] = {"user": "item", "item": "user"}
 _NO_ID = (
     name_hints.RATING | name_hints.COUNT | name_hints.EVENT | name_hints.TIME | name_hints.PRICE
 )
+# As long as a table is held, and no longer: its rows may be many.
+_KEYS: WeakKeyDictionary[TableFile, list[ColumnStats]] = WeakKeyDictionary()
 _VALUE = {"rating": 2.0, "event": 1.5, "count": 1.0, "time": 1.0}
 _MOST_ALIKE = 30  # columns that others are compared with
 _FEW_TABLES = 12
@@ -116,13 +118,13 @@ def name_score(file: TableFile, key: str, side: Side) -> float:
     return float(ours) - float(theirs)
 
 
-@lru_cache(maxsize=512)
 def keys_of(file: TableFile) -> list[ColumnStats]:
     """The columns that may name the rows of a table; in one of two columns an id may repeat."""
-    least = 0.1 if len(file.columns) == 2 else 0.5
-    return [
-        f for f in id_columns(file, keys=True) if f.unique >= least and f.filled >= 0.95 * f.rows
-    ]
+    if file not in _KEYS:
+        least = 0.1 if len(file.columns) == 2 else 0.5
+        keys = id_columns(file, keys=True)
+        _KEYS[file] = [f for f in keys if f.unique >= least and f.filled >= 0.95 * f.rows]
+    return _KEYS[file]
 
 
 def share_of(ids: ColumnStats, table: TableFile, key: ColumnStats) -> float:
