@@ -361,8 +361,9 @@ def test_a_process_that_trains_indexes_and_answers_says_nothing_of_its_libraries
     code = (
         "import sys\nfrom fusionrec.cli import main, quickstart\n"
         "from fusionrec.data import catalog\nfrom builders import auto_recipe\n"
+        "from fusionrec.data.samples.movielens import synthetic\n"
         "quickstart.AUTO['quick'] = auto_recipe(minutes=0.0, passes=1)\n"
-        "sample = catalog.load('synthetic', None), 'It is the sample.'\n"
+        "sample = synthetic(1, 60, 40, 1500), 'It is the sample.'\n"
         "catalog.first_available = lambda *_: sample\n"
         "main(['--home', sys.argv[1], 'quickstart'])"
     )
