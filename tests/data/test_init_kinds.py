@@ -119,6 +119,14 @@ KINDS = [
         ["several_in_a_cell"],
     ),
     (
+        "orders that are named in their first row alone",
+        {"orders.csv": lines("Order,Customer,Lineitem sku,Lineitem quantity",
+                             *(f"{f'#{n}' if k == 1 else ''},{f'c{n % 17}' if k == 1 else ''},s{i},"
+                               f"{draw.randint(1, 3)}" for n, i, k in LINES))},
+        {"user": "Customer", "item": "Lineitem sku", "fill": ["Order", "Customer"]},
+        ["filled"],
+    ),
+    (
         "a history as a JSON list",
         {"h.csv": lines("user,history",
                         *(f'u{u},"{[i for v, i in PAIRS if v == u]}"' for u in range(1, 41)))},
