@@ -360,3 +360,20 @@ def test_what_names_no_people_is_refused_with_the_reason(tmp_path, files, words)
     with pytest.raises(DataError) as refused:
         inferred(tmp_path, files)
     assert words in refused.value.message
+
+
+def test_many_columns_without_a_header_keep_their_places(tmp_path: Path):
+    more = ",".join(f"x{n}" for n in range(250))
+    files = {"o.csv": of_pairs("", lambda u, i, n: f"u{u},i{i},{more},{STARS[n]}")}
+    found, _, spec = inferred(tmp_path, files)
+    assert (len(found["names"]), found["user"], found["item"]) == (253, "user", "item")
+    assert convert(spec).rows == len(PAIRS)
+
+
+def test_a_doubt_about_the_tenth_column_does_not_name_the_first(tmp_path: Path):
+    more = ",".join(f"x{n}" for n in range(7))
+    files = {"o.csv": of_pairs("", lambda u, i, n: f"u{u},i{i},{more},{STARS[n]}")}
+    inferred(tmp_path, files)
+    said = [str(doubt) for doubt in infer_spec(tmp_path, told={}).doubts]
+    assert any("rating is taken for a rating" in one for one in said)
+    assert not any("user0" in one for one in said)

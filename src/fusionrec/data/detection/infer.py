@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -102,14 +103,14 @@ def _with_names(found: InteractionFile, told: Mapping[str, str]) -> InteractionF
         return found
     roles: dict[str, str] = {column: side for side, column in found.ids.items()}
     roles |= {signal.column: signal.key for signal in found.signals}
-    names = tuple(roles.get(column, column) for column in file.columns)
+    names = tuple(roles.get(column, column) for column in file.sample.column_names)
     named = replace(
         file,
         spec=replace(
             file.spec, names=names, explode=tuple(roles.get(c, c) for c in file.spec.explode)
         ),
-        sample=file.sample.select(list(file.columns)).rename_columns(names),
-        types=dict(zip(names, file.types.values(), strict=False)),
+        sample=file.sample.rename_columns(names),
+        types={roles.get(name, name): kind for name, kind in file.types.items()},
     )
     told = {"user": "user", "item": "item", **told}
     again = find_interaction_files([named], told=told)
@@ -127,7 +128,8 @@ def _renamed(doubt: Doubt, names: Mapping[str, str]) -> Doubt:
     """A doubt about columns that now have other names."""
     says, mend = doubt.says, doubt.mend
     for old, new in names.items():
-        says, mend = says.replace(old, new), mend.replace(f'"{old}"', f'"{new}"')
+        says = re.sub(rf"\b{re.escape(old)}\b", new, says)  # column_1 is not column_10
+        mend = mend.replace(f'"{old}"', f'"{new}"')
     return replace(
         doubt, says=says, mend=mend, columns=tuple(names.get(c, c) for c in doubt.columns)
     )

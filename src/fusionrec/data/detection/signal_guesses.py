@@ -67,8 +67,8 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     form = stats.time_form if not stats.stamped else _STAMPED
     if form is None or form.share < MOST:
         return _no_time(stats) if named else None
-    years = form.format == "%Y" and not 1900 <= stats.numbers.min() <= stats.numbers.max() <= 2100
-    if years or (not named and form.unit != "text" and stats.distinct < 10):
+    clock = form.format == "%Y" and not np.all((stats.numbers >= 1900) & (stats.numbers <= 2100))
+    if clock or (not named and form.unit != "text" and stats.distinct < 10):
         return None  # such as 1631, of a clock
     if form.share < 0.9:
         odd = f"{1 - form.share:.0%} of its values are no times"
