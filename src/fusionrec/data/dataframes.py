@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,7 @@ from fusionrec.data.schema import Side
 from fusionrec.data.tabular.casting import as_text, is_uuid, numbers
 from fusionrec.data.tabular.convert import convert_sources
 from fusionrec.data.tabular.findings import log_findings
-from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.source import OnFinding, SourceFile
+from fusionrec.data.tabular.readers.source import MemoryTable
 from fusionrec.data.tabular.spec import (
     LARGEST,
     FieldSpec,
@@ -30,11 +29,8 @@ from fusionrec.data.tabular.spec import (
 from fusionrec.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
-    import pyarrow as pa
-
-_ROWS = 1 << 16  # of a batch
 _TITLES = ("title", "name")
 _MANY = 20  # distinct texts; a column with more, most of them different, is no category
 
@@ -140,24 +136,8 @@ def read_frames(
 
 
 @dataclass(frozen=True)
-class Frame(SourceFile):
+class Frame(MemoryTable):
     """A data frame, as a pyarrow Table, as a source of tables."""
-
-    table: Any = None
-
-    def batches(
-        self,
-        columns: Sequence[str] | None = None,
-        on_bytes: OnBytes = lambda _: None,
-        on_finding: OnFinding = lambda *_: None,  # noqa: ARG002 (a frame has no lines)
-    ) -> Iterator[pa.RecordBatch]:
-        """See ``SourceFile.batches``."""
-        wanted = list(self.types if columns is None else columns)
-        for name in wanted:
-            self.require(name)
-        for batch in self.table.select(wanted).to_batches(_ROWS):
-            on_bytes(0)
-            yield batch
 
     def span(self, rating: str, decimal: str) -> tuple[float, float]:
         """The lowest and the highest rating of a column, those beyond ``LARGEST`` left out.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,7 @@ from fusionrec.data.detection.doubts import Doubt
 from fusionrec.data.detection.roles import InteractionFile
 from fusionrec.data.detection.table_file import TableFile
 from fusionrec.data.tabular.convert import convert_sources
-from fusionrec.data.tabular.readers.compression import OnBytes
-from fusionrec.data.tabular.readers.files import SourceFile
-from fusionrec.data.tabular.readers.source import OnFinding
+from fusionrec.data.tabular.readers.source import MemoryTable
 from fusionrec.data.tabular.source_spec import SourceSpec
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
 from fusionrec.errors import DataError
@@ -28,23 +26,6 @@ _SAID = {"users_single", "items_single", "one_user", "one_item", "repeated"}
 # Doubt about a column -> the finding that says the same.
 _ALSO_SAID = {"zero_is_no_rating": "rating_unfit", "events_unknown": "event_other"}
 _MANY = 0.05  # share of rows; if so many are left out, it is said
-
-
-@dataclass(frozen=True)
-class _Sample(SourceFile):
-    """Rows in memory, as a source."""
-
-    table: Any = None
-
-    def batches(
-        self,
-        columns: Sequence[str] | None = None,
-        on_bytes: OnBytes = lambda _: None,
-        on_finding: OnFinding = lambda *_: None,  # noqa: ARG002 (rows in memory have no lines)
-    ) -> Iterator[pa.RecordBatch]:
-        """See ``SourceFile.batches``."""
-        on_bytes(0)
-        yield from self.table.select(list(self.types if columns is None else columns)).to_batches()
 
 
 def _with_truths(file: TableFile) -> pa.Table:
@@ -71,7 +52,7 @@ def sample_findings(found: InteractionFile, keys: Mapping[str, Any]) -> Iterator
     said = _SAID.union(_ALSO_SAID.get(name, name) for name in doubts)
     plain = {name: value for name, value in keys.items() if name not in _READ}
     spec = Spec(interactions=InteractionsSpec.from_dict(plain))
-    source = _Sample(Path(found.file.name), "sample", "", types, table=table)
+    source = MemoryTable(Path(found.file.name), "sample", "", types, table=table)
     try:
         made = convert_sources(
             spec, {"users": [], "items": [], "interactions": [(source, lambda _: None)]}

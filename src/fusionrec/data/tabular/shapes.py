@@ -86,18 +86,11 @@ class ShapedFile(SourceFile):
         if column != FILENAME:
             super().require(column, setting)
 
-    def batches(
-        self,
-        columns: Sequence[str] | None = None,
-        on_bytes: OnBytes = lambda _: None,
-        on_finding: OnFinding = lambda *_: None,
+    def _read(
+        self, wanted: list[str], on_bytes: OnBytes, on_finding: OnFinding
     ) -> Iterator[pa.RecordBatch]:
-        """See ``SourceFile.batches``."""
         import pyarrow as pa
 
-        wanted = list(self.types if columns is None else columns)
-        for name in wanted:
-            self.require(name)
         read, steps = self._plan(wanted)
         from_file = [name for name in read if name in self.source.types]
         filled = self.spec.fill if set(self.spec.fill) <= set(from_file) else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,24 +55,20 @@ class DuckdbTable(DatabaseTable):
     selects: tuple[tuple[str, str], ...] = ()
     origin: str = ""
 
-    def batches(
+    def _read(
         self,
-        columns: Sequence[str] | None = None,
-        on_bytes: OnBytes = lambda _: None,
-        on_finding: OnFinding = lambda *_: None,  # noqa: ARG002 (its types are strict)
+        columns: list[str],
+        on_bytes: OnBytes,
+        on_finding: OnFinding,  # noqa: ARG002 (its types are strict)
     ) -> Iterator[pa.RecordBatch]:
-        """See ``SourceFile.batches``."""
-        wanted = list(self.types if columns is None else columns)
-        for name in wanted:
-            self.require(name)
         given, size, done = dict(self.selects), self.path.stat().st_size, 0
-        shown = ", ".join(f"{given[name]} AS {quoted(name)}" for name in wanted) or "NULL"
+        shown = ", ".join(f"{given[name]} AS {quoted(name)}" for name in columns) or "NULL"
         with _connected(self.path, self.seconds) as (connection, wait):
             relation = connection.sql(f"SELECT {shown} FROM {self.origin}")
-            for batch in relation.to_arrow_reader(max(1, MOST_ROWS // (1 + len(wanted) // 16))):
+            for batch in relation.to_arrow_reader(max(1, MOST_ROWS // (1 + len(columns) // 16))):
                 done += batch.nbytes
                 on_bytes(min(done, size))
-                yield batch.select(wanted)
+                yield batch.select(columns)
                 wait()
         on_bytes(size)
 

@@ -27,14 +27,19 @@ from fusionrec.data.tabular.readers.json_text import (
     parse_line,
 )
 from fusionrec.data.tabular.readers.nested import flatten_object, flatten_table
-from fusionrec.data.tabular.readers.source import OnFinding, SourceFile, bounded, which_table
+from fusionrec.data.tabular.readers.source import (
+    MemoryTable,
+    OnFinding,
+    SourceFile,
+    bounded,
+    which_table,
+)
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_ROWS = 1 << 16  # of a batch
 _EXACT = 2**53
 _DEEP = 500
 _KEY = re.compile(rb'"([^"\\]{1,200})"\s*:')
@@ -72,26 +77,6 @@ class JsonFile(SourceFile):
             yield pa.RecordBatch.from_arrays(arrays, names=columns)
 
 
-@dataclass(frozen=True)
-class JsonTable(SourceFile):
-    """A table in one JSON object, all of it in memory.
-
-    Attributes:
-        table: its rows.
-    """
-
-    table: Any = None
-
-    def _read(
-        self,
-        columns: list[str],
-        on_bytes: OnBytes,
-        on_finding: OnFinding,  # noqa: ARG002 (as of JsonFile)
-    ) -> Iterator[pa.RecordBatch]:
-        on_bytes(self.path.stat().st_size)
-        yield from self.table.select(columns).to_batches(_ROWS)
-
-
 def open_json(
     path: Path, compression: str, encoding: str, head: bytes, complete: bool, spec: ReadSpec
 ) -> SourceFile:
@@ -114,7 +99,7 @@ def open_json(
         bounded(path, len(columns))
         table = pa.table(columns)
         types = {field.name: str(field.type) for field in table.schema}
-        return JsonTable(path, "json", compression, types, table=table)
+        return MemoryTable(path, "json", compression, types, table=table)
     layout = json_layout(head, complete)
     start, names = layout.start, list_names(layout)
     if names or spec.table:

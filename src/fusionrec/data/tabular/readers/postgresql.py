@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,18 +65,15 @@ class PostgresTable(DatabaseTable):
     origin: str = ""
     connection: Any = None
 
-    def batches(
+    def _read(
         self,
-        columns: Sequence[str] | None = None,
-        on_bytes: OnBytes = lambda _: None,
-        on_finding: OnFinding = lambda *_: None,  # noqa: ARG002 (its types are strict)
+        wanted: list[str],
+        on_bytes: OnBytes,
+        on_finding: OnFinding,  # noqa: ARG002 (its types are strict)
     ) -> Iterator[pa.RecordBatch]:
-        """See ``SourceFile.batches``; the bytes are those of the batches, in all unknown."""
+        """The bytes are those of the batches, in all unknown."""
         import pyarrow as pa
 
-        wanted = list(self.types if columns is None else columns)
-        for name in wanted:
-            self.require(name)
         given = dict(self.selects)
         columns_sql = ", ".join(f"{given[name]} AS {quoted(name)}" for name in wanted) or "NULL"
         schema = self.schema()

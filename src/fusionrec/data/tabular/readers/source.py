@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.values import nearest_hint
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 OnFinding = Callable[..., None]  # name, count, says, example, warning: see Findings.once
 
 MOST_COLUMNS = 10_000
+_ROWS = 1 << 16  # of a batch
 NO_HEADER = (
     "it seems to have no header line: put one with the columns' names above the rows, "
     "or give names = [...] in fusionrec.toml"
@@ -106,6 +107,26 @@ class SourceFile:
             f"{self.path} has no column {column!r}{of}; it has {shown[:400]}",
             NO_HEADER if self.headerless or lacks_header(self.types) else near,
         )
+
+
+@dataclass(frozen=True)
+class MemoryTable(SourceFile):
+    """A table whose rows are all in memory.
+
+    Attributes:
+        table: its rows, a pyarrow Table.
+    """
+
+    table: Any = None
+
+    def _read(
+        self,
+        columns: list[str],
+        on_bytes: OnBytes,
+        on_finding: OnFinding,  # noqa: ARG002 (what is in memory has been read)
+    ) -> Iterator[pa.RecordBatch]:
+        on_bytes(self.path.stat().st_size if self.path.is_file() else 0)
+        yield from self.table.select(columns).to_batches(_ROWS)
 
 
 def lacks_header(names: Iterable[str]) -> bool:

@@ -7,57 +7,26 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fusionrec.data.tabular.casting import as_text
-from fusionrec.data.tabular.readers.compression import OnBytes, translate_errors
+from fusionrec.data.tabular.readers.compression import translate_errors
 from fusionrec.data.tabular.readers.header import looks_headerless
-from fusionrec.data.tabular.readers.source import (
-    OnFinding,
-    SourceFile,
-    bounded,
-    column_names,
-    which_table,
-)
+from fusionrec.data.tabular.readers.source import MemoryTable, bounded, column_names, which_table
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # how .xls begins
 _MOST_CELLS = 10_000_000
 _MOST_BYTES = 2 << 30  # of a sheet's XML
-_ROWS = 1 << 16  # of a batch
 _VALUES = 500_000  # cells converted at a time
 _EXACT = float(2**53)
 _SHOWN = 200  # rows that show where the header is
 _WIDE = re.compile(rb'\br="([A-Z]{2,3})\d')
 _LAST_ROW = re.compile(rb'row\b[^>]*?\br="(\d{1,9})"')
 _CSV = "save the sheet as CSV"
-
-
-@dataclass(frozen=True)
-class Sheet(SourceFile):
-    """A sheet of a workbook, all of it in memory.
-
-    Attributes:
-        table: its rows.
-    """
-
-    table: Any = None
-
-    def _read(
-        self,
-        columns: list[str],
-        on_bytes: OnBytes,
-        on_finding: OnFinding,  # noqa: ARG002 (a cell is as it is)
-    ) -> Iterator[pa.RecordBatch]:
-        on_bytes(self.path.stat().st_size)
-        yield from self.table.select(columns).to_batches(_ROWS)
 
 
 def is_workbook(archive: zipfile.ZipFile) -> bool:
@@ -79,7 +48,7 @@ def sheet_names(path: Path) -> list[str]:
         return _filled(workbook, names) if len(names) > 1 else names
 
 
-def open_sheet(path: Path, spec: ReadSpec) -> Sheet:
+def open_sheet(path: Path, spec: ReadSpec) -> MemoryTable:
     """Opens a sheet. Its table begins with the first row that has about as many values as those
     below it; rows without any value are left out.
 
@@ -113,7 +82,7 @@ def open_sheet(path: Path, spec: ReadSpec) -> Sheet:
     named = [(name, values) for name, values in zip(names, columns, strict=True) if name]
     table = pa.table([values for _, values in named], names=[name for name, _ in named])
     types = {field.name: str(field.type) for field in table.schema}
-    return Sheet(
+    return MemoryTable(
         path, "spreadsheet", "", types, headerless=headerless, notes=tuple(notes), table=table
     )
 

@@ -59,34 +59,28 @@ class SqliteTable(DatabaseTable):
 
     encoding: str = ""
 
-    def batches(
-        self,
-        columns: Sequence[str] | None = None,
-        on_bytes: OnBytes = lambda _: None,
-        on_finding: OnFinding = lambda *_: None,
+    def _read(
+        self, columns: list[str], on_bytes: OnBytes, on_finding: OnFinding
     ) -> Iterator[pa.RecordBatch]:
-        """See ``SourceFile.batches``. SQLite does not hold a column to one type: a batch of numbers
+        """SQLite does not hold a column to one type: a batch of numbers
         and texts is all text. A value of bytes among others is null, which a finding counts.
         """
         import pyarrow as pa
 
-        wanted = list(self.types if columns is None else columns)
-        for name in wanted:
-            self.require(name)
-        size, done, lost = self.path.stat().st_size, 0, dict.fromkeys(wanted, 0)
+        size, done, lost = self.path.stat().st_size, 0, dict.fromkeys(columns, 0)
         with _connected(self.path, self.seconds, self.encoding) as (connection, wait):
-            sql = self.query or _select(connection, self.table, wanted)
+            sql = self.query or _select(connection, self.table, columns)
             for names, rows in _rows(connection, sql, wait):
                 if not rows:
                     break
                 given = dict(zip(names, zip(*rows, strict=True), strict=True))
                 arrays = []
-                for name in wanted:
+                for name in columns:
                     array, missed = _array(given[name])
                     is_text = self.types[name] == "string"
                     arrays.append(as_text(array, f"{self.path}: {name}") if is_text else array)
                     lost[name] += missed
-                batch = pa.RecordBatch.from_arrays(arrays, names=wanted)
+                batch = pa.RecordBatch.from_arrays(arrays, names=columns)
                 done += batch.nbytes
                 on_bytes(min(done, size))
                 yield batch
