@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -124,15 +124,20 @@ def read_frames(
         UsersSpec(**of_users, decimal=decimal),
         ItemsSpec(**of_items, decimal=decimal, title=kinds.title),
     )
+    return _converted(spec, frames, kinds.left_out)
+
+
+def _converted(spec: Spec, frames: Mapping[str, Frame], left_out: Sequence[str]) -> Dataset:
+    """The data set of frames that a spec describes; logs what people must see."""
     sources = {
         side: [(frames[side], lambda _: None)] if side in frames else []  # in memory: no progress
         for side in ("users", "items", "interactions")
     }
     made = convert_sources(spec, sources)
-    log_findings(name, (finding for finding in made.findings if finding.warning))
+    log_findings(spec.name, (finding for finding in made.findings if finding.warning))
     columns = made.user, made.item, made.rating, made.time
-    repairs = (*kinds.left_out, *map(str, made.findings))
-    return Dataset(spec.schema, name, made.users, made.items, *columns, repairs)
+    repairs = (*left_out, *map(str, made.findings))
+    return Dataset(spec.schema, spec.name, made.users, made.items, *columns, repairs)
 
 
 @dataclass(frozen=True)

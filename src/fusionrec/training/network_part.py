@@ -100,7 +100,7 @@ def fit_network(
             if passes < FEWEST and seconds is not None:
                 log(
                     f"sequence: left out, since {FEWEST} passes do not fit into {seconds:.0f} s "
-                    "(--minutes gives more)"
+                    "(train --minutes gives more)"
                 )
                 return None
         trainer.cool(passes)

@@ -30,6 +30,7 @@ PEOPLE_NAME, PERSONAL, AGE = _all("people_name"), _all("personal"), _all("age")
 TAKEN, BASKET, SESSION, GROUP = _all("taken"), _all("basket"), _all("session"), _all("group")
 HANDLE, WRITER, STAFF, LATE = _all("handle"), _all("writer"), _all("staff"), _all("late")
 AVERAGE, OWN, PRICE, SEVERAL = _all("average"), _all("own"), _all("price"), _all("several")
+JOINED, CALENDAR, VAGUE = _all("joined"), _all("calendar"), _all("vague")
 UNKNOWN, ANSWER = frozenset(_LISTS["unknown"].split()), _all("answer")
 _KNOWN = USER | ITEM | BASKET | SESSION
 OF_SIDE: dict[Side, frozenset[str]] = {"user": USER, "item": ITEM}

@@ -24,11 +24,6 @@ _ORDER = ("rating", "event", "count", "time")
 _MOST_RATING = 10  # of a wide table's values; larger ones are counts
 
 
-# Words of times that are said of a user and not of what they took.
-_JOINED = frozenset(
-    ["joined", "join", "signup", "registered", "registration", "created", "since", "born", "member"]
-)
-
 Told = Mapping[str, str]  # key of [interactions] -> its column, "" for none
 
 
@@ -105,7 +100,7 @@ def _once_each(time: InteractionColumn | str, user: str) -> InteractionColumn | 
     """A time that is the same in all rows of a user: of their only visit; None if it is rather said
     of the user, such as when someone joined.
     """
-    if isinstance(time, str) or not _JOINED.isdisjoint(name_hints.words(time.column)):
+    if isinstance(time, str) or not name_hints.JOINED.isdisjoint(name_hints.words(time.column)):
         return None
     says = f"{time.column} is the same in all rows of a {user}, so that nothing came first or last"
     doubt = Doubt("one_time_per_user", f"{says}: it may as well be left out", "", (time.column,),

@@ -16,10 +16,8 @@ from fusionrec.data.tabular.ids import looks_rounded
 from fusionrec.data.tabular.time_formats import TimeForm
 from fusionrec.data.tabular.toml_file import assignments
 
-_VAGUE = frozenset(["type", "kind", "status", "state"])  # of anything
 _MOST_KINDS = 30  # of events
 MOST = 0.5  # share of values that makes a column look like a time or count
-_OF_CALENDARS = frozenset(["date", "day", "week", "month", "datum"])
 _LACKING = 0.1  # share of rows; if more lack a time, it costs more rows than it is worth
 
 _WORDS_FOR_RATINGS = (
@@ -77,10 +75,10 @@ def guess_time(stats: ColumnStats) -> InteractionColumn | str | None:
     says = f"{lacking:,} of the {stats.rows:,} rows read have none"
     settings = {"time_unit": form.unit} | ({"time_format": form.format} if form.format else {})
     if lacking > _LACKING * stats.rows:
-        keys = " and ".join(f"{k} = {shown(v)}" for k, v in settings.items())
+        lines = assignments({"time": stats.name} | settings)
         return (
             f"{says}, and every row without a time would be left out; "
-            f"to use only rows with one: time = {shown(stats.name)} and {keys}"
+            f"to use only rows with one, add {lines}, each on its own line"
         )
     seen = (f"such as {stats.examples(1)}", *((f"{says}, and are left out",) if lacking else ()))
     why = {"time": seen, "time_unit": (form.says,)}
@@ -106,7 +104,7 @@ def _no_time(stats: ColumnStats) -> str | None:
         return (
             f"values such as {stats.examples(1)} are no dates that can be read" if dated else None
         )
-    of_calendar = {*name_hints.words(stats.name)} - name_hints.ID <= _OF_CALENDARS
+    of_calendar = {*name_hints.words(stats.name)} - name_hints.ID <= name_hints.CALENDAR
     late = np.median(stats.numbers) > 3000 or of_calendar
     return f"values such as {stats.examples(1)} are no time since 1970" if late else None
 
@@ -239,7 +237,7 @@ def guess_event(stats: ColumnStats, told: bool = False) -> InteractionColumn | s
     known = sum(weight is not None for weight in weights.values())
     asked = named or name_hints.has(stats.name, name_hints.RATING)
     answers = all(kind.strip().lower() in name_hints.ANSWER for kind in weights)
-    telling = told or name_hints.has(stats.name, name_hints.EVENT - _VAGUE)
+    telling = told or name_hints.has(stats.name, name_hints.EVENT - name_hints.VAGUE)
     worded = stats.numeric <= 0.5
     if known < max(1, len(weights) / 2) and not (telling or (named and known and worded)):
         return None
