@@ -18,7 +18,7 @@ from fusionrec.data.tabular.number_formats import NumberForm, number_form
 from fusionrec.data.tabular.time_formats import TimeForm, find_time_form
 
 _SAMPLE = 2000  # distinct values that patterns are matched against
-_SPREAD = 500  # distinct values that are looked for in another column
+_SPREAD = 200  # distinct values that are looked for in another column
 _MOST_FORMS = 5000  # distinct values, evenly from all, that show how they are written
 _LONGEST_UNKNOWN = 14  # letters
 _FIRST = 200  # distinct values that show whether others may be numbers or times

@@ -133,16 +133,25 @@ def share_of(ids: ColumnStats, table: TableFile, key: ColumnStats) -> float:
     return share if table.complete or share < 0.02 else max(share, 0.6)
 
 
-def _fit(ids: ColumnStats, side: Side, others: Sequence[TableFile]) -> float:
-    """How likely a column holds the ids of that side."""
+_Met = Sequence[tuple[TableFile, ColumnStats, float]]
+
+
+def _met(ids: ColumnStats, others: Sequence[TableFile]) -> _Met:
+    """The tables and their keys that a column's ids are in, and the share of these."""
     # Among many tables only columns of one name are compared.
     few = len(others) <= _FEW_TABLES
-    joined = [
-        share_of(ids, table, key) * (0.5 + 1.5 * name_score(table, key.name, side))
+    found = (
+        (table, key, share_of(ids, table, key))
         for table in others
         for key in keys_of(table)
         if key.unique >= 0.5 and (few or key.name == ids.name)
-    ]
+    )
+    return [one for one in found if one[2] > 0]
+
+
+def _fit(ids: ColumnStats, side: Side, met: _Met) -> float:
+    """How likely a column holds the ids of that side."""
+    joined = [share * (0.5 + 1.5 * name_score(table, key.name, side)) for table, key, share in met]
     fit = role_of(ids.name, side) - 0.75 * role_of(ids.name, OTHER[side])
     fit += max([0.0, *joined])
     writer = side == "user" and name_hints.has(ids.name, name_hints.WRITER)
@@ -234,7 +243,8 @@ def _interactions(
         f.unique > 0.98 and (f.name == first or max(role_of(f.name, s) for s in OTHER) > 1)
         for f in columns
     )
-    fits = [(f, _fit(f, "user", others), _fit(f, "item", others)) for f in columns]
+    met = [_met(f, others) for f in columns]
+    fits = [(f, _fit(f, "user", m), _fit(f, "item", m)) for f, m in zip(columns, met, strict=True)]
     items = {column: fit for column, _, fit in fits}
     named = {f.name for f, fit, _ in fits if fit >= 1}
     likes = [f for f in columns if any(alike(f, other) for other in columns[:_MOST_ALIKE])]

@@ -27,7 +27,7 @@ from fusionrec.data.tabular.sources import is_table, open_table, tables_of
 from fusionrec.errors import DataError
 
 _PARTS = 5  # files read of one pattern
-_MOST_CELLS = 5_000_000  # rows times columns of all tables, for the sake of time
+_MOST_CELLS = 4_000_000  # rows times columns of all tables, for the sake of time
 _MOST_BYTES = 400_000_000  # of all tables, for the sake of memory
 _FEW_ROWS = 2_000  # which each table has, whatever the bounds
 _MOST_FILES = 60

@@ -74,6 +74,10 @@ class NumberForm:
     share: float
 
 
+_WHOLE = r"^[+-]?[0-9]+$"  # leaves no question of how it is written
+_WHOLE_FORM = NumberForm(".", False, False, "", "", 0, (), 1.0)
+
+
 def number_form(texts: Sequence[str]) -> NumberForm | None:
     """How a column's numbers are written; None if there is no number among them.
 
@@ -84,6 +88,8 @@ def number_form(texts: Sequence[str]) -> NumberForm | None:
     import pyarrow.compute as pc
 
     column = pa.array(texts[:: 1 + len(texts) // _SAMPLE], pa.string())
+    if len(column) and pc.all(pc.match_substring_regex(column, _WHOLE)).as_py():
+        return _WHOLE_FORM
     column = _clean(column)
     parts = _split(column)
     (points, by_point), (commas, by_comma) = (_read_parts(column, parts, d) for d in ".,")

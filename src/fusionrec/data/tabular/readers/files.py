@@ -103,7 +103,9 @@ def first_rows(source: SourceFile, rows: int) -> tuple[pa.Table, bool]:
     parts: dict[str, list[Any]] = {name: [] for name in names}
     read, size, more = 0, 0, False
     for number, batch in enumerate(source.batches(names), start=1):
-        taken = batch.slice(0, rows - read)
+        # A slice would hold the whole batch in memory.
+        whole = len(batch) <= rows - read
+        taken = batch if whole else batch.take(pa.array(range(rows - read)))
         for name, values in parts.items():
             values.append(as_text(taken.column(name), f"{source.path}: {name}"))
             size += values[-1].nbytes
