@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -57,7 +58,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.fusionrec = state
-    app.state.gathering = Coalescer()
+    app.state.gathering, app.state.turn = Coalescer(), asyncio.Lock()
     answers = recommendations.fast_router, recommendations.router
     for router in (*answers, users.router, items.router, versions.router, meta.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)

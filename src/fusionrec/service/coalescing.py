@@ -15,7 +15,7 @@ from fusionrec.index import run_coalesced
 T = TypeVar("T")
 
 _THREADS = 2  # one waits for the store while the other works; a third only takes turns with them
-_MOST = 32  # answers that a thread makes side by side
+_MOST = 12  # answers that a thread makes side by side
 _LINGER = 0.0005  # seconds, in which those who were just answered ask again
 
 

@@ -1,4 +1,4 @@
-"""The guard before every route: origins, keys, rates, and the size and time of bodies."""
+"""The guard before every route: origins, keys, rates, overload, and the size and time of bodies."""
 
 from __future__ import annotations
 
@@ -7,16 +7,19 @@ import hashlib
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import quote, urlsplit
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import Key, is_secret
+from fusionrec.service.admission import Admission
 from fusionrec.service.paths import matching_route, route_path
 from fusionrec.service.problems import problem, problem_of
 from fusionrec.service.rate_limits import TokenBuckets
@@ -35,6 +38,7 @@ _HARDENED = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _NAMES = frozenset(name for name, _ in _HARDENED)
+_LOOKUPS = 4  # of keys, at once
 _PROBES = ("/healthz", "/readyz")  # need no key, and have no limit
 _WITHOUT_KEY = frozenset(("read", "feedback"))  # scopes open to programs of the same machine
 _ASKING = ("/v1/recommendations", "/v1/map")  # a POST that changes nothing
@@ -45,9 +49,11 @@ _log = logging.getLogger("fusionrec.service")
 class _Refused(Exception):  # noqa: N818  # an answer, not an error
     """Ends a request with a problem; takes what ``problem`` does."""
 
-    def __init__(self, status: int, detail: str, hint: str | None = None, **headers: str) -> None:
+    def __init__(
+        self, status: int, detail: str, hint: str | None = None, code: str = "", **headers: str
+    ) -> None:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.response = problem(status, detail, hint, headers=named)
+        self.response = problem(status, detail, hint, headers=named, code=code)
 
 
 def scope_of(method: str, path: str) -> str | None:
@@ -84,6 +90,9 @@ class RequestGuard:
         self._buckets = TokenBuckets(settings.rate, settings.burst)
         # SHA-256 of the secrets that were verified lately -> the bucket of each.
         self._verified: Recent[bytes, str] = Recent(1_000)
+        self._admission = Admission(settings.wait_seconds)
+        self._under_way: Counter[str] = Counter()  # requests by address
+        self._lookups = CapacityLimiter(_LOOKUPS)  # they do not wait for threads that answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -107,17 +116,18 @@ class RequestGuard:
             try:
                 headers = Headers(scope=scope)
                 self._check_origin(headers)
-                await self._check_key(scope, headers)
-                if not scope["path"]:
-                    raise _Refused(400, "the path is not UTF-8", "percent-encode ids as UTF-8")
-                whole = await self._whole(headers, receive)
+                with self._counted(scope):
+                    await self._check_key(scope, headers)
+                    if not scope["path"]:
+                        raise _Refused(400, "the path is not UTF-8", "percent-encode ids as UTF-8")
+                    whole = await self._whole(headers, receive)
+                    if whole is not None:
+                        with self._admitted(scope):
+                            await self._app(scope, whole, noted)
             except _Refused as refused:
                 await refused.response(scope, receive, noted)
             except LedgerError as error:
                 await problem_of(error)(scope, receive, noted)
-            else:
-                if whole is not None:
-                    await self._app(scope, whole, noted)
         except Exception:
             _log.exception("a defect in %s %s", scope["method"], scope["path"])
             if status == 499:
@@ -143,14 +153,50 @@ class RequestGuard:
         hint = 'list it in settings.toml: [service] origins = ["https://..."]'
         raise _Refused(403, f"pages of {origin[:200]!r} may not ask this service", hint)
 
+    @contextmanager
+    def _counted(self, scope: Scope) -> Iterator[None]:
+        """Refuses a request on top of too many that are under way; never a probe."""
+        address, most = _address(scope), self._settings.connections_per_address
+        if scope["path"] in _PROBES:
+            yield
+            return
+        if scope.get("state", {}).get("full"):
+            said = "too many connections are open"
+            raise _Refused(503, said, "ask again in a moment", Connection="close")
+        if self._under_way[address] >= most:
+            said = f"more than {most:,} requests of one address at once"
+            raise _Refused(429, said, "wait for their answers", Retry_After="1")
+        self._under_way[address] += 1
+        try:
+            yield
+        finally:
+            self._under_way[address] -= 1
+            if not self._under_way[address]:
+                del self._under_way[address]
+
+    @contextmanager
+    def _admitted(self, scope: Scope) -> Iterator[None]:
+        """Refuses an answer that would wait too long; writes wait for the ledger alone."""
+        path = scope["path"]
+        if not path.startswith("/v1/") or scope_of(scope["method"], path) != "read":
+            yield
+            return
+        if not self._admission.enter():
+            most = 1000 * self._settings.wait_seconds
+            said = f"too much is asked at once: an answer would wait for more than {most:,.0f} ms"
+            raise _Refused(503, said, "ask again in a moment, and less often", code="overloaded")
+        try:
+            yield
+        finally:
+            self._admission.leave()
+
     async def _check_key(self, scope: Scope, headers: Headers) -> None:
         """Refuses who may not ask this, or not so often; notes which scopes are open.
 
         Raises:
             LedgerError: the ledger cannot be read.
         """
-        client = scope.get("client")
-        address = client[0] if client else ""
+        address = _address(scope)
         needed = scope_of(scope["method"], scope["path"])
         kind, _, text = headers.get("authorization", "").partition(" ")
         secret = text.strip() if needed and kind.casefold() == "bearer" else ""
@@ -194,7 +240,9 @@ class RequestGuard:
         bucket = self._verified.get(digest) or f"attempts of address {address}"
         if wait := self._buckets.take(bucket):
             return None, wait
-        key = await to_thread.run_sync(self._key_of, secret) if is_secret(secret) else None
+        key = None
+        if is_secret(secret):
+            key = await to_thread.run_sync(self._key_of, secret, limiter=self._lookups)
         if key is None:
             self._verified.pop(digest, None)
             return None, 0.0
@@ -234,6 +282,11 @@ class RequestGuard:
             return left.pop() if left else await receive()
 
         return once
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
 
 
 def _harden(message: Message, path: str) -> None:

@@ -1,4 +1,6 @@
-"""uvicorn's HTTP protocol, with limits of time and size for unfinished requests."""
+"""uvicorn's HTTP protocol, with limits of connections, and of time and size for unfinished
+requests.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +10,35 @@ from typing import Any
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from fusionrec.service.connections import ConnectionTable
 from fusionrec.service.problems import problem
 
 HEAD = 65_536  # bytes of a request's head
 
 
 class TimeoutConfig(Config):
-    """uvicorn's settings, and ``head_seconds``: how long a request's head may take to arrive, and
-    the rest of a body after the request was answered.
+    """uvicorn's settings, and more.
+
+    Args:
+        head_seconds: how long a request's head may take to arrive, and the rest of a body after the
+            request was answered.
+        connections: those that are open in this process.
     """
 
-    def __init__(self, *args: Any, head_seconds: float, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, head_seconds: float, connections: ConnectionTable, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self.head_seconds = head_seconds
+        self.head_seconds, self.table = head_seconds, connections
 
 
 class Protocol(HttpToolsProtocol):
     """One connection. It is closed if a head is too large or not complete in time, or if a body
-    goes on after its answer; uvicorn alone would wait for ever.
+    goes on after its answer; uvicorn alone would wait for ever. The guard reads in a request's
+    state, as ``full``, whether there are more connections than may be.
     """
+
+    config: TimeoutConfig
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -37,10 +49,13 @@ class Protocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""
+        self.config.table.add(self.address, self)
         self._start()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop()
+        self.config.table.remove(self.address, self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -63,11 +78,22 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head, self._head = False, 0
         self._stop()
+        self.config.table.used(self.address, self)
+        self.scope["state"]["full"] = self.config.table.is_full(self.address)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         self._stop()
         super().on_message_complete()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered, or read beyond its head."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def drop(self) -> None:
+        """Closes the connection at once."""
+        self._give_up()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Refuses what the parser does not read, such as an address that is too long for it."""
@@ -84,8 +110,7 @@ class Protocol(HttpToolsProtocol):
 
     def _start(self) -> None:
         if self._timer is None:
-            seconds = self.config.head_seconds  # type: ignore[attr-defined]  # a TimeoutConfig
-            self._timer = self.loop.call_later(seconds, self._give_up)
+            self._timer = self.loop.call_later(self.config.head_seconds, self._give_up)
 
     def _stop(self) -> None:
         if self._timer is not None:

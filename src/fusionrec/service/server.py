@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import resource
 import socket
 import sys
 import tempfile
@@ -25,6 +26,7 @@ from fusionrec.errors import FusionrecError, Log, UsageError, keep_stderr
 from fusionrec.index import Place
 from fusionrec.registry.versions import load
 from fusionrec.service.app import create_app
+from fusionrec.service.connections import ConnectionTable
 from fusionrec.service.parent_watch import tie_workers
 from fusionrec.service.protocol import Protocol, TimeoutConfig
 from fusionrec.service.settings import ServiceSettings
@@ -35,6 +37,7 @@ from fusionrec.workspace import Workspace
 HintOf = Callable[[FusionrecError], str | None]
 
 _BACKLOG = 2_048
+_OWN_FILES = 128  # open ones that are no connections
 _locks: list[Any] = []  # the file whose lock this process has until it ends
 
 
@@ -100,12 +103,24 @@ def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> Ti
         server_header=False,
         proxy_headers=bool(settings.proxies),
         forwarded_allow_ips=list(settings.proxies),
-        limit_concurrency=settings.connections,
+        connections=ConnectionTable(
+            _connections(settings.connections), settings.connections_per_address, settings.is_proxy
+        ),
         timeout_keep_alive=settings.idle_seconds,
         timeout_graceful_shutdown=settings.stop_seconds,
         # A worker says that it is well by a thread: at its start other work may hold that up.
         timeout_worker_healthcheck=30,
     )
+
+
+def _connections(wanted: int) -> int:
+    """How many connections may be open, once the limit of open files is raised as far as it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted + _OWN_FILES
+    if resource.RLIM_INFINITY != soft < files:
+        soft = files if hard == resource.RLIM_INFINITY else min(files, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - _OWN_FILES)
 
 
 def _worker(

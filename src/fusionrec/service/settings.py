@@ -26,7 +26,12 @@ class ServiceSettings(Settings):
         proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
         copy: up to this many items a copy of the vectors in memory is searched, exactly; the store
             is opened and verified all the same. 0: never.
-        connections: open at once, in each process.
+        connections: open at once, in each process; beyond that the one that was idle longest is
+            closed.
+        connections_per_address: the same for one address, which is not a proxy's; and how many
+            requests of one client are answered at once, behind a proxy too.
+        wait_seconds: the longest that an answer may wait for others; if it would wait longer, it
+            is refused at once. 0 is no limit.
         threads: answers made at once, in each process.
         rate, burst: requests a second of one key or else address, and at once; counted in each
             process. A rate of 0 is no limit.
@@ -48,6 +53,8 @@ class ServiceSettings(Settings):
     proxies: tuple[str, ...] = ()
     copy: int = 0
     connections: int = 1_000
+    connections_per_address: int = 250
+    wait_seconds: float = 0.25
     threads: int = 8
     rate: float = 200.0
     burst: int = 400
@@ -61,15 +68,20 @@ class ServiceSettings(Settings):
     def __post_init__(self) -> None:
         check(bool(self.host), "host must not be empty; 127.0.0.1 is this machine alone")
         check(0 <= self.port <= 65_535, f"port must be 0 to 65535, got {self.port}")
-        for name in ("workers", "connections", "threads", "burst", "body", "idle_seconds"):
+        counts = ("workers", "connections", "connections_per_address", "threads", "burst", "body")
+        for name in (*counts, "idle_seconds"):
             value = getattr(self, name)
             check(value >= 1, f"{name} must be 1 or more, got {value}")
         for name in ("body_seconds", "head_seconds", "write_seconds"):
             value = getattr(self, name)
             check(0 < value < math.inf, f"{name} must be seconds above 0, got {value}")
-        check(0 <= self.rate < math.inf, f"rate must be 0 or more, got {self.rate}")
+        for name in ("rate", "wait_seconds"):
+            value = getattr(self, name)
+            check(0 <= value < math.inf, f"{name} must be 0 or more, got {value}")
         check(self.copy >= 0, f"copy must be 0 or more, got {self.copy}")
         check(self.stop_seconds >= 0, f"stop_seconds must be 0 or more, got {self.stop_seconds}")
+        for proxy in self.proxies:
+            check(bool(_network(proxy)), f"a proxy is an address such as 10.0.0.2, got {proxy!r}")
         for origin in self.origins:
             ok = origin.startswith(("http://", "https://")) and origin.count("/") == 2
             check(ok, f"an origin is such as https://shop.example, got {origin!r}")
@@ -83,6 +95,26 @@ class ServiceSettings(Settings):
     def loopback(self) -> bool:
         """Whether only programs on this machine can reach it; through a proxy others can."""
         return is_loopback(self.host) and not self.proxies
+
+    def is_proxy(self, address: str) -> bool:
+        """Whether an address is one of ``proxies``."""
+        return bool(self.proxies) and _is_within(address, self.proxies)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+@lru_cache(4_096)
+def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(found in network for text in networks if (network := _network(text)))
 
 
 @lru_cache(64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import time
@@ -65,7 +66,11 @@ class _FastPath(APIRoute):
             # The event loop itself makes answers that wait for nothing and take a millisecond.
             extra = ask.explain or ask.fresh or ask.diversity or ask.calibration or ask.goal
             short = ask.user is not None and not extra
-            response = state.answer_at_once(made) if short else None
+            response = None
+            if short:
+                async with request.app.state.turn:  # between two answers the loop sees to others
+                    await asyncio.sleep(0)
+                    response = state.answer_at_once(made)
             if response is None:
                 response = await coalescer.answer(partial(state.answer, made))
             return response
