@@ -65,16 +65,22 @@ class Service:
             self.said += line
         self.port, self.ready_s = int(found[1]), round(time.perf_counter() - began, 2)
 
+    def pids(self) -> list[int]:
+        """Its processes."""
+        group, found = os.getpgid(self._process.pid), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.getpgid(int(folder.name)) == group:
+                    found.append(int(folder.name))
+        return found
+
     def memory_mb(self) -> list[int]:
         """What its processes hold, the largest first."""
-        group, held = os.getpgid(self._process.pid), []
-        for status in Path("/proc").glob("[0-9]*/status"):
-            try:
-                if os.getpgid(int(status.parent.name)) == group:
-                    [size] = re.findall(r"VmRSS:\s+(\d+)", status.read_text())
-                    held.append(int(size) // 1024)
-            except (OSError, ValueError):
-                continue
+        held = []
+        for pid in self.pids():
+            with contextlib.suppress(OSError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                held += [int(size) // 1024 for size in re.findall(r"VmRSS:\s+(\d+)", status)]
         return sorted(held, reverse=True)
 
     def end(self, how: int = signal.SIGTERM) -> None:
@@ -86,8 +92,9 @@ class Service:
 class Caller:
     """One connection that asks and waits; opened again where it was closed."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, key: str = "") -> None:
         self._port = port
+        self._key = f"Authorization: Bearer {key}\r\n" if key else ""
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
 
@@ -98,7 +105,7 @@ class Caller:
             self._reader, self._writer = await asyncio.open_connection("127.0.0.1", self._port)
         assert self._reader is not None
         head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{self._port}\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n{self._key}\r\n"
         try:
             self._writer.write(head.encode() + body)
             told = (await self._reader.readuntil(b"\r\n\r\n")).lower()
