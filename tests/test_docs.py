@@ -123,3 +123,27 @@ def test_no_lock_file_names_an_index() -> None:
 
     assert "--hash=sha256:" in lock
     assert not re.search(r"https?://|--(extra-)?index-url|--find-links", lock)
+
+
+def faults() -> list[list[str]]:
+    """The commands of the tables in docs/reliability.md, as words."""
+    page = (ROOT / "docs" / "reliability.md").read_text("utf-8")
+    return [shlex.split(row) for row in re.findall(r"^\|.*\| `([^`]+)` \|$", page, re.M)]
+
+
+def test_sixty_faults_have_a_command_each():
+    assert len({shlex.join(command) for command in faults()}) >= 60
+
+
+@pytest.mark.parametrize("command", faults(), ids=" ".join)
+def test_the_command_of_a_fault_is_there(command):
+    program, file, *options = command
+    text = (ROOT / file).read_text("utf-8")
+    if program == "python":
+        known = re.findall(r"add_argument\(\s*\"(--[\w-]+)", text)
+        assert set(options[::2]) <= set(known)
+        return
+    names = re.findall(r"(?:def|class) (\w*[Tt]est_?\w+)", text)
+    for words in options[1:]:
+        for part in words.split(" or "):
+            assert any(part in name for name in names), part
