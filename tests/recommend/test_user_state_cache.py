@@ -1,9 +1,12 @@
-"""What the ledger holds of users, followed: every write counts, and few are asked for."""
+"""What the ledger holds of users, followed: every write counts, and little is read for it."""
 
 from __future__ import annotations
 
+from threading import Thread
+
 import pytest
 
+from fusionrec.data.movielens import MOVIELENS
 from fusionrec.ledger import Event, Ledger
 from fusionrec.recommend import user_state_cache
 from fusionrec.recommend.user_state_cache import UserStateCache
@@ -15,24 +18,37 @@ def ledger(tmp_path) -> Ledger:
 
 
 @pytest.fixture
-def asked(monkeypatch) -> list[str]:
-    """The users whom the ledger was asked for."""
-    users: list[str] = []
+def read(monkeypatch) -> list[tuple[str, int]]:
+    """The users whom the ledger was asked for, and how many events it gave."""
+    found: list[tuple[str, int]] = []
     real = Ledger.user_state
 
-    def user_state(self, user):
-        users.append(user)
-        return real(self, user)
+    def user_state(self, user, *more):
+        state = real(self, user, *more)
+        found.append((user, len(state.events)))
+        return state
 
     monkeypatch.setattr(Ledger, "user_state", user_state)
-    return users
+    return found
 
 
 def kinds(follower: UserStateCache, user: str) -> list[str]:
-    return [event.kind for _, event in follower.of(user).events]
+    """Of the opinions that count, and then what is hidden."""
+    state = follower.of(user, MOVIELENS)
+    if state is None:
+        return []
+    said = [event.kind for _, _, event in state.opinions.opinions]
+    refused = [state.opinions.refused_since(item) for item in state.opinions.items]
+    return said + ["hide" for since in refused if since is not None]
 
 
-def test_writes_of_anyone_count_at_the_next_question(ledger, asked):
+def likes(user: str, count: int, first: int = 0) -> list[Event]:
+    return [
+        Event(f"{user}-{n}", user, f"i{n}", "like", time=n) for n in range(first, first + count)
+    ]
+
+
+def test_writes_of_anyone_count_at_the_next_question(ledger):
     follower = UserStateCache(ledger)
     other = Ledger(ledger.file)
     assert kinds(follower, "u") == []
@@ -41,41 +57,93 @@ def test_writes_of_anyone_count_at_the_next_question(ledger, asked):
     ledger.record([Event("2", "u", "i", "hide"), Event("3", "v", "i", "view")])
     assert kinds(follower, "u") == ["like", "hide"]
     other.set_profile("u", {"age": "25"})
-    assert follower.of("u").profile == {"age": "25"}
-    assert follower.users() == {"u", "v"}
+    assert follower.of("u", MOVIELENS).profile == {"age": "25"}
     other.set_profile("u", None)
-    assert follower.of("u").profile == {}
+    assert follower.of("u", MOVIELENS).profile == {}
+    assert kinds(follower, "u") == ["like", "hide"]
+    other.set_profile("w", {"age": "1"})  # takes the number that the removed one had
+    assert follower.of("w", MOVIELENS).profile == {"age": "1"}
 
 
-def test_nobody_is_asked_for_twice_or_in_vain(ledger, asked):
+def test_nobody_is_asked_for_twice_or_in_vain(ledger, read):
     follower = UserStateCache(ledger)
-    ledger.record([Event("1", "u", "i", "like"), Event("2", "v", "i", "like")])
+    ledger.record([*likes("u", 2), *likes("v", 1)])
     for _ in range(3):
         kinds(follower, "u")
         kinds(follower, "stranger")
-    assert asked == ["u"]
-    ledger.record([Event("3", "v", "i", "like")])
+    assert read == [("u", 2)]
+    ledger.record(likes("v", 1, first=9))
     kinds(follower, "u")
-    assert asked == ["u"]
+    assert read == [("u", 2)]
+    ledger.record(likes("u", 1, first=9))
+    kinds(follower, "u")
+    assert read == [("u", 2), ("u", 1)], "only what is new is read"
 
 
-def test_who_is_forgotten_is_so_though_nothing_is_kept(ledger):
+def test_who_is_forgotten_is_so_and_others_are_not_read_again(ledger, read):
     follower = UserStateCache(ledger)
-    ledger.record([Event("1", "u", "i", "like")])
-    assert kinds(follower, "u") == ["like"]
+    ledger.record([*likes("u", 3), *likes("v", 3)])
+    assert kinds(follower, "u") == kinds(follower, "v") == ["like"] * 3
     ledger.forget("u")
-    assert (kinds(follower, "u"), follower.of("u").forgotten) == ([], True)
-    assert not follower.of("stranger").forgotten
-    assert follower.users() == frozenset()
+    assert (kinds(follower, "u"), follower.of("u", MOVIELENS).forgotten) == ([], True)
+    assert kinds(follower, "v") == ["like"] * 3
+    assert not follower.of("stranger", MOVIELENS).forgotten
+    assert read == [("u", 3), ("v", 3), ("u", 0), ("v", 0), ("stranger", 0)]
+    ledger.record(likes("u", 2))
+    ledger.forget("u")
+    ledger.record(likes("u", 1))
+    assert kinds(follower, "u") == ["like"], "nothing of before is mixed with what is new"
 
 
-def test_only_so_many_are_held(ledger, asked, monkeypatch):
-    monkeypatch.setattr(user_state_cache, "_MOST", 2)
+def test_so_much_is_held_not_so_many_users(ledger, read, monkeypatch):
+    monkeypatch.setattr(user_state_cache, "_MOST_HELD", 100)
     follower = UserStateCache(ledger)
-    ledger.record([Event(user, user, "i", "like") for user in "abc"])
-    for user in "abca":
-        assert kinds(follower, user) == ["like"]
-    assert asked == ["a", "b", "c", "a"]
+    ledger.record([*likes("a", 1), *likes("long", 200), *likes("b", 1), *likes("c", 1)])
+    for user in ("a", "b", "c", "a", "long", "long", "b"):
+        kinds(follower, user)
+    assert [user for user, _ in read] == ["a", "b", "c", "long", "b"]
+
+
+def test_after_an_import_of_many_users_nobody_waits_for_all_of_them(ledger, read, monkeypatch):
+    monkeypatch.setattr(user_state_cache, "_MOST_FOLLOWED", 10)
+    follower = UserStateCache(ledger)
+    ledger.record(likes("u", 1))
+    kinds(follower, "u")
+    asked, real = [], Ledger.users_changed_since
+
+    def users_changed_since(self, event, profile, until):
+        asked.append(until[0] - event)
+        return real(self, event, profile, until)
+
+    monkeypatch.setattr(Ledger, "users_changed_since", users_changed_since)
+    ledger.record([one for n in range(45) for one in likes(f"many-{n}", 1)])
+    ledger.record(likes("u", 1, first=1))
+    for user in ("many-44", "u", "u", "nobody"):  # while it is behind, each is looked at
+        assert kinds(follower, user) == ["like"] * {"u": 2, "nobody": 0}.get(user, 1)
+    assert asked == [10] * 4
+    assert read == [("u", 1), ("many-44", 1), ("u", 1), ("nobody", 0)]
+    for _ in range(3):
+        kinds(follower, "many-3")
+    kinds(follower, "another stranger")
+    assert asked == [10, 10, 10, 10, 6]
+    assert [user for user, _ in read[4:]] == ["many-3"]
+
+
+def test_a_long_state_is_read_elsewhere(ledger):
+    follower = UserStateCache(ledger)
+    ledger.record(likes("u", 30))
+    assert follower.short("u", MOVIELENS, 20) is None
+    assert len(follower.of("u", MOVIELENS).opinions.opinions) == 30
+    assert follower.short("u", MOVIELENS, 20).events == 30
+    state = follower.of("u", MOVIELENS)
+    ledger.record(likes("u", 1, first=40))
+    with state.lock:  # as while another thread reads
+        found = []
+        asking = Thread(target=lambda: found.append(follower.short("u", MOVIELENS, 20)))
+        asking.start()
+        asking.join(10)
+        assert found == [None]
+    assert follower.short("u", MOVIELENS, 20).events == 31
 
 
 def test_what_is_told_while_it_is_read_is_not_missed(ledger, monkeypatch):
@@ -83,11 +151,11 @@ def test_what_is_told_while_it_is_read_is_not_missed(ledger, monkeypatch):
     ledger.record([Event("1", "u", "i", "like")])
     real = Ledger.user_state
 
-    def user_state(self, user):
-        found = real(self, user)
+    def user_state(self, user, *more):
+        found = real(self, user, *more)
         ledger.record([Event("2", "u", "i", "hide")])
         monkeypatch.setattr(Ledger, "user_state", real)
-        follower.of("other")  # another thread takes in that there is something new
+        follower.of("other", MOVIELENS)  # another thread takes in that there is something new
         return found
 
     monkeypatch.setattr(Ledger, "user_state", user_state)

@@ -9,10 +9,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, distinct, func, or_, select
+from sqlalchemy import Connection, Row, bindparam, distinct, func, null, or_, select, union_all
 
 from fusionrec.ledger.records import Event, Impression, Outcome, RecentActivity
 from fusionrec.ledger.schema import chunks, events, impressions
+
+_FIELDS = [column.name for column in events.columns][1:]  # without the number
+MOST_SHOWN = 1_000  # impressions of a user that are counted, the newest
 
 # Built once: building a statement takes as long as SQLite's answer.
 _BY_ID = select(events).where(events.c.id.in_(bindparam("ids", expanding=True)))
@@ -43,40 +46,67 @@ def events_after(connection: Connection, after: int, limit: int | None) -> list[
     return [(row.number, _event(row)) for row in connection.execute(query)]
 
 
-def events_of(connection: Connection, user: str) -> tuple[tuple[int, Event], ...]:
-    query = select(events).where(events.c.user == user).order_by(events.c.number)
-    return tuple((row.number, _event(row)) for row in connection.execute(query))
+def events_of(
+    connection: Connection, user: str, after: int, limit: int | None
+) -> tuple[tuple[int, Event], ...]:
+    table = events.c
+    query = select(events).where(table.user == user, table.number > after)
+    rows = connection.execute(query.order_by(table.number).limit(limit))
+    return tuple((row.number, _event(row)) for row in rows)
+
+
+def newest_events(connection: Connection, user: str, limit: int, offset: int) -> list[Event]:
+    query = select(events).where(events.c.user == user).order_by(events.c.number.desc())
+    return [_event(row) for row in connection.execute(query.limit(limit).offset(offset))]
+
+
+def event_kinds(connection: Connection, user: str) -> dict[str, int]:
+    kind = events.c.kind
+    query = select(kind, func.count()).where(events.c.user == user).group_by(kind).order_by(kind)
+    return {name: int(count) for name, count in connection.execute(query)}
+
+
+def is_event_of(connection: Connection, number: int, user: str) -> bool:
+    query = select(events.c.number).where(events.c.number == number, events.c.user == user)
+    return connection.execute(query).first() is not None
 
 
 def recent_activity(
     connection: Connection, since: float, until: float, like: float, least: int
 ) -> RecentActivity:
-    table, later = events.c, events.alias().c
+    table = events.c
     within = table.time.between(since, until)
     kinds = ("like", "rating") if math.isfinite(like) else ("like",)
     opinion = select(table.number).where(within, table.kind.in_(kinds)).limit(1)
     if connection.execute(opinion).first() is None:
-        took = and_(within, table.kind == "view")
+        took = select(table.user, table.item).where(within, table.kind == "view").cte()
     else:
-        is_later = or_(later.time > table.time,
-                       and_(later.time == table.time, later.number > table.number))  # fmt: skip
-        taken_back = select(later.number).where(
-            later.user == table.user,
-            later.item == table.item,
-            later.kind.in_((*kinds, "dislike", "hide")),
-            later.time <= until,
-            is_later,
+        # Ranked, not compared with each other: one user may have said any number of things.
+        order = func.row_number().over(
+            partition_by=(table.user, table.item), order_by=(table.time.desc(), table.number.desc())
         )
-        liked = or_(table.kind == "like", table.rating >= like)
-        took = and_(within, liked, ~taken_back.exists())
-    users = func.count(distinct(table.user))
-    by_item = select(table.item, users).where(took).group_by(table.item).having(users >= least)
-    takers = {item: int(count) for item, count in connection.execute(by_item)}
-    return RecentActivity(int(connection.execute(select(users).where(took)).scalar_one()), takers)
+        said = (
+            select(table.user, table.item, table.kind, table.rating, order.label("turn"))
+            .where(within, table.kind.in_((*kinds, "dislike", "hide")))
+            .subquery()
+            .c
+        )
+        liked = or_(said.kind == "like", said.rating >= like)
+        took = select(said.user, said.item).where(said.turn == 1, liked).cte()
+    users = func.count(distinct(took.c.user))
+    by_item = select(took.c.item, users).group_by(took.c.item).having(users >= least)
+    counts = connection.execute(union_all(select(null(), users), by_item))
+    [(_, everyone), *takers] = counts
+    return RecentActivity(int(everyone), {item: int(count) for item, count in takers})
 
 
 def _event(row: Row[*tuple[Any, ...]]) -> Event:
-    return Event(row.id, row.user, row.item, row.kind, row.rating, row.time)
+    """An event of the table, which was checked when it was recorded: that takes longer than to read
+    it.
+    """
+    event = object.__new__(Event)
+    vars(event).update(zip(_FIELDS, row[1:], strict=True))
+    return event
 
 
 def record_impressions(connection: Connection, shown: Sequence[Impression]) -> None:
@@ -97,6 +127,7 @@ def all_impressions(connection: Connection) -> list[tuple[int, Impression]]:
 def impression_counts(connection: Connection, user: str, since: float) -> dict[str, int]:
     table = impressions.c
     query = select(table["items"]).where(table.user == user, table.time >= since)
+    query = query.order_by(table.time.desc()).limit(MOST_SHOWN)
     counts: Counter[str] = Counter()
     for text in connection.execute(query).scalars():
         counts.update(json.loads(text))

@@ -162,7 +162,7 @@ class Ledger:
 
     def impression_counts(self, user: str, since: float = 0.0) -> dict[str, int]:
         """Outside item id -> how often a user was shown it, at ``since`` (seconds since 1970, UTC)
-        or later.
+        or later; in the newest 1,000 impressions.
         """
         check_id("user", user)
         return self._database.read(lambda c: feedback.impression_counts(c, user, since), {})
@@ -188,16 +188,37 @@ class Ledger:
         """Every profile, by user."""
         return self._database.read(users.all_profiles, {})
 
-    def users_changed_since(self, event: int = 0, profile: int = -1) -> frozenset[str]:
-        """Ids of users with an event after ``event`` or a profile change after ``profile``."""
+    def users_changed_since(
+        self, event: int = 0, profile: int = -1, until: tuple[int, int] | None = None
+    ) -> frozenset[str]:
+        """Ids of users with an event after ``event`` or a profile change after ``profile``; with
+        ``until``, only up to that event and that profile.
+        """
         return self._database.read(
-            lambda c: users.users_changed_since(c, event, profile), frozenset()
+            lambda c: users.users_changed_since(c, event, profile, until), frozenset()
         )
 
-    def user_state(self, user: str) -> UserState:
-        """A user's events and profile, and whether the user was forgotten."""
+    def user_state(self, user: str, after: int = 0, limit: int | None = None) -> UserState:
+        """A user's events and profile, and whether the user was forgotten.
+
+        Args:
+            user: outside user id.
+            after: number of the last of the user's events that the caller has, 0 for none; only
+                later ones are read. If it is gone, since the user was forgotten, all are.
+            limit: most events that are read, the oldest of them; all by default.
+        """
         check_id("user", user)
-        return self._database.read(lambda c: users.user_state(c, user), UserState())
+        return self._database.read(lambda c: users.user_state(c, user, after, limit), UserState())
+
+    def newest_events(self, user: str, limit: int, offset: int = 0) -> list[Event]:
+        """A user's events, those that arrived last first; ``offset`` of them are skipped."""
+        check_id("user", user)
+        return self._database.read(lambda c: feedback.newest_events(c, user, limit, offset), [])
+
+    def event_kinds(self, user: str) -> dict[str, int]:
+        """How many events of each kind a user has."""
+        check_id("user", user)
+        return self._database.read(lambda c: feedback.event_kinds(c, user), {})
 
     def recent_activity(
         self, since: float, until: float, like: float, least: int

@@ -72,11 +72,13 @@ class UserState:
         events: the user's events with their numbers, the oldest first.
         profile: user attribute -> value; empty where there is none.
         forgotten: whether the user was forgotten, so that training data must not be used either.
+        after: number of the event that ``events`` follow; 0 where they are the user's first ones.
     """
 
     events: tuple[tuple[int, Event], ...] = ()
     profile: Mapping[str, str] = field(default_factory=dict)
     forgotten: bool = False
+    after: int = 0
 
 
 @dataclass(frozen=True)

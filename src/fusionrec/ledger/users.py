@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from fusionrec.ledger.feedback import events_of
+from fusionrec.ledger.feedback import events_of, is_event_of
 from fusionrec.ledger.records import Impression, Revision, UserState
 from fusionrec.ledger.schema import chunks, events, forgotten, impressions, profiles, schema
 
@@ -56,16 +56,23 @@ def all_profiles(connection: Connection) -> dict[str, dict[str, str]]:
     return {user: json.loads(text) for user, text in connection.execute(query)}
 
 
-def users_changed_since(connection: Connection, event: int, profile: int) -> frozenset[str]:
-    users_with_events = select(events.c.user).where(events.c.number > event)
-    query = users_with_events.union(select(profiles.c.user).where(profiles.c.number > profile))
+def users_changed_since(
+    connection: Connection, event: int, profile: int, until: tuple[int, int] | None
+) -> frozenset[str]:
+    said, given = events.c.number > event, profiles.c.number > profile
+    if until is not None:
+        said, given = said & (events.c.number <= until[0]), given & (profiles.c.number <= until[1])
+    query = select(events.c.user).where(said).union(select(profiles.c.user).where(given))
     return frozenset(connection.execute(query).scalars())
 
 
-def user_state(connection: Connection, user: str) -> UserState:
-    return UserState(
-        events_of(connection, user), profile(connection, user) or {}, is_forgotten(connection, user)
-    )
+def user_state(connection: Connection, user: str, after: int, limit: int | None) -> UserState:
+    events = events_of(connection, user, after, limit)
+    # Looked at after the events: where it is there now, all that was read belongs together.
+    if after and not is_event_of(connection, after, user):
+        after, events = 0, events_of(connection, user, 0, limit)
+    known = profile(connection, user) or {}
+    return UserState(events, known, is_forgotten(connection, user), after)
 
 
 def forget(connection: Connection, user: str) -> int:

@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.errors import UsageError
-from fusionrec.features.encoder import Encoder
-from fusionrec.features.history import History
+from fusionrec.data.schema import Schema
 from fusionrec.ledger import Event, Ledger, RecentActivity
 from fusionrec.recommend.catalog import Catalog
-from fusionrec.recommend.event_semantics import current_events, worth
-from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.query import Query
+from fusionrec.recommend.user_feedback import NOTHING, UserFeedback
 from fusionrec.recommend.user_state_cache import UserStateCache
 
 _CROWD = 3  # users
 _WINDOW = 30 * 86_400.0  # seconds
-
-
-@dataclass(frozen=True)
-class UserFeedback:
-    """A user's feedback, as far as a version can read it.
-
-    Attributes:
-        history: the items that they gave an opinion of (see ``current_events`` and ``worth``), the
-            newest last; without what the version was trained with, and so stores already, and
-            without opinions older than what it stores.
-        hidden: the items that they do not want to see.
-        profile: user attribute -> value.
-        forgotten: whether what training knows of them must not be used.
-        events: the number of events, and the number of the last one, which rises with each.
-    """
-
-    history: tuple[Rated, ...] = ()
-    hidden: frozenset[str] = frozenset()
-    profile: Mapping[str, str] = field(default_factory=dict)
-    forgotten: bool = False
-    events: tuple[int, int] = (0, 0)
-
-
-_NOTHING = UserFeedback()
+_EVERY, _TIMES = 10.0, 20.0  # seconds between two counts, or so many times what one takes
+_SHORT = 100  # opinions that take well below a millisecond
 
 
 class Feedback:
@@ -57,56 +33,44 @@ class Feedback:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger, self._users = ledger, UserStateCache(ledger)
-        self._recent: tuple[Any, RecentActivity] = (None, RecentActivity())
+        self._counting = threading.Lock()
+        self._recent: tuple[Any, float, RecentActivity] = None, 0.0, RecentActivity()
 
     def events(self, user: str) -> list[Event]:
-        """All events of a user, the oldest first."""
-        return [event for _, event in self._users.of(user).events]
+        """All events of a user, the oldest first; read at each call."""
+        return [event for _, event in self._ledger.user_state(user).events]
 
     def of(self, user: str, catalog: Catalog) -> UserFeedback:
         """A user's feedback, as far as the version and its items can use it."""
-        state = self._users.of(user)
-        events = state.events
-        if not (events or state.profile or state.forgotten):
-            return _NOTHING
-        positions, artifact, schema = catalog.positions, catalog.artifact, catalog.artifact.schema
-        current = current_events(events, schema)
-        row = None if state.forgotten else artifact.user_positions.get(user)
-        stored = History.of() if row is None else artifact.histories.of(row)
-        trained = (
-            set(stored.items.tolist()) if events and events[0][0] <= artifact.last_event else set()
+        state = self._users.of(user, catalog.artifact.schema)
+        return NOTHING if state is None or state.is_empty else state.feedback(user, catalog)
+
+    def is_short(self, user: str, catalog: Catalog) -> bool:
+        """Whether ``enrich`` takes well below a millisecond for a query of a user: there is little
+        that is new, and the history is short; takes no longer to find out.
+        """
+        artifact = catalog.artifact
+        if user not in artifact.user_positions and self._recent_now(_like(artifact.schema)) is None:
+            return False
+        state = self._users.short(user, artifact.schema, _SHORT)
+        if state is None:
+            return False
+        return len(state.opinions) <= _SHORT or (
+            state.is_derived(catalog) and len(state.feedback(user, catalog).history) <= _SHORT
         )
-        newest: dict[int, float] = {}  # when an item was last taken, if that can be true
-        if not schema.repeats:
-            timed = stored.take(stored.times <= time.time() + CLOCK_ERROR)
-            newest = dict(zip(timed.items.tolist(), timed.times.tolist(), strict=True))
-        history = [
-            Rated(
-                event.item,
-                worth(event, schema),
-                event.time,
-                named=event.kind == "like" and not schema.repeats,
-            )
-            for number, event in current.opinions
-            if event.item in positions
-            and (number > artifact.last_event or positions[event.item] not in trained)
-            and event.time >= newest.get(positions[event.item], 0.0)
-        ]
-        hidden = frozenset(
-            item
-            for (_, item), since in current.refused.items()
-            if item in positions and since >= newest.get(positions[item], 0.0)
-        )
-        profile = {}
-        if artifact.has_towers:
-            can_read = readable(artifact.encoder, state.profile)
-            profile = {name: state.profile[name] for name in can_read}
-        last = (len(events), events[-1][0] if events else 0)
-        return UserFeedback(tuple(history), hidden, profile, state.forgotten, last)
+
+    def reacted(self, user: str, items: Iterable[str], catalog: Catalog) -> frozenset[str]:
+        """Those of some items with an event of the user, of any kind."""
+        state = self._users.of(user, catalog.artifact.schema)
+        return frozenset(() if state is None else state.opinions.items.intersection(items))
+
+    def prepare(self) -> None:
+        """Reads what the first queries would wait for."""
+        self._users.prepare()
 
     def users(self) -> frozenset[str]:
         """Ids of users with an event or a profile."""
-        return self._users.users()
+        return self._ledger.users_changed_since()
 
     def forgotten(self, users: Iterable[str]) -> frozenset[str]:
         """Those of some users who are to be forgotten."""
@@ -115,15 +79,34 @@ class Feedback:
     def recent(self, like: float) -> RecentActivity:
         """What users took in the last 30 days: liked, or rated ``like`` or more. Only items that
         three users took, so that no single user shows in everybody's list. Counted every ten
-        seconds.
+        seconds, and more seldom where counting takes long; who asks meanwhile gets the last count.
         """
-        now = time.time()
-        key = (self._ledger.revision().removals, int(now // 10), like)
-        cached = self._recent
-        if cached[0] != key:
-            between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
-            cached = self._recent = (key, self._ledger.recent_activity(*between, like, _CROWD))
-        return cached[1]
+        found = self._recent_now(like)
+        if found is not None:
+            return found
+        last = self._recent
+        if not self._counting.acquire(blocking=last[0] != self._recent_key(like)):
+            return last[2]
+        try:
+            return self._recent_now(like) or self._count(like)
+        finally:
+            self._counting.release()
+
+    def _recent_now(self, like: float) -> RecentActivity | None:
+        """The last count, where it is new enough."""
+        key, until, found = self._recent
+        return found if key == self._recent_key(like) and time.monotonic() < until else None
+
+    def _recent_key(self, like: float) -> tuple[int, float]:
+        return self._ledger.revision().removals, like
+
+    def _count(self, like: float) -> RecentActivity:
+        key, began, now = self._recent_key(like), time.monotonic(), time.time()
+        between = max(now - _WINDOW, 0.0), now + CLOCK_ERROR
+        found = self._ledger.recent_activity(*between, like, _CROWD)
+        took = time.monotonic() - began
+        self._recent = key, began + max(_EVERY, _TIMES * took), found
+        return found
 
     def enrich(
         self, query: Query, catalog: Catalog, *, visitors: bool = False
@@ -140,24 +123,23 @@ class Feedback:
             visitors: whether an unknown user is left out too, for the popular items; unless the
                 query says more, so that the answer's notes say that the user is unknown.
         """
-        user_feedback = _NOTHING
+        user_feedback = NOTHING
         if query.user is not None:
             user_feedback = self.of(query.user, catalog)
             query = add(query, user_feedback)
         artifact = catalog.artifact
         if query.user is not None and query.user not in artifact.user_positions:
             says_more = bool(query.profile or query.history) and artifact.has_towers
-            if user_feedback != _NOTHING or (visitors and not says_more):
+            if user_feedback is not NOTHING or (visitors and not says_more):
                 query = replace(query, user=None)
         if query.user is None and not query.profile:
-            like = math.inf if artifact.schema.events else artifact.schema.like
-            query = replace(query, recent=self.recent(like))
+            query = replace(query, recent=self.recent(_like(artifact.schema)))
         return query, user_feedback
 
 
 def add(query: Query, feedback: UserFeedback) -> Query:
     """A query with its user's feedback; see ``Feedback.enrich``."""
-    if feedback is _NOTHING:
+    if feedback is NOTHING:
         return query
     named = {rated.item for rated in query.history}
     before = [rated for rated in feedback.history if rated.item not in named]
@@ -166,16 +148,11 @@ def add(query: Query, feedback: UserFeedback) -> Query:
         user=None if feedback.forgotten else query.user,
         profile={**feedback.profile, **query.profile},
         history=[*before, *query.history],
+        taken=feedback.taken,
         hidden=feedback.hidden.union(query.hidden),
     )
 
 
-def readable(encoder: Encoder, profile: Mapping[str, str]) -> dict[str, Any]:
-    """A stored profile as of ``Encoder.profile``, without what was given for another version and
-    cannot be read.
-    """
-    read: dict[str, Any] = {}
-    for name, value in profile.items():
-        with suppress(UsageError):
-            read |= encoder.profile({name: value})
-    return read
+def _like(schema: Schema) -> float:
+    """The lowest rating that counts as taking an item; infinite where ratings mean nothing."""
+    return math.inf if schema.events else schema.like

@@ -16,7 +16,7 @@ from fusionrec.errors import DataError
 from fusionrec.features.encoder import Encoder
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.event_semantics import Pair, current_events, worth
-from fusionrec.recommend.feedback import readable
+from fusionrec.recommend.user_feedback import readable
 from fusionrec.registry import Artifact
 
 _UNKNOWN: dict[str, Any] = {"number": math.nan, "categories": (), "category": "", "text": ""}

@@ -14,6 +14,7 @@ from fusionrec.features.history import History
 from fusionrec.index import Condition
 from fusionrec.ledger import RecentActivity
 
+NO_ROWS = np.empty(0, dtype=np.int64)
 PersonKind = Literal["user", "profile", "history", "mixed", "popular"]
 
 
@@ -48,6 +49,8 @@ class Query:
         where: conditions that every item must meet.
         seen: whether items that the user has rated may be in the answer; where people take items
             again they always may.
+        taken: int64 [m], positions of all items that they rated or took beside what is stored, also
+            of those that are not in ``history``.
         hidden: outside ids of items that the user does not want to see; never in an answer.
         explain: whether recommended items carry reasons. This and the next three are ignored by
             searches.
@@ -68,6 +71,7 @@ class Query:
     k: int = 10
     where: Sequence[Condition] = ()
     seen: bool = False
+    taken: np.ndarray = field(default_factory=lambda: NO_ROWS, compare=False)
     hidden: Collection[str] = ()
     now: float | None = None
     offset: int = 0

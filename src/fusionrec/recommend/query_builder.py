@@ -9,9 +9,10 @@ from typing import Any, Self
 
 from fusionrec.errors import UsageError
 from fusionrec.index import Condition, read_conditions
-from fusionrec.recommend.feedback import Feedback, UserFeedback
+from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.item_search import ItemSearch
 from fusionrec.recommend.query import Query, Rated
+from fusionrec.recommend.user_feedback import UserFeedback
 
 
 @dataclass(frozen=True)

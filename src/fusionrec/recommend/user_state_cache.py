@@ -1,19 +1,27 @@
-"""Caches events and profiles of users; the ledger is read again only when they change."""
+"""Caches what users said, and reads only what is new of those who are asked for."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 
-from fusionrec.ledger import Ledger, Revision, UserState
+from fusionrec.data.schema import Schema
+from fusionrec.ledger import Ledger, Revision
+from fusionrec.recommend.user_feedback import UserState
 
-_MOST = 20_000  # users whose state is cached
-_NOTHING = UserState()
+_MOST_HELD = 300_000  # opinions and items of all cached users, some 100 MB
+_OF_EACH = 10  # what a user without any counts as
+_MOST_FOLLOWED = 1_000  # events, and profiles, of which one question learns the users
+_BLOCK = 5_000  # events that are read at once
 
 
 class UserStateCache:
     """Caches the ids of all users with an event or a profile, and the states of the users asked for
     last. Safe for several threads; raises LedgerError if the ledger cannot be read.
+
+    However much was written since the last question, the next one waits for little of it: it
+    learns of 1,000 events whose users they are, and until all are known, it looks for new events of
+    the user whom it is about.
 
     Args:
         ledger: read again for the users that change, whichever process writes.
@@ -21,49 +29,127 @@ class UserStateCache:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._lock = threading.Lock()
-        self._seen: Revision | None = None
+        self._lock = threading.Lock()  # never held for long
+        self._seen = Revision()  # up to where the users of all events are known
         self._users: set[str] = set()
         self._states: OrderedDict[str, UserState] = OrderedDict()
+        self._held = 0
 
-    def of(self, user: str) -> UserState:
-        """The state of a user now."""
-        seen = self._follow()
-        with self._lock:
-            # After removals, a user without events may be a forgotten one.
-            if user not in self._users and not seen.removals:
-                return _NOTHING
-            if user in self._states:
-                self._states.move_to_end(user)
-                return self._states[user]
-        state = self._ledger.user_state(user)
-        with self._lock:
-            if self._seen == seen:  # else the state may be older than that
-                self._states[user] = state
-                if len(self._states) > _MOST:
-                    self._states.popitem(last=False)
+    def of(self, user: str, schema: Schema) -> UserState | None:
+        """The state of a user now; None if the ledger holds nothing of them.
+
+        Args:
+            user: outside user id.
+            schema: of the version that answers.
+        """
+        now, state = self._find(user, schema)
+        if state is not None and state.revision is not now:
+            with state.lock:
+                self._read(user, state, now, schema, None)
         return state
 
-    def users(self) -> frozenset[str]:
-        """Ids of users with an event or a profile."""
-        self._follow()
+    def short(self, user: str, schema: Schema, most: int) -> UserState | None:
+        """The same, but None where more than ``most`` events are to be read, or another thread
+        reads them; an empty one if the ledger holds nothing of the user.
+        """
+        now, state = self._find(user, schema)
+        if state is None:
+            return UserState(schema)
+        if state.revision is now:
+            return state
+        if not state.lock.acquire(blocking=False):
+            return None
+        try:
+            return state if self._read(user, state, now, schema, most) else None
+        finally:
+            state.lock.release()
+
+    def prepare(self) -> None:
+        """Learns the ids of all users, for which the first questions would wait."""
+        now = self._ledger.revision()
+        users = self._ledger.users_changed_since()
         with self._lock:
-            return frozenset(self._users)
+            self._users |= users
+            self._seen = now
+
+    def _find(self, user: str, schema: Schema) -> tuple[Revision, UserState | None]:
+        """The ledger's revision, and the state of a user, whose ``revision`` is that very one where
+        nothing has to be read.
+        """
+        with self._lock:
+            now = self._follow()
+            behind = self._seen != now
+            state = self._states.get(user)
+            if state is None:
+                # After removals, a user without events may be a forgotten one.
+                if user not in self._users and not now.removals and not behind:
+                    return now, None
+                state = self._states[user] = UserState(schema)
+                return now, state
+            self._states.move_to_end(user)
+            read = state.revision
+            if read is not None and state.opinions.schema is schema:
+                same = not (state.stale or behind) and read.removals == now.removals
+                if same or read == now:
+                    state.revision = now
+            return now, state
 
     def _follow(self) -> Revision:
-        """Drops the states that changed; all of them if a user was forgotten."""
+        """The ledger's revision now; learns who changed up to it, or some of them."""
         now, seen = self._ledger.revision(), self._seen
         if now == seen:
-            return now
+            return seen
+        if now.removals == seen.removals and (now.event < seen.event or now.profile < seen.profile):
+            self._users, self._states, self._held = set(), OrderedDict(), 0  # another ledger
+            seen = Revision()
+        event, profile = min(seen.event, now.event), min(seen.profile, now.profile)
+        until = (min(event + _MOST_FOLLOWED, now.event), min(profile + _MOST_FOLLOWED, now.profile))
+        changed = self._ledger.users_changed_since(event, profile, until)
+        self._users |= changed
+        for user in changed & self._states.keys():
+            self._states[user].stale = True
+        self._seen = Revision(now.removals, *until)
+        return self._seen if self._seen == now else now
+
+    def _read(
+        self, user: str, state: UserState, now: Revision, schema: Schema, most: int | None
+    ) -> bool:
+        """Reads the events that are new, at most so many; gives whether that is all of them. The
+        state's lock is held.
+        """
+        with self._lock:  # before it is read: who says something meanwhile makes it stale again
+            state.stale, state.revision = False, None
+        if state.opinions.schema is not schema:
+            state.restart(schema)
+        limit, complete = _BLOCK if most is None else most + 1, False
+        while not complete:
+            found = self._ledger.user_state(user, state.last, limit)
+            if found.after != state.last or found.forgotten != state.forgotten:
+                state.restart(schema)
+                if found.after:  # forgotten between two queries of this one
+                    continue
+            state.take_in(found)
+            complete = len(found.events) < limit
+            if most is not None:
+                break
+        if complete:
+            state.revision = now
+        else:
+            state.stale = True
+        self._weigh(user, state)
+        return complete
+
+    def _weigh(self, user: str, state: UserState) -> None:
+        """Lets go of those who were not asked for, while too much is held."""
         with self._lock:
-            # Read again: another thread may have come first, with a later revision.
-            now, seen = self._ledger.revision(), self._seen
-            if seen is None or now.removals != seen.removals:
-                self._users, self._states = set(self._ledger.users_changed_since()), OrderedDict()
-            elif now != seen:
-                changed = self._ledger.users_changed_since(seen.event, seen.profile)
-                self._users |= changed
-                for user in changed:
-                    self._states.pop(user, None)
-            self._seen = now
-            return now
+            if self._states.get(user) is not state:
+                return
+            held = _OF_EACH + len(state.opinions)
+            self._held += held - state.held
+            state.held = held
+            while self._held > _MOST_HELD and len(self._states) > 1:
+                first = next(iter(self._states))
+                if first == user:
+                    self._states.move_to_end(user)
+                    continue
+                self._held -= self._states.pop(first).held

@@ -94,7 +94,7 @@ class UserVectors:
     ) -> UserVector:
         """The vector, and what it was made from."""
         artifact = self.artifact
-        rated = np.union1d(stored.items, given.items)
+        rated = np.unique(np.concatenate([stored.items, given.items, query.taken]))
         # Of a user that the model knows the stored profile alone, the answer is by profile.
         known = position is not None and (
             len(stored) > 0

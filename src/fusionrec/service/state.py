@@ -64,7 +64,7 @@ class ServiceState:
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
         self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
-        self.feedback.users()  # read now: the first answer would wait for it
+        self.feedback.prepare()  # read now: the first answer would wait for it
 
     def close(self) -> None:
         """Writes what waits, and closes the version."""
@@ -93,9 +93,10 @@ class ServiceState:
                     raise
                 view.failed = str(error)
 
-    def answer_at_once(self, ask: Callable[[VersionView], T]) -> T | None:
+    def answer_at_once(self, ask: Callable[[VersionView], T], user: str) -> T | None:
         """The same for the event loop, where handing an answer to a thread takes longer than the
-        answer. None if the answer may wait for more than the ledger's file.
+        answer. None if the answer may wait for more than the ledger's file, or takes longer, since
+        the user said much.
 
         Raises:
             StoreError: this was closed.
@@ -104,7 +105,8 @@ class ServiceState:
             return None
         with self.live.answering() as recommender:
             view = self._views[recommender]
-            return ask(view) if view.is_quick else None
+            quick = view.is_quick and self.feedback.is_short(user, view.catalog)
+            return ask(view) if quick else None
 
     def troubles(self) -> list[str]:
         """Why the service is not ready; empty if it is."""

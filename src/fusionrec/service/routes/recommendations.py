@@ -23,9 +23,9 @@ from starlette.responses import Response
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Impression
 from fusionrec.recommend.answer import Answer
-from fusionrec.recommend.feedback import UserFeedback
 from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.query_builder import QueryRequest, build_query, conditions
+from fusionrec.recommend.user_feedback import UserFeedback
 from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
@@ -65,12 +65,11 @@ class _FastPath(APIRoute):
             made = _timed(state, partial(_recommended, request, state, ask))
             # The event loop itself makes answers that wait for nothing and take a millisecond.
             extra = ask.explain or ask.fresh or ask.diversity or ask.calibration or ask.goal
-            short = ask.user is not None and not extra
             response = None
-            if short:
+            if ask.user is not None and not extra:
                 async with request.app.state.turn:  # between two answers the loop sees to others
                     await asyncio.sleep(0)
-                    response = state.answer_at_once(made)
+                    response = state.answer_at_once(made, ask.user)
             if response is None:
                 response = await coalescer.answer(partial(state.answer, made))
             return response
@@ -130,9 +129,10 @@ def search(
     def made(view: VersionView) -> Response:
         wanted = replace(_query_request(ask), seen=True)
         query, said = build_query(wanted, view.recommender.finder, state.feedback)
-        if "feedback" not in request.state.open:
+        hides = "feedback" in request.state.open
+        if not hides:
             query = replace(query, hidden=())
-        tag = _tag(view, said, f"{sorted(query.hidden)}\n{ask.model_dump_json()}")
+        tag = _tag(view, said, f"{hides}\n{ask.model_dump_json()}")
 
         def asked() -> Answer:
             found = view.recommender.search(ask.q, query, prefix=ask.prefix)
@@ -212,9 +212,9 @@ def _recommended(
 ) -> Response:
     query, said = build_query(_query_request(ask), view.recommender.finder, state.feedback)
     if ask.fresh and ask.user is not None:  # of what the user did not react to
-        taken = {event.item for event in state.feedback.events(ask.user)}
         shown = state.shown.counts(ask.user, ask.offset)
-        query = replace(query, fresh={item: n for item, n in shown.items() if item not in taken})
+        reacted = state.feedback.reacted(ask.user, shown, view.catalog)
+        query = replace(query, fresh={item: n for item, n in shown.items() if item not in reacted})
     tag = _tag(view, said, ask.model_dump_json(), query)
     asked = partial(view.recommend, query)
     # An answer that the client still has is shown once more: it must be known what is in it.

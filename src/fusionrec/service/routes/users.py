@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -85,21 +84,19 @@ async def feedback(body: EventBody, state: StateOf) -> Response:
 @router.get(f"{USER}/feedback", summary="What a user said and did", responses=_EVENTS)
 def list_events(id: Id, page: Annotated[PageRequest, Query()], state: StateOf) -> Response:
     """The events since the training, the newest first."""
-    events = state.feedback.events(id)[::-1]
-    end = page.offset + page.k
-    shown = events[page.offset : end]
-    listed = state.answer(lambda view: [_listed(event, view) for event in shown])
-    return as_json({"events": listed, "offset": page.offset, "more": len(events) > end})
+    events = state.ledger.newest_events(id, page.k + 1, page.offset)
+    listed = state.answer(lambda view: [_listed(event, view) for event in events[: page.k]])
+    return as_json({"events": listed, "offset": page.offset, "more": len(events) > page.k})
 
 
 @router.get(USER, summary="A user's profile, and how much they said", responses=_USER)
 def user(id: Id, state: StateOf) -> Response:
     """What is known of a user since the training; `known` is whether training knows them."""
-    kinds = Counter(event.kind for event in state.feedback.events(id))
+    kinds = state.ledger.event_kinds(id)
     known = state.answer(lambda view: id in view.artifact.user_positions)
     about: dict[str, Any] = {"id": id, "profile": state.ledger.profile(id) or {}}
     forgotten = state.ledger.is_forgotten(id)
-    return as_json(about | {"events": dict(kinds), "known": known and not forgotten})
+    return as_json(about | {"events": kinds, "known": known and not forgotten})
 
 
 @router.put(USER, summary="Set a user's profile", responses=_USER)
