@@ -27,12 +27,14 @@ def matching_route(scope: Scope) -> tuple[BaseRoute | None, Match]:
     """The route of a request that was not routed yet, and whether it matches fully or by its path
     alone (``PARTIAL``).
     """
-    fits = [(route.matches(scope)[0], route) for route in _flat(scope["app"].routes)]
-    for wanted in (Match.FULL, Match.PARTIAL):
-        for fit, route in fits:
-            if fit == wanted:
-                return route, fit
-    return None, Match.NONE
+    by_path = None
+    for route in _flat(scope["app"].routes):
+        fit = route.matches(scope)[0]
+        if fit == Match.FULL:
+            return route, fit
+        if fit == Match.PARTIAL and by_path is None:
+            by_path = route
+    return by_path, Match.NONE if by_path is None else Match.PARTIAL
 
 
 def _flat(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
