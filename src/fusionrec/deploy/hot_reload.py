@@ -78,7 +78,7 @@ class LiveRecommender:
         prepare: Prepare = lambda *_: None,
     ) -> None:
         self._workspace, self._place, self._log = workspace, place, unfailing(log)
-        self._ledger = Ledger(workspace.ledger)
+        self._ledger = Ledger.of(workspace)
         usual = LOOK if self._ledger.file else LOOK_AT_SERVER
         self._look = usual if look is None else look
         self._retry, self._exact, self._prepare = retry, exact, prepare

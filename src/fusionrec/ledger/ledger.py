@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Self, get_args
 
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
@@ -23,11 +23,12 @@ from fusionrec.ledger.records import (
     UserState,
     check_id,
 )
+from fusionrec.workspace import Workspace
 
 
 class Ledger:
     """The ledger of a workspace: a SQLite file or a PostgreSQL database, which any number of
-    processes may open, any number of times.
+    processes may open, any number of times. ``Ledger.of`` opens a workspace's.
 
     Every write is on disk before the call returns; a server must not have ``synchronous_commit``
     switched off. The first write creates the ledger; until then reads find nothing. Every method
@@ -36,6 +37,7 @@ class Ledger:
     Args:
         location: the SQLite file, or a URL as SQLAlchemy reads it.
         wait: most seconds that a call waits for another writer, or for a server to answer.
+        home: of the workspace that uses it; see ``of``.
 
     Attributes:
         file: the SQLite file, absolute, which is read in microseconds; None for a server.
@@ -44,17 +46,27 @@ class Ledger:
         LedgerError: the URL has no known form, or its driver is not installed.
     """
 
-    def __init__(self, location: Path | str, wait: float = WAIT) -> None:
-        self._database = Database(location, wait)
+    def __init__(self, location: Path | str, wait: float = WAIT, home: Path | None = None) -> None:
+        self._database = Database(location, wait, home)
         self.file = self._database.file
+
+    @classmethod
+    def of(cls, workspace: Workspace, wait: float = WAIT) -> Self:
+        """The ledger that a workspace uses. The first write notes in the workspace which one that
+        is; from then on another one at that location, or none, is an error in all calls.
+
+        Raises:
+            ConfigError: the settings cannot be read.
+        """
+        return cls(workspace.ledger, wait, workspace.home)
 
     def close(self) -> None:
         """Closes the connections; the next use opens new ones."""
         self._database.close()
 
     def check(self) -> None:
-        """Checks all of a SQLite file for damage, and writes nothing. Another program's database
-        is an error, too.
+        """Checks all of a SQLite file for damage, and which tables either database has; writes
+        nothing. Another program's file is an error, too.
         """
         self._database.check()
 
@@ -68,7 +80,9 @@ class Ledger:
 
     def revision(self) -> Revision:
         """Numbers that change with every event, profile and forgotten user."""
-        return self._database.read_after_write(users.revision, Revision())
+        revision, id = self._database.read_after_write(users.revision, (Revision(), ""))
+        self._database.check_id(id)
+        return revision
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Activates a version; the arguments are those of ``Activation``."""

@@ -83,6 +83,26 @@ class Location:
             )
         return cls(path, Path(path).absolute(), None)
 
+    def key(self, home: Path) -> str:
+        """The location as a workspace at ``home`` keeps it: nothing secret, and of a file in the
+        workspace the same after the workspace was moved.
+        """
+        if self.file is not None:
+            base = home.absolute()
+            inside = self.file.is_relative_to(base)
+            return str(self.file.relative_to(base) if inside else self.file)
+        assert self.url is not None
+        query = {name: value for name, value in self.url.query.items() if "pass" not in name}
+        plain = self.url.set(drivername="postgresql", query=query)._replace(password=None)
+        return plain.render_as_string()
+
+    @property
+    def restore_hint(self) -> str:
+        """What to do about a ledger that is lost."""
+        # SQLite would apply a newer log to an older file.
+        beside = "" if self.file is None else ", without the files -wal and -shm beside it"
+        return f"put a copy from before in its place{beside}"
+
     def engine(self, wait: float) -> Engine:
         """A pool of connections, for any number of threads; none is opened yet. ``wait`` is for a
         lock, a connection of the pool, a server's first word. Without a driver, an ImportError.
@@ -201,9 +221,11 @@ def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
 
 
 def file_identity(file: Path) -> tuple[int, int] | None:
-    """Device and inode, which tell whether a file was replaced; None where there is no file."""
+    """Device and inode, which tell whether a file was replaced; None where there is no file, or an
+    empty one, which holds no ledger: SQLite would delete the log beside it.
+    """
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return (status.st_dev, status.st_ino) if status.st_size else None

@@ -50,7 +50,7 @@ class ServiceState:
     ) -> None:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
-        self.ledger = Ledger(workspace.ledger, settings.write_seconds)
+        self.ledger = Ledger.of(workspace, settings.write_seconds)
         if not settings.loopback and not self.ledger.keys():
             raise LedgerError(
                 f"at {settings.host} others can reach the service"
