@@ -10,18 +10,22 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine, exc, inspect
+from sqlalchemy import Connection, exc, inspect
 
 from fusionrec.errors import LedgerError
 from fusionrec.ledger import fork_safety
 from fusionrec.ledger.change_detector import ChangeDetector
+from fusionrec.ledger.file_reading import driver, read_file, read_migrated_copy
 from fusionrec.ledger.identity import KnownLedger
-from fusionrec.ledger.location import WAIT, Location, read_only_engine
+from fusionrec.ledger.location import WAIT, Location
 from fusionrec.ledger.schema import SCHEMA, migrate, missing_parts, schema_and_id
+from fusionrec.ledger.time_limit import CircuitBreaker, time_limit
 from fusionrec.ledger.write_lock import begin, write_ahead, write_lock
 
 T = TypeVar("T")
 
+_LONG = 60.0  # seconds for a statement that reads whole tables
+_AGAIN = "it is tried again every second"
 _MAX_NAMES = 5  # tables and columns that a message names
 
 
@@ -30,7 +34,8 @@ class Database:
 
     Args:
         location: the file, or a URL as SQLAlchemy reads it. Nothing is opened yet.
-        wait: seconds for another writer's lock, and for a server to answer.
+        wait: seconds for another writer's lock, and for a server to answer a write.
+        brief: the same for reads; ``wait`` by default.
         home: of the workspace whose ledger this is; a ledger that it has used and that is gone, or
             another, is an error then.
 
@@ -41,42 +46,80 @@ class Database:
         LedgerError: the URL is of no known form, or its driver is not installed.
     """
 
-    def __init__(self, location: Path | str, wait: float = WAIT, home: Path | None = None) -> None:
+    def __init__(
+        self,
+        location: Path | str,
+        wait: float = WAIT,
+        home: Path | None = None,
+        brief: float | None = None,
+    ) -> None:
         self._location, self._wait = Location.of(location), wait
+        self._brief = wait if brief is None else brief
+        self._breaker = CircuitBreaker()
         self.file, self._known = self._location.file, None
         if home is not None:
             it = self._location
             self._known = KnownLedger(home / "ledger.json", it.key(home), it.name, it.restore_hint)
         with self._translated_errors():
-            self._engine = self._location.engine(wait)
-        self._change_detector = None if self.file is None else ChangeDetector(self.file, wait)
+            self._engine = self._location.engine(self._brief)
+        self._change_detector = (
+            None if self.file is None else ChangeDetector(self.file, self._brief)
+        )
         self._latest: dict[Callable[[Connection], Any], tuple[tuple[int, int] | None, Any]] = {}
         fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)
 
-    def read(self, query: Callable[[Connection], T], otherwise: T) -> T:
+    @property
+    def failing(self) -> bool:
+        """Whether the last read has waited in vain; then another may wait, too."""
+        return self._breaker.is_open
+
+    def read(self, query: Callable[[Connection], T], otherwise: T, *, brief: bool = False) -> T:
         """The result of ``query``, or ``otherwise`` where there is no ledger yet; creates none.
+
+        Args:
+            query: the query.
+            otherwise: a result.
+            brief: whether it takes little, so that a server that has not answered for ``brief``
+                seconds hangs; others may take a minute for each statement.
 
         Raises:
             LedgerError: the database cannot be used, is a newer program's, or is not the ledger
-                that the workspace has used.
+                that the workspace has used; or a read before has just waited in vain.
         """
-        with self._translated_errors(), fork_safety.connection_in_use():
+        seconds = self._brief if brief else max(self._wait, _LONG)
+        if reason := self._breaker.enter(seconds):
+            raise LedgerError(reason, hint=_AGAIN)
+        began = time.monotonic()
+        try:
+            found, result = self._read(query, otherwise, seconds)
+        except LedgerError as error:
+            if time.monotonic() - began > 0.9 * self._brief:
+                self._breaker.failed(error.message)
+            raise
+        self._breaker.worked()
+        if found:
+            return result
+        self.write(lambda _: None)
+        return self.read(query, otherwise)
+
+    def _read(
+        self, query: Callable[[Connection], T], otherwise: T, seconds: float
+    ) -> tuple[bool, T]:
+        """The result; the first is false where an older ledger must be migrated before."""
+        with self._limited(seconds), fork_safety.connection_in_use():
             if self.file is not None:
                 if not self._is_there():
-                    return otherwise
-                return _read_file(
+                    return True, otherwise
+                return True, read_file(
                     self._engine, self.file, lambda c: self._query(c, query, otherwise)
                 )
             engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
             with engine.connect() as connection:
                 number = self._schema_number(connection)
                 if number == SCHEMA:
-                    return query(connection)
-                if not number:
-                    return otherwise
-        self.write(lambda _: None)
-        return self.read(query, otherwise)
+                    return True, query(connection)
+                return not number, otherwise
 
     def read_after_write(self, query: Callable[[Connection], T], otherwise: T) -> T:
         """Like ``read``, but runs the query on a SQLite file only after a write by anyone. Without
@@ -87,7 +130,7 @@ class Database:
         result: T
         before, result = self._latest.get(query, (None, otherwise))
         if mark is None or mark != before:
-            result = self.read(query, otherwise)
+            result = self.read(query, otherwise, brief=True)
             self._latest[query] = mark, result
         return result  # not from ``_latest``: another thread may have stored an older one
 
@@ -102,13 +145,14 @@ class Database:
         exclusive = (
             nullcontext() if self.file is None else write_lock(self.file).acquire(self._wait)
         )
-        with self._translated_errors(), fork_safety.connection_in_use(), exclusive:
+        # A little longer than the wait for the lock, which says so itself.
+        with self._limited(self._wait + 1.0), fork_safety.connection_in_use(), exclusive:
             if self.file is not None and not self._is_there():
                 self._location.create_file()
             with self._engine.connect() as connection:
                 if self.file is not None and not connection.info.get("writes"):
                     # Once per connection: writers then do not block readers.
-                    write_ahead(_driver(connection), deadline - time.monotonic())
+                    write_ahead(driver(connection), deadline - time.monotonic())
                     connection.info["writes"] = True
                 with connection.begin():
                     _lock(connection, deadline - time.monotonic())
@@ -141,12 +185,12 @@ class Database:
             LedgerError: it cannot be read, is damaged, lacks tables or columns, is a file without a
                 ledger, or not the ledger that the workspace has used.
         """
-        with self._translated_errors(), fork_safety.connection_in_use():
+        with self._limited(max(self._wait, _LONG)), fork_safety.connection_in_use():
             if self.file is None:
                 with self._engine.connect() as connection:
                     self._check_tables(connection)
             elif self._is_there():
-                _read_file(self._engine, self.file, self._check_file)
+                read_file(self._engine, self.file, self._check_file)
 
     def _is_there(self) -> bool:
         """Whether the SQLite file is there, and not empty. Raises LedgerError where it is not, and
@@ -179,7 +223,7 @@ class Database:
         number = self._schema_number(connection)
         if number == SCHEMA:
             return query(connection)
-        return _read_migrated_copy(connection, query) if number else otherwise
+        return read_migrated_copy(connection, query) if number else otherwise
 
     def _check_file(self, connection: Connection) -> None:
         self._check_tables(connection)
@@ -216,7 +260,7 @@ class Database:
         with self._translated_errors(), fork_safety.connection_in_use():
             if self.file is not None:
                 with self._engine.connect() as connection:
-                    _driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                    driver(connection).execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Closes the connections; the next use opens them again."""
@@ -224,6 +268,25 @@ class Database:
             self._engine.dispose()
             if self._change_detector is not None:
                 self._change_detector.dispose()
+
+    @contextmanager
+    def _limited(self, seconds: float) -> Iterator[None]:
+        """Translates errors, and limits the time that a server may take for a statement."""
+        if self.file is not None:
+            with self._translated_errors():
+                yield
+            return
+        with time_limit(seconds) as limit:
+            try:
+                with self._translated_errors():
+                    yield
+            except LedgerError as error:
+                if not limit.expired and limit.end > time.monotonic():
+                    raise
+                raise LedgerError(
+                    f"the ledger {self._location.name} has not answered for {seconds:g} s",
+                    hint="is the server within reach, and not stopped or overloaded?",
+                ) from error.__cause__
 
     @contextmanager
     def _translated_errors(self) -> Iterator[None]:
@@ -235,27 +298,8 @@ class Database:
             raise self._location.error(error) from cause
 
 
-def _read_file(engine: Engine, file: Path, read: Callable[[Connection], T]) -> T:
-    """Reads a SQLite file, also on a full or read-only disk."""
-    try:
-        with engine.connect() as connection:
-            return read(connection)
-    except exc.OperationalError:
-        # SQLite writes a little even to read, and fails on a full or read-only disk. A file whose
-        # write-ahead log is empty can be read without locks and without writing anything.
-        log = file.with_name(f"{file.name}-wal")
-        if log.exists() and log.stat().st_size:
-            raise
-        with read_only_engine(file).connect() as connection:
-            return read(connection)
-
-
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_MAX_NAMES]) + (", …" if len(names) > _MAX_NAMES else "")
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection
 
 
 def _lock(connection: Connection, wait: float) -> None:
@@ -263,19 +307,8 @@ def _lock(connection: Connection, wait: float) -> None:
     writer has read stays true until it writes.
     """
     if connection.dialect.name == "sqlite":
-        begin(_driver(connection), wait)
+        begin(driver(connection), wait)
     else:
         milliseconds = max(round(1000 * wait), 1)  # 0 would be no limit
         connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{milliseconds}ms'")
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7089071923301224556)")
-
-
-def _read_migrated_copy(connection: Connection, query: Callable[[Connection], T]) -> T:
-    """The result of a query on a migrated in-memory copy of an older SQLite ledger. The file stays
-    as it is: a reader may not be allowed to write.
-    """
-    memory = create_engine("sqlite://", poolclass=NullPool)
-    with memory.begin() as copy:
-        _driver(connection).backup(_driver(copy))
-        migrate(copy)
-        return query(copy)

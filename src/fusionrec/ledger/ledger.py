@@ -37,6 +37,8 @@ class Ledger:
     Args:
         location: the SQLite file, or a URL as SQLAlchemy reads it.
         wait: most seconds that a call waits for another writer, or for a server to answer.
+        brief: the same for reads of little; ``wait`` by default. A server that has let one of
+            them wait is asked again after a second; until then reads fail at once.
         home: of the workspace that uses it; see ``of``.
 
     Attributes:
@@ -46,19 +48,30 @@ class Ledger:
         LedgerError: the URL has no known form, or its driver is not installed.
     """
 
-    def __init__(self, location: Path | str, wait: float = WAIT, home: Path | None = None) -> None:
-        self._database = Database(location, wait, home)
+    def __init__(
+        self,
+        location: Path | str,
+        wait: float = WAIT,
+        brief: float | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self._database = Database(location, wait, home, brief)
         self.file = self._database.file
 
     @classmethod
-    def of(cls, workspace: Workspace, wait: float = WAIT) -> Self:
+    def of(cls, workspace: Workspace, wait: float = WAIT, brief: float | None = None) -> Self:
         """The ledger that a workspace uses. The first write notes in the workspace which one that
         is; from then on another one at that location, or none, is an error in all calls.
 
         Raises:
             ConfigError: the settings cannot be read.
         """
-        return cls(workspace.ledger, wait, workspace.home)
+        return cls(workspace.ledger, wait, brief, workspace.home)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last read has waited in vain; then another may wait, too."""
+        return self._database.failing
 
     def close(self) -> None:
         """Closes the connections; the next use opens new ones."""
@@ -90,7 +103,7 @@ class Ledger:
 
     def active(self) -> Activation | None:
         """The active version, or None before the first activation."""
-        return self._database.read(items.last_activation, None)
+        return self._database.read(items.last_activation, None, brief=True)
 
     def activations(self) -> list[Activation]:
         """Every activation, the oldest first."""
@@ -134,7 +147,7 @@ class Ledger:
 
     def withdrawn(self, ids: Sequence[str]) -> frozenset[str]:
         """The withdrawn ones of these outside item ids."""
-        return self._database.read(lambda c: items.withdrawn(c, ids), frozenset())
+        return self._database.read(lambda c: items.withdrawn(c, ids), frozenset(), brief=True)
 
     def item_changes(self, after: int = 0) -> list[ItemChange]:
         """The changes of items after a number, in order."""
@@ -179,7 +192,9 @@ class Ledger:
         or later.
         """
         check_id("user", user)
-        return self._database.read(lambda c: feedback.impression_counts(c, user, since), {})
+        return self._database.read(
+            lambda c: feedback.impression_counts(c, user, since), {}, brief=True
+        )
 
     def set_profile(self, user: str, profile: Mapping[str, str] | None) -> None:
         """Replaces a user's profile, attribute -> value; None removes it.
@@ -196,7 +211,7 @@ class Ledger:
     def profile(self, user: str) -> dict[str, str] | None:
         """A user's profile, or None."""
         check_id("user", user)
-        return self._database.read(lambda c: users.profile(c, user), None)
+        return self._database.read(lambda c: users.profile(c, user), None, brief=True)
 
     def profiles(self) -> dict[str, dict[str, str]]:
         """Every profile, by user."""
@@ -211,7 +226,7 @@ class Ledger:
     def user_state(self, user: str) -> UserState:
         """A user's events and profile, and whether the user was forgotten."""
         check_id("user", user)
-        return self._database.read(lambda c: users.user_state(c, user), UserState())
+        return self._database.read(lambda c: users.user_state(c, user), UserState(), brief=True)
 
     def recent_activity(
         self, since: float, until: float, like: float, least: int
@@ -240,7 +255,7 @@ class Ledger:
         that was trained before may still contain that user.
         """
         check_id("user", user)
-        return self._database.read(lambda c: users.is_forgotten(c, user), False)
+        return self._database.read(lambda c: users.is_forgotten(c, user), False, brief=True)
 
     def forgotten(self, ids: Iterable[str]) -> frozenset[str]:
         """The forgotten ones of these user ids; see ``is_forgotten``."""
@@ -265,7 +280,7 @@ class Ledger:
 
     def keys(self) -> list[Key]:
         """The keys, by name."""
-        return self._database.read(keys.all_keys, [])
+        return self._database.read(keys.all_keys, [], brief=True)
 
     def remove_key(self, name: str) -> None:
         """Removes a key; raises UsageError where there is none of this name."""
@@ -274,4 +289,4 @@ class Ledger:
 
     def key_of(self, secret: str) -> Key | None:
         """The key with a secret, or None."""
-        return self._database.read(lambda c: keys.key_of(c, secret), None)
+        return self._database.read(lambda c: keys.key_of(c, secret), None, brief=True)

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
 from fusionrec.errors import LedgerError
+from fusionrec.ledger.time_limit import connect_within, current_limit
 from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
@@ -110,16 +111,17 @@ class Location:
         if self.file is not None:
             return _file_engine(self.file, wait)
         assert self.url is not None
-        return create_engine(
+        engine = create_engine(
             self.url,
             pool_size=_POOL_SIZE,
             pool_timeout=wait,
-            pool_pre_ping=True,  # a server may have been restarted
             hide_parameters=True,
             # A snapshot from before the lock would miss what was written while waiting.
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": math.ceil(wait)},
         )
+        _limit_times(engine)
+        return engine
 
     def error(self, error: Exception) -> LedgerError:
         """The error of SQLAlchemy, a driver or the operating system as one that says what to do,
@@ -168,6 +170,36 @@ def _secrets(url: URL | None) -> list[str]:
             secrets |= {value} if isinstance(value, str) else set(value)
     secrets |= {quote(text, safe="") for text in secrets}
     return sorted((text for text in secrets if text), key=len, reverse=True)
+
+
+def _limit_times(engine: Engine) -> None:
+    """Applies the ``time_limit`` of a call to connecting, and to each of its statements."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect_in_time(dialect: Any, _: Any, arguments: Any, options: Any) -> Any:
+        limit = current_limit()
+        if limit is None:  # no call but one of this package
+            return None
+        return connect_within(limit, lambda: dialect.connect(*arguments, **options))
+
+    @event.listens_for(engine, "connect")
+    def limit_new(connection: Any, _: Any) -> None:
+        if limit := current_limit():
+            limit.uses(connection.fileno())
+
+    @event.listens_for(engine, "checkout")
+    def limit_and_ping(connection: Any, _: Any, __: Any) -> None:
+        if limit := current_limit():
+            limit.uses(connection.fileno())
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:  # the server may have been restarted
+            raise exc.DisconnectionError("the connection has ended") from error
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def limit_statement(*_: Any) -> None:
+        if limit := current_limit():
+            limit.renew()
 
 
 def _file_engine(file: Path, wait: float) -> Engine:

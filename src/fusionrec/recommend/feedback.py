@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fusionrec.data.dataset import CLOCK_ERROR
-from fusionrec.errors import UsageError
+from fusionrec.errors import LedgerError, UsageError
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History
-from fusionrec.ledger import Event, Ledger, RecentActivity
+from fusionrec.ledger import Event, Ledger, RecentActivity, UserState
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.event_semantics import current_events, worth
 from fusionrec.recommend.query import Query, Rated
@@ -35,6 +35,7 @@ class UserFeedback:
         profile: user attribute -> value.
         forgotten: whether what training knows of them must not be used.
         events: the number of events, and the number of the last one, which rises with each.
+        unread: whether the ledger could not be read: this is what was read of it before.
     """
 
     history: tuple[Rated, ...] = ()
@@ -42,6 +43,7 @@ class UserFeedback:
     profile: Mapping[str, str] = field(default_factory=dict)
     forgotten: bool = False
     events: tuple[int, int] = (0, 0)
+    unread: bool = False
 
 
 _NOTHING = UserFeedback()
@@ -53,10 +55,11 @@ class Feedback:
 
     Args:
         ledger: whichever process writes it.
+        optional: whether ``enrich`` goes on while the ledger cannot be read.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._users = ledger, UserStateCache(ledger)
+    def __init__(self, ledger: Ledger, *, optional: bool = False) -> None:
+        self._ledger, self._users, self._optional = ledger, UserStateCache(ledger), optional
         self._recent: tuple[Any, RecentActivity] = (None, RecentActivity())
 
     def events(self, user: str) -> list[Event]:
@@ -65,7 +68,9 @@ class Feedback:
 
     def of(self, user: str, catalog: Catalog) -> UserFeedback:
         """A user's feedback, as far as the version and its items can use it."""
-        state = self._users.of(user)
+        return self._usable(self._users.of(user), user, catalog)
+
+    def _usable(self, state: UserState, user: str, catalog: Catalog) -> UserFeedback:
         events = state.events
         if not (events or state.profile or state.forgotten):
             return _NOTHING
@@ -140,9 +145,15 @@ class Feedback:
             visitors: whether an unknown user is left out too, for the popular items; unless the
                 query says more, so that the answer's notes say that the user is unknown.
         """
-        user_feedback = _NOTHING
+        user_feedback, unread = _NOTHING, False
         if query.user is not None:
-            user_feedback = self.of(query.user, catalog)
+            try:
+                state = self._users.of(query.user)
+            except LedgerError:
+                if not self._optional:
+                    raise
+                state, unread = self._users.last_known(query.user), True
+            user_feedback = self._usable(state, query.user, catalog)
             query = add(query, user_feedback)
         artifact = catalog.artifact
         if query.user is not None and query.user not in artifact.user_positions:
@@ -151,8 +162,14 @@ class Feedback:
                 query = replace(query, user=None)
         if query.user is None and not query.profile:
             like = math.inf if artifact.schema.events else artifact.schema.like
-            query = replace(query, recent=self.recent(like))
-        return query, user_feedback
+            try:
+                recent = self.recent(like)
+            except LedgerError:
+                if not self._optional:
+                    raise
+                recent, unread = self._recent[1], True
+            query = replace(query, recent=recent)
+        return query, replace(user_feedback, unread=True) if unread else user_feedback
 
 
 def add(query: Query, feedback: UserFeedback) -> Query:

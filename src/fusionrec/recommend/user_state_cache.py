@@ -44,6 +44,16 @@ class UserStateCache:
                     self._states.popitem(last=False)
         return state
 
+    def last_known(self, user: str) -> UserState:
+        """The state of a user when it was read last, while the ledger cannot be read. A user who
+        may have been forgotten counts as forgotten.
+        """
+        with self._lock:
+            state = self._states.get(user)
+            if state is None:
+                state = UserState(forgotten=self._seen is None or self._seen.removals > 0)
+            return state
+
     def users(self) -> frozenset[str]:
         """Ids of users with an event or a profile."""
         self._follow()
