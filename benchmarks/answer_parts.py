@@ -89,7 +89,7 @@ def main() -> None:
         found |= searches(recommender, given.runs)
         answer = taken(lambda: recommender.recommend(Query(user=next(users), k=K)), given.runs)
         found["answer"] = answer
-        question = taken(lambda: ledger._database.read(revision, Revision()), given.runs)
+        question = taken(lambda: ledger._database.read(revision, (Revision(), "")), given.runs)
         found["ledger, a question"] = question
         found["ledger, nothing new"] = taken(ledger.revision, given.runs)
         found["search for garbage"] = taken(gc.collect, 5)

@@ -6,10 +6,13 @@ import importlib.util
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -130,6 +133,20 @@ class Postgres:
         if process is not None and process.stdin is not None:
             process.stdin.close()
             process.wait()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stops all its processes as a debugger or a frozen machine does; sockets stay open."""
+        first = (self._data / "postmaster.pid").read_text().split()[0]
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        pids = [int(pid) for pid in (first, *children)]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def close(self) -> None:
         self.stop()

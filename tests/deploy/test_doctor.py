@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -118,13 +120,13 @@ def test_a_damaged_ledger_on_a_read_only_disk_is_an_error(filled, monkeypatch):
     refused = sqlalchemy.exc.OperationalError("", {}, sqlite3.OperationalError("readonly"))
     asked = []
 
-    def refuse_once(engine, file, check=database._check_file):
-        asked.append(engine)
+    def refuse_once(self, connection, check=database.Database._check_file):
+        asked.append(connection)
         if len(asked) == 1:
             raise refused
-        check(engine, file)
+        check(self, connection)
 
-    monkeypatch.setattr(database, "_check_file", refuse_once)
+    monkeypatch.setattr(database.Database, "_check_file", refuse_once)
     Ledger(filled.ledger).check()
     assert len(asked) == 2
     damage(filled.ledger, 60, 4)
@@ -150,6 +152,43 @@ def test_a_file_that_is_no_ledger_is_an_error(workspace, write, said, hint):
     [finding] = findings(workspace, ERROR)
     assert said in finding.text
     assert hint in finding.hint
+
+
+def halved(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def sql(statement: str):
+    def done(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript(statement)
+
+    return done
+
+
+def of_another(path: Path) -> None:
+    path.unlink()
+    Ledger(path).upgrade()
+
+
+@pytest.mark.parametrize(
+    ("lose", "said"),
+    [
+        (halved, "malformed"),
+        (sql("DROP TABLE keys; DROP TABLE profiles"), "lacks keys, profiles"),
+        (sql("ALTER TABLE events DROP COLUMN rating"), r"lacks events\.rating"),
+        (lambda path: os.truncate(path, 0), "gone or empty"),
+        (lambda path: path.unlink(), "gone or empty"),
+        (of_another, "not the one that this workspace has used"),
+    ],
+)
+def test_a_ledger_that_is_lost_or_half_one_is_an_error(filled, lose, said):
+    Ledger.of(filled).upgrade()
+    Ledger.of(filled).close()
+    lose(filled.ledger)
+    [finding] = findings(filled, ERROR)
+    assert re.search(said, finding.text)
+    assert "copy from before" in finding.hint
 
 
 def test_an_empty_file_and_no_ledger_are_in_order(workspace):

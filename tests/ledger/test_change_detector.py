@@ -19,9 +19,9 @@ def test_the_stamp_is_read_again_only_after_a_write_by_anyone(tmp_path, monkeypa
     ledger, asked = Ledger(location), []
     first = ledger._database.read
 
-    def read(*given: Any) -> Any:
+    def read(*given: Any, **named: Any) -> Any:
         asked.append(1)
-        return first(*given)
+        return first(*given, **named)
 
     monkeypatch.setattr(ledger._database, "read", read)
     assert ledger.stamp() == (0, 0)

@@ -262,7 +262,7 @@ def test_an_older_ledger_is_read_as_it_is_and_then_brought_up_to_date(older, mon
     assert older.read_bytes() == before, "it was only read"
     assert ledger.change_items({"a": None}) == 0, "compared with what was there"
     with monkeypatch.context() as patched:
-        patched.setattr("fusionrec.ledger.database._read_migrated_copy", fail)
+        patched.setattr("fusionrec.ledger.database.read_migrated_copy", fail)
         for known in (ledger, Ledger(older)):
             check(known)
     assert ledger.change_items({"a": {"x": 2}}) == 1

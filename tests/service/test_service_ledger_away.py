@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from builders import command
+from fusionrec.deploy.build import build_index
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current, restore, withdraw
 from fusionrec.registry.versions import load
@@ -95,6 +96,81 @@ def test_probes_answer_while_every_thread_waits_for_the_ledger(hasty):
         hasty.state.recorder._seconds = 120
         assert not any(one.done() for one in asked)
     assert all(one.result().status_code == 200 for one in asked)
+
+
+@contextmanager
+def moved_away(workspace: Workspace) -> Iterator[None]:
+    """The ledger's file is not there, as when a disk is not mounted."""
+    away = workspace.home / "away.sqlite"
+    workspace.ledger.rename(away)
+    yield
+    away.rename(workspace.ledger)
+
+
+@pytest.fixture(params=["hanging server", "missing file"])
+def without_ledger(request, indexed, monkeypatch):
+    """A service, and a context in which its ledger cannot be read; which kind of ledger it is."""
+    if request.param == "missing file":
+        with opened(indexed) as shop:
+            yield shop, lambda: moved_away(indexed), request.param
+        return
+    postgres = request.getfixturevalue("postgres")
+    monkeypatch.setenv("FUSIONREC_LEDGER", postgres.new_schema())
+    build_index(indexed, load(indexed))
+    with opened(indexed, ledger_seconds=0.3, write_seconds=1.0) as shop:
+        yield shop, postgres.paused, request.param
+
+
+def test_answers_go_on_without_feedback_and_say_so(without_ledger):
+    shop, away, kind = without_ledger
+    client, (said, unsaid, gone) = shop.client, load(shop.workspace).users.ids[9:12]
+
+    def ask(user: str | None = None, **more: object) -> tuple[dict, str]:
+        asked = {"k": 5} | ({} if user is None else {"user": user}) | more
+        began = time.monotonic()
+        answer = client.get("/v1/recommendations", params=asked)
+        assert answer.status_code == 200, answer.text
+        assert time.monotonic() - began < 2
+        return answer.json(), answer.headers["etag"]
+
+    before, _ = ask(said)
+    hidden = before["items"][0]["id"]
+    assert shop.tell(said, hidden, "hide").status_code == 201
+    known, tag = ask(said)
+    others, _ = ask(unsaid)
+    popular, _ = ask()
+    with away():
+        stale, other = ask(said)  # what was read of them last counts
+        assert stale["items"] == known["items"]
+        assert "ledger cannot be read" in stale["notes"][0]
+        assert tag != other
+        asked = {"user": said, "k": 5}
+        again = client.get("/v1/recommendations", params=asked, headers={"If-None-Match": tag})
+        assert again.status_code == 200
+        assert "ledger cannot be read" in ask(unsaid, fresh=True)[0]["notes"][0]
+        assert ask(unsaid)[0]["items"] == others["items"]
+        assert ask()[0]["items"] == popular["items"]
+        found = client.get("/v1/search", params={"q": others["items"][0]["title"], "user": unsaid})
+        assert "ledger cannot be read" in found.json()["notes"][0]
+        for path, headers in (("/v1/users/u", {}), ("/v1/recommendations", shop.admin)):
+            refused = client.get(path, headers=headers)
+            assert refused.status_code == 503, "what cannot be known is not answered"
+            assert refused.headers["retry-after"]
+        assert shop.tell(said, hidden, "like").status_code == 503
+        assert client.get("/readyz").status_code == 503
+        began = time.monotonic()
+        assert all(client.get("/healthz").status_code == 200 for _ in range(5))
+        assert time.monotonic() - began < 0.5
+    eventually(lambda: client.get("/readyz").status_code == 200, 20)
+    eventually(lambda: ask(said)[1] == tag)
+    assert shop.ledger.forget(gone) == 0
+    assert ask(said)[0]["items"] == known["items"]
+    with away():  # nobody has read since whether they were forgotten
+        unknown = ask(gone)[0]
+        assert unknown["kind"] == ask(unsaid)[0]["kind"] == "popular"
+        assert ask(said)[0]["items"] == known["items"]
+    if kind == "missing file":
+        assert [path.name for path in shop.workspace.home.glob("*.sqlite")] == ["ledger.sqlite"]
 
 
 @pytest.mark.parametrize(("how", "workers"), [("full", "2"), ("closed pipe", "1")])

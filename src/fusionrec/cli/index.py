@@ -49,7 +49,7 @@ def index(
     from fusionrec.ledger import Ledger
     from fusionrec.recommend.catalog import current
 
-    before = Ledger(workspace.ledger).active()
+    before = Ledger.of(workspace).active()
     artifact = _artifact_to_index(workspace, version, vectors)
     if before and before.version != artifact.version and version is None and vectors is None:
         say(f"note: {before.version} was active; {artifact.version} is the newest version")
@@ -59,7 +59,7 @@ def index(
     except StoreInUseError as error:
         handed_over(workspace, artifact.version, place, error)
         return
-    items = int(current(artifact, Ledger(workspace.ledger)).available.sum())
+    items = int(current(artifact, Ledger.of(workspace)).available.sum())
     say(f"{artifact.version} is active; its {items:,} items are in {name}")
     if measure:
         kind, found = measure_index(workspace, place)
@@ -102,7 +102,7 @@ def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path 
     from fusionrec.registry.vector_import import publish_vectors
 
     say(f"reading {vectors}")
-    before = Ledger(workspace.ledger).active()
+    before = Ledger.of(workspace).active()
     artifact = publish_vectors(workspace.models, vectors, say)
     with suppress(ArtifactError, UsageError):  # the one before may be gone
         if before is not None:

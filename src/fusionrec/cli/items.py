@@ -163,7 +163,7 @@ def active_catalog(workspace: Workspace) -> tuple[Ledger, Catalog]:
     from fusionrec.recommend.catalog import current
     from fusionrec.registry.versions import load
 
-    ledger = Ledger(workspace.ledger)
+    ledger = Ledger.of(workspace)
     return ledger, current(load(workspace), ledger)
 
 

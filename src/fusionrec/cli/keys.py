@@ -30,7 +30,7 @@ def add(workspace: Workspace, name: str, scopes: tuple[str, ...]) -> None:
     """
     from fusionrec.ledger import Ledger
 
-    secret = Ledger(workspace.ledger).add_key(name, scopes or ("read", "feedback"))
+    secret = Ledger.of(workspace).add_key(name, scopes or ("read", "feedback"))
     say(f"the key {name!r}, shown this once; send it as Authorization: Bearer KEY")
     click.echo(secret)
 
@@ -42,7 +42,7 @@ def list_keys(workspace: Workspace, as_json: bool) -> None:
     """List the keys, without their secrets."""
     from fusionrec.ledger import Ledger
 
-    found = Ledger(workspace.ledger).keys()
+    found = Ledger.of(workspace).keys()
     if as_json:
         show_json([{"name": k.name, "scopes": sorted(k.scopes), "at": k.at} for k in found])
         return
@@ -59,5 +59,5 @@ def remove(workspace: Workspace, name: str) -> None:
     """Remove the key called NAME; it opens nothing from then on."""
     from fusionrec.ledger import Ledger
 
-    Ledger(workspace.ledger).remove_key(name)
+    Ledger.of(workspace).remove_key(name)
     say(f"the key {name!r} is gone")

@@ -56,7 +56,7 @@ def report(
     else:
         allowed = {"accept": accept, "allow_remote": allow_remote}
         dataset = load_data(data, workspace.data, ProgressLines(data), **allowed)
-        dataset = trained_with(dataset, Ledger(workspace.ledger), artifact)
+        dataset = trained_with(dataset, Ledger.of(workspace), artifact)
     say(f"making the report of {artifact.version}")
     page = render(artifact, dataset)
     # Under a name of its own, so that it replaces no report with measurements.

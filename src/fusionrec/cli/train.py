@@ -106,7 +106,7 @@ def add_feedback(workspace: Workspace, dataset: Dataset) -> Dataset:
 
     if warning := feedback_dataset.other_data(dataset, versions.active_dataset(workspace)):
         say(f"note: {warning}")
-    return feedback_dataset.with_feedback(dataset, Ledger(workspace.ledger))
+    return feedback_dataset.with_feedback(dataset, Ledger.of(workspace))
 
 
 def _protocol_split(

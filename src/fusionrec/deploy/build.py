@@ -55,7 +55,7 @@ def build_index(
         StoreError: the store cannot be reached or written, or another process is building; the
             version active before still is.
     """
-    deployed = deployment_of(workspace, artifact, place, Ledger(workspace.ledger))
+    deployed = deployment_of(workspace, artifact, place, Ledger.of(workspace))
     with _alone(workspace):
         return _build_alone(deployed, kind, progress)
 
@@ -206,7 +206,7 @@ def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]
     """
     if keep < 1:
         raise UsageError(f"keep must be 1 or more, got {keep}")
-    activations = Ledger(workspace.ledger).activations()
+    activations = Ledger.of(workspace).activations()
     names, used = checksums(workspace), {a.version for a in retained_activations(activations)}
     doomed = [name for name in list(names)[:-keep] if name not in used]
     at = place_of(workspace, place)

@@ -104,7 +104,7 @@ def resolve(
         ArtifactError, UsageError: as of ``load``.
         LedgerError: the ledger cannot be read.
     """
-    ledger = ledger or Ledger(workspace.ledger)
+    ledger = ledger or Ledger.of(workspace)
     artifact = load(workspace, version, ledger)
     return deployment_of(workspace, artifact, place, ledger, version is not None)
 
@@ -122,5 +122,5 @@ def place_of(workspace: Workspace, place: Place | str) -> Place:
     """The place; where it has no URI, that of the active version's index, else the workspace's
     embedded Milvus.
     """
-    active = Ledger(workspace.ledger).active()
+    active = Ledger.of(workspace).active()
     return Place.of(place).at((active.place if active else "") or workspace.milvus)

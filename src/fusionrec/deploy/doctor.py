@@ -103,7 +103,7 @@ def _versions(workspace: Workspace) -> Iterator[Check]:
 
 def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:
     try:
-        ledger = Ledger(workspace.ledger)
+        ledger = Ledger.of(workspace)
         ledger.check()
         active = ledger.active()
     except FusionrecError as error:

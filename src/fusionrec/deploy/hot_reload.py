@@ -61,6 +61,7 @@ class LiveRecommender:
         exact: leave the store to another process; see ``open_exactly``.
         prepare: called with each recommender before it answers and the one before it (None for the
             first), to make what no answer should wait for.
+        ledger: the workspace's, where it is open.
 
     Raises:
         ArtifactError: there is no version to begin with.
@@ -76,9 +77,10 @@ class LiveRecommender:
         retry: float = RETRY,
         exact: bool = False,
         prepare: Prepare = lambda *_: None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._workspace, self._place, self._log = workspace, place, unfailing(log)
-        self._ledger = Ledger(workspace.ledger)
+        self._ledger = ledger or Ledger.of(workspace)
         usual = LOOK if self._ledger.file else LOOK_AT_SERVER
         self._look = usual if look is None else look
         self._retry, self._exact, self._prepare = retry, exact, prepare

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Self, get_args
 
 from fusionrec.errors import UsageError
 from fusionrec.ledger import feedback, items, keys, users
@@ -23,11 +23,12 @@ from fusionrec.ledger.records import (
     UserState,
     check_id,
 )
+from fusionrec.workspace import Workspace
 
 
 class Ledger:
     """The ledger of a workspace: a SQLite file or a PostgreSQL database, which any number of
-    processes may open, any number of times.
+    processes may open, any number of times. ``Ledger.of`` opens a workspace's.
 
     Every write is on disk before the call returns; a server must not have ``synchronous_commit``
     switched off. The first write creates the ledger; until then reads find nothing. Every method
@@ -36,6 +37,9 @@ class Ledger:
     Args:
         location: the SQLite file, or a URL as SQLAlchemy reads it.
         wait: most seconds that a call waits for another writer, or for a server to answer.
+        brief: the same for reads of little; ``wait`` by default. A server that has let one of
+            them wait is asked again after a second; until then reads fail at once.
+        home: of the workspace that uses it; see ``of``.
 
     Attributes:
         file: the SQLite file, absolute, which is read in microseconds; None for a server.
@@ -44,17 +48,38 @@ class Ledger:
         LedgerError: the URL has no known form, or its driver is not installed.
     """
 
-    def __init__(self, location: Path | str, wait: float = WAIT) -> None:
-        self._database = Database(location, wait)
+    def __init__(
+        self,
+        location: Path | str,
+        wait: float = WAIT,
+        brief: float | None = None,
+        home: Path | None = None,
+    ) -> None:
+        self._database = Database(location, wait, home, brief)
         self.file = self._database.file
+
+    @classmethod
+    def of(cls, workspace: Workspace, wait: float = WAIT, brief: float | None = None) -> Self:
+        """The ledger that a workspace uses. The first write notes in the workspace which one that
+        is; from then on another one at that location, or none, is an error in all calls.
+
+        Raises:
+            ConfigError: the settings cannot be read.
+        """
+        return cls(workspace.ledger, wait, brief, workspace.home)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last read has waited in vain; then another may wait, too."""
+        return self._database.failing
 
     def close(self) -> None:
         """Closes the connections; the next use opens new ones."""
         self._database.close()
 
     def check(self) -> None:
-        """Checks all of a SQLite file for damage, and writes nothing. Another program's database
-        is an error, too.
+        """Checks all of a SQLite file for damage, and which tables either database has; writes
+        nothing. Another program's file is an error, too.
         """
         self._database.check()
 
@@ -68,7 +93,9 @@ class Ledger:
 
     def revision(self) -> Revision:
         """Numbers that change with every event, profile and forgotten user."""
-        return self._database.read_after_write(users.revision, Revision())
+        revision, id = self._database.read_after_write(users.revision, (Revision(), ""))
+        self._database.check_id(id)
+        return revision
 
     def activate(self, version: str, place: str, changes: int = 0, collection: str = "") -> None:
         """Activates a version; the arguments are those of ``Activation``."""
@@ -76,7 +103,7 @@ class Ledger:
 
     def active(self) -> Activation | None:
         """The active version, or None before the first activation."""
-        return self._database.read(items.last_activation, None)
+        return self._database.read(items.last_activation, None, brief=True)
 
     def activations(self) -> list[Activation]:
         """Every activation, the oldest first."""
@@ -120,7 +147,7 @@ class Ledger:
 
     def withdrawn(self, ids: Sequence[str]) -> frozenset[str]:
         """The withdrawn ones of these outside item ids."""
-        return self._database.read(lambda c: items.withdrawn(c, ids), frozenset())
+        return self._database.read(lambda c: items.withdrawn(c, ids), frozenset(), brief=True)
 
     def item_changes(self, after: int = 0) -> list[ItemChange]:
         """The changes of items after a number, in order."""
@@ -165,7 +192,9 @@ class Ledger:
         or later; in the newest 1,000 impressions.
         """
         check_id("user", user)
-        return self._database.read(lambda c: feedback.impression_counts(c, user, since), {})
+        return self._database.read(
+            lambda c: feedback.impression_counts(c, user, since), {}, brief=True
+        )
 
     def set_profile(self, user: str, profile: Mapping[str, str] | None) -> None:
         """Replaces a user's profile, attribute -> value; None removes it.
@@ -182,7 +211,7 @@ class Ledger:
     def profile(self, user: str) -> dict[str, str] | None:
         """A user's profile, or None."""
         check_id("user", user)
-        return self._database.read(lambda c: users.profile(c, user), None)
+        return self._database.read(lambda c: users.profile(c, user), None, brief=True)
 
     def profiles(self) -> dict[str, dict[str, str]]:
         """Every profile, by user."""
@@ -195,7 +224,7 @@ class Ledger:
         ``until``, only up to that event and that profile.
         """
         return self._database.read(
-            lambda c: users.users_changed_since(c, event, profile, until), frozenset()
+            lambda c: users.users_changed_since(c, event, profile, until), frozenset(), brief=True
         )
 
     def user_state(self, user: str, after: int = 0, limit: int | None = None) -> UserState:
@@ -208,7 +237,9 @@ class Ledger:
             limit: most events that are read, the oldest of them; all by default.
         """
         check_id("user", user)
-        return self._database.read(lambda c: users.user_state(c, user, after, limit), UserState())
+        return self._database.read(
+            lambda c: users.user_state(c, user, after, limit), UserState(), brief=True
+        )
 
     def newest_events(self, user: str, limit: int, offset: int = 0) -> list[Event]:
         """A user's events, those that arrived last first; ``offset`` of them are skipped."""
@@ -247,7 +278,7 @@ class Ledger:
         that was trained before may still contain that user.
         """
         check_id("user", user)
-        return self._database.read(lambda c: users.is_forgotten(c, user), False)
+        return self._database.read(lambda c: users.is_forgotten(c, user), False, brief=True)
 
     def forgotten(self, ids: Iterable[str]) -> frozenset[str]:
         """The forgotten ones of these user ids; see ``is_forgotten``."""
@@ -272,7 +303,7 @@ class Ledger:
 
     def keys(self) -> list[Key]:
         """The keys, by name."""
-        return self._database.read(keys.all_keys, [])
+        return self._database.read(keys.all_keys, [], brief=True)
 
     def remove_key(self, name: str) -> None:
         """Removes a key; raises UsageError where there is none of this name."""
@@ -281,4 +312,4 @@ class Ledger:
 
     def key_of(self, secret: str) -> Key | None:
         """The key with a secret, or None."""
-        return self._database.read(lambda c: keys.key_of(c, secret), None)
+        return self._database.read(lambda c: keys.key_of(c, secret), None, brief=True)

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
 from fusionrec.errors import LedgerError
+from fusionrec.ledger.time_limit import connect_within, current_limit
 from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
@@ -83,6 +84,26 @@ class Location:
             )
         return cls(path, Path(path).absolute(), None)
 
+    def key(self, home: Path) -> str:
+        """The location as a workspace at ``home`` keeps it: nothing secret, and of a file in the
+        workspace the same after the workspace was moved.
+        """
+        if self.file is not None:
+            base = home.absolute()
+            inside = self.file.is_relative_to(base)
+            return str(self.file.relative_to(base) if inside else self.file)
+        assert self.url is not None
+        query = {name: value for name, value in self.url.query.items() if "pass" not in name}
+        plain = self.url.set(drivername="postgresql", query=query)._replace(password=None)
+        return plain.render_as_string()
+
+    @property
+    def restore_hint(self) -> str:
+        """What to do about a ledger that is lost."""
+        # SQLite would apply a newer log to an older file.
+        beside = "" if self.file is None else ", without the files -wal and -shm beside it"
+        return f"put a copy from before in its place{beside}"
+
     def engine(self, wait: float) -> Engine:
         """A pool of connections, for any number of threads; none is opened yet. ``wait`` is for a
         lock, a connection of the pool, a server's first word. Without a driver, an ImportError.
@@ -90,16 +111,17 @@ class Location:
         if self.file is not None:
             return _file_engine(self.file, wait)
         assert self.url is not None
-        return create_engine(
+        engine = create_engine(
             self.url,
             pool_size=_POOL_SIZE,
             pool_timeout=wait,
-            pool_pre_ping=True,  # a server may have been restarted
             hide_parameters=True,
             # A snapshot from before the lock would miss what was written while waiting.
             isolation_level="READ COMMITTED",
             connect_args={"connect_timeout": math.ceil(wait)},
         )
+        _limit_times(engine)
+        return engine
 
     def error(self, error: Exception) -> LedgerError:
         """The error of SQLAlchemy, a driver or the operating system as one that says what to do,
@@ -148,6 +170,36 @@ def _secrets(url: URL | None) -> list[str]:
             secrets |= {value} if isinstance(value, str) else set(value)
     secrets |= {quote(text, safe="") for text in secrets}
     return sorted((text for text in secrets if text), key=len, reverse=True)
+
+
+def _limit_times(engine: Engine) -> None:
+    """Applies the ``time_limit`` of a call to connecting, and to each of its statements."""
+
+    @event.listens_for(engine, "do_connect")
+    def connect_in_time(dialect: Any, _: Any, arguments: Any, options: Any) -> Any:
+        limit = current_limit()
+        if limit is None:  # no call but one of this package
+            return None
+        return connect_within(limit, lambda: dialect.connect(*arguments, **options))
+
+    @event.listens_for(engine, "connect")
+    def limit_new(connection: Any, _: Any) -> None:
+        if limit := current_limit():
+            limit.uses(connection.fileno())
+
+    @event.listens_for(engine, "checkout")
+    def limit_and_ping(connection: Any, _: Any, __: Any) -> None:
+        if limit := current_limit():
+            limit.uses(connection.fileno())
+        try:
+            engine.dialect.do_ping(connection)
+        except Exception as error:  # the server may have been restarted
+            raise exc.DisconnectionError("the connection has ended") from error
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def limit_statement(*_: Any) -> None:
+        if limit := current_limit():
+            limit.renew()
 
 
 def _file_engine(file: Path, wait: float) -> Engine:
@@ -201,9 +253,11 @@ def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
 
 
 def file_identity(file: Path) -> tuple[int, int] | None:
-    """Device and inode, which tell whether a file was replaced; None where there is no file."""
+    """Device and inode, which tell whether a file was replaced; None where there is no file, or an
+    empty one, which holds no ledger: SQLite would delete the log beside it.
+    """
     try:
         status = file.stat()
     except OSError:
         return None
-    return status.st_dev, status.st_ino
+    return (status.st_dev, status.st_ino) if status.st_size else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import secrets
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -127,26 +129,47 @@ keys = Table(
 )
 
 
-def schema_number(connection: Connection) -> int:
-    """The number of the database's schema; 0 where there is no ledger. Raises LedgerError where it
-    is a newer program's.
+def schema_and_id(connection: Connection) -> tuple[int, str]:
+    """The number of the database's schema, 0 where there is no ledger; and the ledger's id, which
+    its copies share, empty where it has none. Raises LedgerError where it is a newer program's.
     """
-    number = None
+    row = None
     if connection.info.get("schema") or inspect(connection).has_table(schema.name):
-        number = connection.execute(select(schema.c.number)).scalar()
-    if number is None:
-        return int(any(inspect(connection).has_table(t.name) for t in (activations, item_changes)))
+        row = connection.execute(select(schema.c.number, schema.c.salt)).first()
+    if row is None:
+        old = any(inspect(connection).has_table(t.name) for t in (activations, item_changes))
+        return int(old), ""
+    number, salt = row
     if number > SCHEMA:
         raise LedgerError(
             f"the ledger is of a newer program: its schema is {number}, known here is {SCHEMA}",
             hint="update fusionrec, or name another ledger",
         )
     connection.info["schema"] = number
-    return int(number)
+    return int(number), id_of(salt)
 
 
-def migrate(connection: Connection) -> None:
-    """Creates missing tables, columns and indexes, in a transaction with the ledger locked."""
+def id_of(salt: str) -> str:
+    """The id of the ledger with a salt, which it does not tell."""
+    return hmac.new(bytes.fromhex(salt), b"id", hashlib.sha256).hexdigest()[:32]
+
+
+def missing_parts(connection: Connection) -> list[str]:
+    """The tables, and columns as ``table.column``, that a ledger of the current schema lacks."""
+    existing, missing = inspect(connection), []
+    for table in _METADATA.sorted_tables:
+        if not existing.has_table(table.name):
+            missing.append(table.name)
+            continue
+        known = {column["name"] for column in existing.get_columns(table.name)}
+        missing += [f"{table.name}.{c.name}" for c in table.columns if c.name not in known]
+    return missing
+
+
+def migrate(connection: Connection) -> str:
+    """Creates missing tables, columns and indexes, in a transaction with the ledger locked; returns
+    the ledger's id.
+    """
     existing = inspect(connection)
     for table in _METADATA.sorted_tables:
         if not existing.has_table(table.name):
@@ -160,11 +183,13 @@ def migrate(connection: Connection) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE {name} ADD COLUMN {definition}")
         for index in table.indexes:
             index.create(connection, checkfirst=True)
-    if connection.execute(select(schema.c.number)).first() is None:
+    salt = connection.execute(select(schema.c.salt)).scalar()
+    if salt is None:
         salt = secrets.token_hex(32)
         connection.execute(schema.insert().values(number=SCHEMA, salt=salt))
     else:
         connection.execute(schema.update().values(number=SCHEMA))
+    return id_of(salt)
 
 
 def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -12,20 +12,22 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from fusionrec.ledger.feedback import events_of, is_event_of
 from fusionrec.ledger.records import Impression, Revision, UserState
-from fusionrec.ledger.schema import chunks, events, forgotten, impressions, profiles, schema
+from fusionrec.ledger.schema import chunks, events, forgotten, id_of, impressions, profiles, schema
 
 # Runs at every answer, so it is not built each time.
 _REVISION = """
 SELECT (SELECT COALESCE(SUM(times), 0) FROM forgotten)
      + (SELECT COALESCE(SUM(removals), 0) FROM ledger_schema),
        (SELECT COALESCE(MAX(number), 0) FROM events),
-       (SELECT COALESCE(MAX(number), -1) FROM profiles)
+       (SELECT COALESCE(MAX(number), -1) FROM profiles),
+       (SELECT MAX(salt) FROM ledger_schema)
 """
 
 
-def revision(connection: Connection) -> Revision:
-    removals, event, profile = connection.exec_driver_sql(_REVISION).one()
-    return Revision(int(removals), event, profile)
+def revision(connection: Connection) -> tuple[Revision, str]:
+    """The revision, and the ledger's id: its tables may be emptied, or made anew, at any time."""
+    removals, event, profile, salt = connection.exec_driver_sql(_REVISION).one()
+    return Revision(int(removals), event, profile), id_of(salt) if salt else ""
 
 
 def write_nothing(connection: Connection) -> None:

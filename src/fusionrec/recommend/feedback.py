@@ -11,10 +11,11 @@ from typing import Any
 
 from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.schema import Schema
+from fusionrec.errors import LedgerError
 from fusionrec.ledger import Event, Ledger, RecentActivity
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
-from fusionrec.recommend.user_feedback import NOTHING, UserFeedback
+from fusionrec.recommend.user_feedback import NOTHING, UserFeedback, UserState
 from fusionrec.recommend.user_state_cache import UserStateCache
 
 _CROWD = 3  # users
@@ -29,10 +30,11 @@ class Feedback:
 
     Args:
         ledger: whichever process writes it.
+        optional: whether ``enrich`` goes on while the ledger cannot be read.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger, self._users = ledger, UserStateCache(ledger)
+    def __init__(self, ledger: Ledger, *, optional: bool = False) -> None:
+        self._ledger, self._users, self._optional = ledger, UserStateCache(ledger), optional
         self._counting = threading.Lock()
         self._recent: tuple[Any, float, RecentActivity] = None, 0.0, RecentActivity()
 
@@ -43,7 +45,7 @@ class Feedback:
     def of(self, user: str, catalog: Catalog) -> UserFeedback:
         """A user's feedback, as far as the version and its items can use it."""
         state = self._users.of(user, catalog.artifact.schema)
-        return NOTHING if state is None or state.is_empty else state.feedback(user, catalog)
+        return _read_by(state, user, catalog)
 
     def is_short(self, user: str, catalog: Catalog) -> bool:
         """Whether ``enrich`` takes well below a millisecond for a query of a user: there is little
@@ -123,9 +125,15 @@ class Feedback:
             visitors: whether an unknown user is left out too, for the popular items; unless the
                 query says more, so that the answer's notes say that the user is unknown.
         """
-        user_feedback = NOTHING
+        user_feedback, unread = NOTHING, False
         if query.user is not None:
-            user_feedback = self.of(query.user, catalog)
+            try:
+                user_feedback = self.of(query.user, catalog)
+            except LedgerError:
+                if not self._optional:
+                    raise
+                state = self._users.last_known(query.user, catalog.artifact.schema)
+                user_feedback, unread = _read_by(state, query.user, catalog), True
             query = add(query, user_feedback)
         artifact = catalog.artifact
         if query.user is not None and query.user not in artifact.user_positions:
@@ -133,8 +141,18 @@ class Feedback:
             if user_feedback is not NOTHING or (visitors and not says_more):
                 query = replace(query, user=None)
         if query.user is None and not query.profile:
-            query = replace(query, recent=self.recent(_like(artifact.schema)))
-        return query, user_feedback
+            try:
+                recent = self.recent(_like(artifact.schema))
+            except LedgerError:
+                if not self._optional:
+                    raise
+                recent, unread = self._recent[-1], True
+            query = replace(query, recent=recent)
+        return query, replace(user_feedback, unread=True) if unread else user_feedback
+
+
+def _read_by(state: UserState | None, user: str, catalog: Catalog) -> UserFeedback:
+    return NOTHING if state is None or state.is_empty else state.feedback(user, catalog)
 
 
 def add(query: Query, feedback: UserFeedback) -> Query:

@@ -39,6 +39,7 @@ class UserFeedback:
         profile: user attribute -> value.
         forgotten: whether what training knows of them must not be used.
         events: the number of events, and the number of the last one, which rises with each.
+        unread: whether the ledger could not be read: this is what was read of it before.
     """
 
     history: tuple[Rated, ...] = ()
@@ -47,6 +48,7 @@ class UserFeedback:
     profile: Mapping[str, str] = field(default_factory=dict)
     forgotten: bool = False
     events: tuple[int, int] = (0, 0)
+    unread: bool = False
 
 
 NOTHING = UserFeedback()

@@ -48,9 +48,20 @@ class UserStateCache:
                 self._read(user, state, now, schema, None)
         return state
 
+    def last_known(self, user: str, schema: Schema) -> UserState:
+        """The state of a user when it was read last, while the ledger cannot be read. A user who
+        may have been forgotten counts as forgotten.
+        """
+        with self._lock:
+            state = self._states.get(user)
+            if state is None or not state.held or state.opinions.schema is not schema:
+                state = UserState(schema)
+                state.forgotten = self._seen.removals > 0
+            return state
+
     def short(self, user: str, schema: Schema, most: int) -> UserState | None:
-        """The same, but None where more than ``most`` events are to be read, or another thread
-        reads them; an empty one if the ledger holds nothing of the user.
+        """The same as ``of``, but None where more than ``most`` events are to be read, or another
+        thread reads them; an empty one if the ledger holds nothing of the user.
         """
         now, state = self._find(user, schema)
         if state is None:
@@ -76,8 +87,9 @@ class UserStateCache:
         """The ledger's revision, and the state of a user, whose ``revision`` is that very one where
         nothing has to be read.
         """
+        now = self._ledger.revision()  # of a server, it may take a while
         with self._lock:
-            now = self._follow()
+            now = self._seen if now == self._seen else self._follow()
             behind = self._seen != now
             state = self._states.get(user)
             if state is None:

@@ -44,7 +44,7 @@ class Version:
 
 def versions(workspace: Workspace) -> list[Version]:
     """Every version in the workspace, the oldest first, including damaged ones."""
-    active = Ledger(workspace.ledger).active()
+    active = Ledger.of(workspace).active()
     listed = []
     for number in version_numbers(workspace.models):
         name = f"v{number}"
@@ -85,14 +85,14 @@ def load(
     if version is not None and version not in names:
         raise UsageError(f"there is no version {version!r}; there are {', '.join(names)}")
     if version is None:
-        active = (ledger or Ledger(workspace.ledger)).active()
+        active = (ledger or Ledger.of(workspace)).active()
         version = active.version if active and active.version in names else names[-1]
     return Artifact.load(workspace.models / version)
 
 
 def active_dataset(workspace: Workspace) -> str:
     """The name of the active version's data set; empty if it cannot be read."""
-    active = Ledger(workspace.ledger).active()
+    active = Ledger.of(workspace).active()
     with suppress(ArtifactError):
         if active is not None:
             return str(read_manifest(workspace.models / active.version)["data"])

@@ -38,6 +38,8 @@ class ServiceSettings(Settings):
         body: bytes of a request's body.
         body_seconds, head_seconds: the longest that a body, and a request's head, may take.
         idle_seconds: how long a connection stays open without a request.
+        ledger_seconds: the longest that an answer waits for the ledger; then it is given without
+            feedback.
         write_seconds: the longest that a request waits for a write; then it is refused.
         stop_seconds: how long requests under way may take when the service is stopped.
 
@@ -62,6 +64,7 @@ class ServiceSettings(Settings):
     body_seconds: float = 10.0
     head_seconds: float = 10.0
     idle_seconds: int = 5
+    ledger_seconds: float = 1.0
     write_seconds: float = 10.0
     stop_seconds: int = 10
 
@@ -72,7 +75,7 @@ class ServiceSettings(Settings):
         for name in (*counts, "idle_seconds"):
             value = getattr(self, name)
             check(value >= 1, f"{name} must be 1 or more, got {value}")
-        for name in ("body_seconds", "head_seconds", "write_seconds"):
+        for name in ("body_seconds", "head_seconds", "ledger_seconds", "write_seconds"):
             value = getattr(self, name)
             check(0 < value < math.inf, f"{name} must be seconds above 0, got {value}")
         for name in ("rate", "wait_seconds"):

@@ -50,7 +50,7 @@ class ServiceState:
     ) -> None:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
-        self.ledger = Ledger(workspace.ledger, settings.write_seconds)
+        self.ledger = Ledger.of(workspace, settings.write_seconds, settings.ledger_seconds)
         if not settings.loopback and not self.ledger.keys():
             raise LedgerError(
                 f"at {settings.host} others can reach the service"
@@ -58,9 +58,14 @@ class ServiceState:
                 code="no_key",
             )
         self.metrics = Metrics()
-        self.feedback, self.shown = Feedback(self.ledger), ImpressionCounts(self.ledger)
+        self.feedback, self.shown = (
+            Feedback(self.ledger, optional=True),
+            ImpressionCounts(self.ledger),
+        )
         self._views: WeakKeyDictionary[Recommender, VersionView] = WeakKeyDictionary()
-        self.live = LiveRecommender(workspace, place, log, exact=exact, prepare=self._prepare)
+        self.live = LiveRecommender(
+            workspace, place, log, exact=exact, prepare=self._prepare, ledger=self.ledger
+        )
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
         self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
@@ -101,11 +106,14 @@ class ServiceState:
         Raises:
             StoreError: this was closed.
         """
-        if self.ledger.file is None:
+        if self.ledger.file is None or self.ledger.failing:
             return None
         with self.live.answering() as recommender:
             view = self._views[recommender]
-            quick = view.is_quick and self.feedback.is_short(user, view.catalog)
+            try:
+                quick = view.is_quick and self.feedback.is_short(user, view.catalog)
+            except LedgerError:  # a thread may wait for it
+                return None
             return ask(view) if quick else None
 
     def troubles(self) -> list[str]:

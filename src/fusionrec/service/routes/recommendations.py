@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import fields, replace
 from functools import partial
 from typing import Annotated, Any
@@ -20,7 +20,7 @@ from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.responses import Response
 
-from fusionrec.errors import UsageError
+from fusionrec.errors import LedgerError, UsageError
 from fusionrec.ledger import Impression
 from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.query import Query, Rated
@@ -49,6 +49,7 @@ _SAME = frozenset(field.name for field in fields(QueryRequest)) - {"rated"}
 _REVEALING = ("explain", "only", "seen", "fresh")
 _FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
 _RECOMMENDED = {**ANSWER, 403: {**documented(403)[403], "description": _FORBIDDEN}}
+_UNREAD = "without the latest feedback: the ledger cannot be read now"
 _NOTHING_KNOWN = "nothing is known of the person: these items are ordered by the words alone"
 
 
@@ -140,7 +141,7 @@ def search(
             unknown = () if known or ask.user is None else (_NOTHING_KNOWN,)
             return replace(found, notes=(*unknown, *found.notes))
 
-        return _response(request, view, ask, tag, asked)[0]
+        return _response(request, view, ask, tag, asked, _notes(said))[0]
 
     return state.answer(_timed(state, made))
 
@@ -212,15 +213,21 @@ def _recommended(
 ) -> Response:
     query, said = build_query(_query_request(ask), view.recommender.finder, state.feedback)
     if ask.fresh and ask.user is not None:  # of what the user did not react to
-        shown = state.shown.counts(ask.user, ask.offset)
-        reacted = state.feedback.reacted(ask.user, shown, view.catalog)
-        query = replace(query, fresh={item: n for item, n in shown.items() if item not in reacted})
+        try:
+            shown = state.shown.counts(ask.user, ask.offset)
+            reacted = state.feedback.reacted(ask.user, shown, view.catalog)
+        except LedgerError:
+            said = replace(said, unread=True)
+        else:
+            fresh = {item: n for item, n in shown.items() if item not in reacted}
+            query = replace(query, fresh=fresh)
     tag = _tag(view, said, ask.model_dump_json(), query)
     asked = partial(view.recommend, query)
     # An answer that the client still has is shown once more: it must be known what is in it.
     again = None if ask.user is None else state.shown.again(tag)
     known = ask.user is None or again is not None
-    response, answer, id = _response(request, view, ask, tag, asked, known=known)
+    notes = _notes(said)
+    response, answer, id = _response(request, view, ask, tag, asked, notes, known=known)
     if answer is not None:
         state.metrics.answers.labels(answer.kind).inc()
         if ask.user is not None:
@@ -262,7 +269,7 @@ def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None 
     """What an answer depends on, as an entity tag: a weak one, since each answer has its own id."""
     artifact = view.artifact
     parts: list[Any] = [artifact.version, view.index, view.failed, view.catalog.number]
-    parts += [said.events, dict(said.profile), said.forgotten, asked]
+    parts += [said.events, dict(said.profile), said.forgotten, said.unread, asked]
     if query is not None:
         parts += [dict(query.fresh or {}), query.recent.users, dict(query.recent.takers)]
     untimed = query is not None and any(one.time is None for one in query.history)
@@ -271,12 +278,17 @@ def _tag(view: VersionView, said: UserFeedback, asked: str, query: Query | None 
     return f'W/"{hashlib.blake2b(orjson.dumps(parts), digest_size=12).hexdigest()}"'
 
 
+def _notes(said: UserFeedback) -> tuple[str, ...]:
+    return (_UNREAD,) if said.unread else ()
+
+
 def _response(
     request: Request,
     view: VersionView,
     ask: ListRequest,
     tag: str,
     asked: Callable[[], Answer],
+    notes: Sequence[str] = (),
     *,
     known: bool = True,
 ) -> tuple[Response, Answer | None, str]:
@@ -288,6 +300,7 @@ def _response(
         ask: says which page is wanted.
         tag: of the answer.
         asked: gives the answer, with one item more than is wanted where there is one.
+        notes: of the answer, before its own.
         known: whether it need not be made where the client has it.
     """
     headers = {
@@ -300,7 +313,7 @@ def _response(
     if known and tag in [one.strip() for one in held]:
         return Response(status_code=304, headers=headers), None, ""
     found = asked()
-    answer = replace(found, items=found.items[: ask.k])
+    answer = replace(found, items=found.items[: ask.k], notes=(*notes, *found.notes))
     id = uuid.uuid4().hex
     page = {"offset": ask.offset, "more": len(found.items) > ask.k}
     headers["Fusionrec-Kind"] = answer.kind
