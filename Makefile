@@ -34,11 +34,12 @@ check: lint
 test: lint
 	$(PYTEST)
 
-# Before a release, some minutes more: also that the wheel is whole and runs, and 20 kills of a
-# service that is asked all the while.
+# Before a release, some minutes more: also that the wheel is whole and runs, the service against a
+# dictionary for many more steps, and two minutes of kills, full disks, pauses and locks.
 test-all: test
 	$(RUN) tests/wheel_check.py
-	$(RUN) benchmarks/kills.py --kills 20
+	FUSIONREC_EXAMPLES=100 $(RUN) -m pytest tests/service/test_model_in_memory.py
+	$(RUN) benchmarks/history_check.py --seconds 120
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

@@ -175,6 +175,25 @@ def test_nobody_waits_longer_than_one_may(parts, made):
     eventually(lambda: not recorder.trouble)
 
 
+def test_what_may_still_be_written_is_said_to_be_so(parts, made):
+    recorder = made(0.05)
+    parts.gate.clear()
+    with pytest.raises(LedgerError, match="and may still be") as caught:
+        asyncio.run(recorder.written([event("begun")]))
+    assert caught.value.code == "outcome_unknown"
+    with pytest.raises(LedgerError) as caught:
+        asyncio.run(recorder.written([event("waits")]))
+    assert caught.value.code == "ledger_failed"
+    parts.gate.set()
+    assert recorder.record([event("next")]).result(10) == ["new"]
+    assert parts.written == ["begun", "next"]
+    parts.gate.clear()
+    with pytest.raises(LedgerError, match="and may still be") as caught:
+        recorder.perform(lambda: parts.gate.wait(20))
+    assert caught.value.code == "outcome_unknown"
+    parts.gate.set()
+
+
 def test_a_thread_that_has_ended_is_a_trouble(made):
     recorder = made()
     recorder.close()

@@ -91,21 +91,24 @@ class EventWriter:
         """The outcomes of ``record``.
 
         Raises:
-            LedgerError: the events were not written in time, or could not be.
+            LedgerError: the events were not written in time, or could not be, and are not written
+                later; with the code ``outcome_unknown``, they may still be.
         """
         try:
+            done = self.record(events)
             async with asyncio.timeout(self._seconds):
-                return await asyncio.wrap_future(self.record(events))
+                return await asyncio.wrap_future(done)
         except TimeoutError:
-            raise LedgerError(self._late(), hint=_TELL_AGAIN) from None
+            raise self._late(done, _TELL_AGAIN) from None
         except LedgerError as error:
-            raise LedgerError(error.message, hint=_TELL_AGAIN) from error
+            raise LedgerError(error.message, hint=_TELL_AGAIN, code=error.code) from error
 
     def perform(self, write: Callable[[], T]) -> T:
         """Makes a call that writes to the ledger, after all that waits now; returns its result.
 
         Raises:
-            LedgerError: it was not made in time, or this was closed.
+            LedgerError: it was not made in time, or this was closed; with the code
+                ``outcome_unknown``, it may still be made.
         """
         done: Future[T] = Future()
         with self._wake:
@@ -115,8 +118,7 @@ class EventWriter:
         try:
             return done.result(self._seconds)
         except TimeoutError:
-            done.cancel()
-            raise LedgerError(self._late(), hint=_ASK_AGAIN) from None
+            raise self._late(done, _ASK_AGAIN) from None
 
     def show(self, impression: Impression) -> None:
         """Writes an impression soon; if too many wait, it is dropped and counted."""
@@ -144,9 +146,13 @@ class EventWriter:
             self._came = time.monotonic()
         self._wake.notify()
 
-    def _late(self) -> str:
-        reason = f": {self._failed}" if self._failed else ""
-        return f"this was not written within {self._seconds:g} s{reason}"
+    def _late(self, done: Future[Any], hint: str) -> LedgerError:
+        """The error of a write that took too long; one that is not begun is not made any more."""
+        waited = f"this was not written within {self._seconds:g} s"
+        if done.cancel():
+            reason = f": {self._failed}" if self._failed else ""
+            return LedgerError(f"{waited}{reason}", hint=hint)
+        return LedgerError(f"{waited}, and may still be", hint=hint, code="outcome_unknown")
 
     def _run(self) -> None:
         ended = False
