@@ -87,7 +87,12 @@ _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 
 def _of_kind(path: str, value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(
+                f"{path} must be a number below 1e308, got one of more digits"
+            ) from None
     plain = get_origin(kind) or kind
     if plain is tuple:
         inner = kind.__args__[0]

@@ -41,6 +41,8 @@ class Workspace:
             UsageError: the name is empty, or that of a file.
         """
         hint = "name a folder, which is made when it is needed; the default is ./.fusionrec"
+        if home is not None and not isinstance(home, str | os.PathLike):
+            raise UsageError(f"the workspace must be a folder, got a {type(home).__name__}", hint)
         if home == "":
             raise UsageError("the workspace must be a folder, got an empty name", hint)
         found = Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec")
