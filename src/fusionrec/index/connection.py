@@ -149,7 +149,7 @@ def _uri_fields(uri: str) -> dict[str, str]:
                 f"a local Milvus is a path that ends in .db, got {uri!r}",
                 hint="for a server, write http://host:19530",
             )
-        return {"uri": str(Path(uri).expanduser().resolve())}
+        return {"uri": os.path.realpath(Path(uri).expanduser())}  # of links in a circle, too
     scheme = uri.partition("://")[0]
     try:
         parts = urlsplit(uri)

@@ -37,6 +37,7 @@ _HARDENED = [
 _NAMES = frozenset(name for name, _ in _HARDENED)
 _PROBES = ("/healthz", "/readyz")  # need no key, and have no limit
 _WITHOUT_KEY = frozenset(("read", "feedback"))  # scopes open to programs of the same machine
+_SINGLE = ("host", "authorization", "origin", "content-type", "content-length", "transfer-encoding")
 _ASKING = ("/v1/recommendations", "/v1/map")  # a POST that changes nothing
 
 _log = logging.getLogger("fusionrec.service")
@@ -70,6 +71,7 @@ class RequestGuard:
         settings: the limits.
         key_of: the key with a secret; may block. Called only with secrets of the form of keys.
         seen: called for every request with its scope, the status, and the seconds it took.
+        hide: takes the names of folders out of a text.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class RequestGuard:
         settings: ServiceSettings,
         key_of: Callable[[str], Key | None],
         seen: Callable[[Scope, int, float], None],
+        hide: Callable[[str], str] = str,
     ) -> None:
+        self._hide = hide
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
         self._loopback = settings.loopback
         self._buckets = TokenBuckets(settings.rate, settings.burst)
@@ -106,6 +110,7 @@ class RequestGuard:
         try:
             try:
                 headers = Headers(scope=scope)
+                _check_single(headers)
                 self._check_origin(headers)
                 await self._check_key(scope, headers)
                 if not scope["path"]:
@@ -114,7 +119,7 @@ class RequestGuard:
             except _Refused as refused:
                 await refused.response(scope, receive, noted)
             except LedgerError as error:
-                await problem_of(error)(scope, receive, noted)
+                await problem_of(error, self._hide)(scope, receive, noted)
             else:
                 if whole is not None:
                     await self._app(scope, whole, noted)
@@ -234,6 +239,18 @@ class RequestGuard:
             return left.pop() if left else await receive()
 
         return once
+
+
+def _check_single(headers: Headers) -> None:
+    """Refuses a head in which a header stands twice of which a proxy and this service, reading
+    different ones, would take the request for two different ones.
+    """
+    for name in _SINGLE:
+        if len(headers.getlist(name)) > 1:
+            raise _Refused(400, f"the header {name} is given twice", "send it once")
+    coding = headers.get("transfer-encoding", "chunked").strip().casefold()
+    if coding != "chunked":
+        raise _Refused(400, "a body is sent as it is, or chunked", "leave other encodings out")
 
 
 def _harden(message: Message, path: str) -> None:
