@@ -16,7 +16,7 @@ from fusionrec.data.arguments import shortened
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.data.values import ID_RULE, clean_text, is_finite, is_id
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, reason
 
 MOST_TEXT = 10_000  # characters of one value
 MOST_CATEGORIES = 100  # of one item
@@ -209,7 +209,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise DataError(f"{path}, line {number}: not an object such as {{…}}")
                 yield number, value
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _value(what: str, field: Field, given: Any) -> Any:
