@@ -124,7 +124,7 @@ class RequestGuard:
                 if whole is not None:
                     await self._app(scope, whole, noted)
         except Exception:
-            _log.exception("a defect in %s %s", scope["method"], scope["path"])
+            _log.exception("a defect in %s %r", scope["method"], scope["path"])
             if status == 499:
                 await problem(500, "this is a defect of the service")(scope, receive, noted)
         finally:
