@@ -323,7 +323,7 @@ TOO_LONG = 10**5_000  # more digits than Python writes
         ({"rated": {"p1": "many"}}, "rated: the rating of p1 must be a number"),
         ({"rated": {"p1": None}}, "rated: the rating of p1 must be a number"),
         ({"rated": "p1"}, "rated must be a dictionary"),
-        ({"liked": {"p1": 5}}, "liked must be a list, got a dictionary"),
+        ({"liked": {"p1": 5}}, "liked must be a list, got {"),
         ({"user": "c7", "diversity": HUGE}, "diversity must be a number"),
         ({"diversity": "much"}, "diversity must be a number, got 'much'"),
         ({"user": "c7", "where": f"price=..{HUGE}"}, "price"),
@@ -437,3 +437,54 @@ def test_the_programs_own_logging_stays(tmp_path):
         tmp_path,
     )
     assert said.splitlines() == ["[] 30"], "and nothing else is printed"
+
+
+NAN = math.nan
+WRONG = [
+    *[{"k": k} for k in (1.5, True, "5", None, NAN, b"3", [3], 0, -1, -TOO_LONG, np.float64(3))],
+    *[{"diversity": value} for value in (NAN, -1, 2, "x", None, True, [0.5], TOO_LONG)],
+    *[{"seen": value} for value in ("no", None, 1, [])],
+    {"explain": "false"},
+    *[{"user": value} for value in (NAN, b"c1", ["c1"], {"c1": 1}, TOO_LONG, "nobody")],
+    *[{"where": value} for value in ([None], [["price=1"]], object(), b"price=1", TOO_LONG)],
+    *[{name: [value]} for name in ("only", "without", "liked") for value in (None, NAN, b"p1", [])],
+    *[{"rated": value} for value in (["p1"], [("p1",)], [("p1", 5, 5)], [1], "p1", 5, {None: 5})],
+    {"profile": {"age": None}},
+]
+
+
+@pytest.mark.parametrize("given", WRONG, ids=lambda given: next(iter(given)))
+def test_a_wrong_argument_says_what_it_expected(home, given):
+    with fusionrec.Recommender(home) as model, pytest.raises(UsageError) as refused:
+        model.recommend(**given)
+    said = ("must be", "is not among", "too many digits")
+    assert any(words in refused.value.message for words in said)
+    assert len(refused.value.message) < 300
+
+
+@pytest.mark.parametrize(
+    ("ask", "named"),
+    [
+        (lambda _, home: fusionrec.train(None, home=home), "dataset"),
+        (lambda data, home: fusionrec.train(data, settings=5, home=home), "settings"),
+        (lambda data, home: fusionrec.train(data, settings={"a": object()}, home=home), "settings"),
+        (lambda data, home: fusionrec.train(data, log=5, home=home), "log"),
+        (
+            lambda data, home: fusionrec.train(
+                data, settings={"training.minutes": 10**400}, home=home
+            ),
+            "minutes",
+        ),
+        (lambda data, _: fusionrec.evaluate(data, model=None, k=1.5), "k"),
+        (lambda data, _: fusionrec.evaluate(data, model=None, seeds=("a",)), "a seed"),
+        (lambda data, _: fusionrec.evaluate(data, model=None, baselines=5), "baseline"),
+        (lambda *_: fusionrec.Recommender(5), "workspace"),
+        (lambda _, home: fusionrec.Recommender(home).similar(None), "item"),
+        (lambda _, home: fusionrec.Recommender(home).batch(threads=0), "threads"),
+        (lambda _, home: fusionrec.Recommender(home).write_all(""), "file"),
+    ],
+)
+def test_a_wrong_argument_of_the_facade_is_named(home, frames, ask, named):
+    data = fusionrec.read_frames(frames["orders"], user="customer", item="sku")
+    with pytest.raises(UsageError, match=named):
+        ask(data, home)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from fusionrec.config import settings_table
 from fusionrec.errors import ConfigError
 from fusionrec.models.presets import FUSION, FusionSettings, Recipe, TrainingSettings
 from fusionrec.workspace import Workspace
@@ -109,3 +111,26 @@ def test_the_workspace_is_the_argument_then_the_environment_then_the_default(mon
     assert Workspace.find().home == Path("/from/environment")
     monkeypatch.delenv("FUSIONREC_HOME")
     assert Workspace.find().home == Path(".fusionrec")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ".".join(["a"] * 20_000) + " = 1\n",
+        "x = " + "[" * 100_000 + "]" * 100_000,
+        "[service]\nport = " + "9" * 5_000,
+        "#" * (1 << 21),
+        "\0",
+    ],
+    ids=["key", "deep", "digits", "large", "nul"],
+)
+def test_a_settings_file_that_takes_long_to_read_is_refused_at_once(tmp_path, text):
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match="cannot be read as TOML"):
+        settings_table(file, "service")
+    assert time.monotonic() - began < 1
+    with pytest.raises(ConfigError) as refused:
+        Recipe().change({"training.epochs": text})
+    assert len(refused.value.message) < 400

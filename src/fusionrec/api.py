@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
+from fusionrec.data.arguments import expected, instance, listed, text, whole_number
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import Log, UsageError
+from fusionrec.errors import ConfigError, Log
 from fusionrec.models.presets import AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from fusionrec.registry import Artifact
 
 Home = str | Path | None
+_DATASET = "a Dataset, as read_data and read_frames give it"
 Texts = str | Sequence[object]
 Ratings = Mapping[str, float] | Sequence[tuple[str, float]]
 
@@ -184,6 +187,8 @@ def train(
         ConfigError: a setting is unknown or out of range.
         TrainingError: the training diverged.
     """
+    instance("dataset", dataset, Dataset, _DATASET)
+    _check_log(log)
     recipe = _recipe(model, preset, settings)
     with _own_log():
         from fusionrec.training.progress import log_epochs
@@ -234,8 +239,10 @@ def evaluate(
     from fusionrec.evaluation.protocols import ProtocolOptions, named
     from fusionrec.evaluation.run import evaluate as run
 
-    chosen = None if baselines is None else tuple(baselines)
-    options = ProtocolOptions(seeds=tuple(seeds), k=k, baselines=chosen, goal=goal)
+    instance("dataset", dataset, Dataset, _DATASET)
+    _check_log(log)
+    chosen = None if baselines is None else tuple(listed("baselines", baselines))
+    options = ProtocolOptions(seeds=tuple(listed("seeds", seeds)), k=k, baselines=chosen, goal=goal)
     source: TrainOnSplit | TrainedVersion | None = None
     if isinstance(model, Model):
         source = TrainedVersion(model.artifact)
@@ -276,6 +283,7 @@ class Recommender:
         from fusionrec.recommend.feedback import Feedback
         from fusionrec.recommend.recommender import Recommender as Engine
 
+        _check_log(log)
         workspace = home if isinstance(home, Workspace) else Workspace.find(home)
         place = _place_in(workspace, milvus) if isinstance(milvus, str) else milvus
         # Named: another version may become active, but towers and index must be of this one.
@@ -344,7 +352,8 @@ class Recommender:
         from fusionrec.recommend.query_builder import conditions
 
         items = self._engine.finder
-        named = items.item(str(item)) or str(item)
+        asked = text("item", item)
+        named = items.item(asked) or asked
         items.row(named)
         request = _request(Filters, filters)
         exact = self._deployed.artifact.has_parts  # from its own vectors, without Milvus
@@ -366,8 +375,7 @@ class Recommender:
             StoreError: Milvus failed.
         """
         query = self._query(_request(Person, {"seen": True, **person}, user=user))
-        if not isinstance(words, str):
-            raise UsageError(f"words must be one text, got a {type(words).__name__}")
+        instance("words", words, str, "one text")
         by_taste = query.user is not None or query.profile or query.history
         engine = self._with_index() if by_taste else self._engine
         return engine.search(words, query)
@@ -399,6 +407,8 @@ class Recommender:
         """
         from fusionrec.recommend.batch import write_answers
 
+        if not isinstance(file, str | os.PathLike) or not Path(file).name:
+            raise expected("file", "the path of a file", file)
         return write_answers(Path(file), self.batch(seen=seen, goal=goal, **filters))
 
     def batch(
@@ -419,9 +429,10 @@ class Recommender:
         from fusionrec.recommend.query import Query
         from fusionrec.recommend.query_builder import conditions
 
-        request = _request(Filters, filters)
+        whole_number("threads", threads, 1)
+        request = _request(Filters, filters, seen=seen, goal=goal)
         where = conditions(request, self._engine.finder)
-        query = Query(k=request.k, where=where, seen=seen, goal=goal)
+        query = Query(k=request.k, where=where, seen=request.seen, goal=request.goal)
         return BatchRecommender(self._engine, self._feedback, query, threads=threads)
 
     def _query(self, request: QueryRequest) -> Query:
@@ -468,9 +479,20 @@ def _own_log() -> Iterator[None]:
             root.setLevel(level)
 
 
+def _check_log(log: object) -> None:
+    if not callable(log):
+        raise expected("log", "a function of one text, such as print", log)
+
+
 def _recipe(model: str, preset: str, settings: Mapping[str, Any] | None) -> AnyRecipe:
-    # JSON's numbers, texts, booleans and lists are TOML as well.
-    written = {name: json.dumps(value) for name, value in (settings or {}).items()}
+    instance("settings", settings or {}, Mapping, 'a dictionary such as {"training.minutes": 10}')
+    try:
+        # JSON's numbers, texts, booleans and lists are TOML as well.
+        written = {text("a setting", n): json.dumps(v) for n, v in (settings or {}).items()}
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"settings must be numbers, texts, truth values or lists: {error}"
+        ) from error
     return preset_recipe(model, preset).change(written)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
@@ -75,11 +76,11 @@ def _near(name: str, known: Iterable[str], before: str = "", after: str = "") ->
 
 def _toml_value(path: str, text: str) -> Any:
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
         if text.replace("_", "").replace("-", "").isalnum():
             return text  # a bare word needs no quotes on the command line
-        raise ConfigError(f"{path}: {text!r} is not a number, word or list") from None
+        raise ConfigError(f"{path}: {text!r:.200} is not a number, word or list") from None
 
 
 _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
@@ -87,7 +88,12 @@ _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 
 def _of_kind(path: str, value: Any, kind: Any) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ConfigError(
+                f"{path} must be a number below 1e308, got one of more digits"
+            ) from None
     plain = get_origin(kind) or kind
     if plain is tuple:
         inner = kind.__args__[0]
@@ -115,6 +121,39 @@ def check(ok: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+_MOST_BYTES = 1 << 20
+_MOST_DOTS = 500  # in a line, outside of strings: the time of parsing a key grows with its square
+_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?')
+
+
+def read_limited(file: Path) -> bytes:
+    """A file that people write, such as TOML.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is larger than any of these.
+    """
+    with file.open("rb") as opened:
+        data = opened.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
+    return data
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The tables of a TOML text.
+
+    Raises:
+        ValueError: it is none, or so deep that Python's reader would take minutes or give up.
+    """
+    if any(line.count(".") > _MOST_DOTS for line in _STRING.sub("", text).split("\n")):
+        raise ValueError(f"a line has more than {_MOST_DOTS} dots, so that its key is too long")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("values within values, too deep") from None
+
+
 _TABLES = ("milvus", "ledger", "service")  # of a workspace's settings
 
 
@@ -127,7 +166,7 @@ def settings_table(file: Path | None, name: str) -> Mapping[str, Any]:
     if file is None or not file.exists():
         return {}
     try:
-        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+        tables = parse_toml(read_limited(file).decode("utf-8"))
     except (OSError, ValueError) as error:
         why = type(error).__name__  # the parser's message may quote a line with a secret
         raise ConfigError(f"{file} cannot be read as TOML ({why})") from None

@@ -6,6 +6,7 @@ written to stdout is an error.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -109,6 +110,39 @@ class LedgerError(FusionrecError):
     """The ledger cannot be opened or written."""
 
     code = "ledger_failed"
+
+
+# What helps when the system refuses a file, by the error's number.
+_SYSTEM_HINTS = {
+    errno.EROFS: "this is a file system that cannot be written: name a place on another one",
+    errno.ENOSPC: "make room there, or name a place that has some",
+    errno.EDQUOT: "make room there, or ask for a larger quota",
+    errno.EACCES: "name a place that this user may read and write, or change its permissions",
+    errno.EPERM: "name a place that this user may read and write, or change its permissions",
+    errno.EIO: "the disk may be failing: see the system's log, and copy what is there",
+    errno.ENAMETOOLONG: "name a shorter path",
+    errno.ELOOP: "a link there leads to itself: remove it, or name its target",
+    errno.EMFILE: "let the process open more files: ulimit -n",
+    errno.ENOENT: "name a place that is there",
+}
+
+
+def reason(error: Exception) -> str:
+    """Why something failed: what the system says, without number and file, else the error's own
+    words.
+    """
+    return (isinstance(error, OSError) and error.strerror) or str(error)
+
+
+def system_hint(error: OSError) -> str:
+    """What to do about a file that the system refuses."""
+    return _SYSTEM_HINTS.get(error.errno or 0, "name a place that can be read and written")
+
+
+def system_words(error: OSError) -> tuple[str, str]:
+    """What the system refuses, in a message and a hint: which file, why, and what to do."""
+    name = f"{error.filename}: " if error.filename else ""
+    return f"{name}{reason(error)}", system_hint(error)
 
 
 Log = Callable[[str], None]  # takes a line for the user

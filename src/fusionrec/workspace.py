@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fusionrec.config import Settings, settings_table
-from fusionrec.errors import ConfigError, FusionrecError, UsageError
+from fusionrec.errors import ConfigError, FusionrecError, UsageError, system_hint
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,17 @@ class Workspace:
             UsageError: the name is empty, or that of a file.
         """
         hint = "name a folder, which is made when it is needed; the default is ./.fusionrec"
+        if home is not None and not isinstance(home, str | os.PathLike):
+            raise UsageError(f"the workspace must be a folder, got a {type(home).__name__}", hint)
         if home == "":
             raise UsageError("the workspace must be a folder, got an empty name", hint)
         found = Path(home or os.environ.get("FUSIONREC_HOME") or ".fusionrec")
-        if found.exists() and not found.is_dir():
+        try:
+            is_file = found.exists() and not found.is_dir()
+        except (OSError, ValueError) as error:  # a name that is too long, or has a NUL
+            why = getattr(error, "strerror", None) or error
+            raise UsageError(f"the workspace must be a folder: {why}", hint) from error
+        if is_file:
             raise UsageError(f"the workspace must be a folder, but {found} is a file", hint)
         return cls(found)
 
@@ -90,6 +97,17 @@ class Workspace:
         return self.home / "settings.toml"
 
 
+def found_path(name: str | Path) -> Path | None:
+    """What a file's or folder's name leads to, ``~`` expanded; None where nothing is there, or
+    where the name cannot be one: too long, with a NUL, of an unknown user.
+    """
+    try:
+        path = Path(name).expanduser()
+        return path if path.exists() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Says in one way why a file or a folder cannot be written.
@@ -102,11 +120,11 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         wrong = isinstance(error, FileExistsError | IsADirectoryError | NotADirectoryError)
-        why, hint = error.strerror or error, "name a place that can be written"
+        why = error.strerror or error
         text = f"{path} cannot be written: {why}"
         if wrong:
-            raise UsageError(text, hint) from error
-        raise FusionrecError(text, hint, code="not_written") from error
+            raise UsageError(text, "name a place that can be written") from error
+        raise FusionrecError(text, system_hint(error), code="not_written") from error
 
 
 def move_in(fresh: Path, target: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shlex
@@ -169,6 +170,52 @@ def test_errors_have_their_exit_codes(capsys, monkeypatch):
     monkeypatch.setenv("FUSIONREC_DEBUG", "1")
     with pytest.raises(ZeroDivisionError):
         fail(ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    ("number", "hint"),
+    [
+        (errno.EROFS, "file system that cannot be written"),
+        (errno.EDQUOT, "quota"),
+        (errno.EIO, "disk may be failing"),
+        (errno.ENAMETOOLONG, "shorter path"),
+        (errno.ELOOP, "leads to itself"),
+        (errno.EMFILE, "ulimit"),
+    ],
+)
+def test_what_the_system_refuses_is_told_without_an_exception(capsys, number, hint):
+    def refused() -> None:
+        raise OSError(number, os.strerror(number), "models/v1")
+
+    assert run(refused) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: models/v1: {os.strerror(number)}\nhint: ")
+    assert hint in said
+    assert "Errno" not in said
+    assert "defect" not in said
+
+
+NAMES = {"long": "x" * 300, "user": "~nobody-of-this-name/x", "loop": "loop"}
+
+
+@pytest.mark.parametrize("kind", NAMES)
+@pytest.mark.parametrize(
+    "words",
+    [("check",), ("train", "--data"), ("items", "add"), ("index", "--vectors"), ("init",),
+     ("export", "feedback", "-o"), ("sample",), ("recommend", "--milvus")],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_name_that_no_file_can_have_is_no_defect(
+    workspace, tmp_path, monkeypatch, fusionrec, words, kind
+):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    name = NAMES[kind] + (".db" if words[-1] == "--milvus" else "")
+    ended = fusionrec(workspace, *words, name)
+    assert "defect" not in ended.err
+    assert "Errno" not in ended.err
+    if kind != "user" and words[0] != "recommend":
+        assert ended.code != 0
 
 
 def test_an_answer_in_a_pipe_is_tab_separated_under_a_header(indexed, fusionrec):

@@ -20,7 +20,8 @@ from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
 Command = Callable[..., Ended]
-CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]")  # but tabs and line ends
+# All but tabs and line ends.
+CODES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 ALIKE = [" 5", "5 ", "\u00a05", "5\u2003", "５", "e\u0301", "\u00e9", "a=b"]
 
 
@@ -89,7 +90,7 @@ def test_what_is_no_id_is_refused_with_the_line(workspace, fusionrec, tmp_path):
     assert Ledger(workspace.ledger).stamp() == (0, 0)
 
 
-WILD = "\x1b]0;owned\x07\x1b[31m Zebra \x9b2J\u2028\x7f tea\r"
+WILD = "\x1b]0;owned\x07\x1b[31m Zebra \x9b2J\u2028\x7f \u202egnp\u2066 tea\r"
 
 
 @pytest.mark.parametrize("terminal", [False, True])
@@ -98,7 +99,9 @@ def test_no_control_character_is_shown(workspace, fusionrec, tmp_path, monkeypat
     """Neither of a new item, nor of an old one that an earlier version stored as it was."""
     if old:
         content = {"title": WILD, "genres": ["Drama"], "year": 2021.0}
-        Ledger(workspace.ledger).change_items({"esc": content, "\x1b[2J": content})
+        Ledger(workspace.ledger).change_items(
+            {"esc": content, "\x1b[2J": content, "a\u202eb": content}
+        )
     else:
         assert add(fusionrec, workspace, tmp_path, {"id": "esc", "title": WILD}).code == 0
         assert "\x1b" not in Ledger(workspace.ledger).item_changes()[0].content["title"]

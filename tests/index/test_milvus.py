@@ -393,6 +393,9 @@ _REFUSED_BY_THE_SYSTEM = (
     OSError(errno.EPERM, "Operation not permitted"),
     OSError(errno.EMFILE, "Too many open files"),
     OSError(errno.ENOMEM, "Cannot allocate memory"),
+    OSError(errno.EIO, "Input/output error"),
+    OSError(errno.ELOOP, "Too many levels of symbolic links"),
+    OSError(errno.ENAMETOOLONG, "File name too long"),
     OSError(errno.EBUSY, "Device or resource busy"),
     MemoryError(),
     pymilvus.exceptions.MilvusException(message="[Errno 30] Read-only file system: 'x'"),
@@ -409,6 +412,8 @@ def test_what_the_system_refuses_is_no_damage(error: Exception, caused: bool) ->
     with pytest.raises(StoreUnavailableError) as caught, translated("/a/milvus.db"):
         raise raised
     assert "fusionrec index" not in (hint_of(caught.value) or "")
+    if isinstance(error, OSError):
+        assert f"cannot be reached ({error.strerror})" in caught.value.message
 
 
 METHODS: dict[str, Callable[[MilvusIndex], object]] = {

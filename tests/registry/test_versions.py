@@ -15,7 +15,7 @@ import pytest
 
 from fusionrec.cli.hints import hint_of
 from fusionrec.deploy import build as module
-from fusionrec.deploy.build import build_index, prune
+from fusionrec.deploy.build import _alone, build_index, prune
 from fusionrec.deploy.open import open_version
 from fusionrec.errors import (
     ArtifactError,
@@ -30,6 +30,7 @@ from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
+from fusionrec.registry.folder_locks import leftovers, unfinished_folder
 from fusionrec.registry.manifest import sha256
 from fusionrec.registry.versions import load, versions
 from fusionrec.workspace import Workspace
@@ -276,6 +277,40 @@ def test_prune_keeps_the_newest_the_active_and_the_one_before(
     assert names == (left.split() if left else ["v1", "v2", "v3", "v4", "v5"])
     assert set(gone) == {"v1", "v2", "v3", "v4", "v5"} - set(names)
     assert not [path for path in workspace.models.iterdir() if path.name.startswith(".")]
+
+
+def test_prune_leaves_what_is_read_and_removes_what_killed_processes_left(workspace):
+    for name in ("v2", "v3"):
+        add(workspace, name)
+    Ledger(workspace.ledger).activate("v3", workspace.milvus)
+    for left in (".new-killed", ".gone-v9"):
+        (workspace.models / left / "deep").mkdir(parents=True)
+    code = (
+        "from pathlib import Path; from fusionrec.registry import Artifact; "
+        f"held = Artifact.load(Path({str(workspace.models / 'v1')!r})); print(held.version, "
+        "flush=True); input()"
+    )
+    said: list[str] = []
+    with (
+        subprocess.Popen(
+            [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ) as other,
+        unfinished_folder(workspace.models) as written,
+    ):
+        assert other.stdout.readline() == b"v1\n"
+        assert [path.name for path in leftovers(workspace.models)] == [".new-killed", ".gone-v9"]
+        assert prune(workspace, 1, log=said.append) == ["v2"]
+        assert said == ["v1 stays: another process reads it"]
+        there = {path.name for path in workspace.models.iterdir()}
+        assert there == {"v1", "v3", written.name}
+        other.communicate(b"\n")
+    assert prune(workspace, 1) == ["v1"]
+    assert [path.name for path in workspace.models.iterdir()] == ["v3"]
+
+
+def test_prune_waits_for_no_build(workspace):
+    with _alone(workspace), pytest.raises(StoreUnavailableError, match="building an index"):
+        prune(workspace, 1)
 
 
 def test_prune_keeps_at_least_one(workspace):

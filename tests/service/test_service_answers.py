@@ -212,7 +212,7 @@ def test_what_cannot_be_asked_is_a_problem(shop, asked, status):
         b'{"history": [{"rating": 5}]}', b'{"history": [{"item": "1", "rating": "5"}]}',
         b'{"history": [%s]}' % b",".join([b'{"item": "1"}'] * 1001),
         b'{"profile": {"age": true}}', b'{"profile": {"age": [25]}}', b'{"profile": ["age"]}',
-        b'"text"', b"null", b"{", b"\xff\xfe", b'{"user": "\\ud800"}',
+        b'"text"', b"null", b"{", b'{"user": "\\ud800"}',
         b'{"profile": {"\\udfff": "1"}}', b'{"user": "a\\u0000b"}',
         b'{"history": [{"item": "1", "rating": NaN}]}',
     ],
@@ -224,7 +224,9 @@ def test_a_body_of_another_form_is_refused(shop, body):
     assert answer.headers["content-type"] == PROBLEM
 
 
-@pytest.mark.parametrize("body", [b"[" * 100_000, b'{"k": ' + b"9" * 5000 + b"}"], ids=len)
+@pytest.mark.parametrize(
+    "body", [b"[" * 100_000, b'{"k": ' + b"9" * 5000 + b"}", b"\xff\xfe"], ids=len
+)
 def test_a_body_that_the_parser_gives_up_is_refused(shop, body):
     answer = shop.client.post("/v1/recommendations", content=body, headers=JSON)
     assert answer.status_code == 400

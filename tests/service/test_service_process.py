@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,6 +29,17 @@ def test_it_says_where_it_answers_and_ends_in_order(indexed, serve):
     assert server.stop() == 0
     assert len(server.said) == 1
     assert len(Ledger(indexed.ledger).events()) == 1
+
+
+@pytest.mark.parametrize(("workers", "last"), [(1, signal.SIGHUP), (2, signal.SIGQUIT)])
+def test_other_signals_are_ignored_or_end_it_in_order(indexed, serve, workers, last):
+    server = serve(indexed, "--workers", str(workers))
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE):
+        server.process.send_signal(number)
+    assert httpx.get(f"{server.url}/healthz", timeout=20).status_code == 200
+    server.process.send_signal(last)
+    assert server.process.wait(30) == 0
+    assert not [line for line in server.said if "Traceback" in line or "error" in line]
 
 
 def test_no_acknowledged_event_is_lost_by_a_kill(indexed, serve):

@@ -35,7 +35,7 @@ from fusionrec.cli import (
 from fusionrec.cli.command import Group
 from fusionrec.cli.hints import hint_of
 from fusionrec.cli.output import say
-from fusionrec.errors import FusionrecError, check_stdout, keep_stderr
+from fusionrec.errors import FusionrecError, check_stdout, keep_stderr, system_words
 
 
 @click.group(
@@ -107,6 +107,10 @@ def run(command: Callable[[], Any]) -> int:
     except Exception as error:
         if os.environ.get("FUSIONREC_DEBUG"):
             raise
-        say(f"error: {type(error).__name__}: {error}")
-        say("hint: this is a defect; FUSIONREC_DEBUG=1 shows where it happened")
+        text = f"{type(error).__name__}: {error}"
+        hint = "this is a defect; FUSIONREC_DEBUG=1 shows where it happened"
+        if isinstance(error, OSError):  # what the system refuses is none
+            text, hint = system_words(error)
+        say(f"error: {text[:500]}")
+        say(f"hint: {hint}")
         return 1

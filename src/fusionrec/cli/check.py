@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +11,7 @@ from fusionrec.cli import options
 from fusionrec.cli.command import Command
 from fusionrec.cli.output import ProgressLines, say, show_json, show_rows
 from fusionrec.errors import DataError
-from fusionrec.workspace import Workspace
+from fusionrec.workspace import Workspace, found_path
 
 if TYPE_CHECKING:
     from fusionrec.data.tabular.report import DatasetReport
@@ -36,8 +35,8 @@ def check(workspace: Workspace, data: str, allow_remote: bool, as_json: bool) ->
     from fusionrec.data.tabular.report import report_on_dataset, report_on_tables
     from fusionrec.data.tabular.spec import has_spec
 
-    path, progress = Path(data).expanduser(), ProgressLines(data)
-    if has_spec(path):
+    path, progress = found_path(data), ProgressLines(data)
+    if path and has_spec(path):
         found = report_on_tables(cached_tables(path, workspace.data, progress, allow_remote))
     else:
         found = report_on_dataset(load(data, workspace.data, progress))

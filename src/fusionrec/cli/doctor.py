@@ -9,6 +9,7 @@ import click
 from fusionrec.cli import options
 from fusionrec.cli.command import Command, with_home
 from fusionrec.cli.hints import hint_of
+from fusionrec.cli.output import shown
 from fusionrec.errors import FusionrecError
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
     worst = 0
     for finding in examine(context.obj, version=version, place=place):
         worst = max(worst, finding.level)
-        click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {finding.text}")
+        click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {shown(finding.text)}")
         if hint := hint_of(finding):
-            click.echo(f"         {with_home(hint)}")
+            click.echo(f"         {shown(with_home(hint))}")
     if worst == 2:
         raise FusionrecError("something here is broken", hint="mend the errors above")

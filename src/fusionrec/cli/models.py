@@ -82,12 +82,12 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
 def prune(workspace: Workspace, keep: int, place: Place) -> None:
     """Delete all but the newest versions.
 
-    The active one and the one before it stay.
+    The active one and the one before it stay, and what another process reads.
     """
     from fusionrec.deploy.build import prune as delete
     from fusionrec.registry.versions import versions
 
-    deleted = delete(workspace, keep, place)
+    deleted = delete(workspace, keep, place, log=say)
     kept = ", ".join(version.name for version in versions(workspace))
     say(f"deleted: {', '.join(deleted) or 'nothing'}; kept: {kept or 'nothing'}")
     for name in deleted:

@@ -16,7 +16,7 @@ import click
 
 from fusionrec.cli.command import with_home
 from fusionrec.cli.hints import hint_of
-from fusionrec.data.values import CONTROL
+from fusionrec.data.values import UNSHOWN
 from fusionrec.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,26 +39,25 @@ _WHOLE = frozenset(("Rank", "Id", "Ids", "Version", "Name"))
 
 def say(text: str) -> None:
     """A message, to stderr; commands in it keep ``--home``."""
-    click.echo("\n".join(map(_shown, with_home(text).split("\n"))), err=True)
+    click.echo("\n".join(map(shown, with_home(text).split("\n"))), err=True)
 
 
 def show_json(value: Any) -> None:
     """One JSON value, to stdout."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    text = text.encode("utf-8", "replace").decode("utf-8")  # a file's name may be no text
-    # JSON leaves DEL and the controls above it as they are, and a terminal obeys them.
-    lines = (CONTROL.sub(lambda c: f"\\u{ord(c[0]):04x}", line) for line in text.split("\n"))
+    # JSON leaves some that a terminal obeys as they are; a file's name may hold half a pair.
+    lines = (UNSHOWN.sub(lambda c: f"\\u{ord(c[0]):04x}", line) for line in text.split("\n"))
     click.echo("\n".join(lines))
 
 
-def _shown(text: str) -> str:
-    """A text in one line, with a space for each character that a terminal would obey."""
-    return CONTROL.sub(" ", text)
+def shown(text: str) -> str:
+    """A text in one line, with a space for each character that is not to be shown."""
+    return UNSHOWN.sub(" ", text)
 
 
 def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
     """A table on a terminal; else tab-separated lines under a header line."""
-    header, *rows = [[_shown(cell) for cell in row] for row in (header, *rows)]
+    header, *rows = [[shown(cell) for cell in row] for row in (header, *rows)]
     if not sys.stdout.isatty():
         for row in (header, *rows):
             click.echo("\t".join(row))
@@ -69,7 +68,7 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]], title: str =
     from rich.table import Table
     from rich.text import Text
 
-    table, least = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD), 0
+    table, least = Table(title=shown(title) or None, title_justify="left", box=SIMPLE_HEAD), 0
     for name, *cells in zip(header, *rows, strict=True):
         # Ids go into the next command: no terminal is too narrow for them.
         width = max(map(cell_len, (name, *cells))) if name in _WHOLE else 4
@@ -238,7 +237,7 @@ class TrainingProgress:
     def _line(self, text: str) -> None:
         self._last = time.monotonic()
         if self._bar:
-            self._bar.console.print(text, highlight=False)
+            self._bar.console.print(shown(text), highlight=False, markup=False)
         else:
             say(text)
 
@@ -278,5 +277,5 @@ class ProgressLines:
         self._last, self._shown = time.monotonic(), True
         scale, unit = (1e6, "MB") if self._unit == "bytes" else (1, self._unit)
         whole = f" of {total / scale:,.0f} {unit} ({done / total:.0%})" if total else f" {unit}"
-        text = f"{stage} {self._subject}: {done / scale:,.0f}{whole}"
+        text = shown(f"{stage} {self._subject}: {done / scale:,.0f}{whole}")
         click.echo(f"\r{text}" if terminal else text, err=True, nl=not terminal or ended)

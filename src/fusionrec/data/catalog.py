@@ -12,8 +12,8 @@ from pathlib import Path
 
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.download import download_file
-from fusionrec.errors import DataError, DownloadError, Progress, UsageError
-from fusionrec.workspace import make_folder
+from fusionrec.errors import DataError, DownloadError, Progress, UsageError, reason
+from fusionrec.workspace import found_path, make_folder
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens"
 # MD5, since that is what GroupLens publishes.
@@ -58,10 +58,10 @@ def find(
         UsageError: neither a known name nor an existing path; FUSIONREC_DATA is no folder.
         DownloadError: the data set is not on this machine, and every download failed.
     """
-    name, path = name_or_path, Path(name_or_path).expanduser()
+    name = name_or_path
     if name not in ARCHIVES:
-        if name and path.exists():
-            return path, str(path)
+        if name and (found := found_path(name)):
+            return found, str(found)
         raise UsageError(
             f"{name!r} is no data set by name ({', '.join(KNOWN)}), and no such file or folder",
             "give a known name, or the path of a zip or a folder laid out as ml-1m or ml-100k, or "
@@ -124,7 +124,7 @@ def _download_mirror(target: Path) -> None:
             archive.replace(target)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise DownloadError(
-            f"ml-100k's files could not be taken from {MIRROR_PACKAGE}: {error}", _ELSEWHERE
+            f"ml-100k's files could not be taken from {MIRROR_PACKAGE}: {reason(error)}", _ELSEWHERE
         ) from error
 
 

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fusionrec.errors import DownloadError, Progress
+from fusionrec.errors import DownloadError, Progress, reason
 from fusionrec.workspace import make_folder
 
 if TYPE_CHECKING:
@@ -82,7 +82,8 @@ def download_file(url: str, target: Path, md5: str, progress: Progress | None = 
         message = f"{url} could not be downloaded: {str(error) or type(error).__name__}"
         raise DownloadError(message, _AGAIN if part.exists() else _ELSEWHERE) from error
     except OSError as error:
-        raise DownloadError(f"{target} could not be written: {error}", _ELSEWHERE) from error
+        message = f"{target} could not be written: {reason(error)}"
+        raise DownloadError(message, _ELSEWHERE) from error
 
 
 def _fill(

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fusionrec.data.arguments import shortened
 from fusionrec.data.dataset import Table
 from fusionrec.data.schema import Field, Schema
 from fusionrec.data.values import ID_RULE, clean_text, is_finite, is_id
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, reason
 
 MOST_TEXT = 10_000  # characters of one value
 MOST_CATEGORIES = 100  # of one item
 _NAMES = 20  # columns in a message
-_SHOWN = 80  # characters of a value in a message
 
 Categories = Mapping[str, Collection[str]]  # field of categories -> its values
 
@@ -71,7 +71,7 @@ def item_of(schema: Schema, id: Any, given: Mapping[str, Any]) -> Item:
     # str() refuses a number of thousands of digits, which is no id either.
     name = str(id) if isinstance(id, str) or (isinstance(id, int) and is_finite(id)) else ""
     if isinstance(id, bool) or not is_id(name):
-        raise DataError(f"an item's id must be {ID_RULE}, got {_shortened(id)}")
+        raise DataError(f"an item's id must be {ID_RULE}, got {shortened(id)}")
     fields = {field.name: field for field in schema.attributes("item")}
     for key in given:
         if key not in fields:
@@ -209,7 +209,7 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise DataError(f"{path}, line {number}: not an object such as {{…}}")
                 yield number, value
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read: {error}") from error
+        raise DataError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def _value(what: str, field: Field, given: Any) -> Any:
@@ -222,7 +222,7 @@ def _value(what: str, field: Field, given: Any) -> Any:
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise DataError(f"{what} must be a number, got {_shortened(given)}")
+            raise DataError(f"{what} must be a number, got {shortened(given)}")
         return number
     if field.kind == "categories":
         parts = given.split("|") if isinstance(given, str) else given
@@ -240,7 +240,7 @@ def _text(what: str, given: Any) -> str:
     if isinstance(given, int | float) and not isinstance(given, bool) and is_finite(given):
         given = f"{given:g}" if isinstance(given, float) else str(given)
     if not isinstance(given, str):
-        raise DataError(f"{what} must be a text, got {_shortened(given)}")
+        raise DataError(f"{what} must be a text, got {shortened(given)}")
     if len(given) > MOST_TEXT:
         raise DataError(f"{what} has {len(given)} characters, over {MOST_TEXT}")
     try:
@@ -264,11 +264,3 @@ def _choice(what: str, field: Field, text: str) -> str:
             f"{what} has no value {text!r}", hint=f"{guess}It is one of {', '.join(field.choices)}"
         )
     return code
-
-
-def _shortened(value: Any) -> str:
-    """A value for a message; only the beginning if it is long."""
-    if isinstance(value, int) and not is_finite(value):
-        return "a number of hundreds of digits"
-    shown = repr(value)
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

@@ -12,7 +12,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
-from fusionrec.errors import DataError, UsageError
+from fusionrec.errors import DataError, UsageError, reason
 from fusionrec.workspace import move_in, writing
 
 ABOUT = "dataset.json"  # marks such a folder
@@ -86,7 +86,7 @@ def read_dataset(folder: Path) -> Dataset:
         rating = rows["rating"].to_numpy().astype(np.float32)
         time = rows["time"].to_numpy().astype(np.int64) if "time" in rows.column_names else None
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{folder} is not a data set of this program: {error}") from error
+        raise DataError(f"{folder} is not a data set of this program: {reason(error)}") from error
     return Dataset(schema, name, users, items, user, item, rating, time)
 
 

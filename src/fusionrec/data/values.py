@@ -15,6 +15,8 @@ ID_RULE = (
 
 # C0, DEL and C1, which a terminal obeys, and Unicode's line ends.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# What a terminal obeys, and what changes the order of the letters after it: never shown as it is.
+UNSHOWN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # has no UTF-8
 
 

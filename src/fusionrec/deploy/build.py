@@ -6,11 +6,12 @@ import fcntl
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 from fusionrec.deploy.deployment import Deployment, deployment_of, place_of, resolve
 from fusionrec.errors import (
+    Log,
     Progress,
     StoreDamagedError,
     StoreError,
@@ -22,9 +23,10 @@ from fusionrec.index.benchmark import SearchTimes, measure_search, sample
 from fusionrec.index.index_types import IndexType
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.catalog import current
-from fusionrec.registry import Artifact
+from fusionrec.registry import Artifact, version_numbers
+from fusionrec.registry.folder_locks import DELETED, leftovers, unused
 from fusionrec.registry.versions import checksums, load, retained_activations
-from fusionrec.workspace import Workspace, make_folder
+from fusionrec.workspace import Workspace, make_folder, writing
 
 
 def build_index(
@@ -104,7 +106,9 @@ def _build_alone(
 
 @contextmanager
 def _alone(workspace: Workspace) -> Iterator[None]:
-    """Keeps other builds of the workspace out, by a lock that ends with the process."""
+    """Keeps other builds of the workspace out, and deletions, by a lock that ends with the
+    process.
+    """
     try:
         make_folder(workspace.home)
         file = (workspace.home / "index.lock").open("w")
@@ -118,8 +122,8 @@ def _alone(workspace: Workspace) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise StoreUnavailableError(
-                f"another process is building an index of {workspace.home}",
-                hint="wait for it to end, then index again if need be",
+                f"another process is building an index of {workspace.home}, or deletes versions",
+                hint="wait for it to end, then do this again if need be",
             ) from error
         yield
 
@@ -190,32 +194,49 @@ def measure_index(workspace: Workspace, place: Place | str = "") -> tuple[IndexT
         return index.kind, measure_search(index, exact, queries)
 
 
-def prune(workspace: Workspace, keep: int, place: Place | str = "") -> list[str]:
-    """Deletes all but the newest versions; the active one and the one before it always stay.
+def prune(
+    workspace: Workspace, keep: int, place: Place | str = "", log: Log = lambda _: None
+) -> list[str]:
+    """Deletes all but the newest versions; the active one and the one before it always stay, and
+    those that another process reads. What killed processes left is removed.
 
     Args:
         workspace: the workspace.
         keep: how many of the newest versions stay, 1 or more.
         place: their collections there are dropped too; see ``place_of`` where there is no URI.
+        log: takes which versions stay because they are read.
 
     Returns:
         The versions deleted.
 
     Raises:
         UsageError: ``keep`` is below 1.
+        StoreError: another process is building an index or deleting versions.
     """
     if keep < 1:
         raise UsageError(f"keep must be 1 or more, got {keep}")
-    activations = Ledger.of(workspace).activations()
-    names, used = checksums(workspace), {a.version for a in retained_activations(activations)}
-    doomed = [name for name in list(names)[:-keep] if name not in used]
-    at = place_of(workspace, place)
-    with suppress(StoreError), MilvusStore(at, create=False) as store:
-        for name in _ours(store, {version: names[version] for version in doomed}):
-            if name != store.active():
-                store.drop(name)
-    for name in doomed:
-        # Renamed first, so that a version is either whole or gone.
-        gone = (workspace.models / name).rename(workspace.models / f".gone-{name}")
-        shutil.rmtree(gone, ignore_errors=True)
+    if not version_numbers(workspace.models):
+        return []
+    with _alone(workspace), ExitStack() as locks:
+        activations = Ledger.of(workspace).activations()
+        names, used = checksums(workspace), {a.version for a in retained_activations(activations)}
+        doomed = []
+        for name in [name for name in list(names)[:-keep] if name not in used]:
+            if locks.enter_context(unused(workspace.models / name)):
+                doomed.append(name)
+            else:
+                log(f"{name} stays: another process reads it")
+        at = place_of(workspace, place)
+        with suppress(StoreError), MilvusStore(at, create=False) as store:
+            for name in _ours(store, {version: names[version] for version in doomed}):
+                if name != store.active():
+                    store.drop(name)
+        for name in doomed:
+            # Renamed first, so that a version is either whole or gone.
+            with writing(workspace.models / name):
+                gone = workspace.models / f"{DELETED}{secrets.token_hex(4)}-{name}"
+                (workspace.models / name).rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+        for left in leftovers(workspace.models):
+            shutil.rmtree(left, ignore_errors=True)
     return doomed

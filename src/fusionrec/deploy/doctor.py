@@ -19,6 +19,7 @@ from fusionrec.index import CollectionInfo, MilvusStore, Place
 from fusionrec.index.server_info import ALIAS
 from fusionrec.ledger import Ledger
 from fusionrec.registry import Artifact, version_numbers
+from fusionrec.registry.folder_locks import leftovers
 from fusionrec.workspace import Workspace
 
 OK, WARNING, ERROR = 0, 1, 2
@@ -97,8 +98,8 @@ def _versions(workspace: Workspace) -> Iterator[Check]:
             yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items{worth}")
         except FusionrecError as error:
             yield Check.of(error)
-    for half in sorted(workspace.models.glob(".new-*")) if numbers else []:
-        yield Check(WARNING, f"{half} was left by a training that was killed", f"rm -r {half}")
+    for half in leftovers(workspace.models) if numbers else []:
+        yield Check(WARNING, f"{half} was left by a process that was killed", f"rm -r {half}")
 
 
 def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -149,7 +150,9 @@ def _uri_fields(uri: str) -> dict[str, str]:
                 f"a local Milvus is a path that ends in .db, got {uri!r}",
                 hint="for a server, write http://host:19530",
             )
-        return {"uri": str(Path(uri).expanduser().resolve())}
+        with suppress(RuntimeError):  # "~" and no user of this name
+            uri = str(Path(uri).expanduser())
+        return {"uri": os.path.realpath(uri)}  # of links in a circle, too
     scheme = uri.partition("://")[0]
     try:
         parts = urlsplit(uri)

@@ -28,10 +28,9 @@ _UNAVAILABLE = (
 _REFUSED = ("unauthenticated", "auth check", "permission_denied", "permissiondenied")
 _ENCRYPTION = ("certificate", "ssl_", "handshake", "verification check", "tsi_")
 _READ_ONLY = "read-only file system"
-# Errors of the operating system, which do not mean that the store is damaged.
-_SYSTEM_ERRNOS = frozenset(
-    [errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EBUSY, errno.ENOLCK]
-)
+# Of an error of the operating system, these alone mean that contents are missing or of another
+# kind; the others say that it refuses: the disk is read-only, broken, or over its quota.
+_DAMAGE = frozenset([errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST])
 _FULL = ("no space left", "disk quota exceeded")
 
 # ``depth`` > 0 within ``translated``: what pymilvus logs there is raised as well.
@@ -102,7 +101,7 @@ def _translate(
     elif (
         any(words in lowered for words in _UNAVAILABLE)
         or any(isinstance(link, (PermissionError, TimeoutError, MemoryError)) for link in links)
-        or any(getattr(link, "errno", None) in _SYSTEM_ERRNOS for link in links)
+        or any(isinstance(link, OSError) and _refused(link) for link in links)
         or _READ_ONLY in lowered
         or (_is_server(place) and code in _STARTING_UP)
     ):
@@ -112,7 +111,13 @@ def _translate(
     return mapped
 
 
+def _refused(error: OSError) -> bool:
+    return error.errno is not None and error.errno not in _DAMAGE
+
+
 def _message(error: Exception, secrets: tuple[str, ...]) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     details = getattr(error, "details", None)
     text = getattr(error, "message", "") or (details() if callable(details) else "") or str(error)
     for secret in secrets:
@@ -131,7 +136,7 @@ def _unavailable_error(place: str, message: str) -> StoreUnavailableError:
             "file system that can be written, or index into a server"
         )
     else:
-        hint = "check that this user may write there, or try again"
+        hint = "check that this user may write there, and that the disk is well; or try again"
     return StoreUnavailableError(f"{place} cannot be reached ({message})", hint=hint)
 
 

@@ -145,7 +145,7 @@ class Location:
         only; SQLite gives its log the file's mode. Does nothing for a server.
         """
         if self.file is not None and not self.file.exists():
-            file = self.file.resolve()  # the target of a link
+            file = Path(os.path.realpath(self.file))  # the target of a link
             make_folder(file.parent)
             # Created under another name: closing a file drops all of the process' locks on it.
             descriptor, fresh = tempfile.mkstemp(prefix=f".{file.name}-", dir=file.parent)

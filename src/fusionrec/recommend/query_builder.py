@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from fusionrec.data.arguments import expected, flag, instance, listed, number, text, whole_number
 from fusionrec.errors import UsageError
 from fusionrec.index import Condition, read_conditions
 from fusionrec.recommend.feedback import Feedback
@@ -122,84 +122,48 @@ def conditions(request: QueryRequest, items: ItemSearch) -> list[Condition]:
     return [*read_conditions(items.artifact.schema, written, only, without), *typed]
 
 
-def _whole_number(name: str, value: Any) -> int:
-    try:
-        return operator.index(value)  # NumPy's whole numbers too
-    except TypeError:
-        raise UsageError(f"{name} must be a whole number, got {value!r}") from None
-
-
-def _number(name: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError, OverflowError):
-        raise UsageError(f"{name} must be a number, got {value!r}") from None
-
-
-def _listed(name: str, value: Any) -> list[Any]:
-    """A list, or a single value as a list of it."""
-    if value is None:
-        return []
-    if isinstance(value, str | int | float) or not isinstance(value, Iterable):
-        return [value]
-    if isinstance(value, Mapping):
-        raise UsageError(f"{name} must be a list, got a dictionary")
-    return list(value)
-
-
 def _where(name: str, value: Any) -> list[Any]:
-    where = _listed(name, value)
+    where = listed(name, value)
     for one in where:
-        if isinstance(one, int | float | bytes):
-            raise UsageError(f"where must be texts such as 'year=1999', got {one!r}")
+        if not isinstance(one, str | Condition):
+            raise expected(name, "texts such as 'year=1999'", one)
     return where
 
 
 def _mapping(name: str, value: Any) -> Mapping[str, Any]:
     if value is None:
         return {}
-    if not isinstance(value, Mapping):
-        kind = type(value).__name__
-        raise UsageError(f"{name} must be a dictionary, such as {{'age': 30}}, got a {kind}")
-    return value
-
-
-def _text(name: str, value: Any) -> str:
-    try:
-        return str(value)
-    except ValueError as error:  # a whole number of more digits than Python writes
-        raise UsageError(f"{name} has too many digits: {error}") from error
+    instance(name, value, Mapping, "a dictionary, such as {'age': 30}")
+    return dict(value)
 
 
 def _text_or_none(name: str, value: Any) -> str | None:
-    return None if value is None else _text(name, value)
+    return None if value is None else text(name, value)
 
 
 def _rated(name: str, value: Any) -> list[Rated]:
-    pairs = value if isinstance(value, list | tuple) else _mapping(name, value).items()
+    items = value.items() if isinstance(value, Mapping) else listed(name, value)
     made = []
-    for item, rating in pairs:
-        try:
-            made.append(Rated(str(item), float(rating)))
-        except (TypeError, ValueError, OverflowError) as error:
-            kind = type(rating).__name__
-            raise UsageError(
-                f"rated: the rating of {item} must be a number, got a {kind} that is none ({error})"
-            ) from error
+    for pair in items:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise expected(name, "a dictionary of item to rating, or pairs of these", pair)
+        item = text(name, pair[0])
+        made.append(Rated(item, number(f"{name}: the rating of {item}", pair[1])))
     return made
 
 
 def _texts(name: str, value: Any) -> list[str]:
-    return [_text(name, item) for item in _listed(name, value)]
+    return [text(name, item) for item in listed(name, value)]
 
 
 # How ``QueryRequest.of`` reads an argument of any type.
 _READ: dict[str, Callable[[str, Any], Any]] = {
     **dict.fromkeys(("user", "goal"), _text_or_none),
-    "profile": lambda name, value: {n: _text(n, v) for n, v in _mapping(name, value).items()},
+    "profile": lambda name, value: {n: text(n, v) for n, v in _mapping(name, value).items()},
     "rated": _rated,
     "where": _where,
-    "k": _whole_number,
+    "k": whole_number,
     **dict.fromkeys(("liked", "only", "without"), _texts),
-    **dict.fromkeys(("diversity", "calibration"), _number),
+    **dict.fromkeys(("diversity", "calibration"), number),
+    **dict.fromkeys(("seen", "explain"), flag),
 }

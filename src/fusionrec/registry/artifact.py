@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +19,7 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import History, HistoryFeatures
 from fusionrec.features.score_scale import SCALE, ScoreMap
 from fusionrec.registry.blend import REPEATS, Blend
+from fusionrec.registry.folder_locks import hold
 from fusionrec.registry.inference.blend import BlendItemRunner, BlendRunner
 from fusionrec.registry.inference.towers import HistoryRunner, TowerRunner
 from fusionrec.registry.manifest import VECTORS, read_manifest, sha256
@@ -304,7 +307,8 @@ class Artifact:
 
     @classmethod
     def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
-        """Opens an artifact, and checks its manifest and its files.
+        """Opens an artifact, and checks its manifest and its files. No process deletes it while
+        the object lives.
 
         Args:
             folder: the artifact.
@@ -313,6 +317,19 @@ class Artifact:
         Raises:
             ArtifactError: it is missing, incomplete, foreign, of another format or damaged.
         """
+        held = hold(folder)
+        try:
+            made = cls._read(folder, thorough=thorough)
+        except BaseException:
+            if held is not None:
+                os.close(held)
+            raise
+        if held is not None:
+            weakref.finalize(made, os.close, held)
+        return made
+
+    @classmethod
+    def _read(cls, folder: Path, *, thorough: bool) -> Artifact:
         manifest = read_manifest(folder)
         hint = REINDEX if manifest["model"] == VECTORS else RETRAIN
         for name, checksum in manifest["files"].items():

@@ -12,7 +12,7 @@ import numpy as np
 
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
-from fusionrec.errors import ArtifactError
+from fusionrec.errors import ArtifactError, reason
 from fusionrec.features.history import History
 from fusionrec.workspace import move_in, writing
 
@@ -172,7 +172,7 @@ def read_table(path: Path, schema: Schema, side: Side) -> Table:
         columns = {f.name: values[f"field.{f.name}"] for f in schema.attributes(side)}
         return Table(values["id"], columns)
     except (pa.ArrowException, OSError, KeyError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}") from error
+        raise ArtifactError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -184,7 +184,7 @@ def read_array(path: Path) -> np.ndarray:
     try:
         return np.asarray(np.load(path, allow_pickle=False))
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"{path} cannot be read: {error}") from error
+        raise ArtifactError(f"{path} cannot be read: {reason(error)}") from error
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
 from fusionrec.data.schema import Side
-from fusionrec.errors import ArtifactError
+from fusionrec.errors import ArtifactError, reason
 from fusionrec.registry.tables import RETRAIN
 
 
@@ -31,7 +31,7 @@ class Weights:
         try:
             arrays = load_file(self._path)
         except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise ArtifactError(f"{self._path} cannot be read: {error}", RETRAIN) from error
+            raise ArtifactError(f"{self._path} cannot be read: {reason(error)}", RETRAIN) from error
         self._arrays = {
             name.removeprefix(prefix): array
             for name, array in arrays.items()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ import numpy as np
 
 from fusionrec._version import __version__
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import ArtifactError
+from fusionrec.errors import ArtifactError, reason, system_hint
 from fusionrec.features.encoder import Encoder
 from fusionrec.features.score_scale import ScoreMap
 from fusionrec.registry.artifact import Artifact
+from fusionrec.registry.folder_locks import unfinished_folder
 from fusionrec.registry.manifest import FORMAT, MANIFEST, sha256, version_numbers
 from fusionrec.registry.tables import Histories, write_histories, write_table
 from fusionrec.workspace import make_folder, move_in
@@ -37,11 +38,17 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
     Raises:
         ArtifactError: it could not be written, as on a full disk; other versions stay as they are.
     """
-    try:
-        make_folder(models)
-        fresh = Path(tempfile.mkdtemp(prefix=".new-", dir=models))
-    except OSError as error:
-        raise ArtifactError(f"cannot write to {models}: {error.strerror}") from error
+    with ExitStack() as stack:
+        try:
+            make_folder(models)
+            fresh = stack.enter_context(unfinished_folder(models))
+        except OSError as error:
+            text = f"cannot write to {models}: {reason(error)}"
+            raise ArtifactError(text, system_hint(error)) from error
+        return _save(models, fresh, write, retry)
+
+
+def _save(models: Path, fresh: Path, write: Callable[[Path], None], retry: str) -> Artifact:
     try:
         write(fresh)
         fresh.chmod(0o755)

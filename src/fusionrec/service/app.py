@@ -64,8 +64,9 @@ def create_app(
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")
     handle(app)
+    asked, hide = state.metrics.request, state.folders.hide
     app.add_middleware(
-        RequestGuard, settings=settings, key_of=state.ledger.key_of, seen=state.metrics.request
+        RequestGuard, settings=settings, key_of=state.ledger.key_of, seen=asked, hide=hide
     )
     if settings.origins:
         app.add_middleware(

@@ -41,6 +41,7 @@ _NAMES = frozenset(name for name, _ in _HARDENED)
 _LOOKUPS = 4  # of keys, at once
 _PROBES = ("/healthz", "/readyz")  # need no key, and have no limit
 _WITHOUT_KEY = frozenset(("read", "feedback"))  # scopes open to programs of the same machine
+_SINGLE = ("host", "authorization", "origin", "content-type", "content-length", "transfer-encoding")
 _ASKING = ("/v1/recommendations", "/v1/map")  # a POST that changes nothing
 
 _log = logging.getLogger("fusionrec.service")
@@ -76,6 +77,7 @@ class RequestGuard:
         settings: the limits.
         key_of: the key with a secret; may block. Called only with secrets of the form of keys.
         seen: called for every request with its scope, the status, and the seconds it took.
+        hide: takes the names of folders out of a text.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class RequestGuard:
         settings: ServiceSettings,
         key_of: Callable[[str], Key | None],
         seen: Callable[[Scope, int, float], None],
+        hide: Callable[[str], str] = str,
     ) -> None:
+        self._hide = hide
         self._app, self._settings, self._key_of, self._seen = app, settings, key_of, seen
         self._loopback = settings.loopback
         self._buckets = TokenBuckets(settings.rate, settings.burst)
@@ -115,6 +119,7 @@ class RequestGuard:
         try:
             try:
                 headers = Headers(scope=scope)
+                _check_single(headers)
                 self._check_origin(headers)
                 with self._counted(scope):
                     await self._check_key(scope, headers)
@@ -127,9 +132,9 @@ class RequestGuard:
             except _Refused as refused:
                 await refused.response(scope, receive, noted)
             except LedgerError as error:
-                await problem_of(error)(scope, receive, noted)
+                await problem_of(error, self._hide)(scope, receive, noted)
         except Exception:
-            _log.exception("a defect in %s %s", scope["method"], scope["path"])
+            _log.exception("a defect in %s %r", scope["method"], scope["path"])
             if status == 499:
                 await problem(500, "this is a defect of the service")(scope, receive, noted)
         finally:
@@ -287,6 +292,18 @@ class RequestGuard:
 def _address(scope: Scope) -> str:
     client = scope.get("client")
     return client[0] if client else ""
+
+
+def _check_single(headers: Headers) -> None:
+    """Refuses a head in which a header stands twice of which a proxy and this service, reading
+    different ones, would take the request for two different ones.
+    """
+    for name in _SINGLE:
+        if len(headers.getlist(name)) > 1:
+            raise _Refused(400, f"the header {name} is given twice", "send it once")
+    coding = headers.get("transfer-encoding", "chunked").strip().casefold()
+    if coding != "chunked":
+        raise _Refused(400, "a body is sent as it is, or chunked", "leave other encodings out")
 
 
 def _harden(message: Message, path: str) -> None:

@@ -79,8 +79,13 @@ def problem(
     return Response(orjson.dumps(body), status, {**retry, **(headers or {})}, MEDIA)
 
 
-def problem_of(error: FusionrecError) -> Response:
-    """The response to an error: its status, and the hint worded for HTTP."""
+def problem_of(error: FusionrecError, hide: Callable[[str], str]) -> Response:
+    """The response to an error: its status, and the hint worded for HTTP.
+
+    Args:
+        error: what happened.
+        hide: takes the names of folders out of a text.
+    """
     of_class = next(status for kind, status in _STATUS_OF_CLASS if isinstance(error, kind))
     worded = _HINTS.get(error.code)
     hint = error.hint or (worded(error) if worded else None)
@@ -88,7 +93,8 @@ def problem_of(error: FusionrecError) -> Response:
         {"where": f"body.history.{n}.rating", "message": "rating must be left out"}
         for n in error.details.get("positions", ())
     ]
-    return problem(_STATUS.get(error.code, of_class), error.message, hint, errors, code=error.code)
+    status, hint = _STATUS.get(error.code, of_class), hint and hide(hint)
+    return problem(status, hide(error.message), hint, errors, code=error.code)
 
 
 def _utf8(text: str) -> str:
@@ -99,9 +105,9 @@ def _utf8(text: str) -> str:
 def handle(app: FastAPI) -> None:
     """Makes the app answer errors with problems."""
 
-    async def ours(_: Request, error: Exception) -> Response:
+    async def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, FusionrecError)
-        return problem_of(error)
+        return problem_of(error, request.app.state.fusionrec.folders.hide)
 
     async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)

@@ -100,7 +100,7 @@ _EXAMPLE = {
     ],
     "kind": "user",
     "version": "v1",
-    "place": "/srv/shop/milvus.db",
+    "place": "milvus.db",
     "notes": [],
     "offset": 0,
     "more": True,

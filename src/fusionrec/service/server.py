@@ -30,6 +30,7 @@ from fusionrec.service.connections import ConnectionTable
 from fusionrec.service.parent_watch import tie_workers
 from fusionrec.service.protocol import Protocol, TimeoutConfig
 from fusionrec.service.settings import ServiceSettings
+from fusionrec.service.signals import handle_signals, ignore_signals
 from fusionrec.service.state import ServiceState
 from fusionrec.service.telemetry import SHARED
 from fusionrec.workspace import Workspace
@@ -74,6 +75,7 @@ def serve(
     """
     with _bound(settings) as listening:
         if settings.workers == 1:
+            handle_signals(hangup=True)
             app = create_app(workspace, place, settings, log)
             _log()
             log(_greeting(app, settings, _address(listening)))
@@ -86,7 +88,9 @@ def serve(
             address = _address(listening)
             made = partial(_worker, workspace, place, settings, Path(folder), address, hint_of)
             tie_workers()
-            Multiprocess(_config(made, settings, factory=True), [listening]).run()
+            parent = Multiprocess(_config(made, settings, factory=True), [listening])
+            handle_signals(hangup=False)
+            parent.run()
 
 
 def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> TimeoutConfig:
@@ -135,6 +139,7 @@ def _worker(
     to come; the others search the same vectors exactly.
     """
     keep_stderr()
+    ignore_signals()
     _log()
     for file in (folder / "metrics").glob("gauge_live*_*.db"):  # of processes that have ended
         pid = int(file.stem.rpartition("_")[2])

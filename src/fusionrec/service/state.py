@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from fusionrec.ledger import Ledger
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.service.event_writer import EventWriter
+from fusionrec.service.folders import Folders
 from fusionrec.service.impressions import ImpressionCounts
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.telemetry import Metrics
@@ -57,6 +59,7 @@ class ServiceState:
                 f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
                 code="no_key",
             )
+        self.folders = Folders(workspace.home)
         self.metrics = Metrics()
         self.feedback, self.shown = (
             Feedback(self.ledger, optional=True),
@@ -96,7 +99,7 @@ class ServiceState:
                 # Not ``view.failed``: another answer may have set it before this one began.
                 if view is None or stood_in:
                     raise
-                view.failed = str(error)
+                view.failed = self.folders.hide(str(error))
 
     def answer_at_once(self, ask: Callable[[VersionView], T], user: str) -> T | None:
         """The same for the event loop, where handing an answer to a thread takes longer than the
@@ -124,7 +127,7 @@ class ServiceState:
             self.ledger.active()
         except LedgerError as error:
             found.append(error.message)
-        return found
+        return list(map(self.folders.hide, found))
 
     def follow(self) -> None:
         """Waits until answers follow what was just written to the ledger.
@@ -146,12 +149,24 @@ class ServiceState:
         if same_version is not None and same_version.artifact is not recommender.artifact:
             same_version = None
         copied = len(recommender.catalog) <= self.settings.copy
-        view = VersionView(recommender, self.metrics, copied=copied, before=same_version)
+        if same_version is None:
+            self._note_folders()
+        hide = self.folders.hide
+        view = VersionView(recommender, self.metrics, copied=copied, before=same_version, hide=hide)
         if same_version is None:
             view.warm()
             _freeze_for_gc()
         self._views[recommender] = view
         self.metrics.answering(view.artifact.version, view.index)
+
+    def _note_folders(self) -> None:
+        """Notes the folders that messages may name from now on."""
+        files = [self.ledger.file] if self.ledger.file else []
+        with suppress(LedgerError):
+            noted = {activation.place for activation in self.ledger.activations()}
+            places = [Place.of(one) for one in (self.place, *noted) if one]
+            files += [Path(one.uri) for one in places if one.uri and not one.is_server]
+        self.folders.add(file.parent for file in files)
 
 
 def _freeze_for_gc() -> None:

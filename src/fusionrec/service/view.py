@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import Any
@@ -25,9 +25,9 @@ _QUICK = 50_000  # items that NumPy searches in half a millisecond
 class _Timed:
     """An index whose searches are measured."""
 
-    def __init__(self, index: Index, metrics: Metrics) -> None:
+    def __init__(self, index: Index, metrics: Metrics, place: str) -> None:
         self._index, self._metrics = index, metrics
-        self.place, self.name = index.place, index.name
+        self.place, self.name = place, index.name
 
     def search(
         self,
@@ -52,6 +52,7 @@ class VersionView:
         copied: whether a copy in memory answers in the store's place.
         before: the view of the same version before the last changes of items; what requests have
             had made of it is updated at once.
+        hide: takes the names of folders out of what clients read.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class VersionView:
         *,
         copied: bool,
         before: VersionView | None = None,
+        hide: Callable[[str], str] = str,
     ) -> None:
         self._metrics = metrics
         self.catalog, self.artifact = recommender.catalog, recommender.artifact
@@ -72,8 +74,8 @@ class VersionView:
         elif copied:
             index = self._exactly(f"exact copy of {index.place}")
         self._in_memory = isinstance(index, ExactIndex)
-        timed = _Timed(index, metrics)
-        self._recommender = recommender.over(timed, recommender.notes)
+        timed = _Timed(index, metrics, hide(index.place))
+        self._recommender = recommender.over(timed, tuple(map(hide, recommender.notes)))
         made = {} if before is None else vars(before)
         if "choices" in made:
             self.choices = made["choices"].after(self.catalog)
@@ -97,7 +99,7 @@ class VersionView:
     def _reserve(self) -> Recommender:
         index = self._exactly("exact")
         note = f"answered exactly from the artifact: {self.failed}"
-        return self._recommender.over(_Timed(index, self._metrics), (note,))
+        return self._recommender.over(_Timed(index, self._metrics, index.place), (note,))
 
     def _exactly(self, place: str) -> Index:
         now, schema = self.catalog, self.artifact.schema

@@ -12,7 +12,7 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from fusionrec.errors import TrainingError
+from fusionrec.errors import TrainingError, reason
 from fusionrec.models.presets import AnyRecipe, Recipe
 from fusionrec.workspace import make_folder, move_in
 
@@ -69,7 +69,7 @@ class Checkpoint:
         except (OSError, SafetensorError) as error:
             fresh.unlink(missing_ok=True)
             raise TrainingError(
-                f"no checkpoint could be written to {folder}: {error}",
+                f"no checkpoint could be written to {folder}: {reason(error)}",
                 "look at the disk's free space and the folder's permissions, then run the same "
                 "training again and resume it; the checkpoint before this one is kept",
             ) from error

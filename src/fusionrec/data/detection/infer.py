@@ -26,6 +26,7 @@ from fusionrec.data.detection.unused import (
 )
 from fusionrec.data.schema import Side
 from fusionrec.errors import UsageError
+from fusionrec.workspace import found_path
 
 _SIDES: tuple[Side, ...] = ("item", "user")
 
@@ -51,7 +52,7 @@ def infer_spec(
         UsageError: the folder does not exist.
         DataError: it holds no readable file or none of interactions; the message describes each.
     """
-    if not path.exists():
+    if found_path(path) is None:
         raise UsageError(
             f"{path}: there is no such folder or file", "name the folder that holds the files"
         )

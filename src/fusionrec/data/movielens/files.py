@@ -17,7 +17,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from fusionrec.errors import DataError
+from fusionrec.errors import DataError, reason
 
 # Ten times the largest file of MovieLens: larger ones are a mistake or a zip bomb.
 LARGEST = 256 * 1024**2
@@ -203,4 +203,4 @@ def _member(path: Path, files: Mapping[str, str], name: str) -> bytes:
                 )
             return archive.read(member)
     except (OSError, *_UNZIP_ERRORS) as error:
-        raise DataError(f"{path}/{member}: cannot be unpacked: {error}", _AGAIN) from error
+        raise DataError(f"{path}/{member}: cannot be unpacked: {reason(error)}", _AGAIN) from error

@@ -5,18 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fusionrec.config import Settings, check
-from fusionrec.errors import ConfigError
-
-_MOST_BYTES = 1 << 20
-_MOST_DOTS = 500  # in a line, outside of strings: the time of parsing a key grows with its square
-_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*+"?|\'[^\'\n]*\'?')
+from fusionrec.config import Settings, check, parse_toml, read_limited
+from fusionrec.errors import ConfigError, reason
 
 
 @dataclass(frozen=True)
@@ -34,16 +29,11 @@ def read_toml(file: Path) -> tuple[dict[str, Any], str]:
         ConfigError: it cannot be read, is no TOML, or too large or too deep.
     """
     try:
-        with file.open("rb") as opened:
-            data = opened.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ValueError(f"it is larger than {_MOST_BYTES:,} bytes")
+        data = read_limited(file)
         text = data.decode("utf-8-sig").replace("\r\n", "\n")
-        if any(line.count(".") > _MOST_DOTS for line in _STRING.sub("", text).split("\n")):
-            raise ValueError(f"a line has more than {_MOST_DOTS} dots, so that its key is too long")
-        return tomllib.loads(text), text
-    except (OSError, ValueError, RecursionError) as error:
-        why = "values within values, too deep" if isinstance(error, RecursionError) else error
+        return parse_toml(text), text
+    except (OSError, ValueError) as error:
+        why = reason(error)
         raise ConfigError(
             f"{file} cannot be read as TOML: {why}",
             "mend that line, or write a new file: fusionrec init DIR --force",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fusionrec import baselines
+from fusionrec.data.arguments import whole_number
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.splits import Split
 from fusionrec.errors import UsageError
@@ -47,8 +48,7 @@ class ProtocolOptions:
     goal: str | None = None
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise UsageError(f"k must be 1 or more, got {self.k}")
+        whole_number("k", self.k, 1)
         if self.goal not in (None, DEFAULT, *GOALS):
             raise UsageError(
                 f"the goals are {', '.join(GOALS)}, or {DEFAULT}, got {self.goal!r}",
@@ -56,7 +56,7 @@ class ProtocolOptions:
             )
         if self.share is not None and not 0 < self.share < 1:
             raise UsageError(f"the share hidden must lie between 0 and 1, got {self.share}")
-        if not self.seeds or min(self.seeds) < 0:
+        if not self.seeds or min(whole_number("a seed", seed) for seed in self.seeds) < 0:
             raise UsageError(f"seeds must be 0 or more, one at least, got {list(self.seeds)}")
         if self.folds is not None and (not self.folds or min(self.folds) < 0):
             raise UsageError(f"folds count from 0, one at least, got {list(self.folds)}")

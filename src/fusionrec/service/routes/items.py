@@ -14,13 +14,14 @@ from fusionrec.ledger import Ledger
 from fusionrec.recommend import catalog
 from fusionrec.recommend.answer import whole
 from fusionrec.recommend.catalog import Catalog
+from fusionrec.service.json_bodies import JsonRoute
 from fusionrec.service.paths import ITEM
 from fusionrec.service.responses import StateOf, as_json, given
 from fusionrec.service.schemas import Id, Name, Text
 from fusionrec.service.state import ServiceState
 from fusionrec.service.view import VersionView
 
-router = APIRouter(tags=["items"])
+router = APIRouter(tags=["items"], route_class=JsonRoute)
 
 _Value = Annotated[str, Field(max_length=10_000)] | float | list[Text] | None
 Attributes = Annotated[

@@ -27,6 +27,7 @@ from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.query_builder import QueryRequest, build_query, conditions
 from fusionrec.recommend.user_feedback import UserFeedback
 from fusionrec.service.coalescing import Coalescer
+from fusionrec.service.json_bodies import JsonRoute
 from fusionrec.service.paths import ITEM
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import ANSWER, SEVERAL, StateOf, as_json, check_once
@@ -79,7 +80,7 @@ class _FastPath(APIRoute):
 
 
 fast_router = APIRouter(tags=["answers"], route_class=_FastPath)
-router = APIRouter(tags=["answers"])
+router = APIRouter(tags=["answers"], route_class=JsonRoute)
 
 
 @fast_router.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)

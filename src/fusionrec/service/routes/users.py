@@ -15,6 +15,7 @@ from starlette.responses import Response
 from fusionrec.data.schema import Schema
 from fusionrec.errors import UsageError
 from fusionrec.ledger import Event
+from fusionrec.service.json_bodies import JsonRoute
 from fusionrec.service.paths import USER
 from fusionrec.service.problems import documented
 from fusionrec.service.responses import StateOf, as_json, given
@@ -28,7 +29,7 @@ from fusionrec.service.schemas import (
 )
 from fusionrec.service.view import VersionView
 
-router = APIRouter(tags=["users"])
+router = APIRouter(tags=["users"], route_class=JsonRoute)
 
 _USER = given("The user", {"id": "7", "profile": {}, "events": {"like": 2}, "known": True})
 _RECORDED = {

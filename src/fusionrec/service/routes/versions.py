@@ -19,7 +19,7 @@ router = APIRouter(tags=["versions"])
 
 _WORTH = {"ndcg@10": 0.2, "best": "ease", "gain": 0.1, "sentence": "lists 10% better than …"}
 _ALL = given("The versions", {"versions": [{"name": "v1", "active": True, "worth": _WORTH}]})
-_ACTIVE = given("It answers", {"version": "v1", "place": "/srv/shop/milvus.db"})
+_ACTIVE = given("It answers", {"version": "v1", "place": "milvus.db"})
 
 
 @router.get("/v1/versions", summary="The versions of the model", responses=_ALL)
@@ -27,7 +27,9 @@ def listed(state: StateOf) -> Response:
     """The oldest first; one that is damaged says its `problem`. `worth` is what its lists are worth
     beside simple methods, on what was held out of the training; null where that is not known.
     """
-    return as_json({"versions": [asdict(one) for one in versions(state.workspace)]})
+    found = [asdict(one) for one in versions(state.workspace)]
+    hide = state.folders.hide
+    return as_json({"versions": [one | {"problem": hide(one["problem"])} for one in found]})
 
 
 @router.post("/v1/versions/rollback", summary="Go back to the version before", responses=_ACTIVE)
@@ -64,4 +66,4 @@ def _activated(state: ServiceState, name: str) -> Response:
     else:
         place = build.activate(state.workspace, name, state.place)
     state.live.refresh(state.settings.write_seconds)  # if that takes longer, it follows later
-    return as_json({"version": name, "place": place})
+    return as_json({"version": name, "place": state.folders.hide(place)})
