@@ -68,7 +68,9 @@ class ServiceState:
         )
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
-        self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
+        self.recorder = EventWriter(
+            self.ledger, self.metrics, log, settings.write_seconds, settings.impression_days
+        )
         self.feedback.users()  # read now: the first answer would wait for it
 
     def close(self) -> None:
