@@ -51,12 +51,7 @@ class ServiceState:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
         self.ledger = Ledger.of(workspace, settings.write_seconds, settings.ledger_seconds)
-        if not settings.loopback and not self.ledger.keys():
-            raise LedgerError(
-                f"at {settings.host} others can reach the service"
-                f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
-                code="no_key",
-            )
+        check_keys(self.ledger, settings)
         self.metrics = Metrics()
         self.feedback, self.shown = (
             Feedback(self.ledger, optional=True),
@@ -149,6 +144,16 @@ class ServiceState:
             _freeze_for_gc()
         self._views[recommender] = view
         self.metrics.answering(view.artifact.version, view.index)
+
+
+def check_keys(ledger: Ledger, settings: ServiceSettings) -> None:
+    """Raises LedgerError where others can reach the service, and the ledger holds no key."""
+    if not settings.loopback and not ledger.keys():
+        raise LedgerError(
+            f"at {settings.host} others can reach the service"
+            f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
+            code="no_key",
+        )
 
 
 def _freeze_for_gc() -> None:
