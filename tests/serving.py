@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -114,6 +115,12 @@ class Server:
                 self.url = address[1]
                 self._ready.set()
         self._ready.set()
+
+    @property
+    def workers(self) -> list[int]:
+        """Ids of the processes that answer."""
+        pid = self.process.pid
+        return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     @property
     def address(self) -> tuple[str, int]:

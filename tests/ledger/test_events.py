@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from fusionrec.errors import UsageError
-from fusionrec.ledger import Event, Ledger
+from fusionrec.ledger import Event, Impression, Ledger
 
 RATING = Event("1", "u", "i", "rating", 4.0, 5.0)
 
@@ -225,3 +225,19 @@ def _somebody_waits(ledger: Ledger) -> bool:
     """Whether a writer waits for another one's transaction to end."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
     return ledger._database.read(lambda c: c.execute(waiting).scalar_one(), 0) > 0
+
+
+def test_old_impressions_are_pruned_and_their_space_is_used_again(location):
+    ledger = Ledger(location)
+    sizes = []
+    for day in range(6):
+        shown = [Impression(f"{n}", "u", "user", "v1", ("i",) * 50, float(day)) for n in range(300)]
+        ledger.record_impressions(shown)
+        while ledger.prune_impressions(day - 1.0, 100) == 100:
+            pass
+        kept = {impression.time for _, impression in ledger.impressions()}
+        assert kept == {day, max(day - 1.0, 0.0)}
+        if ledger.file is not None:
+            ledger.close()
+            sizes.append(ledger.file.stat().st_size)
+    assert not sizes or max(sizes[2:]) < 1.2 * sizes[2]

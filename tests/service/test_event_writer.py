@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest.mock import Mock
@@ -34,6 +35,7 @@ class Parts:
 
     def __init__(self) -> None:
         self.written: list[str] = []
+        self.pruned: list[tuple[float, int]] = []
         self.turns = 0
         self.told: list[str] = []
         self.failing: dict[str, BaseException] = {}
@@ -56,6 +58,11 @@ class Parts:
     def record_impressions(self, impressions: list[Impression]) -> None:
         self._call("show")
         self.written += [one.answer for one in impressions]
+
+    def prune_impressions(self, before: float, most: int) -> int:
+        self._call("prune")
+        self.pruned.append((before, most))
+        return most if len(self.pruned) < 3 else 0
 
     def check_writable(self) -> None:
         self._call("check_writable")
@@ -244,3 +251,25 @@ def test_too_many_that_wait_are_refused(parts, made):
     parts.gate.set()
     assert len(first.result(10)) == 15_000
     assert len(recorder.record(many).result(10)) == 15_000
+
+
+@pytest.mark.parametrize("days", [90.0, 0.0])
+def test_old_impressions_are_deleted_bit_by_bit_and_events_come_first(days):
+    parts = Parts()
+    parts.failing["prune"] = LedgerError("locked")
+    writer = EventWriter(parts, Mock(), parts.told.append, 10.0, days)
+    try:
+        assert writer.record([Event("a", "u", "i", "view")]).result(5) == ["new"]
+        if not days:
+            return
+        eventually(lambda: writer.trouble == "locked")
+        parts.failing.clear()
+        writer._prune_at = 0.0
+        began = time.monotonic()
+        assert writer.record([Event("b", "u", "i", "view")]).result(5) == ["new"]
+        eventually(lambda: len(parts.pruned) == 3, 5)
+        assert time.monotonic() - began > 2 * module._LINGER, "others have their turn between"
+        assert all(abs(time.time() - 90 * 86_400 - before) < 60 for before, _ in parts.pruned)
+    finally:
+        writer.close()
+    assert len(parts.pruned) == (3 if days else 0)

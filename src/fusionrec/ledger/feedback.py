@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, distinct, func, null, or_, select, union_all
+from sqlalchemy import (
+    Connection,
+    Row,
+    bindparam,
+    delete,
+    distinct,
+    func,
+    null,
+    or_,
+    select,
+    union_all,
+)
 
 from fusionrec.ledger.records import Event, Impression, Outcome, RecentActivity
 from fusionrec.ledger.schema import chunks, events, impressions
@@ -114,6 +125,12 @@ def record_impressions(connection: Connection, shown: Sequence[Impression]) -> N
         return
     rows = [vars(row) | {"items": json.dumps(row.items)} for row in shown]
     connection.execute(impressions.insert(), rows)
+
+
+def prune_impressions(connection: Connection, before: float, most: int) -> int:
+    old = select(impressions.c.number).where(impressions.c.time < before).limit(most)
+    pruned = delete(impressions).where(impressions.c.number.in_(old))
+    return connection.execute(pruned).rowcount
 
 
 def all_impressions(connection: Connection) -> list[tuple[int, Impression]]:

@@ -183,6 +183,12 @@ class Ledger:
                 lambda c: feedback.record_impressions(c, users.without_forgotten(c, shown))
             )
 
+    def prune_impressions(self, before: float, most: int) -> int:
+        """Deletes up to ``most`` impressions from before a time (seconds since 1970, UTC); returns
+        how many. A SQLite file uses their space again, and does not shrink.
+        """
+        return self._database.write(lambda c: feedback.prune_impressions(c, before, most))
+
     def impressions(self) -> list[tuple[int, Impression]]:
         """Every impression, with its number, rising."""
         return self._database.read(feedback.all_impressions, [])

@@ -32,7 +32,7 @@ _CHUNK_SIZE = 500  # values in one condition
 
 # 1: only activations and item_changes, without a schema number. New tables and columns need a new
 # number here and nothing else; any other change needs code in `migrate`.
-SCHEMA = 5
+SCHEMA = 6
 
 _Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite increments only an INTEGER
 _Id = String(MAX_ID_LENGTH)
@@ -101,6 +101,7 @@ impressions = _table(
     _text("items", Text()),  # a JSON list
     Column("time", Double, nullable=False),
     Index("impressions_user", "user", "time"),
+    Index("impressions_time", "time"),
 )
 profiles = Table(
     "profiles",

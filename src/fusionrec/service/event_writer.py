@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 import traceback
@@ -20,6 +21,8 @@ from fusionrec.service.telemetry import Metrics
 _MOST_EVENTS = 20_000  # that wait
 _MOST_IMPRESSIONS = 5_000
 _LINGER = 0.2  # seconds that impressions wait for more of them; nobody waits for these
+_PRUNE_EVERY = 3_600.0  # seconds between two looks for impressions that are too old
+_PRUNED = 500  # impressions that are deleted at once, within milliseconds
 _RETRY = 1.0  # seconds after which a ledger that could not be written is tried again
 _TELL_AGAIN = "tell it again in a moment, with the same id: it is written once"
 _ASK_AGAIN = "ask again in a moment; doing it twice changes nothing"
@@ -38,11 +41,20 @@ class EventWriter:
         metrics: counts outcomes.
         log: takes a message when the ledger begins to fail, and when it works again.
         seconds: the longest wait for a write.
+        impression_days: after which impressions are deleted; 0: never.
     """
 
-    def __init__(self, ledger: Ledger, metrics: Metrics, log: Log, seconds: float = 10.0) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        metrics: Metrics,
+        log: Log,
+        seconds: float = 10.0,
+        impression_days: float = 0.0,
+    ) -> None:
         self._ledger, self._metrics, self._log = ledger, metrics, unfailing(log)
-        self._seconds = seconds
+        self._seconds, self._kept_seconds = seconds, impression_days * 86_400.0
+        self._prune_at = time.monotonic() if impression_days else math.inf
         self._wake = threading.Condition()
         self._jobs: list[_Job] = []
         self._shown: list[Impression] = []
@@ -167,8 +179,10 @@ class EventWriter:
         steps = [partial(self._record, jobs), partial(self._show, shown)]
         # Last: one of them may forget a user, of whom nothing that came before may stay behind.
         steps += [partial(self._call, *call) for call in calls]
-        if not (jobs or shown or calls or last):
+        if self._failed and not (jobs or shown or calls or last):
             steps = [self._look]
+        if time.monotonic() >= self._prune_at and not last:
+            steps.append(self._prune)  # after those for which someone waits
         try:
             for step in steps:
                 try:
@@ -188,7 +202,7 @@ class EventWriter:
         with self._wake:
             self._wake.wait_for(
                 lambda: self._jobs or self._calls or self._shown or self._ended,
-                _RETRY if self._failed else None,
+                self._idle_seconds(),
             )
             if not (self._jobs or self._calls):
                 self._wake.wait_for(lambda: self._jobs or self._calls or self._ended, _LINGER)
@@ -267,6 +281,23 @@ class EventWriter:
             self._failing(error)
         else:
             self._worked()
+
+    def _idle_seconds(self) -> float | None:
+        """How long to wait for something to write before another look at what else is due."""
+        until = max(self._prune_at - time.monotonic(), 0.0)
+        seconds = min(until, _RETRY) if self._failed else until
+        return None if seconds == math.inf else seconds
+
+    def _prune(self) -> None:
+        """Deletes some impressions that are too old; the next turn goes on."""
+        self._prune_at = time.monotonic() + _PRUNE_EVERY
+        try:
+            pruned = self._ledger.prune_impressions(time.time() - self._kept_seconds, _PRUNED)
+        except LedgerError as error:
+            self._failing(error)
+        else:
+            if pruned == _PRUNED:
+                self._prune_at = time.monotonic() + _LINGER
 
     def _failing(self, error: LedgerError) -> None:
         said, self._failed = self._failed, error.message

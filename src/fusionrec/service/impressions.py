@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from fusionrec.ledger import Impression, Ledger
 from fusionrec.service.recent import Recent
+from fusionrec.service.settings import SHOWN_DAYS
 
-_WINDOW = 30 * 86_400.0  # seconds that what was shown is remembered
+_WINDOW = SHOWN_DAYS * 86_400.0  # seconds
 _MOST = 10_000  # users whose counts are cached, and answers
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import os
 import resource
 import socket
 import sys
 import tempfile
+import threading
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -18,21 +20,19 @@ from typing import Any
 from fastapi import FastAPI
 from prometheus_client import multiprocess
 from uvicorn import Server
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors import Multiprocess
 
 from fusionrec.deploy.deployment import place_of
 from fusionrec.errors import FusionrecError, Log, UsageError, keep_stderr
 from fusionrec.index import Place
+from fusionrec.ledger import Ledger
 from fusionrec.registry.versions import load
 from fusionrec.service.app import create_app
 from fusionrec.service.connections import ConnectionTable
-from fusionrec.service.parent_watch import tie_workers
 from fusionrec.service.protocol import Protocol, TimeoutConfig
 from fusionrec.service.settings import ServiceSettings
-from fusionrec.service.signals import handle_signals, ignore_signals
-from fusionrec.service.state import ServiceState
-from fusionrec.service.telemetry import SHARED
+from fusionrec.service.state import ServiceState, check_keys
+from fusionrec.service.supervisor import BEAT, FAILED, Supervisor
+from fusionrec.service.telemetry import share_metrics
 from fusionrec.workspace import Workspace
 
 HintOf = Callable[[FusionrecError], str | None]
@@ -43,7 +43,25 @@ _locks: list[Any] = []  # the file whose lock this process has until it ends
 
 
 class _Server(Server):
-    """uvicorn's server, which exits normally after a signal instead of raising it again."""
+    """uvicorn's server, which exits normally after a signal instead of raising it again.
+
+    Args:
+        config: uvicorn's settings.
+        alive: called once it answers, and every second from then on.
+    """
+
+    def __init__(self, config: TimeoutConfig, alive: Callable[[], None] = lambda: None) -> None:
+        super().__init__(config)
+        self._alive = alive
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        threading.Thread(target=self._beat, name="fusionrec-alive", daemon=True).start()
+
+    def _beat(self) -> None:
+        while True:
+            self._alive()
+            time.sleep(BEAT)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -66,42 +84,33 @@ def serve(
         place: the store, or its URI.
         settings: of the service.
         log: takes the address once it answers, and what goes wrong later.
-        hint_of: words what to do about an error with which a process cannot start; a function that
-            can be pickled where there are several processes.
+        hint_of: words what to do about an error with which a worker cannot start.
 
     Raises:
         UsageError: nothing can listen at the address.
-        FusionrecError: as of ``create_app``.
+        FusionrecError: as of ``load`` and ``check_keys``.
+        SystemExit: a worker could not start, and has said why.
     """
-    with _bound(settings) as listening:
-        if settings.workers == 1:
-            handle_signals(hangup=True)
-            app = create_app(workspace, place, settings, log)
-            _log()
-            log(_greeting(app, settings, _address(listening)))
-            _Server(_config(app, settings)).run([listening])
-            return
-        load(workspace)  # so that one process, not all, says what is wrong with it
-        with tempfile.TemporaryDirectory(prefix="fusionrec-") as folder:
+    with _bound(settings) as listening, tempfile.TemporaryDirectory(prefix="fusionrec-") as folder:
+        # Here, so that one process, and not each worker, says what is wrong.
+        load(workspace)
+        check_keys(Ledger.of(workspace), settings)
+        if settings.workers > 1:
             Path(folder, "metrics").mkdir()
-            os.environ[SHARED] = str(Path(folder, "metrics"))
-            address = _address(listening)
-            made = partial(_worker, workspace, place, settings, Path(folder), address, hint_of)
-            tie_workers()
-            parent = Multiprocess(_config(made, settings, factory=True), [listening])
-            handle_signals(hangup=False)
-            parent.run()
+            share_metrics(Path(folder, "metrics"))
+        run = partial(_work, workspace, place, settings, Path(folder), listening, hint_of)
+        code = Supervisor(run, settings.workers, listening, log).run()
+    if code:
+        sys.exit(code)
 
 
-def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> TimeoutConfig:
+def _config(app: FastAPI, settings: ServiceSettings) -> TimeoutConfig:
     return TimeoutConfig(
         app,
-        factory=factory,
         head_seconds=settings.head_seconds,
         http=Protocol,
         ws="none",
         loop="uvloop",
-        workers=settings.workers,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -112,8 +121,6 @@ def _config(app: Any, settings: ServiceSettings, *, factory: bool = False) -> Ti
         ),
         timeout_keep_alive=settings.idle_seconds,
         timeout_graceful_shutdown=settings.stop_seconds,
-        # A worker says that it is well by a thread: at its start other work may hold that up.
-        timeout_worker_healthcheck=30,
     )
 
 
@@ -127,25 +134,25 @@ def _connections(wanted: int) -> int:
     return wanted if soft == resource.RLIM_INFINITY else min(wanted, soft - _OWN_FILES)
 
 
-def _worker(
+def _work(
     workspace: Workspace,
     place: Place | str,
     settings: ServiceSettings,
     folder: Path,
-    address: str,
+    listening: socket.socket,
     hint_of: HintOf,
-) -> FastAPI:
-    """The application in one of several processes. An embedded Milvus serves one of them, the first
-    to come; the others search the same vectors exactly.
+    alive: Callable[[], None],
+) -> int:
+    """Answers, in a worker, until it is told to end; returns the exit code. An embedded Milvus
+    serves one worker, the first to come; the others search the same vectors exactly.
     """
     keep_stderr()
-    ignore_signals()
     _log()
     for file in (folder / "metrics").glob("gauge_live*_*.db"):  # of processes that have ended
         pid = int(file.stem.rpartition("_")[2])
         if not Path(f"/proc/{pid}").exists():
             multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]
-    first = _is_first(folder / "first")
+    first = settings.workers == 1 or _is_first(folder / "first")
 
     def log(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
@@ -153,14 +160,18 @@ def _worker(
     try:
         exact = not (first or place_of(workspace, place).is_server)
         app = create_app(workspace, place, settings, log, exact=exact)
-        if first:
-            log(_greeting(app, settings, address))
-        return app
     except FusionrecError as error:
         log(f"error: {error.message}")
         if hint := hint_of(error):
             log(f"hint: {hint}")
-        sys.exit(STARTUP_FAILURE)
+        return FAILED + error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return FAILED + 1
+    if first:
+        log(_greeting(app, settings, _address(listening)))
+    _Server(_config(app, settings), alive).run([listening])
+    return 0
 
 
 def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:

@@ -10,6 +10,8 @@ from functools import lru_cache
 from fusionrec.config import Settings, check, settings_table
 from fusionrec.workspace import Workspace
 
+SHOWN_DAYS = 30.0  # in which it counts what a user was shown
+
 
 @dataclass(frozen=True)
 class ServiceSettings(Settings):
@@ -40,6 +42,7 @@ class ServiceSettings(Settings):
         idle_seconds: how long a connection stays open without a request.
         ledger_seconds: the longest that an answer waits for the ledger; then it is given without
             feedback.
+        impression_days: how long it is kept what users were shown; 0: for ever.
         write_seconds: the longest that a request waits for a write; then it is refused.
         stop_seconds: how long requests under way may take when the service is stopped.
 
@@ -65,6 +68,7 @@ class ServiceSettings(Settings):
     head_seconds: float = 10.0
     idle_seconds: int = 5
     ledger_seconds: float = 1.0
+    impression_days: float = 90.0
     write_seconds: float = 10.0
     stop_seconds: int = 10
 
@@ -81,6 +85,9 @@ class ServiceSettings(Settings):
         for name in ("rate", "wait_seconds"):
             value = getattr(self, name)
             check(0 <= value < math.inf, f"{name} must be 0 or more, got {value}")
+        days = self.impression_days
+        text = f"impression_days must be 0 or at least {SHOWN_DAYS:g}, got {days}"
+        check(days == 0 or SHOWN_DAYS <= days < math.inf, text)
         check(self.copy >= 0, f"copy must be 0 or more, got {self.copy}")
         check(self.stop_seconds >= 0, f"stop_seconds must be 0 or more, got {self.stop_seconds}")
         for proxy in self.proxies:

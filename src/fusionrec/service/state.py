@@ -53,12 +53,7 @@ class ServiceState:
         self.workspace, self.place, self.settings = workspace, place, settings
         self.reserve = exact
         self.ledger = Ledger.of(workspace, settings.write_seconds, settings.ledger_seconds)
-        if not settings.loopback and not self.ledger.keys():
-            raise LedgerError(
-                f"at {settings.host} others can reach the service"
-                f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
-                code="no_key",
-            )
+        check_keys(self.ledger, settings)
         self.folders = Folders(workspace.home)
         self.metrics = Metrics()
         self.feedback, self.shown = (
@@ -71,7 +66,9 @@ class ServiceState:
         )
         with suppress(LedgerError):  # on a read-only disk answers go on
             self.ledger.upgrade()
-        self.recorder = EventWriter(self.ledger, self.metrics, log, settings.write_seconds)
+        self.recorder = EventWriter(
+            self.ledger, self.metrics, log, settings.write_seconds, settings.impression_days
+        )
         self.feedback.prepare()  # read now: the first answer would wait for it
 
     def close(self) -> None:
@@ -167,6 +164,16 @@ class ServiceState:
             places = [Place.of(one) for one in (self.place, *noted) if one]
             files += [Path(one.uri) for one in places if one.uri and not one.is_server]
         self.folders.add(file.parent for file in files)
+
+
+def check_keys(ledger: Ledger, settings: ServiceSettings) -> None:
+    """Raises LedgerError where others can reach the service, and the ledger holds no key."""
+    if not settings.loopback and not ledger.keys():
+        raise LedgerError(
+            f"at {settings.host} others can reach the service"
+            f"{' through a proxy' if settings.proxies else ''}, and the ledger holds no key",
+            code="no_key",
+        )
 
 
 def _freeze_for_gc() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from prometheus_client import (
     CollectorRegistry,
@@ -12,17 +13,27 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
     multiprocess,
+    values,
 )
 from starlette.types import Scope
 
 from fusionrec.service.paths import matching_route
 
-SHARED = "PROMETHEUS_MULTIPROC_DIR"  # of the environment, to be set before this is imported
+_SHARED = "PROMETHEUS_MULTIPROC_DIR"  # of the environment
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 # Nobody uses when a counter began, and it doubles the text.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+def share_metrics(folder: Path) -> None:
+    """Keeps the metrics of this process, and of its forks, in a folder that they share. Call it
+    before there are any.
+    """
+    os.environ[_SHARED] = str(folder)
+    # It was chosen when prometheus_client was imported.
+    values.ValueClass = values.get_value_class()  # type: ignore[no-untyped-call]
 
 
 class Metrics:
@@ -100,7 +111,7 @@ class Metrics:
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""
         registry = self._registry
-        if SHARED in os.environ:
+        if _SHARED in os.environ:
             registry = CollectorRegistry()
             multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         return generate_latest(registry)
