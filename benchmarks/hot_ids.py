@@ -33,7 +33,7 @@ from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 from service_load import Service
 
-HOT, ITEMS = "hot-id", 3_000
+ITEMS = 3_000  # that the hot id says something of
 BLOCK = 20_000  # events of one transaction
 
 
@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each phase")
     parser.add_argument("--answers", type=float, default=40.0, help="a second, to known users")
     parser.add_argument("--strangers", type=float, default=5.0, help="a second")
+    parser.add_argument("--id", default="hot-id", help="the hot id; u0 to u499 are known users")
     parser.add_argument("--home", type=Path, help="a workspace with a version")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
@@ -58,6 +59,7 @@ def measured(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     """All figures of one run."""
     artifact, ledger = load(Workspace(home)), Ledger(Workspace(home).ledger)
     users, items, seconds = artifact.users.ids, artifact.items.ids[:ITEMS], given.seconds
+    hot_id = given.id
     service = Service(home, "--copy", "1000000")
     loaded, phases = Load(service.port), dict[str, tuple[float, float]]()
 
@@ -75,7 +77,7 @@ def measured(home: Path, given: argparse.Namespace) -> dict[str, Any]:
             lambda n: f"/v1/recommendations?user={users[n % len(users)]}",
         ),
         ("strangers", given.strangers, lambda n: f"/v1/recommendations?user=stranger-{n}"),
-        ("/healthz", 20.0, lambda n: "/healthz"),  # noqa: ARG005
+        ("/healthz", 20.0, lambda _: "/healthz"),
     ]
     asked = [one for one in asked if one[1]]
     try:
@@ -83,21 +85,22 @@ def measured(home: Path, given: argparse.Namespace) -> dict[str, Any]:
             time.sleep(5)  # until all is warm
             with phase("quiet"):
                 pass
-            record(ledger, given.events, lambda n: (HOT, items[n % len(items)]))
+            record(ledger, given.events, lambda n: (hot_id, items[n % len(items)]))
+            own = f"/v1/recommendations?user={hot_id}"
             hot = [
-                ("hot id", 5.0, lambda n: f"/v1/recommendations?user={HOT}"),  # noqa: ARG005
-                ("hot id, reasons", 1.0, lambda n: f"/v1/recommendations?user={HOT}&explain=true"),  # noqa: ARG005
-                ("hot id, said", 1.0, lambda n: f"/v1/users/{HOT}/feedback"),  # noqa: ARG005
+                ("hot id", 5.0, lambda _: own),
+                ("hot id, reasons", 1.0, lambda _: f"{own}&explain=true"),
+                ("hot id, said", 1.0, lambda _: f"/v1/users/{hot_id}/feedback"),
             ]
             of_hot = Load(service.port)
             with phase("one hot id"), background(of_hot, hot):
                 for number in range(int(seconds * 10)):
-                    record(ledger, 1, lambda _: (HOT, items[number % len(items)]))  # noqa: B023
+                    record(ledger, 1, lambda _: (hot_id, items[number % len(items)]))  # noqa: B023
                     time.sleep(0.1)
             with phase("an import on one item"):
                 record(ledger, given.events, lambda n: (f"import-{n}", items[0]))
             with phase("the hot id is forgotten"):
-                ledger.forget(HOT)
+                ledger.forget(hot_id)
         kinds = [kind for kind, *_ in asked]
         found = {name: {kind: told(loaded, kind, *span) for kind in kinds}
                  for name, span in phases.items()}  # fmt: skip

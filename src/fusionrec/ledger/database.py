@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, exc, inspect
 
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import fork_safety
+from fusionrec.ledger import failed_commit, fork_safety
 from fusionrec.ledger.change_detector import ChangeDetector
 from fusionrec.ledger.file_reading import driver, read_file, read_migrated_copy
 from fusionrec.ledger.identity import KnownLedger
@@ -139,8 +139,12 @@ class Database:
         its writes are on disk when this returns. Creates or migrates the ledger first.
 
         Raises:
-            LedgerError: as of ``read``; nothing was written.
+            LedgerError: as of ``read``; nothing was written. With the code ``outcome_unknown`` the
+                commit itself failed, and what was to be written may be found later.
         """
+        return failed_commit.told_apart(self._write, change)
+
+    def _write(self, change: Callable[[Connection], T]) -> T:
         deadline = time.monotonic() + self._wait  # for all locks together
         exclusive = (
             nullcontext() if self.file is None else write_lock(self.file).acquire(self._wait)
