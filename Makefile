@@ -34,11 +34,15 @@ check: lint
 test: lint
 	$(PYTEST)
 
-# Before a release, some minutes more: also that the wheel is whole and runs, and 20 kills of a
-# service that is asked all the while.
+# Before a release, half an hour more: also that the wheel is whole and runs, 20 kills of a service
+# that is asked all the while, every pair of commands at once, every write that fails once, and 1,000
+# mutated inputs.
 test-all: test
 	$(RUN) tests/wheel_check.py
 	$(RUN) benchmarks/kills.py --kills 20
+	$(RUN) benchmarks/at_once.py
+	$(RUN) benchmarks/faults.py
+	$(RUN) benchmarks/fuzz.py --count 1000
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .
