@@ -95,7 +95,10 @@ def pair(made: Path, folder: Path, names: tuple[str, str]) -> list[str]:
             one.send_signal(signal.SIGTERM)
         _, err = one.communicate(timeout=60)
         told = any(words in err for words in SAID)
-        if "Traceback" in err or "defect" in err or (one.returncode and not told):
+        ended = one.returncode == 0 or (name == "serve" and one.returncode == -signal.SIGTERM)
+        if (
+            "Traceback" in err or "defect" in err or not (ended or told)
+        ):  # -15: it did not serve yet
             wrong.append(f"{name} ended with {one.returncode}: {err[-600:]}")
     return wrong + left_wrong(home)
 
