@@ -34,12 +34,16 @@ check: lint
 test: lint
 	$(PYTEST)
 
-# Before a release, some minutes more: also that the wheel is whole and runs, the service against a
-# dictionary for many more steps, and two minutes of kills, full disks, pauses and locks.
+# Before a release, half an hour more: also that the wheel is whole and runs, the service against a
+# dictionary for many more steps, two minutes of kills, full disks, pauses and locks, every pair of
+# commands at once, every write that fails once, and 1,000 mutated inputs.
 test-all: test
 	$(RUN) tests/wheel_check.py
 	FUSIONREC_EXAMPLES=100 $(RUN) -m pytest tests/service/test_model_in_memory.py
 	$(RUN) benchmarks/history_check.py --seconds 120
+	$(RUN) benchmarks/at_once.py
+	$(RUN) benchmarks/faults.py
+	$(RUN) benchmarks/fuzz.py --count 1000
 
 lint: $(READY)
 	$(RUN) -m ruff format --check .

@@ -24,11 +24,11 @@ from pathlib import Path
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
 
-DATA = "synthetic"
+TRAINED = ("--data", "DATA", "--model", "linear", "--protocol", "next-item")
 COMMANDS = {
-    "train": ("train", "--data", DATA, "--model", "linear"),
-    "evaluate": ("evaluate", "--data", DATA, "--protocol", "next-item", "--version", "v1"),
-    "resume": ("train", "--data", DATA, "--model", "linear", "--resume"),
+    "train": ("train", *TRAINED),
+    "evaluate": ("evaluate", "--data", "DATA", "--protocol", "next-item", "--version", "v1"),
+    "resume": ("train", *TRAINED, "--resume"),
     "index": ("index", "--version", "v1"),
     "items": ("items", "add", "ITEMS"),
     "prune": ("models", "prune", "--keep", "1"),
@@ -53,9 +53,17 @@ def run(home: Path, *words: str) -> str:
 
 def made(folder: Path) -> Path:
     """A workspace of three versions, of which the first is not retained by any activation."""
-    home = folder / "made"
+    home, data = folder / "made", folder / "data"
+    data.mkdir()
+    rows = [
+        f"u{n % 40},i{n * 7 % 23 * (n % 40) % 29},{1_700_000_000 + n * 999}" for n in range(900)
+    ]
+    (data / "orders.csv").write_text("\n".join(["user,item,time", *rows]))
+    titles = ["item,title", *(f"i{n},Thing {n}" for n in range(29))]
+    (data / "items.csv").write_text("\n".join(titles))
+    run(home, "init", str(data))
     for _ in range(3):
-        run(home, *COMMANDS["train"])
+        run(home, *(str(data) if word == "DATA" else word for word in COMMANDS["train"]))
     for version in ("v1", "v2", "v3"):
         run(home, "index", "--version", version)
     return home
@@ -71,7 +79,8 @@ def pair(made: Path, folder: Path, names: tuple[str, str]) -> list[str]:
     for name in names:
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = str(free.getsockname()[1])
-        words = [{"ITEMS": str(items), "PORT": port}.get(w, w) for w in COMMANDS[name]]
+        given = {"ITEMS": str(items), "PORT": port, "DATA": str(folder / "data")}
+        words = [given.get(word, word) for word in COMMANDS[name]]
         started.append((name, fusionrec(home, *words)))
     wrong = []
     others = [one for name, one in started if name != "serve"]
@@ -86,7 +95,10 @@ def pair(made: Path, folder: Path, names: tuple[str, str]) -> list[str]:
             one.send_signal(signal.SIGTERM)
         _, err = one.communicate(timeout=60)
         told = any(words in err for words in SAID)
-        if "Traceback" in err or "defect" in err or (one.returncode and not told):
+        ended = one.returncode == 0 or (name == "serve" and one.returncode == -signal.SIGTERM)
+        if (
+            "Traceback" in err or "defect" in err or not (ended or told)
+        ):  # -15: it did not serve yet
             wrong.append(f"{name} ended with {one.returncode}: {err[-600:]}")
     return wrong + left_wrong(home)
 

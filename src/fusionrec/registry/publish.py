@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec._version import __version__
+from fusionrec.data.arrays import save_array
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
@@ -57,9 +58,9 @@ def publish(
         # Made by the saved towers, so that index and answers come from the same files.
         saved = Artifact(folder, about, encoder)
         items = _vectors(saved, "item", towers["item"], dataset.items)
-        np.save(folder / "item_vectors.npy", items, allow_pickle=False)
+        save_array(folder / "item_vectors.npy", items)
         users = _vectors(saved, "user", towers["user"], dataset.users)
-        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
+        save_array(folder / "user_vectors.npy", users)
         keys = {"versions": {"fusionrec": __version__, "paddle": ENGINE}, **data, **about}
         write_manifest(folder, encoder, keys)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.arrays import save_array
 from fusionrec.errors import ArtifactError
 from fusionrec.registry.tables import read_array
 
@@ -74,7 +75,7 @@ class RatingHead:
     def save(self, folder: Path) -> None:
         """Writes both arrays in NumPy's format; ``read_rating_head`` reads them back equal."""
         for side in _SIDES:
-            np.save(folder / f"star_{side}.npy", getattr(self, side), allow_pickle=False)
+            save_array(folder / f"star_{side}.npy", getattr(self, side))
 
 
 def read_rating_head(folder: Path, manifest: Mapping[str, Any]) -> RatingHead:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.arrays import save_array
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import ArtifactError, reason
@@ -83,7 +84,7 @@ def write_histories(folder: Path, histories: Histories) -> None:
     """Writes the histories as one array per column; ``read_histories`` reads them back."""
     for name, column in vars(histories).items():
         if column is not None:
-            np.save(folder / f"history_{name}.npy", column, allow_pickle=False)
+            save_array(folder / f"history_{name}.npy", column)
 
 
 def read_histories(folder: Path) -> Histories:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fusionrec._version import __version__
+from fusionrec.data.arrays import save_array
 from fusionrec.errors import ArtifactError
 from fusionrec.features.encoder import Encoder
 from fusionrec.models.linear_settings import AutoRecipe, LinearRecipe
@@ -68,12 +69,12 @@ def publish_blend(
         keys = write_training_data(folder, dataset, job.rows, encoder, histories)
         write_weights(folder, "user", _named(kept, "user"))
         write_weights(folder, "item", _named(kept, "item") | tower)
-        np.save(folder / "item_vectors.npy", items, allow_pickle=False)
+        save_array(folder / "item_vectors.npy", items)
         saved = Artifact(folder, about, encoder)
         _compare(saved, kept, job, judged)
         known = [histories.of(user) for user in range(len(dataset.users))]
         users = saved.vectors_of(dataset.users.ids, dataset.users.columns, known)
-        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
+        save_array(folder / "user_vectors.npy", users)
         if stars is not None:
             stars.save(folder)
             keys["stars"] = stars.manifest

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.arrays import save_array
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.parquet_dataset import read_table, write_table
 from fusionrec.data.schema import Schema
@@ -191,7 +192,7 @@ def _write(tables: Path, key: str, toml: Path, spec: Spec, converted: Converted)
         beside = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=tables))
         for name in _COLUMNS:
             if (column := getattr(converted, name)) is not None:
-                np.save(beside / f"{name}.npy", column, allow_pickle=False)
+                save_array(beside / f"{name}.npy", column)
         write_table(beside / "users.parquet", converted.users)
         write_table(beside / "items.parquet", converted.items)
         about: dict[str, Any] = {

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.data.arrays import save_array
 from fusionrec.data.dataset import Table
 from fusionrec.errors import Log
 from fusionrec.features.encoder import Encoder
@@ -44,9 +45,9 @@ def publish_vectors(models: Path, file: Path, log: Log = lambda _: None) -> Arti
         none = np.empty(0, dtype=np.int32)
         nobody = Histories(np.zeros(1, dtype=np.int64), none, none.astype(np.float32))
         write_histories(folder, nobody)
-        np.save(folder / "item_vectors.npy", items.vectors, allow_pickle=False)
+        save_array(folder / "item_vectors.npy", items.vectors)
         users = np.empty((0, items.vectors.shape[1]), dtype=np.float32)
-        np.save(folder / "user_vectors.npy", users, allow_pickle=False)
+        save_array(folder / "user_vectors.npy", users)
         keys = {"model": VECTORS, "data": file.name, "users": 0, "interactions": 0}
         write_manifest(folder, encoder, keys | {"score": {"kind": "ranking"}, "user_inputs": []})
 
