@@ -84,13 +84,8 @@ class Service:
         return found
 
     def workers(self) -> list[int]:
-        """Its workers; not the process that Python's ``multiprocessing`` keeps beside them."""
-        found = []
-        for pid in self.processes():
-            with suppress(OSError):
-                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    found.append(pid)
-        return found
+        """Its workers."""
+        return [pid for pid in self.processes() if pid != self._process.pid]
 
     def kill(self, whom: str) -> None:
         """Kills the first process, one worker, or all."""
