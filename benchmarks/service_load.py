@@ -9,8 +9,9 @@ Starts ``fusionrec serve`` on the workspace and asks it from this process, on th
 ``answers``: known users of the active version in turn, k = 10, none twice in a row, so that no
 answer can be one of before; first an open loop (so many a second, whether or not the ones before
 are answered), then a closed one (so many callers, each asks again when it is answered).
-``events``: callers post feedback one by one; in the middle the service is killed with SIGKILL and
-started again; every event that was answered with 201 must be in the ledger, once.
+``events``: callers post feedback one by one; meanwhile the service is killed with SIGKILL and
+started again, once or more often; every event that was answered with 201 must be in the ledger,
+once.
 ``guards``: a body of 200 MB, in one piece and in chunks, and what the service's memory grows by;
 then 200 clients that send a byte of their heads a second, when they are dropped, and how soon
 others are answered meanwhile. Prints one JSON object.
@@ -257,11 +258,12 @@ async def events(home: Path, given: argparse.Namespace) -> dict[str, Any]:
 
     async def kill() -> None:
         nonlocal service, kills
-        while len(kept) < given.events // 2:
-            await asyncio.sleep(0.01)
-        service.end(signal.SIGKILL)
-        kills += 1
-        service = await asyncio.to_thread(Service, home, *shlex.split(given.serve))
+        for turn in range(given.kills):
+            while len(kept) < given.events * (turn + 1) // (given.kills + 1):
+                await asyncio.sleep(0.01)
+            service.end(signal.SIGKILL)
+            kills += 1
+            service = await asyncio.to_thread(Service, home, *shlex.split(given.serve))
 
     work: list[Awaitable[None]] = [call() for _ in range(given.callers)]
     await asyncio.gather(kill(), *work)
@@ -349,6 +351,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--events", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=1, help="while events are posted")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")  # a copy: what is posted is not kept
