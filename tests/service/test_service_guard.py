@@ -12,8 +12,8 @@ import pytest
 from fusionrec.errors import ConfigError, LedgerError
 from fusionrec.ledger import Ledger
 from fusionrec.service.app import create_app
-from fusionrec.service.middleware import scope_of
 from fusionrec.service.rate_limits import TokenBuckets
+from fusionrec.service.request_limits import scope_of
 from fusionrec.service.settings import ServiceSettings
 from serving import Shop, opened
 

@@ -79,6 +79,16 @@ def problem(
     return Response(orjson.dumps(body), status, {**retry, **(headers or {})}, MEDIA)
 
 
+class Refused(Exception):  # noqa: N818  # an answer, not an error
+    """Ends a request with a problem; takes what ``problem`` does."""
+
+    def __init__(
+        self, status: int, detail: str, hint: str | None = None, code: str = "", **headers: str
+    ) -> None:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.response = problem(status, detail, hint, headers=named, code=code)
+
+
 def problem_of(error: FusionrecError, hide: Callable[[str], str]) -> Response:
     """The response to an error: its status, and the hint worded for HTTP.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _ROWS = 1 << 16  # of a batch
+_FEW_ROWS, _ROWS_A_BYTE = 1_000_000, 20
 _HEAD = 1000  # rows that show whether bytes are texts
 ARROW_FILE, ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"  # how such files begin
 
@@ -65,15 +66,28 @@ def open_parquet(path: Path) -> SourceFile:
     """Opens a Parquet file.
 
     Raises:
-        DataError: it is damaged, or two of its columns have one name.
+        DataError: it is damaged, unpacks to rows without end, or two of its columns have one name.
     """
     import pyarrow.parquet as pq
 
     with translate_errors(path), pq.ParquetFile(path, pre_buffer=False) as file:
+        _check_rows(path, file.metadata.num_rows)
         types = _types(path, file.schema_arrow)
         found = _roots(file.schema_arrow, _bytes_in(types))
         head = next(file.iter_batches(_HEAD, columns=found), None) if found else None
         return ParquetFile(path, "parquet", "", types | _texts(head, types))
+
+
+def _check_rows(path: Path, rows: int) -> None:
+    """Raises DataError for a small file that unpacks to rows without end; of real rows, each with
+    its user or item, even the most alike take more.
+    """
+    size = path.stat().st_size
+    if rows > max(_FEW_ROWS, _ROWS_A_BYTE * size):
+        raise DataError(
+            f"{path}: holds {rows:,} rows in {size:,} bytes, which no table of users and items does",
+            "look at what wrote it: the rows are nearly all equal",
+        )
 
 
 def open_arrow(path: Path) -> SourceFile:
