@@ -85,7 +85,7 @@ def _check_rows(path: Path, rows: int) -> None:
     size = path.stat().st_size
     if rows > max(_FEW_ROWS, _ROWS_A_BYTE * size):
         raise DataError(
-            f"{path}: holds {rows:,} rows in {size:,} bytes, which no table of users and items does",
+            f"{path}: holds {rows:,} rows in {size:,} bytes, as no table of users and items does",
             "look at what wrote it: the rows are nearly all equal",
         )
 
