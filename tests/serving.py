@@ -96,7 +96,11 @@ class Server:
         full = command(workspace, "serve", "--port", "0", *arguments)
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
-            full, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+            ["env", "--default-signal=HUP", *full],  # the tests may run under nohup
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,
         )
         self.said: list[str] = []
         self.url = ""

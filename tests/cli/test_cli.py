@@ -605,12 +605,10 @@ WORKER = """
 import os, sys
 from pathlib import Path
 from fusionrec.cli.hints import hint_of
-from fusionrec.service.server import ServiceSettings, Workspace, _worker
+from fusionrec.service.server import ServiceSettings, Workspace, _work
 os.dup2(1, 2)
-try:
-    _worker(Workspace(Path(sys.argv[1])), "", ServiceSettings(), Path(sys.argv[1]), "", hint_of)
-except SystemExit as ended:
-    assert ended.code
+home = Path(sys.argv[1])
+assert _work(Workspace(home), "", ServiceSettings(), home, None, hint_of, lambda: None)
 """
 
 

@@ -250,7 +250,7 @@ def test_readiness_tells_of_a_ledger_that_fails(own, monkeypatch):
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "reasons": ["the ledger is away"]}
     asked = own.client.get("/v1/recommendations", params={"user": "v"})
-    assert asked.status_code == 503
+    assert asked.json()["notes"][0].startswith("without the latest feedback")
     assert own.client.get("/healthz").status_code == 200
 
 

@@ -45,7 +45,8 @@ def say(text: str) -> None:
 def show_json(value: Any) -> None:
     """One JSON value, to stdout."""
     text = json.dumps(value, ensure_ascii=False, indent=2)
-    # JSON leaves some that a terminal obeys as they are; a file's name may hold half a pair.
+    text = text.encode("utf-8", "replace").decode()  # a file's name may hold half a pair
+    # JSON leaves some that a terminal obeys as they are.
     lines = (UNSHOWN.sub(lambda c: f"\\u{ord(c[0]):04x}", line) for line in text.split("\n"))
     click.echo("\n".join(lines))
 
