@@ -99,7 +99,8 @@ def test_another_process_change_is_ready_before_it_answers(indexed, monkeypatch)
         ledger = Ledger(indexed.ledger)
         put(ledger, current(artifact, ledger), [item_of(artifact.schema, "new", {"title": "Zyz"})])
         eventually(lambda: bool(views))
-        eventually(lambda: state.answer_at_once(lambda view: view, "v") is views[-1])
+        user = artifact.users.ids[0]
+        eventually(lambda: state.answer_at_once(lambda view: view, user) is views[-1])
         assert "new" in views[-1].catalog.positions
         assert views[-1].is_quick
         assert len(views) == 1
