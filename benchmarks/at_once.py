@@ -10,6 +10,7 @@ active version must answer. Needs no network, and only the model `linear`.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import shutil
@@ -123,7 +124,11 @@ def left_wrong(home: Path) -> list[str]:
 
 
 def main() -> None:
-    given = tuple(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("commands", nargs="*", help="two of: " + ", ".join(COMMANDS))
+    given = tuple(parser.parse_args().commands)
+    if given and not (len(given) == 2 and set(given) <= set(COMMANDS)):
+        parser.error("expected two commands, or none")
     pairs = [given] if given else list(itertools.combinations_with_replacement(COMMANDS, 2))
     failed = 0
     with tempfile.TemporaryDirectory() as base:

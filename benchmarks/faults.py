@@ -9,6 +9,7 @@ version that answered before still does, and the error is ours, with a hint. Nee
 
 from __future__ import annotations
 
+import argparse
 import os
 import shutil
 import subprocess
@@ -228,12 +229,17 @@ def apart(act: Callable[[], str]) -> str:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("operations", nargs="*", help="some of: " + ", ".join(OPERATIONS))
+    named = parser.parse_args().operations
+    if unknown := set(named) - set(OPERATIONS):
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
     if shutil.which("strace") is None:
         print("skipped: strace is not installed")
         return
     wrong = 0
     with tempfile.TemporaryDirectory() as base:
-        for name in sys.argv[1:] or OPERATIONS:
+        for name in named or OPERATIONS:
             for text in faults(name, Path(base)):
                 print(f"wrong: {text}", flush=True)
                 wrong += 1

@@ -23,7 +23,8 @@ class FusionrecError(Exception):
         hint: what to do next, if the same words suit the command line, HTTP and Python; else each
             of them words it from ``code`` and ``details``.
         code: what went wrong, for programs; the class's by default.
-        details: values that such a hint names.
+        details: values that such a hint names; ``public`` is the message for callers over HTTP,
+            where they must not read the other.
     """
 
     exit_code = 1

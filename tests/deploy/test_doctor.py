@@ -75,6 +75,11 @@ def test_the_command_exits_1_on_errors_only(workspace, fusionrec, monkeypatch, t
     ended = fusionrec(workspace, "doctor")
     assert ended.code == 1
     assert "error    FUSIONREC_DATA names no folder" in ended.out
+    monkeypatch.delenv("FUSIONREC_DATA")
+    workspace.settings.write_text("[service]\nwait_seconds = -1\n")
+    ended = fusionrec(workspace, "doctor")
+    assert ended.code == 1
+    assert "error    wait_seconds must be 0 or more" in ended.out
 
 
 def test_a_damaged_collection_beside_the_active_one_is_named(indexed):

@@ -13,7 +13,11 @@ from fusionrec.cli.output import shown
 from fusionrec.errors import FusionrecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fusionrec.deploy.doctor import Check
     from fusionrec.index import Place
+    from fusionrec.workspace import Workspace
 
 
 @click.command(cls=Command, examples=["fusionrec doctor"])
@@ -24,10 +28,21 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
     from fusionrec.deploy.doctor import examine
 
     worst = 0
-    for finding in examine(context.obj, version=version, place=place):
+    for finding in (*_settings(context.obj), *examine(context.obj, version=version, place=place)):
         worst = max(worst, finding.level)
         click.echo(f"{('ok     ', 'warning', 'error  ')[finding.level]}  {shown(finding.text)}")
         if hint := hint_of(finding):
             click.echo(f"         {shown(with_home(hint))}")
     if worst == 2:
         raise FusionrecError("something here is broken", hint="mend the errors above")
+
+
+def _settings(workspace: Workspace) -> Iterator[Check]:
+    """What `serve` will refuse."""
+    from fusionrec.deploy.doctor import Check
+    from fusionrec.service.settings import ServiceSettings
+
+    try:
+        ServiceSettings.of(workspace)
+    except FusionrecError as error:
+        yield Check.of(error)

@@ -107,9 +107,12 @@ def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[
         ledger = Ledger.of(workspace)
         ledger.check()
         active = ledger.active()
+        ledger.close()  # what follows are the files that stay
     except FusionrecError as error:
         yield Check.of(error)
         return
+    if active is not None:
+        yield Check(OK, f"the ledger {ledger.name} is in order")
     # Files that other users of the machine may read or write.
     names = () if ledger.file is None else ("", "-wal", "-shm")
     there = [file for end in names if (file := Path(f"{ledger.file}{end}")).exists()]

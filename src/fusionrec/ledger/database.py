@@ -41,6 +41,7 @@ class Database:
 
     Attributes:
         file: the SQLite file, absolute; None for a server.
+        name: for messages; nothing secret.
 
     Raises:
         LedgerError: the URL is of no known form, or its driver is not installed.
@@ -56,7 +57,7 @@ class Database:
         self._location, self._wait = Location.of(location), wait
         self._brief = wait if brief is None else brief
         self._breaker = CircuitBreaker()
-        self.file, self._known = self._location.file, None
+        self.file, self.name, self._known = self._location.file, self._location.name, None
         if home is not None:
             it = self._location
             self._known = KnownLedger(home / "ledger.json", it.key(home), it.name, it.restore_hint)
@@ -290,6 +291,7 @@ class Database:
                 raise LedgerError(
                     f"the ledger {self._location.name} has not answered for {seconds:g} s",
                     hint="is the server within reach, and not stopped or overloaded?",
+                    public=f"the ledger's server has not answered for {seconds:g} s",
                 ) from error.__cause__
 
     @contextmanager

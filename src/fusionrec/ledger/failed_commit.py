@@ -34,7 +34,8 @@ def told_apart(
         if not changed or _left_nothing(error):
             raise
         message = f"{error.message}; it is not known whether this was written"
-        raise LedgerError(message, hint=error.hint, code="outcome_unknown") from error
+        details = error.details
+        raise LedgerError(message, hint=error.hint, code="outcome_unknown", **details) from error
 
 
 def _left_nothing(error: LedgerError) -> bool:

@@ -49,8 +49,9 @@ class KnownLedger:
             text, choice = "is gone or empty, but this workspace has used it", "begin a new one"
         raise LedgerError(
             f"the ledger {self._name} {text}",
-            hint=f"{self._restore_hint}; to {choice}, without the feedback, keys "
-            f"and changes of items before, end what uses the workspace and delete {self._file}",
+            hint=f"{self._restore_hint}; to {choice}, without the feedback, keys, "
+            "changes of items and active version before, end what uses the workspace and delete "
+            f"{self._file}",
             code="ledger_lost",
         )
 

@@ -43,6 +43,7 @@ class Ledger:
 
     Attributes:
         file: the SQLite file, absolute, which is read in microseconds; None for a server.
+        name: for messages; nothing secret.
 
     Raises:
         LedgerError: the URL has no known form, or its driver is not installed.
@@ -56,7 +57,7 @@ class Ledger:
         home: Path | None = None,
     ) -> None:
         self._database = Database(location, wait, home, brief)
-        self.file = self._database.file
+        self.file, self.name = self._database.file, self._database.name
 
     @classmethod
     def of(cls, workspace: Workspace, wait: float = WAIT, brief: float | None = None) -> Self:

@@ -138,7 +138,9 @@ class Location:
             hint = _FILE_HINTS["locked"] if "lock timeout" in message else _SERVER_HINT
         else:
             hint = next((hint for text, hint in _FILE_HINTS.items() if text in message), _FILE_HINT)
-        return LedgerError(f"the ledger {self.name} cannot be used: {message}", hint=hint)
+        # Of a server the driver names user, host and folders.
+        told = {} if self.url is None else {"public": "the ledger's server cannot be used"}
+        return LedgerError(f"the ledger {self.name} cannot be used: {message}", hint=hint, **told)
 
     def create_file(self) -> None:
         """Creates the file, empty, and its folder where they are missing, readable by the owner

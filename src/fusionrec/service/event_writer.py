@@ -64,6 +64,7 @@ class EventWriter:
         self._begun: float | None = None  # when the first that is being written came
         self._ended = False
         self._failed = ""  # why the last write failed; empty where it did not
+        self._told = ""  # the same as callers may know it
         self._thread = threading.Thread(target=self._run, name="fusionrec-recorder", daemon=True)
         self._thread.start()
 
@@ -113,7 +114,10 @@ class EventWriter:
         except TimeoutError:
             raise self._late(done, _TELL_AGAIN) from None
         except LedgerError as error:
-            raise LedgerError(error.message, hint=_TELL_AGAIN, code=error.code) from error
+            if error.code == "ledger_lost":  # not for a moment
+                raise
+            code, details = error.code, error.details
+            raise LedgerError(error.message, hint=_TELL_AGAIN, code=code, **details) from error
 
     def perform(self, write: Callable[[], T]) -> T:
         """Makes a call that writes to the ledger, after all that waits now; returns its result.
@@ -162,7 +166,7 @@ class EventWriter:
         """The error of a write that took too long; one that is not begun is not made any more."""
         waited = f"this was not written within {self._seconds:g} s"
         if done.cancel():
-            reason = f": {self._failed}" if self._failed else ""
+            reason = f": {self._told}" if self._failed else ""
             return LedgerError(f"{waited}{reason}", hint=hint)
         return LedgerError(f"{waited}, and may still be", hint=hint, code="outcome_unknown")
 
@@ -301,6 +305,7 @@ class EventWriter:
 
     def _failing(self, error: LedgerError) -> None:
         said, self._failed = self._failed, error.message
+        self._told = error.details.get("public", error.message)
         if said != self._failed:
             self._log(f"the ledger cannot be written: {error}")
 

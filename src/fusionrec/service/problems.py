@@ -104,7 +104,8 @@ def problem_of(error: FusionrecError, hide: Callable[[str], str]) -> Response:
         for n in error.details.get("positions", ())
     ]
     status, hint = _STATUS.get(error.code, of_class), hint and hide(hint)
-    return problem(status, hide(error.message), hint, errors, code=error.code)
+    message = error.details.get("public", error.message)
+    return problem(status, hide(message), hint, errors, code=error.code)
 
 
 def _utf8(text: str) -> str:
