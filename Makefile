@@ -20,9 +20,9 @@ $(READY): requirements.lock pyproject.toml
 quickstart: $(READY)
 	@$(VENV)/bin/fusionrec quickstart
 
-# Two processes at a time; a file of tests is not split, and files keep their order: that with the
-# fewest tests is not the shortest, and would else come last.
-PYTEST := $(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes at a time, since many tests wait for a server; a file of tests is not split, and
+# files keep their order: that with the fewest tests is not the shortest, and would else come last.
+PYTEST := $(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # While you work, about a minute: lint, types, and the tests that need no trained model. It leaves out
 # whatever needs Paddle, PostgreSQL, a Milvus server, `fusionrec serve`, a browser or MovieLens: these
