@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -212,3 +215,53 @@ def test_many_that_are_made_at_once_are_all_noted(tmp_path):
         file.unlink()
         with pytest.raises(LedgerError, match="gone"):
             Ledger(file, home=tmp_path).active()
+
+
+LOG_DELETED = """
+import os, signal, sys, time
+from pathlib import Path
+from fusionrec.ledger import Event, Ledger
+ledger = Ledger(Path(sys.argv[1]))
+def say(id):
+    ledger.record([Event(id, "u", "i", "view")])
+    ledger.revision()
+for number in range(3):
+    say(f"before-{number}")
+log = Path(f"{sys.argv[1]}-wal")
+log.unlink()
+if sys.argv[2] == "looked at":
+    ledger.revision()
+else:
+    for number in range(3):
+        say(f"after-{number}")
+    assert log.stat().st_size
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize(("then", "count"), [("looked at", 3), ("written", 6)])
+def test_what_stood_in_a_log_that_was_deleted_is_there_after_a_kill(tmp_path, then, count):
+    file = tmp_path / "ledger.sqlite"
+    done = subprocess.run([sys.executable, "-c", LOG_DELETED, file, then], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert len(Ledger(file).events()) == count
+
+
+@pytest.mark.parametrize("harm", ["cut", "written over"])
+def test_a_file_that_is_cut_or_written_over_in_place_takes_no_writes(tmp_path, harm):
+    workspace = Workspace(tmp_path / "home")
+    ledger = Ledger.of(workspace)
+    for number in range(200):
+        ledger.record([Event(f"{number}", "u" * 500, "i" * 500, "view")])
+    ledger.forget("nobody")  # what stands in the log is moved into the file
+    size = workspace.ledger.stat().st_size
+    if harm == "cut":
+        os.truncate(workspace.ledger, size // 2)
+    else:
+        with workspace.ledger.open("r+b") as file:
+            file.write(os.urandom(size))
+    for ask in (lambda: ledger.record([Event("new", "u", "i", "view")]), ledger.keys):
+        with pytest.raises(LedgerError, match=r"malformed: it was cut|is not a database") as error:
+            ask()
+        assert error.value.code == "ledger_lost"
+        assert "copy from before in its" in error.value.hint

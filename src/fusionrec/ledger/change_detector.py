@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.ledger import fork_safety
-from fusionrec.ledger.location import connect, file_identity
+from fusionrec.ledger.location import connect, file_identity, is_log_lost, rescue
 
 
 class ChangeDetector:
@@ -26,6 +26,7 @@ class ChangeDetector:
         self._file, self._wait, self._lock = file, wait, threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._identity: Any = None  # of the file that is open
+        self._log: Any = None  # of its write-ahead log
         self._opened = 0
         fork_safety.close_before_fork(self)
         weakref.finalize(self, _close, vars(self))
@@ -37,12 +38,17 @@ class ChangeDetector:
                 current = file_identity(self._file)
                 if current is None:
                     return None
+                if self._connection is not None and is_log_lost(self._file, self._log):
+                    rescue(self._connection)
+                    _close(vars(self))
                 if self._connection is None or current != self._identity:
                     _close(vars(self))
                     self._connection = connect(self._file, "rw", self._wait)
-                    self._identity = current
+                    self._identity, self._log = current, None
                     self._opened += 1
                 [number] = self._connection.execute("PRAGMA data_version").fetchone()
+                if self._log is None:
+                    self._log = file_identity(self._file.with_name(f"{self._file.name}-wal"))
             except sqlite3.Error:  # an unreadable file: the next query reports it
                 _close(vars(self))
                 return None

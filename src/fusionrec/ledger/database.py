@@ -17,7 +17,7 @@ from fusionrec.ledger import failed_commit, fork_safety
 from fusionrec.ledger.change_detector import ChangeDetector
 from fusionrec.ledger.file_reading import driver, read_file, read_migrated_copy
 from fusionrec.ledger.identity import KnownLedger
-from fusionrec.ledger.location import WAIT, Location
+from fusionrec.ledger.location import WAIT, Location, WholeFile
 from fusionrec.ledger.schema import SCHEMA, migrate, missing_parts, schema_and_id
 from fusionrec.ledger.time_limit import CircuitBreaker, time_limit
 from fusionrec.ledger.write_lock import begin, write_ahead, write_lock
@@ -66,6 +66,7 @@ class Database:
         self._change_detector = (
             None if self.file is None else ChangeDetector(self.file, self._brief)
         )
+        self._whole = None if self.file is None else WholeFile(self.file)
         self._latest: dict[Callable[[Connection], Any], tuple[tuple[int, int] | None, Any]] = {}
         fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)
@@ -202,9 +203,12 @@ class Database:
         the workspace has used it.
         """
         self._load_known()
-        there = self.file is not None and self.file.exists() and self.file.stat().st_size > 0
+        file = self.file
+        there = file is not None and file.exists() and file.stat().st_size > 0
         if not there:
             self.check_id("")
+        elif self._whole is not None:
+            self._whole.check()
         return there
 
     def _identified(self, connection: Connection) -> tuple[int, str]:

@@ -6,6 +6,7 @@ import math
 import os
 import sqlite3
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ _FILE_HINTS = {
     "before in its place",
 }
 _FILE_HINT = "look at the disk's free space and the file's permissions"
+_READ_ONLY_HINT = "its file system is read-only: answers go on, nothing can be written there"
 _SERVER_HINT = "is the server up and within reach, and are user, password and database right?"
 _DRIVER_HINT = "install PostgreSQL's driver: pip install 'fusionrec[postgresql]'"
 
@@ -137,10 +139,21 @@ class Location:
         elif self.url is not None:
             hint = _FILE_HINTS["locked"] if "lock timeout" in message else _SERVER_HINT
         else:
-            hint = next((hint for text, hint in _FILE_HINTS.items() if text in message), _FILE_HINT)
+            known = (hint for text, hint in _FILE_HINTS.items() if text in message)
+            hint = next(known, _READ_ONLY_HINT if self._is_read_only() else _FILE_HINT)
         # Of a server the driver names user, host and folders.
         told = {} if self.url is None else {"public": "the ledger's server cannot be used"}
-        return LedgerError(f"the ledger {self.name} cannot be used: {message}", hint=hint, **told)
+        lost = any(text in message for text in ("malformed", "not a database"))
+        code = "ledger_lost" if lost else ""
+        said = f"the ledger {self.name} cannot be used: {message}"
+        return LedgerError(said, hint=hint, code=code, **told)
+
+    def _is_read_only(self) -> bool:
+        assert self.file is not None
+        try:
+            return bool(os.statvfs(self.file.parent).f_flag & os.ST_RDONLY)
+        except OSError:
+            return False
 
     def create_file(self) -> None:
         """Creates the file, empty, and its folder where they are missing, readable by the owner
@@ -214,14 +227,24 @@ def _file_engine(file: Path, wait: float) -> Engine:
         hide_parameters=True,
     )
 
+    log = file.with_name(f"{file.name}-wal")
+
     @event.listens_for(engine, "connect")
     def remember_file(_: Any, record: Any) -> None:
         record.info["file"] = file_identity(file)
 
+    @event.listens_for(engine, "checkin")
+    def remember_log(_: Any, record: Any) -> None:
+        if not record.info.get("log"):
+            record.info["log"] = file_identity(log)
+
     @event.listens_for(engine, "checkout")
-    def check_file(_: Any, record: Any, __: Any) -> None:
+    def check_file(connection: Any, record: Any, _: Any) -> None:
         if record.info["file"] != file_identity(file):
             raise exc.DisconnectionError("another file has taken its place")
+        if is_log_lost(file, record.info.get("log")):
+            rescue(connection)
+            raise exc.DisconnectionError("its log was deleted")
 
     return engine
 
@@ -252,6 +275,45 @@ def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def is_log_lost(file: Path, known: tuple[int, int] | None) -> bool:
+    """Whether another write-ahead log, or none, is where a connection's own was, which SQLite
+    deletes only with the last connection: somebody else did.
+    """
+    return known is not None and file_identity(file.with_name(f"{file.name}-wal")) != known
+
+
+def rescue(connection: sqlite3.Connection) -> None:
+    """Writes what stands in the log of a connection into the file; a log that was deleted goes with
+    the last connection that has it open.
+    """
+    with suppress(sqlite3.Error):
+        connection.execute("PRAGMA wal_checkpoint(FULL)")
+
+
+class WholeFile:
+    """Tells whether a SQLite file was changed in its place, of which open connections see nothing:
+    whether its head still is one, and that it did not become shorter.
+
+    Args:
+        file: the file.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._seen: tuple[Any, int] = None, 0  # which file, and its size
+
+    def check(self) -> None:
+        """Raises sqlite3.DatabaseError if it was, OSError if it cannot be read."""
+        with self._file.open("rb") as opened:
+            head, status = opened.read(16), os.fstat(opened.fileno())
+        if head and head != b"SQLite format 3\0":
+            raise sqlite3.DatabaseError("file is not a database")
+        identity, (seen, size) = (status.st_dev, status.st_ino), self._seen
+        if identity == seen and status.st_size < size:
+            raise sqlite3.DatabaseError("database disk image is malformed: it was cut")
+        self._seen = identity, status.st_size
 
 
 def file_identity(file: Path) -> tuple[int, int] | None:
