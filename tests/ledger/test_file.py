@@ -164,7 +164,7 @@ def test_a_full_disk_and_a_read_only_one(tmp_path):
     assert "full" in full
     assert len(others) == 2
     assert "free space and the file's permissions" in full
-    assert all("its file system is read-only" in line for line in others)
+    assert all("its file system is read-only" in line for line in others), others
 
 
 def test_a_writer_that_holds_the_file_holds_up_writers_alone(tmp_path):

@@ -81,6 +81,16 @@ def test_probes_are_answered_when_no_connection_is_left(indexed):
         assert [get(shop, path).status_code for path in ("/healthz", "/readyz")] == [200, 200]
 
 
+def test_a_connection_that_sends_without_reading_is_refused(indexed, caplog):
+    """Whoever sends hundreds of requests in one go holds up nobody, and leaves no word behind."""
+    many = b"GET /v1/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n" * 400
+    with opened(indexed) as shop, lines(shop, 40, "127.0.0.2", many):
+        began = time.monotonic()
+        assert get(shop, "/healthz").status_code == 200
+        assert time.monotonic() - began < 3
+    assert "defect" not in caplog.text
+
+
 def test_behind_a_proxy_the_limit_is_the_clients(indexed):
     settings = {"proxies": ("127.0.0.0/24",), "hosts": ("localhost",), "body_seconds": 30}
     with opened(indexed, connections=60, connections_per_address=5, **settings) as shop:

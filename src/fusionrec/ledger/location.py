@@ -151,7 +151,8 @@ class Location:
     def _is_read_only(self) -> bool:
         assert self.file is not None
         try:
-            return bool(os.statvfs(self.file.parent).f_flag & os.ST_RDONLY)
+            folder = next(folder for folder in self.file.parents if folder.exists())
+            return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
         except OSError:
             return False
 

@@ -184,7 +184,7 @@ def read_array(path: Path) -> np.ndarray:
     """
     try:
         return np.asarray(np.load(path, allow_pickle=False))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise ArtifactError(f"{path} cannot be read: {reason(error)}") from error
 
 

@@ -107,7 +107,9 @@ class RequestGuard:
                 await refused.response(scope, receive, noted)
             except LedgerError as error:
                 await problem_of(error, self._hide)(scope, receive, noted)
-        except Exception:
+        except Exception as error:
+            if "handler is closed" in str(error):  # uvloop's: the client is gone
+                return
             _log.exception("a defect in %s %r", scope["method"], scope["path"])
             if status == 499:
                 await problem(500, "this is a defect of the service")(scope, receive, noted)
@@ -233,6 +235,8 @@ def _check_single(headers: Headers) -> None:
     for name in _SINGLE:
         if len(headers.getlist(name)) > 1:
             raise Refused(400, f"the header {name} is given twice", "send it once")
+    if headers.get("content-encoding", "identity").strip().casefold() != "identity":
+        raise Refused(415, "a body is not taken compressed", "send it as it is")
     coding = headers.get("transfer-encoding", "chunked").strip().casefold()
     if coding != "chunked":
         raise Refused(400, "a body is sent as it is, or chunked", "leave other encodings out")

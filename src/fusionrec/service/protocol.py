@@ -14,6 +14,7 @@ from fusionrec.service.connections import ConnectionTable
 from fusionrec.service.problems import problem
 
 HEAD = 65_536  # bytes of a request's head
+_PIPELINED = 30  # requests that may be sent before the first of them is answered
 
 
 class TimeoutConfig(Config):
@@ -44,7 +45,7 @@ class Protocol(HttpToolsProtocol):
         super().__init__(*args, **options)
         self._timer: asyncio.TimerHandle | None = None
         self._head = 0  # bytes of a head that is not complete
-        self._in_head = False
+        self._in_head = self._flooded = False
         self.url = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -72,6 +73,10 @@ class Protocol(HttpToolsProtocol):
             self._start()
 
     def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _PIPELINED:
+            self.transport.pause_reading()
+            self._flooded = True
+            raise ValueError  # ends the parser; ``send_400_response`` says why
         super().on_message_begin()
         self._in_head, self._head = True, 0
 
@@ -97,7 +102,9 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Refuses what the parser does not read, such as an address that is too long for it."""
-        if len(self.url) > HEAD // 2:
+        if self._flooded:
+            self._refuse(429, f"more than {_PIPELINED} requests were sent without an answer")
+        elif len(self.url) > HEAD // 2:
             self._refuse(431, "the address is too long")
         else:
             self._refuse(400, "this is no HTTP request")
