@@ -478,6 +478,25 @@ def test_a_wrong_argument_says_what_it_expected(home, given):
         (lambda data, _: fusionrec.evaluate(data, model=None, k=1.5), "k"),
         (lambda data, _: fusionrec.evaluate(data, model=None, seeds=("a",)), "a seed"),
         (lambda data, _: fusionrec.evaluate(data, model=None, baselines=5), "baseline"),
+        (lambda data, home: fusionrec.train(data, [None], home=home), "model"),
+        (lambda data, home: fusionrec.train(data, preset={}, home=home), "preset"),
+        (lambda data, _: fusionrec.evaluate(data, [None]), "protocol"),
+        (lambda data, _: fusionrec.evaluate(data, model=None, goal=np.array([1, 2])), "goal"),
+        (lambda _, home: fusionrec.Recommender(home, version=np.array([1, 2])), "version"),
+        *[
+            (
+                lambda *_, given=given: fusionrec.read_frames({"user": [1], "item": [2]}, **given),
+                name,
+            )
+            for name, given in {
+                "user": {"user": 1.5},
+                "item": {"item": [None]},
+                "rating": {"rating": np.array(["a", "b"])},
+                "like": {"like": b"x"},
+                "scale": {"scale": 1.5},
+                "fields": {"fields": {None: 1}},
+            }.items()
+        ],
         (lambda *_: fusionrec.Recommender(5), "workspace"),
         (lambda _, home: fusionrec.Recommender(home).similar(None), "item"),
         (lambda _, home: fusionrec.Recommender(home).batch(threads=0), "threads"),

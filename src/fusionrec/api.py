@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
-from fusionrec.data.arguments import expected, instance, listed, text, whole_number
+from fusionrec.data.arguments import expected, instance, listed, text, texts, whole_number
 from fusionrec.data.dataset import Dataset
 from fusionrec.errors import ConfigError, Log
 from fusionrec.models.presets import AnyRecipe, preset_recipe
@@ -188,6 +188,7 @@ def train(
         TrainingError: the training diverged.
     """
     instance("dataset", dataset, Dataset, _DATASET)
+    texts(model=model, preset=preset)
     _check_log(log)
     recipe = _recipe(model, preset, settings)
     with _own_log():
@@ -240,6 +241,9 @@ def evaluate(
     from fusionrec.evaluation.run import evaluate as run
 
     instance("dataset", dataset, Dataset, _DATASET)
+    texts(protocol=protocol, preset=preset, goal=goal)
+    if not isinstance(model, Model):
+        texts(model=model)
     _check_log(log)
     chosen = None if baselines is None else tuple(listed("baselines", baselines))
     options = ProtocolOptions(seeds=tuple(listed("seeds", seeds)), k=k, baselines=chosen, goal=goal)
@@ -284,6 +288,7 @@ class Recommender:
         from fusionrec.recommend.recommender import Recommender as Engine
 
         _check_log(log)
+        texts(version=version)
         workspace = home if isinstance(home, Workspace) else Workspace.find(home)
         place = _place_in(workspace, milvus) if isinstance(milvus, str) else milvus
         # Named: another version may become active, but towers and index must be of this one.

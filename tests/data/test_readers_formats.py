@@ -246,6 +246,13 @@ def test_more_columns_than_can_be_used_are_refused(tmp_path, form):
         sample(path)
 
 
+def test_rows_that_would_fill_the_memory_are_refused(tmp_path):
+    long = pa.table({"user": ["x" * 1_000_000] * 100, "item": ["i"] * 100})
+    pq.write_table(long, tmp_path / "t.parquet", compression="zstd")
+    with pytest.raises(DataError, match=r"rows of 500,000 bytes at most, the first have 1,000,"):
+        open_source(tmp_path / "t.parquet")
+
+
 def test_objects_without_common_keys_are_refused(tmp_path):
     path = tmp_path / "t.jsonl"
     path.write_text("".join(f'{{"k{n}": 1}}\n' for n in range(100_000)))

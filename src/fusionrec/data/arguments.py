@@ -83,6 +83,12 @@ def text(name: str, value: Any) -> str:
         raise UsageError(f"{name} has too many digits: {error}") from error
 
 
+def texts(**given: Any) -> None:
+    """Refuses an argument that is neither a text nor None (UsageError); the names are theirs."""
+    for name, value in given.items():
+        instance(name, value, (str, type(None)), "one text")
+
+
 def listed(name: str, value: Any) -> list[Any]:
     """A list, or a single value as a list of it; None is an empty one.
 

@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from fusionrec.data import arguments
 from fusionrec.data.dataset import Dataset
 from fusionrec.data.detection.name_hints import identifier
 from fusionrec.data.schema import Side
@@ -27,9 +28,6 @@ from fusionrec.data.tabular.spec import (
     UsersSpec,
 )
 from fusionrec.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    pass
 
 _TITLES = ("title", "name")
 _MANY = 20  # distinct texts; a column with more, most of them different, is no category
@@ -92,6 +90,16 @@ def read_frames(
             interaction can be used.
         ConfigError: a kind, scale, weight or unit is none.
     """
+    arguments.texts(
+        user=user, item=item, rating=rating, count=count, event=event, time=time, title=title
+    )
+    arguments.texts(
+        time_unit=time_unit, time_format=time_format, decimal=decimal, repeats=repeats, name=name
+    )
+    like = math.nan if like is None else arguments.number("like", like)
+    ends = tuple(arguments.number("scale", end) for end in arguments.listed("scale", scale))
+    for column in fields if isinstance(fields, Mapping) else ():
+        arguments.instance("fields", column, str, "kinds by columns' names")
     given = {"interactions": interactions, "users": users, "items": items}
     frames = {
         side: _frame(side, frame)
@@ -105,8 +113,8 @@ def read_frames(
         user=user,
         item=item,
         rating=rating or "",
-        scale=tuple(scale or (frames["interactions"].span(rating, decimal) if rating else ())),
-        like=math.nan if like is None else like,
+        scale=ends or tuple(frames["interactions"].span(rating, decimal) if rating else ()),
+        like=like,
         count=count or "",
         event=event or "",
         events=_mapping("weights", weights, '{"view": 0.2, "buy": 1.0}'),

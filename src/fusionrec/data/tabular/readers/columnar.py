@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _ROWS = 1 << 16  # of a batch
 _FEW_ROWS, _ROWS_A_BYTE = 1_000_000, 20
+_PEEK, _LONGEST_ROW = 20, 500_000  # rows that are looked at, and bytes of one
 _HEAD = 1000  # rows that show whether bytes are texts
 ARROW_FILE, ARROW_STREAM = b"ARROW1", b"\xff\xff\xff\xff"  # how such files begin
 
@@ -73,6 +74,7 @@ def open_parquet(path: Path) -> SourceFile:
     with translate_errors(path), pq.ParquetFile(path, pre_buffer=False) as file:
         _check_rows(path, file.metadata.num_rows)
         types = _types(path, file.schema_arrow)
+        _check_length(path, next(file.iter_batches(_PEEK), None))
         found = _roots(file.schema_arrow, _bytes_in(types))
         head = next(file.iter_batches(_HEAD, columns=found), None) if found else None
         return ParquetFile(path, "parquet", "", types | _texts(head, types))
@@ -87,6 +89,16 @@ def _check_rows(path: Path, rows: int) -> None:
         raise DataError(
             f"{path}: holds {rows:,} rows in {size:,} bytes, as no table of users and items does",
             "look at what wrote it: the rows are nearly all equal",
+        )
+
+
+def _check_length(path: Path, head: pa.RecordBatch | None) -> None:
+    """Raises DataError where rows are so long that a block of them fills the memory."""
+    if head is not None and head.nbytes > _LONGEST_ROW * max(len(head), 1):
+        size = head.nbytes // len(head)
+        raise DataError(
+            f"{path}: expected rows of {_LONGEST_ROW:,} bytes at most, the first have {size:,}",
+            "leave out the column of long values",
         )
 
 
