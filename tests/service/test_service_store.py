@@ -5,16 +5,18 @@ from __future__ import annotations
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from fusionrec.deploy import build
-from fusionrec.errors import StoreError, StoreUnavailableError
+from fusionrec.errors import ArtifactError, StoreError, StoreUnavailableError
 from fusionrec.index import MilvusIndex, MilvusStore
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.query import Query
 from fusionrec.registry.versions import load
 from fusionrec.service.state import ServiceState
+from fusionrec.service.view import VersionView
 from serving import Shop, opened
 from swap_stress import eventually, exact, second
 
@@ -252,6 +254,21 @@ def test_readiness_tells_of_a_ledger_that_fails(own, monkeypatch):
     asked = own.client.get("/v1/recommendations", params={"user": "v"})
     assert asked.json()["notes"][0].startswith("without the latest feedback")
     assert own.client.get("/healthz").status_code == 200
+
+
+def test_a_part_of_the_model_that_cannot_be_read_is_no_defect(own, monkeypatch):
+    """Some are read at the first answer that needs them."""
+
+    def cut(*_: Any, **__: Any) -> Any:
+        raise ArtifactError("v1/user_tower.safetensors is damaged")
+
+    with monkeypatch.context() as damaged:
+        damaged.setattr(VersionView, "recommend", cut)
+        refused = own.client.get("/v1/recommendations", params={"k": 3})
+        assert (refused.status_code, refused.json()["code"]) == (503, "invalid_artifact")
+        [reason] = own.client.get("/readyz").json()["reasons"]
+        assert "is damaged" in reason
+    assert own.client.get("/v1/recommendations", params={"k": 3}).status_code == 200
 
 
 def test_a_copy_in_memory_answers_as_the_store_does(indexed):

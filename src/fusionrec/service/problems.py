@@ -12,7 +12,14 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from fusionrec.errors import DataError, FusionrecError, LedgerError, StoreError, UsageError
+from fusionrec.errors import (
+    ArtifactError,
+    DataError,
+    FusionrecError,
+    LedgerError,
+    StoreError,
+    UsageError,
+)
 from fusionrec.recommend.fuzzy import alike, guess
 
 MEDIA = "application/problem+json"
@@ -29,6 +36,7 @@ _STATUS = {
 _STATUS_OF_CLASS: tuple[tuple[type[FusionrecError], int], ...] = (
     (UsageError, 400),
     (DataError, 400),
+    (ArtifactError, 503),
     (StoreError, 503),
     (LedgerError, 503),
     (FusionrecError, 500),

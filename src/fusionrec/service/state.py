@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import math
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from fusionrec.deploy.hot_reload import LiveRecommender
-from fusionrec.errors import LedgerError, Log, StoreError
+from fusionrec.errors import ArtifactError, LedgerError, Log, StoreError
 from fusionrec.index import Place
 from fusionrec.ledger import Ledger
 from fusionrec.recommend.feedback import Feedback
@@ -24,6 +26,8 @@ from fusionrec.service.view import VersionView
 from fusionrec.workspace import Workspace
 
 T = TypeVar("T")
+
+_DAMAGED = 30.0  # seconds after an answer that a damaged model could not give
 
 
 class ServiceState:
@@ -56,6 +60,7 @@ class ServiceState:
         check_keys(self.ledger, settings)
         self.folders = Folders(workspace.home)
         self.metrics = Metrics()
+        self._damage = -math.inf, ""  # when a part of the model could not be read, and why
         self.feedback, self.shown = (
             Feedback(self.ledger, optional=True),
             ImpressionCounts(self.ledger),
@@ -92,6 +97,9 @@ class ServiceState:
                     if stood_in:
                         self.metrics.reserve.inc()
                     return ask(view)
+            except ArtifactError as error:  # a part of the model that is read when it is needed
+                self._damage = time.monotonic(), error.message
+                raise
             except StoreError as error:
                 # Not ``view.failed``: another answer may have set it before this one began.
                 if view is None or stood_in:
@@ -120,6 +128,9 @@ class ServiceState:
         """Why the service is not ready; empty if it is."""
         known = (self.live.lacking, self.live.trouble, self.recorder.trouble)
         found = [trouble for trouble in known if trouble]
+        when, damage = self._damage
+        if time.monotonic() - when < _DAMAGED:
+            found.append(damage)
         try:
             self.ledger.active()
         except LedgerError as error:
