@@ -230,6 +230,7 @@ for number in range(3):
 log = Path(f"{sys.argv[1]}-wal")
 log.unlink()
 if sys.argv[2] == "looked at":
+    time.sleep(0.05)
     ledger.revision()
 else:
     for number in range(3):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import weakref
 from pathlib import Path
 from typing import Any
 
 from fusionrec.ledger import fork_safety
 from fusionrec.ledger.location import connect, file_identity, is_log_lost, rescue
+
+_LOOK = 0.02  # seconds between two looks at the write-ahead log
 
 
 class ChangeDetector:
@@ -27,6 +30,7 @@ class ChangeDetector:
         self._connection: sqlite3.Connection | None = None
         self._identity: Any = None  # of the file that is open
         self._log: Any = None  # of its write-ahead log
+        self._look = 0.0  # when to look at that again
         self._opened = 0
         fork_safety.close_before_fork(self)
         weakref.finalize(self, _close, vars(self))
@@ -38,9 +42,12 @@ class ChangeDetector:
                 current = file_identity(self._file)
                 if current is None:
                     return None
-                if self._connection is not None and is_log_lost(self._file, self._log):
-                    rescue(self._connection)
-                    _close(vars(self))
+                now = time.monotonic()
+                if self._connection is not None and now > self._look:
+                    self._look = now + _LOOK
+                    if is_log_lost(self._file, self._log):
+                        rescue(self._connection)
+                        _close(vars(self))
                 if self._connection is None or current != self._identity:
                     _close(vars(self))
                     self._connection = connect(self._file, "rw", self._wait)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 
 from fusionrec.data.schema import Schema
@@ -13,6 +14,13 @@ _MOST_HELD = 300_000  # opinions and items of all cached users, some 100 MB
 _OF_EACH = 10  # what a user without any counts as
 _MOST_FOLLOWED = 1_000  # events, and profiles, of which one question learns the users
 _BLOCK = 5_000  # events that are read at once
+_AT_ONCE = 0.002  # seconds
+
+
+class _Short(threading.local):
+    """What ``short`` has found: user, state, and until when this thread need not look again."""
+
+    found: tuple[str, UserState | None, float] | None = None
 
 
 class UserStateCache:
@@ -34,6 +42,7 @@ class UserStateCache:
         self._users: set[str] = set()
         self._states: OrderedDict[str, UserState] = OrderedDict()
         self._held = 0
+        self._short = _Short()
 
     def of(self, user: str, schema: Schema) -> UserState | None:
         """The state of a user now; None if the ledger holds nothing of them.
@@ -42,6 +51,9 @@ class UserStateCache:
             user: outside user id.
             schema: of the version that answers.
         """
+        short, self._short.found = self._short.found, None
+        if short is not None and short[0] == user and time.monotonic() < short[2]:
+            return short[1]
         now, state = self._find(user, schema)
         if state is not None and state.revision is not now:
             with state.lock:
@@ -63,17 +75,18 @@ class UserStateCache:
         """The same as ``of``, but None where more than ``most`` events are to be read, or another
         thread reads them; an empty one if the ledger holds nothing of the user.
         """
-        now, state = self._find(user, schema)
-        if state is None:
-            return UserState(schema)
-        if state.revision is now:
-            return state
-        if not state.lock.acquire(blocking=False):
-            return None
-        try:
-            return state if self._read(user, state, now, schema, most) else None
-        finally:
-            state.lock.release()
+        found: UserState | None
+        now, found = self._find(user, schema)
+        if found is not None and found.revision is not now:
+            if not found.lock.acquire(blocking=False):
+                return None
+            try:
+                if not self._read(user, found, now, schema, most):
+                    return None
+            finally:
+                found.lock.release()
+        self._short.found = user, found, time.monotonic() + _AT_ONCE
+        return UserState(schema) if found is None else found
 
     def prepare(self) -> None:
         """Learns the ids of all users, for which the first questions would wait."""
