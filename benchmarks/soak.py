@@ -112,6 +112,7 @@ async def soak(home: Path, given: argparse.Namespace) -> dict[str, Any]:
         service.end()
     late = [held for when, held in samples if when > 10 * given.minutes]
     ranges = {name: (min(h[name] for h in late), max(h[name] for h in late)) for name in late[0]}
+    tenths = np.array_split([held["memory_mb"] for _, held in samples], 10)
     third = len(late) // 3
     files = [held["files"] for held in late]
     more_files = float(np.mean(files[-third:]) - np.mean(files[:third]))
@@ -123,6 +124,7 @@ async def soak(home: Path, given: argparse.Namespace) -> dict[str, Any]:
         "failed": failed,
         "from_to": ranges,
         "apart": apart,
+        "memory_mb_by_tenths": [round(float(np.mean(part)), 1) for part in tenths],
         "more_files": round(more_files, 1),
         "bytes_a_row": round(1e6 * samples[-1][1]["ledger_mb"] / max(rows, 1)),
         "ok": not failed and apart["memory_mb"] <= _APART and more_files <= 2.0,
