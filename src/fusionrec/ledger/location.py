@@ -294,8 +294,8 @@ def rescue(connection: sqlite3.Connection) -> None:
 
 
 class WholeFile:
-    """Tells whether a SQLite file was changed in its place, of which open connections see nothing:
-    whether its head still is one, and that it did not become shorter.
+    """Tells whether a SQLite file became shorter in its place, of which open connections see
+    nothing. It is never opened: closing it would drop the locks that this process has on it.
 
     Args:
         file: the file.
@@ -306,11 +306,8 @@ class WholeFile:
         self._seen: tuple[Any, int] = None, 0  # which file, and its size
 
     def check(self) -> None:
-        """Raises sqlite3.DatabaseError if it was, OSError if it cannot be read."""
-        with self._file.open("rb") as opened:
-            head, status = opened.read(16), os.fstat(opened.fileno())
-        if head and head != b"SQLite format 3\0":
-            raise sqlite3.DatabaseError("file is not a database")
+        """Raises sqlite3.DatabaseError if it did, OSError if it is not there."""
+        status = self._file.stat()
         identity, (seen, size) = (status.st_dev, status.st_ino), self._seen
         if identity == seen and status.st_size < size:
             raise sqlite3.DatabaseError("database disk image is malformed: it was cut")
