@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fusionrec.ledger import fork_safety
-from fusionrec.ledger.location import connect, file_identity, is_log_lost, rescue
+from fusionrec.ledger.sqlite_file import connect, file_identity, is_log_lost, rescue
 
 _LOOK = 0.02  # seconds between two looks at the write-ahead log
 

@@ -17,8 +17,9 @@ from fusionrec.ledger import failed_commit, fork_safety
 from fusionrec.ledger.change_detector import ChangeDetector
 from fusionrec.ledger.file_reading import driver, read_file, read_migrated_copy
 from fusionrec.ledger.identity import KnownLedger
-from fusionrec.ledger.location import WAIT, Location, WholeFile
+from fusionrec.ledger.location import WAIT, Location
 from fusionrec.ledger.schema import SCHEMA, migrate, missing_parts, schema_and_id
+from fusionrec.ledger.sqlite_file import WholeFile
 from fusionrec.ledger.time_limit import CircuitBreaker, time_limit
 from fusionrec.ledger.write_lock import begin, write_ahead, write_lock
 

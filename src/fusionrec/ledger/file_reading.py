@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, NullPool, create_engine, exc
 
-from fusionrec.ledger.location import read_only_engine
 from fusionrec.ledger.schema import migrate
+from fusionrec.ledger.sqlite_file import read_only_engine
 
 T = TypeVar("T")
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import math
 import os
-import sqlite3
 import tempfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import Engine, NullPool, QueuePool, create_engine, event, exc
+from sqlalchemy import Engine, create_engine, event, exc
 from sqlalchemy.engine import URL, make_url
 
 from fusionrec.errors import LedgerError
+from fusionrec.ledger.sqlite_file import POOL_SIZE, connect, file_engine
 from fusionrec.ledger.time_limit import connect_within, current_limit
 from fusionrec.workspace import make_folder
 
 WAIT = 30.0  # seconds for a lock, for a connection of the pool, for a server's first word
-_POOL_SIZE = 8  # connections that stay open
 _FORMS = "write sqlite:///ledger.sqlite or postgresql://user:password@host/database"
 
 _FILE_HINTS = {
@@ -111,11 +109,11 @@ class Location:
         lock, a connection of the pool, a server's first word. Without a driver, an ImportError.
         """
         if self.file is not None:
-            return _file_engine(self.file, wait)
+            return file_engine(self.file, wait)
         assert self.url is not None
         engine = create_engine(
             self.url,
-            pool_size=_POOL_SIZE,
+            pool_size=POOL_SIZE,
             pool_timeout=wait,
             hide_parameters=True,
             # A snapshot from before the lock would miss what was written while waiting.
@@ -216,110 +214,3 @@ def _limit_times(engine: Engine) -> None:
     def limit_statement(*_: Any) -> None:
         if limit := current_limit():
             limit.renew()
-
-
-def _file_engine(file: Path, wait: float) -> Engine:
-    engine = create_engine(
-        "sqlite://",
-        creator=lambda: connect(file, "rw", wait),
-        poolclass=QueuePool,
-        pool_size=_POOL_SIZE,
-        max_overflow=-1,
-        hide_parameters=True,
-    )
-
-    log = file.with_name(f"{file.name}-wal")
-
-    @event.listens_for(engine, "connect")
-    def remember_file(_: Any, record: Any) -> None:
-        record.info["file"] = file_identity(file)
-
-    @event.listens_for(engine, "checkin")
-    def remember_log(_: Any, record: Any) -> None:
-        if not record.info.get("log"):
-            record.info["log"] = file_identity(log)
-
-    @event.listens_for(engine, "checkout")
-    def check_file(connection: Any, record: Any, _: Any) -> None:
-        if record.info["file"] != file_identity(file):
-            raise exc.DisconnectionError("another file has taken its place")
-        if is_log_lost(file, record.info.get("log")):
-            rescue(connection)
-            raise exc.DisconnectionError("its log was deleted")
-
-    return engine
-
-
-def read_only_engine(file: Path) -> Engine:
-    """Connections that read a file that nobody writes, without locks and without any write."""
-    uri = f"{file.as_uri()}?mode=ro&immutable=1"
-    return create_engine(
-        "sqlite://",
-        creator=lambda: sqlite3.connect(uri, uri=True, isolation_level=None),
-        poolclass=NullPool,
-        hide_parameters=True,
-    )
-
-
-def connect(file: Path, mode: str, wait: float) -> sqlite3.Connection:
-    """Opens a connection that begins no transactions by itself and waits some seconds for a lock;
-    mode ``rwc`` creates the file where it is missing, ``rw`` does not.
-    """
-    uri = f"{file.as_uri()}?mode={mode}"
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=wait, isolation_level=None, check_same_thread=False
-    )
-    try:
-        connection.execute("PRAGMA synchronous=FULL")
-        connection.execute("PRAGMA secure_delete=ON")  # what is forgotten is overwritten
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def is_log_lost(file: Path, known: tuple[int, int] | None) -> bool:
-    """Whether another write-ahead log, or none, is where a connection's own was, which SQLite
-    deletes only with the last connection: somebody else did.
-    """
-    return known is not None and file_identity(file.with_name(f"{file.name}-wal")) != known
-
-
-def rescue(connection: sqlite3.Connection) -> None:
-    """Writes what stands in the log of a connection into the file; a log that was deleted goes with
-    the last connection that has it open.
-    """
-    with suppress(sqlite3.Error):
-        connection.execute("PRAGMA wal_checkpoint(FULL)")
-
-
-class WholeFile:
-    """Tells whether a SQLite file became shorter in its place, of which open connections see
-    nothing. It is never opened: closing it would drop the locks that this process has on it.
-
-    Args:
-        file: the file.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._seen: tuple[Any, int] = None, 0  # which file, and its size
-
-    def check(self) -> None:
-        """Raises sqlite3.DatabaseError if it did, OSError if it is not there."""
-        status = self._file.stat()
-        identity, (seen, size) = (status.st_dev, status.st_ino), self._seen
-        if identity == seen and status.st_size < size:
-            raise sqlite3.DatabaseError("database disk image is malformed: it was cut")
-        self._seen = identity, status.st_size
-
-
-def file_identity(file: Path) -> tuple[int, int] | None:
-    """Device and inode, which tell whether a file was replaced; None where there is no file, or an
-    empty one, which holds no ledger: SQLite would delete the log beside it.
-    """
-    try:
-        status = file.stat()
-    except OSError:
-        return None
-    return (status.st_dev, status.st_ino) if status.st_size else None
