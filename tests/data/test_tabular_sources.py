@@ -193,3 +193,9 @@ def test_progress_reaches_the_whole_file(tmp_path, name):
         pass
     assert steps == sorted(steps)
     assert steps[-1] == path.stat().st_size
+
+
+def test_a_name_that_no_file_can_have_is_told(tmp_path):
+    with pytest.raises(DataError, match=r"aaa…: File name too long") as error:
+        find_files(tmp_path, "a" * 5_000)
+    assert error.value.hint == "name a shorter path"

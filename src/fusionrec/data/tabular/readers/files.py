@@ -14,7 +14,7 @@ from fusionrec.data.tabular.readers.recognise import ALL_FOUND, open_source, tab
 from fusionrec.data.tabular.readers.source import NO_HEADER, SourceFile, lacks_header
 from fusionrec.data.tabular.source_spec import ReadSpec
 from fusionrec.data.values import nearest_hint
-from fusionrec.errors import DataError, FusionrecError
+from fusionrec.errors import DataError, FusionrecError, reason, system_hint
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -159,11 +159,16 @@ def find_files(folder: Path, pattern: str) -> list[Path]:
         pattern: a name, or one with ``*``, ``?`` or ``[…]``; ``**`` means any folders between.
 
     Raises:
-        DataError: no file matches; the nearest name in the folder is the hint.
+        DataError: no file matches, the nearest name in the folder is the hint; or no file can have
+            that name.
     """
     exact = folder / pattern
-    if exact.is_file():
-        return [exact]
+    try:
+        if exact.is_file():
+            return [exact]
+    except OSError as error:  # a name that no file can have
+        shown = pattern[:80] + ("…" if len(pattern) > 80 else "")
+        raise DataError(f"{shown}: {reason(error)}", system_hint(error)) from error
     # Not Path.glob, which rejects absolute patterns.
     inner = Path(glob.escape(str(folder))) / pattern
     matches = map(Path, glob.iglob(str(inner), recursive=True))  # noqa: PTH207
