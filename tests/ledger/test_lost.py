@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -261,3 +263,18 @@ def test_a_file_that_is_cut_in_place_takes_no_writes(tmp_path):
             ask()
         assert error.value.code == "ledger_lost"
         assert "copy from before in its" in error.value.hint
+
+
+def test_a_file_that_is_made_shorter_by_sqlite_is_whole(tmp_path):
+    workspace = Workspace(tmp_path / "home")
+    ledger = Ledger.of(workspace)
+    for number in range(200):
+        ledger.record([Event(f"{number}", "u" * 500, "i" * 500, "view")])
+    ledger.forget("u" * 500)
+    size = workspace.ledger.stat().st_size
+    with closing(sqlite3.connect(workspace.ledger)) as other:
+        other.execute("VACUUM")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert workspace.ledger.stat().st_size < size
+    for _ in range(2):
+        assert ledger.record([Event("new", "u", "i", "view")]) in (["new"], ["known"])

@@ -67,7 +67,7 @@ class Database:
         self._change_detector = (
             None if self.file is None else ChangeDetector(self.file, self._brief)
         )
-        self._whole = None if self.file is None else WholeFile(self.file)
+        self._whole = None if self.file is None else WholeFile(self.file, self._brief)
         self._latest: dict[Callable[[Connection], Any], tuple[tuple[int, int] | None, Any]] = {}
         fork_safety.close_before_fork(self._engine)
         weakref.finalize(self, self._engine.dispose)

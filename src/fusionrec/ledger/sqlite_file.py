@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,24 +88,36 @@ def rescue(connection: sqlite3.Connection) -> None:
 
 
 class WholeFile:
-    """Tells whether a SQLite file became shorter in its place, of which open connections see
-    nothing. It is never opened: closing it would drop the locks that this process has on it.
+    """Tells whether a SQLite file was cut in its place, of which open connections see nothing. It
+    is opened by SQLite alone: closing it in any other way would drop the locks that this process
+    has on it.
 
     Args:
         file: the file.
+        wait: seconds for a lock.
     """
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
+    def __init__(self, file: Path, wait: float) -> None:
+        self._file, self._wait = file, wait
         self._seen: tuple[Any, int] = None, 0  # which file, and its size
 
     def check(self) -> None:
-        """Raises sqlite3.DatabaseError if it did, OSError if it is not there."""
+        """Raises sqlite3.DatabaseError if it was, OSError if it is not there."""
         status = self._file.stat()
         identity, (seen, size) = (status.st_dev, status.st_ino), self._seen
-        if identity == seen and status.st_size < size:
+        if identity == seen and status.st_size < size and not self._is_sound():
             raise sqlite3.DatabaseError("database disk image is malformed: it was cut")
         self._seen = identity, status.st_size
+
+    def _is_sound(self) -> bool:
+        """SQLite's own check, since a VACUUM makes the file shorter, too."""
+        try:
+            with closing(connect(self._file, "rw", self._wait)) as fresh:
+                return fresh.execute("PRAGMA quick_check(1)").fetchall() == [("ok",)]
+        except sqlite3.OperationalError:  # it is locked, or the disk fails
+            raise
+        except sqlite3.DatabaseError:
+            return False
 
 
 def file_identity(file: Path) -> tuple[int, int] | None:
