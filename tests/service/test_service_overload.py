@@ -58,6 +58,16 @@ def test_connections_without_a_request_keep_nobody_out(indexed, said):
         assert get(shop, "/v1/schema").status_code == 200
 
 
+def test_idle_connections_give_way_also_where_the_most_are_busy(indexed):
+    settings = {"connections": 30, "connections_per_address": 25, "body_seconds": 30}
+    with (
+        opened(indexed, idle_seconds=60, **settings) as shop,
+        lines(shop, 20, "127.0.0.2", BEGUN),
+        lines(shop, 15, "127.0.0.3"),
+    ):
+        assert get(shop, "/v1/schema").status_code == 200
+
+
 def test_who_has_too_many_requests_is_refused_alone(indexed):
     with opened(indexed, connections=60, connections_per_address=10, body_seconds=30) as shop:
         with lines(shop, 15, "127.0.0.2", BEGUN):

@@ -20,7 +20,8 @@ class Connection(Protocol, Hashable):  # type: ignore[misc]
 
 class ConnectionTable:
     """The open connections of a process. Beyond a limit the idle connection that sent nothing for
-    the longest time is dropped: one of the same address, or of the address that has most of them.
+    the longest time is dropped: one of the same address, or of the address that has most of them
+    and one that is idle.
     So nobody keeps others out by connections without requests. For one thread.
 
     Args:
@@ -42,7 +43,9 @@ class ConnectionTable:
         if self._is_crowded(address):
             self._drop_idle(address, one)
         elif self._count > self._most:
-            self._drop_idle(max(self._open, key=lambda name: len(self._open[name])), one)
+            for greedy in sorted(self._open, key=lambda name: -len(self._open[name])):
+                if self._drop_idle(greedy, one):
+                    break
 
     def used(self, address: str, one: Connection) -> None:
         """Notes that a request has come."""
@@ -65,9 +68,11 @@ class ConnectionTable:
     def _is_crowded(self, address: str) -> bool:
         return len(self._open[address]) > self._most_of_one and not self._is_proxy(address)
 
-    def _drop_idle(self, address: str, new: Connection) -> None:
+    def _drop_idle(self, address: str, new: Connection) -> bool:
+        """Drops the connection of an address that was idle longest; gives whether there was one."""
         for one in self._open[address]:
             if one is not new and one.is_idle:
                 self.remove(address, one)
                 one.drop()
-                return
+                return True
+        return False
