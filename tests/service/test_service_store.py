@@ -264,7 +264,7 @@ def test_a_part_of_the_model_that_cannot_be_read_is_no_defect(own, monkeypatch):
 
     with monkeypatch.context() as damaged:
         damaged.setattr(VersionView, "recommend", cut)
-        refused = own.client.get("/v1/recommendations", params={"k": 3})
+        refused = own.client.get("/v1/recommendations", params={"k": 3, "user": "10"})
         assert (refused.status_code, refused.json()["code"]) == (503, "invalid_artifact")
         [reason] = own.client.get("/readyz").json()["reasons"]
         assert "is damaged" in reason

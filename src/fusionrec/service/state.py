@@ -96,10 +96,7 @@ class ServiceState:
                     stood_in = bool(view.failed)
                     if stood_in:
                         self.metrics.reserve.inc()
-                    return ask(view)
-            except ArtifactError as error:  # a part of the model that is read when it is needed
-                self._damage = time.monotonic(), error.message
-                raise
+                    return self._noting_damage(ask, view)
             except StoreError as error:
                 # Not ``view.failed``: another answer may have set it before this one began.
                 if view is None or stood_in:
@@ -122,7 +119,14 @@ class ServiceState:
                 quick = view.is_quick and self.feedback.is_short(user, view.catalog)
             except LedgerError:  # a thread may wait for it
                 return None
-            return ask(view) if quick else None
+            return self._noting_damage(ask, view) if quick else None
+
+    def _noting_damage(self, ask: Callable[[VersionView], T], view: VersionView) -> T:
+        try:
+            return ask(view)
+        except ArtifactError as error:  # a part of the model that is read when it is needed
+            self._damage = time.monotonic(), error.message
+            raise
 
     def troubles(self) -> list[str]:
         """Why the service is not ready; empty if it is."""
