@@ -21,7 +21,6 @@ UNUSUAL: Mapping[str, str] = {
     "stars": "written as stars, which are counted",
 }
 # One or two digits behind a comma: three might be thousands.
-COMMA = r"\s*[+-]?[0-9]+,[0-9]{1,2}\s*"
 # The patterns are RE2's: \p{Sc} is any currency sign.
 _PLAIN = r"^([0-9]+\.?[0-9]*|\.[0-9]+)$"
 _STRICT = r"^\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?\s*$"
