@@ -28,9 +28,7 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from fusionrec.registry.versions import load
-from fusionrec.workspace import Workspace
-from service_load import Service, closed_loop
+from service_load import Service, closed_loop, known_users
 
 _CONNECTIONS = 240  # at most; below what one address may have
 _LATE = 20.0  # seconds after which a request counts as unanswered
@@ -133,13 +131,8 @@ def _percentiles(spans: list[float]) -> dict[str, float]:
 
 async def measure(home: Path, given: argparse.Namespace) -> dict[str, Any]:
     """The figures of one flood."""
-    users = list(load(Workspace(home)).users.ids)
-    np.random.default_rng(0).shuffle(users)
+    users, path = known_users(home)
     service = Service(home, *shlex.split(given.serve))
-
-    def path(number: int) -> str:
-        return f"/v1/recommendations?user={users[number % len(users)]}&k=10"
-
     try:
         await closed_loop(service.port, 8, 3, path)
         capacity = await closed_loop(service.port, 8, 5, path)

@@ -197,15 +197,19 @@ def figures(spans: Sequence[float] | np.ndarray, statuses: Counter[int]) -> dict
     return {"p50_ms": p50, "p90_ms": p90, "p99_ms": p99, "statuses": dict(statuses)}
 
 
-async def answers(home: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """The open and the closed loop."""
+def known_users(home: Path) -> tuple[list[str], Callable[[int], str]]:
+    """The users of the active version, shuffled, and the address that asks for one after the
+    other.
+    """
     users = list(load(Workspace(home)).users.ids)
     np.random.default_rng(0).shuffle(users)
+    return users, lambda number: f"/v1/recommendations?user={users[number % len(users)]}&k=10"
+
+
+async def answers(home: Path, given: argparse.Namespace) -> dict[str, Any]:
+    """The open and the closed loop."""
+    users, path = known_users(home)
     service = Service(home, *shlex.split(given.serve))
-
-    def path(number: int) -> str:
-        return f"/v1/recommendations?user={users[number % len(users)]}&k=10"
-
     try:
         found: dict[str, Any] = {"ready_s": service.ready_s}
         _, first = await Caller(service.port).ask("GET", path(0))
