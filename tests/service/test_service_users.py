@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from fusionrec.errors import LedgerError
+from fusionrec.ledger import Event
 from fusionrec.registry.versions import load
+from serving import Shop
 from swap_stress import eventually
+
+
+def events_of(shop: Shop, user: str) -> list[Event]:
+    """A user's events in the ledger, the oldest first."""
+    return [event for _, event in shop.ledger.user_state(user).events]
 
 
 def test_feedback_changes_the_next_answer(shop):
@@ -41,7 +48,7 @@ def test_events_are_told_once(shop):
     assert answer.status_code == 409
     assert answer.headers["content-type"] == "application/problem+json"
     assert [one["where"] for one in answer.json()["errors"]] == ["events.1.id"]
-    assert [event.id for event in shop.state.feedback.events("visitor-b")] == ["b1", "b2"]
+    assert [event.id for event in events_of(shop, "visitor-b")] == ["b1", "b2"]
     named = shop.tell("visitor-b", "4", "view").json()["events"][0]
     assert len(named["id"]) == 32
 
@@ -67,7 +74,7 @@ def test_an_event_that_is_none_is_refused_and_so_are_those_beside_it(shop, chang
     for body in (good | change, {"events": [good, good | change]}):
         answer = shop.client.post("/v1/feedback", json=body)
         assert answer.status_code == status, answer.text
-    assert shop.state.feedback.events("visitor-c") == []
+    assert events_of(shop, "visitor-c") == []
 
 
 @pytest.fixture
@@ -88,11 +95,11 @@ def test_feedback_of_the_future_is_refused(shop, noon):
             (fault,) = answer.json()["errors"]
             assert fault["where"].endswith(".time")
             assert late > 1e308 or "not later than 5 minutes from now" in fault["message"]
-    assert shop.state.feedback.events("visitor-late") == []
+    assert events_of(shop, "visitor-late") == []
     assert shop.client.post("/v1/feedback", json=good | {"time": noon + 300}).status_code == 201
     told = shop.tell("visitor-late", "4", "view")
     assert told.status_code == 201
-    times = [event.time for event in shop.state.feedback.events("visitor-late")]
+    times = [event.time for event in events_of(shop, "visitor-late")]
     assert times == [noon, noon], "what is ahead does not win over what is told in a moment"
 
 
@@ -119,7 +126,7 @@ def test_too_many_events_or_none(shop):
         assert shop.client.post("/v1/feedback", json={"events": events}).status_code == 422
     answer = shop.client.post("/v1/feedback", json={"events": [event] * 1000})
     assert answer.status_code == 201
-    assert len(answer.json()["events"]) == len(shop.state.feedback.events("visitor-d")) == 1000
+    assert len(answer.json()["events"]) == len(events_of(shop, "visitor-d")) == 1000
 
 
 def test_a_user_can_look_at_what_they_said(shop):
@@ -172,7 +179,7 @@ def test_an_event_on_an_item_that_is_not_there_is_kept_with_a_note(shop):
     assert answer.status_code == 201
     notes = [one.get("note") for one in answer.json()["events"]]
     assert notes == [None, "no item of v1 has this id"]
-    assert len(shop.state.feedback.events("visitor-h")) == 2
+    assert len(events_of(shop, "visitor-h")) == 2
 
 
 def test_who_is_forgotten_is_a_stranger(own):

@@ -12,7 +12,7 @@ from typing import Any
 from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.schema import Schema
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Event, Ledger, RecentActivity
+from fusionrec.ledger import Ledger, RecentActivity
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.user_feedback import NOTHING, UserFeedback, UserState
@@ -37,10 +37,6 @@ class Feedback:
         self._ledger, self._users, self._optional = ledger, UserStateCache(ledger), optional
         self._counting = threading.Lock()
         self._recent: tuple[Any, float, RecentActivity] = None, 0.0, RecentActivity()
-
-    def events(self, user: str) -> list[Event]:
-        """All events of a user, the oldest first; read at each call."""
-        return [event for _, event in self._ledger.user_state(user).events]
 
     def of(self, user: str, catalog: Catalog) -> UserFeedback:
         """A user's feedback, as far as the version and its items can use it."""
