@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusionrec.data import dataset as dataset_module
 from fusionrec.data.dataset import Dataset, Table, keep_last_of_pairs
 from fusionrec.data.movielens import MOVIELENS
 from fusionrec.data.samples.movielens import synthetic
@@ -132,15 +134,17 @@ def test_the_fingerprint_of_0_1_0_is_still_known():
         st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40
     ),
     st.booleans(),
+    st.sampled_from([3, 1000]),
 )
-def test_last_of_pairs_as_a_plain_loop_keeps_it(rows, timed):
+def test_last_of_pairs_as_a_plain_loop_keeps_it(rows, timed, at_once):
     user, item, time = (np.array(column) for column in zip(*rows, strict=True))
     last: dict[tuple[int, int], int] = {}
     for row, (u, i, t) in enumerate(rows):
         seen = last.get((u, i))
         if seen is None or not timed or t >= rows[seen][2]:
             last[u, i] = row
-    kept, left_out = keep_last_of_pairs(user, item, time if timed else None)
+    with patch.object(dataset_module, "ROWS_AT_ONCE", at_once):
+        kept, left_out = keep_last_of_pairs(user, item, time if timed else None)
     assert kept.tolist() == sorted(last.values())
     assert left_out == len(rows) - len(last)
 

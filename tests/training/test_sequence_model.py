@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import paddle
@@ -20,7 +21,8 @@ from fusionrec.features.encoder import Encoder
 from fusionrec.features.history import RATINGS, History, HistoryFeatures
 from fusionrec.models.presets import SequenceRecipe, SequenceSettings, SequenceTraining
 from fusionrec.models.sequence import Dropout, HistoryTower
-from fusionrec.registry import Artifact
+from fusionrec.registry import Artifact, tables
+from fusionrec.registry import publish as publishing
 from fusionrec.registry.publish import publish
 from fusionrec.registry.tables import Histories
 from fusionrec.training.optimizer import weights
@@ -565,7 +567,8 @@ def read_back(
     task.fit(lambda _: None)
     towers = {"user": task.network.user, "item": task.network.item}
     models = tmp_path_factory.mktemp("models")
-    return data, task, publish(models, data, rows, task.encoder, towers, about(made))
+    with patch.object(publishing, "_CHUNK", 7), patch.object(tables, "ROWS_AT_ONCE", 50):
+        return data, task, publish(models, data, rows, task.encoder, towers, about(made))
 
 
 def test_the_manifest_says_what_it_is(read_back, dataset, unbroken):

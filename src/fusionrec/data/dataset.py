@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.arrays import ROWS_AT_ONCE, ranges_of
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import DataError
 
@@ -40,6 +41,11 @@ class Table:
     def row(self, position: int) -> dict[str, Any]:
         """The attributes of one id, by name."""
         return {name: column[position] for name, column in self.columns.items()}
+
+    def part(self, begin: int, end: int) -> Table:
+        """The table of the positions from ``begin`` up to ``end``, or to the last."""
+        columns = {name: column[begin:end] for name, column in self.columns.items()}
+        return Table(self.ids[begin:end], columns)
 
     def take(self, positions: np.ndarray) -> Table:
         """The table of these positions, in their order."""
@@ -164,12 +170,17 @@ class Dataset:
         """The fingerprint, and that of fusionrec 0.1.0, which old versions and checkpoints carry;
         that one ignores times and where a column ends.
         """
-        rows = None if rows is None else np.sort(rows)
-
-        def data_of(column: np.ndarray, kind: str) -> memoryview:
-            return np.ascontiguousarray(column if rows is None else column[rows], dtype=kind).data
-
         count = len(self) if rows is None else len(rows)
+        ordered = rows is None or count < 2 or bool((rows[1:] > rows[:-1]).all())
+        if rows is not None and not ordered:
+            rows = np.sort(rows)
+
+        def add(column: np.ndarray, kind: str) -> None:
+            for begin in range(0, count, ROWS_AT_ONCE):
+                part = slice(begin, begin + ROWS_AT_ONCE)
+                some = column[part] if rows is None else column[rows[part]]
+                digest.update(np.ascontiguousarray(some, dtype=kind).data)
+
         digest, sizes = hashlib.sha256(f"{self.schema.name}:{count}:".encode()), []
         for table in (self.users, self.items):
             for values in (table.ids, *(table.columns[name] for name in sorted(table.columns))):
@@ -177,11 +188,11 @@ class Dataset:
                 digest.update(written)
                 sizes.append(len(written))
         for column, kind in ((self.user, "<i4"), (self.item, "<i4"), (self.rating, "<f4")):
-            digest.update(data_of(column, kind))
+            add(column, kind)
         former = digest.hexdigest()
         digest.update(f"{sizes}:{'no times' if self.time is None else 'times'}:".encode())
         if self.time is not None:
-            digest.update(data_of(self.time, "<i8"))
+            add(self.time, "<i8")
         return digest.hexdigest(), former
 
 
@@ -194,16 +205,25 @@ def keep_last_of_pairs(
     Returns:
         int64 [m] the rows kept, in the file's order, and how many were left out.
     """
+    keep = np.ones(len(user), dtype=bool)
+    if len(user) == 0:
+        return np.arange(0), 0
+    counts = np.bincount(user)
+    for low, high in ranges_of(counts, max(ROWS_AT_ONCE, len(user) // 32)):
+        at = np.flatnonzero((user >= low) & (user < high))
+        keep[at[_earlier(user[at], item[at], None if time is None else time[at])]] = False
+    kept = np.flatnonzero(keep)
+    return kept, len(user) - len(kept)
+
+
+def _earlier(user: np.ndarray, item: np.ndarray, time: np.ndarray | None) -> np.ndarray:
+    """Rows, int [m], of pairs that have a later row."""
     pair = user.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
     # A stable sort is fast on rows grouped by user; only repeated pairs are sorted by time.
     order = np.argsort(pair, kind="stable")
     again = np.flatnonzero(pair[order[1:]] == pair[order[:-1]])
-    if len(again) == 0:
-        return np.arange(len(pair)), 0
     repeated = order[np.union1d(again, again + 1)]
     if time is not None:
         repeated = repeated[np.lexsort((time[repeated], pair[repeated]))]
-    earlier = repeated[:-1][pair[repeated[1:]] == pair[repeated[:-1]]]
-    keep = np.ones(len(pair), dtype=bool)
-    keep[earlier] = False
-    return np.flatnonzero(keep), len(earlier)
+    earlier: np.ndarray = repeated[:-1][pair[repeated[1:]] == pair[repeated[:-1]]]
+    return earlier

@@ -140,13 +140,15 @@ class HistoryFeatures:
         newest = [history.take(slice(-self.length, None)) for history in histories]
         count = np.array([len(history) for history in newest], dtype=np.int64)
         longest = max(int(count.max(initial=0)), 1)
+        filled = np.arange(longest) < count[:, None]
         read = np.zeros((len(newest), longest, vectors.shape[1]), dtype=np.float32)
         levels = np.zeros((len(newest), longest), dtype=np.int64)
         times = np.full((len(newest), longest), np.nan)
-        for row, history in enumerate(newest):
-            read[row, : len(history)] = vectors[history.items]
-            levels[row, : len(history)] = rating_levels(history.ratings, self.scale)
-            times[row, : len(history)] = history.times
+        if filled.any():
+            read[filled] = vectors[np.concatenate([history.items for history in newest])]
+            ratings = np.concatenate([history.ratings for history in newest])
+            levels[filled] = rating_levels(ratings, self.scale)
+            times[filled] = np.concatenate([history.times for history in newest])
         packed: list[np.ndarray] = [read, levels, count[:, None]]
         if not self.times:
             return packed

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fusionrec._version import __version__
-from fusionrec.data.arrays import save_array
+from fusionrec.data.arrays import save_array, scratch
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Side
 from fusionrec.errors import ArtifactError
@@ -24,6 +24,7 @@ from fusionrec.registry.weights import write_weights
 from fusionrec.registry.writer import save_version, write_manifest, write_training_data
 
 _RETRY = "resume the same training"
+_CHUNK = 65_536  # users or items whose features are in memory at a time
 _SAMPLE = 64  # users and items on which a saved tower is compared with the trained one
 
 
@@ -68,7 +69,7 @@ def publish(
 
 
 def _vectors(saved: Artifact, side: Side, tower: Tower | HistoryTower, table: Table) -> np.ndarray:
-    """Vectors of a whole table by a saved tower, which is compared with the trained one first."""
+    """Vectors of a whole table by a saved tower, which is compared with the trained one too."""
     try:
         runner = saved.user_tower if side == "user" else saved.item_tower
     except ArtifactError as error:
@@ -77,24 +78,46 @@ def _vectors(saved: Artifact, side: Side, tower: Tower | HistoryTower, table: Ta
             f"cannot be read back, as when the disk is full ({error})",
             f"make room there and {_RETRY}",
         ) from error
-    features = saved.encoder.encode_table(side, table)
+
+    assert isinstance(runner, TowerRunner | HistoryRunner)
+
+    def made(begin: int, end: int) -> np.ndarray:
+        features = saved.encoder.encode_table(side, table.part(begin, end))
+        if isinstance(runner, TowerRunner):
+            return runner.vectors(features)
+        return runner.vectors_after(features, [saved.histories.of(u) for u in range(begin, end)])
+
+    first = made(0, min(_CHUNK, len(table)))
+    _check_alike(saved, runner, side, tower, table.part(0, _SAMPLE), first[:_SAMPLE])
+    vectors = scratch((len(table), first.shape[1]), np.float32)
+    vectors[: len(first)] = first
+    for begin in range(len(first), len(table), _CHUNK):
+        vectors[begin : begin + _CHUNK] = made(begin, min(begin + _CHUNK, len(table)))
+    return vectors
+
+
+def _check_alike(
+    saved: Artifact,
+    runner: TowerRunner | HistoryRunner,
+    side: Side,
+    tower: Tower | HistoryTower,
+    sample: Table,
+    found: np.ndarray,
+) -> None:
+    """Raises an ArtifactError if a saved tower does not answer as the trained one does, on a sample
+    of users or items whose vectors it ``found``, float32 [n, dim].
+    """
+    features = saved.encoder.encode_table(side, sample)
     if isinstance(runner, HistoryRunner):
         assert isinstance(tower, HistoryTower)
         del features[saved.schema.id("user").name]  # it is not read
-        histories = [saved.histories.of(user) for user in range(len(table))]
-        read = histories[:_SAMPLE]
+        read = [saved.histories.of(user) for user in range(len(sample))]
         # A week after the last rating of each, so that a tower with a clock has times to read.
         now = np.array([np.max(history.times, initial=0) + 7 * 86_400 for history in read])
-        sample = {name: values[:_SAMPLE] for name, values in features.items()}
-        found = runner.vectors_after(sample, read, now)
+        found = runner.vectors_after(features, read, now)
         packed = tower.reading.pack(read, saved.item_vectors, now)
-        expected = tower_vectors(tower, [*sample.values(), *packed])
-        vectors = runner.vectors_after(features, histories)
+        expected = tower_vectors(tower, [*features.values(), *packed])
     else:
-        assert isinstance(runner, TowerRunner)
-        vectors = runner.vectors(features)
-        found = vectors[:_SAMPLE]
-        expected = tower_vectors(tower, [values[:_SAMPLE] for values in features.values()])
+        expected = tower_vectors(tower, list(features.values()))
     if not np.allclose(found, expected, rtol=0.0, atol=1e-4):
         raise ArtifactError(f"the saved {side} tower does not answer as the trained one does")
-    return vectors

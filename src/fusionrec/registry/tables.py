@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from fusionrec.data.arrays import save_array
+from fusionrec.data.arrays import LARGE, ROWS_AT_ONCE, ranges_of, save_array, scratch, take
 from fusionrec.data.dataset import Dataset, Table
 from fusionrec.data.schema import Schema, Side
 from fusionrec.errors import ArtifactError, reason
@@ -63,20 +63,27 @@ class Histories:
     @staticmethod
     def order(dataset: Dataset, rows: np.ndarray) -> np.ndarray:
         """Some rows, int [n], by user and time, as histories have them."""
-        time = rows if dataset.time is None else dataset.time[rows]
-        ordered: np.ndarray = rows[np.lexsort((rows, time, dataset.user[rows]))]
+        ordered = scratch((len(rows),), rows.dtype)
+        done, user = 0, dataset.user[rows]
+        counts = np.bincount(user, minlength=len(dataset.users))
+        for low, high in ranges_of(counts, max(ROWS_AT_ONCE, len(rows) // 32)):
+            at = np.flatnonzero((user >= low) & (user < high))
+            some = rows[at]
+            time = some if dataset.time is None else dataset.time[some]
+            ordered[done : done + len(at)] = some[np.lexsort((some, time, user[at]))]
+            done += len(at)
         return ordered
 
     @classmethod
     def build(cls, dataset: Dataset, rows: np.ndarray) -> Histories:
         """The histories of all users of a data set, from a selection of its rows."""
-        user, ordered = dataset.user[rows], cls.order(dataset, rows)
-        offsets = np.r_[0, np.cumsum(np.bincount(user, minlength=len(dataset.users)))]
+        counts = np.bincount(dataset.user[rows], minlength=len(dataset.users))
+        ordered = cls.order(dataset, rows)
         return cls(
-            offsets.astype(np.int64),
-            dataset.item[ordered],
-            dataset.rating[ordered],
-            None if dataset.time is None else dataset.time[ordered],
+            np.r_[0, np.cumsum(counts)].astype(np.int64),
+            take(dataset.item, ordered),
+            take(dataset.rating, ordered),
+            None if dataset.time is None else take(dataset.time, ordered),
         )
 
 
@@ -177,13 +184,14 @@ def read_table(path: Path, schema: Schema, side: Side) -> Table:
 
 
 def read_array(path: Path) -> np.ndarray:
-    """Reads an array that ``np.save`` wrote.
+    """Reads an array that ``np.save`` wrote; a large one is mapped, read-only.
 
     Raises:
         ArtifactError: it cannot be read.
     """
     try:
-        return np.asarray(np.load(path, allow_pickle=False))
+        large = path.stat().st_size > LARGE
+        return np.asarray(np.load(path, "r" if large else None, allow_pickle=False))
     except (OSError, ValueError, EOFError) as error:
         raise ArtifactError(f"{path} cannot be read: {reason(error)}") from error
 

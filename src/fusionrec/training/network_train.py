@@ -52,7 +52,7 @@ def train_network(
     trainer: Trainer = kind(dataset, rows, recipe)
     with _checkpoints(trainer, workspace, rows, resume=resume, log=log) as trainer.folder:
         trainer.fit(on_progress, resume=resume)
-        fields = _manifest(trainer, part)
+        fields = manifest_of(trainer, part)
         if not trainer.group.leads:
             [number] = trainer.group.total(0.0)
             return Artifact.load(workspace.models / f"v{number:.0f}")
@@ -82,7 +82,7 @@ def _checkpoints(
         yield folder
 
 
-def _manifest(trainer: Trainer, part: Mapping[str, Any] | None) -> dict[str, Any]:
+def manifest_of(trainer: Trainer, part: Mapping[str, Any] | None) -> dict[str, Any]:
     """The manifest's fields of a training."""
     dataset, best = trainer.dataset, trainer.state.best
     fields: dict[str, Any] = {

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fusionrec.data.arrays import take
 from fusionrec.data.dataset import Table, keep_last_of_pairs
 from fusionrec.data.tabular.cautions import caution
 from fusionrec.data.tabular.entities import EntityReader
@@ -198,12 +199,13 @@ def _deduplicate(
         return user, item, rating, time
     says = f"rows left out for the same user and item again: the {spec.repeats} one stays"
     if spec.rating:
-        rating = rating[kept]
+        rating = take(rating, kept)
     else:
         rating = _strongest(user, item, rating, kept)
         says += ", weighing as the strongest"
     findings.add("repeated", left_out, says, left_out=True)
-    return user[kept], item[kept], rating, None if time is None else time[kept]
+    time = None if time is None else take(time, kept)
+    return take(user, kept), take(item, kept), rating, time
 
 
 def _strongest(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from fusionrec.data.arrays import scratch
 from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.tabular.casting import as_text, cast_numbers, numbers, seconds
 from fusionrec.data.tabular.findings import SHOWN, Findings
@@ -69,8 +70,12 @@ class InteractionReader:
         """
         joined = []
         for parts in self._parts:
-            joined.append(np.concatenate(parts or [np.zeros(0)]))
-            parts.clear()  # so that only one column at a time is in memory twice
+            column = scratch((sum(map(len, parts)),), parts[0].dtype if parts else np.float64)
+            end = len(column)
+            while parts:  # so that no column is in memory twice
+                end -= len(part := parts.pop())
+                column[end : end + len(part)] = part
+            joined.append(column)
         return tuple(joined)
 
     def _take(self, batch: Any, file: str, first: int) -> None:
