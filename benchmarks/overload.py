@@ -1,7 +1,7 @@
 """What a service does when more is asked than it can answer.
 
     python benchmarks/overload.py --home .fusionrec --factor 5
-    python benchmarks/overload.py --home .fusionrec --factor 2 --serve '--copy 20000'
+    python benchmarks/overload.py --home .fusionrec --factor 2 --serve=--no-copy
 
 Measures the capacity by eight callers in a closed loop, then asks so many times as much for some
 seconds, in an open loop: each request has its time, and is timed from then, whatever became of the
@@ -170,7 +170,7 @@ def main() -> None:
     """Prints one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
-    parser.add_argument("--serve", default="", help="options of serve, such as '--copy 20000'")
+    parser.add_argument("--serve", default="", help="options of serve, such as --serve=--no-copy")
     parser.add_argument("--set", nargs="*", default=[], help="settings, such as wait_seconds=0")
     parser.add_argument("--factor", type=float, default=5.0, help="times the capacity")
     parser.add_argument("--seconds", type=float, default=10.0)

@@ -1,7 +1,7 @@
 """How many answers a second the service gives, how soon, and whether it keeps what it was told.
 
-    python benchmarks/service_load.py answers --home .fusionrec
-    python benchmarks/service_load.py answers --home .fusionrec --serve '--copy 20000'
+    python benchmarks/service_load.py answers --home .fusionrec                       # the copy
+    python benchmarks/service_load.py answers --home .fusionrec --serve=--no-copy   # Milvus
     python benchmarks/service_load.py events --home .fusionrec --events 100000
     python benchmarks/service_load.py guards --home .fusionrec
 
@@ -349,7 +349,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=["answers", "events", "guards"])
     parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
-    parser.add_argument("--serve", default="", help="options of serve, such as '--copy 20000'")
+    parser.add_argument("--serve", default="", help="options of serve, such as --serve=--no-copy")
     parser.add_argument("--set", nargs="*", default=[], help="settings, such as threads=2")
     parser.add_argument("--callers", type=int, default=8)
     parser.add_argument("--rate", type=float, default=100.0)

@@ -135,7 +135,7 @@ def main() -> None:
     """Prints one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path(".fusionrec"))
-    parser.add_argument("--serve", default="--copy 20000", help="options of serve")
+    parser.add_argument("--serve", default="", help="options of serve")
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=float, default=40.0, help="requests a second")
     parser.add_argument("--callers", type=int, default=4)

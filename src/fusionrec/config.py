@@ -8,7 +8,8 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
-from typing import Any, Self, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from fusionrec.errors import ConfigError
 
@@ -87,6 +88,10 @@ _WORDS = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 
 
 def _of_kind(path: str, value: Any, kind: Any) -> Any:
+    if get_origin(kind) is UnionType:  # of one type and None, which is not given
+        if value is None:
+            return None
+        [kind] = set(get_args(kind)) - {NoneType}
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         try:
             return float(value)

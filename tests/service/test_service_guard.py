@@ -301,10 +301,22 @@ def test_settings_out_of_range_are_refused(settings):
         ServiceSettings(**settings)
 
 
+@pytest.mark.parametrize(("copy", "embedded", "server"), [(None, 50_000, 0), (0, 0, 0), (7, 7, 7)])
+def test_how_many_items_are_searched_in_a_copy(copy, embedded, server):
+    settings = ServiceSettings(copy=copy)
+    for most, kind in ((embedded, False), (server, True)):
+        assert settings.copies(most, server=kind) or not most
+        assert not settings.copies(most + 1, server=kind)
+    assert "Milvus" in settings.searched
+
+
 def test_settings_come_from_the_workspace(indexed):
     indexed.settings.write_text('[service]\nport = 9000\nhosts = ["api.example"]\n')
     settings = ServiceSettings.of(indexed)
     assert (settings.port, settings.hosts, settings.workers) == (9000, ("api.example",), 1)
+    indexed.settings.write_text("[service]\ncopy = 'all'\n")
+    with pytest.raises(ConfigError, match="copy must be a whole number"):
+        ServiceSettings.of(indexed)
     indexed.settings.write_text("[service]\nprot = 9000\n")
     with pytest.raises(ConfigError, match=r"service\.prot"):
         ServiceSettings.of(indexed)

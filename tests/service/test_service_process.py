@@ -20,9 +20,11 @@ from fusionrec.registry.versions import load
 from swap_stress import eventually, second
 
 
-def test_it_says_where_it_answers_and_ends_in_order(indexed, serve):
-    server = serve(indexed)
-    assert f"v1 answers at {server.url}, from {indexed.home / 'milvus.db'}" in server.said
+@pytest.mark.parametrize("options", [[], ["--no-copy"]], ids=["copy", "store"])
+def test_it_says_where_it_answers_and_ends_in_order(indexed, serve, options):
+    server = serve(indexed, *options)
+    where = f"{'' if options else 'an exact copy in memory of '}{indexed.home / 'milvus.db'}"
+    assert f"v1 answers at {server.url}, from {where}" in server.said
     assert httpx.get(f"{server.url}/readyz").json() == {"ready": True, "reasons": []}
     event = {"user": "v", "item": "3", "kind": "like"}
     assert httpx.post(f"{server.url}/v1/feedback", json=event).status_code == 201
@@ -99,7 +101,7 @@ def test_a_hundred_megabytes_are_not_read_into_memory(indexed, serve):
 
 def test_several_processes_answer_alike_and_follow_together(indexed, serve):
     server = serve(indexed, "--workers", "3")
-    assert "2 of 3 processes answer alike, but from memory" in server.said[0]
+    assert "2 of 3 processes answer alike from memory" in server.said[0]
     user = load(indexed).users.ids[9]
     pids: set[str] = set()
 

@@ -83,7 +83,7 @@ def test_nothing_over_http_names_a_folder_of_the_machine(indexed):
     (broken / "manifest.json").write_text("{")
     with opened(indexed) as shop:
         answered = shop.client.get("/v1/recommendations?user=10")
-        assert answered.json()["place"] == "milvus.db"
+        assert answered.json()["place"] == "exact copy of milvus.db"
         said = [answered, shop.client.get("/v1/versions"), shop.client.get("/metrics")]
         path = "/v1/versions/v1/activate"
         said.append(shop.client.post(path, headers=shop.admin))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,8 +18,16 @@ from fusionrec.recommend.query import Query
 from fusionrec.registry.versions import load
 from fusionrec.service.state import ServiceState
 from fusionrec.service.view import VersionView
+from fusionrec.workspace import Workspace
 from serving import Shop, opened
 from swap_stress import eventually, exact, second
+
+
+@pytest.fixture
+def own(indexed: Workspace) -> Iterator[Shop]:
+    """A test's own service, which searches the store itself."""
+    with opened(indexed, copy=0) as made:
+        yield made
 
 
 def test_an_item_is_added_changed_withdrawn_and_brought_back(own):
@@ -278,10 +287,12 @@ def test_a_copy_in_memory_answers_as_the_store_does(indexed):
         asked = [{"user": user, "k": 7, "where": "year=1950.."} for user in users]
         return [shop.client.get("/v1/recommendations", params=one).json() for one in asked]
 
-    with opened(indexed) as shop:
+    with opened(indexed, copy=0) as shop:
         stored = answers(shop)
-    with opened(indexed, copy=len(users) + 1_000) as shop:
+        assert shop.state.live.answer(lambda live: live.index.place).endswith("milvus.db")
+    with opened(indexed) as shop:
         copied = answers(shop)
+        assert 'place="exact copy of milvus.db"' in shop.client.get("/metrics").text
     with opened(indexed, copy=1) as shop:  # too small for these items
         assert answers(shop)[0]["place"] == stored[0]["place"]
     assert [one["items"] for one in copied] == [one["items"] for one in stored]

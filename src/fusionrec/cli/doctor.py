@@ -38,11 +38,13 @@ def doctor(context: click.Context, version: str | None, place: Place) -> None:
 
 
 def _settings(workspace: Workspace) -> Iterator[Check]:
-    """What `serve` will refuse."""
-    from fusionrec.deploy.doctor import Check
+    """What `serve` will refuse, and what it searches."""
+    from fusionrec.deploy.doctor import OK, Check
     from fusionrec.service.settings import ServiceSettings
 
     try:
-        ServiceSettings.of(workspace)
+        settings = ServiceSettings.of(workspace)
     except FusionrecError as error:
         yield Check.of(error)
+    else:
+        yield Check(OK, f"serve answers from {settings.searched}")

@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 @click.option("--host", help="The address to listen at.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="0: a free one.  [default: 8000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes that answer.  [default: 1]")
-@click.option("--copy", type=click.IntRange(0), metavar="N",
-              help="Search a copy in memory of up to N items.  [default: 0]")  # fmt: skip
+@click.option(
+    "--copy",
+    type=click.IntRange(0),
+    metavar="N",
+    help="Search a copy in memory of up to N items, of a server's too.  [default: 50000 of "
+    "an embedded Milvus, none of a server]",
+)
+@click.option("--no-copy", "copy", flag_value=0, type=int,
+              help="Search Milvus itself.")  # fmt: skip
 @options.one_thread
 @options.place
 @click.pass_obj

@@ -79,7 +79,10 @@ _ANSWER = {
             "description": "What the answer was made from.",
         },
         "version": _TEXT,
-        "place": {"type": "string", "description": "Where the vectors were searched."},
+        "place": {
+            "type": "string",
+            "description": "Where the vectors were searched, such as `exact copy of milvus.db`.",
+        },
         "goal": {"type": "string", "description": "Where the request named one."},
         "notes": {"type": "array", "items": _TEXT},
         "offset": _WHOLE,
@@ -108,7 +111,7 @@ _EXAMPLE = {
 _HEADERS = {
     "ETag": "Changes when the answer may.",
     "Fusionrec-Version": "The version that answered.",
-    "Fusionrec-Index": "The collection that was searched, or `exact`.",
+    "Fusionrec-Index": "The collection that answers, itself or in a copy of it, or `exact`.",
     "Fusionrec-Kind": "As `kind`.",
 }
 

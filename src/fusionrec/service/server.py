@@ -176,14 +176,14 @@ def _work(
 
 def _greeting(app: FastAPI, settings: ServiceSettings, address: str) -> str:
     state: ServiceState = app.state.fusionrec
-    with state.live.answering() as recommender:
-        version, where = recommender.artifact.version, recommender.index.place
+    version, where = state.answer(lambda view: (view.artifact.version, view.place))
+    where = where.replace("exact copy of", "an exact copy in memory of")
     text = f"{version} answers at {address}, from {where}"
     others = settings.workers - 1
     if others and not place_of(state.workspace, state.place).is_server:
         text += (
-            f"; {others} of {settings.workers} processes answer alike, but from memory: an "
-            "embedded Milvus serves one process"
+            f"; {others} of {settings.workers} processes answer alike from memory and do not open "
+            "it: an embedded Milvus serves one process"
         )
     return "\n".join([text, *(f"note: {lacking}" for lacking in state.troubles())])
 

@@ -10,6 +10,7 @@ from functools import lru_cache
 from fusionrec.config import Settings, check, settings_table
 from fusionrec.workspace import Workspace
 
+COPIED = 50_000  # items of an embedded store of which a copy is searched by default
 SHOWN_DAYS = 30.0  # in which it counts what a user was shown
 
 
@@ -27,7 +28,8 @@ class ServiceSettings(Settings):
         origins: other origins whose pages may ask, such as ``https://shop.example``.
         proxies: addresses of reverse proxies whose ``X-Forwarded-For`` is believed.
         copy: up to this many items a copy of the vectors in memory is searched, exactly; the store
-            is opened and verified all the same. 0: never.
+            is opened, verified and followed all the same. 0: never. None: up to ``COPIED`` items
+            of an embedded store, and none of a server's.
         connections: open at once, in each process; beyond that the one that was idle longest is
             closed.
         connections_per_address: the same for one address, which is not a proxy's; and how many
@@ -56,7 +58,7 @@ class ServiceSettings(Settings):
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     proxies: tuple[str, ...] = ()
-    copy: int = 0
+    copy: int | None = None
     connections: int = 1_000
     connections_per_address: int = 250
     wait_seconds: float = 0.25
@@ -88,7 +90,7 @@ class ServiceSettings(Settings):
         days = self.impression_days
         text = f"impression_days must be 0 or at least {SHOWN_DAYS:g}, got {days}"
         check(days == 0 or SHOWN_DAYS <= days < math.inf, text)
-        check(self.copy >= 0, f"copy must be 0 or more, got {self.copy}")
+        check(self.copy is None or self.copy >= 0, f"copy must be 0 or more, got {self.copy}")
         check(self.stop_seconds >= 0, f"stop_seconds must be 0 or more, got {self.stop_seconds}")
         for proxy in self.proxies:
             check(bool(_network(proxy)), f"a proxy is an address such as 10.0.0.2, got {proxy!r}")
@@ -105,6 +107,20 @@ class ServiceSettings(Settings):
     def loopback(self) -> bool:
         """Whether only programs on this machine can reach it; through a proxy others can."""
         return is_loopback(self.host) and not self.proxies
+
+    @property
+    def searched(self) -> str:
+        """What is searched, in words."""
+        if self.copy is None:
+            return f"a copy in memory of up to {COPIED:,} items of an embedded Milvus, else Milvus"
+        return (
+            f"a copy in memory of up to {self.copy:,} items, else Milvus" if self.copy else "Milvus"
+        )
+
+    def copies(self, items: int, *, server: bool) -> bool:
+        """Whether so many items of a store, on a server or embedded, are searched in a copy."""
+        usual = 0 if server else COPIED
+        return items <= (usual if self.copy is None else self.copy)
 
     def is_proxy(self, address: str) -> bool:
         """Whether an address is one of ``proxies``."""

@@ -160,7 +160,9 @@ class ServiceState:
         same_version = None if before is None else self._views[before]
         if same_version is not None and same_version.artifact is not recommender.artifact:
             same_version = None
-        copied = len(recommender.catalog) <= self.settings.copy
+        # "exact" is no place of a store, and needs no copy.
+        server = "://" in recommender.index.place
+        copied = self.settings.copies(len(recommender.catalog), server=server)
         if same_version is None:
             self._note_folders()
         hide = self.folders.hide
@@ -169,7 +171,8 @@ class ServiceState:
             view.warm()
             _freeze_for_gc()
         self._views[recommender] = view
-        self.metrics.answering(view.artifact.version, view.index)
+        place = self.folders.hide(view.place)
+        self.metrics.answering(view.artifact.version, view.index, place)
 
     def _note_folders(self) -> None:
         """Notes the folders that messages may name from now on."""

@@ -81,12 +81,12 @@ class Metrics:
         )
         self._version = Gauge(
             "fusionrec_version_info",
-            "1 for the version that answers.",
-            ("version", "index"),
+            "1 for the version that answers, its collection, and what is searched.",
+            ("version", "index", "place"),
             multiprocess_mode="livemax",
             registry=own,
         )
-        self._answering: tuple[str, str] | None = None
+        self._answering: tuple[str, str, str] | None = None
 
     def request(self, scope: Scope, status: int, seconds: float) -> None:
         """Counts a request that has ended."""
@@ -100,13 +100,14 @@ class Metrics:
         self._requests.labels(method, path, status).inc()
         self._latency.labels(path).observe(seconds)
 
-    def answering(self, version: str, index: str) -> None:
-        """Notes which version answers."""
-        if self._answering != (version, index):
+    def answering(self, version: str, index: str, place: str) -> None:
+        """Notes which version answers, of which collection, and where its vectors are searched."""
+        now = version, index, place
+        if self._answering != now:
             if self._answering:
                 self._version.labels(*self._answering).set(0)
-            self._version.labels(version, index).set(1)
-            self._answering = version, index
+            self._version.labels(*now).set(1)
+            self._answering = now
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -19,7 +19,7 @@ from fusionrec.service.ui.facets import Facets
 from fusionrec.service.ui.form import form_of, scale_of
 from fusionrec.service.ui.projection import Projection, chart_of
 
-_QUICK = 50_000  # items that NumPy searches in half a millisecond
+_QUICK = 4_000_000  # numbers in vectors that NumPy searches in half a millisecond
 
 
 class _Timed:
@@ -53,6 +53,10 @@ class VersionView:
         before: the view of the same version before the last changes of items; what requests have
             had made of it is updated at once.
         hide: takes the names of folders out of what clients read.
+
+    Attributes:
+        index: the collection; ``exact`` where there is none.
+        place: where its vectors are searched, unless the store has failed.
     """
 
     def __init__(
@@ -73,7 +77,7 @@ class VersionView:
             index = self._exactly(index.place)  # changes, too, in one index
         elif copied:
             index = self._exactly(f"exact copy of {index.place}")
-        self._in_memory = isinstance(index, ExactIndex)
+        self._in_memory, self.place = isinstance(index, ExactIndex), index.place
         timed = _Timed(index, metrics, hide(index.place))
         self._recommender = recommender.over(timed, tuple(map(hide, recommender.notes)))
         made = {} if before is None else vars(before)
@@ -88,7 +92,7 @@ class VersionView:
     @property
     def is_quick(self) -> bool:
         """Whether a search takes well below a millisecond, and waits for nothing."""
-        return self._in_memory and not self.failed and len(self.catalog) <= _QUICK
+        return self._in_memory and not self.failed and self.catalog.vectors.size <= _QUICK
 
     @property
     def recommender(self) -> Recommender:
