@@ -267,6 +267,8 @@ class Recommender:
         version: such as ``v3``; by default the active one, else the newest.
         milvus: as in ``Model.index``; by default where the version was indexed. If it was not, or
             Milvus cannot be reached, the artifact's own vectors answer, and the answer says so.
+        copy: whether an exact copy in memory answers in place of an embedded Milvus of up to 50,000
+            items that was verified within a day and not written since: sooner, for one answer.
         log: called with messages on slow steps.
 
     Raises:
@@ -280,6 +282,7 @@ class Recommender:
         *,
         version: str | None = None,
         milvus: str | Place = "",
+        copy: bool = False,
         log: Log = _silent,
     ) -> None:
         from fusionrec.deploy.deployment import resolve
@@ -297,6 +300,7 @@ class Recommender:
         self._engine = Engine(current(self._deployed.artifact, ledger), None)
         self._feedback = Feedback(ledger)
         self._opened: OpenVersion | None = None
+        self._copy = copy
 
     def __enter__(self) -> Self:
         return self
@@ -447,8 +451,10 @@ class Recommender:
 
     def _with_index(self) -> Engine:
         """The recommender over its index, which is opened the first time."""
-        from fusionrec.deploy.open import open_deployment
+        from fusionrec.deploy.open import open_copy, open_deployment
 
+        if self._opened is None and self._copy:
+            self._opened = open_copy(self._deployed, before=self._engine)
         if self._opened is None:
             self._opened = open_deployment(self._deployed, self._log, before=self._engine)
         return self._opened.recommender

@@ -92,6 +92,11 @@ class Workspace:
         return str(self.home / "milvus.db")
 
     @property
+    def verified(self) -> Path:
+        """What ``VerifiedFiles`` remembers; may be deleted at any time."""
+        return self.home / "verified.json"
+
+    @property
     def settings(self) -> Path:
         """TOML with the tables ``[milvus]``, ``[ledger]`` and ``[service]``; may be missing."""
         return self.home / "settings.toml"

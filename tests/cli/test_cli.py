@@ -264,7 +264,7 @@ def test_notes_go_to_stderr_and_into_json(indexed, fusionrec, arguments, measure
     ],
 )
 def test_json_has_the_agreed_shape(indexed, fusionrec, arguments, kind, place, stars):
-    ended = fusionrec(indexed, *shlex.split(arguments), "-k", "2", "--json")
+    ended = fusionrec(indexed, *shlex.split(arguments), "-k", "2", "--json", "--no-copy")
     assert (ended.code, ended.err) == (0, "")
     answer = json.loads(ended.out)
     place = str(Path(indexed.milvus).resolve()) if place == "milvus" else place
@@ -394,7 +394,7 @@ def test_quickstart_ends_in_films_and_says_what_it_used(tmp_path, fusionrec, mon
     assert "too little data to hold anything out: answers are what is popular\n" in ended.err
     assert f"fusionrec --home {workspace.home} recommend --user" in ended.err
     again = json.loads(fusionrec(workspace, "recommend", "--user", "1", "--json").out)
-    assert again["place"] == str(Path(workspace.milvus).resolve())
+    assert again["place"].removeprefix("exact copy of ") == str(Path(workspace.milvus).resolve())
 
 
 def spawn(*arguments: str, **options: object) -> subprocess.Popen[str]:

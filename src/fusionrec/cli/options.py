@@ -32,6 +32,11 @@ count = click.option(
     "-k", "k", type=click.IntRange(1), default=10, show_default=True, help="Items wanted."
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="As JSON, for programs.")
+copy = click.option(
+    "--copy/--no-copy", default=True,
+    help="Whether a copy in memory may answer for an embedded Milvus that is known to be whole."
+    "  [default: copy]",
+)  # fmt: skip
 accept = click.option(
     "--accept", is_flag=True, help="Take a fusionrec.toml as it is, whatever init was in doubt of."
 )

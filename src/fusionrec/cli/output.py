@@ -89,6 +89,7 @@ def ask(
     *,
     version: str | None,
     place: Place,
+    copy: bool,
     as_json: bool,
     **asked: Any,
 ) -> None:
@@ -99,12 +100,14 @@ def ask(
         asks: takes the recommender and ``asked``.
         version: the version; None: the active one.
         place: the Milvus that is searched.
+        copy: whether an exact copy of an embedded one may answer.
         as_json: JSON in place of a table.
         asked: the arguments of a method of ``Recommender``.
     """
     from fusionrec.api import Recommender
 
-    with Recommender(workspace, version=version, milvus=place, log=say) as recommender:
+    options: dict[str, Any] = {"version": version, "milvus": place, "copy": copy}
+    with Recommender(workspace, **options, log=say) as recommender:
         show_answer(asks(recommender, asked), as_json, recommender.schema)
         if recommender.problem is not None and (hint := hint_of(recommender.problem)):
             say(f"hint: {hint}")

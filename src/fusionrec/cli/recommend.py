@@ -42,6 +42,7 @@ from fusionrec.workspace import Workspace
 )  # fmt: skip
 @options.one_thread
 @options.store
+@options.copy
 @click.pass_obj
 def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **given: Any) -> None:
     """Recommend items to a user, a profile, or whoever likes something.

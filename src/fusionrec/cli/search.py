@@ -27,6 +27,7 @@ from fusionrec.workspace import Workspace
 @options.goal
 @options.as_json
 @options.store
+@options.copy
 @click.pass_obj
 def search(workspace: Workspace, /, words: tuple[str, ...], **given: Any) -> None:
     """Find items by WORDS of titles and categories.

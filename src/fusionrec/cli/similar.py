@@ -20,6 +20,7 @@ from fusionrec.workspace import Workspace
 @options.filters
 @options.as_json
 @options.store
+@options.copy
 @click.pass_obj
 def similar(workspace: Workspace, /, item: str, **given: Any) -> None:
     """Find the items whose vectors are nearest to ITEM's.

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from fusionrec.index import MilvusIndex, Place
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.registry import Artifact
+from fusionrec.registry.verified import VerifiedFiles
 from fusionrec.registry.versions import load
 from fusionrec.workspace import Workspace
+
+COPIED = 50_000  # items of an embedded store of which a copy is searched by default
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,27 @@ class Deployment:
         then = Catalog.of(self.artifact, changes)
         items = (self.artifact.schema, then.items, then.vectors)
         names = (built.collection, self.artifact.checksum)
-        return MilvusIndex.open(self.place, *items, *names, available=then.available), then
+        if self.place.is_server:
+            return MilvusIndex.open(self.place, *items, *names, available=then.available), then
+        folder, verified = Path(self.place.uri), VerifiedFiles(self.workspace.verified)
+        before = verified.state(folder)
+        index = MilvusIndex.open(self.place, *items, *names, available=then.available)
+        verified.note(folder, self._identity(built), before)
+        return index, then
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether the version's index is in an embedded Milvus whose files were verified, and have
+        not changed since.
+        """
+        if self.place.is_server or self.built is None:
+            return False
+        verified = VerifiedFiles(self.workspace.verified)
+        return verified.holds(Path(self.place.uri), self._identity(self.built))
+
+    def _identity(self, built: Activation) -> str:
+        """What a collection is verified against."""
+        return f"{built.collection} {self.artifact.checksum} {built.changes}"
 
     @property
     def is_own(self) -> bool:

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 
 from fusionrec.deploy.build import rebuild
-from fusionrec.deploy.deployment import Deployment, resolve
+from fusionrec.deploy.deployment import COPIED, Deployment, resolve
 from fusionrec.errors import (
     DataError,
     Log,
@@ -164,6 +164,16 @@ def open_exactly(workspace: Workspace, ledger: Ledger) -> OpenVersion:
     return _exact(resolve(workspace, ledger=ledger), None, None)
 
 
+def open_copy(deployed: Deployment, before: Recommender | None = None) -> OpenVersion | None:
+    """A version that answers from an exact copy of its embedded index, for one answer: to import
+    and open Milvus Lite takes longer than all else. None where the index must be opened: it has
+    more than ``COPIED`` items, is a server's, or its files changed since it was verified.
+    """
+    if len(deployed.artifact.items) > COPIED or not deployed.is_verified:
+        return None
+    return _exact(deployed, None, before, f"exact copy of {deployed.place.name}")
+
+
 def with_changes(opened: OpenVersion, ledger: Ledger) -> OpenVersion:
     """The same version over the same index, with the changes of items until now; both must be
     closed.
@@ -195,11 +205,14 @@ def _open(deployed: Deployment, before: Recommender | None) -> OpenVersion:
 
 
 def _exact(
-    deployed: Deployment, problem: StoreError | None, before: Recommender | None
+    deployed: Deployment,
+    problem: StoreError | None,
+    before: Recommender | None,
+    place: str = "exact",
 ) -> OpenVersion:
     now = current(deployed.artifact, deployed.ledger)
     items = (deployed.artifact.schema, now.items, now.vectors)
-    index = ExactIndex(*items, available=now.available, columns=now.columns)
+    index = ExactIndex(*items, place, available=now.available, columns=now.columns)
     return SharedIndex(index, now).opened(deployed.ledger, problem=problem, before=before)
 
 

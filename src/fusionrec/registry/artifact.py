@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from fusionrec.registry.tables import (
     read_histories,
     read_table,
 )
+from fusionrec.registry.verified import VerifiedFiles
 
 BLENDS = ("auto", "linear")  # models whose vectors are made of parts
 
@@ -306,36 +307,43 @@ class Artifact:
         return TowerRunner(self.folder, "item", self.encoder, self.manifest)
 
     @classmethod
-    def load(cls, folder: Path, *, thorough: bool = True) -> Artifact:
+    def load(
+        cls, folder: Path, *, thorough: bool = True, verified: VerifiedFiles | None = None
+    ) -> Artifact:
         """Opens an artifact, and checks its manifest and its files. No process deletes it while
         the object lives.
 
         Args:
             folder: the artifact.
             thorough: compare every file's SHA-256 too, not only its presence.
+            verified: knows the SHA-256 of files that have not changed since.
 
         Raises:
             ArtifactError: it is missing, incomplete, foreign, of another format or damaged.
         """
         held = hold(folder)
         try:
-            made = cls._read(folder, thorough=thorough)
+            made = cls._read(
+                folder, (verified.sha256 if verified else sha256) if thorough else None
+            )
         except BaseException:
             if held is not None:
                 os.close(held)
             raise
+        if verified is not None:
+            verified.save()
         if held is not None:
             weakref.finalize(made, os.close, held)
         return made
 
     @classmethod
-    def _read(cls, folder: Path, *, thorough: bool) -> Artifact:
+    def _read(cls, folder: Path, digest: Callable[[Path], str] | None) -> Artifact:
         manifest = read_manifest(folder)
         hint = REINDEX if manifest["model"] == VECTORS else RETRAIN
         for name, checksum in manifest["files"].items():
             path = folder / name
             if not path.is_file():
                 raise ArtifactError(f"{folder} is incomplete: {name} is missing", hint)
-            if thorough and sha256(path) != checksum:
+            if digest is not None and digest(path) != checksum:
                 raise ArtifactError(f"{folder} is damaged: {name} is not what was saved", hint)
         return cls(folder, manifest, Encoder.load(folder / "encoder.json"))

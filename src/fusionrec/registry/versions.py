@@ -10,6 +10,7 @@ from typing import Any
 from fusionrec.errors import ArtifactError, UsageError
 from fusionrec.ledger import Activation, Ledger
 from fusionrec.registry import VECTORS, Artifact, read_manifest, version_numbers
+from fusionrec.registry.verified import VerifiedFiles
 from fusionrec.registry.worth import FIGURE
 from fusionrec.workspace import Workspace
 
@@ -87,7 +88,8 @@ def load(
     if version is None:
         active = (ledger or Ledger.of(workspace)).active()
         version = active.version if active and active.version in names else names[-1]
-    return Artifact.load(workspace.models / version)
+    verified = VerifiedFiles(workspace.verified)
+    return Artifact.load(workspace.models / version, verified=verified)
 
 
 def active_dataset(workspace: Workspace) -> str:

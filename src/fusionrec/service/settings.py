@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from fusionrec.config import Settings, check, settings_table
+from fusionrec.deploy.deployment import COPIED
 from fusionrec.workspace import Workspace
 
-COPIED = 50_000  # items of an embedded store of which a copy is searched by default
 SHOWN_DAYS = 30.0  # in which it counts what a user was shown
 
 
