@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from fusionrec.errors import UsageError
-from fusionrec.index.exact import candidates, check_k, score_margin
+from fusionrec.index.coalescing import RowsAndScores, coalesced_search
+from fusionrec.index.exact import (
+    ExactIndex,
+    Hits,
+    RowNumbers,
+    candidates,
+    check_k,
+    check_query,
+    check_rows,
+    score_margin,
+)
+from fusionrec.index.filters import Condition
+
+_SCORES = 4_000_000  # of a block, which bounds memory
+_LEAST, _MOST = 32, 256  # queries of a block: fewer multiply slowly, more do not fit the cache
 
 _RESCORE_BATCH = 16_384  # pairs, so that ties of all items do not fill memory
+
+
+def block_size(items: int) -> int:
+    """How many vectors are searched by one matrix product among so many items."""
+    return min(max(_LEAST, _SCORES // items), _MOST)
 
 
 class BatchSearch:
@@ -83,3 +105,46 @@ class BatchSearch:
             left, right = queries[query[part]], self._vectors[column[part]]
             products[part] = np.einsum("pd,pd->p", left, right, dtype=np.float64)
         return products
+
+
+class CoalescingExactIndex(ExactIndex):
+    """An exact index that answers all searches of one ``run_coalesced`` by matrix products."""
+
+    def search(
+        self, vector: np.ndarray, k: int, where: Sequence[Condition] = (), exclude: RowNumbers = ()
+    ) -> Hits:
+        """The k items with the highest inner product; see ``ExactIndex.search``."""
+        query = check_query(vector, self.vectors.shape[1])
+        excluded = check_rows(exclude, len(self))
+        check_k(k)
+        asked = _Asked(query, k, excluded)
+        return Hits(*coalesced_search(self._together, asked, k, tuple(where)))
+
+    def _together(
+        self, asked: Sequence[_Asked], limit: int, where: Sequence[Condition]
+    ) -> list[RowsAndScores]:
+        if len(asked) == 1:
+            [one] = asked
+            hits = super().search(one.query, one.k, where, one.excluded)
+            return [(hits.rows, hits.scores)]
+        search = BatchSearch(self.vectors, self.allowed(where))
+        found: list[RowsAndScores] = []
+        block = block_size(len(self))
+        for begin in range(0, len(asked), block):
+            part = asked[begin : begin + block]
+            barred = np.repeat(np.arange(len(part)), [len(one.excluded) for one in part])
+            excluded = barred, np.concatenate([one.excluded for one in part])
+            queries = np.stack([one.query for one in part])
+            rows, scores = search.search(queries, limit, excluded)
+            for n, one in enumerate(part):
+                kept = rows[n, : one.k] >= 0
+                found.append((rows[n, : one.k][kept], scores[n, : one.k][kept]))
+        return found
+
+
+class _Asked(NamedTuple):
+    """One search of a block: a vector, float32 [d], how many, and rows to leave out, rising."""
+
+    query: np.ndarray
+    k: int
+    excluded: np.ndarray

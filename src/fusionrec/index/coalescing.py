@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from typing import Any, NamedTuple, TypeVar
 
@@ -12,16 +12,16 @@ from greenlet import getcurrent, greenlet
 T = TypeVar("T")
 
 RowsAndScores = tuple[np.ndarray, np.ndarray]  # best first
-Search = Callable[[Sequence[np.ndarray], int, str], list[RowsAndScores]]
+Search = Callable[[Sequence[Any], int, Any], list[RowsAndScores]]
 
 
 class _PendingSearch(NamedTuple):
     """A search that a call waits for."""
 
     search: Search
-    query: np.ndarray
+    query: Any
     limit: int
-    expression: str
+    expression: Hashable
 
 
 class _Task(greenlet):  # type: ignore[misc]
@@ -39,17 +39,15 @@ class _Task(greenlet):  # type: ignore[misc]
             self.future.set_exception(error)
 
 
-def coalesced_search(
-    search: Search, query: np.ndarray, limit: int, expression: str
-) -> RowsAndScores:
+def coalesced_search(search: Search, query: Any, limit: int, expression: Hashable) -> RowsAndScores:
     """The best ``limit`` rows that meet an expression, and their scores. Within ``run_coalesced``,
     other calls may share the request.
 
     Args:
-        search: sends a request for several vectors, with a limit and an expression.
-        query: float32 [d].
+        search: makes several searches together, with a limit and an expression.
+        query: a vector, float32 [d], or what else ``search`` takes of one search.
         limit: number of rows.
-        expression: of Milvus.
+        expression: what all searches that go together share: Milvus' filter, or conditions.
 
     Raises:
         Exception: raised by ``search``.

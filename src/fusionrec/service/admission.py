@@ -34,20 +34,20 @@ class Admission:
         since = self._clock() - self._since  # long where answers have come to a halt
         return self.under_way * (self._work + since) / (self._done + 1.0)
 
-    def enter(self) -> bool:
-        """Whether an answer may begin; if so, ``leave`` is to be called when it has ended."""
+    def enter(self, answers: int = 1) -> bool:
+        """Whether some answers may begin; if so, ``leave`` is to be called when they have ended."""
         if self._seconds and self.under_way >= _ALWAYS and self.wait() > self._seconds:
             return False
         if not self.under_way:
             self._since = self._clock()
-        self.under_way += 1
+        self.under_way += answers
         return True
 
-    def leave(self) -> None:
-        """Notes that an answer has ended."""
+    def leave(self, answers: int = 1) -> None:
+        """Notes that some answers have ended."""
         now = self._clock()
         spent = now - self._since
         kept = math.exp(-spent / _MEMORY)
-        self._work, self._done = self._work * kept + spent, self._done * kept + 1.0
+        self._work, self._done = self._work * kept + spent, self._done * kept + answers
         self._since = now
-        self.under_way -= 1
+        self.under_way -= answers

@@ -18,7 +18,7 @@ from fusionrec.service.coalescing import Coalescer
 from fusionrec.service.middleware import RequestGuard
 from fusionrec.service.problems import EVERY_ROUTE, handle
 from fusionrec.service.responses import check_once
-from fusionrec.service.routes import items, meta, recommendations, users, versions
+from fusionrec.service.routes import items, meta, people, recommendations, users, versions
 from fusionrec.service.settings import ServiceSettings
 from fusionrec.service.state import ServiceState
 from fusionrec.workspace import Workspace
@@ -59,7 +59,7 @@ def create_app(
     )
     app.state.fusionrec = state
     app.state.gathering, app.state.turn = Coalescer(), asyncio.Lock()
-    answers = recommendations.fast_router, recommendations.router
+    answers = recommendations.fast_router, people.router, recommendations.router
     for router in (*answers, users.router, items.router, versions.router, meta.router):
         app.include_router(router, dependencies=[Depends(check_once)], responses=EVERY_ROUTE)
     app.mount("/static", StaticFiles(directory=meta.STATIC), name="static")

@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 from anyio import CapacityLimiter, to_thread
@@ -45,7 +46,8 @@ _log = logging.getLogger("fusionrec.service")
 
 class RequestGuard:
     """ASGI middleware that passes a request to the app, with its body read whole, or refuses it.
-    The app finds the scopes that are open to the caller in the request's state, as ``open``.
+    The app finds in the request's state which scopes are ``open`` to the caller; for requests that
+    ask for many answers, the ``limits``, and what takes further tokens of the caller's, ``charge``.
 
     Args:
         app: what is guarded.
@@ -101,6 +103,7 @@ class RequestGuard:
                         raise Refused(400, "the path is not UTF-8", "percent-encode ids as UTF-8")
                     whole = await self._whole(headers, receive)
                     if whole is not None:
+                        scope["state"]["limits"] = self._limits
                         with self._limits.admitted(scope):
                             await self._app(scope, whole, noted)
             except Refused as refused:
@@ -144,11 +147,12 @@ class RequestGuard:
         needed = scope_of(scope["method"], scope["path"])
         kind, _, text = headers.get("authorization", "").partition(" ")
         secret = text.strip() if needed and kind.casefold() == "bearer" else ""
-        key, wait = None, 0.0
+        key, wait, bucket = None, 0.0, f"address {address}"
         if secret:
             key, wait = await self._known(secret, address)
+            bucket = f"key {key.name}" if key else bucket
         elif scope["path"] not in PROBES:
-            wait = self._buckets.take(f"address {address}")
+            wait = self._buckets.take(bucket)
         if wait:
             hint = "[service] rate and burst in settings.toml set the limit"
             said = f"more than {self._settings.rate:g} requests/s"
@@ -156,7 +160,8 @@ class RequestGuard:
         opened: frozenset[str] = key.scopes if key else frozenset()
         if self._loopback and (key or not secret):  # an unknown key opens nothing
             opened |= _WITHOUT_KEY
-        scope.setdefault("state", {})["open"] = opened
+        state = scope.setdefault("state", {})
+        state["open"], state["charge"] = opened, partial(self._buckets.charge, bucket)
         if needed is None or needed in opened:
             return
         # Who may read /v1/openapi.json may learn that no route is there; the app says so.

@@ -36,6 +36,12 @@ class TokenBuckets:
         self._buckets[who] = (tokens if wait else tokens - 1.0, now)
         return wait
 
+    def charge(self, who: str, tokens: int) -> None:
+        """Takes tokens that there may not be yet: who owes them waits until they have come."""
+        if self._rate and who in self._buckets:
+            left, then = self._buckets[who]
+            self._buckets[who] = (left - tokens, then)
+
     def give_back(self, who: str) -> None:
         if who in self._buckets:
             tokens, then = self._buckets[who]

@@ -75,10 +75,23 @@ class RequestLimits:
             yield
             return
         if not self._admission.enter():
-            most = 1000 * self._settings.wait_seconds
-            said = f"too much is asked at once: an answer would wait for more than {most:,.0f} ms"
-            raise Refused(503, said, "ask again in a moment, and less often", code="overloaded")
+            raise self._overloaded()
         try:
             yield
         finally:
             self._admission.leave()
+
+    @contextmanager
+    def several(self, answers: int) -> Iterator[None]:
+        """The same for answers that are made together; raises Refused as ``admitted``."""
+        if not self._admission.enter(answers):
+            raise self._overloaded()
+        try:
+            yield
+        finally:
+            self._admission.leave(answers)
+
+    def _overloaded(self) -> Refused:
+        most = 1000 * self._settings.wait_seconds
+        said = f"too much is asked at once: an answer would wait for more than {most:,.0f} ms"
+        return Refused(503, said, "ask again in a moment, and less often", code="overloaded")

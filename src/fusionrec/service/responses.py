@@ -127,6 +127,34 @@ ANSWER: dict[int | str, dict[str, Any]] = {
 }
 
 
+# The answer to a request of one, or of many people.
+ANSWERS: dict[str, Any] = {
+    **ANSWER[200],
+    "content": {
+        "application/json": {
+            "schema": {
+                "oneOf": [
+                    _ANSWER,
+                    {
+                        "type": "object",
+                        "required": ["answers"],
+                        "properties": {
+                            "answers": {
+                                "type": "array",
+                                "items": {"type": "object"},
+                                "description": "In the order of `people`, each an answer, or a "
+                                "problem with `status`, `code` and `detail`.",
+                            }
+                        },
+                    },
+                ]
+            },
+            "example": _EXAMPLE,
+        }
+    },
+}
+
+
 def given(description: str, example: Any, status: int = 200) -> dict[int | str, dict[str, Any]]:
     """Any other answer, for the documentation of a route."""
     content = {"application/json": {"schema": {"type": "object"}, "example": example}}

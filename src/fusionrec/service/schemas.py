@@ -14,6 +14,7 @@ from pydantic import (
     Field,
     StringConstraints,
     Tag,
+    field_validator,
 )
 from pydantic_core import PydanticCustomError, PydanticKnownError
 
@@ -22,6 +23,8 @@ from fusionrec.data.values import is_finite
 
 MOST_ITEMS = 100  # of one answer
 MOST_OFFSET = 1_000
+MOST_PEOPLE = 1_000  # of one request
+MOST_LISTED = 20_000  # items of all answers to one request
 MOST_NAMED = 1_000  # items that one request names
 MOST_EVENTS = 1_000
 
@@ -204,6 +207,25 @@ class PersonRequest(RecommendRequest):
     history: list[RatedItem] = Field(default=[], max_length=MOST_NAMED)
 
 
+class PeopleRequest(_Body):
+    """Several people at once, each with a request of their own."""
+
+    people: list[PersonRequest] = Field(
+        min_length=1,
+        max_length=MOST_PEOPLE,
+        description=f"Together they may want {MOST_LISTED:,} items, those passed over included.",
+    )
+
+    @field_validator("people")
+    @classmethod
+    def _limited(cls, people: list[PersonRequest]) -> list[PersonRequest]:
+        wanted = sum(one.k + one.offset for one in people)
+        if wanted > MOST_LISTED:
+            said = f"together they may want {MOST_LISTED:,} items, not {wanted:,}"
+            raise PydanticCustomError("too_many_items", said)  # type: ignore[misc]
+        return people
+
+
 class EventRequest(_Body):
     """What a user said or did."""
 
@@ -234,12 +256,21 @@ class EventsRequest(_Body):
     events: list[EventRequest] = Field(min_length=1, max_length=MOST_EVENTS)
 
 
-def _one_or_several(body: Any) -> str:
-    return "several" if isinstance(body, dict) and "events" in body else "one"
+def _several_by(name: str) -> Discriminator:
+    """Tells by a name whether a body holds several of what it may hold one of."""
+
+    def kind(body: Any) -> str:
+        return "several" if isinstance(body, dict) and name in body else "one"
+
+    return Discriminator(kind)
 
 
 # Errors are of the form that was meant, not of both.
 EventBody = Annotated[
     Annotated[EventRequest, Tag("one")] | Annotated[EventsRequest, Tag("several")],
-    Discriminator(_one_or_several),
+    _several_by("events"),
+]
+PersonBody = Annotated[
+    Annotated[PersonRequest, Tag("one")] | Annotated[PeopleRequest, Tag("several")],
+    _several_by("people"),
 ]

@@ -11,6 +11,7 @@ import numpy as np
 
 from fusionrec.errors import StoreError
 from fusionrec.index import Condition, ExactIndex, Hits, Index
+from fusionrec.index.batch import CoalescingExactIndex
 from fusionrec.recommend.answer import Answer
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.recommender import Recommender
@@ -109,7 +110,7 @@ class VersionView:
         now, schema = self.catalog, self.artifact.schema
         here, columns = now.available, now.columns
         # Checked by the index that was opened.
-        return ExactIndex(
+        return CoalescingExactIndex(
             schema, now.items, now.vectors, place, here, columns=columns, checked=True
         )
 

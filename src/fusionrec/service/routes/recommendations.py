@@ -49,7 +49,7 @@ _SAME = frozenset(field.name for field in fields(QueryRequest)) - {"rated"}
 # what was rated; `seen` and `fresh` change the answer by what was rated, or shown in vain.
 _REVEALING = ("explain", "only", "seen", "fresh")
 _FORBIDDEN = "What was asked of a user needs a key that opens `feedback`; or as for every route."
-_RECOMMENDED = {**ANSWER, 403: {**documented(403)[403], "description": _FORBIDDEN}}
+RECOMMENDED = {**ANSWER, 403: {**documented(403)[403], "description": _FORBIDDEN}}
 _UNREAD = "without the latest feedback: the ledger cannot be read now"
 _NOTHING_KNOWN = "nothing is known of the person: these items are ordered by the words alone"
 
@@ -61,10 +61,10 @@ class _FastPath(APIRoute):
         async def handle(request: Request) -> Response:
             await check_once(request)
             ask = _read(request)
-            _check_allowed(request, ask)
+            check_allowed(request, ask)
             state: ServiceState = request.app.state.fusionrec
             coalescer: Coalescer = request.app.state.gathering
-            made = _timed(state, partial(_recommended, request, state, ask))
+            made = timed(state, partial(recommended, held(request), state, ask))
             # The event loop itself makes answers that wait for nothing and take a millisecond.
             extra = ask.explain or ask.fresh or ask.diversity or ask.calibration or ask.goal
             response = None
@@ -83,20 +83,11 @@ fast_router = APIRouter(tags=["answers"], route_class=_FastPath)
 router = APIRouter(tags=["answers"], route_class=JsonRoute)
 
 
-@fast_router.get("/v1/recommendations", summary="What is next for a person", responses=_RECOMMENDED)
+@fast_router.get("/v1/recommendations", summary="What is next for a person", responses=RECOMMENDED)
 def recommend(_: Annotated[RecommendRequest, Parameters()]) -> None:
     """Items for a user, or for someone who likes some items. For unknown users the answer is the
     most popular items: `kind` says so.
     """  # answered by ``_FastPath``; this is its documentation
-
-
-@router.post(
-    "/v1/recommendations", summary="The same, with a profile and a history", responses=_RECOMMENDED
-)
-def recommend_person(request: Request, ask: PersonRequest, state: StateOf) -> Response:
-    """What is said here wins over what is stored of the user, and comes after it."""
-    _check_allowed(request, ask)
-    return state.answer(_timed(state, partial(_recommended, request, state, ask)))
 
 
 @router.get(f"{ITEM}/similar", summary="Items that are like an item", responses=ANSWER)
@@ -114,9 +105,9 @@ def similar(
             found = view.recommender.similar(id, ask.offset + ask.k + 1, where)
             return replace(found, items=found.items[ask.offset :])
 
-        return _response(request, view, ask, tag, asked)[0]
+        return _response(held(request), view, ask, tag, asked)[0]
 
-    return state.answer(_timed(state, made))
+    return state.answer(timed(state, made))
 
 
 @router.get("/v1/search", summary="Items by words", responses=ANSWER)
@@ -142,9 +133,9 @@ def search(
             unknown = () if known or ask.user is None else (_NOTHING_KNOWN,)
             return replace(found, notes=(*unknown, *found.notes))
 
-        return _response(request, view, ask, tag, asked, _notes(said))[0]
+        return _response(held(request), view, ask, tag, asked, _notes(said))[0]
 
-    return state.answer(_timed(state, made))
+    return state.answer(timed(state, made))
 
 
 @router.get("/v1/map", summary="The best known items in two dimensions")
@@ -180,7 +171,7 @@ def _read(request: Request) -> RecommendRequest:
         raise RequestValidationError(errors) from error
 
 
-def _check_allowed(request: Request, ask: RecommendRequest) -> None:
+def check_allowed(request: Request, ask: RecommendRequest) -> None:
     """Refuses to reveal a user's history to a caller to whom feedback is not open. What the request
     itself says of a person is the caller's own.
 
@@ -199,7 +190,7 @@ def _check_allowed(request: Request, ask: RecommendRequest) -> None:
         )
 
 
-def _timed(
+def timed(
     state: ServiceState, made: Callable[[VersionView], Response]
 ) -> Callable[[VersionView], Response]:
     def timed(view: VersionView) -> Response:
@@ -209,9 +200,10 @@ def _timed(
     return timed
 
 
-def _recommended(
-    request: Request, state: ServiceState, ask: RecommendRequest, view: VersionView
+def recommended(
+    has: Sequence[str], state: ServiceState, ask: RecommendRequest, view: VersionView
 ) -> Response:
+    """The answer to one request; ``has`` are the tags of answers that the client has."""
     query, said = build_query(_query_request(ask), view.recommender.finder, state.feedback)
     if ask.fresh and ask.user is not None:  # of what the user did not react to
         try:
@@ -228,7 +220,7 @@ def _recommended(
     again = None if ask.user is None else state.shown.again(tag)
     known = ask.user is None or again is not None
     notes = _notes(said)
-    response, answer, id = _response(request, view, ask, tag, asked, notes, known=known)
+    response, answer, id = _response(has, view, ask, tag, asked, notes, known=known)
     if answer is not None:
         state.metrics.answers.labels(answer.kind).inc()
         if ask.user is not None:
@@ -283,8 +275,13 @@ def _notes(said: UserFeedback) -> tuple[str, ...]:
     return (_UNREAD,) if said.unread else ()
 
 
+def held(request: Request) -> list[str]:
+    """The tags of the answers that the client has, by ``If-None-Match``."""
+    return [one.strip() for one in request.headers.get("if-none-match", "").split(",")]
+
+
 def _response(
-    request: Request,
+    has: Sequence[str],
     view: VersionView,
     ask: ListRequest,
     tag: str,
@@ -296,7 +293,7 @@ def _response(
     """The answer as it is sent, what is in it, and its id; the last two empty on a 304.
 
     Args:
-        request: may say in ``If-None-Match`` which answers the client has.
+        has: the tags of answers that the client has.
         view: answers.
         ask: says which page is wanted.
         tag: of the answer.
@@ -310,8 +307,7 @@ def _response(
         "Fusionrec-Version": view.artifact.version,
         "Fusionrec-Index": "exact" if view.failed else view.index,
     }
-    held = request.headers.get("if-none-match", "").split(",")
-    if known and tag in [one.strip() for one in held]:
+    if known and tag in has:
         return Response(status_code=304, headers=headers), None, ""
     found = asked()
     answer = replace(found, items=found.items[: ask.k], notes=(*notes, *found.notes))
