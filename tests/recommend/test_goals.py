@@ -15,7 +15,7 @@ from fusionrec.recommend.batch import BatchRecommender, joined, write_answers
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.feedback import Feedback
 from fusionrec.recommend.item_search import ItemSearch
-from fusionrec.recommend.query import Query
+from fusionrec.recommend.query import Query, Rated
 from fusionrec.recommend.query_builder import QueryRequest, build_query
 from fusionrec.recommend.recommender import Recommender
 from fusionrec.registry import Artifact
@@ -43,6 +43,22 @@ def test_the_list_is_ordered_for_the_goal_and_says_so_where_it_was_asked_for(ask
     assert [answer.goal for answer in (own, same, other)] == [None, "next", "taste"]
     assert "goal" not in own.to_json()
     assert other.to_json()["goal"] == "taste"
+
+
+def test_a_vector_is_made_once_until_something_is_new(parted, monkeypatch):
+    asked, user, made = exact(parted), parted.users.ids[1], []
+    plain = Artifact.vectors_of
+    monkeypatch.setattr(Artifact, "vectors_of", lambda *a, **m: made.append(1) or plain(*a, **m))
+    query = Query(user=user, k=5, goal="taste")
+    first = ids(asked.recommend(query))
+    assert [ids(asked.recommend(query)) for _ in range(2)] == [first, first]
+    assert len(made) == 1
+    liked = Rated(parted.items.ids[3], 5.0, named=True)
+    for fresh in (replace(query, history=(liked,)), replace(query, goal="later")):
+        asked.recommend(fresh)
+    assert len(made) == 3
+    assert ids(asked.after(asked.catalog).recommend(query)) == first
+    assert len(made) == 4  # its items may have changed
 
 
 def test_nobody_known_gets_what_is_popular_whatever_the_goal(asked):

@@ -26,6 +26,8 @@ KNOWN_COUNTS = 5.0
 # since the vectors of popular items are alike.
 DISLIKED = 0.3
 
+_KEPT = 10_000  # vectors that are kept of users
+
 
 BEFORE = "stars are those before your last ratings: they change when the model is trained again"
 AVERAGES = "stars are what people give an item on average: of you no rating was known in training"
@@ -42,11 +44,15 @@ class UserVectors:
         self.catalog, self.artifact = catalog, catalog.artifact
         vocabularies, schema = self.artifact.encoder.vocabularies, self.artifact.schema
         self._trained = frozenset(vocabularies[schema.id("user").name].values)
+        # (position, goal) -> vector of a user of whom nothing is new; the artifact holds those of
+        # the version's own goal.
+        self._kept: dict[tuple[int, str | None], np.ndarray] = {}
 
     def over(self, catalog: Catalog) -> Self:
         """The same for the version's items after some changes; shares everything else."""
         made = copy.copy(self)
         made.catalog = catalog
+        made._kept = {}  # they were read with the items as they were
         return made
 
     def find(self, query: Query) -> UserVector:
@@ -217,20 +223,21 @@ class UserVectors:
     ) -> np.ndarray | None:
         """The person's vector, float32 [dim]; None if it says nothing of what they like."""
         artifact, vectors = self.artifact, self.catalog.vectors
-
-        def read(history: History) -> np.ndarray:
-            user = self._user_columns(position, profile)
-            asked = np.array([now])
-            return np.asarray(artifact.vectors_of(*user, [history], asked, vectors, goal)[0])
-
         if artifact.history_features and len(given):
-            return read(stored.followed_by(given, repeats=artifact.schema.repeats))
+            followed = stored.followed_by(given, repeats=artifact.schema.repeats)
+            return self._read(position, profile, followed, now, goal)
         vector: np.ndarray = np.zeros(artifact.item_vectors.shape[1], dtype=np.float32)
         own = goal in (None, *artifact.goals[:1]) and not artifact.reads_clock
         if position is not None and not profile and own:
             vector = artifact.user_vectors[position]
+        elif position is not None and not profile and not artifact.reads_clock:
+            kept = self._kept.get((position, goal))
+            vector = self._read(position, profile, stored, now, goal) if kept is None else kept
+            if len(self._kept) >= _KEPT:
+                self._kept.clear()
+            self._kept[position, goal] = vector
         elif position is not None or profile or not len(given):
-            vector = read(stored)
+            vector = self._read(position, profile, stored, now, goal)
         if not len(given):
             return vector
         weight = weights(given.ratings, artifact.schema)
@@ -241,6 +248,19 @@ class UserVectors:
         added = before * vector + (liked + disliked) @ vectors[given.items]
         length = float(np.linalg.norm(added))
         return None if length < 1e-6 else np.asarray(added / length, dtype=np.float32)
+
+    def _read(
+        self,
+        position: int | None,
+        profile: Mapping[str, object],
+        history: History,
+        now: float,
+        goal: str | None,
+    ) -> np.ndarray:
+        """What the user tower makes of a person: float32 [dim]."""
+        user, asked = self._user_columns(position, profile), np.array([now])
+        vectors = self.artifact.vectors_of(*user, [history], asked, self.catalog.vectors, goal)
+        return np.asarray(vectors[0])
 
     def _user_columns(
         self, position: int | None, profile: Mapping[str, object]
