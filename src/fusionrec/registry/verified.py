@@ -17,6 +17,7 @@ from fusionrec.registry.manifest import sha256
 _TICK = 2.0
 # Seconds after which files are read again: what a failing disk changes shows in no file's times.
 KEPT = 86_400.0
+_BOOT = Path("/proc/sys/kernel/random/boot_id")  # a machine that lost power may have lost writes
 
 
 class VerifiedFiles:
@@ -97,7 +98,9 @@ def _files(folder: Path) -> list[Path]:
 
 def _state(files: Iterable[Path]) -> str:
     """The state of some files as one text; empty where one is gone."""
-    parts = []
+    parts: list[object] = []
+    with suppress(OSError):
+        parts.append(_BOOT.read_text())
     try:
         for path in files:
             about = path.stat()
