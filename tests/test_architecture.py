@@ -26,7 +26,7 @@ ORDER = (
     ("data",),
     ("ledger", "metrics"),
     ("workspace",),
-    ("config",),
+    ("config", "engine"),
     ("errors", "_version"),
 )
 LINE = {room: number for number, rooms in enumerate(reversed(ORDER)) for room in rooms}
@@ -56,6 +56,7 @@ KNOWN_IN = {
     "pandas": {"data"},
     "python_calamine": {"data"},
     "pyarrow": {"data", "evaluation", "recommend", "registry"},
+    "ray": {"engine"},
     "safetensors": {"registry", "training"},
     "matplotlib": {"evaluation"},
 }

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from fusionrec.data.arguments import expected, instance, listed, text, texts, whole_number
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import ConfigError, Log
+from fusionrec.errors import ConfigError, Log, Progress, UsageError
 from fusionrec.models.presets import AnyRecipe, preset_recipe
 from fusionrec.workspace import Workspace
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from fusionrec.registry import Artifact
 
 Home = str | Path | None
+_FILES = (".parquet", ".csv", ".tsv", ".txt", ".json", ".jsonl")  # all but the first are refused
 _DATASET = "a Dataset, as read_data and read_frames give it"
 Texts = str | Sequence[object]
 Ratings = Mapping[str, float] | Sequence[tuple[str, float]]
@@ -407,18 +408,74 @@ class Recommender:
         self,
         file: str | Path,
         *,
+        shards: int | None = None,
+        engine: str = "process",
         seen: bool = False,
         goal: str | None = None,
         **filters: Unpack[Filters],
     ) -> int:
-        """Writes the same as a Parquet file, in bounded memory; returns the number of rows. See
-        ``recommend.batch.write_answers`` for what it raises.
+        """Writes the same as Parquet, in bounded memory; returns the number of rows.
+
+        Args:
+            file: a name that ends in ``.parquet`` is one file, which appears whole; any other is a
+                folder of files for some of the users each, which a second call goes on with after
+                the first was ended. See ``recommend.shards``.
+            shards: files of the folder, whatever its name; by default one for 65,536 users.
+            engine: ``process``, or ``ray`` for a folder; see ``engine.engine``.
+            seen, goal, filters: as in ``recommend_all``.
+
+        Raises:
+            UsageError: as of ``recommend.batch.write_answers`` and ``recommend.shards``.
+            EngineError: as of ``engine.engine`` and its ``map``.
         """
         from fusionrec.recommend.batch import write_answers
 
         if not isinstance(file, str | os.PathLike) or not Path(file).name:
-            raise expected("file", "the path of a file", file)
-        return write_answers(Path(file), self.batch(seen=seen, goal=goal, **filters))
+            raise expected("file", "the path of a file or a folder", file)
+        texts(engine=engine)
+        if is_one_file(Path(file), shards, engine):
+            return write_answers(Path(file), self.batch(seen=seen, goal=goal, **filters))
+        now = self.begun(file)
+        batch = self.batch(seen=seen, goal=goal, now=now, **filters)
+        return self.write_shards(file, batch, shards=shards, engine=engine, log=self._log)
+
+    def begun(self, folder: str | Path) -> float | None:
+        """The time as of which a folder of ``write_all`` answers, which who goes on with it must
+        keep; in seconds since 1970, None where nothing was begun.
+
+        Raises:
+            UsageError: the folder's manifest cannot be read.
+        """
+        from fusionrec.recommend.shards import question_in
+
+        held = question_in(Path(folder))
+        return None if held is None else held.now
+
+    def write_shards(
+        self,
+        folder: str | Path,
+        batch: BatchRecommender,
+        *,
+        shards: int | None = None,
+        engine: str = "process",
+        progress: Progress = lambda *_: None,
+        log: Log = _silent,
+    ) -> int:
+        """Writes the answers of a batch into a folder; see ``write_all`` and
+        ``recommend.shards.write_shards``.
+        """
+        from fusionrec.engine import engine as opened
+        from fusionrec.recommend.shards import Answers, Question, write_shards
+
+        if shards is not None:
+            whole_number("shards", shards, 1)
+        question, path = Question.of(batch, shards), Path(folder).absolute()
+        deployed = self._deployed
+        changes = [c for c in deployed.ledger.item_changes() if c.number <= question.items]
+        home = deployed.workspace.home.absolute()
+        answers = Answers(home, path, question, batch.query, changes, batch)
+        with opened(engine) as made:
+            return write_shards(answers, made, progress, log)
 
     def batch(
         self,
@@ -426,10 +483,12 @@ class Recommender:
         seen: bool = False,
         goal: str | None = None,
         threads: int = 1,
+        now: float | None = None,
         **filters: Unpack[Filters],
     ) -> BatchRecommender:
         """Makes what answers all users of the version block by block; ``filters``, ``seen`` and
-        ``goal`` are those of ``Filters`` and ``Person``.
+        ``goal`` are those of ``Filters`` and ``Person``. ``now`` is the time as of which is
+        answered, in seconds since 1970; the present by default.
 
         Raises:
             UsageError: a condition is invalid, or the version has no users or no such goal.
@@ -441,7 +500,7 @@ class Recommender:
         whole_number("threads", threads, 1)
         request = _request(Filters, filters, seen=seen, goal=goal)
         where = conditions(request, self._engine.finder)
-        query = Query(k=request.k, where=where, seen=request.seen, goal=request.goal)
+        query = Query(k=request.k, where=where, seen=request.seen, goal=request.goal, now=now)
         return BatchRecommender(self._engine, self._feedback, query, threads=threads)
 
     def _query(self, request: QueryRequest) -> Query:
@@ -458,6 +517,21 @@ class Recommender:
         if self._opened is None:
             self._opened = open_deployment(self._deployed, self._log, before=self._engine)
         return self._opened.recommender
+
+
+def is_one_file(path: Path, shards: int | None, engine: str = "process") -> bool:
+    """Whether everybody's answers go into one Parquet file there, or else into a folder.
+
+    Raises:
+        UsageError: an engine is asked for that does not write one file.
+    """
+    one = shards is None and path.suffix.lower() in _FILES and not path.is_dir()
+    if one and engine != "process":
+        raise UsageError(
+            f"the engine {engine} writes a folder, and {path.name} is named as a file",
+            f"name a folder, such as {path.stem}, or say how many shards",
+        )
+    return one
 
 
 def _request(options: type, given: Mapping[str, Any], **more: object) -> QueryRequest:

@@ -113,6 +113,12 @@ class LedgerError(FusionrecError):
     code = "ledger_failed"
 
 
+class EngineError(FusionrecError):
+    """An engine cannot be reached or started, or its workers failed."""
+
+    code = "engine_failed"
+
+
 # What helps when the system refuses a file, by the error's number.
 _SYSTEM_HINTS = {
     errno.EROFS: "this is a file system that cannot be written: name a place on another one",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from fusionrec.data.movielens import MOVIELENS
+from fusionrec.engine import NAMES as ENGINES
 from fusionrec.errors import UsageError
 from fusionrec.workspace import Workspace
 
@@ -26,6 +27,11 @@ def together(*options: Option[Any]) -> Option[Any]:
     return lambda command: functools.reduce(lambda c, option: option(c), reversed(options), command)
 
 
+engine = click.option(
+    "--engine", type=click.Choice(ENGINES), default="process", show_default=True,
+    help="What works: this process, or Ray's workers, of the cluster that RAY_ADDRESS names or "
+    "else of one that is started here.",
+)  # fmt: skip
 version = click.option("--version", metavar="vN", help="Default: the active version.")
 newest = click.option("--version", metavar="vN", help="Default: the newest version.")
 count = click.option(

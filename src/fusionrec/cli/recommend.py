@@ -35,11 +35,18 @@ from fusionrec.workspace import Workspace
 @click.option("--calibration", type=click.FloatRange(0, 1), default=0.0, metavar="0..1",
               help="How closely the mix of categories follows the person's own.")  # fmt: skip
 @options.as_json
-@click.option("--all", "everybody", is_flag=True, help="For all users of the version, into a file.")
+@click.option("--all", "everybody", is_flag=True, help="For all users of the version, as Parquet.")
 @click.option(
-    "-o", "--output", "file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
-    help="With --all: the Parquet file, which is replaced if it is there.",
+    "-o", "--output", "file", type=click.Path(path_type=Path), metavar="FILE|FOLDER",
+    help="With --all: a name that ends in .parquet is one file, which is replaced if it is there; "
+    "any other is a folder.",
 )  # fmt: skip
+@click.option(
+    "--shards", type=click.IntRange(1), metavar="N",
+    help="With --all: files of the folder, each for some of the users.  [default: one for 65,536 "
+    "users]",
+)  # fmt: skip
+@options.engine
 @options.one_thread
 @options.store
 @options.copy
@@ -51,52 +58,62 @@ def recommend(workspace: Workspace, /, everybody: bool, file: Path | None, **giv
     latest of the person's history, and are left out like it. Without any of them, the answer is the
     most popular items, and says so.
 
-    With --all the answers for all users of the version go into one Parquet file: user, item, rank,
-    score and, where the version predicts ratings, stars.
+    With --all the answers for all users of the version are written as Parquet: user, item, rank,
+    score and, where the version predicts ratings, stars. A folder is written shard by shard; if the
+    command is ended, the same command goes on where it was.
     """
     if everybody:
         _recommend_all(workspace, file, given)
         return
-    if file is not None:
-        raise UsageError("-o names the file for everybody's answers", "add --all, or leave -o out")
+    shards, engine = given.pop("shards"), given.pop("engine")
+    if file is not None or shards is not None or engine != "process":
+        raise UsageError(
+            "-o, --shards and --engine are about everybody's answers",
+            "add --all, or leave them out",
+        )
     question = options.read_question(given)
     ask(workspace, lambda recommender, asked: recommender.recommend(**asked), **question)
 
 
-_FOR_ALL = ("k", "where", "only", "without", "seen", "goal", "file", "version", "home", "everybody")
+_FOR_ALL = (
+    "k", "where", "only", "without", "seen", "goal", "file", "shards", "engine", "version", "home",
+    "everybody",
+)  # fmt: skip
 
 
 def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any]) -> None:
-    """Answers for all users, into a file whose path is printed.
+    """Answers for all users, into a file or a folder whose path is printed.
 
     Raises:
         UsageError: there is no file, or an option is about one person or one answer.
     """
-    from fusionrec.api import Recommender
+    from fusionrec.api import Recommender, is_one_file
     from fusionrec.recommend.batch import write_answers
 
-    context = click.get_current_context()
-    for option in context.command.params:
-        name = option.name or ""
-        used = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
-        if used and name not in _FOR_ALL and not name.startswith("where_"):
-            raise UsageError(
-                f"{option.opts[-1]} does not go with --all",
-                "what does: -k, --where, --only, --without, --seen, --goal, --version",
-            )
+    _check_options()
     if file is None:
-        raise UsageError("--all needs a file for the answers", "name one: -o recs.parquet")
-    batch = Recommender(workspace, version=given["version"]).batch(
+        raise UsageError(
+            "--all needs a file or a folder for the answers", "name one: -o recs.parquet"
+        )
+    shards, engine, threads = given["shards"], given["engine"], os.cpu_count() or 1
+    one = is_one_file(file, shards, engine)
+    recommender = Recommender(workspace, version=given["version"])
+    batch = recommender.batch(
         k=given["k"],
         seen=given["seen"],
         goal=given["goal"],
-        threads=os.cpu_count() or 1,
+        threads=threads,
+        now=None if one else recommender.begun(file),
         **options.read_filters(given),
     )
     for note in batch.notes:
         say(f"note: {note}")
-    started = time.monotonic()
-    rows = write_answers(file, batch, ProgressLines("everybody", "users"))
+    started, progress = time.monotonic(), ProgressLines("everybody", "users")
+    if one:
+        rows = write_answers(file, batch, progress)
+    else:
+        how = {"shards": shards, "engine": engine}
+        rows = recommender.write_shards(file, batch, **how, progress=progress, log=say)
     took, version = time.monotonic() - started, batch.recommender.artifact.version
     say(f"{rows:,} rows for {len(batch):,} users of {version}, {took:.1f} s")
     if batch.with_feedback:
@@ -104,3 +121,17 @@ def _recommend_all(workspace: Workspace, file: Path | None, given: dict[str, Any
     if batch.forgotten:
         say(f"note: {batch.forgotten:,} are to be forgotten, and were left out")
     click.echo(file)
+
+
+def _check_options() -> None:
+    """Refuses options that are about one person or one answer."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        name = option.name or ""
+        used = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+        if used and name not in _FOR_ALL and not name.startswith("where_"):
+            raise UsageError(
+                f"{option.opts[-1]} does not go with --all",
+                "what does: -k, --where, --only, --without, --seen, --goal, --shards, --engine, "
+                "--version",
+            )

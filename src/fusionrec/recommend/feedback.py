@@ -12,7 +12,7 @@ from typing import Any
 from fusionrec.data.dataset import CLOCK_ERROR
 from fusionrec.data.schema import Schema
 from fusionrec.errors import LedgerError
-from fusionrec.ledger import Ledger, RecentActivity
+from fusionrec.ledger import Ledger, RecentActivity, Revision
 from fusionrec.recommend.catalog import Catalog
 from fusionrec.recommend.query import Query
 from fusionrec.recommend.user_feedback import NOTHING, UserFeedback, UserState
@@ -69,6 +69,10 @@ class Feedback:
     def users(self) -> frozenset[str]:
         """Ids of users with an event or a profile."""
         return self._ledger.users_changed_since()
+
+    def revision(self) -> Revision:
+        """Numbers that change with everything that users say."""
+        return self._ledger.revision()
 
     def forgotten(self, users: Iterable[str]) -> frozenset[str]:
         """Those of some users who are to be forgotten."""
