@@ -216,6 +216,7 @@ def evaluate(
     seeds: Sequence[int] = (0,),
     baselines: Sequence[str] | None = None,
     goal: str | None = None,
+    engine: str = "process",
     log: Log = _silent,
 ) -> Result:
     """Measures a model and baselines on the same splits; see ``docs/evaluation.md``.
@@ -231,18 +232,21 @@ def evaluate(
         baselines: their names; by default all that suit the data set.
         goal: what the lists of a model with parts are for; by default what the protocol asks.
             ``default`` asks without a goal.
+        engine: ``process``, or ``ray`` to measure the runs of seeds and folds by its workers; see
+            ``engine.engine``.
         log: called with progress messages.
 
     Raises:
         UsageError: the data set, an option or the model does not suit the protocol, or the model
             may have seen the test rows.
+        EngineError: as of ``engine.engine`` and its ``map``.
     """
     from fusionrec.evaluation.model_source import TrainedVersion, TrainOnSplit
     from fusionrec.evaluation.protocols import ProtocolOptions, named
     from fusionrec.evaluation.run import evaluate as run
 
     instance("dataset", dataset, Dataset, _DATASET)
-    texts(protocol=protocol, preset=preset, goal=goal)
+    texts(protocol=protocol, preset=preset, goal=goal, engine=engine)
     if not isinstance(model, Model):
         texts(model=model)
     _check_log(log)
@@ -254,7 +258,7 @@ def evaluate(
     elif model is not None:
         source = TrainOnSplit(_recipe(model, preset, settings))
     with _own_log():
-        return run(dataset, named(protocol), options, source, log=log)
+        return run(dataset, named(protocol), options, source, log=log, engine=engine)
 
 
 class Recommender:

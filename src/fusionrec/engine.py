@@ -96,7 +96,7 @@ class _Ray:
             if isinstance(error.cause, FusionrecError):
                 raise error.cause from None
             raise EngineError(
-                f"a worker of Ray failed: {type(error.cause).__name__}: {error.cause}",
+                f"a worker of Ray failed: {type(error.cause).__name__}: {_first_line(error.cause)}",
                 "every worker needs the same fusionrec and Python as this process",
             ) from error
         except ray.exceptions.RayError as error:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Each user's figures, as Parquet.",
 )
+@options.engine
 @click.option("--json", "as_json", is_flag=True, help="All of it as one JSON object.")
 @click.pass_context
 def evaluate(
@@ -76,6 +77,7 @@ def evaluate(
     allow_remote: bool,
     through_index: str,
     save: Path | None,
+    engine: str,
     as_json: bool,
     **given: Any,
 ) -> None:
@@ -114,7 +116,7 @@ def evaluate(
     describe(dataset)
     from fusionrec.evaluation.run import evaluate as run
 
-    result = run(dataset, chosen, asked, candidate, log=say, through_index=users)
+    result = run(dataset, chosen, asked, candidate, log=say, through_index=users, engine=engine)
     _show(replace(result, command=_command(context)), save, as_json)
 
 

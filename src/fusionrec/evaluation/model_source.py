@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,15 @@ if TYPE_CHECKING:
     Show = Callable[[], AbstractContextManager[OnProgress]]
 
 
+def unheard(*_: object) -> None:
+    """Takes what is told in a process that nobody listens to."""
+
+
+def unseen() -> AbstractContextManager[OnProgress]:
+    """Shows no progress."""
+    return nullcontext(unheard)
+
+
 @dataclass(frozen=True)
 class TrainOnSplit:
     """Trains on the split's training rows alone. It publishes into a temporary workspace, so the
@@ -35,8 +44,8 @@ class TrainOnSplit:
 
     recipe: AnyRecipe  # all settings
     seeded: bool = True  # whether the run's seed replaces that of the recipe
-    show: Show = lambda: nullcontext(lambda _: None)  # opens a progress display for one training
-    log: Callable[[str], None] = lambda _: None  # called with what a training tells
+    show: Show = unseen  # opens a progress display for one training
+    log: Callable[[str], None] = unheard  # called with what a training tells
 
     @property
     def name(self) -> str:
@@ -125,6 +134,13 @@ class TrainedVersion:
 
 
 ModelSource = TrainOnSplit | TrainedVersion  # the model to evaluate
+
+
+def quiet(source: ModelSource | None) -> ModelSource | None:
+    """The same model, which says nothing while it is trained."""
+    if isinstance(source, TrainOnSplit):
+        return replace(source, show=unseen, log=unheard)
+    return source
 
 
 class ModelRanker:

@@ -6,26 +6,26 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from fusionrec.baselines.linear import ease_notes
 from fusionrec.data.dataset import Dataset
-from fusionrec.errors import Log, UsageError
+from fusionrec.engine import engine as opened
+from fusionrec.errors import FusionrecError, Log, UsageError
 from fusionrec.evaluation.bootstrap import RESAMPLES, Comparison, compare
 from fusionrec.evaluation.index_check import IndexCheck, check_index
 from fusionrec.evaluation.metrics_table import MetricsRow, RunMetrics, best_baseline
-from fusionrec.evaluation.model_source import ModelSource, TrainOnSplit
+from fusionrec.evaluation.model_source import ModelSource, TrainOnSplit, quiet, unheard
 from fusionrec.evaluation.protocols import Protocol, ProtocolOptions, RankingProtocol, SplitRun
-from fusionrec.evaluation.protocols.common import DEFAULT, TAKEN_BEFORE, Make
+from fusionrec.evaluation.protocols.common import DEFAULT, TAKEN_BEFORE
 from fusionrec.evaluation.published_results import INTERPOLATED, published_for
 from fusionrec.evaluation.result import Result
 from fusionrec.evaluation.training_split import split_command
 from fusionrec.models.presets import with_goals
-from fusionrec.registry import Artifact
 
 INDEX_USERS = 200  # whose lists are also taken from the index, by default
 
@@ -41,6 +41,7 @@ def evaluate(
     log: Log = lambda _: None,
     through_index: int | None = INDEX_USERS,
     resamples: int = RESAMPLES,
+    engine: str = "process",
 ) -> Result:
     """Measures a model and baselines on the same splits.
 
@@ -53,10 +54,13 @@ def evaluate(
         through_index: how many users of the first run to check through Milvus; None for all, 0
             for none.
         resamples: of the bootstrap.
+        engine: what the runs are measured by; see ``engine.engine``. The figures are the same,
+            unless a training ends by a limit of time.
 
     Raises:
         UsageError: the data set, an option or the model does not suit the protocol, or the model
             may have seen the test; before anything is fitted.
+        EngineError: as of ``engine.engine`` and its ``map``.
         FusionrecError: as of training and index.
     """
     started = time.monotonic()
@@ -71,9 +75,24 @@ def evaluate(
         _check_source(dataset, protocol, options, runs, source)
     elif not names:
         raise UsageError(f"{dataset.name} serves no baseline of {protocol.name}")
-    rows, index_check, clocked = _measure(
-        dataset, protocol, options, runs, names, source, log, through_index
+    here = engine == "process"
+    measure = Measurement(
+        dataset,
+        protocol,
+        options,
+        len(runs),
+        names,
+        source if here else quiet(source),
+        through_index,
+        log if here else unheard,
     )
+    found: list[Measured] = []
+    with opened(engine) as made:
+        for one in made.map(measure, enumerate(runs, start=1)):
+            found.append(one)
+            if not here:
+                log(f"run {len(found)} of {len(runs)}: {runs[len(found) - 1].split.name}, measured")
+    rows = _rows(found, None if source is None else source.name)
     return Result(
         protocol.name,
         protocol.asks,
@@ -83,60 +102,111 @@ def evaluate(
         [run.seed for run in runs],
         rows,
         _comparisons(protocol, options, rows, resamples),
-        index_check,
+        found[0].index_check,
         [] if options.validation else published_for(protocol.name, dataset.name),
-        [*([CLOCKED] if clocked else []), *_notes(protocol, dataset, options)],
+        [*([CLOCKED] if found[-1].clocked else []), *_notes(protocol, dataset, options)],
         time.monotonic() - started,
         machine(),
     )
 
 
-def _measure(
-    dataset: Dataset,
-    protocol: Protocol,
-    options: ProtocolOptions,
-    runs: Sequence[SplitRun],
-    names: Sequence[str],
-    source: ModelSource | None,
-    log: Log,
-    through_index: int | None,
-) -> tuple[list[MetricsRow], IndexCheck | None, bool]:
-    """The table's rows, the model's first; the check of the index; whether it read the clock."""
-    own = [] if source is None else [source.name]
-    values: dict[str, list[RunMetrics]] = {name: [] for name in (*own, *names)}
-    seconds = dict.fromkeys(values, 0.0)
-    index_check, clocked = None, False
+@dataclass(frozen=True)
+class Measured:
+    """What one run found.
 
-    def measure(name: str, run: SplitRun, model: Artifact | Make) -> None:
-        began = time.monotonic()
-        values[name].append(protocol.measure(dataset, run, options, model))
-        seconds[name] += time.monotonic() - began
+    Attributes:
+        values: name -> metrics; the model's first.
+        seconds: name -> fitting and scoring.
+        index_check: of the first run.
+        clocked: whether the model read the clock.
+    """
 
-    with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as folder:
-        for number, run in enumerate(runs, start=1):
-            log(f"run {number} of {len(runs)}: {protocol.name}, {run.split.name}")
-            makes = protocol.baselines(dataset, run.seed)
-            for name in names:  # first, since they are quick
-                log(f"  {name}")
-                measure(name, run, makes[name])
-            if source is None:
-                continue
-            what = "interactions" if dataset.schema.events else "ratings"
-            log(f"  {source.name}: {len(run.split.train):,} {what} before the test")
-            home = Path(folder) / str(number)
-            home.mkdir()
+    values: Mapping[str, RunMetrics]
+    seconds: Mapping[str, float]
+    index_check: IndexCheck | None
+    clocked: bool
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Measures the runs of a protocol, each by itself, in whatever process.
+
+    Attributes:
+        dataset, protocol, options, source, through_index: as of ``evaluate``.
+        count: how many runs there are.
+        names: of the baselines.
+        log: called with what is under way.
+    """
+
+    dataset: Dataset
+    protocol: Protocol
+    options: ProtocolOptions
+    count: int
+    names: Sequence[str]
+    source: ModelSource | None
+    through_index: int | None
+    log: Log
+
+    def __call__(self, task: tuple[int, SplitRun]) -> Measured:
+        """Measures one run, given with its number from 1.
+
+        Raises:
+            FusionrecError: as of training and index; of several runs, the message says which.
+        """
+        number, run = task
+        title = f"run {number} of {self.count}: {self.protocol.name}, {run.split.name}"
+        self.log(title)
+        try:
+            return self._measure(number, run)
+        except FusionrecError as error:
+            if self.count > 1:
+                error.message = f"{title}, seed {run.seed}: {error.message}"
+                error.args = (error.message,)
+            raise
+
+    def _measure(self, number: int, run: SplitRun) -> Measured:
+        dataset, protocol, options, source = self.dataset, self.protocol, self.options, self.source
+        values: dict[str, RunMetrics] = {}
+        seconds: dict[str, float] = {}
+        makes = protocol.baselines(dataset, run.seed)
+        for name in self.names:  # first, since they are quick
+            self.log(f"  {name}")
             began = time.monotonic()
+            values[name] = protocol.measure(dataset, run, options, makes[name])
+            seconds[name] = time.monotonic() - began
+        if source is None:
+            return Measured(values, seconds, None, clocked=False)
+        what = "interactions" if dataset.schema.events else "ratings"
+        self.log(f"  {source.name}: {len(run.split.train):,} {what} before the test")
+        with tempfile.TemporaryDirectory(prefix="fusionrec-evaluate-") as folder:
+            home, began = Path(folder), time.monotonic()
             artifact = source.get(dataset, run.split, run.seed, home)
-            seconds[source.name] += time.monotonic() - began
-            clocked = artifact.reads_clock and protocol.clocked
-            measure(source.name, run, artifact)
-            if number == 1 and through_index != 0 and isinstance(protocol, RankingProtocol):
-                log("  asking the same through Milvus")
+            found = protocol.measure(dataset, run, options, artifact)
+            took = time.monotonic() - began
+            index_check, asked = None, self.through_index
+            if number == 1 and asked != 0 and isinstance(protocol, RankingProtocol):
+                self.log("  asking the same through Milvus")
                 task = protocol.tasks(dataset, run, options)[0]
                 ranker = task.ranker(artifact, dataset, options.goal, protocol.goals[0])
-                index_check = check_index(dataset, task, ranker, home, through_index, run.seed)
-    rows = [MetricsRow(name, name in own, of, seconds[name]) for name, of in values.items()]
-    return rows, index_check, clocked
+                index_check = check_index(dataset, task, ranker, home, asked, run.seed)
+        clocked = artifact.reads_clock and protocol.clocked
+        own = source.name
+        return Measured(
+            {own: found, **values}, {own: took, **seconds}, index_check, clocked=clocked
+        )
+
+
+def _rows(found: Sequence[Measured], model: str | None) -> list[MetricsRow]:
+    """The table's rows, the model's first."""
+    return [
+        MetricsRow(
+            name,
+            name == model,
+            [one.values[name] for one in found],
+            sum(one.seconds[name] for one in found),
+        )
+        for name in found[0].values
+    ]
 
 
 def _check_source(

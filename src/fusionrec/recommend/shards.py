@@ -317,7 +317,9 @@ def _begin(folder: Path, question: Question) -> None:
     if held != question:
         was, asked = asdict(held), asdict(question)
         differ = [name for name in asked if name != "now" and was[name] != asked[name]]
-        told = ", ".join(f"{name} {was[name]!r}, not {asked[name]!r}" for name in differ)
+        told = ", ".join(
+            f"{name} {_short(was[name])}, not {_short(asked[name])}" for name in differ
+        )
         raise UsageError(
             f"{folder} was begun for another question: {told}",
             "name another folder, or remove this one; feedback and items that came since change "
@@ -326,3 +328,8 @@ def _begin(folder: Path, question: Question) -> None:
         )
     if held.now != question.now:
         raise UsageError(f"another process began {folder} at this moment", "run the same once more")
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
