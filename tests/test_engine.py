@@ -156,6 +156,28 @@ def test_an_error_says_in_which_run_it_was(workers, dataset, name):
         measured(dataset, source, name, (1,))
 
 
+def test_files_are_read_as_by_one_process(workers, tmp_path, request):
+    """And what was read is kept for other commands."""
+    for number in range(3):
+        rows = [f"u{(7 * n + number) % 9},i{n % 5},{n % 5 + 1}" for n in range(40)]
+        (tmp_path / f"{number}.csv").write_text("\n".join(["user,item,stars", *rows]))
+    (tmp_path / "fusionrec.toml").write_text(
+        '[interactions]\nfiles = "*.csv"\nuser = "user"\nitem = "item"\nrating = "stars"\n'
+        "scale = [1, 5]\n"
+    )
+    command = request.getfixturevalue("fusionrec")  # whose name the package has here
+    homes = [Workspace(tmp_path / name) for name in ("here", "there")]
+    said = [
+        command(home, "check", str(tmp_path), "--json", *options).out
+        for home, options in zip(homes, ((), ("--engine", "ray")), strict=True)
+    ]
+    assert said[0] == said[1]
+    one, other = (fusionrec.read_data(tmp_path, home.home) for home in homes)
+    assert (one.users, one.items) == (other.users, other.items)
+    np.testing.assert_array_equal(one.user, other.user)
+    np.testing.assert_array_equal(one.rating, other.rating)
+
+
 def test_without_ray_it_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match="not installed") as raised, engine("ray"):

@@ -22,13 +22,15 @@ _KINDS = 20  # of events that are listed
 @click.command(cls=Command, examples=["fusionrec check shop"])
 @click.argument("data", metavar="[PATH]", default=".")
 @options.allow_remote
+@options.engine
 @options.as_json
 @click.pass_obj
-def check(workspace: Workspace, data: str, allow_remote: bool, as_json: bool) -> None:
+def check(workspace: Workspace, data: str, allow_remote: bool, engine: str, as_json: bool) -> None:
     """Say what a data set holds, and what was left out and why.
 
     PATH is a fusionrec.toml, its folder, or anything else that --data takes. Ends with 0 if it can
-    be trained on.
+    be trained on. What it has read of a fusionrec.toml is kept in the workspace for other commands;
+    with --engine ray many files are read side by side.
     """
     from fusionrec.data.catalog import load
     from fusionrec.data.tabular.cache import cached_tables
@@ -37,7 +39,8 @@ def check(workspace: Workspace, data: str, allow_remote: bool, as_json: bool) ->
 
     path, progress = found_path(data), ProgressLines(data)
     if path and has_spec(path):
-        found = report_on_tables(cached_tables(path, workspace.data, progress, allow_remote))
+        tables = cached_tables(path, workspace.data, progress, allow_remote, engine)
+        found = report_on_tables(tables)
     else:
         found = report_on_dataset(load(data, workspace.data, progress))
     if as_json:

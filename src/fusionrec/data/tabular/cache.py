@@ -23,6 +23,7 @@ from fusionrec.data.tabular.copies import UNFINISHED, local_copies
 from fusionrec.data.tabular.findings import Finding, log_findings
 from fusionrec.data.tabular.readers.databases import logs_of
 from fusionrec.data.tabular.spec import SPEC_NAME, Spec, read_spec
+from fusionrec.engine import engine as opened
 from fusionrec.errors import DataError, Progress
 from fusionrec.workspace import make_folder
 
@@ -82,6 +83,7 @@ def cached_tables(
     workspace_data: Path,
     progress: Progress = lambda *_: None,
     allow_remote: bool = False,
+    engine: str = "process",
 ) -> CachedTables:
     """The tables that a ``fusionrec.toml`` describes, from the cache ``tables/HASH`` in
     ``workspace_data``. New or changed files are converted first; entries for an earlier state of
@@ -95,9 +97,11 @@ def cached_tables(
         workspace_data: the workspace's folder for data.
         progress: called with the bytes fetched, and those read if the files are converted.
         allow_remote: whether URLs and files outside the spec's folder may be read.
+        engine: what reads the files; see ``engine.engine`` and ``convert``.
 
     Raises:
         ConfigError: as ``read_spec``.
+        EngineError: as of ``engine.engine`` and its ``map``.
         DataError: as ``convert`` and ``local_copies``; a file changed meanwhile; or the folder
             cannot be written.
     """
@@ -109,7 +113,11 @@ def cached_tables(
         key = _key(toml, files)
         cached = _read(tables / key, spec)
         if cached is None:
-            converted = convert(local, progress, None, allow_remote)
+            if engine == "process":
+                converted = convert(local, progress, None, allow_remote)
+            else:
+                with opened(engine) as made:
+                    converted = convert(local, progress, None, allow_remote, made)
             if _states(_parts(local, allow_remote)) != states:
                 says = f"{toml}: a file was changed while it was read"
                 raise DataError(says, "run the same again")

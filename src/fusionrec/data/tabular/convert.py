@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time as clock
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from fusionrec.data.arrays import take
 from fusionrec.data.dataset import Table, keep_last_of_pairs
 from fusionrec.data.tabular.cautions import caution
 from fusionrec.data.tabular.entities import EntityReader
-from fusionrec.data.tabular.findings import Finding, Findings
-from fusionrec.data.tabular.interactions import InteractionReader
+from fusionrec.data.tabular.findings import Finding, Findings, FindingsLog
+from fusionrec.data.tabular.ids import Ids
+from fusionrec.data.tabular.interactions import FilePart, InteractionReader
 from fusionrec.data.tabular.readers.compression import OnBytes
 from fusionrec.data.tabular.readers.source import SourceFile
 from fusionrec.data.tabular.readers.urls import scheme_of
@@ -23,6 +25,7 @@ from fusionrec.data.tabular.returns import cancel_returns
 from fusionrec.data.tabular.source_spec import ReadSpec, SourceSpec
 from fusionrec.data.tabular.sources import local_files, open_table
 from fusionrec.data.tabular.spec import InteractionsSpec, Spec
+from fusionrec.engine import Engine
 from fusionrec.errors import DataError, Progress
 
 OpenSource = tuple[SourceFile, OnBytes]
@@ -79,6 +82,7 @@ def convert(
     progress: Progress = lambda *_: None,
     now: int | None = None,
     allow_remote: bool = False,
+    engine: Engine | None = None,
 ) -> Converted:
     """Reads all files. Users and items keep the order of their tables; ids that only interactions
     have follow, in the order of their first appearance.
@@ -88,8 +92,11 @@ def convert(
         progress: called with the bytes read so far, and in all.
         now: seconds since 1970; later interactions are left out.
         allow_remote: whether files outside the spec's folder may be read.
+        engine: what reads the files of interactions, one by one, with the same result; this process
+            by default. It is not asked for tables that are reshaped or joined, and databases.
 
     Raises:
+        EngineError: as of ``Engine.map``.
         DataError: a file or column is missing or damaged, no interaction is left, or the times are
             not in the unit of the spec.
     """
@@ -111,11 +118,14 @@ def convert(
             opened[table].append((source, counter(before)))
             before += source.path.stat().st_size
     total = before  # without joined tables, which are small beside what they are joined to
-    return convert_sources(spec, opened, now)
+    return convert_sources(spec, opened, now, engine)
 
 
 def convert_sources(
-    spec: Spec, opened: Mapping[str, Sequence[OpenSource]], now: int | None = None
+    spec: Spec,
+    opened: Mapping[str, Sequence[OpenSource]],
+    now: int | None = None,
+    engine: Engine | None = None,
 ) -> Converted:
     """``convert`` of sources that are already open, such as data frames.
 
@@ -123,7 +133,7 @@ def convert_sources(
         spec: describes their columns.
         opened: the sources of ``users``, ``items`` and ``interactions``, each with the callback for
             its progress.
-        now: as in ``convert``.
+        now, engine: as in ``convert``.
 
     Raises:
         DataError: as in ``convert``.
@@ -136,8 +146,17 @@ def convert_sources(
             reader.read(source, on_bytes)
     now = int(clock.time()) if now is None else now
     rows = InteractionReader(spec.interactions, users.ids, items.ids, findings, now)
-    for source, on_bytes in opened["interactions"]:
-        rows.read(source, on_bytes)
+    sources = opened["interactions"]
+    if engine is not None and all(type(source) is SourceFile for source, _ in sources):
+        files = [replace(source, path=source.path.absolute()) for source, _ in sources]
+        read = engine.map(partial(read_part, spec.interactions, now), files)
+        for (part, log), (source, on_bytes) in zip(read, sources, strict=True):
+            log.replay(findings)
+            rows.take_in(part)
+            on_bytes(source.path.stat().st_size)
+    else:
+        for source, on_bytes in sources:
+            rows.read(source, on_bytes)
     _check_unit(spec, rows)
     user, item, rating, *times = rows.columns()
     time = times[0] if times else None
@@ -160,6 +179,14 @@ def convert_sources(
     items.report(item)
     tables = users.table(), items.table()
     return Converted(*tables, user, item, rating, time, rows.rows, dict(rows.kinds), findings.all)
+
+
+def read_part(spec: InteractionsSpec, now: int, source: SourceFile) -> tuple[FilePart, FindingsLog]:
+    """One file of interactions, with what was found in it."""
+    log = FindingsLog()
+    reader = InteractionReader(spec, Ids(), Ids(), log, now)
+    reader.read(source, lambda _: None)
+    return reader.part(), log
 
 
 def count_weights(count: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from inspect import signature
+from typing import Any
 
 log = logging.getLogger("fusionrec")
 SHOWN = 80  # characters of a value in an example
@@ -91,6 +93,35 @@ class Findings:
     def all(self) -> tuple[Finding, ...]:
         """The findings."""
         return tuple(self._by_name.values())
+
+
+class FindingsLog(Findings):
+    """Findings of one of several files, which those of all files take in by ``replay``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: list[tuple[bool, tuple[Any, ...]]] = []  # whether by ``once``, and with what
+
+    def add(self, *given: Any, **named: Any) -> None:
+        """As in ``Findings``."""
+        call = _ADD.bind(self, *given, **named)
+        call.apply_defaults()
+        if call.arguments["count"]:
+            self._calls.append((False, call.args[1:]))
+
+    def once(self, *given: Any, **named: Any) -> None:
+        """As in ``Findings``."""
+        call = _ONCE.bind(self, *given, **named)
+        call.apply_defaults()
+        self._calls.append((True, call.args[1:]))
+
+    def replay(self, findings: Findings) -> None:
+        """Makes others what they would be if they had been told."""
+        for once, given in self._calls:
+            (findings.once if once else findings.add)(*given)
+
+
+_ADD, _ONCE = signature(Findings.add), signature(Findings.once)
 
 
 def log_findings(name: str, findings: Iterable[Finding]) -> None:

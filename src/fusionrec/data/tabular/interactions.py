@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,24 @@ KINDS = 1_000  # kinds of events that are counted apart
 _SMALLEST = 1e-38  # count: as float32, smaller ones are 0
 _ISO = "ISO 8601, such as 2024-05-01 12:30:00"
 _TOO_LATE = 4_102_444_800  # the year 2100
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """The usable interactions of one file, which another process has read.
+
+    Attributes:
+        ids: the ids of users and of items, in the order of their first appearance there.
+        columns: as of ``InteractionReader.columns``, by positions in those.
+        kinds, rows, too_late, dates: as of ``InteractionReader``.
+    """
+
+    ids: tuple[list[str], ...]
+    columns: tuple[np.ndarray, ...]
+    kinds: Mapping[str, int]
+    rows: int
+    too_late: int
+    dates: int
 
 
 class InteractionReader:
@@ -63,6 +82,30 @@ class InteractionReader:
             self._take(batch, source.path.name, first)
             first += len(batch)
         self.rows += first - 1
+
+    def part(self) -> FilePart:
+        """What was read, of a reader of one file that began without ids."""
+        ids = tuple(ids.all for _, _, ids in self._ids)
+        return FilePart(ids, self.columns(), self.kinds, self.rows, self.too_late, self.dates)
+
+    def take_in(self, part: FilePart) -> None:
+        """Takes in another file, as if ``read`` had read it here."""
+        columns = [*part.columns]
+        for side, texts in enumerate(part.ids):
+            ids, rows = self._ids[side][2], np.arange(len(texts))
+            positions = ids.assign(texts, ids.look_up(texts), rows)
+            columns[side] = positions[columns[side].astype(np.int32)]  # of no rows, it has no type
+        for gathered, column in zip(self._parts, columns, strict=True):
+            gathered.append(column)
+        for kind, count in part.kinds.items():
+            self._count_kind(kind, count)
+        self.rows += part.rows
+        self.too_late += part.too_late
+        self.dates += part.dates
+
+    def _count_kind(self, kind: str, count: int) -> None:
+        if kind and (kind in self.kinds or len(self.kinds) < KINDS):
+            self.kinds[kind] += count
 
     def columns(self) -> tuple[np.ndarray, ...]:
         """User and item, int32 [n], rating or count, float32 [n], and time, int64 [n], if any.
@@ -139,9 +182,7 @@ class InteractionReader:
         texts, codes = factorize(column, f"{kept.file}: {self._spec.event}")
         counts = np.bincount(codes, minlength=len(texts)).tolist()
         for text, count in zip(texts, counts, strict=True):
-            kind = (text or "")[:SHOWN]
-            if kind and (kind in self.kinds or len(self.kinds) < KINDS):
-                self.kinds[kind] += count
+            self._count_kind((text or "")[:SHOWN], count)
         other = 0.0 if weights else 1.0
         weight: np.ndarray = np.array([weights.get(text or "", other) for text in texts])[codes]
         kept.leave_out("event_empty", codes == len(texts) - 1, "no kind of event")
