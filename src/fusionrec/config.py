@@ -159,7 +159,7 @@ def parse_toml(text: str) -> dict[str, Any]:
         raise ValueError("values within values, too deep") from None
 
 
-_TABLES = ("milvus", "ledger", "service")  # of a workspace's settings
+_TABLES = ("milvus", "ledger", "service", "versions")  # of a workspace's settings
 
 
 def settings_table(file: Path | None, name: str) -> Mapping[str, Any]:

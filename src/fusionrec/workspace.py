@@ -24,6 +24,18 @@ class LedgerSettings(Settings):
 
 
 @dataclass(frozen=True)
+class VersionsSettings(Settings):
+    """The settings' table ``[versions]``.
+
+    Attributes:
+        url: where several machines share their versions: a folder that all of them see, or a URL
+            such as ``s3://bucket/prefix``; empty: they are this workspace's alone.
+    """
+
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class Workspace:
     """The folder that holds a project's models, embedded Milvus, ledger and downloads.
 
@@ -87,6 +99,23 @@ class Workspace:
         return url or self.home / "ledger.sqlite"
 
     @property
+    def shared_versions(self) -> str:
+        """The folder or URL through which several machines share versions; empty where none is set.
+        No environment variable names it, since temporary workspaces, as of evaluations, share none.
+
+        Raises:
+            ConfigError: the settings cannot be read, or it is neither an absolute path nor a URL.
+        """
+        table = settings_table(self.settings, "versions")
+        url = VersionsSettings.from_dict(table, "versions.").url
+        if url and "://" not in url and not Path(url).is_absolute():
+            example = "/mnt/versions or s3://bucket/versions"
+            raise ConfigError(
+                f"versions.url must be a folder or URL such as {example}, got {url!r}"
+            )
+        return url
+
+    @property
     def milvus(self) -> str:
         """The embedded Milvus, the default place of the index."""
         return str(self.home / "milvus.db")
@@ -98,7 +127,9 @@ class Workspace:
 
     @property
     def settings(self) -> Path:
-        """TOML with the tables ``[milvus]``, ``[ledger]`` and ``[service]``; may be missing."""
+        """TOML with the tables ``[milvus]``, ``[ledger]``, ``[service]`` and ``[versions]``; may be
+        missing.
+        """
         return self.home / "settings.toml"
 
 
@@ -143,9 +174,9 @@ def move_in(fresh: Path, target: Path) -> None:
         OSError: it could not be written or moved.
     """
     for path in (*fresh.rglob("*"), fresh):
-        _flush(path)
+        flush(path)
     fresh.rename(target)
-    _flush(target.parent)  # which holds the name
+    flush(target.parent)  # which holds the name
 
 
 def write_text(file: Path, text: str) -> None:
@@ -175,10 +206,11 @@ def make_folder(folder: Path) -> None:
     whole = folder.absolute()
     for one in reversed([one for one in (whole, *whole.parents) if not one.is_dir()]):
         one.mkdir(mode=0o700, exist_ok=True)
-        _flush(one.parent)
+        flush(one.parent)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Writes a file, or the names in a folder, to the disk; raises an OSError where it fails."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -93,6 +93,8 @@ def test_every_example_runs(fusionrec, files, tmp_path, monkeypatch):
     Path("new.jsonl").write_text(json.dumps(item), encoding="utf-8")
     Path("new.csv").write_text("sku,title\n4002,Dune II\n", encoding="utf-8")
     Ledger(home.ledger).record([Event("1", "visitor", sample.items.ids[0], "like", time=1.0)])
+    Path("shared").mkdir()
+    home.settings.write_text(f"[versions]\nurl = '{tmp_path / 'shared'}'\n", encoding="utf-8")
     assert fusionrec(home, "sample", "shop").code == 0  # which init looks at
     monkeypatch.setenv("FUSIONREC_DATA", str(files.folder("ml-1m", at="data/ml-1m").parent))
     for line in EXAMPLES:

@@ -33,6 +33,10 @@ _HINTS: Mapping[str, str | Callable[[Mapping[str, Any]], str]] = {
     "no_model": "train one: fusionrec train --data ml-1m, or fusionrec quickstart",
     "no_towers": "say what the person likes: --liked ITEM; or ask a trained version: --version vN",
     "not_indexed": _not_indexed,
+    "not_shared": lambda details: f"share it then: fusionrec models push {details['version']}",
+    "other_version": lambda details: (
+        f"give the one here a new number: fusionrec models push {details['version']}"
+    ),
     "port_taken": "--port 0 takes a free port",
     "ratings_mean_nothing": "name what the person likes or has taken: --liked ITEM",
     "store_damaged": "rebuild it from the model: fusionrec index",

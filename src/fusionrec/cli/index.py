@@ -87,13 +87,10 @@ def handed_over(workspace: Workspace, version: str, place: Place, error: StoreIn
 def _artifact_to_index(workspace: Workspace, version: str | None, vectors: Path | None) -> Artifact:
     """The version named, the newest one, or a new one made from a file of vectors."""
     from fusionrec.ledger import Ledger
-    from fusionrec.registry import version_numbers
-    from fusionrec.registry.versions import load
+    from fusionrec.registry.versions import load, newest
 
     if vectors is None:
-        numbers = version_numbers(workspace.models)
-        newest = f"v{numbers[-1]}" if numbers else None
-        return load(workspace, version or newest)
+        return load(workspace, version or newest(workspace))
     if version is not None:
         raise UsageError(
             f"--vectors makes a version of its own, so it cannot be {version}",

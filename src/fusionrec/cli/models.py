@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 )
 @options.lists
 def models() -> None:
-    """List the versions, activate one (forward or back), or prune."""
+    """List the versions, activate one (forward or back), share, or prune."""
 
 
 @models.command("list", examples=["fusionrec models list", "fusionrec models list --json"])
@@ -35,12 +35,13 @@ def list_versions(workspace: Workspace, as_json: bool) -> None:
     """List the versions, the oldest first.
 
     Validation is a figure on what was held out of the training; of model auto or linear, Gain says
-    how far it is above that of the best simple method, or level with it.
+    how far it is above that of the best simple method, or level with it. Where machines share
+    versions, State says which are not on this one, and which the others cannot fetch.
     """
     from fusionrec.registry.versions import versions
     from fusionrec.registry.worth import in_short
 
-    found = versions(workspace)
+    found = versions(workspace, log=say)
     if as_json:
         show_json([asdict(version) for version in found])
         return
@@ -49,7 +50,8 @@ def list_versions(workspace: Workspace, as_json: bool) -> None:
     rows = []
     for v in found:
         figure = "" if v.validation is None else f"{v.validation:.4f} {v.measure}"
-        state = v.problem or ("active" if v.active else "")
+        where = "not here" if not v.here else "not shared" if v.shared is False else ""
+        state = v.problem or ", ".join(filter(None, ["active" if v.active else "", where]))
         part = v.part or ("all" if v.measure else "")
         gain = in_short(v.worth) if v.worth else ""
         rows.append([v.name, v.created, v.data, part, v.model, figure, gain, state])
@@ -73,6 +75,26 @@ def activate(workspace: Workspace, version: str, place: Place) -> None:
         say(f"{version} is active, in {make_active(workspace, version, place)}")
     except StoreInUseError as error:
         handed_over(workspace, version, place, error)
+
+
+@models.command("push", examples=["fusionrec models push", "fusionrec models push v1"])
+@click.argument("version", required=False)
+@click.pass_obj
+def push(workspace: Workspace, version: str | None) -> None:
+    """Share VERSION with other machines, or all that are here.
+
+    New versions are shared when they are saved; this is for those from before, or from a time when
+    [versions] in settings.toml could not be reached. If another machine has taken the name
+    meanwhile, the version here gets a new one.
+    """
+    from fusionrec.registry import version_numbers
+    from fusionrec.registry.versions import share
+
+    local = [f"v{number}" for number in version_numbers(workspace.models)]
+    for name in [version] if version else local:
+        now = share(workspace, name)
+        say(f"{name} is shared" if now == name else f"{name} is now {now}, and shared")
+        click.echo(now)
 
 
 @models.command("prune", examples=["fusionrec models prune --keep 2"])

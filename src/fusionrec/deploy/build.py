@@ -21,10 +21,11 @@ from fusionrec.errors import (
 from fusionrec.index import ExactIndex, MilvusIndex, MilvusStore, Place, collection_name, move_aside
 from fusionrec.index.benchmark import SearchTimes, measure_search, sample
 from fusionrec.index.index_types import IndexType
-from fusionrec.ledger import Ledger
+from fusionrec.ledger import Activation, Ledger
 from fusionrec.recommend.catalog import current
 from fusionrec.registry import Artifact, version_numbers
 from fusionrec.registry.folder_locks import DELETED, leftovers, unused
+from fusionrec.registry.sharing import SharedVersions
 from fusionrec.registry.versions import checksums, load, retained_activations
 from fusionrec.workspace import Workspace, make_folder, writing
 
@@ -58,29 +59,50 @@ def build_index(
             version active before still is.
     """
     deployed = deployment_of(workspace, artifact, place, Ledger.of(workspace))
+    _share(deployed)
     with _alone(workspace):
         return _build_alone(deployed, kind, progress)
+
+
+def _share(deployed: Deployment) -> None:
+    """Other machines need the files of a version before it becomes active for all of them. One
+    that was active before they have, so that going back does without the shared ones.
+    """
+    shared = SharedVersions.of(deployed.workspace)
+    if shared is not None and deployed.last is None:
+        shared.push(deployed.artifact.folder)
 
 
 def rebuild(deployed: Deployment) -> None:
     """Builds the active version's index again, unless another activation has followed.
 
+    An embedded store gets the same collection, by name and items, without another activation: each
+    machine has a store of its own, and the others with the same ledger need not build anything.
+
     Raises:
         StoreError: as of ``build_index``.
     """
     with _alone(deployed.workspace):
-        if deployed.ledger.active() == deployed.active:
-            _build_alone(deployed)
+        active = deployed.active
+        if deployed.ledger.active() != active:
+            return
+        own = not deployed.place.is_server and active is not None and active.collection
+        _build_alone(deployed, again=active if own else None)
 
 
 def _build_alone(
-    deployed: Deployment, kind: IndexType | None = None, progress: Progress | None = None
+    deployed: Deployment,
+    kind: IndexType | None = None,
+    progress: Progress | None = None,
+    again: Activation | None = None,
 ) -> str:
+    """Builds an index and makes its version active; or the index of an activation ``again``."""
     ledger, place, artifact = deployed.ledger, deployed.place, deployed.artifact
-    catalog = current(artifact, ledger)
+    catalog = deployed.catalog_of(again) if again else current(artifact, ledger)
     items = (artifact.schema, catalog.items, catalog.vectors)
     ExactIndex(*items)  # refuses vectors that no index may hold, before a store is touched
     name = f"{collection_name(artifact.version, artifact.checksum)}_{secrets.token_hex(3)}"
+    name = again.collection if again else name
     build = partial(MilvusIndex.build, place, *items, name, artifact.checksum, kind=kind)
     build = partial(build, available=catalog.available, progress=progress)
     try:
@@ -91,7 +113,8 @@ def _build_alone(
         index = build()
     with index:
         # The ledger decides which version answers; the alias follows for readers outside.
-        ledger.activate(artifact.version, deployed.noted_place, catalog.number, name)
+        if again is None:
+            ledger.activate(artifact.version, deployed.noted_place, catalog.number, name)
         index.activate()
         # What answers, and what one can go back to, stays.
         activations, active = ledger.activations(), index.store.active()
@@ -142,6 +165,7 @@ def activate(workspace: Workspace, version: str, place: Place | str = "") -> str
     """
     deployed = resolve(workspace, version, place)
     built = deployed.built
+    _share(deployed)
     with _alone(workspace):
         if built is not None:
             with suppress(StoreError), deployed.open_index(built)[0] as index:
@@ -165,6 +189,7 @@ def hand_over(workspace: Workspace, version: str) -> str:
     load(workspace, version)
     with _alone(workspace):
         deployed = resolve(workspace, version)
+        _share(deployed)
         built, unbuilt = deployed.built, (deployed.noted_place, 0, "")
         index = (built.place, built.changes, built.collection) if built else unbuilt
         deployed.ledger.activate(version, *index)

@@ -71,8 +71,7 @@ class Deployment:
         Raises:
             StoreError: as of ``MilvusIndex.open``.
         """
-        changes = [c for c in self.ledger.item_changes() if c.number <= built.changes]
-        then = Catalog.of(self.artifact, changes)
+        then = self.catalog_of(built)
         items = (self.artifact.schema, then.items, then.vectors)
         names = (built.collection, self.artifact.checksum)
         if self.place.is_server:
@@ -96,6 +95,11 @@ class Deployment:
     def _identity(self, built: Activation) -> str:
         """What a collection is verified against."""
         return f"{built.collection} {self.artifact.checksum} {built.changes}"
+
+    def catalog_of(self, built: Activation) -> Catalog:
+        """The items that the index of an activation was built from."""
+        changes = [c for c in self.ledger.item_changes() if c.number <= built.changes]
+        return Catalog.of(self.artifact, changes)
 
     @property
     def is_own(self) -> bool:

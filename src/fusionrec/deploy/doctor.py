@@ -18,8 +18,9 @@ from fusionrec.errors import FusionrecError, StoreMissingError
 from fusionrec.index import CollectionInfo, MilvusStore, Place
 from fusionrec.index.server_info import ALIAS
 from fusionrec.ledger import Ledger
-from fusionrec.registry import Artifact, version_numbers
+from fusionrec.registry import Artifact, read_manifest, version_numbers
 from fusionrec.registry.folder_locks import leftovers
+from fusionrec.registry.sharing import SharedVersions, other_version
 from fusionrec.workspace import Workspace
 
 OK, WARNING, ERROR = 0, 1, 2
@@ -98,8 +99,27 @@ def _versions(workspace: Workspace) -> Iterator[Check]:
             yield Check(OK, f"v{number} is whole: {len(artifact.items):,} items{worth}")
         except FusionrecError as error:
             yield Check.of(error)
+    yield from _shared(workspace)
     for half in leftovers(workspace.models) if numbers else []:
         yield Check(WARNING, f"{half} was left by a process that was killed", f"rm -r {half}")
+
+
+def _shared(workspace: Workspace) -> Iterator[Check]:
+    """What other machines can fetch."""
+    try:
+        shared = SharedVersions.of(workspace)
+        if shared is None:
+            return
+        there = shared.names()
+        yield Check(OK, f"{shared.name} has the shared versions {', '.join(there) or 'none'}")
+        for name in [f"v{number}" for number in version_numbers(workspace.models)]:
+            if name not in there:
+                details = {"version": name}
+                yield Check(WARNING, f"{name} is not shared", code="not_shared", details=details)
+            elif shared.manifest(name) != read_manifest(workspace.models / name):
+                yield Check.of(other_version(name, shared.name))
+    except FusionrecError as error:
+        yield Check.of(error, WARNING)
 
 
 def _index(workspace: Workspace, version: str | None, place: Place) -> Iterator[Check]:

@@ -87,11 +87,11 @@ class LiveRecommender:
         self._lock, self._wake = threading.Lock(), threading.Condition()
         # Polls: how many were asked for, made, and successful.
         self._asked = self._looked = self._followed = 0
-        self._ended, self._said = False, ""
+        self._ended, self._said, self._behind = False, "", ""
         stamp = self._ledger.stamp()
         self._current = _Lease(self._prepared(self._open(), None), stamp)
         # When opening a version was last attempted, for which activation; the last good poll.
-        self._tried, self._wanted = time.monotonic(), stamp[0]
+        self._tried, self._wanted, self._took = time.monotonic(), stamp[0], 0.0
         self._well = time.monotonic()
         self._watcher = threading.Thread(target=self._watch, name="fusionrec-live", daemon=True)
         self._watcher.start()
@@ -155,6 +155,11 @@ class LiveRecommender:
         if lease.failed or not lease.opened.away:
             return lease.failed
         return lease.opened.recommender.notes[0]
+
+    @property
+    def behind(self) -> str:
+        """Why the version that answers is not the active one; empty if it is."""
+        return self._behind
 
     @property
     def trouble(self) -> str:
@@ -231,17 +236,20 @@ class LiveRecommender:
         """What should replace the current lease; None if nothing has changed."""
         lease_now = self._current
         lacking = lease_now.opened.away or lease_now.failed or stamp[0] != lease_now.stamp[0]
-        due = time.monotonic() - self._tried > self._retry
+        # What takes long, such as a download that turns out to be damaged, is tried less often.
+        due = time.monotonic() - self._tried > max(self._retry, self._took)
         if stamp[0] != self._wanted or (lacking and due):
+            began = time.monotonic()
             try:
                 opened = sharing(self._open(), lease_now.opened, self._ledger)
                 lease = _Lease(self._prepared(opened, lease_now.opened), stamp)
-                self._said = ""
+                self._said = self._behind = ""
                 return lease
             except Exception as error:
-                self._tell(error)
+                self._behind = self._tell(error)
             finally:
                 self._tried, self._wanted = time.monotonic(), stamp[0]
+                self._took = self._tried - began
         if stamp[1] == lease_now.stamp[1]:
             return None
         # Changes of items reach the answers also while a newer version cannot be opened.
@@ -268,9 +276,10 @@ class LiveRecommender:
         except Exception as error:
             self._log(f"{opened.version} could not be closed: {error}")
 
-    def _tell(self, error: BaseException) -> None:
-        """Logs what is wrong, once."""
+    def _tell(self, error: BaseException) -> str:
+        """Logs what is wrong, once, and gives it."""
         text = f"still answering from {self._current.opened.version}: {error}"
         if text != self._said:
             self._said = text
             self._log(text)
+        return text

@@ -20,15 +20,17 @@ from fusionrec.features.score_scale import ScoreMap
 from fusionrec.registry.artifact import Artifact
 from fusionrec.registry.folder_locks import unfinished_folder
 from fusionrec.registry.manifest import FORMAT, MANIFEST, sha256, version_numbers
+from fusionrec.registry.sharing import SharedVersions
 from fusionrec.registry.tables import Histories, write_histories, write_table
-from fusionrec.workspace import make_folder, move_in
+from fusionrec.workspace import Workspace, make_folder, move_in
 
 
 def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Artifact:
-    """Saves the files that a function writes as the next version.
+    """Saves the files that a function writes as the next version, on this machine and where the
+    workspace shares its versions.
 
     Args:
-        models: the folder of all versions; created if missing.
+        models: a workspace's folder of all versions; created if missing.
         write: writes every file of the version, the manifest last, into a folder.
         retry: how to try again once there is room on the disk, for the error's hint.
 
@@ -37,7 +39,9 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
 
     Raises:
         ArtifactError: it could not be written, as on a full disk; other versions stay as they are.
+            Or it was saved on this machine, and could not be shared (``not_shared``).
     """
+    shared = SharedVersions.of(Workspace(models.parent))
     with ExitStack() as stack:
         try:
             make_folder(models)
@@ -45,18 +49,32 @@ def save_version(models: Path, write: Callable[[Path], None], retry: str) -> Art
         except OSError as error:
             text = f"cannot write to {models}: {reason(error)}"
             raise ArtifactError(text, system_hint(error)) from error
-        return _save(models, fresh, write, retry)
+        return _save(models, fresh, write, retry, shared)
 
 
-def _save(models: Path, fresh: Path, write: Callable[[Path], None], retry: str) -> Artifact:
+def _save(
+    models: Path,
+    fresh: Path,
+    write: Callable[[Path], None],
+    retry: str,
+    shared: SharedVersions | None,
+) -> Artifact:
+    unshared = None
     try:
         write(fresh)
         fresh.chmod(0o755)
         while True:
-            target = models / f"v{max(version_numbers(models), default=0) + 1}"
+            number = max(version_numbers(models), default=0) + 1
+            name = f"v{number}"
+            if shared is not None and unshared is None:
+                try:
+                    name = shared.publish(fresh, number)
+                except ArtifactError as error:
+                    unshared = error
+            target = models / name
             try:
                 move_in(fresh, target)
-                return Artifact.load(target)
+                break
             except OSError:
                 if not target.exists():
                     raise
@@ -68,6 +86,10 @@ def _save(models: Path, fresh: Path, write: Callable[[Path], None], retry: str) 
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+    if unshared is not None:
+        said = f"{name} is saved in {models}, and not shared: {unshared.message}"
+        raise ArtifactError(said, code="not_shared", version=name) from unshared
+    return Artifact.load(target)
 
 
 def write_training_data(

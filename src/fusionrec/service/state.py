@@ -141,6 +141,12 @@ class ServiceState:
             found.append(error.message)
         return list(map(self.folders.hide, found))
 
+    def notes(self) -> list[str]:
+        """What is amiss although the service is ready: the active version cannot be opened, or not
+        be fetched, and the one before answers.
+        """
+        return [self.folders.hide(self.live.behind)] if self.live.behind else []
+
     def follow(self) -> None:
         """Waits until answers follow what was just written to the ledger.
 
@@ -177,6 +183,8 @@ class ServiceState:
     def _note_folders(self) -> None:
         """Notes the folders that messages may name from now on."""
         files = [self.ledger.file] if self.ledger.file else []
+        if "://" not in (shared := self.workspace.shared_versions) and shared:
+            files.append(Path(shared, "manifest"))
         with suppress(LedgerError):
             noted = {activation.place for activation in self.ledger.activations()}
             places = [Place.of(one) for one in (self.place, *noted) if one]

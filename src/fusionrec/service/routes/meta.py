@@ -82,7 +82,8 @@ async def alive() -> Response:
 @router.get("/readyz", summary="Whether the service should be asked", responses=_READY)
 async def ready(state: StateOf) -> Response:
     """503 where the store or the ledger fails, to programs of the same machine with the reasons;
-    answers may still come, exactly from the version's own vectors.
+    answers may still come, exactly from the version's own vectors. `notes` say why the version
+    before goes on answering, where the active one cannot be opened.
     """
     try:
         # Not in a thread that answers: all of these may be waiting for the ledger.
@@ -90,8 +91,9 @@ async def ready(state: StateOf) -> Response:
         reasons = await asyncio.wait_for(found, _READY_SECONDS)
     except TimeoutError:
         reasons = [f"the ledger has not been read within {_READY_SECONDS:g} s"]
-    shown = reasons if state.settings.loopback else []  # they may name folders
-    return as_json({"ready": not reasons, "reasons": shown}, 503 if reasons else 200)
+    shown, notes = (reasons, state.notes()) if state.settings.loopback else ([], [])
+    told = {"ready": not reasons, "reasons": shown, **({"notes": notes} if notes else {})}
+    return as_json(told, 503 if reasons else 200)
 
 
 @router.get("/metrics", summary="Figures for Prometheus", responses=_METRICS)

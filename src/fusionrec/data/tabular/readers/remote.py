@@ -137,9 +137,9 @@ def _fetch_http(
 def _fetch_objects(
     url: str, files: Path, before: dict[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    scheme, path = scheme_of(url), url.partition("://")[2]
+    path = url.partition("://")[2]
     expand(url)  # credentials stand in the environment, not here
-    system = _file_system(scheme, url)
+    system = file_system(url, skip_instance_cache=True)
     folder = path.rpartition("/")[0]
     if glob.has_magic(path):
         fixed = path[: next(n for n, sign in enumerate(path) if sign in "*?[")]
@@ -168,13 +168,31 @@ def _fetch_objects(
     return state
 
 
-def _file_system(scheme: str, url: str) -> Any:
-    waits = {"connect_timeout": _CONNECT, "read_timeout": _READ, "retries": {"max_attempts": 3}}
+def file_system(
+    url: str, *, connect: float = _CONNECT, read: float = _READ, attempts: int = 3, **options: Any
+) -> Any:
+    """What fsspec has for the scheme of a URL.
+
+    Args:
+        url: of a file or folder there.
+        connect, read, attempts: seconds for a connection and for a part of an answer, and how often
+            a request is sent; of S3 alone.
+        options: of ``fsspec.filesystem``.
+
+    Raises:
+        DataError: a package is missing.
+    """
+    scheme = scheme_of(url)
+    waits = {
+        "connect_timeout": connect,
+        "read_timeout": read,
+        "retries": {"max_attempts": attempts},
+    }
     keys: dict[str, Any] = {"config_kwargs": waits} if scheme == "s3" else {}
     try:
         import fsspec
 
-        return fsspec.filesystem(scheme, skip_instance_cache=True, use_listings_cache=False, **keys)
+        return fsspec.filesystem(scheme, use_listings_cache=False, **keys, **options)
     except ImportError as error:
         raise DataError(
             f"{shown(url)} cannot be read: a package for {scheme}:// is not installed",
