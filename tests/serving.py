@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,11 +89,12 @@ class Server:
     Args:
         workspace: the workspace.
         arguments: of the command, after ``serve``.
+        within: a command that runs it, as in another network.
     """
 
-    def __init__(self, workspace: Workspace, *arguments: str) -> None:
+    def __init__(self, workspace: Workspace, *arguments: str, within: Sequence[str] = ()) -> None:
         leave_out("a server")
-        full = command(workspace, "serve", "--port", "0", *arguments)
+        full = [*within, *command(workspace, "serve", "--port", "0", *arguments)]
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         self.process = subprocess.Popen(
             ["env", "--default-signal=HUP", *full],  # the tests may run under nohup
